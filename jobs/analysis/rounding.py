@@ -1,0 +1,39 @@
+"""Whether a counter is rounded, and what a rounded reading leaves open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DIGITS = 3
+"""YouTube rounds public subscriber counts down to three significant digits (since 2019)."""
+
+_CHANCE = 0.01
+
+
+def is_rounded(counter: NDArray[np.float64]) -> bool:
+    """
+    Tell whether *counter* (NaN: not told) looks rounded to `DIGITS` significant digits.
+
+    It does when no reading shows more digits and an exact counter would look so by chance in at
+    most one of a hundred cases: a distinct reading of m digits ends in m - 3 zeros with
+    probability `10 ** -(m - 3)`. Readings below 1,000 say nothing either way.
+    """
+    readings = np.unique(counter[counter >= 10**DIGITS])
+    if readings.size == 0:
+        return False
+    steps = resolution_at(readings)
+    if np.any(np.mod(readings, steps) != 0):
+        return False
+    return float(np.prod(1 / steps)) <= _CHANCE
+
+
+def resolution_at(readings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the step between neighbouring rounded values at each of *readings*, at least 1."""
+    magnitude = np.floor(np.log10(np.maximum(readings, 1.0)) + 1e-12)
+    step: NDArray[np.float64] = np.power(10.0, np.maximum(magnitude - DIGITS + 1, 0))
+    return step

@@ -1,0 +1,24 @@
+"""What every section of an analysis has in common: it is there, or it says why it is not."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """An answered question. `present` tells it from `Missing`, in JSON as in code."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    present: Literal[True] = True
+
+
+class Missing(BaseModel):
+    """A question the data cannot answer; *reason* is a sentence for the reader of the report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    present: Literal[False] = False
+    reason: str

@@ -1,0 +1,80 @@
+"""Numbers and nouns as a reader meets them, the same in analysis, advice, charts and reports."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from jobs.records import Platform
+
+if TYPE_CHECKING:
+    from datetime import date
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+_NOUNS = {Platform.YOUTUBE: "video", Platform.PODCAST: "episode", Platform.STREAM: "stream"}
+_EXACT_BELOW = 10_000
+_DECIMALS_BELOW = 10
+_UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "K"))
+_MINUS = "−"
+
+
+def noun(platform: Platform) -> str:
+    """Return what *platform* calls one item: video, episode, stream or item."""
+    return _NOUNS.get(platform, "item")
+
+
+def counted(number: int, word: str) -> str:
+    """Return *number* and *word*, the latter in the plural where English asks for it."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def number(value: float) -> str:
+    """Return *value* with thousands separators, and with one decimal where it is below ten."""
+    if abs(value) < _DECIMALS_BELOW and not float(value).is_integer():
+        return _signed(f"{value:.1f}")
+    return _signed(f"{value:,.0f}")
+
+
+def short(value: float) -> str:
+    """Return *value* in at most four digits: 9,870 or 12.3K, 123K, 1.23M."""
+    if abs(value) < _EXACT_BELOW:
+        return number(value)
+    # Rounding first keeps 999,999 from becoming 1000K.
+    rounded = round(value, 2 - math.floor(math.log10(abs(value))))
+    scale, unit = next(pair for pair in _UNITS if abs(rounded) >= pair[0])
+    return _signed(f"{rounded / scale:.3g}{unit}")
+
+
+def change(ratio: float) -> str:
+    """Return a ratio as a change: 1.184 is “+18%”, 0.9 is “−10%”, 3.2 is “3.2×”."""
+    if ratio >= 2:  # noqa: PLR2004 - past doubling, per cents are hard to read
+        return times(ratio)
+    percent = round(100 * (ratio - 1))
+    return "±0%" if percent == 0 else _signed(f"{percent:+d}%")
+
+
+def times(ratio: float) -> str:
+    """Return a ratio as a multiple: “1.4×”, “0.35×”, “12×”."""
+    digits = 2 if ratio < 1 else 1 if ratio < _DECIMALS_BELOW else 0
+    return f"{ratio:,.{digits}f}×"
+
+
+def signed(value: int) -> str:
+    """Return *value* with thousands separators and its sign, zero without one."""
+    return "0" if value == 0 else _signed(f"{value:+,d}")
+
+
+def day(when: date) -> str:
+    """Return a date as “9 Feb 2026”."""
+    return f"{when.day} {when:%b %Y}"
+
+
+def period(first: date, last: date) -> str:
+    """Return two dates as “17 Jan – 10 Feb 2026”, the first year only where it differs."""
+    start = f"{first.day} {first:%b}" if first.year == last.year else day(first)
+    return f"{start} – {day(last)}"
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", _MINUS)

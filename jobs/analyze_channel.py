@@ -1,0 +1,36 @@
+"""Analyse what the store knows of a channel."""
+
+from __future__ import annotations
+
+import asyncio
+
+from jobs.recommend import recommend
+from jobs.services import Services
+from jobs.visualize_data import visualize_data
+from runner import Context, job
+
+
+@job(queue="analytics")
+async def analyze_channel(ctx: Context, channel_id: str) -> str:
+    """
+    Analyse the channel, then start its charts and its recommendations.
+
+    Durable afterwards: one analysis for this state of the data; the same data gives the same
+    analysis under the same id.
+
+    Returns the id of the analysis.
+
+    Raises:
+        NotStoredError: The channel is not in the store.
+    """
+    from jobs.analysis import analyze
+
+    store = ctx.get(Services).store
+    data = await store.load(channel_id)
+    analysis = await asyncio.to_thread(analyze, data)
+    analysis_id = await store.save_analysis(
+        channel_id, data.fingerprint, analysis.model_dump(mode="json")
+    )
+    await visualize_data.enqueue(analysis_id=analysis_id)
+    await recommend.enqueue(analysis_id=analysis_id)
+    return analysis_id

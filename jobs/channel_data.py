@@ -1,0 +1,95 @@
+"""
+All that is known of one channel, as tables: what the store loads and the analysis reads.
+
+The column names and types below are fixed, for a channel without a single row too, so that
+nobody downstream has to ask whether a column is there. A null means that no source told the
+value; it never means zero.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from jobs.records import ChannelRecord
+
+UTC_TIME: Final = pl.Datetime("us", "UTC")
+
+DAILY: Final = pl.Schema(
+    {
+        "observed_at": UTC_TIME,
+        "subscribers": pl.Int64(),
+        "views": pl.Int64(),
+        "items": pl.Int64(),
+    }
+)
+ITEMS: Final = pl.Schema(
+    {
+        "item_id": pl.String(),
+        "title": pl.String(),
+        "published_at": UTC_TIME,
+        "duration_s": pl.Int64(),
+        "category": pl.String(),
+        "views": pl.Int64(),
+        "likes": pl.Int64(),
+        "comments": pl.Int64(),
+        "observed_at": UTC_TIME,
+    }
+)
+ITEM_SNAPSHOTS: Final = pl.Schema(
+    {
+        "item_id": pl.String(),
+        "observed_at": UTC_TIME,
+        "views": pl.Int64(),
+        "likes": pl.Int64(),
+        "comments": pl.Int64(),
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelData:
+    """
+    One channel's tables. Counters are as the source told them: rounded, missing or falling.
+
+    - `daily`, the channel's counters, one row per observation, by time;
+    - `items`, one row per item, by publication (unknown dates last): each counter as it was last
+      told, `observed_at` the last time that any was;
+    - `item_snapshots`, the items' counters, one row per item and observation, by item, then time.
+
+    Raises:
+        ValueError: A table's columns are not those of `DAILY`, `ITEMS`, `ITEM_SNAPSHOTS`.
+    """
+
+    channel: ChannelRecord
+    daily: pl.DataFrame
+    items: pl.DataFrame
+    item_snapshots: pl.DataFrame
+
+    def __post_init__(self) -> None:
+        """Refuse wrong columns here, where their maker is still on the stack."""
+        for name, schema in (
+            ("daily", DAILY),
+            ("items", ITEMS),
+            ("item_snapshots", ITEM_SNAPSHOTS),
+        ):
+            found = getattr(self, name).schema
+            if found != schema:
+                raise ValueError(f"{name} has the columns {found}, expected {schema}")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits of the content: the same data, the same digits, in any process."""
+        digest = hashlib.sha256(json.dumps(asdict(self.channel)).encode())
+        for table in (self.daily, self.items, self.item_snapshots):
+            times = [name for name, kind in table.schema.items() if kind == UTC_TIME]
+            numbers = table.with_columns(pl.col(times).dt.epoch("us"))
+            # Quoted text keeps a null apart from an empty string.
+            digest.update(numbers.write_csv(quote_style="non_numeric").encode())
+        return digest.hexdigest()

@@ -1,0 +1,86 @@
+"""Permutation tests: how often chance alone makes a difference as large as the one seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCREENING = 499
+THOROUGH = 9_999
+_PROMISING = 0.1
+_CELLS_AT_ONCE = 2_000_000
+
+
+def permutation_p(
+    scores: NDArray[np.float64],
+    strata: NDArray[np.intp],
+    members: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """
+    Return a two-sided p-value per column of *members*: do its items score differently?
+
+    *scores* holds one number per item, *strata* a label; *members* has a row per item and a
+    column per question. Scores are centred and permuted within each stratum, so a difference
+    between strata is never mistaken for one between members and others. The statistic is the
+    members' sum, which for fixed sizes orders permutations as the difference of means does.
+
+    `p = (1 + #{|S*| ≥ |S|}) / (1 + draws)`, which is never zero. Source: B. Phipson and
+    G. Smyth, "Permutation P-values Should Never Be Zero" (2010). Questions for which
+    `SCREENING` draws give less than 0.1 are drawn anew, `THOROUGH` times, and the second answer
+    alone counts; so time goes where it decides something.
+    """
+    order = np.argsort(strata, kind="stable")
+    centred, labels = _centred(scores[order], strata[order]), strata[order]
+    columns = members[order].astype(np.float64)
+    p = _p(centred, labels, columns, rng, SCREENING)
+    promising = p < _PROMISING
+    if promising.any():
+        p[promising] = _p(centred, labels, columns[:, promising], rng, THOROUGH)
+    return p
+
+
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return *p* adjusted for asking all of these questions at once.
+
+    Taking those below a level keeps the chance of even one false finding below that level.
+    Source: S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure" (1979).
+    """
+    order = np.argsort(p, kind="stable")
+    factors = p.size - np.arange(p.size)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
+    return adjusted
+
+
+def _centred(scores: NDArray[np.float64], labels: NDArray[np.intp]) -> NDArray[np.float64]:
+    _, group = np.unique(labels, return_inverse=True)
+    means = np.bincount(group, weights=scores) / np.bincount(group)
+    centred: NDArray[np.float64] = scores - means[group]
+    return centred
+
+
+def _p(
+    scores: NDArray[np.float64],
+    labels: NDArray[np.intp],
+    columns: NDArray[np.float64],
+    rng: np.random.Generator,
+    draws: int,
+) -> NDArray[np.float64]:
+    """Scores and labels come sorted by label, so sorting label + noise shuffles within each."""
+    seen = np.abs(scores @ columns)
+    # Sums of the same numbers in another order differ in their last bits.
+    reached = seen - 1e-9 * (1 + seen)
+    exceeded = np.zeros(columns.shape[1])
+    rows = max(1, _CELLS_AT_ONCE // max(scores.size, 1))
+    for start in range(0, draws, rows):
+        noise = rng.random((min(rows, draws - start), scores.size))
+        shuffled = scores[np.argsort(labels + noise, axis=1)]
+        exceeded += np.count_nonzero(np.abs(shuffled @ columns) >= reached, axis=0)
+    p: NDArray[np.float64] = (1 + exceeded) / (1 + draws)
+    return p

@@ -1,0 +1,151 @@
+"""
+What is asked of a channel's items: is there a day, an hour, a pace or a length that does better?
+
+Each question splits the comparable items into members (published on a Sunday, say) and others.
+It is asked only where both sides have at least `FEWEST` items, before any result is looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from jobs.analysis.cadence import recent_publications, weekdays
+from jobs.analysis.wording import WEEKDAYS, number
+from jobs.recommendations.sample import Sample, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from jobs.channel_data import ChannelData
+
+FEWEST = 5
+FEWEST_ITEMS = 20
+HOURS = 4
+"""Width of a block of publish hours; wide enough to survive daylight saving time."""
+
+_DAY = np.timedelta64(1, "D")
+_MINUTE = 60.0
+_LENGTHS: tuple[tuple[float, float, str], ...] = (
+    (0, 1, "of up to a minute"),
+    (1, 3, "of 1 to 3 minutes"),
+    (3, 10, "of 3 to 10 minutes"),
+    (10, 20, "of 10 to 20 minutes"),
+    (20, 60, "of 20 to 60 minutes"),
+    (60, np.inf, "of more than an hour"),
+)
+
+Subject = Literal["weekday", "hour", "pause", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One split. *members* completes “videos … reach more views”, *do* and *avoid* advise."""
+
+    subject: Subject
+    key: str
+    members: str
+    do: str
+    avoid: str
+    belongs: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Questions put to the same sample, so that they can be answered together."""
+
+    sample: Sample
+    questions: tuple[Question, ...]
+
+
+def rounds(data: ChannelData) -> list[Round]:
+    """Return all questions that *data* has enough comparable items for; often none."""
+    timing, lengths = sample(data.items, by_format=True), sample(data.items, by_format=False)
+    lengths = lengths.only(~np.isnan(lengths.duration_s))
+    recent = recent_publications(data)
+    asked = [
+        (timing, (*_weekday(timing), *_hour(timing))),
+        _pause(timing, recent),
+        (lengths, tuple(_length(lengths))),
+    ]
+    return [
+        Round(of, kept)
+        for of, questions in asked
+        if of.score.size >= FEWEST_ITEMS and (kept := tuple(filter(_balanced, questions)))
+    ]
+
+
+def _balanced(question: Question) -> bool:
+    members = int(np.count_nonzero(question.belongs))
+    return min(members, question.belongs.size - members) >= FEWEST
+
+
+def _weekday(of: Sample) -> Iterator[Question]:
+    days = weekdays(of.published_at)
+    for i, name in enumerate(WEEKDAYS):
+        yield Question(
+            subject="weekday",
+            key=f"weekday:{name.lower()}",
+            members=f"published on a {name}",
+            do=f"Publish on {name}s when you can choose.",
+            avoid=f"Prefer other days to {name}.",
+            belongs=days == i,
+        )
+
+
+def _hour(of: Sample) -> Iterator[Question]:
+    hours = (of.published_at - of.published_at.astype("datetime64[D]")) // np.timedelta64(1, "h")
+    # Dates without a time of day stand at midnight, all of them.
+    if of.score.size and np.all(of.published_at == of.published_at.astype("datetime64[D]")):
+        return
+    for start in range(0, 24, HOURS):
+        span = f"{start:02d}:00 and {(start + HOURS) % 24:02d}:00 UTC"
+        yield Question(
+            subject="hour",
+            key=f"hour:{start:02d}",
+            members=f"published between {span}",
+            do=f"Publish between {span} when you can choose.",
+            avoid=f"Prefer other hours to those between {span}.",
+            belongs=(hours >= start) & (hours < start + HOURS),
+        )
+
+
+def _pause(of: Sample, recent: NDArray[np.datetime64]) -> tuple[Sample, tuple[Question, ...]]:
+    """Pauses are known only where the list of items has no holes."""
+    places = np.searchsorted(recent, of.published_at)
+    known = np.zeros(of.score.size, dtype=bool)
+    if recent.size:
+        known = (places > 0) & (of.published_at <= recent[-1])
+    within = of.only(known)
+    if not known.any():
+        return within, ()
+    places = places[known]
+    pauses = (recent[places] - recent[places - 1]) / _DAY
+    limit = float(np.median(pauses))
+    span = f"{number(limit)} days" if limit >= 1 else f"{number(24 * limit)} hours"
+    question = Question(
+        subject="pause",
+        key="pause:long",
+        members=f"that follow a pause of more than {span}",
+        do=f"Leave more than {span} between two of them.",
+        avoid=f"Keep the pace: publish the next within {span}.",
+        belongs=pauses > limit,
+    )
+    return within, (question,)
+
+
+def _length(of: Sample) -> Iterator[Question]:
+    minutes = of.duration_s / _MINUTE
+    for low, high, name in _LENGTHS:
+        yield Question(
+            subject="length",
+            key=f"length:{number(low)}-{'' if np.isinf(high) else number(high)}",
+            members=name,
+            do=f"Make more {name}.",
+            avoid=f"Make fewer {name}.",
+            belongs=(minutes > low) & (minutes <= high),
+        )

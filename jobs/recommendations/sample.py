@@ -1,0 +1,98 @@
+"""The items that can be compared with each other, and how well each did for its age."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs.analysis.item_arrays import ItemArrays, item_arrays
+from jobs.analysis.reach import reach
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+NEWEST = 500
+"""Advice is about the channel as it is now; older items no longer say much about that."""
+
+SHORT_S = 180
+"""Up to three minutes a video is offered as a Short, to another audience (since October 2024)."""
+
+BLOCK = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """
+    Comparable items: when they came out, how long they are, how they did.
+
+    *score* is the logarithm of the item's views over the median of its like-age peers, cut off
+    at three robust standard deviations so that a single hit decides nothing. *stratum* labels
+    items that may be exchanged for each other if nothing matters: neighbours in age.
+    """
+
+    published_at: NDArray[np.datetime64]
+    duration_s: NDArray[np.float64]
+    score: NDArray[np.float64]
+    stratum: NDArray[np.intp]
+
+    def only(self, which: NDArray[np.bool_]) -> Sample:
+        """Return the items for which *which* holds."""
+        return Sample(
+            self.published_at[which],
+            self.duration_s[which],
+            self.score[which],
+            self.stratum[which],
+        )
+
+
+def sample(items: pl.DataFrame, *, by_format: bool) -> Sample:
+    """
+    Return the comparable ones among the `NEWEST` of an `items` frame.
+
+    With *by_format*, short and long items (and those of unknown length) are compared and
+    exchanged among their own kind only: else a channel whose Shorts come out on Mondays would
+    be told something of Mondays.
+    """
+    found = item_arrays(items.drop_nulls("published_at").tail(NEWEST))
+    kind = _formats(found) if by_format else np.zeros(len(found.ids), dtype=np.intp)
+    score = np.full(len(found.ids), np.nan)
+    for label in np.unique(kind):
+        own = kind == label
+        ratio = reach(found.age_days[own], found.views[own]).ratio
+        score[own] = np.log(np.maximum(ratio, 1e-9))
+    kept = ~np.isnan(score)
+    return Sample(
+        published_at=found.published_at[kept],
+        duration_s=found.duration_s[kept],
+        score=_cut_off(score[kept]),
+        stratum=_blocks(kind[kept], found.age_days[kept]),
+    )
+
+
+def _formats(found: ItemArrays) -> NDArray[np.intp]:
+    short = np.where(found.duration_s <= SHORT_S, 1, 2)
+    return np.where(np.isnan(found.duration_s), 0, short).astype(np.intp)
+
+
+def _cut_off(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    if score.size == 0:
+        return score
+    centre = np.median(score)
+    spread = 3 * 1.4826 * np.median(np.abs(score - centre))
+    return score if spread == 0 else np.clip(score, centre - spread, centre + spread)
+
+
+def _blocks(kind: NDArray[np.intp], age_days: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Number runs of about `BLOCK` items of one kind in order of age, from zero on."""
+    stratum = np.zeros(kind.size, dtype=np.intp)
+    first = 0
+    for label in np.unique(kind):
+        own = np.flatnonzero(kind == label)
+        blocks = max(1, own.size // BLOCK)
+        ranks = np.argsort(np.argsort(age_days[own], kind="stable"), kind="stable")
+        stratum[own] = first + ranks * blocks // own.size
+        first += blocks
+    return stratum

@@ -1,0 +1,104 @@
+"""
+What a source tells about a channel: plain records, the same whatever the source.
+
+A *channel* publishes *items* (videos, episodes, streams). Both carry counters that are
+observed now and then; one observation is a *snapshot*. Counters are kept as they were read:
+a rounded, missing or falling one is a fact about the source, never corrected here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+
+class Platform(StrEnum):
+    """Where a channel publishes."""
+
+    YOUTUBE = "youtube"
+    PODCAST = "podcast"
+    STREAM = "stream"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRecord:
+    """
+    One channel. *id* is stable across sources and runs, and unique in the store.
+
+    A YouTube channel has its `UC…` id; a feed without one `feed:` and twelve hexadecimal
+    digits of its identity; a generated sample `sample:` and its name.
+    """
+
+    id: str
+    title: str
+    platform: Platform
+    url: str | None = None
+    generated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """One published item; *id* is unique within its channel. Times are aware and in UTC."""
+
+    id: str
+    title: str
+    published_at: datetime | None = None
+    duration_s: int | None = None
+    url: str | None = None
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSnapshot:
+    """A channel's counters at *observed_at*; None means not told by the source, never zero."""
+
+    observed_at: datetime
+    subscribers: int | None = None
+    views: int | None = None
+    items: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSnapshot:
+    """An item's counters at *observed_at*; None means not told by the source, never zero."""
+
+    item_id: str
+    observed_at: datetime
+    views: int | None = None
+    likes: int | None = None
+    comments: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One row or entry that could not be used: where it stands and why. Lines count from 1."""
+
+    location: str
+    line: int | None
+    reason: str
+    channel_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    """Where a channel's data comes from; enough to open the source again in another process."""
+
+    kind: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelReading:
+    """All that one source says of one channel. Later readings add to and update earlier ones."""
+
+    channel: ChannelRecord
+    items: Sequence[ItemRecord] = ()
+    channel_snapshots: Sequence[ChannelSnapshot] = ()
+    item_snapshots: Sequence[ItemSnapshot] = ()
+    rejects: Sequence[Reject] = field(default=())

@@ -1,0 +1,70 @@
+"""Turn charts into files: one chart, or the whole report."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Literal
+
+from jobs.services import Services
+from runner import Context, job
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jobs.store import ChannelStore
+
+Format = Literal["html", "svg", "png", "pdf"]
+
+
+@job(queue="default")
+async def render_visualization(
+    ctx: Context, analysis_id: str, chart_key: str | None = None, file_format: Format = "html"
+) -> str:
+    """
+    Render one chart of an analysis or, without a key, its whole report, in one format.
+
+    Durable afterwards: the file, complete (it is written beside its place and moved there), and
+    its path in the store.
+
+    Returns the path.
+
+    Raises:
+        NotStoredError: The analysis, its channel or the chart is not in the store.
+        OSError: The file cannot be written.
+    """
+    from jobs.charts import rendering
+
+    services = ctx.get(Services)
+    request = await rendering.gather(services.store, analysis_id, chart_key)
+    content = await asyncio.to_thread(rendering.render, request, file_format)
+    path = services.reports_dir / _folder(request.channel.id) / f"{chart_key or 'report'}.{file_format}"
+    await asyncio.to_thread(_write, path, content)
+    await services.store.save_rendering(analysis_id, chart_key, file_format, path)
+    return str(path)
+
+
+async def enqueue_report_when_ready(store: ChannelStore, analysis_id: str) -> None:
+    """
+    Enqueue the report once both charts and recommendations are stored.
+
+    Both jobs ask after their own commit, so the later one finds both; if both do, the fixed id
+    lets only one job in, and a second rendering writes the same file.
+    """
+    stored = await store.analysis(analysis_id)
+    if stored is not None and stored.charted_at and stored.recommended_at:
+        await render_visualization.options(job_id=f"report:{analysis_id}").enqueue(
+            analysis_id=analysis_id
+        )
+
+
+def _folder(channel_id: str) -> str:
+    """A channel's id as the name of a folder on every system."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", channel_id)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)

@@ -1,0 +1,42 @@
+"""Markup from outside: whether a document is any, what kind, and the plain text within it."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from jobs.sources.text import decode, one_line
+
+_HEAD_BYTES = 64 * 1024
+_FEED_ROOT = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]")
+_NOT_ELEMENTS = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<![^>]*>", re.DOTALL)
+_ELEMENT = re.compile(r"<([A-Za-z_][\w:.-]*)")
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_PAGE_ELEMENTS = frozenset({"html", "head", "body", "title", "meta", "script", "div", "p"})
+_SHOWN_CHARACTERS = 60
+
+
+def is_markup(content: bytes) -> bool:
+    """Tell whether *content* begins like XML or HTML, or has a feed's root a little further on."""
+    head = content[:_HEAD_BYTES]
+    start = head.removeprefix(b"\xef\xbb\xbf").strip(b"\xff\xfe\x00 \t\r\n")
+    return start.startswith(b"<") or _FEED_ROOT.search(head) is not None
+
+
+def what_it_is(content: bytes) -> str:
+    """Say in a few words what markup *content* is."""
+    head = decode(content[:_HEAD_BYTES]).text
+    title = _TITLE.search(head)
+    element = _ELEMENT.search(_NOT_ELEMENTS.sub("", head))
+    if element is None:
+        return "markup without any element"
+    if element[1].lower() not in _PAGE_ELEMENTS and "<!doctype html" not in head.lower():
+        return f"XML with the root <{element[1][:_SHOWN_CHARACTERS]}>"
+    named = plain(title[1])[:_SHOWN_CHARACTERS] if title else ""
+    return f"an HTML page titled '{named}'" if named else "an HTML page"
+
+
+def plain(text: str) -> str:
+    """Return HTML *text* without tags and entities, in one line."""
+    return one_line(html.unescape(_TAG.sub("", text)))

@@ -1,0 +1,67 @@
+"""Bytes to text: what a document says its encoding is, or else the likeliest one."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+_MARKED = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_UNSTORABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
+_BREAKS = re.compile(r"[ \t\r\n\v\f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Text, and how many of its lines were in no declared encoding and had to be guessed."""
+
+    text: str
+    guessed_lines: int = 0
+
+
+def decode(content: bytes) -> Decoded:
+    """
+    Decode *content* by its byte order mark, else as UTF-8.
+
+    Lines that are not UTF-8 are read as Windows-1252, each for itself: files put together from
+    several sources mix both. Nothing is dropped, so line numbers stay those of the file.
+    """
+    encoding = next((name for mark, name in _MARKED if content.startswith(mark)), "utf-8")
+    try:
+        return Decoded(content.decode(encoding))
+    except UnicodeDecodeError:
+        if encoding in {"utf-16", "utf-32"}:
+            return Decoded(content.decode(encoding, errors="replace"), guessed_lines=1)
+        return _decode_by_line(content.removeprefix(codecs.BOM_UTF8))
+
+
+def storable(text: str) -> str:
+    """Return *text* without the characters that no database takes: control, half surrogates."""
+    return _UNSTORABLE.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """
+    Return *text* storable, without line breaks and outer white space.
+
+    Non-breaking spaces inside stay: titles use them on purpose.
+    """
+    return _BREAKS.sub(" ", storable(text)).strip()
+
+
+def _decode_by_line(content: bytes) -> Decoded:
+    lines: list[str] = []
+    guessed = 0
+    for line in content.split(b"\n"):
+        try:
+            lines.append(line.decode())
+        except UnicodeDecodeError:
+            lines.append(line.decode("cp1252", errors="replace"))
+            guessed += 1
+    return Decoded("\n".join(lines), guessed)

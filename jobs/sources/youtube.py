@@ -1,0 +1,38 @@
+"""YouTube's ids and addresses: one spelling for each channel, wherever it is named."""
+
+from __future__ import annotations
+
+import re
+
+_CHANNEL_ID = re.compile(r"(?:UC)?(?P<key>[\w-]{22})", re.ASCII)
+_CHANNEL_IN = re.compile(r"(?:yt:channel:|/channel/)([\w-]{22,24})\b", re.ASCII)
+_VIDEO_ID = re.compile(r"[\w-]{11}", re.ASCII)
+
+
+def channel_id(text: str) -> str | None:
+    """Return the `UC…` id that *text* is; YouTube's own feeds sometimes leave out the `UC`."""
+    matched = _CHANNEL_ID.fullmatch(text.strip())
+    return f"UC{matched['key']}" if matched else None
+
+
+def channel_id_within(text: str) -> str | None:
+    """Return the id of the channel that an address or a feed's id names (`yt:channel:UC…`)."""
+    found = _CHANNEL_IN.search(text)
+    return channel_id(found[1]) if found else None
+
+
+def is_channel_id(text: str) -> bool:
+    """Tell whether *text* is a channel's full id."""
+    return text.startswith("UC") and channel_id(text) == text
+
+
+def channel_url(identity: str) -> str:
+    """Return the page of the channel."""
+    return f"https://www.youtube.com/channel/{identity}"
+
+
+def video_url(video_id: str) -> str | None:
+    """Return the page of the video, or None if that is no video's id."""
+    if _VIDEO_ID.fullmatch(video_id) is None:
+        return None
+    return f"https://www.youtube.com/watch?v={video_id}"

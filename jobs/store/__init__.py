@@ -1,0 +1,35 @@
+"""
+Everything durable about channels, in SQLite or PostgreSQL.
+
+`await migrate(url)` makes the tables; `async with open_store(url) as store` gives the
+`ChannelStore`, whose methods are one transaction each.
+"""
+
+from jobs.store.channel_store import ChannelStore, open_store
+from jobs.store.errors import NotStoredError, StoreError
+from jobs.store.rows import (
+    ChannelCounts,
+    StoredAnalysis,
+    StoredChart,
+    StoredNotification,
+    StoredRecommendation,
+    StoredRendering,
+    SyncCounts,
+)
+from jobs.store.schema import migrate, revert
+
+__all__ = [
+    "ChannelCounts",
+    "ChannelStore",
+    "NotStoredError",
+    "StoreError",
+    "StoredAnalysis",
+    "StoredChart",
+    "StoredNotification",
+    "StoredRecommendation",
+    "StoredRendering",
+    "SyncCounts",
+    "migrate",
+    "open_store",
+    "revert",
+]

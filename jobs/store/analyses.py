@@ -1,0 +1,208 @@
+"""Analyses, and what is made of each: charts, recommendations, rendered files."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Text, case, cast, delete, insert, select, update
+
+from jobs.store import upsert
+from jobs.store.errors import NotStoredError
+from jobs.store.models import AnalysisRow, ChartRow, RecommendationRow, RenderingRow
+from jobs.store.rows import StoredAnalysis, StoredChart, StoredRecommendation, StoredRendering
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Select
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+# How the whole report is keyed among the renderings: a primary key cannot hold a null.
+_REPORT = ""
+
+
+def analysis_id(channel_id: str, fingerprint: str) -> str:
+    """Sixteen hexadecimal digits, the same for the same channel and data in any process."""
+    return hashlib.sha256(f"{channel_id}\n{fingerprint}".encode()).hexdigest()[:16]
+
+
+async def save_analysis(
+    connection: AsyncConnection, channel_id: str, fingerprint: str, document: Mapping[str, Any]
+) -> str:
+    """Save the analysis; if its document changed, what was made of the former one is outdated."""
+    key = analysis_id(channel_id, fingerprint)
+    statement = upsert.insert(connection, AnalysisRow).values(
+        id=key,
+        channel_id=channel_id,
+        fingerprint=fingerprint,
+        document=dict(document),
+        analysed_at=datetime.now(UTC),
+    )
+    told = statement.excluded
+    changed = cast(AnalysisRow.document, Text) != cast(told.document, Text)
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[AnalysisRow.id],
+            set_={
+                "document": told.document,
+                "analysed_at": told.analysed_at,
+                "charted_at": case((changed, None), else_=AnalysisRow.charted_at),
+                "recommended_at": case((changed, None), else_=AnalysisRow.recommended_at),
+            },
+        )
+    )
+    return key
+
+
+async def analysis(connection: AsyncConnection, key: str) -> StoredAnalysis | None:
+    """Give the analysis of that id."""
+    return await _one(connection, _analyses().where(AnalysisRow.id == key))
+
+
+async def latest_analysis(connection: AsyncConnection, channel_id: str) -> StoredAnalysis | None:
+    """Give the analysis of the channel that was saved last."""
+    return await _one(
+        connection,
+        _analyses()
+        .where(AnalysisRow.channel_id == channel_id)
+        .order_by(AnalysisRow.analysed_at.desc(), AnalysisRow.id)
+        .limit(1),
+    )
+
+
+async def save_charts(connection: AsyncConnection, key: str, charts: Sequence[StoredChart]) -> None:
+    """Replace the charts of an analysis."""
+    await _mark(connection, key, charted_at=datetime.now(UTC))
+    await connection.execute(delete(ChartRow).where(ChartRow.analysis_id == key))
+    if charts:
+        await connection.execute(
+            insert(ChartRow),
+            [
+                {
+                    "analysis_id": key,
+                    "key": chart.key,
+                    "position": position,
+                    "title": chart.title,
+                    "spec": dict(chart.spec),
+                    "alt": chart.alt,
+                }
+                for position, chart in enumerate(charts)
+            ],
+        )
+
+
+async def charts(connection: AsyncConnection, key: str) -> list[StoredChart]:
+    """Give the charts of an analysis in the order in which they were saved."""
+    found = await connection.execute(
+        select(ChartRow.key, ChartRow.title, ChartRow.spec, ChartRow.alt)
+        .where(ChartRow.analysis_id == key)
+        .order_by(ChartRow.position)
+    )
+    return [StoredChart(*row) for row in found]
+
+
+async def save_recommendations(
+    connection: AsyncConnection, key: str, items: Sequence[StoredRecommendation]
+) -> None:
+    """Replace the recommendations of an analysis."""
+    await _mark(connection, key, recommended_at=datetime.now(UTC))
+    await connection.execute(delete(RecommendationRow).where(RecommendationRow.analysis_id == key))
+    if items:
+        await connection.execute(
+            insert(RecommendationRow),
+            [
+                {
+                    "analysis_id": key,
+                    "key": item.key,
+                    "position": position,
+                    "title": item.title,
+                    "advice": item.advice,
+                    "evidence": dict(item.evidence),
+                    "strength": item.strength,
+                }
+                for position, item in enumerate(items)
+            ],
+        )
+
+
+async def recommendations(connection: AsyncConnection, key: str) -> list[StoredRecommendation]:
+    """Give the recommendations of an analysis in the order in which they were saved."""
+    found = await connection.execute(
+        select(
+            RecommendationRow.key,
+            RecommendationRow.title,
+            RecommendationRow.advice,
+            RecommendationRow.evidence,
+            RecommendationRow.strength,
+        )
+        .where(RecommendationRow.analysis_id == key)
+        .order_by(RecommendationRow.position)
+    )
+    return [StoredRecommendation(*row) for row in found]
+
+
+async def save_rendering(
+    connection: AsyncConnection, key: str, chart_key: str | None, file_format: str, path: str
+) -> None:
+    """Record that a file was made; made again, the later path and time stand."""
+    statement = upsert.insert(connection, RenderingRow).values(
+        analysis_id=key,
+        chart_key=_REPORT if chart_key is None else chart_key,
+        format=file_format,
+        path=path,
+        rendered_at=datetime.now(UTC),
+    )
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=list(RenderingRow.__table__.primary_key),
+            set_={"path": statement.excluded.path, "rendered_at": statement.excluded.rendered_at},
+        )
+    )
+
+
+async def renderings(connection: AsyncConnection, channel_id: str) -> list[StoredRendering]:
+    """Give the files made for a channel, the newest first."""
+    found = await connection.execute(
+        select(
+            RenderingRow.analysis_id,
+            RenderingRow.chart_key,
+            RenderingRow.format,
+            RenderingRow.path,
+            RenderingRow.rendered_at,
+        )
+        .join(AnalysisRow, AnalysisRow.id == RenderingRow.analysis_id)
+        .where(AnalysisRow.channel_id == channel_id)
+        .order_by(RenderingRow.rendered_at.desc(), RenderingRow.path)
+    )
+    return [
+        StoredRendering(key, None if chart == _REPORT else chart, file_format, path, rendered_at)
+        for key, chart, file_format, path, rendered_at in found
+    ]
+
+
+def _analyses() -> Select[Any]:
+    return select(
+        AnalysisRow.id,
+        AnalysisRow.channel_id,
+        AnalysisRow.fingerprint,
+        AnalysisRow.document,
+        AnalysisRow.charted_at,
+        AnalysisRow.recommended_at,
+        AnalysisRow.analysed_at,
+    )
+
+
+async def _one(connection: AsyncConnection, query: Select[Any]) -> StoredAnalysis | None:
+    found = (await connection.execute(query)).one_or_none()
+    return None if found is None else StoredAnalysis(*found)
+
+
+async def _mark(connection: AsyncConnection, key: str, **times: datetime) -> None:
+    """Lock the analysis too: two that replace its parts at once do so one after the other."""
+    found = await connection.execute(
+        update(AnalysisRow).where(AnalysisRow.id == key).values(**times)
+    )
+    if found.rowcount == 0:
+        raise NotStoredError(f"analysis {key}", "it is not in the store", "analyse first")

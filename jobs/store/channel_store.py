@@ -1,0 +1,217 @@
+"""The store: every method is one transaction, and may be repeated without harm."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from jobs.store import analyses, channels, counts, frames, notifications, schema
+from jobs.store.engine import Database
+from jobs.store.errors import NotStoredError
+from jobs.store.readings import save_readings
+from jobs.store.url import parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from jobs.channel_data import ChannelData
+    from jobs.records import ChannelReading, ChannelRecord, SourceRef
+    from jobs.store.rows import (
+        ChannelCounts,
+        StoredAnalysis,
+        StoredChart,
+        StoredNotification,
+        StoredRecommendation,
+        StoredRendering,
+        SyncCounts,
+    )
+
+
+@asynccontextmanager
+async def open_store(url: str) -> AsyncIterator[ChannelStore]:
+    """
+    Open the store at *url* (see `parse_url`), and close its connections at the end.
+
+    Its tables must be there: see `migrate`.
+
+    Raises:
+        StoreError: *url* is wrong, the database cannot be reached, or its tables are missing.
+    """
+    parsed = parse_url(url)
+    database = Database(parsed)
+    try:
+        await schema.check(database, parsed)
+        yield ChannelStore(database)
+    finally:
+        await database.close()
+
+
+class ChannelStore:
+    """
+    Channels, their counters, and what was made of them.
+
+    When a method that writes returns, its whole transaction is committed; when it raises, none
+    of it is. Writing the same again changes nothing that a reader could see, so a job that
+    runs twice does no harm. Any number of coroutines and processes may use one database.
+
+    Raises:
+        NotStoredError: What a record refers to is not stored (the channel, the analysis).
+        StoreError: The database cannot be used, or cannot store this. Any method.
+        ValueError: A time has no time zone.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ping(self) -> None:
+        """Ask the database for an answer."""
+        async with self._database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def register(self, channel: ChannelRecord, sources: Sequence[SourceRef]) -> None:
+        """Save *channel*, and add to its sources those of *sources* that are new."""
+        async with self._database.write() as connection:
+            await channels.save_channel(connection, channel)
+            await channels.save_sources(connection, channel.id, sources)
+
+    async def sources_of(self, channel_id: str) -> list[SourceRef]:
+        """Give the channel's sources in the order of their registration."""
+        async with self._database.read() as connection:
+            return await channels.sources_of(connection, channel_id)
+
+    async def channel(self, channel_id: str) -> ChannelRecord | None:
+        """Give the channel, or None."""
+        async with self._database.read() as connection:
+            return next(iter(await channels.channels(connection, channel_id)), None)
+
+    async def channels(self) -> list[ChannelRecord]:
+        """Give all channels, by id."""
+        async with self._database.read() as connection:
+            return await channels.channels(connection)
+
+    async def save_readings(self, readings: Sequence[ChannelReading]) -> SyncCounts:
+        """
+        Save all that *readings*, of one channel, tell; the last wins where they differ.
+
+        Titles and the like become what was told last; what is not told stays as it was.
+        Counters of another time are further snapshots, falling ones too.
+
+        Raises:
+            ValueError: The readings are of several channels, or there is none.
+        """
+        if len({reading.channel.id for reading in readings}) != 1:
+            raise ValueError("readings of exactly one channel are saved at a time")
+        async with self._database.write() as connection:
+            return await save_readings(connection, readings)
+
+    async def load(self, channel_id: str) -> ChannelData:
+        """
+        Give all that is known of the channel, as one state of the database.
+
+        Raises:
+            NotStoredError: There is no such channel.
+        """
+        async with self._database.read() as connection:
+            for channel in await channels.channels(connection, channel_id):
+                return await frames.load(connection, channel)
+        raise NotStoredError(f"channel {channel_id}", "it is not in the store", "sync it first")
+
+    async def save_analysis(
+        self, channel_id: str, fingerprint: str, document: Mapping[str, Any]
+    ) -> str:
+        """
+        Save what was found in the data of *fingerprint*, and give its id, made of these two.
+
+        Saved again it is the channel's latest; with another document it is to be charted and
+        recommended anew (`charted_at` and `recommended_at` are None).
+        """
+        async with self._database.write() as connection:
+            return await analyses.save_analysis(connection, channel_id, fingerprint, document)
+
+    async def analysis(self, analysis_id: str) -> StoredAnalysis | None:
+        """Give the analysis, or None."""
+        async with self._database.read() as connection:
+            return await analyses.analysis(connection, analysis_id)
+
+    async def latest_analysis(self, channel_id: str) -> StoredAnalysis | None:
+        """Give the channel's analysis that was saved last, or None."""
+        async with self._database.read() as connection:
+            return await analyses.latest_analysis(connection, channel_id)
+
+    async def save_charts(self, analysis_id: str, charts: Sequence[StoredChart]) -> None:
+        """Make *charts* the charts of the analysis, and it `charted_at` now."""
+        async with self._database.write() as connection:
+            await analyses.save_charts(connection, analysis_id, charts)
+
+    async def charts(self, analysis_id: str) -> list[StoredChart]:
+        """Give the charts of the analysis, as ordered when saved."""
+        async with self._database.read() as connection:
+            return await analyses.charts(connection, analysis_id)
+
+    async def save_recommendations(
+        self, analysis_id: str, items: Sequence[StoredRecommendation]
+    ) -> None:
+        """Make *items*, maybe none, those of the analysis, and it `recommended_at` now."""
+        async with self._database.write() as connection:
+            await analyses.save_recommendations(connection, analysis_id, items)
+
+    async def recommendations(self, analysis_id: str) -> list[StoredRecommendation]:
+        """Give the recommendations of the analysis, as ordered when saved."""
+        async with self._database.read() as connection:
+            return await analyses.recommendations(connection, analysis_id)
+
+    async def save_rendering(
+        self,
+        analysis_id: str,
+        chart_key: str | None,
+        format: str,  # noqa: A002 -- no other word says it
+        path: str | Path,
+    ) -> None:
+        """Record that *path* holds the chart, or with None the whole report, in *format*."""
+        async with self._database.write() as connection:
+            await analyses.save_rendering(connection, analysis_id, chart_key, format, str(path))
+
+    async def renderings(self, channel_id: str) -> list[StoredRendering]:
+        """Give the files made for the channel, the newest first."""
+        async with self._database.read() as connection:
+            return await analyses.renderings(connection, channel_id)
+
+    async def report_path(self, channel_id: str) -> str | None:
+        """Give where the channel's newest HTML report lies, or None."""
+        for made in await self.renderings(channel_id):
+            if made.chart_key is None and made.format == "html":
+                return made.path
+        return None
+
+    async def record_notification(
+        self, key: str, channel_id: str, kind: str, title: str, body: str
+    ) -> bool:
+        """Record what is to be told, once per *key*; True if it was not recorded before."""
+        async with self._database.write() as connection:
+            return await notifications.record_notification(
+                connection, key, channel_id, kind=kind, title=title, body=body
+            )
+
+    async def mark_notified(self, key: str, delivered_at: datetime) -> None:
+        """
+        Note when it reached people; the first time stands.
+
+        Raises:
+            NotStoredError: No such notification was recorded.
+        """
+        async with self._database.write() as connection:
+            await notifications.mark_notified(connection, key, delivered_at)
+
+    async def notification(self, key: str) -> StoredNotification | None:
+        """Give the notification, or None."""
+        async with self._database.read() as connection:
+            return await notifications.notification(connection, key)
+
+    async def counts(self, channel_ids: Sequence[str]) -> dict[str, ChannelCounts]:
+        """Count what is stored of each of *channel_ids*, zeros for an unknown one."""
+        async with self._database.read() as connection:
+            return await counts.counts(connection, channel_ids)

@@ -1,0 +1,64 @@
+"""Count what the store has, per channel."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from jobs.store.models import (
+    AnalysisRow,
+    ChannelSnapshotRow,
+    ChartRow,
+    ItemRow,
+    ItemSnapshotRow,
+    NotificationRow,
+    RecommendationRow,
+)
+from jobs.store.rows import ChannelCounts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Select
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+# Both databases bound the parameters of a statement.
+_CHUNK = 1_000
+
+
+async def counts(
+    connection: AsyncConnection, channel_ids: Sequence[str]
+) -> dict[str, ChannelCounts]:
+    """Give the counts of each of *channel_ids*, zeros for an unknown one."""
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for start in range(0, len(channel_ids), _CHUNK):
+        for kind, query in _queries(channel_ids[start : start + _CHUNK]).items():
+            for channel_id, count in await connection.execute(query):
+                found[channel_id][kind] = count
+    return {channel_id: ChannelCounts(**found[channel_id]) for channel_id in channel_ids}
+
+
+def _queries(channel_ids: Sequence[str]) -> dict[str, Select[str, int]]:
+    queries: dict[str, Select[str, int]] = {}
+    for kind, model in (
+        ("items", ItemRow),
+        ("channel_snapshots", ChannelSnapshotRow),
+        ("item_snapshots", ItemSnapshotRow),
+        ("analyses", AnalysisRow),
+        ("notifications", NotificationRow),
+    ):
+        queries[kind] = (
+            select(model.channel_id, func.count())
+            .where(model.channel_id.in_(channel_ids))
+            .group_by(model.channel_id)
+        )
+    for kind, part in (("charts", ChartRow), ("recommendations", RecommendationRow)):
+        queries[kind] = (
+            select(AnalysisRow.channel_id, func.count())
+            .join(part, part.analysis_id == AnalysisRow.id)
+            .where(AnalysisRow.channel_id.in_(channel_ids))
+            .group_by(AnalysisRow.channel_id)
+        )
+    return queries

@@ -1,0 +1,26 @@
+"""
+What the store raises, as one tree.
+
+    StoreError            the database cannot be used, or did not take what it was given
+    └── NotStoredError    what was named is not in the store; trying again will not help
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """
+    The database cannot be used, or did not take what it was given; nothing was written.
+
+    The message is one line: where (never with a password), what is wrong, what to do.
+    """
+
+    def __init__(self, where: str, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{where}: {reason}; {remedy}" if remedy else f"{where}: {reason}")
+        self.where = where
+        self.reason = reason
+        self.remedy = remedy
+
+
+class NotStoredError(StoreError):
+    """What was named, or what a record refers to, is not in the store."""

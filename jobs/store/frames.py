@@ -1,0 +1,66 @@
+"""Load a channel's rows as data frames: whole columns, no object per row or time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+from sqlalchemy import select
+
+from jobs.channel_data import DAILY, ITEM_SNAPSHOTS, ITEMS, UTC_TIME, ChannelData
+from jobs.store.models import ChannelSnapshotRow, ItemRow, ItemSnapshotRow
+from jobs.store.types import epoch_us
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from jobs.records import ChannelRecord
+    from jobs.store.models import Base
+
+_COUNTERS: Final = ("views", "likes", "comments")
+_TOLD: Final = ("item_id", "title", "published_at", "duration_s", "category")
+
+
+async def load(connection: AsyncConnection, channel: ChannelRecord) -> ChannelData:
+    """Give all that is stored of *channel*; order and types as `ChannelData` promises."""
+    daily = await _frame(connection, ChannelSnapshotRow, channel.id, DAILY)
+    items = await _frame(
+        connection, ItemRow, channel.id, pl.Schema({name: ITEMS[name] for name in _TOLD})
+    )
+    snapshots = await _frame(connection, ItemSnapshotRow, channel.id, ITEM_SNAPSHOTS)
+    snapshots = snapshots.sort("item_id", "observed_at")
+    return ChannelData(
+        channel=channel,
+        daily=daily.sort("observed_at"),
+        items=items.join(_latest(snapshots), on="item_id", how="left")
+        .select(ITEMS.names())
+        .sort("published_at", "item_id", nulls_last=True),
+        item_snapshots=snapshots,
+    )
+
+
+async def _frame(
+    connection: AsyncConnection, model: type[Base], channel_id: str, schema: pl.Schema
+) -> pl.DataFrame:
+    table = model.__table__
+    columns = [
+        epoch_us(table.c[name]) if kind == UTC_TIME else table.c[name]
+        for name, kind in schema.items()
+    ]
+    found = await connection.execute(select(*columns).where(table.c.channel_id == channel_id))
+    values: list[tuple[Any, ...]] = list(zip(*found.all(), strict=True)) or [()] * len(schema)
+    return pl.DataFrame(
+        [
+            pl.Series(name, column, dtype=pl.Int64() if kind == UTC_TIME else kind).cast(kind)
+            for (name, kind), column in zip(schema.items(), values, strict=True)
+        ]
+    )
+
+
+def _latest(snapshots: pl.DataFrame) -> pl.DataFrame:
+    """Each item's counters as last told, and when any was; *snapshots* are in order of time."""
+    any_told = pl.any_horizontal(pl.col(_COUNTERS).is_not_null())
+    return snapshots.group_by("item_id").agg(
+        pl.col(_COUNTERS).drop_nulls().last(),
+        pl.col("observed_at").filter(any_told).last(),
+    )

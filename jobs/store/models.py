@@ -1,0 +1,189 @@
+"""
+The tables.
+
+    channels ─┬─ channel_sources      where a channel's data comes from
+              ├─ channel_snapshots    its counters, one row per observation
+              ├─ items ── item_snapshots
+              ├─ analyses ─┬─ charts
+              │            ├─ recommendations
+              │            └─ renderings
+              └─ notifications
+
+Every key is given by the data, none by the database: writing a record twice finds the first
+one. Deleting a row deletes what hangs on it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, MetaData
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from jobs.store.types import JsonDocument, StorableText, UtcDateTime
+
+
+class Base(DeclarativeBase):
+    """What all tables share: column types by annotation, and names for every constraint."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime(),
+        dict[str, Any]: JsonDocument(),
+        int: BigInteger(),
+        str: StorableText(),
+    }
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def _key_of(parent: str) -> Any:
+    return mapped_column(ForeignKey(parent, ondelete="CASCADE"), primary_key=True)
+
+
+def _part_of(parent: str) -> Any:
+    return mapped_column(ForeignKey(parent, ondelete="CASCADE"))
+
+
+class ChannelRow(Base):
+    """One channel."""
+
+    __tablename__ = "channels"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    platform: Mapped[str]
+    url: Mapped[str | None]
+    generated: Mapped[bool]
+
+
+class SourceRow(Base):
+    """One place that a channel's data comes from; *position* is the order of registration."""
+
+    __tablename__ = "channel_sources"
+
+    channel_id: Mapped[str] = _key_of("channels.id")
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    location: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+
+
+class ItemRow(Base):
+    """One item of a channel, as it was last told."""
+
+    __tablename__ = "items"
+
+    channel_id: Mapped[str] = _key_of("channels.id")
+    item_id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    published_at: Mapped[datetime | None]
+    duration_s: Mapped[int | None]
+    url: Mapped[str | None]
+    category: Mapped[str | None]
+
+
+class ChannelSnapshotRow(Base):
+    """A channel's counters at one time."""
+
+    __tablename__ = "channel_snapshots"
+    # Without rowid the key is the table: half the pages, and a channel's rows lie together.
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    channel_id: Mapped[str] = _key_of("channels.id")
+    observed_at: Mapped[datetime] = mapped_column(primary_key=True)
+    subscribers: Mapped[int | None]
+    views: Mapped[int | None]
+    items: Mapped[int | None]
+
+
+class ItemSnapshotRow(Base):
+    """An item's counters at one time."""
+
+    __tablename__ = "item_snapshots"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["channel_id", "item_id"], ["items.channel_id", "items.item_id"], ondelete="CASCADE"
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    channel_id: Mapped[str] = mapped_column(primary_key=True)
+    item_id: Mapped[str] = mapped_column(primary_key=True)
+    observed_at: Mapped[datetime] = mapped_column(primary_key=True)
+    views: Mapped[int | None]
+    likes: Mapped[int | None]
+    comments: Mapped[int | None]
+
+
+class AnalysisRow(Base):
+    """What was found in one state of a channel's data; the times say what followed from it."""
+
+    __tablename__ = "analyses"
+    __table_args__ = (Index(None, "channel_id", "analysed_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    channel_id: Mapped[str] = _part_of("channels.id")
+    fingerprint: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    analysed_at: Mapped[datetime]
+    charted_at: Mapped[datetime | None]
+    recommended_at: Mapped[datetime | None]
+
+
+class ChartRow(Base):
+    """One chart of an analysis."""
+
+    __tablename__ = "charts"
+
+    analysis_id: Mapped[str] = _key_of("analyses.id")
+    key: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    title: Mapped[str]
+    spec: Mapped[dict[str, Any]]
+    alt: Mapped[str]
+
+
+class RecommendationRow(Base):
+    """One recommendation of an analysis."""
+
+    __tablename__ = "recommendations"
+
+    analysis_id: Mapped[str] = _key_of("analyses.id")
+    key: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    title: Mapped[str]
+    advice: Mapped[str]
+    evidence: Mapped[dict[str, Any]]
+    strength: Mapped[str]
+
+
+class RenderingRow(Base):
+    """A file made of an analysis; an empty *chart_key* is the whole report."""
+
+    __tablename__ = "renderings"
+
+    analysis_id: Mapped[str] = _key_of("analyses.id")
+    chart_key: Mapped[str] = mapped_column(primary_key=True)
+    format: Mapped[str] = mapped_column(primary_key=True)
+    path: Mapped[str]
+    rendered_at: Mapped[datetime]
+
+
+class NotificationRow(Base):
+    """Something that people are told once; *delivered_at* is empty until they were."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (Index(None, "channel_id"),)
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    channel_id: Mapped[str] = _part_of("channels.id")
+    kind: Mapped[str]
+    title: Mapped[str]
+    body: Mapped[str]
+    recorded_at: Mapped[datetime]
+    delivered_at: Mapped[datetime | None]

@@ -1,0 +1,122 @@
+"""Save what sources say of a channel: items as they are told now, counters as history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from jobs.store.channels import save_channel
+from jobs.store.models import ChannelSnapshotRow, ItemRow, ItemSnapshotRow
+from jobs.store.rows import SyncCounts
+from jobs.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from jobs.records import ChannelReading
+
+    Row = dict[str, Any]
+
+
+async def save_readings(
+    connection: AsyncConnection, readings: Sequence[ChannelReading]
+) -> SyncCounts:
+    """Save *readings* of one channel, the last winning where they differ."""
+    for reading in readings:
+        await save_channel(connection, reading.channel)
+    channel_id = readings[0].channel.id
+    items = _merge(_items(readings))
+    channel_snapshots = _merge(_channel_snapshots(readings))
+    item_snapshots = _merge(_item_snapshots(readings))
+
+    # Saving the channel has locked it: between these counts nobody else adds to it.
+    items_before, snapshots_before = await _count(connection, channel_id)
+    await upsert(connection, ItemRow, items)
+    await upsert(connection, ChannelSnapshotRow, channel_snapshots)
+    await upsert(connection, ItemSnapshotRow, item_snapshots)
+    items_after, snapshots_after = await _count(connection, channel_id)
+
+    items_new = items_after - items_before
+    snapshots_new = snapshots_after - snapshots_before
+    return SyncCounts(
+        items_new=items_new,
+        items_known=len(items) - items_new,
+        snapshots_new=snapshots_new,
+        snapshots_known=len(channel_snapshots) + len(item_snapshots) - snapshots_new,
+    )
+
+
+def _merge(keyed: Iterable[tuple[Hashable, Row]]) -> list[Row]:
+    """One row per key, of each column the last value that is told: as `upsert` does it."""
+    merged: dict[Hashable, Row] = {}
+    for key, row in keyed:
+        known = merged.setdefault(key, row)
+        if known is not row:
+            known.update((name, value) for name, value in row.items() if value not in {None, ""})
+    return list(merged.values())
+
+
+def _items(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, Row]]:
+    for reading in readings:
+        channel_id = reading.channel.id
+        for item in reading.items:
+            yield (
+                item.id,
+                {
+                    "channel_id": channel_id,
+                    "item_id": item.id,
+                    "title": item.title,
+                    "published_at": item.published_at,
+                    "duration_s": item.duration_s,
+                    "url": item.url or None,
+                    "category": item.category or None,
+                },
+            )
+
+
+def _channel_snapshots(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, Row]]:
+    for reading in readings:
+        channel_id = reading.channel.id
+        for snapshot in reading.channel_snapshots:
+            yield (
+                snapshot.observed_at,
+                {
+                    "channel_id": channel_id,
+                    "observed_at": snapshot.observed_at,
+                    "subscribers": snapshot.subscribers,
+                    "views": snapshot.views,
+                    "items": snapshot.items,
+                },
+            )
+
+
+def _item_snapshots(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, Row]]:
+    for reading in readings:
+        channel_id = reading.channel.id
+        for snapshot in reading.item_snapshots:
+            yield (
+                (snapshot.item_id, snapshot.observed_at),
+                {
+                    "channel_id": channel_id,
+                    "item_id": snapshot.item_id,
+                    "observed_at": snapshot.observed_at,
+                    "views": snapshot.views,
+                    "likes": snapshot.likes,
+                    "comments": snapshot.comments,
+                },
+            )
+
+
+async def _count(connection: AsyncConnection, channel_id: str) -> tuple[int, int]:
+    items, of_channel, of_items = (
+        select(func.count()).select_from(model).where(model.channel_id == channel_id)
+        for model in (ItemRow, ChannelSnapshotRow, ItemSnapshotRow)
+    )
+    found = await connection.execute(
+        select(items.scalar_subquery(), of_channel.scalar_subquery() + of_items.scalar_subquery())
+    )
+    item_count, snapshot_count = found.one()
+    return item_count, snapshot_count

@@ -1,0 +1,95 @@
+"""What the store gives back, and takes, beside the records of a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SyncCounts:
+    """
+    What a sync found, against what the store had: distinct keys, not rows of a file.
+
+    Snapshots are those of the channel and those of its items together.
+    """
+
+    items_new: int = 0
+    items_known: int = 0
+    snapshots_new: int = 0
+    snapshots_known: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnalysis:
+    """One analysis; *charted_at* and *recommended_at* tell what has been made of it already."""
+
+    id: str
+    channel_id: str
+    fingerprint: str
+    document: dict[str, Any]
+    charted_at: datetime | None
+    recommended_at: datetime | None
+    analysed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChart:
+    """One chart: a Vega-Lite *spec*, its finding as *title*, and *alt* for who cannot see it."""
+
+    key: str
+    title: str
+    spec: Mapping[str, Any]
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecommendation:
+    """One piece of advice, what speaks for it, and how strongly."""
+
+    key: str
+    title: str
+    advice: str
+    evidence: Mapping[str, Any]
+    strength: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRendering:
+    """One file made of an analysis; *chart_key* is None for the whole report."""
+
+    analysis_id: str
+    chart_key: str | None
+    format: str
+    path: str
+    rendered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNotification:
+    """Something that people are told once; *delivered_at* is None until they were."""
+
+    key: str
+    channel_id: str
+    kind: str
+    title: str
+    body: str
+    recorded_at: datetime
+    delivered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCounts:
+    """How many of each the store has of one channel, over all of its analyses."""
+
+    items: int = 0
+    channel_snapshots: int = 0
+    item_snapshots: int = 0
+    analyses: int = 0
+    charts: int = 0
+    recommendations: int = 0
+    notifications: int = 0

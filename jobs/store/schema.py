@@ -1,0 +1,125 @@
+"""Bring a database's tables to the revision that this program works with, or away from it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import inspect, text
+
+from jobs.store.engine import Database
+from jobs.store.errors import StoreError
+from jobs.store.url import DatabaseUrl, SqliteFile, parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from alembic.config import Config
+    from sqlalchemy import Connection
+
+# Revisions are numbered, so that an older one can be told from a newer one by looking.
+REVISION = "0001"
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+
+# Alembic keeps the migration that it is at in module globals.
+_one_at_a_time = threading.Lock()
+
+# Any number, as long as nobody else locks it in this database.
+_ADVISORY_LOCK = 0x6368616E6E656C73
+
+
+async def migrate(url: str) -> None:
+    """
+    Create or upgrade the tables, all in one transaction; a database that has them is left alone.
+
+    Any number of processes may do so at once: one works, the others find it done. SQLite makes
+    the file, but not its folder.
+
+    Raises:
+        StoreError: The database cannot be reached or written; it is as it was before.
+    """
+    await asyncio.to_thread(_run, parse_url(url), _upgrade)
+
+
+async def revert(url: str) -> None:
+    """
+    Drop the tables and everything in them.
+
+    Raises:
+        StoreError: The database cannot be reached or written; it is as it was before.
+    """
+    await asyncio.to_thread(_run, parse_url(url), _downgrade)
+
+
+async def check(database: Database, url: DatabaseUrl) -> None:
+    """
+    Make sure that *database* has the tables, of this revision or, during a rollout, a newer one.
+
+    Raises:
+        StoreError: It cannot be reached, or its tables are missing or older.
+    """
+    if isinstance(url, SqliteFile) and not url.path.is_file():
+        # Opening it would make an empty file.
+        raise StoreError(url.where, "there is no such file", "create its tables first")
+    async with database.read() as connection:
+        found = await connection.run_sync(_revision)
+    if found is None:
+        raise StoreError(url.where, "it has no tables of this program", "create them first")
+    if found < REVISION:
+        raise StoreError(
+            url.where,
+            f"its tables are of revision {found}, this program needs {REVISION}",
+            "upgrade them first",
+        )
+
+
+def _run(url: DatabaseUrl, change: Callable[[Connection], None]) -> None:
+    if isinstance(url, SqliteFile) and not url.path.parent.is_dir():
+        raise StoreError(
+            url.where, f"the folder {url.path.parent} does not exist", "create it first"
+        )
+    with _one_at_a_time:
+        asyncio.run(_change(Database(url), change))
+
+
+async def _change(database: Database, change: Callable[[Connection], None]) -> None:
+    try:
+        async with database.write() as connection:
+            if connection.dialect.name == "postgresql":
+                # SQLite's writers exclude each other anyway.
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            await connection.run_sync(change)
+    finally:
+        await database.close()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+
+    if (_revision(connection) or "") < REVISION:
+        command.upgrade(_alembic(connection), "head")
+
+
+def _downgrade(connection: Connection) -> None:
+    from alembic import command
+
+    command.downgrade(_alembic(connection), "base")
+
+
+def _alembic(connection: Connection) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found

@@ -1,0 +1,56 @@
+"""Insert rows, or update those that are there: the same statement on both databases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, or_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jobs.store.types import StorableText
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from jobs.store.models import Base
+
+# Rows per round trip: bounds what driver and server hold at once.
+_CHUNK = 5_000
+
+
+async def upsert(
+    connection: AsyncConnection, model: type[Base], rows: Sequence[dict[str, Any]]
+) -> None:
+    """
+    Write *rows*, each with every column of *model*; what is told now wins over what is stored.
+
+    A null or a blank text is not told and changes nothing. Neither does a row that is stored as
+    it is: writing twice leaves no trace.
+    """
+    statement = insert(connection, model)
+    table = model.__table__
+    merged: dict[str, ColumnElement[Any]] = {}
+    for column in table.columns:
+        if not column.primary_key:
+            told: ColumnElement[Any] = statement.excluded[column.name]
+            if isinstance(column.type, StorableText):
+                told = func.nullif(told, "")
+            merged[column.name] = func.coalesce(told, column)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_=merged,
+        where=or_(*(table.c[name].is_distinct_from(value) for name, value in merged.items())),
+    )
+    for start in range(0, len(rows), _CHUNK):
+        await connection.execute(statement, rows[start : start + _CHUNK])
+
+
+def insert(connection: AsyncConnection, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """Begin an INSERT that can say ON CONFLICT, in the dialect of *connection*."""
+    table: Any = model.__table__
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)

@@ -1,0 +1,41 @@
+"""Turn raw data into charts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from jobs.render_visualization import enqueue_report_when_ready
+from jobs.services import Services
+from runner import Context, job
+
+
+@job(queue="analytics")
+async def visualize_data(ctx: Context, analysis_id: str) -> int:
+    """
+    Make the charts of an analysis: their data and specification, not yet a picture.
+
+    Durable afterwards: all charts of the analysis, under one key each. They are kept with the
+    analysis, so the same data is drawn once only.
+
+    Returns the number of charts.
+
+    Raises:
+        NotStoredError: The analysis, or its channel, is not in the store.
+    """
+    from jobs.analysis import ChannelAnalysis
+    from jobs.charts import build_charts
+    from jobs.store import NotStoredError, StoredChart
+
+    store = ctx.get(Services).store
+    stored = await store.analysis(analysis_id)
+    if stored is None:
+        raise NotStoredError(f"analysis {analysis_id}", "it is not in the store")
+    if stored.charted_at is None:
+        data = await store.load(stored.channel_id)
+        analysis = ChannelAnalysis.model_validate(stored.document)
+        charts = await asyncio.to_thread(build_charts, data, analysis)
+        await store.save_charts(
+            analysis_id, [StoredChart(c.key, c.title, c.spec, c.alt) for c in charts]
+        )
+    await enqueue_report_when_ready(store, analysis_id)
+    return len(await store.charts(analysis_id))

@@ -1,0 +1,65 @@
+"""
+The job runner: coroutine jobs on arq and Redis, fast, and losing nothing.
+
+Enqueueing needs only `job` and what it makes; the names of the worker's side are imported when
+they are first asked for, so that a service that only enqueues stays light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runner.batch import Batch, BatchProgress, QueueProgress
+from runner.connection import QueueClient, connect, disconnect
+from runner.context import Context
+from runner.errors import Bury, Retry
+from runner.handle import JobHandle, JobState
+from runner.job import Job, job
+from runner.retry import exponential, linear, polynomial
+
+if TYPE_CHECKING:
+    from runner.fleet import Fleet
+    from runner.poller import CatchUp, Periodic
+    from runner.worker import Worker
+    from runner.worker_settings import WorkerSettings
+
+__all__ = [
+    "Batch",
+    "BatchProgress",
+    "Bury",
+    "CatchUp",
+    "Context",
+    "Fleet",
+    "Job",
+    "JobHandle",
+    "JobState",
+    "Periodic",
+    "QueueClient",
+    "QueueProgress",
+    "Retry",
+    "Worker",
+    "WorkerSettings",
+    "connect",
+    "disconnect",
+    "exponential",
+    "job",
+    "linear",
+    "polynomial",
+]
+
+_OF_THE_WORKER = {
+    "CatchUp": "runner.poller",
+    "Fleet": "runner.fleet",
+    "Periodic": "runner.poller",
+    "Worker": "runner.worker",
+    "WorkerSettings": "runner.worker_settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _OF_THE_WORKER.get(name)
+    if module is None:
+        raise AttributeError(f"module 'runner' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(module), name)

@@ -1,0 +1,157 @@
+"""One job, from its claim to its outcome: what `worker` starts a task for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from runner.arq_function import as_job, decide_as_arq
+from runner.codec import Envelope, ErrorRecord, decode_job
+from runner.context import Context
+from runner.enqueue import current_batch, current_trace
+from runner.errors import CodecError
+from runner.execute import Policy, Stop, cancelled, decide, execute
+from runner.middleware import Middleware, compose
+from runner.outcome import Aborted, Dead, Outcome, Released
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from arq.cron import CronJob
+    from arq.worker import Function
+
+    from runner.claim import Claim
+    from runner.job import Job
+    from runner.options import WorkerOptions
+    from runner.registered import JobFunction
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A job that a worker holds: from its claim until Redis has answered for its outcome."""
+
+    claim: Claim
+    started_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    task: asyncio.Task[None] | None = None
+    why_stopped: Stop | None = None
+    envelope: Envelope | None = None
+    policy: Policy | None = None
+
+
+class Attempts:
+    """Runs the jobs that one worker knows. Middleware is composed once for each of them."""
+
+    def __init__(
+        self,
+        options: WorkerOptions,
+        stack: Sequence[Middleware],
+        resources: Mapping[type[Any], Any],
+    ) -> None:
+        self._options = options
+        self._stack = stack
+        self._resources = resources
+        self._known: dict[str, tuple[Job[Any, Any], Policy]] = {}
+
+    def learn(self, function: JobFunction, *, keep_result_s: float | None) -> None:
+        """Register a job of ours; *keep_result_s* for a job that does not say."""
+        job = function.job
+        own = job.options_of_worker
+        options = self._options
+        policy = Policy(
+            handler=compose(self._stack, _call),
+            max_retries=options.max_retries if own.max_retries is None else own.max_retries,
+            backoff=own.backoff or options.backoff,
+            keep_result_s=keep_result_s if own.keep_result_s is None else own.keep_result_s,
+            decide=decide,
+        )
+        self._known[job.name] = (job, policy)
+
+    def learn_plain(
+        self,
+        function: Function | CronJob,
+        worker_ctx: dict[Any, Any],
+        *,
+        max_tries: int,
+        keep_result_s: float | None,
+    ) -> None:
+        """Register a plain arq function or cron job, with arq's semantics."""
+        forever = function.keep_result_forever
+        own_keep_s = keep_result_s if function.keep_result_s is None else function.keep_result_s
+        policy = Policy(
+            handler=compose(self._stack, _call),
+            max_retries=(max_tries if function.max_tries is None else function.max_tries) - 1,
+            backoff=self._options.backoff,
+            keep_result_s=None if forever else own_keep_s,
+            decide=decide_as_arq,
+        )
+        job = as_job(function, self._options.queue, worker_ctx)
+        self._known[function.name] = (job, policy)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the jobs known here."""
+        return sorted(self._known)
+
+    async def run(self, held: Held) -> Outcome | None:
+        """
+        How the job ended; None if it is no longer this worker's to say.
+
+        Never raises, whatever the job does, unless the process itself is to end.
+        """
+        refusal = self._open(held)
+        if refusal is not None:
+            return refusal
+        ctx, policy = self._prepare(held)
+        try:
+            return await execute(policy, ctx)
+        except asyncio.CancelledError:
+            return cancelled(policy, ctx.attempt, held.why_stopped)
+
+    def _open(self, held: Held) -> Outcome | None:
+        """Read the body; an outcome if the job cannot be run here and now."""
+        claim = held.claim
+        if claim.body is None:
+            return Dead(ErrorRecord("BodyMissing", "the job's body is gone from Redis", ""))
+        try:
+            envelope = held.envelope = decode_job(claim.body)
+        except CodecError as error:
+            return Dead(ErrorRecord.of(error))
+        if claim.aborted:
+            return Aborted(ErrorRecord("CancelledError", "aborted before it started", ""))
+        if claim.crashes >= self._options.max_crashes:
+            lost = f"lost with its worker {claim.crashes} times"
+            return Dead(ErrorRecord("Poison", lost, ""))
+        if envelope.name not in self._known:
+            return Released(self._options.unknown_delay_s, unknown_name=envelope.name)
+        return None
+
+    def _prepare(self, held: Held) -> tuple[Context, Policy]:
+        claim, envelope = held.claim, held.envelope
+        assert envelope is not None  # noqa: S101 -- `_open` has read it
+        job, policy = self._known[envelope.name]
+        held.policy = policy
+        current_batch.set(envelope.batch_id)
+        current_trace.set(envelope.trace)
+        ctx = Context(
+            job=job,
+            job_id=claim.job_id,
+            queue=self._options.queue,
+            attempt=claim.attempts_spent + 1,
+            max_retries=policy.max_retries,
+            enqueued_at=datetime.fromtimestamp(envelope.enqueued_ms / 1000, UTC),
+            args=tuple(envelope.args),
+            kwargs=envelope.kwargs,
+            resources=self._resources,
+            due_ms=claim.due_ms,
+            batch_id=envelope.batch_id,
+            trace=envelope.trace,
+        )
+        return ctx, policy
+
+
+def _call(ctx: Context) -> Any:
+    """The innermost handler: the coroutine itself."""
+    return ctx.job.coroutine(ctx, *ctx.args, **ctx.kwargs)

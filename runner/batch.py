@@ -1,0 +1,102 @@
+"""
+A batch: jobs that belong together, and how far they have come.
+
+Jobs enqueued inside `async with Batch.open(…)` belong to it, and so do the jobs that those
+enqueue. Counts are kept by the same atomic scripts that move the jobs, so they are exact
+whatever dies in between; a batch is over when nothing of it is left to run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from runner import keys
+from runner.enqueue import current_batch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from redis.asyncio import Redis
+
+
+@dataclass(frozen=True, slots=True)
+class QueueProgress:
+    """A batch's jobs in one queue. retries: failed attempts that were followed by another."""
+
+    total: int = 0
+    done: int = 0
+    dead: int = 0
+    retries: int = 0
+    aborted: int = 0
+    failed: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Jobs still to come to their end: ready, scheduled, running or retrying."""
+        return self.total - self.done - self.dead - self.aborted - self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """A batch's jobs by queue."""
+
+    queues: dict[str, QueueProgress] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs of the batch still to come to their end."""
+        return sum(queue.waiting for queue in self.queues.values())
+
+    @property
+    def dead(self) -> int:
+        """Jobs of the batch in the dead sets."""
+        return sum(queue.dead for queue in self.queues.values())
+
+    @property
+    def retries(self) -> int:
+        """Failed attempts of the batch that were followed by another."""
+        return sum(queue.retries for queue in self.queues.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch, by its id."""
+
+    id: str = field(default_factory=lambda: uuid4().hex)
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """What is enqueued inside belongs to the batch."""
+        token = current_batch.set(self.id)
+        try:
+            yield
+        finally:
+            current_batch.reset(token)
+
+    async def progress(self, redis: Redis) -> BatchProgress:
+        """Counts of now."""
+        fields: dict[bytes, bytes] = await redis.hgetall(keys.BATCH_PREFIX + self.id)  # type: ignore[misc]
+        counts: dict[str, dict[str, int]] = {}
+        for name, value in fields.items():
+            queue, _, state = name.decode().rpartition("|")
+            counts.setdefault(queue, {})[state] = int(value)
+        return BatchProgress({queue: QueueProgress(**by) for queue, by in sorted(counts.items())})
+
+    async def follow(self, redis: Redis, *, every_s: float) -> AsyncIterator[BatchProgress]:
+        """Counts now and every *every_s* seconds until the batch is over; the last are final."""
+        while True:
+            progress = await self.progress(redis)
+            yield progress
+            if not progress.waiting:
+                return
+            await asyncio.sleep(every_s)
+
+    async def dead_jobs(self, redis: Redis) -> list[tuple[str, str]]:
+        """Queue and id of each of the batch's jobs in a dead set."""
+        members: set[bytes] = await redis.smembers(keys.BATCH_PREFIX + self.id + ":dead")  # type: ignore[misc]
+        pairs = [member.decode().partition("|") for member in members]
+        return sorted((queue, job_id) for queue, _, job_id in pairs)

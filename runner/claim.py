@@ -1,0 +1,103 @@
+"""Second stage: take due jobs out of the queue, each held by a token until the end of a lease."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runner.scripts import CLAIM
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from redis.asyncio import Redis
+
+    from runner.outage import Patience
+
+_FIELDS = 6
+
+
+@dataclass(slots=True)
+class Claim:
+    """
+    The right to run one job, until another claim of it is made.
+
+    attempts_spent: attempts that failed before. crashes: workers that this job was lost with.
+    due_ms: when it came due, Unix ms. body: None if it is gone.
+    """
+
+    job_id: str
+    token: str
+    body: bytes | None
+    attempts_spent: int
+    crashes: int
+    due_ms: float
+    aborted: bool
+
+
+class Claimer:
+    """Claims jobs of one queue for one worker."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        queue_key: str,
+        *,
+        worker_id: str,
+        lease_s: float,
+        patience: Patience,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._script = redis.register_script(CLAIM)
+        self._stopping = stopping
+        self._queue_key = queue_key
+        self._worker_id = worker_id
+        self._lease_ms = round(lease_s * 1000)
+        self._patience = patience
+        self._claims = 0
+        self._unanswered = ""
+        self.next_due_in_s: float | None = None
+        """Seconds from the last claim to the queue's next due time, if it took all that was due."""
+
+    async def claim(self, limit: int) -> list[Claim]:
+        """
+        At most *limit* jobs that are due, the longest due first; waits while Redis is away.
+
+        `next_due_in_s` tells afterwards when to come again.
+
+        Raises:
+            RedisError: Redis is away, and the worker is stopping.
+        """
+        token, reply = await self._patience.call(lambda: self._ask(limit), unless=self._stopping)
+        self._unanswered = ""
+        now_ms, next_due_ms = float(reply[0]), float(reply[1])
+        self.next_due_in_s = None if next_due_ms < 0 else max(0.0, (next_due_ms - now_ms) / 1000)
+        return [
+            Claim(
+                job_id=reply[at].decode(),
+                token=token,
+                body=reply[at + 1],
+                attempts_spent=reply[at + 2],
+                crashes=reply[at + 3],
+                due_ms=float(reply[at + 4]),
+                aborted=bool(reply[at + 5]),
+            )
+            for at in range(2, len(reply), _FIELDS)
+        ]
+
+    async def _ask(self, limit: int) -> tuple[str, list[Any]]:
+        """A claim whose answer is lost may have been made: the next one names it and undoes it."""
+        self._claims += 1
+        token = f"{self._worker_id}:{self._claims}"
+        unanswered, self._unanswered = self._unanswered, token
+        reply: list[Any] = await self._script(
+            keys=[self._queue_key], args=[limit, self._lease_ms, token, unanswered]
+        )
+        return token, reply
+
+    async def give_back_unanswered(self) -> None:
+        """Undo a claim whose answer never arrived; a worker's last word."""
+        if self._unanswered:
+            await self._script(
+                keys=[self._queue_key], args=[0, self._lease_ms, "", self._unanswered]
+            )

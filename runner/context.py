@@ -1,0 +1,62 @@
+"""What a running job knows about itself, and the way to what it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from runner.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from runner.job import Job
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Context:
+    """
+    One attempt at one job; the first parameter of every job's coroutine.
+
+    `attempt` counts from 1; the job is buried when attempt `max_retries + 1` fails.
+    `arguments` are those of the body until the validation middleware has replaced them by
+    values of the coroutine's own types.
+    """
+
+    job: Job[Any, Any]
+    job_id: str
+    queue: str
+    attempt: int
+    max_retries: int
+    enqueued_at: datetime
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[type[Any], Any] = field(default_factory=dict)
+    due_ms: float = 0.0
+    batch_id: str | None = None
+    trace: str | None = None
+
+    @property
+    def job_name(self) -> str:
+        """The name under which the job is registered and enqueued."""
+        return self.job.name
+
+    def get(self, kind: type[T]) -> T:
+        """
+        The worker's one object of *kind*, as its settings class provides it.
+
+        Raises:
+            ConfigurationError: The settings class provides none.
+        """
+        try:
+            found: T = self.resources[kind]
+        except KeyError:
+            known = ", ".join(sorted(k.__name__ for k in self.resources)) or "nothing"
+            raise ConfigurationError(
+                f"{self.job_name} needs a {kind.__name__}, and its worker provides {known}: "
+                f"yield {{{kind.__name__}: …}} from the settings class's `resources`"
+            ) from None
+        return found

@@ -1,0 +1,232 @@
+"""
+First stage: a job goes into Redis, body, queue entry and wake token in one atomic step.
+
+Concurrent enqueues of one event loop are gathered into one script call for each queue, so a
+service that awaits its jobs one by one in many tasks pays one round trip for all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
+
+from redis.exceptions import RedisError
+
+from runner import keys
+from runner.codec import Envelope, encode_job
+from runner.errors import EnqueueError
+from runner.outage import is_passing
+from runner.scripts import ENQUEUE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+    from runner.job import Job
+
+_CHUNK = 500
+"""Jobs in one script call: Redis serves others between two calls of about a millisecond each."""
+
+_WAKE_TOKENS = 64
+_TRIES = 4
+_FIRST_PAUSE_S = 0.05
+
+current_batch: ContextVar[str | None] = ContextVar("current_batch", default=None)
+"""The batch that jobs enqueued from here on belong to."""
+
+current_trace: ContextVar[str | None] = ContextVar("current_trace", default=None)
+"""The W3C traceparent that jobs enqueued from here on continue."""
+
+
+@dataclass(slots=True)
+class Enqueue:
+    """
+    One job on its way into a queue.
+
+    unique: *job_id* was chosen by the caller, and is refused while a job of that id is pending.
+    schedule, tick_ms: a tick of a periodic job; the same or an earlier tick is refused.
+    """
+
+    queue: str
+    job_id: str
+    name: str
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    due_ms: int | None = None
+    delay_ms: int | None = None
+    unique: bool = False
+    as_arq: bool = False
+    expires_ms: int | None = None
+    attempt: int | None = None
+    batch_id: str | None = None
+    trace: str | None = None
+    schedule: str | None = None
+    tick_ms: int | None = None
+    enqueued_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    job: Job[Any, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_id is None:
+            self.batch_id = current_batch.get()
+        if self.trace is None:
+            self.trace = current_trace.get()
+
+    def body(self) -> bytes:
+        """
+        The job's body as it will stand in Redis.
+
+        Raises:
+            CodecError: An argument has no JSON form.
+        """
+        return encode_job(
+            Envelope(
+                self.name,
+                list(self.args),
+                dict(self.kwargs),
+                self.enqueued_ms,
+                self.attempt,
+                self.batch_id,
+                self.trace,
+            )
+        )
+
+
+class Transport(Protocol):
+    """Where enqueued jobs go: Redis, or a test's own list."""
+
+    async def put(self, request: Enqueue, /) -> bool:
+        """Enqueue one job; False if it was there already."""
+        ...
+
+    async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
+        """Enqueue many; for each of them, False if it was there already."""
+        ...
+
+
+ClientHandler = Callable[[Enqueue], Awaitable[bool]]
+ClientMiddleware = Callable[[Enqueue, ClientHandler], Awaitable[bool]]
+"""Wraps every enqueue of a client; goes on by `return await call_next(request)`."""
+
+
+class Enqueuer:
+    """
+    Redis as a transport. One for each client; gathers what one event loop enqueues.
+
+    `middleware` wraps each job on its way, the first in the list outermost.
+    """
+
+    def __init__(self, redis: Redis, middleware: Sequence[ClientMiddleware] = ()) -> None:
+        self._script = redis.register_script(ENQUEUE)
+        self._handler: ClientHandler = self._hand_over
+        for wrapper in reversed(middleware):
+            self._handler = functools.partial(_call, wrapper, self._handler)
+        self._waiting: dict[str, list[tuple[list[Any], asyncio.Future[bool]]]] = {}
+        self._drains: dict[str, asyncio.Task[None]] = {}
+
+    async def put(self, request: Enqueue) -> bool:
+        """
+        Enqueue one job; False if it was there already.
+
+        Raises:
+            CodecError: An argument has no JSON form.
+            EnqueueError: Redis did not take the job.
+        """
+        return await self._handler(request)
+
+    async def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:
+        """Enqueue many in their order; raises as `put` does."""
+        return list(await asyncio.gather(*[self._handler(request) for request in requests]))
+
+    def _hand_over(self, request: Enqueue) -> asyncio.Future[bool]:
+        """Encode now, so that a bad argument fails its own caller only; send with the others."""
+        fields = _fields(request)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        self._waiting.setdefault(request.queue, []).append((fields, future))
+        if request.queue not in self._drains:
+            self._drains[request.queue] = loop.create_task(self._drain(request.queue))
+        return future
+
+    async def _drain(self, queue: str) -> None:
+        waiting = self._waiting[queue]
+        try:
+            while waiting:
+                chunk = waiting[:_CHUNK]
+                del waiting[:_CHUNK]
+                try:
+                    replies = await self._send(queue, [fields for fields, _ in chunk])
+                except (RedisError, OSError) as error:
+                    problem = EnqueueError(
+                        f"{queue}: not enqueued: {type(error).__name__}: {error}: "
+                        "check that Redis answers at REDIS_URL"
+                    )
+                    problem.__cause__ = error
+                    _fail(chunk, problem)
+                except asyncio.CancelledError:
+                    _fail(chunk + waiting, EnqueueError(f"{queue}: the event loop is closing"))
+                    raise
+                else:
+                    for (_, future), reply in zip(chunk, replies, strict=True):
+                        if not future.done():
+                            future.set_result(bool(reply))
+        finally:
+            del self._drains[queue]
+            if waiting:
+                self._drains[queue] = asyncio.create_task(self._drain(queue))
+
+    async def _send(self, queue: str, jobs: list[list[Any]]) -> list[int]:
+        """Repeating is safe: the script knows its own bodies again."""
+        args: list[Any] = [_WAKE_TOKENS, keys.BATCH_TTL_S, queue]
+        for fields in jobs:
+            args += fields
+        pause_s = _FIRST_PAUSE_S
+        for tries_left in range(_TRIES - 1, -1, -1):
+            try:
+                replies: list[int] = await self._script(keys=[keys.queue_key(queue)], args=args)
+            except (RedisError, OSError) as error:
+                if not tries_left or not is_passing(error):
+                    raise
+                await asyncio.sleep(pause_s)
+                pause_s *= 3
+            else:
+                return replies
+        raise AssertionError("unreachable: the last try returns or raises")
+
+
+def new_job_id() -> str:
+    """A fresh random id, 32 hexadecimal digits, as arq's."""
+    return uuid4().hex
+
+
+def _fields(request: Enqueue) -> list[Any]:
+    """The ten fields of one job in `enqueue.lua`."""
+    mode = "arq" if request.as_arq else "unique" if request.unique else "new"
+    return [
+        request.job_id,
+        request.body(),
+        "" if request.due_ms is None else request.due_ms,
+        "" if request.delay_ms is None else request.delay_ms,
+        mode,
+        "" if request.expires_ms is None else request.expires_ms,
+        request.batch_id or "",
+        request.schedule or "",
+        "" if request.tick_ms is None else request.tick_ms,
+        "" if not request.attempt or request.attempt <= 1 else request.attempt - 1,
+    ]
+
+
+def _fail(chunk: list[tuple[list[Any], asyncio.Future[bool]]], problem: Exception) -> None:
+    for _, future in chunk:
+        if not future.done():
+            future.set_exception(problem)
+
+
+def _call(wrapper: ClientMiddleware, call_next: ClientHandler, request: Enqueue) -> Awaitable[bool]:
+    return wrapper(request, call_next)

@@ -1,0 +1,104 @@
+"""A handle on an enqueued job: its state, its result, and the way to stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from pydantic_core import from_json
+
+from runner import keys
+from runner.connection import current_client
+from runner.errors import JobFailedError, ResultNotFoundError
+
+R = TypeVar("R")
+
+_FIRST_PAUSE_S = 0.005
+_LONGEST_PAUSE_S = 0.25
+
+
+class JobState(StrEnum):
+    """Where a job stands. `unknown`: no such job, or it is done and its result not kept."""
+
+    SCHEDULED = "scheduled"
+    READY = "ready"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    DONE = "done"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class JobHandle(Generic[R]):
+    """
+    One job, by its id.
+
+    `created` is False where `enqueue` found a pending job of the same id and added none.
+    """
+
+    id: str
+    queue: str
+    created: bool = True
+
+    async def state(self) -> JobState:
+        """Where the job stands now."""
+        queue = keys.queue_key(self.queue)
+        async with current_client().pipeline(transaction=True) as pipe:
+            pipe.hexists(queue + keys.RUNNING_SUFFIX, self.id)
+            pipe.exists(keys.IN_PROGRESS_PREFIX + self.id)
+            pipe.zscore(queue, self.id)
+            pipe.zscore(queue + keys.RETRYING_SUFFIX, self.id)
+            pipe.zscore(queue + keys.DEAD_SUFFIX, self.id)
+            pipe.exists(keys.RESULT_PREFIX + self.id)
+            running, held, due_ms, retry_ms, died_ms, result = await pipe.execute()
+        if running or held:
+            return JobState.RUNNING
+        if due_ms is not None:
+            if due_ms <= time.time() * 1000:
+                return JobState.READY
+            return JobState.SCHEDULED if retry_ms is None else JobState.RETRYING
+        if died_ms is not None:
+            return JobState.DEAD
+        return JobState.DONE if result else JobState.UNKNOWN
+
+    async def result(self, *, timeout_s: float | None = None) -> R:
+        """
+        What the job returned, as JSON values; waits until it is done or dead.
+
+        Raises:
+            JobFailedError: It ended in the dead set, or was aborted.
+            ResultNotFoundError: There is no such job, or its result is not kept.
+            TimeoutError: It was not over after *timeout_s* seconds.
+        """
+        async with asyncio.timeout(timeout_s):
+            pause_s = _FIRST_PAUSE_S
+            while True:
+                # Asked first: a job settled between the two questions has its result by then.
+                pending = await self.state() not in {JobState.DONE, JobState.DEAD, JobState.UNKNOWN}
+                data = await current_client().get(keys.RESULT_PREFIX + self.id)
+                if data is not None and not pending:
+                    return self._unpack(data)
+                if not pending:
+                    raise ResultNotFoundError(
+                        f"{self.id}: no such job in {self.queue}, or its result is not kept"
+                    )
+                await asyncio.sleep(pause_s)
+                pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
+
+    async def abort(self) -> None:
+        """Ask for the job to stop: a running one is cancelled, a waiting one never starts."""
+        await current_client().zadd(keys.ABORT, {self.id: time.time_ns() // 1_000_000})
+
+    def _unpack(self, data: bytes) -> R:
+        fields: dict[str, Any] = from_json(data)
+        result = fields["r"]
+        if fields["s"]:
+            value: R = result
+            return value
+        raise JobFailedError(
+            self.id, result["error"], result["message"], result.get("traceback", "")
+        )

@@ -1,0 +1,291 @@
+"""
+Is it well? Named checks, and three pages about them for probes and people.
+
+    /livez    200 while this process answers: nothing else is asked, or an outage of Redis would
+              have every process restarted
+    /readyz   200 if every check holds, else 503; one line for each, with its reason
+    /healthz  the same as JSON
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import time
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from redis.exceptions import RedisError
+
+from runner.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
+
+    from redis.asyncio import Redis
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+CHECK_LIMIT_S = 2.0
+_STALE_AFTER_INTERVALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What one check found: whether all is well, and why, in words."""
+
+    ok: bool
+    reason: str
+
+
+class HealthCheck(Protocol):
+    """One question about the system."""
+
+    @property
+    def name(self) -> str:
+        """Under which the answer is shown."""
+        ...
+
+    async def check(self) -> Health:
+        """Find out. What it raises counts as a failed check, with that as its reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check's answer with its name and the milliseconds that it took."""
+
+    name: str
+    ok: bool
+    reason: str
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class RedisAnswers:
+    """Redis answers a PING."""
+
+    redis: Redis
+    name: str = "redis"
+
+    async def check(self) -> Health:
+        """Ask it."""
+        started = time.perf_counter()
+        try:
+            await self.redis.ping()
+        except (RedisError, OSError) as error:
+            return Health(ok=False, reason=f"does not answer: {error}")
+        return Health(
+            ok=True, reason=f"answered in {(time.perf_counter() - started) * 1000:.1f} ms"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class QueuesHaveWorkers:
+    """Each of *queues* has a live worker, as *live_workers* counts them."""
+
+    queues: Sequence[str]
+    live_workers: Callable[[], Awaitable[Mapping[str, int]]]
+    name: str = "workers"
+
+    async def check(self) -> Health:
+        """Count them."""
+        counts = await self.live_workers()
+        without = [queue for queue in self.queues if not counts.get(queue)]
+        if without:
+            return Health(ok=False, reason=f"no live worker for {', '.join(without)}")
+        shown = ", ".join(f"{queue} {counts[queue]}" for queue in self.queues)
+        return Health(ok=True, reason=f"live workers: {shown or 'no queue to work'}")
+
+
+@dataclass(frozen=True, slots=True)
+class PollerIsFresh:
+    """The cron poller last ran less than three of its intervals ago."""
+
+    last_poll_at: Callable[[], Awaitable[datetime | None]]
+    interval_s: float = 15.0
+    name: str = "poller"
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def check(self) -> Health:
+        """Look at the clock."""
+        polled_at = await self.last_poll_at()
+        limit_s = _STALE_AFTER_INTERVALS * self.interval_s
+        if polled_at is None:
+            return Health(ok=False, reason="has not run yet")
+        age_s = (self.now() - polled_at).total_seconds()
+        reason = f"last ran {max(0.0, age_s):.0f} s ago"
+        if age_s >= limit_s:
+            return Health(ok=False, reason=f"{reason}; it should within {limit_s:g} s")
+        return Health(ok=True, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Anything else that answers or raises, such as the database: *ask* is awaited."""
+
+    name: str
+    ask: Callable[[], Awaitable[object]]
+
+    async def check(self) -> Health:
+        """Ask it."""
+        started = time.perf_counter()
+        await self.ask()
+        return Health(
+            ok=True, reason=f"answered in {(time.perf_counter() - started) * 1000:.1f} ms"
+        )
+
+
+async def find(checks: Sequence[HealthCheck], limit_s: float = CHECK_LIMIT_S) -> list[Finding]:
+    """
+    Run all *checks* at once; their findings in the same order.
+
+    It takes *limit_s* seconds at most: a check that hangs has failed, for that reason.
+    """
+    tasks = [asyncio.create_task(_find(check)) for check in checks]
+    try:
+        if tasks:
+            # Not asyncio.timeout: a check that swallows its cancellation would hold up the answer.
+            await asyncio.wait(tasks, timeout=limit_s)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return [
+        task.result() if task.done() and not task.cancelled() else _no_answer(check, limit_s)
+        for check, task in zip(checks, tasks, strict=True)
+    ]
+
+
+def health_app(checks: Sequence[HealthCheck], *, limit_s: float = CHECK_LIMIT_S) -> Starlette:
+    """
+    The three pages as a Starlette application, to be served or mounted.
+
+    Raises:
+        ConfigurationError: Starlette is not installed.
+    """
+    with _needs_web_extra():
+        from starlette.applications import Starlette
+        from starlette.responses import JSONResponse, PlainTextResponse
+        from starlette.routing import Route
+    started = time.monotonic()
+
+    async def livez(_: Request) -> Response:
+        up_s = time.monotonic() - started
+        return PlainTextResponse(f"ok: process {os.getpid()} up for {up_s:.0f} s\n", headers=_FRESH)
+
+    async def readyz(_: Request) -> Response:
+        findings = await find(checks, limit_s)
+        lines = [f"{'ok' if f.ok else 'failed'} {f.name}: {f.reason}\n" for f in findings]
+        return PlainTextResponse("".join(lines), status_code=_status(findings), headers=_FRESH)
+
+    async def healthz(_: Request) -> Response:
+        findings = await find(checks, limit_s)
+        document = {
+            "ok": all(f.ok for f in findings),
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "process": {"pid": os.getpid(), "up_s": round(time.monotonic() - started, 1)},
+            "checks": {
+                f.name: {key: value for key, value in asdict(f).items() if key != "name"}
+                for f in findings
+            },
+        }
+        return JSONResponse(document, status_code=_status(findings), headers=_FRESH)
+
+    return Starlette(
+        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/healthz", healthz)]
+    )
+
+
+@asynccontextmanager
+async def serve_health(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
+    """
+    Serve *app* in this loop while the block runs; its address is given, such as `http://host:80`.
+
+    Port 0 takes a free one. Signals are left to the caller.
+
+    Raises:
+        ConfigurationError: The port is in use or not allowed, *host* is not an address of this
+            machine, or uvicorn is not installed.
+    """
+    with _needs_web_extra():
+        import uvicorn
+    listener = _listen(host, port)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    # Not serve(): it would take SIGINT and SIGTERM away from the worker in this process.
+    serving = asyncio.create_task(server._serve([listener]), name="health")  # noqa: SLF001
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        yield f"http://{shown}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        listener.close()
+
+
+async def _find(check: HealthCheck) -> Finding:
+    started = time.perf_counter()
+    try:
+        health = await check.check()
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it is the finding
+        health = Health(ok=False, reason=f"{type(error).__name__}: {error}")
+    return Finding(check.name, health.ok, " ".join(health.reason.split()), _ms(started))
+
+
+def _no_answer(check: HealthCheck, limit_s: float) -> Finding:
+    return Finding(
+        check.name, ok=False, reason=f"no answer within {limit_s:g} s", ms=limit_s * 1000
+    )
+
+
+def _ms(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)
+
+
+def _status(findings: Sequence[Finding]) -> int:
+    return 200 if all(finding.ok for finding in findings) else 503
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bound here: uvicorn would log a port in use, and exit the process."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        where = f"health pages on {host}:{port}"
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"{where}: the port is in use; choose another, or end what listens there"
+            ) from None
+        reason = error.strerror if isinstance(error, OSError) else "no such port"
+        raise ConfigurationError(f"{where}: {reason or error}; choose another address") from None
+
+
+@contextlib.contextmanager
+def _needs_web_extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise ConfigurationError(
+            f"health pages need starlette and uvicorn ({error}): "
+            "pip install 'channel-pipeline[web]'"
+        ) from None
+
+
+_FRESH = {"Cache-Control": "no-store"}

@@ -1,0 +1,72 @@
+"""
+Every Redis key, what it holds and how long it lives.
+
+arq's own layout, shared with stock arq clients and workers:
+
+| key | type | holds | lives |
+|---|---|---|---|
+| `arq:queue:<queue>` | sorted set | job ids by due time, Unix ms; a claimed job by the end of its lease | while jobs wait or run |
+| `arq:job:<id>` | string | the job's body, JSON | until the job is done; with a dead job |
+| `arq:in-progress:<id>` | string | the token of the claim that runs the job | one lease, renewed |
+| `arq:retry:<id>` | string | attempts spent | as the body |
+| `arq:result:<id>` | string | result or error, JSON | `keep_result_s` of the job |
+| `arq:abort` | sorted set | ids asked to stop, by time asked, Unix ms | until seen |
+| `arq:queue:<queue>:health-check` | string | a line of counters for `arq --check` | two heartbeats |
+
+Beside it, ours, each of them absent while empty:
+
+| key | type | holds | lives |
+|---|---|---|---|
+| `arq:queue:<queue>:running` | hash | job id → token of its claim: the fence | while jobs run |
+| `arq:queue:<queue>:retrying` | sorted set | ids that failed and wait for their next attempt, by due time | until claimed |
+| `arq:queue:<queue>:crashes` | hash | job id → claims that ended with their worker | until the job is done; with a dead job |
+| `arq:queue:<queue>:unknown` | hash | job id → name that no worker here knew | until one does |
+| `arq:queue:<queue>:dead` | sorted set | ids of dead jobs by time of death, Unix ms | until retried, deleted or trimmed on request |
+| `arq:queue:<queue>:paused` | string | who paused the queue, and when | until resumed |
+| `arq:queue:<queue>:wake` | list | tokens that idle workers block on, capped | until the queue is drained |
+| `arq:queue:<queue>:workers` | sorted set | worker ids by last heartbeat, Unix ms | trimmed by the poller |
+| `arq:worker:<id>` | string | what the worker is and does, JSON | three heartbeats |
+| `arq:history:<id>` | list | one JSON object for each failed attempt | until the job is done; with a dead job |
+| `arq:batch:<id>` | hash | `<queue>|<state>` → number of jobs | 30 days after its last change |
+| `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | as the batch |
+| `arq:ticks` | hash | schedule name → last tick enqueued, Unix ms | for good |
+| `arq:schedules` | hash | schedules made at run time: name → JSON | until removed |
+| `arq:poller` | string | time of the last poll, Unix ms | for good |
+"""
+
+from __future__ import annotations
+
+QUEUE_PREFIX = "arq:queue:"
+JOB_PREFIX = "arq:job:"
+IN_PROGRESS_PREFIX = "arq:in-progress:"
+RESULT_PREFIX = "arq:result:"
+RETRY_PREFIX = "arq:retry:"
+ABORT = "arq:abort"
+
+HISTORY_PREFIX = "arq:history:"
+BATCH_PREFIX = "arq:batch:"
+WORKER_PREFIX = "arq:worker:"
+TICKS = "arq:ticks"
+SCHEDULES = "arq:schedules"
+POLLER = "arq:poller"
+
+RUNNING_SUFFIX = ":running"
+RETRYING_SUFFIX = ":retrying"
+CRASHES_SUFFIX = ":crashes"
+UNKNOWN_SUFFIX = ":unknown"
+DEAD_SUFFIX = ":dead"
+PAUSED_SUFFIX = ":paused"
+WAKE_SUFFIX = ":wake"
+WORKERS_SUFFIX = ":workers"
+
+BATCH_TTL_S = 30 * 86_400
+
+
+def queue_key(queue: str) -> str:
+    """The sorted set of *queue*, which is also arq's `queue_name`."""
+    return queue if queue.startswith(QUEUE_PREFIX) else QUEUE_PREFIX + queue
+
+
+def queue_of(key: str) -> str:
+    """The queue's name as people say it: the inverse of `queue_key`."""
+    return key.removeprefix(QUEUE_PREFIX)

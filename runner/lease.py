@@ -1,0 +1,52 @@
+"""
+Leases: a running job is held only as long as its worker says so.
+
+The heartbeat extends the leases of all running jobs in one call and learns which of them
+another worker has taken over, and which somebody asked to abort.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.scripts import RENEW
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+
+    from runner.claim import Claim
+    from runner.outage import Patience
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Ids of the jobs to stop: their claim is lost, or somebody asked to abort them."""
+
+    lost: frozenset[str]
+    aborted: frozenset[str]
+
+
+class LeaseKeeper:
+    """Extends leases of one queue for one worker."""
+
+    def __init__(self, redis: Redis, queue_key: str, *, lease_s: float, patience: Patience) -> None:
+        self._script = redis.register_script(RENEW)
+        self._queue_key = queue_key
+        self._lease_ms = round(lease_s * 1000)
+        self._patience = patience
+
+    async def renew(self, claims: Sequence[Claim]) -> Renewal:
+        """Extend the leases of *claims* from now; waits while Redis is away."""
+        args: list[int | str] = [self._lease_ms]
+        for claim in claims:
+            args += [claim.job_id, claim.token]
+        lost, aborted = await self._patience.call(
+            lambda: self._script(keys=[self._queue_key], args=args)
+        )
+        return Renewal(
+            frozenset(job_id.decode() for job_id in lost),
+            frozenset(job_id.decode() for job_id in aborted),
+        )

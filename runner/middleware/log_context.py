@@ -1,0 +1,72 @@
+"""Who is speaking: each line logged during a job carries job_id, job_name, queue and attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from runner.errors import Retry
+
+if TYPE_CHECKING:
+    from runner.context import Context
+    from runner.middleware import Handler
+
+LOGGER_NAME = "runner.job"
+"""The logger of "job started", "job done" and "job failed"; its level switches them off."""
+
+_log = structlog.stdlib.get_logger(LOGGER_NAME)
+_levels = logging.getLogger(LOGGER_NAME)
+
+
+async def log_context(ctx: Context, call_next: Handler, /) -> Any:
+    """
+    Bind the job's identity for the attempt, and log its start and end with its duration.
+
+    The traceback of a failure is not logged here: that is the log reporter's.
+    """
+    tokens = structlog.contextvars.bind_contextvars(
+        job_id=ctx.job_id, job_name=ctx.job_name, queue=ctx.queue, attempt=ctx.attempt
+    )
+    started = time.perf_counter()
+    told = _levels.isEnabledFor(logging.INFO)
+    try:
+        if told:
+            _log.info("job started")
+        result = await call_next(ctx)
+        if told:
+            _log.info("job done", duration_ms=_since_ms(started))
+    except Retry as signal:
+        if told:
+            _log.info("job asks to run again", duration_ms=_since_ms(started), reason=str(signal))
+        raise
+    except asyncio.CancelledError:
+        if told:
+            _log.info("job cancelled", duration_ms=_since_ms(started))
+        raise
+    except Exception as error:
+        if _levels.isEnabledFor(logging.WARNING):
+            _log.warning(
+                "job failed",
+                duration_ms=_since_ms(started),
+                error=type(error).__name__,
+                message=_text(error),
+            )
+        raise
+    finally:
+        structlog.contextvars.reset_contextvars(**tokens)
+    return result
+
+
+def _since_ms(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)
+
+
+def _text(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 -- a job's own __str__ may do anything
+        return "(its message could not be formatted)"

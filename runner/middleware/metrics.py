@@ -1,0 +1,80 @@
+"""
+How long jobs take and how they end, in StatsD under the names that dashboards know.
+
+    worker.execution   timing in ms, of every attempt that succeeded or failed
+    worker.success     counter
+    worker.failure     counter
+
+and each of them again for the job alone: `worker.execution.<queue>.<job>`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import Retry
+from runner.statsd import metric_part
+
+if TYPE_CHECKING:
+    from runner.context import Context
+    from runner.middleware import Handler
+    from runner.statsd import StatsD
+
+EXECUTION = "worker.execution"
+SUCCESS = "worker.success"
+FAILURE = "worker.failure"
+
+
+class Metrics:
+    """
+    Times each attempt by a monotonic clock and counts how it ended.
+
+    An attempt that costs nothing counts as neither success nor failure, and is not timed: one
+    that is cancelled by a shutdown, or parked by `Retry(charge=False)`.
+    """
+
+    def __init__(self, statsd: StatsD) -> None:
+        self._statsd = statsd
+        self._names: dict[tuple[str, str], _Names] = {}
+
+    async def __call__(self, ctx: Context, call_next: Handler, /) -> Any:
+        """Run the attempt, and record it."""
+        started = time.perf_counter()
+        try:
+            result = await call_next(ctx)
+        except Retry as signal:
+            if signal.charge:
+                self._record(ctx, started, FAILURE)
+            raise
+        except Exception:
+            self._record(ctx, started, FAILURE)
+            raise
+        self._record(ctx, started, SUCCESS)
+        return result
+
+    def _record(self, ctx: Context, started: float, ending: str) -> None:
+        duration_ms = (time.perf_counter() - started) * 1000
+        key = (ctx.queue, ctx.job_name)
+        names = self._names.get(key)
+        if names is None:
+            names = self._names[key] = _Names.of(*key)
+        self._statsd.timing(EXECUTION, duration_ms)
+        self._statsd.timing(names.execution, duration_ms)
+        self._statsd.increment(ending)
+        self._statsd.increment(names.success if ending is SUCCESS else names.failure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Made once for each job: formatting three strings costs as much as sending them."""
+
+    execution: str
+    success: str
+    failure: str
+
+    @classmethod
+    def of(cls, queue: str, job_name: str) -> _Names:
+        suffix = f"{metric_part(queue)}.{metric_part(job_name)}"
+        return cls(f"{EXECUTION}.{suffix}", f"{SUCCESS}.{suffix}", f"{FAILURE}.{suffix}")

@@ -1,0 +1,86 @@
+"""Failures go to the reporters; whatever those do, the job's outcome is the job's."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from runner.errors import ArgumentsError, Bury, Retry
+from runner.logs import LogThrottle
+from runner.reporters import Failure
+from runner.reporters.redaction import redacted
+
+if TYPE_CHECKING:
+    from runner.context import Context
+    from runner.middleware import Handler
+    from runner.reporters import Reporter
+
+_log = structlog.stdlib.get_logger("runner.reporters")
+
+
+class Reporting:
+    """
+    Hands what a job raises to *reporter*, then raises it on.
+
+    Not reported: a cancellation, and `Retry`, unless it asks for an attempt that is not there.
+
+    limit_s: seconds that a reporter may take; `FanOut` takes none.
+    """
+
+    def __init__(self, reporter: Reporter, *, limit_s: float = 5.0) -> None:
+        self._reporter = reporter
+        self._limit_s = limit_s
+        self._throttle = LogThrottle()
+
+    async def __call__(self, ctx: Context, call_next: Handler, /) -> Any:
+        """Run the attempt, and report its failure."""
+        try:
+            return await call_next(ctx)
+        except Retry as signal:
+            if signal.charge and _is_final(ctx, signal):
+                await self._report(ctx, signal)
+            raise
+        except Exception as error:
+            await self._report(ctx, error)
+            raise
+
+    async def _report(self, ctx: Context, error: Exception) -> None:
+        try:
+            async with asyncio.timeout(self._limit_s):
+                await self._reporter.report(failure_of(ctx, error))
+        except Exception as broken:  # noqa: BLE001 -- a reporter may fail in any way
+            if (held_back := self._throttle.admit()) is not None:
+                _log.warning(
+                    "reporter failed",
+                    reporter=type(self._reporter).__name__,
+                    error=type(broken).__name__,
+                    reason=str(broken),
+                    held_back=held_back,
+                )
+
+
+def failure_of(ctx: Context, error: Exception) -> Failure:
+    """The failed attempt as reporters get it: arguments by name, secrets redacted."""
+    names = list(inspect.signature(ctx.job.coroutine).parameters)[1:]
+    # zip_longest: a body from elsewhere may carry more arguments than there are parameters.
+    positional = {
+        name or f"argument {place}": value
+        for place, (name, value) in enumerate(zip_longest(names[: len(ctx.args)], ctx.args), 1)
+    }
+    return Failure(
+        exception=error,
+        job_name=ctx.job_name,
+        job_id=ctx.job_id,
+        queue=ctx.queue,
+        attempt=ctx.attempt,
+        final=_is_final(ctx, error),
+        arguments=redacted({**positional, **ctx.kwargs}, ctx.job.options_of_worker.redact),
+    )
+
+
+def _is_final(ctx: Context, error: Exception) -> bool:
+    return isinstance(error, Bury | ArgumentsError) or ctx.attempt > ctx.max_retries

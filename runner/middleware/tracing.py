@@ -1,0 +1,82 @@
+"""
+One trace from the caller through its jobs to theirs.
+
+A job that was enqueued with a W3C traceparent carries its trace id in each log line, and hands
+the trace on to the jobs that it enqueues. Where the process has OpenTelemetry configured, the
+attempt is also a span of that trace. Nothing here imports OpenTelemetry: a process that
+configured it has it loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from runner.enqueue import current_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from runner.context import Context
+    from runner.middleware import Handler
+
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The trace id in a W3C traceparent, None if it is none."""
+    found = _TRACEPARENT.match(traceparent) if traceparent else None
+    return found[1] if found else None
+
+
+async def tracing(ctx: Context, call_next: Handler, /) -> Any:
+    """Continue the trace of whoever enqueued the job; without one, do nothing."""
+    with _span(ctx) as traceparent:
+        found = trace_id(traceparent)
+        if found is None:
+            return await call_next(ctx)
+        tokens = structlog.contextvars.bind_contextvars(trace_id=found)
+        token = current_trace.set(traceparent)
+        try:
+            return await call_next(ctx)
+        finally:
+            current_trace.reset(token)
+            structlog.contextvars.reset_contextvars(**tokens)
+
+
+def _span(ctx: Context) -> AbstractContextManager[str | None]:
+    """The attempt's traceparent: that of a span of its own where OpenTelemetry is set up."""
+    opentelemetry: Any = sys.modules.get("opentelemetry.trace")
+    if opentelemetry is None or isinstance(
+        opentelemetry.get_tracer_provider(), opentelemetry.ProxyTracerProvider
+    ):
+        return nullcontext(ctx.trace)
+    return _opentelemetry_span(ctx, opentelemetry)
+
+
+@contextmanager
+def _opentelemetry_span(ctx: Context, opentelemetry: Any) -> Iterator[str | None]:
+    w3c = importlib.import_module("opentelemetry.trace.propagation.tracecontext")
+    propagator = w3c.TraceContextTextMapPropagator()
+    with opentelemetry.get_tracer("runner").start_as_current_span(
+        ctx.job_name,
+        context=propagator.extract({"traceparent": ctx.trace} if ctx.trace else {}),
+        kind=opentelemetry.SpanKind.CONSUMER,
+        attributes={
+            "messaging.system": "arq",
+            "messaging.destination.name": ctx.queue,
+            "messaging.message.id": ctx.job_id,
+            "job.attempt": ctx.attempt,
+        },
+    ):
+        carrier: dict[str, str] = {}
+        propagator.inject(carrier)
+        yield carrier.get("traceparent")

@@ -1,0 +1,22 @@
+"""Arguments as they came from JSON become what the coroutine's signature says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from runner.context import Context
+    from runner.middleware import Handler
+
+
+def validate_arguments(ctx: Context, call_next: Handler) -> Awaitable[Any]:
+    """
+    Check and convert the arguments, then go on.
+
+    Raises:
+        ArgumentsError: They do not fit; no retry would change that, so the job is buried.
+    """
+    ctx.args, ctx.kwargs = ctx.job.parse(ctx.args, ctx.kwargs)
+    return call_next(ctx)

@@ -1,0 +1,65 @@
+"""
+How an attempt can end: a closed set, matched by `settle`.
+
+    Done ──────────── the coroutine returned
+    Retrying ──────── it failed, and has attempts left
+    Dead ──────────── it failed for good, or cannot be run at all
+    Released ──────── nobody's fault: given back, no attempt charged
+    Aborted ───────── somebody asked for it to stop
+    Failed ────────── a plain arq function raised: over, as arq has it, without retry or dead set
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runner.codec import ErrorRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The coroutine returned *result*."""
+
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """The attempt failed with *error*; another one follows after *delay_s*."""
+
+    delay_s: float
+    error: ErrorRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """No attempt will follow, unless somebody retries the job from the dead set."""
+
+    error: ErrorRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The job goes back to its queue after *delay_s*, its attempts as they were."""
+
+    delay_s: float = 0.0
+    unknown_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aborted:
+    """The job was asked to stop; it is over, and its result says so."""
+
+    error: ErrorRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A plain arq function raised; its result says so, and nothing else remains of it."""
+
+    error: ErrorRecord
+
+
+Outcome = Done | Retrying | Dead | Released | Aborted | Failed

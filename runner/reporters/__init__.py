@@ -1,0 +1,48 @@
+"""
+Who is told when a job fails: reporters, one file each.
+
+`FanOut` (fan_out.py) hands each failure to all of them in the background.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """
+    One failed attempt.
+
+    arguments: by name, as JSON values, with secrets redacted (see redaction.py).
+    final: no attempt will follow; the job goes to the dead set.
+    """
+
+    exception: BaseException
+    job_name: str
+    job_id: str
+    queue: str
+    attempt: int
+    final: bool
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Reporter(Protocol):
+    """Tells somebody about failures. It may be slow and it may fail: no job is harmed by it."""
+
+    async def report(self, failure: Failure, /) -> None:
+        """Pass *failure* on; raise if that did not work."""
+        ...
+
+
+@runtime_checkable
+class ClosableReporter(Reporter, Protocol):
+    """A reporter that holds a connection or failures on their way."""
+
+    async def close(self) -> None:
+        """Send what is waiting, and let go."""
+        ...

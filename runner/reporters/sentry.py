@@ -1,0 +1,87 @@
+"""Failures as events to Sentry, or to anything else that takes its DSN."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from runner.reporters import Failure
+
+_FLUSH_LIMIT_S = 3.0
+
+
+class SentryReporter:
+    """
+    Sends each failure as an event by a Sentry client of its own.
+
+    It installs nothing into the process: no integration, no hook, no global client; a service's
+    own `sentry_sdk.init` and this do not know of each other. Local variables are not sent.
+
+    Raises:
+        ConfigurationError: sentry-sdk is not installed, or *dsn* is not a DSN.
+    """
+
+    def __init__(
+        self, dsn: str, *, environment: str | None = None, release: str | None = None
+    ) -> None:
+        try:
+            import sentry_sdk
+            from sentry_sdk.utils import BadDsn, event_from_exception
+        except ImportError as error:
+            raise ConfigurationError(
+                f"a Sentry DSN needs sentry-sdk ({error}): pip install 'channel-pipeline[sentry]'"
+            ) from None
+        try:
+            self._client = sentry_sdk.Client(
+                dsn=dsn,
+                environment=environment,
+                release=release,
+                default_integrations=False,
+                auto_enabling_integrations=False,
+                include_local_variables=False,
+                send_default_pii=False,
+            )
+        except BadDsn as error:
+            raise ConfigurationError(
+                f"the Sentry DSN is not one ({error}): write it as https://KEY@HOST/PROJECT"
+            ) from None
+        self._event_of = event_from_exception
+
+    async def report(self, failure: Failure, /) -> None:
+        """Queue an event for the client's own thread, which sends it."""
+        # In a thread: the client reads source files to show the lines around each frame.
+        await asyncio.to_thread(self._capture, failure)
+
+    async def close(self) -> None:
+        """Wait a few seconds for events on their way, then stop."""
+        await asyncio.to_thread(self._client.close, timeout=_FLUSH_LIMIT_S)
+
+    def _capture(self, failure: Failure) -> None:
+        event, hint = self._event_of(
+            failure.exception,
+            client_options=self._client.options,
+            mechanism={"type": "pipeline", "handled": failure.final is False},
+        )
+        event["level"] = "error" if failure.final else "warning"
+        event["transaction"] = failure.job_name
+        event["tags"] = {
+            "job_name": failure.job_name,
+            "queue": failure.queue,
+            "final": str(failure.final).lower(),
+        }
+        event["contexts"] = {"job": _job(failure)}
+        self._client.capture_event(event, hint)
+
+
+def _job(failure: Failure) -> dict[str, Any]:
+    return {
+        "type": "job",
+        "job_id": failure.job_id,
+        "job_name": failure.job_name,
+        "queue": failure.queue,
+        "attempt": failure.attempt,
+        "arguments": dict(failure.arguments),
+    }

@@ -1,0 +1,94 @@
+"""
+Failures as JSON to a URL of yours.
+
+    {"event": "job.failed", "final": true, "at": "2026-01-31T12:00:00+00:00",
+     "job": {"id": …, "name": …, "queue": …, "attempt": …, "arguments": {…}},
+     "error": {"type": …, "message": …, "traceback": …}}
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic_core import to_json
+
+from runner.codec import ErrorRecord
+from runner.errors import ConfigurationError, RunnerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runner.reporters import Failure
+
+
+class WebhookReporter:
+    """
+    POSTs each failure to *url*, which is often a secret itself: no message shows its path.
+
+    timeout_s: for connecting, and for each wait on the answer.
+
+    Raises:
+        ConfigurationError: httpx is not installed, or *url* is not an http(s) URL.
+    """
+
+    def __init__(
+        self, url: str, *, timeout_s: float = 5.0, headers: Mapping[str, str] | None = None
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigurationError("the webhook's URL is not one: write it as https://HOST/PATH")
+        try:
+            import httpx
+        except ImportError as error:
+            raise ConfigurationError(
+                f"a webhook needs httpx ({error}): pip install 'channel-pipeline[channels]'"
+            ) from None
+        self._url = url
+        self._shown = f"{parts.scheme}://{parts.hostname}/…"
+        self._failed = httpx.HTTPError
+        self._client = httpx.AsyncClient(timeout=timeout_s, headers=headers)
+
+    async def report(self, failure: Failure, /) -> None:
+        """
+        Send *failure*.
+
+        Raises:
+            RunnerError: Nobody answered, or the answer was not 2xx.
+        """
+        try:
+            answer = await self._client.post(
+                self._url,
+                content=to_json(_document(failure)),
+                headers={"content-type": "application/json"},
+            )
+        except self._failed as error:
+            raise RunnerError(f"{self._shown}: {type(error).__name__}: {error}") from None
+        if not answer.is_success:
+            raise RunnerError(f"{self._shown} answered {answer.status_code}")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def _document(failure: Failure) -> dict[str, Any]:
+    record = ErrorRecord.of(failure.exception)
+    return {
+        "event": "job.failed",
+        "final": failure.final,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "job": {
+            "id": failure.job_id,
+            "name": failure.job_name,
+            "queue": failure.queue,
+            "attempt": failure.attempt,
+            "arguments": failure.arguments,
+        },
+        "error": {
+            "type": record.error,
+            "message": record.message,
+            "traceback": record.traceback,
+        },
+    }

@@ -1,0 +1,48 @@
+"""When a failed job runs again: pure functions from the number of failures to a delay."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+Backoff = Callable[[int], float]
+"""Seconds until the next attempt, from the count of earlier retries (0 at the first failure)."""
+
+
+def linear(step_s: float = 10.0) -> Backoff:
+    """`step_s * (count + 1)`: 10, 20, 30, 40 … seconds, exactly. The default."""
+
+    def delay(count: int) -> float:
+        return step_s * (count + 1)
+
+    return delay
+
+
+def exponential(
+    base_s: float = 10.0, factor: float = 2.0, cap_s: float = 3600.0, jitter: float = 0.1
+) -> Backoff:
+    """
+    `base_s * factor ** count`, at most *cap_s*, plus up to the share *jitter* of it at random.
+
+    Jitter keeps jobs that failed together from coming back together.
+    """
+
+    def delay(count: int) -> float:
+        # min before the power: 2.0 ** 2000 would overflow long before the cap applies.
+        plain = cap_s if count > _EXPONENT_LIMIT else min(cap_s, base_s * factor**count)
+        return plain * (1 + jitter * random.random())  # noqa: S311 -- spread, not secrecy
+
+    return delay
+
+
+def polynomial(offset_s: float = 15.0, power: float = 4.0, jitter_s: float = 10.0) -> Backoff:
+    """`count ** power + offset_s + random * jitter_s * (count + 1)`: Sidekiq's schedule."""
+
+    def delay(count: int) -> float:
+        spread = random.random() * jitter_s * (count + 1)  # noqa: S311 -- spread, not secrecy
+        return float(count**power) + offset_s + spread
+
+    return delay
+
+
+_EXPONENT_LIMIT = 64

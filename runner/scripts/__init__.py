@@ -1,0 +1,12 @@
+"""The Lua scripts: every transition of a job is one of them. Each file states what it keeps."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+_HERE = files(__name__)
+
+ENQUEUE = (_HERE / "enqueue.lua").read_text("utf-8")
+CLAIM = (_HERE / "claim.lua").read_text("utf-8")
+SETTLE = (_HERE / "settle.lua").read_text("utf-8")
+RENEW = (_HERE / "renew.lua").read_text("utf-8")

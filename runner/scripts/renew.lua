@@ -1,0 +1,28 @@
+-- Extend the leases of a worker's running jobs, and tell which of them to stop.
+--
+-- KEYS  1 the queue
+-- ARGV  1 lease in ms, then two fields a job: id, token of its claim
+-- Returns {ids whose claim was lost, ids that somebody asked to abort}.
+--
+-- Keeps: only the holder of a job's present token extends it.
+local queue, lease = KEYS[1], tonumber(ARGV[1])
+local running = queue .. ':running'
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+local until_ms = string.format('%.0f', now + lease)
+local aborting = redis.call('EXISTS', 'arq:abort') == 1
+local lost, aborted = {}, {}
+for at = 2, #ARGV, 2 do
+  local id, token = ARGV[at], ARGV[at + 1]
+  if redis.call('HGET', running, id) ~= token then
+    lost[#lost + 1] = id
+  else
+    redis.call('ZADD', queue, 'XX', until_ms, id)
+    redis.call('SET', 'arq:in-progress:' .. id, token, 'PX', lease)
+    if aborting and redis.call('ZSCORE', 'arq:abort', id) then
+      redis.call('ZREM', 'arq:abort', id)
+      aborted[#aborted + 1] = id
+    end
+  end
+end
+return { lost, aborted }

@@ -1,0 +1,201 @@
+"""
+Fourth stage: record how an attempt ended and give up its claim, in one atomic step.
+
+Outcomes gather while an earlier call is under way and go out together. A job counts as settled
+only when Redis has answered; until then its lease is renewed, and dying leaves it claimed, so
+that it runs again. That is why jobs run at least once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pydantic_core import to_json
+
+from runner import keys
+from runner.codec import Envelope, ErrorRecord, encode_result
+from runner.errors import CodecError
+from runner.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
+from runner.scripts import SETTLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis.asyncio import Redis
+
+    from runner.attempt import Held
+    from runner.claim import Claim
+    from runner.outage import Patience
+
+_log = structlog.get_logger("runner.settle")
+
+_FOR_EVER_MS = -1
+_CHUNK = 500
+
+
+@dataclass(slots=True)
+class Ended:
+    """
+    An attempt that is over: its claim, what it was, and its outcome. Times in Unix ms.
+
+    envelope: None if the body could not be read. keep_result_s: None for ever, 0 not at all.
+    """
+
+    claim: Claim
+    envelope: Envelope | None
+    outcome: Outcome
+    keep_result_s: float | None
+    started_ms: int
+    finished_ms: int
+    held: Held
+
+
+class Settler:
+    """Settles attempts of one queue for one worker."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        queue_key: str,
+        *,
+        patience: Patience,
+        on_settled: Callable[[Ended, bool], None],
+    ) -> None:
+        """`on_settled(ended, kept)` is told of each; *kept* is False where the claim was lost."""
+        self._script = redis.register_script(SETTLE)
+        self._queue_key = queue_key
+        self._queue = keys.queue_of(queue_key)
+        self._patience = patience
+        self._on_settled = on_settled
+        self._waiting: list[Ended] = []
+        self._under_way = 0
+        self._arrived = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def pending(self) -> int:
+        """Outcomes that Redis has not answered for yet."""
+        return len(self._waiting) + self._under_way
+
+    def put(self, ended: Ended) -> None:
+        """Settle *ended* soon. Returns at once; `drained` waits."""
+        self._waiting.append(ended)
+        self._arrived.set()
+        self._empty.clear()
+
+    async def drained(self) -> None:
+        """Return when Redis has answered for everything put so far."""
+        await self._empty.wait()
+
+    async def run(self) -> None:
+        """Settle what is put, until cancelled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                batch = self._waiting[:_CHUNK]
+                del self._waiting[:_CHUNK]
+                self._under_way = len(batch)
+                await self._settle(batch)
+                self._under_way = 0
+            self._empty.set()
+
+    async def _settle(self, batch: list[Ended]) -> None:
+        args: list[Any] = [self._queue, keys.BATCH_TTL_S]
+        for ended in batch:
+            args += _fields(ended, self._queue)
+        lost: list[int] = await self._patience.call(
+            lambda: self._script(keys=[self._queue_key], args=args)
+        )
+        gone = set(lost)
+        for position, ended in enumerate(batch, 1):
+            self._on_settled(ended, position not in gone)
+
+
+def _fields(ended: Ended, queue: str) -> list[Any]:
+    """The eight fields of one outcome in `settle.lua`."""
+    claim, outcome = ended.claim, ended.outcome
+    batch = (ended.envelope and ended.envelope.batch_id) or ""
+    spent = claim.attempts_spent
+    match outcome:
+        case Done():
+            kind, ms, entry = "done", _keep_ms(ended), b""
+        case Retrying(delay_s=delay_s, error=error):
+            kind, ms, entry, spent = "retry", round(delay_s * 1000), _entry(ended, error), spent + 1
+        case Dead(error=error):
+            kind, ms, entry = "dead", _keep_ms(ended), _entry(ended, error)
+            # Poison and what cannot be read never ran: no attempt is charged.
+            spent += 1 if ended.held.policy is not None else 0
+        case Released(delay_s=delay_s, unknown_name=name):
+            kind, ms, entry = "release", round(delay_s * 1000), (name or "").encode()
+        case Aborted():
+            kind, ms, entry = "abort", _keep_ms(ended), b""
+        case Failed():
+            kind, ms, entry = "fail", _keep_ms(ended), b""
+    return [
+        kind,
+        claim.job_id,
+        claim.token,
+        ms,
+        _result(ended, queue) if ms else b"",
+        entry,
+        spent,
+        batch,
+    ]
+
+
+def _keep_ms(ended: Ended) -> int:
+    return _FOR_EVER_MS if ended.keep_result_s is None else round(ended.keep_result_s * 1000)
+
+
+def _entry(ended: Ended, error: ErrorRecord) -> bytes:
+    """One failed attempt in the job's history."""
+    return to_json(
+        {
+            "attempt": ended.claim.attempts_spent + 1,
+            "started_ms": ended.started_ms,
+            "failed_ms": ended.finished_ms,
+            "error": error.error,
+            "message": error.message,
+            "traceback": error.traceback,
+            "worker": ended.claim.token.rpartition(":")[0],
+        }
+    )
+
+
+def _result(ended: Ended, queue: str) -> bytes:
+    match ended.outcome:
+        case Done(result=result):
+            success = True
+        case Dead(error=error) | Aborted(error=error) | Failed(error=error):
+            success, result = False, error
+        case _:
+            return b""
+    try:
+        return encode_result(_result_fields(ended, queue, result, success=success))
+    except CodecError as problem:
+        name = ended.envelope.name if ended.envelope else "?"
+        _log.error("result cannot be kept", job_id=ended.claim.job_id, job=name, error=str(problem))
+        record = ErrorRecord("CodecError", str(problem), "")
+        return encode_result(_result_fields(ended, queue, record, success=False))
+
+
+def _result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> dict[str, Any]:
+    envelope = ended.envelope or Envelope("<unreadable>", [], {}, 0)
+    return {
+        "t": ended.claim.attempts_spent + 1,
+        "f": envelope.name,
+        "a": envelope.args,
+        "k": envelope.kwargs,
+        "et": envelope.enqueued_ms,
+        "s": success,
+        "r": result,
+        "st": ended.started_ms,
+        "ft": ended.finished_ms,
+        "q": keys.queue_key(queue),
+        "id": ended.claim.job_id,
+    }

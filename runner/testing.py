@@ -1,0 +1,280 @@
+"""
+Testing code that enqueues, and jobs, without a worker: three ways, none needs Redis.
+
+    with collect() as jobs:            # jobs are only written down
+        await sync_channel.enqueue(channel_id="UC1")
+    assert jobs.of(sync_channel)[0].kwargs == {"channel_id": "UC1"}
+
+    async with inline({Services: services}):          # each job runs where it is enqueued
+        await sync_channel.enqueue(channel_id="UC1")
+
+    async with drain({Services: services}) as jobs:   # jobs wait, then run in order of time
+        await sync_channel.enqueue(channel_id="UC1")
+        await jobs.run()
+
+Bodies go through JSON and arguments through validation as they would with Redis. In `drain`,
+failed jobs are retried, delays are kept, and time passes only by `jobs.clock`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from runner.codec import decode_job
+from runner.connection import test_transports
+from runner.context import Context
+from runner.errors import ConfigurationError
+from runner.execute import Policy, decide, execute
+from runner.middleware import Middleware, compose
+from runner.middleware.validation import validate_arguments
+from runner.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
+from runner.retry import Backoff, linear
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from runner.enqueue import Enqueue
+    from runner.job import Job
+
+_EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+class JobError(AssertionError):
+    """A job run by a test ended badly; its own error is the cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """A job that was enqueued, as a worker would read it."""
+
+    name: str
+    job_id: str
+    queue: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    delay_s: float
+
+
+@dataclass(slots=True)
+class Collected:
+    """Jobs that were enqueued, in their order."""
+
+    jobs: list[Enqueued] = field(default_factory=list)
+
+    def of(self, job: Job[Any, Any]) -> list[Enqueued]:
+        """Those of one job."""
+        return [one for one in self.jobs if one.name == job.name]
+
+    async def put(self, request: Enqueue, /) -> bool:
+        """Write it down; refused if its id is there already."""
+        if request.unique and any(one.job_id == request.job_id for one in self.jobs):
+            return False
+        self.jobs.append(_enqueued(request, delay_s=(request.delay_ms or 0) / 1000))
+        return True
+
+    async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
+        """Write them down."""
+        return [await self.put(request) for request in requests]
+
+
+@contextmanager
+def collect() -> Iterator[Collected]:
+    """Write down what is enqueued inside, and run none of it."""
+    collected = Collected()
+    test_transports.append(collected)
+    try:
+        yield collected
+    finally:
+        test_transports.remove(collected)
+
+
+@asynccontextmanager
+async def inline(
+    resources: Mapping[type[Any], Any] | None = None, *, middleware: Sequence[Middleware] = ()
+) -> AsyncIterator[Collected]:
+    """
+    Run each job where it is enqueued, once, before `enqueue` returns.
+
+    Raises:
+        JobError: From `enqueue`, if the job fails; delays and retries are not waited for.
+    """
+    runner = _Inline(_Stage(resources or {}, middleware))
+    test_transports.append(runner)
+    try:
+        yield runner.collected
+    finally:
+        test_transports.remove(runner)
+
+
+@asynccontextmanager
+async def drain(
+    resources: Mapping[type[Any], Any] | None = None,
+    *,
+    middleware: Sequence[Middleware] = (),
+    max_retries: int = 3,
+    backoff: Backoff | None = None,
+) -> AsyncIterator[Drained]:
+    """Keep what is enqueued inside until `run` is called, then run it in order of time."""
+    drained = Drained(_Stage(resources or {}, middleware), max_retries, backoff or linear())
+    test_transports.append(drained)
+    try:
+        yield drained
+    finally:
+        test_transports.remove(drained)
+
+
+class Clock:
+    """Time in a test: it stands still until it is moved."""
+
+    def __init__(self, now: datetime = _EPOCH) -> None:
+        self.now = now
+
+    def advance(self, seconds: float) -> None:
+        """Let *seconds* pass."""
+        self.now += timedelta(seconds=seconds)
+
+
+class Drained:
+    """
+    Jobs that wait for `run`, and what became of them.
+
+    done: in the order in which they ended. dead: with the error of their last attempt.
+    """
+
+    def __init__(self, stage: _Stage, max_retries: int, backoff: Backoff) -> None:
+        self.clock = Clock()
+        self.done: list[Enqueued] = []
+        self.dead: list[tuple[Enqueued, Dead]] = []
+        self._stage = stage
+        self._max_retries = max_retries
+        self._backoff = backoff
+        self._order = itertools.count()
+        self._waiting: list[tuple[datetime, int, Enqueue, int]] = []
+
+    @property
+    def waiting(self) -> list[Enqueued]:
+        """Jobs that have not come to their end, by due time."""
+        return [
+            _enqueued(request, delay_s=(due - self.clock.now).total_seconds())
+            for due, _, request, _ in sorted(self._waiting, key=lambda entry: entry[:2])
+        ]
+
+    async def put(self, request: Enqueue, /) -> bool:
+        """Let it wait; refused if its id waits already."""
+        if request.unique and any(one.job_id == request.job_id for one in self.waiting):
+            return False
+        if request.due_ms is not None:
+            due = datetime.fromtimestamp(request.due_ms / 1000, UTC)
+        else:
+            due = self.clock.now + timedelta(milliseconds=request.delay_ms or 0)
+        self._push(due, request, attempt=1)
+        return True
+
+    async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
+        """Let them wait."""
+        return [await self.put(request) for request in requests]
+
+    async def run(self, *, for_s: float | None = None) -> None:
+        """
+        Run what waits, and what that enqueues, in order of time, the clock moving along.
+
+        for_s: only what comes due within so many seconds; the clock ends there.
+        """
+        until = None if for_s is None else self.clock.now + timedelta(seconds=for_s)
+        while self._waiting and (until is None or self._waiting[0][0] <= until):
+            due, _, request, attempt = heapq.heappop(self._waiting)
+            self.clock.now = max(self.clock.now, due)
+            await self._run_one(request, attempt)
+        if until is not None:
+            self.clock.now = max(self.clock.now, until)
+
+    async def _run_one(self, request: Enqueue, attempt: int) -> None:
+        own = request.job.options_of_worker if request.job else None
+        retries = own.max_retries if own and own.max_retries is not None else self._max_retries
+        backoff = (own and own.backoff) or self._backoff
+        outcome = await self._stage.run(request, attempt, retries, backoff)
+        match outcome:
+            case Done():
+                self.done.append(_enqueued(request))
+            case Retrying(delay_s=delay_s):
+                due = self.clock.now + timedelta(seconds=delay_s)
+                self._push(due, request, attempt=attempt + 1)
+            case Released(delay_s=delay_s):
+                self._push(self.clock.now + timedelta(seconds=delay_s), request, attempt=attempt)
+            case Dead():
+                self.dead.append((_enqueued(request), outcome))
+            case Aborted() | Failed():
+                raise AssertionError("unreachable: nothing here aborts, or is a plain arq function")
+
+    def _push(self, due: datetime, request: Enqueue, *, attempt: int) -> None:
+        heapq.heappush(self._waiting, (due, next(self._order), request, attempt))
+
+
+class _Inline:
+    def __init__(self, stage: _Stage) -> None:
+        self._stage = stage
+        self.collected = Collected()
+
+    async def put(self, request: Enqueue, /) -> bool:
+        if not await self.collected.put(request):
+            return False
+        outcome = await self._stage.run(request, 1, 0, linear())
+        if isinstance(outcome, Dead):
+            error = outcome.error
+            raise JobError(f"{request.name}: {error.error}: {error.message}\n{error.traceback}")
+        return True
+
+    async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
+        return [await self.put(request) for request in requests]
+
+
+class _Stage:
+    """Runs one attempt as a worker would, without Redis."""
+
+    def __init__(
+        self, resources: Mapping[type[Any], Any], middleware: Sequence[Middleware]
+    ) -> None:
+        self._resources = resources
+        self._handler = compose((validate_arguments, *middleware), _call)
+
+    async def run(
+        self, request: Enqueue, attempt: int, max_retries: int, backoff: Backoff
+    ) -> Outcome:
+        if request.job is None:
+            raise ConfigurationError(f"{request.name}: only jobs made by @job run in a test")
+        envelope = decode_job(request.body())
+        ctx = Context(
+            job=request.job,
+            job_id=request.job_id,
+            queue=request.queue,
+            attempt=attempt,
+            max_retries=max_retries,
+            enqueued_at=datetime.fromtimestamp(envelope.enqueued_ms / 1000, UTC),
+            args=tuple(envelope.args),
+            kwargs=envelope.kwargs,
+            resources=self._resources,
+            batch_id=envelope.batch_id,
+            trace=envelope.trace,
+        )
+        return await execute(Policy(self._handler, max_retries, backoff, 0, decide), ctx)
+
+
+def _call(ctx: Context) -> Any:
+    return ctx.job.coroutine(ctx, *ctx.args, **ctx.kwargs)
+
+
+def _enqueued(request: Enqueue, *, delay_s: float = 0.0) -> Enqueued:
+    envelope = decode_job(request.body())
+    return Enqueued(
+        name=request.name,
+        job_id=request.job_id,
+        queue=request.queue,
+        args=tuple(envelope.args),
+        kwargs=envelope.kwargs,
+        delay_s=delay_s,
+    )

@@ -1,0 +1,429 @@
+"""
+The loop: the one place that knows the order of the stages.
+
+    claim → (middleware → execute) → settle
+
+A worker
+1. claims as many due jobs as it has free slots, and starts each in a task of its own;
+2. settles outcomes as they come, in batches; only what Redis has answered for is settled;
+3. extends the leases of all that it holds, and stops what it no longer holds;
+4. while idle, blocks on the wake list until a job is enqueued or the next one comes due;
+5. enqueues cron jobs at their times, once in the fleet;
+6. waits while Redis is away, and goes on when it is back;
+7. on SIGTERM claims no more, lets running jobs finish within the grace time, and gives the
+   rest back; on a second signal gives them back at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import os
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import arq.worker
+import structlog
+from redis.exceptions import RedisError
+
+from runner import connection, keys
+from runner.attempt import Attempts, Held
+from runner.claim import Claim, Claimer
+from runner.cron import CronClock
+from runner.execute import Stop
+from runner.instruments import Instruments
+from runner.lease import LeaseKeeper
+from runner.options import WorkerOptions
+from runner.outage import Patience, is_passing
+from runner.outcome import Done, Outcome, Released, Retrying
+from runner.presence import Presence
+from runner.registered import JobFunction
+from runner.settle import Ended, Settler
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_log = structlog.get_logger("runner.worker")
+
+_BURST_HORIZON_S = 15.0
+"""A burst waits for jobs that come due this soon: a first retry does, after 10 seconds."""
+
+_UNSETTLED_PER_SLOT = 4
+"""Outcomes that may wait for Redis, for each slot, before no further job is claimed."""
+
+
+class Worker(arq.worker.Worker):
+    """
+    arq's worker, with our engine in place of its loop.
+
+    Takes arq's options, and `runner` for those of ours. Jobs made by `@job` get retries and the
+    dead set; plain arq functions keep arq's semantics. Both run through the middleware.
+    """
+
+    def __init__(
+        self,
+        functions: Sequence[Any] = (),
+        *,
+        runner: WorkerOptions | None = None,
+        handle_signals: bool = True,
+        **arq_options: Any,
+    ) -> None:
+        # Signals are taken when the worker runs, and by whoever runs several in one process.
+        super().__init__(functions, handle_signals=False, **arq_options)
+        self._takes_signals = handle_signals
+        self.options = runner or WorkerOptions(queue=keys.queue_of(self.queue_name))
+        self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
+        self.patience = Patience(self.id)
+        self._resources: Mapping[type[Any], Any] = {}
+        self._owns_pool = self._pool is None
+        self._reset()
+
+    def _reset(self) -> None:
+        """A worker may run again after it was closed, as `arq --watch` does."""
+        self._held: set[Held] = set()
+        self._busy = 0
+        self._slot_freed = asyncio.Event()
+        self.stopping = asyncio.Event()
+        self._at_once = asyncio.Event()
+        self._over = asyncio.Event()
+
+    # ------------------------------------------------------------------ life
+
+    async def main(self) -> None:
+        """Run until told to stop or, in a burst, until the queue is drained."""
+        if self._over.is_set():
+            self._reset()
+        self.main_task = self.main_task or asyncio.current_task()
+        try:
+            async with contextlib.AsyncExitStack() as exits:
+                await self._open(exits)
+                await self._work()
+        finally:
+            self._over.set()
+
+    async def _open(self, exits: contextlib.AsyncExitStack) -> None:
+        """Connect, and open what jobs and middleware need; it is closed in reverse."""
+        if self.options.prepare is not None:
+            self.options.prepare()
+        if self._takes_signals:
+            self._take_signals(exits)
+        self._connect()
+        await self.patience.call(self.pool.ping, unless=self.stopping)
+        if isinstance(self.pool, connection.QueueClient):
+            connection.use(self.pool)
+        self.ctx["redis"] = self.pool
+        self.ctx["worker"] = self
+        if self.options.resources is not None:
+            self._resources = await exits.enter_async_context(self.options.resources())
+        self.instruments = await exits.enter_async_context(Instruments.open(self.options))
+        if self.on_startup:
+            await self.on_startup(self.ctx)
+        self._build_stages()
+        exits.push_async_callback(self.presence.leave)
+        await self.presence.arrive()
+
+    def _connect(self) -> None:
+        if self._pool is None:
+            self._pool = connection.connect(self.redis_settings or "redis://localhost:6379")
+            self._pool.job_serializer = self.job_serializer or self._pool.job_serializer
+            self._pool.job_deserializer = self.job_deserializer or self._pool.job_deserializer
+            self._pool.default_queue_name = self.queue_name
+
+    def _build_stages(self) -> None:
+        lease_s, patience = self.options.lease_s, self.patience
+        self.attempts = Attempts(self.options, self.instruments.stack, self._resources)
+        for function in self.functions.values():
+            keep_s = None if self.keep_result_forever else self.keep_result_s
+            if isinstance(function, JobFunction):
+                self.attempts.learn(function, keep_result_s=keep_s)
+            else:
+                self.attempts.learn_plain(
+                    function, self.ctx, max_tries=self.max_tries, keep_result_s=keep_s
+                )
+        self._claimer = Claimer(
+            self.pool,
+            self.queue_name,
+            worker_id=self.id,
+            lease_s=lease_s,
+            patience=patience,
+            stopping=self.stopping,
+        )
+        self._settler = Settler(
+            self.pool, self.queue_name, patience=patience, on_settled=self._on_settled
+        )
+        self._leases = LeaseKeeper(self.pool, self.queue_name, lease_s=lease_s, patience=patience)
+        self.presence = Presence(self)
+        self._clock = CronClock(self)
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            beside = [
+                group.create_task(part)
+                for part in (
+                    self._settler.run(),
+                    self._keep_leases(),
+                    self._watch_for_aborts(),
+                    self.presence.run(),
+                    self._clock.run(),
+                )
+            ]
+            await self._take_jobs()
+            await self._finish_running()
+            await self._settle_the_last()
+            for task in beside:
+                task.cancel()
+
+    # ------------------------------------------------------------------ taking jobs
+
+    async def _take_jobs(self) -> None:
+        """Claim and start jobs until told to stop."""
+        while not self.stopping.is_set():
+            free = await self._free_slots()
+            if free <= 0:
+                continue
+            try:
+                claims = await self._claimer.claim(free)
+            except (RedisError, OSError):
+                if not self.stopping.is_set():
+                    raise
+                return
+            for claim in claims:
+                self._start(claim)
+            if len(claims) < free:
+                if self.burst and await self._burst_is_over():
+                    return
+                await self._wait_for_work()
+
+    async def _free_slots(self) -> int:
+        """How many jobs may be claimed now; 0 after a wait for a slot, or for outcomes."""
+        free = self.max_jobs - self._busy
+        if self.burst and self.max_burst_jobs >= 0:
+            left = self.max_burst_jobs - self._jobs_started()
+            if left <= 0:
+                self.stopping.set()
+                return 0
+            free = min(free, left)
+        if free <= 0 or self._settler.pending > _UNSETTLED_PER_SLOT * self.max_jobs:
+            self._slot_freed.clear()
+            await self._slot_freed.wait()
+            return 0
+        return free
+
+    async def _wait_for_work(self) -> None:
+        """Until a job is enqueued, the next one is due, arq's poll delay is over, or a stop."""
+        longest_s = float(self.poll_delay_s)
+        if self._claimer.next_due_in_s is not None:
+            longest_s = min(longest_s, self._claimer.next_due_in_s)
+        wake = asyncio.ensure_future(self._block_on_wake_list(max(0.001, longest_s)))
+        stop = asyncio.ensure_future(self.stopping.wait())
+        try:
+            await asyncio.wait({wake, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if wake.done():
+                wake.result()
+        finally:
+            for future in (wake, stop):
+                future.cancel()
+            await asyncio.gather(wake, stop, return_exceptions=True)
+
+    async def _block_on_wake_list(self, longest_s: float) -> None:
+        try:
+            await self.pool.blpop([self.queue_name + keys.WAKE_SUFFIX], timeout=longest_s)  # type: ignore[misc,arg-type]  # redis-py's own hints: sync or async, whole seconds
+        except (RedisError, OSError) as error:
+            if not is_passing(error):
+                raise
+            self.patience.note_loss(error)
+            await asyncio.sleep(longest_s)
+
+    async def _burst_is_over(self) -> bool:
+        """Whether nothing runs here, and nothing that this worker knows comes due soon."""
+        if self._busy or self._settler.pending:
+            self._slot_freed.clear()
+            await self._slot_freed.wait()
+            return False
+        return not await self.patience.call(self._count_due_soon, unless=self.stopping)
+
+    async def _count_due_soon(self) -> int:
+        horizon_ms = (time.time() + _BURST_HORIZON_S) * 1000
+        ids = await self.pool.zrangebyscore(self.queue_name, "-inf", horizon_ms, start=0, num=1000)
+        if not ids:
+            return 0
+        running = await self.pool.hmget(self.queue_name + keys.RUNNING_SUFFIX, ids)  # type: ignore[misc]
+        unknown = await self.pool.hmget(self.queue_name + keys.UNKNOWN_SUFFIX, ids)  # type: ignore[misc]
+        return sum(a is None and b is None for a, b in zip(running, unknown, strict=True))
+
+    # ------------------------------------------------------------------ one job
+
+    def _start(self, claim: Claim) -> None:
+        held = Held(claim)
+        self._held.add(held)
+        self._busy += 1
+        held.task = self.tasks[claim.job_id] = self.loop.create_task(self._run(held))
+
+    async def _run(self, held: Held) -> None:
+        """One job, from its claim to its outcome."""
+        try:
+            outcome = await self.attempts.run(held)
+        finally:
+            self._busy -= 1
+            self._slot_freed.set()
+            if self.tasks.get(held.claim.job_id) is held.task:
+                del self.tasks[held.claim.job_id]
+        self._hand_in(held, outcome)
+
+    def _hand_in(self, held: Held, outcome: Outcome | None) -> None:
+        """To be settled; without an outcome the job is another worker's, and nothing is written."""
+        if held not in self._held:
+            return
+        if outcome is None:
+            self._held.discard(held)
+            return
+        self._settler.put(
+            Ended(
+                claim=held.claim,
+                envelope=held.envelope,
+                outcome=outcome,
+                keep_result_s=held.policy.keep_result_s if held.policy else self.keep_result_s,
+                started_ms=held.started_ms,
+                finished_ms=time.time_ns() // 1_000_000,
+                held=held,
+            )
+        )
+
+    def _on_settled(self, ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- a callback's answer
+        self._held.discard(ended.held)
+        self._slot_freed.set()
+        if not kept:
+            _log.warning(
+                "outcome dropped: another worker holds the job now", job_id=ended.claim.job_id
+            )
+            return
+        match ended.outcome:
+            case Done():
+                self.jobs_complete += 1
+            case Retrying() | Released():
+                self.jobs_retried += 1
+            case _:
+                self.jobs_failed += 1
+
+    # ------------------------------------------------------------------ holding jobs
+
+    async def _keep_leases(self) -> None:
+        """Extend the leases of all that is held, well before they end."""
+        pause_s = min(self.options.heartbeat_s, self.options.lease_s / 3)
+        while True:
+            await asyncio.sleep(pause_s)
+            await self._renew()
+
+    async def _watch_for_aborts(self) -> None:
+        """Asks for a key that is absent while nobody aborts anything: cheaper than renewing."""
+        while True:
+            await asyncio.sleep(self.options.abort_check_s)
+            if self._busy and await self.patience.call(lambda: self.pool.exists(keys.ABORT)):
+                await self._renew()
+
+    async def _renew(self) -> None:
+        held = {one.claim.job_id: one for one in self._held}
+        if not held:
+            return
+        renewal = await self._leases.renew([one.claim for one in held.values()])
+        for job_id in renewal.lost:
+            _log.warning("claim lost: another worker holds the job now", job_id=job_id)
+            self._stop(held[job_id], Stop.LOST)
+        for job_id in renewal.aborted:
+            self._stop(held[job_id], Stop.ABORT)
+
+    def _stop(self, held: Held, why: Stop) -> None:
+        if held.task is not None and not held.task.done() and held.why_stopped is None:
+            held.why_stopped = why
+            held.task.cancel()
+
+    # ------------------------------------------------------------------ stopping
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Claim no more, let running jobs finish within the grace time; *at_once*: without it."""
+        if at_once or self.stopping.is_set():
+            self._at_once.set()
+        self.stopping.set()
+        self._slot_freed.set()
+
+    async def _finish_running(self) -> None:
+        """Let jobs finish within the grace time, then give back those that have not."""
+        if self.burst and not self.stopping.is_set():
+            await self._wait_for_running(None)
+        await self._wait_for_running(self.options.grace_s)
+        for held in list(self._held):
+            self._stop(held, Stop.RELEASE)
+        await self._wait_for_running(self.options.cancel_wait_s, at_once=False)
+        for held in list(self._held):
+            if held.task is not None and not held.task.done():
+                name = held.envelope.name if held.envelope else "?"
+                _log.error("job ignored its cancellation", job_id=held.claim.job_id, job=name)
+                self._hand_in(held, Released())
+
+    async def _wait_for_running(self, longest_s: float | None, *, at_once: bool = True) -> None:
+        running = {held.task for held in self._held if held.task and not held.task.done()}
+        if not running:
+            return
+        hurry = asyncio.ensure_future(self._at_once.wait() if at_once else asyncio.Event().wait())
+        everything = asyncio.ensure_future(asyncio.wait(running))
+        try:
+            await asyncio.wait(
+                {hurry, everything}, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            hurry.cancel()
+            everything.cancel()
+            await asyncio.gather(hurry, everything, return_exceptions=True)
+
+    async def _settle_the_last(self) -> None:
+        """Redis away at the very end: the leases lapse, and the jobs run again elsewhere."""
+        try:
+            async with asyncio.timeout(self.options.cancel_wait_s):
+                await self._settler.drained()
+                await self._claimer.give_back_unanswered()
+        except (TimeoutError, RedisError, OSError):
+            _log.error(
+                "stopped before Redis took every outcome: these jobs run again",
+                job_ids=[held.claim.job_id for held in self._held],
+            )
+
+    def _take_signals(self, exits: contextlib.AsyncExitStack) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.loop.add_signal_handler(number, self.handle_sig, number)
+            exits.callback(self.loop.remove_signal_handler, number)
+
+    def handle_sig(self, signum: signal.Signals) -> None:
+        """The first signal stops with grace, the second at once; arq's name for it."""
+        number = signal.Signals(signum)
+        _log.info(
+            "stopping", signal=number.name, running=self._busy, at_once=self.stopping.is_set()
+        )
+        self.stop(at_once=number == signal.SIGUSR1)
+        if self.on_stop is not None:
+            self.on_stop(number)
+
+    async def close(self) -> None:
+        """Stop, if it still runs, give jobs back, and close what was opened."""
+        if self.main_task is not None and not self._over.is_set():
+            self.stop(at_once=True)
+            await self._over.wait()
+        self.main_task = None
+        if self._pool is not None and self.on_shutdown:
+            await self.on_shutdown(self.ctx)
+        if self._pool is not None:
+            await self.pool.aclose(close_connection_pool=True)
+            self._pool = None
+
+
+def _signature() -> inspect.Signature:
+    """arq's command picks a settings class's values by the names in the worker's signature."""
+    theirs = inspect.signature(arq.worker.Worker)
+    ours = inspect.Parameter("runner", inspect.Parameter.KEYWORD_ONLY, default=None)
+    return theirs.replace(parameters=[*theirs.parameters.values(), ours])
+
+
+Worker.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -1,0 +1,160 @@
+"""
+`WorkerSettings`: what every queue's settings class inherits.
+
+    class AnalyticsWorker(WorkerSettings):
+        queue = "analytics"
+        jobs = (run_analytics, analyze_channel)
+        concurrency = 10
+        max_retries = 5
+
+`arq settings.AnalyticsWorker` runs it, and so does `runner.fleet`. arq reads a settings class by
+its own `__dict__` and knows nothing of inheritance, so each subclass gets everything written
+into it here, under arq's names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from runner import arq_command, codec, keys
+from runner.connection import location
+from runner.cron import IntervalCron
+from runner.errors import ConfigurationError
+from runner.options import Resources, WorkerOptions
+from runner.poller import poll
+from runner.registered import JobFunction
+from runner.retry import Backoff, linear
+from runner.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from arq.connections import RedisSettings
+    from arq.cron import CronJob
+
+    from runner.job import Job
+    from runner.middleware import Middleware
+    from runner.poller import Periodic
+    from runner.reporters import Reporter
+
+arq_command.run_our_worker()
+
+
+class WorkerSettings:
+    """
+    One queue's worker: its jobs, its numbers, and the parts that all queues share.
+
+    Everything may be given on a common base class and changed on a subclass. Names and units
+    are those of `WorkerOptions`; `concurrency` is the number of jobs that run at a time, and
+    `keep_result_s` how long results are kept (None: for ever).
+    """
+
+    queue: ClassVar[str] = ""
+    jobs: ClassVar[Sequence[Job[Any, Any]]] = ()
+    redis: ClassVar[str | RedisSettings] = "redis://localhost:6379"
+
+    concurrency: ClassVar[int] = 10
+    max_retries: ClassVar[int] = 3
+    backoff: ClassVar[Backoff] = staticmethod(linear())
+    timeout_s: ClassVar[float | None] = 300.0
+    keep_result_s: ClassVar[float | None] = 3600.0
+    lease_s: ClassVar[float] = 30.0
+    heartbeat_s: ClassVar[float] = 5.0
+    abort_check_s: ClassVar[float] = 1.0
+    grace_s: ClassVar[float] = 20.0
+    max_crashes: ClassVar[int] = 3
+    unknown_delay_s: ClassVar[float] = 15.0
+    idle_poll_s: ClassVar[float] = 0.5
+    poll_interval_s: ClassVar[float] = 15.0
+    schedule: ClassVar[Sequence[Periodic]] = ()
+    polled_queues: ClassVar[Sequence[str]] = ()
+    dead_max_jobs: ClassVar[int | None] = None
+    dead_max_age_s: ClassVar[float | None] = None
+
+    middleware: ClassVar[Sequence[Middleware]] = ()
+    resources: ClassVar[Resources | None] = None
+    reporters: ClassVar[Sequence[Reporter]] = ()
+    statsd: ClassVar[tuple[str, int] | None] = None
+    statsd_prefix: ClassVar[str] = ""
+    prepare: ClassVar[Callable[[], None] | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Write what arq looks for into the class itself; a base without a queue is left alone."""
+        super().__init_subclass__(**kwargs)
+        if not cls.queue:
+            return
+        cls._check()
+        for name, value in cls._for_arq().items():
+            setattr(cls, name, value)
+
+    @classmethod
+    def worker(cls, **arq_options: Any) -> Worker:
+        """A worker of this class, for running several in one process or in a test."""
+        return Worker(**(cls._for_arq() | arq_options))
+
+    @classmethod
+    def _check(cls) -> None:
+        names = [job.name for job in cls.jobs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigurationError(f"{cls.__name__}: two jobs are named {twice[0]}")
+        for name, least in (("concurrency", 1), ("max_retries", 0), ("max_crashes", 1)):
+            value = getattr(cls, name)
+            if value < least:
+                raise ConfigurationError(f"{cls.__name__}: {name} is {value}; give {least} or more")
+        if not 0 < cls.heartbeat_s < cls.lease_s:
+            raise ConfigurationError(
+                f"{cls.__name__}: heartbeat_s is {cls.heartbeat_s:g} and lease_s {cls.lease_s:g}; "
+                "a lease must outlive several heartbeats"
+            )
+
+    @classmethod
+    def _for_arq(cls) -> dict[str, Any]:
+        queue_name = keys.queue_key(cls.queue)
+        return {
+            "functions": [JobFunction.of(job) for job in cls.jobs],
+            "cron_jobs": [cls._poller()],
+            "queue_name": queue_name,
+            "health_check_key": queue_name + ":health-check",
+            "health_check_interval": cls.heartbeat_s,
+            "redis_settings": location(cls.redis) if isinstance(cls.redis, str) else cls.redis,
+            "max_jobs": cls.concurrency,
+            "max_tries": cls.max_retries + 1,
+            "job_timeout": cls.timeout_s,
+            "keep_result": 0 if cls.keep_result_s is None else cls.keep_result_s,
+            "keep_result_forever": cls.keep_result_s is None,
+            "poll_delay": cls.idle_poll_s,
+            "job_serializer": codec.dumps,
+            "job_deserializer": codec.loads,
+            "allow_abort_jobs": True,
+            "runner": cls._options(),
+        }
+
+    @classmethod
+    def _options(cls) -> WorkerOptions:
+        # Through the class's own attributes: a plain function on a class is not a method here.
+        given = {
+            name: inherited(cls, name)
+            for name in WorkerOptions.__dataclass_fields__
+            if hasattr(cls, name)
+        }
+        given["polled_queues"] = tuple(cls.polled_queues) or (cls.queue,)
+        return WorkerOptions(**given)
+
+    @classmethod
+    def _poller(cls) -> CronJob:
+        return IntervalCron.of(
+            poll,
+            interval_s=cls.poll_interval_s,
+            name="poll",
+            timeout_s=max(10.0, cls.poll_interval_s),
+        )
+
+
+def inherited(cls: type, name: str) -> Any:
+    """The value of a class attribute as it was written, functions unbound."""
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            value = base.__dict__[name]
+            return value.__func__ if isinstance(value, staticmethod) else value
+    raise AttributeError(name)

@@ -1,0 +1,63 @@
+"""What every test gets: marks by folder, a Redis of its own, and no way out to the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import network_guard
+from tests.redis_server import RedisServer, running_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+
+
+def pytest_configure() -> None:
+    """Close the way out before any test module is imported."""
+    network_guard.install()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the folder it is in: unit, redis, flow, house."""
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0]
+        if folder != item.path.name:
+            item.add_marker(folder)
+
+
+@pytest.fixture(autouse=True)
+def _stays_at_home() -> Iterator[None]:
+    """Fail a test that tried to connect elsewhere, even if it went on without an answer."""
+    network_guard.violations.clear()
+    yield
+    if network_guard.violations:
+        pytest.fail(f"connected to {', '.join(network_guard.violations)}: tests stay at home")
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """
+    Give the redis-server that the tests of this process share: `.url`, `.host`, `.port`, `.pid`.
+
+    A test that stops, kills or pauses a server takes `own_redis_server`.
+    """
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """Give the URL of a Redis that is empty."""
+    redis_server.flush()
+    return redis_server.url
+
+
+@pytest.fixture
+def own_redis_server() -> Iterator[RedisServer]:
+    """Give a server of the test's own, with its append-only file on: to stop, kill and restart."""
+    with running_redis(append_only=True, options=("--appendfsync", "always")) as server:
+        yield server

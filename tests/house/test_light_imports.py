@@ -1,0 +1,43 @@
+"""A service that enqueues installs and imports little."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "aiostatsd",
+    "alembic",
+    "altair",
+    "feedparser",
+    "httpx",
+    "jinja2",
+    "numpy",
+    "pandas",
+    "polars",
+    "pydantic_settings",
+    "scipy",
+    "sentry_sdk",
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+    "vl_convert",
+}
+
+
+@pytest.mark.parametrize("statement", ["import runner", "from jobs import sync_channel"])
+def test_import_loads_nothing_heavy(statement: str) -> None:
+    """What a service writes to enqueue a job runs on the base install alone."""
+    script = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+
+    imported = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert imported.returncode == 0, imported.stderr
+    loaded = {name.partition(".")[0] for name in json.loads(imported.stdout)}
+    assert "runner" in loaded
+    assert loaded & HEAVY == set()

@@ -1,0 +1,51 @@
+"""Attempts at jobs, without a worker around them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import pytest
+
+from runner.context import Context
+from runner.job import job
+
+
+@job(queue="analytics", redact=["email"])
+async def analyze_channel(
+    ctx: Context, channel_id: str, api_token: str = "", email: str = ""
+) -> str:
+    """Do nothing: the tests bring the handler that they need."""
+    raise NotImplementedError(ctx.job_id, channel_id, api_token, email)
+
+
+@job(queue="analytics", timeout_s=0.05)
+async def impatient(ctx: Context) -> None:
+    """Do nothing, and within 0.05 s."""
+    raise NotImplementedError(ctx.job_id)
+
+
+class MakeContext(Protocol):
+    """Makes an attempt at `analyze_channel`, with the fields given in place of plain ones."""
+
+    def __call__(self, **fields: Any) -> Context:
+        """Make one."""
+        ...
+
+
+@pytest.fixture
+def make_context() -> MakeContext:
+    """Give a maker of attempts."""
+
+    def make(**fields: Any) -> Context:
+        plain: dict[str, Any] = {
+            "job": impatient if fields.pop("impatient", False) else analyze_channel,
+            "job_id": "j1",
+            "queue": "analytics",
+            "attempt": 1,
+            "max_retries": 5,
+            "enqueued_at": datetime(2026, 1, 31, tzinfo=UTC),
+        }
+        return Context(**plain | fields)
+
+    return make

@@ -1,0 +1,224 @@
+"""Analyses and what is made of them: replaced as a whole, never doubled."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs.store import (
+    ChannelCounts,
+    NotStoredError,
+    StoredChart,
+    StoredRecommendation,
+    StoreError,
+)
+from tests.unit.store.samples import CHANNEL, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from jobs.store import ChannelStore
+
+DOCUMENT = {"z": 1, "a": {"médian": [1.5, None, "\0"]}}
+CHARTS = [
+    StoredChart("views", "Views rise", {"mark": "line", "data": {"values": [1, 2]}}, "A line."),
+    StoredChart("cadence", "Two a week", {"mark": "bar"}, "Bars."),
+]
+ADVICE = [StoredRecommendation("hour", "Publish at 18:00", "…", {"n": 40, "p": 0.01}, "strong")]
+
+
+@pytest.fixture
+async def analysis_id(store: ChannelStore) -> str:
+    """Give the id of an analysis that was just saved."""
+    await store.register(CHANNEL, [])
+    return await store.save_analysis(CHANNEL.id, "f1", DOCUMENT)
+
+
+async def test_analysis_comes_back(store: ChannelStore, analysis_id: str) -> None:
+    """The document is the same, its keys in the same order; nothing was made of it yet."""
+    found = await store.analysis(analysis_id)
+    assert found is not None
+    assert (found.id, found.channel_id, found.fingerprint) == (analysis_id, CHANNEL.id, "f1")
+    assert found.document == DOCUMENT
+    assert list(found.document) == ["z", "a"]
+    assert found.charted_at is None
+    assert found.recommended_at is None
+    assert found.analysed_at <= datetime.now(UTC)
+
+
+async def test_analysis_id_is_made_of_channel_and_data(
+    store: ChannelStore, analysis_id: str
+) -> None:
+    """The same two give the same id, on any machine; either alone changes it."""
+    assert analysis_id == "1eefce1a734c5fc8"
+    assert await store.save_analysis(CHANNEL.id, "f1", DOCUMENT) == analysis_id
+    assert await store.save_analysis(CHANNEL.id, "f2", DOCUMENT) != analysis_id
+
+
+async def test_unknown_analysis_is_none(store: ChannelStore) -> None:
+    """Asking for what is not there is no error."""
+    assert await store.analysis("absent") is None
+    assert await store.latest_analysis("UC9") is None
+    assert await store.charts("absent") == []
+    assert await store.recommendations("absent") == []
+    assert await store.renderings("UC9") == []
+    assert await store.report_path("UC9") is None
+
+
+async def test_latest_analysis_is_the_one_saved_last(store: ChannelStore, analysis_id: str) -> None:
+    """Data that returns to a former state makes its analysis the latest again."""
+    second = await store.save_analysis(CHANNEL.id, "f2", DOCUMENT)
+    found = await store.latest_analysis(CHANNEL.id)
+    assert found is not None
+    assert found.id == second
+    await store.save_analysis(CHANNEL.id, "f1", DOCUMENT)
+    found = await store.latest_analysis(CHANNEL.id)
+    assert found is not None
+    assert found.id == analysis_id
+
+
+async def test_charts_come_back_in_order(store: ChannelStore, analysis_id: str) -> None:
+    """Charts are given as saved, and the analysis is charted from then on."""
+    await store.save_charts(analysis_id, CHARTS)
+    assert await store.charts(analysis_id) == CHARTS
+    found = await store.analysis(analysis_id)
+    assert found is not None
+    assert found.charted_at is not None
+    assert found.recommended_at is None
+
+
+async def test_charts_are_replaced(store: ChannelStore, analysis_id: str) -> None:
+    """Saved again, there are no more and no other charts than the last."""
+    await store.save_charts(analysis_id, CHARTS)
+    await store.save_charts(analysis_id, CHARTS[1:])
+    assert await store.charts(analysis_id) == CHARTS[1:]
+
+
+async def test_recommendations_are_replaced(store: ChannelStore, analysis_id: str) -> None:
+    """None is a result too: the analysis is recommended, with an empty list."""
+    await store.save_recommendations(analysis_id, ADVICE)
+    assert await store.recommendations(analysis_id) == ADVICE
+    await store.save_recommendations(analysis_id, [])
+    assert await store.recommendations(analysis_id) == []
+    found = await store.analysis(analysis_id)
+    assert found is not None
+    assert found.recommended_at is not None
+
+
+async def test_same_document_again_keeps_what_was_made_of_it(
+    store: ChannelStore, analysis_id: str
+) -> None:
+    """An analysis that ran twice is as charted and recommended as before."""
+    await store.save_charts(analysis_id, CHARTS)
+    await store.save_recommendations(analysis_id, ADVICE)
+    before = await store.analysis(analysis_id)
+    await store.save_analysis(CHANNEL.id, "f1", DOCUMENT)
+    after = await store.analysis(analysis_id)
+    assert before is not None
+    assert after is not None
+    assert before.charted_at == after.charted_at is not None
+    assert before.recommended_at == after.recommended_at is not None
+
+
+async def test_other_document_outdates_what_was_made(store: ChannelStore, analysis_id: str) -> None:
+    """A program that finds something else in the same data has it charted and recommended anew."""
+    await store.save_charts(analysis_id, CHARTS)
+    await store.save_recommendations(analysis_id, ADVICE)
+    assert await store.save_analysis(CHANNEL.id, "f1", {"z": 2}) == analysis_id
+    found = await store.analysis(analysis_id)
+    assert found is not None
+    assert (found.document, found.charted_at, found.recommended_at) == ({"z": 2}, None, None)
+
+
+async def test_last_of_two_parts_sees_both(store: ChannelStore, analysis_id: str) -> None:
+    """Charts and recommendations saved at once: whoever looks afterwards may see the other."""
+
+    async def sees_both(save: Awaitable[None]) -> bool:
+        await save
+        found = await store.analysis(analysis_id)
+        assert found is not None
+        return found.charted_at is not None and found.recommended_at is not None
+
+    assert any(
+        await asyncio.gather(
+            sees_both(store.save_charts(analysis_id, CHARTS)),
+            sees_both(store.save_recommendations(analysis_id, ADVICE)),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda store: store.save_analysis("UC9", "f", {}),
+        lambda store: store.save_charts("absent", CHARTS),
+        lambda store: store.save_recommendations("absent", []),
+        lambda store: store.save_rendering("absent", None, "html", "r.html"),
+        lambda store: store.record_notification("k", "UC9", "report", "t", "b"),
+    ],
+    ids=["analysis", "charts", "recommendations", "rendering", "notification"],
+)
+async def test_parts_of_what_is_not_stored_are_refused(
+    store: ChannelStore, save: Callable[[ChannelStore], Awaitable[Any]]
+) -> None:
+    """What refers to a channel or analysis that is not there is an error of its own type."""
+    with pytest.raises(NotStoredError):
+        await save(store)
+
+
+async def test_document_that_is_not_json_is_refused(store: ChannelStore, analysis_id: str) -> None:
+    """A number that is none is refused on both databases, and the former charts stay."""
+    await store.save_charts(analysis_id, CHARTS)
+    wrong = StoredChart("views", "t", {"y": float("nan")}, "a")
+    with pytest.raises(StoreError, match="not JSON compliant"):
+        await store.save_charts(analysis_id, [wrong])
+    assert await store.charts(analysis_id) == CHARTS
+
+
+async def test_rendering_is_recorded_once(store: ChannelStore, analysis_id: str) -> None:
+    """Made again, a file is listed once, where it lies now."""
+    await store.save_rendering(analysis_id, None, "html", "old.html")
+    await store.save_rendering(analysis_id, None, "html", Path("new.html"))
+    await store.save_rendering(analysis_id, "views", "svg", "views.svg")
+    found = {(made.chart_key, made.format, made.path) for made in await store.renderings("UC0")}
+    assert found == {(None, "html", "new.html"), ("views", "svg", "views.svg")}
+
+
+async def test_report_is_the_newest(store: ChannelStore, analysis_id: str) -> None:
+    """The report of the last analysis is the channel's, whatever else was rendered since."""
+    await store.save_rendering(analysis_id, None, "html", "first.html")
+    second = await store.save_analysis(CHANNEL.id, "f2", DOCUMENT)
+    assert await store.report_path(CHANNEL.id) == "first.html"
+    await store.save_rendering(second, None, "html", "second.html")
+    await store.save_rendering(second, None, "pdf", "second.pdf")
+    await store.save_rendering(second, "views", "html", "views.html")
+    assert await store.report_path(CHANNEL.id) == "second.html"
+
+
+async def test_counts_tell_what_is_stored(store: ChannelStore, analysis_id: str) -> None:
+    """Each table is counted per channel; a channel without any has zeros."""
+    await store.save_readings([reading(CHANNEL.id, items=3, days=5)])
+    await store.save_charts(analysis_id, CHARTS)
+    await store.save_recommendations(analysis_id, ADVICE)
+    await store.record_notification("k", CHANNEL.id, "report", "t", "b")
+    assert await store.counts([CHANNEL.id, "UC9"]) == {
+        CHANNEL.id: ChannelCounts(3, 5, 3, 1, 2, 1, 1),
+        "UC9": ChannelCounts(),
+    }
+    assert await store.counts([]) == {}
+
+
+async def test_counts_take_any_number_of_channels(
+    store: ChannelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More channels than fit one statement are asked for in several."""
+    monkeypatch.setattr("jobs.store.counts._CHUNK", 2)
+    for key in ("UC0", "UC1", "UC2"):
+        await store.save_readings([reading(key, items=1, days=1)])
+    assert await store.counts(["UC0", "UC1", "UC2"]) == dict.fromkeys(
+        ("UC0", "UC1", "UC2"), ChannelCounts(1, 1, 1)
+    )

@@ -1,0 +1,47 @@
+"""Channels and their sources."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jobs.records import ChannelRecord, Platform, SourceRef
+from tests.unit.store.samples import CHANNEL
+
+if TYPE_CHECKING:
+    from jobs.store import ChannelStore
+
+DAILY = SourceRef("daily-csv", "/data/daily.csv")
+FEED = SourceRef("feed", "https://example.org/feed.xml")
+
+
+async def test_unknown_channel_is_none(store: ChannelStore) -> None:
+    """Asking for what is not there is no error."""
+    assert await store.channel("UC9") is None
+    assert await store.channels() == []
+    assert await store.sources_of("UC9") == []
+
+
+async def test_registered_channel_comes_back(store: ChannelStore) -> None:
+    """Every field is kept, and channels are listed by id."""
+    sample = ChannelRecord("sample:stream", "Sample", Platform.STREAM, generated=True)
+    await store.register(sample, [])
+    await store.register(CHANNEL, [])
+    assert await store.channel(sample.id) == sample
+    assert await store.channels() == [CHANNEL, sample]
+
+
+async def test_registering_again_adds_what_is_new(store: ChannelStore) -> None:
+    """Sources gather in the order in which they were first named; none is lost or doubled."""
+    await store.register(CHANNEL, [DAILY, DAILY])
+    await store.register(CHANNEL, [FEED, DAILY])
+    await store.register(CHANNEL, [])
+    assert await store.sources_of(CHANNEL.id) == [DAILY, FEED]
+
+
+async def test_last_told_title_wins(store: ChannelStore) -> None:
+    """A new title replaces the old one; a blank one or a missing address does not."""
+    await store.register(CHANNEL, [])
+    await store.register(replace(CHANNEL, title="Cours de data", url=None), [])
+    await store.register(replace(CHANNEL, title=""), [])
+    assert await store.channel(CHANNEL.id) == replace(CHANNEL, title="Cours de data")

@@ -1,0 +1,100 @@
+"""Many write at once, in one process and in several, and each transaction counts."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jobs.store
+from jobs.store import SyncCounts, open_store
+from jobs.store.engine import Database
+from jobs.store.url import parse_url
+from tests.unit.store.samples import reading
+
+if TYPE_CHECKING:
+    from jobs.store import ChannelStore
+
+ROOT = Path(jobs.store.__file__).parents[2]
+
+PROGRAM = """
+import asyncio, sys
+from jobs.store import open_store
+from tests.unit.store.samples import reading
+
+async def main(url, who):
+    async with open_store(url) as store:
+        await asyncio.gather(
+            *(store.save_readings([reading(f"{who}-{n}", items=20, days=20)]) for n in range(10))
+        )
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_coroutines_save_different_channels_at_once(store: ChannelStore) -> None:
+    """Twenty syncs started together all succeed, none with a locked database."""
+    saved = await asyncio.gather(
+        *(store.save_readings([reading(f"UC{n}", items=50, days=30)]) for n in range(20))
+    )
+    assert saved == [SyncCounts(50, 0, 80, 0)] * 20
+
+
+async def test_coroutines_save_one_channel_at_once(store: ChannelStore) -> None:
+    """Of ten that sync the same channel one finds all new, the others nothing."""
+    saved = await asyncio.gather(*(store.save_readings([reading()]) for _ in range(10)))
+    assert saved.count(SyncCounts(3, 0, 8, 0)) == 1
+    assert saved.count(SyncCounts(0, 3, 0, 8)) == 9
+
+
+async def test_stores_in_one_process_share_a_database(database_url: str) -> None:
+    """Several workers of one process, each with its own store, do not lock each other out."""
+
+    async def work(who: int) -> None:
+        async with open_store(database_url) as store:
+            for n in range(5):
+                await store.save_readings([reading(f"UC{who}-{n}")])
+                await store.load(f"UC{who}-{n}")
+
+    await asyncio.gather(*(work(who) for who in range(4)))
+
+
+async def test_processes_share_a_database(database_url: str) -> None:
+    """Three processes that write at once all succeed, and nothing is lost."""
+    started = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PROGRAM, database_url, who, cwd=ROOT
+        )
+        for who in "abc"
+    ]
+    assert [await process.wait() for process in started] == [0, 0, 0]
+    async with open_store(database_url) as store:
+        counts = await store.counts([channel.id for channel in await store.channels()])
+    assert len(counts) == 30
+    assert {(one.items, one.channel_snapshots) for one in counts.values()} == {(20, 20)}
+
+
+async def test_readers_do_not_wait_for_a_writer(database_url: str) -> None:
+    """While a transaction is open others read, and see nothing of it before it ends."""
+    database = Database(parse_url(database_url))
+    async with open_store(database_url) as store, database.write() as connection:
+        await connection.exec_driver_sql(
+            "INSERT INTO channels (id, title, platform, generated) VALUES ('x', 't', 'other', '0')"
+        )
+        async with asyncio.timeout(5):
+            assert await store.channels() == []
+    await database.close()
+
+
+async def test_cancelled_save_leaves_nothing_and_blocks_nobody(store: ChannelStore) -> None:
+    """A sync that is cancelled at any moment is undone, and the next one goes through."""
+    for turns in range(0, 40, 3):
+        saving = asyncio.create_task(store.save_readings([reading("UC0", items=200)]))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        saving.cancel()
+        await asyncio.gather(saving, return_exceptions=True)
+        found = (await store.counts(["UC0"]))["UC0"]
+        assert found.items in {0, 200}
+    assert (await store.save_readings([reading("UC1")])).items_new == 3

@@ -1,0 +1,130 @@
+"""A channel's data as frames: fixed columns, fixed order, the same on both databases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from jobs.channel_data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
+from jobs.records import ChannelReading, ItemRecord, ItemSnapshot
+from jobs.store import NotStoredError
+from tests.unit.store.samples import CHANNEL, DAY, START, reading
+
+if TYPE_CHECKING:
+    from jobs.store import ChannelStore
+
+
+def _empty() -> ChannelData:
+    return ChannelData(
+        CHANNEL,
+        pl.DataFrame(schema=DAILY),
+        pl.DataFrame(schema=ITEMS),
+        pl.DataFrame(schema=ITEM_SNAPSHOTS),
+    )
+
+
+async def test_unknown_channel_is_an_error(store: ChannelStore) -> None:
+    """There is nothing to analyse in a channel that nobody synced."""
+    with pytest.raises(NotStoredError, match="channel UC9: it is not in the store"):
+        await store.load("UC9")
+
+
+async def test_channel_without_data_has_all_columns(store: ChannelStore) -> None:
+    """Empty frames have the same columns and types as full ones."""
+    await store.register(CHANNEL, [])
+    found, empty = await store.load(CHANNEL.id), _empty()
+    assert found.channel == CHANNEL
+    assert_frame_equal(found.daily, empty.daily)
+    assert_frame_equal(found.items, empty.items)
+    assert_frame_equal(found.item_snapshots, empty.item_snapshots)
+
+
+async def test_rows_come_in_order(store: ChannelStore) -> None:
+    """Days by time, items by publication with unknown dates last, snapshots by item and time."""
+    told = reading(items=0, days=3)
+    await store.save_readings(
+        [
+            ChannelReading(
+                told.channel,
+                items=[
+                    ItemRecord("b", "undated"),
+                    ItemRecord("Z", "undated"),
+                    ItemRecord("c", "late", START),
+                    ItemRecord("a", "late", START),
+                    ItemRecord("d", "early", START - DAY),
+                ],
+                channel_snapshots=list(reversed(told.channel_snapshots)),
+                item_snapshots=[
+                    ItemSnapshot("d", START + DAY),
+                    ItemSnapshot("a", START),
+                    ItemSnapshot("d", START),
+                ],
+            )
+        ]
+    )
+    data = await store.load("UC0")
+    assert data.items["item_id"].to_list() == ["d", "a", "c", "Z", "b"]
+    assert data.daily["observed_at"].to_list() == [START + n * DAY for n in range(3)]
+    assert data.item_snapshots.select("item_id", "observed_at").rows() == [
+        ("a", START),
+        ("d", START),
+        ("d", START + DAY),
+    ]
+
+
+async def test_item_shows_each_counter_as_last_told(store: ChannelStore) -> None:
+    """A later snapshot that leaves a counter out does not hide what an earlier one told."""
+    told = replace(
+        reading(items=2, days=0),
+        item_snapshots=[
+            ItemSnapshot("v0", START, views=10, likes=3),
+            ItemSnapshot("v0", START + DAY, views=9),
+            ItemSnapshot("v0", START + 2 * DAY),
+        ],
+    )
+    await store.save_readings([told])
+    items = (await store.load("UC0")).items
+    assert items.select("item_id", "views", "likes", "comments", "observed_at").rows() == [
+        ("v1", None, None, None, None),
+        ("v0", 9, 3, None, START + DAY),
+    ]
+
+
+async def test_fingerprint_tells_data_apart(store: ChannelStore) -> None:
+    """One more snapshot, another title: another fingerprint."""
+    await store.save_readings([reading(days=2)])
+    first = (await store.load("UC0")).fingerprint
+    await store.save_readings([reading(days=3)])
+    second = (await store.load("UC0")).fingerprint
+    await store.save_readings([replace(reading(days=3), items=[ItemRecord("v1", "Retitled")])])
+    third = (await store.load("UC0")).fingerprint
+    assert len({first, second, third}) == 3
+
+
+async def test_fingerprint_does_not_depend_on_the_database(store: ChannelStore) -> None:
+    """The same data has the same fingerprint in any process, on either database."""
+    await store.save_readings([reading()])
+    assert (await store.load("UC0")).fingerprint == ("to be filled in")
+
+
+def test_fingerprint_tells_null_from_blank() -> None:
+    """A category that is blank is not one that was not told."""
+    blank, null = (
+        replace(_empty(), items=pl.DataFrame([{"item_id": "v", "category": told}], schema=ITEMS))
+        for told in ("", None)
+    )
+    assert blank.fingerprint != null.fingerprint
+
+
+@pytest.mark.parametrize("table", ["daily", "items", "item_snapshots"])
+def test_wrong_columns_are_refused_where_they_are_made(table: str) -> None:
+    """A frame with other columns or types never becomes a `ChannelData`."""
+    empty = _empty()
+    tables = {name: getattr(empty, name) for name in ("daily", "items", "item_snapshots")}
+    tables[table] = pl.DataFrame({"views": [1.5]})
+    with pytest.raises(ValueError, match=f"{table} has the columns"):
+        ChannelData(CHANNEL, **tables)

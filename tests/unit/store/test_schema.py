@@ -1,0 +1,136 @@
+"""Migrations: they make what the models say, whole or not at all, once however many try."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+import jobs.store
+from jobs.store import StoreError, migrate, open_store, revert, schema
+from jobs.store.engine import Database
+from jobs.store.models import Base
+from jobs.store.url import parse_url
+from tests.unit.store.samples import CHANNEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(jobs.store.__file__).parents[2]
+
+
+async def _ask(url: str, question: Callable[[Connection], Any]) -> Any:
+    database = Database(parse_url(url))
+    try:
+        async with database.read() as connection:
+            return await connection.run_sync(question)
+    finally:
+        await database.close()
+
+
+def _tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def _differences(connection: Connection) -> Any:
+    options = {"compare_type": True, "compare_server_default": True}
+    return compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
+
+
+async def test_migrations_make_what_the_models_say(empty_url: str) -> None:
+    """Tables made by the migrations and tables declared by the models are the same."""
+    await migrate(empty_url)
+    assert await _ask(empty_url, _differences) == []
+
+
+async def test_migrations_name_constraints_as_the_models_do(empty_url: str) -> None:
+    """Keys and what deleting does are compared too, which Alembic does not."""
+
+    def found(connection: Connection) -> Any:
+        inspector = inspect(connection)
+        return {
+            table: (
+                inspector.get_pk_constraint(table)["name"],
+                inspector.get_pk_constraint(table)["constrained_columns"],
+                sorted(
+                    (key["name"], key["options"].get("ondelete"))
+                    for key in inspector.get_foreign_keys(table)
+                ),
+            )
+            for table in _tables(connection)
+        }
+
+    await migrate(empty_url)
+    migrated = await _ask(empty_url, found)
+    await revert(empty_url)
+    database = Database(parse_url(empty_url))
+    async with database.write() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    await database.close()
+    assert await _ask(empty_url, found) == migrated
+
+
+async def test_revert_takes_everything_away(empty_url: str) -> None:
+    """Up and down again leaves no table, and up once more works."""
+    await migrate(empty_url)
+    assert await _ask(empty_url, _tables) == set(Base.metadata.tables)
+    await revert(empty_url)
+    assert await _ask(empty_url, _tables) == set()
+    await migrate(empty_url)
+    assert await _ask(empty_url, _tables) == set(Base.metadata.tables)
+
+
+async def test_migrating_again_keeps_the_data(database_url: str) -> None:
+    """A database that is up to date is left alone."""
+    async with open_store(database_url) as store:
+        await store.register(CHANNEL, [])
+        await migrate(database_url)
+        assert await store.channels() == [CHANNEL]
+
+
+async def test_failed_migration_leaves_nothing(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A migration that fails halfway is undone as a whole."""
+    upgrade = schema._upgrade
+
+    def fail_at_the_end(connection: Connection) -> None:
+        upgrade(connection)
+        assert _tables(connection)
+        connection.execute(text("SELECT nonsense FROM nowhere"))
+
+    monkeypatch.setattr(schema, "_upgrade", fail_at_the_end)
+    with pytest.raises(StoreError):
+        await migrate(empty_url)
+    assert await _ask(empty_url, _tables) == set()
+
+
+async def test_many_migrate_at_once(empty_url: str) -> None:
+    """Several starting in one process find one of them at work, and none fails."""
+    await asyncio.gather(*(migrate(empty_url) for _ in range(4)))
+    assert await _ask(empty_url, _differences) == []
+
+
+async def test_many_processes_migrate_at_once(empty_url: str) -> None:
+    """Several processes started together on an empty database all succeed."""
+    program = (
+        "import asyncio, sys; from jobs.store import migrate; asyncio.run(migrate(sys.argv[1]))"
+    )
+    started = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, empty_url, cwd=ROOT)
+        for _ in range(3)
+    ]
+    assert [await process.wait() for process in started] == [0, 0, 0]
+    assert await _ask(empty_url, _differences) == []
+
+
+def test_revision_is_the_newest() -> None:
+    """The revision that the store asks for is the last of the migrations."""
+    assert ScriptDirectory(str(schema._MIGRATIONS)).get_current_head() == schema.REVISION
