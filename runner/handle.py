@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from pydantic_core import from_json
 
 from runner import keys
+from runner.admin import Admin
 from runner.connection import current_client
 from runner.errors import JobFailedError, ResultNotFoundError
 
@@ -91,7 +92,7 @@ class JobHandle(Generic[R]):
 
     async def abort(self) -> None:
         """Ask for the job to stop: a running one is cancelled, a waiting one never starts."""
-        await current_client().zadd(keys.ABORT, {self.id: time.time_ns() // 1_000_000})
+        await Admin(current_client()).abort(self.queue, self.id)
 
     def _unpack(self, data: bytes) -> R:
         fields: dict[str, Any] = from_json(data)

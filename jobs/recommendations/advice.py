@@ -34,6 +34,11 @@ SIGNIFICANT = 0.05
 SMALLEST_EFFECT = 1.1
 """A difference below a tenth may be real, and still is not worth changing habits for."""
 
+ENOUGH_FOR_STRONG = 10
+"""With fewer items on either side, or a partial list, no evidence is called strong."""
+
+SAME_ITEMS = 0.8
+
 Strength = Literal["strong evidence", "moderate evidence", "weak evidence"]
 _STRENGTHS: tuple[tuple[float, Strength], ...] = (
     (0.005, "strong evidence"),
@@ -49,6 +54,7 @@ class Evidence(TypedDict):
     *effect* is the ratio of the members' typical views (geometric mean, each item against its
     like-age peers) to the others', *low* and *high* its bootstrap interval at *level*; *p* comes
     from the permutation test, *p_adjusted* after Holm's correction for *questions* questions.
+    *partial* says that the source lists only a part of the channel's items.
     """
 
     effect: float
@@ -60,6 +66,7 @@ class Evidence(TypedDict):
     p: float
     p_adjusted: float
     questions: int
+    partial: bool
     test: str
     sentence: str
 
@@ -125,18 +132,20 @@ def recommend(data: ChannelData, analysis: ChannelAnalysis) -> list[Recommendati
     when nothing stands out, up to about a second for 500 items when something does. Same data,
     same advice.
     """
-    worth = [
-        finding
-        for finding in findings(data)
-        if finding.p_adjusted <= SIGNIFICANT and abs(finding.log_effect) >= np.log(SMALLEST_EFFECT)
-    ]
-    worth.sort(key=lambda finding: (finding.p_adjusted, finding.p, -abs(finding.log_effect)))
-    clearest = {finding.question.subject: finding for finding in reversed(worth)}
-    return [
-        _recommendation(finding, analysis.platform, data.fingerprint)
-        for finding in worth
-        if clearest[finding.question.subject] is finding
-    ]
+    sure = [finding for finding in findings(data) if finding.p_adjusted <= SIGNIFICANT]
+    sure.sort(key=lambda finding: (finding.p_adjusted, finding.p, -abs(finding.log_effect)))
+    partial = analysis.coverage.present and analysis.coverage.partial
+    told: list[Finding] = []
+    advice = []
+    for finding in sure:
+        if any(_same_story(finding, earlier) for earlier in told):
+            continue
+        evidence = _evidence(finding, data, partial=partial)
+        if evidence["low"] < 1 < evidence["high"] or _negligible(evidence["effect"]):
+            continue
+        told.append(finding)
+        advice.append(_recommendation(finding, evidence, data.channel.platform))
+    return advice
 
 
 def why_none(analysis: ChannelAnalysis) -> str:
@@ -156,15 +165,39 @@ def why_none(analysis: ChannelAnalysis) -> str:
     )
 
 
-def _recommendation(finding: Finding, platform: Platform, fingerprint: str) -> Recommendation:
-    question = finding.question
-    things, effect = f"{noun(platform)}s", float(np.exp(finding.log_effect))
-    low, high = _interval(finding, fingerprint)
-    members = int(np.count_nonzero(question.belongs))
-    others = question.belongs.size - members
-    better = effect > 1
-    size = f"{times(effect)} the views of" if better else f"{1 - effect:.0%} fewer views than"
-    evidence = Evidence(
+def _same_story(finding: Finding, earlier: Finding) -> bool:
+    """Say whether both speak of one subject, or split nearly the same items in the same way."""
+    if finding.question.subject == earlier.question.subject:
+        return True
+    if finding.sample is not earlier.sample:
+        return False
+    one, other = finding.question.belongs, earlier.question.belongs
+    alike = max(_overlap(one, other), _overlap(~one, other))
+    return alike > SAME_ITEMS
+
+
+def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    return int(np.count_nonzero(one & other)) / max(int(np.count_nonzero(one | other)), 1)
+
+
+def _negligible(effect: float) -> bool:
+    return 1 / SMALLEST_EFFECT < effect < SMALLEST_EFFECT
+
+
+def _evidence(finding: Finding, data: ChannelData, *, partial: bool) -> Evidence:
+    belongs, effect = finding.question.belongs, float(np.exp(finding.log_effect))
+    low, high = _interval(finding, data.fingerprint)
+    members = int(np.count_nonzero(belongs))
+    others = belongs.size - members
+    sentence = (
+        f"{times(effect)} ({LEVEL:.0%} interval {times(low)} to {times(high)}), "
+        f"{counted(members, noun(data.channel.platform))} against {others:,}; "
+        f"p = {_p(finding.p_adjusted)} by permutation test, "
+        f"corrected for {counted(finding.asked, 'question')}."
+    )
+    if partial:
+        sentence += " The source lists only a part of the channel."
+    return Evidence(
         effect=effect,
         low=low,
         high=high,
@@ -174,20 +207,32 @@ def _recommendation(finding: Finding, platform: Platform, fingerprint: str) -> R
         p=finding.p,
         p_adjusted=finding.p_adjusted,
         questions=finding.asked,
+        partial=partial,
         test="two-sided permutation test among items of like age, Holm-corrected",
-        sentence=(
-            f"{times(effect)} ({LEVEL:.0%} interval {times(low)} to {times(high)}), "
-            f"{members:,} {things} against {others:,}; p = {_p(finding.p_adjusted)} by permutation "
-            f"test, corrected for {counted(finding.asked, 'question')}."
-        ),
+        sentence=sentence,
     )
+
+
+def _recommendation(finding: Finding, evidence: Evidence, platform: Platform) -> Recommendation:
+    question, effect = finding.question, evidence["effect"]
+    better = effect > 1
+    size = f"{times(effect)} the views of" if better else f"{1 - effect:.0%} fewer views than"
+    things = f"{noun(platform)}s".capitalize()
     return Recommendation(
         key=question.key,
-        title=f"{things.capitalize()} {question.members} reach {size} others of their age",
+        title=f"{things} {question.members} reach {size} others of their age",
         advice=question.do if better else question.avoid,
-        strength=next(word for limit, word in _STRENGTHS if finding.p_adjusted <= limit),
+        strength=_strength(evidence),
         evidence=evidence,
     )
+
+
+def _strength(evidence: Evidence) -> Strength:
+    word = next(word for limit, word in _STRENGTHS if evidence["p_adjusted"] <= limit)
+    few = min(evidence["members"], evidence["others"]) < ENOUGH_FOR_STRONG
+    if word == "strong evidence" and (few or evidence["partial"]):
+        return "moderate evidence"
+    return word
 
 
 def _interval(finding: Finding, fingerprint: str) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from jobs.analysis.cadence import recent_publications, weekdays
-from jobs.analysis.wording import WEEKDAYS, number
+from jobs.analysis.wording import WEEKDAYS, noun, number
 from jobs.recommendations.sample import Sample, sample
 
 if TYPE_CHECKING:
@@ -67,10 +67,11 @@ def rounds(data: ChannelData) -> list[Round]:
     timing, lengths = sample(data.items, by_format=True), sample(data.items, by_format=False)
     lengths = lengths.only(~np.isnan(lengths.duration_s))
     recent = recent_publications(data)
+    things = f"{noun(data.channel.platform)}s"
     asked = [
         (timing, (*_weekday(timing), *_hour(timing))),
-        _pause(timing, recent),
-        (lengths, tuple(_length(lengths))),
+        _pause(timing, recent, things),
+        (lengths, tuple(_length(lengths, things))),
     ]
     return [
         Round(of, kept)
@@ -114,7 +115,9 @@ def _hour(of: Sample) -> Iterator[Question]:
         )
 
 
-def _pause(of: Sample, recent: NDArray[np.datetime64]) -> tuple[Sample, tuple[Question, ...]]:
+def _pause(
+    of: Sample, recent: NDArray[np.datetime64], things: str
+) -> tuple[Sample, tuple[Question, ...]]:
     """Pauses are known only where the list of items has no holes."""
     places = np.searchsorted(recent, of.published_at)
     known = np.zeros(of.score.size, dtype=bool)
@@ -131,21 +134,21 @@ def _pause(of: Sample, recent: NDArray[np.datetime64]) -> tuple[Sample, tuple[Qu
         subject="pause",
         key="pause:long",
         members=f"that follow a pause of more than {span}",
-        do=f"Leave more than {span} between two of them.",
+        do=f"Leave more than {span} between two {things}.",
         avoid=f"Keep the pace: publish the next within {span}.",
         belongs=pauses > limit,
     )
     return within, (question,)
 
 
-def _length(of: Sample) -> Iterator[Question]:
+def _length(of: Sample, things: str) -> Iterator[Question]:
     minutes = of.duration_s / _MINUTE
     for low, high, name in _LENGTHS:
         yield Question(
             subject="length",
             key=f"length:{number(low)}-{'' if np.isinf(high) else number(high)}",
             members=name,
-            do=f"Make more {name}.",
-            avoid=f"Make fewer {name}.",
+            do=f"Make more {things} {name}.",
+            avoid=f"Make fewer {things} {name}.",
             belongs=(minutes > low) & (minutes <= high),
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import polars as pl
+from typing import TYPE_CHECKING
 
 from jobs.records import ChannelRecord, Platform
 from jobs.sources import youtube
 from jobs.sources.sift import CHANNEL_ID
 from jobs.sources.text import one_line
+
+if TYPE_CHECKING:
+    import polars as pl
 
 TITLE = "channel_title"
 PLATFORM = "platform"
@@ -21,9 +24,7 @@ def channels_in(frame: pl.DataFrame) -> dict[str, ChannelRecord]:
     A channel is called what it was called last; one that has no title is called by its id.
     """
     order = frame.select(CHANNEL_ID, PLATFORM).unique(subset=CHANNEL_ID, maintain_order=True)
-    titles = dict(
-        frame.drop_nulls(TITLE).sort(OBSERVED_AT).select(CHANNEL_ID, TITLE).iter_rows()
-    )
+    titles = dict(frame.drop_nulls(TITLE).sort(OBSERVED_AT).select(CHANNEL_ID, TITLE).iter_rows())
     return {
         channel_id: _record(channel_id, platform, titles.get(channel_id, ""))
         for channel_id, platform in order.iter_rows()

@@ -149,7 +149,9 @@ def parse(document: Document) -> DailyCsv:
         for layout in layouts
     ]
     snapshots = pl.concat([part.kept for part in sifted])
-    rejects = _one_per_row([*table.rejects, *(reject for part in sifted for reject in part.rejects)])
+    rejects = _one_per_row(
+        [*table.rejects, *(reject for part in sifted for reject in part.rejects)]
+    )
     if snapshots.is_empty():
         raise SourceError(document.location, "has no usable row", why_none(rejects))
     repeated = max(part.repeated_rows for part in sifted)

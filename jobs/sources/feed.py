@@ -55,7 +55,9 @@ class Feed:
 
     def describe(self) -> str:
         """Say whose feed it is, how many items it holds, when it was recorded, what is odd."""
-        what = "feed" if self.channel.platform is Platform.OTHER else f"{self.channel.platform} feed"
+        what = (
+            "feed" if self.channel.platform is Platform.OTHER else f"{self.channel.platform} feed"
+        )
         return joined(
             f"{what} '{self.channel.title}'",
             quantity(len(self.entries), "item"),
@@ -183,10 +185,7 @@ def _read_entries(
 
 def _oddities(parsed: Any, reading: _Entries) -> str:
     """A guessed encoding is no fault of the markup."""
-    encoding_only = isinstance(
-        parsed.get("bozo_exception"), feedparser.CharacterEncodingOverride | feedparser.NonXMLContentType
-    )
-    return joined(
-        "not well-formed" if parsed.bozo and not encoding_only else "",
-        oddities("entry", ...),
-    )
+    fault = parsed.get("bozo_exception")
+    well_formed = fault is None or isinstance(fault, feedparser.ThingsNobodyCaresAboutButMe)
+    counts = oddities(rejected=len(reading.rejects), repeated=reading.repeated, noun="item")
+    return joined("" if well_formed else "not well-formed", counts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jobs.records import ItemRecord, ItemSnapshot
 from jobs.sources import durations, youtube
-from jobs.sources.feed_fields import attribute, date_of, links, title_of, told, web_address
+from jobs.sources.feed_fields import attribute, date_of, links, listed, title_of, told, web_address
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -93,15 +93,14 @@ def _url(fields: Fields) -> str | None:
 
 
 def _duration_s(fields: Fields) -> int | None:
-    media = dict.get(fields, "media_content") or [{}]
-    return durations.from_clock(told(fields, "itunes_duration")) or durations.from_clock(
-        str(media[0].get("duration", ""))
-    )
+    media = (told(content, "duration") for content in listed(fields, "media_content"))
+    lengths = map(durations.from_clock, (told(fields, "itunes_duration"), *media))
+    return next((length for length in lengths if length is not None), None)
 
 
 def _category(fields: Fields) -> str | None:
     """The first category that is not one of iTunes' keywords."""
-    tags = dict.get(fields, "tags") or []
+    tags = listed(fields, "tags")
     terms = (told(tag, "term") for tag in tags if _ITUNES_SCHEME not in str(tag.get("scheme")))
     return next((term for term in terms if term), None)
 

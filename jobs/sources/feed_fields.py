@@ -42,8 +42,13 @@ def date_of(fields: Fields, name: str) -> datetime | None:
 
 def links(fields: Fields, rel: str) -> list[Fields]:
     """Return the links of one relation (`self`, `alternate`, `enclosure`) that lead somewhere."""
-    found = _raw(fields, "links") or []
-    return [link for link in found if link.get("rel") == rel and link.get("href")]
+    return [link for link in listed(fields, "links") if link.get("rel") == rel and link.get("href")]
+
+
+def listed(fields: Fields, name: str) -> list[Fields]:
+    """Return the mappings of a field that feedparser keeps as a list; none if it is missing."""
+    value = _raw(fields, name)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def web_address(text: str) -> str | None:

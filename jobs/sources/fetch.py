@@ -67,7 +67,7 @@ async def fetch(address: str, limits: FetchLimits | None = None) -> Document:
         reason = "is, or redirects to, something other than an http(s) address"
         raise SourceError(address, reason, "Check the address") from error
     except httpx.HTTPError as error:
-        reason = f"cannot be fetched ({error or type(error).__name__})"
+        reason = f"cannot be fetched ({str(error) or type(error).__name__})"
         raise SourceError(address, reason, "Check address and network", transient=True) from error
 
 

@@ -1,4 +1,4 @@
-"""Where a source lies: a path, an http(s) address, or `samples:`; told apart by how it is written."""
+"""Where a source lies: a path, an http(s) address, or `samples:`; its spelling tells which."""
 
 from __future__ import annotations
 

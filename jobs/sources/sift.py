@@ -41,10 +41,12 @@ def sift(frame: pl.DataFrame, key: Sequence[str], location: str) -> Sifted:
     earlier = sound.join(kept.select(LINE), on=LINE, how="anti")
     contradicting = _contradicting(earlier, kept, key)
     columns = (LINE, PROBLEM, CHANNEL_ID)
-    rejected = pl.concat([
-        frame.filter(pl.col(PROBLEM).is_not_null()).select(columns),
-        contradicting.select(columns),
-    ]).sort(LINE)
+    rejected = pl.concat(
+        [
+            frame.filter(pl.col(PROBLEM).is_not_null()).select(columns),
+            contradicting.select(columns),
+        ]
+    ).sort(LINE)
     return Sifted(
         kept=kept,
         rejects=[Reject(location, row[0], one_line(row[1]), row[2]) for row in rejected.rows()],

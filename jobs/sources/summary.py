@@ -25,11 +25,13 @@ def period(first: datetime | None, last: datetime | None) -> str:
     return f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
-def oddities(*, rejected: int = 0, repeated: int = 0, guessed_lines: int = 0) -> str:
+def oddities(
+    *, rejected: int = 0, repeated: int = 0, guessed_lines: int = 0, noun: str = "row"
+) -> str:
     """Return what a reader should know of a document's damage; nothing if there is none."""
     return joined(
-        f"{quantity(rejected, 'row')} rejected" if rejected else "",
-        f"{quantity(repeated, 'row')} repeated" if repeated else "",
+        f"{quantity(rejected, noun)} rejected" if rejected else "",
+        f"{quantity(repeated, noun)} repeated" if repeated else "",
         f"{quantity(guessed_lines, 'line')} not in UTF-8" if guessed_lines else "",
     )
 

@@ -176,6 +176,5 @@ def _items(mine: pl.DataFrame) -> list[ItemRecord]:
 def _snapshots(mine: pl.DataFrame) -> list[ItemSnapshot]:
     counted = mine.filter(pl.any_horizontal(pl.col(*_COUNTERS).is_not_null()))
     return [
-        ItemSnapshot(*row)
-        for row in counted.select(_ITEM_ID, OBSERVED_AT, *_COUNTERS).iter_rows()
+        ItemSnapshot(*row) for row in counted.select(_ITEM_ID, OBSERVED_AT, *_COUNTERS).iter_rows()
     ]

@@ -60,8 +60,8 @@ class ChannelStore:
 
     Raises:
         NotStoredError: What a record refers to is not stored (the channel, the analysis).
-        StoreError: The database cannot be used, or cannot store this. Any method.
-        ValueError: A time has no time zone.
+        StoreError: The database cannot be used, or cannot store this (a time without a zone, a
+            number that JSON cannot say). Any method.
     """
 
     def __init__(self, database: Database) -> None:

@@ -105,8 +105,12 @@ def _sqlite(file: SqliteFile) -> AsyncEngine:
         # The driver's own transactions begin late and never IMMEDIATE: off, and ours below.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for setting in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {setting}")
+        try:
+            for setting in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+                cursor.execute(f"PRAGMA {setting}")
+        except BaseException:
+            connection.close()  # the pool has not taken it yet: its thread would stay
+            raise
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, update
 
 from jobs.store.errors import NotStoredError
 from jobs.store.models import NotificationRow
 from jobs.store.rows import StoredNotification
+from jobs.store.types import UtcDateTime
 from jobs.store.upsert import insert
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ async def record_notification(
 
 async def mark_notified(connection: AsyncConnection, key: str, delivered_at: datetime) -> None:
     """Note when it was delivered; the first time stands."""
-    first = func.coalesce(NotificationRow.delivered_at, delivered_at)
+    first = func.coalesce(NotificationRow.delivered_at, literal(delivered_at, UtcDateTime()))
     done = await connection.execute(
         update(NotificationRow).where(NotificationRow.key == key).values(delivered_at=first)
     )

@@ -10,8 +10,6 @@ from runner.errors import ConfigurationError
 if TYPE_CHECKING:
     from runner.reporters import Failure
 
-_FLUSH_LIMIT_S = 3.0
-
 
 class SentryReporter:
     """
@@ -20,12 +18,19 @@ class SentryReporter:
     It installs nothing into the process: no integration, no hook, no global client; a service's
     own `sentry_sdk.init` and this do not know of each other. Local variables are not sent.
 
+    flush_limit_s: how long `close` waits for events on their way.
+
     Raises:
         ConfigurationError: sentry-sdk is not installed, or *dsn* is not a DSN.
     """
 
     def __init__(
-        self, dsn: str, *, environment: str | None = None, release: str | None = None
+        self,
+        dsn: str,
+        *,
+        environment: str | None = None,
+        release: str | None = None,
+        flush_limit_s: float = 3.0,
     ) -> None:
         try:
             import sentry_sdk
@@ -42,12 +47,12 @@ class SentryReporter:
                 default_integrations=False,
                 auto_enabling_integrations=False,
                 include_local_variables=False,
-                send_default_pii=False,
             )
         except BadDsn as error:
             raise ConfigurationError(
                 f"the Sentry DSN is not one ({error}): write it as https://KEY@HOST/PROJECT"
             ) from None
+        self._flush_limit_s = flush_limit_s
         self._event_of = event_from_exception
 
     async def report(self, failure: Failure, /) -> None:
@@ -56,8 +61,8 @@ class SentryReporter:
         await asyncio.to_thread(self._capture, failure)
 
     async def close(self) -> None:
-        """Wait a few seconds for events on their way, then stop."""
-        await asyncio.to_thread(self._client.close, timeout=_FLUSH_LIMIT_S)
+        """Wait for events on their way, within the limit, then stop."""
+        await asyncio.to_thread(self._client.close, timeout=self._flush_limit_s)
 
     def _capture(self, failure: Failure) -> None:
         event, hint = self._event_of(

@@ -108,7 +108,9 @@ async def test_fingerprint_tells_data_apart(store: ChannelStore) -> None:
 async def test_fingerprint_does_not_depend_on_the_database(store: ChannelStore) -> None:
     """The same data has the same fingerprint in any process, on either database."""
     await store.save_readings([reading()])
-    assert (await store.load("UC0")).fingerprint == ("to be filled in")
+    assert (await store.load("UC0")).fingerprint == (
+        "8c08f6ff5d8fe294ae70d44c7d6b162b5dd379b68086ffae22d25211e027309a"
+    )
 
 
 def test_fingerprint_tells_null_from_blank() -> None:

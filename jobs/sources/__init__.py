@@ -1,0 +1,22 @@
+"""
+Where channels come from: files, folders, addresses and generated samples, all read alike.
+
+    location → document or fetch → detect → daily_csv, video_csv, feed → Source
+    discover: all of a folder; open_source: one, kept while its file stays the same; samples
+"""
+
+from __future__ import annotations
+
+from jobs.sources.discover import Finding, discover
+from jobs.sources.open_source import open_source
+from jobs.sources.source import Skipped, Source, SourceError, UnrecognisedError
+
+__all__ = [
+    "Finding",
+    "Skipped",
+    "Source",
+    "SourceError",
+    "UnrecognisedError",
+    "discover",
+    "open_source",
+]

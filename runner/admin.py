@@ -1,0 +1,183 @@
+"""
+What an operator may do to jobs and queues, each by one atomic script.
+
+An action on a job that has moved on meanwhile changes nothing and says where the job was found,
+so every action may be repeated, and two operators cannot tear a job apart.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json, to_json
+
+from runner import keys
+from runner.codec import decode_job
+from runner.errors import CodecError
+from runner.scripts import ADMIN
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+_PAGE = 200
+_KEEP_ABORTED_MS = 3_600_000
+
+
+class Found(StrEnum):
+    """Where an action found its job. A running job is its worker's: only `abort` reaches it."""
+
+    WAITING = "waiting"
+    DEAD = "dead"
+    RUNNING = "running"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadJob:
+    """A job in the dead set. error, message: of its last attempt. name: None if unreadable."""
+
+    job_id: str
+    queue: str
+    name: str | None
+    args: list[Any]
+    kwargs: dict[str, Any]
+    died_at: datetime
+    attempts: int
+    error: str
+    message: str
+
+
+class Admin:
+    """Actions on the jobs of one Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._script = redis.register_script(ADMIN)
+
+    async def run_now(self, queue: str, job_id: str) -> Found:
+        """Make a waiting job due now, or a dead one ready again with all its attempts."""
+        return await self._act("run", queue, job_id)
+
+    async def reschedule(self, queue: str, job_id: str, at: datetime) -> Found:
+        """Make a waiting or dead job due at the aware time *at*."""
+        return await self._act("reschedule", queue, job_id, round(at.timestamp() * 1000))
+
+    async def bury(self, queue: str, job_id: str, *, reason: str = "buried by hand") -> Found:
+        """Put a waiting job into the dead set."""
+        now_ms = time.time_ns() // 1_000_000
+        entry = {"attempt": None, "failed_ms": now_ms, "error": "Buried", "message": reason}
+        return await self._act("bury", queue, job_id, to_json(entry))
+
+    async def delete(self, queue: str, job_id: str) -> Found:
+        """Delete a waiting or dead job for good."""
+        return await self._act("delete", queue, job_id)
+
+    async def abort(self, queue: str, job_id: str) -> Found:
+        """End a waiting job before it starts, or have a running one cancelled."""
+        now_ms = time.time_ns() // 1_000_000
+        result = {
+            "t": 0,
+            "f": "",
+            "a": [],
+            "k": {},
+            "et": now_ms,
+            "s": False,
+            "r": {"error": "CancelledError", "message": "aborted before it started"},
+            "st": now_ms,
+            "ft": now_ms,
+            "q": keys.queue_key(queue),
+            "id": job_id,
+        }
+        return await self._act("abort", queue, job_id, to_json(result), _KEEP_ABORTED_MS)
+
+    async def run_all_dead(self, queue: str) -> int:
+        """Make every job that is dead now ready again; how many were."""
+        return await self._for_all_dead(queue, self.run_now)
+
+    async def delete_all_dead(self, queue: str) -> int:
+        """Delete every job that is dead now; how many were."""
+        return await self._for_all_dead(queue, self.delete)
+
+    async def dead_jobs(self, queue: str, *, limit: int | None = None) -> AsyncIterator[DeadJob]:
+        """The dead jobs of *queue*, the latest first, read page by page."""
+        seen = 0
+        while limit is None or seen < limit:
+            count = _PAGE if limit is None else min(_PAGE, limit - seen)
+            page = await self._redis.zrevrange(
+                keys.queue_key(queue) + keys.DEAD_SUFFIX, seen, seen + count - 1, withscores=True
+            )
+            for job_id, died_ms in page:
+                job = await self.dead_job(queue, job_id.decode(), died_ms)
+                yield job
+            seen += len(page)
+            if len(page) < count:
+                return
+
+    async def dead_job(self, queue: str, job_id: str, died_ms: float | None = None) -> DeadJob:
+        """One dead job with its last error."""
+        if died_ms is None:
+            dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
+            died_ms = await self._redis.zscore(dead, job_id)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.get(keys.JOB_PREFIX + job_id)
+            pipe.get(keys.RETRY_PREFIX + job_id)
+            pipe.lindex(keys.HISTORY_PREFIX + job_id, -1)
+            body, spent, entry = await pipe.execute()
+        last = from_json(entry) if entry else {}
+        try:
+            envelope = decode_job(body or b"")
+            name, args, kwargs = envelope.name, envelope.args, envelope.kwargs
+        except CodecError:
+            name, args, kwargs = None, [], {}
+        return DeadJob(
+            job_id=job_id,
+            queue=queue,
+            name=name,
+            args=args,
+            kwargs=kwargs,
+            died_at=datetime.fromtimestamp((died_ms or 0) / 1000, UTC),
+            attempts=int(spent or 0),
+            error=last.get("error", ""),
+            message=last.get("message", ""),
+        )
+
+    async def pause(self, queue: str, *, by: str = "") -> None:
+        """No job of *queue* is claimed from now on; running ones go on. Lasts until `resume`."""
+        note = to_json({"by": by, "at_ms": time.time_ns() // 1_000_000})
+        await self._redis.set(keys.queue_key(queue) + keys.PAUSED_SUFFIX, note)
+
+    async def resume(self, queue: str) -> None:
+        """Jobs of *queue* are claimed again, at once."""
+        key = keys.queue_key(queue)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(key + keys.PAUSED_SUFFIX)
+            pipe.lpush(key + keys.WAKE_SUFFIX, "1")
+            await pipe.execute()
+
+    async def _for_all_dead(self, queue: str, act: Callable[[str, str], Awaitable[Found]]) -> int:
+        """Oldest first, up to those that were dead at the start: what dies meanwhile stays."""
+        dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
+        until_ms = time.time() * 1000
+        acted = 0
+        while page := await self._redis.zrangebyscore(dead, "-inf", until_ms, start=0, num=_PAGE):
+            before = acted
+            for job_id in page:
+                acted += await act(queue, job_id.decode()) is Found.DEAD
+            if acted == before:
+                break
+        return acted
+
+    async def _act(
+        self, action: str, queue: str, job_id: str, detail: Any = "", keep_ms: Any = ""
+    ) -> Found:
+        found = await self._script(
+            keys=[keys.queue_key(queue)],
+            args=[action, job_id, queue, keys.BATCH_TTL_S, detail, keep_ms],
+        )
+        return Found(found.decode())

@@ -1,0 +1,119 @@
+-- Change one job that waits or is dead, on somebody's word.
+--
+-- KEYS  1 the queue
+-- ARGV  1 action: 'run' (now, from wherever it waits, or out of the dead set with its attempts back),
+--         'bury', 'delete', 'reschedule', 'abort'
+--       2 job id, 3 the queue's name, 4 seconds that a batch outlives its last change,
+--       5 reschedule: due, Unix ms; bury: entry for the history; abort: the result; otherwise ''
+--       6 abort: ms that the result is kept; otherwise ''
+-- Returns the state that the job was found in: 'waiting', 'dead', 'running' or 'gone'.
+--
+-- Keeps: a job is in exactly one state afterwards; a running job is its worker's, and is only told
+-- (by 'abort'); an action on a job that has moved on changes nothing, so it may be repeated.
+local queue, action, id, name, batch_ttl = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+local now_text = string.format('%.4f', now)
+
+local function found_in()
+  if redis.call('HEXISTS', queue .. ':running', id) == 1 then
+    return 'running'
+  end
+  if redis.call('ZSCORE', queue, id) then
+    -- In progress without a token of ours: a stock arq worker runs it.
+    return redis.call('EXISTS', 'arq:in-progress:' .. id) == 1 and 'running' or 'waiting'
+  end
+  return redis.call('ZSCORE', queue .. ':dead', id) and 'dead' or 'gone'
+end
+
+local state = found_in()
+if state == 'gone' then
+  return state
+end
+if state == 'running' then
+  if action == 'abort' then
+    redis.call('ZADD', 'arq:abort', string.format('%.0f', now), id)
+  end
+  return state
+end
+
+local function batch_of()
+  local body = redis.call('GET', 'arq:job:' .. id)
+  local readable, envelope = pcall(cjson.decode, body or '')
+  if readable and type(envelope) == 'table' and type(envelope.b) == 'string' then
+    return envelope.b
+  end
+  return nil
+end
+
+local function count(batch, field, by)
+  if batch then
+    redis.call('HINCRBY', 'arq:batch:' .. batch, name .. '|' .. field, by)
+    redis.call('EXPIRE', 'arq:batch:' .. batch, batch_ttl)
+  end
+end
+
+local function leave_dead(batch)
+  redis.call('ZREM', queue .. ':dead', id)
+  if batch then
+    redis.call('SREM', 'arq:batch:' .. batch .. ':dead', name .. '|' .. id)
+    count(batch, 'dead', -1)
+  end
+end
+
+local function forget()
+  redis.call('ZREM', queue, id)
+  redis.call('ZREM', queue .. ':retrying', id)
+  redis.call('HDEL', queue .. ':unknown', id)
+  redis.call('HDEL', queue .. ':crashes', id)
+  redis.call('ZREM', 'arq:abort', id)
+  redis.call('DEL', 'arq:job:' .. id, 'arq:retry:' .. id, 'arq:history:' .. id)
+end
+
+local function wait_until(due)
+  redis.call('ZADD', queue, due, id)
+  if redis.call('ZSCORE', queue .. ':retrying', id) then
+    redis.call('ZADD', queue .. ':retrying', due, id)
+  end
+  redis.call('HDEL', queue .. ':unknown', id)
+  if tonumber(due) <= now then
+    redis.call('LPUSH', queue .. ':wake', '1')
+    redis.call('LTRIM', queue .. ':wake', 0, 63)
+  end
+end
+
+local batch = batch_of()
+if action == 'run' or action == 'reschedule' then
+  if state == 'dead' then
+    leave_dead(batch)
+    redis.call('DEL', 'arq:retry:' .. id, 'arq:result:' .. id)
+    redis.call('HDEL', queue .. ':crashes', id)
+  end
+  wait_until(action == 'run' and now_text or ARGV[5])
+elseif action == 'bury' and state == 'waiting' then
+  redis.call('ZREM', queue, id)
+  redis.call('ZREM', queue .. ':retrying', id)
+  redis.call('HDEL', queue .. ':unknown', id)
+  redis.call('PERSIST', 'arq:job:' .. id)
+  redis.call('RPUSH', 'arq:history:' .. id, ARGV[5])
+  redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
+  if batch then
+    redis.call('SADD', 'arq:batch:' .. batch .. ':dead', name .. '|' .. id)
+    redis.call('EXPIRE', 'arq:batch:' .. batch .. ':dead', batch_ttl)
+    count(batch, 'dead', 1)
+  end
+elseif action == 'delete' then
+  if state == 'dead' then
+    leave_dead(batch)
+    redis.call('DEL', 'arq:result:' .. id)
+  end
+  forget()
+  count(batch, 'total', -1)
+elseif action == 'abort' and state == 'waiting' then
+  forget()
+  if ARGV[6] ~= '0' then
+    redis.call('SET', 'arq:result:' .. id, ARGV[5], 'PX', ARGV[6])
+  end
+  count(batch, 'aborted', 1)
+end
+return state

@@ -1,0 +1,88 @@
+"""Failures over HTTP, to a real server."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner.errors import ConfigurationError, RunnerError
+from runner.reporters.webhook import WebhookReporter
+
+if TYPE_CHECKING:
+    from runner.reporters import Failure
+    from tests.unit.runner.reporters.conftest import Endpoint
+
+
+async def test_webhook_posts_the_failure(endpoint: Endpoint, failure: Failure) -> None:
+    """What arrives is the documented JSON."""
+    reporter = WebhookReporter(f"{endpoint.url}/hook/s3cret", headers={"X-Team": "data"})
+
+    await reporter.report(failure)
+    await reporter.close()
+
+    request, body = endpoint.requests.get_nowait()
+    document = json.loads(body)
+    assert (request.url.path, request.headers["content-type"], request.headers["x-team"]) == (
+        "/hook/s3cret",
+        "application/json",
+        "data",
+    )
+    assert (document["event"], document["final"]) == ("job.failed", True)
+    assert document["job"] == {
+        "id": "j1",
+        "name": "analyze_channel",
+        "queue": "analytics",
+        "attempt": 6,
+        "arguments": {"channel_id": "UC1"},
+    }
+    assert (document["error"]["type"], document["error"]["message"]) == (
+        "LookupError",
+        "no such channel",
+    )
+    assert "ValueError" in document["error"]["traceback"]
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+async def test_webhook_refused_is_an_error_that_keeps_the_secret(
+    status: int, endpoint: Endpoint, failure: Failure
+) -> None:
+    """The error says what the host answered, and nothing of the path, which is a secret."""
+    endpoint.status = status
+    reporter = WebhookReporter(f"{endpoint.url}/hook/s3cret")
+
+    with pytest.raises(RunnerError, match=f"^http://127.0.0.1/… answered {status}$"):
+        await reporter.report(failure)
+    await reporter.close()
+
+
+async def test_webhook_gives_up_on_a_server_that_does_not_answer(
+    endpoint: Endpoint, failure: Failure
+) -> None:
+    """No answer within the timeout is an error."""
+    endpoint.open.clear()
+    reporter = WebhookReporter(f"{endpoint.url}/hook/s3cret", timeout_s=0.05)
+
+    with pytest.raises(RunnerError, match=r"^http://127\.0\.0\.1/…: ReadTimeout"):
+        await reporter.report(failure)
+    await reporter.close()
+
+
+async def test_webhook_nobody_there_is_an_error(failure: Failure) -> None:
+    """A refused connection is an error."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        reporter = WebhookReporter(f"http://127.0.0.1:{unused.getsockname()[1]}/s3cret")
+        with pytest.raises(RunnerError, match="ConnectError") as raised:
+            await reporter.report(failure)
+    assert "s3cret" not in str(raised.value)
+    await reporter.close()
+
+
+@pytest.mark.parametrize("url", ["", "hooks.example.org/x", "ftp://example.org", "https://"])
+def test_webhook_needs_a_url(url: str) -> None:
+    """What is no http(s) URL is refused at start, not at the first failure."""
+    with pytest.raises(ConfigurationError, match="https://HOST/PATH"):
+        WebhookReporter(url)
