@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -42,19 +43,19 @@ class AioStatsdClient(LowLevelStatsdClient):  # type: ignore[misc]  # aiostatsd 
         self._ending = asyncio.Event()
         self._socket: _QuietSocket | None = None
         self._lookup_at = 0.0
-        self._dropped_before = collector.dropped
+        self._told_dropped = 0
         self._throttle = LogThrottle()
 
     async def run(self) -> None:
         """Send until `end` is called. Nothing that the network does ends it."""
         try:
-            while not self._ending.is_set():
+            last = False
+            while not last:
                 await self._connect()
-                try:
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self.flush_interval):
                         await self._ending.wait()
-                except TimeoutError:
-                    pass
+                last = self._ending.is_set()
                 self._send()
         finally:
             if self._socket is not None:
@@ -85,10 +86,10 @@ class AioStatsdClient(LowLevelStatsdClient):  # type: ignore[misc]  # aiostatsd 
         else:
             for packet in self.collector.flush():
                 self._socket.transport.sendto(packet)
-        lost = self.collector.dropped - self._dropped_before
-        if lost and self._throttle.admit("dropped") is not None:
-            self._dropped_before = self.collector.dropped
-            _log.warning("metrics dropped", lines=lost)
+        dropped = self.collector.dropped
+        if dropped > self._told_dropped and self._throttle.admit("dropped") is not None:
+            self._told_dropped = dropped
+            _log.warning("metrics dropped", lines_so_far=dropped)
 
     def _note(self, error: Exception) -> None:
         if (more := self._throttle.admit("network")) is not None:

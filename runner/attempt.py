@@ -15,6 +15,7 @@ from runner.enqueue import current_batch, current_trace
 from runner.errors import CodecError
 from runner.execute import Policy, Stop, cancelled, decide, execute
 from runner.middleware import Middleware, compose
+from runner.offload import Offloader
 from runner.outcome import Aborted, Dead, Outcome, Released
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Attempts:
         self._options = options
         self._stack = stack
         self._resources = resources
+        self._offloader = Offloader(options.offload_processes)
         self._known: dict[str, tuple[Job[Any, Any], Policy]] = {}
 
     def learn(self, function: JobFunction, *, keep_result_s: float | None) -> None:
@@ -148,6 +150,7 @@ class Attempts:
             due_ms=claim.due_ms,
             batch_id=envelope.batch_id,
             trace=envelope.trace,
+            offloader=self._offloader,
         )
         return ctx, policy
 

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import redis
 from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import Job as ArqJob
 from arq.utils import to_ms, to_unix_ms
+from redis.asyncio import SSLConnection as AsyncSSLConnection
 from redis.asyncio.sentinel import Sentinel
 
 from runner import codec, keys
@@ -28,9 +30,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
+    from redis.asyncio import Redis
+
 _CONNECT_TIMEOUT_S = 5.0
 _ANSWER_TIMEOUT_S = 10.0
 _KEEPALIVE_S = 30
+
+_TWIN_OPTIONS = frozenset(
+    ["host", "port", "path", "db", "username", "password"]
+    + ["socket_timeout", "socket_connect_timeout"]
+)
 
 
 @dataclass(repr=False)
@@ -210,6 +219,21 @@ def current_client() -> QueueClient:
 def use(client: QueueClient) -> None:
     """Enqueue through *client* from here on: in this task and all that it starts."""
     _used.set(client)
+
+
+def blocking_twin(client: Redis) -> redis.Redis:
+    """A client for the same Redis that needs no event loop: for a thread that watches one."""
+    options = {
+        name: value
+        for name, value in client.connection_pool.connection_kwargs.items()
+        if name in _TWIN_OPTIONS or name.startswith("ssl_")
+    }
+    kind: type[redis.connection.AbstractConnection] = redis.Connection
+    if "path" in options:
+        kind = redis.UnixDomainSocketConnection
+    elif issubclass(client.connection_pool.connection_class, AsyncSSLConnection):
+        kind = redis.SSLConnection
+    return redis.Redis(connection_pool=redis.ConnectionPool(kind, **options))
 
 
 async def disconnect() -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from runner.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from runner.job import Job
+    from runner.offload import Offloader
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ class Context:
     due_ms: float = 0.0
     batch_id: str | None = None
     trace: str | None = None
+    offloader: Offloader | None = None
 
     @property
     def job_name(self) -> str:
@@ -60,3 +62,27 @@ class Context:
                 f"yield {{{kind.__name__}: …}} from the settings class's `resources`"
             ) from None
         return found
+
+    async def offload(
+        self,
+        function: Callable[..., T],
+        /,
+        *args: Any,
+        timeout_s: float | None = None,
+        **kwargs: Any,
+    ) -> T:
+        """
+        Run a CPU-bound *function* in a process of its own, and give what it returns.
+
+        The event loop stays free meanwhile. Cancelling the job, its own timeout, or *timeout_s*
+        seconds kill the process. The function and what it takes and returns are pickled on the
+        way there and back, so it is one that can be imported: no lambda, no closure.
+
+        Raises:
+            TimeoutError: *timeout_s* passed.
+        """
+        if self.offloader is None:
+            from runner.offload import Offloader
+
+            self.offloader = Offloader()
+        return await self.offloader.run(function, *args, timeout_s=timeout_s, **kwargs)

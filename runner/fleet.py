@@ -36,6 +36,11 @@ class Fleet:
         finally:
             await worker.close()
 
+    async def ready(self) -> None:
+        """Return when every worker has entered its register and claims jobs."""
+        for worker in self.workers:
+            await worker.ready.wait()
+
     def stop(self, *, at_once: bool = False) -> None:
         """Stop all of them with grace, or *at_once*."""
         for worker in self.workers:

@@ -32,7 +32,12 @@ class Offloader:
         self._limiter: CapacityLimiter | None = None
 
     async def run(
-        self, function: Callable[..., T], /, *args: Any, timeout_s: float | None = None, **kwargs: Any
+        self,
+        function: Callable[..., T],
+        /,
+        *args: Any,
+        timeout_s: float | None = None,
+        **kwargs: Any,
     ) -> T:
         """
         What `function(*args, **kwargs)` returns.

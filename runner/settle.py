@@ -17,12 +17,13 @@ from pydantic_core import to_json
 
 from runner import keys
 from runner.codec import Envelope, ErrorRecord, encode_result
+from runner.connection import blocking_twin
 from runner.errors import CodecError
 from runner.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
 from runner.scripts import SETTLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from redis.asyncio import Redis
 
@@ -114,6 +115,20 @@ class Settler:
         gone = set(lost)
         for position, ended in enumerate(batch, 1):
             self._on_settled(ended, position not in gone)
+
+
+def release_from_outside(redis: Redis, queue_key: str, claims: Sequence[Claim]) -> None:
+    """
+    Give *claims* back without the event loop, over a connection of its own that blocks.
+
+    Raises:
+        RedisError: Redis did not take it; the leases lapse instead.
+    """
+    args: list[Any] = [keys.queue_of(queue_key), keys.BATCH_TTL_S]
+    for claim in claims:
+        args += ["release", claim.job_id, claim.token, 0, "", "", claim.attempts_spent, ""]
+    if claims:
+        blocking_twin(redis).eval(SETTLE, 1, queue_key, *args)
 
 
 def _fields(ended: Ended, queue: str) -> list[Any]:

@@ -42,7 +42,8 @@ from runner.outage import Patience, is_passing
 from runner.outcome import Done, Outcome, Released, Retrying
 from runner.presence import Presence
 from runner.registered import JobFunction
-from runner.settle import Ended, Settler
+from runner.settle import Ended, Settler, release_from_outside
+from runner.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,6 +52,9 @@ _log = structlog.get_logger("runner.worker")
 
 _BURST_HORIZON_S = 15.0
 """A burst waits for jobs that come due this soon: a first retry does, after 10 seconds."""
+
+EXIT_BLOCKED = 70
+"""Exit status of a worker whose event loop was blocked past the limit."""
 
 _UNSETTLED_PER_SLOT = 4
 """Outcomes that may wait for Redis, for each slot, before no further job is claimed."""
@@ -90,6 +94,7 @@ class Worker(arq.worker.Worker):
         self.stopping = asyncio.Event()
         self._at_once = asyncio.Event()
         self._over = asyncio.Event()
+        self.ready = asyncio.Event()
 
     # ------------------------------------------------------------------ life
 
@@ -125,6 +130,8 @@ class Worker(arq.worker.Worker):
         self._build_stages()
         exits.push_async_callback(self.presence.leave)
         await self.presence.arrive()
+        self._watch_loop(exits)
+        self.ready.set()
 
     def _connect(self) -> None:
         if self._pool is None:
@@ -132,6 +139,25 @@ class Worker(arq.worker.Worker):
             self._pool.job_serializer = self.job_serializer or self._pool.job_serializer
             self._pool.job_deserializer = self.job_deserializer or self._pool.job_deserializer
             self._pool.default_queue_name = self.queue_name
+
+    def _watch_loop(self, exits: contextlib.AsyncExitStack) -> None:
+        watchdog = Watchdog(
+            self.loop,
+            warn_s=self.options.blocked_warn_s,
+            limit_s=self.options.blocked_limit_s,
+            on_limit=self._give_up,
+        )
+        watchdog.start()
+        exits.callback(watchdog.stop)
+
+    def _give_up(self, blocker: asyncio.Task[object] | None) -> None:
+        """In the watchdog's thread: give back all but the job that blocks, and end the process."""
+        innocent = [one.claim for one in list(self._held) if one.task is not blocker]
+        try:
+            release_from_outside(self.pool, self.queue_name, innocent)
+        finally:
+            _log.critical("worker gives up: its event loop is blocked", given_back=len(innocent))
+            os._exit(EXIT_BLOCKED)
 
     def _build_stages(self) -> None:
         lease_s, patience = self.options.lease_s, self.patience

@@ -68,6 +68,9 @@ class WorkerSettings:
     poll_interval_s: ClassVar[float] = 15.0
     schedule: ClassVar[Sequence[Periodic]] = ()
     polled_queues: ClassVar[Sequence[str]] = ()
+    blocked_warn_s: ClassVar[float] = 1.0
+    blocked_limit_s: ClassVar[float] = 25.0
+    offload_processes: ClassVar[int | None] = None
     dead_max_jobs: ClassVar[int | None] = None
     dead_max_age_s: ClassVar[float | None] = None
 

@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 
 from jobs.analysis.daily_gains import gains_of
-from jobs.analysis.wording import change, counted, number, short
+from jobs.analysis.wording import change, counted, short
 from jobs.charts.theme import (
     BLUE,
     GRID,
@@ -25,8 +25,11 @@ from jobs.charts.theme import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.daily_gains import DailyGains
+    from jobs.analysis.forecast import DayAhead
     from jobs.analysis.growth import ViewGrowth
     from jobs.channel_data import ChannelData
     from jobs.charts.chart import Chart
@@ -34,58 +37,19 @@ if TYPE_CHECKING:
 _SHOWN_DAYS = 400
 _AROUND = 3
 _FEWEST_AROUND = 4
-_DAY = "views on the day"
-_TREND = "7-day median, with the middle half of the days around"
-_AHEAD = "forecast, 80% interval"
+_UNIT = "views per day"
+_DAY = "one day"
+_TREND = "7-day median and middle half"
+_AHEAD = "forecast with 80% interval"
 
 
 def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     """Draw the gains of the view counter per UTC day; None where they are not known."""
     if not (analysis.growth.present and analysis.growth.views.present):
         return None
-    gains = gains_of(data.daily, "views")
-    views, ahead = analysis.growth.views, analysis.forecast
+    views, gains = analysis.growth.views, gains_of(data.daily, "views")
     first: date = gains.days[max(0, gains.days.size - _SHOWN_DAYS)].item()
-    last = ahead.days[-1].day if ahead.present else views.last_day
-    x, y = time_axis(first, last), count_axis("views per day")
-    series = [_DAY, _TREND, *([_AHEAD] if ahead.present else [])]
-    colour = alt.Scale(domain=series, range=[SKY, BLUE, ORANGE][: len(series)])
-
-    def named(name: str) -> alt.ColorDatum:
-        return alt.ColorDatum(
-            name, type="nominal", scale=colour, legend=alt.Legend(symbolType="circle")
-        )
-
-    trend = rows(_trend(gains, first))
-    band = {"x": x, "y": y.copy()}
-    layers: list[alt.Chart] = [
-        *_gap_layers(gains, first, x),
-        alt.Chart(trend)
-        .mark_area(opacity=0.18)
-        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=named(_TREND)),
-        alt.Chart(rows(_days(gains, first)))
-        .mark_circle(size=26, opacity=0.85)
-        .encode(x=x, y=band["y"].copy(), color=named(_DAY)),
-        alt.Chart(trend)
-        .mark_line(strokeWidth=2.5)
-        .encode(x=x, y=alt.Y("median:Q"), color=named(_TREND)),
-    ]
-    layers[-2].encoding.y = _on(y, "views")
-    if ahead.present:
-        expected = rows(
-            [
-                {"day": stamp(d.day), "views": d.views, "low": d.low, "high": d.high}
-                for d in ahead.days
-            ]
-        )
-        layers += [
-            alt.Chart(expected)
-            .mark_area(opacity=0.22)
-            .encode(x=x, y="low:Q", y2="high:Q", color=named(_AHEAD)),
-            alt.Chart(expected)
-            .mark_line(strokeWidth=2.5, strokeDash=[5, 3])
-            .encode(x=x, y="views:Q", color=named(_AHEAD)),
-        ]
+    layers = list(_layers(gains, first, analysis))
     return finished(
         "daily-views",
         alt.layer(*layers).properties(width=WIDTH, height=280),
@@ -93,3 +57,111 @@ def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         reading=_reading(gains),
         description=_description(views, analysis),
     )
+
+
+def _layers(gains: DailyGains, first: date, analysis: ChannelAnalysis) -> Iterator[alt.Chart]:
+    ahead = analysis.forecast
+    last: date = ahead.days[-1].day if ahead.present else gains.days[-1].item()
+    x = time_axis("day", first, last)
+    names, colours = [_DAY, _TREND], [SKY, BLUE]
+    if ahead.present:
+        names, colours = [*names, _AHEAD], [*colours, ORANGE]
+    colour = alt.Color(
+        "series:N",
+        scale=alt.Scale(domain=names, range=colours),
+        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
+    )
+    holes = rows([{"day": stamp(start), "end": stamp(end)} for start, end in _gaps(gains, first)])
+    yield alt.Chart(holes).mark_rect(color=GRID, opacity=0.7).encode(x=x, x2="end:T")
+    trend = rows(_trend(gains, first))
+    band = alt.Chart(trend).mark_area(opacity=0.16)
+    yield band.encode(x=x, y=count_axis("low", _UNIT), y2="high:Q", color=colour)
+    dots = alt.Chart(rows(_days(gains, first))).mark_circle(size=28, opacity=0.9)
+    yield dots.encode(x=x, y=count_axis("views", _UNIT), color=colour)
+    line = alt.Chart(trend).mark_line(strokeWidth=2.5)
+    yield line.encode(x=x, y=count_axis("median", _UNIT), color=colour)
+    falls = [{"day": stamp(c.day), "views": 0} for c in gains.corrections if c.day >= first]
+    mark = alt.Chart(rows(falls)).mark_point(
+        shape="triangle-down", size=60, filled=True, color=VERMILLION, opacity=1
+    )
+    yield mark.encode(x=x, y=count_axis("views", _UNIT))
+    if ahead.present:
+        days = rows([_ahead(d) for d in ahead.days])
+        band = alt.Chart(days).mark_area(opacity=0.22)
+        yield band.encode(x=x, y=count_axis("low", _UNIT), y2="high:Q", color=colour)
+        line = alt.Chart(days).mark_line(strokeWidth=2.5, strokeDash=[5, 3])
+        yield line.encode(x=x, y=count_axis("views", _UNIT), color=colour)
+
+
+def _days(gains: DailyGains, first: date) -> list[dict[str, Any]]:
+    return [
+        {"day": stamp(day), "views": int(gain), "series": _DAY}
+        for day, gain in zip(gains.days.tolist(), gains.gains, strict=True)
+        if day >= first and not np.isnan(gain)
+    ]
+
+
+def _trend(gains: DailyGains, first: date) -> list[dict[str, Any]]:
+    """Median and quartiles of the seven days around each; null where too few of them are known."""
+    padded = np.pad(gains.gains, _AROUND, constant_values=np.nan)
+    points: list[dict[str, Any]] = []
+    for i, day in enumerate(gains.days.tolist()):
+        if day < first:
+            continue
+        around = padded[i : i + 2 * _AROUND + 1]
+        known = around[~np.isnan(around)]
+        told = known.size >= _FEWEST_AROUND and not np.isnan(gains.gains[i])
+        low, median, high = np.quantile(known, [0.25, 0.5, 0.75]).tolist() if told else [None] * 3
+        points.append(
+            {"day": stamp(day), "low": low, "median": median, "high": high, "series": _TREND}
+        )
+    return points
+
+
+def _ahead(expected: DayAhead) -> dict[str, Any]:
+    return {**expected.model_dump(), "day": stamp(expected.day), "series": _AHEAD}
+
+
+def _gaps(gains: DailyGains, first: date) -> list[tuple[date, date]]:
+    return [
+        (max(gap.first, first), gap.last + timedelta(days=1))
+        for gap in gains.gaps
+        if gap.last >= first
+    ]
+
+
+def _title(views: ViewGrowth) -> str:
+    week = views.week
+    if not week.present:
+        return f"The channel gets about {short(views.median)} views a day"
+    level = f"{short(week.last_mean)} views a day in the last week"
+    if week.direction == "up":
+        return f"Views are rising: {level}, {change(week.ratio)} on the week before"
+    if week.direction == "down":
+        return f"Views are falling: {level}, {change(week.ratio)} on the week before"
+    return f"Views hold their level: {level}, no clear change from the week before"
+
+
+def _reading(gains: DailyGains) -> str:
+    text = (
+        "Dots are days (UTC), the line the median of seven days around, the band their middle half."
+    )
+    if gains.gaps:
+        text += " Grey: days without a reading, counted nowhere."
+    if gains.corrections:
+        text += " Triangles: days on which the counter fell, their reach unknown."
+    return text
+
+
+def _description(views: ViewGrowth, analysis: ChannelAnalysis) -> str:
+    text = (
+        f"Views per day over {counted(views.days, 'day')}, median {short(views.median)}, "
+        f"{short(views.total)} in all."
+    )
+    if analysis.forecast.present:
+        ahead = analysis.forecast.days[0]
+        text += (
+            f" Forecast for the next seven days: {short(ahead.views)} a day, between "
+            f"{short(ahead.low)} and {short(ahead.high)} with {analysis.forecast.level:.0%} chance."
+        )
+    return text

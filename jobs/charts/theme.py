@@ -100,9 +100,10 @@ def finished(
     return Chart(key=key, title=title, spec=spec, alt=description)
 
 
-def count_axis(title: str, *, zero: bool = True) -> alt.Y:
-    """Return a vertical axis of counts, its title lying flat above it."""
+def count_axis(field: str, title: str, *, zero: bool = True) -> alt.Y:
+    """Return *field* on a vertical axis of counts; equal titles of several layers become one."""
     return alt.Y(
+        field,
         type="quantitative",
         axis=flat_axis(title, format="~s", tickCount=5),
         scale=alt.Scale(zero=zero, nice=True),
@@ -123,8 +124,8 @@ def flat_axis(title: str, **options: Any) -> alt.Axis:
     )
 
 
-def time_axis(first: date, last: date, field: str = "day") -> alt.X:
-    """Return a horizontal axis of UTC dates, months alone where there are many."""
+def time_axis(field: str, first: date, last: date) -> alt.X:
+    """Return *field* on a horizontal axis of UTC dates, months alone where there are many."""
     many = (last - first).days > _FEW_DAYS
     return alt.X(
         field,
@@ -140,9 +141,9 @@ def stamp(when: date | datetime) -> str:
     return text.replace("+00:00", "Z") if "T" in text else f"{text}T00:00:00Z"
 
 
-def rows(values: list[dict[str, Any]]) -> alt.Data:
+def rows(values: list[dict[str, Any]]) -> alt.InlineData:
     """Return *values* as inline data."""
-    return alt.Data(values=values)
+    return alt.InlineData(values)
 
 
 def trimmed(title: str, characters: int) -> str:

@@ -38,7 +38,7 @@ def read_entry(fields: Fields, observed_at: datetime) -> Entry:
     """
     Read one entry as feedparser gives it.
 
-    An item's id is the first it has of: `yt:videoId`, guid or id, the address of its enclosure,
+    An item's id is the first it has of: `yt:videoId`, guid or id, the address of its recording,
     its link, and a digest of its title and date.
 
     Raises:
@@ -80,7 +80,10 @@ def _digest(title: str, published_at: datetime | None) -> str:
 
 
 def _enclosure(fields: Fields) -> str:
-    return next((told(link, "href") for link in links(fields, "enclosure")), "")
+    """Pictures do not count: many feeds enclose the same logo in every entry."""
+    enclosed = links(fields, "enclosure")
+    media = (link for link in enclosed if not told(link, "type").startswith("image/"))
+    return next((told(link, "href") for link in media), "")
 
 
 def _url(fields: Fields) -> str | None:

@@ -1,0 +1,79 @@
+"""Items published per week."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import altair as alt
+import numpy as np
+
+from jobs.analysis.cadence import items_per_week, recent_publications
+from jobs.analysis.wording import counted, noun, number
+from jobs.charts.theme import BLUE, ORANGE, WIDTH, finished, flat_axis, rows, stamp, time_axis
+
+if TYPE_CHECKING:
+    from jobs.analysis import ChannelAnalysis
+    from jobs.analysis.cadence import Rhythm
+    from jobs.channel_data import ChannelData
+    from jobs.charts.chart import Chart
+
+_FEWEST_WEEKS = 4
+_MOST_WEEKS = 104
+_RHYTHMS: dict[Rhythm, str] = {
+    "like clockwork": "like clockwork",
+    "regular": "at regular intervals",
+    "irregular": "at irregular intervals",
+    "in bursts": "in bursts",
+}
+
+
+def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
+    """Draw items per week (Monday to Sunday, UTC); None where they span under four weeks."""
+    if not analysis.cadence.present:
+        return None
+    found = analysis.cadence
+    weeks = items_per_week(recent_publications(data), found.as_of)[-_MOST_WEEKS:]
+    if len(weeks) < _FEWEST_WEEKS:
+        return None
+    things = f"{noun(analysis.platform)}s"
+    bars = rows(
+        [
+            {
+                "week": stamp(monday + timedelta(hours=12)),
+                "end": stamp(monday + timedelta(days=6, hours=12)),
+                "items": items,
+            }
+            for monday, items in weeks
+        ]
+    )
+    most = max(items for _, items in weeks)
+    x = time_axis("week", weeks[0][0], weeks[-1][0])
+    axis = flat_axis(f"{things} per week", format="d", values=_ticks(most))
+    y = alt.Y("items:Q", axis=axis, scale=alt.Scale(domainMin=0))
+    drawing = alt.layer(
+        alt.Chart(bars).mark_rect(color=BLUE).encode(x=x, x2="end:T", y=y, y2=alt.datum(0)),
+        alt.Chart(rows([{"items": found.per_week}]))
+        .mark_rule(color=ORANGE, strokeWidth=2, strokeDash=[5, 3])
+        .encode(y=y),
+    )
+    counts = np.array([items for _, items in weeks])
+    return finished(
+        "cadence",
+        drawing.properties(width=WIDTH, height=200),
+        title=f"About {number(found.per_week)} {things} a week, {_RHYTHMS[found.rhythm]}",
+        reading=(
+            f"Bars are weeks from Monday to Sunday (UTC), the last one may be incomplete; "
+            f"the dashed line is the mean over {counted(found.items, noun(analysis.platform))}."
+        ),
+        description=(
+            f"{things.capitalize()} per week over {counted(len(weeks), 'week')}: "
+            f"{number(float(counts.mean()))} on average, {most} at most, "
+            f"{int(np.count_nonzero(counts == 0))} weeks without any."
+        ),
+    )
+
+
+def _ticks(most: int) -> list[int]:
+    step = max(1, int(np.ceil(most / 5)))
+    return list(range(0, most + step, step))

@@ -1,0 +1,67 @@
+"""Likes per thousand views, item by item."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import numpy as np
+
+from jobs.analysis.columns import aware
+from jobs.analysis.engagement import FEWEST_VIEWS, per_thousand
+from jobs.analysis.item_arrays import item_arrays
+from jobs.analysis.wording import counted, noun, number
+from jobs.charts.theme import BLUE, SKY, WIDTH, finished, flat_axis, rows, stamp, time_axis
+
+if TYPE_CHECKING:
+    from jobs.analysis import ChannelAnalysis
+    from jobs.channel_data import ChannelData
+    from jobs.charts.chart import Chart
+
+_FEWEST = 8
+_MOST = 1000
+_UNIT = "likes per 1,000 views"
+
+
+def engagement(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
+    """Draw likes per 1,000 views by publication; None under eight items that tell both."""
+    if not (analysis.engagement.present and analysis.engagement.likes.present):
+        return None
+    found, items = analysis.engagement.likes, item_arrays(data.items)
+    rates = per_thousand(items.likes, items.views)
+    known = np.flatnonzero(~np.isnan(rates) & ~np.isnat(items.published_at))[-_MOST:]
+    if known.size < _FEWEST:
+        return None
+    points: list[dict[str, Any]] = [
+        {"day": stamp(aware(items.published_at[i])), "rate": float(rates[i])}
+        for i in known.tolist()
+    ]
+    x = time_axis("day", *(aware(items.published_at[i]) for i in (known[0], known[-1])))
+    # A few items with next to no views would flatten all others.
+    top = float(np.quantile(rates[known], 0.98)) * 1.15
+    y = alt.Y(
+        "rate:Q",
+        axis=flat_axis(_UNIT, format="~s", tickCount=5),
+        scale=alt.Scale(domain=[0, max(top, found.upper_quartile * 1.2)], clamp=True),
+    )
+    band = rows([{"rate": found.lower_quartile, "high": found.upper_quartile}])
+    drawing = alt.layer(
+        alt.Chart(band).mark_rect(color=BLUE, opacity=0.12).encode(y=y, y2="high:Q"),
+        alt.Chart(rows([{"rate": found.median}])).mark_rule(color=BLUE, strokeWidth=2).encode(y=y),
+        alt.Chart(rows(points)).mark_circle(size=44, opacity=0.9, color=SKY).encode(x=x, y=y),
+    )
+    thing = noun(analysis.platform)
+    return finished(
+        "engagement",
+        drawing.properties(width=WIDTH, height=220),
+        title=f"A typical {thing} gets {number(found.median)} likes per 1,000 views",
+        reading=(
+            f"Each dot is one {thing} with at least {FEWEST_VIEWS} views, by publication; "
+            "the line is the median, the band the middle half."
+        ),
+        description=(
+            f"Likes per 1,000 views of {counted(found.items, thing)}: median "
+            f"{number(found.median)}, middle half from {number(found.lower_quartile)} to "
+            f"{number(found.upper_quartile)}."
+        ),
+    )

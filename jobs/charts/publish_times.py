@@ -1,0 +1,92 @@
+"""When items come out: weekday by hour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import altair as alt
+import numpy as np
+
+from jobs.analysis.cadence import recent_publications, weekdays
+from jobs.analysis.wording import WEEKDAYS, counted, noun
+from jobs.charts.theme import BLUE, WIDTH, finished, rows
+
+if TYPE_CHECKING:
+    from jobs.analysis import ChannelAnalysis
+    from jobs.channel_data import ChannelData
+    from jobs.charts.chart import Chart
+
+_FEWEST = 10
+
+
+def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
+    """Draw items by weekday and hour (UTC); None for a handful, or dates without time of day."""
+    published_at = recent_publications(data)
+    midnight = published_at.astype("datetime64[D]")
+    if published_at.size < _FEWEST or np.all(published_at == midnight):
+        return None
+    days = weekdays(published_at)
+    hours = ((published_at - midnight) // np.timedelta64(1, "h")).astype(int)
+    counts = np.zeros((7, 24), dtype=int)
+    np.add.at(counts, (days, hours), 1)
+    cells = rows(
+        [
+            {"weekday": WEEKDAYS[day], "hour": hour + 0.5, "items": int(counts[day, hour])}
+            for day, hour in np.argwhere(counts).tolist()
+        ]
+    )
+    things = f"{noun(analysis.platform)}s"
+    drawing = (
+        alt.Chart(cells)
+        .mark_circle(color=BLUE, opacity=0.9)
+        .encode(
+            x=alt.X(
+                "hour:Q",
+                axis=alt.Axis(
+                    title="hour of the day (UTC)",
+                    values=list(range(0, 25, 3)),
+                    labelExpr="format(datum.value, '02') + ':00'",
+                    grid=True,
+                ),
+                scale=alt.Scale(domain=[0, 24], nice=False),
+            ),
+            y=alt.Y(
+                "weekday:N",
+                sort=list(WEEKDAYS),
+                axis=alt.Axis(title=None, grid=True),
+                scale=alt.Scale(domain=list(WEEKDAYS)),
+            ),
+            size=alt.Size(
+                "items:Q",
+                scale=alt.Scale(domain=[0, int(counts.max())], range=[0, 420]),
+                legend=alt.Legend(title=things, format="d", values=_sizes(int(counts.max()))),
+            ),
+        )
+    )
+    day, hour = int(counts.sum(axis=1).argmax()), int(counts.sum(axis=0).argmax())
+    day_share, hour_share = (
+        float(counts[day].sum() / counts.sum()),
+        float(counts[:, hour].sum() / counts.sum()),
+    )
+    return finished(
+        "publish-times",
+        drawing.properties(width=WIDTH, height=230),
+        title=(
+            f"{WEEKDAYS[day]} is the most used day ({day_share:.0%} of {things}), "
+            f"{hour:02d}:00 UTC the most used hour ({hour_share:.0%})"
+        ),
+        reading=(
+            f"{counted(int(counts.sum()), noun(analysis.platform)).capitalize()} by the time "
+            "they came out; larger circles are more. Which times do better is another question."
+        ),
+        description=(
+            f"Publication times of {counted(int(counts.sum()), noun(analysis.platform))} by "
+            "weekday: "
+            + ", ".join(f"{name} {n}" for name, n in zip(WEEKDAYS, counts.sum(axis=1), strict=True))
+            + "."
+        ),
+    )
+
+
+def _sizes(most: int) -> list[int]:
+    return sorted({1, max(1, most // 2), most})

@@ -1,0 +1,281 @@
+"""
+Keeps worker processes alive: `pipeline worker --processes N`.
+
+The supervisor
+1. starts N children, each the same command as a worker of its own;
+2. starts a child that died again, after a pause that doubles with each early death;
+3. replaces a child that has grown beyond the memory limit;
+4. on SIGHUP replaces every child, one after the other, for new code or settings;
+5. on SIGINT or SIGTERM stops them with grace, on a second signal at once, and kills what stays.
+
+A replacement is ready before its predecessor is told to stop, so capacity is never lost. Each
+child holds one end of a socket: it says on it that it is ready, and learns from its end that the
+supervisor is gone, whatever killed it; then it stops with grace by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psutil
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from runner.fleet import Fleet
+
+_log = structlog.get_logger("runner.supervisor")
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+_LONG_LIFE_S = 60.0
+_MEMORY_CHECK_S = 5.0
+_READY = b"R"
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    process: asyncio.subprocess.Process
+    line: socket.socket
+    started: float = field(default_factory=time.monotonic)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    leaving: bool = False
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory of the child and of the processes it has offloaded work to."""
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.process.pid)
+            family = [process, *process.children(recursive=True)]
+            return sum(member.memory_info().rss for member in family)
+        return 0
+
+
+class Supervisor:
+    """
+    Runs *processes* children of *command*, which gets `--supervised FD` appended.
+
+    memory_limit_mb: MiB of resident memory past which a child is replaced; None for no limit.
+    ready_within_s: how long a child may take to start before it counts as failed.
+    stop_within_s: how long children may take to stop before they are killed.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        processes: int,
+        memory_limit_mb: int | None = None,
+        ready_within_s: float = 60.0,
+        stop_within_s: float = 60.0,
+    ) -> None:
+        self._command = command
+        self._processes = processes
+        self._memory_limit = None if memory_limit_mb is None else memory_limit_mb * 1024 * 1024
+        self._ready_within_s = ready_within_s
+        self._stop_within_s = stop_within_s
+        self._children: set[_Child] = set()
+        self._early_deaths = 0
+        self._not_before = 0.0
+        self._changed = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rolling = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Keep the children alive until told to stop, and until the last has stopped."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop, number)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._replace_all()))
+        memory = asyncio.create_task(self._watch_memory(), name="memory")
+        try:
+            while not self._stopping.is_set():
+                await self._start_missing()
+                await self._change()
+            await self._see_off()
+        finally:
+            memory.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(memory, *self._tasks, return_exceptions=True)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+
+    # ------------------------------------------------------------------ keeping the number
+
+    async def _start_missing(self) -> None:
+        while len(self._staying()) < self._processes and not self._stopping.is_set():
+            if self._pause_s() > 0:
+                return
+            await self._start()
+
+    async def _change(self) -> None:
+        """Until a child ends, a signal comes, or the pause before the next start is over."""
+        missing = len(self._staying()) < self._processes
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.01, self._pause_s()) if missing else None):
+                await self._changed.wait()
+        self._changed.clear()
+
+    def _staying(self) -> list[_Child]:
+        return [child for child in self._children if not child.leaving]
+
+    def _pause_s(self) -> float:
+        return self._not_before - time.monotonic()
+
+    async def _start(self) -> _Child:
+        ours, theirs = socket.socketpair()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                "--supervised",
+                str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                # A terminal's Ctrl-C reaches the whole group: the children would hear it twice.
+                start_new_session=True,
+            )
+        finally:
+            theirs.close()
+        ours.settimeout(0)
+        child = _Child(process, ours)
+        self._children.add(child)
+        self._spawn(self._hear_ready(child))
+        self._spawn(self._hear_end(child))
+        return child
+
+    async def _hear_ready(self, child: _Child) -> None:
+        with contextlib.suppress(OSError):
+            if await asyncio.get_running_loop().sock_recv(child.line, 1) == _READY:
+                child.ready.set()
+
+    async def _hear_end(self, child: _Child) -> None:
+        code = await child.process.wait()
+        self._children.discard(child)
+        child.line.close()
+        lived_s = time.monotonic() - child.started
+        if not child.leaving and not self._stopping.is_set():
+            self._early_deaths = 0 if lived_s > _LONG_LIFE_S else self._early_deaths + 1
+            pause_s = 0.0
+            if self._early_deaths:
+                # Capped before the power: a float holds no 2 ** 2000.
+                pause_s = min(
+                    _LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._early_deaths - 1, 9)
+                )
+            self._not_before = time.monotonic() + pause_s
+            _log.error(
+                "worker process died",
+                pid=child.process.pid,
+                exit_code=code,
+                lived_s=round(lived_s, 1),
+                starts_again_in_s=pause_s,
+            )
+        self._changed.set()
+
+    # ------------------------------------------------------------------ replacing
+
+    async def _watch_memory(self) -> None:
+        while self._memory_limit is not None:
+            await asyncio.sleep(_MEMORY_CHECK_S)
+            for child in self._staying():
+                used = child.memory_bytes
+                if used > self._memory_limit:
+                    _log.warning(
+                        "worker process beyond its memory limit",
+                        pid=child.process.pid,
+                        used_mb=used // 2**20,
+                        limit_mb=self._memory_limit // 2**20,
+                    )
+                    await self._replace(child)
+
+    async def _replace_all(self) -> None:
+        _log.info("replacing every worker process", processes=len(self._staying()))
+        for child in self._staying():
+            await self._replace(child)
+
+    async def _replace(self, child: _Child) -> None:
+        """A successor first; without one that comes up, the old child stays."""
+        async with self._rolling:
+            if self._stopping.is_set() or child not in self._children:
+                return
+            successor = await self._start()
+            ready = asyncio.ensure_future(successor.ready.wait())
+            ended = asyncio.ensure_future(successor.process.wait())
+            try:
+                await asyncio.wait(
+                    {ready, ended},
+                    timeout=self._ready_within_s,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            finally:
+                ready.cancel()
+                ended.cancel()
+            if not successor.ready.is_set():
+                _log.error(
+                    "successor did not come up, the old worker process stays",
+                    pid=child.process.pid,
+                    successor=successor.process.pid,
+                )
+                successor.leaving = True
+                _signal(successor, signal.SIGKILL)
+                return
+            child.leaving = True
+            _signal(child, signal.SIGTERM)
+
+    # ------------------------------------------------------------------ stopping
+
+    def _stop(self, number: signal.Signals) -> None:
+        _log.info("stopping", signal=number.name, processes=len(self._children))
+        self._stopping.set()
+        self._changed.set()
+        for child in self._children:
+            _signal(child, signal.SIGTERM)
+
+    async def _see_off(self) -> None:
+        try:
+            async with asyncio.timeout(self._stop_within_s):
+                while self._children:
+                    await self._changed.wait()
+                    self._changed.clear()
+        except TimeoutError:
+            for child in list(self._children):
+                _log.error("worker process did not stop, killed", pid=child.process.pid)
+                _signal(child, signal.SIGKILL)
+            await asyncio.gather(*(child.process.wait() for child in list(self._children)))
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def answer_supervisor(descriptor: int, fleet: Fleet) -> None:
+    """
+    In a child: say that *fleet* is ready, and stop it with grace when the supervisor is gone.
+
+    descriptor: the number that came after `--supervised`.
+    """
+    line = socket.socket(fileno=descriptor)
+    line.settimeout(0)
+    loop = asyncio.get_running_loop()
+    try:
+        await fleet.ready()
+        with contextlib.suppress(OSError):
+            await loop.sock_sendall(line, _READY)
+            await loop.sock_recv(line, 1)
+        _log.warning("the supervisor is gone, stopping")
+        fleet.stop()
+    finally:
+        line.close()
+
+
+def _signal(child: _Child, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        child.process.send_signal(number)
