@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.scripts import CLAIM
+from runner.wire import ScriptWire
 
 if TYPE_CHECKING:
     import asyncio
@@ -48,7 +49,7 @@ class Claimer:
         patience: Patience,
         stopping: asyncio.Event,
     ) -> None:
-        self._script = redis.register_script(CLAIM)
+        self._script = ScriptWire(redis, CLAIM)
         self._stopping = stopping
         self._queue_key = queue_key
         self._worker_id = worker_id
@@ -91,13 +92,15 @@ class Claimer:
         token = f"{self._worker_id}:{self._claims}"
         unanswered, self._unanswered = self._unanswered, token
         reply: list[Any] = await self._script(
-            keys=[self._queue_key], args=[limit, self._lease_ms, token, unanswered]
+            self._queue_key, (limit, self._lease_ms, token, unanswered)
         )
         return token, reply
 
     async def give_back_unanswered(self) -> None:
         """Undo a claim whose answer never arrived; a worker's last word."""
         if self._unanswered:
-            await self._script(
-                keys=[self._queue_key], args=[0, self._lease_ms, "", self._unanswered]
-            )
+            await self._script(self._queue_key, (0, self._lease_ms, "", self._unanswered))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._script.close()

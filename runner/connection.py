@@ -36,10 +36,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _ANSWER_TIMEOUT_S = 10.0
 _KEEPALIVE_S = 30
 
-_TWIN_OPTIONS = frozenset(
-    ["host", "port", "path", "db", "username", "password"]
-    + ["socket_timeout", "socket_connect_timeout"]
-)
+_TWIN_OPTIONS = frozenset(("host", "port", "path", "db", "username", "password"))
 
 
 @dataclass(repr=False)
@@ -67,6 +64,11 @@ class QueueClient(ArqRedis):
         kwargs.setdefault("default_queue_name", keys.queue_key("default"))
         super().__init__(*args, **kwargs)
         self.enqueuer = Enqueuer(self, client_middleware)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 -- redis-py's own signature
+        """Close every connection."""
+        await self.enqueuer.close()
+        await super().aclose(close_connection_pool)
 
     async def enqueue_job(
         self,
@@ -228,6 +230,7 @@ def blocking_twin(client: Redis) -> redis.Redis:
         for name, value in client.connection_pool.connection_kwargs.items()
         if name in _TWIN_OPTIONS or name.startswith("ssl_")
     }
+    options["socket_timeout"] = options["socket_connect_timeout"] = _CONNECT_TIMEOUT_S
     kind: type[redis.connection.AbstractConnection] = redis.Connection
     if "path" in options:
         kind = redis.UnixDomainSocketConnection

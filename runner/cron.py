@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from arq.cron import CronJob
 
-from runner.enqueue import Enqueue, Enqueuer, new_job_id
+from runner.enqueue import Enqueue, new_job_id
 from runner.errors import EnqueueError
 
 if TYPE_CHECKING:
@@ -72,7 +72,6 @@ class CronClock:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._enqueuer = Enqueuer(worker.pool)
 
     async def run(self) -> None:
         """Sleep until the next cron job is due and enqueue it, until cancelled."""
@@ -106,7 +105,7 @@ class CronClock:
             tick_ms=tick_ms if cron_job.unique else None,
         )
         try:
-            await self._enqueuer.put(request)
+            await self._worker.enqueuer.put(request)
         except EnqueueError as error:
             self._worker.patience.note_loss(error)
 

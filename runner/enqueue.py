@@ -23,6 +23,7 @@ from runner.codec import Envelope, encode_job
 from runner.errors import EnqueueError
 from runner.outage import is_passing
 from runner.scripts import ENQUEUE
+from runner.wire import ScriptWire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,7 +124,7 @@ class Enqueuer:
     """
 
     def __init__(self, redis: Redis, middleware: Sequence[ClientMiddleware] = ()) -> None:
-        self._script = redis.register_script(ENQUEUE)
+        self._script = ScriptWire(redis, ENQUEUE)
         self._handler: ClientHandler = self._hand_over
         for wrapper in reversed(middleware):
             self._handler = functools.partial(_call, wrapper, self._handler)
@@ -143,6 +144,10 @@ class Enqueuer:
     async def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:
         """Enqueue many in their order; raises as `put` does."""
         return list(await asyncio.gather(*[self._handler(request) for request in requests]))
+
+    async def close(self) -> None:
+        """Close the connection; a later job opens another."""
+        await self._script.close()
 
     def _hand_over(self, request: Enqueue) -> asyncio.Future[bool]:
         """Encode now, so that a bad argument fails its own caller only; send with the others."""
@@ -189,7 +194,7 @@ class Enqueuer:
         pause_s = _FIRST_PAUSE_S
         for tries_left in range(_TRIES - 1, -1, -1):
             try:
-                replies: list[int] = await self._script(keys=[keys.queue_key(queue)], args=args)
+                replies: list[int] = await self._script(keys.queue_key(queue), args)
             except (RedisError, OSError) as error:
                 if not tries_left or not is_passing(error):
                     raise

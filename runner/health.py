@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 CHECK_LIMIT_S = 2.0
 _STALE_AFTER_INTERVALS = 3
+_PORTS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,17 +265,19 @@ def _status(findings: Sequence[Finding]) -> int:
 
 def _listen(host: str, port: int) -> socket.socket:
     """Bound here: uvicorn would log a port in use, and exit the process."""
+    where = f"health pages on {host}:{port}"
+    if port not in range(_PORTS):
+        raise ConfigurationError(f"{where}: no such port; choose one from 0 to {_PORTS - 1}")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        where = f"health pages on {host}:{port}"
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
             raise ConfigurationError(
                 f"{where}: the port is in use; choose another, or end what listens there"
             ) from None
-        reason = error.strerror if isinstance(error, OSError) else "no such port"
-        raise ConfigurationError(f"{where}: {reason or error}; choose another address") from None
+        reason = str(error.strerror).partition(" (while attempting")[0]
+        raise ConfigurationError(f"{where}: {reason}; choose another address") from None
 
 
 @contextlib.contextmanager

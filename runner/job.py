@@ -149,10 +149,10 @@ class Job(Generic[P, R]):
         Raises:
             ArgumentsError: They do not fit.
         """
-        return self._validate(args, kwargs, strict=None)
+        return self._validate(args, kwargs, strict=False)
 
     def _validate(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, strict: bool | None
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, strict: bool
     ) -> Arguments:
         try:
             return self._adapter.validate_python(ArgsKwargs(args, dict(kwargs)), strict=strict)

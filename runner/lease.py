@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.scripts import RENEW
+from runner.wire import ScriptWire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ class LeaseKeeper:
     """Extends leases of one queue for one worker."""
 
     def __init__(self, redis: Redis, queue_key: str, *, lease_s: float, patience: Patience) -> None:
-        self._script = redis.register_script(RENEW)
+        self._script = ScriptWire(redis, RENEW)
         self._queue_key = queue_key
         self._lease_ms = round(lease_s * 1000)
         self._patience = patience
@@ -43,10 +44,12 @@ class LeaseKeeper:
         args: list[int | str] = [self._lease_ms]
         for claim in claims:
             args += [claim.job_id, claim.token]
-        lost, aborted = await self._patience.call(
-            lambda: self._script(keys=[self._queue_key], args=args)
-        )
+        lost, aborted = await self._patience.call(lambda: self._script(self._queue_key, args))
         return Renewal(
             frozenset(job_id.decode() for job_id in lost),
             frozenset(job_id.decode() for job_id in aborted),
         )
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._script.close()

@@ -91,17 +91,19 @@ _ON_TIME = timedelta(minutes=1)
 async def poll(ctx: dict[str, Any]) -> None:
     """The arq cron job itself: one poll by the worker that claimed this tick."""
     worker: Worker = ctx["worker"]
-    await Poller(worker.pool, worker.options, worker.instruments.statsd).poll()
+    await Poller(worker.pool, worker.enqueuer, worker.options, worker.instruments.statsd).poll()
 
 
 class Poller:
     """What one poll does, for one worker's connection and options."""
 
-    def __init__(self, redis: Redis, options: WorkerOptions, statsd: StatsD) -> None:
+    def __init__(
+        self, redis: Redis, enqueuer: Enqueuer, options: WorkerOptions, statsd: StatsD
+    ) -> None:
         self._redis = redis
         self._options = options
         self._statsd = statsd
-        self._enqueuer = Enqueuer(redis)
+        self._enqueuer = enqueuer
 
     async def poll(self) -> None:
         """Do all of it once. Raises what Redis raises; the next poll catches up."""

@@ -154,8 +154,8 @@ class PrivateRedis:
                         f"the redis-server of {self.directory} does not answer "
                         f"within {self._start_limit_s:g} s: see {self.directory}/redis.log"
                     )
-                # Left over by users that are gone, and hung.
-                await self._stop()
+                # Left over by users that are gone, and hung: nobody would hear a SHUTDOWN.
+                await self._kill()
                 _lock(using, fcntl.LOCK_SH)
                 replaced = True
                 deadline = time.monotonic() + self._start_limit_s
@@ -260,6 +260,9 @@ class PrivateRedis:
         else:
             if await self._is_gone():
                 return
+        await self._kill()
+
+    async def _kill(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             os.kill(int((self.directory / "redis.pid").read_text()), signal.SIGKILL)
         if not await self._is_gone():

@@ -21,6 +21,7 @@ from runner.connection import blocking_twin
 from runner.errors import CodecError
 from runner.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
 from runner.scripts import SETTLE
+from runner.wire import ScriptWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,7 +67,7 @@ class Settler:
         on_settled: Callable[[Ended, bool], None],
     ) -> None:
         """`on_settled(ended, kept)` is told of each; *kept* is False where the claim was lost."""
-        self._script = redis.register_script(SETTLE)
+        self._script = ScriptWire(redis, SETTLE)
         self._queue_key = queue_key
         self._queue = keys.queue_of(queue_key)
         self._patience = patience
@@ -105,13 +106,15 @@ class Settler:
                 self._under_way = 0
             self._empty.set()
 
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._script.close()
+
     async def _settle(self, batch: list[Ended]) -> None:
         args: list[Any] = [self._queue, keys.BATCH_TTL_S]
         for ended in batch:
             args += _fields(ended, self._queue)
-        lost: list[int] = await self._patience.call(
-            lambda: self._script(keys=[self._queue_key], args=args)
-        )
+        lost: list[int] = await self._patience.call(lambda: self._script(self._queue_key, args))
         gone = set(lost)
         for position, ended in enumerate(batch, 1):
             self._on_settled(ended, position not in gone)

@@ -34,6 +34,8 @@ from runner import connection, keys
 from runner.attempt import Attempts, Held
 from runner.claim import Claim, Claimer
 from runner.cron import CronClock
+from runner.enqueue import Enqueuer
+from runner.event_loop import new_event_loop
 from runner.execute import Stop
 from runner.instruments import Instruments
 from runner.lease import LeaseKeeper
@@ -98,6 +100,21 @@ class Worker(arq.worker.Worker):
 
     # ------------------------------------------------------------------ life
 
+    def run(self) -> None:
+        """Run in a loop of its own, uvloop's where that is installed, and close; `arq` calls it."""
+        if self._pool is not None:
+            super().run()  # a pool belongs to the loop that it was made in
+            return
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            self.loop = runner.get_loop()
+            runner.run(self._run_and_close())
+
+    async def _run_and_close(self) -> None:
+        try:
+            await self.async_run()
+        finally:
+            await self.close()
+
     async def main(self) -> None:
         """Run until told to stop or, in a burst, until the queue is drained."""
         if self._over.is_set():
@@ -120,6 +137,9 @@ class Worker(arq.worker.Worker):
         await self.patience.call(self.pool.ping, unless=self.stopping)
         if isinstance(self.pool, connection.QueueClient):
             connection.use(self.pool)
+            self.enqueuer = self.pool.enqueuer
+        else:
+            self.enqueuer = Enqueuer(self.pool)
         self.ctx["redis"] = self.pool
         self.ctx["worker"] = self
         if self.options.resources is not None:
@@ -128,6 +148,8 @@ class Worker(arq.worker.Worker):
         if self.on_startup:
             await self.on_startup(self.ctx)
         self._build_stages()
+        for stage in (self._claimer, self._settler, self._leases, self.enqueuer):
+            exits.push_async_callback(stage.close)
         exits.push_async_callback(self.presence.leave)
         await self.presence.arrive()
         self._watch_loop(exits)

@@ -10,7 +10,7 @@ import numpy as np
 
 from jobs.analysis.cadence import items_per_week, recent_publications
 from jobs.analysis.wording import counted, noun, number
-from jobs.charts.theme import BLUE, ORANGE, WIDTH, finished, flat_axis, rows, stamp, time_axis
+from jobs.charts.theme import BLUE, ORANGE, SKY, WIDTH, finished, flat_axis, rows, stamp, time_axis
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
@@ -43,16 +43,18 @@ def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
                 "week": stamp(monday + timedelta(hours=12)),
                 "end": stamp(monday + timedelta(days=6, hours=12)),
                 "items": items,
+                "complete": 0 < i < len(weeks) - 1,
             }
-            for monday, items in weeks
+            for i, (monday, items) in enumerate(weeks)
         ]
     )
     most = max(items for _, items in weeks)
-    x = time_axis("week", weeks[0][0], weeks[-1][0])
+    x = time_axis("week", weeks[0][0], weeks[-1][0] + timedelta(days=7), padded=True)
+    colour = alt.condition(alt.datum.complete, alt.value(BLUE), alt.value(SKY))
     axis = flat_axis(f"{things} per week", format="d", values=_ticks(most))
     y = alt.Y("items:Q", axis=axis, scale=alt.Scale(domainMin=0))
     drawing = alt.layer(
-        alt.Chart(bars).mark_rect(color=BLUE).encode(x=x, x2="end:T", y=y, y2=alt.datum(0)),
+        alt.Chart(bars).mark_rect().encode(x=x, x2="end:T", y=y, y2=alt.datum(0), color=colour),
         alt.Chart(rows([{"items": found.per_week}]))
         .mark_rule(color=ORANGE, strokeWidth=2, strokeDash=[5, 3])
         .encode(y=y),
@@ -60,10 +62,10 @@ def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     counts = np.array([items for _, items in weeks])
     return finished(
         "cadence",
-        drawing.properties(width=WIDTH, height=200),
+        drawing.properties(width=WIDTH, height=140),
         title=f"About {number(found.per_week)} {things} a week, {_RHYTHMS[found.rhythm]}",
         reading=(
-            f"Bars are weeks from Monday to Sunday (UTC), the last one may be incomplete; "
+            f"Bars are weeks from Monday to Sunday (UTC), light where they may be incomplete; "
             f"the dashed line is the mean over {counted(found.items, noun(analysis.platform))}."
         ),
         description=(

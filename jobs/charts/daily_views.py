@@ -52,7 +52,7 @@ def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     layers = list(_layers(gains, first, analysis))
     return finished(
         "daily-views",
-        alt.layer(*layers).properties(width=WIDTH, height=280),
+        alt.layer(*layers).properties(width=WIDTH, height=240),
         title=_title(views),
         reading=_reading(gains),
         description=_description(views, analysis),

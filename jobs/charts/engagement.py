@@ -38,11 +38,12 @@ def engagement(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     ]
     x = time_axis("day", *(aware(items.published_at[i]) for i in (known[0], known[-1])))
     # A few items with next to no views would flatten all others.
-    top = float(np.quantile(rates[known], 0.98)) * 1.15
+    top = max(float(np.quantile(rates[known], 0.98)) * 1.15, found.upper_quartile * 1.2)
+    beyond = int(np.count_nonzero(rates[known] > top))
     y = alt.Y(
         "rate:Q",
-        axis=flat_axis(_UNIT, format="~s", tickCount=5),
-        scale=alt.Scale(domain=[0, max(top, found.upper_quartile * 1.2)], clamp=True),
+        axis=flat_axis(_UNIT, format="~r", tickCount=5),
+        scale=alt.Scale(domain=[0, top], clamp=True),
     )
     band = rows([{"rate": found.lower_quartile, "high": found.upper_quartile}])
     drawing = alt.layer(
@@ -53,11 +54,12 @@ def engagement(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     thing = noun(analysis.platform)
     return finished(
         "engagement",
-        drawing.properties(width=WIDTH, height=220),
+        drawing.properties(width=WIDTH, height=180),
         title=f"A typical {thing} gets {number(found.median)} likes per 1,000 views",
         reading=(
             f"Each dot is one {thing} with at least {FEWEST_VIEWS} views, by publication; "
             "the line is the median, the band the middle half."
+            + (f" {beyond} at the upper edge lie beyond it." if beyond else "")
         ),
         description=(
             f"Likes per 1,000 views of {counted(found.items, thing)}: median "

@@ -53,7 +53,7 @@ def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
             y=alt.Y(
                 "weekday:N",
                 sort=list(WEEKDAYS),
-                axis=alt.Axis(title=None, grid=True),
+                axis=alt.Axis(title=None, grid=True, labelOverlap=False),
                 scale=alt.Scale(domain=list(WEEKDAYS)),
             ),
             size=alt.Size(
@@ -70,7 +70,7 @@ def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     )
     return finished(
         "publish-times",
-        drawing.properties(width=WIDTH, height=230),
+        drawing.properties(width=WIDTH, height=210),
         title=(
             f"{WEEKDAYS[day]} is the most used day ({day_share:.0%} of {things}), "
             f"{hour:02d}:00 UTC the most used hour ({hour_share:.0%})"

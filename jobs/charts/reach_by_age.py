@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import altair as alt
 import numpy as np
 
 from jobs.analysis.item_arrays import item_arrays
-from jobs.analysis.reach import OUTLIER_SCORE, reach
+from jobs.analysis.reach import OUTLIER_SCORE, PEERS, Reach, reach
 from jobs.analysis.wording import counted, noun, times
 from jobs.charts.theme import (
     BLUE,
     INK,
+    PAPER,
+    SHORT_LABELS,
     SKY,
     VERMILLION,
     WIDTH,
@@ -23,15 +25,26 @@ from jobs.charts.theme import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from jobs.analysis import ChannelAnalysis
-    from jobs.analysis.items import Items
+    from jobs.analysis.item_arrays import ItemArrays
+    from jobs.analysis.items import Items, RankedItem
     from jobs.channel_data import ChannelData
     from jobs.charts.chart import Chart
 
 _FEWEST = 12
 _MOST = 1000
+_HEIGHT = 280
+_PLOT_WIDTH = WIDTH - 80
+_MANY = 200
 _LABELLED = 3
-_CHARACTERS = 30
+_STEPS = 40
+_CHARACTERS = 34
+_CHARACTER_WIDTH = 6.5
+_LINE_HEIGHT = 18
+_TWO_DECADES = 100
+Side = Literal["left", "right"]
 _USUAL, _FAR = "as usual for its age", "far from usual"
 
 
@@ -42,68 +55,124 @@ def reach_by_age(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     known = np.flatnonzero(~np.isnan(compared.ratio) & (items.views > 0))[-_MOST:]
     if not analysis.items.present or known.size < _FEWEST:
         return None
-    points: list[dict[str, Any]] = [
-        {
-            "age": float(items.age_days[i]),
-            "views": float(items.views[i]),
-            "typical": float(compared.typical[i]),
-            "kind": _FAR if abs(compared.score[i]) > OUTLIER_SCORE else _USUAL,
-        }
-        for i in known.tolist()
-    ]
-    labelled = [
-        {"age": item.age_days, "views": item.views, "text": trimmed(item.title, _CHARACTERS)}
-        for item in analysis.items.standouts[:_LABELLED]
-    ]
-    ages = [point["age"] for point in points]
+    ages, views = items.age_days[known], items.views[known]
+    x_domain = (float(ages.min()) * 0.95, float(ages.max()) * 1.05)
+    y_domain = (float(views.min()) * 0.8, float(views.max()) * 1.5)
+    x_scale = alt.Scale(type="log", domain=x_domain, nice=False)
+    y_scale = alt.Scale(type="log", domain=y_domain, nice=False)
     x = alt.X(
         "age:Q",
-        axis=alt.Axis(title="age at the last reading, days", format="~s", tickCount=6),
-        scale=alt.Scale(type="log", domain=[min(ages) * 0.9, max(ages) * 1.1], nice=False),
+        axis=alt.Axis(title="age at the last reading, days", values=_ticks(*x_domain), format=","),
+        scale=x_scale,
     )
-    axis = flat_axis("views", format="~s", tickCount=5)
-    logarithmic = alt.Scale(type="log", nice=True)
-    y = alt.Y("views:Q", axis=axis, scale=logarithmic)
-    scale = alt.Scale(domain=[_USUAL, _FAR], range=[SKY, VERMILLION])
-    usual = alt.Chart(rows(sorted(points, key=lambda point: point["age"])))
+    y_axis = flat_axis("views", format="~s", labelExpr=SHORT_LABELS, values=_ticks(*y_domain))
+    y = alt.Y("views:Q", axis=y_axis, scale=y_scale)
+    colour = alt.Color(
+        "kind:N",
+        scale=alt.Scale(domain=[_USUAL, _FAR], range=[SKY, VERMILLION]),
+        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
+    )
+    dots = _dots(items, compared, known)
+    crowd, line = 0.85 if known.size < _MANY else 0.4, alt.Chart(rows(_usual(ages, views)))
     layers = [
-        usual.mark_circle(size=44, opacity=0.85).encode(
-            x=x,
-            y=y,
-            color=alt.Color(
-                "kind:N", scale=scale, legend=alt.Legend(symbolType="circle", symbolOpacity=1)
-            ),
-        ),
-        usual.mark_line(color=BLUE, strokeWidth=2, interpolate="monotone").encode(
-            x=x, y=alt.Y("typical:Q", axis=axis, scale=logarithmic)
-        ),
-        alt.Chart(rows(labelled))
-        .mark_text(align="left", dx=8, dy=-6, color=INK)
-        .encode(x=x, y=y, text="text:N"),
+        _of_kind(_USUAL, dots).mark_circle(size=44, opacity=crowd).encode(x=x, y=y, color=colour),
+        line.mark_line(color=BLUE, strokeWidth=2.5).encode(x=x, y=y),
+        _of_kind(_FAR, dots).mark_circle(size=44, opacity=1).encode(x=x, y=y, color=colour),
     ]
+    for align, labels in _labels(analysis.items.standouts, x_domain, y_domain).items():
+        text, away = alt.Chart(rows(labels)), 8 if align == "left" else -8
+        halo = text.mark_text(align=align, dx=away, color=PAPER, stroke=PAPER, strokeWidth=4)
+        ink = text.mark_text(align=align, dx=away, color=INK)
+        layers += [mark.encode(x=x, y=y, text="text:N") for mark in (halo, ink)]
     things = noun(analysis.platform)
     return finished(
         "reach-by-age",
-        alt.layer(*layers).properties(width=WIDTH, height=300),
+        alt.layer(*layers).properties(width=WIDTH, height=_HEIGHT),
         title=_title(analysis.items, things),
         reading=(
-            f"Each dot is one {things}; the line is the median of the 20 nearest in age. "
+            f"Each dot is one {things}; the line is the median of those nearest in age. "
             "Both axes are logarithmic."
         ),
         description=(
             f"Views by age of {counted(int(known.size), things)}; "
-            f"{counted(len(analysis.items.standouts), things)} far above and "
+            f"{len(analysis.items.standouts)} far above and "
             f"{len(analysis.items.laggards)} far below others of like age."
         ),
     )
+
+
+def _dots(items: ItemArrays, compared: Reach, known: NDArray[np.intp]) -> list[dict[str, Any]]:
+    return [
+        {
+            "age": float(items.age_days[i]),
+            "views": float(items.views[i]),
+            "kind": _FAR if abs(compared.score[i]) > OUTLIER_SCORE else _USUAL,
+        }
+        for i in known.tolist()
+    ]
+
+
+def _of_kind(kind: str, dots: list[dict[str, Any]]) -> alt.Chart:
+    return alt.Chart(rows([dot for dot in dots if dot["kind"] == kind]))
+
+
+def _usual(ages: NDArray[np.float64], views: NDArray[np.float64]) -> list[dict[str, float]]:
+    """The median of the nearest in age, at evenly spaced ages: calmer than at every item."""
+    at = np.geomspace(ages.min(), ages.max(), _STEPS)
+    distance = np.abs(np.log(ages)[None, :] - np.log(at)[:, None])
+    nearest = np.argsort(distance, axis=1, kind="stable")[:, : max(PEERS, ages.size // 10)]
+    medians = np.median(views[nearest], axis=1)
+    return [
+        {"age": age, "views": median}
+        for age, median in zip(at.tolist(), medians.tolist(), strict=True)
+    ]
+
+
+def _labels(
+    standouts: list[RankedItem], x_domain: tuple[float, float], y_domain: tuple[float, float]
+) -> dict[Side, list[dict[str, Any]]]:
+    """Titles of standouts, by the side they stand on; those that would collide are left out."""
+    sides: dict[Side, list[dict[str, Any]]] = {"left": [], "right": []}
+    taken: list[tuple[float, float, float]] = []
+    for item in standouts[:_LABELLED]:
+        if item.age_days is None:
+            continue
+        text = trimmed(item.title, _CHARACTERS)
+        x = _PLOT_WIDTH * _position(item.age_days, x_domain)
+        y = _HEIGHT * _position(item.views, y_domain)
+        width = _CHARACTER_WIDTH * len(text)
+        side: Side = "left" if x + width < _PLOT_WIDTH else "right"
+        start = x if side == "left" else x - width
+        if any(
+            abs(y - other_y) < _LINE_HEIGHT and start < other_end and other_start < start + width
+            for other_start, other_end, other_y in taken
+        ):
+            continue
+        taken.append((start, start + width, y))
+        sides[side].append({"age": item.age_days, "views": item.views, "text": text})
+    return sides
+
+
+def _position(value: float, domain: tuple[float, float]) -> float:
+    low, high = np.log(domain)
+    return float((np.log(value) - low) / (high - low))
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers for a logarithmic axis: 1, 2, 5, 10 … where it is short, else powers of ten."""
+    steps = (1, 2, 5) if high / low <= _TWO_DECADES else (1,)
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [step * 10.0**power for power in powers for step in steps]
+    return [tick for tick in ticks if low <= tick <= high]
 
 
 def _title(found: Items, thing: str) -> str:
     if not found.standouts:
         return f"No {thing} stands far out above others of its age"
     first = found.standouts[0]
-    lead = (
-        f"“{trimmed(first.title, 40)}” reached {times(first.ratio or 0)} what is usual at its age"
-    )
+    reached = f"reached {times(first.ratio or 0)} what is usual at its age"
+    lead = f"“{trimmed(first.title, 40)}” {reached}"
     more = len(found.standouts) - 1
-    return lead if more == 0 else f"{lead}; {counted(more, f'other {thing}')} stand out, too"
+    if more == 0:
+        return lead
+    return f"{lead}; {counted(more, f'other {thing}')} {'stands' if more == 1 else 'stand'} out"

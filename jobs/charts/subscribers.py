@@ -47,7 +47,7 @@ def subscribers(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         layers.insert(0, band.encode(x=x, y=count_axis("low", _UNIT, zero=False), y2="high:Q"))
     return finished(
         "subscribers",
-        alt.layer(*layers).properties(width=WIDTH, height=220),
+        alt.layer(*layers).properties(width=WIDTH, height=170),
         title=_title(found),
         reading=_reading(found),
         description=(
@@ -63,9 +63,10 @@ def _title(found: SubscriberGrowth) -> str:
     if found.direction == "unclear":
         return f"Subscribers: no change {over} that the counter would show"
     verb = "grew" if found.direction == "up" else "fell"
-    least, most = sorted((abs(found.low), abs(found.high)))
     if found.resolution == 1:
         return f"Subscribers {verb} by {number(abs(found.change))} {over}"
+    # The bounds themselves are out of reach; round numbers one off read better.
+    least, most = sorted((abs(found.low - 1), abs(found.high + 1)))
     return f"Subscribers {verb} by {short(least)} to {short(most)} {over}"
 
 

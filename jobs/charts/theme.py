@@ -32,9 +32,12 @@ PAPER: Final = "#ffffff"
 FONT: Final = "Arial, Liberation Sans, Helvetica, sans-serif"
 """Liberation Sans has Arial's widths and comes with the renderer, so measures hold everywhere."""
 
+SHORT_LABELS: Final = "datum.value == 0 ? '0' : upper(replace(datum.label, 'G', 'B'))"
+"""Vega's short numbers in this project's units: 0 bare, K and B for Vega's k and G."""
+
 WIDTH: Final = 760
 _TITLE_CHARACTERS: Final = 84
-_SUBTITLE_CHARACTERS: Final = 120
+_SUBTITLE_CHARACTERS: Final = 124
 _FEW_DAYS: Final = 150
 
 _CONFIG: Final[dict[str, Any]] = {
@@ -44,7 +47,7 @@ _CONFIG: Final[dict[str, Any]] = {
     "view": {"stroke": None},
     "title": {
         "anchor": "start",
-        "frame": "group",
+        "frame": "bounds",
         "align": "left",
         "offset": 18,
         "color": INK,
@@ -66,7 +69,8 @@ _CONFIG: Final[dict[str, Any]] = {
         "titleFontSize": 12,
         "titleFontWeight": "normal",
         "gridColor": GRID,
-        "labelOverlap": True,
+        "labelOverlap": "greedy",
+        "labelSeparation": 10,
     },
     "axisX": {"grid": False, "ticks": True, "tickColor": GRID, "domain": True, "domainColor": GRID},
     "legend": {
@@ -77,7 +81,10 @@ _CONFIG: Final[dict[str, Any]] = {
         "labelFontSize": 12,
         "labelLimit": 400,
         "columnPadding": 20,
-        "offset": 12,
+        "offset": 26,
+        "titleColor": MUTED,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
         "symbolSize": 90,
         "symbolStrokeWidth": 2,
     },
@@ -96,7 +103,7 @@ def finished(
     }
     spec["description"] = description
     spec["config"] = _CONFIG
-    spec["autosize"] = {"type": "fit", "contains": "padding"}
+    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     return Chart(key=key, title=title, spec=spec, alt=description)
 
 
@@ -105,7 +112,7 @@ def count_axis(field: str, title: str, *, zero: bool = True) -> alt.Y:
     return alt.Y(
         field,
         type="quantitative",
-        axis=flat_axis(title, format="~s", tickCount=5),
+        axis=flat_axis(title, format="~s", labelExpr=SHORT_LABELS, tickCount=5, tickMinStep=1),
         scale=alt.Scale(zero=zero, nice=True),
     )
 
@@ -124,14 +131,19 @@ def flat_axis(title: str, **options: Any) -> alt.Axis:
     )
 
 
-def time_axis(field: str, first: date, last: date) -> alt.X:
-    """Return *field* on a horizontal axis of UTC dates, months alone where there are many."""
+def time_axis(field: str, first: date, last: date, *, padded: bool = False) -> alt.X:
+    """
+    Return *field* on a horizontal axis of UTC dates, months alone where there are many.
+
+    The axis ends where the data does, or with *padded* at *first* and *last*.
+    """
+    ends = [stamp(first), stamp(last)] if padded else alt.Undefined
     many = (last - first).days > _FEW_DAYS
     return alt.X(
         field,
         type="temporal",
-        axis=alt.Axis(title=None, format="%b %Y" if many else "%-d %b", tickCount=8),
-        scale=alt.Scale(type="utc", nice=False),
+        axis=alt.Axis(title=None, format="%b %Y" if many else "%-d %b", tickCount=6),
+        scale=alt.Scale(type="utc", nice=False, domain=ends),
     )
 
 

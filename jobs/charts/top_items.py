@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from jobs.analysis.wording import noun, short, times
-from jobs.charts.theme import BLUE, INK, ORANGE, WIDTH, finished, rows, trimmed
+from jobs.charts.theme import BLUE, INK, ORANGE, SHORT_LABELS, WIDTH, finished, rows, trimmed
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FEWEST = 3
 _CHARACTERS = 42
-_BAR_HEIGHT = 30
+_BAR_HEIGHT = 28
 
 
 def top_items(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
@@ -45,7 +45,9 @@ def top_items(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     )
     # Room to the right for the longest bar's number.
     scale = alt.Scale(domain=[0, 1.1 * max(1, found.top[0].views)], nice=False)
-    axis = alt.Axis(title="views", format="~s", tickCount=5, grid=True)
+    axis = alt.Axis(
+        title="views", format="~s", labelExpr=SHORT_LABELS, tickCount=5, tickMinStep=1, grid=True
+    )
     x = alt.X("views:Q", axis=axis, scale=scale)
     compared = [value for value in values if value["typical"] is not None]
     data = rows(values)

@@ -30,6 +30,7 @@ from jobs.sources.feed_identity import feed_id, youtube_channel
 from jobs.sources.markup import what_it_is
 from jobs.sources.source import SourceError
 from jobs.sources.summary import joined, oddities, quantity, why_none
+from jobs.sources.text import as_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,11 +108,14 @@ def parse(document: Document) -> Feed:
 
 
 def _parsed(document: Document) -> Any:
-    """Bytes in a buffer, for feedparser takes bare ones for a path; white space breaks XML."""
+    """
+    Three things that feedparser would stumble over are taken care of.
+
+    It takes bare bytes for a path, UTF-16 for UTF-8, and white space at the start for damage.
+    """
+    content = BytesIO(as_utf8(document.content).lstrip())
     try:
-        parsed = feedparser.parse(
-            BytesIO(document.content.lstrip()), resolve_relative_uris=False, sanitize_html=False
-        )
+        parsed = feedparser.parse(content, resolve_relative_uris=False, sanitize_html=False)
     except Exception as error:  # whatever its many parsers raise, it is the document's fault
         reason = f"is too damaged to be read as a feed ({type(error).__name__}: {error})"
         raise SourceError(document.location, reason) from error

@@ -66,7 +66,9 @@ async def fetch(address: str, limits: FetchLimits | None = None) -> Document:
     except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
         reason = "is, or redirects to, something other than an http(s) address"
         raise SourceError(address, reason, "Check the address") from error
-    except httpx.HTTPError as error:
+    except SourceError:
+        raise
+    except Exception as error:  # httpx lets through what the transport below it raises
         reason = f"cannot be fetched ({str(error) or type(error).__name__})"
         raise SourceError(address, reason, "Check address and network", transient=True) from error
 

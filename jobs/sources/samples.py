@@ -87,7 +87,7 @@ _PODCAST = SampleChannel(
     items_before=96,
     shortest_s=1500,
     longest_s=4500,
-    outlier=(38, 6.0),
+    outlier=(43, 6.0),
     gap=(61, 4),
     audience=Audience(
         reach=5_400,
@@ -95,7 +95,7 @@ _PODCAST = SampleChannel(
         luck=0.18,
         trickle=850,
         weekday_factors=(1.1, 1.12, 1.1, 1.15, 1.05, 0.74, 0.74),
-        growth=1.35,
+        growth=1.7,
         views_before=640_000,
     ),
 )

@@ -41,6 +41,13 @@ def decode(content: bytes) -> Decoded:
         return _decode_by_line(content.removeprefix(codecs.BOM_UTF8))
 
 
+def as_utf8(content: bytes) -> bytes:
+    """Return a marked document in UTF-8, still marked, and any other as it is."""
+    if content.startswith(tuple(mark for mark, _ in _MARKED)):
+        return decode(content).text.encode("utf-8-sig")
+    return content
+
+
 def storable(text: str) -> str:
     """Return *text* without the characters that no database takes: control, half surrogates."""
     return _UNSTORABLE.sub("", text)

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import logging.config
+import os
 import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,14 @@ def _logging_as_it_was() -> Iterator[None]:
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def _fail() -> None:
+    password = "".join(reversed("2retnuh"))
+    try:
+        _ = os.environ[password[8:]]
+    except KeyError as error:
+        raise ValueError("bad") from error
 
 
 def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -80,16 +89,15 @@ def test_json_exceptions_are_data_without_local_variables() -> None:
     configure_logging("json", stream=stream)
 
     for log in (structlog.get_logger("ours"), logging.getLogger("theirs")):
-        password = "".join(reversed("2retnuh"))
         try:
-            raise ValueError("bad") from OSError(len(password))
+            _fail()
         except ValueError:
             log.exception("it failed")
 
     for line in _lines(stream):
         outer, cause = line["exception"]
         assert (outer["exc_type"], outer["exc_value"]) == ("ValueError", "bad")
-        assert cause["exc_type"] == "OSError"
+        assert cause["exc_type"] == "KeyError"
         assert outer["frames"][-1]["filename"] == __file__
     assert "hunter2" not in stream.getvalue()
 
@@ -99,14 +107,13 @@ def test_console_exceptions_are_readable_without_local_variables() -> None:
     stream = io.StringIO()
     configure_logging("console", stream=stream)
 
-    password = "".join(reversed("2retnuh"))
     try:
-        raise ValueError(len(password))
+        _fail()
     except ValueError:
         structlog.get_logger().exception("it failed")
 
     assert "Traceback (most recent call last):" in stream.getvalue()
-    assert stream.getvalue().endswith("ValueError: 7\n")
+    assert stream.getvalue().endswith("ValueError: bad\n")
     assert "hunter2" not in stream.getvalue()
 
 
@@ -213,7 +220,7 @@ def test_unknown_format_or_level_is_one_clear_line(format_: Any, level: str) -> 
     """The error names the wrong value and the right ones; nothing was changed."""
     before = logging.getLogger().handlers[:]
 
-    with pytest.raises(ConfigurationError, match="console|INFO"):
+    with pytest.raises(ConfigurationError, match=r"console|INFO"):
         configure_logging(format_, level)
 
     assert logging.getLogger().handlers == before

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class Write(Protocol):
     """Writes a file of the test's own and gives its path."""
 
-    def __call__(self, name: str, content: str | bytes) -> str: ...
+    def __call__(self, name: str, content: str | bytes) -> str:
+        """Write *content* to the file *name*."""
+        ...
 
 
 @pytest.fixture

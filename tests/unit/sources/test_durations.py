@@ -10,7 +10,7 @@ from jobs.sources import durations
 
 
 @pytest.mark.parametrize(
-    "text,duration_s",
+    ("text", "duration_s"),
     [
         ("PT10M5S", 605),
         ("PT1H2M3S", 3723),
@@ -37,7 +37,7 @@ def test_from_iso8601_reads_fixed_lengths_only(text: str, duration_s: int | None
 
 
 @pytest.mark.parametrize(
-    "text,duration_s",
+    ("text", "duration_s"),
     [
         ("3581", 3581),
         ("0", 0),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from io import StringIO
 import csv
+from io import StringIO
 
 import pytest
 from hypothesis import given

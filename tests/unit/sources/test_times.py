@@ -13,7 +13,7 @@ from jobs.sources import times
 
 
 @pytest.mark.parametrize(
-    "text,expected",
+    ("text", "expected"),
     [
         ("2026-01-17", datetime(2026, 1, 17, tzinfo=UTC)),
         ("2026-01-28T00:26:46.333802+00:00", datetime(2026, 1, 28, 0, 26, 46, 333802, UTC)),
@@ -36,7 +36,7 @@ def test_from_iso8601_reads_full_dates(text: str, expected: datetime | None) -> 
 
 
 @pytest.mark.parametrize(
-    "name,expected",
+    ("name", "expected"),
     [
         ("kurzgesagt_2021-04-08T122223Z.xml", datetime(2021, 4, 8, 12, 22, 23, tzinfo=UTC)),
         ("2021-04-08T12:22:23Z.xml.gz", datetime(2021, 4, 8, 12, 22, 23, tzinfo=UTC)),

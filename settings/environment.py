@@ -1,0 +1,200 @@
+"""
+The configuration, and the only reader of the environment.
+
+Every setting is an environment variable, and a key of the same name in small letters in a TOML
+file given by `--config` or `PIPELINE_CONFIG`; the environment wins. Groups are tables in the file
+and take two underscores in the environment:
+
+    [queues.analytics]
+    worker_count = 20                       # QUEUES__ANALYTICS__WORKER_COUNT=20
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import quote
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableValueError
+
+from runner.errors import ConfigurationError
+from settings.queues import Queues
+from settings.timing import RunnerTiming
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+    from pydantic_settings import PydanticBaseSettingsSource
+
+CONFIG_VARIABLE = "PIPELINE_CONFIG"
+_SECRET = Field(None, repr=False)
+
+
+class SettingsError(ConfigurationError):
+    """A setting is wrong. One line: which file or variable, what is wrong, what to do."""
+
+
+def _upper(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """
+    Everything that can be set.
+
+    redis_url: unset, a private Redis runs under pipeline_home. database_url: unset, it is a
+    SQLite file there. pipeline_home: the state directory; reports and logs go there, too.
+    scheduled_poll_interval_s: seconds between two polls of the cron poller.
+    statsd_host: unset, no metrics are sent. statsd_prefix: before every name, with its dot.
+    sentry_dsn, error_webhook_url: who is told of failures, beside the log.
+    notify_webhook_url: who gets the notifications; unset, the log.
+    health_host, health_port: where `pipeline up` and `pipeline worker` serve health pages;
+    with no port, `up` takes 8080 and `worker` serves none.
+    """
+
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    redis_url: str | None = _SECRET
+    database_url: str | None = _SECRET
+    pipeline_home: Path = Path(".pipeline")
+    scheduled_poll_interval_s: float = Field(15.0, gt=0)
+    log_format: Literal["console", "json"] = "console"
+    log_level: LogLevel = "INFO"
+    statsd_host: str | None = None
+    statsd_port: Port = 8125
+    statsd_prefix: str = ""
+    sentry_dsn: str | None = _SECRET
+    error_webhook_url: str | None = _SECRET
+    notify_webhook_url: str | None = _SECRET
+    health_host: str = "127.0.0.1"
+    health_port: Port | None = None
+    queues: Queues = Queues()
+    runner: RunnerTiming = RunnerTiming()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 -- pydantic's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then what `load` read from the file."""
+        return env_settings, init_settings
+
+    @property
+    def home(self) -> Path:
+        """The state directory, absolute."""
+        return self.pipeline_home.expanduser().absolute()
+
+    @property
+    def database(self) -> str:
+        """The URL of the database that is used."""
+        return self.database_url or f"sqlite:///{quote(str(self.home / 'pipeline.db'))}"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Where reports and pictures are written."""
+        return self.home / "reports"
+
+    @property
+    def statsd(self) -> tuple[str, int] | None:
+        """Where metrics go."""
+        return (self.statsd_host, self.statsd_port) if self.statsd_host else None
+
+
+def load(config_file: str | Path | None = None) -> Settings:
+    """
+    Read the configuration from the environment and *config_file*, or `PIPELINE_CONFIG`.
+
+    Raises:
+        SettingsError: The file is missing or is no TOML, a key is unknown, a value is wrong.
+    """
+    named = config_file or os.environ.get(CONFIG_VARIABLE)
+    path = Path(named) if named else None
+    values = {} if path is None else _read(path)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error.errors(include_url=False)[0], path)) from None
+    except UnreadableValueError as error:
+        raise SettingsError(f"{error}; write each value in a variable of its own") from None
+
+
+@cache
+def current() -> Settings:
+    """The configuration of this process, read once. `--config` must have been told by then."""
+    return load(_config_file[-1] if _config_file else None)
+
+
+def use_config_file(path: str | None) -> None:
+    """From here on `current` reads *path*, which `--config` named."""
+    _config_file[:] = [] if path is None else [path]
+    current.cache_clear()
+
+
+_config_file: list[str] = []
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"config file {path}: {error.strerror}; correct --config or {CONFIG_VARIABLE}"
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"config file {path}: is not UTF-8 text; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"config file {path}: is not TOML: {error}; correct it there") from None
+
+
+def _explain(error: ErrorDetails, path: Path | None) -> str:
+    keys = [str(part) for part in error["loc"]]
+    where = _place(keys, path)
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(_known(keys[:-1]))
+        return f"{where}: there is no such setting; known are {known}"
+    problem = error["msg"].removeprefix("Value error, ")
+    shown = "" if _is_secret(keys) or isinstance(error["input"], dict) else f" {error['input']!r}"
+    return f"{where}{' is' if shown else ''}{shown}: {problem[:1].lower()}{problem[1:]}; correct it"
+
+
+def _place(keys: list[str], path: Path | None) -> str:
+    """The variable if it is one that is set, for it wins over the file."""
+    variable = "__".join(keys).upper()
+    names = [name.upper() for name in os.environ]
+    if variable in names:
+        return f"variable {variable}"
+    if path is None or any(name.startswith(f"{variable}__") for name in names):
+        return f"variables {variable}__…"
+    return f"config file {path}: {'.'.join(keys)}"
+
+
+def _known(group: list[str]) -> list[str]:
+    model: Any = Settings
+    for key in group:
+        model = model.model_fields[key].annotation
+    return list(model.model_fields)
+
+
+def _is_secret(keys: list[str]) -> bool:
+    field = Settings.model_fields.get(keys[0])
+    return field is not None and not field.repr

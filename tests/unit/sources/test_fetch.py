@@ -1,0 +1,199 @@
+"""Fetching: one document within its limits, or one clear line; against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.sources.fetch import FetchLimits, fetch
+from jobs.sources.open_source import open_source
+from jobs.sources.source import SourceError
+
+if TYPE_CHECKING:
+    from tests.unit.sources.local_server import LocalServer
+
+RSS = b'<rss version="2.0"><channel><title>Show</title></channel></rss>'
+
+
+async def failure(address: str, limits: FetchLimits | None = None) -> SourceError:
+    """Fetch what cannot be fetched, and give the error, which must be one line."""
+    with pytest.raises(SourceError) as error:
+        await fetch(address, limits)
+    assert "\n" not in str(error.value)
+    return error.value
+
+
+async def test_fetch_gives_content_name_and_the_servers_time(server: LocalServer) -> None:
+    """A document comes with its file name and the time by the server's clock."""
+    headers = "Date: Thu, 08 Apr 2021 12:22:23 GMT\r\n"
+    address = server.set("/shows/feed.xml?page=1", RSS, headers=headers)
+    document = await fetch(address)
+    assert document.content == RSS
+    assert document.name == "feed.xml"
+    assert document.location == address
+    assert document.fetched_at == datetime(2021, 4, 8, 12, 22, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("headers", ["", "Date: soon\r\n"])
+async def test_fetch_takes_our_time_where_the_server_tells_none(
+    server: LocalServer, headers: str
+) -> None:
+    """Without a readable date the time of fetching is ours."""
+    before = datetime.now(UTC)
+    document = await fetch(server.set("/", RSS, headers=headers))
+    assert document.fetched_at is not None
+    assert before <= document.fetched_at <= datetime.now(UTC)
+
+
+async def test_fetch_unpacks_what_is_packed(server: LocalServer) -> None:
+    """A .gz file and a compressed transfer both give the document."""
+    packed = gzip.compress(RSS)
+    file = await fetch(server.set("/feed.xml.gz", packed))
+    transfer = await fetch(server.set("/feed", packed, headers="Content-Encoding: gzip\r\n"))
+    assert file.content == transfer.content == RSS
+
+
+async def test_fetch_follows_a_redirect(server: LocalServer) -> None:
+    """A moved document is found, and keeps the address that it was asked for by."""
+    server.set("/new.xml", RSS)
+    address = server.set("/old.xml", status="301 Moved", headers="Location: /new.xml\r\n")
+    document = await fetch(address)
+    assert (document.content, document.location) == (RSS, address)
+
+
+async def test_fetch_gives_up_on_a_redirect_loop(server: LocalServer) -> None:
+    """A document that moves for ever is an error, after as many requests as were allowed."""
+    address = server.set("/loop", status="302 Found", headers="Location: /loop\r\n")
+    error = await failure(address, FetchLimits(max_redirects=3))
+    assert str(error) == f"{address}: redirects more than 3 times. Check the address"
+    assert not error.transient
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "target", ["file:///etc/hostname", "ftp://127.0.0.1/x", "gopher://127.0.0.1/"]
+)
+async def test_fetch_never_leaves_http(server: LocalServer, target: str) -> None:
+    """A redirect to anything but http(s) is refused."""
+    address = server.set("/away", status="302 Found", headers=f"Location: {target}\r\n")
+    error = await failure(address)
+    assert "something other than an http(s) address" in str(error)
+
+
+@pytest.mark.parametrize("address", ["file:///etc/hostname", "ftp://127.0.0.1/x", "http://"])
+async def test_fetch_takes_http_addresses_only(address: str) -> None:
+    """An address of another scheme, or none at all, is refused."""
+    error = await failure(address)
+    assert "something other than an http(s) address" in str(error)
+    assert not error.transient
+
+
+async def test_fetch_stops_at_the_size_limit(server: LocalServer) -> None:
+    """A document that is too large is refused, packed or not."""
+    limits = FetchLimits(max_bytes=2**20)
+    large = b"<" + b" " * 2**20
+    for address in (
+        server.set("/plain", large),
+        server.set("/file.gz", gzip.compress(large)),
+        server.set("/transfer", gzip.compress(large), headers="Content-Encoding: gzip\r\n"),
+    ):
+        assert "is larger than 1 MiB" in str(await failure(address, limits))
+
+
+async def test_fetch_gives_up_on_a_server_that_never_answers(server: LocalServer) -> None:
+    """A server that takes the request and stays silent costs the timeout, and may be retried."""
+    address = server.hang("/silent")
+    error = await failure(address, FetchLimits(timeout_s=0.05))
+    assert str(error) == f"{address}: did not answer within 0.05 s. Try again later"
+    assert error.transient
+
+
+async def test_fetch_gives_up_on_a_server_that_drips(server: LocalServer) -> None:
+    """The whole fetch has a limit too, however patiently each wait is fed."""
+    address = server.hang("/drip")
+    error = await failure(address, FetchLimits(timeout_s=60, total_s=0.05))
+    assert "did not answer within 0.05 s" in str(error)
+    assert error.transient
+
+
+@pytest.mark.parametrize(
+    ("status", "transient"),
+    [
+        ("404 Not Found", False),
+        ("410 Gone", False),
+        ("429 Too Many Requests", True),
+        ("503 Busy", True),
+    ],
+)
+async def test_fetch_tells_what_the_server_answered(
+    server: LocalServer, status: str, *, transient: bool
+) -> None:
+    """A refusal is told by its status, whatever page comes with it; some pass by waiting."""
+    error = await failure(server.set("/x", b"<html><title>No</title></html>", status=status))
+    assert f"answered {status[:3]}" in str(error)
+    assert error.transient is transient
+
+
+async def test_fetch_tells_that_nobody_is_there(unused_tcp_port: int) -> None:
+    """A refused connection may be retried."""
+    error = await failure(f"http://127.0.0.1:{unused_tcp_port}/feed.xml")
+    assert "cannot be fetched" in str(error)
+    assert error.transient
+
+
+async def test_fetch_tells_that_a_port_is_impossible() -> None:
+    """What the transport cannot make sense of is an error like others."""
+    assert "cannot be fetched" in str(await failure("http://127.0.0.1:99999/"))
+
+
+async def test_fetch_tells_that_an_answer_broke_off(server: LocalServer) -> None:
+    """Half an answer is no document."""
+    server.answers["/half"] = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<rss"
+    error = await failure(server.url("/half"))
+    assert "cannot be fetched" in str(error)
+    assert error.transient
+
+
+async def test_an_empty_answer_is_an_error(server: LocalServer) -> None:
+    """Nothing is no document either."""
+    assert "is empty" in str(await failure(server.set("/empty")))
+
+
+async def test_errors_keep_the_password_to_themselves(server: LocalServer) -> None:
+    """A password within an address does not end up in a message."""
+    address = server.set("/x", status="404 Not Found").replace("//", "//me:secret@")
+    message = str(await failure(address))
+    assert "secret" not in message
+    assert "//me:…@127.0.0.1" in message
+
+
+async def test_a_feed_at_an_address_is_fetched_anew_each_time(server: LocalServer) -> None:
+    """An address opens as a source; the second time may be another time."""
+    address = server.set("/feed", RSS, headers="Date: Thu, 08 Apr 2021 12:22:23 GMT\r\n")
+    first = await open_source(address, "feed")
+    server.set("/feed", RSS, headers="Date: Fri, 09 Apr 2021 12:22:23 GMT\r\n")
+    second = await open_source(address, "feed")
+    assert [first.observed_at, second.observed_at] == [
+        datetime(2021, 4, day, 12, 22, 23, tzinfo=UTC) for day in (8, 9)
+    ]
+    assert first.ref.location == address
+
+
+async def test_a_web_page_at_an_address_is_no_feed(server: LocalServer) -> None:
+    """A page that a server gives in place of a feed, with status 200, is told for what it is."""
+    address = server.set("/feed", b"<!DOCTYPE html><html><title>Log in</title></html>")
+    with pytest.raises(SourceError, match="is an HTML page titled 'Log in', not a feed"):
+        await open_source(address)
+
+
+async def test_a_cancelled_fetch_stays_cancelled(server: LocalServer) -> None:
+    """Whoever cancels a fetch gets a cancellation, and no source error."""
+    task = asyncio.create_task(fetch(server.hang("/silent")))
+    await server.requested.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
