@@ -67,6 +67,10 @@ run: $(READY) ## Run the main job on the bundled samples, or on yours: make run 
 test: $(READY) ## Run the tests, a real Redis included; narrower: make test ARGS="tests/unit -k retry"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
+.PHONY: chaos
+chaos: $(READY) ## Break workers, Redis and connections for two minutes; nothing may be lost
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 .PHONY: check
 check: lint types test ## Run all that must pass before a change goes in
 

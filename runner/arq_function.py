@@ -39,7 +39,7 @@ def as_job(function: Function | CronJob, queue: str, worker_ctx: dict[Any, Any])
     return Job(call, queue=queue, name=function.name, options=options)
 
 
-def decide_as_arq(policy: Policy, attempt: int, error: Exception) -> Outcome:
+def decide_as_arq(policy: Policy, attempt: int, error: BaseException) -> Outcome:
     """What follows in arq when *attempt* (from 1) ended with *error*. Pure."""
     if isinstance(error, Retry | RetryJob):
         if attempt > policy.max_retries:

@@ -18,7 +18,7 @@ from runner import keys
 from runner.enqueue import current_batch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -79,12 +79,7 @@ class Batch:
 
     async def progress(self, redis: Redis) -> BatchProgress:
         """Counts of now."""
-        fields: dict[bytes, bytes] = await redis.hgetall(keys.BATCH_PREFIX + self.id)  # type: ignore[misc]
-        counts: dict[str, dict[str, int]] = {}
-        for name, value in fields.items():
-            queue, _, state = name.decode().rpartition("|")
-            counts.setdefault(queue, {})[state] = int(value)
-        return BatchProgress({queue: QueueProgress(**by) for queue, by in sorted(counts.items())})
+        return (await progress_of(redis, [self]))[0]
 
     async def follow(self, redis: Redis, *, every_s: float) -> AsyncIterator[BatchProgress]:
         """Counts now and every *every_s* seconds until the batch is over; the last are final."""
@@ -100,3 +95,19 @@ class Batch:
         members: set[bytes] = await redis.smembers(keys.BATCH_PREFIX + self.id + ":dead")  # type: ignore[misc]
         pairs = [member.decode().partition("|") for member in members]
         return sorted((queue, job_id) for queue, _, job_id in pairs)
+
+
+async def progress_of(redis: Redis, batches: Sequence[Batch]) -> list[BatchProgress]:
+    """Counts of now of each of *batches*, in one round trip."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for batch in batches:
+            pipe.hgetall(keys.BATCH_PREFIX + batch.id)
+        return [_read(fields) for fields in await pipe.execute()]
+
+
+def _read(fields: Mapping[bytes, bytes]) -> BatchProgress:
+    counts: dict[str, dict[str, int]] = {}
+    for name, value in fields.items():
+        queue, _, state = name.decode().rpartition("|")
+        counts.setdefault(queue, {})[state] = int(value)
+    return BatchProgress({queue: QueueProgress(**by) for queue, by in sorted(counts.items())})

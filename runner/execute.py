@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+import structlog
 from arq.worker import Retry as ArqRetry
 
 from runner.codec import ErrorRecord
 from runner.errors import ArgumentsError, Bury, Retry
 from runner.outcome import Aborted, Dead, Done, Outcome, Released, Retrying
+from runner.retry import linear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
     from runner.context import Context
     from runner.middleware import Handler
     from runner.retry import Backoff
+
+_log = structlog.get_logger("runner.execute")
+
+_LONGEST_DELAY_S = 10 * 366 * 86_400.0
 
 
 class Stop(Enum):
@@ -36,7 +43,7 @@ class Policy:
     max_retries: int
     backoff: Backoff
     keep_result_s: float | None
-    decide: Callable[[Policy, int, Exception], Outcome]
+    decide: Callable[[Policy, int, BaseException], Outcome]
 
 
 async def execute(policy: Policy, ctx: Context) -> Outcome:
@@ -48,22 +55,37 @@ async def execute(policy: Policy, ctx: Context) -> Outcome:
     """
     try:
         result = await policy.handler(ctx)
-    except Exception as error:  # noqa: BLE001 -- a job may raise anything; it becomes an outcome
+    except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 -- a job may raise anything, SystemExit too
         return policy.decide(policy, ctx.attempt, error)
     return Done(result)
 
 
-def decide(policy: Policy, attempt: int, error: Exception) -> Outcome:
+def decide(policy: Policy, attempt: int, error: BaseException) -> Outcome:
     """What follows in a job of ours when *attempt* (from 1) ended with *error*. Pure."""
     if isinstance(error, Retry) and not error.charge:
-        return Released(error.delay_s or 0.0)
+        return Released(max(0.0, error.delay_s or 0.0))
     record = ErrorRecord.of(error)
     hopeless = isinstance(error, Bury | ArgumentsError)
     if hopeless or attempt > policy.max_retries:
         return Dead(record)
     if isinstance(error, ArqRetry) and error.defer_score is not None:
-        return Retrying(error.defer_score / 1000, record)
-    return Retrying(max(0.0, policy.backoff(attempt - 1)), record)
+        return Retrying(max(0.0, error.defer_score / 1000), record)
+    return Retrying(_delay_s(policy.backoff, attempt - 1), record)
+
+
+def _delay_s(backoff: Backoff, count: int) -> float:
+    """A backoff may be anybody's code; broken, it must not lose the job that failed."""
+    try:
+        delay_s = backoff(count)
+        if delay_s <= _LONGEST_DELAY_S:
+            return max(0.0, delay_s)
+        problem = f"it gave {delay_s} s"
+    except Exception as error:  # noqa: BLE001
+        problem = f"{type(error).__name__}: {error}"
+    _log.error("backoff is broken, the default is used", problem=problem)
+    return linear()(count)
 
 
 def cancelled(policy: Policy, attempt: int, why: Stop | None) -> Outcome | None:

@@ -253,31 +253,35 @@ class PrivateRedis:
             if lock is not None:
                 return
         try:
-            async with self._client(timeout_s=_STOP_LIMIT_S) as client:
+            async with (
+                asyncio.timeout(_STOP_LIMIT_S),
+                self._client(timeout_s=_STOP_LIMIT_S) as client,
+            ):
                 await client.shutdown()
+                await self._until_gone()
         except (RedisError, OSError) as error:
-            _log.warning("redis-server does not stop in order", error=str(error))
-        else:
-            if await self._is_gone():
-                return
-        await self._kill()
+            reason = str(error) or f"no answer within {_STOP_LIMIT_S:g} s"
+            _log.warning("redis-server does not stop in order, killing it", reason=reason)
+            await self._kill()
 
     async def _kill(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             os.kill(int((self.directory / "redis.pid").read_text()), signal.SIGKILL)
-        if not await self._is_gone():
+        try:
+            async with asyncio.timeout(_STOP_LIMIT_S):
+                await self._until_gone()
+        except TimeoutError:
             _log.warning("redis-server is left behind", directory=str(self.directory))
 
-    async def _is_gone(self) -> bool:
-        deadline = time.monotonic() + _STOP_LIMIT_S
-        while time.monotonic() < deadline:
+    async def _until_gone(self) -> None:
+        """Return when no server holds its lock any longer."""
+        while True:
             with self._if_no_server() as lock:
                 if lock is not None:
                     if self.socket_path.parent != self.directory:
                         shutil.rmtree(self.socket_path.parent, ignore_errors=True)
-                    return True
+                    return
             await asyncio.sleep(_PAUSE_S)
-        return False
 
     # ------------------------------------------------------------------ what both need
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from typing import Protocol
 
-Backoff = Callable[[int], float]
-"""Seconds until the next attempt, from the count of earlier retries (0 at the first failure)."""
+
+class Backoff(Protocol):
+    """Says how long to wait before the next attempt."""
+
+    def __call__(self, count: int, /) -> float:
+        """Seconds until the next attempt; *count* earlier retries, 0 at the first failure."""
+        ...
 
 
 def linear(step_s: float = 10.0) -> Backoff:

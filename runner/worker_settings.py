@@ -14,6 +14,7 @@ into it here, under arq's names.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from runner import arq_command, codec, keys
@@ -55,7 +56,7 @@ class WorkerSettings:
 
     concurrency: ClassVar[int] = 10
     max_retries: ClassVar[int] = 3
-    backoff: ClassVar[Backoff] = staticmethod(linear())
+    backoff: ClassVar[Backoff] = linear()
     timeout_s: ClassVar[float | None] = 300.0
     keep_result_s: ClassVar[float | None] = 3600.0
     lease_s: ClassVar[float] = 30.0
@@ -91,9 +92,16 @@ class WorkerSettings:
             setattr(cls, name, value)
 
     @classmethod
-    def worker(cls, **arq_options: Any) -> Worker:
-        """A worker of this class, for running several in one process or in a test."""
-        return Worker(**(cls._for_arq() | arq_options))
+    def worker(cls, **options: Any) -> Worker:
+        """
+        A worker of this class, for running several in one process or in a test.
+
+        options: arq's, or those of `WorkerOptions`, in place of the class's own.
+        """
+        names = WorkerOptions.__dataclass_fields__
+        ours = {name: options.pop(name) for name in list(options) if name in names}
+        given = cls._for_arq() | options
+        return Worker(**given | {"runner": replace(given["runner"], **ours)})
 
     @classmethod
     def _check(cls) -> None:

@@ -1,4 +1,4 @@
-"""The runner's timings: the part of the configuration that is rarely touched."""
+"""The runner's timings and limits: the part of the configuration that is rarely touched."""
 
 from __future__ import annotations
 
@@ -9,20 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 class RunnerTiming(BaseModel):
     """
-    Times in seconds, named as in `runner.options.WorkerOptions`.
+    Times in seconds and limits, named and explained as in `runner.options.WorkerOptions`.
 
-    job_timeout_s: longest run of one attempt. keep_result_s: how long results are kept.
-    lease_s: a worker that died has its jobs run again within it. heartbeat_s: how often a
-    worker says that it lives. grace_s: on a stop, how long running jobs may go on.
-    abort_check_s: how soon a running job learns that it is to stop. unknown_delay_s: how long a
-    job rests whose name no worker knows. idle_poll_s: longest wait for jobs of stock arq clients.
-    max_crashes: workers lost with the same job before it is dead as poison.
-    dead_max_jobs, dead_max_age_s: what the dead set is trimmed to; unset keeps everything.
+    keep_result_s: how long the results of jobs are kept. idle_poll_s: longest wait for a job
+    that a stock arq client enqueued; those of ours are found at once.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    job_timeout_s: float = Field(300.0, gt=0)
+    timeout_s: float = Field(300.0, gt=0)
     keep_result_s: float = Field(3600.0, ge=0)
     lease_s: float = Field(30.0, gt=0)
     heartbeat_s: float = Field(5.0, gt=0)
@@ -30,15 +25,20 @@ class RunnerTiming(BaseModel):
     abort_check_s: float = Field(1.0, gt=0)
     unknown_delay_s: float = Field(15.0, gt=0)
     idle_poll_s: float = Field(0.5, gt=0)
+    blocked_warn_s: float = Field(1.0, gt=0)
+    blocked_limit_s: float = Field(25.0, gt=0)
     max_crashes: int = Field(3, ge=1)
+    offload_processes: int | None = Field(None, ge=1)
     dead_max_jobs: int | None = Field(None, ge=0)
     dead_max_age_s: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
-    def _lease_outlives_heartbeats(self) -> Self:
-        if self.heartbeat_s * 2 > self.lease_s:
-            raise ValueError(
-                f"heartbeat_s is {self.heartbeat_s:g} and lease_s {self.lease_s:g}; "
-                "a lease must outlive several heartbeats"
-            )
+    def _lease_outlives_the_rest(self) -> Self:
+        for name, least in (("heartbeat_s", self.heartbeat_s * 2),
+                            ("blocked_limit_s", self.blocked_limit_s)):
+            if least > self.lease_s:
+                raise ValueError(
+                    f"{name} is {getattr(self, name):g} and lease_s {self.lease_s:g}; "
+                    "a lease must outlive two heartbeats and blocked_limit_s"
+                )
         return self

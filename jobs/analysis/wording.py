@@ -15,6 +15,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 _NOUNS = {Platform.YOUTUBE: "video", Platform.PODCAST: "episode", Platform.STREAM: "stream"}
 _EXACT_BELOW = 10_000
 _DECIMALS_BELOW = 10
+_PERCENT_BELOW = 10
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "K"))
 _MINUS = "−"
 
@@ -47,8 +48,8 @@ def short(value: float) -> str:
 
 
 def change(ratio: float) -> str:
-    """Return a ratio as a change: 1.184 is “+18%”, 0.9 is “−10%”, 3.2 is “3.2×”."""
-    if ratio >= 2:  # noqa: PLR2004 - past doubling, per cents are hard to read
+    """Return a ratio as a change: 1.184 is “+18%”, 0.9 is “−10%”, 12.3 is “12×”."""
+    if ratio >= _PERCENT_BELOW:
         return times(ratio)
     percent = round(100 * (ratio - 1))
     return "±0%" if percent == 0 else _signed(f"{percent:+d}%")

@@ -10,5 +10,16 @@ from __future__ import annotations
 from jobs.charts.build import build_charts
 from jobs.charts.chart import Chart
 from jobs.charts.render import FORMATS, Format, embedded_svg, render
+from jobs.charts.report import Figure, figure, render_report
 
-__all__ = ["FORMATS", "Chart", "Format", "build_charts", "embedded_svg", "render"]
+__all__ = [
+    "FORMATS",
+    "Chart",
+    "Figure",
+    "Format",
+    "build_charts",
+    "embedded_svg",
+    "figure",
+    "render",
+    "render_report",
+]

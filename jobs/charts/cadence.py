@@ -10,22 +10,16 @@ import numpy as np
 
 from jobs.analysis.cadence import items_per_week, recent_publications
 from jobs.analysis.wording import counted, noun, number
+from jobs.charts.story import RHYTHMS
 from jobs.charts.theme import BLUE, ORANGE, SKY, WIDTH, finished, flat_axis, rows, stamp, time_axis
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
-    from jobs.analysis.cadence import Rhythm
     from jobs.channel_data import ChannelData
     from jobs.charts.chart import Chart
 
 _FEWEST_WEEKS = 4
 _MOST_WEEKS = 104
-_RHYTHMS: dict[Rhythm, str] = {
-    "like clockwork": "like clockwork",
-    "regular": "at regular intervals",
-    "irregular": "at irregular intervals",
-    "in bursts": "in bursts",
-}
 
 
 def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
@@ -63,7 +57,7 @@ def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     return finished(
         "cadence",
         drawing.properties(width=WIDTH, height=140),
-        title=f"About {number(found.per_week)} {things} a week, {_RHYTHMS[found.rhythm]}",
+        title=f"About {number(found.per_week)} {things} a week, {RHYTHMS[found.rhythm]}",
         reading=(
             f"Bars are weeks from Monday to Sunday (UTC), light where they may be incomplete; "
             f"the dashed line is the mean over {counted(found.items, noun(analysis.platform))}."

@@ -43,7 +43,10 @@ _STEPS = 40
 _CHARACTERS = 34
 _CHARACTER_WIDTH = 6.5
 _LINE_HEIGHT = 18
-_TWO_DECADES = 100
+_STEPS_BY_SPAN: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (6, (1, 1.5, 2, 3, 4, 5, 7)),
+    (100, (1, 2, 5)),
+)
 Side = Literal["left", "right"]
 _USUAL, _FAR = "as usual for its age", "far from usual"
 
@@ -159,8 +162,8 @@ def _position(value: float, domain: tuple[float, float]) -> float:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers for a logarithmic axis: 1, 2, 5, 10 … where it is short, else powers of ten."""
-    steps = (1, 2, 5) if high / low <= _TWO_DECADES else (1,)
+    """Round numbers for a logarithmic axis, the closer the shorter it is."""
+    steps = next((steps for span, steps in _STEPS_BY_SPAN if high / low <= span), (1.0,))
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     ticks = [step * 10.0**power for power in powers for step in steps]
     return [tick for tick in ticks if low <= tick <= high]

@@ -11,6 +11,7 @@ from jobs.analysis.columns import aware
 from jobs.analysis.daily_gains import readings_of
 from jobs.analysis.rounding import resolution_at
 from jobs.analysis.wording import counted, number, short, signed
+from jobs.charts.story import subscriber_days
 from jobs.charts.theme import BLUE, WIDTH, count_axis, finished, rows, stamp, time_axis
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ _UNIT = "subscribers"
 
 
 def subscribers(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw the counter as steps; None where it was read fewer than three times."""
+    """Draw the counter as steps; None where it never moved, or was read less than thrice."""
     if not (analysis.growth.present and analysis.growth.subscribers.present):
         return None
     found = analysis.growth.subscribers
     instants, values = readings_of(data.daily, "subscribers")
     told = np.flatnonzero(values > 0)[-_MOST:]
-    if told.size < _FEWEST:
+    if told.size < _FEWEST or np.ptp(values[told]) == 0:
         return None
     rounded = found.resolution > 1
     steps = resolution_at(values[told]) if rounded else np.zeros(told.size)
@@ -58,8 +59,7 @@ def subscribers(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
 
 
 def _title(found: SubscriberGrowth) -> str:
-    days = max(1, round((found.last_at - found.first_at).total_seconds() / 86_400))
-    over = f"in {counted(days, 'day')}"
+    over = f"in {subscriber_days(found)}"
     if found.direction == "unclear":
         return f"Subscribers: no change {over} that the counter would show"
     verb = "grew" if found.direction == "up" else "fell"

@@ -81,7 +81,7 @@ _CONFIG: Final[dict[str, Any]] = {
         "labelFontSize": 12,
         "labelLimit": 400,
         "columnPadding": 20,
-        "offset": 26,
+        "offset": 30,
         "titleColor": MUTED,
         "titleFontSize": 12,
         "titleFontWeight": "normal",

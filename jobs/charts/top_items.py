@@ -55,7 +55,7 @@ def top_items(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         alt.Chart(data).mark_bar(color=BLUE, cornerRadiusEnd=2).encode(x=x, y=y),
         alt.Chart(data).mark_text(align="left", dx=6).encode(x=x, y=y, text="text:N"),
         alt.Chart(rows(compared))
-        .mark_tick(color=ORANGE, thickness=3, size=_BAR_HEIGHT - 8)
+        .mark_tick(color=ORANGE, opacity=1, thickness=3, size=_BAR_HEIGHT - 8)
         .encode(x=alt.X("typical:Q", axis=axis, scale=scale), y=y),
     ]
     things = f"{noun(analysis.platform)}s"

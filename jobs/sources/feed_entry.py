@@ -96,9 +96,10 @@ def _url(fields: Fields) -> str | None:
 
 
 def _duration_s(fields: Fields) -> int | None:
+    """Zero seconds is what shows write whose length their software does not know."""
     media = (told(content, "duration") for content in listed(fields, "media_content"))
     lengths = map(durations.from_clock, (told(fields, "itunes_duration"), *media))
-    return next((length for length in lengths if length is not None), None)
+    return next((length for length in lengths if length), None)
 
 
 def _category(fields: Fields) -> str | None:

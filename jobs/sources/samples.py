@@ -93,9 +93,9 @@ _PODCAST = SampleChannel(
         reach=5_400,
         settling_days=4.0,
         luck=0.18,
-        trickle=850,
+        trickle=1_100,
         weekday_factors=(1.1, 1.12, 1.1, 1.15, 1.05, 0.74, 0.74),
-        growth=1.7,
+        growth=2.2,
         views_before=640_000,
     ),
 )

@@ -5,6 +5,8 @@ Known by its columns `snapshot_utc, channel_id, video_id` and one counter at lea
 `view_count, like_count, comment_count`; beside them, where present, `channel_title, title,
 published_at, duration_iso8601, category_id`. Order and other columns do not matter.
 
+A duration of zero, as YouTube tells for a stream that has not ended, is an unknown one.
+
 A row without any counter tells of a video, but is no snapshot. Of several rows with the same
 channel, video and time the last one counts. Earlier ones that say the same are counted as
 repeated; those that say otherwise are rejects.
@@ -138,7 +140,7 @@ def _rows(frame: pl.DataFrame) -> pl.DataFrame:
         text("category_id").alias("category"),
         parsed(_SNAPSHOT).alias(OBSERVED_AT),
         parsed(_PUBLISHED).alias(_PUBLISHED),
-        parsed(_DURATION).alias("duration_s"),
+        pl.when(parsed(_DURATION) > 0).then(parsed(_DURATION)).alias("duration_s"),
         *(whole_number(theirs).alias(ours) for ours, theirs in _COUNTERS.items()),
         pl.lit(None, dtype=pl.String).alias(PLATFORM),
         _problem().alias(PROBLEM),

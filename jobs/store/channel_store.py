@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobs.store import analyses, channels, counts, frames, notifications, schema
 from jobs.store.engine import Database
-from jobs.store.errors import NotStoredError
 from jobs.store.readings import save_readings
 from jobs.store.url import parse_url
 
@@ -69,29 +69,23 @@ class ChannelStore:
 
     async def ping(self) -> None:
         """Ask the database for an answer."""
-        async with self._database.read() as connection:
-            await connection.execute(text("SELECT 1"))
+        await self._database.read(AsyncConnection.scalar, text("SELECT 1"))
 
     async def register(self, channel: ChannelRecord, sources: Sequence[SourceRef]) -> None:
         """Save *channel*, and add to its sources those of *sources* that are new."""
-        async with self._database.write() as connection:
-            await channels.save_channel(connection, channel)
-            await channels.save_sources(connection, channel.id, sources)
+        await self._database.write(channels.register, channel, sources)
 
     async def sources_of(self, channel_id: str) -> list[SourceRef]:
         """Give the channel's sources in the order of their registration."""
-        async with self._database.read() as connection:
-            return await channels.sources_of(connection, channel_id)
+        return await self._database.read(channels.sources_of, channel_id)
 
     async def channel(self, channel_id: str) -> ChannelRecord | None:
         """Give the channel, or None."""
-        async with self._database.read() as connection:
-            return next(iter(await channels.channels(connection, channel_id)), None)
+        return next(iter(await self._database.read(channels.channels, channel_id)), None)
 
     async def channels(self) -> list[ChannelRecord]:
         """Give all channels, by id."""
-        async with self._database.read() as connection:
-            return await channels.channels(connection)
+        return await self._database.read(channels.channels)
 
     async def save_readings(self, readings: Sequence[ChannelReading]) -> SyncCounts:
         """
@@ -105,8 +99,7 @@ class ChannelStore:
         """
         if len({reading.channel.id for reading in readings}) != 1:
             raise ValueError("readings of exactly one channel are saved at a time")
-        async with self._database.write() as connection:
-            return await save_readings(connection, readings)
+        return await self._database.write(save_readings, readings)
 
     async def load(self, channel_id: str) -> ChannelData:
         """
@@ -115,10 +108,7 @@ class ChannelStore:
         Raises:
             NotStoredError: There is no such channel.
         """
-        async with self._database.read() as connection:
-            for channel in await channels.channels(connection, channel_id):
-                return await frames.load(connection, channel)
-        raise NotStoredError(f"channel {channel_id}", "it is not in the store", "sync it first")
+        return await self._database.read(frames.load, channel_id)
 
     async def save_analysis(
         self, channel_id: str, fingerprint: str, document: Mapping[str, Any]
@@ -129,40 +119,33 @@ class ChannelStore:
         Saved again it is the channel's latest; with another document it is to be charted and
         recommended anew (`charted_at` and `recommended_at` are None).
         """
-        async with self._database.write() as connection:
-            return await analyses.save_analysis(connection, channel_id, fingerprint, document)
+        return await self._database.write(analyses.save_analysis, channel_id, fingerprint, document)
 
     async def analysis(self, analysis_id: str) -> StoredAnalysis | None:
         """Give the analysis, or None."""
-        async with self._database.read() as connection:
-            return await analyses.analysis(connection, analysis_id)
+        return await self._database.read(analyses.analysis, analysis_id)
 
     async def latest_analysis(self, channel_id: str) -> StoredAnalysis | None:
         """Give the channel's analysis that was saved last, or None."""
-        async with self._database.read() as connection:
-            return await analyses.latest_analysis(connection, channel_id)
+        return await self._database.read(analyses.latest_analysis, channel_id)
 
     async def save_charts(self, analysis_id: str, charts: Sequence[StoredChart]) -> None:
         """Make *charts* the charts of the analysis, and it `charted_at` now."""
-        async with self._database.write() as connection:
-            await analyses.save_charts(connection, analysis_id, charts)
+        await self._database.write(analyses.save_charts, analysis_id, charts)
 
     async def charts(self, analysis_id: str) -> list[StoredChart]:
         """Give the charts of the analysis, as ordered when saved."""
-        async with self._database.read() as connection:
-            return await analyses.charts(connection, analysis_id)
+        return await self._database.read(analyses.charts, analysis_id)
 
     async def save_recommendations(
         self, analysis_id: str, items: Sequence[StoredRecommendation]
     ) -> None:
         """Make *items*, maybe none, those of the analysis, and it `recommended_at` now."""
-        async with self._database.write() as connection:
-            await analyses.save_recommendations(connection, analysis_id, items)
+        await self._database.write(analyses.save_recommendations, analysis_id, items)
 
     async def recommendations(self, analysis_id: str) -> list[StoredRecommendation]:
         """Give the recommendations of the analysis, as ordered when saved."""
-        async with self._database.read() as connection:
-            return await analyses.recommendations(connection, analysis_id)
+        return await self._database.read(analyses.recommendations, analysis_id)
 
     async def save_rendering(
         self,
@@ -172,13 +155,13 @@ class ChannelStore:
         path: str | Path,
     ) -> None:
         """Record that *path* holds the chart, or with None the whole report, in *format*."""
-        async with self._database.write() as connection:
-            await analyses.save_rendering(connection, analysis_id, chart_key, format, str(path))
+        await self._database.write(
+            analyses.save_rendering, analysis_id, chart_key, format, str(path)
+        )
 
     async def renderings(self, channel_id: str) -> list[StoredRendering]:
         """Give the files made for the channel, the newest first."""
-        async with self._database.read() as connection:
-            return await analyses.renderings(connection, channel_id)
+        return await self._database.read(analyses.renderings, channel_id)
 
     async def report_path(self, channel_id: str) -> str | None:
         """Give where the channel's newest HTML report lies, or None."""
@@ -191,10 +174,9 @@ class ChannelStore:
         self, key: str, channel_id: str, kind: str, title: str, body: str
     ) -> bool:
         """Record what is to be told, once per *key*; True if it was not recorded before."""
-        async with self._database.write() as connection:
-            return await notifications.record_notification(
-                connection, key, channel_id, kind=kind, title=title, body=body
-            )
+        return await self._database.write(
+            notifications.record_notification, key, channel_id, kind=kind, title=title, body=body
+        )
 
     async def mark_notified(self, key: str, delivered_at: datetime) -> None:
         """
@@ -203,15 +185,12 @@ class ChannelStore:
         Raises:
             NotStoredError: No such notification was recorded.
         """
-        async with self._database.write() as connection:
-            await notifications.mark_notified(connection, key, delivered_at)
+        await self._database.write(notifications.mark_notified, key, delivered_at)
 
     async def notification(self, key: str) -> StoredNotification | None:
         """Give the notification, or None."""
-        async with self._database.read() as connection:
-            return await notifications.notification(connection, key)
+        return await self._database.read(notifications.notification, key)
 
     async def counts(self, channel_ids: Sequence[str]) -> dict[str, ChannelCounts]:
         """Count what is stored of each of *channel_ids*, zeros for an unknown one."""
-        async with self._database.read() as connection:
-            return await counts.counts(connection, channel_ids)
+        return await self._database.read(counts.counts, channel_ids)

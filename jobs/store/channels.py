@@ -22,17 +22,18 @@ async def save_channel(connection: AsyncConnection, channel: ChannelRecord) -> N
     await upsert(connection, ChannelRow, [asdict(channel)])
 
 
-async def save_sources(
-    connection: AsyncConnection, channel_id: str, sources: Sequence[SourceRef]
+async def register(
+    connection: AsyncConnection, channel: ChannelRecord, sources: Sequence[SourceRef]
 ) -> None:
-    """Add those of *sources* that are new, after those that are known."""
-    known = await sources_of(connection, channel_id)
+    """Save *channel*, and add those of *sources* that are new after those that are known."""
+    await save_channel(connection, channel)
+    known = await sources_of(connection, channel.id)
     new = [source for source in dict.fromkeys(sources) if source not in known]
     if new:
         await connection.execute(
             insert(SourceRow),
             [
-                {"channel_id": channel_id, "position": position, **asdict(source)}
+                {"channel_id": channel.id, "position": position, **asdict(source)}
                 for position, source in enumerate(new, start=len(known))
             ],
         )

@@ -9,30 +9,40 @@ Choices for SQLite, each made on every connection:
   no job waits for the disk;
 - `BEGIN IMMEDIATE` for what writes: the lock is taken at the start, where SQLite can wait for
   it, never halfway, where it cannot. Within a process writers queue before that, in order;
-- foreign keys are checked.
+- foreign keys are checked;
+- a transaction is not cancelled halfway but at its end, an instant later. aiosqlite does not
+  survive it: a connection that is closed while its thread still works stays open, with its lock,
+  and whoever waits for it to close waits for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import URL, event
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError, StatementError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from jobs.store.errors import NotStoredError, StoreError
 from jobs.store.types import to_json
 from jobs.store.url import DatabaseUrl, PostgresServer, SqliteFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Coroutine, Iterator
 
     import asyncpg
     from sqlalchemy import Connection
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# What is done in a transaction: it gets the connection, and whatever else it asks for.
+Work: TypeAlias = Callable[Concatenate[AsyncConnection, P], Awaitable[T]]
 
 # How long a writer waits for one of another process.
 BUSY_TIMEOUT_S = 30
@@ -63,6 +73,7 @@ class Database:
     def __init__(self, url: DatabaseUrl) -> None:
         self.where = url.where
         self._engine = _sqlite(url) if isinstance(url, SqliteFile) else _postgres(url)
+        self._to_its_end = isinstance(url, SqliteFile)
         self._one_writer: AbstractAsyncContextManager[Any]
         if isinstance(url, SqliteFile):
             self._one_writer = asyncio.Lock()
@@ -74,23 +85,39 @@ class Database:
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
             self._writer = self._engine
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Give a transaction that sees one state of the database from beginning to end."""
-        with _told_plainly(self.where):
-            async with self._reader.begin() as connection:
-                yield connection
+    async def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do *work* in a transaction that sees one state of the database all the time."""
+        return await self._run(_transaction(self._reader, work, *args, **kwargs))
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Give a transaction that is written whole when the block ends well, else not at all."""
-        with _told_plainly(self.where):
-            async with self._one_writer, self._writer.begin() as connection:
-                yield connection
+    async def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do *work* in a transaction that is written whole if it returns, else not at all."""
+        async with self._one_writer:
+            return await self._run(_transaction(self._writer, work, *args, **kwargs))
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._engine.dispose()
+        await self._run(self._engine.dispose())
+
+    async def _run(self, transaction: Coroutine[Any, Any, T]) -> T:
+        with _told_plainly(self.where):
+            if self._to_its_end:
+                return await _ToItsEnd(transaction, loop=asyncio.get_running_loop())
+            return await transaction
+
+
+class _ToItsEnd(asyncio.Task[T]):
+    """A task that does not take a cancellation; who awaits it is cancelled when it is done."""
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        del msg
+        return False
+
+
+async def _transaction(
+    engine: AsyncEngine, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs
+) -> T:
+    async with engine.begin() as connection:
+        return await work(connection, *args, **kwargs)
 
 
 def _sqlite(file: SqliteFile) -> AsyncEngine:

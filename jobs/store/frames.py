@@ -8,6 +8,8 @@ import polars as pl
 from sqlalchemy import select
 
 from jobs.channel_data import DAILY, ITEM_SNAPSHOTS, ITEMS, UTC_TIME, ChannelData
+from jobs.store.channels import channels
+from jobs.store.errors import NotStoredError
 from jobs.store.models import ChannelSnapshotRow, ItemRow, ItemSnapshotRow
 from jobs.store.types import epoch_us
 
@@ -21,8 +23,14 @@ _COUNTERS: Final = ("views", "likes", "comments")
 _TOLD: Final = ("item_id", "title", "published_at", "duration_s", "category")
 
 
-async def load(connection: AsyncConnection, channel: ChannelRecord) -> ChannelData:
-    """Give all that is stored of *channel*; order and types as `ChannelData` promises."""
+async def load(connection: AsyncConnection, channel_id: str) -> ChannelData:
+    """Give all that is stored of the channel; order and types as `ChannelData` promises."""
+    for channel in await channels(connection, channel_id):
+        return await _load(connection, channel)
+    raise NotStoredError(f"channel {channel_id}", "it is not in the store", "sync it first")
+
+
+async def _load(connection: AsyncConnection, channel: ChannelRecord) -> ChannelData:
     daily = await _frame(connection, ChannelSnapshotRow, channel.id, DAILY)
     items = await _frame(
         connection, ItemRow, channel.id, pl.Schema({name: ITEMS[name] for name in _TOLD})

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobs.store.engine import Database
 from jobs.store.errors import StoreError
@@ -64,8 +65,7 @@ async def check(database: Database, url: DatabaseUrl) -> None:
     if isinstance(url, SqliteFile) and not url.path.is_file():
         # Opening it would make an empty file.
         raise StoreError(url.where, "there is no such file", "create its tables first")
-    async with database.read() as connection:
-        found = await connection.run_sync(_revision)
+    found = await database.read(AsyncConnection.run_sync, _revision)
     if found is None:
         raise StoreError(url.where, "it has no tables of this program", "create them first")
     if found < REVISION:
@@ -87,13 +87,16 @@ def _run(url: DatabaseUrl, change: Callable[[Connection], None]) -> None:
 
 async def _change(database: Database, change: Callable[[Connection], None]) -> None:
     try:
-        async with database.write() as connection:
-            if connection.dialect.name == "postgresql":
-                # SQLite's writers exclude each other anyway.
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-            await connection.run_sync(change)
+        await database.write(AsyncConnection.run_sync, _alone, change)
     finally:
         await database.close()
+
+
+def _alone(connection: Connection, change: Callable[[Connection], None]) -> None:
+    if connection.dialect.name == "postgresql":
+        # SQLite's writers exclude each other anyway.
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+    change(connection)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -17,7 +17,7 @@ from runner.codec import decode_job
 from runner.errors import ArgumentsError, CodecError, ConfigurationError
 
 if TYPE_CHECKING:
-    import pathlib
+    import pathlib  # noqa: TC004 -- the mistake that is tested
 
 
 class Window(BaseModel):
@@ -65,6 +65,7 @@ async def tidy(ctx: Context, /, *names: str, **options: int) -> None:
 @job(queue="default")
 async def take(
     ctx: Context,
+    *,
     window: Window,
     at: datetime,
     point: Point,

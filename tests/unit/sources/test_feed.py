@@ -186,7 +186,7 @@ def test_entries_with_one_id_count_once() -> None:
 
 @pytest.mark.parametrize(
     ("duration", "duration_s"),
-    [("3581", 3581), ("05:09", 309), ("1:09:50", 4190), ("N/A", None), ("", None)],
+    [("3581", 3581), ("0", None), ("05:09", 309), ("1:09:50", 4190), ("N/A", None), ("", None)],
 )
 def test_podcast_durations_come_in_three_forms(duration: str, duration_s: int | None) -> None:
     """Seconds, MM:SS and HH:MM:SS are read; anything else is unknown and harmless."""

@@ -86,6 +86,12 @@ def test_facts_may_be_missing() -> None:
     assert reading.item_snapshots == [ItemSnapshot("v", FIRST, views=5)]
 
 
+def test_a_duration_of_zero_is_unknown() -> None:
+    """A stream that has not ended has no length yet."""
+    (item,) = read(row(duration_iso8601="P0D")).read(CHANNEL).items
+    assert item.duration_s is None
+
+
 @pytest.mark.parametrize(
     ("cells", "reason"),
     [

@@ -14,6 +14,8 @@ from jobs.store.url import parse_url
 from tests.unit.store.samples import reading
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from jobs.store import ChannelStore
 
 ROOT = Path(jobs.store.__file__).parents[2]
@@ -77,19 +79,24 @@ async def test_processes_share_a_database(database_url: str) -> None:
 
 async def test_readers_do_not_wait_for_a_writer(database_url: str) -> None:
     """While a transaction is open others read, and see nothing of it before it ends."""
-    database = Database(parse_url(database_url))
-    async with open_store(database_url) as store, database.write() as connection:
+
+    async def write(connection: AsyncConnection, store: ChannelStore) -> None:
         await connection.exec_driver_sql(
             "INSERT INTO channels (id, title, platform, generated) VALUES ('x', 't', 'other', '0')"
         )
         async with asyncio.timeout(5):
             assert await store.channels() == []
+
+    database = Database(parse_url(database_url))
+    async with open_store(database_url) as store:
+        await database.write(write, store)
+        assert [channel.id for channel in await store.channels()] == ["x"]
     await database.close()
 
 
 async def test_cancelled_save_leaves_nothing_and_blocks_nobody(store: ChannelStore) -> None:
     """A sync that is cancelled at any moment is undone, and the next one goes through."""
-    for turns in range(0, 40, 3):
+    for turns in range(40):
         saving = asyncio.create_task(store.save_readings([reading("UC0", items=200)]))
         for _ in range(turns):
             await asyncio.sleep(0)

@@ -1,0 +1,156 @@
+"""Ours, with everything on that a user has by default."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from protocol import (
+    Meter,
+    Request,
+    StartTimes,
+    about,
+    count_calls,
+    enqueue_in_bulk,
+    enqueue_in_tasks,
+    ping,
+    read_request,
+)
+from runner import Context, WorkerSettings, connect, job, use
+from runner.codec import decode_job
+from runner.event_loop import new_event_loop
+from runner.fleet import Fleet
+from runner.logs import configure_logging
+from runner.scripts import ENQUEUE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUEUE = "bench"
+
+
+@job(queue=QUEUE)
+async def touch(ctx: Context, channel_id: str, position: int) -> None:  # noqa: ARG001 -- a job's
+    """Do nothing but count."""
+    on_job(position)
+
+
+on_job: Callable[[int], None]
+
+
+def settings_class(request: Request) -> type[WorkerSettings]:
+    """A settings class as a user writes it; nothing is switched off."""
+
+    class BenchWorker(WorkerSettings):
+        queue = QUEUE
+        jobs = (touch,)
+        redis = request.url
+        concurrency = request.concurrency
+        prepare = staticmethod(functools.partial(configure_logging, level=request.level))
+
+    return BenchWorker
+
+
+async def work(request: Request) -> None:
+    """Run one worker, as the `pipeline worker` command does."""
+    fleet = Fleet([settings_class(request).worker()])
+    if request.ready:
+        Path(request.ready).touch()
+    await fleet.run()
+
+
+async def work_as_default() -> None:
+    """Run the project's own default worker, heavy jobs and all."""
+    from settings import DefaultWorker
+
+    await Fleet([DefaultWorker.worker()]).run()
+
+
+async def client(request: Request) -> None:
+    """Enqueue as a service does."""
+    queue_client = connect(request.url)
+    use(queue_client)
+    await queue_client.ping()
+    match request.command:
+        case "enqueue":
+            await enqueue_in_tasks(
+                request, lambda channel_id, n: touch.enqueue(channel_id=channel_id, position=n)
+            )
+        case "enqueue-bulk":
+            await enqueue_in_bulk(
+                request,
+                lambda calls: touch.enqueue_many(
+                    [{"channel_id": channel_id, "position": n} for channel_id, n in calls]
+                ),
+            )
+        case "ping":
+            await ping(
+                request, lambda channel_id, n: touch.enqueue(channel_id=channel_id, position=n)
+            )
+        case "fill":
+            await fill(request)
+    await queue_client.aclose()
+
+
+_FILL = """
+-- The layout of enqueue.lua for KEYS[1], written a thousand times faster than one could enqueue.
+for n = tonumber(ARGV[1]), tonumber(ARGV[2]) do
+  local id = string.format('%032x', n)
+  redis.call('SET', 'arq:job:' .. id, (string.gsub(ARGV[3], '424242', tostring(n), 1)))
+  redis.call('ZADD', KEYS[1], string.format('%.4f', tonumber(ARGV[4]) + n * 0.00025), id)
+end
+"""
+_DAY_MS = 86_400_000
+
+
+async def fill(request: Request) -> None:
+    """A backlog of `jobs` that are due, and of `scheduled` ones due in a year."""
+    redis = connect(request.url)
+    handle = await touch.enqueue(channel_id="UC0000000000000000000000", position=424_242)
+    body: bytes = await redis.get(f"arq:job:{handle.id}")
+    decode_job(body)  # It is what a worker reads, or this raises.
+    await redis.flushall()
+    now_ms = (await redis.time())[0] * 1000
+    parts = [(request.jobs, now_ms - _DAY_MS), (request.scheduled, now_ms + 365 * _DAY_MS)]
+    script = redis.register_script(_FILL)
+    done = 0
+    for count, due_ms in parts:
+        for first in range(done, done + count, 20_000):
+            last = min(first + 20_000, done + count) - 1
+            await script(keys=[f"arq:queue:{QUEUE}"], args=[first, last, body, due_ms])
+        done += count
+    await redis.script_load(ENQUEUE)
+    await redis.aclose()
+    request.answer(jobs=done)
+
+
+def main() -> None:
+    """Do what is asked."""
+    global on_job  # noqa: PLW0603 -- the job is a module's function, and its meter comes later
+    request = read_request()
+    with asyncio.Runner(loop_factory=new_event_loop) as loop:
+        match request.command:
+            case "about":
+                about(request, "channel-pipeline", "redis", "hiredis", "uvloop", "structlog")
+            case "drain":
+                meter = Meter(request)
+                on_job = lambda _position: meter.count()  # noqa: E731 -- bound late, called often
+                if request.count_calls:
+                    count_calls(meter)
+                loop.run(work(request))
+            case "serve":
+                on_job = StartTimes(request).note
+                loop.run(work(request))
+            case "serve-default":
+                os.environ["REDIS_URL"] = request.url
+                loop.run(work_as_default())
+            case _:
+                loop.run(client(request))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

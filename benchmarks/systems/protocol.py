@@ -1,0 +1,187 @@
+"""
+What every system's script has in common: what it is asked, and how it answers.
+
+A script is started as a process of its own, with its request as JSON in its first argument, and
+writes its answer as JSON into the file that the request names. This file runs in the environments
+of all Python systems, so it needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+TASKS = 32
+"""Tasks (or threads) that enqueue at a time, each awaiting one job before the next."""
+
+BULK = 1000
+"""Jobs in one bulk call."""
+
+CHANNEL_IDS = [f"UC{(7919 * n) ** 5 % 36**22:022d}"[:24] for n in range(100)]
+"""The same 24 characters' worth of channel id that the real jobs take."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    What a script is to do.
+
+    command: about, enqueue, enqueue-bulk, drain, serve, ping, fill.
+    jobs: how many. concurrency: of the worker. level: of its log.
+    pauses_s: for `ping`, the pause before each job. count_calls: count round trips to Redis.
+    ready: the file that a worker that serves creates when it is about to run.
+    """
+
+    command: str
+    url: str = ""
+    out: str = ""
+    jobs: int = 0
+    concurrency: int = 10
+    level: str = "WARNING"
+    pauses_s: Sequence[float] = ()
+    count_calls: bool = False
+    ready: str = ""
+    scheduled: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def answer(self, **fields: Any) -> None:
+        """Write the answer, whole or not at all."""
+        part = Path(self.out + ".part")
+        part.write_text(json.dumps(fields))
+        part.replace(self.out)
+
+
+def read_request() -> Request:
+    """The request that this process was started with."""
+    return Request(**json.loads(sys.argv[1]))
+
+
+def about(request: Request, *packages: str) -> None:
+    """Answer with the versions of *packages*; that they import has been shown by now."""
+    request.answer(version=", ".join(f"{name} {version(name)}" for name in packages))
+
+
+def arguments(positions: Sequence[int] | range) -> Iterator[tuple[str, int]]:
+    """A channel id and an int for each job: the arguments of all systems."""
+    for position in positions:
+        yield CHANNEL_IDS[position % len(CHANNEL_IDS)], position
+
+
+class Meter:
+    """
+    Counts jobs inside the job itself, and ends the process with the last one.
+
+    The time is that from the start of the first job to the last one's.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._left = request.jobs
+        self._first: float | None = None
+        self.calls = 0
+        self._calls_before = 0
+
+    def count(self) -> None:
+        """Called by every job, as all that it does."""
+        self._left -= 1
+        if self._first is None:
+            self._first = time.perf_counter()
+            self._calls_before = self.calls
+        if self._left == 0:
+            self._end(time.perf_counter() - self._first)
+
+    def _end(self, seconds: float) -> None:
+        calls = self.calls - self._calls_before
+        self._request.answer(jobs=self._request.jobs, seconds=seconds, calls=calls)
+        # What comes after the last job is not measured, and some workers are slow to leave.
+        os._exit(0)
+
+
+class ThreadMeter(Meter):
+    """The same for jobs that run in threads."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        self._lock = threading.Lock()
+
+    def count(self) -> None:
+        """As `Meter.count`, under a lock."""
+        with self._lock:
+            super().count()
+
+
+class StartTimes:
+    """When each job's coroutine started, by a clock that all processes of the machine share."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._started: dict[int, float] = {}
+
+    def note(self, position: int) -> None:
+        """Called by each job; the last one answers, and ends the process."""
+        self._started[position] = time.monotonic()
+        if len(self._started) == self._request.jobs:
+            self._request.answer(started=[self._started[n] for n in range(self._request.jobs)])
+            os._exit(0)
+
+
+def count_calls(meter: Meter) -> None:
+    """Let *meter* count what goes out to Redis: one write, then one answer awaited."""
+    from redis.asyncio.connection import AbstractConnection
+
+    send = AbstractConnection.send_packed_command
+
+    def counted(*args: Any, **kwargs: Any) -> Awaitable[None]:
+        meter.calls += 1
+        return send(*args, **kwargs)
+
+    AbstractConnection.send_packed_command = counted  # type: ignore[method-assign,assignment]
+
+
+async def enqueue_in_tasks(
+    request: Request, enqueue: Callable[[str, int], Awaitable[object]]
+) -> None:
+    """Enqueue by 32 tasks, each awaiting one job at a time, and answer with the time it took."""
+    positions = itertools.count()
+
+    async def one_by_one() -> None:
+        while (position := next(positions)) < request.jobs:
+            await enqueue(CHANNEL_IDS[position % len(CHANNEL_IDS)], position)
+
+    started = time.perf_counter()
+    await asyncio.gather(*[one_by_one() for _ in range(TASKS)])
+    request.answer(jobs=request.jobs, seconds=time.perf_counter() - started)
+
+
+async def enqueue_in_bulk(
+    request: Request, enqueue_many: Callable[[list[tuple[str, int]]], Awaitable[object]]
+) -> None:
+    """Enqueue by the system's own bulk call, and answer with the time it took."""
+    started = time.perf_counter()
+    for first in range(0, request.jobs, BULK):
+        positions = range(first, min(first + BULK, request.jobs))
+        await enqueue_many(list(arguments(positions)))
+    request.answer(jobs=request.jobs, seconds=time.perf_counter() - started)
+
+
+async def ping(request: Request, enqueue: Callable[[str, int], Awaitable[object]]) -> None:
+    """Enqueue one job after each pause, and answer with when each call began and returned."""
+    called, returned = [], []
+    for position, pause_s in enumerate(request.pauses_s):
+        await asyncio.sleep(pause_s)
+        called.append(time.monotonic())
+        await enqueue(CHANNEL_IDS[position % len(CHANNEL_IDS)], position)
+        returned.append(time.monotonic())
+    request.answer(called=called, returned=returned)

@@ -1,0 +1,236 @@
+"""
+What an analysis says, in sentences: what changed, why it matters, what could not be told.
+
+Every number comes with what it rests on. Where nothing is clear, the sentence says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from jobs.analysis.wording import (
+    change,
+    counted,
+    day,
+    noun,
+    number,
+    period,
+    short,
+    signed,
+    times,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobs.analysis import ChannelAnalysis
+    from jobs.analysis.cadence import Cadence, Rhythm
+    from jobs.analysis.growth import SubscriberGrowth, ViewGrowth, WeekChange
+    from jobs.analysis.items import RankedItem
+
+RHYTHMS: Final[dict[Rhythm, str]] = {
+    "like clockwork": "like clockwork",
+    "regular": "at regular intervals",
+    "irregular": "at irregular intervals",
+    "in bursts": "in bursts",
+}
+
+_QUIET_GAPS = 3
+_QUIET_DAYS = 7
+_RECENT_DAYS = 30
+_FEW_HITS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """One number at the top of a report: its name, its value, what to know about it."""
+
+    label: str
+    value: str
+    note: str
+
+
+def covered(analysis: ChannelAnalysis) -> str:
+    """Return in one line which days and how much the analysis covers."""
+    found = analysis.coverage
+    if not found.present:
+        return found.reason
+    parts = [period(found.first_at.date(), found.last_at.date())]
+    if found.days_observed:
+        parts.append(f"{counted(found.days_observed, 'day')} of channel counters")
+    if found.items_listed:
+        parts.append(counted(found.items_listed, noun(analysis.platform)))
+    return " · ".join(parts)
+
+
+def key_figures(analysis: ChannelAnalysis) -> list[KeyFigure]:
+    """Return the numbers to see first, at most four."""
+    return list(_key_figures(analysis))[:4]
+
+
+def what_changed(analysis: ChannelAnalysis) -> list[str]:
+    """Return what is different from before, the most important first."""
+    return list(_what_changed(analysis))
+
+
+def why_it_matters(analysis: ChannelAnalysis) -> list[str]:
+    """Return what the state of the channel means for the days to come."""
+    return list(_why_it_matters(analysis))
+
+
+def not_told(analysis: ChannelAnalysis) -> list[str]:
+    """Return the reasons of all sections that are missing, each once."""
+    growth, engagement = analysis.growth, analysis.engagement
+    sections = [
+        growth,
+        *((growth.views, growth.subscribers) if growth.present else ()),
+        *((growth.views.week,) if growth.present and growth.views.present else ()),
+        analysis.forecast,
+        analysis.items,
+        analysis.cadence,
+        engagement,
+        *((engagement.likes, engagement.comments) if engagement.present else ()),
+    ]
+    reasons = [section.reason for section in sections if not section.present]
+    return list(dict.fromkeys(reasons))
+
+
+def subscriber_change(found: SubscriberGrowth) -> str:
+    """Return the change as “+7,123”, or as far as a rounded counter tells: “+6,000 to +8,000”."""
+    if found.resolution == 1:
+        return signed(found.change)
+    # The bounds themselves are out of reach; round numbers one off read better.
+    return f"{signed(found.low - 1)} to {signed(found.high + 1)}"
+
+
+def subscriber_days(found: SubscriberGrowth) -> str:
+    """Return the time between the first and the last reading, in days."""
+    return counted(max(1, round((found.last_at - found.first_at).total_seconds() / 86_400)), "day")
+
+
+def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
+    growth, items = analysis.growth, analysis.items
+    thing = noun(analysis.platform)
+    if growth.present and growth.views.present:
+        yield _views_figure(growth.views)
+    if growth.present and growth.subscribers.present:
+        found = growth.subscribers
+        note = f"{subscriber_change(found)} in {subscriber_days(found)}"
+        yield KeyFigure("Subscribers", short(found.last), note)
+    if items.present and not (growth.present and growth.views.present):
+        known = "" if items.counted == items.listed else f" with known views of {items.listed:,}"
+        note = f"of {counted(items.counted, thing)}{known}"
+        yield KeyFigure("Views", short(items.views), note)
+    if analysis.cadence.present:
+        rate, rhythm = number(analysis.cadence.per_week), RHYTHMS[analysis.cadence.rhythm]
+        yield KeyFigure(f"{thing.capitalize()}s a week", rate, rhythm)
+    if analysis.engagement.present and analysis.engagement.likes.present:
+        likes = analysis.engagement.likes
+        note = f"half of them {number(likes.lower_quartile)} to {number(likes.upper_quartile)}"
+        yield KeyFigure("Likes per 1,000 views", number(likes.median), note)
+    if analysis.coverage.present and analysis.coverage.items_listed:
+        listed, all_of_them = analysis.coverage.items_listed, analysis.coverage.items_counted
+        note = f"of {all_of_them:,} on the channel" if all_of_them else "listed by the source"
+        yield KeyFigure(f"{thing.capitalize()}s", f"{listed:,}", note)
+
+
+def _views_figure(views: ViewGrowth) -> KeyFigure:
+    week = views.week
+    if not week.present:
+        note = f"median of {counted(views.days, 'day')}"
+        return KeyFigure("Views a day", short(views.median), note)
+    note = (
+        "last 7 days; no clear change"
+        if week.direction == "unclear"
+        else f"last 7 days, {change(week.ratio)} on the 7 before"
+    )
+    return KeyFigure("Views a day", short(week.last_mean), note)
+
+
+def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
+    growth = analysis.growth
+    if growth.present and growth.views.present and growth.views.week.present:
+        yield _week_sentence(growth.views.week)
+    if growth.present and growth.subscribers.present:
+        yield _subscriber_sentence(growth.subscribers)
+    if analysis.cadence.present and _quiet(analysis.cadence):
+        found = analysis.cadence
+        yield (
+            f"Nothing was published for {number(round(found.silent_days))} days up to "
+            f"{day(found.as_of.date())}; the usual pause is {_days(found.median_gap_days)}."
+        )
+    if analysis.items.present:
+        fresh = filter(_fresh, analysis.items.standouts)
+        yield from (f"{_standout(item)}." for item in islice(fresh, 1))
+
+
+def _week_sentence(week: WeekChange) -> str:
+    interval = f"{week.level:.0%} interval {change(week.low)} to {change(week.high)}"
+    level = f"{short(week.last_mean)} a day in the 7 days up to {day(week.last_day)}"
+    if week.direction == "unclear":
+        return (
+            f"Views show no clear change: {level}, {change(week.ratio)} on the 7 days before, "
+            f"which may be chance ({interval})."
+        )
+    verb = "rose" if week.direction == "up" else "fell"
+    return f"Views {verb} to {level}, {change(week.ratio)} on the 7 days before ({interval})."
+
+
+def _subscriber_sentence(found: SubscriberGrowth) -> str:
+    over = f"in {subscriber_days(found)}"
+    if found.direction == "unclear":
+        if found.resolution == 1:
+            return f"Subscribers are where they were: {number(found.last)}, no change {over}."
+        return (
+            f"Subscribers show no change {over} that the counter, rounded to "
+            f"{number(found.resolution)}, could tell: about {short(found.last)}."
+        )
+    verb = "grew" if found.direction == "up" else "fell"
+    extent = subscriber_change(found)
+    rounded = "" if found.resolution == 1 else f" (the source rounds to {number(found.resolution)})"
+    return f"Subscribers {verb} to {short(found.last)}: {extent} {over}{rounded}."
+
+
+def _fresh(item: RankedItem) -> bool:
+    return item.age_days is not None and item.age_days <= _RECENT_DAYS
+
+
+def _standout(item: RankedItem) -> str:
+    when = "" if item.published_at is None else f" ({day(item.published_at.date())})"
+    return f"“{item.title}”{when} reached {times(item.ratio or 0)} the views usual here at its age"
+
+
+def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
+    things = f"{noun(analysis.platform)}s"
+    ahead, items = analysis.forecast, analysis.items
+    if ahead.present:
+        yield (
+            f"If nothing changes, the next 7 days bring about {short(ahead.week)} views "
+            f"({ahead.level:.0%} interval {short(ahead.week_low)} to {short(ahead.week_high)})."
+        )
+    if items.present and items.top_share is not None:
+        top = f"the {len(items.top)} most viewed of {items.counted:,} {things}"
+        if items.top_share >= _FEW_HITS:
+            yield f"The channel leans on few hits: {top} bring {items.top_share:.0%} of all views."
+        else:
+            yield f"Reach is spread widely: {top} bring only {items.top_share:.0%} of all views."
+    if items.present and items.standouts and not any(map(_fresh, items.standouts)):
+        yield f"{_standout(items.standouts[0])}: worth a look at what it did differently."
+    if analysis.cadence.present and not _quiet(analysis.cadence):
+        found = analysis.cadence
+        yield (
+            f"New {things} keep coming, about {number(found.per_week)} a week, "
+            f"{RHYTHMS[found.rhythm]}; the usual pause is {_days(found.median_gap_days)}."
+        )
+
+
+def _quiet(found: Cadence) -> bool:
+    return found.silent_days > max(_QUIET_DAYS, _QUIET_GAPS * found.median_gap_days)
+
+
+def _days(days: float) -> str:
+    if days < 1:
+        return f"{number(round(24 * days))} hours"
+    return "one day" if number(days) in {"1", "1.0"} else f"{number(days)} days"

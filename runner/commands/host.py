@@ -1,0 +1,59 @@
+"""What the commands that run workers need from the application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from runner.fleet import Fleet
+    from runner.health import HealthCheck
+
+
+class Workplace(Protocol):
+    """Redis answers, and all that jobs need is open."""
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Where things are, to be shown to a person: without passwords."""
+        ...
+
+    def fleet(self, queues: Sequence[str]) -> Fleet:
+        """One worker for each of *queues*, not yet started; signals are left to the caller."""
+        ...
+
+    def health_checks(self, queues: Sequence[str]) -> Sequence[HealthCheck]:
+        """What must hold for *queues* to be worked."""
+        ...
+
+
+class Host(Protocol):
+    """The application, as the commands see it."""
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """Every queue there is."""
+        ...
+
+    @property
+    def health_address(self) -> tuple[str, int | None]:
+        """Host and port for health pages, as configured; no port: not configured."""
+        ...
+
+    def configure_logs(self) -> None:
+        """Send log lines to standard error, as configured."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[Workplace]:
+        """
+        Start or reach everything, and close it at the end.
+
+        Raises whatever the application calls an expected error: one line, to be shown as it is.
+        """
+        ...
+
+    def look(self) -> AbstractAsyncContextManager[Sequence[HealthCheck]]:
+        """Give the health checks of everything, without starting or making anything."""
+        ...

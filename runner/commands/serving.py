@@ -1,0 +1,68 @@
+"""What `up` and `worker` share: a fleet at work, until signals stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.health import health_app, serve_health
+from runner.supervisor import answer_supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from runner.commands.host import Host, Workplace
+    from runner.fleet import Fleet
+
+
+async def serve(
+    host: Host,
+    queues: Sequence[str],
+    *,
+    health_port: int | None,
+    supervisor_line: int | None = None,
+) -> None:
+    """
+    Work *queues* in this process until SIGINT or SIGTERM; a second one stops at once.
+
+    health_port: where health pages are served; None for none. supervisor_line: the descriptor
+    of `answer_supervisor`, in a child of a supervisor.
+    """
+    async with host.open() as place, health_pages(host, place, queues, health_port) as pages:
+        fleet = place.fleet(queues)
+        async with fleet.stopped_by_signals(), asyncio.TaskGroup() as group:
+            beside = [group.create_task(_announce(fleet, {**place.places, **pages}))]
+            if supervisor_line is not None:
+                beside.append(group.create_task(answer_supervisor(supervisor_line, fleet)))
+            await fleet.run()
+            for task in beside:
+                task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def health_pages(
+    host: Host, place: Workplace, queues: Sequence[str], port: int | None
+) -> AsyncIterator[Mapping[str, str]]:
+    """Serve health pages on *port* for the block, if there is one; gives where, to be shown."""
+    if port is None:
+        yield {}
+        return
+    address, _ = host.health_address
+    async with serve_health(health_app(place.health_checks(queues)), address, port) as served:
+        yield {"Health": f"{served}/healthz"}
+
+
+def show(places: Mapping[str, str], heading: str) -> None:
+    """Print what is where to standard output."""
+    width = max(len(name) for name in places)
+    lines = [f"  {name:<{width}}  {place}" for name, place in places.items()]
+    click.echo("\n".join([heading, *lines, "Ctrl-C stops it."]))
+
+
+async def _announce(fleet: Fleet, places: Mapping[str, str]) -> None:
+    await fleet.ready()
+    slots = ", ".join(f"{w.options.queue} {w.max_jobs}" for w in fleet.workers)
+    show(places, f"Working, with jobs at a time: {slots}")

@@ -1,0 +1,98 @@
+"""`pipeline worker QUEUE…`: workers for some queues, in one process or several."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.commands.plainly import run_async
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.commands.host import Host
+
+
+@click.command
+@click.argument("queues", metavar="QUEUE…", nargs=-1)
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Run N processes and keep them alive; SIGHUP replaces them one after the other.",
+)
+@click.option(
+    "--memory-limit-mb",
+    type=click.IntRange(1),
+    metavar="MIB",
+    help="With --processes: replace a process that has grown beyond this.",
+)
+@click.option(
+    "--health-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Serve /livez, /readyz and /healthz here; 0 takes a free port.",
+)
+@click.option("--supervised", type=int, hidden=True)
+@click.pass_obj
+def worker(
+    host: Host,
+    queues: tuple[str, ...],
+    processes: int,
+    memory_limit_mb: int | None,
+    health_port: int | None,
+    supervised: int | None,
+) -> None:
+    """Run workers for one or more QUEUEs, until Ctrl-C or SIGTERM."""
+    chosen = _known(host, queues)
+    host.configure_logs()
+    if supervised is not None:
+        from runner.commands.serving import serve
+
+        run_async(serve(host, chosen, health_port=None, supervisor_line=supervised))
+        return
+    port = host.health_address[1] if health_port is None else health_port
+    if processes == 1 and memory_limit_mb is None:
+        from runner.commands.serving import serve
+
+        run_async(serve(host, chosen, health_port=port))
+    else:
+        run_async(_supervise(host, chosen, processes, memory_limit_mb, port))
+
+
+async def _supervise(
+    host: Host,
+    queues: Sequence[str],
+    processes: int,
+    memory_limit_mb: int | None,
+    health_port: int | None,
+) -> None:
+    """Here all is opened too: what is wrong shows once, and a private Redis outlives children."""
+    from runner.commands.serving import health_pages, show
+    from runner.supervisor import Supervisor
+
+    async with host.open() as place, health_pages(host, place, queues, health_port) as pages:
+        show(
+            {**place.places, **pages},
+            f"Working in {processes} processes: {', '.join(queues)}",
+        )
+        await Supervisor(
+            # As this process was started, so are its children.
+            [sys.executable, *sys.orig_argv[1:]],
+            processes=processes,
+            memory_limit_mb=memory_limit_mb,
+        ).run()
+
+
+def _known(host: Host, queues: tuple[str, ...]) -> list[str]:
+    known = ", ".join(host.queues)
+    if not queues:
+        raise click.UsageError(f"Name one or more queues: {known}.")
+    for queue in queues:
+        if queue not in host.queues:
+            raise click.UsageError(f"There is no queue {queue!r}; there are {known}.")
+    return list(dict.fromkeys(queues))

@@ -1,0 +1,160 @@
+"""What the commands work with, put together from the configuration."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+
+from settings.environment import Settings, SettingsError, current
+from settings.queues import QUEUE_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from jobs.services import Services
+    from runner import Fleet, QueueClient
+    from runner.health import HealthCheck
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Redis answers, the database has its tables, and the services are open for all workers."""
+
+    settings: Settings
+    redis: QueueClient
+    services: Services
+
+    @property
+    def redis_is_private(self) -> bool:
+        """Whether Redis runs for this state directory alone."""
+        return self.settings.redis_url is None
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Where things are, to be shown to a person."""
+        from jobs.store.url import parse_url
+        from runner.connection import location
+        from settings.redis_location import redis_url
+
+        shown = location(redis_url(self.settings)).shown
+        return {
+            "Redis": f"private, {shown}" if self.redis_is_private else shown,
+            "Database": parse_url(self.settings.database).where,
+            "Reports": str(self.settings.reports_dir),
+        }
+
+    def fleet(self, queues: Sequence[str] = QUEUE_NAMES) -> Fleet:
+        """One worker for each of *queues*; they share the services of this process."""
+        from jobs.services import Services
+        from runner import Fleet
+        from settings.reporters import make_reporters
+        from settings.workers import WORKERS
+
+        @asynccontextmanager
+        async def shared() -> AsyncIterator[Mapping[type, object]]:
+            yield {Services: self.services}
+
+        return Fleet(
+            [
+                kind.worker(
+                    resources=shared,
+                    prepare=None,
+                    reporters=make_reporters(self.settings),
+                    handle_signals=False,
+                )
+                for kind in WORKERS
+                if kind.queue in queues
+            ]
+        )
+
+    def health_checks(self, queues: Sequence[str]) -> Sequence[HealthCheck]:
+        """What must hold for *queues* to be worked."""
+        from settings.health import health_checks
+
+        return health_checks(self.settings, self.redis, queues, self.services.store.ping)
+
+
+class Application:
+    """The host of all commands. The configuration is read when a command first asks for it."""
+
+    queues: Sequence[str] = QUEUE_NAMES
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration."""
+        return current()
+
+    @property
+    def health_address(self) -> tuple[str, int | None]:
+        """Host and port for health pages."""
+        return self.settings.health_host, self.settings.health_port
+
+    @property
+    def log_file(self) -> Path:
+        """Where `pipeline run` keeps its full log."""
+        return self.settings.home / "logs" / "run.log"
+
+    def configure_logs(self) -> None:
+        """Send log lines to standard error, as configured."""
+        from runner.logs import configure_logging
+
+        configure_logging(self.settings.log_format, self.settings.log_level)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Opened]:
+        """
+        Start or reach Redis and the database, and open the services.
+
+        Raises:
+            SettingsError: The state directory cannot be written, or Redis does not answer.
+            StoreError, PrivateRedisError, ConfigurationError: What their names say.
+        """
+        from runner.connection import connect
+        from settings.redis_location import running_redis
+        from settings.services import open_services
+        from settings.state_directory import make_home
+
+        make_home(self.settings)
+        async with running_redis(self.settings) as url:
+            client = connect(url)
+            try:
+                await _reach(client, url)
+                async with open_services(self.settings) as services:
+                    yield Opened(self.settings, client, services)
+            finally:
+                await client.aclose()
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Sequence[HealthCheck]]:
+        """Give the health checks of everything, without starting or making anything."""
+        from jobs.store import open_store
+        from runner.connection import connect
+        from settings.health import health_checks
+        from settings.redis_location import redis_url
+
+        async def ask_database() -> None:
+            async with open_store(self.settings.database) as store:
+                await store.ping()
+
+        client = connect(redis_url(self.settings))
+        try:
+            yield health_checks(self.settings, client, self.queues, ask_database)
+        finally:
+            await client.aclose()
+
+
+async def _reach(client: QueueClient, url: str) -> None:
+    """A worker would wait for Redis; a person at a terminal wants to know now."""
+    from runner.connection import location
+
+    try:
+        await client.ping()
+    except (RedisError, OSError) as error:
+        raise SettingsError(
+            f"Redis at {location(url).shown}: {error}; start it, correct REDIS_URL, "
+            "or unset REDIS_URL for a private one"
+        ) from None

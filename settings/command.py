@@ -1,0 +1,77 @@
+"""The `pipeline` command, put together from the runner's commands and those of the channels."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from jobs.commands.run import run
+from runner.commands.health import health
+from runner.commands.plainly import run_plainly
+from runner.commands.up import up
+from runner.commands.worker import worker
+from settings.application import Application
+from settings.environment import CONFIG_VARIABLE, use_config_file
+
+_EPILOG = "Settings are environment variables or keys of a TOML file: see the README."
+
+
+def _use_config_file(_: click.Context, __: click.Parameter, path: str | None) -> None:
+    if path is not None:
+        use_config_file(path)
+
+
+_COMMON = (
+    click.Option(
+        ["--config"],
+        metavar="FILE",
+        expose_value=False,
+        callback=_use_config_file,
+        help=f"Read settings from this TOML file ({CONFIG_VARIABLE}).",
+    ),
+    click.Option(
+        ["--debug"], is_flag=True, expose_value=False, help="Show where an error comes from."
+    ),
+)
+"""Taken before the command's name and after it: both are where people write them."""
+
+
+@click.group(epilog=_EPILOG)
+@click.version_option(version("channel-pipeline"), prog_name="pipeline")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Sync channels, analyse them, draw their charts, recommend what to do, tell people."""
+    context.obj = Application()
+
+
+for command in (run, up, worker, health):
+    command.params.extend(_COMMON)
+    cli.add_command(command)
+cli.params.extend(_COMMON)
+
+
+def main() -> None:
+    """Run the command that the process was started with, and exit with its status."""
+    sys.exit(run_plainly(cli, sys.argv[1:], name="pipeline", expected=_expected))
+
+
+def _expected() -> tuple[type[BaseException], ...]:
+    """What a person can mend: its message is shown as it is."""
+    from redis.exceptions import RedisError
+
+    from runner.errors import RunnerError
+
+    found: list[type[Any]] = [RunnerError, RedisError]
+    try:
+        from jobs.sources import SourceError
+        from jobs.store import StoreError
+    except ImportError:
+        return tuple(found)  # workers of other jobs need neither
+    return (*found, SourceError, StoreError)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Which Redis: the one of `REDIS_URL`, or a private one under the state directory."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from runner.private_redis import PrivateRedis
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from settings.environment import Settings
+
+
+def redis_url(settings: Settings) -> str:
+    """The address to use; a private Redis has it before it runs."""
+    return settings.redis_url or PrivateRedis(settings.home).url
+
+
+@asynccontextmanager
+async def running_redis(settings: Settings) -> AsyncIterator[str]:
+    """
+    Give the address, and keep the private Redis running for the block if it is that one.
+
+    Raises:
+        PrivateRedisError: It does not start.
+    """
+    if settings.redis_url:
+        yield settings.redis_url
+        return
+    async with PrivateRedis(settings.home) as private:
+        _held.add(private.url)
+        try:
+            yield private.url
+        finally:
+            _held.discard(private.url)
+
+
+def hold_redis(settings: Settings) -> None:
+    """
+    Keep the private Redis, if it is that one, running until this process ends.
+
+    For the `arq` command, which leaves no place for a block around its worker.
+
+    Raises:
+        PrivateRedisError: It does not start.
+    """
+    if settings.redis_url or redis_url(settings) in _held:
+        return
+    private = PrivateRedis(settings.home)
+    _in_a_thread(private, enter=True)
+    _held.add(private.url)
+    atexit.register(_in_a_thread, private, enter=False)
+
+
+_held: set[str] = set()
+
+
+def _in_a_thread(private: PrivateRedis, *, enter: bool) -> None:
+    """The worker's event loop runs in this one, and waits."""
+    failed: list[BaseException] = []
+
+    def call() -> None:
+        step = private.__aenter__() if enter else private.__aexit__(None, None, None)
+        try:
+            asyncio.run(step)
+        except BaseException as error:  # noqa: BLE001 -- raised again below
+            failed.append(error)
+
+    thread = threading.Thread(target=call, name="private redis")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]

@@ -1,0 +1,30 @@
+"""Who is told when a job fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.reporters.log import LogReporter
+
+if TYPE_CHECKING:
+    from runner.reporters import Reporter
+    from settings.environment import Settings
+
+
+def make_reporters(settings: Settings) -> tuple[Reporter, ...]:
+    """
+    The log, and what is configured beside it. Each worker closes its own.
+
+    Raises:
+        ConfigurationError: A DSN or URL is wrong, or the package that it needs is missing.
+    """
+    reporters: list[Reporter] = [LogReporter()]
+    if settings.sentry_dsn:
+        from runner.reporters.sentry import SentryReporter
+
+        reporters.append(SentryReporter(settings.sentry_dsn))
+    if settings.error_webhook_url:
+        from runner.reporters.webhook import WebhookReporter
+
+        reporters.append(WebhookReporter(settings.error_webhook_url))
+    return tuple(reporters)

@@ -1,0 +1,30 @@
+"""The state directory: made and tried before anything else is started."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import TYPE_CHECKING
+
+from settings.environment import SettingsError
+
+if TYPE_CHECKING:
+    from settings.environment import Settings
+
+
+def make_home(settings: Settings) -> None:
+    """
+    Make the state directory, if it is not there, and try to write into it.
+
+    Raises:
+        SettingsError: It cannot be made or written.
+    """
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.home) as probe:
+            # A full disk takes the file and refuses its bytes.
+            probe.write(b"\0" * 4096)
+    except OSError as error:
+        raise SettingsError(
+            f"state directory {settings.home}: cannot be written: {error.strerror or error}; "
+            "make it writable, or choose another with PIPELINE_HOME"
+        ) from None

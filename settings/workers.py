@@ -1,0 +1,107 @@
+"""
+The four workers, one for each queue.
+
+    arq settings.AnalyticsWorker        # or --burst, --check, --watch DIR
+    pipeline worker analytics
+"""
+
+from __future__ import annotations
+
+from jobs import (
+    analyze_channel,
+    notify,
+    recommend,
+    render_visualization,
+    run_analytics,
+    sync_channel,
+    visualize_data,
+)
+from runner import WorkerSettings
+from runner.logs import configure_logging
+from settings.environment import current
+from settings.queues import QUEUE_NAMES
+from settings.redis_location import hold_redis, redis_url
+from settings.reporters import make_reporters
+from settings.schedule import SCHEDULE
+from settings.services import resources
+
+_settings = current()
+
+
+def _prepare() -> None:
+    """What the `arq` command leaves to us before a worker connects."""
+    configure_logging(_settings.log_format, _settings.log_level)
+    hold_redis(_settings)
+
+
+class PipelineWorker(WorkerSettings):
+    """What all four share: where Redis is, the timings, the reporters, metrics, the services."""
+
+    redis = redis_url(_settings)
+    prepare = staticmethod(_prepare)
+    resources = staticmethod(resources)
+    reporters = make_reporters(_settings)
+    statsd = _settings.statsd
+    statsd_prefix = _settings.statsd_prefix
+    schedule = SCHEDULE
+    polled_queues = QUEUE_NAMES
+    poll_interval_s = _settings.scheduled_poll_interval_s
+
+    timeout_s = _settings.runner.timeout_s
+    keep_result_s = _settings.runner.keep_result_s
+    lease_s = _settings.runner.lease_s
+    heartbeat_s = _settings.runner.heartbeat_s
+    grace_s = _settings.runner.grace_s
+    abort_check_s = _settings.runner.abort_check_s
+    unknown_delay_s = _settings.runner.unknown_delay_s
+    idle_poll_s = _settings.runner.idle_poll_s
+    blocked_warn_s = _settings.runner.blocked_warn_s
+    blocked_limit_s = _settings.runner.blocked_limit_s
+    max_crashes = _settings.runner.max_crashes
+    offload_processes = _settings.runner.offload_processes
+    dead_max_jobs = _settings.runner.dead_max_jobs
+    dead_max_age_s = _settings.runner.dead_max_age_s
+
+
+class DefaultWorker(PipelineWorker):
+    """Syncs channels and renders reports."""
+
+    queue = "default"
+    jobs = (sync_channel, render_visualization)
+    concurrency = _settings.queues.default.worker_count
+    max_retries = _settings.queues.default.max_retries
+
+
+class AnalyticsWorker(PipelineWorker):
+    """Analyses channels and makes their charts."""
+
+    queue = "analytics"
+    jobs = (run_analytics, analyze_channel, visualize_data)
+    concurrency = _settings.queues.analytics.worker_count
+    max_retries = _settings.queues.analytics.max_retries
+
+
+class RecommendationsWorker(PipelineWorker):
+    """Says what to do next."""
+
+    queue = "recommendations"
+    jobs = (recommend,)
+    concurrency = _settings.queues.recommendations.worker_count
+    max_retries = _settings.queues.recommendations.max_retries
+
+
+class NotificationsWorker(PipelineWorker):
+    """Tells people."""
+
+    queue = "notifications"
+    jobs = (notify,)
+    concurrency = _settings.queues.notifications.worker_count
+    max_retries = _settings.queues.notifications.max_retries
+
+
+WORKERS: tuple[type[PipelineWorker], ...] = (
+    DefaultWorker,
+    AnalyticsWorker,
+    RecommendationsWorker,
+    NotificationsWorker,
+)

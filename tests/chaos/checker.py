@@ -1,0 +1,142 @@
+"""
+What must hold after a chaos run, from the ledger and from what stands in Redis. Pure.
+
+1. Nothing is lost: every job that was acknowledged at enqueue ran to its end or is dead, unless
+   an operator deleted it.
+2. Fenced: an outcome `Done` that Redis kept belongs to the last claim of its job.
+3. Crashes cost no attempt: an attempt's number is at most one more than the failures before it.
+4. A killed worker's jobs are claimed again within one lease and a poll, Redis being there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tests.chaos.ledger import Event
+
+
+@dataclass(slots=True)
+class Verdict:
+    """
+    The figures of a run; `problems` is empty if everything held.
+
+    duplicates: jobs that ran to their end more than once, as at-least-once delivery allows.
+    worst_recovery_s: longest time from a worker's SIGKILL to the next claim of a job it held,
+        without the time in which Redis was away.
+    """
+
+    acknowledged: int = 0
+    ended: int = 0
+    dead: int = 0
+    deleted: int = 0
+    duplicates: int = 0
+    lost: list[str] = field(default_factory=list)
+    unfenced: list[str] = field(default_factory=list)
+    overcharged: list[str] = field(default_factory=list)
+    recoveries: int = 0
+    worst_recovery_s: float = 0.0
+    late: list[str] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[str]:
+        """One line for each kind of promise that was broken."""
+        kinds = {
+            "lost": self.lost,
+            "settled by a worker whose lease was gone": self.unfenced,
+            "charged an attempt for a crash": self.overcharged,
+            "recovered late": self.late,
+        }
+        return [
+            f"{len(found)} {what}: {', '.join(found[:5])}" for what, found in kinds.items() if found
+        ]
+
+
+def check(events: Sequence[Event], dead: Iterable[str], *, within_s: float) -> Verdict:
+    """
+    Judge a run that has come to rest.
+
+    events: the whole ledger by time. dead: ids in the dead set. within_s: a lease and a poll, and
+    what a loaded machine may add to it.
+    """
+    by_kind: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        by_kind[event.kind].append(event)
+    dead_ids = set(dead)
+    ends = Counter(event.job_id for event in by_kind["ended"])
+    settled_ids = {e.job_id for e in by_kind["settled"] if e.detail == "Done"}
+    deleted = {event.job_id for event in by_kind["deleting"]}
+    acknowledged = {event.job_id for event in by_kind["acknowledged"]}
+    verdict = Verdict(
+        acknowledged=len(acknowledged),
+        ended=len(acknowledged & ends.keys()),
+        dead=len(acknowledged & dead_ids),
+        deleted=len(acknowledged & deleted),
+        duplicates=sum(count > 1 for count in ends.values()),
+    )
+    verdict.lost = sorted(acknowledged - ends.keys() - dead_ids - deleted)
+    # Redis's word alone is not enough: what it calls done must have ended in some process.
+    verdict.lost += sorted((settled_ids - ends.keys()) & acknowledged - set(verdict.lost))
+    verdict.unfenced = _unfenced(by_kind)
+    verdict.overcharged = _overcharged(events)
+    _judge_recovery(verdict, by_kind, within_s)
+    return verdict
+
+
+def _unfenced(by_kind: Mapping[str, Sequence[Event]]) -> list[str]:
+    last_claim = {event.job_id: event.token for event in by_kind["claimed"]}
+    return [
+        event.job_id
+        for event in by_kind["settled"]
+        if event.detail == "Done" and last_claim.get(event.job_id) != event.token
+    ]
+
+
+def _overcharged(events: Sequence[Event]) -> list[str]:
+    failures: Counter[str] = Counter()
+    found = []
+    for event in events:
+        if event.kind == "raised":
+            failures[event.job_id] += 1
+        elif event.kind == "began" and event.detail > failures[event.job_id] + 1:
+            found.append(event.job_id)
+    return found
+
+
+def _judge_recovery(
+    verdict: Verdict, by_kind: Mapping[str, Sequence[Event]], within_s: float
+) -> None:
+    claims: dict[str, list[Event]] = defaultdict(list)
+    for event in by_kind["claimed"]:
+        claims[event.job_id].append(event)
+    settled = {(event.job_id, event.token): event.at_s for event in by_kind["settled"]}
+    away = _spans(by_kind)
+    for killed in by_kind["killed"]:
+        for job_id, of_job in claims.items():
+            held = [c for c in of_job if c.pid == killed.detail and c.at_s <= killed.at_s]
+            if not held or settled.get((job_id, held[-1].token), killed.at_s + 1) <= killed.at_s:
+                continue
+            later = [c for c in of_job if c.at_s > killed.at_s]
+            if not later or settled.get((job_id, held[-1].token)):
+                continue
+            span = (killed.at_s, later[0].at_s)
+            taken_s = span[1] - span[0] - sum(_overlap(span, one) for one in away)
+            verdict.recoveries += 1
+            verdict.worst_recovery_s = max(verdict.worst_recovery_s, taken_s)
+            if taken_s > within_s:
+                verdict.late.append(f"{job_id} after {taken_s:.1f} s")
+
+
+def _spans(by_kind: Mapping[str, Sequence[Event]]) -> list[tuple[float, float]]:
+    """When jobs could not be claimed, by the nemesis's own doing."""
+    return [
+        (start.at_s, end.at_s) for start, end in zip(by_kind["away"], by_kind["back"], strict=False)
+    ]
+
+
+def _overlap(one: tuple[float, float], other: tuple[float, float]) -> float:
+    return max(0.0, min(one[1], other[1]) - max(one[0], other[0]))

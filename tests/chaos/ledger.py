@@ -1,0 +1,52 @@
+"""What happened, written down by many processes, each line at once and in one piece."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """
+    One line of the ledger, at Unix time *at_s*.
+
+    By the producer: `sent` and `acknowledged`. By workers: `claimed`, `began`, `raised`, `ended`
+    and `settled`. By the nemesis: `deleting`, `killed`, and `away`/`back` of Redis.
+    """
+
+    at_s: float
+    kind: str
+    job_id: str
+    token: str
+    pid: int
+    detail: Any
+
+
+class Ledger:
+    """Appends events to one file; any number of processes may do so."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def note(self, kind: str, job_id: str = "", *, token: str = "", detail: Any = None) -> None:
+        """Write one event. A killed process loses none that it has written."""
+        line = json.dumps([time.time(), kind, job_id, token, os.getpid(), detail])
+        os.write(self._descriptor, line.encode() + b"\n")
+
+    def close(self) -> None:
+        """Write no more."""
+        os.close(self._descriptor)
+
+
+def read(path: Path) -> list[Event]:
+    """Every event, in the order of time."""
+    with path.open() as lines:
+        events = [Event(*json.loads(line)) for line in lines]
+    return sorted(events, key=lambda event: event.at_s)

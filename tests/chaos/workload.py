@@ -1,0 +1,121 @@
+"""The jobs of a chaos run, and the worker that runs them and writes its deeds into the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner import Context, WorkerSettings, exponential, job
+from runner.worker import Worker
+from tests.chaos.ledger import Ledger
+
+if TYPE_CHECKING:
+    from runner.claim import Claim
+    from runner.options import WorkerOptions
+    from runner.settle import Ended
+
+QUEUE = "chaos"
+LEASE_S = 3.0
+IDLE_POLL_S = 0.5
+MAX_RETRIES = 3
+
+
+class LedgerBook:
+    """The ledger of this process; set when the worker starts."""
+
+    ledger: Ledger
+
+
+def _note(ctx: Context, kind: str, detail: Any = None) -> None:
+    LedgerBook.ledger.note(kind, ctx.job_id, detail=detail)
+
+
+@job(queue=QUEUE)
+async def quick(ctx: Context) -> None:
+    """Be over at once."""
+    _note(ctx, "began", ctx.attempt)
+    _note(ctx, "ended")
+
+
+@job(queue=QUEUE)
+async def slow(ctx: Context, seconds: float) -> None:
+    """Wait, sometimes for longer than a lease."""
+    _note(ctx, "began", ctx.attempt)
+    await asyncio.sleep(seconds)
+    _note(ctx, "ended")
+
+
+@job(queue=QUEUE)
+async def flaky(ctx: Context, failures: int) -> None:
+    """Fail so many times, then end."""
+    _note(ctx, "began", ctx.attempt)
+    await asyncio.sleep(random.random() * 0.05)  # noqa: S311 -- spread
+    if ctx.attempt <= failures:
+        _note(ctx, "raised", ctx.attempt)
+        raise RuntimeError(f"failure {ctx.attempt} of {failures}")
+    _note(ctx, "ended")
+
+
+@job(queue=QUEUE)
+async def blocking(ctx: Context, seconds: float) -> None:
+    """Hold the event loop, which no job should."""
+    _note(ctx, "began", ctx.attempt)
+    time.sleep(seconds)  # noqa: ASYNC251 -- the point of it
+    _note(ctx, "ended")
+
+
+class ChaosWorker(Worker):
+    """Our worker, telling the ledger of every claim and of every outcome that was kept."""
+
+    def _start(self, claim: Claim) -> None:
+        LedgerBook.ledger.note("claimed", claim.job_id, token=claim.token)
+        super()._start(claim)
+
+    def _on_settled(self, ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- as the worker's own
+        if kept:
+            kind = type(ended.outcome).__name__
+            claim = ended.claim
+            LedgerBook.ledger.note("settled", claim.job_id, token=claim.token, detail=kind)
+        super()._on_settled(ended, kept)
+
+
+class ChaosSettings(WorkerSettings):
+    """Everything short, so that much happens in two minutes."""
+
+    queue = QUEUE
+    jobs = (quick, slow, flaky, blocking)
+    concurrency = 10
+    max_retries = MAX_RETRIES
+    backoff = exponential(0.2, factor=1.0, jitter=0.0)
+    lease_s = LEASE_S
+    heartbeat_s = 0.5
+    abort_check_s = 0.2
+    grace_s = 1.0
+    idle_poll_s = IDLE_POLL_S
+    poll_interval_s = 5.0
+    blocked_warn_s = 0.5
+    blocked_limit_s = 2.2
+
+
+def worker_for(url: str, ledger: Path) -> ChaosWorker:
+    """A worker on *url* that writes into *ledger*."""
+    LedgerBook.ledger = Ledger(ledger)
+    options: dict[str, Any] = ChaosSettings._for_arq()
+    from runner.connection import location
+
+    options["redis_settings"] = location(url)
+    runner: WorkerOptions = options["runner"]
+    assert runner.queue == QUEUE
+    return ChaosWorker(**options)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from runner.logs import configure_logging
+
+    configure_logging("json", "CRITICAL")
+    worker_for(sys.argv[1], Path(sys.argv[2])).run()

@@ -1,0 +1,87 @@
+"""
+Run arq's own test suite against our worker and client: `make conformance`.
+
+The suite comes out of arq's source distribution, whose hash is that of the lock file; the packages
+that it needs go into an environment of their own. Both stay under `.venv/conformance`. Arguments
+are pytest's: `make conformance ARGS="-k abort"`; `--runxfail` shows the expected failures in full.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+CACHE = ROOT / ".venv" / "conformance"
+ENVIRONMENT = CACHE / "env"
+REQUIREMENTS = HERE / "requirements.lock"
+UV = Path(sys.executable).with_name("uv")
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status of pytest: 0 if each test passes, or fails as the page about it says."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    _make_environment()
+    suite = _fetch_suite()
+    command = [ENVIRONMENT / "bin" / "python", "-m", "pytest", "-p", "arq_plugin", *arguments]
+    path = os.pathsep.join([str(HERE), str(ROOT)])
+    return subprocess.run(
+        command, cwd=suite, env={**os.environ, "PYTHONPATH": path}, check=False
+    ).returncode
+
+
+def _make_environment() -> None:
+    done = ENVIRONMENT / "requirements.lock"
+    if done.is_file() and done.read_bytes() == REQUIREMENTS.read_bytes():
+        return
+    _call(UV, "venv", "--quiet", "--clear", "--python", sys.executable, ENVIRONMENT)
+    python = ENVIRONMENT / "bin" / "python"
+    _call(UV, "pip", "sync", "--quiet", "--python", python, "--require-hashes", REQUIREMENTS)
+    done.write_bytes(REQUIREMENTS.read_bytes())
+
+
+def _fetch_suite() -> Path:
+    """Unpack the tests alone: arq itself is the one that is installed."""
+    pin, version = _pin()
+    suite = CACHE / f"arq-{version}"
+    if (suite / "tests").is_dir():
+        return suite
+    wanted = CACHE / "arq.lock"
+    wanted.write_text(pin, encoding="utf-8")
+    # Without isolation nothing but the archive is fetched: hatchling, its builder, is locked here.
+    _call(
+        *(sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"),
+        *("--no-deps", "--no-binary", ":all:", "--no-build-isolation"),
+        *("--require-hashes", "-r", wanted, "--dest", CACHE),
+    )
+    with tarfile.open(CACHE / f"arq-{version}.tar.gz") as archive:
+        members = [
+            member
+            for member in archive
+            if re.match(r"[^/]+/(tests/|pyproject\.toml$)", member.name)
+        ]
+        archive.extractall(CACHE, members, filter="data")
+    return suite
+
+
+def _pin() -> tuple[str, str]:
+    """arq's lines in the lock file, and its version."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    found = re.search(r"^arq==(\S+) \\\n(?: +--hash=\S+(?: \\)?\n)+", lock, re.MULTILINE)
+    if found is None:
+        raise SystemExit("make conformance: requirements.lock has no arq; run `make lock`")
+    return found[0], found[1]
+
+
+def _call(*command: str | Path) -> None:
+    if subprocess.run(command, check=False).returncode:
+        raise SystemExit(f"make conformance: failed: {' '.join(map(str, command))}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,169 @@
+"""Jobs and results ↔ bytes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from runner import codec
+from runner.codec import Envelope, ErrorRecord, decode_job, encode_job, encode_result
+from runner.errors import CodecError, JobFailedError
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | _TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(_TEXT, inner),
+    max_leaves=20,
+)
+_TIMES_MS = st.integers(0, 253_402_300_799_000)
+_ENVELOPES = st.builds(
+    Envelope,
+    name=_TEXT,
+    args=st.lists(_JSON),
+    kwargs=st.dictionaries(_TEXT, _JSON),
+    enqueued_ms=_TIMES_MS,
+    attempt=st.none() | st.integers(1, 1000),
+    batch_id=st.none() | _TEXT,
+    trace=st.none() | _TEXT,
+)
+_JOB: dict[str, Any] = {"t": None, "f": "tidy", "a": [], "k": {}, "et": 0}
+
+
+@given(_ENVELOPES)
+def test_job_comes_back_from_its_bytes_as_it_went(envelope: Envelope) -> None:
+    """Whatever JSON can say about a job, its body keeps."""
+    assert decode_job(encode_job(envelope)) == envelope
+
+
+def test_job_has_arqs_keys_and_ours_only_when_they_are_set() -> None:
+    """A body is plain JSON with arq's five keys; batch and trace stand beside them if there."""
+    plain = encode_job(Envelope("tidy", [1], {"x": None}, 5))
+    full = encode_job(Envelope("tidy", [1], {"x": None}, 5, 2, "b1", "00-aa-bb-01"))
+
+    assert json.loads(plain) == {"t": None, "f": "tidy", "a": [1], "k": {"x": None}, "et": 5}
+    assert json.loads(full) == {
+        **json.loads(plain),
+        "t": 2,
+        "b": "b1",
+        "tp": "00-aa-bb-01",
+    }
+
+
+@given(st.binary())
+@example(b"")
+@example(b"null")
+@example(b"[]")
+@example(b'{"f":1}')
+@example(b"[" * 100_000)
+@example(b'{"t":null,"f":"\\ud800","a":[],"k":{},"et":0}')
+@example(b'\xff{"f":"x"}')
+@example(b"\x80\x04\x95\x1a\x00\x00\x00\x00\x00\x00\x00}")
+def test_job_from_any_bytes_is_a_job_or_a_codec_error(body: bytes) -> None:
+    """No bytes in Redis make a worker raise anything but CodecError, and none are executed."""
+    try:
+        envelope = decode_job(body)
+    except CodecError:
+        return
+    assert isinstance(envelope, Envelope)
+
+
+@given(_JSON)
+def test_job_from_any_json_is_a_job_or_a_codec_error(value: Any) -> None:
+    """JSON that is no job is told apart from a job."""
+    body = json.dumps(value).encode()
+    try:
+        envelope = decode_job(body)
+    except CodecError:
+        return
+    assert {"f", "a", "k", "et"} <= json.loads(body).keys()
+    assert isinstance(envelope, Envelope)
+
+
+@given(field=st.sampled_from(["t", "f", "a", "k", "et", "b", "tp"]), value=_JSON)
+@example("et", 10**30)
+@example("et", -(10**15))
+@example("et", 253_402_300_800_000)
+@example("et", 0.5)
+@example("t", -(10**40))
+@example("t", 10**40)
+@example("f", None)
+def test_job_with_one_odd_field_can_be_made_a_context_of_or_is_refused(
+    field: str, value: Any
+) -> None:
+    """A body that is taken carries a time and an attempt number that a worker can use."""
+    try:
+        envelope = decode_job(json.dumps({**_JOB, field: value}).encode())
+    except CodecError:
+        return
+    datetime.fromtimestamp(envelope.enqueued_ms / 1000, UTC)
+    assert isinstance(envelope.name, str)
+    assert isinstance(envelope.args, list)
+    assert isinstance(envelope.kwargs, dict)
+
+
+@pytest.mark.parametrize("value", [object(), {1, object()}, "\ud800", b"\xff", lambda: None])
+def test_job_with_an_argument_that_json_cannot_carry_is_refused(value: Any) -> None:
+    """What has no JSON form fails at the caller, with the job's name."""
+    with pytest.raises(CodecError, match="tidy: an argument has no JSON form"):
+        encode_job(Envelope("tidy", [value], {}, 0))
+
+
+def test_result_that_json_cannot_carry_is_refused() -> None:
+    """A job's return value needs a JSON form to be kept."""
+    with pytest.raises(CodecError, match="the result has no JSON form"):
+        encode_result({"r": object()})
+
+
+def test_error_as_data_carries_type_message_and_traceback() -> None:
+    """An exception travels as text: no class is needed to read it, and none is imported."""
+    with pytest.raises(CodecError) as raised:
+        raise CodecError("broken") from ValueError("the cause")
+    record = ErrorRecord.of(raised.value)
+
+    assert (record.error, record.message) == ("runner.errors.CodecError", "broken")
+    assert "ValueError: the cause" in record.traceback
+    assert "test_error_as_data" in record.traceback
+    assert ErrorRecord.of(KeyError("x")).error == "KeyError"
+
+
+def test_error_as_data_never_fails_itself() -> None:
+    """A broken `__str__`, lone surrogates and endless messages are made into something short."""
+
+    class BrokenError(Exception):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    broken = ErrorRecord.of(BrokenError())
+    odd = ErrorRecord.of(ValueError("\ud800" + "x" * 1_000_000))
+
+    assert broken.message == "(its message could not be formatted: ZeroDivisionError)"
+    assert odd.message.startswith("\\ud800xxx")
+    assert len(odd.message) <= 10_000
+    assert len(odd.traceback) <= 50_000
+    encode_result({"r": odd})
+
+
+@given(_JSON)
+def test_serializers_for_stock_arq_keep_any_json(value: Any) -> None:
+    """`dumps` and `loads` fit a stock arq client: what one writes, the other reads."""
+    assert codec.loads(codec.dumps({"r": value, "s": True})) == {"r": value, "s": True}
+
+
+def test_serializers_for_stock_arq_carry_exceptions_as_data() -> None:
+    """A failed result is read by a stock arq client as a JobFailedError, which it raises."""
+    fields = codec.loads(codec.dumps({"id": "j1", "s": False, "r": ZeroDivisionError("by zero")}))
+
+    error = fields["r"]
+    assert isinstance(error, JobFailedError)
+    assert (error.job_id, error.error_type, error.message) == ("j1", "ZeroDivisionError", "by zero")
+
+
+def test_serializers_for_stock_arq_refuse_what_json_cannot_carry() -> None:
+    """Nothing falls back to pickle."""
+    with pytest.raises(ValueError, match="object has no JSON form"):
+        codec.dumps({"a": object()})
