@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from runner.codec import decode_job
 from runner.connection import test_transports
 from runner.context import Context
+from runner.enqueue import current_batch
 from runner.errors import ConfigurationError
 from runner.execute import Policy, decide, execute
 from runner.middleware import Middleware, compose
@@ -74,7 +75,10 @@ class Collected:
         """Write it down; refused if its id is there already."""
         if request.unique and any(one.job_id == request.job_id for one in self.jobs):
             return False
-        self.jobs.append(_enqueued(request, delay_s=(request.delay_ms or 0) / 1000))
+        delay_ms = request.delay_ms or 0
+        if request.due_ms is not None:
+            delay_ms = max(0, request.due_ms - request.enqueued_ms)
+        self.jobs.append(_enqueued(request, delay_s=delay_ms / 1000))
         return True
 
     async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
@@ -261,7 +265,11 @@ class _Stage:
             batch_id=envelope.batch_id,
             trace=envelope.trace,
         )
-        return await execute(Policy(self._handler, max_retries, backoff, 0, decide), ctx)
+        token = current_batch.set(envelope.batch_id)
+        try:
+            return await execute(Policy(self._handler, max_retries, backoff, 0, decide), ctx)
+        finally:
+            current_batch.reset(token)
 
 
 def _call(ctx: Context) -> Any:

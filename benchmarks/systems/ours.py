@@ -20,12 +20,12 @@ from protocol import (
     ping,
     read_request,
 )
-from runner import Context, WorkerSettings, connect, job, use
+from runner import Context, WorkerSettings, disconnect, job
 from runner.codec import decode_job
+from runner.connection import current_client
 from runner.event_loop import new_event_loop
 from runner.fleet import Fleet
 from runner.logs import configure_logging
-from runner.scripts import ENQUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,9 +72,7 @@ async def work_as_default() -> None:
 
 async def client(request: Request) -> None:
     """Enqueue as a service does."""
-    queue_client = connect(request.url)
-    use(queue_client)
-    await queue_client.ping()
+    await current_client().ping()
     match request.command:
         case "enqueue":
             await enqueue_in_tasks(
@@ -93,7 +91,7 @@ async def client(request: Request) -> None:
             )
         case "fill":
             await fill(request)
-    await queue_client.aclose()
+    await disconnect()
 
 
 _FILL = """
@@ -109,7 +107,7 @@ _DAY_MS = 86_400_000
 
 async def fill(request: Request) -> None:
     """A backlog of `jobs` that are due, and of `scheduled` ones due in a year."""
-    redis = connect(request.url)
+    redis = current_client()
     handle = await touch.enqueue(channel_id="UC0000000000000000000000", position=424_242)
     body: bytes = await redis.get(f"arq:job:{handle.id}")
     decode_job(body)  # It is what a worker reads, or this raises.
@@ -123,8 +121,6 @@ async def fill(request: Request) -> None:
             last = min(first + 20_000, done + count) - 1
             await script(keys=[f"arq:queue:{QUEUE}"], args=[first, last, body, due_ms])
         done += count
-    await redis.script_load(ENQUEUE)
-    await redis.aclose()
     request.answer(jobs=done)
 
 
@@ -132,13 +128,14 @@ def main() -> None:
     """Do what is asked."""
     global on_job  # noqa: PLW0603 -- the job is a module's function, and its meter comes later
     request = read_request()
+    os.environ["REDIS_URL"] = request.url
     with asyncio.Runner(loop_factory=new_event_loop) as loop:
         match request.command:
             case "about":
                 about(request, "channel-pipeline", "redis", "hiredis", "uvloop", "structlog")
             case "drain":
                 meter = Meter(request)
-                on_job = lambda _position: meter.count()  # noqa: E731 -- bound late, called often
+                on_job = meter.count
                 if request.count_calls:
                     count_calls(meter)
                 loop.run(work(request))
@@ -146,7 +143,6 @@ def main() -> None:
                 on_job = StartTimes(request).note
                 loop.run(work(request))
             case "serve-default":
-                os.environ["REDIS_URL"] = request.url
                 loop.run(work_as_default())
             case _:
                 loop.run(client(request))

@@ -15,7 +15,9 @@ import os
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +31,10 @@ TASKS = 32
 BULK = 1000
 """Jobs in one bulk call."""
 
-CHANNEL_IDS = [f"UC{(7919 * n) ** 5 % 36**22:022d}"[:24] for n in range(100)]
-"""The same 24 characters' worth of channel id that the real jobs take."""
+CHANNEL_IDS = [
+    "UC" + urlsafe_b64encode(sha256(bytes([n])).digest())[:22].decode() for n in range(100)
+]
+"""In the form of the ids that the real jobs take."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Request:
     jobs: how many. concurrency: of the worker. level: of its log.
     pauses_s: for `ping`, the pause before each job. count_calls: count round trips to Redis.
     ready: the file that a worker that serves creates when it is about to run.
+    scheduled: for `fill`, how many more that are due in a year.
     """
 
     command: str
@@ -54,7 +59,6 @@ class Request:
     count_calls: bool = False
     ready: str = ""
     scheduled: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
 
     def answer(self, **fields: Any) -> None:
         """Write the answer, whole or not at all."""
@@ -93,7 +97,7 @@ class Meter:
         self.calls = 0
         self._calls_before = 0
 
-    def count(self) -> None:
+    def count(self, _position: int = 0) -> None:
         """Called by every job, as all that it does."""
         self._left -= 1
         if self._first is None:
@@ -116,7 +120,7 @@ class ThreadMeter(Meter):
         super().__init__(request)
         self._lock = threading.Lock()
 
-    def count(self) -> None:
+    def count(self, _position: int = 0) -> None:
         """As `Meter.count`, under a lock."""
         with self._lock:
             super().count()

@@ -9,6 +9,7 @@ import numpy as np
 
 from jobs.analysis.columns import aware, instants_of
 from jobs.analysis.coverage import is_partial
+from jobs.analysis.daily_gains import readings_of
 from jobs.analysis.section import Missing, Section
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ FEWEST_RECENT = 20
 _FEWEST = 3
 _DAY = np.timedelta64(1, "D")
 _WEEK_DAYS = 7
+_IN_FULL = 0.9
 # Where Goh and Barabási's measure of bursts turns from one word into the next.
 _RHYTHMS: tuple[tuple[float, Rhythm], ...] = (
     (-0.6, "like clockwork"),
@@ -88,8 +90,9 @@ def recent_publications(data: ChannelData) -> NDArray[np.datetime64]:
     Return the publication times (UTC, ascending) over which the list of items is trustworthy.
 
     These are the newest `RECENT_DAYS` days, or the newest `FEWEST_RECENT` items if that is more.
-    A partial list usually holds the newest items and some old hits, with holes between; of such
-    a list the newer half is taken at most.
+    A partial list usually holds the newest items and some old hits, with holes between. Of such
+    a list the newer half is taken at most, or what came out since the first reading of the
+    channel's own count of items, if the list holds as many as that count grew by.
     """
     published_at = publication_times(data.items)
     if published_at.size == 0:
@@ -97,8 +100,22 @@ def recent_publications(data: ChannelData) -> NDArray[np.datetime64]:
     recent = int(np.count_nonzero(published_at >= published_at[-1] - RECENT_DAYS * _DAY))
     wanted = max(recent, FEWEST_RECENT)
     if is_partial(data):
-        wanted = min(wanted, (published_at.size + 1) // 2)
+        trusted = max((published_at.size + 1) // 2, _listed_in_full(data, published_at))
+        wanted = min(wanted, trusted)
     return published_at[-wanted:]
+
+
+def _listed_in_full(data: ChannelData, published_at: NDArray[np.datetime64]) -> int:
+    """Count the items since the channel's count was first read, if hardly one is missing."""
+    instants, counts = readings_of(data.daily, "items")
+    told = np.flatnonzero(counts > 0)
+    if told.size == 0:
+        return 0
+    first, last = told[[0, -1]]
+    while_read = (published_at > instants[first]) & (published_at <= instants[last])
+    if np.count_nonzero(while_read) < _IN_FULL * (counts[last] - counts[first]):
+        return 0
+    return int(np.count_nonzero(published_at > instants[first]))
 
 
 def publication_times(items: pl.DataFrame) -> NDArray[np.datetime64]:

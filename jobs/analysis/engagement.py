@@ -43,8 +43,8 @@ def engagement(data: ChannelData) -> Engagement | Missing:
     if not np.any(items.views > 0):
         return Missing(reason="The source tells no views of single items.")
     return Engagement(
-        likes=_rate("likes", per_thousand(items.likes, items.views)),
-        comments=_rate("comments", per_thousand(items.comments, items.views)),
+        likes=_rate("likes", items.likes, items.views),
+        comments=_rate("comments", items.comments, items.views),
     )
 
 
@@ -54,7 +54,10 @@ def per_thousand(reactions: NDArray[np.float64], views: NDArray[np.float64]) -> 
     return 1000 * reactions / enough
 
 
-def _rate(noun: str, rates: NDArray[np.float64]) -> Rate | Missing:
+def _rate(noun: str, reactions: NDArray[np.float64], views: NDArray[np.float64]) -> Rate | Missing:
+    if np.isnan(reactions).all():
+        return Missing(reason=f"The source tells no {noun}.")
+    rates = per_thousand(reactions, views)
     told = rates[~np.isnan(rates)]
     if told.size < _FEWEST:
         return Missing(

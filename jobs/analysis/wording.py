@@ -31,9 +31,9 @@ def counted(number: int, word: str) -> str:
 
 
 def number(value: float) -> str:
-    """Return *value* with thousands separators, and with one decimal where it is below ten."""
+    """Return *value* with thousands separators, below ten with one decimal unless that is zero."""
     if abs(value) < _DECIMALS_BELOW and not float(value).is_integer():
-        return _signed(f"{value:.1f}")
+        return _signed(f"{value:.1f}".removesuffix(".0"))
     return _signed(f"{value:,.0f}")
 
 

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from jobs.charts.chart import Chart
 
 _FEWEST = 10
+_FEWEST_SLOTS = 3
 
 
 def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw items by weekday and hour (UTC); None for a handful, or dates without time of day."""
+    """Draw items by weekday and hour (UTC); None where there is nothing to see."""
     published_at = recent_publications(data)
     midnight = published_at.astype("datetime64[D]")
     if published_at.size < _FEWEST or np.all(published_at == midnight):
@@ -29,6 +30,8 @@ def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     hours = ((published_at - midnight) // np.timedelta64(1, "h")).astype(int)
     counts = np.zeros((7, 24), dtype=int)
     np.add.at(counts, (days, hours), 1)
+    if np.count_nonzero(counts) < _FEWEST_SLOTS:
+        return None
     cells = rows(
         [
             {"weekday": WEEKDAYS[day], "hour": hour + 0.5, "items": int(counts[day, hour])}

@@ -41,6 +41,7 @@ _QUIET_GAPS = 3
 _QUIET_DAYS = 7
 _RECENT_DAYS = 30
 _FEW_HITS = 0.3
+_UNEVEN, _EVEN = 3.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +213,14 @@ def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
         )
     if items.present and items.top_share is not None:
         top = f"the {len(items.top)} most viewed of {items.counted:,} {things}"
-        if items.top_share >= _FEW_HITS:
-            yield f"The channel leans on few hits: {top} bring {items.top_share:.0%} of all views."
+        bring = f"{top} bring {items.top_share:.0%} of all views listed"
+        over = items.top_share * items.counted / len(items.top)
+        if items.top_share >= _FEW_HITS and over >= _UNEVEN:
+            yield f"The channel leans on few hits: {bring}."
+        elif over < _EVEN:
+            yield f"Reach is spread evenly: {bring}."
         else:
-            yield f"Reach is spread widely: {top} bring only {items.top_share:.0%} of all views."
+            yield f"Some {things} carry more than others: {bring}."
     if items.present and items.standouts and not any(map(_fresh, items.standouts)):
         yield f"{_standout(items.standouts[0])}: worth a look at what it did differently."
     if analysis.cadence.present and not _quiet(analysis.cadence):

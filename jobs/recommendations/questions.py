@@ -28,6 +28,9 @@ FEWEST_ITEMS = 20
 HOURS = 4
 """Width of a block of publish hours; wide enough to survive daylight saving time."""
 
+UNLIKE = 1.5
+"""Long pauses must be at least this many times as long as short ones, or nothing is asked."""
+
 _DAY = np.timedelta64(1, "D")
 _MINUTE = 60.0
 _LENGTHS: tuple[tuple[float, float, str], ...] = (
@@ -129,6 +132,10 @@ def _pause(
     places = places[known]
     pauses = (recent[places] - recent[places - 1]) / _DAY
     limit = float(np.median(pauses))
+    long = pauses > limit
+    # Where all pauses are alike, “more than 7 days” would split a week from a week and a minute.
+    if not long.any() or np.median(pauses[long]) < UNLIKE * np.median(pauses[~long]):
+        return within, ()
     span = f"{number(limit)} days" if limit >= 1 else f"{number(24 * limit)} hours"
     question = Question(
         subject="pause",
@@ -136,7 +143,7 @@ def _pause(
         members=f"that follow a pause of more than {span}",
         do=f"Leave more than {span} between two {things}.",
         avoid=f"Keep the pace: publish the next within {span}.",
-        belongs=pauses > limit,
+        belongs=long,
     )
     return within, (question,)
 

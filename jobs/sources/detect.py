@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jobs.sources import daily_csv, feed, video_csv
-from jobs.sources.markup import is_markup
+from jobs.sources.markup import has_feed_within, is_markup
 from jobs.sources.source import UnrecognisedError
 from jobs.sources.table import header_of
 from jobs.sources.text import decode, one_line
@@ -37,6 +37,8 @@ def kind_of(document: Document) -> str:
         return daily_csv.KIND
     if video_csv.recognises(header):
         return video_csv.KIND
+    if has_feed_within(document.content):
+        return feed.KIND
     start = one_line(decode(document.content[:_SHOWN_BYTES]).text.strip().partition("\n")[0])
     reason = (
         f"is neither a feed nor a CSV with known columns, it begins '{start[:_SHOWN_CHARACTERS]}'"

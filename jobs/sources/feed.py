@@ -27,6 +27,7 @@ from jobs.sources import times, youtube
 from jobs.sources.feed_entry import Entry, EntryError, read_entry
 from jobs.sources.feed_fields import date_of, links, title_of, told, web_address
 from jobs.sources.feed_identity import feed_id, youtube_channel
+from jobs.sources.location import shown
 from jobs.sources.markup import what_it_is
 from jobs.sources.source import SourceError
 from jobs.sources.summary import joined, oddities, quantity, why_none
@@ -93,7 +94,7 @@ def parse(document: Document) -> Feed:
     feed, fields = parsed.feed, parsed.entries
     observed_at = _observed_at(document, [feed, *fields])
     channel = _channel(document, parsed)
-    reading = _read_entries(fields, observed_at, document.location, channel.id)
+    reading = _read_entries(fields, observed_at, shown(document.location), channel.id)
     if not reading.entries and not (title_of(feed) or web_address(told(feed, "link"))):
         reason = "is a feed without title and link, and without any usable entry"
         raise SourceError(document.location, reason, why_none(reading.rejects))
@@ -137,7 +138,7 @@ def _observed_at(document: Document, fields: Sequence[Fields]) -> datetime:
 def _channel(document: Document, parsed: Any) -> ChannelRecord:
     feed = parsed.feed
     on_youtube = youtube_channel(feed, parsed.entries)
-    title = title_of(feed) or told(feed, "link") or document.name or document.location
+    title = title_of(feed) or told(feed, "link") or document.name or shown(document.location)
     if on_youtube:
         return ChannelRecord(on_youtube, title, Platform.YOUTUBE, youtube.channel_url(on_youtube))
     identity = feed_id(feed, document.location)

@@ -8,6 +8,7 @@ import re
 from jobs.sources.text import decode, one_line
 
 _HEAD_BYTES = 64 * 1024
+_FORE_BYTES = 1024
 _FEED_ROOT = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]")
 _NOT_ELEMENTS = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<![^>]*>", re.DOTALL)
 _ELEMENT = re.compile(r"<([A-Za-z_][\w:.-]*)")
@@ -18,10 +19,14 @@ _SHOWN_CHARACTERS = 60
 
 
 def is_markup(content: bytes) -> bool:
-    """Tell whether *content* begins like XML or HTML, or has a feed's root a little further on."""
-    head = content[:_HEAD_BYTES]
-    start = head.removeprefix(b"\xef\xbb\xbf").strip(b"\xff\xfe\x00 \t\r\n")
-    return start.startswith(b"<") or _FEED_ROOT.search(head) is not None
+    """Tell whether *content* begins like XML or HTML, in any encoding."""
+    head = content[:_HEAD_BYTES].removeprefix(b"\xef\xbb\xbf")
+    return head.lstrip(b"\xff\xfe\x00 \t\r\n").startswith(b"<")
+
+
+def has_feed_within(content: bytes) -> bool:
+    """Tell whether a feed begins a little further on, behind what does not belong there."""
+    return _FEED_ROOT.search(content[:_FORE_BYTES]) is not None
 
 
 def what_it_is(content: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from jobs.records import Reject
+from jobs.sources.location import shown
 from jobs.sources.table import LINE
 from jobs.sources.text import one_line
 
@@ -49,7 +50,9 @@ def sift(frame: pl.DataFrame, key: Sequence[str], location: str) -> Sifted:
     ).sort(LINE)
     return Sifted(
         kept=kept,
-        rejects=[Reject(location, row[0], one_line(row[1]), row[2]) for row in rejected.rows()],
+        rejects=[
+            Reject(shown(location), row[0], one_line(row[1]), row[2]) for row in rejected.rows()
+        ],
         repeated_rows=earlier.height - contradicting.height,
     )
 

@@ -35,7 +35,7 @@ class SourceError(Exception):
     ) -> None:
         parts = [f"{shown(location)}: {reason}", remedy]
         super().__init__(" ".join(". ".join(part for part in parts if part).split()))
-        self.location = location
+        self.location = shown(location)
         self.reason = reason
         self.remedy = remedy
         self.transient = transient

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from jobs.records import Reject
+from jobs.sources.location import shown
 from jobs.sources.source import SourceError
 from jobs.sources.text import decode, one_line, storable
 
@@ -72,7 +73,9 @@ def read_table(document: Document) -> Table:
     rows = list(_rows(lines, top + 1, len(names), delimiter))
     if not rows:
         raise SourceError(document.location, "holds a header and no rows")
-    rejects = [Reject(document.location, row.line, row.problem) for row in rows if row.problem]
+    rejects = [
+        Reject(shown(document.location), row.line, row.problem) for row in rows if row.problem
+    ]
     sound = [row for row in rows if row.problem is None]
     return Table(_frame(names, sound), rejects, decoded.guessed_lines)
 

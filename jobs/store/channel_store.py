@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobs.store import analyses, channels, counts, frames, notifications, schema
-from jobs.store.engine import Database
+from jobs.store.database import Database
 from jobs.store.readings import save_readings
 from jobs.store.url import parse_url
 

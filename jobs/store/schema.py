@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobs.store.engine import Database
+from jobs.store.database import Database
 from jobs.store.errors import StoreError
+from jobs.store.sqlite_engine import probe
 from jobs.store.url import DatabaseUrl, SqliteFile, parse_url
 
 if TYPE_CHECKING:
@@ -62,9 +63,8 @@ async def check(database: Database, url: DatabaseUrl) -> None:
     Raises:
         StoreError: It cannot be reached, or its tables are missing or older.
     """
-    if isinstance(url, SqliteFile) and not url.path.is_file():
-        # Opening it would make an empty file.
-        raise StoreError(url.where, "there is no such file", "create its tables first")
+    if isinstance(url, SqliteFile):
+        await asyncio.to_thread(probe, url)
     found = await database.read(AsyncConnection.run_sync, _revision)
     if found is None:
         raise StoreError(url.where, "it has no tables of this program", "create them first")
@@ -77,10 +77,8 @@ async def check(database: Database, url: DatabaseUrl) -> None:
 
 
 def _run(url: DatabaseUrl, change: Callable[[Connection], None]) -> None:
-    if isinstance(url, SqliteFile) and not url.path.parent.is_dir():
-        raise StoreError(
-            url.where, f"the folder {url.path.parent} does not exist", "create it first"
-        )
+    if isinstance(url, SqliteFile):
+        probe(url, create=True)
     with _one_at_a_time:
         asyncio.run(_change(Database(url), change))
 

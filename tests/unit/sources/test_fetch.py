@@ -171,6 +171,19 @@ async def test_errors_keep_the_password_to_themselves(server: LocalServer) -> No
     assert "//me:…@127.0.0.1" in message
 
 
+async def test_rejects_keep_the_password_to_themselves(server: LocalServer) -> None:
+    """A rejected row or entry names its address without the password; the source keeps it."""
+    table = b"date_utc,channel_id,views\n2026-01-17,c,5\n2026-01-18,c,-5\n2026-01-19\n"
+    entry = RSS.replace(b"</channel>", b"<item><author>a</author></item></channel>")
+    for path, content, count in (("/table", table, 2), ("/feed", entry, 1)):
+        address = server.set(path, content).replace("//", "//me:secret@")
+        source = await open_source(address)
+        assert source.ref.location == address
+        shown = {reject.location for reject in source.rejects}
+        assert len(source.rejects) == count
+        assert shown == {address.replace("secret", "…")}
+
+
 async def test_a_feed_at_an_address_is_fetched_anew_each_time(server: LocalServer) -> None:
     """An address opens as a source; the second time may be another time."""
     address = server.set("/feed", RSS, headers="Date: Thu, 08 Apr 2021 12:22:23 GMT\r\n")

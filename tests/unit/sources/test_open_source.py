@@ -46,6 +46,17 @@ async def test_content_decides_not_the_name(
     assert plain.ref.kind == packed.ref.kind == kind
 
 
+async def test_markup_in_a_cell_makes_no_feed_of_a_table(write: Write) -> None:
+    """A title may hold anything: columns decide first."""
+    titled = "date_utc,channel_id,channel_title,views\n2026-01-17,c,How <rss > works,5\n"
+    assert (await open_source(write("daily.csv", titled))).ref.kind == "daily-csv"
+
+
+async def test_a_feed_behind_other_output_is_a_feed(write: Write) -> None:
+    """What a server says before the feed, a warning say, is passed over."""
+    assert (await open_source(write("feed", f"Warning: x\n{RSS}"))).ref.kind == "feed"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("content", [DAILY, VIDEOS, RSS])
 async def test_byte_order_marks_do_no_harm(write: Write, content: str, encoding: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import jobs.store
 from jobs.store import SyncCounts, open_store
-from jobs.store.engine import Database
+from jobs.store.database import Database
 from jobs.store.url import parse_url
 from tests.unit.store.samples import reading
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import jobs.store
 from jobs.store import StoreError, migrate, open_store, revert, schema
-from jobs.store.engine import Database
+from jobs.store.database import Database
 from jobs.store.models import Base
 from jobs.store.url import parse_url
 from tests.unit.store.samples import CHANNEL

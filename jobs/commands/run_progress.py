@@ -1,0 +1,209 @@
+"""How far a run has come: counted over its channels' batches, shown live or as plain lines."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from redis.exceptions import RedisError
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from runner import BatchProgress, QueueProgress
+from runner.batch import progress_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from redis.asyncio import Redis
+    from rich.console import Console, RenderableType
+
+    from runner import Batch
+
+JOBS_OF_ONE_CHANNEL = {"default": 2, "analytics": 3, "recommendations": 1, "notifications": 1}
+"""So a bar need not wait for the jobs to know how long it will be."""
+
+_LOOK_EVERY_S = 0.2
+_LOOKING_SHARE = 0.05
+_FIRST_LINE_AFTER_S = 2.0
+_LINE_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """Where a run stands. *queues* are the sums over all its channels."""
+
+    channels: int
+    channels_done: int
+    queues: Mapping[str, QueueProgress]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of the run is left to do."""
+        return self.channels_done == self.channels
+
+    @property
+    def retries(self) -> int:
+        """Failed attempts that were followed by another."""
+        return sum(queue.retries for queue in self.queues.values())
+
+    @property
+    def done(self) -> int:
+        """Jobs that ended well."""
+        return sum(queue.done for queue in self.queues.values())
+
+    @property
+    def waiting(self) -> int:
+        """Jobs known that have not ended."""
+        return sum(queue.waiting for queue in self.queues.values())
+
+
+@dataclass(slots=True)
+class Follower:
+    """Looks at the batches of a run, one for each channel; those that are over only once more."""
+
+    redis: Redis
+    batches: Mapping[str, Batch]
+    by_channel: dict[str, BatchProgress] = field(default_factory=dict)
+
+    async def follow(self, stop: asyncio.Event) -> AsyncIterator[RunProgress]:
+        """Progress now, and again every moment until the run is over or *stop* is set."""
+        while True:
+            started = time.perf_counter()
+            progress = await self.look()
+            yield progress
+            if progress.over or stop.is_set():
+                return
+            took_s = time.perf_counter() - started
+            try:
+                async with asyncio.timeout(max(_LOOK_EVERY_S, took_s / _LOOKING_SHARE)):
+                    await stop.wait()
+            except TimeoutError:
+                pass
+
+    async def look(self) -> RunProgress:
+        """Progress now; the last known one while Redis is away, for which the workers wait."""
+        open_ones = [key for key in self.batches if not self._is_over(key)]
+        try:
+            found = await progress_of(self.redis, [self.batches[key] for key in open_ones])
+        except (RedisError, OSError):
+            found = []
+        self.by_channel.update(zip(open_ones, found, strict=False))
+        sums: defaultdict[str, list[QueueProgress]] = defaultdict(list)
+        for batch in self.by_channel.values():
+            for queue, counts in batch.queues.items():
+                sums[queue].append(counts)
+        return RunProgress(
+            channels=len(self.batches),
+            channels_done=sum(self._is_over(key) for key in self.batches),
+            queues={queue: _sum(counts) for queue, counts in sums.items()},
+        )
+
+    def _is_over(self, key: str) -> bool:
+        """A batch that holds nothing yet is one whose first job is on its way."""
+        batch = self.by_channel.get(key)
+        return batch is not None and bool(batch.queues) and not batch.waiting
+
+
+class Display(Protocol):
+    """Shows a run's progress to a person."""
+
+    def show(self, progress: RunProgress) -> None:
+        """Show it in place of what was shown before."""
+        ...
+
+
+@contextmanager
+def display(console: Console, queues: Sequence[str], *, live: bool) -> Iterator[Display]:
+    """Show progress on *console* for the block: bars that move if *live*, else lines."""
+    if not live:
+        yield _Lines(console, queues)
+        return
+    with Live(console=console, refresh_per_second=8, transient=True) as screen:
+        yield _Bars(screen, queues)
+
+
+class _Lines:
+    def __init__(self, console: Console, queues: Sequence[str]) -> None:
+        self._console = console
+        self._queues = queues
+        self._started = time.monotonic()
+        self._next = self._started + _FIRST_LINE_AFTER_S
+
+    def show(self, progress: RunProgress) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _LINE_EVERY_S
+        parts = [f"{progress.channels_done} of {progress.channels} channels"]
+        for queue in self._queues:
+            counts = progress.queues.get(queue, QueueProgress())
+            parts.append(
+                f"{queue} {counts.done} done {failed(counts)} failed {counts.waiting} waiting"
+            )
+        self._console.print(f"{now - self._started:.0f} s: {', '.join(parts)}", soft_wrap=True)
+
+
+class _Bars:
+    def __init__(self, screen: Live, queues: Sequence[str]) -> None:
+        self._screen = screen
+        self._queues = queues
+        self._started = time.monotonic()
+
+    def show(self, progress: RunProgress) -> None:
+        self._screen.update(self._table(progress))
+
+    def _table(self, progress: RunProgress) -> RenderableType:
+        grid = Table.grid(padding=(0, 2), expand=False)
+        grid.add_column()
+        grid.add_column()
+        for _ in range(3):
+            grid.add_column(justify="right")
+        for queue in self._queues:
+            counts = progress.queues.get(queue, QueueProgress())
+            bad = failed(counts)
+            grid.add_row(
+                queue,
+                _bar(progress, queue, counts),
+                f"{counts.done:,} done",
+                Text(f"{bad:,} failed", style="red" if bad else "dim"),
+                Text(f"{counts.waiting:,} waiting", style="" if counts.waiting else "dim"),
+            )
+        seconds = time.monotonic() - self._started
+        foot = Text(f"{progress.channels_done} of {progress.channels} channels, {seconds:.0f} s")
+        if progress.retries:
+            foot.append(f", {progress.retries} retries", style="yellow")
+        outer = Table.grid()
+        outer.add_row("")
+        outer.add_row(grid)
+        outer.add_row(foot)
+        return outer
+
+
+def failed(counts: QueueProgress) -> int:
+    """Jobs that ended, and not well."""
+    return counts.dead + counts.failed + counts.aborted
+
+
+def _bar(progress: RunProgress, queue: str, counts: QueueProgress) -> ProgressBar:
+    expected = JOBS_OF_ONE_CHANNEL.get(queue, 0) * progress.channels
+    total = counts.total if progress.over else max(counts.total, expected)
+    ended = counts.total - counts.waiting
+    return ProgressBar(
+        total=max(total, 1),
+        completed=ended if total else 1,
+        width=24,
+        complete_style="red" if failed(counts) else "cyan",
+        finished_style="red" if failed(counts) else "green",
+    )
+
+
+def _sum(parts: Sequence[QueueProgress]) -> QueueProgress:
+    names = ("total", "done", "dead", "retries", "aborted", "failed")
+    return QueueProgress(**{name: sum(getattr(part, name) for part in parts) for name in names})

@@ -1,0 +1,92 @@
+"""
+Connections to a SQLite file.
+
+Chosen for every one of them:
+
+- write-ahead log: readers and the one writer do not wait for each other;
+- `synchronous=NORMAL`: a crash of the program loses nothing, a power cut may take back the last
+  transactions but never a part of one. Sources can be read again, so a sync repairs it, and
+  no job waits for the disk;
+- `BEGIN IMMEDIATE` for what writes: the lock is taken at the start, where SQLite can wait for
+  it, never halfway, where it cannot;
+- foreign keys are checked.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, event
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from jobs.store.driver_errors import store_error
+from jobs.store.errors import StoreError
+from jobs.store.types import to_json
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from jobs.store.url import SqliteFile
+
+BEGIN_WRITING = "BEGIN IMMEDIATE"
+
+# How long a writer waits for one of another process.
+BUSY_TIMEOUT_S = 30
+
+_SETTINGS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+
+
+def engine(file: SqliteFile) -> AsyncEngine:
+    """Make an engine whose transactions begin with its option `begin`."""
+    made = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(file.path)),
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+        json_serializer=to_json,
+    )
+
+    @event.listens_for(made.sync_engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        # The driver's own transactions begin late and never IMMEDIATE: off, and ours below.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        try:
+            for setting in _SETTINGS:
+                cursor.execute(f"PRAGMA {setting}")
+        except BaseException:
+            connection.close()  # the pool has not taken it yet: its thread would stay
+            raise
+        cursor.close()
+
+    @event.listens_for(made.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return made
+
+
+def probe(file: SqliteFile, *, create: bool = False) -> None:
+    """
+    Make sure that *file* is a database that can be written, or with *create* can become one.
+
+    Where aiosqlite fails to open a file, it leaves a thread that may print a traceback later;
+    so the first try is made without it. It blocks.
+
+    Raises:
+        StoreError: It is not, and why.
+    """
+    folder = file.path.parent
+    if not folder.is_dir():
+        raise StoreError(file.where, f"the folder {folder} does not exist", "create it first")
+    if not create and not file.path.exists():
+        raise StoreError(file.where, "there is no such file", "create its tables first")
+    if not os.access(file.path if file.path.exists() else folder, os.W_OK):
+        raise store_error(file.where, "it is readonly")
+    try:
+        with closing(sqlite3.connect(file.path, timeout=BUSY_TIMEOUT_S)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise store_error(file.where, str(error)) from error
