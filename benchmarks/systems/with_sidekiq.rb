@@ -77,10 +77,8 @@ def client
 end
 
 def drain
-  require "sidekiq/cli"
-  cli = Sidekiq::CLI.instance
-  cli.parse(["-r", File.expand_path(__FILE__), "-c", REQUEST["concurrency"].to_s, "-e", "production"])
-  cli.run
+  exec("ruby", "-S", "sidekiq", "-r", File.expand_path(__FILE__), "-e", "production",
+    "-c", REQUEST["concurrency"].to_s)
 end
 
 if $PROGRAM_NAME == __FILE__
