@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from runner.arq_function import as_job, decide_as_arq
+from runner.arq_function import PlainFunction
+from runner.arq_log import tell_refusal
 from runner.codec import Envelope, ErrorRecord, decode_job
 from runner.context import Context
 from runner.enqueue import current_batch, current_trace
@@ -19,7 +20,7 @@ from runner.offload import Offloader
 from runner.outcome import Aborted, Dead, Outcome, Released
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from arq.cron import CronJob
     from arq.worker import Function
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from runner.job import Job
     from runner.options import WorkerOptions
     from runner.registered import JobFunction
+    from runner.worker import Worker
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +42,8 @@ class Held:
     why_stopped: Stop | None = None
     envelope: Envelope | None = None
     policy: Policy | None = None
+    afterwards: Callable[[], Awaitable[None]] | None = None
+    """To be done when Redis has answered for its outcome."""
 
 
 class Attempts:
@@ -50,8 +54,12 @@ class Attempts:
         options: WorkerOptions,
         stack: Sequence[Middleware],
         resources: Mapping[type[Any], Any],
+        *,
+        read_body: Callable[[bytes], Envelope] = decode_job,
     ) -> None:
         self._options = options
+        self._read_body = read_body
+        self._speaks_arq = False
         self._stack = stack
         self._resources = resources
         self._offloader = Offloader(options.offload_processes)
@@ -72,25 +80,21 @@ class Attempts:
         self._known[job.name] = (job, policy)
 
     def learn_plain(
-        self,
-        function: Function | CronJob,
-        worker_ctx: dict[Any, Any],
-        *,
-        max_tries: int,
-        keep_result_s: float | None,
+        self, function: Function | CronJob, worker: Worker, *, keep_result_s: float | None
     ) -> None:
-        """Register a plain arq function or cron job, with arq's semantics."""
-        forever = function.keep_result_forever
+        """Register a plain arq function or cron job of *worker*, with arq's semantics."""
+        plain = PlainFunction(function, worker)
         own_keep_s = keep_result_s if function.keep_result_s is None else function.keep_result_s
         policy = Policy(
-            handler=compose(self._stack, _call),
-            max_retries=(max_tries if function.max_tries is None else function.max_tries) - 1,
+            handler=compose(plain.stack(self._stack), _call),
+            max_retries=max(0, plain.max_tries - 1),
             backoff=self._options.backoff,
-            keep_result_s=None if forever else own_keep_s,
-            decide=decide_as_arq,
+            keep_result_s=None if function.keep_result_forever else own_keep_s,
+            decide=plain.decide,
+            plain=plain,
         )
-        job = as_job(function, self._options.queue, worker_ctx)
-        self._known[function.name] = (job, policy)
+        self._known[function.name] = (plain.job, policy)
+        self._speaks_arq = True
 
     @property
     def names(self) -> list[str]:
@@ -105,9 +109,13 @@ class Attempts:
         """
         refusal = self._open(held)
         if refusal is not None:
+            if self._speaks_arq:
+                tell_refusal(held, refusal)
             return refusal
         ctx, policy = self._prepare(held)
         try:
+            if policy.plain is not None:
+                return await policy.plain.run(policy, ctx, held)
             return await execute(policy, ctx)
         except asyncio.CancelledError:
             return cancelled(policy, ctx.attempt, held.why_stopped)
@@ -118,9 +126,12 @@ class Attempts:
         if claim.body is None:
             return Dead(ErrorRecord("BodyMissing", "the job's body is gone from Redis", ""))
         try:
-            envelope = held.envelope = decode_job(claim.body)
+            envelope = held.envelope = self._read_body(claim.body)
         except CodecError as error:
             return Dead(ErrorRecord.of(error))
+        if envelope.attempt is not None:
+            # A stock arq client says so in the body alone, ours beside it, too.
+            claim.attempts_spent = max(claim.attempts_spent, envelope.attempt - 1)
         if claim.aborted:
             return Aborted(ErrorRecord("CancelledError", "aborted before it started", ""))
         if claim.crashes >= self._options.max_crashes:

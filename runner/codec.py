@@ -11,6 +11,8 @@ and, beside them, keys of ours that arq ignores, present only when set:
 
     b   id of the batch that the job belongs to
     tp  W3C traceparent of the caller
+    n   random digits, where the caller chose the id: they tell a call that is repeated after a lost
+        reply from somebody else's of the same millisecond
 
 A result has arq's keys `t f a k et s r st ft q id`. Where `s` (success) is false, `r` is an
 object `{"error": type, "message": …, "traceback": …}`: exceptions travel as data.
@@ -18,6 +20,7 @@ object `{"error": type, "message": …, "traceback": …}`: exceptions travel as
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +46,7 @@ class Envelope:
     attempt: int | None = None
     batch_id: str | None = None
     trace: str | None = None
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ def encode_job(envelope: Envelope) -> bytes:
         body["b"] = envelope.batch_id
     if envelope.trace is not None:
         body["tp"] = envelope.trace
+    if envelope.nonce is not None:
+        body["n"] = envelope.nonce
     try:
         return to_json(body)
     except (PydanticSerializationError, ValueError) as error:
@@ -146,18 +152,21 @@ def loads(data: bytes) -> dict[str, Any]:
     """
     For a stock arq client or worker as `job_deserializer`.
 
-    A failed job's `r` becomes a `JobFailedError`, so that `arq.jobs.Job.result()` raises it.
+    A failed job's `r` becomes a `JobFailedError`, so that `arq.jobs.Job.result()` raises it; that
+    of an aborted one a `CancelledError`, by which `arq.jobs.Job.abort()` knows it.
     """
     fields: dict[str, Any] = from_json(data)
     result = fields.get("r")
     if fields.get("s") is False and isinstance(result, dict) and "error" in result:
-        fields["r"] = JobFailedError(
-            str(fields.get("id", "?")),
-            str(result["error"]),
-            str(result.get("message", "")),
-            str(result.get("traceback", "")),
-        )
+        fields["r"] = _exception_of(str(fields.get("id", "?")), result)
     return fields
+
+
+def _exception_of(job_id: str, record: dict[str, Any]) -> BaseException:
+    error, message = str(record["error"]), str(record.get("message", ""))
+    if error.rpartition(".")[2] == "CancelledError":
+        return asyncio.CancelledError(message)
+    return JobFailedError(job_id, error, message, str(record.get("traceback", "")))
 
 
 def _fallback(value: Any) -> Any:

@@ -18,12 +18,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import redis
 from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import Job as ArqJob
-from arq.utils import to_ms, to_unix_ms
+from arq.utils import timestamp_ms, to_ms, to_unix_ms
 from redis.asyncio import SSLConnection as AsyncSSLConnection
 from redis.asyncio.sentinel import Sentinel
 
 from runner import codec, keys
-from runner.enqueue import ClientMiddleware, Enqueue, Enqueuer, Transport, new_job_id
+from runner.arq_serializer import request_maker
+from runner.enqueue import ClientMiddleware, Enqueuer, Transport, new_job_id
 from runner.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S = 5.0
 _ANSWER_TIMEOUT_S = 10.0
 _KEEPALIVE_S = 30
+_SENTINEL_PORT = 26379
 
 _TWIN_OPTIONS = frozenset(("host", "port", "path", "db", "username", "password"))
 
@@ -62,6 +64,8 @@ class QueueClient(ArqRedis):
         kwargs.setdefault("job_serializer", codec.dumps)
         kwargs.setdefault("job_deserializer", codec.loads)
         kwargs.setdefault("default_queue_name", keys.queue_key("default"))
+        # Nothing expires unless asked to; arq's own default is a day.
+        kwargs.setdefault("expires_extra_ms", None)
         super().__init__(*args, **kwargs)
         self.enqueuer = Enqueuer(self, client_middleware)
 
@@ -85,21 +89,29 @@ class QueueClient(ArqRedis):
         """
         arq's call, with arq's answer: None if a job or a result of this id is there already.
 
-        Unlike arq's, the job expires only if `_expires` says so.
+        Unlike arq's, the job expires only if `_expires`, or the client's `expires_extra_ms`, says
+        so.
+
+        Raises:
+            CodecError: An argument has no JSON form; with a serializer of the user's own, arq's
+                `SerializationError`.
+            EnqueueError: Redis did not take the job.
         """
         if _defer_until and _defer_by:
             raise RuntimeError("use either 'defer_until' or 'defer_by' or neither, not both")
         queue_name = _queue_name or self.default_queue_name
-        request = Enqueue(
+        due_ms = None if _defer_until is None else to_unix_ms(_defer_until)
+        delay_ms = to_ms(_defer_by) or None
+        request = request_maker(self.job_serializer)(
             queue=keys.queue_of(queue_name),
             job_id=_job_id or new_job_id(),
             name=function,
             args=args,
             kwargs=kwargs,
-            due_ms=None if _defer_until is None else to_unix_ms(_defer_until),
-            delay_ms=to_ms(_defer_by) or None,
+            due_ms=due_ms,
+            delay_ms=delay_ms,
             as_arq=True,
-            expires_ms=to_ms(_expires),
+            expires_ms=to_ms(_expires) or self._expires_ms(due_ms, delay_ms),
             attempt=_job_try,
         )
         if not await self.enqueuer.put(request):
@@ -107,6 +119,15 @@ class QueueClient(ArqRedis):
         return ArqJob(
             request.job_id, self, _queue_name=queue_name, _deserializer=self.job_deserializer
         )
+
+
+    def _expires_ms(self, due_ms: int | None, delay_ms: int | None) -> int | None:
+        """From now: as long after the job is due as the client was told to keep it; None: ever."""
+        extra_ms: int | None = self.expires_extra_ms
+        if not extra_ms:
+            return None
+        wait_ms = delay_ms or 0 if due_ms is None else due_ms - timestamp_ms()
+        return max(0, wait_ms) + extra_ms
 
 
 def location(url: str) -> RedisLocation:
@@ -118,9 +139,9 @@ def location(url: str) -> RedisLocation:
     Raises:
         ConfigurationError: The URL is none of these.
     """
-    parts = urlsplit(url)
     shown = _without_password(url)
     try:
+        parts = urlsplit(url)
         if parts.scheme == "redis+sentinel":
             return _sentinel_location(url, shown)
         if parts.scheme not in {"redis", "rediss", "unix"}:
@@ -128,11 +149,13 @@ def location(url: str) -> RedisLocation:
         database = parse_qs(parts.query).get("db", [""])[0]
         if not database and parts.scheme != "unix":
             database = parts.path.lstrip("/")
+        if parts.scheme == "unix" and not parts.path:
+            raise ValueError("no path")  # noqa: TRY301 -- likewise
         return RedisLocation(
             host=parts.hostname or "localhost",
             port=parts.port or 6379,
             unix_socket_path=parts.path if parts.scheme == "unix" else None,
-            database=int(database or 0),
+            database=_database(database),
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             ssl=parts.scheme == "rediss",
@@ -182,6 +205,7 @@ def connect(
         }
     if settings.sentinel:
         client = _sentinel_client(settings, options)
+        client.enqueuer = Enqueuer(client, client_middleware)
     else:
         client = QueueClient(
             host=settings.host,
@@ -268,19 +292,28 @@ def _sentinel_location(url: str, shown: str) -> RedisLocation:
     service, _, database = path.partition("?")[0].partition("/")
     sentinels = []
     for address in addresses.split(","):
-        host, _, port = address.rpartition(":")
-        sentinels.append((host or address, int(port) if host else 26379))
+        one = urlsplit(f"//{address}")
+        if not one.hostname:
+            raise ValueError("a sentinel without a host")
+        sentinels.append((one.hostname, one.port or _SENTINEL_PORT))
     if not service:
         raise ValueError("no service name")
     return RedisLocation(
         host=sentinels,
         sentinel=True,
         sentinel_master=service,
-        database=int(database or 0),
+        database=_database(database),
         username=unquote(username) or None,
         password=unquote(password) or None,
         shown=shown,
     )
+
+
+def _database(text: str) -> int:
+    number = int(text or 0)
+    if number < 0:
+        raise ValueError(f"database {number}")
+    return number
 
 
 def _sentinel_client(settings: RedisSettings, options: dict[str, Any]) -> QueueClient:

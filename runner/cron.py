@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from arq.cron import CronJob
 
-from runner.enqueue import Enqueue, new_job_id
+from runner.arq_serializer import request_maker
+from runner.enqueue import new_job_id
 from runner.errors import EnqueueError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from runner.worker import Worker
 
 _LONGEST_SLEEP_S = 60.0
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class IntervalCron(CronJob):
@@ -63,8 +65,8 @@ class IntervalCron(CronJob):
 
     def calculate_next(self, prev_run: datetime) -> None:
         """The first multiple of the interval after *prev_run*."""
-        ticks = int(prev_run.timestamp() / self.interval_s + 1e-9) + 1
-        self.next_run = datetime.fromtimestamp(ticks * self.interval_s, UTC)
+        interval = timedelta(seconds=self.interval_s)
+        self.next_run = _EPOCH + ((prev_run - _EPOCH) // interval + 1) * interval
 
 
 class CronClock:
@@ -74,32 +76,36 @@ class CronClock:
         self._worker = worker
 
     async def run(self) -> None:
-        """Sleep until the next cron job is due and enqueue it, until cancelled."""
-        jobs = self._worker.cron_jobs
-        if not jobs:
-            return
-        for cron_job in jobs:
-            if cron_job.run_at_startup:
-                await self._enqueue(cron_job, self._now())
-            cron_job.calculate_next(self._now())
-        while True:
-            cron_job = min(jobs, key=_next_run)
-            due = _next_run(cron_job)
-            wait_s = (due - self._now()).total_seconds()
-            if wait_s > 0:
-                await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
-                continue
-            await self._enqueue(cron_job, due)
-            # After an outage the next time is one to come: the poller catches up, not the clock.
-            cron_job.calculate_next(max(due, self._now() - timedelta(milliseconds=1)))
+        """Enqueue each cron job when it comes due, until cancelled."""
+        while self._worker.cron_jobs:
+            now = self._now()
+            await self._worker.run_cron(now, 0.0)
+            next_run = min(_next_run(cron_job) for cron_job in self._worker.cron_jobs)
+            wait_s = (next_run - self._now()).total_seconds()
+            await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
+
+    async def enqueue_due(self, now: datetime, until: datetime) -> None:
+        """Enqueue what comes due not later than *until*, and find out when it comes due again."""
+        for cron_job in self._worker.cron_jobs:
+            if cron_job.next_run is None:
+                if not cron_job.run_at_startup:
+                    cron_job.calculate_next(now)
+                    continue
+                cron_job.next_run = now
+            due = cron_job.next_run
+            if due <= until:
+                await self._enqueue(cron_job, due)
+                # After an outage the next time is one to come: the poller catches up, not the clock.
+                cron_job.calculate_next(max(due, now - timedelta(milliseconds=1)))
 
     async def _enqueue(self, cron_job: CronJob, due: datetime) -> None:
         tick_ms = round(due.timestamp() * 1000)
         job_id = cron_job.job_id or (f"{cron_job.name}:{tick_ms}" if cron_job.unique else None)
-        request = Enqueue(
+        request = request_maker(self._worker.job_serializer)(
             queue=self._worker.options.queue,
             job_id=job_id or new_job_id(),
             name=cron_job.name,
+            due_ms=tick_ms if due > self._now() else None,
             unique=job_id is not None,
             schedule=cron_job.name if cron_job.unique else None,
             tick_ms=tick_ms if cron_job.unique else None,

@@ -36,6 +36,7 @@ _CHUNK = 500
 """Jobs in one script call: Redis serves others between two calls of about a millisecond each."""
 
 _WAKE_TOKENS = 64
+_NONCE_DIGITS = 12
 _TRIES = 4
 _FIRST_PAUSE_S = 0.05
 
@@ -68,6 +69,7 @@ class Enqueue:
     attempt: int | None = None
     batch_id: str | None = None
     trace: str | None = None
+    nonce: str | None = None
     schedule: str | None = None
     tick_ms: int | None = None
     enqueued_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
@@ -78,6 +80,8 @@ class Enqueue:
             self.batch_id = current_batch.get()
         if self.trace is None:
             self.trace = current_trace.get()
+        if self.nonce is None and (self.unique or self.as_arq):
+            self.nonce = uuid4().hex[:_NONCE_DIGITS]
 
     def body(self) -> bytes:
         """
@@ -95,6 +99,7 @@ class Enqueue:
                 self.attempt,
                 self.batch_id,
                 self.trace,
+                self.nonce,
             )
         )
 

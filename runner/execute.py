@@ -18,6 +18,7 @@ from runner.retry import linear
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runner.arq_function import PlainFunction
     from runner.context import Context
     from runner.middleware import Handler
     from runner.retry import Backoff
@@ -44,6 +45,8 @@ class Policy:
     backoff: Backoff
     keep_result_s: float | None
     decide: Callable[[Policy, int, BaseException], Outcome]
+    plain: PlainFunction | None = None
+    """Set for a plain arq function, which is run in arq's way."""
 
 
 async def execute(policy: Policy, ctx: Context) -> Outcome:

@@ -63,10 +63,18 @@ BATCH_TTL_S = 30 * 86_400
 
 
 def queue_key(queue: str) -> str:
-    """The sorted set of *queue*, which is also arq's `queue_name`."""
+    """
+    The sorted set of *queue*, which is also arq's `queue_name`.
+
+    A name that starts with `/` is the whole key: `/arq:queue` is the queue of a stock arq worker
+    that was given none.
+    """
+    if queue.startswith("/"):
+        return queue[1:]
     return queue if queue.startswith(QUEUE_PREFIX) else QUEUE_PREFIX + queue
 
 
 def queue_of(key: str) -> str:
     """The queue's name as people say it: the inverse of `queue_key`."""
-    return key.removeprefix(QUEUE_PREFIX)
+    name = key.removeprefix(QUEUE_PREFIX)
+    return name if queue_key(name) == key else f"/{key}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,7 +25,11 @@ _log = structlog.get_logger("runner.outage")
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
-_PASSING_REPLIES = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
+_PASSING_REPLY = re.compile(
+    # Redis 6.2 puts its own words before what a script ran into.
+    r"(?:Error running script .*: -)?"
+    "(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED|BUSY|OOM|MISCONF|NOREPLICAS) "
+)
 
 
 def is_passing(error: BaseException) -> bool:
@@ -37,10 +42,14 @@ def is_passing(error: BaseException) -> bool:
         | exceptions.TimeoutError
         | exceptions.BusyLoadingError
         | exceptions.ReadOnlyError
+        | exceptions.OutOfMemoryError
         | OSError,
     ):
         return True
-    return isinstance(error, exceptions.ResponseError) and str(error).startswith(_PASSING_REPLIES)
+    return (
+        isinstance(error, exceptions.ResponseError)
+        and _PASSING_REPLY.match(str(error)) is not None
+    )
 
 
 class Patience:

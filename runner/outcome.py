@@ -60,6 +60,7 @@ class Failed:
     """A plain arq function raised; its result says so, and nothing else remains of it."""
 
     error: ErrorRecord
+    exception: BaseException | None = None
 
 
 Outcome = Done | Retrying | Dead | Released | Aborted | Failed

@@ -58,6 +58,10 @@ class Periodic:
 
     jitter_s: each tick is enqueued up to so many seconds late, at random, so that many schedules
     of one minute do not run in the same second.
+
+    Raises:
+        ConfigurationError: The crontab or the time zone is none.
+        ArgumentsError: The arguments do not fit the job.
     """
 
     name: str
@@ -67,6 +71,11 @@ class Periodic:
     timezone: str = "UTC"
     jitter_s: float = 0.0
     catch_up: CatchUp = CatchUp.LAST
+
+    def __post_init__(self) -> None:
+        """Refuse here what could only fail at night: the crontab, the time zone, the arguments."""
+        Crontab(self.crontab, self.timezone)
+        self.job.check((), self.kwargs)
 
     def due_ticks(self, last: datetime | None, now: datetime) -> list[datetime]:
         """

@@ -26,6 +26,7 @@ import re
 import shutil
 import signal
 import stat
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -44,6 +45,7 @@ _log = structlog.stdlib.get_logger("runner.private_redis")
 
 _PAUSE_S = 0.02
 _STOP_LIMIT_S = 5.0
+_RUN_LIMIT_S = 10.0
 _SOCKET_PATH_BYTES = 100
 """The system's own limit is 104 on macOS and 108 on Linux, a closing zero included."""
 
@@ -326,17 +328,23 @@ def _alone(using: int) -> bool:
 async def _run(*command: str, keep_open: int | None = None) -> tuple[str, int]:
     """What *command* printed, in one line, and its exit code."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+        # In a thread, not by asyncio: uvloop leaks all open files into what it starts, and a
+        # server would hold them, a pipe to `| less` among them, for as long as it lives.
+        ended = await asyncio.to_thread(
+            subprocess.run,
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             pass_fds=() if keep_open is None else (keep_open,),
+            timeout=_RUN_LIMIT_S,
+            check=False,
         )
     except OSError as error:
         raise PrivateRedisError(f"cannot run {command[0]}: {error.strerror}") from None
-    output, _ = await process.communicate()
-    return " ".join(output.decode(errors="replace").split()), process.returncode or 0
+    except subprocess.TimeoutExpired:
+        raise PrivateRedisError(f"{command[0]} hangs: is it a redis-server?") from None
+    return " ".join(ended.stdout.decode(errors="replace").split()), ended.returncode
 
 
 def _find_executable() -> str:

@@ -9,7 +9,9 @@ that it runs again. That is why jobs run at least once.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -24,7 +26,7 @@ from runner.scripts import SETTLE
 from runner.wire import ScriptWire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from redis.asyncio import Redis
 
@@ -55,6 +57,10 @@ class Ended:
     held: Held
 
 
+ResultWriter = Callable[[Ended, str], bytes]
+"""The result's bytes, for an attempt and its queue's name; empty if it has none."""
+
+
 class Settler:
     """Settles attempts of one queue for one worker."""
 
@@ -65,8 +71,16 @@ class Settler:
         *,
         patience: Patience,
         on_settled: Callable[[Ended, bool], None],
+        write_plain: ResultWriter | None = None,
     ) -> None:
-        """`on_settled(ended, kept)` is told of each; *kept* is False where the claim was lost."""
+        """
+        `on_settled(ended, kept)` is told of each; *kept* is False where the claim was lost.
+
+        write_plain: writes the results of plain arq functions, and of jobs that never ran.
+        """
+        self._write: ResultWriter = _result
+        if write_plain is not None:
+            self._write = partial(_result_by_kind, write_plain)
         self._script = ScriptWire(redis, SETTLE)
         self._queue_key = queue_key
         self._queue = keys.queue_of(queue_key)
@@ -113,7 +127,7 @@ class Settler:
     async def _settle(self, batch: list[Ended]) -> None:
         args: list[Any] = [self._queue, keys.BATCH_TTL_S]
         for ended in batch:
-            args += _fields(ended, self._queue)
+            args += _fields(ended, self._queue, self._write)
         lost: list[int] = await self._patience.call(lambda: self._script(self._queue_key, args))
         gone = set(lost)
         for position, ended in enumerate(batch, 1):
@@ -134,7 +148,7 @@ def release_from_outside(redis: Redis, queue_key: str, claims: Sequence[Claim]) 
         blocking_twin(redis).eval(SETTLE, 1, queue_key, *args)
 
 
-def _fields(ended: Ended, queue: str) -> list[Any]:
+def _fields(ended: Ended, queue: str, write: ResultWriter) -> list[Any]:
     """The eight fields of one outcome in `settle.lua`."""
     claim, outcome = ended.claim, ended.outcome
     batch = (ended.envelope and ended.envelope.batch_id) or ""
@@ -159,7 +173,7 @@ def _fields(ended: Ended, queue: str) -> list[Any]:
         claim.job_id,
         claim.token,
         ms,
-        _result(ended, queue) if ms else b"",
+        write(ended, queue) if ms else b"",
         entry,
         spent,
         batch,
@@ -183,6 +197,12 @@ def _entry(ended: Ended, error: ErrorRecord) -> bytes:
             "worker": ended.claim.token.rpartition(":")[0],
         }
     )
+
+
+def _result_by_kind(write_plain: ResultWriter, ended: Ended, queue: str) -> bytes:
+    policy = ended.held.policy
+    ours = policy is not None and policy.plain is None
+    return _result(ended, queue) if ours else write_plain(ended, queue)
 
 
 def _result(ended: Ended, queue: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
@@ -14,6 +13,7 @@ from settings.queues import QUEUE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
 
     from jobs.services import Services
     from runner import Fleet, QueueClient
@@ -93,9 +93,16 @@ class Application:
         """Host and port for health pages."""
         return self.settings.health_host, self.settings.health_port
 
-    @property
-    def log_file(self) -> Path:
-        """Where `pipeline run` keeps its full log."""
+    def make_log_file(self) -> Path:
+        """
+        Make the state directory, and say where in it the log of `pipeline run` belongs.
+
+        Raises:
+            SettingsError: The state directory cannot be written.
+        """
+        from settings.state_directory import make_home
+
+        make_home(self.settings)
         return self.settings.home / "logs" / "run.log"
 
     def configure_logs(self) -> None:

@@ -55,7 +55,7 @@ cli.params.extend(_COMMON)
 
 def main() -> None:
     """Run the command that the process was started with, and exit with its status."""
-    sys.exit(run_plainly(cli, sys.argv[1:], name="pipeline", expected=_expected))
+    sys.exit(run_plainly(cli, sys.argv[1:], expected=_expected))
 
 
 def _expected() -> tuple[type[BaseException], ...]:

@@ -26,8 +26,6 @@ def health_checks(
     return [
         RedisAnswers(redis),
         QueuesHaveWorkers(queues, lambda: live_workers(redis, list(queues))),
-        PollerIsFresh(
-            lambda: last_poll_at(redis), interval_s=settings.scheduled_poll_interval_s
-        ),
+        PollerIsFresh(lambda: last_poll_at(redis), interval_s=settings.scheduled_poll_interval_s),
         Answers("database", ask_database),
     ]

@@ -34,8 +34,10 @@ class RunnerTiming(BaseModel):
 
     @model_validator(mode="after")
     def _lease_outlives_the_rest(self) -> Self:
-        for name, least in (("heartbeat_s", self.heartbeat_s * 2),
-                            ("blocked_limit_s", self.blocked_limit_s)):
+        for name, least in (
+            ("heartbeat_s", self.heartbeat_s * 2),
+            ("blocked_limit_s", self.blocked_limit_s),
+        ):
             if least > self.lease_s:
                 raise ValueError(
                     f"{name} is {getattr(self, name):g} and lease_s {self.lease_s:g}; "

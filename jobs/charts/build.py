@@ -32,7 +32,7 @@ def build_charts(data: ChannelData, analysis: ChannelAnalysis) -> list[Chart]:
     """
     Return the charts that *data* can carry; none for a channel without counters and items.
 
-    *analysis* must be that of *data*. CPU-bound, some tens of milliseconds.
+    *analysis* must be that of *data*. CPU-bound, about a tenth of a second.
     """
     drawn = (draw(data, analysis) for draw in CHARTS)
     return [chart for chart in drawn if chart is not None]

@@ -2,60 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from runner.commands.plainly import EXIT_INTERRUPTED, EXIT_WRONG, run_async
+from runner.commands.plainly import EXIT_INTERRUPTED, EXIT_WRONG, run_async, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from rich.console import Console
 
-    from jobs.commands.run_progress import Follower, RunProgress
-    from jobs.commands.run_summary import DeadJob, Summary
-    from jobs.commands.source_list import FoundChannel, SourceList
-    from jobs.services import Services
-    from runner import Batch, Fleet, QueueClient
+    from jobs.commands.channel_run import ChannelRun, Workplace
+    from jobs.commands.run_summary import Summary
+    from jobs.commands.source_list import SourceList
 
 EXIT_DEAD = 1
-"""Exit status where a job died, or the time was over before all were done."""
-
-
-class Workplace(Protocol):
-    """Redis answers, and all that the jobs need is open."""
-
-    @property
-    def redis(self) -> QueueClient: ...  # noqa: D102
-    @property
-    def services(self) -> Services: ...  # noqa: D102
-    @property
-    def redis_is_private(self) -> bool: ...  # noqa: D102
-    def fleet(self, queues: Sequence[str]) -> Fleet: ...  # noqa: D102
+"""Exit status where a job died, or time was over before all were done."""
 
 
 class Host(Protocol):
     """The application, as this command sees it."""
 
     @property
-    def queues(self) -> Sequence[str]: ...  # noqa: D102
-    @property
-    def log_file(self) -> Path: ...  # noqa: D102
-    def open(self) -> AbstractAsyncContextManager[Workplace]: ...  # noqa: D102
+    def queues(self) -> Sequence[str]:
+        """Every queue there is."""
+        ...
+
+    def make_log_file(self) -> Path:
+        """Make the state directory, and say where in it the log of a run belongs."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[Workplace]:
+        """Start or reach everything, and close it at the end."""
+        ...
 
 
 @click.command
-@click.argument("locations", metavar="SOURCE…", nargs=-1, required=True)
+@click.argument("sources", metavar="SOURCE…", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-@click.option("--no-progress", is_flag=True, help="Plain lines instead of moving bars.")
+@click.option("--no-progress", is_flag=True, help="Show plain lines instead of moving bars.")
 @click.option(
     "--timeout",
     "timeout_s",
@@ -66,40 +55,104 @@ class Host(Protocol):
 @click.pass_context
 def run(
     context: click.Context,
-    locations: tuple[str, ...],
-    as_json: bool,  # noqa: FBT001 -- click passes by name
-    no_progress: bool,  # noqa: FBT001
+    *,
+    sources: tuple[str, ...],
+    as_json: bool,
+    no_progress: bool,
     timeout_s: float | None,
 ) -> None:
     """
     Sync, analyse and report every channel of each SOURCE.
 
     A SOURCE is a file (daily counters or a video list as CSV, a YouTube or podcast feed; plain
-    or .gz), a folder of such files, an address of a feed, or samples: for generated channels.
+    or .gz), a folder of such files, the address of a feed, or samples: for generated channels.
 
     Exit status: 0; 1 if a job died or time was over; 2 if a source was refused.
     """
     from rich.console import Console
 
-    errors = Console(stderr=True, highlight=False)
-    live = errors.is_terminal and not no_progress
-    host: Host = context.obj
-    context.exit(run_async(_Run(host, errors, live=live, timeout_s=timeout_s)(locations, as_json)))
+    progress = Console(stderr=True, highlight=False)
+    live = progress.is_terminal and not no_progress
+    status = run_async(
+        _run(context.obj, sources, progress, live=live, as_json=as_json, timeout_s=timeout_s)
+    )
+    context.exit(status)
 
 
-@dataclass(slots=True)
-class _Run:
-    """One run; calling it gives the exit status."""
+async def _run(
+    host: Host,
+    locations: Sequence[str],
+    console: Console,
+    *,
+    live: bool,
+    as_json: bool,
+    timeout_s: float | None,
+) -> int:
+    from jobs.commands.channel_run import ChannelRun
+    from jobs.commands.run_logs import run_logs
+    from jobs.commands.run_progress import display
+    from jobs.commands.run_summary import summarize
+    from jobs.commands.source_list import find_sources
 
-    host: Host
-    errors: Console
-    live: bool
-    timeout_s: float | None
+    started = time.monotonic()
+    sources = await find_sources(locations, console)
+    channels = sources.channels()
+    if not channels:
+        return _nothing_to_do(sources, as_json=as_json)
+    with run_logs(host.make_log_file(), console):
+        async with host.open() as place:
+            work = ChannelRun(place, host.queues, channels, console.print, timeout_s=timeout_s)
+            with display(console, host.queues, live=live) as shown:
+                await work.go(shown)
+            if work.interrupted:
+                _tell_interrupted(work, time.monotonic() - started)
+                return EXIT_INTERRUPTED
+            summary = await summarize(place.services, sources, channels, work, started)
+    _show(summary, as_json=as_json)
+    _tell_unfinished(work, summary, sources)
+    if work.timed_out or summary.dead_jobs:
+        return EXIT_DEAD
+    return EXIT_WRONG if sources.refused else 0
 
-    async def __call__(self, locations: Sequence[str], as_json: bool) -> int:  # noqa: FBT001
-        from jobs.commands.source_list import find_sources
 
-        started = time.monotonic()
-        sources = await find_sources(locations, self.errors)
-        ...
-        return 0
+def _nothing_to_do(sources: SourceList, *, as_json: bool) -> int:
+    from jobs.commands.run_summary import Summary
+
+    if as_json:
+        click.echo(Summary.of_nothing(sources).as_json())
+    for error in sources.refused:
+        tell(str(error))
+    if not sources.refused:
+        tell("the sources tell of no channel: nothing to do")
+    return EXIT_WRONG
+
+
+def _show(summary: Summary, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    if as_json:
+        click.echo(summary.as_json())
+    else:
+        summary.show(Console(highlight=False))
+
+
+def _tell_interrupted(work: ChannelRun, seconds: float) -> None:
+    tell(
+        f"interrupted after {seconds:.0f} s, {work.channels_done} of {len(work.channels)} channels "
+        "done; what is queued stays: run the same command again to go on"
+    )
+
+
+def _tell_unfinished(work: ChannelRun, summary: Summary, sources: SourceList) -> None:
+    if work.timed_out:
+        tell(
+            f"stopped after {work.timeout_s:g} s, {work.channels_done} of {len(work.channels)} "
+            "channels done; what is queued stays: run the same command again to go on"
+        )
+    for job in summary.dead_jobs:
+        tell(
+            f"job died: {job.job} in {job.queue}, channel {job.channel_id}: {job.error} "
+            f"(job {job.job_id}); correct the cause and run again"
+        )
+    for error in sources.refused:
+        tell(f"refused: {error}")

@@ -23,17 +23,15 @@ _NOT_SHOWN = ("runner.reporters.log",)
 
 
 @contextmanager
-def run_logs(path: Path, console: Console, *, show_all: bool) -> Iterator[None]:
+def run_logs(path: Path, console: Console) -> Iterator[None]:
     """
     For the block, write all log lines to *path*, JSON, and warnings in short to *console*.
-
-    show_all: show every line that the file gets, with its fields, instead of only warnings.
 
     Raises:
         OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    screen = _Screen(console, show_all=show_all)
+    screen = _Screen(console)
     root = logging.getLogger()
     with path.open("w", encoding="utf-8") as file:
         configure_logging("json", "INFO", stream=file)
@@ -48,14 +46,13 @@ def run_logs(path: Path, console: Console, *, show_all: bool) -> Iterator[None]:
 class _Screen(logging.Handler):
     """Prints through the console that also moves the bars, so that neither tears the other."""
 
-    def __init__(self, console: Console, *, show_all: bool) -> None:
-        super().__init__(logging.INFO if show_all else logging.WARNING)
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
         self._console = console
-        self._hidden = () if show_all else _NOT_SHOWN
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print *record* in one line; what cannot be printed is left to the file."""
-        if record.name in self._hidden:
+        if record.name in _NOT_SHOWN:
             return
         with contextlib.suppress(Exception):
             self._console.print(_line(record), soft_wrap=not self._console.is_terminal)

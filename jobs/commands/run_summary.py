@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from jobs.commands.channel_run import ChannelRun
     from jobs.commands.source_list import FoundChannel, SourceList
-    from jobs.store import ChannelCounts, ChannelStore
+    from jobs.services import Services
+    from jobs.store import ChannelCounts
     from runner import BatchProgress
 
 _REPORTS_SHOWN = 6
@@ -90,6 +93,11 @@ class Summary:
     dead_jobs: Sequence[DeadJob]
     errors: Sequence[Mapping[str, str]]
     index: Path | None = None
+
+    @classmethod
+    def of_nothing(cls, sources: SourceList) -> Summary:
+        """Of a run that had no channel to work on."""
+        return cls((), Counts(rejected_rows=sources.rejected_rows), 0.0, (), _errors(sources))
 
     def as_json(self) -> str:
         """One object, as `--json` prints it."""
@@ -164,47 +172,47 @@ class Summary:
             )
             console.print(Text(f"  {shorter(channel.report or '')}", style="cyan"), soft_wrap=True)
         if many:
-            console.print(
-                Text(f"  and {len(reported) - _REPORTS_SHOWN // 2} more", style="dim")
-            )
+            console.print(Text(f"  and {len(reported) - _REPORTS_SHOWN // 2} more", style="dim"))
 
 
 async def summarize(
-    store: ChannelStore,
+    services: Services,
     sources: SourceList,
     channels: Mapping[str, FoundChannel],
-    jobs: Mapping[str, BatchProgress],
-    dead_jobs: Sequence[DeadJob],
-    seconds: float,
+    work: ChannelRun,
+    started: float,
 ) -> Summary:
-    """Count what the store has of *channels* now."""
-    from runner import BatchProgress
-
+    """Count what the store has of *channels* now. started: by the monotonic clock."""
+    store = services.store
     stored = await store.counts(list(channels))
-    summaries = []
-    for channel_id, found in channels.items():
-        record = await store.channel(channel_id) or found.record
-        summaries.append(
-            ChannelSummary(
-                id=channel_id,
-                title=record.title,
-                generated=record.generated,
-                counts=Counts.of(
-                    stored[channel_id], jobs.get(channel_id, BatchProgress()), len(found.rejects)
-                ),
-                report=await store.report_path(channel_id),
-            )
+    records = {record.id: record for record in await store.channels()}
+    summaries = [
+        ChannelSummary(
+            id=channel_id,
+            title=records[channel_id].title,
+            generated=records[channel_id].generated,
+            counts=Counts.of(stored[channel_id], work.by_channel[channel_id], len(found.rejects)),
+            report=await store.report_path(channel_id),
         )
+        for channel_id, found in channels.items()
+    ]
     return Summary(
         channels=summaries,
         counts=Counts.total([one.counts for one in summaries], sources.rejected_rows),
-        seconds=seconds,
-        dead_jobs=dead_jobs,
-        errors=[
-            {"source": error.location, "reason": f"{error.reason}. {error.remedy}".rstrip(". ")}
-            for error in sources.refused
-        ],
+        seconds=time.monotonic() - started,
+        dead_jobs=work.dead_jobs,
+        errors=_errors(sources),
     )
+
+
+def _errors(sources: SourceList) -> list[Mapping[str, str]]:
+    return [
+        {
+            "source": error.location,
+            "reason": ". ".join(part for part in (error.reason, error.remedy) if part),
+        }
+        for error in sources.refused
+    ]
 
 
 def _warned(count: int, style: str) -> Text:

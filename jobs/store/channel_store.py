@@ -55,7 +55,7 @@ class ChannelStore:
     Channels, their counters, and what was made of them.
 
     When a method that writes returns, its whole transaction is committed; when it raises, none
-    of it is. Writing the same again changes nothing that a reader could see, so a job that
+    of it is. Writing the same again adds no record and loses none, so a job that
     runs twice does no harm. Any number of coroutines and processes may use one database.
 
     Raises:

@@ -37,6 +37,7 @@ class Database:
 
     def __init__(self, url: DatabaseUrl) -> None:
         self._where = url.where
+        self._at_work: set[asyncio.Task[Any]] = set()
         self._one_writer: AbstractAsyncContextManager[Any]
         if isinstance(url, SqliteFile):
             self._engine = sqlite_engine.engine(url)
@@ -63,14 +64,19 @@ class Database:
             return await self._run(_transaction(self._writer, work, *args, **kwargs))
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Let what cannot be cancelled come to its end, and close all connections."""
+        if self._at_work:
+            await asyncio.wait(self._at_work)
         await self._run(self._engine.dispose())
 
     async def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         with told_plainly(self._where):
-            if self._to_its_end:
-                return await _ToItsEnd(coroutine, loop=asyncio.get_running_loop())
-            return await coroutine
+            if not self._to_its_end:
+                return await coroutine
+            task = _ToItsEnd(coroutine, loop=asyncio.get_running_loop())
+            self._at_work.add(task)
+            task.add_done_callback(self._at_work.discard)
+            return await task
 
 
 async def _transaction(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -24,7 +25,13 @@ def engine(server: PostgresServer) -> AsyncEngine:
 
     It knows libpq's parameters (`sslmode`, `passfile`, several hosts), which SQLAlchemy would
     hand on as unknown keywords.
+
+    Raises:
+        StoreError: asyncpg is not installed.
     """
+    if find_spec("asyncpg") is None:
+        remedy = "install channel-pipeline[postgres]"
+        raise StoreError(server.where, "the driver asyncpg is not installed", remedy)
     return create_async_engine(
         "postgresql+asyncpg://",
         async_creator=partial(_connect, server),

@@ -22,12 +22,13 @@ EXIT_WRONG = 2
 
 EXIT_INTERRUPTED = 130
 
+_PROGRAM = "pipeline"
+
 
 def run_plainly(
     group: click.Group,
     arguments: Sequence[str],
     *,
-    name: str,
     expected: Callable[[], tuple[type[BaseException], ...]],
 ) -> int:
     """
@@ -37,14 +38,14 @@ def run_plainly(
     """
     debug = "--debug" in arguments
     try:
-        status = group.main(list(arguments), prog_name=name, standalone_mode=False)
+        status = group.main(list(arguments), prog_name=_PROGRAM, standalone_mode=False)
     except click.exceptions.Abort:
         return EXIT_INTERRUPTED
     except click.ClickException as error:
-        _tell(name, _usage(error))
+        tell(_usage(error))
         return EXIT_WRONG
     except KeyboardInterrupt:
-        _tell(name, "interrupted")
+        tell("interrupted")
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 -- told below, whatever it is
         if debug:
@@ -54,7 +55,7 @@ def run_plainly(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_WRONG
         for line in _lines(error, expected()):
-            _tell(name, line)
+            tell(line)
         return EXIT_WRONG
     return status if isinstance(status, int) else 0
 
@@ -69,8 +70,9 @@ def run_async(coroutine: Coroutine[Any, Any, R]) -> R:
         return loop.run(coroutine)
 
 
-def _tell(name: str, line: str) -> None:
-    click.echo(f"{name}: {' '.join(line.split())}", err=True)
+def tell(line: str) -> None:
+    """Print *line* to standard error, after the program's name; line breaks in it are lost."""
+    click.echo(f"{_PROGRAM}: {' '.join(line.split())}", err=True)
 
 
 def _usage(error: click.ClickException) -> str:

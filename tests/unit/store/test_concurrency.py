@@ -94,6 +94,23 @@ async def test_readers_do_not_wait_for_a_writer(database_url: str) -> None:
     await database.close()
 
 
+async def test_program_that_ends_during_a_save_ends(database_url: str) -> None:
+    """A loop that is closed while a sync is under way closes, and the sync is whole or not done."""
+
+    async def leave_at_once(turns: int) -> None:
+        async with open_store(database_url) as store:
+            saving = asyncio.create_task(store.save_readings([reading(items=200)]))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            assert not saving.done()
+
+    async with asyncio.timeout(20), open_store(database_url) as store:
+        for turns in (1, 5, 20):
+            await asyncio.to_thread(asyncio.run, leave_at_once(turns))
+            assert (await store.counts(["UC0"]))["UC0"].items in {0, 200}
+        await store.save_readings([reading("UC1")])
+
+
 async def test_cancelled_save_leaves_nothing_and_blocks_nobody(store: ChannelStore) -> None:
     """A sync that is cancelled at any moment is undone, and the next one goes through."""
     for turns in range(40):

@@ -98,6 +98,13 @@ async def test_older_tables_are_refused(database_url: str, monkeypatch: pytest.M
         await store.ping()
 
 
+async def test_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the driver of PostgreSQL the message says which extra brings it."""
+    monkeypatch.setattr("jobs.store.postgres_engine.find_spec", lambda _name: None)
+    told = await _told_on_opening("postgres://h/d")
+    assert told.endswith("asyncpg is not installed; install channel-pipeline[postgres]")
+
+
 async def test_server_that_does_not_answer_is_named() -> None:
     """A refused connection names host, port and what to do, and never the password."""
     pytest.importorskip("asyncpg")

@@ -1,0 +1,130 @@
+"""The systems that are compared, and how each of them is set up."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks import peers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_SYSTEMS = peers.HERE / "systems"
+
+
+@dataclass(frozen=True)
+class System:
+    """
+    One system: its name on the command line and in the results, and what its script is run by.
+
+    bulk: what its bulk call is, '' if it has none. job_lines: whether it logs each job at INFO.
+    results: what remains of a job that succeeded. setup: what was chosen for it.
+    prepare: installs it, and says why it cannot.
+    """
+
+    name: str
+    title: str
+    command: Sequence[str]
+    prepare: Callable[[], str | None]
+    bulk: str
+    job_lines: bool
+    results: str
+    setup: str
+
+
+def _nothing_to_prepare() -> None:
+    return None
+
+
+def _python(script: str, python: str = str(peers.PYTHON)) -> Sequence[str]:
+    return (python, str(_SYSTEMS / script))
+
+
+SYSTEMS = (
+    System(
+        "ours",
+        "ours",
+        _python("ours.py", sys.executable),
+        _nothing_to_prepare,
+        bulk="`enqueue_many`",
+        job_lines=True,
+        results="kept 1 hour (default)",
+        setup="`WorkerSettings` with its defaults: all default middleware, validation, metrics "
+        "middleware (no StatsD address, as by default), leases, watchdog, poller, abort checks, "
+        "`configure_logging`; uvloop, as `pipeline worker`",
+    ),
+    System(
+        "arq",
+        "arq",
+        _python("with_arq.py", sys.executable),
+        _nothing_to_prepare,
+        bulk="",
+        job_lines=True,
+        results="kept 1 hour (default)",
+        setup="defaults, arq's log configuration; uvloop; in our own environment, so on the same "
+        "redis-py and hiredis as ours",
+    ),
+    System(
+        "saq",
+        "SAQ",
+        _python("with_saq.py"),
+        peers.prepare_python,
+        bulk="",
+        job_lines=True,
+        results="kept 10 minutes (default)",
+        setup="defaults; uvloop",
+    ),
+    System(
+        "streaq",
+        "streaQ",
+        _python("with_streaq.py"),
+        peers.prepare_python,
+        bulk="`enqueue_many`",
+        job_lines=True,
+        results="kept 5 minutes (default)",
+        setup="defaults; uvloop",
+    ),
+    System(
+        "taskiq",
+        "taskiq",
+        _python("with_taskiq.py"),
+        peers.prepare_python,
+        bulk="",
+        job_lines=True,
+        results="none (default: no result backend)",
+        setup="`RedisStreamBroker`; prefetches as many as it runs; uvloop, as its command",
+    ),
+    System(
+        "dramatiq",
+        "Dramatiq",
+        _python("with_dramatiq.py"),
+        peers.prepare_python,
+        bulk="`group(…).run()`, which sends one by one",
+        job_lines=False,
+        results="none (default: no result backend)",
+        setup="Redis broker, default middleware; plain functions in threads, its native way; "
+        "no line a job at INFO",
+    ),
+    System(
+        "bullmq",
+        "BullMQ",
+        ("node", str(_SYSTEMS / "with_bullmq.mjs")),
+        peers.prepare_node,
+        bulk="`addBulk`",
+        job_lines=False,
+        results="removed (`removeOnComplete`, as its documentation advises)",
+        setup="defaults; it writes no log",
+    ),
+    System(
+        "sidekiq",
+        "Sidekiq",
+        ("ruby", str(_SYSTEMS / "with_sidekiq.rb")),
+        peers.prepare_ruby,
+        bulk="`perform_bulk`",
+        job_lines=True,
+        results="none (it has no results)",
+        setup="its own command, `-e production`; threads",
+    ),
+)

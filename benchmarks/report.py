@@ -1,0 +1,257 @@
+"""Results as files: raw figures as JSON, tables of medians and ratios as Markdown."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from benchmarks import figures
+from benchmarks.catalog import SYSTEMS
+from benchmarks.measure import median
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from benchmarks.catalog import System
+    from benchmarks.figures import Results
+
+_NONE = "–"
+_PYTHON_PEERS = ("arq", "saq", "streaq", "taskiq", "dramatiq")
+
+
+def write_json(path: Path, results: Results) -> None:
+    """`{system: {figure: {unit, runs, median}}}`; `jobs` beside it where a run has a length."""
+    raw = {
+        system: {
+            name: {
+                **{key: value for key, value in asdict(figure).items() if value is not None},
+                "median": median(figure.runs),
+            }
+            for name, figure in by_name.items()
+        }
+        for system, by_name in results.items()
+    }
+    path.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def as_markdown(
+    results: Results,
+    machine: Mapping[str, str],
+    versions: Mapping[str, str],
+    skipped: Mapping[str, str],
+    *,
+    quick: bool,
+) -> str:
+    """The whole page."""
+    tables = _Tables(results)
+    return "\n".join(
+        [
+            "# Benchmarks",
+            "",
+            "No-op jobs with a channel id and an int as arguments, one worker process, side by "
+            "side on one machine and one Redis. Medians; made by `make bench`, raw figures in "
+            "[results.json](results.json).",
+            *(["", "**A quick or partial run: too short to be quoted.**"] if quick else []),
+            "",
+            "## Targets",
+            "",
+            *tables.targets(),
+            "",
+            "## Drain",
+            "",
+            "Jobs/s from the start of the first job to that of the last, counted in the job "
+            "itself. Log level WARNING, then once more at INFO with each system's own lines, "
+            "into a file. N is what one run drains; at INFO it is half of that.",
+            "",
+            *tables.of(
+                figures.DRAIN_10,
+                figures.DRAIN_32,
+                figures.DRAIN_10_INFO,
+                figures.DRAIN_32_INFO,
+                figures.LOG_LINES,
+                heads=["at 10", "at 32", "at 10, INFO", "at 32, INFO", "lines a job"],
+                jobs_of=(figures.DRAIN_10, figures.DRAIN_32),
+            ),
+            "",
+            "## Enqueue",
+            "",
+            "Jobs/s: 32 tasks (threads for Dramatiq and Sidekiq), each awaiting one job at a "
+            "time; and by the system's own bulk call, 1,000 jobs each.",
+            "",
+            *tables.of(figures.ENQUEUE, figures.BULK, heads=["one by one", "in bulk"], bulk=True),
+            "",
+            "## Idle pick-up",
+            "",
+            "Milliseconds until the coroutine starts, after random pauses of 40 to 160 ms; below "
+            "zero where it starts before `enqueue` has returned to its caller.",
+            "",
+            *tables.of(
+                figures.PICK_UP_MEDIAN,
+                figures.PICK_UP_P99,
+                figures.PICK_UP_CALL_MEDIAN,
+                figures.PICK_UP_CALL_P99,
+                heads=["since return: median", "p99", "since call: median", "p99"],
+                places=2,
+            ),
+            "",
+            "## Backlog",
+            "",
+            "Ours: jobs/s over the first 10,000, concurrency 10. The backlog is written straight "
+            "into Redis in the layout that `enqueue` writes.",
+            "",
+            *tables.of(
+                figures.BACKLOG_SMALL,
+                figures.BACKLOG_READY,
+                figures.BACKLOG_SCHEDULED,
+                heads=["10,000 ready", "1,000,000 ready", "10,000 ready, 1,000,000 scheduled"],
+            ),
+            "",
+            "## What a job costs Redis",
+            "",
+            "At concurrency 32 under load, the worker's start and its heartbeats included. Round "
+            "trips are counted in the worker where it writes to the socket: one write, one answer "
+            "awaited. CPU and reads are Redis's own counters; it reads a long request in parts of "
+            "16 KiB, so reads can exceed round trips.",
+            "",
+            *tables.of(
+                figures.ROUND_TRIPS,
+                figures.REDIS_CPU,
+                figures.REDIS_READS,
+                heads=["round trips", "CPU, µs", "reads"],
+                places=2,
+            ),
+            "",
+            "## Memory",
+            "",
+            "Resident MiB of an idle worker, 4 seconds after its start.",
+            "",
+            *tables.of(
+                figures.MEMORY,
+                figures.MEMORY_DEFAULT,
+                heads=["one no-op job", "`settings.DefaultWorker`"],
+                places=1,
+            ),
+            "",
+            "## How each is set up",
+            "",
+            "| system | versions | set up | results |",
+            "|---|---|---|---|",
+            *(
+                f"| {system.title} | {versions[system.name]} | {system.setup} | {system.results} |"
+                for system in SYSTEMS
+                if system.name in versions
+            ),
+            "",
+            *_skipped(skipped),
+            "## Machine",
+            "",
+            "| | |",
+            "|---|---|",
+            *(f"| {name} | {value} |" for name, value in machine.items()),
+            "",
+        ]
+    )
+
+
+class _Tables:
+    def __init__(self, results: Results) -> None:
+        self._results = results
+
+    def targets(self) -> Iterator[str]:
+        """Each target with what was reached."""
+        yield "| figure | ours | theirs | ratio | target | |"
+        yield "|---|---:|---:|---:|---:|---|"
+        for target in figures.RATIOS:
+            ours = self._median("ours", target.figure)
+            theirs = self._median(target.theirs, target.figure)
+            yield _ratio_row(
+                f"{target.figure}: over {_title(target.theirs)}", ours, theirs, target.least
+            )
+        bulk = {name: self._median(name, figures.BULK) for name in _PYTHON_PEERS}
+        known = {name: rate for name, rate in bulk.items() if rate is not None}
+        best = max(known, key=lambda name: known[name], default="")
+        yield _ratio_row(
+            f"{figures.BULK}: over the best Python peer{f', {_title(best)}' if best else ''}",
+            self._median("ours", figures.BULK),
+            known.get(best),
+            figures.BULK_OVER_PYTHON,
+        )
+        for figure in (figures.BACKLOG_READY, figures.BACKLOG_SCHEDULED):
+            yield _ratio_row(
+                f"{figure}: over 10,000 ready alone",
+                self._median("ours", figure),
+                self._median("ours", figures.BACKLOG_SMALL),
+                figures.BACKLOG_LEAST,
+            )
+        for limit in figures.LIMITS:
+            ours, theirs = (self._median(name, limit.figure) for name in ("ours", "arq"))
+            verdict = _NONE if ours is None else "reached" if ours <= limit.most else "**short**"
+            unit = self._unit(limit.figure)
+            yield (
+                f"| {limit.figure}, {unit} | {_number(ours, 2)} | {_number(theirs, 2)} (arq) | "
+                f"| ≤ {limit.most:g} | {verdict} |"
+            )
+
+    def of(
+        self,
+        *names: str,
+        heads: Sequence[str],
+        places: int = 0,
+        jobs_of: Sequence[str] = (),
+        bulk: bool = False,
+    ) -> Iterator[str]:
+        """One row for each system that has any of the figures."""
+        more = (["N at 10, 32"] if jobs_of else []) + (["bulk call"] if bulk else [])
+        yield f"| system | {' | '.join([*heads, *more])} |"
+        yield f"|---|{'---:|' * len(heads)}{'---|' * len(more)}"
+        for system in SYSTEMS:
+            found = self._results.get(system.name, {})
+            if not any(name in found for name in names):
+                continue
+            cells = [_number(self._median(system.name, name), places) for name in names]
+            if jobs_of:
+                cells.append(", ".join(f"{found[n].jobs:,}" for n in jobs_of if n in found))
+            if bulk:
+                cells.append(system.bulk or "none")
+            yield f"| {system.title} | {' | '.join(cells)} |"
+
+    def _median(self, system: str, name: str) -> float | None:
+        figure = self._results.get(system, {}).get(name)
+        return None if figure is None else median(figure.runs)
+
+    def _unit(self, name: str) -> str:
+        units = [found[name].unit for found in self._results.values() if name in found]
+        return units[0] if units else ""
+
+
+def _ratio_row(name: str, ours: float | None, theirs: float | None, least: float) -> str:
+    if ours is None or not theirs:
+        return f"| {name} | {_number(ours, 0)} | {_number(theirs, 0)} | {_NONE} | ≥ {least:g} | {_NONE} |"
+    ratio = ours / theirs
+    verdict = "reached" if ratio >= least else "**short**"
+    return (
+        f"| {name} | {_number(ours, 0)} | {_number(theirs, 0)} | {ratio:.2f} | ≥ {least:g} "
+        f"| {verdict} |"
+    )
+
+
+def _number(value: float | None, places: int) -> str:
+    return _NONE if value is None else f"{value:,.{places}f}"
+
+
+def _title(name: str) -> str:
+    return _system(name).title
+
+
+def _system(name: str) -> System:
+    return next(system for system in SYSTEMS if system.name == name)
+
+
+def _skipped(skipped: Mapping[str, str]) -> Iterator[str]:
+    if skipped:
+        yield "## Skipped"
+        yield ""
+        yield from (f"- {name}: {reason}" for name, reason in skipped.items())
+        yield ""

@@ -1,0 +1,223 @@
+# ruff: noqa: D102 -- a rule's name says what it does, and the model what it promises
+"""The Lua scripts against a model: whatever happens in whatever order, a job is in one state."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from runner import keys, scripts
+
+if TYPE_CHECKING:
+    from tests.redis_server import RedisServer
+
+QUEUE = "model"
+KEY = keys.queue_key(QUEUE)
+BATCH = "b1"
+FAR_MS = 10**9
+LEASE_MS = 10**7
+"""So long that no lease lapses by itself: `lapse` says when one does."""
+
+
+@dataclass
+class Model:
+    """What a job should look like in Redis."""
+
+    state: str
+    token: str = ""
+    spent: int = 0
+    crashes: int = 0
+    retrying: bool = False
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Enqueues, claims, settles, loses and administers jobs, and compares after each step."""
+
+    url: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.redis: Any = redis.Redis.from_url(self.url)  # its hints: sync or async
+        self.redis.flushdb()
+        self.jobs: dict[str, Model] = {}
+        self.tokens = 0
+        self.over: dict[str, int] = {"done": 0, "aborted": 0, "failed": 0}
+
+    ids = Bundle("ids")
+
+    def hash(self, key: str) -> dict[bytes, bytes]:
+        held: dict[bytes, bytes] = self.redis.hgetall(key)
+        return held
+
+    def eval(self, script: str, *args: Any) -> Any:
+        return self.redis.eval(script, 1, KEY, *args)
+
+    @rule(target=ids, number=st.integers(0, 11), later=st.booleans())
+    def enqueue(self, number: int, later: bool) -> str:  # noqa: FBT001 -- hypothesis draws it
+        job_id = f"job{number}"
+        body = json.dumps({"f": "x", "a": [], "k": {}, "et": number, "t": None, "b": BATCH})
+        unlike = json.dumps({"f": "y", "a": [], "k": {}, "et": number, "t": None, "b": BATCH})
+        known = self.jobs.get(job_id)
+        text = unlike if known else body
+        delay = FAR_MS if later else ""
+        fields = [job_id, text, "", delay, "unique", "", BATCH, "", "", ""]
+        (created,) = self.eval(scripts.ENQUEUE, 8, 1000, QUEUE, *fields)
+        assert created == (0 if known else 1)
+        if not known:
+            self.jobs[job_id] = Model("later" if later else "ready")
+        return job_id
+
+    @rule(limit=st.integers(1, 5))
+    def claim(self, limit: int) -> None:
+        self.tokens += 1
+        token = f"w:{self.tokens}"
+        reply = self.eval(scripts.CLAIM, limit, LEASE_MS, token, "")
+        due = {job_id for job_id, job in self.jobs.items() if job.state in {"ready", "lapsed"}}
+        taken = [reply[at].decode() for at in range(2, len(reply), 6)]
+        assert set(taken) <= due
+        assert len(taken) == min(limit, len(due))
+        for at in range(2, len(reply), 6):
+            job = self.jobs[reply[at].decode()]
+            if job.state == "lapsed":
+                job.crashes += 1
+                assert reply[at + 3] == job.crashes
+            assert reply[at + 2] == job.spent
+            job.state, job.token, job.retrying = "running", token, False
+
+    @rule(
+        job_id=ids,
+        kind=st.sampled_from(["done", "retry", "dead", "release", "abort", "fail"]),
+        stale=st.booleans(),
+        later=st.booleans(),
+    )
+    def settle(self, job_id: str, kind: str, stale: bool, later: bool) -> None:  # noqa: FBT001
+        job = self.jobs.get(job_id)
+        token = "stale" if stale or job is None or not job.token else job.token
+        spent = (job.spent if job else 0) + (kind in {"retry", "dead"})
+        delay = FAR_MS if later else 0
+        ms = delay if kind in {"retry", "release"} else 0
+        entry = "{}" if kind in {"retry", "dead"} else ""
+        lost = self.eval(
+            scripts.SETTLE, QUEUE, 1000, kind, job_id, token, ms, "", entry, spent, BATCH
+        )
+        holds = job is not None and job.state in {"running", "lapsed"} and token == job.token
+        assert lost == ([] if holds else [1])
+        if job is None or not holds:
+            return
+        job.token = ""
+        if kind in {"done", "abort", "fail"}:
+            self.over[{"done": "done", "abort": "aborted", "fail": "failed"}[kind]] += 1
+            del self.jobs[job_id]
+        elif kind == "dead":
+            job.state, job.spent = "dead", spent
+        else:
+            job.state, job.spent = ("later" if later else "ready"), spent
+            job.retrying = kind == "retry" or spent > 0
+
+    @rule(job_id=ids)
+    def lapse(self, job_id: str) -> None:
+        """The lease of a running job ends without its worker."""
+        job = self.jobs.get(job_id)
+        if job is not None and job.state == "running":
+            self.redis.zadd(KEY, {job_id: 1})
+            self.redis.delete(keys.IN_PROGRESS_PREFIX + job_id)
+            job.state = "lapsed"
+
+    @rule(job_id=ids, stale=st.booleans())
+    def renew(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
+        job = self.jobs.get(job_id)
+        token = "stale" if stale or job is None or not job.token else job.token
+        lost, aborted = self.eval(scripts.RENEW, LEASE_MS, job_id, token)
+        holds = job is not None and job.state in {"running", "lapsed"} and token == job.token
+        assert lost == ([] if holds else [job_id.encode()])
+        if holds and job is not None:
+            job.state = "running"
+            assert aborted in ([], [job_id.encode()])
+
+    @rule(job_id=ids, action=st.sampled_from(["run", "bury", "delete", "reschedule", "abort"]))
+    def administer(self, job_id: str, action: str) -> None:
+        due = self.redis.time()[0] * 1000 + FAR_MS
+        detail = due if action == "reschedule" else "{}"
+        found = self.eval(scripts.ADMIN, action, job_id, QUEUE, 1000, detail, 0).decode()
+        job = self.jobs.get(job_id)
+        if job is None:
+            assert found == "gone"
+            return
+        if job.state in {"running", "lapsed"}:
+            assert found == "running"
+            return
+        assert found == ("dead" if job.state == "dead" else "waiting")
+        if action in {"run", "reschedule"}:
+            if job.state == "dead":
+                job.spent = job.crashes = 0
+            job.state = "ready" if action == "run" else "later"
+        elif action == "bury" and job.state != "dead":
+            job.state, job.retrying = "dead", False
+        elif action == "delete" or (action == "abort" and job.state != "dead"):
+            self.over["aborted"] += action == "abort"
+            del self.jobs[job_id]
+
+    @invariant()
+    def redis_agrees(self) -> None:
+        waiting = {i for i, job in self.jobs.items() if job.state != "dead"}
+        running = {i for i, job in self.jobs.items() if job.state in {"running", "lapsed"}}
+        dead = {i for i, job in self.jobs.items() if job.state == "dead"}
+        assert {i.decode() for i in self.redis.zrange(KEY, 0, -1)} == waiting
+        assert {i.decode() for i in self.redis.zrange(KEY + ":dead", 0, -1)} == dead
+        held = {i.decode(): t.decode() for i, t in self.hash(KEY + ":running").items()}
+        assert held == {i: self.jobs[i].token for i in running}
+        retrying = {i.decode() for i in self.redis.zrange(KEY + ":retrying", 0, -1)}
+        assert retrying == {i for i, job in self.jobs.items() if job.retrying}
+        for job_id, job in self.jobs.items():
+            assert self.redis.exists(keys.JOB_PREFIX + job_id)
+            assert int(self.redis.get(keys.RETRY_PREFIX + job_id) or 0) == job.spent
+            progress = self.redis.get(keys.IN_PROGRESS_PREFIX + job_id)
+            assert progress == (job.token.encode() if job.state == "running" else None)
+            crashes = self.redis.hget(KEY + ":crashes", job_id)
+            assert int(crashes or 0) == job.crashes
+        crashed = {job_id.decode() for job_id in self.hash(KEY + ":crashes")}
+        assert crashed <= self.jobs.keys()
+        for prefix in (keys.RETRY_PREFIX, keys.HISTORY_PREFIX, keys.IN_PROGRESS_PREFIX):
+            left = {key.decode() for key in self.redis.keys(prefix + "*")}
+            assert left <= {prefix + job_id for job_id in self.jobs}
+        bodies = {key.decode() for key in self.redis.keys(keys.JOB_PREFIX + "*")}
+        assert bodies == {keys.JOB_PREFIX + job_id for job_id in self.jobs}
+
+    @invariant()
+    def the_batch_adds_up(self) -> None:
+        counts = {
+            field.decode().rpartition("|")[2]: int(count)
+            for field, count in self.hash(keys.BATCH_PREFIX + BATCH).items()
+        }
+        dead = sum(job.state == "dead" for job in self.jobs.values())
+        assert counts.get("total", 0) == len(self.jobs) + sum(self.over.values())
+        assert counts.get("dead", 0) == dead
+        for field, count in self.over.items():
+            assert counts.get(field, 0) == count
+
+    def teardown(self) -> None:
+        self.redis.close()
+
+
+@pytest.mark.timeout(120)
+def test_scripts_keep_every_job_in_one_state(redis_server: RedisServer) -> None:
+    """Any order of enqueues, claims, outcomes, losses and admin actions agrees with the model."""
+    machine = type("Machine", (QueueMachine,), {"url": redis_server.url})
+    from hypothesis.stateful import run_state_machine_as_test
+
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

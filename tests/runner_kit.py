@@ -1,0 +1,170 @@
+"""Workers for tests: quick ones, in this process, that can be stopped, killed and cut off."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from runner import Worker, WorkerSettings, connect, keys, linear
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from runner import Job, QueueClient
+
+PATIENCE_S = 10.0
+"""How long a test waits for what is sure to come; a loaded machine may take its time."""
+
+
+class QuickSettings(WorkerSettings):
+    """A queue's settings with every wait cut short, except that nothing is polled for."""
+
+    lease_s = 0.6
+    heartbeat_s = 0.15
+    abort_check_s = 0.05
+    backoff = linear(0.02)
+    unknown_delay_s = 30.0
+    idle_poll_s = 30.0
+    grace_s = 5.0
+    cancel_wait_s = 0.3
+    poll_interval_s = 3600.0
+    blocked_warn_s = 5.0
+
+
+def settings(url: str, *jobs: Job[Any, Any], **values: Any) -> type[WorkerSettings]:
+    """A settings class for *jobs* on the queue of the first, with *values* in place of the kit's."""
+    queue = jobs[0].queue if jobs else "default"
+    plain = {"queue": queue, "jobs": jobs, "redis": url}
+    return type("Settings", (QuickSettings,), plain | values)
+
+
+def worker(url: str, *jobs: Job[Any, Any], **values: Any) -> Worker:
+    """A worker of `settings`, not yet started. Values that settings do not know are arq's."""
+    ours = {name: values.pop(name) for name in list(values) if hasattr(WorkerSettings, name)}
+    return settings(url, *jobs, **ours).worker(handle_signals=False, **values)
+
+
+async def start(one: Worker) -> Worker:
+    """Start *one*, and return when it claims jobs. It is the caller's to stop or kill."""
+    running = asyncio.create_task(one.async_run())
+    ready = asyncio.create_task(one.ready.wait())
+    await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
+    ready.cancel()
+    if running.done():
+        await running
+    return one
+
+
+async def stop(one: Worker, *, at_once: bool = False) -> None:
+    """Stop *one* in order; what it raised is raised here."""
+    one.stop(at_once=at_once)
+    running = one.main_task
+    if running is not None:
+        await asyncio.wait({running}, timeout=PATIENCE_S)
+        assert running.done(), "the worker does not stop"
+        if not running.cancelled() and (error := running.exception()) is not None:
+            raise error
+    await one.close()
+
+
+async def kill(one: Worker) -> None:
+    """End *one* as SIGKILL would: nothing is settled, given back or said to Redis."""
+
+    async def say_nothing(*_: Any) -> None:
+        raise RedisConnectionError("killed")
+
+    for wire in (one._claimer._script, one._settler._script, one._leases._script):
+        wire._send = say_nothing  # type: ignore[method-assign]
+    one.presence.leave = say_nothing  # type: ignore[method-assign]
+    tasks = [*one.tasks.values(), one.main_task]
+    for task in tasks:
+        if task is not None:
+            task.cancel()
+    for task in tasks:
+        if task is not None:
+            with suppress(asyncio.CancelledError, RedisConnectionError):
+                await task
+    await one.pool.aclose()
+
+
+@asynccontextmanager
+async def working(url: str, *jobs: Job[Any, Any], **values: Any) -> AsyncIterator[Worker]:
+    """A worker for the block; stopped at once at its end, unless it was killed inside."""
+    one = await start(worker(url, *jobs, **values))
+    try:
+        yield one
+    finally:
+        if one.main_task is not None and not one.main_task.done():
+            await stop(one, at_once=True)
+        else:
+            await one.close()
+
+
+async def eventually(
+    ask: Callable[[], Awaitable[Any]], *, within_s: float = PATIENCE_S, every_s: float = 0.005
+) -> Any:
+    """The first true answer of *ask*, for what can only be seen in Redis."""
+    async with asyncio.timeout(within_s):
+        while not (answer := await ask()):
+            await asyncio.sleep(every_s)
+        return answer
+
+
+async def soon(waiting: Awaitable[Any]) -> Any:
+    """What *waiting* gives, or the test fails."""
+    async with asyncio.timeout(PATIENCE_S):
+        return await waiting
+
+
+def client_of(url: str) -> QueueClient:
+    """A client to look into Redis with."""
+    return connect(url)
+
+
+async def history(redis: Any, job_id: str) -> list[dict[str, Any]]:
+    """The failed attempts of a job, the oldest first."""
+    return [from_json(entry) for entry in await redis.lrange(keys.HISTORY_PREFIX + job_id, 0, -1)]
+
+
+async def result_of(redis: Any, job_id: str) -> dict[str, Any] | None:
+    """The stored result of a job, as it stands in Redis."""
+    data = await redis.get(keys.RESULT_PREFIX + job_id)
+    result: dict[str, Any] | None = None if data is None else from_json(data)
+    return result
+
+
+async def crashes(redis: Any, queue: str, job_id: str) -> int:
+    """How often the job was lost with its worker."""
+    return int(await redis.hget(keys.queue_key(queue) + keys.CRASHES_SUFFIX, job_id) or 0)
+
+
+async def dead_ids(redis: Any, queue: str) -> list[str]:
+    """Ids of the dead jobs of *queue*, the oldest first."""
+    members = await redis.zrange(keys.queue_key(queue) + keys.DEAD_SUFFIX, 0, -1)
+    return [member.decode() for member in members]
+
+
+class LosesAnswers:
+    """In the place of a stage's script: Redis does what it was asked, and nobody hears of it."""
+
+    def __init__(self, script: Any, *, times: int = 1) -> None:
+        self._script = script
+        self.left = times
+        self.lost: list[Any] = []
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask, and lose the answer."""
+        answer = await self._script(*args, **kwargs)
+        if self.left:
+            self.left -= 1
+            self.lost.append(answer)
+            raise RedisConnectionError("Connection reset by peer")
+        return answer
+
+    async def close(self) -> None:
+        """Close what is behind it."""
+        await self._script.close()

@@ -1,0 +1,45 @@
+"""Redis keys: arq's own layout, and one table of all of them."""
+
+from __future__ import annotations
+
+import re
+
+import arq.constants
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner import keys, scripts
+
+
+def test_keys_are_those_of_arq_where_arq_has_them() -> None:
+    """Stock clients and workers find our jobs under arq's own names."""
+    assert keys.JOB_PREFIX == arq.constants.job_key_prefix
+    assert keys.IN_PROGRESS_PREFIX == arq.constants.in_progress_key_prefix
+    assert keys.RESULT_PREFIX == arq.constants.result_key_prefix
+    assert keys.RETRY_PREFIX == arq.constants.retry_key_prefix
+    assert keys.ABORT == arq.constants.abort_jobs_ss
+
+
+@given(st.text(min_size=1).filter(lambda name: not name.startswith(keys.QUEUE_PREFIX)))
+def test_keys_of_a_queue_lead_back_to_its_name(name: str) -> None:
+    """A queue's name and its key are two ways to say one thing."""
+    assert keys.queue_of(keys.queue_key(name)) == name
+    assert keys.queue_key(keys.queue_key(name)) == keys.queue_key(name)
+
+
+def test_keys_in_the_scripts_stand_in_the_table() -> None:
+    """Every key that a script names is in the docstring's table, with how long it lives."""
+    told = keys.__doc__ or ""
+    for text in (scripts.ENQUEUE, scripts.CLAIM, scripts.SETTLE, scripts.RENEW, scripts.ADMIN):
+        for prefix in re.findall(r"'(arq:[a-z:-]+?):?'", text):
+            assert f"`{prefix}" in told, prefix
+        for suffix in re.findall(r"queue \.\. '(:[a-z]+)'", text):
+            assert f"`arq:queue:<queue>{suffix}`" in told, suffix
+
+
+def test_keys_of_the_module_stand_in_the_table() -> None:
+    """No key is used that the table leaves out."""
+    told = keys.__doc__ or ""
+    for name, value in vars(keys).items():
+        if name.endswith(("_PREFIX", "_SUFFIX")) or name in {"ABORT", "TICKS", "POLLER"}:
+            assert str(value) in told, name

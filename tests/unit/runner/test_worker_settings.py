@@ -1,0 +1,203 @@
+"""`WorkerSettings`: one class for each queue, everything inherited, arq's command served."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import arq.worker
+import pytest
+from arq.connections import RedisSettings
+
+from runner import CatchUp, Context, Periodic, Worker, WorkerSettings, codec, job
+from runner.errors import ConfigurationError
+from runner.options import WorkerOptions
+from runner.registered import JobFunction
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from runner.middleware import Handler
+
+
+@job(queue="analytics", max_retries=1, timeout_s=7, keep_result_s=0)
+async def analyze(ctx: Context, channel_id: str) -> None:
+    """Have options of its own."""
+    raise NotImplementedError(ctx, channel_id)
+
+
+@job(queue="analytics")
+async def draw(ctx: Context) -> None:
+    """Have none."""
+    raise NotImplementedError(ctx)
+
+
+async def _pass_on(ctx: Context, call_next: Handler) -> Any:
+    return await call_next(ctx)
+
+
+@asynccontextmanager
+async def _resources() -> AsyncIterator[Mapping[type[Any], Any]]:
+    yield {}
+
+
+async def _greet(_: dict[Any, Any]) -> None:
+    raise NotImplementedError
+
+
+class Base(WorkerSettings):
+    """What all queues here share."""
+
+    redis = "redis://cache:6380/2"
+    lease_s = 12.0
+    heartbeat_s = 2.0
+    middleware = (_pass_on,)
+    resources = _resources
+    max_retries = 4
+    backoff = staticmethod(lambda count: count + 0.5)
+    on_startup = _greet
+    schedule = (Periodic("draw", draw, "@daily", catch_up=CatchUp.ALL),)
+
+
+class Analytics(Base):
+    """One queue."""
+
+    queue = "analytics"
+    jobs = (analyze, draw)
+    concurrency = 6
+
+
+class Slow(Analytics):
+    """A queue that differs from another in few things."""
+
+    queue = "slow"
+    jobs = (draw,)
+    max_retries = 9
+
+
+def test_settings_of_a_base_class_reach_arq() -> None:
+    """arq reads a class's own `__dict__`; whatever is inherited is written into it."""
+    given = arq.worker.get_kwargs(Analytics)  # type: ignore[arg-type]  # a class, as its command has it
+    ours: Any = given["runner"]
+
+    assert given["queue_name"] == "arq:queue:analytics"
+    assert given["health_check_key"] == "arq:queue:analytics:health-check"
+    assert given["max_jobs"] == 6
+    assert given["max_tries"] == 5
+    assert given["on_startup"] is _greet
+    assert isinstance(given["redis_settings"], RedisSettings)
+    assert (given["redis_settings"].host, given["redis_settings"].database) == ("cache", 2)
+    assert isinstance(ours, WorkerOptions)
+    assert (ours.queue, ours.lease_s, ours.max_retries) == ("analytics", 12.0, 4)
+    assert ours.middleware == (_pass_on,)
+    assert ours.resources is _resources
+    assert ours.backoff(1) == 1.5
+
+
+def test_settings_of_a_subclass_go_before_those_of_its_base() -> None:
+    """A subclass of a queue's class is a queue of its own: nothing is left of the first one's."""
+    given: Any = arq.worker.get_kwargs(Slow)  # type: ignore[arg-type]  # likewise
+
+    assert given["queue_name"] == "arq:queue:slow"
+    assert given["max_tries"] == 10
+    assert given["runner"].max_retries == 9
+    assert given["max_jobs"] == 6
+    assert given["on_startup"] is _greet
+    assert [function.name for function in given["functions"]] == ["draw"]
+
+
+def test_settings_of_every_option_have_a_name_on_the_class() -> None:
+    """What a worker can be told, a settings class can say."""
+    assert set(WorkerOptions.__dataclass_fields__) <= set(WorkerSettings.__annotations__)
+
+
+def test_settings_without_a_queue_are_a_base_and_left_alone() -> None:
+    """A common base class is no worker, and arq gets nothing from it."""
+    assert "queue_name" not in Base.__dict__
+
+
+def test_settings_make_a_worker_of_ours() -> None:
+    """`arq some.Settings` builds `arq.worker.Worker` by name: it is ours."""
+    assert arq.worker.Worker is Worker  # type: ignore[comparison-overlap]
+    worker = arq.worker.create_worker(Analytics, burst=True)  # type: ignore[arg-type]  # likewise
+
+    assert type(worker) is Worker
+    assert worker.burst
+    assert worker.options.lease_s == 12.0
+
+
+def test_settings_give_a_worker_for_one_process_too() -> None:
+    """`.worker()` takes arq's options and ours in place of the class's own."""
+    worker = Analytics.worker(burst=True, lease_s=3.0, max_jobs=2)
+
+    assert (worker.burst, worker.max_jobs) == (True, 2)
+    assert (worker.options.lease_s, worker.options.heartbeat_s) == (3.0, 2.0)
+    assert worker.on_startup is _greet
+
+
+def test_settings_carry_each_jobs_own_options() -> None:
+    """A job's retries, timeout and result time go before its queue's."""
+    given: Any = arq.worker.get_kwargs(Analytics)  # type: ignore[arg-type]  # likewise
+    first, second = given["functions"]
+
+    assert isinstance(first, JobFunction)
+    assert (first.name, first.max_tries, first.timeout_s, first.keep_result_s) == (
+        "analyze",
+        2,
+        7,
+        0,
+    )
+    assert (second.name, second.max_tries, second.timeout_s) == ("draw", None, None)
+
+
+def test_settings_write_json_and_never_pickle() -> None:
+    """What arq's own client and worker would pickle goes as JSON."""
+    given: Any = arq.worker.get_kwargs(Analytics)  # type: ignore[arg-type]  # likewise
+
+    assert given["job_serializer"] is codec.dumps
+    assert given["job_deserializer"] is codec.loads
+
+
+def test_settings_keep_results_for_ever_where_asked() -> None:
+    """`keep_result_s = None` means for ever."""
+
+    class Keeping(Base):
+        queue = "keeping"
+        jobs = (draw,)
+        keep_result_s = None
+
+    given: Any = arq.worker.get_kwargs(Keeping)  # type: ignore[arg-type]  # likewise
+    assert given["keep_result_forever"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"jobs": (draw, draw)}, "two jobs are named draw"),
+        ({"concurrency": 0}, "concurrency is 0; give 1 or more"),
+        ({"max_retries": -1}, "max_retries is -1; give 0 or more"),
+        ({"max_crashes": 0}, "max_crashes is 0; give 1 or more"),
+        ({"lease_s": 1.0, "heartbeat_s": 1.0}, "a lease must outlive several heartbeats"),
+        ({"heartbeat_s": 0}, "a lease must outlive several heartbeats"),
+        ({"redis": "http://cache"}, "is not a Redis address"),
+    ],
+)
+def test_settings_that_make_no_sense_fail_at_import(
+    settings: dict[str, Any], problem: str
+) -> None:
+    """A worker that could not work is refused where its class is written, by the class's name."""
+    plain = {"queue": "odd", "jobs": (draw,)}
+    with pytest.raises(ConfigurationError, match=problem):
+        type("Odd", (WorkerSettings,), plain | settings)
+
+
+def test_settings_have_the_numbers_of_the_design_by_default() -> None:
+    """Lease 30 s, poll every 15 s, third crash is poison, retries after 10, 20, 30 s."""
+    options = WorkerOptions()
+
+    assert (options.lease_s, options.poll_interval_s, options.max_crashes) == (30, 15, 3)
+    assert [options.backoff(count) for count in range(3)] == [10, 20, 30]
+    for name, option in WorkerOptions.__dataclass_fields__.items():
+        if name not in {"queue", "backoff"}:
+            assert inspect.getattr_static(WorkerSettings, name) == option.default, name
