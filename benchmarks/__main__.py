@@ -142,7 +142,9 @@ class Run:
     def _slow_enqueue_and_drain_10(self, system: System) -> None:
         jobs = self._jobs[system.name][10]
         enqueued = max(jobs, _LEAST_ENQUEUED)
-        self._note(system, figures.ENQUEUE, "jobs/s", self._bench.enqueue(system, enqueued), enqueued)
+        rate = self._bench.enqueue(system, enqueued)
+        if not system.only_drain:
+            self._note(system, figures.ENQUEUE, "jobs/s", rate, enqueued)
         drained = self._bench.drain(system, jobs=jobs, concurrency=10)
         self._note(system, figures.DRAIN_10, "jobs/s", drained.rate, jobs)
 
@@ -150,7 +152,7 @@ class Run:
         jobs = self._jobs[system.name][32]
         enqueued = max(jobs, _LEAST_ENQUEUED)
         rate = self._bench.enqueue(system, enqueued, bulk=bool(system.bulk))
-        if system.bulk:
+        if system.bulk and not system.only_drain:
             self._note(system, figures.BULK, "jobs/s", rate, enqueued)
         drained = self._bench.drain(system, jobs=jobs, concurrency=32)
         self._note(system, figures.DRAIN_32, "jobs/s", drained.rate, jobs)
@@ -158,7 +160,7 @@ class Run:
         self._note(system, figures.REDIS_READS, "reads", drained.redis_reads, jobs)
 
     def _drain_logged(self, system: System, concurrency: int, figure: str) -> None:
-        if not system.job_lines:
+        if not system.job_lines or system.only_drain:
             return
         jobs = max(system.least_jobs, self._jobs[system.name][concurrency] // 2)
         drained = self._drain_afresh(system, jobs, concurrency=concurrency, level="INFO")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from benchmarks import peers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _SYSTEMS = peers.HERE / "systems"
 
@@ -22,6 +22,8 @@ class System:
     bulk: what its bulk call is, '' if it has none. job_lines: whether it logs each job at INFO.
     results: what remains of a job that succeeded. setup: what was chosen for it.
     prepare: installs it, and says why it cannot.
+    least_jobs: in one drain. variant: told to the script. environment: added for it.
+    only_drain: a second way to run a system, whose other figures would be the same.
     """
 
     name: str
@@ -32,6 +34,10 @@ class System:
     job_lines: bool
     results: str
     setup: str
+    least_jobs: int = 200
+    variant: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    only_drain: bool = False
 
 
 def _nothing_to_prepare() -> None:
@@ -65,6 +71,22 @@ SYSTEMS = (
         results="kept 1 hour (default)",
         setup="defaults, arq's log configuration; uvloop; in our own environment, so on the same "
         "redis-py and hiredis as ours",
+        # It takes 100 jobs (160 at 32), then pauses for the rest of half a second: fewer would
+        # measure its bursts.
+        least_jobs=1000,
+    ),
+    System(
+        "arq-tuned",
+        "arq, tuned",
+        _python("with_arq.py", sys.executable),
+        _nothing_to_prepare,
+        bulk="",
+        job_lines=True,
+        results="kept 1 hour (default)",
+        setup="as arq, with `poll_delay=0.01` instead of 0.5 s, which hardly anything but this "
+        "queue of no-op jobs would want",
+        variant="tuned",
+        only_drain=True,
     ),
     System(
         "saq",
@@ -125,6 +147,18 @@ SYSTEMS = (
         bulk="`perform_bulk`",
         job_lines=True,
         results="none (it has no results)",
-        setup="its own command, `-e production`; threads",
+        setup="its own command, `-e production`; threads; deprecation notices of the redis gem off",
+    ),
+    System(
+        "sidekiq-yjit",
+        "Sidekiq, YJIT",
+        ("ruby", str(_SYSTEMS / "with_sidekiq.rb")),
+        peers.prepare_ruby,
+        bulk="`perform_bulk`",
+        job_lines=True,
+        results="none (it has no results)",
+        setup="as Sidekiq, on Ruby's compiler (`--yjit`), which Ruby 3.1 calls experimental",
+        environment={"RUBYOPT": "--yjit"},
+        only_drain=True,
     ),
 )

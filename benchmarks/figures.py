@@ -48,10 +48,11 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Limit:
-    """Ours must be at most *most*, in the figure's own unit."""
+    """Ours must be at most *most*."""
 
     figure: str
     most: float
+    unit: str
 
 
 RATIOS = (
@@ -73,7 +74,7 @@ BACKLOG_LEAST = 0.8
 """The drain rate with a million jobs waiting, over that with 10,000."""
 
 LIMITS = (
-    Limit(PICK_UP_MEDIAN, 2),
-    Limit(PICK_UP_P99, 15),
-    Limit(ROUND_TRIPS, 0.25),
+    Limit(PICK_UP_MEDIAN, 2, "ms"),
+    Limit(PICK_UP_P99, 15, "ms"),
+    Limit(ROUND_TRIPS, 0.25, ""),
 )

@@ -142,7 +142,9 @@ class Bench:
         number = next(self._numbers)
         out = self._directory / f"{number}.json"
         log = self._directory / f"{number}.log"
-        request = Request(command=command, url=self._server.url, out=str(out), **fields)
+        request = Request(
+            command, url=self._server.url, out=str(out), variant=system.variant, **fields
+        )
         with log.open("wb") as sink:
             process = subprocess.Popen(
                 [*system.command, json.dumps(asdict(request))],
@@ -150,7 +152,7 @@ class Bench:
                 stdout=sink,
                 stderr=sink,
                 cwd=HERE.parent,
-                env=self._environment(),
+                env=self._environment() | system.environment,
             )
         try:
             yield _Script(f"{system.title}: {command}", process, out, log)

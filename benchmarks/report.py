@@ -188,10 +188,9 @@ class _Tables:
         for limit in figures.LIMITS:
             ours, theirs = (self._median(name, limit.figure) for name in ("ours", "arq"))
             verdict = _NONE if ours is None else "reached" if ours <= limit.most else "**short**"
-            unit = self._unit(limit.figure)
             yield (
-                f"| {limit.figure}, {unit} | {_number(ours, 2)} | {_number(theirs, 2)} (arq) | "
-                f"| ≤ {limit.most:g} | {verdict} |"
+                f"| {limit.figure} | {_number(ours, 2)} | {_number(theirs, 2)} (arq) | "
+                f"| ≤ {limit.most:g} {limit.unit} | {verdict} |"
             )
 
     def of(
@@ -220,10 +219,6 @@ class _Tables:
     def _median(self, system: str, name: str) -> float | None:
         figure = self._results.get(system, {}).get(name)
         return None if figure is None else median(figure.runs)
-
-    def _unit(self, name: str) -> str:
-        units = [found[name].unit for found in self._results.values() if name in found]
-        return units[0] if units else ""
 
 
 def _ratio_row(name: str, ours: float | None, theirs: float | None, least: float) -> str:

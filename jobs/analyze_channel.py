@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any
 
 from jobs.recommend import recommend
 from jobs.services import Services
 from jobs.visualize_data import visualize_data
 from runner import Context, job
+
+if TYPE_CHECKING:
+    from jobs.channel_data import ChannelData
 
 
 @job(queue="analytics")
@@ -23,14 +27,17 @@ async def analyze_channel(ctx: Context, channel_id: str) -> str:
     Raises:
         NotStoredError: The channel is not in the store.
     """
-    from jobs.analysis import analyze
-
     store = ctx.get(Services).store
     data = await store.load(channel_id)
-    analysis = await asyncio.to_thread(analyze, data)
-    analysis_id = await store.save_analysis(
-        channel_id, data.fingerprint, analysis.model_dump(mode="json")
-    )
+    document = await asyncio.to_thread(_analyze, data)
+    analysis_id = await store.save_analysis(channel_id, data.fingerprint, document)
     await visualize_data.enqueue(analysis_id=analysis_id)
     await recommend.enqueue(analysis_id=analysis_id)
     return analysis_id
+
+
+def _analyze(data: ChannelData) -> dict[str, Any]:
+    """The first import of the libraries takes a second, so it belongs into the thread, too."""
+    from jobs.analysis import analyze
+
+    return analyze(data).model_dump(mode="json")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any
 
 from jobs.notify import notify
 from jobs.render_visualization import enqueue_report_when_ready
 from jobs.services import Services
 from runner import Context, job
+
+if TYPE_CHECKING:
+    from jobs.channel_data import ChannelData
+    from jobs.store import StoredRecommendation
 
 
 @job(queue="recommendations")
@@ -23,9 +28,7 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     Raises:
         NotStoredError: The analysis, or its channel, is not in the store.
     """
-    from jobs.analysis import ChannelAnalysis
-    from jobs.recommendations import recommend as find_recommendations
-    from jobs.store import NotStoredError, StoredRecommendation
+    from jobs.store import NotStoredError
 
     store = ctx.get(Services).store
     stored = await store.analysis(analysis_id)
@@ -33,12 +36,8 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
         raise NotStoredError(f"analysis {analysis_id}", "it is not in the store")
     if stored.recommended_at is None:
         data = await store.load(stored.channel_id)
-        analysis = ChannelAnalysis.model_validate(stored.document)
-        found = await asyncio.to_thread(find_recommendations, data, analysis)
-        await store.save_recommendations(
-            analysis_id,
-            [StoredRecommendation(r.key, r.title, r.advice, r.evidence, r.strength) for r in found],
-        )
+        found = await asyncio.to_thread(_find, data, stored.document)
+        await store.save_recommendations(analysis_id, found)
     advice = await store.recommendations(analysis_id)
     channel = await store.channel(stored.channel_id)
     title = channel.title if channel else stored.channel_id
@@ -54,6 +53,18 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     await notify.enqueue(key=key)
     await enqueue_report_when_ready(store, analysis_id)
     return len(advice)
+
+
+def _find(data: ChannelData, document: dict[str, Any]) -> list[StoredRecommendation]:
+    """The first import of the libraries takes a second, so it belongs into the thread, too."""
+    from jobs.analysis import ChannelAnalysis
+    from jobs.recommendations import recommend
+    from jobs.store import StoredRecommendation
+
+    return [
+        StoredRecommendation(each.key, each.title, each.advice, each.evidence, each.strength)
+        for each in recommend(data, ChannelAnalysis.model_validate(document))
+    ]
 
 
 def _how_many(count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 from jobs.services import Services
@@ -33,12 +34,12 @@ async def render_visualization(
         NotStoredError: The analysis, its channel or the chart is not in the store.
         OSError: The file cannot be written.
     """
-    from jobs.charts import rendering
-
+    rendering = await asyncio.to_thread(import_module, "jobs.charts.rendering")
     services = ctx.get(Services)
     request = await rendering.gather(services.store, analysis_id, chart_key)
     content = await asyncio.to_thread(rendering.render, request, file_format)
-    path = services.reports_dir / _folder(request.channel.id) / f"{chart_key or 'report'}.{file_format}"
+    folder = services.reports_dir / _folder(request.channel.id)
+    path = folder / f"{chart_key or 'report'}.{file_format}"
     await asyncio.to_thread(_write, path, content)
     await services.store.save_rendering(analysis_id, chart_key, file_format, path)
     return str(path)

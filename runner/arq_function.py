@@ -29,7 +29,7 @@ from runner.middleware.log_context import log_context
 from runner.outcome import Aborted, Done, Failed, Outcome, Released, Retrying
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from arq.worker import Function
 
@@ -154,7 +154,7 @@ class PlainFunction:
 
     def _afterwards(
         self, ctx: Context, outcome: Outcome | None, arq_ctx: dict[Any, Any], lines: AttemptLines
-    ) -> Callable[[], Awaitable[None]] | None:
+    ) -> Callable[[], Coroutine[Any, Any, None]] | None:
         """What is to be done when the outcome is in Redis."""
         hook = self._worker.after_job_end
         over = isinstance(outcome, Done | Failed)

@@ -113,7 +113,7 @@ def _envelope(fields: dict[str, Any]) -> Envelope:
 
 
 def _write_result(serializer: Serializer, ended: Ended, queue: str) -> bytes:
-    """As arq writes it, exceptions as themselves; empty if there is none, or it cannot be written."""
+    """As arq writes it, exceptions as themselves; empty if there is none, or no way to write it."""
     match ended.outcome:
         case Done(result=result):
             success = True

@@ -20,7 +20,7 @@ from runner.offload import Offloader
 from runner.outcome import Aborted, Dead, Outcome, Released
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from arq.cron import CronJob
     from arq.worker import Function
@@ -42,7 +42,7 @@ class Held:
     why_stopped: Stop | None = None
     envelope: Envelope | None = None
     policy: Policy | None = None
-    afterwards: Callable[[], Awaitable[None]] | None = None
+    afterwards: Callable[[], Coroutine[Any, Any, None]] | None = None
     """To be done when Redis has answered for its outcome."""
 
 

@@ -120,7 +120,6 @@ class QueueClient(ArqRedis):
             request.job_id, self, _queue_name=queue_name, _deserializer=self.job_deserializer
         )
 
-
     def _expires_ms(self, due_ms: int | None, delay_ms: int | None) -> int | None:
         """From now: as long after the job is due as the client was told to keep it; None: ever."""
         extra_ms: int | None = self.expires_extra_ms

@@ -9,14 +9,14 @@ the same atomic step that enqueues.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from arq.cron import CronJob
 
 from runner.arq_serializer import request_maker
 from runner.enqueue import new_job_id
-from runner.errors import EnqueueError
+from runner.errors import ConfigurationError, EnqueueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from runner.worker import Worker
 
 _LONGEST_SLEEP_S = 60.0
+_STEP = timedelta(seconds=1)
+_NONE = timedelta()
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -74,29 +76,28 @@ class CronClock:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
+        self._zone = worker.timezone if worker.timezone_given else None
 
     async def run(self) -> None:
         """Enqueue each cron job when it comes due, until cancelled."""
         while self._worker.cron_jobs:
-            now = self._now()
-            await self._worker.run_cron(now, 0.0)
-            next_run = min(_next_run(cron_job) for cron_job in self._worker.cron_jobs)
-            wait_s = (next_run - self._now()).total_seconds()
+            await self._worker.run_cron(self.now(), 0.0)
+            next_run = min(cron_job.next_run or self.now() for cron_job in self._worker.cron_jobs)
+            wait_s = (next_run - self.now()).total_seconds()
             await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
 
     async def enqueue_due(self, now: datetime, until: datetime) -> None:
         """Enqueue what comes due not later than *until*, and find out when it comes due again."""
         for cron_job in self._worker.cron_jobs:
             if cron_job.next_run is None:
-                if not cron_job.run_at_startup:
-                    cron_job.calculate_next(now)
-                    continue
-                cron_job.next_run = now
+                at_once = cron_job.run_at_startup
+                cron_job.next_run = now if at_once else next_time(cron_job, now, self._zone)
             due = cron_job.next_run
             if due <= until:
                 await self._enqueue(cron_job, due)
-                # After an outage the next time is one to come: the poller catches up, not the clock.
-                cron_job.calculate_next(max(due, now - timedelta(milliseconds=1)))
+                # After an outage the next time is one to come: the poller is who catches up.
+                past = max(due, now - timedelta(milliseconds=1))
+                cron_job.next_run = next_time(cron_job, past, self._zone)
 
     async def _enqueue(self, cron_job: CronJob, due: datetime) -> None:
         tick_ms = round(due.timestamp() * 1000)
@@ -105,7 +106,7 @@ class CronClock:
             queue=self._worker.options.queue,
             job_id=job_id or new_job_id(),
             name=cron_job.name,
-            due_ms=tick_ms if due > self._now() else None,
+            due_ms=tick_ms if due > self.now() else None,
             unique=job_id is not None,
             schedule=cron_job.name if cron_job.unique else None,
             tick_ms=tick_ms if cron_job.unique else None,
@@ -115,10 +116,55 @@ class CronClock:
         except EnqueueError as error:
             self._worker.patience.note_loss(error)
 
-    def _now(self) -> datetime:
-        return datetime.now(tz=self._worker.timezone)
+    def now(self) -> datetime:
+        """The time on the clocks that the cron jobs follow."""
+        return datetime.now(UTC).astimezone(self._zone)
 
 
-def _next_run(cron_job: CronJob) -> datetime:
-    assert cron_job.next_run is not None  # noqa: S101 -- calculated before it is asked for
+def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> datetime:
+    """
+    When *cron_job* is due next after *after*, on the clocks of *zone*; None: of this machine.
+
+    arq counts on as if a day never had 23 or 25 hours. Here a job at a fixed hour runs once on
+    each day; one at any hour runs in both passes of an hour that comes twice.
+
+    Raises:
+        ConfigurationError: It never is.
+    """
+    if isinstance(cron_job, IntervalCron):
+        return _calculated(cron_job, after)
+    try:
+        by_wall = _next_by_wall(cron_job, after, zone)
+        if cron_job.hour is not None:
+            return by_wall
+        # An hour that comes twice is passed over by the clock on the wall, and not by this one.
+        local = after.astimezone(zone)
+        steady = _calculated(cron_job, local.astimezone(timezone(local.utcoffset() or _NONE)))
+        wall = _wall(steady, zone)
+        matches = _calculated(cron_job, wall - _STEP) == wall
+    except OverflowError:
+        raise ConfigurationError(f"{cron_job.name}: its date never comes: {cron_job}") from None
+    return min(steady.astimezone(zone), by_wall) if matches else by_wall
+
+
+def _next_by_wall(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> datetime:
+    wall = _wall(after, zone)
+    while True:
+        wall = _calculated(cron_job, wall)
+        for fold in (0, 1) if cron_job.hour is None else (0,):
+            local = wall.replace(fold=fold)
+            moment = local.astimezone() if zone is None else local.replace(tzinfo=zone)
+            # In UTC: times of one zone are compared by what their clocks show.
+            if moment.astimezone(UTC) > after.astimezone(UTC):
+                return moment.astimezone(UTC).astimezone(zone)
+
+
+def _wall(moment: datetime, zone: tzinfo | None) -> datetime:
+    """What a clock on the wall shows, without its zone."""
+    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def _calculated(cron_job: CronJob, previous: datetime) -> datetime:
+    cron_job.calculate_next(previous)
+    assert cron_job.next_run is not None  # noqa: S101 -- that is what it calculates
     return cron_job.next_run

@@ -147,7 +147,14 @@ class Enqueuer:
         return await self._handler(request)
 
     async def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:
-        """Enqueue many in their order; raises as `put` does."""
+        """
+        Enqueue many in their order; raises as `put` does.
+
+        None is sent if one of them has no JSON form.
+        """
+        if self._handler == self._hand_over:
+            encoded = [(request.queue, _fields(request)) for request in requests]
+            return list(await asyncio.gather(*[self._push(*one) for one in encoded]))
         return list(await asyncio.gather(*[self._handler(request) for request in requests]))
 
     async def close(self) -> None:
@@ -156,12 +163,14 @@ class Enqueuer:
 
     def _hand_over(self, request: Enqueue) -> asyncio.Future[bool]:
         """Encode now, so that a bad argument fails its own caller only; send with the others."""
-        fields = _fields(request)
+        return self._push(request.queue, _fields(request))
+
+    def _push(self, queue: str, fields: list[Any]) -> asyncio.Future[bool]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
-        self._waiting.setdefault(request.queue, []).append((fields, future))
-        if request.queue not in self._drains:
-            self._drains[request.queue] = loop.create_task(self._drain(request.queue))
+        self._waiting.setdefault(queue, []).append((fields, future))
+        if queue not in self._drains:
+            self._drains[queue] = loop.create_task(self._drain(queue))
         return future
 
     async def _drain(self, queue: str) -> None:
@@ -181,6 +190,7 @@ class Enqueuer:
                     _fail(chunk, problem)
                 except asyncio.CancelledError:
                     _fail(chunk + waiting, EnqueueError(f"{queue}: the event loop is closing"))
+                    waiting.clear()
                     raise
                 else:
                     for (_, future), reply in zip(chunk, replies, strict=True):

@@ -77,11 +77,14 @@ class Presence:
         worker = self._worker
         now_ms = time.time_ns() // 1_000_000
         lives_ms = round(max(self._every_s * 3, 1.0) * 1000)
+        health = self._health_line(await worker.pool.zcard(worker.queue_name))
         async with worker.pool.pipeline(transaction=True) as pipe:
             pipe.zadd(worker.queue_name + keys.WORKERS_SUFFIX, {worker.id: now_ms})
             pipe.set(keys.WORKER_PREFIX + worker.id, to_json(self._describe()), px=lives_ms)
-            pipe.set(worker.health_check_key, self._health_line(), px=lives_ms)
+            pipe.set(worker.health_check_key, health, px=lives_ms)
             await pipe.execute()
+        if worker.speaks_arq:
+            worker.log_health(health)
 
     async def _offer_known(self) -> None:
         """Jobs that rest because no worker knew their name need not rest any longer."""
@@ -114,12 +117,12 @@ class Presence:
             "jobs": worker.attempts.names,
         }
 
-    def _health_line(self) -> str:
+    def _health_line(self, queued: int) -> str:
         worker = self._worker
         return (
             f"{datetime.now(UTC):%b-%d %H:%M:%S} j_complete={worker.jobs_complete} "
             f"j_failed={worker.jobs_failed} j_retried={worker.jobs_retried} "
-            f"j_ongoing={len(worker.tasks)}"
+            f"j_ongoing={len(worker.tasks)} queued={queued}"
         )
 
 

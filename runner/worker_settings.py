@@ -14,6 +14,7 @@ into it here, under arq's names.
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,6 +41,19 @@ if TYPE_CHECKING:
 
 arq_command.run_our_worker()
 
+_ARQ_OPTIONS = frozenset(inspect.signature(Worker).parameters) - {"runner"}
+_OUR_WORDS = {
+    "queue_name": "queue",
+    "redis_settings": "redis",
+    "max_jobs": "concurrency",
+    "max_tries": "max_retries, which does not count the first attempt",
+    "job_timeout": "timeout_s",
+    "keep_result": "keep_result_s",
+    "keep_result_forever": "keep_result_s = None",
+    "poll_delay": "idle_poll_s",
+    "health_check_interval": "heartbeat_s",
+}
+
 
 class WorkerSettings:
     """
@@ -48,6 +62,9 @@ class WorkerSettings:
     Everything may be given on a common base class and changed on a subclass. Names and units
     are those of `WorkerOptions`; `concurrency` is the number of jobs that run at a time, and
     `keep_result_s` how long results are kept (None: for ever).
+
+    What has no name here may be said in arq's own words: `on_startup`, `ctx`, `timezone`, plain
+    `functions` and `cron_jobs`, which work beside `jobs`.
     """
 
     queue: ClassVar[str] = ""
@@ -63,6 +80,7 @@ class WorkerSettings:
     heartbeat_s: ClassVar[float] = 5.0
     abort_check_s: ClassVar[float] = 1.0
     grace_s: ClassVar[float] = 20.0
+    cancel_wait_s: ClassVar[float] = 5.0
     max_crashes: ClassVar[int] = 3
     unknown_delay_s: ClassVar[float] = 15.0
     idle_poll_s: ClassVar[float] = 0.5
@@ -82,11 +100,14 @@ class WorkerSettings:
     statsd_prefix: ClassVar[str] = ""
     prepare: ClassVar[Callable[[], None] | None] = None
 
+    _in_arqs_words: ClassVar[dict[str, Any]] = {}
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Write what arq looks for into the class itself; a base without a queue is left alone."""
         super().__init_subclass__(**kwargs)
         if not cls.queue:
             return
+        cls._in_arqs_words = cls._said()
         cls._check()
         for name, value in cls._for_arq().items():
             setattr(cls, name, value)
@@ -104,7 +125,21 @@ class WorkerSettings:
         return Worker(**given | {"runner": replace(given["runner"], **ours)})
 
     @classmethod
+    def _said(cls) -> dict[str, Any]:
+        """What the class and its bases say in arq's words, before anything is written into it."""
+        said: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            if "_in_arqs_words" in base.__dict__:
+                said |= base.__dict__["_in_arqs_words"]
+            else:
+                said |= {name: inherited(base, name) for name in _ARQ_OPTIONS & vars(base).keys()}
+        return said
+
+    @classmethod
     def _check(cls) -> None:
+        for word, ours in _OUR_WORDS.items():
+            if word in cls._in_arqs_words:
+                raise ConfigurationError(f"{cls.__name__}: {word} is arq's word; say {ours}")
         names = [job.name for job in cls.jobs]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -122,9 +157,10 @@ class WorkerSettings:
     @classmethod
     def _for_arq(cls) -> dict[str, Any]:
         queue_name = keys.queue_key(cls.queue)
+        said = dict(cls._in_arqs_words)
         return {
-            "functions": [JobFunction.of(job) for job in cls.jobs],
-            "cron_jobs": [cls._poller()],
+            "functions": [*map(JobFunction.of, cls.jobs), *said.pop("functions", ())],
+            "cron_jobs": [*(said.pop("cron_jobs", None) or ()), cls._poller()],
             "queue_name": queue_name,
             "health_check_key": queue_name + ":health-check",
             "health_check_interval": cls.heartbeat_s,
@@ -139,6 +175,7 @@ class WorkerSettings:
             "job_deserializer": codec.loads,
             "allow_abort_jobs": True,
             "runner": cls._options(),
+            **said,
         }
 
     @classmethod

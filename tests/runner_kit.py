@@ -36,7 +36,7 @@ class QuickSettings(WorkerSettings):
 
 
 def settings(url: str, *jobs: Job[Any, Any], **values: Any) -> type[WorkerSettings]:
-    """A settings class for *jobs* on the queue of the first, with *values* in place of the kit's."""
+    """A settings class for *jobs*, on the queue of the first; *values* go before the kit's."""
     queue = jobs[0].queue if jobs else "default"
     plain = {"queue": queue, "jobs": jobs, "redis": url}
     return type("Settings", (QuickSettings,), plain | values)
@@ -78,7 +78,7 @@ async def kill(one: Worker) -> None:
         raise RedisConnectionError("killed")
 
     for wire in (one._claimer._script, one._settler._script, one._leases._script):
-        wire._send = say_nothing  # type: ignore[method-assign]
+        wire._send = say_nothing  # type: ignore[assignment]
     one.presence.leave = say_nothing  # type: ignore[method-assign]
     tasks = [*one.tasks.values(), one.main_task]
     for task in tasks:
@@ -109,7 +109,7 @@ async def eventually(
 ) -> Any:
     """The first true answer of *ask*, for what can only be seen in Redis."""
     async with asyncio.timeout(within_s):
-        while not (answer := await ask()):
+        while not (answer := await ask()):  # noqa: ASYNC110 -- Redis has no event to wait for
             await asyncio.sleep(every_s)
         return answer
 

@@ -46,7 +46,7 @@ class Request:
     jobs: how many. concurrency: of the worker. level: of its log.
     pauses_s: for `ping`, the pause before each job. count_calls: count round trips to Redis.
     ready: the file that a worker that serves creates when it is about to run.
-    scheduled: for `fill`, how many more that are due in a year.
+    scheduled: for `fill`, how many more that are due in a year. variant: another way to run.
     """
 
     command: str
@@ -59,6 +59,7 @@ class Request:
     count_calls: bool = False
     ready: str = ""
     scheduled: int = 0
+    variant: str = ""
 
     def answer(self, **fields: Any) -> None:
         """Write the answer, whole or not at all."""

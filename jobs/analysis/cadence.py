@@ -26,6 +26,7 @@ _FEWEST = 3
 _DAY = np.timedelta64(1, "D")
 _WEEK_DAYS = 7
 _IN_FULL = 0.9
+_VOUCHING = 5
 # Where Goh and Barabási's measure of bursts turns from one word into the next.
 _RHYTHMS: tuple[tuple[float, Rhythm], ...] = (
     (-0.6, "like clockwork"),
@@ -112,8 +113,10 @@ def _listed_in_full(data: ChannelData, published_at: NDArray[np.datetime64]) -> 
     if told.size == 0:
         return 0
     first, last = told[[0, -1]]
+    grown = counts[last] - counts[first]
     while_read = (published_at > instants[first]) & (published_at <= instants[last])
-    if np.count_nonzero(while_read) < _IN_FULL * (counts[last] - counts[first]):
+    # A count that hardly moved vouches for nothing.
+    if grown < _VOUCHING or np.count_nonzero(while_read) < _IN_FULL * grown:
         return 0
     return int(np.count_nonzero(published_at > instants[first]))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 DIGITS = 3
 """YouTube rounds public subscriber counts down to three significant digits (since 2019)."""
 
-_CHANCE = 0.01
+_ENOUGH_ZEROS = 2
 
 
 def is_rounded(counter: NDArray[np.float64]) -> bool:
@@ -21,7 +21,8 @@ def is_rounded(counter: NDArray[np.float64]) -> bool:
 
     It does when no reading shows more digits and an exact counter would look so by chance in at
     most one of a hundred cases: a distinct reading of m digits ends in m - 3 zeros with
-    probability `10 ** -(m - 3)`. Readings below 1,000 say nothing either way.
+    probability `10 ** -(m - 3)`, so two such zeros are needed over all of them. Readings below
+    1,000 say nothing either way.
     """
     readings = np.unique(counter[counter >= 10**DIGITS])
     if readings.size == 0:
@@ -29,7 +30,7 @@ def is_rounded(counter: NDArray[np.float64]) -> bool:
     steps = resolution_at(readings)
     if np.any(np.mod(readings, steps) != 0):
         return False
-    return float(np.prod(1 / steps)) <= _CHANCE
+    return float(np.log10(steps).round().sum()) >= _ENOUGH_ZEROS
 
 
 def resolution_at(readings: NDArray[np.float64]) -> NDArray[np.float64]:

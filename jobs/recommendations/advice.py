@@ -133,7 +133,8 @@ def recommend(data: ChannelData, analysis: ChannelAnalysis) -> list[Recommendati
     same advice.
     """
     sure = [finding for finding in findings(data) if finding.p_adjusted <= SIGNIFICANT]
-    sure.sort(key=lambda finding: (finding.p_adjusted, finding.p, -abs(finding.log_effect)))
+    # Of two sides of one coin, what to do reads better than what to leave.
+    sure.sort(key=lambda finding: (finding.p_adjusted, finding.p, -finding.log_effect))
     partial = analysis.coverage.present and analysis.coverage.partial
     told: list[Finding] = []
     advice = []

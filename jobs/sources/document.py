@@ -67,7 +67,7 @@ def read_document(location: str, max_bytes: int = MAX_BYTES) -> Document:
     path = Path(location)
     try:
         status = path.stat()
-        if stat.S_ISDIR(status.st_mode):  # opening a pipe would wait for a writer
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for a writer
             raise UnrecognisedError(location, f"is {_special(status)}, not a file")
         with path.open("rb") as file:
             content = unpack(file, location, max_bytes)

@@ -157,7 +157,7 @@ def _platform(parsed: Any) -> Platform:
     return Platform.PODCAST if spoken or tagged else Platform.OTHER
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Entries:
     """The entries that count, and what became of the others."""
 

@@ -13,12 +13,13 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import arq
 import arq.connections
 import arq.worker
 import pytest
+from arq.constants import default_queue_name
 
 from runner.connection import QueueClient
 from runner.worker import Worker
@@ -34,9 +35,14 @@ _LISTED = re.compile(r"^\| `(test_\w+\.py::[^`]+)` \| (.+) \|$", re.MULTILINE)
 
 
 class PicklingClient(QueueClient):
-    """Pickles where no serializer is named; `create_pool` names None after the client is made."""
+    """
+    Pickles where no serializer is named, and has arq's default queue.
+
+    `create_pool` names None after the client is made.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("default_queue_name", default_queue_name)
         super().__init__(*args, **kwargs)
         self.job_serializer = kwargs.get("job_serializer")
         self.job_deserializer = kwargs.get("job_deserializer")
@@ -70,11 +76,11 @@ class PicklingWorker(Worker):
 def pytest_load_initial_conftests() -> None:
     """Swap the names before the suite imports them; have a Redis that needs no container."""
     for module in (arq, arq.worker):
-        module.Worker = PicklingWorker  # type: ignore[misc]
+        setattr(module, "Worker", PicklingWorker)  # noqa: B010 -- no class of arq's in a type's eye
     for module in (arq, arq.connections, arq.worker):
-        module.ArqRedis = PicklingClient  # type: ignore[misc,attr-defined]
+        setattr(module, "ArqRedis", PicklingClient)  # noqa: B010 -- likewise
     containers = ModuleType("testcontainers.redis")
-    containers.RedisContainer = OwnRedis  # type: ignore[attr-defined]
+    setattr(containers, "RedisContainer", OwnRedis)  # noqa: B010 -- likewise
     sys.modules["testcontainers"] = ModuleType("testcontainers")
     sys.modules["testcontainers.redis"] = containers
 
@@ -94,7 +100,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item, name in names.items():
         if name in reasons:
             item.add_marker(pytest.mark.xfail(strict=True, reason=reasons[name]))
-    whole = not config.args_source.name == "ARGS" and not config.option.keyword
+    whole = config.args_source.name != "ARGS" and not config.option.keyword
     if whole and (len(items) != ALL_TESTS or not reasons.keys() <= set(names.values())):
         astray = sorted(reasons.keys() - set(names.values()))
         raise pytest.UsageError(
@@ -112,7 +118,7 @@ class OwnRedis:
         del image  # which Redis it is depends on what is installed
         self._running = _redis_server().running_redis()
 
-    def __enter__(self) -> OwnRedis:
+    def __enter__(self) -> Self:
         self._server = self._running.__enter__()
         return self
 

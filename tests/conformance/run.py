@@ -28,7 +28,8 @@ def main(arguments: list[str]) -> int:
     CACHE.mkdir(parents=True, exist_ok=True)
     _make_environment()
     suite = _fetch_suite()
-    command = [ENVIRONMENT / "bin" / "python", "-m", "pytest", "-p", "arq_plugin", *arguments]
+    python = str(ENVIRONMENT / "bin" / "python")
+    command = [python, "-m", "pytest", "-p", "arq_plugin", *arguments]
     path = os.pathsep.join([str(HERE), str(ROOT)])
     return subprocess.run(
         command, cwd=suite, env={**os.environ, "PYTHONPATH": path}, check=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import stat
@@ -35,7 +36,6 @@ asyncio.run(main())
 @pytest.fixture
 def state_dir(tmp_path: Path) -> Iterator[Path]:
     """Give a state directory, and end a server that a failed test may have left there."""
-    # Short, unlike tmp_path: most paths of sockets are.
     yield tmp_path
     pid = _pid(tmp_path)
     if pid is not None and _is_alive(pid):
@@ -187,6 +187,30 @@ async def test_private_redis_that_crashed_is_started_anew(state_dir: Path) -> No
     (state_dir / "redis" / "redis.pid").write_text(str(os.getpid()))
     async with PrivateRedis(state_dir) as server:
         assert await _ask(server, "GET", "key") == b"value"
+
+
+def test_private_redis_is_bound_to_no_event_loop(state_dir: Path) -> None:
+    """It may be entered in one loop and left in another, as a command without a loop does."""
+    server = PrivateRedis(state_dir)
+    asyncio.run(server.__aenter__())
+    pid = asyncio.run(_server_pid(server))
+    asyncio.run(server.__aexit__())
+
+    assert not _is_alive(pid)
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.001, 0.005, 0.01, 0.015, 0.02, 0.025])
+async def test_private_redis_cancelled_while_it_starts_leaves_nothing(
+    state_dir: Path, after_s: float
+) -> None:
+    """Ctrl-C at any moment of the start ends the server too, and the next start is as any."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(after_s), PrivateRedis(state_dir) as server:
+            await _ask(server, "SET", "key", "value")
+    assert PrivateRedis(state_dir)._is_gone()
+
+    async with PrivateRedis(state_dir) as server:
+        assert await _ask(server, "ECHO", "well") == b"well"
 
 
 async def test_private_redis_left_over_and_hung_is_replaced(state_dir: Path) -> None:

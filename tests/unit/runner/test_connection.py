@@ -88,10 +88,9 @@ def test_location_never_shows_the_password() -> None:
 
 def test_connect_sends_nothing_yet() -> None:
     """A client is made without Redis; the first command connects."""
-    client = connect("redis://127.0.0.1:1")
+    names = [connect("redis://127.0.0.1:1", queue=name).default_queue_name for name in ("a", "b")]
 
-    assert client.default_queue_name == "arq:queue:default"
-    assert connect("redis://127.0.0.1:1", queue="slow").default_queue_name == "arq:queue:slow"
+    assert names == ["arq:queue:a", "arq:queue:b"]
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "redis+sentinel://127.0.0.1:1/main"])

@@ -13,11 +13,11 @@ from runner import keys, scripts
 
 def test_keys_are_those_of_arq_where_arq_has_them() -> None:
     """Stock clients and workers find our jobs under arq's own names."""
-    assert keys.JOB_PREFIX == arq.constants.job_key_prefix
-    assert keys.IN_PROGRESS_PREFIX == arq.constants.in_progress_key_prefix
-    assert keys.RESULT_PREFIX == arq.constants.result_key_prefix
-    assert keys.RETRY_PREFIX == arq.constants.retry_key_prefix
-    assert keys.ABORT == arq.constants.abort_jobs_ss
+    assert arq.constants.job_key_prefix == keys.JOB_PREFIX
+    assert arq.constants.in_progress_key_prefix == keys.IN_PROGRESS_PREFIX
+    assert arq.constants.result_key_prefix == keys.RESULT_PREFIX
+    assert arq.constants.retry_key_prefix == keys.RETRY_PREFIX
+    assert arq.constants.abort_jobs_ss == keys.ABORT
 
 
 @given(st.text(min_size=1).filter(lambda name: not name.startswith(keys.QUEUE_PREFIX)))

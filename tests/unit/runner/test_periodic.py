@@ -47,9 +47,7 @@ def test_due_ticks_are_those_since_the_last_one() -> None:
 @pytest.mark.parametrize(
     ("catch_up", "hours"), [(CatchUp.ALL, [3, 2, 1, 0]), (CatchUp.LAST, [0]), (CatchUp.NONE, [0])]
 )
-def test_due_ticks_after_an_outage_follow_the_policy(
-    catch_up: CatchUp, hours: list[int]
-) -> None:
+def test_due_ticks_after_an_outage_follow_the_policy(catch_up: CatchUp, hours: list[int]) -> None:
     """After four hours down: all ticks in order, or the last, or the one that is just now due."""
     periodic = _periodic(catch_up=catch_up)
 

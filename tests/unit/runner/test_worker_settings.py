@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import arq.worker
 import pytest
+from arq import cron
 from arq.connections import RedisSettings
 
 from runner import CatchUp, Context, Periodic, Worker, WorkerSettings, codec, job
@@ -16,8 +17,9 @@ from runner.options import WorkerOptions
 from runner.registered import JobFunction
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from runner import Job
     from runner.middleware import Handler
 
 
@@ -46,6 +48,10 @@ async def _greet(_: dict[Any, Any]) -> None:
     raise NotImplementedError
 
 
+async def _plain(ctx: dict[Any, Any]) -> None:
+    raise NotImplementedError(ctx)
+
+
 class Base(WorkerSettings):
     """What all queues here share."""
 
@@ -64,7 +70,7 @@ class Analytics(Base):
     """One queue."""
 
     queue = "analytics"
-    jobs = (analyze, draw)
+    jobs: ClassVar[Sequence[Job[Any, Any]]] = (analyze, draw)
     concurrency = 6
 
 
@@ -78,7 +84,7 @@ class Slow(Analytics):
 
 def test_settings_of_a_base_class_reach_arq() -> None:
     """arq reads a class's own `__dict__`; whatever is inherited is written into it."""
-    given = arq.worker.get_kwargs(Analytics)  # type: ignore[arg-type]  # a class, as its command has it
+    given: Any = arq.worker.get_kwargs(Analytics)  # type: ignore[arg-type]  # a class, as its command has it
     ours: Any = given["runner"]
 
     assert given["queue_name"] == "arq:queue:analytics"
@@ -119,7 +125,7 @@ def test_settings_without_a_queue_are_a_base_and_left_alone() -> None:
 
 def test_settings_make_a_worker_of_ours() -> None:
     """`arq some.Settings` builds `arq.worker.Worker` by name: it is ours."""
-    assert arq.worker.Worker is Worker  # type: ignore[comparison-overlap]
+    assert arq.worker.Worker is Worker
     worker = arq.worker.create_worker(Analytics, burst=True)  # type: ignore[arg-type]  # likewise
 
     assert type(worker) is Worker
@@ -159,6 +165,35 @@ def test_settings_write_json_and_never_pickle() -> None:
     assert given["job_deserializer"] is codec.loads
 
 
+def test_settings_take_plain_arq_functions_beside_jobs() -> None:
+    """A queue may move from arq function by function: nothing that a class lists is left out."""
+
+    class Mixed(Base):
+        queue = "mixed"
+        jobs: ClassVar[Sequence[Job[Any, Any]]] = (draw,)
+        functions = (_plain,)
+        cron_jobs = (cron(_plain, minute=0),)
+
+    class Later(Mixed):
+        jobs = (analyze,)
+
+    for settings, names in ((Mixed, ["draw", "_plain"]), (Later, ["analyze", "_plain"])):
+        given: Any = arq.worker.get_kwargs(settings)  # type: ignore[arg-type]  # likewise
+        assert [arq.worker.func(function).name for function in given["functions"]] == names
+        assert [one.name for one in given["cron_jobs"]] == ["cron:_plain", "poll"]
+        assert {*names, "cron:_plain", "poll"} == set(settings.worker().functions)
+
+
+@pytest.mark.parametrize(
+    ("option", "remedy"),
+    [("max_jobs", "concurrency"), ("max_tries", "max_retries"), ("queue_name", "queue")],
+)
+def test_settings_in_arqs_words_are_not_ignored(option: str, remedy: str) -> None:
+    """An option that has a name of ours is refused under arq's, with the name to use."""
+    with pytest.raises(ConfigurationError, match=f"Odd: {option} is arq's word; say {remedy}"):
+        type("Odd", (WorkerSettings,), {"queue": "odd", "jobs": (draw,), option: 5})
+
+
 def test_settings_keep_results_for_ever_where_asked() -> None:
     """`keep_result_s = None` means for ever."""
 
@@ -183,9 +218,7 @@ def test_settings_keep_results_for_ever_where_asked() -> None:
         ({"redis": "http://cache"}, "is not a Redis address"),
     ],
 )
-def test_settings_that_make_no_sense_fail_at_import(
-    settings: dict[str, Any], problem: str
-) -> None:
+def test_settings_that_make_no_sense_fail_at_import(settings: dict[str, Any], problem: str) -> None:
     """A worker that could not work is refused where its class is written, by the class's name."""
     plain = {"queue": "odd", "jobs": (draw,)}
     with pytest.raises(ConfigurationError, match=problem):

@@ -1,0 +1,214 @@
+"""Contract 1: when `enqueue` returns, the job is in Redis: body, queue entry and wake token."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from runner import Context, JobState, connect, job
+from runner.codec import decode_job
+from runner.errors import ArgumentsError, CodecError, EnqueueError
+from tests.runner_kit import LosesAnswers
+
+if TYPE_CHECKING:
+    from runner import QueueClient
+    from tests.redis_server import RedisServer
+
+QUEUE = "arq:queue:default"
+
+
+@job(queue="default")
+async def tidy(ctx: Context, number: int = 0, anything: Any = None) -> None:
+    """Stand for any job."""
+    raise NotImplementedError(ctx, number, anything)
+
+
+async def test_enqueue_returns_when_all_of_the_job_is_in_redis(redis: QueueClient) -> None:
+    """Body, queue entry due now and wake token stand there, and nothing more is under way."""
+    before_ms = time.time() * 1000
+    handle = await tidy.enqueue(7)
+
+    assert sorted(await redis.keys()) == [
+        f"arq:job:{handle.id}".encode(),
+        QUEUE.encode(),
+        f"{QUEUE}:wake".encode(),
+    ]
+    body = decode_job(await redis.get(f"arq:job:{handle.id}"))
+    assert (body.name, body.args) == ("tidy", [7])
+    assert before_ms - 1 <= await redis.zscore(QUEUE, handle.id) <= time.time() * 1000 + 1
+    assert await handle.state() is JobState.READY
+
+
+async def test_enqueue_survives_a_crash_of_redis(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the append-only file synced always, a killed Redis has the job again."""
+    monkeypatch.setenv("REDIS_URL", own_redis_server.url)
+    handle = await tidy.enqueue(7)
+
+    own_redis_server.kill()
+    own_redis_server.start()
+
+    assert await handle.state() is JobState.READY
+
+
+async def test_enqueue_that_fails_says_so_and_leaves_nothing(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without Redis there is one clear error after a few tries, and no job appears later."""
+    monkeypatch.setenv("REDIS_URL", own_redis_server.url)
+    await tidy.enqueue(1)
+    own_redis_server.kill()
+
+    with pytest.raises(EnqueueError, match=r"default: not enqueued: .*check that Redis answers"):
+        await tidy.enqueue(2)
+
+    own_redis_server.start()
+    client = connect(own_redis_server.url)
+    assert await client.zcard(QUEUE) == 1
+    await client.aclose()
+
+
+async def test_enqueue_waits_out_a_short_absence_of_redis(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart of a moment does not show to the caller."""
+    monkeypatch.setenv("REDIS_URL", own_redis_server.url)
+    await tidy.enqueue(1)
+    own_redis_server.kill()
+    waiting = asyncio.create_task(tidy.enqueue(2))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(own_redis_server.start)
+
+    handle = await waiting
+
+    assert handle.created
+    assert await handle.state() is JobState.READY
+
+
+async def test_enqueue_repeated_after_a_lost_answer_adds_no_second_job(redis: QueueClient) -> None:
+    """Redis took the job and the answer was lost: the repeated call finds it, and says created."""
+    enqueuer = redis.enqueuer
+    enqueuer._script = loses = LosesAnswers(enqueuer._script)  # type: ignore[assignment]
+
+    job_id = "tidy:1"
+    first = await redis.enqueue_job("tidy", _job_id=job_id)
+    second = await redis.enqueue_job("tidy", _job_id=job_id)
+
+    assert (first is not None, second) == (True, None)
+    assert loses.left == 0
+    assert await redis.zcard(QUEUE) == 1
+
+
+async def test_enqueue_of_one_id_at_the_same_time_is_created_once(redis: QueueClient) -> None:
+    """Of many callers with the same id and arguments exactly one made the job."""
+    handles = await asyncio.gather(
+        *[tidy.options(job_id="tidy:daily").enqueue(1) for _ in range(50)]
+    )
+
+    assert sum(handle.created for handle in handles) == 1
+    assert {handle.id for handle in handles} == {"tidy:daily"}
+    assert await redis.zcard(QUEUE) == 1
+
+
+async def test_enqueue_of_an_id_is_refused_while_the_first_job_is_pending_or_dead(
+    redis: QueueClient,
+) -> None:
+    """The body that stands there is left as it is."""
+    first = await tidy.options(job_id="tidy:daily").enqueue(1)
+    second = await tidy.options(job_id="tidy:daily").enqueue(2)
+
+    assert (first.created, second.created) == (True, False)
+    assert decode_job(await redis.get("arq:job:tidy:daily")).args == [1]
+
+
+async def test_enqueue_at_a_time_is_due_then(redis: QueueClient) -> None:
+    """`delay_s` counts by the clock of Redis, `at` is the time itself; nobody is woken."""
+    at = datetime.now(UTC) + timedelta(hours=1)
+
+    timed = await tidy.options(at=at).enqueue()
+    delayed = await tidy.options(delay_s=60).enqueue()
+
+    assert await redis.zscore(QUEUE, timed.id) == round(at.timestamp() * 1000)
+    assert await redis.zscore(QUEUE, delayed.id) == pytest.approx(
+        (time.time() + 60) * 1000, abs=1000
+    )
+    assert await redis.exists(f"{QUEUE}:wake") == 0
+    assert await delayed.state() is JobState.SCHEDULED
+
+
+async def test_enqueue_of_arguments_that_do_not_fit_leaves_nothing(redis: QueueClient) -> None:
+    """A call that is wrong reaches Redis in no part, and others of the same moment go through."""
+    good, bad, odd = await asyncio.gather(
+        tidy.enqueue(1),
+        tidy.enqueue("one"),  # type: ignore[arg-type]
+        tidy.enqueue(1, object()),
+        return_exceptions=True,
+    )
+
+    assert isinstance(bad, ArgumentsError)
+    assert isinstance(odd, CodecError)
+    assert not isinstance(good, BaseException)
+    assert await redis.keys("arq:job:*") == [f"arq:job:{good.id}".encode()]
+
+
+async def test_enqueue_many_is_all_or_nothing_where_an_argument_has_no_json_form(
+    redis: QueueClient,
+) -> None:
+    """One call of many that cannot be written down keeps all of them back."""
+    with pytest.raises(CodecError):
+        await tidy.enqueue_many([{"number": 1}, {"anything": object()}])
+
+    after = await tidy.enqueue(2)
+    assert await redis.keys("arq:job:*") == [f"arq:job:{after.id}".encode()]
+
+
+async def test_enqueue_many_keeps_the_order_of_the_calls(redis: QueueClient) -> None:
+    """First in, first due: more jobs than fit one script call still stand in their order."""
+    handles = await tidy.enqueue_many([{"number": n} for n in range(1200)])
+
+    ids = await redis.zrange(QUEUE, 0, -1)
+    assert [job_id.decode() for job_id in ids] == [handle.id for handle in handles]
+    scores = [await redis.zscore(QUEUE, handle.id) for handle in handles[:3]]
+    assert scores == sorted(set(scores))
+
+
+async def test_enqueue_one_after_another_keeps_the_order(redis: QueueClient) -> None:
+    """Jobs of one caller stand in the order of its calls."""
+    handles = [await tidy.enqueue(n) for n in range(30)]
+
+    assert [job_id.decode() for job_id in await redis.zrange(QUEUE, 0, -1)] == [
+        handle.id for handle in handles
+    ]
+
+
+async def test_enqueue_leaves_a_bounded_number_of_wake_tokens(redis: QueueClient) -> None:
+    """However many jobs come in while no worker is there, the wake list stays short."""
+    await tidy.enqueue_many([{"number": n} for n in range(600)])
+    await tidy.enqueue_many([{"number": n} for n in range(600)])
+
+    assert await redis.llen(f"{QUEUE}:wake") == 64
+
+
+async def test_enqueue_fails_each_caller_of_a_lost_call(redis: QueueClient) -> None:
+    """Callers whose jobs travelled together all hear that they did not arrive."""
+
+    class Away:
+        async def __call__(self, *_: Any, **__: Any) -> None:
+            raise RedisConnectionError("Connection refused")
+
+        async def close(self) -> None:
+            """Nothing is open."""
+
+    redis.enqueuer._script = Away()  # type: ignore[assignment]
+
+    answers = await asyncio.gather(
+        *[redis.enqueue_job("tidy") for _ in range(3)], return_exceptions=True
+    )
+
+    assert all(isinstance(answer, EnqueueError) for answer in answers)

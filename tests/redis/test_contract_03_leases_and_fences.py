@@ -1,0 +1,322 @@
+"""Contract 3: a job runs under a lease, renewed while its worker lives, fenced by its owner."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runner import Context, JobState, job
+from tests.runner_kit import (
+    crashes,
+    dead_ids,
+    eventually,
+    history,
+    kill,
+    result_of,
+    soon,
+    start,
+    worker,
+    working,
+)
+
+if TYPE_CHECKING:
+    from runner import QueueClient, Worker
+
+QUEUE = "arq:queue:default"
+
+
+class Stage:
+    """What the jobs here say, and wait for."""
+
+    def __init__(self) -> None:
+        self.started: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+        self.cancelled: asyncio.Queue[str] = asyncio.Queue()
+        self.go = asyncio.Event()
+        self.running = 0
+        self.most_running = 0
+
+
+stage = Stage()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_stage() -> None:
+    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
+
+
+@job(queue="default")
+async def act(ctx: Context, name: str = "x") -> str:
+    """Say that it started, and wait until it may go on."""
+    stage.running += 1
+    stage.most_running = max(stage.most_running, stage.running)
+    stage.started.put_nowait((name, ctx.attempt))
+    try:
+        await stage.go.wait()
+    except asyncio.CancelledError:
+        stage.cancelled.put_nowait(name)
+        raise
+    finally:
+        stage.running -= 1
+    return f"{name} by {ctx.attempt}"
+
+
+@job(queue="default", timeout_s=60)
+async def act_long(ctx: Context) -> str:
+    """Have a timeout much longer than a lease."""
+    return await act(ctx, "long")
+
+
+def _never_renew(one: Worker) -> None:
+    """As a blocked event loop does: the worker lives, and its heartbeats do not arrive."""
+
+    async def renew(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    one._leases.renew = renew  # type: ignore[assignment, method-assign]
+
+
+async def test_job_is_held_by_one_worker_while_its_leases_hold(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Three workers, one job, several leases long: it is started once and counts no crash."""
+    async with working(redis_url, act), working(redis_url, act), working(redis_url, act):
+        handle = await act.enqueue()
+        await soon(stage.started.get())
+        first_end_ms = await redis.zscore(QUEUE, handle.id)
+        await eventually(lambda: _renewed(redis, handle.id, first_end_ms, times=2))
+
+        assert stage.started.empty()
+        stage.go.set()
+        assert await handle.result(timeout_s=5) == "x by 1"
+
+    assert stage.most_running == 1
+    assert await crashes(redis, "default", handle.id) == 0
+
+
+async def test_many_jobs_on_many_workers_run_once_each(redis_url: str, redis: QueueClient) -> None:
+    """No job is started twice however many workers claim at the same time."""
+    stage.go.set()
+    handles = await act.enqueue_many([{"name": str(n)} for n in range(200)])
+    async with working(redis_url, act), working(redis_url, act), working(redis_url, act):
+        for handle in handles:
+            await handle.result(timeout_s=5)
+
+    names = sorted(stage.started.get_nowait()[0] for _ in range(stage.started.qsize()))
+    assert names == sorted(str(n) for n in range(200))
+    assert await redis.zcard(QUEUE) == 0
+
+
+async def test_job_of_a_killed_worker_runs_again_within_one_lease(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """An idle worker takes it when the lease ends; no attempt is charged, the crash is counted."""
+    first = await start(worker(redis_url, act))
+    handle = await act.enqueue()
+    assert await soon(stage.started.get()) == ("x", 1)
+    await kill(first)
+    killed = time.monotonic()
+
+    async with working(redis_url, act, idle_poll_s=0.1):
+        assert await soon(stage.started.get()) == ("x", 1)
+        assert time.monotonic() - killed < 0.6 + 0.4
+        assert await crashes(redis, "default", handle.id) == 1
+        stage.go.set()
+        assert await handle.result(timeout_s=5) == "x by 1"
+
+    assert await crashes(redis, "default", handle.id) == 0
+    assert await history(redis, handle.id) == []
+
+
+@pytest.mark.usefixtures("redis")
+async def test_job_with_a_long_timeout_comes_back_as_soon_as_any_other(redis_url: str) -> None:
+    """The lease, not the job's timeout, decides when a dead worker's job runs again."""
+    first = await start(worker(redis_url, act_long))
+    await act_long.enqueue()
+    await soon(stage.started.get())
+    await kill(first)
+    killed = time.monotonic()
+
+    async with working(redis_url, act_long, idle_poll_s=0.1):
+        await soon(stage.started.get())
+
+    assert time.monotonic() - killed < 0.6 + 0.4
+
+
+async def test_third_worker_lost_with_a_job_makes_it_poison(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A job that takes its worker with it three times is dead, its body kept, no attempt charged."""
+    handle = await act.enqueue()
+    for _ in range(3):
+        one = await start(worker(redis_url, act, lease_s=0.1, heartbeat_s=0.03, idle_poll_s=0.05))
+        await soon(stage.started.get())
+        await kill(one)
+
+    async with working(redis_url, act, lease_s=0.1, heartbeat_s=0.03, idle_poll_s=0.05):
+        assert await eventually(lambda: dead_ids(redis, "default")) == [handle.id]
+
+    assert stage.started.empty()
+    [entry] = await history(redis, handle.id)
+    assert (entry["error"], entry["message"]) == ("Poison", "lost with its worker 3 times")
+    assert int(await redis.get(f"arq:retry:{handle.id}") or 0) == 0
+    assert await redis.exists(f"arq:job:{handle.id}") == 1
+
+
+async def test_worker_that_lost_its_lease_writes_nothing(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Its outcome is dropped while another holds the job; the other's result is the result."""
+    async with working(redis_url, act) as first:
+        _never_renew(first)
+        handle = await act.enqueue()
+        await soon(stage.started.get())
+        async with working(redis_url, act, idle_poll_s=0.1) as second:
+            await soon(stage.started.get())
+            holder = await redis.hget(f"{QUEUE}:running", handle.id)
+            held = next(iter(first._held))
+            held.task.cancel()  # type: ignore[union-attr]
+            await eventually(lambda: _is_idle(first))
+
+            assert await handle.state() is JobState.RUNNING
+            assert await redis.hget(f"{QUEUE}:running", handle.id) == holder
+            assert await redis.exists(f"arq:retry:{handle.id}") == 0
+            assert await history(redis, handle.id) == []
+            stage.go.set()
+            assert await handle.result(timeout_s=5) == "x by 1"
+            assert (first.jobs_retried, first.jobs_complete) == (0, 0)
+            assert await eventually(lambda: _completed(second)) == 1
+
+
+@pytest.mark.usefixtures("redis")
+async def test_worker_that_lost_its_lease_stops_the_job(redis_url: str) -> None:
+    """The heartbeat learns that another worker has the job, and cancels the run that lost it."""
+    async with working(redis_url, act) as first:
+        renew, first._leases.renew = first._leases.renew, None  # type: ignore[method-assign, assignment]
+        _never_renew(first)
+        await act.enqueue()
+        await soon(stage.started.get())
+        async with working(redis_url, act, idle_poll_s=0.1):
+            await soon(stage.started.get())
+            first._leases.renew = renew  # type: ignore[method-assign]
+            await first._renew()
+            await soon(stage.cancelled.get())
+            await eventually(lambda: _is_idle(first))
+
+            assert stage.running == 1
+            stage.go.set()
+
+
+async def test_settled_job_stays_settled_when_a_stale_worker_speaks_late(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """After the new owner has finished, the old one's outcome does not bring the job back."""
+    async with working(redis_url, act) as first:
+        _never_renew(first)
+        handle = await act.enqueue()
+        await soon(stage.started.get())
+        stale = next(iter(first._held))
+        async with working(redis_url, act, idle_poll_s=0.1):
+            await soon(stage.started.get())
+            stage.go.set()
+            assert await handle.result(timeout_s=5) == "x by 1"
+        await eventually(lambda: _is_idle(first))
+        assert stale.why_stopped is None
+
+    assert await handle.state() is JobState.DONE
+    assert (await result_of(redis, handle.id) or {})["s"] is True
+    assert await redis.zcard(QUEUE) == 0
+    assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
+
+
+async def test_worker_that_ends_by_an_error_leaves_no_job_running(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A worker that cannot go on cancels what it runs; the leases lapse, and others take over."""
+
+    async def break_down() -> None:
+        raise ZeroDivisionError
+
+    one = await start(worker(redis_url, act))
+    one.presence._beat = break_down  # type: ignore[method-assign]
+    handle = await act.enqueue()
+    await soon(stage.started.get())
+
+    with pytest.raises(BaseExceptionGroup):
+        await soon(one.main_task)  # type: ignore[arg-type]
+    await soon(stage.cancelled.get())
+    await one.close()
+
+    async with working(redis_url, act, idle_poll_s=0.1):
+        assert await soon(stage.started.get()) == ("x", 1)
+        stage.go.set()
+        assert await handle.result(timeout_s=5) == "x by 1"
+    assert await history(redis, handle.id) == []
+
+
+async def test_lease_is_in_arqs_own_key_for_stock_workers_to_see(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A stock arq worker sees our running job as in progress, for as long as we renew it."""
+    async with working(redis_url, act):
+        handle = await act.enqueue()
+        await soon(stage.started.get())
+
+        assert 0 < await redis.pttl(f"arq:in-progress:{handle.id}") <= 600
+        stage.go.set()
+        await handle.result(timeout_s=5)
+        assert await redis.exists(f"arq:in-progress:{handle.id}") == 0
+
+
+async def test_lapsed_lease_that_nobody_wanted_is_renewed_by_its_worker(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A worker that was held up past its lease goes on with the job if nobody has taken it."""
+    async with working(redis_url, act, concurrency=1) as one:
+        handle = await act.enqueue()
+        await soon(stage.started.get())
+        await redis.delete(f"arq:in-progress:{handle.id}")
+        await redis.zadd(QUEUE, {handle.id: 1})
+        await eventually(lambda: _renewed(redis, handle.id, 1, times=1))
+        stage.go.set()
+
+        assert await handle.result(timeout_s=5) == "x by 1"
+        assert await eventually(lambda: _completed(one)) == 1
+    assert stage.started.empty()
+
+
+async def test_worker_never_runs_a_job_twice_at_a_time_itself(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A worker that claims its own lapsed job goes on with the run that it has: no crash."""
+    async with working(redis_url, act, idle_poll_s=0.05) as one:
+        handle = await act.enqueue()
+        await soon(stage.started.get())
+        _never_renew(one)
+        first = await redis.hget(f"{QUEUE}:running", handle.id)
+        await eventually(lambda: _owner_changed(redis, handle.id, first))
+
+        assert stage.started.empty()
+        assert stage.running == 1
+        assert await crashes(redis, "default", handle.id) == 0
+        stage.go.set()
+        assert await handle.result(timeout_s=5) == "x by 1"
+
+
+async def _renewed(redis: QueueClient, job_id: str, end_ms: float, *, times: int) -> bool:
+    now_ends_ms = await redis.zscore(QUEUE, job_id)
+    return now_ends_ms is not None and now_ends_ms > end_ms + 100 * times
+
+
+async def _owner_changed(redis: QueueClient, job_id: str, owner: Any) -> bool:
+    return bool(await redis.hget(f"{QUEUE}:running", job_id) != owner)
+
+
+async def _is_idle(one: Worker) -> bool:
+    return not one._held
+
+
+async def _completed(one: Worker) -> int:
+    return one.jobs_complete

@@ -1,0 +1,111 @@
+"""How often a channel publishes, from the part of its list that has no holes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.analysis.cadence import (
+    Cadence,
+    burstiness,
+    cadence,
+    items_per_week,
+    recent_publications,
+    weekday_shares,
+)
+from jobs.analysis.section import Missing
+from tests.unit.analysis.channels import Item, channel_data
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FIRST = np.datetime64("2026-01-05T06:00", "us")
+gap_lists = st.lists(st.integers(1, 10**6), min_size=3, max_size=50)
+
+
+def found(items: list[Item], counted: Sequence[int | None] = ()) -> Cadence:
+    """Give the cadence of a channel with *items*, which must be there."""
+    section = cadence(channel_data(items=items, counted=counted))
+    assert isinstance(section, Cadence)
+    return section
+
+
+@given(gap_lists, st.sampled_from([2, 60, 86_400]))
+def test_cadence_burstiness_has_no_unit(gaps: list[int], factor: int) -> None:
+    """Hours or days, the rhythm is the same, and within its bounds."""
+    one = burstiness(np.array(gaps, dtype=float))
+    assert burstiness(factor * np.array(gaps, dtype=float)) == pytest.approx(one, abs=1e-9)
+    assert -1 <= one <= 1
+
+
+def test_cadence_burstiness_ends_at_clockwork_and_bursts() -> None:
+    """Equal gaps are -1, random ones about 0, one long gap among none 1."""
+    assert burstiness(np.ones(20)) == pytest.approx(-1)
+    assert burstiness(np.append(np.zeros(50), 1)) == pytest.approx(1)
+    random = np.random.default_rng(3).exponential(1, 4000)
+    assert burstiness(random) == pytest.approx(0, abs=0.05)
+
+
+@given(gap_lists, st.integers(-200, 200))
+def test_cadence_shares_move_with_the_calendar(gaps: list[int], weeks: int) -> None:
+    """Whole weeks earlier or later, the weekdays are the same; shares make a whole."""
+    at = FIRST + np.cumsum(np.array(gaps)) * np.timedelta64(1, "m")
+    shares = weekday_shares(at)
+    np.testing.assert_array_equal(shares, weekday_shares(at + weeks * np.timedelta64(7, "D")))
+    assert shares.sum() == pytest.approx(1)
+
+
+@given(gap_lists)
+def test_cadence_weeks_hold_every_item(gaps: list[int]) -> None:
+    """Weeks follow each other without a hole and lose nothing."""
+    at = FIRST + np.cumsum(np.array(gaps)) * np.timedelta64(1, "m")
+    weeks = items_per_week(at, datetime(2026, 1, 1, tzinfo=UTC))
+    assert sum(items for _, items in weeks) == at.size
+    assert all(monday.weekday() == 0 for monday, _ in weeks)
+    assert {(b[0] - a[0]).days for a, b in pairwise(weeks)} <= {7}
+
+
+def test_cadence_of_a_weekly_show() -> None:
+    """One item each Monday is one a week, like clockwork, all on Mondays."""
+    weekly = found([Item(7.0 * i, views=10, read_day=7 * 11 + 3) for i in range(12)])
+    assert weekly.per_week == pytest.approx(1)
+    assert weekly.median_gap_days == pytest.approx(7)
+    assert weekly.rhythm == "like clockwork"
+    assert weekly.weekday_shares[0] == 1
+    assert weekly.silent_days == pytest.approx(3)
+
+
+def test_cadence_without_a_reading_knows_no_silence() -> None:
+    """Where nothing was observed, the newest item is as far as the data goes."""
+    assert found([Item(2.0 * i) for i in range(5)]).silent_days == 0
+
+
+def test_cadence_partial_list_is_trusted_where_it_is_newest() -> None:
+    """Old hits with holes between them do not slow the channel down."""
+    hits = [Item(20.0 * i) for i in range(10)]
+    newest = [Item(200.0 + i) for i in range(20)]
+    partial = found([*hits, *newest], counted=[900, 900])
+    assert partial.median_gap_days == pytest.approx(1)
+    assert partial.items == 15
+
+
+def test_cadence_partial_list_is_trusted_where_the_channel_counts_alike() -> None:
+    """A list with all that the channel's own count grew by is whole since that count began."""
+    days = 200
+    items = [Item(4.0 * i + 1) for i in range(50)]
+    counted: list[int | None] = [500 + (day + 3) // 4 for day in range(days)]
+    assert recent_publications(channel_data(items=items, counted=counted)).size == 46
+
+
+@pytest.mark.parametrize("items", [[], [Item(1.0), Item(2.0)], [Item(1.0)] * 5])
+def test_cadence_of_too_little_is_missing(items: list[Item]) -> None:
+    """Nothing, two items, or one date for all: a reason in words."""
+    section = cadence(channel_data(items=items))
+    assert isinstance(section, Missing)
+    assert section.reason.endswith(".")

@@ -1,0 +1,120 @@
+"""The whole analysis: every kind of channel gets one, and the same data the same one."""
+
+from __future__ import annotations
+
+import json
+
+from jobs.analysis import ChannelAnalysis, Missing, analyze
+from jobs.sources import open_source
+from tests.real_data import data_path
+from tests.unit.analysis.channels import Item, catalogue, channel_data, growing, of_reading
+
+SECTIONS = ("coverage", "growth", "cadence", "engagement", "items", "forecast")
+
+
+def present(analysis: ChannelAnalysis) -> set[str]:
+    """Name the sections that are there."""
+    return {name for name in SECTIONS if getattr(analysis, name).present}
+
+
+def test_analysis_of_nothing_says_why_everywhere() -> None:
+    """A channel without a row gets six reasons."""
+    analysis = analyze(channel_data())
+    assert present(analysis) == set()
+    for name in SECTIONS:
+        section = getattr(analysis, name)
+        assert isinstance(section, Missing)
+        assert section.reason.endswith(".")
+
+
+def test_analysis_of_daily_counters_needs_no_items() -> None:
+    """Counters alone give growth and a forecast."""
+    analysis = analyze(channel_data(views=growing(40), subscribers=[1_000 + d for d in range(40)]))
+    assert present(analysis) == {"coverage", "growth", "forecast"}
+
+
+def test_analysis_of_a_feed_needs_no_counters() -> None:
+    """Items with views give everything about items."""
+    analysis = analyze(channel_data(items=catalogue(30)))
+    assert present(analysis) == {"coverage", "cadence", "engagement", "items"}
+
+
+def test_analysis_of_a_podcast_needs_no_counter_at_all() -> None:
+    """Publication dates alone give a cadence."""
+    analysis = analyze(channel_data(items=[Item(7.0 * i) for i in range(30)]))
+    assert present(analysis) == {"coverage", "cadence"}
+
+
+def test_analysis_survives_a_stored_document() -> None:
+    """What is stored as JSON is read back equal."""
+    for data in (channel_data(), channel_data(views=growing(40), items=catalogue(30))):
+        analysis = analyze(data)
+        document = json.loads(json.dumps(analysis.model_dump(mode="json"), allow_nan=False))
+        assert ChannelAnalysis.model_validate(document) == analysis
+
+
+def test_analysis_is_the_same_for_the_same_data() -> None:
+    """Chance follows from the data, so running twice changes nothing."""
+    one, other = (analyze(channel_data(views=growing(40), items=catalogue())) for _ in range(2))
+    assert one == other
+
+
+def test_coverage_tells_what_the_source_is_like() -> None:
+    """Gaps, rounding, falls, zeros and a partial list are noticed and said."""
+    data = channel_data(
+        views=[1_000, 1_100, 0, 1_050, 1_200],
+        subscribers=[12_300, 12_400, 12_400, 12_500, 12_500],
+        counted=[90, 90, 91, 91, 92],
+        days=[0, 1, 2, 3, 7],
+        items=catalogue(20),
+    )
+    coverage = analyze(data).coverage
+    assert coverage.present
+    assert (coverage.days_observed, coverage.days_missing, coverage.partial) == (5, 3, True)
+    by_name = {counter.name: counter for counter in coverage.counters}
+    assert by_name["subscribers"].resolution == 100
+    assert by_name["views"].zero_filled == 1
+    assert by_name["views"].falls == 1
+    told = " ".join(coverage.notes)
+    for words in (
+        "3 days without a reading",
+        "20 of the channel's 92",
+        "steps of 100",
+        "fell once",
+    ):
+        assert words in told
+
+
+async def test_analysis_of_the_samples_is_complete() -> None:
+    """The generated channels carry every section that their platform tells."""
+    source = await open_source("samples:")
+    for channel in source.channels():
+        analysis = analyze(of_reading(source.read(channel.id)))
+        assert analysis.generated
+        assert {"coverage", "growth", "cadence", "items", "forecast"} <= present(analysis)
+
+
+async def test_analysis_of_real_daily_counters() -> None:
+    """All 162 channels are analysed; rounding is seen; what falls is no negative reach."""
+    path = data_path("channel_daily", "daily_snapshots.csv.gz")
+    source = await open_source(str(path))
+    analyses = [analyze(of_reading(source.read(channel.id))) for channel in source.channels()]
+    assert len(analyses) == 162
+    growths = [analysis.growth for analysis in analyses]
+    assert all(growth.present for growth in growths)
+    forecasts = [analysis.forecast for analysis in analyses if analysis.forecast.present]
+    assert len(forecasts) > 80
+    assert all(
+        growth.subscribers.resolution > 1
+        for growth in growths
+        if growth.present and growth.subscribers.present and growth.subscribers.last >= 10_000
+    )
+
+
+async def test_analysis_of_a_real_feed() -> None:
+    """A feed recorded again and again gives items and a cadence, and says it has no counters."""
+    path = data_path("feeds", "youtube", "kurzgesagt_2023-12-08T193018Z.xml")
+    source = await open_source(str(path))
+    analysis = analyze(of_reading(source.read(source.channels()[0].id)))
+    assert {"cadence", "items"} <= present(analysis)
+    assert isinstance(analysis.growth, Missing)

@@ -1,0 +1,61 @@
+"""Numbers read well, whatever their size."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from jobs.analysis import wording
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.04, "0"),
+        (7.0001, "7"),
+        (5.36, "5.4"),
+        (9_870, "9,870"),
+        (12_345, "12.3K"),
+        (123_456, "123K"),
+        (999_999, "1M"),
+        (609_282_099, "609M"),
+        (1_230_000_000, "1.23B"),
+        (-45_600, "−45.6K"),
+    ],
+)
+def test_wording_short_numbers(value: float, text: str) -> None:
+    """At most four digits, with a unit from ten thousand on."""
+    assert wording.short(value) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (1.184, "+18%"),
+        (0.9, "−10%"),
+        (1.001, "±0%"),
+        (2.09, "+109%"),
+        (12.3, "12×"),
+        (0.0, "−100%"),
+    ],
+)
+def test_wording_changes(ratio: float, text: str) -> None:
+    """Ratios become per cents with a true minus, very large ones multiples."""
+    assert wording.change(ratio) == text
+
+
+@pytest.mark.parametrize(("ratio", "text"), [(0.354, "0.35×"), (1.44, "1.4×"), (1234.0, "1,234×")])
+def test_wording_multiples(ratio: float, text: str) -> None:
+    """As many digits as say something."""
+    assert wording.times(ratio) == text
+
+
+def test_wording_counts_and_periods() -> None:
+    """One is singular, and a year is said once where once is enough."""
+    assert wording.counted(1, "day") == "1 day"
+    assert wording.counted(1_200, "video") == "1,200 videos"
+    assert wording.signed(-1_500) == "−1,500"
+    assert wording.period(date(2026, 1, 17), date(2026, 2, 10)) == "17 Jan – 10 Feb 2026"
+    assert wording.period(date(2025, 1, 7), date(2026, 2, 1)) == "7 Jan 2025 – 1 Feb 2026"

@@ -1,0 +1,160 @@
+"""Advice follows evidence, and evidence only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import pytest
+
+from jobs.analysis import analyze
+from jobs.analysis.wording import WEEKDAYS
+from jobs.recommendations import Recommendation, recommend, why_none
+from jobs.recommendations.advice import findings
+from jobs.sources import open_source
+from tests.real_data import data_path
+from tests.unit.analysis.channels import Item, catalogue, channel_data, of_reading
+
+
+def advice_for(items: list[Item], **more: list[int | None]) -> list[Recommendation]:
+    """Recommend for a channel with *items*."""
+    data = channel_data(items=items, counted=more.get("counted", ()))
+    return recommend(data, analyze(data))
+
+
+def favoured(items: list[Item], weekday: int, factor: float) -> list[Item]:
+    """Give items of one weekday *factor* times the views."""
+    return [
+        replace(item, views=int((item.views or 0) * factor))
+        if int(item.published_day) % 7 == weekday
+        else item
+        for item in items
+    ]
+
+
+def test_advice_finds_a_day_that_does_better() -> None:
+    """Sundays made twice as good are recommended, with an interval around two."""
+    (one, *_) = advice_for(favoured(catalogue(120, every_days=1.7), 6, 2.2))
+    assert one.key == "weekday:sunday"
+    assert "Publish on Sundays" in one.advice
+    assert one.strength == "strong evidence"
+    assert one.evidence["low"] < 2.2 < one.evidence["high"]
+    assert one.evidence["p"] <= one.evidence["p_adjusted"] <= 0.05
+    assert f"{one.evidence['questions']} questions" in one.evidence["sentence"]
+
+
+def test_advice_warns_of_a_day_that_does_worse() -> None:
+    """Mondays made a third as good are advised against."""
+    (one, *_) = advice_for(favoured(catalogue(120, every_days=1.7), 0, 1 / 3))
+    assert one.key == "weekday:monday"
+    assert one.advice == "Prefer other days to Monday."
+    assert "fewer views than" in one.title
+
+
+def test_advice_finds_a_length_that_does_better() -> None:
+    """Ten-minute videos made three times as good are recommended."""
+    items = [
+        replace(item, views=3 * (item.views or 0)) if item.duration_s == 600 else item
+        for item in catalogue(80)
+    ]
+    keys = [one.key for one in advice_for(items)]
+    assert keys[0] == "length:3-10"
+    assert sum(key.startswith("length") for key in keys) == 1
+
+
+def test_advice_does_not_take_formats_for_days() -> None:
+    """Short items that do better, and come out on Tuesdays, say nothing of Tuesdays."""
+    items = [
+        replace(
+            item,
+            duration_s=45 if int(item.published_day) % 7 == 1 else 600,
+            views=(5 if int(item.published_day) % 7 == 1 else 1) * (item.views or 0),
+        )
+        for item in catalogue(150, every_days=1.3)
+    ]
+    keys = [one.key for one in advice_for(items)]
+    assert "length:0-1" in keys
+    assert "weekday:tuesday" not in keys
+
+
+def test_advice_on_a_partial_list_is_never_called_strong() -> None:
+    """Where the source lists a part of the items, the evidence says so and is toned down."""
+    items = favoured(catalogue(120, every_days=1.7), 6, 2.2)
+    (one, *_) = advice_for(items, counted=[5_000, 5_000])
+    assert one.strength == "moderate evidence"
+    assert one.evidence["partial"]
+    assert "only a part" in one.evidence["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("items", "reason"),
+    [
+        ([], "lists no items"),
+        ([Item(7.0 * i) for i in range(50)], "tells no views"),
+        (catalogue(15), "15 videos can be compared"),
+        (catalogue(40), "no difference was larger than chance explains"),
+    ],
+)
+def test_advice_without_evidence_is_silence_with_a_reason(items: list[Item], reason: str) -> None:
+    """No items, no views, too few, or nothing found: no advice, and the reason in words."""
+    data = channel_data(items=items)
+    analysis = analyze(data)
+    assert recommend(data, analysis) == []
+    assert reason in why_none(analysis)
+    assert why_none(analysis).startswith("No recommendation has enough evidence yet: ")
+
+
+def test_advice_is_the_same_for_the_same_data() -> None:
+    """Chance follows from the data."""
+    items = favoured(catalogue(90), 2, 2.5)
+    assert advice_for(items) == advice_for(items)
+
+
+def test_advice_survives_shuffling_in_at_most_one_of_twenty_channels() -> None:
+    """Views shuffled among items answer hardly a question, and advise hardly a channel."""
+    advised, found, asked, channels = 0, 0, 0, 60
+    for seed in range(channels):
+        rng = np.random.default_rng(seed)
+        items = catalogue(60, seed=seed, every_days=1.6, spread=0.8)
+        views = rng.permutation([item.views or 0 for item in items]).tolist()
+        data = channel_data(
+            items=[replace(item, views=v) for item, v in zip(items, views, strict=True)]
+        )
+        answers = findings(data)
+        survivors = sum(answer.p_adjusted <= 0.05 for answer in answers)
+        asked, found, advised = asked + len(answers), found + survivors, advised + bool(survivors)
+    assert asked > 10 * channels
+    assert found / asked <= 0.05
+    assert advised / channels <= 0.05
+
+
+def test_advice_splits_nobody_can_act_on_are_not_asked() -> None:
+    """Pauses that are all a week long are not split into longer and shorter ones."""
+    jitter = count()
+    weekly = [Item(7.0 * i + (next(jitter) % 3) / 1_000, views=1_000 + i) for i in range(60)]
+    assert all(a.question.subject != "pause" for a in findings(channel_data(items=weekly)))
+
+
+def test_advice_questions_have_enough_items_on_both_sides() -> None:
+    """No question is asked of fewer than five items, or against fewer than five."""
+    for answer in findings(channel_data(items=catalogue(60))):
+        members = int(answer.question.belongs.sum())
+        assert 5 <= members <= answer.question.belongs.size - 5
+        if answer.question.subject == "weekday":
+            assert answer.question.members.removeprefix("published on a ") in WEEKDAYS
+
+
+async def test_advice_on_real_lists_of_videos() -> None:
+    """Real channels get advice in the same form, each with what it rests on."""
+    videos = data_path("channel_daily", "videos_2026-02.csv.gz")
+    source = await open_source(str(videos))
+    given = 0
+    for channel in source.channels()[:60]:
+        data = of_reading(source.read(channel.id))
+        for one in recommend(data, analyze(data)):
+            given += 1
+            assert one.evidence["low"] <= one.evidence["effect"] <= one.evidence["high"]
+            assert not one.evidence["low"] < 1 < one.evidence["high"]
+            assert min(one.evidence["members"], one.evidence["others"]) >= 5
+    assert given > 0
