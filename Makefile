@@ -71,6 +71,10 @@ test: $(READY) ## Run the tests, a real Redis included; narrower: make test ARGS
 chaos: $(READY) ## Break workers, Redis and connections for two minutes; nothing may be lost
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: bench
+bench: $(READY) ## Measure against other job systems; shorter: make bench ARGS="--quick --systems ours,arq"
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 .PHONY: check
 check: lint types test ## Run all that must pass before a change goes in
 
@@ -96,5 +100,6 @@ lock: $(READY) ## Lock the dependencies anew, keeping versions; to raise them: m
 
 .PHONY: clean
 clean: ## Remove .venv, caches and builds; what runs wrote (.pipeline) stays
+	@rm -rf benchmarks/.venv benchmarks/node_modules benchmarks/.last
 	@rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find runner jobs settings tests -name __pycache__ -prune -exec rm -rf {} +

@@ -39,7 +39,7 @@ class Run:
     def __init__(self, bench: Bench, options: argparse.Namespace) -> None:
         self._bench = bench
         self._options = options
-        self._deadline = time.monotonic() + options.minutes * 60
+        self._deadline: float = time.monotonic() + options.minutes * 60
         self.results: Results = {}
         self.versions: dict[str, str] = {}
         self.skipped: dict[str, str] = {}
@@ -122,9 +122,9 @@ class Run:
                 while True:
                     self._bench.enqueue(system, jobs, bulk=bool(system.bulk))
                     drained = self._bench.drain(system, jobs=jobs, concurrency=concurrency)
-                    if jobs / drained.rate > seconds / 8:
+                    if jobs / drained.rate > seconds / 4:
                         break
-                    jobs = min(_MOST_JOBS, jobs * 6)
+                    jobs = min(_MOST_JOBS, jobs * 4)
                 rates[concurrency] = drained.rate
         except MeasurementError as error:
             self.skipped[system.name] = str(error)
@@ -134,7 +134,7 @@ class Run:
             concurrency: min(_MOST_JOBS, max(system.least_jobs, int(rate * seconds) // 100 * 100))
             for concurrency, rate in rates.items()
         }
-        _say(f"{system.title}: {self._jobs[system.name][10]} jobs in a run ({self.versions[system.name]})")
+        _say(f"{system.title}: {self._jobs[system.name][10]} jobs in a run")
         return True
 
     # ------------------------------------------------------------------ one step each

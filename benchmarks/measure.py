@@ -108,8 +108,14 @@ class Bench:
             sent = self._ask(system, "ping", pauses_s=pauses_s)
             started = worker.answer(limit_s=10.0)["started"]
         return (
-            [(start - sent_at) * 1000 for start, sent_at in zip(started, sent["returned"], strict=True)],
-            [(start - sent_at) * 1000 for start, sent_at in zip(started, sent["called"], strict=True)],
+            [
+                (start - sent_at) * 1000
+                for start, sent_at in zip(started, sent["returned"], strict=True)
+            ],
+            [
+                (start - sent_at) * 1000
+                for start, sent_at in zip(started, sent["called"], strict=True)
+            ],
         )
 
     def idle_memory_mib(self, system: System, command: str = "serve") -> float:
@@ -152,7 +158,7 @@ class Bench:
                 stdout=sink,
                 stderr=sink,
                 cwd=HERE.parent,
-                env=self._environment() | system.environment,
+                env=self._environment(system),
             )
         try:
             yield _Script(f"{system.title}: {command}", process, out, log)
@@ -162,11 +168,12 @@ class Bench:
             out.unlink(missing_ok=True)
             log.unlink(missing_ok=True)
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, system: System) -> dict[str, str]:
         """What scripts need to run, and nothing that would set up one system or another."""
         kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
         return {name: os.environ[name] for name in kept if name in os.environ} | {
             "PIPELINE_HOME": str(self._directory / "home"),
+            **system.environment,
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -14,19 +15,21 @@ _PINS = HERE / "peers.txt"
 _LIMIT_S = 300
 
 
+@cache
 def prepare_python() -> str | None:
     """Install the Python peers as pinned; a reason if that fails."""
     uv = Path(sys.executable).with_name("uv")
     made = HERE / ".venv" / ".made-from"
     if PYTHON.exists() and made.exists() and made.read_text() == _PINS.read_text():
         return None
-    return (
-        _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, HERE / ".venv")
-        or _run(uv, "pip", "sync", "--quiet", "--python", PYTHON, _PINS)
-        or _note(made)
-    )
+    failed = _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, HERE / ".venv")
+    failed = failed or _run(uv, "pip", "sync", "--quiet", "--python", PYTHON, _PINS)
+    if failed is None:
+        made.write_text(_PINS.read_text())
+    return failed
 
 
+@cache
 def prepare_node() -> str | None:
     """Install the Node.js peer as pinned; a reason if that fails."""
     npm = shutil.which("npm")
@@ -37,6 +40,7 @@ def prepare_node() -> str | None:
     return _run(npm, "install", "--prefix", HERE, "--no-audit", "--no-fund", "--no-package-lock")
 
 
+@cache
 def prepare_ruby() -> str | None:
     """Nothing is installed: Sidekiq is taken from the system, if it is there."""
     if shutil.which("ruby") is None:
@@ -47,7 +51,9 @@ def prepare_ruby() -> str | None:
         capture_output=True,
         timeout=_LIMIT_S,
     )
-    return "no Sidekiq for this ruby (Debian: apt install ruby-sidekiq)" if found.returncode else None
+    return (
+        "no Sidekiq for this ruby (Debian: apt install ruby-sidekiq)" if found.returncode else None
+    )
 
 
 def _run(*command: str | Path) -> str | None:
@@ -61,7 +67,3 @@ def _run(*command: str | Path) -> str | None:
         last = (done.stderr.strip() or done.stdout.strip() or "?").splitlines()[-1]
         return f"{Path(command[0]).name} {command[1]}: {last[:200]}"
     return None
-
-
-def _note(made: Path) -> None:
-    made.write_text(_PINS.read_text())

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import redis
 
@@ -43,16 +43,19 @@ class RedisServer:
     @property
     def version(self) -> str:
         """Such as 7.0.15."""
-        return str(self.client.info("server")["redis_version"])
+        return str(self._info("server")["redis_version"])
 
     def empty(self) -> None:
         """Forget everything, and have forgotten it before anything else is measured."""
         self.client.flushall(asynchronous=False)
         self.client.script_flush(sync_type="SYNC")
 
+    def _info(self, section: str) -> dict[str, Any]:
+        return cast("dict[str, Any]", self.client.info(section))
+
     def usage(self) -> Usage:
         """Counters of now."""
-        cpu, stats = self.client.info("cpu"), self.client.info("stats")
+        cpu, stats = self._info("cpu"), self._info("stats")
         return Usage(
             cpu["used_cpu_user"] + cpu["used_cpu_sys"],
             stats.get("total_reads_processed", 0),
@@ -64,7 +67,9 @@ def running_redis(directory: Path) -> Iterator[RedisServer]:
     """Start a redis-server in *directory* on a free port, and kill it at the end."""
     executable = shutil.which("redis-server") or shutil.which("valkey-server")
     if executable is None:
-        raise SystemExit("make bench needs a redis-server on PATH (Debian: apt install redis-server)")
+        raise SystemExit(
+            "make bench needs a redis-server on PATH (Debian: apt install redis-server)"
+        )
     port = _free_port()
     options = [word for name, value in OPTIONS.items() for word in (f"--{name}", value)]
     with (directory / "redis.log").open("wb") as log:

@@ -11,13 +11,38 @@ from benchmarks.catalog import SYSTEMS
 from benchmarks.measure import median
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.catalog import System
     from benchmarks.figures import Results
 
 _NONE = "–"
+_OPENING = """\
+No-op jobs with a channel id and an int as arguments, one worker process, side by side on one
+machine and one Redis. Medians; made by `make bench`, raw figures in
+[results.json](results.json)."""
+_WARNING = "**A quick or partial run: too short to be quoted.**"
+_DRAIN = """\
+Jobs/s from the start of the first job to that of the last, counted in the job itself. Log level
+WARNING, then once more at INFO with each system's own lines, into a file. N is what one run
+drains; at INFO it is half of that."""
+_ENQUEUE = """\
+Jobs/s: 32 tasks (threads for Dramatiq and Sidekiq), each awaiting one job at a time; and by the
+system's own bulk call, 1,000 jobs each."""
+_PICK_UP = """\
+Milliseconds until the coroutine starts, after random pauses of 40 to 160 ms; below zero where it
+starts before `enqueue` has returned to its caller."""
+_BACKLOG = """\
+Ours: jobs/s over the first 10,000, concurrency 10. The backlog is written straight into Redis, in
+the layout that `enqueue` writes."""
+_COST = """\
+At concurrency 32 under load, the worker's start and its heartbeats included. Round trips are
+counted in the worker where it writes to the socket: one write, one answer awaited. CPU and reads
+are Redis's own counters; a read takes at most 16 KiB of a long request, so there may be more reads
+than round trips."""
+_MEMORY = "Resident MiB of an idle worker, 4 seconds after its start."
+
 _PYTHON_PEERS = ("arq", "saq", "streaq", "taskiq", "dramatiq")
 
 
@@ -46,26 +71,18 @@ def as_markdown(
 ) -> str:
     """The whole page."""
     tables = _Tables(results)
-    return "\n".join(
-        [
-            "# Benchmarks",
-            "",
-            "No-op jobs with a channel id and an int as arguments, one worker process, side by "
-            "side on one machine and one Redis. Medians; made by `make bench`, raw figures in "
-            "[results.json](results.json).",
-            *(["", "**A quick or partial run: too short to be quoted.**"] if quick else []),
-            "",
-            "## Targets",
-            "",
-            *tables.targets(),
-            "",
-            "## Drain",
-            "",
-            "Jobs/s from the start of the first job to that of the last, counted in the job "
-            "itself. Log level WARNING, then once more at INFO with each system's own lines, "
-            "into a file. N is what one run drains; at INFO it is half of that.",
-            "",
-            *tables.of(
+    set_up = [system for system in SYSTEMS if system.name in versions]
+    lines = [
+        "# Benchmarks",
+        "",
+        _OPENING,
+        "",
+        *([_WARNING, ""] if quick else []),
+        *_section("Targets", "", tables.targets()),
+        *_section(
+            "Drain",
+            _DRAIN,
+            tables.of(
                 figures.DRAIN_10,
                 figures.DRAIN_32,
                 figures.DRAIN_10_INFO,
@@ -74,20 +91,16 @@ def as_markdown(
                 heads=["at 10", "at 32", "at 10, INFO", "at 32, INFO", "lines a job"],
                 jobs_of=(figures.DRAIN_10, figures.DRAIN_32),
             ),
-            "",
-            "## Enqueue",
-            "",
-            "Jobs/s: 32 tasks (threads for Dramatiq and Sidekiq), each awaiting one job at a "
-            "time; and by the system's own bulk call, 1,000 jobs each.",
-            "",
-            *tables.of(figures.ENQUEUE, figures.BULK, heads=["one by one", "in bulk"], bulk=True),
-            "",
-            "## Idle pick-up",
-            "",
-            "Milliseconds until the coroutine starts, after random pauses of 40 to 160 ms; below "
-            "zero where it starts before `enqueue` has returned to its caller.",
-            "",
-            *tables.of(
+        ),
+        *_section(
+            "Enqueue",
+            _ENQUEUE,
+            tables.of(figures.ENQUEUE, figures.BULK, heads=["one by one", "in bulk"], bulk=True),
+        ),
+        *_section(
+            "Idle pick-up",
+            _PICK_UP,
+            tables.of(
                 figures.PICK_UP_MEDIAN,
                 figures.PICK_UP_P99,
                 figures.PICK_UP_CALL_MEDIAN,
@@ -95,64 +108,58 @@ def as_markdown(
                 heads=["since return: median", "p99", "since call: median", "p99"],
                 places=2,
             ),
-            "",
-            "## Backlog",
-            "",
-            "Ours: jobs/s over the first 10,000, concurrency 10. The backlog is written straight "
-            "into Redis in the layout that `enqueue` writes.",
-            "",
-            *tables.of(
+        ),
+        *_section(
+            "Backlog",
+            _BACKLOG,
+            tables.of(
                 figures.BACKLOG_SMALL,
                 figures.BACKLOG_READY,
                 figures.BACKLOG_SCHEDULED,
                 heads=["10,000 ready", "1,000,000 ready", "10,000 ready, 1,000,000 scheduled"],
             ),
-            "",
-            "## What a job costs Redis",
-            "",
-            "At concurrency 32 under load, the worker's start and its heartbeats included. Round "
-            "trips are counted in the worker where it writes to the socket: one write, one answer "
-            "awaited. CPU and reads are Redis's own counters; it reads a long request in parts of "
-            "16 KiB, so reads can exceed round trips.",
-            "",
-            *tables.of(
+        ),
+        *_section(
+            "What a job costs Redis",
+            _COST,
+            tables.of(
                 figures.ROUND_TRIPS,
                 figures.REDIS_CPU,
                 figures.REDIS_READS,
                 heads=["round trips", "CPU, µs", "reads"],
                 places=2,
             ),
-            "",
-            "## Memory",
-            "",
-            "Resident MiB of an idle worker, 4 seconds after its start.",
-            "",
-            *tables.of(
+        ),
+        *_section(
+            "Memory",
+            _MEMORY,
+            tables.of(
                 figures.MEMORY,
                 figures.MEMORY_DEFAULT,
                 heads=["one no-op job", "`settings.DefaultWorker`"],
                 places=1,
             ),
+        ),
+        *_section(
+            "How each is set up",
             "",
-            "## How each is set up",
-            "",
-            "| system | versions | set up | results |",
-            "|---|---|---|---|",
-            *(
-                f"| {system.title} | {versions[system.name]} | {system.setup} | {system.results} |"
-                for system in SYSTEMS
-                if system.name in versions
-            ),
-            "",
-            *_skipped(skipped),
-            "## Machine",
-            "",
-            "| | |",
-            "|---|---|",
-            *(f"| {name} | {value} |" for name, value in machine.items()),
-            "",
-        ]
-    )
+            [
+                "| system | versions | set up | results |",
+                "|---|---|---|---|",
+                *(f"| {s.title} | {versions[s.name]} | {s.setup} | {s.results} |" for s in set_up),
+            ],
+        ),
+    ]
+    if skipped:
+        reasons = [f"- {name}: {reason}" for name, reason in skipped.items()]
+        lines += _section("Skipped", "", reasons)
+    rows = [f"| {name} | {value} |" for name, value in machine.items()]
+    lines += _section("Machine", "", ["| | |", "|---|---|", *rows])
+    return "\n".join(lines)
+
+
+def _section(head: str, prose: str, body: Iterable[str]) -> list[str]:
+    return [f"## {head}", "", *([prose, ""] if prose else []), *body, ""]
 
 
 class _Tables:
@@ -222,14 +229,10 @@ class _Tables:
 
 
 def _ratio_row(name: str, ours: float | None, theirs: float | None, least: float) -> str:
-    if ours is None or not theirs:
-        return f"| {name} | {_number(ours, 0)} | {_number(theirs, 0)} | {_NONE} | ≥ {least:g} | {_NONE} |"
-    ratio = ours / theirs
-    verdict = "reached" if ratio >= least else "**short**"
-    return (
-        f"| {name} | {_number(ours, 0)} | {_number(theirs, 0)} | {ratio:.2f} | ≥ {least:g} "
-        f"| {verdict} |"
-    )
+    ratio = None if ours is None or not theirs else ours / theirs
+    verdict = _NONE if ratio is None else "reached" if ratio >= least else "**short**"
+    numbers = f"{_number(ours, 0)} | {_number(theirs, 0)} | {_number(ratio, 2)}"
+    return f"| {name} | {numbers} | ≥ {least:g} | {verdict} |"
 
 
 def _number(value: float | None, places: int) -> str:
@@ -242,11 +245,3 @@ def _title(name: str) -> str:
 
 def _system(name: str) -> System:
     return next(system for system in SYSTEMS if system.name == name)
-
-
-def _skipped(skipped: Mapping[str, str]) -> Iterator[str]:
-    if skipped:
-        yield "## Skipped"
-        yield ""
-        yield from (f"- {name}: {reason}" for name, reason in skipped.items())
-        yield ""

@@ -10,6 +10,7 @@ that raises ends no worker, and neither a shutdown nor a lost worker costs a try
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ import structlog
 from arq.constants import in_progress_key_prefix, keep_cronjob_progress
 from arq.cron import CronJob
 from arq.worker import JobExecutionFailed, Retry, RetryJob
+from redis.exceptions import RedisError
 
 from runner import errors
 from runner.arq_log import AttemptLines
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from arq.worker import Function
+    from redis.asyncio import Redis
 
     from runner.attempt import Held
     from runner.context import Context
@@ -45,6 +48,8 @@ _arq_ctx: ContextVar[dict[Any, Any]] = ContextVar("arq_ctx")
 
 class PlainJob(Job[Any, Any]):
     """A plain arq function as a job. Its arguments are nobody's business but its own."""
+
+    fails_at_once = True
 
     def parse(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
         """Arguments as they came: arq neither checks nor converts them."""
@@ -164,10 +169,7 @@ class PlainFunction:
 
         async def after() -> None:
             if over and is_tick:
-                # A stock arq worker whose clock is behind will enqueue this tick once more.
-                await self._worker.pool.set(
-                    in_progress_key_prefix + ctx.job_id, b"1", ex=keep_cronjob_progress
-                )
+                await _keep_in_progress(self._worker.pool, ctx.job_id)
             await _call_hook("after_job_end", hook, arq_ctx, lines)
 
         return after
@@ -191,6 +193,12 @@ def _caller(function: Function | CronJob) -> Callable[..., Any]:
             raise errors.Retry(delay_s) from signal
 
     return call
+
+
+async def _keep_in_progress(redis: Redis, job_id: str) -> None:
+    """A stock arq worker whose clock is behind enqueues the tick once more, and must not run it."""
+    with contextlib.suppress(RedisError, OSError):
+        await redis.set(in_progress_key_prefix + job_id, b"1", ex=keep_cronjob_progress)
 
 
 async def _call_hook(

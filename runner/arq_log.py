@@ -7,6 +7,7 @@ Who comes from arq has alerts and dashboards that read them. They take the place
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from arq.connections import log_redis_info
 from arq.utils import args_to_string, truncate
+from redis.exceptions import RedisError
 
 from runner.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
 
@@ -108,7 +110,9 @@ async def tell_start(worker: Worker) -> None:
     names = worker.functions
     _log.info("Starting worker for %d functions: %s", len(names), ", ".join(names))
     if _log.isEnabledFor(logging.INFO):
-        await log_redis_info(worker.pool, _log.info)
+        # It is said for information only, and Redis may forbid to ask.
+        with contextlib.suppress(RedisError, OSError):
+            await log_redis_info(worker.pool, _log.info)
 
 
 def tell_stop(worker: Worker, signal_name: str, *, waited: bool = False) -> None:

@@ -99,11 +99,17 @@ def result_writer(serializer: Serializer | None) -> Callable[[Ended, str], bytes
 
 def _envelope(fields: dict[str, Any]) -> Envelope:
     name, enqueued_ms, attempt = fields["f"], fields["et"], fields["t"]
-    if type(name) is not str or type(enqueued_ms) is not int:
+    if (
+        type(name) is not str
+        or not isinstance(fields["a"], list | tuple)
+        or type(enqueued_ms) is not int
+        or not 0 <= enqueued_ms <= codec.LATEST_MS
+        or not (attempt is None or type(attempt) is int)
+    ):
         raise TypeError("a field has the wrong type")
     return Envelope(
         name=name,
-        args=fields["a"],
+        args=list(fields["a"]),
         kwargs=dict(fields["k"]),
         enqueued_ms=enqueued_ms,
         attempt=attempt,

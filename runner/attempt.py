@@ -17,7 +17,7 @@ from runner.errors import CodecError
 from runner.execute import Policy, Stop, cancelled, decide, execute
 from runner.middleware import Middleware, compose
 from runner.offload import Offloader
-from runner.outcome import Aborted, Dead, Outcome, Released
+from runner.outcome import Aborted, Dead, Done, Outcome, Released
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -116,7 +116,11 @@ class Attempts:
         try:
             if policy.plain is not None:
                 return await policy.plain.run(policy, ctx, held)
-            return await execute(policy, ctx)
+            outcome = await execute(policy, ctx)
+            if held.why_stopped is None or isinstance(outcome, Done):
+                return outcome
+            # Cancelled by the worker, it raised something else: still nobody's fault.
+            return cancelled(policy, ctx.attempt, held.why_stopped)
         except asyncio.CancelledError:
             return cancelled(policy, ctx.attempt, held.why_stopped)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,12 @@ class Claim:
     The right to run one job, until another claim of it is made.
 
     attempts_spent: attempts that failed before. crashes: workers that this job was lost with.
-    due_ms: when it came due, Unix ms. body: None if it is gone.
+    due_ms: when it came due, Unix ms. body: None if it is gone. key: the id as Redis has it;
+    `job_id` is the same for people, readable whatever its bytes.
     """
 
     job_id: str
+    key: bytes
     token: str
     body: bytes | None
     attempts_spent: int
@@ -56,7 +59,8 @@ class Claimer:
         self._lease_ms = round(lease_s * 1000)
         self._patience = patience
         self._claims = 0
-        self._unanswered = ""
+        self._redis = redis
+        self._unanswered: dict[str, float] = {}
         self.next_due_in_s: float | None = None
         """Seconds from the last claim to the queue's next due time, if it took all that was due."""
 
@@ -70,12 +74,12 @@ class Claimer:
             RedisError: Redis is away, and the worker is stopping.
         """
         token, reply = await self._patience.call(lambda: self._ask(limit), unless=self._stopping)
-        self._unanswered = ""
         now_ms, next_due_ms = float(reply[0]), float(reply[1])
         self.next_due_in_s = None if next_due_ms < 0 else max(0.0, (next_due_ms - now_ms) / 1000)
         return [
             Claim(
-                job_id=reply[at].decode(),
+                job_id=reply[at].decode("utf-8", "backslashreplace"),
+                key=reply[at],
                 token=token,
                 body=reply[at + 1],
                 attempts_spent=reply[at + 2],
@@ -88,18 +92,32 @@ class Claimer:
 
     async def _ask(self, limit: int) -> tuple[str, list[Any]]:
         """A claim whose answer is lost may have been made: the next one names it and undoes it."""
+        if self._patience.away_s:
+            await self._redis.ping()
+            self._patience.note_answer()
+        await self._patience.calm(self._lease_ms / 1000)
         self._claims += 1
         token = f"{self._worker_id}:{self._claims}"
-        unanswered, self._unanswered = self._unanswered, token
-        reply: list[Any] = await self._script(
-            self._queue_key, (limit, self._lease_ms, token, unanswered)
-        )
+        args = (limit, self._lease_ms, token, self._worker_id, *self._still_unanswered())
+        try:
+            reply: list[Any] = await self._script(self._queue_key, args, again=(*args, token))
+        except BaseException:
+            self._unanswered[token] = time.monotonic() + self._lease_ms / 1000
+            raise
         return token, reply
+
+    def _still_unanswered(self) -> list[str]:
+        """A lost claim may reach Redis later than its successor; its own lease ends that."""
+        if self._unanswered:
+            now = time.monotonic()
+            self._unanswered = {t: end for t, end in self._unanswered.items() if end > now}
+        return list(self._unanswered)
 
     async def give_back_unanswered(self) -> None:
         """Undo a claim whose answer never arrived; a worker's last word."""
-        if self._unanswered:
-            await self._script(self._queue_key, (0, self._lease_ms, "", self._unanswered))
+        if unanswered := self._still_unanswered():
+            args = (0, self._lease_ms, "", self._worker_id, *unanswered)
+            await self._script(self._queue_key, args)
 
     async def close(self) -> None:
         """Close the connection."""

@@ -31,7 +31,7 @@ from runner.errors import CodecError, JobFailedError
 
 _MESSAGE_LIMIT = 10_000
 _TRACEBACK_LIMIT = 50_000
-_LATEST_MS = 253_402_300_799_999
+LATEST_MS = 253_402_300_799_999
 """The end of the year 9999: no later time has a datetime."""
 
 
@@ -125,7 +125,7 @@ def decode_job(body: bytes) -> Envelope:
         or not (trace is None or type(trace) is str)
     ):
         raise CodecError("not a job: a field has the wrong type")
-    if not 0 <= enqueued_ms <= _LATEST_MS:
+    if not 0 <= enqueued_ms <= LATEST_MS:
         raise CodecError("not a job: its time of enqueueing is none")
     return Envelope(name, args, kwargs, enqueued_ms, attempt, batch_id, trace)
 

@@ -57,6 +57,7 @@ class QueueClient(ArqRedis):
     """
 
     enqueuer: Enqueuer
+    watchers: Sequence[Redis] = ()
 
     def __init__(
         self, *args: Any, client_middleware: Sequence[ClientMiddleware] = (), **kwargs: Any
@@ -73,6 +74,8 @@ class QueueClient(ArqRedis):
         """Close every connection."""
         await self.enqueuer.close()
         await super().aclose(close_connection_pool)
+        for watcher in self.watchers:
+            await watcher.aclose()
 
     async def enqueue_job(
         self,
@@ -326,6 +329,7 @@ def _sentinel_client(settings: RedisSettings, options: dict[str, Any]) -> QueueC
         **options,
     )
     client: QueueClient = sentinel.master_for(settings.sentinel_master, redis_class=QueueClient)
+    client.watchers = sentinel.sentinels
     return client
 
 

@@ -108,7 +108,7 @@ class CronClock:
             name=cron_job.name,
             due_ms=tick_ms if due > self.now() else None,
             unique=job_id is not None,
-            schedule=cron_job.name if cron_job.unique else None,
+            schedule=(cron_job.job_id or cron_job.name) if cron_job.unique else None,
             tick_ms=tick_ms if cron_job.unique else None,
         )
         try:

@@ -9,11 +9,13 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from pydantic_core import from_json
+from redis.exceptions import RedisError
 
 from runner import keys
 from runner.admin import Admin
 from runner.connection import current_client
 from runner.errors import JobFailedError, ResultNotFoundError
+from runner.outage import is_passing
 
 R = TypeVar("R")
 
@@ -68,27 +70,35 @@ class JobHandle(Generic[R]):
 
     async def result(self, *, timeout_s: float | None = None) -> R:
         """
-        What the job returned, as JSON values; waits until it is done or dead.
+        What the job returned, as JSON values; waits until it is done or dead, outages included.
 
         Raises:
             JobFailedError: It ended in the dead set, or was aborted.
             ResultNotFoundError: There is no such job, or its result is not kept.
             TimeoutError: It was not over after *timeout_s* seconds.
         """
+        pause_s = _FIRST_PAUSE_S
         async with asyncio.timeout(timeout_s):
-            pause_s = _FIRST_PAUSE_S
             while True:
-                # Asked first: a job settled between the two questions has its result by then.
-                pending = await self.state() not in {JobState.DONE, JobState.DEAD, JobState.UNKNOWN}
-                data = await current_client().get(keys.RESULT_PREFIX + self.id)
-                if data is not None and not pending:
+                try:
+                    over, data = await self._ask()
+                except (RedisError, OSError) as error:
+                    if not is_passing(error):
+                        raise
+                    over, data = False, None
+                if over and data is not None:
                     return self._unpack(data)
-                if not pending:
+                if over:
                     raise ResultNotFoundError(
                         f"{self.id}: no such job in {self.queue}, or its result is not kept"
                     )
                 await asyncio.sleep(pause_s)
                 pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
+
+    async def _ask(self) -> tuple[bool, bytes | None]:
+        """Whether the job is over; asked first: settled meanwhile, it has its result by then."""
+        over = await self.state() in {JobState.DONE, JobState.DEAD, JobState.UNKNOWN}
+        return over, await current_client().get(keys.RESULT_PREFIX + self.id)
 
     async def abort(self) -> None:
         """Ask for the job to stop: a running one is cancelled, a waiting one never starts."""

@@ -55,6 +55,9 @@ class Job(Generic[P, R]):
     Calling it runs the coroutine here and now, as tests do; `enqueue` leaves it to a worker.
     """
 
+    fails_at_once = False
+    """Whether what it raises ends it, as in arq: only `Retry` runs it again."""
+
     def __init__(
         self,
         coroutine: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]],

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Ids of the jobs to stop: their claim is lost, or somebody asked to abort them."""
+    """Keys of the jobs to stop: their claim is lost, or somebody asked to abort them."""
 
-    lost: frozenset[str]
-    aborted: frozenset[str]
+    lost: frozenset[bytes]
+    aborted: frozenset[bytes]
 
 
 class LeaseKeeper:
@@ -41,14 +41,11 @@ class LeaseKeeper:
 
     async def renew(self, claims: Sequence[Claim]) -> Renewal:
         """Extend the leases of *claims* from now; waits while Redis is away."""
-        args: list[int | str] = [self._lease_ms]
+        args: list[int | str | bytes] = [self._lease_ms]
         for claim in claims:
-            args += [claim.job_id, claim.token]
+            args += [claim.key, claim.token]
         lost, aborted = await self._patience.call(lambda: self._script(self._queue_key, args))
-        return Renewal(
-            frozenset(job_id.decode() for job_id in lost),
-            frozenset(job_id.decode() for job_id in aborted),
-        )
+        return Renewal(frozenset(lost), frozenset(aborted))
 
     async def close(self) -> None:
         """Close the connection."""

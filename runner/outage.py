@@ -8,6 +8,7 @@ through `Patience`, which waits, tells about an outage once, and about its end o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 import time
@@ -58,6 +59,9 @@ class Patience:
     def __init__(self, name: str) -> None:
         self._name = name
         self._away_since: float | None = None
+        self._was_away_s = 0.0
+        self._back_since = 0.0
+        self._back = asyncio.Event()
 
     @property
     def away_s(self) -> float:
@@ -84,16 +88,36 @@ class Patience:
                 self.note_loss(error)
                 if unless is not None and unless.is_set():
                     raise
-                await asyncio.sleep(pause_s * (0.5 + random.random()))  # noqa: S311 -- spread
+                await self._wait_for_an_answer(pause_s * (0.5 + random.random()))  # noqa: S311 -- spread
                 pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
             else:
                 self.note_answer()
                 return answer
 
+    async def calm(self, lease_s: float) -> None:
+        """
+        After an outage that leases may have lapsed in, wait a little before claiming anything.
+
+        Workers that live extend theirs meanwhile, and their jobs are not taken for lost.
+        """
+        if self._was_away_s > lease_s / 2:
+            calm_from = self._back_since + min(lease_s / 6, 2 * _LONGEST_PAUSE_S)
+            await asyncio.sleep(calm_from - time.monotonic())
+            self._was_away_s = 0.0
+
+    async def _wait_for_an_answer(self, longest_s: float) -> None:
+        """Whoever hears of Redis first wakes the others, but for a moment each waits alone."""
+        first_s = min(longest_s, _FIRST_PAUSE_S)
+        await asyncio.sleep(first_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest_s - first_s):
+                await self._back.wait()
+
     def note_loss(self, error: BaseException) -> None:
         """Remember, and tell once, that Redis is away."""
         if self._away_since is None:
             self._away_since = time.monotonic()
+            self._back.clear()
             _log.warning(
                 "Redis is away, waiting for it",
                 worker=self._name,
@@ -105,4 +129,6 @@ class Patience:
         if self._away_since is not None:
             away_s = time.monotonic() - self._away_since
             self._away_since = None
+            self._was_away_s, self._back_since = away_s, time.monotonic()
+            self._back.set()
             _log.info("Redis is back", worker=self._name, away_s=round(away_s, 1))

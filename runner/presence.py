@@ -2,7 +2,7 @@
 Who works: each worker says every few seconds that it lives, where, and on what.
 
 arq's one health key for a queue is kept for `arq --check`, but no worker that leaves takes it
-away from the others: it lapses by itself two heartbeats after the last of them.
+away from the others: the last of them does, or it lapses by itself after three heartbeats.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from runner.worker import Worker
 
 _log = structlog.get_logger("runner.presence")
+
+_LEAVE_LIMIT_S = 1.0
 
 
 class Presence:
@@ -59,7 +61,7 @@ class Presence:
         """Leave the register, if Redis is there to be told."""
         worker = self._worker
         try:
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(_LEAVE_LIMIT_S):
                 await worker.pool.zrem(worker.queue_name + keys.WORKERS_SUFFIX, worker.id)
                 await worker.pool.delete(keys.WORKER_PREFIX + worker.id)
         except (RedisError, OSError, TimeoutError):
@@ -124,6 +126,16 @@ class Presence:
             f"j_failed={worker.jobs_failed} j_retried={worker.jobs_retried} "
             f"j_ongoing={len(worker.tasks)} queued={queued}"
         )
+
+
+async def take_back_health(redis: Redis, queue_key: str, health_key: str) -> None:
+    """The last worker of a queue to go takes the health key away: `arq --check` fails at once."""
+    try:
+        async with asyncio.timeout(_LEAVE_LIMIT_S):
+            if not await redis.zcard(queue_key + keys.WORKERS_SUFFIX):
+                await redis.delete(health_key)
+    except (RedisError, OSError, TimeoutError):
+        _log.info("left the health key behind; it lapses", key=health_key)
 
 
 async def live_workers(redis: Redis, queues: list[str]) -> dict[str, int]:

@@ -143,7 +143,7 @@ def release_from_outside(redis: Redis, queue_key: str, claims: Sequence[Claim]) 
     """
     args: list[Any] = [keys.queue_of(queue_key), keys.BATCH_TTL_S]
     for claim in claims:
-        args += ["release", claim.job_id, claim.token, 0, "", "", claim.attempts_spent, ""]
+        args += ["release", claim.key, claim.token, 0, "", "", claim.attempts_spent, ""]
     if claims:
         blocking_twin(redis).eval(SETTLE, 1, queue_key, *args)
 
@@ -170,7 +170,7 @@ def _fields(ended: Ended, queue: str, write: ResultWriter) -> list[Any]:
             kind, ms, entry = "fail", _keep_ms(ended), b""
     return [
         kind,
-        claim.job_id,
+        claim.key,
         claim.token,
         ms,
         write(ended, queue) if ms else b"",

@@ -40,12 +40,18 @@ class ScriptWire:
         self._fresh = True
         self._turn = asyncio.Lock()
 
-    async def __call__(self, key: str, args: Sequence[str | int | float | bytes]) -> Any:
+    async def __call__(
+        self,
+        key: str,
+        args: Sequence[str | int | float | bytes],
+        *,
+        again: Sequence[str | int | float | bytes] | None = None,
+    ) -> Any:
         """
         The script's reply for one key and *args*.
 
         A connection that Redis closed while it was idle is opened anew, once: the script may
-        then have run before, so every script here may be repeated.
+        then have run before, so every script here may be repeated, by *again* if that is given.
 
         Raises:
             RedisError: Redis is away, or the script raised.
@@ -62,7 +68,7 @@ class ScriptWire:
                 # An answer may be under way that nobody waits for any more.
                 await self.close()
                 raise
-            return await self._ask(key, args)
+            return await self._ask(key, args if again is None else again)
 
     async def close(self) -> None:
         """Close the connection; a later call opens another."""

@@ -46,7 +46,7 @@ from runner.lease import LeaseKeeper
 from runner.options import WorkerOptions
 from runner.outage import Patience, is_passing
 from runner.outcome import Done, Outcome, Released, Retrying
-from runner.presence import Presence
+from runner.presence import Presence, take_back_health
 from runner.registered import JobFunction
 from runner.settle import Ended, Settler, release_from_outside
 from runner.watchdog import Watchdog
@@ -62,6 +62,13 @@ _BURST_HORIZON_S = 15.0
 
 EXIT_BLOCKED = 70
 """Exit status of a worker whose event loop was blocked past the limit."""
+
+_LONGEST_BLOCK_S = 5.0
+"""Well below the time after which a client gives an answer up."""
+
+_AFTER_LOSS_S = 0.5
+
+_MOST_CLAIMED_AT_ONCE = 500
 
 _UNSETTLED_PER_SLOT = 4
 """Outcomes that may wait for Redis, for each slot, before no further job is claimed."""
@@ -91,7 +98,7 @@ class Worker(arq.worker.Worker):
         self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
         self.patience = Patience(self.id)
         self._resources: Mapping[type[Any], Any] = {}
-        self._owns_pool = self._pool is None
+        self._clock = CronClock(self)
         self._reset()
 
     def _options_of_arq(self) -> WorkerOptions:
@@ -241,7 +248,6 @@ class Worker(arq.worker.Worker):
         )
         self._leases = LeaseKeeper(self.pool, self.queue_name, lease_s=lease_s, patience=patience)
         self.presence = Presence(self)
-        self._clock = CronClock(self)
 
     def log_health(self, info: str) -> None:
         """arq's line, when its counts have changed, once in a `health_check_interval`."""
@@ -296,6 +302,8 @@ class Worker(arq.worker.Worker):
     async def _take_jobs(self) -> None:
         """Claim and start jobs until told to stop."""
         while not self.stopping.is_set():
+            if self._has_run_its_burst():
+                return
             free = await self._free_slots()
             if free <= 0:
                 continue
@@ -316,16 +324,15 @@ class Worker(arq.worker.Worker):
         """How many jobs may be claimed now; 0 after a wait for a slot, or for outcomes."""
         free = self.max_jobs - self._busy
         if self.burst and self.max_burst_jobs >= 0:
-            left = self.max_burst_jobs - self._jobs_started()
-            if left <= 0:
-                self.stopping.set()
-                return 0
-            free = min(free, left)
+            free = min(free, self.max_burst_jobs - self._jobs_started())
         if free <= 0 or self._settler.pending > _UNSETTLED_PER_SLOT * self.max_jobs:
             self._slot_freed.clear()
             await self._slot_freed.wait()
             return 0
-        return free
+        return min(free, _MOST_CLAIMED_AT_ONCE)
+
+    def _has_run_its_burst(self) -> bool:
+        return self.burst and 0 <= self.max_burst_jobs <= self._jobs_started()
 
     async def _wait_for_work(self) -> None:
         """Until a job is enqueued, the next one is due, arq's poll delay is over, or a stop."""
@@ -345,12 +352,13 @@ class Worker(arq.worker.Worker):
 
     async def _block_on_wake_list(self, longest_s: float) -> None:
         try:
-            await self.pool.blpop([self.queue_name + keys.WAKE_SUFFIX], timeout=longest_s)  # type: ignore[misc,arg-type]  # redis-py's own hints: sync or async, whole seconds
+            block_s = min(longest_s, _LONGEST_BLOCK_S)
+            await self.pool.blpop([self.queue_name + keys.WAKE_SUFFIX], timeout=block_s)  # type: ignore[misc,arg-type]  # redis-py's own hints: sync or async, whole seconds
         except (RedisError, OSError) as error:
             if not is_passing(error):
                 raise
             self.patience.note_loss(error)
-            await asyncio.sleep(longest_s)
+            await asyncio.sleep(min(longest_s, _AFTER_LOSS_S))
 
     async def _burst_is_over(self) -> bool:
         """Whether nothing runs here, and nothing that this worker knows comes due soon."""
@@ -372,10 +380,22 @@ class Worker(arq.worker.Worker):
     # ------------------------------------------------------------------ one job
 
     def _start(self, claim: Claim) -> None:
+        if claim.job_id in self.tasks and self._goes_on_under(claim):
+            return
         held = Held(claim)
         self._held.add(held)
         self._busy += 1
         held.task = self.tasks[claim.job_id] = self.loop.create_task(self._run(held))
+
+    def _goes_on_under(self, claim: Claim) -> bool:
+        """A job whose lease lapsed while it runs here, and was claimed anew by this very worker."""
+        for held in self._held:
+            if held.claim.key == claim.key and held.task is self.tasks.get(claim.job_id):
+                if held.why_stopped is Stop.LOST:
+                    return False
+                held.claim.token, held.claim.attempts_spent = claim.token, claim.attempts_spent
+                return True
+        return False
 
     async def _run(self, held: Held) -> None:
         """One job, from its claim to its outcome."""
@@ -454,16 +474,18 @@ class Worker(arq.worker.Worker):
                 await self._renew()
 
     async def _renew(self) -> None:
-        held = {one.claim.job_id: one for one in self._held}
+        held = {one.claim.key: one for one in self._held if one.why_stopped is not Stop.LOST}
         if not held:
             return
         renewal = await self._leases.renew([one.claim for one in held.values()])
-        for job_id in renewal.lost:
+        for key in renewal.lost:
             # A job that was settled while the question was under way is not lost.
-            if self._stop(held[job_id], Stop.LOST):
-                _log.warning("claim lost: another worker holds the job now", job_id=job_id)
-        for job_id in renewal.aborted if self.allow_abort_jobs else ():
-            self._stop(held[job_id], Stop.ABORT)
+            if self._stop(held[key], Stop.LOST):
+                _log.warning(
+                    "claim lost: another worker holds the job now", job_id=held[key].claim.job_id
+                )
+        for key in renewal.aborted if self.allow_abort_jobs else ():
+            self._stop(held[key], Stop.ABORT)
 
     def _stop(self, held: Held, why: Stop) -> bool:
         """Cancel the job, unless it is over or being cancelled; whether that was needed."""
@@ -485,25 +507,25 @@ class Worker(arq.worker.Worker):
 
     async def _finish_running(self) -> None:
         """Let jobs finish within the grace time, then give back those that have not."""
-        if self.burst and not self.stopping.is_set():
-            await self._wait_for_running(None)
-        await self._wait_for_running(self.options.grace_s)
+        if self.burst:
+            await self._wait_for_running(None, unless=self.stopping)
+        await self._wait_for_running(self.options.grace_s, unless=self._at_once)
         if self._stop_signal and self.speaks_arq:
             arq_log.tell_stop(self, self._stop_signal, waited=True)
         for held in list(self._held):
             self._stop(held, Stop.RELEASE)
-        await self._wait_for_running(self.options.cancel_wait_s, at_once=False)
+        await self._wait_for_running(self.options.cancel_wait_s, unless=asyncio.Event())
         for held in list(self._held):
             if held.task is not None and not held.task.done():
                 name = held.envelope.name if held.envelope else "?"
                 _log.error("job ignored its cancellation", job_id=held.claim.job_id, job=name)
                 self._hand_in(held, Released())
 
-    async def _wait_for_running(self, longest_s: float | None, *, at_once: bool = True) -> None:
+    async def _wait_for_running(self, longest_s: float | None, *, unless: asyncio.Event) -> None:
         running = {held.task for held in self._held if held.task and not held.task.done()}
         if not running:
             return
-        hurry = asyncio.ensure_future(self._at_once.wait() if at_once else asyncio.Event().wait())
+        hurry = asyncio.ensure_future(unless.wait())
         everything = asyncio.ensure_future(asyncio.wait(running))
         try:
             await asyncio.wait(
@@ -554,11 +576,15 @@ class Worker(arq.worker.Worker):
         """Stop, if it still runs, give jobs back, and close what was opened."""
         if self.main_task is not None and not self._over.is_set():
             self.stop(at_once=True)
-            await self._over.wait()
+            over = asyncio.ensure_future(self._over.wait())
+            # A task that is cancelled before its first step never gets there.
+            await asyncio.wait({over, self.main_task}, return_when=asyncio.FIRST_COMPLETED)
+            over.cancel()
         self.main_task = None
         if self._pool is None:
             return
         try:
+            await take_back_health(self.pool, self.queue_name, self.health_check_key)
             if self.on_shutdown:
                 await self.on_shutdown(self.ctx)
         finally:

@@ -10,11 +10,13 @@ from pydantic_core import from_json
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from runner import Worker, WorkerSettings, connect, keys, linear
+from tests.cable import cable_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from runner import Job, QueueClient
+    from tests.cable import Cable
 
 PATIENCE_S = 10.0
 """How long a test waits for what is sure to come; a loaded machine may take its time."""
@@ -71,24 +73,37 @@ async def stop(one: Worker, *, at_once: bool = False) -> None:
     await one.close()
 
 
-async def kill(one: Worker) -> None:
-    """End *one* as SIGKILL would: nothing is settled, given back or said to Redis."""
+@asynccontextmanager
+async def mortal(url: str, *jobs: Job[Any, Any], **values: Any) -> AsyncIterator[MortalWorker]:
+    """A worker for the block that can be killed."""
+    async with cable_to(url).laid() as cable:
+        one = await start(worker(cable.url, *jobs, **values))
+        try:
+            yield MortalWorker(one, cable)
+        finally:
+            await _end(one)
 
-    async def say_nothing(*_: Any) -> None:
-        raise RedisConnectionError("killed")
 
-    for wire in (one._claimer._script, one._settler._script, one._leases._script):
-        wire._send = say_nothing  # type: ignore[assignment]
-    one.presence.leave = say_nothing  # type: ignore[method-assign]
-    tasks = [*one.tasks.values(), one.main_task]
-    for task in tasks:
+class MortalWorker:
+    """A worker at the end of a cable."""
+
+    def __init__(self, one: Worker, cable: Cable) -> None:
+        self.worker = one
+        self.cable = cable
+
+    async def kill(self) -> None:
+        """End it as SIGKILL would: from now on Redis does not hear a word of it."""
+        self.cable.cut()
+        await _end(self.worker)
+
+
+async def _end(one: Worker) -> None:
+    for task in (*one.tasks.values(), one.main_task):
         if task is not None:
             task.cancel()
-    for task in tasks:
-        if task is not None:
-            with suppress(asyncio.CancelledError, RedisConnectionError):
-                await task
-    await one.pool.aclose()
+            with suppress(asyncio.CancelledError, Exception):
+                await asyncio.wait_for(asyncio.shield(task), PATIENCE_S)
+    await one.close()
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from protocol import (
     ping,
     read_request,
 )
+
 from runner import Context, WorkerSettings, disconnect, job
 from runner.codec import decode_job
 from runner.connection import current_client
@@ -57,10 +58,7 @@ def settings_class(request: Request) -> type[WorkerSettings]:
 
 async def work(request: Request) -> None:
     """Run one worker, as the `pipeline worker` command does."""
-    fleet = Fleet([settings_class(request).worker()])
-    if request.ready:
-        Path(request.ready).touch()
-    await fleet.run()
+    await Fleet([settings_class(request).worker()]).run()
 
 
 async def work_as_default() -> None:
@@ -141,6 +139,7 @@ def main() -> None:
                 loop.run(work(request))
             case "serve":
                 on_job = StartTimes(request).note
+                Path(request.ready).touch()
                 loop.run(work(request))
             case "serve-default":
                 loop.run(work_as_default())

@@ -26,6 +26,10 @@ FORMATS: Final[tuple[Format, ...]] = ("svg", "png", "pdf", "html")
 
 _PIXEL_RATIO: Final = 2.0
 _NOTHING_OUTSIDE: Final[list[str]] = []
+_DEFINED: Final = re.compile(r'<(?:clipPath|linearGradient|radialGradient) id="([^"]+)"')
+_SIZE: Final = re.compile(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"')
+# No title holds this character, so no new name is taken for an old one.
+_MARK: Final = "\ufdd0"
 
 
 def render(spec: Mapping[str, Any], file_format: Format) -> bytes:
@@ -55,23 +59,29 @@ def embedded_svg(spec: Mapping[str, Any], key: str) -> str:
     Return the chart as SVG to stand inside an HTML page that gives title and caption itself.
 
     It has no title and a transparent background, its width follows its container, and its ids
-    start with *key*, so that several charts share a page without sharing clip paths.
+    start with *key*, so that several charts share a page without sharing clip paths. The page
+    describes it as a whole; single marks carry no labels of their own.
     """
-    bare = {**spec, "background": None, "padding": 2}
+    config = {**spec.get("config", {}), "aria": False, "background": None, "padding": 2}
+    bare = {**spec, "config": config}
     bare.pop("title", None)
-    svg = re.sub(r'\bid="', f'id="{key}-', _svg(bare))
-    svg = re.sub(r"url\(#", f"url(#{key}-", svg)
-    return re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
+    return _SIZE.sub(r"\1", _svg(bare, f"{key}-"), count=1)
 
 
-def _svg(spec: Mapping[str, Any]) -> str:
-    return vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=_NOTHING_OUTSIDE)
+def _svg(spec: Mapping[str, Any], prefix: str = "") -> str:
+    """Vega numbers clip paths and gradients on and on; from one up, equal charts are equal."""
+    svg = vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=_NOTHING_OUTSIDE)
+    for number, name in enumerate(dict.fromkeys(_DEFINED.findall(svg)), start=1):
+        svg = svg.replace(f'id="{name}"', f'id="{prefix}{_MARK}{number}"')
+        svg = svg.replace(f"url(#{name})", f"url(#{prefix}{_MARK}{number})")
+    return svg.replace(_MARK, "clip")
 
 
 def _page(spec: Mapping[str, Any]) -> bytes:
     """The renderer's own page writes titles unescaped into its script, so this is not it."""
     title = " ".join(spec.get("title", {}).get("text", ["Chart"]))
-    text = json.dumps(spec, ensure_ascii=False).replace("<", "\\u003c")
+    config = {**spec.get("config", {}), "mark": {"tooltip": True}}
+    text = json.dumps({**spec, "config": config}, ensure_ascii=False).replace("<", "\\u003c")
     page = template("chart.html.j2").render(
         title=title,
         spec=Markup(text),  # noqa: S704 - escaped for a script element in the line above

@@ -73,7 +73,11 @@ def key_figures(analysis: ChannelAnalysis) -> list[KeyFigure]:
 
 def what_changed(analysis: ChannelAnalysis) -> list[str]:
     """Return what is different from before, the most important first."""
-    return list(_what_changed(analysis))
+    changes = list(_what_changed(analysis))
+    if not changes and analysis.cadence.present:
+        newest = day(analysis.cadence.last_at.date())
+        changes.append(f"The newest {noun(analysis.platform)} came out on {newest}.")
+    return changes
 
 
 def why_it_matters(analysis: ChannelAnalysis) -> list[str]:
@@ -88,7 +92,7 @@ def not_told(analysis: ChannelAnalysis) -> list[str]:
         growth,
         *((growth.views, growth.subscribers) if growth.present else ()),
         *((growth.views.week,) if growth.present and growth.views.present else ()),
-        analysis.forecast,
+        *((analysis.forecast,) if growth.present else ()),
         analysis.items,
         analysis.cadence,
         engagement,

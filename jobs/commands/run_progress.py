@@ -125,7 +125,7 @@ def display(console: Console, queues: Sequence[str], *, live: bool) -> Iterator[
     if not live:
         yield _Lines(console, queues)
         return
-    with Live(console=console, refresh_per_second=8, transient=True) as screen:
+    with Live(console=console, refresh_per_second=8) as screen:
         yield _Bars(screen, queues)
 
 
@@ -163,8 +163,9 @@ class _Bars:
         grid = Table.grid(padding=(0, 2), expand=False)
         grid.add_column()
         grid.add_column()
-        for _ in range(3):
-            grid.add_column(justify="right")
+        for count in ("9,999 done", "9 failed", "999 waiting"):
+            # Wide enough at once, so that nothing moves but the bars.
+            grid.add_column(justify="right", min_width=len(count))
         for queue in self._queues:
             counts = progress.queues.get(queue, QueueProgress())
             bad = failed(counts)

@@ -166,7 +166,8 @@ class Summary:
                 soft_wrap=True,
             )
         for channel in reported[: _REPORTS_SHOWN // 2 if many else None]:
-            mark = "  generated" if channel.generated else ""
+            told = not channel.generated or "generated" in channel.title
+            mark = "" if told else "  (generated)"
             console.print(
                 Text.assemble(("• ", "dim"), channel.title, (mark, "yellow")), soft_wrap=True
             )

@@ -91,7 +91,9 @@ def _told(finding: Finding) -> Iterator[Text]:
         yield Text(f"– {shorter(finding.location)}: {finding.reason}", style="dim")
     else:
         where = shorter(finding.ref.location)
-        yield Text.assemble(("✓ ", "green"), (where, "bold"), f": {finding.describe()}")
+        yield Text.assemble(
+            ("✓ ", "green"), (where.rstrip(":"), "bold"), f": {finding.describe()}"
+        )
         for reject in finding.rejects[:_REJECTS_SHOWN]:
             line = "" if reject.line is None else f"line {reject.line} "
             yield Text(f"  {line}rejected: {reject.reason}", style="yellow")

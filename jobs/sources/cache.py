@@ -1,7 +1,7 @@
 """
 Sources lately read, kept for the process: the channels of one file are synced one by one.
 
-A source is kept by what its file is now (kind asked for, path, time of change, size), so a
+A source is kept by what its file is now (path, time of change, size, inode), so a
 changed file is read anew.
 """
 

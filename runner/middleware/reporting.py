@@ -83,4 +83,6 @@ def failure_of(ctx: Context, error: Exception) -> Failure:
 
 
 def _is_final(ctx: Context, error: Exception) -> bool:
-    return isinstance(error, Bury | ArgumentsError) or ctx.attempt > ctx.max_retries
+    hopeless = isinstance(error, Bury | ArgumentsError)
+    over = ctx.job.fails_at_once and not isinstance(error, Retry)
+    return hopeless or over or ctx.attempt > ctx.max_retries

@@ -2,24 +2,31 @@
 --
 -- KEYS  1 the queue
 -- ARGV  1 most jobs to take, 2 lease in ms, 3 token of this claim (never used before),
---       4 token of an earlier claim whose answer never arrived ('' for none)
+--       4 id of the worker, which its tokens begin with,
+--       then tokens of earlier claims of it whose answer never arrived
 -- Returns {now, next due (Unix ms, or -1 for none), then six fields a job:
 --          id, body or false, attempts spent, crashes so far if its last holder was lost (else 0), due,
 --          1 if somebody asked to abort it (else 0)}
 --
 -- Keeps: a job that is claimed is out of other workers' way until its lease ends, and comes due
--- again by itself; jobs that a stock arq worker holds (in progress, no token of ours) are passed
--- over, however many stand at the head; a lapsed lease counts as a crash, never as an attempt;
--- a claim whose answer was lost gives its jobs back without a crash.
+-- again by itself; what is due and yet in progress is passed over, however much of it stands at the
+-- head: a stock arq worker holds it, or a stock arq client rewrote its time; a lapsed lease counts as
+-- a crash, never as an attempt, unless its worker is the one that asks; a claim whose answer was lost
+-- gives its jobs back without a crash.
 local queue, limit, lease, token = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local own = ARGV[4] .. ':'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local now_text = string.format('%.4f', now)
 local running = queue .. ':running'
-if ARGV[4] ~= '' then
+if #ARGV > 4 then
+  local unanswered = {}
+  for i = 5, #ARGV do
+    unanswered[ARGV[i]] = true
+  end
   local held = redis.call('HGETALL', running)
   for i = 1, #held, 2 do
-    if held[i + 1] == ARGV[4] then
+    if unanswered[held[i + 1]] then
       redis.call('HDEL', running, held[i])
       redis.call('DEL', 'arq:in-progress:' .. held[i])
       redis.call('ZADD', queue, now_text, held[i])
@@ -45,7 +52,7 @@ while #ids < limit and not exhausted do
     local known = redis.call('HMGET', running, unpack(names))
     local held = redis.call('MGET', unpack(held_keys))
     for i = 1, found do
-      if #ids < limit and (not held[i] or held[i] == known[i]) then
+      if #ids < limit and not held[i] then
         ids[#ids + 1], owners[#ids + 1], scores[#ids + 1] = names[i], known[i], due[2 * i]
       end
     end
@@ -55,7 +62,8 @@ end
 local reply = { now_text, '-1' }
 if #ids > 0 then
   local body_keys, retry_keys, entries, tokens = {}, {}, {}, {}
-  local until_ms = string.format('%.0f', now + lease)
+  -- Due again when the mark below is gone for sure.
+  local until_ms = string.format('%.0f', now + lease + 2)
   for i, id in ipairs(ids) do
     body_keys[i] = 'arq:job:' .. id
     retry_keys[i] = 'arq:retry:' .. id
@@ -71,7 +79,7 @@ if #ids > 0 then
   local parked = redis.call('EXISTS', queue .. ':unknown') == 1
   for i, id in ipairs(ids) do
     local crashes = 0
-    if owners[i] then
+    if owners[i] and string.sub(owners[i], 1, #own) ~= own then
       crashes = redis.call('HINCRBY', queue .. ':crashes', id, 1)
     end
     if spent[i] then

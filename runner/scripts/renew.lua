@@ -9,7 +9,7 @@ local queue, lease = KEYS[1], tonumber(ARGV[1])
 local running = queue .. ':running'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
-local until_ms = string.format('%.0f', now + lease)
+local until_ms = string.format('%.0f', now + lease + 2)
 local aborting = redis.call('EXISTS', 'arq:abort') == 1
 local lost, aborted = {}, {}
 for at = 2, #ARGV, 2 do

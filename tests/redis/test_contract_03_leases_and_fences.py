@@ -14,7 +14,7 @@ from tests.runner_kit import (
     dead_ids,
     eventually,
     history,
-    kill,
+    mortal,
     result_of,
     soon,
     start,
@@ -113,11 +113,11 @@ async def test_job_of_a_killed_worker_runs_again_within_one_lease(
     redis_url: str, redis: QueueClient
 ) -> None:
     """An idle worker takes it when the lease ends; no attempt is charged, the crash is counted."""
-    first = await start(worker(redis_url, act))
-    handle = await act.enqueue()
-    assert await soon(stage.started.get()) == ("x", 1)
-    await kill(first)
-    killed = time.monotonic()
+    async with mortal(redis_url, act) as first:
+        handle = await act.enqueue()
+        assert await soon(stage.started.get()) == ("x", 1)
+        killed = time.monotonic()
+        await first.kill()
 
     async with working(redis_url, act, idle_poll_s=0.1):
         assert await soon(stage.started.get()) == ("x", 1)
@@ -133,11 +133,11 @@ async def test_job_of_a_killed_worker_runs_again_within_one_lease(
 @pytest.mark.usefixtures("redis")
 async def test_job_with_a_long_timeout_comes_back_as_soon_as_any_other(redis_url: str) -> None:
     """The lease, not the job's timeout, decides when a dead worker's job runs again."""
-    first = await start(worker(redis_url, act_long))
-    await act_long.enqueue()
-    await soon(stage.started.get())
-    await kill(first)
-    killed = time.monotonic()
+    async with mortal(redis_url, act_long) as first:
+        await act_long.enqueue()
+        await soon(stage.started.get())
+        killed = time.monotonic()
+        await first.kill()
 
     async with working(redis_url, act_long, idle_poll_s=0.1):
         await soon(stage.started.get())
@@ -149,13 +149,14 @@ async def test_third_worker_lost_with_a_job_makes_it_poison(
     redis_url: str, redis: QueueClient
 ) -> None:
     """A job that takes its worker with it three times is dead, its body kept, no attempt charged."""
+    hasty = {"lease_s": 0.1, "heartbeat_s": 0.03, "idle_poll_s": 0.05, "cancel_wait_s": 0.01}
     handle = await act.enqueue()
     for _ in range(3):
-        one = await start(worker(redis_url, act, lease_s=0.1, heartbeat_s=0.03, idle_poll_s=0.05))
-        await soon(stage.started.get())
-        await kill(one)
+        async with mortal(redis_url, act, **hasty) as one:
+            await soon(stage.started.get())
+            await one.kill()
 
-    async with working(redis_url, act, lease_s=0.1, heartbeat_s=0.03, idle_poll_s=0.05):
+    async with working(redis_url, act, **hasty):
         assert await eventually(lambda: dead_ids(redis, "default")) == [handle.id]
 
     assert stage.started.empty()

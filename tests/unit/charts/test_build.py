@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import pytest
 
 from jobs.analysis import analyze
-from jobs.channel_data import ChannelData
 from jobs.charts import Chart, build_charts
 from jobs.records import ChannelRecord, Platform
 from jobs.sources import open_source
@@ -21,6 +20,9 @@ from tests.unit.analysis.channels import (
     of_reading,
     titled,
 )
+
+if TYPE_CHECKING:
+    from jobs.channel_data import ChannelData
 
 OF_COUNTERS = {"daily-views", "subscribers"}
 OF_ITEMS = {"top-items", "reach-by-age", "cadence", "publish-times", "engagement"}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from jobs.charts import FORMATS, embedded_svg, render
-from jobs.charts.render import Format
 from jobs.charts.theme import PAPER
+
+if TYPE_CHECKING:
+    from jobs.charts.render import Format
 
 HOSTILE = '</script><script>alert(1)</script> & "x" <b>'
 OPENINGS = {"svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF", "html": b"<!doctype html>"}
@@ -61,7 +63,9 @@ def test_render_fetches_nothing() -> None:
 def test_render_page_needs_nothing_else() -> None:
     """The interactive page holds its scripts, and loads none."""
     page = render(spec(), "html").decode()
-    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
+    markup = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.search(r"<[^>]+(src|href)=", markup)
+    assert not re.search(r"<script [^>]*src", page)
     assert "vegaEmbed" in page
 
 
@@ -76,7 +80,7 @@ def test_render_page_keeps_titles_out_of_its_script() -> None:
 def test_render_svg_is_well_formed_whatever_the_title(title: str) -> None:
     """Titles are text in SVG, on their own and embedded."""
     for svg in (render(spec(title), "svg").decode(), embedded_svg(spec(title), "k")):
-        tree = ET.fromstring(svg)
+        tree = ET.fromstring(svg)  # noqa: S314 - drawn here, not received
         assert not [node for node in tree.iter() if node.tag.endswith("script")]
         assert [node for node in tree.iter() if node.tag.endswith("text")]
 

@@ -94,7 +94,7 @@ def test_report_has_everything_on_top_and_below() -> None:
     page = Page(report(full()))
     for words in (
         "Une chaîne",
-        "5 Jan – ",
+        "5 Jan 2026 – ",
         "Source: a file",
         "Views a day",
         "What changed",

@@ -14,7 +14,8 @@ p_values = st.lists(st.floats(0, 1), min_size=1, max_size=30).map(np.array)
 
 def halves(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """Split *n* items into the even and the odd."""
-    return (np.arange(n) % 2 == 0).reshape(n, 1)
+    even: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = np.arange(n).reshape(n, 1) % 2 == 0
+    return even
 
 
 def test_permutation_rejects_nothing_too_often() -> None:
