@@ -147,6 +147,7 @@ class Run:
             self._note(system, figures.ENQUEUE, "jobs/s", rate, enqueued)
         drained = self._bench.drain(system, jobs=jobs, concurrency=10)
         self._note(system, figures.DRAIN_10, "jobs/s", drained.rate, jobs)
+        self._note(system, figures.WORKER_CPU_10, "µs", drained.cpu_us, jobs)
 
     def _bulk_enqueue_and_drain_32(self, system: System) -> None:
         jobs = self._jobs[system.name][32]
@@ -156,6 +157,7 @@ class Run:
             self._note(system, figures.BULK, "jobs/s", rate, enqueued)
         drained = self._bench.drain(system, jobs=jobs, concurrency=32)
         self._note(system, figures.DRAIN_32, "jobs/s", drained.rate, jobs)
+        self._note(system, figures.WORKER_CPU_32, "µs", drained.cpu_us, jobs)
         self._note(system, figures.REDIS_CPU, "µs", drained.redis_cpu_us, jobs)
         self._note(system, figures.REDIS_READS, "reads", drained.redis_reads, jobs)
 

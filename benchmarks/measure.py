@@ -41,14 +41,16 @@ class Drained:
     """
     One drain. rate: jobs/s. log_lines: written for each job.
 
-    calls: round trips that the worker made, where they were counted. redis_cpu_us, redis_reads:
-    what a job cost Redis, the worker's start included.
+    calls: round trips that the worker made, where they were counted. cpu_us: of the worker, from
+    the first job to the last. redis_cpu_us, redis_reads: what a job cost Redis, the worker's
+    start included.
     """
 
     jobs: int
     rate: float
     log_lines: float
     calls: float
+    cpu_us: float
     redis_cpu_us: float
     redis_reads: float
 
@@ -84,6 +86,7 @@ class Bench:
             rate=jobs / answer["seconds"],
             log_lines=answer["log_lines"] / jobs,
             calls=answer.get("calls", 0) / jobs,
+            cpu_us=answer["cpu_s"] * 1e6 / jobs,
             redis_cpu_us=used.cpu_s * 1e6 / jobs,
             redis_reads=used.reads / jobs,
         )

@@ -37,10 +37,10 @@ _BACKLOG = """\
 Ours: jobs/s over the first 10,000, concurrency 10. The backlog is written straight into Redis, in
 the layout that `enqueue` writes."""
 _COST = """\
-At concurrency 32 under load, the worker's start and its heartbeats included. Round trips are
-counted in the worker where it writes to the socket: one write, one answer awaited. CPU and reads
-are Redis's own counters; a read takes at most 16 KiB of a long request, so there may be more reads
-than round trips."""
+CPU time of the worker process for each job, from the first to the last. What a job costs Redis, at
+concurrency 32 under load, with the worker's start and its heartbeats: CPU time and reads are
+Redis's own counters. Round trips are counted in the worker where it writes to the socket: one
+write, one answer awaited; a long request takes Redis more than one read."""
 _MEMORY = "Resident MiB of an idle worker, 4 seconds after its start."
 
 _PYTHON_PEERS = ("arq", "saq", "streaq", "taskiq", "dramatiq")
@@ -120,13 +120,15 @@ def as_markdown(
             ),
         ),
         *_section(
-            "What a job costs Redis",
+            "What a job costs",
             _COST,
             tables.of(
-                figures.ROUND_TRIPS,
+                figures.WORKER_CPU_10,
+                figures.WORKER_CPU_32,
                 figures.REDIS_CPU,
+                figures.ROUND_TRIPS,
                 figures.REDIS_READS,
-                heads=["round trips", "CPU, µs", "reads"],
+                heads=["worker at 10, µs", "at 32, µs", "Redis, µs", "round trips", "reads"],
                 places=2,
             ),
         ),

@@ -98,9 +98,10 @@ class Claimer:
         await self._patience.calm(self._lease_ms / 1000)
         self._claims += 1
         token = f"{self._worker_id}:{self._claims}"
-        args = (limit, self._lease_ms, token, self._worker_id, *self._still_unanswered())
+        args: list[str | int | float | bytes]
+        args = [limit, self._lease_ms, token, self._worker_id, *self._still_unanswered()]
         try:
-            reply: list[Any] = await self._script(self._queue_key, args, again=(*args, token))
+            reply: list[Any] = await self._script(self._queue_key, args, again=[*args, token])
         except BaseException:
             self._unanswered[token] = time.monotonic() + self._lease_ms / 1000
             raise
@@ -116,8 +117,9 @@ class Claimer:
     async def give_back_unanswered(self) -> None:
         """Undo a claim whose answer never arrived; a worker's last word."""
         if unanswered := self._still_unanswered():
-            args = (0, self._lease_ms, "", self._worker_id, *unanswered)
-            await self._script(self._queue_key, args)
+            await self._script(
+                self._queue_key, [0, self._lease_ms, "", self._worker_id, *unanswered]
+            )
 
     async def close(self) -> None:
         """Close the connection."""

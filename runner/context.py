@@ -75,14 +75,21 @@ class Context:
         Run a CPU-bound *function* in a process of its own, and give what it returns.
 
         The event loop stays free meanwhile. Cancelling the job, its own timeout, or *timeout_s*
-        seconds kill the process. The function and what it takes and returns are pickled on the
-        way there and back, so it is one that can be imported: no lambda, no closure.
+        seconds (the wait for a free process included) kill the process. The function and what it
+        takes and returns are pickled on the way there and back, so it is one that can be
+        imported: no lambda, no closure.
 
         Raises:
+            OffloadError: The process died, or something cannot be pickled.
             TimeoutError: *timeout_s* passed.
         """
-        if self.offloader is None:
-            from runner.offload import Offloader
+        if self.offloader is not None:
+            return await self.offloader.run(function, *args, timeout_s=timeout_s, **kwargs)
+        # Without a worker, as in a test, nobody would end a process that is kept.
+        from runner.offload import Offloader
 
-            self.offloader = Offloader()
-        return await self.offloader.run(function, *args, timeout_s=timeout_s, **kwargs)
+        alone = Offloader(1)
+        try:
+            return await alone.run(function, *args, timeout_s=timeout_s, **kwargs)
+        finally:
+            await alone.close()

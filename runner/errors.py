@@ -9,6 +9,7 @@ Every error that the runner raises, as one tree.
     ├── JobFailedError          raised by `JobHandle.result()`: the job ended in the dead set
     ├── ResultNotFoundError     likewise: no such job, or its result is not kept
     ├── ClaimLostError          another worker owns the job now; nothing was written
+    ├── OffloadError            a process for CPU-bound work died, or cannot be talked to
     └── PrivateRedisError       no redis-server to start, or it did not come up
 
 `Retry` and `Bury` are signals, not errors: a job raises them to steer its own outcome.
@@ -61,6 +62,10 @@ class ResultNotFoundError(RunnerError):
 
 class ClaimLostError(RunnerError):
     """Another worker owns the job now; nothing was written."""
+
+
+class OffloadError(RunnerError):
+    """Work in a process of its own: the process died, or the call or its result cannot travel."""
 
 
 class PrivateRedisError(RunnerError):

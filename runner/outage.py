@@ -48,8 +48,7 @@ def is_passing(error: BaseException) -> bool:
     ):
         return True
     return (
-        isinstance(error, exceptions.ResponseError)
-        and _PASSING_REPLY.match(str(error)) is not None
+        isinstance(error, exceptions.ResponseError) and _PASSING_REPLY.match(str(error)) is not None
     )
 
 

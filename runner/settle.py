@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from pydantic_core import to_json
+from redis.exceptions import ResponseError
 
 from runner import keys
 from runner.codec import Envelope, ErrorRecord, encode_result
@@ -128,10 +129,26 @@ class Settler:
         args: list[Any] = [self._queue, keys.BATCH_TTL_S]
         for ended in batch:
             args += _fields(ended, self._queue, self._write)
-        lost: list[int] = await self._patience.call(lambda: self._script(self._queue_key, args))
-        gone = set(lost)
+        sent_before = self._script.sent
+        try:
+            lost: list[int] = await self._patience.call(lambda: self._script(self._queue_key, args))
+        except ResponseError as error:
+            await self._settle_one_by_one(batch, error)
+            return
+        # Redis may have settled all of them at the first of several tries, and nobody heard.
+        gone = set(lost) if self._script.sent == sent_before + 1 else set()
         for position, ended in enumerate(batch, 1):
             self._on_settled(ended, position not in gone)
+
+    async def _settle_one_by_one(self, batch: list[Ended], error: ResponseError) -> None:
+        """One job whose keys are not what they should be must not hold up the others."""
+        if len(batch) > 1:
+            for ended in batch:
+                await self._settle([ended])
+            return
+        job_id = batch[0].claim.job_id
+        _log.error("cannot be settled, its lease will lapse", job_id=job_id, error=str(error))
+        self._on_settled(batch[0], False)  # noqa: FBT003 -- as the callback has it
 
 
 def release_from_outside(redis: Redis, queue_key: str, claims: Sequence[Claim]) -> None:

@@ -38,6 +38,8 @@ class ScriptWire:
         self._sha: str | None = None
         self._connection: Connection | None = None
         self._fresh = True
+        self.sent = 0
+        """How often the script was sent: a question may be sent twice for one answer."""
         self._turn = asyncio.Lock()
 
     async def __call__(
@@ -81,6 +83,7 @@ class ScriptWire:
         self._fresh = connection is None
         if connection is None:
             connection = await self._connect()
+        self.sent += 1
         try:
             return await self._send(connection, ("EVALSHA", self._sha, 1, key, *args))
         except NoScriptError:

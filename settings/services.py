@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from jobs.services import Services
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from jobs.notifications.notifier import Notifier
+    from jobs.sources.source import Source
     from settings.environment import Settings
 
 
@@ -25,7 +28,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         SettingsError: The state directory cannot be written.
         StoreError: The database cannot be used.
     """
-    from jobs.sources import open_source
     from jobs.store import migrate, open_store
 
     make_home(settings)
@@ -33,7 +35,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with open_store(settings.database) as store:
         yield Services(
             store=store,
-            open_source=open_source,
+            open_source=_open_source,
             notifier=_notifier(settings),
             reports_dir=settings.reports_dir,
         )
@@ -44,6 +46,13 @@ async def resources() -> AsyncIterator[Mapping[type[Any], Any]]:
     """One worker's services, by the kind that its jobs ask for."""
     async with open_services(current()) as services:
         yield {Services: services}
+
+
+async def _open_source(location: str, kind: str | None = None) -> Source:
+    """Only a worker that syncs loads the parsers; in a thread, for they are large."""
+    sources = await asyncio.to_thread(import_module, "jobs.sources")
+    source: Source = await sources.open_source(location, kind)
+    return source
 
 
 def _notifier(settings: Settings) -> Notifier:

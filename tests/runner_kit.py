@@ -180,6 +180,12 @@ class LosesAnswers:
             raise RedisConnectionError("Connection reset by peer")
         return answer
 
+    @property
+    def sent(self) -> int:
+        """As what is behind it says."""
+        sent: int = self._script.sent
+        return sent
+
     async def close(self) -> None:
         """Close what is behind it."""
         await self._script.close()

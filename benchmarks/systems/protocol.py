@@ -97,6 +97,7 @@ class Meter:
         self._first: float | None = None
         self.calls = 0
         self._calls_before = 0
+        self._cpu_before = 0.0
 
     def count(self, _position: int = 0) -> None:
         """Called by every job, as all that it does."""
@@ -104,12 +105,17 @@ class Meter:
         if self._first is None:
             self._first = time.perf_counter()
             self._calls_before = self.calls
+            self._cpu_before = time.process_time()
         if self._left == 0:
             self._end(time.perf_counter() - self._first)
 
     def _end(self, seconds: float) -> None:
-        calls = self.calls - self._calls_before
-        self._request.answer(jobs=self._request.jobs, seconds=seconds, calls=calls)
+        self._request.answer(
+            jobs=self._request.jobs,
+            seconds=seconds,
+            cpu_s=time.process_time() - self._cpu_before,
+            calls=self.calls - self._calls_before,
+        )
         # What comes after the last job is not measured, and some workers are slow to leave.
         os._exit(0)
 

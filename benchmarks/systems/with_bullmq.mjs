@@ -71,13 +71,20 @@ async function enqueueInBulk(queue) {
 function drain() {
   let left = request.jobs;
   let first;
+  let cpuBefore;
   new Worker(
     "bench",
     async () => {
       left -= 1;
       first ??= performance.now();
+      cpuBefore ??= process.cpuUsage();
       if (left === 0) {
-        answer({ jobs: request.jobs, seconds: (performance.now() - first) / 1000 });
+        const cpu = process.cpuUsage(cpuBefore);
+        answer({
+          jobs: request.jobs,
+          seconds: (performance.now() - first) / 1000,
+          cpu_s: (cpu.user + cpu.system) / 1e6,
+        });
         process.exit(0);
       }
     },

@@ -21,6 +21,8 @@ end
 
 def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
+def cpu = Process.clock_gettime(Process::CLOCK_PROCESS_CPUTIME_ID)
+
 # Counts jobs inside the job itself, and ends the process with the last one.
 class Meter
   def initialize(jobs)
@@ -32,8 +34,9 @@ class Meter
     @lock.synchronize do
       @left -= 1
       @first ||= now
+      @cpu_before ||= cpu
       if @left.zero?
-        answer("jobs" => REQUEST["jobs"], "seconds" => now - @first)
+        answer("jobs" => REQUEST["jobs"], "seconds" => now - @first, "cpu_s" => cpu - @cpu_before)
         exit!(0)
       end
     end

@@ -48,7 +48,16 @@ def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     axis = flat_axis(f"{things} per week", format="d", values=_ticks(most))
     y = alt.Y("items:Q", axis=axis, scale=alt.Scale(domainMin=0))
     drawing = alt.layer(
-        alt.Chart(bars).mark_rect().encode(x=x, x2="end:T", y=y, y2=alt.datum(0), color=colour),
+        alt.Chart(bars)
+        .mark_rect(aria=False)
+        .encode(
+            x=x,
+            x2="end:T",
+            y=y,
+            y2=alt.datum(0),
+            color=colour,
+            tooltip=alt.Tooltip("items:Q", title=things),
+        ),
         alt.Chart(rows([{"items": found.per_week}]))
         .mark_rule(color=ORANGE, strokeWidth=2, strokeDash=[5, 3])
         .encode(y=y),

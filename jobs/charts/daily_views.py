@@ -72,7 +72,11 @@ def _layers(gains: DailyGains, first: date, analysis: ChannelAnalysis) -> Iterat
         legend=alt.Legend(symbolType="circle", symbolOpacity=1),
     )
     holes = rows([{"day": stamp(start), "end": stamp(end)} for start, end in _gaps(gains, first)])
-    yield alt.Chart(holes).mark_rect(color=GRID, opacity=0.7).encode(x=x, x2="end:T")
+    yield (
+        alt.Chart(holes)
+        .mark_rect(color=GRID, opacity=0.7, aria=False, tooltip=None)
+        .encode(x=x, x2="end:T")
+    )
     trend = rows(_trend(gains, first))
     band = alt.Chart(trend).mark_area(opacity=0.16)
     yield band.encode(x=x, y=count_axis("low", _UNIT), y2="high:Q", color=colour)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobs.store import analyses, channels, counts, frames, notifications, schema
+from jobs.store import analyses, channels, counts, notifications, schema
 from jobs.store.database import Database
 from jobs.store.readings import save_readings
 from jobs.store.url import parse_url
@@ -108,7 +110,10 @@ class ChannelStore:
         Raises:
             NotStoredError: There is no such channel.
         """
-        return await self._database.read(frames.load, channel_id)
+        # Only a worker that analyses loads the library of the tables; in a thread, for it is large.
+        frames = await asyncio.to_thread(import_module, "jobs.store.frames")
+        data: ChannelData = await self._database.read(frames.load, channel_id)
+        return data
 
     async def save_analysis(
         self, channel_id: str, fingerprint: str, document: Mapping[str, Any]

@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
@@ -88,9 +88,7 @@ def _wait_until_watched(master: int, sentinels: list[int]) -> None:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
-            if redis.Redis(HOST, master).info("replication")["connected_slaves"] == 2 and all(
-                _sees_all(redis.Redis(HOST, port)) for port in sentinels
-            ):
+            if _replicas(master) == 2 and all(_sees_all(port) for port in sentinels):
                 return
         except redis.RedisError:
             pass
@@ -98,14 +96,20 @@ def _wait_until_watched(master: int, sentinels: list[int]) -> None:
     pytest.fail("the sentinels did not find each other")
 
 
-def _sees_all(sentinel: redis.Redis) -> bool:
-    with sentinel:
-        state = sentinel.sentinel_master(SERVICE)
+def _replicas(port: int) -> int:
+    with redis.Redis(HOST, port) as master:
+        info: Any = master.info("replication")
+        return int(info["connected_slaves"])
+
+
+def _sees_all(port: int) -> bool:
+    with redis.Redis(HOST, port) as sentinel:
+        state: Any = sentinel.sentinel_master(SERVICE)
         return bool(state["num-slaves"] == 2 and state["num-other-sentinels"] == 2)
 
 
 @job(queue="sentinel")
-async def note(ctx: Context, number: int) -> int:
+async def note(_: Context, number: int) -> int:
     """Give the number back."""
     return number
 
@@ -115,15 +119,18 @@ async def test_worker_goes_on_after_the_promotion_of_a_replica() -> None:
     """The master dies; jobs enqueued before it and after it run, on the promoted replica."""
     with _sentinel_cluster() as (url, nodes):
         master = await asyncio.to_thread(redis.Redis, HOST, nodes[0].port)
-        settings = type(
-            "SentinelWorker",
-            (WorkerSettings,),
-            {"queue": "sentinel", "jobs": (note,), "redis": url, "lease_s": 2.0, "heartbeat_s": 0.3},
-        )
+
+        class SentinelWorker(WorkerSettings):
+            queue = "sentinel"
+            jobs = (note,)
+            redis = url
+            lease_s = 2.0
+            heartbeat_s = 0.3
+
         client = connect(url)
         use(client)
         try:
-            async with Fleet([settings.worker()]).running() as fleet:
+            async with Fleet([SentinelWorker.worker()]).running() as fleet:
                 await fleet.ready()
                 before = await note.enqueue(number=1)
                 assert await before.result(timeout_s=10) == 1

@@ -113,6 +113,18 @@ def data_rows(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def test_charts_read_days_in_utc() -> None:
+    """Every axis of time is in UTC: a chart looks the same wherever it is drawn."""
+    axes = [
+        layer["encoding"]["x"]
+        for chart in charts_of(full()).values()
+        for layer in chart.spec.get("layer", [chart.spec])
+        if layer["encoding"].get("x", {}).get("type") == "temporal"
+    ]
+    assert axes
+    assert {axis["scale"]["type"] for axis in axes} == {"utc"}
+
+
 def test_charts_survive_hostile_titles() -> None:
     """Titles are data: they are shortened, never obeyed."""
     charts = charts_of(channel_data(items=titled(catalogue(60), HOSTILE)))

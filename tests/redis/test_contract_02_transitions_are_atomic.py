@@ -1,0 +1,238 @@
+"""Contract 2: a job is in exactly one state, and each transition is one atomic script."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runner import Bury, Context, JobState, Retry, job, keys
+from runner.gauges import queue_gauges
+from tests.runner_kit import LosesAnswers, dead_ids, eventually, soon, start, stop, worker, working
+
+if TYPE_CHECKING:
+    from runner import JobHandle, QueueClient
+
+QUEUE = "arq:queue:default"
+
+
+class Stage:
+    """What the job here waits for."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.go = asyncio.Event()
+
+
+stage = Stage()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_stage() -> None:
+    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
+
+
+@job(queue="default")
+async def act(ctx: Context, ending: str) -> str:
+    """Wait until it may end, then end as told."""
+    stage.started.set()
+    await stage.go.wait()
+    match ending:
+        case "retry" if ctx.attempt == 1:
+            raise Retry(3600)
+        case "park":
+            raise Retry(3600, charge=False)
+        case "bury":
+            raise Bury("no such channel")
+    return ending
+
+
+async def _memberships(redis: QueueClient, job_id: str) -> dict[str, bool]:
+    """In which of a queue's structures the job stands."""
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.zscore(QUEUE, job_id)
+        pipe.hexists(QUEUE + keys.RUNNING_SUFFIX, job_id)
+        pipe.zscore(QUEUE + keys.DEAD_SUFFIX, job_id)
+        pipe.zscore(QUEUE + keys.RETRYING_SUFFIX, job_id)
+        pipe.exists(keys.IN_PROGRESS_PREFIX + job_id)
+        pipe.exists(keys.JOB_PREFIX + job_id)
+        pipe.exists(keys.RETRY_PREFIX + job_id)
+        pipe.exists(keys.HISTORY_PREFIX + job_id)
+        found = await pipe.execute()
+    names = ("queue", "running", "dead", "retrying", "in progress", "body", "attempts", "history")
+    return {name: value not in {None, 0, False} for name, value in zip(names, found, strict=True)}
+
+
+def _only(*names: str) -> dict[str, bool]:
+    every = ("queue", "running", "dead", "retrying", "in progress", "body", "attempts", "history")
+    return {name: name in names for name in every}
+
+
+async def _end_of(handle: JobHandle[Any], state: JobState) -> None:
+    await eventually(lambda: _is(handle, state))
+
+
+async def _is(handle: JobHandle[Any], state: JobState) -> bool:
+    return await handle.state() is state
+
+
+@pytest.mark.parametrize(
+    ("ending", "state", "where"),
+    [
+        ("done", JobState.DONE, _only()),
+        ("retry", JobState.RETRYING, _only("queue", "retrying", "body", "attempts", "history")),
+        ("park", JobState.SCHEDULED, _only("queue", "body")),
+        ("bury", JobState.DEAD, _only("dead", "body", "attempts", "history")),
+    ],
+)
+async def test_transition_leaves_a_job_in_exactly_one_state(
+    redis_url: str, redis: QueueClient, ending: str, state: JobState, where: dict[str, bool]
+) -> None:
+    """Ready, running, and then its end: every structure says the same at each step."""
+    handle = await act.enqueue(ending)
+    assert await handle.state() is JobState.READY
+    assert await _memberships(redis, handle.id) == _only("queue", "body")
+
+    async with working(redis_url, act):
+        await soon(stage.started.wait())
+        assert await handle.state() is JobState.RUNNING
+        assert await _memberships(redis, handle.id) == _only(
+            "queue", "running", "in progress", "body"
+        )
+        stage.go.set()
+        await _end_of(handle, state)
+        assert await _memberships(redis, handle.id) == where
+
+
+async def test_transition_keeps_nothing_of_a_job_that_is_done(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """After a retried and finished job, only its result stands in Redis."""
+    stage.go.set()
+    async with working(redis_url, act):
+        handle = await act.enqueue("retry")
+        await _end_of(handle, JobState.RETRYING)
+        await redis.zadd(QUEUE, {handle.id: 1})
+        await redis.lpush(f"{QUEUE}:wake", "1")  # type: ignore[misc]
+        assert await handle.result(timeout_s=5) == "retry"
+
+    left = {key.decode() for key in await redis.keys()} - {"arq:ticks"}
+    assert {key for key in left if ":workers" not in key and "health" not in key} == {
+        f"arq:result:{handle.id}"
+    }
+
+
+async def test_settle_repeated_after_a_lost_answer_changes_nothing(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Redis settled and nobody heard: the worker settles again, and the job is done once."""
+    async with working(redis_url, act) as one:
+        one._settler._script = loses = LosesAnswers(one._settler._script)  # type: ignore[assignment]
+        stage.go.set()
+        handle = await act.enqueue("done")
+        assert await handle.result(timeout_s=5) == "done"
+        await eventually(lambda: _idle(one))
+
+    assert loses.lost == [[]]
+    assert await redis.zcard(QUEUE) == 0
+    assert (one.jobs_complete, one.jobs_failed, one.jobs_retried) == (1, 0, 0)
+
+
+async def test_settle_repeated_after_a_lost_answer_charges_one_attempt(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A failure that is told twice is one failure: one entry in the history, one attempt spent."""
+    async with working(redis_url, act) as one:
+        one._settler._script = LosesAnswers(one._settler._script)  # type: ignore[assignment]
+        stage.go.set()
+        handle = await act.enqueue("retry")
+        await _end_of(handle, JobState.RETRYING)
+        await eventually(lambda: _idle(one))
+
+    assert int(await redis.get(f"arq:retry:{handle.id}") or 0) == 1
+    assert await redis.llen(f"arq:history:{handle.id}") == 1  # type: ignore[misc]
+
+
+async def test_claim_whose_answer_was_lost_is_given_back(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Jobs claimed by an answer that never came run at once, by the next claim, with no crash."""
+    one = worker(redis_url, act)
+    await start(one)
+    one._claimer._script = loses = LosesAnswers(one._claimer._script)  # type: ignore[assignment]
+    handles = await act.enqueue_many([{"ending": "done"}] * 5)
+    stage.go.set()
+    for handle in handles:
+        assert await handle.result(timeout_s=5) == "done"
+    await stop(one)
+
+    assert len(loses.lost[0]) == 2 + 5 * 6
+    assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+async def test_claim_whose_answers_were_lost_several_times_is_given_back(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Each of several lost answers is made good, not only the last."""
+    one = await start(worker(redis_url, act, concurrency=2))
+    one._claimer._script = LosesAnswers(one._claimer._script, times=3)  # type: ignore[assignment]
+    handles = await act.enqueue_many([{"ending": "done"}] * 8)
+    stage.go.set()
+    for handle in handles:
+        assert await handle.result(timeout_s=5) == "done"
+    await stop(one)
+
+    assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+async def test_claim_whose_answer_was_lost_at_the_end_is_given_back_by_the_last_word(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A worker that stops right after an answer was lost leaves no job behind in its name."""
+    one = await start(worker(redis_url, act))
+
+    class Stops(LosesAnswers):
+        async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            one.stop()
+            return await super().__call__(*args, **kwargs)
+
+    one._claimer._script = Stops(one._claimer._script)  # type: ignore[assignment]
+    handle = await act.enqueue("done")
+    await eventually(lambda: _is(handle, JobState.READY))
+    await stop(one)
+
+    assert await handle.state() is JobState.READY
+    assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
+    assert not stage.started.is_set()
+
+
+async def test_gauges_count_each_job_in_one_state(redis_url: str, redis: QueueClient) -> None:
+    """Ready, scheduled, retrying, running and dead add up to the jobs that there are."""
+    stage.go.set()
+    async with working(redis_url, act):
+        retrying = await act.enqueue("retry")
+        await _end_of(retrying, JobState.RETRYING)
+        dead = await act.enqueue("bury")
+        await _end_of(dead, JobState.DEAD)
+        stage.go.clear()
+        stage.started.clear()
+        await act.enqueue("done")
+        await soon(stage.started.wait())
+        await act.options(delay_s=60).enqueue("done")
+        await redis.set(f"{QUEUE}:paused", "1")
+        await act.enqueue("done")
+        gauges = await queue_gauges(redis, "default")
+        stage.go.set()
+
+    assert (gauges.ready, gauges.scheduled, gauges.retrying, gauges.running, gauges.dead) == (
+        *(1, 1, 1, 1),
+        1,
+    )
+    assert gauges.paused
+    assert gauges.oldest_wait_s < 5
+    assert await dead_ids(redis, "default") == [dead.id]
+
+
+async def _idle(one: Any) -> bool:
+    return not one._held

@@ -1,0 +1,57 @@
+"""arq as it comes, its own client and worker, speaking our JSON: for tests of living together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from arq.connections import RedisSettings, create_pool
+
+from runner import Worker, codec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    import arq.worker
+    from arq.connections import ArqRedis
+
+StockWorker: type[arq.worker.Worker] = Worker.__mro__[1]
+"""By descent: where ours may run under arq's command, arq's own name is ours."""
+
+_JSON: dict[str, Any] = {"job_serializer": codec.dumps, "job_deserializer": codec.loads}
+
+
+@asynccontextmanager
+async def stock_client(url: str, queue_key: str) -> AsyncIterator[ArqRedis]:
+    """arq's client, whose queue is *queue_key* where a call names none."""
+    client = await create_pool(
+        RedisSettings.from_dsn(url), default_queue_name=queue_key, expires_extra_ms=60_000, **_JSON
+    )
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@asynccontextmanager
+async def stock_working(
+    url: str, queue_key: str, functions: Sequence[Any], **options: Any
+) -> AsyncIterator[arq.worker.Worker]:
+    """arq's worker for the block, which looks for jobs twenty times a second."""
+    given = {"poll_delay": 0.05, "handle_signals": False} | _JSON | options
+    worker = StockWorker(
+        functions,
+        queue_name=queue_key,
+        redis_settings=RedisSettings.from_dsn(url),
+        **given,
+    )
+    running = asyncio.create_task(worker.async_run())
+    try:
+        yield worker
+    finally:
+        with contextlib.suppress(asyncio.CancelledError):
+            await worker.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
