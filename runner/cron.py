@@ -81,9 +81,10 @@ class CronClock:
     async def run(self) -> None:
         """Enqueue each cron job when it comes due, until cancelled."""
         while self._worker.cron_jobs:
-            await self._worker.run_cron(self.now(), 0.0)
-            next_run = min(cron_job.next_run or self.now() for cron_job in self._worker.cron_jobs)
-            wait_s = (next_run - self.now()).total_seconds()
+            await self._worker.run_cron(datetime.now(UTC), 0.0)
+            now = datetime.now(UTC)
+            next_run = min(cron_job.next_run or now for cron_job in self._worker.cron_jobs)
+            wait_s = (next_run - now).total_seconds()
             await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
 
     async def enqueue_due(self, now: datetime, until: datetime) -> None:
@@ -106,7 +107,7 @@ class CronClock:
             queue=self._worker.options.queue,
             job_id=job_id or new_job_id(),
             name=cron_job.name,
-            due_ms=tick_ms if due > self.now() else None,
+            due_ms=tick_ms if due > datetime.now(UTC) else None,
             unique=job_id is not None,
             schedule=(cron_job.job_id or cron_job.name) if cron_job.unique else None,
             tick_ms=tick_ms if cron_job.unique else None,
@@ -116,14 +117,10 @@ class CronClock:
         except EnqueueError as error:
             self._worker.patience.note_loss(error)
 
-    def now(self) -> datetime:
-        """The time on the clocks that the cron jobs follow."""
-        return datetime.now(UTC).astimezone(self._zone)
-
 
 def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> datetime:
     """
-    When *cron_job* is due next after *after*, on the clocks of *zone*; None: of this machine.
+    When (UTC) *cron_job* is due next after *after*, on the clocks of *zone*; None: of this machine.
 
     arq counts on as if a day never had 23 or 25 hours. Here a job at a fixed hour runs once on
     each day; one at any hour runs in both passes of an hour that comes twice.
@@ -142,9 +139,10 @@ def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> dateti
         steady = _calculated(cron_job, local.astimezone(timezone(local.utcoffset() or _NONE)))
         wall = _wall(steady, zone)
         matches = _calculated(cron_job, wall - _STEP) == wall
-    except OverflowError:
+    except (OverflowError, ValueError):
+        # The calendar has ended.
         raise ConfigurationError(f"{cron_job.name}: its date never comes: {cron_job}") from None
-    return min(steady.astimezone(zone), by_wall) if matches else by_wall
+    return min(steady.astimezone(UTC), by_wall) if matches else by_wall
 
 
 def _next_by_wall(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> datetime:
@@ -155,8 +153,9 @@ def _next_by_wall(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> da
             local = wall.replace(fold=fold)
             moment = local.astimezone() if zone is None else local.replace(tzinfo=zone)
             # In UTC: times of one zone are compared by what their clocks show.
-            if moment.astimezone(UTC) > after.astimezone(UTC):
-                return moment.astimezone(UTC).astimezone(zone)
+            utc = moment.astimezone(UTC)
+            if utc > after.astimezone(UTC):
+                return utc
 
 
 def _wall(moment: datetime, zone: tzinfo | None) -> datetime:

@@ -140,10 +140,13 @@ class Job(Generic[P, R]):
         """
         Arguments of a call in Python, checked strictly against the signature.
 
+        What the caller left out stays out: its default is that of the code that runs the job.
+
         Raises:
             ArgumentsError: They do not fit.
         """
-        return self._validate(args, kwargs, strict=True)
+        checked_args, checked_kwargs = self._validate(args, kwargs, strict=True)
+        return checked_args, {name: checked_kwargs[name] for name in kwargs}
 
     def parse(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
         """

@@ -24,7 +24,7 @@ import signal
 import socket
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -39,7 +39,7 @@ from runner.attempt import Attempts, Held
 from runner.claim import Claim, Claimer
 from runner.cron import CronClock, IntervalCron
 from runner.enqueue import Enqueuer
-from runner.event_loop import new_event_loop
+from runner.event_loop import loop_for_arq, new_event_loop
 from runner.execute import Stop
 from runner.instruments import Instruments
 from runner.lease import LeaseKeeper
@@ -53,7 +53,6 @@ from runner.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
 _log = structlog.get_logger("runner.worker")
 
@@ -67,6 +66,7 @@ _LONGEST_BLOCK_S = 5.0
 """Well below the time after which a client gives an answer up."""
 
 _AFTER_LOSS_S = 0.5
+_CANCEL_AGAIN_S = 0.2
 
 _MOST_CLAIMED_AT_ONCE = 500
 
@@ -91,7 +91,8 @@ class Worker(arq.worker.Worker):
         **arq_options: Any,
     ) -> None:
         # Signals are taken when the worker runs, and by whoever runs several in one process.
-        super().__init__(functions, handle_signals=False, **arq_options)
+        with loop_for_arq(needed=arq_options.get("redis_pool") is not None):
+            super().__init__(functions, handle_signals=False, **arq_options)
         self._takes_signals = handle_signals
         self.timezone_given = arq_options.get("timezone") is not None
         self.options = runner or self._options_of_arq()
@@ -125,6 +126,9 @@ class Worker(arq.worker.Worker):
         self.allow_pick_jobs = True
         self._busy = 0
         self._slot_freed = asyncio.Event()
+        self._called = asyncio.Event()
+        """Ends a rest: the worker is to stop, or a job comes due before the rest would end."""
+        self._rests_until = 0.0
         self.stopping = asyncio.Event()
         self._at_once = asyncio.Event()
         self._over = asyncio.Event()
@@ -140,6 +144,11 @@ class Worker(arq.worker.Worker):
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             self.loop = runner.get_loop()
             runner.run(self._run_and_close())
+
+    async def async_run(self) -> None:
+        """Run in the loop that runs already; does not close. Useful when testing."""
+        self.loop = asyncio.get_running_loop()
+        await super().async_run()
 
     async def _run_and_close(self) -> None:
         try:
@@ -266,7 +275,7 @@ class Worker(arq.worker.Worker):
 
     async def _work(self) -> None:
         # First of all, so that a burst runs what is to run at its start.
-        await self.run_cron(self._clock.now(), 0.0)
+        await self.run_cron(datetime.now(UTC), 0.0)
         async with asyncio.TaskGroup() as group:
             beside = [
                 group.create_task(part)
@@ -280,14 +289,14 @@ class Worker(arq.worker.Worker):
             ]
             try:
                 await self._take_jobs()
+                await self._wind_up()
             except asyncio.CancelledError:
                 # Somebody cancels the task that runs the worker: what it holds is given back first.
                 self.stop(at_once=True)
                 await self._wind_up()
                 raise
-            await self._wind_up()
-            for task in beside:
-                task.cancel()
+            finally:
+                await _end(beside)
 
     async def _wind_up(self) -> None:
         await self._finish_running()
@@ -295,7 +304,8 @@ class Worker(arq.worker.Worker):
 
     async def run_cron(self, n: datetime, delay: float, num_windows: int = 2) -> None:
         """Enqueue the cron jobs that come due within *delay* times *num_windows* seconds of *n*."""
-        await self._clock.enqueue_due(n, n + timedelta(seconds=delay * num_windows))
+        now = n.astimezone(UTC)
+        await self._clock.enqueue_due(now, now + timedelta(seconds=delay * num_windows))
 
     # ------------------------------------------------------------------ taking jobs
 
@@ -335,20 +345,20 @@ class Worker(arq.worker.Worker):
         return self.burst and 0 <= self.max_burst_jobs <= self._jobs_started()
 
     async def _wait_for_work(self) -> None:
-        """Until a job is enqueued, the next one is due, arq's poll delay is over, or a stop."""
+        """Until a job is enqueued or comes due, arq's poll delay is over, or a stop."""
         longest_s = float(self.poll_delay_s)
         if self._claimer.next_due_in_s is not None:
             longest_s = min(longest_s, self._claimer.next_due_in_s)
-        wake = asyncio.ensure_future(self._block_on_wake_list(max(0.001, longest_s)))
-        stop = asyncio.ensure_future(self.stopping.wait())
+        self._rests_until = self.loop.time() + longest_s
+        wake = self.loop.create_task(self._block_on_wake_list(max(0.001, longest_s)))
+        called = self.loop.create_task(self._called.wait())
         try:
-            await asyncio.wait({wake, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({wake, called}, return_when=asyncio.FIRST_COMPLETED)
             if wake.done():
                 wake.result()
         finally:
-            for future in (wake, stop):
-                future.cancel()
-            await asyncio.gather(wake, stop, return_exceptions=True)
+            await _end((wake, called))
+            self._called.clear()
 
     async def _block_on_wake_list(self, longest_s: float) -> None:
         try:
@@ -441,8 +451,10 @@ class Worker(arq.worker.Worker):
         match ended.outcome:
             case Done():
                 self.jobs_complete += 1
-            case Retrying() | Released():
+            case Retrying(delay_s=delay_s) | Released(delay_s=delay_s):
                 self.jobs_retried += 1
+                if self.loop.time() + delay_s < self._rests_until:
+                    self._called.set()
             case _:
                 self.jobs_failed += 1
 
@@ -504,6 +516,7 @@ class Worker(arq.worker.Worker):
         self.allow_pick_jobs = False
         self.stopping.set()
         self._slot_freed.set()
+        self._called.set()
 
     async def _finish_running(self) -> None:
         """Let jobs finish within the grace time, then give back those that have not."""
@@ -590,6 +603,15 @@ class Worker(arq.worker.Worker):
         finally:
             await self.pool.aclose(close_connection_pool=True)
             self._pool = None
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel until it works: on Python 3.11, redis-py may swallow one that comes as it is done."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)
 
 
 def _signature() -> inspect.Signature:

@@ -107,9 +107,9 @@ class Application:
 
     def configure_logs(self) -> None:
         """Send log lines to standard error, as configured."""
-        from runner.logs import configure_logging
+        from settings.logs import configure_logs
 
-        configure_logging(self.settings.log_format, self.settings.log_level)
+        configure_logs(self.settings)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Opened]:

@@ -17,8 +17,8 @@ from jobs import (
     visualize_data,
 )
 from runner import WorkerSettings
-from runner.logs import configure_logging
 from settings.environment import current
+from settings.logs import configure_logs
 from settings.queues import QUEUE_NAMES
 from settings.redis_location import hold_redis, redis_url
 from settings.reporters import make_reporters
@@ -30,7 +30,7 @@ _settings = current()
 
 def _prepare() -> None:
     """What the `arq` command leaves to us before a worker connects."""
-    configure_logging(_settings.log_format, _settings.log_level)
+    configure_logs(_settings)
     hold_redis(_settings)
 
 

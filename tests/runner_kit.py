@@ -51,14 +51,26 @@ def worker(url: str, *jobs: Job[Any, Any], **values: Any) -> Worker:
 
 
 async def start(one: Worker) -> Worker:
-    """Start *one*, and return when it claims jobs. It is the caller's to stop or kill."""
+    """Start *one*, and return when it has claimed what was due. It is the caller's to stop."""
     running = asyncio.create_task(one.async_run())
     ready = asyncio.create_task(one.ready.wait())
     await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
     ready.cancel()
     if running.done():
         await running
+    await at_rest(one)
     return one
+
+
+async def at_rest(one: Worker) -> None:
+    """Return when *one* has claimed, and now waits for work or for a free slot."""
+
+    async def rests() -> bool:
+        claimer = one._claimer
+        asking = getattr(claimer._script, "_turn", None)
+        return claimer._claims > 0 and not (asking is not None and asking.locked())
+
+    await eventually(rests, every_s=0.001)
 
 
 async def stop(one: Worker, *, at_once: bool = False) -> None:

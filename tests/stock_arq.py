@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from arq.connections import RedisSettings, create_pool
+from arq.worker import Function, func
 
 from runner import Worker, codec
 
@@ -21,6 +22,11 @@ StockWorker: type[arq.worker.Worker] = Worker.__mro__[1]
 """By descent: where ours may run under arq's command, arq's own name is ours."""
 
 _JSON: dict[str, Any] = {"job_serializer": codec.dumps, "job_deserializer": codec.loads}
+
+
+def named(name: str, coroutine: Any) -> Function:
+    """*coroutine* as a plain arq function; arq's own type takes only the vaguest signature."""
+    return func(coroutine, name=name)
 
 
 @asynccontextmanager

@@ -34,12 +34,13 @@ async def serve(
     async with host.open() as place, health_pages(host, place, queues, health_port) as pages:
         fleet = place.fleet(queues)
         async with fleet.stopped_by_signals(), asyncio.TaskGroup() as group:
-            beside = [group.create_task(_announce(fleet, {**place.places, **pages}))]
-            if supervisor_line is not None:
-                beside.append(group.create_task(answer_supervisor(supervisor_line, fleet)))
+            beside = group.create_task(
+                _announce(fleet, {**place.places, **pages})
+                if supervisor_line is None
+                else answer_supervisor(supervisor_line, fleet)
+            )
             await fleet.run()
-            for task in beside:
-                task.cancel()
+            beside.cancel()
 
 
 @contextlib.asynccontextmanager

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def worker(
     host: Host,
+    *,
     queues: tuple[str, ...],
     processes: int,
     memory_limit_mb: int | None,

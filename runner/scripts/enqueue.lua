@@ -73,7 +73,8 @@ for at = 4, #ARGV, 10 do
       redis.call('HINCRBY', 'arq:batch:' .. batch, ARGV[3] .. '|total', 1)
       redis.call('EXPIRE', 'arq:batch:' .. batch, ARGV[2])
     end
-    if score <= now + 1 then
+    -- The earliest of all that wait: a worker sets its clock by it.
+    if score <= now + 1 or redis.call('ZRANGE', queue, 0, 0)[1] == id then
       ready = ready + 1
     end
     replies[#replies + 1] = 1

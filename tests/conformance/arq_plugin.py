@@ -1,8 +1,9 @@
 """
 Puts our worker and client in the place of arq's for arq's test suite, which is not changed.
 
-The suite counts on pickle where it names no serializer. Ours is JSON, and pickle is what a user
-asks for: so it is asked for here. Tests that `docs/arq-conformance.md` lists are expected to fail.
+The suite counts on pickle and on arq's queue where it names none. Ours are JSON and `default`, and
+the others are what a user asks for: so they are asked for here. Tests that
+`docs/arq-conformance.md` lists are expected to fail. `--stock` runs the suite on arq itself.
 """
 
 from __future__ import annotations
@@ -72,17 +73,24 @@ class PicklingWorker(Worker):
         )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Have a way to see that the suite, as it is run here, passes on arq."""
+    parser.addoption("--stock", action="store_true", help="run arq's own worker and client")
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests() -> None:
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Swap the names before the suite imports them; have a Redis that needs no container."""
-    for module in (arq, arq.worker):
-        setattr(module, "Worker", PicklingWorker)  # noqa: B010 -- no class of arq's in a type's eye
-    for module in (arq, arq.connections, arq.worker):
-        setattr(module, "ArqRedis", PicklingClient)  # noqa: B010 -- likewise
     containers = ModuleType("testcontainers.redis")
-    setattr(containers, "RedisContainer", OwnRedis)  # noqa: B010 -- likewise
+    setattr(containers, "RedisContainer", OwnRedis)  # noqa: B010 -- no attribute in a type's eye
     sys.modules["testcontainers"] = ModuleType("testcontainers")
     sys.modules["testcontainers.redis"] = containers
+    if early_config.known_args_namespace.stock:
+        return
+    for module in (arq, arq.worker):
+        setattr(module, "Worker", PicklingWorker)  # noqa: B010 -- likewise
+    for module in (arq, arq.connections, arq.worker):
+        setattr(module, "ArqRedis", PicklingClient)  # noqa: B010 -- likewise
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -95,7 +103,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what is expected to fail; one that passes all the same is an error, too."""
-    reasons = dict(_LISTED.findall(EXPECTED_FAILURES.read_text(encoding="utf-8")))
+    listed = EXPECTED_FAILURES.read_text(encoding="utf-8")
+    reasons = {} if config.option.stock else dict(_LISTED.findall(listed))
     names = {item: item.nodeid.removeprefix("tests/") for item in items}
     for item, name in names.items():
         if name in reasons:

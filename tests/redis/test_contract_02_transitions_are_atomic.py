@@ -14,6 +14,8 @@ from tests.runner_kit import LosesAnswers, dead_ids, eventually, soon, start, st
 if TYPE_CHECKING:
     from runner import JobHandle, QueueClient
 
+pytestmark = pytest.mark.usefixtures("redis")
+
 QUEUE = "arq:queue:default"
 
 

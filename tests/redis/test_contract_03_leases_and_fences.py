@@ -25,6 +25,8 @@ from tests.runner_kit import (
 if TYPE_CHECKING:
     from runner import QueueClient, Worker
 
+pytestmark = pytest.mark.usefixtures("redis")
+
 QUEUE = "arq:queue:default"
 
 
@@ -130,7 +132,6 @@ async def test_job_of_a_killed_worker_runs_again_within_one_lease(
     assert await history(redis, handle.id) == []
 
 
-@pytest.mark.usefixtures("redis")
 async def test_job_with_a_long_timeout_comes_back_as_soon_as_any_other(redis_url: str) -> None:
     """The lease, not the job's timeout, decides when a dead worker's job runs again."""
     async with mortal(redis_url, act_long) as first:
@@ -191,7 +192,6 @@ async def test_worker_that_lost_its_lease_writes_nothing(
             assert await eventually(lambda: _completed(second)) == 1
 
 
-@pytest.mark.usefixtures("redis")
 async def test_worker_that_lost_its_lease_stops_the_job(redis_url: str) -> None:
     """The heartbeat learns that another worker has the job, and cancels the run that lost it."""
     async with working(redis_url, act) as first:

@@ -28,7 +28,7 @@ async def store(tmp_path: Path) -> AsyncIterator[ChannelStore]:
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
     await migrate(url)
     async with open_store(url) as opened:
-        await opened.register(CHANNEL, [SourceRef("daily-csv", "/home/someone/data/daily.csv")])
+        await opened.register(CHANNEL, [SourceRef("daily-csv", "/data/private/daily.csv")])
         yield opened
 
 
@@ -50,7 +50,7 @@ async def test_rendering_makes_the_report_from_the_store(store: ChannelStore) ->
     html = rendering.render(request, "html").decode()
     assert html.count("<figure") == len(request.charts) > 3
     assert "Source: daily.csv" in html
-    assert "/home/someone" not in html
+    assert "/data/private" not in html
     assert "No recommendation has enough evidence yet" in html
 
 

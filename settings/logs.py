@@ -1,0 +1,20 @@
+"""Log lines as configured, without those of libraries that tell nobody anything."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from runner.logs import configure_logging
+
+if TYPE_CHECKING:
+    from settings.environment import Settings
+
+_TALKATIVE = ("alembic", "uvicorn.error", "watchfiles")
+
+
+def configure_logs(settings: Settings) -> None:
+    """Send log lines to standard error in the format and from the level that *settings* say."""
+    configure_logging(settings.log_format, settings.log_level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -1,0 +1,41 @@
+"""What tests of the whole way get: a client, a switchboard, and the choice of event loops."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+import uvloop
+
+from runner import QueueClient, connect, disconnect
+from tests.switchboard import Switchboard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run a test on asyncio's own loop; by `mark.asyncio(loop_factories=…)` on uvloop's, too."""
+    loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    asked = any("loop_factories" in mark.kwargs for mark in item.iter_markers("asyncio"))
+    return loops if asked else {"asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture
+async def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[QueueClient]:
+    """Give a client of the empty Redis; what the test enqueues goes there too."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    client = connect(redis_url)
+    yield client
+    await client.aclose()
+    await disconnect()
+
+
+@pytest.fixture
+async def board() -> AsyncIterator[Switchboard]:
+    """Give a switchboard that the test's processes call."""
+    async with Switchboard().open() as board:
+        yield board

@@ -1,0 +1,221 @@
+"""One queue with workers of both kinds at once, as it is in the middle of a migration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from arq.constants import in_progress_key_prefix
+from arq.cron import cron
+
+from runner import Context, JobState, Worker, job
+from runner.options import WorkerOptions
+from tests.runner_kit import crashes, eventually, soon, start, stop, working
+from tests.stock_arq import named, stock_client, stock_working
+
+if TYPE_CHECKING:
+    import arq.worker
+
+    from runner import QueueClient
+
+QUEUE = "arq:queue:migration"
+JOBS = 200
+
+
+class Stage:
+    """What ran where, and what holds it up."""
+
+    def __init__(self) -> None:
+        self.ours: Counter[int] = Counter()
+        self.theirs: Counter[int] = Counter()
+        self.started = asyncio.Event()
+        self.go = asyncio.Event()
+
+
+class Current:
+    """The stage of the test that runs."""
+
+    stage: Stage
+
+
+@pytest.fixture(autouse=True)
+def stage(redis: QueueClient) -> Stage:
+    """Give a fresh one; what the test enqueues goes to the Redis of the test."""
+    del redis
+    Current.stage = Stage()
+    return Current.stage
+
+
+@job(queue="migration")
+async def note(ctx: Context, number: int) -> str:
+    """Note that it ran on a worker of ours."""
+    del ctx
+    await asyncio.sleep(0.002)
+    Current.stage.ours[number] += 1
+    return "ours"
+
+
+async def _note(_ctx: dict[Any, Any], number: int) -> str:
+    await asyncio.sleep(0.002)
+    Current.stage.theirs[number] += 1
+    return "theirs"
+
+
+async def _hold(_ctx: dict[Any, Any], number: int) -> str:
+    Current.stage.started.set()
+    await Current.stage.go.wait()
+    Current.stage.theirs[number] += 1
+    return "theirs"
+
+
+async def _is_empty(redis: QueueClient) -> bool:
+    return not await redis.zcard(QUEUE)
+
+
+async def test_each_job_runs_once_on_one_of_them(
+    redis_url: str, redis: QueueClient, stage: Stage
+) -> None:
+    """Jobs of both clients are shared by both workers; none runs twice and none is left over."""
+    async with stock_client(redis_url, QUEUE) as stock:
+        for number in range(0, JOBS, 2):
+            await stock.enqueue_job("note", number)
+    await note.enqueue_many([{"number": number} for number in range(1, JOBS, 2)])
+
+    functions = [named("note", _note)]
+    async with (
+        stock_working(redis_url, QUEUE, functions, max_jobs=5) as theirs,
+        working(redis_url, note, concurrency=2) as ours,
+    ):
+        await eventually(lambda: _is_empty(redis))
+        await eventually(lambda: _all_settled(ours, theirs))
+
+    assert stage.ours + stage.theirs == Counter(range(JOBS))
+    assert stage.ours
+    assert stage.theirs
+    leftovers = {key.decode().rpartition(":")[0] for key in await redis.keys("*")}
+    assert leftovers <= {"arq:result", "arq:ticks", "arq"}, leftovers
+
+
+async def _all_settled(ours: Worker, theirs: arq.worker.Worker) -> bool:
+    return ours.jobs_complete + theirs.jobs_complete == JOBS
+
+
+async def test_job_held_by_a_stock_worker_is_passed_over(
+    redis_url: str, redis: QueueClient, stage: Stage
+) -> None:
+    """It stays due at the head of the queue all the while, and the jobs behind it run."""
+    async with stock_working(redis_url, QUEUE, [named("note", _hold)], max_jobs=1):
+        held = await note.enqueue(number=0)
+        await soon(stage.started.wait())
+        async with working(redis_url, note):
+            behind = await note.enqueue_many([{"number": n} for n in range(1, 20)])
+            for handle in behind:
+                assert await handle.result(timeout_s=5) == "ours"
+            assert await held.state() is JobState.RUNNING
+            stage.go.set()
+            assert await held.result(timeout_s=5) == "theirs"
+
+    assert stage.theirs == Counter([0])
+    assert await crashes(redis, "migration", held.id) == 0
+
+
+async def test_job_held_by_ours_is_passed_over_by_a_stock_worker(
+    redis_url: str, stage: Stage
+) -> None:
+    """Its due time is the end of its lease, so that a stock worker does not even look at it."""
+
+    @job(queue="migration", name="note")
+    async def hold(ctx: Context, number: int) -> str:
+        del ctx
+        stage.started.set()
+        await stage.go.wait()
+        stage.ours[number] += 1
+        return "ours"
+
+    async with working(redis_url, hold):
+        held = await hold.enqueue(number=0)
+        await soon(stage.started.wait())
+        async with stock_working(redis_url, QUEUE, [named("note", _note)]):
+            await asyncio.sleep(0.8)  # more than a lease of the kit's, which is renewed
+            assert not stage.theirs
+            stage.go.set()
+            assert await held.result(timeout_s=5) == "ours"
+
+
+async def test_job_of_a_stock_worker_that_died_runs_here(
+    redis_url: str, redis: QueueClient, stage: Stage
+) -> None:
+    """Ours takes it when arq's own mark lapses, and counts no crash: it held no lease of ours."""
+    handle = await note.enqueue(number=7)
+    # What a stock worker has written when it dies in the middle of a job.
+    await redis.set(in_progress_key_prefix + handle.id, b"1", px=300)
+    await redis.incr(f"arq:retry:{handle.id}")
+    async with working(redis_url, note, idle_poll_s=0.05):
+        assert await handle.result(timeout_s=5) == "ours"
+        assert await crashes(redis, "migration", handle.id) == 0
+    assert stage.ours == Counter([7])
+
+
+async def test_job_given_back_by_ours_runs_on_a_stock_worker(
+    redis_url: str, redis: QueueClient, stage: Stage
+) -> None:
+    """A worker of ours that is stopped leaves nothing that would keep a stock worker away."""
+
+    @job(queue="migration", name="note")
+    async def hang(ctx: Context, number: int) -> str:
+        del ctx, number
+        stage.started.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody lets it go on")
+
+    async with working(redis_url, hang):
+        handle = await hang.enqueue(number=3)
+        await soon(stage.started.wait())
+    assert not await redis.exists(f"arq:retry:{handle.id}")
+
+    async with stock_working(redis_url, QUEUE, [named("note", _note)]):
+        assert await handle.result(timeout_s=5) == "theirs"
+
+
+async def test_cron_tick_runs_once_among_both(redis_url: str, redis: QueueClient) -> None:
+    """Both enqueue the tick under one id, and neither runs it when the other has."""
+    runs: list[str] = []
+
+    def crons(whose: str) -> list[Any]:
+        async def tick(_ctx: dict[Any, Any]) -> None:
+            runs.append(whose)
+
+        at = datetime.now(UTC) + timedelta(seconds=2)
+        coroutine: Any = tick
+        return [cron(coroutine, name="tick", hour=at.hour, minute=at.minute, second=at.second)]
+
+    theirs, mine = crons("theirs"), crons("ours")
+    one = Worker(
+        queue_name=QUEUE,
+        cron_jobs=mine,
+        redis_settings=_where(redis_url),
+        runner=WorkerOptions(queue="migration", heartbeat_s=0.2),
+        handle_signals=False,
+        timezone=UTC,
+    )
+    async with stock_working(redis_url, QUEUE, [], cron_jobs=theirs, timezone=UTC):
+        await start(one)
+        await eventually(lambda: _has_run(runs))
+        await asyncio.sleep(1.0)
+        await stop(one)
+
+    assert len(runs) == 1
+    assert await redis.zcard(QUEUE) == 0
+
+
+async def _has_run(runs: list[str]) -> bool:
+    return bool(runs)
+
+
+def _where(url: str) -> Any:
+    from runner.connection import location
+
+    return location(url)
