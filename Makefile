@@ -28,7 +28,7 @@ endif
 .PHONY: help
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
-		printf '  make %-8s %s\n' "$$name" "$$text"; done
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with the locked dependencies (the other targets do it, too)
@@ -74,6 +74,10 @@ chaos: $(READY) ## Break workers, Redis and connections for two minutes; nothing
 .PHONY: bench
 bench: $(READY) ## Measure against other job systems; shorter: make bench ARGS="--quick --systems ours,arq"
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: conformance
+conformance: $(READY) ## Run arq's own tests on our worker and client; narrower: make conformance ARGS="-k abort"
+	@$(BIN)/python tests/conformance/run.py $(ARGS)
 
 .PHONY: check
 check: lint types test ## Run all that must pass before a change goes in

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json, to_json
 
@@ -60,23 +60,29 @@ class Admin:
         self._redis = redis
         self._script = redis.register_script(ADMIN)
 
-    async def run_now(self, queue: str, job_id: str) -> Found:
+    async def run_now(self, queue: str, job_id: str | bytes) -> Found:
         """Make a waiting job due now, or a dead one ready again with all its attempts."""
         return await self._act("run", queue, job_id)
 
-    async def reschedule(self, queue: str, job_id: str, at: datetime) -> Found:
+    async def reschedule(self, queue: str, job_id: str | bytes, at: datetime) -> Found:
         """Make a waiting or dead job due at the aware time *at*."""
         return await self._act("reschedule", queue, job_id, round(at.timestamp() * 1000))
 
-    async def bury(self, queue: str, job_id: str, *, reason: str = "buried by hand") -> Found:
+    async def bury(
+        self, queue: str, job_id: str | bytes, *, reason: str = "buried by hand"
+    ) -> Found:
         """Put a waiting job into the dead set."""
         now_ms = time.time_ns() // 1_000_000
         entry = {"attempt": None, "failed_ms": now_ms, "error": "Buried", "message": reason}
         return await self._act("bury", queue, job_id, to_json(entry))
 
-    async def delete(self, queue: str, job_id: str) -> Found:
+    async def delete(self, queue: str, job_id: str | bytes) -> Found:
         """Delete a waiting or dead job for good."""
         return await self._act("delete", queue, job_id)
+
+    async def delete_dead(self, queue: str, job_id: str | bytes) -> Found:
+        """Delete a job for good if it is dead; one that was made ready meanwhile is left alone."""
+        return await self._act("trim", queue, job_id)
 
     async def abort(self, queue: str, job_id: str) -> Found:
         """End a waiting job before it starts, or have a running one cancelled."""
@@ -102,7 +108,7 @@ class Admin:
 
     async def delete_all_dead(self, queue: str) -> int:
         """Delete every job that is dead now; how many were."""
-        return await self._for_all_dead(queue, self.delete)
+        return await self._for_all_dead(queue, self.delete_dead)
 
     async def dead_jobs(self, queue: str, *, limit: int | None = None) -> AsyncIterator[DeadJob]:
         """The dead jobs of *queue*, the latest first, read page by page."""
@@ -113,21 +119,23 @@ class Admin:
                 keys.queue_key(queue) + keys.DEAD_SUFFIX, seen, seen + count - 1, withscores=True
             )
             for job_id, died_ms in page:
-                job = await self.dead_job(queue, job_id.decode(), died_ms)
-                yield job
+                yield await self.dead_job(queue, job_id, died_ms)
             seen += len(page)
             if len(page) < count:
                 return
 
-    async def dead_job(self, queue: str, job_id: str, died_ms: float | None = None) -> DeadJob:
+    async def dead_job(
+        self, queue: str, job_id: str | bytes, died_ms: float | None = None
+    ) -> DeadJob:
         """One dead job with its last error."""
+        key = job_id if isinstance(job_id, bytes) else job_id.encode()
         if died_ms is None:
             dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
-            died_ms = await self._redis.zscore(dead, job_id)
+            died_ms = await self._redis.zscore(dead, key)
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.get(keys.JOB_PREFIX + job_id)
-            pipe.get(keys.RETRY_PREFIX + job_id)
-            pipe.lindex(keys.HISTORY_PREFIX + job_id, -1)
+            pipe.get(keys.JOB_PREFIX.encode() + key)
+            pipe.get(keys.RETRY_PREFIX.encode() + key)
+            pipe.lindex(cast("str", keys.HISTORY_PREFIX.encode() + key), -1)
             body, spent, entry = await pipe.execute()
         last = from_json(entry) if entry else {}
         try:
@@ -136,7 +144,7 @@ class Admin:
         except CodecError:
             name, args, kwargs = None, [], {}
         return DeadJob(
-            job_id=job_id,
+            job_id=key.decode("utf-8", "backslashreplace"),
             queue=queue,
             name=name,
             args=args,
@@ -160,7 +168,7 @@ class Admin:
             pipe.lpush(key + keys.WAKE_SUFFIX, "1")
             await pipe.execute()
 
-    async def _for_all_dead(self, queue: str, act: Callable[[str, str], Awaitable[Found]]) -> int:
+    async def _for_all_dead(self, queue: str, act: Callable[[str, bytes], Awaitable[Found]]) -> int:
         """Oldest first, up to those that were dead at the start: what dies meanwhile stays."""
         dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
         until_ms = time.time() * 1000
@@ -168,13 +176,13 @@ class Admin:
         while page := await self._redis.zrangebyscore(dead, "-inf", until_ms, start=0, num=_PAGE):
             before = acted
             for job_id in page:
-                acted += await act(queue, job_id.decode()) is Found.DEAD
+                acted += await act(queue, job_id) is Found.DEAD
             if acted == before:
                 break
         return acted
 
     async def _act(
-        self, action: str, queue: str, job_id: str, detail: Any = "", keep_ms: Any = ""
+        self, action: str, queue: str, job_id: str | bytes, detail: Any = "", keep_ms: Any = ""
     ) -> Found:
         found = await self._script(
             keys=[keys.queue_key(queue)],

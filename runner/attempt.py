@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
 import time
+from contextvars import Context as Variables
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -44,6 +48,11 @@ class Held:
     policy: Policy | None = None
     afterwards: Callable[[], Coroutine[Any, Any, None]] | None = None
     """To be done when Redis has answered for its outcome."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its coroutine has not come to an end yet."""
+        return self.task is not None and not self.task.done()
 
 
 class Attempts:
@@ -96,6 +105,10 @@ class Attempts:
         self._known[function.name] = (plain.job, policy)
         self._speaks_arq = True
 
+    async def close(self) -> None:
+        """End the processes that were kept for offloaded work."""
+        await self._offloader.close()
+
     @property
     def names(self) -> list[str]:
         """Names of the jobs known here."""
@@ -113,6 +126,7 @@ class Attempts:
                 tell_refusal(held, refusal)
             return refusal
         ctx, policy = self._prepare(held)
+        _running.set(held)
         try:
             if policy.plain is not None:
                 return await policy.plain.run(policy, ctx, held)
@@ -173,3 +187,23 @@ class Attempts:
 def _call(ctx: Context) -> Any:
     """The innermost handler: the coroutine itself."""
     return ctx.job.coroutine(ctx, *ctx.args, **ctx.kwargs)
+
+
+def held_by(task: asyncio.Task[object] | None) -> Held | None:
+    """The job that *task* runs, or was started by; from any thread."""
+    if task is None:
+        return None
+    for variables in _variables_of(task):
+        held = variables.get(_running)
+        if held is not None:
+            return held
+    return None
+
+
+def _variables_of(task: asyncio.Task[object]) -> list[Variables]:
+    if sys.version_info >= (3, 12):
+        return [task.get_context()]
+    return [found for found in gc.get_referents(task) if isinstance(found, Variables)]
+
+
+_running: ContextVar[Held | None] = ContextVar("running", default=None)

@@ -25,7 +25,7 @@ class Claim:
     The right to run one job, until another claim of it is made.
 
     attempts_spent: attempts that failed before. crashes: workers that this job was lost with.
-    due_ms: when it came due, Unix ms. body: None if it is gone. key: the id as Redis has it;
+    held_before: by this very worker, whose lease lapsed. due_ms: when it came due, Unix ms. body: None if it is gone. key: the id as Redis has it;
     `job_id` is the same for people, readable whatever its bytes.
     """
 
@@ -37,6 +37,7 @@ class Claim:
     crashes: int
     due_ms: float
     aborted: bool
+    held_before: bool = False
 
 
 class Claimer:
@@ -83,7 +84,8 @@ class Claimer:
                 token=token,
                 body=reply[at + 1],
                 attempts_spent=reply[at + 2],
-                crashes=reply[at + 3],
+                crashes=max(0, reply[at + 3]),
+                held_before=reply[at + 3] < 0,
                 due_ms=float(reply[at + 4]),
                 aborted=bool(reply[at + 5]),
             )

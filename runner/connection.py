@@ -20,7 +20,7 @@ from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import Job as ArqJob
 from arq.utils import timestamp_ms, to_ms, to_unix_ms
 from redis.asyncio import SSLConnection as AsyncSSLConnection
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 
 from runner import codec, keys
 from runner.arq_serializer import request_maker
@@ -250,12 +250,21 @@ def use(client: QueueClient) -> None:
 
 
 def blocking_twin(client: Redis) -> redis.Redis:
-    """A client for the same Redis that needs no event loop: for a thread that watches one."""
+    """
+    A client for the same Redis that needs no event loop: for a thread that watches one.
+
+    Raises:
+        ConnectionError: Behind sentinels, *client* has not connected yet.
+    """
     options = {
         name: value
         for name, value in client.connection_pool.connection_kwargs.items()
         if name in _TWIN_OPTIONS or name.startswith("ssl_")
     }
+    if isinstance(client.connection_pool, SentinelConnectionPool):
+        if client.connection_pool.master_address is None:
+            raise redis.ConnectionError("no master is known")
+        options["host"], options["port"] = client.connection_pool.master_address
     options["socket_timeout"] = options["socket_connect_timeout"] = _CONNECT_TIMEOUT_S
     kind: type[redis.connection.AbstractConnection] = redis.Connection
     if "path" in options:

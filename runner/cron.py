@@ -3,7 +3,8 @@ arq's cron jobs, enqueued once for each of their times however many workers run.
 
 arq guards a time by a job id that is forgotten a minute after the job ran, so that a slow peer
 may run it again. Here the last time enqueued is kept for each name (`arq:ticks`), and compared in
-the same atomic step that enqueues.
+the same atomic step that enqueues. What runs at the start runs once for all workers that start
+within a minute.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from arq.cron import CronJob
 
+from runner import keys
 from runner.arq_serializer import request_maker
 from runner.enqueue import new_job_id
 from runner.errors import ConfigurationError, EnqueueError
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from runner.worker import Worker
 
 _LONGEST_SLEEP_S = 60.0
+_ONE_START_S = 60
+"""Workers that start within this time are one fleet, which starts."""
+
 _STEP = timedelta(seconds=1)
 _NONE = timedelta()
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -91,7 +96,7 @@ class CronClock:
         """Enqueue what comes due not later than *until*, and find out when it comes due again."""
         for cron_job in self._worker.cron_jobs:
             if cron_job.next_run is None:
-                at_once = cron_job.run_at_startup
+                at_once = cron_job.run_at_startup and await self._is_first_to_start(cron_job)
                 cron_job.next_run = now if at_once else next_time(cron_job, now, self._zone)
             due = cron_job.next_run
             if due <= until:
@@ -99,6 +104,16 @@ class CronClock:
                 # After an outage the next time is one to come: the poller is who catches up.
                 past = max(due, now - timedelta(milliseconds=1))
                 cron_job.next_run = next_time(cron_job, past, self._zone)
+
+    async def _is_first_to_start(self, cron_job: CronJob) -> bool:
+        """In arq each worker of a fleet is, for each goes by its own clock."""
+        if not cron_job.unique:
+            return True
+        key = keys.STARTUP_PREFIX + (cron_job.job_id or cron_job.name)
+        pool, patience = self._worker.pool, self._worker.patience
+        return bool(
+            await patience.call(lambda: pool.set(key, self._worker.id, nx=True, ex=_ONE_START_S))
+        )
 
     async def _enqueue(self, cron_job: CronJob, due: datetime) -> None:
         tick_ms = round(due.timestamp() * 1000)

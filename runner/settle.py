@@ -82,13 +82,14 @@ class Settler:
         self._write: ResultWriter = _result
         if write_plain is not None:
             self._write = partial(_result_by_kind, write_plain)
+        self._redis = redis
         self._script = ScriptWire(redis, SETTLE)
         self._queue_key = queue_key
         self._queue = keys.queue_of(queue_key)
         self._patience = patience
         self._on_settled = on_settled
         self._waiting: list[Ended] = []
-        self._under_way = 0
+        self._under_way: list[Ended] = []
         self._arrived = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -96,7 +97,7 @@ class Settler:
     @property
     def pending(self) -> int:
         """Outcomes that Redis has not answered for yet."""
-        return len(self._waiting) + self._under_way
+        return len(self._waiting) + len(self._under_way)
 
     def put(self, ended: Ended) -> None:
         """Settle *ended* soon. Returns at once; `drained` waits."""
@@ -116,19 +117,41 @@ class Settler:
             while self._waiting:
                 batch = self._waiting[:_CHUNK]
                 del self._waiting[:_CHUNK]
-                self._under_way = len(batch)
+                self._under_way = batch
                 await self._settle(batch)
-                self._under_way = 0
+                self._under_way = []
             self._empty.set()
 
     async def close(self) -> None:
         """Close the connection."""
         await self._script.close()
 
+    def settle_from_outside(self, held: Sequence[Held]) -> int:
+        """
+        Without the event loop, from another thread: settle what is put, and give back the rest
+        of *held*; how many that were. A connection of its own is used, which blocks.
+
+        Raises:
+            RedisError: Redis did not take it; the leases lapse instead.
+        """
+        ended = [*self._under_way, *self._waiting]
+        over = {one.held for one in ended}
+        back = [one.claim for one in held if one not in over]
+        args: list[Any] = [self._queue, keys.BATCH_TTL_S]
+        for one in ended:
+            args += _fields(one, self._queue, self._write)
+        for claim in back:
+            args += ["release", claim.key, claim.token, 0, "", "", claim.attempts_spent, ""]
+        if ended or back:
+            with blocking_twin(self._redis) as redis:
+                redis.eval(SETTLE, 1, self._queue_key, *args)
+        return len(back)
+
     async def _settle(self, batch: list[Ended]) -> None:
         args: list[Any] = [self._queue, keys.BATCH_TTL_S]
         for ended in batch:
             args += _fields(ended, self._queue, self._write)
+        tokens = [ended.claim.token for ended in batch]
         sent_before = self._script.sent
         try:
             lost: list[int] = await self._patience.call(lambda: self._script(self._queue_key, args))
@@ -136,9 +159,13 @@ class Settler:
             await self._settle_one_by_one(batch, error)
             return
         # Redis may have settled all of them at the first of several tries, and nobody heard.
-        gone = set(lost) if self._script.sent == sent_before + 1 else set()
-        for position, ended in enumerate(batch, 1):
-            self._on_settled(ended, position not in gone)
+        heard_at_once = self._script.sent == sent_before + 1
+        gone = set(lost)
+        for position, (ended, token) in enumerate(zip(batch, tokens, strict=True), 1):
+            if position in gone and ended.claim.token != token:
+                self.put(ended)  # the lease had lapsed, and this worker claimed the job anew
+            else:
+                self._on_settled(ended, position not in gone or not heard_at_once)
 
     async def _settle_one_by_one(self, batch: list[Ended], error: ResponseError) -> None:
         """One job whose keys are not what they should be must not hold up the others."""
@@ -149,20 +176,6 @@ class Settler:
         job_id = batch[0].claim.job_id
         _log.error("cannot be settled, its lease will lapse", job_id=job_id, error=str(error))
         self._on_settled(batch[0], False)  # noqa: FBT003 -- as the callback has it
-
-
-def release_from_outside(redis: Redis, queue_key: str, claims: Sequence[Claim]) -> None:
-    """
-    Give *claims* back without the event loop, over a connection of its own that blocks.
-
-    Raises:
-        RedisError: Redis did not take it; the leases lapse instead.
-    """
-    args: list[Any] = [keys.queue_of(queue_key), keys.BATCH_TTL_S]
-    for claim in claims:
-        args += ["release", claim.key, claim.token, 0, "", "", claim.attempts_spent, ""]
-    if claims:
-        blocking_twin(redis).eval(SETTLE, 1, queue_key, *args)
 
 
 def _fields(ended: Ended, queue: str, write: ResultWriter) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from runner import keys
+from runner.admin import Admin, Found
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -45,15 +46,10 @@ async def trim_dead(
         beyond = await redis.zcard(dead) - max_jobs
         if beyond > 0:
             victims += await redis.zrange(dead, 0, min(beyond, _CHUNK) - 1)
+    admin = Admin(redis)
+    trimmed = 0
     for job_id in dict.fromkeys(victims):
-        name = job_id.decode()
-        async with redis.pipeline(transaction=True) as pipe:
-            pipe.zrem(dead, name)
-            pipe.hdel(keys.queue_key(queue) + keys.CRASHES_SUFFIX, name)
-            pipe.delete(
-                keys.JOB_PREFIX + name, keys.RETRY_PREFIX + name, keys.HISTORY_PREFIX + name
-            )
-            await pipe.execute()
-    if victims:
-        _log.info("dead jobs trimmed", queue=queue, jobs=len(victims))
-    return len(victims)
+        trimmed += await admin.delete_dead(queue, job_id) is Found.DEAD
+    if trimmed:
+        _log.info("dead jobs trimmed", queue=queue, jobs=trimmed)
+    return trimmed

@@ -35,7 +35,7 @@ from redis.exceptions import RedisError
 
 from runner import arq_log, connection, keys
 from runner.arq_serializer import body_reader, result_writer
-from runner.attempt import Attempts, Held
+from runner.attempt import Attempts, Held, held_by
 from runner.claim import Claim, Claimer
 from runner.cron import CronClock, IntervalCron
 from runner.enqueue import Enqueuer
@@ -48,8 +48,8 @@ from runner.outage import Patience, is_passing
 from runner.outcome import Done, Outcome, Released, Retrying
 from runner.presence import Presence, take_back_health
 from runner.registered import JobFunction
-from runner.settle import Ended, Settler, release_from_outside
-from runner.watchdog import Watchdog
+from runner.settle import Ended, Settler
+from runner.watchdog import Watched, watching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,9 +58,6 @@ _log = structlog.get_logger("runner.worker")
 
 _BURST_HORIZON_S = 15.0
 """A burst waits for jobs that come due this soon: a first retry does, after 10 seconds."""
-
-EXIT_BLOCKED = 70
-"""Exit status of a worker whose event loop was blocked past the limit."""
 
 _LONGEST_BLOCK_S = 5.0
 """Well below the time after which a client gives an answer up."""
@@ -193,9 +190,10 @@ class Worker(arq.worker.Worker):
         self._build_stages()
         for stage in (self._claimer, self._settler, self._leases, self.enqueuer):
             exits.push_async_callback(stage.close)
+        exits.push_async_callback(self.attempts.close)
         exits.push_async_callback(self.presence.leave)
         await self.presence.arrive()
-        self._watch_loop(exits)
+        exits.enter_context(watching(self.loop, self._watched()))
         self.ready.set()
 
     def _connect(self) -> None:
@@ -207,24 +205,27 @@ class Worker(arq.worker.Worker):
             if self.expires_extra_ms != arq.constants.expires_extra_ms:
                 self._pool.expires_extra_ms = self.expires_extra_ms
 
-    def _watch_loop(self, exits: contextlib.AsyncExitStack) -> None:
-        watchdog = Watchdog(
-            self.loop,
+    def _watched(self) -> Watched:
+        return Watched(
             warn_s=self.options.blocked_warn_s,
             limit_s=self.options.blocked_limit_s,
-            on_limit=self._give_up,
+            describe=self._describe_blocker,
+            give_up=self._give_up,
         )
-        watchdog.start()
-        exits.callback(watchdog.stop)
 
-    def _give_up(self, blocker: asyncio.Task[object] | None) -> None:
-        """In the watchdog's thread: give back all but the job that blocks, and end the process."""
-        innocent = [one.claim for one in list(self._held) if one.task is not blocker]
-        try:
-            release_from_outside(self.pool, self.queue_name, innocent)
-        finally:
-            _log.critical("worker gives up: its event loop is blocked", given_back=len(innocent))
-            os._exit(EXIT_BLOCKED)
+    def _describe_blocker(self, task: asyncio.Task[object] | None) -> dict[str, str]:
+        """In the watchdog's thread: which job of this worker holds the loop."""
+        held = held_by(task)
+        if held not in self._held or held is None or held.envelope is None:
+            return {}
+        return {"job": held.envelope.name, "job_id": held.claim.job_id}
+
+    def _give_up(self, task: asyncio.Task[object] | None) -> int:
+        """In the watchdog's thread: give back all but the job that blocks; it counts a crash."""
+        blocker = held_by(task)
+        return self._settler.settle_from_outside(
+            [held for held in list(self._held) if held is not blocker]
+        )
 
     def _build_stages(self) -> None:
         lease_s, patience = self.options.lease_s, self.patience
@@ -390,7 +391,7 @@ class Worker(arq.worker.Worker):
     # ------------------------------------------------------------------ one job
 
     def _start(self, claim: Claim) -> None:
-        if claim.job_id in self.tasks and self._goes_on_under(claim):
+        if claim.held_before and self._goes_on_under(claim):
             return
         held = Held(claim)
         self._held.add(held)
@@ -398,12 +399,10 @@ class Worker(arq.worker.Worker):
         held.task = self.tasks[claim.job_id] = self.loop.create_task(self._run(held))
 
     def _goes_on_under(self, claim: Claim) -> bool:
-        """A job whose lease lapsed while it runs here, and was claimed anew by this very worker."""
+        """Its lease lapsed while the job ran here, or its outcome was on the way to Redis."""
         for held in self._held:
-            if held.claim.key == claim.key and held.task is self.tasks.get(claim.job_id):
-                if held.why_stopped is Stop.LOST:
-                    return False
-                held.claim.token, held.claim.attempts_spent = claim.token, claim.attempts_spent
+            if held.claim.key == claim.key and held.why_stopped is not Stop.LOST:
+                held.claim.token = claim.token
                 return True
         return False
 
@@ -486,7 +485,11 @@ class Worker(arq.worker.Worker):
                 await self._renew()
 
     async def _renew(self) -> None:
-        held = {one.claim.key: one for one in self._held if one.why_stopped is not Stop.LOST}
+        held: dict[bytes, Held] = {}
+        for one in self._held:
+            # A retried job may run again here before its last outcome was answered for.
+            if one.why_stopped is not Stop.LOST and (one.claim.key not in held or one.is_running):
+                held[one.claim.key] = one
         if not held:
             return
         renewal = await self._leases.renew([one.claim for one in held.values()])
@@ -501,7 +504,7 @@ class Worker(arq.worker.Worker):
 
     def _stop(self, held: Held, why: Stop) -> bool:
         """Cancel the job, unless it is over or being cancelled; whether that was needed."""
-        if held.task is None or held.task.done() or held.why_stopped is not None:
+        if not held.is_running or held.why_stopped is not None:
             return False
         held.why_stopped = why
         held.task.cancel()

@@ -93,6 +93,15 @@ class Application:
         """Host and port for health pages."""
         return self.settings.health_host, self.settings.health_port
 
+    def check(self) -> None:
+        """
+        Read the configuration.
+
+        Raises:
+            SettingsError: It is wrong.
+        """
+        _ = self.settings
+
     def make_log_file(self) -> Path:
         """
         Make the state directory, and say where in it the log of `pipeline run` belongs.
@@ -162,6 +171,6 @@ async def _reach(client: QueueClient, url: str) -> None:
         await client.ping()
     except (RedisError, OSError) as error:
         raise SettingsError(
-            f"Redis at {location(url).shown}: {error}; start it, correct REDIS_URL, "
-            "or unset REDIS_URL for a private one"
+            f"Redis at {location(url).shown}: {str(error).rstrip('.')}; "
+            "start it, correct REDIS_URL, or unset REDIS_URL for a private one"
         ) from None

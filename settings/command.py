@@ -39,7 +39,15 @@ _COMMON = (
 """Taken before the command's name and after it: both are where people write them."""
 
 
-@click.group(epilog=_EPILOG)
+class _InOrder(click.Group):
+    """Lists its commands in the order in which a newcomer needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """Give them as they were added."""
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, epilog=_EPILOG)
 @click.version_option(version("channel-pipeline"), prog_name="pipeline")
 @click.pass_context
 def cli(context: click.Context) -> None:

@@ -24,12 +24,19 @@ EXIT_DEAD = 1
 """Exit status where a job died, or time was over before all were done."""
 
 
+_REFUSED_NAMED = 3
+
+
 class Host(Protocol):
     """The application, as this command sees it."""
 
     @property
     def queues(self) -> Sequence[str]:
         """Every queue there is."""
+        ...
+
+    def check(self) -> None:
+        """Raise what is wrong with the configuration."""
         ...
 
     def make_log_file(self) -> Path:
@@ -94,6 +101,7 @@ async def _run(
     from jobs.commands.run_summary import summarize
     from jobs.commands.source_list import find_sources
 
+    host.check()
     started = time.monotonic()
     sources = await find_sources(locations, console)
     channels = sources.channels()
@@ -120,8 +128,6 @@ def _nothing_to_do(sources: SourceList, *, as_json: bool) -> int:
 
     if as_json:
         click.echo(Summary.of_nothing(sources).as_json())
-    for error in sources.refused:
-        tell(str(error))
     if not sources.refused:
         tell("the sources tell of no channel: nothing to do")
     return EXIT_WRONG
@@ -144,6 +150,8 @@ def _tell_interrupted(work: ChannelRun, seconds: float) -> None:
 
 
 def _tell_unfinished(work: ChannelRun, summary: Summary, sources: SourceList) -> None:
+    from jobs.sources.location import shown
+
     if work.timed_out:
         tell(
             f"stopped after {work.timeout_s:g} s, {work.channels_done} of {len(work.channels)} "
@@ -154,5 +162,10 @@ def _tell_unfinished(work: ChannelRun, summary: Summary, sources: SourceList) ->
             f"job died: {job.job} in {job.queue}, channel {job.channel_id}: {job.error} "
             f"(job {job.job_id}); correct the cause and run again"
         )
-    for error in sources.refused:
-        tell(f"refused: {error}")
+    if sources.refused:
+        count = len(sources.refused)
+        names = ", ".join(shown(error.location) for error in sources.refused[:_REFUSED_NAMED])
+        tell(
+            f"{count} source{' was' if count == 1 else 's were'} refused, as told above: {names}"
+            f"{' …' if count > _REFUSED_NAMED else ''}"
+        )

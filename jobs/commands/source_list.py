@@ -86,14 +86,12 @@ def _told(finding: Finding) -> Iterator[Text]:
     from jobs.sources import Skipped, SourceError
 
     if isinstance(finding, SourceError):
-        yield Text.assemble(("✗ ", "red"), str(finding))
+        yield Text.assemble(("pipeline:", "red"), f" {finding}")
     elif isinstance(finding, Skipped):
         yield Text(f"– {shorter(finding.location)}: {finding.reason}", style="dim")
     else:
         where = shorter(finding.ref.location)
-        yield Text.assemble(
-            ("✓ ", "green"), (where.rstrip(":"), "bold"), f": {finding.describe()}"
-        )
+        yield Text.assemble(("✓ ", "green"), (where.rstrip(":"), "bold"), f": {finding.describe()}")
         for reject in finding.rejects[:_REJECTS_SHOWN]:
             line = "" if reject.line is None else f"line {reject.line} "
             yield Text(f"  {line}rejected: {reject.reason}", style="yellow")

@@ -36,27 +36,12 @@ def run_plainly(
 
     expected: the errors whose message is a line for people; asked for when one was raised.
     """
-    debug = "--debug" in arguments
     try:
         status = group.main(list(arguments), prog_name=_PROGRAM, standalone_mode=False)
-    except click.exceptions.Abort:
-        return EXIT_INTERRUPTED
-    except click.ClickException as error:
-        tell(_usage(error))
-        return EXIT_WRONG
-    except KeyboardInterrupt:
-        tell("interrupted")
-        return EXIT_INTERRUPTED
-    except Exception as error:  # noqa: BLE001 -- told below, whatever it is
-        if debug:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- told, whatever it is
+        if "--debug" in arguments and not isinstance(error, click.ClickException):
             traceback.print_exc()
-        if isinstance(error, BrokenPipeError):
-            # The reader of our output has gone; flushing the rest to it would fail again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return EXIT_WRONG
-        for line in _lines(error, expected()):
-            tell(line)
-        return EXIT_WRONG
+        return _tell_error(error, expected)
     return status if isinstance(status, int) else 0
 
 
@@ -73,6 +58,26 @@ def run_async(coroutine: Coroutine[Any, Any, R]) -> R:
 def tell(line: str) -> None:
     """Print *line* to standard error, after the program's name; line breaks in it are lost."""
     click.echo(f"{_PROGRAM}: {' '.join(line.split())}", err=True)
+
+
+def _tell_error(
+    error: BaseException, expected: Callable[[], tuple[type[BaseException], ...]]
+) -> int:
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+        case click.ClickException():
+            tell(_usage(error))
+        case KeyboardInterrupt() | click.exceptions.Abort():
+            tell("interrupted")
+            return EXIT_INTERRUPTED
+        case BrokenPipeError():
+            # The reader of our output has gone; flushing the rest to it would fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        case _:
+            for line in _lines(error, expected()):
+                tell(line)
+    return EXIT_WRONG
 
 
 def _usage(error: click.ClickException) -> str:

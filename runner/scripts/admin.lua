@@ -2,7 +2,7 @@
 --
 -- KEYS  1 the queue
 -- ARGV  1 action: 'run' (now, from wherever it waits, or out of the dead set with its attempts back),
---         'bury', 'delete', 'reschedule', 'abort'
+--         'bury', 'delete', 'trim' (delete, but only out of the dead set), 'reschedule', 'abort'
 --       2 job id, 3 the queue's name, 4 seconds that a batch outlives its last change,
 --       5 reschedule: due, Unix ms; bury: entry for the history; abort: the result; otherwise ''
 --       6 abort: ms that the result is kept; otherwise ''
@@ -102,7 +102,7 @@ elseif action == 'bury' and state == 'waiting' then
     redis.call('EXPIRE', 'arq:batch:' .. batch .. ':dead', batch_ttl)
     count(batch, 'dead', 1)
   end
-elseif action == 'delete' then
+elseif action == 'delete' or (action == 'trim' and state == 'dead') then
   if state == 'dead' then
     leave_dead(batch)
     redis.call('DEL', 'arq:result:' .. id)

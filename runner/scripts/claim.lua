@@ -5,7 +5,8 @@
 --       4 id of the worker, which its tokens begin with,
 --       then tokens of earlier claims of it whose answer never arrived
 -- Returns {now, next due (Unix ms, or -1 for none), then six fields a job:
---          id, body or false, attempts spent, crashes so far if its last holder was lost (else 0), due,
+--          id, body or false, attempts spent, crashes so far if its last holder was lost (else 0, and
+--          -1 if the worker that asks was its last holder), due,
 --          1 if somebody asked to abort it (else 0)}
 --
 -- Keeps: a job that is claimed is out of other workers' way until its lease ends, and comes due
@@ -79,7 +80,9 @@ if #ids > 0 then
   local parked = redis.call('EXISTS', queue .. ':unknown') == 1
   for i, id in ipairs(ids) do
     local crashes = 0
-    if owners[i] and string.sub(owners[i], 1, #own) ~= own then
+    if owners[i] and string.sub(owners[i], 1, #own) == own then
+      crashes = -1
+    elseif owners[i] then
       crashes = redis.call('HINCRBY', queue .. ':crashes', id, 1)
     end
     if spent[i] then

@@ -3,7 +3,8 @@
 -- KEYS  1 the queue
 -- ARGV  1 the queue's name, 2 seconds that a batch outlives its last change,
 --       then eight fields an outcome:
---       kind: 'done', 'retry', 'dead', 'release', 'abort' or 'fail' (over without success); job id; token of the claim;
+--       kind: 'done', 'retry', 'dead', 'release', 'abort', 'fail' (over without success), or 'offer' (not over: whoever
+--       claims it may have it, without a crash; until then it is the holder's to settle); job id; token of the claim;
 --       ms: retry and release: delay from now; otherwise how long the result is kept (-1 for ever, 0 not);
 --       result ('' for none); entry for the history, or the unknown name of a released job ('' for none);
 --       attempts now spent; batch ('' for none)
@@ -15,7 +16,7 @@ local running = queue .. ':running'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local lost, over, over_keys = {}, {}, {}
-local woken = false
+local ready = 0
 
 local ids, owners = {}, {}
 for at = 3, #ARGV, 8 do
@@ -53,8 +54,12 @@ for i, id in ipairs(ids) do
   local at = 3 + (i - 1) * 8
   local kind, token, ms, result = ARGV[at], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local entry, spent, batch = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
-  if owners[i] ~= token or settled[id] then
+  if (owners[i] ~= token and owners[i] ~= token .. '|offered') or settled[id] then
     lost[#lost + 1] = i
+  elseif kind == 'offer' then
+    back(id, 0)
+    redis.call('HSET', running, id, token .. '|offered')
+    ready = ready + 1
   else
     settled[id] = true
     if kind == 'done' or kind == 'abort' or kind == 'fail' then
@@ -94,7 +99,7 @@ for i, id in ipairs(ids) do
       if spent ~= '0' then
         redis.call('ZADD', queue .. ':retrying', string.format('%.4f', now + tonumber(ms)), id)
       end
-      woken = woken or ms == '0'
+      ready = ready + (ms == '0' and 1 or 0)
     end
   end
 end
@@ -106,8 +111,12 @@ if #over > 0 then
   redis.call('ZREM', 'arq:abort', unpack(over))
   redis.call('HDEL', queue .. ':crashes', unpack(over))
 end
-if woken then
-  redis.call('LPUSH', queue .. ':wake', '1')
+if ready > 0 then
+  local tokens = {}
+  for i = 1, math.min(ready, 64) do
+    tokens[i] = '1'
+  end
+  redis.call('LPUSH', queue .. ':wake', unpack(tokens))
   redis.call('LTRIM', queue .. ':wake', 0, 63)
 end
 return lost

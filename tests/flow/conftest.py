@@ -9,10 +9,12 @@ import pytest
 import uvloop
 
 from runner import QueueClient, connect, disconnect
+from tests.pipeline_command import Commands
 from tests.switchboard import Switchboard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
 
 
 def pytest_asyncio_loop_factories(
@@ -39,3 +41,9 @@ async def board() -> AsyncIterator[Switchboard]:
     """Give a switchboard that the test's processes call."""
     async with Switchboard().open() as board:
         yield board
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    """Give the installed commands, in an empty folder that is also their home."""
+    return Commands(tmp_path)

@@ -123,7 +123,7 @@ async def test_stock_client_sees_each_status(redis_url: str, stock: ArqRedis) ->
 
 async def test_stock_client_reads_what_waits(redis: QueueClient, stock: ArqRedis) -> None:
     """`Job.info()` and `queued_jobs()` read the jobs that our client enqueued."""
-    at = datetime.now(UTC) + timedelta(hours=1)
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
     handle = await add.options(at=at, job_id="mine").enqueue(a=1)
     assert await redis.enqueue_job("add", 2, _queue_name=QUEUE) is not None
 

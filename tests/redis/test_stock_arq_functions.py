@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from arq.cron import cron
 from arq.jobs import DeserializationError
 from arq.worker import FailedJobs, JobExecutionFailed, Retry, RetryJob
 
@@ -412,3 +414,62 @@ async def test_unknown_function_waits_for_a_worker_that_knows_it(
         async with plain(redis_url, named("new", work)):
             assert await handle.result(timeout=5, poll_delay=0.01) == "done"
     assert "function 'new' not found: left in its queue" in caplog.text
+
+
+async def test_cancelling_the_workers_task_gives_its_jobs_back(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Who runs `async_run()` in a task of his own may cancel it: no job is left under a lease."""
+    started = asyncio.Event()
+
+    async def hang(_ctx: dict[Any, Any]) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    one = await start(plain_worker(redis_url, named("hang", hang)))
+    handle = await _enqueue(redis, "hang")
+    await soon(started.wait())
+    assert one.main_task is not None
+    one.main_task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await soon(one.main_task)
+    await one.close()
+
+    assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
+    assert not await redis.exists(f"arq:in-progress:{handle.job_id}", f"arq:retry:{handle.job_id}")
+    assert await redis.zcount(QUEUE, "-inf", time.time() * 1000) == 1
+
+
+async def test_cron_job_at_startup_runs_once_in_the_fleet(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Stock arq runs it on each worker that starts (fault 23)."""
+    runs: list[str] = []
+
+    async def begin(ctx: dict[Any, Any]) -> None:
+        runs.append(ctx["job_id"])
+
+    coroutine: Any = begin
+    for _ in range(3):
+        jobs = [cron(coroutine, hour=1, run_at_startup=True)]
+        one = plain_worker(redis_url, cron_jobs=jobs, burst=True)
+        await one.async_run()
+        await one.close()
+    assert len(runs) == 1
+    assert await redis.zcard(QUEUE) == 0
+
+
+async def test_cron_job_retries_when_it_asks_to(redis_url: str) -> None:
+    """After its own delay: stock arq keeps the tick locked for a minute first (fault 24)."""
+    tries: list[int] = []
+
+    async def begin(ctx: dict[Any, Any]) -> None:
+        tries.append(ctx["job_try"])
+        if len(tries) == 1:
+            raise Retry(defer=0.05)
+
+    coroutine: Any = begin
+    jobs = [cron(coroutine, hour=1, run_at_startup=True, max_tries=2)]
+    async with plain(redis_url, cron_jobs=jobs) as one:
+        await eventually(lambda: _ended(one))
+    assert tries == [1, 2]
