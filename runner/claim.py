@@ -6,17 +6,21 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runner.keys import UNKNOWN_SUFFIX
 from runner.scripts import CLAIM
 from runner.wire import ScriptWire
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterable
 
     from redis.asyncio import Redis
 
     from runner.outage import Patience
 
 _FIELDS = 6
+_PAGE = 200
+_LOOK_EVERY_S = 1.0
 
 
 @dataclass(slots=True)
@@ -52,8 +56,11 @@ class Claimer:
         lease_s: float,
         patience: Patience,
         stopping: asyncio.Event,
+        known: Iterable[str] = (),
     ) -> None:
+        """*known*: names of the jobs that the worker knows; None of them has to rest."""
         self._script = ScriptWire(redis, CLAIM)
+        self._resting = _Resting(redis, queue_key, known)
         self._stopping = stopping
         self._queue_key = queue_key
         self._worker_id = worker_id
@@ -102,8 +109,12 @@ class Claimer:
         token = f"{self._worker_id}:{self._claims}"
         args: list[str | int | float | bytes]
         args = [limit, self._lease_ms, token, self._worker_id, *self._still_unanswered()]
+        again = [*args, token]
+        if resting := await self._resting.known_here(limit):
+            args += ["", *resting]
+            again += ["", *resting]
         try:
-            reply: list[Any] = await self._script(self._queue_key, args, again=[*args, token])
+            reply: list[Any] = await self._script(self._queue_key, args, again=again)
         except BaseException:
             self._unanswered[token] = time.monotonic() + self._lease_ms / 1000
             raise
@@ -126,3 +137,25 @@ class Claimer:
     async def close(self) -> None:
         """Close the connection."""
         await self._script.close()
+
+
+class _Resting:
+    """Jobs that rest because a worker of other code, older or newer, did not know their names."""
+
+    def __init__(self, redis: Redis, queue_key: str, known: Iterable[str]) -> None:
+        self._redis = redis
+        self._key = queue_key + UNKNOWN_SUFFIX
+        self._known = frozenset(name.encode() for name in known)
+        self._cursor = 0
+        self._not_before = 0.0
+
+    async def known_here(self, limit: int) -> list[bytes]:
+        """At most *limit* of those whose names are known here; looks about once a second."""
+        now = time.monotonic()
+        if now < self._not_before:
+            return []
+        self._cursor, names = await self._redis.hscan(self._key, self._cursor, count=_PAGE)
+        found = [job_id for job_id, name in names.items() if name in self._known][:limit]
+        # Where there are some, there are more.
+        self._not_before = 0.0 if found else now + _LOOK_EVERY_S
+        return found

@@ -126,10 +126,23 @@ class Settler:
         """Close the connection."""
         await self._script.close()
 
+    async def offer(self, claims: Sequence[Claim]) -> None:
+        """
+        Let whoever claims them have jobs that still run here, uncharged; or else settle them here.
+
+        Raises:
+            RedisError: Redis did not take it; nothing is changed.
+        """
+        args: list[Any] = [self._queue, keys.BATCH_TTL_S]
+        for claim in claims:
+            args += ["offer", claim.key, claim.token, 0, "", "", claim.attempts_spent, ""]
+        await self._redis.eval(SETTLE, 1, self._queue_key, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
+
     def settle_from_outside(self, held: Sequence[Held]) -> int:
         """
-        Without the event loop, from another thread: settle what is put, and give back the rest
-        of *held*; how many that were. A connection of its own is used, which blocks.
+        Settle what is put, and give back the rest of *held*; how many that were.
+
+        For another thread than the event loop's: over a connection of its own, which blocks.
 
         Raises:
             RedisError: Redis did not take it; the leases lapse instead.

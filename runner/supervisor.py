@@ -5,7 +5,8 @@ The supervisor
 1. starts N children, each the same command as a worker of its own;
 2. starts a child that died again, after a pause that doubles with each early death;
 3. replaces a child that has grown beyond the memory limit;
-4. on SIGHUP replaces every child, one after the other, for new code or settings;
+4. on SIGHUP replaces every child, one after the other, for new code or settings, and leaves
+   the rest as they are when a new one does not come up;
 5. on SIGINT or SIGTERM stops them with grace, on a second signal at once, and kills what stays.
 
 A replacement is ready before its predecessor is told to stop, so capacity is never lost. Each
@@ -33,10 +34,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("runner.supervisor")
 
-_FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _LONG_LIFE_S = 60.0
-_MEMORY_CHECK_S = 5.0
 _READY = b"R"
 
 
@@ -46,6 +45,7 @@ class _Child:
     line: socket.socket
     started: float = field(default_factory=time.monotonic)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     leaving: bool = False
 
     @property
@@ -63,8 +63,11 @@ class Supervisor:
     Runs *processes* children of *command*, which gets `--supervised FD` appended.
 
     memory_limit_mb: MiB of resident memory past which a child is replaced; None for no limit.
+    memory_check_s: how often that is looked at.
     ready_within_s: how long a child may take to start before it counts as failed.
-    stop_within_s: how long children may take to stop before they are killed.
+    stop_within_s: how long children may take to stop before they are killed: longer than their
+        grace time.
+    first_pause_s: after a first early death; it doubles with each further one.
     """
 
     def __init__(
@@ -73,39 +76,44 @@ class Supervisor:
         *,
         processes: int,
         memory_limit_mb: int | None = None,
+        memory_check_s: float = 5.0,
         ready_within_s: float = 60.0,
         stop_within_s: float = 60.0,
+        first_pause_s: float = 0.5,
     ) -> None:
         self._command = command
         self._processes = processes
         self._memory_limit = None if memory_limit_mb is None else memory_limit_mb * 1024 * 1024
+        self._memory_check_s = memory_check_s
         self._ready_within_s = ready_within_s
         self._stop_within_s = stop_within_s
+        self._first_pause_s = first_pause_s
         self._children: set[_Child] = set()
         self._early_deaths = 0
         self._not_before = 0.0
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._roll_asked = asyncio.Event()
+        self._replacing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rolling = asyncio.Lock()
 
     async def run(self) -> None:
         """Keep the children alive until told to stop, and until the last has stopped."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._replace_all()))
-        memory = asyncio.create_task(self._watch_memory(), name="memory")
+        loop.add_signal_handler(signal.SIGHUP, self._roll_asked.set)
+        beside = [loop.create_task(part) for part in (self._watch_memory(), self._roll())]
         try:
             while not self._stopping.is_set():
                 await self._start_missing()
                 await self._change()
             await self._see_off()
         finally:
-            memory.cancel()
-            for task in self._tasks:
+            ending = [*beside, *self._tasks]
+            for task in ending:
                 task.cancel()
-            await asyncio.gather(memory, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*ending, return_exceptions=True)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
@@ -131,7 +139,8 @@ class Supervisor:
     def _pause_s(self) -> float:
         return self._not_before - time.monotonic()
 
-    async def _start(self) -> _Child:
+    async def _start(self) -> _Child | None:
+        """One more child; None if the system gives no process for it."""
         ours, theirs = socket.socketpair()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -142,6 +151,11 @@ class Supervisor:
                 # A terminal's Ctrl-C reaches the whole group: the children would hear it twice.
                 start_new_session=True,
             )
+        except OSError as error:
+            ours.close()
+            pause_s = self._pause_after_death(0.0)
+            _log.error("worker process cannot be started", error=str(error), next_in_s=pause_s)  # noqa: TRY400 -- the message says it all
+            return None
         finally:
             theirs.close()
         ours.settimeout(0)
@@ -149,6 +163,10 @@ class Supervisor:
         self._children.add(child)
         self._spawn(self._hear_ready(child))
         self._spawn(self._hear_end(child))
+        _log.info("worker process started", pid=process.pid)
+        if self._stopping.is_set():
+            # Those that were there have been told before this one was.
+            _signal(child, signal.SIGTERM)
         return child
 
     async def _hear_ready(self, child: _Child) -> None:
@@ -160,30 +178,34 @@ class Supervisor:
         code = await child.process.wait()
         self._children.discard(child)
         child.line.close()
-        lived_s = time.monotonic() - child.started
+        child.ended.set()
         if not child.leaving and not self._stopping.is_set():
-            self._early_deaths = 0 if lived_s > _LONG_LIFE_S else self._early_deaths + 1
-            pause_s = 0.0
-            if self._early_deaths:
-                # Capped before the power: a float holds no 2 ** 2000.
-                pause_s = min(
-                    _LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._early_deaths - 1, 9)
-                )
-            self._not_before = time.monotonic() + pause_s
+            lived_s = time.monotonic() - child.started
             _log.error(
                 "worker process died",
                 pid=child.process.pid,
                 exit_code=code,
                 lived_s=round(lived_s, 1),
-                starts_again_in_s=pause_s,
+                next_in_s=self._pause_after_death(lived_s),
             )
         self._changed.set()
+
+    def _pause_after_death(self, lived_s: float) -> float:
+        """Seconds until the next start; none after a long life."""
+        self._early_deaths = 0 if lived_s > _LONG_LIFE_S else self._early_deaths + 1
+        pause_s = 0.0
+        if self._early_deaths:
+            # Capped before the power: a float holds no 2 ** 2000.
+            pause_s = self._first_pause_s * 2 ** min(self._early_deaths - 1, 9)
+        pause_s = min(_LONGEST_PAUSE_S, pause_s)
+        self._not_before = time.monotonic() + pause_s
+        return pause_s
 
     # ------------------------------------------------------------------ replacing
 
     async def _watch_memory(self) -> None:
         while self._memory_limit is not None:
-            await asyncio.sleep(_MEMORY_CHECK_S)
+            await asyncio.sleep(self._memory_check_s)
             for child in self._staying():
                 used = child.memory_bytes
                 if used > self._memory_limit:
@@ -195,39 +217,57 @@ class Supervisor:
                     )
                     await self._replace(child)
 
-    async def _replace_all(self) -> None:
-        _log.info("replacing every worker process", processes=len(self._staying()))
-        for child in self._staying():
-            await self._replace(child)
+    async def _roll(self) -> None:
+        """Replace all that are there when it is asked for; asked for meanwhile, once more."""
+        while True:
+            await self._roll_asked.wait()
+            self._roll_asked.clear()
+            old = self._staying()
+            _log.info("replacing every worker process", processes=len(old))
+            for child in old:
+                if not await self._replace(child):
+                    _log.error("the worker processes that are left stay as they are")
+                    break
+            else:
+                _log.info("every worker process is replaced", processes=len(old))
 
-    async def _replace(self, child: _Child) -> None:
+    async def _replace(self, child: _Child) -> bool:
         """A successor first; without one that comes up, the old child stays."""
-        async with self._rolling:
-            if self._stopping.is_set() or child not in self._children:
-                return
+        async with self._replacing:
+            if self._stopping.is_set() or child.leaving or child.ended.is_set():
+                return True
             successor = await self._start()
-            ready = asyncio.ensure_future(successor.ready.wait())
-            ended = asyncio.ensure_future(successor.process.wait())
-            try:
-                await asyncio.wait(
-                    {ready, ended},
-                    timeout=self._ready_within_s,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-            finally:
-                ready.cancel()
-                ended.cancel()
-            if not successor.ready.is_set():
+            if successor is None or not await self._comes_up(successor):
                 _log.error(
                     "successor did not come up, the old worker process stays",
                     pid=child.process.pid,
-                    successor=successor.process.pid,
                 )
-                successor.leaving = True
-                _signal(successor, signal.SIGKILL)
-                return
+                return False
             child.leaving = True
             _signal(child, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._stop_within_s):
+                    await child.ended.wait()
+            self._kill(child)
+            return True
+
+    async def _comes_up(self, successor: _Child) -> bool:
+        ready = asyncio.ensure_future(successor.ready.wait())
+        ended = asyncio.ensure_future(successor.ended.wait())
+        try:
+            await asyncio.wait(
+                {ready, ended},
+                timeout=self._ready_within_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            ready.cancel()
+            ended.cancel()
+        if successor.ready.is_set() and not successor.ended.is_set():
+            return True
+        successor.leaving = True
+        _signal(successor, signal.SIGKILL)
+        return False
 
     # ------------------------------------------------------------------ stopping
 
@@ -246,9 +286,13 @@ class Supervisor:
                     self._changed.clear()
         except TimeoutError:
             for child in list(self._children):
-                _log.error("worker process did not stop, killed", pid=child.process.pid)
-                _signal(child, signal.SIGKILL)
-            await asyncio.gather(*(child.process.wait() for child in list(self._children)))
+                self._kill(child)
+            await asyncio.gather(*(child.ended.wait() for child in list(self._children)))
+
+    def _kill(self, child: _Child) -> None:
+        if not child.ended.is_set():
+            _log.error("worker process did not stop, killed", pid=child.process.pid)
+            _signal(child, signal.SIGKILL)
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -122,9 +122,7 @@ class Watchdog:
         known: dict[str, str] = {}
         for watched in self._watched:
             known.update(watched.describe(task))
-        _log.warning(
-            "event loop blocked", blocked_s=_since(asked), **known, stack=self._stack()
-        )
+        _log.warning("event loop blocked", blocked_s=_since(asked), **known, stack=self._stack())
         # Counted from now: a process that was stopped as a whole finds much time gone by.
         if not self._answered.wait(more_s) and self._watched:
             self._give_up(asked)
@@ -139,7 +137,7 @@ class Watchdog:
             try:
                 given_back += watched.give_up(task)
             except Exception as error:  # noqa: BLE001 -- the others' jobs are to go back all the same
-                _log.error(  # noqa: TRY400 -- the loop's stack is the one that matters
+                _log.error(
                     "jobs cannot be given back, their leases will lapse",
                     error=f"{type(error).__name__}: {error}",
                 )

@@ -59,6 +59,9 @@ _log = structlog.get_logger("runner.worker")
 _BURST_HORIZON_S = 15.0
 """A burst waits for jobs that come due this soon: a first retry does, after 10 seconds."""
 
+_OFFER_WITHIN_S = 1.0
+"""Redis away: the jobs are cancelled all the same."""
+
 _LONGEST_BLOCK_S = 5.0
 """Well below the time after which a client gives an answer up."""
 
@@ -216,7 +219,7 @@ class Worker(arq.worker.Worker):
     def _describe_blocker(self, task: asyncio.Task[object] | None) -> dict[str, str]:
         """In the watchdog's thread: which job of this worker holds the loop."""
         held = held_by(task)
-        if held not in self._held or held is None or held.envelope is None:
+        if held is None or held.envelope is None or held not in self._held:
             return {}
         return {"job": held.envelope.name, "job_id": held.claim.job_id}
 
@@ -248,6 +251,7 @@ class Worker(arq.worker.Worker):
             lease_s=lease_s,
             patience=patience,
             stopping=self.stopping,
+            known=self.attempts.names,
         )
         self._settler = Settler(
             self.pool,
@@ -504,7 +508,7 @@ class Worker(arq.worker.Worker):
 
     def _stop(self, held: Held, why: Stop) -> bool:
         """Cancel the job, unless it is over or being cancelled; whether that was needed."""
-        if not held.is_running or held.why_stopped is not None:
+        if held.task is None or held.task.done() or held.why_stopped is not None:
             return False
         held.why_stopped = why
         held.task.cancel()
@@ -522,12 +526,13 @@ class Worker(arq.worker.Worker):
         self._called.set()
 
     async def _finish_running(self) -> None:
-        """Let jobs finish within the grace time, then give back those that have not."""
+        """Let jobs finish within the grace time, give back those that have not, and cancel them."""
         if self.burst:
             await self._wait_for_running(None, unless=self.stopping)
         await self._wait_for_running(self.options.grace_s, unless=self._at_once)
         if self._stop_signal and self.speaks_arq:
             arq_log.tell_stop(self, self._stop_signal, waited=True)
+        await self._offer_running()
         for held in list(self._held):
             self._stop(held, Stop.RELEASE)
         await self._wait_for_running(self.options.cancel_wait_s, unless=asyncio.Event())
@@ -536,6 +541,23 @@ class Worker(arq.worker.Worker):
                 name = held.envelope.name if held.envelope else "?"
                 _log.error("job ignored its cancellation", job_id=held.claim.job_id, job=name)
                 self._hand_in(held, Released())
+
+    async def _offer_running(self) -> None:
+        """Before they are cancelled: if this process is killed meanwhile, they run at once."""
+        running = [
+            held.claim
+            for held in self._held
+            if held.task is not None and not held.task.done() and self._comes_back(held)
+        ]
+        if running:
+            with contextlib.suppress(TimeoutError, RedisError, OSError):
+                async with asyncio.timeout(_OFFER_WITHIN_S):
+                    await self._settler.offer(running)
+
+    def _comes_back(self, held: Held) -> bool:
+        """Cancelled by a stop, it is to run again; arq's `retry_jobs` says no for its functions."""
+        is_ours = held.policy is None or held.policy.plain is None
+        return held.why_stopped is None and (is_ours or self.retry_jobs)
 
     async def _wait_for_running(self, longest_s: float | None, *, unless: asyncio.Event) -> None:
         running = {held.task for held in self._held if held.task and not held.task.done()}

@@ -3,7 +3,8 @@
 -- KEYS  1 the queue
 -- ARGV  1 most jobs to take, 2 lease in ms, 3 token of this claim (never used before),
 --       4 id of the worker, which its tokens begin with,
---       then tokens of earlier claims of it whose answer never arrived
+--       then tokens of earlier claims of it whose answer never arrived,
+--       then '' and ids that rest because their name was unknown elsewhere: they are taken first
 -- Returns {now, next due (Unix ms, or -1 for none), then six fields a job:
 --          id, body or false, attempts spent, crashes so far if its last holder was lost (else 0, and
 --          -1 if the worker that asks was its last holder), due,
@@ -12,17 +13,21 @@
 -- Keeps: a job that is claimed is out of other workers' way until its lease ends, and comes due
 -- again by itself; what is due and yet in progress is passed over, however much of it stands at the
 -- head: a stock arq worker holds it, or a stock arq client rewrote its time; a lapsed lease counts as
--- a crash, never as an attempt, unless its worker is the one that asks; a claim whose answer was lost
--- gives its jobs back without a crash.
+-- a crash, never as an attempt, unless its worker is the one that asks, or has offered the job; a claim
+-- whose answer was lost gives its jobs back without a crash.
 local queue, limit, lease, token = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local own = ARGV[4] .. ':'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local now_text = string.format('%.4f', now)
 local running = queue .. ':running'
-if #ARGV > 4 then
+local resting_from = 5
+while ARGV[resting_from] and ARGV[resting_from] ~= '' do
+  resting_from = resting_from + 1
+end
+if resting_from > 5 then
   local unanswered = {}
-  for i = 5, #ARGV do
+  for i = 5, resting_from - 1 do
     unanswered[ARGV[i]] = true
   end
   local held = redis.call('HGETALL', running)
@@ -37,7 +42,15 @@ end
 if redis.call('EXISTS', queue .. ':paused') == 1 then
   return { now_text, '-1' }
 end
-local ids, owners, scores = {}, {}, {}
+local ids, owners, scores, taken = {}, {}, {}, {}
+for i = resting_from + 1, #ARGV do
+  local id = ARGV[i]
+  local due = #ids < limit and redis.call('HDEL', queue .. ':unknown', id) == 1 and redis.call('ZSCORE', queue, id)
+  if due and redis.call('EXISTS', 'arq:in-progress:' .. id) == 0 then
+    ids[#ids + 1], owners[#ids + 1], scores[#ids + 1] = id, false, tonumber(due) < now and due or now_text
+    taken[id] = true
+  end
+end
 local offset, exhausted = 0, false
 while #ids < limit and not exhausted do
   local due = redis.call('ZRANGEBYSCORE', queue, '-inf', now_text, 'WITHSCORES', 'LIMIT', offset, limit)
@@ -53,7 +66,7 @@ while #ids < limit and not exhausted do
     local known = redis.call('HMGET', running, unpack(names))
     local held = redis.call('MGET', unpack(held_keys))
     for i = 1, found do
-      if #ids < limit and not held[i] then
+      if #ids < limit and not held[i] and not taken[names[i]] then
         ids[#ids + 1], owners[#ids + 1], scores[#ids + 1] = names[i], known[i], due[2 * i]
       end
     end
@@ -82,7 +95,7 @@ if #ids > 0 then
     local crashes = 0
     if owners[i] and string.sub(owners[i], 1, #own) == own then
       crashes = -1
-    elseif owners[i] then
+    elseif owners[i] and string.sub(owners[i], -8) ~= '|offered' then
       crashes = redis.call('HINCRBY', queue .. ':crashes', id, 1)
     end
     if spent[i] then

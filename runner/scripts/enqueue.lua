@@ -50,7 +50,8 @@ for at = 4, #ARGV, 10 do
     replies[#replies + 1] = 0
   else
     -- Jobs of one call keep their order: a score of today resolves a quarter of a microsecond.
-    local score = now + #replies * 0.00025
+    -- By arq's clock of whole milliseconds a fraction would lie in the future: "deferred".
+    local score = mode == 'arq' and math.floor(now) or now + #replies * 0.00025
     if due ~= '' then
       score = tonumber(due)
     elseif delay ~= '' then

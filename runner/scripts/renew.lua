@@ -12,10 +12,19 @@ local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local until_ms = string.format('%.0f', now + lease + 2)
 local aborting = redis.call('EXISTS', 'arq:abort') == 1
 local lost, aborted = {}, {}
+
+local function worker_of(token)
+  return string.match(token, '^(.*):')
+end
+
 for at = 2, #ARGV, 2 do
   local id, token = ARGV[at], ARGV[at + 1]
-  if redis.call('HGET', running, id) ~= token then
-    lost[#lost + 1] = id
+  local owner = redis.call('HGET', running, id)
+  if owner ~= token then
+    -- This very worker may have claimed it anew, and will hear of that in a moment.
+    if not owner or worker_of(owner) ~= worker_of(token) then
+      lost[#lost + 1] = id
+    end
   else
     redis.call('ZADD', queue, 'XX', until_ms, id)
     redis.call('SET', 'arq:in-progress:' .. id, token, 'PX', lease)

@@ -1,0 +1,204 @@
+"""`pipeline run`: channels go in, reports come out, through all four queues."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.pipeline_command import Commands
+
+pytestmark = pytest.mark.timeout(240)
+
+COUNTS = {
+    "channels",
+    "items",
+    "snapshots",
+    "analyses",
+    "charts",
+    "recommendations",
+    "notifications",
+    "retries",
+    "dead",
+    "rejected_rows",
+}
+MANY = 30
+
+# A dead worker's jobs run again within one lease: short, so that nobody waits for it here.
+SHORT_LEASE = {"RUNNER__LEASE_S": "6", "RUNNER__HEARTBEAT_S": "1", "RUNNER__BLOCKED_LIMIT_S": "6"}
+
+
+@pytest.fixture
+def daily_csv(commands: Commands) -> str:
+    """Daily counters of so many channels that a run takes a moment."""
+    rows = ["date_utc,channel_id,channel_title,subscribers,views,videos"]
+    for channel in range(MANY):
+        for day in range(1, 21):
+            counters = f"{1000 + day},{50_000 + 300 * day + channel},{40 + day // 7}"
+            rows.append(f"2026-01-{day:02},UC{channel:022},Channel {channel},{counters}")
+    path = commands.folder / "daily.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return str(path)
+
+
+def test_run_samples_twice_gives_the_same_counts(commands: Commands) -> None:
+    """From an empty folder to reports; run again, it finds everything and duplicates nothing."""
+    first = commands.run("pipeline", "run", "samples:", "--json")
+    again = commands.run("pipeline", "run", "samples:", "--json")
+
+    assert (first.status, again.status) == (0, 0), first.err + again.err
+    document = first.document
+    assert set(document) >= COUNTS | {"seconds", "per_channel"}
+    assert document["channels"] == document["analyses"] == document["notifications"] == 3
+    assert min(document[name] for name in ("items", "snapshots", "charts")) > 0
+    assert (document["retries"], document["dead"], document["rejected_rows"]) == (0, 0, 0)
+    assert document["snapshots"] == document["channel_snapshots"] + document["item_snapshots"]
+    assert _without_time(again.document) == _without_time(document)
+    for channel in document["per_channel"]:
+        assert set(channel) >= (COUNTS - {"channels"}) | {"id", "title", "report"}
+        assert channel["generated"]
+        page = Path(channel["report"]).read_text()
+        assert channel["title"] in page
+        assert "generated" in page
+    for name in COUNTS - {"channels"}:
+        assert document[name] == sum(channel[name] for channel in document["per_channel"])
+
+
+def test_run_tells_sources_and_summary(commands: Commands) -> None:
+    """A person sees what each source is, plain progress, a table, and where the reports are."""
+    ended = commands.run("pipeline", "run", "samples:")
+
+    assert ended.status == 0, ended.err
+    assert "samples: generated samples, 3 channels" in ended.err
+    assert "\x1b" not in ended.out + ended.err
+    rows = dict(line.split()[:2] for line in ended.out.splitlines() if len(line.split()) >= 2)
+    assert {"Channels", "Items", "Analyses", "Charts", "Retries", "Seconds"} <= set(rows)
+    assert rows["Channels"] == "3"
+    reports = [line.strip() for line in ended.out.splitlines() if line.endswith("report.html")]
+    assert len(reports) == 3
+    assert all((commands.folder / report).is_file() for report in reports)
+
+
+def test_run_leaves_its_log_in_the_state_directory(commands: Commands) -> None:
+    """Every line of a job carries job id, name, queue and attempt; the screen shows none."""
+    ended = commands.run("pipeline", "run", "samples:video")
+
+    log = commands.folder / ".pipeline" / "logs" / "run.log"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    of_jobs = [line for line in lines if line["event"] == "job done"]
+    assert {line["queue"] for line in of_jobs} == {
+        "default",
+        "analytics",
+        "recommendations",
+        "notifications",
+    }
+    assert all({"job_id", "job_name", "queue", "attempt"} <= set(line) for line in of_jobs)
+    assert "job done" not in ended.err
+
+
+def test_run_on_the_users_redis(commands: Commands, redis_url: str) -> None:
+    """With `REDIS_URL` no private Redis is started."""
+    ended = commands.run("pipeline", "run", "samples:podcast", "--json", REDIS_URL=redis_url)
+
+    assert ended.status == 0, ended.err
+    assert ended.document["channels"] == 1
+    assert not (commands.folder / ".pipeline" / "redis").exists()
+
+
+def test_interrupted_run_goes_on_when_run_again(commands: Commands, daily_csv: str) -> None:
+    """Ctrl-C stops with grace and says so; the next run ends with every channel, once."""
+    with commands.running("pipeline", "run", daily_csv) as running:
+        running.until("s: 0 of")
+        ended = running.end(signal.SIGINT)
+
+    assert ended.status == 130
+    assert any(
+        "interrupted" in line and "run the same command again" in line for line in ended.told
+    )
+    assert "Traceback" not in ended.err
+
+    again = commands.run("pipeline", "run", daily_csv, "--json")
+    assert again.status == 0, again.err
+    _assert_all_there(again.document)
+
+
+def test_killed_run_goes_on_when_run_again(commands: Commands, daily_csv: str) -> None:
+    """What was queued or half done when the process was killed is done by the next run."""
+    with commands.running("pipeline", "run", daily_csv, **SHORT_LEASE) as running:
+        running.until("s: 0 of")
+        running.end(signal.SIGKILL)
+
+    again = commands.run("pipeline", "run", daily_csv, "--json", **SHORT_LEASE)
+    assert again.status == 0, again.err
+    _assert_all_there(again.document)
+
+
+def test_timeout_stops_and_says_so(commands: Commands, daily_csv: str) -> None:
+    """A run that takes too long ends with status 1 and one line."""
+    ended = commands.run("pipeline", "run", daily_csv, "--timeout", "1.5")
+
+    assert ended.status == 1
+    assert any("stopped after 1.5 s" in line for line in ended.told)
+
+
+def test_dead_job_is_told_with_its_channel(commands: Commands) -> None:
+    """A job that died is listed: queue, job, channel, error; the exit status is 1."""
+    state = commands.folder / ".pipeline"
+    state.mkdir()
+    (state / "reports").write_text("a file where a folder should be")
+
+    ended = commands.run(
+        "pipeline", "run", "samples:video", "--json", QUEUES__DEFAULT__MAX_RETRIES="0"
+    )
+
+    assert ended.status == 1
+    assert ended.document["dead"] == 1
+    assert ended.document["per_channel"][0]["dead"] == 1
+    assert ended.document["per_channel"][0]["report"] is None
+    told = [line for line in ended.told if "job died" in line]
+    assert len(told) == 1
+    assert "render_visualization in default, channel sample:video: " in told[0]
+    assert "Traceback" not in ended.err
+
+
+def test_refused_source_does_not_stop_the_others(commands: Commands) -> None:
+    """The good ones are processed, the bad one is named, and the exit status is 2."""
+    ended = commands.run("pipeline", "run", "nowhere.csv", "samples:video", "--json")
+
+    assert ended.status == 2
+    assert ended.document["channels"] == 1
+    assert ended.document["errors"] == [
+        {
+            "source": str(commands.folder / "nowhere.csv"),
+            "reason": "does not exist. Check the path",
+        }
+    ]
+
+
+def test_damaged_row_is_counted_and_named(commands: Commands, daily_csv: str) -> None:
+    """One bad row costs itself only."""
+    path = Path(daily_csv)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:5], "2026-01-99,UC1,Broken,1,2,3", *lines[5:21]]) + "\n")
+
+    ended = commands.run("pipeline", "run", daily_csv, "--json")
+
+    assert ended.status == 0, ended.err
+    assert ended.document["rejected_rows"] == 1
+    assert ended.document["channel_snapshots"] == 20
+    assert "line 6 rejected: " in ended.err
+
+
+def _assert_all_there(document: dict[str, Any]) -> None:
+    assert document["channels"] == document["analyses"] == document["notifications"] == MANY
+    assert document["channel_snapshots"] == MANY * 20
+    assert document["dead"] == 0
+    assert all(channel["report"] for channel in document["per_channel"])
+
+
+def _without_time(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "seconds"}

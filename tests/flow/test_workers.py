@@ -1,0 +1,195 @@
+"""Workers as people start them: by `arq`, by `pipeline worker`, by `pipeline up`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs import run_analytics, sync_channel
+from jobs.records import ChannelRecord, Platform, SourceRef
+
+if TYPE_CHECKING:
+    from runner import QueueClient
+    from tests.pipeline_command import Commands, Running
+    from tests.redis_server import RedisServer
+
+pytestmark = pytest.mark.timeout(180)
+
+FAST = {"SCHEDULED_POLL_INTERVAL_S": "1", "RUNNER__HEARTBEAT_S": "1", "LOG_FORMAT": "json"}
+
+
+async def _register(commands: Commands) -> None:
+    from jobs.store import migrate, open_store
+
+    state = commands.folder / ".pipeline"
+    state.mkdir(exist_ok=True)
+    url = f"sqlite:///{state}/pipeline.db"
+    await migrate(url)
+    async with open_store(url) as store:
+        record = ChannelRecord("sample:video", "Sample", Platform.YOUTUBE, generated=True)
+        await store.register(record, [SourceRef("samples", "samples:video")])
+
+
+async def test_arq_burst_drains_the_queue(
+    commands: Commands, redis: QueueClient, redis_url: str
+) -> None:
+    """`arq settings.AnalyticsWorker --burst` runs our worker, and what it enqueued, then ends."""
+    await _register(commands)
+    handle = await run_analytics.enqueue(channel_id="sample:video")
+
+    ended = commands.run("arq", "settings.AnalyticsWorker", "--burst", REDIS_URL=redis_url, **FAST)
+
+    assert ended.status == 0, ended.err
+    result = await handle.result(timeout_s=1)
+    assert isinstance(result, str)
+    lines = [json.loads(line) for line in ended.err.splitlines()]
+    done = {line["job_name"] for line in lines if line["event"] == "job done"}
+    assert done >= {"run_analytics", "analyze_channel", "visualize_data"}
+    assert await redis.zcard("arq:queue:recommendations") == 1
+
+
+def test_arq_check_knows_whether_a_worker_lives(commands: Commands, redis_url: str) -> None:
+    """`arq --check` answers by its exit status."""
+    where = {"REDIS_URL": redis_url, **FAST}
+    assert commands.run("arq", "settings.DefaultWorker", "--check", **where).status == 1
+
+    with commands.running("arq", "settings.DefaultWorker", **where) as worker:
+        worker.until("worker started")
+        assert commands.run("arq", "settings.DefaultWorker", "--check", **where).status == 0
+        assert commands.run("arq", "settings.NotificationsWorker", "--check", **where).status == 1
+        assert worker.end(signal.SIGTERM).status == 0
+
+
+def test_arq_watch_starts_the_worker_anew(commands: Commands, redis_url: str) -> None:
+    """`arq --watch DIR` reloads when a file changes."""
+    watched = commands.folder / "code"
+    watched.mkdir()
+    words = ("arq", "settings.NotificationsWorker", "--watch", str(watched))
+
+    with commands.running(*words, REDIS_URL=redis_url, **FAST) as worker:
+        worker.until("worker started")
+        time.sleep(1)  # the watch begins after the worker
+        (watched / "jobs.py").write_text("changed = True\n")
+        worker.until("files changed, reloading arq worker")
+        worker.until("worker stopped")
+        _until_count(worker, "worker started", 2)
+        worker.end(signal.SIGINT)
+    assert "Traceback" not in worker.err
+
+
+def test_arq_needs_no_redis_of_the_users(commands: Commands) -> None:
+    """Without `REDIS_URL` arq's command, too, starts the private Redis, and stops it again."""
+    ended = commands.run("arq", "settings.NotificationsWorker", "--burst", **FAST)
+
+    assert ended.status == 0, ended.err
+    directory = commands.folder / ".pipeline" / "redis"
+    assert directory.is_dir()
+    assert not (directory / "redis.sock").exists()
+
+
+async def test_worker_works_the_queues_it_is_given(
+    commands: Commands, redis: QueueClient, redis_url: str
+) -> None:
+    """`pipeline worker default` syncs; what that enqueues for analytics stays there."""
+    await _register(commands)
+    handle = await sync_channel.enqueue(channel_id="sample:video")
+
+    with commands.running("pipeline", "worker", "default", REDIS_URL=redis_url, **FAST) as worker:
+        worker.until("Ctrl-C stops it.")
+        counts = await handle.result(timeout_s=30)
+        ended = worker.end(signal.SIGTERM)
+
+    assert counts["items_new"] > 0
+    assert ended.status == 0
+    assert await redis.zcard("arq:queue:analytics") == 1
+    for line in ended.err.splitlines():
+        assert json.loads(line)["timestamp"]
+
+
+async def test_worker_processes_share_the_work_and_stop(
+    commands: Commands, redis: QueueClient, redis_url: str
+) -> None:
+    """`--processes 2` keeps two worker processes, which Ctrl-C stops with grace."""
+    words = ("pipeline", "worker", "notifications", "--processes", "2")
+
+    with commands.running(*words, REDIS_URL=redis_url, **FAST) as worker:
+        _until_count(worker, "worker started", 2)
+        assert await redis.zcard("arq:queue:notifications:workers") == 2
+        ended = worker.end(signal.SIGINT)
+
+    assert ended.status == 0
+    assert ended.out.count("Ctrl-C stops it.") == 1
+    assert await redis.zcard("arq:queue:notifications:workers") == 0
+
+
+def test_up_serves_health_that_tells_the_truth(
+    commands: Commands, own_redis_server: RedisServer
+) -> None:
+    """Well: 200 with every check. Redis away: 503 with the reason, and alive. Back: 200 again."""
+    words = ("pipeline", "up", "--health-port", "0")
+    with commands.running(*words, REDIS_URL=own_redis_server.url, **FAST) as up:
+        said = up.until("Ctrl-C stops it.")
+        base = next(line.split()[1] for line in said.splitlines() if "Health" in line)
+        base = base.removesuffix("/healthz")
+        assert own_redis_server.url in said
+
+        document = json.loads(_until_status(base + "/healthz", 200))
+        assert document["ok"]
+        assert set(document["checks"]) == {"redis", "workers", "poller", "database"}
+        assert "notifications 1" in document["checks"]["workers"]["reason"]
+        checked = commands.run("pipeline", "health", REDIS_URL=own_redis_server.url, **FAST)
+        assert checked.status == 0, checked.out
+
+        own_redis_server.stop()
+        assert "failed redis: does not answer" in _until_status(base + "/readyz", 503)
+        assert _get(base + "/livez")[0] == 200
+
+        own_redis_server.start()
+        assert "ok redis" in _until_status(base + "/readyz", 200)
+        ended = up.end(signal.SIGINT)
+
+    assert ended.status == 0, ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_health_without_workers_names_what_is_missing(commands: Commands, redis_url: str) -> None:
+    """`pipeline health` exits 1 with a reason for each check, and makes nothing."""
+    ended = commands.run("pipeline", "health", REDIS_URL=redis_url)
+
+    assert ended.status == 1
+    assert "ok      redis" in ended.out
+    assert "no live worker for default, analytics, recommendations, notifications" in ended.out
+    assert "failed  database" in ended.out
+    assert not (commands.folder / ".pipeline").exists()
+
+
+def _until_count(running: Running, text: str, count: int, limit_s: float = 40.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while (running.out + running.err).count(text) < count:
+        assert time.monotonic() < deadline, running.out + running.err
+        time.sleep(0.05)
+
+
+def _until_status(url: str, status: int, limit_s: float = 30.0) -> str:
+    deadline = time.monotonic() + limit_s
+    while True:
+        found, body = _get(url)
+        if found == status:
+            return body
+        assert time.monotonic() < deadline, f"{found}: {body}"
+        time.sleep(0.1)
+
+
+def _get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 -- our own address
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()

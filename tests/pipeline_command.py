@@ -1,0 +1,143 @@
+"""The installed commands, run as a person would: real processes, in a folder of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from settings.environment import CONFIG_VARIABLE, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BIN = Path(sys.executable).parent
+_LIMIT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended: its exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON object on standard output."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def told(self) -> list[str]:
+        """The lines of standard error in which the program speaks of itself."""
+        return [line for line in self.err.splitlines() if line.startswith("pipeline: ")]
+
+
+@dataclass
+class Commands:
+    """Runs commands in *folder*, with nothing set but *variables*, each for *limit_s* at most."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+    limit_s: float = _LIMIT_S
+
+    def run(self, *words: str, **variables: str) -> Ended:
+        """Run a command to its end; *variables* are set for it alone."""
+        done = subprocess.run(
+            self._command(words),
+            cwd=self.folder,
+            env=self._environment(variables),
+            capture_output=True,
+            text=True,
+            timeout=self.limit_s,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    @contextlib.contextmanager
+    def running(self, *words: str, **variables: str) -> Iterator[Running]:
+        """Give a command that runs; it is ended after the block, if it has not by itself."""
+        out = (self.folder / f"out-{time.monotonic_ns()}.txt").open("w+")
+        err = (self.folder / f"err-{time.monotonic_ns()}.txt").open("w+")
+        process = subprocess.Popen(
+            self._command(words),
+            cwd=self.folder,
+            env=self._environment(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            text=True,
+        )
+        running = Running(process, Path(out.name), Path(err.name))
+        try:
+            with out, err:
+                yield running
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    def _command(self, words: tuple[str, ...]) -> list[str]:
+        return [str(_BIN / words[0]), *words[1:]]
+
+    def _environment(self, variables: dict[str, str]) -> dict[str, str]:
+        settings = {name.upper() for name in Settings.model_fields} | {CONFIG_VARIABLE}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name.partition("__")[0] not in settings
+        }
+        return kept | {"HOME": str(self.folder)} | self.variables | variables
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A command that runs."""
+
+    process: subprocess.Popen[str]
+    out_path: Path
+    err_path: Path
+
+    @property
+    def out(self) -> str:
+        """What it has printed so far."""
+        return self.out_path.read_text()
+
+    @property
+    def err(self) -> str:
+        """What it has told on standard error so far."""
+        return self.err_path.read_text()
+
+    def until(self, text: str, limit_s: float = 40.0) -> str:
+        """Wait until it has printed or told *text*, and give all that it has by then."""
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            said = self.out + self.err
+            if text in said:
+                return said
+            if self.process.poll() is not None:
+                raise AssertionError(f"it ended before it said {text!r}: {self.out}{self.err}")
+            time.sleep(0.05)
+        raise AssertionError(f"it did not say {text!r} in {limit_s:g} s: {self.out}{self.err}")
+
+    def end(self, number: signal.Signals = signal.SIGINT, limit_s: float = 40.0) -> Ended:
+        """Send it a signal, and wait for its end."""
+        self.process.send_signal(number)
+        return self.ended(limit_s)
+
+    def ended(self, limit_s: float = _LIMIT_S) -> Ended:
+        """Wait for its end."""
+        return Ended(self.process.wait(limit_s), self.out, self.err)

@@ -1,0 +1,221 @@
+"""Contract 6: an unknown name stays queued for a worker that knows it; bad bytes are kept, dead."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runner import Context, JobState, job
+from runner.admin import Admin
+from runner.gauges import queue_gauges
+from tests.runner_kit import crashes, dead_ids, eventually, history, soon, working
+
+if TYPE_CHECKING:
+    from runner import JobHandle, QueueClient
+
+pytestmark = pytest.mark.usefixtures("redis")
+
+QUEUE = "arq:queue:default"
+
+
+@job(queue="default")
+async def known(ctx: Context, word: str = "") -> str:
+    """Be known to old and new workers."""
+    return f"known {word}{ctx.attempt}"
+
+
+@job(queue="default")
+async def new(ctx: Context) -> str:
+    """Be known to new workers only."""
+    return f"new {ctx.attempt}"
+
+
+async def _rests(handle: JobHandle[Any]) -> bool:
+    return await handle.state() is JobState.SCHEDULED
+
+
+async def test_unknown_job_stays_queued_and_is_told_as_such(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """An old worker puts it aside, uncharged and visible, and goes on with what it knows."""
+    async with working(redis_url, known):
+        stranger = await new.enqueue()
+        assert await (await known.enqueue()).result(timeout_s=5) == "known 1"
+        await eventually(lambda: _rests(stranger))
+
+        assert (await queue_gauges(redis, "default")).unknown == 1
+        assert await redis.hget(f"{QUEUE}:unknown", stranger.id) == b"new"  # type: ignore[misc]
+        assert int(await redis.get(f"arq:retry:{stranger.id}") or 0) == 0
+        assert await history(redis, stranger.id) == []
+
+
+async def test_unknown_job_is_picked_up_at_once_by_a_new_worker_that_knows_it(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A rolling deploy: the first new worker to arrive runs what waited for it."""
+    async with working(redis_url, known, unknown_delay_s=3600.0):
+        stranger = await new.enqueue()
+        await eventually(lambda: _rests(stranger))
+        async with working(redis_url, known, new):
+            assert await stranger.result(timeout_s=5) == "new 1"
+
+    assert await redis.exists(f"{QUEUE}:unknown") == 0
+
+
+async def test_unknown_job_comes_round_to_a_new_worker_that_was_there_already(
+    redis_url: str,
+) -> None:
+    """Old and new workers side by side: what an old one put aside is offered again."""
+    async with (
+        working(redis_url, known, unknown_delay_s=0.02),
+        working(redis_url, known, new, unknown_delay_s=0.02),
+    ):
+        for handle in await new.enqueue_many([{}] * 20):
+            assert await handle.result(timeout_s=5) == "new 1"
+
+
+async def test_unknown_job_does_not_count_as_a_crash_or_an_attempt(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """However often it comes round, it is as fresh as on its first day."""
+    async with working(redis_url, known, unknown_delay_s=0.005):
+        stranger = await new.enqueue()
+        first = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+        await eventually(lambda: _calls_reach(redis, first + 20))
+
+    assert await crashes(redis, "default", stranger.id) == 0
+    assert int(await redis.get(f"arq:retry:{stranger.id}") or 0) == 0
+
+
+async def test_unknown_job_does_not_keep_a_burst_waiting(redis_url: str) -> None:
+    """A burst worker ends although a job waits that it does not know."""
+    await new.enqueue()
+    handle = await known.enqueue()
+    async with working(redis_url, known, burst=True) as one:
+        await soon(one.main_task)  # type: ignore[arg-type]
+
+    assert await handle.state() is JobState.DONE
+
+
+async def test_unknown_job_may_be_deleted_or_run_by_hand(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """An operator can act on what rests like on any waiting job, and no trace of it is left."""
+    async with working(redis_url, known, unknown_delay_s=3600.0):
+        stranger = await new.enqueue()
+        await eventually(lambda: _rests(stranger))
+        await Admin(redis).delete("default", stranger.id)
+
+        assert await stranger.state() is JobState.UNKNOWN
+        assert await redis.exists(f"{QUEUE}:unknown") == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x80\x04\x95 a pickle",
+        b"",
+        b"{",
+        b"null",
+        b'{"f":"known"}',
+        b'{"t":null,"f":"known","a":{},"k":[],"et":1}',
+        b'{"t":null,"f":"known","a":[],"k":{},"et":1e400}',
+        b'{"t":null,"f":"known","a":[],"k":{},"et":99999999999999999}',
+        b"\xff\xfe",
+        b"[" * 10_000,
+    ],
+)
+async def test_unreadable_body_is_dead_with_its_bytes_kept(
+    redis_url: str, redis: QueueClient, body: bytes
+) -> None:
+    """What no worker can read is not executed, not lost and not charged; the worker works on."""
+    await _put(redis, "odd", body)
+    async with working(redis_url, known):
+        assert await eventually(lambda: dead_ids(redis, "default")) == ["odd"]
+        assert await (await known.enqueue()).result(timeout_s=5) == "known 1"
+
+    assert await redis.get("arq:job:odd") == body
+    [entry] = await history(redis, "odd")
+    assert entry["error"] == "runner.errors.CodecError"
+    assert int(await redis.get("arq:retry:odd") or 0) == 0
+
+
+async def test_missing_body_is_dead_and_says_so(redis_url: str, redis: QueueClient) -> None:
+    """An id in the queue whose body was deleted by others is not tried for ever."""
+    await redis.zadd(QUEUE, {"ghost": time.time() * 1000})
+    async with working(redis_url, known):
+        assert await eventually(lambda: dead_ids(redis, "default")) == ["ghost"]
+
+    [entry] = await history(redis, "ghost")
+    assert (entry["error"], entry["message"]) == (
+        "BodyMissing",
+        "the job's body is gone from Redis",
+    )
+
+
+@pytest.mark.parametrize("job_id", [b"\xff\xfe", b"", b"a b\n", "é".encode(), b"x" * 10_000])
+async def test_odd_job_ids_are_run_like_any_other(
+    redis_url: str, redis: QueueClient, job_id: bytes
+) -> None:
+    """An id that is no text, as only a foreign client can write it, harms no worker."""
+    body = b'{"t":null,"f":"known","a":["odd "],"k":{},"et":1}'
+    await _put(redis, job_id, body)
+    async with working(redis_url, known):
+        await eventually(lambda: _gone(redis, job_id))
+
+    assert b'"known odd 1"' in await redis.get(b"arq:result:" + job_id)
+    assert await redis.exists(f"{QUEUE}:running") == 0
+
+
+async def test_odd_job_ids_of_unknown_jobs_do_not_keep_workers_from_starting(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """What rests under an odd id is offered to a worker that knows it, as any other."""
+    job_id = b"\xff\xfe"
+    await _put(redis, job_id, b'{"t":null,"f":"new","a":[],"k":{},"et":1}')
+    async with working(redis_url, known, unknown_delay_s=3600.0):
+        await eventually(lambda: redis.hlen(f"{QUEUE}:unknown"))  # type: ignore[arg-type, return-value]
+    async with working(redis_url, new):
+        await eventually(lambda: _gone(redis, job_id))
+
+
+async def test_keys_of_the_wrong_type_harm_one_job_only(redis_url: str, redis: QueueClient) -> None:
+    """A job whose keys somebody overwrote cannot be settled; those beside it are."""
+    await _put(redis, "odd", b"{")
+    await redis.set("arq:history:odd", "no list")
+    async with working(redis_url, known, lease_s=0.3, heartbeat_s=0.1) as one:
+        handles = await known.enqueue_many([{}] * 20)
+        for handle in handles:
+            assert await handle.result(timeout_s=5) == "known 1"
+        assert one.main_task is not None
+        assert not one.main_task.done()
+        await redis.delete("arq:history:odd")
+        await eventually(lambda: dead_ids(redis, "default"))
+
+
+async def test_retry_counter_that_is_no_number_counts_as_none(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A counter that somebody overwrote does not keep the job from running."""
+    await _put(redis, "odd", b'{"t":null,"f":"known","a":[],"k":{},"et":1}')
+    await redis.set("arq:retry:odd", "many")
+    async with working(redis_url, known):
+        await eventually(lambda: _gone(redis, b"odd"))
+
+
+async def _put(redis: QueueClient, job_id: bytes | str, body: bytes) -> None:
+    key = job_id if isinstance(job_id, bytes) else job_id.encode()
+    await redis.set(b"arq:job:" + key, body)
+    await redis.zadd(QUEUE, {key: time.time() * 1000})
+
+
+async def _gone(redis: QueueClient, job_id: bytes) -> bool:
+    return await redis.zscore(QUEUE, job_id) is None
+
+
+async def _calls_reach(redis: QueueClient, calls: int) -> bool:
+    await asyncio.sleep(0.01)
+    return bool((await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] >= calls)

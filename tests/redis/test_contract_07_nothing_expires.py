@@ -1,0 +1,158 @@
+"""Contract 7: nothing expires unless asked to."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner import Batch, Bury, Context, JobState, Retry, job
+from runner.poller import Poller
+from runner.trim import trim_dead
+from tests.runner_kit import eventually, soon, start, stop, worker, working
+
+if TYPE_CHECKING:
+    from runner import JobHandle, QueueClient
+
+pytestmark = pytest.mark.usefixtures("redis")
+
+QUEUE = "arq:queue:default"
+
+_started = asyncio.Event()
+
+
+@job(queue="default")
+async def end(ctx: Context, how: str) -> str:
+    """End as told."""
+    match how:
+        case "retry":
+            raise Retry(3600)
+        case "bury":
+            raise Bury("no such channel")
+        case "hang":
+            _started.set()
+            await asyncio.Event().wait()
+    return f"{how} {ctx.attempt}"
+
+
+@job(queue="default", keep_result_s=0)
+async def forget(ctx: Context) -> str:
+    """Have a result that nobody keeps."""
+    return ctx.job_id
+
+
+async def _is(handle: JobHandle[str], state: JobState) -> bool:
+    return await handle.state() is state
+
+
+async def test_jobs_in_every_state_live_for_ever(redis_url: str, redis: QueueClient) -> None:
+    """Ready, scheduled for next year, retrying, dead: no key of theirs has an end."""
+    _started.clear()
+    one = await start(worker(redis_url, end, keep_result_s=None))
+    retrying, dead, done = [await end.enqueue(how) for how in ("retry", "bury", "done")]
+    for handle, state in (
+        (retrying, JobState.RETRYING),
+        (dead, JobState.DEAD),
+        (done, JobState.DONE),
+    ):
+        await eventually(lambda handle=handle, state=state: _is(handle, state))
+    await stop(one)
+    await end.enqueue("ready")
+    await end.options(at=datetime.now(UTC) + timedelta(days=400)).enqueue("scheduled")
+    await redis.set(f"{QUEUE}:paused", "1")
+
+    ends = {key: await redis.pttl(key) for key in await redis.keys()}
+    mortal = {key.decode() for key, ms in ends.items() if ms != -1}
+    assert mortal <= {f"{QUEUE}:health-check"}
+    assert len(ends) >= 12
+
+
+async def test_running_job_lives_for_ever_and_only_its_lease_ends(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Of a running job just the mark of its lease ends by itself, to be renewed."""
+    _started.clear()
+    async with working(redis_url, end):
+        handle = await end.enqueue("hang")
+        await soon(_started.wait())
+        ends = {key.decode(): await redis.pttl(key) for key in await redis.keys()}
+
+    mortal = {key for key, ms in ends.items() if ms != -1}
+    assert f"arq:in-progress:{handle.id}" in mortal
+    assert not any(handle.id in key for key in mortal - {f"arq:in-progress:{handle.id}"})
+    assert {key.rpartition(":")[0] for key in mortal} <= {
+        "arq:in-progress",
+        "arq:worker",
+        *{QUEUE, *{key.rpartition(":")[0] for key in mortal if key.startswith("arq:worker:")}},
+    }
+
+
+async def test_results_are_kept_as_long_as_asked(redis_url: str, redis: QueueClient) -> None:
+    """An hour by the settings, not at all by the job."""
+    async with working(redis_url, end, forget, keep_result_s=100.0):
+        kept = await end.enqueue("done")
+        assert await kept.result(timeout_s=5) == "done 1"
+        forgotten = await forget.enqueue()
+        await eventually(lambda: _is(forgotten, JobState.UNKNOWN))
+
+    assert 90_000 < await redis.pttl(f"arq:result:{kept.id}") <= 100_000
+    assert await redis.exists(f"arq:result:{forgotten.id}") == 0
+
+
+async def test_body_that_a_stock_client_lets_expire_lives_once_the_job_is_dead(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A stock arq client gives bodies a day; a dead job is kept until somebody decides."""
+    sent = await redis.enqueue_job("end", "bury", _expires=60)
+    assert sent is not None
+    assert await redis.pttl(f"arq:job:{sent.job_id}") > 0
+    async with working(redis_url, end):
+        await eventually(lambda: redis.zcard(f"{QUEUE}:dead"))
+
+    assert await redis.pttl(f"arq:job:{sent.job_id}") == -1
+
+
+async def test_dead_jobs_are_trimmed_only_where_that_is_asked_for(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """The poller leaves the dead set alone, unless a number or an age was given."""
+    async with working(redis_url, end) as one:
+        handles = [await end.enqueue("bury") for _ in range(5)]
+        await eventually(lambda: _dead(redis, 5))
+        statsd = one.instruments.statsd
+        await Poller(redis, redis.enqueuer, one.options, statsd).poll()
+    assert await redis.zcard(f"{QUEUE}:dead") == 5
+
+    assert await trim_dead(redis, "default", max_jobs=2, max_age_s=None) == 3
+    left = {handle.id for handle in handles if await handle.state() is JobState.DEAD}
+    assert len(left) == 2
+    assert len(await redis.keys("arq:job:*")) == 2
+    assert len(await redis.keys("arq:history:*")) == 2
+
+    await redis.zadd(f"{QUEUE}:dead", {min(left): 1})
+    assert await trim_dead(redis, "default", max_jobs=None, max_age_s=60) == 1
+    assert await redis.zcard(f"{QUEUE}:dead") == 1
+
+
+async def test_trimmed_job_leaves_nothing_behind_and_its_id_is_free(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Results, counters and batch entries of a trimmed job go with it."""
+    batch = Batch()
+    async with working(redis_url, end):
+        with batch.joined():
+            await end.options(job_id="end:1").enqueue("bury")
+        await eventually(lambda: _dead(redis, 1))
+    assert not (await end.options(job_id="end:1").enqueue("done")).created
+
+    await trim_dead(redis, "default", max_jobs=0, max_age_s=None)
+
+    assert [key for key in await redis.keys() if b"end:1" in key] == []
+    assert await batch.dead_jobs(redis) == []
+    assert (await end.options(job_id="end:1").enqueue("done")).created
+
+
+async def _dead(redis: QueueClient, count: int) -> bool:
+    return await redis.zcard(f"{QUEUE}:dead") == count

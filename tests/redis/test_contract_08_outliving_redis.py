@@ -1,0 +1,305 @@
+"""Contract 8: a worker outlives restarts, pauses and cut connections of Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from redis.exceptions import AuthenticationError
+
+from runner import Context, JobState, connect, job
+from runner.errors import EnqueueError
+from tests.runner_kit import (
+    PATIENCE_S,
+    crashes,
+    eventually,
+    mortal,
+    soon,
+    start,
+    stop,
+    worker,
+    working,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from runner import QueueClient, Worker
+    from tests.redis_server import RedisServer
+
+QUEUE = "arq:queue:default"
+
+
+class Stage:
+    """What the job here says, and waits for."""
+
+    def __init__(self) -> None:
+        self.started: asyncio.Queue[str] = asyncio.Queue()
+        self.go = asyncio.Event()
+
+
+stage = Stage()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_stage() -> None:
+    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
+
+
+@job(queue="default")
+async def act(ctx: Context, name: str = "x") -> str:
+    """Say that it started, and wait until it may end."""
+    stage.started.put_nowait(name)
+    await stage.go.wait()
+    return f"{name} {ctx.attempt}"
+
+
+@pytest.fixture
+async def own(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[QueueClient]:
+    """Give a client of a server that the test may stop, kill and pause; enqueue goes there too."""
+    monkeypatch.setenv("REDIS_URL", own_redis_server.url)
+    client = connect(own_redis_server.url)
+    yield client
+    await client.aclose()
+
+
+async def test_worker_goes_on_after_redis_was_killed_and_restarted(
+    own_redis_server: RedisServer, own: QueueClient
+) -> None:
+    """What ran meanwhile is settled afterwards, once, and new jobs are picked up."""
+    async with working(own_redis_server.url, act, lease_s=5.0, heartbeat_s=0.2) as one:
+        handle = await act.enqueue("before")
+        await soon(stage.started.get())
+        own_redis_server.kill()
+        await eventually(lambda: _away(one))
+        stage.go.set()
+        await eventually(lambda: _has_outcome(one))
+        await asyncio.to_thread(own_redis_server.start)
+
+        assert await handle.result(timeout_s=PATIENCE_S) == "before 1"
+        assert await (await act.enqueue("after")).result(timeout_s=PATIENCE_S) == "after 1"
+        assert (one.jobs_complete, one.jobs_failed) == (2, 0)
+        assert one.patience.away_s == 0
+
+    assert await crashes(own, "default", handle.id) == 0
+
+
+async def test_idle_worker_goes_on_after_redis_was_restarted(
+    own_redis_server: RedisServer, own: QueueClient
+) -> None:
+    """A worker that waits for work notices, reconnects, and finds jobs that came meanwhile."""
+    async with working(own_redis_server.url, act):
+        own_redis_server.stop()
+        await asyncio.to_thread(own_redis_server.start)
+        stage.go.set()
+
+        assert await (await act.enqueue("x")).result(timeout_s=PATIENCE_S) == "x 1"
+    assert await own.zcard(QUEUE) == 0
+
+
+async def test_worker_starts_before_redis_does(own_redis_server: RedisServer) -> None:
+    """Whatever comes up first, the worker waits for Redis, and can be stopped while it does."""
+    own_redis_server.kill()
+    one = worker(own_redis_server.url, act)
+    starting = asyncio.create_task(start(one))
+    await eventually(lambda: _away(one))
+    await asyncio.to_thread(own_redis_server.start)
+    await soon(starting)
+    await stop(one)
+
+    own_redis_server.kill()
+    other = worker(own_redis_server.url, act)
+    running = asyncio.create_task(other.async_run())
+    await eventually(lambda: _away(other))
+    other.stop()
+    await asyncio.wait({running}, timeout=PATIENCE_S)
+    assert running.done()
+    running.exception()
+    await other.close()
+
+
+@pytest.mark.usefixtures("own")
+async def test_worker_outlives_a_pause_of_redis_longer_than_a_lease(
+    own_redis_server: RedisServer,
+) -> None:
+    """Redis hangs, connections stay open: the worker that goes on with the job settles it."""
+    async with working(own_redis_server.url, act, concurrency=1) as one:
+        handle = await act.enqueue()
+        await soon(stage.started.get())
+        own_redis_server.pause()
+        await asyncio.sleep(0.8)
+        own_redis_server.resume()
+        stage.go.set()
+
+        assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
+        assert await eventually(lambda: _completed(one)) == 1
+    assert stage.started.empty()
+
+
+async def test_worker_with_free_slots_does_not_run_its_own_job_twice_after_a_pause(
+    own_redis_server: RedisServer, own: QueueClient
+) -> None:
+    """Its claim may reach Redis before its heartbeat does: it goes on with the run that it has."""
+    async with working(own_redis_server.url, act, idle_poll_s=0.02) as one:
+        handle = await act.enqueue()
+        await soon(stage.started.get())
+        own_redis_server.pause()
+        await asyncio.sleep(0.8)
+        own_redis_server.resume()
+        await act.enqueue("next")
+        assert await soon(stage.started.get()) == "next"
+        stage.go.set()
+
+        assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
+        assert await eventually(lambda: _completed(one, 2)) == 2
+    assert stage.started.empty()
+    assert await crashes(own, "default", handle.id) == 0
+
+
+async def test_worker_outlives_every_connection_being_cut(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Connections break again and again while jobs run: each job is done, none is lost."""
+    stage.go.set()
+    async with mortal(redis_url, act, concurrency=3, idle_poll_s=0.05) as one:
+        handles = await act.enqueue_many([{"name": str(n)} for n in range(60)])
+        for _ in range(6):
+            await asyncio.sleep(0.03)
+            one.cable.end_connections()
+        for handle in handles:
+            await handle.result(timeout_s=PATIENCE_S)
+
+    started = {stage.started.get_nowait() for _ in range(stage.started.qsize())}
+    assert started == {str(n) for n in range(60)}
+    assert await redis.zcard(QUEUE) == 0
+    assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+async def test_worker_that_redis_does_not_hear_settles_when_it_does(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Questions arrive and answers do not: nothing is counted twice when the line is mended."""
+    async with mortal(redis_url, act, idle_poll_s=0.05, lease_s=5.0) as one:
+        stage.go.set()
+        await (await act.enqueue("first")).result(timeout_s=PATIENCE_S)
+        stage.go.clear()
+        handle = await act.enqueue()
+        await eventually(lambda: _running(redis, handle.id))
+        one.cable.deaf = True
+        stage.go.set()
+        await eventually(lambda: _settled_in_redis(redis))
+        one.cable.end_connections()
+        one.cable.mend()
+        await (await act.enqueue("next")).result(timeout_s=PATIENCE_S)
+        await eventually(lambda: _completed(one.worker, 3))
+
+    assert await handle.result(timeout_s=1) == "x 1"
+    assert one.worker.jobs_complete == 3
+
+
+async def test_worker_that_cannot_reach_redis_at_its_end_stops_all_the_same(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """The leases lapse, the jobs run again elsewhere, and the process is not held up."""
+    async with mortal(redis_url, act, cancel_wait_s=0.1) as one:
+        handle = await act.enqueue()
+        await soon(stage.started.get())
+        one.cable.cut()
+        asked = time.monotonic()
+        await stop(one.worker, at_once=True)
+        assert time.monotonic() - asked < 5
+
+    assert await handle.state() is JobState.RUNNING
+    async with working(redis_url, act, idle_poll_s=0.05):
+        stage.go.set()
+        assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
+    assert await redis.zcard(QUEUE) == 0
+
+
+async def test_worker_waits_while_redis_is_full_and_enqueue_says_so(
+    own_redis_server: RedisServer, own: QueueClient
+) -> None:
+    """Out of memory passes: enqueue fails with a clear error, and the worker works on later."""
+    async with working(own_redis_server.url, act) as one:
+        handle = await act.enqueue()
+        await soon(stage.started.get())
+        await own.config_set("maxmemory", "1")
+        with pytest.raises(EnqueueError, match=r"OutOfMemory|OOM"):
+            await act.enqueue("too much")
+        stage.go.set()
+        await eventually(lambda: _away(one))
+        assert one.main_task is not None
+        assert not one.main_task.done()
+        await own.config_set("maxmemory", "0")
+
+        assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
+    assert await own.zcard(QUEUE) == 0
+
+
+async def test_worker_with_a_wrong_password_ends_and_says_why(
+    own_redis_server: RedisServer, own: QueueClient
+) -> None:
+    """What will not pass by itself is not waited for."""
+    await own.config_set("requirepass", "secret")
+    url = own_redis_server.url.replace("redis://", "redis://:wrong@")
+    with pytest.raises(AuthenticationError):
+        await soon(worker(url, act).async_run())
+    await own.aclose()
+
+
+async def test_worker_goes_on_where_redis_closes_idle_connections(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """`timeout` in redis.conf ends a connection at rest: the next call opens another."""
+    stage.go.set()
+    async with working(redis_url, act) as one:
+        assert await (await act.enqueue("first")).result(timeout_s=PATIENCE_S) == "first 1"
+        await redis.client_kill_filter(_type="normal", skipme=True)
+
+        assert await (await act.enqueue("second")).result(timeout_s=PATIENCE_S) == "second 1"
+        assert await eventually(lambda: _completed(one, 2)) == 2
+    assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+async def test_heartbeats_go_on_while_a_settle_waits(redis_url: str, redis: QueueClient) -> None:
+    """A job whose outcome is on its way is still held: it does not start elsewhere meanwhile."""
+    async with mortal(redis_url, act) as one, working(redis_url, act, idle_poll_s=0.05):
+        one.worker._settler._script._send = _never  # type: ignore[assignment, method-assign]
+        handle = await act.enqueue()
+        await soon(stage.started.get())
+        stage.go.set()
+        if not one.worker._held:
+            return  # the other worker took it, and there is nothing to see
+        await asyncio.sleep(0.9)
+
+        assert stage.started.empty()
+        assert await handle.state() is JobState.RUNNING
+        assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+async def _never(*_: object) -> None:
+    await asyncio.Event().wait()
+
+
+async def _away(one: Worker) -> bool:
+    return one.patience.away_s > 0
+
+
+async def _has_outcome(one: Worker) -> bool:
+    return one._settler.pending > 0
+
+
+async def _completed(one: Worker, least: int = 1) -> int:
+    return one.jobs_complete if one.jobs_complete >= least else 0
+
+
+async def _running(redis: QueueClient, job_id: str) -> bool:
+    return bool(await redis.hexists(f"{QUEUE}:running", job_id))  # type: ignore[misc]
+
+
+async def _settled_in_redis(redis: QueueClient) -> bool:
+    return await redis.zcard(QUEUE) == 0
