@@ -35,7 +35,7 @@ class JobState(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # slots and Generic do not go together on Python 3.11
 class JobHandle(Generic[R]):
     """
     One job, by its id.

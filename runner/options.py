@@ -35,8 +35,9 @@ class WorkerOptions:
     poll_interval_s: the cron poller's interval. schedule: the periodic jobs that it enqueues.
     polled_queues: the queues whose gauges it refreshes.
     blocked_warn_s: an event loop blocked for so long is reported, with the stack that blocks it.
-    blocked_limit_s: past it the worker gives its other jobs back and its process exits; it lies
-        below the lease, so that they go back before they are counted as lost.
+    blocked_limit_s: past it the worker gives its other jobs back and its process exits. Together
+        with a heartbeat and blocked_warn_s it lies below the lease, so that they go back before
+        they are counted as lost.
     offload_processes: processes for `ctx.offload`; None for one for each core.
     dead_max_jobs, dead_max_age_s: what the poller trims the dead set to; None keeps everything.
     middleware: added inside the default ones, the first outermost.
@@ -59,7 +60,7 @@ class WorkerOptions:
     schedule: Sequence[Periodic] = ()
     polled_queues: Sequence[str] = ()
     blocked_warn_s: float = 1.0
-    blocked_limit_s: float = 25.0
+    blocked_limit_s: float = 20.0
     offload_processes: int | None = None
     dead_max_jobs: int | None = None
     dead_max_age_s: float | None = None

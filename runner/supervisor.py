@@ -154,7 +154,7 @@ class Supervisor:
         except OSError as error:
             ours.close()
             pause_s = self._pause_after_death(0.0)
-            _log.error("worker process cannot be started", error=str(error), next_in_s=pause_s)  # noqa: TRY400 -- the message says it all
+            _log.error("worker process cannot be started", error=str(error), next_in_s=pause_s)
             return None
         finally:
             theirs.close()

@@ -15,6 +15,7 @@ into it here, under arq's names.
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from runner.reporters import Reporter
 
 arq_command.run_our_worker()
+
+_QUEUE_NAME = re.compile(r"/.+|[A-Za-z0-9._-]+")  # `/…` is a whole key
+_TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*keys.SUFFIXES, ":health-check"))
+"""As queues these would share keys with arq's own queue, `arq:queue`."""
 
 _ARQ_OPTIONS = frozenset(inspect.signature(Worker).parameters) - {"runner"}
 _OUR_WORDS = {
@@ -88,7 +93,7 @@ class WorkerSettings:
     schedule: ClassVar[Sequence[Periodic]] = ()
     polled_queues: ClassVar[Sequence[str]] = ()
     blocked_warn_s: ClassVar[float] = 1.0
-    blocked_limit_s: ClassVar[float] = 25.0
+    blocked_limit_s: ClassVar[float] = 20.0
     offload_processes: ClassVar[int | None] = None
     dead_max_jobs: ClassVar[int | None] = None
     dead_max_age_s: ClassVar[float | None] = None
@@ -140,6 +145,11 @@ class WorkerSettings:
         for word, ours in _OUR_WORDS.items():
             if word in cls._in_arqs_words:
                 raise ConfigurationError(f"{cls.__name__}: {word} is arq's word; say {ours}")
+        if not _QUEUE_NAME.fullmatch(cls.queue) or cls.queue in _TAKEN_NAMES:
+            raise ConfigurationError(
+                f"{cls.__name__}: {cls.queue!r} cannot be a queue's name: use letters, digits, "
+                f"'-', '_' and '.', and none of {', '.join(sorted(_TAKEN_NAMES))}"
+            )
         names = [job.name for job in cls.jobs]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

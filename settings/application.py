@@ -47,6 +47,11 @@ class Opened:
             "Reports": str(self.settings.reports_dir),
         }
 
+    @property
+    def grace_s(self) -> float:
+        """How long running jobs may go on after a worker was told to stop."""
+        return self.settings.runner.grace_s
+
     def fleet(self, queues: Sequence[str] = QUEUE_NAMES) -> Fleet:
         """One worker for each of *queues*; they share the services of this process."""
         from jobs.services import Services

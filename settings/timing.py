@@ -26,7 +26,7 @@ class RunnerTiming(BaseModel):
     unknown_delay_s: float = Field(15.0, gt=0)
     idle_poll_s: float = Field(0.5, gt=0)
     blocked_warn_s: float = Field(1.0, gt=0)
-    blocked_limit_s: float = Field(25.0, gt=0)
+    blocked_limit_s: float = Field(20.0, gt=0)
     max_crashes: int = Field(3, ge=1)
     offload_processes: int | None = Field(None, ge=1)
     dead_max_jobs: int | None = Field(None, ge=0)
@@ -34,13 +34,11 @@ class RunnerTiming(BaseModel):
 
     @model_validator(mode="after")
     def _lease_outlives_the_rest(self) -> Self:
-        for name, least in (
-            ("heartbeat_s", self.heartbeat_s * 2),
-            ("blocked_limit_s", self.blocked_limit_s),
-        ):
+        blocked_s = self.blocked_limit_s + self.heartbeat_s + self.blocked_warn_s
+        for name, least in (("heartbeat_s", self.heartbeat_s * 2), ("blocked_limit_s", blocked_s)):
             if least > self.lease_s:
                 raise ValueError(
-                    f"{name} is {getattr(self, name):g} and lease_s {self.lease_s:g}; "
-                    "a lease must outlive two heartbeats and blocked_limit_s"
+                    f"{name} is {getattr(self, name):g} and lease_s {self.lease_s:g}; a lease must "
+                    "outlive two heartbeats, and blocked_limit_s, blocked_warn_s and one together"
                 )
         return self

@@ -37,6 +37,7 @@ class Switchboard:
         self.port = 0
         self._unheard: deque[tuple[str, int]] = deque()
         self._news = asyncio.Condition()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def hear(self, words: str, *, of: int | None = None) -> int:
         """The id of the process that says *words* next, or has said so unheard; `GONE`: ended."""
@@ -57,13 +58,17 @@ class Switchboard:
         return None
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open[writer] = asyncio.current_task()
         pid = 0
-        with suppress(ConnectionError):
-            pid = int(await reader.readline())
-            while words := await reader.readline():
-                await self._note(words.decode().rstrip("\n"), pid)
-        await self._note(GONE, pid)
-        writer.close()
+        try:
+            with suppress(ConnectionError):
+                pid = int(await reader.readline())
+                while words := await reader.readline():
+                    await self._note(words.decode().rstrip("\n"), pid)
+            await self._note(GONE, pid)
+        finally:
+            del self._open[writer]
+            writer.close()
 
     async def _note(self, words: str, pid: int) -> None:
         async with self._news:
@@ -79,3 +84,7 @@ class Switchboard:
             yield self
         finally:
             server.close()
+            left = [task for task in self._open.values() if task is not None]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)

@@ -24,9 +24,6 @@ EXIT_DEAD = 1
 """Exit status where a job died, or time was over before all were done."""
 
 
-_REFUSED_NAMED = 3
-
-
 class Host(Protocol):
     """The application, as this command sees it."""
 
@@ -164,8 +161,8 @@ def _tell_unfinished(work: ChannelRun, summary: Summary, sources: SourceList) ->
         )
     if sources.refused:
         count = len(sources.refused)
-        names = ", ".join(shown(error.location) for error in sources.refused[:_REFUSED_NAMED])
         tell(
-            f"{count} source{' was' if count == 1 else 's were'} refused, as told above: {names}"
-            f"{' …' if count > _REFUSED_NAMED else ''}"
+            f"{count} sources were refused, as told above"
+            if count > 1
+            else f"1 source was refused, as told above: {shown(sources.refused[0].location)}"
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from jobs.commands.report_index import write_report_index
 from jobs.commands.source_list import shorter
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class Summary:
                 }
                 for channel in self.channels
             ],
+            "index": None if self.index is None else str(self.index),
             "dead_jobs": [asdict(job) for job in self.dead_jobs],
             "errors": list(self.errors),
         }
@@ -158,13 +160,6 @@ class Summary:
             console.print("No report was made.")
             return
         many = len(reported) > _REPORTS_SHOWN
-        if self.index is not None and len(reported) > 1:
-            console.print(
-                Text.assemble(
-                    (f"{len(reported)} reports", "bold"), "  ", (shorter(str(self.index)), "cyan")
-                ),
-                soft_wrap=True,
-            )
         for channel in reported[: _REPORTS_SHOWN // 2 if many else None]:
             told = not channel.generated or "generated" in channel.title
             mark = "" if told else "  (generated)"
@@ -174,6 +169,9 @@ class Summary:
             console.print(Text(f"  {shorter(channel.report or '')}", style="cyan"), soft_wrap=True)
         if many:
             console.print(Text(f"  and {len(reported) - _REPORTS_SHOWN // 2} more", style="dim"))
+        if self.index is not None and len(reported) > 1:
+            console.print(Text.assemble(("• ", "dim"), "All of them"), soft_wrap=True)
+            console.print(Text(f"  {shorter(str(self.index))}", style="cyan"), soft_wrap=True)
 
 
 async def summarize(
@@ -203,6 +201,7 @@ async def summarize(
         seconds=time.monotonic() - started,
         dead_jobs=work.dead_jobs,
         errors=_errors(sources),
+        index=await write_report_index(services),
     )
 
 

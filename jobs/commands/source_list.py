@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -62,13 +64,13 @@ async def find_sources(locations: Sequence[str], console: Console) -> SourceList
     sources: dict[SourceRef, Source] = {}
     refused: list[SourceError] = []
     for location in dict.fromkeys(locations):
-        for finding in await discover(location):
+        findings = await discover(location)
+        for finding in findings:
             if isinstance(finding, SourceError):
                 refused.append(finding)
             elif not isinstance(finding, Skipped):
                 sources[finding.ref] = finding
-            for line in _told(finding):
-                console.print(line, soft_wrap=not console.is_terminal)
+        _tell(findings, location, console)
     return SourceList(
         sorted(sources.values(), key=lambda source: source.observed_at or _NEVER), refused
     )
@@ -82,21 +84,46 @@ def shorter(location: str) -> str:
     return location
 
 
-def _told(finding: Finding) -> Iterator[Text]:
+def _tell(findings: Sequence[Finding], location: str, console: Console) -> None:
+    """On a terminal names in a folder are told without it, and long lines are indented."""
     from jobs.sources import Skipped, SourceError
 
-    if isinstance(finding, SourceError):
-        yield Text.assemble(("pipeline:", "red"), f" {finding}")
-    elif isinstance(finding, Skipped):
-        yield Text(f"– {shorter(finding.location)}: {finding.reason}", style="dim")
-    else:
-        where = shorter(finding.ref.location)
-        yield Text.assemble(("✓ ", "green"), (where.rstrip(":"), "bold"), f": {finding.describe()}")
-        for reject in finding.rejects[:_REJECTS_SHOWN]:
-            line = "" if reject.line is None else f"line {reject.line} "
-            yield Text(f"  {line}rejected: {reject.reason}", style="yellow")
-        if len(finding.rejects) > _REJECTS_SHOWN:
-            yield Text(f"  and {len(finding.rejects) - _REJECTS_SHOWN:,} more", style="yellow")
+    folder = Path(location).absolute()
+    in_folder = console.is_terminal and folder.is_dir()
+    if in_folder:
+        console.print(Text(f"{shorter(str(folder))}/", style="bold"))
+
+    def named(place: str) -> str:
+        return os.path.relpath(place, folder) if in_folder else shorter(place)
+
+    for finding in findings:
+        if isinstance(finding, SourceError):
+            _line(console, "", "", Text.assemble(("pipeline: ", "red"), str(finding)))
+        elif isinstance(finding, Skipped):
+            _line(console, "–", "dim", Text(f"{named(finding.location)}: {finding.reason}", "dim"))
+        else:
+            name = named(finding.ref.location).rstrip(":")
+            text = Text.assemble((name, "" if in_folder else "bold"), f": {finding.describe()}")
+            _line(console, "✓", "green", text)
+            for told in _told_rejects(finding.rejects):
+                _line(console, " ", "", Text(told, "yellow"))
+
+
+def _line(console: Console, mark: str, style: str, text: Text) -> None:
+    if not mark or not console.is_terminal:
+        console.print(Text.assemble((mark, style), " " if mark else "", text), soft_wrap=True)
+        return
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(Text(mark, style), text)
+    console.print(grid)
+
+
+def _told_rejects(rejects: Sequence[Reject]) -> Iterator[str]:
+    for reject in rejects[:_REJECTS_SHOWN]:
+        line = "" if reject.line is None else f"line {reject.line} "
+        yield f"{line}rejected: {reject.reason}"
+    if len(rejects) > _REJECTS_SHOWN:
+        yield f"and {len(rejects) - _REJECTS_SHOWN:,} more rejected"
 
 
 _REJECTS_SHOWN = 3

@@ -20,6 +20,11 @@ class Workplace(Protocol):
         """Where things are, to be shown to a person: without passwords."""
         ...
 
+    @property
+    def grace_s(self) -> float:
+        """How long running jobs may go on after a worker was told to stop, in seconds."""
+        ...
+
     def fleet(self, queues: Sequence[str]) -> Fleet:
         """One worker for each of *queues*, not yet started; signals are left to the caller."""
         ...

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from runner.commands.host import Host
 
+_AFTER_GRACE_S = 30.0
+"""What a worker may take, after its jobs have ended, to settle them and close what is open."""
+
 
 @click.command
 @click.argument("queues", metavar="QUEUE…", nargs=-1)
@@ -86,6 +89,7 @@ async def _supervise(
             [sys.executable, *sys.orig_argv[1:]],
             processes=processes,
             memory_limit_mb=memory_limit_mb,
+            stop_within_s=place.grace_s + _AFTER_GRACE_S,
         ).run()
 
 

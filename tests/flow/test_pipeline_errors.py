@@ -36,8 +36,12 @@ def _write(path: Path, content: bytes) -> Path:
         ("letter.csv", b"Dear all,\nhow are you?\n", "is neither a feed nor a CSV"),
         ("picture.csv", b"\x89PNG\r\n\x1a\n\x00\x00\x00\x00\xff\xfe", "is a picture, not text"),
         ("page.xml", b"<html><title>Not found</title></html>", "is an HTML page"),
-        ("bare.csv", HEADER.encode(), "no"),
-        ("cut.csv.gz", gzip.compress(HEADER.encode() * 100)[:40], "gz"),
+        ("bare.csv", HEADER.encode(), "holds a header and no rows"),
+        (
+            "cut.csv.gz",
+            gzip.compress(HEADER.encode() * 100)[:40],
+            "is cut off: its gzip data ends early",
+        ),
     ],
 )
 def test_damaged_source_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ COUNTS = {
 MANY = 30
 
 # A dead worker's jobs run again within one lease: short, so that nobody waits for it here.
-SHORT_LEASE = {"RUNNER__LEASE_S": "6", "RUNNER__HEARTBEAT_S": "1", "RUNNER__BLOCKED_LIMIT_S": "6"}
+SHORT_LEASE = {"RUNNER__LEASE_S": "8", "RUNNER__HEARTBEAT_S": "1", "RUNNER__BLOCKED_LIMIT_S": "6"}
 
 
 @pytest.fixture
@@ -64,6 +65,9 @@ def test_run_samples_twice_gives_the_same_counts(commands: Commands) -> None:
         page = Path(channel["report"]).read_text()
         assert channel["title"] in page
         assert "generated" in page
+    index = Path(document["index"])
+    for channel in document["per_channel"]:
+        assert os.path.relpath(channel["report"], index.parent) in index.read_text()
     for name in COUNTS - {"channels"}:
         assert document[name] == sum(channel[name] for channel in document["per_channel"])
 
@@ -81,6 +85,7 @@ def test_run_tells_sources_and_summary(commands: Commands) -> None:
     reports = [line.strip() for line in ended.out.splitlines() if line.endswith("report.html")]
     assert len(reports) == 3
     assert all((commands.folder / report).is_file() for report in reports)
+    assert ".pipeline/reports/index.html" in ended.out
 
 
 def test_run_leaves_its_log_in_the_state_directory(commands: Commands) -> None:

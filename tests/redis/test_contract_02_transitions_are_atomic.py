@@ -63,7 +63,7 @@ async def _memberships(redis: QueueClient, job_id: str) -> dict[str, bool]:
         pipe.exists(keys.HISTORY_PREFIX + job_id)
         found = await pipe.execute()
     names = ("queue", "running", "dead", "retrying", "in progress", "body", "attempts", "history")
-    return {name: value not in {None, 0, False} for name, value in zip(names, found, strict=True)}
+    return {name: value not in {None, 0} for name, value in zip(names, found, strict=True)}
 
 
 def _only(*names: str) -> dict[str, bool]:

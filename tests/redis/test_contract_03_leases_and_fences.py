@@ -149,7 +149,7 @@ async def test_job_with_a_long_timeout_comes_back_as_soon_as_any_other(redis_url
 async def test_third_worker_lost_with_a_job_makes_it_poison(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A job that takes its worker with it three times is dead, its body kept, no attempt charged."""
+    """A job that takes its worker with it three times is dead, its body kept, nothing charged."""
     hasty = {"lease_s": 0.1, "heartbeat_s": 0.03, "idle_poll_s": 0.05, "cancel_wait_s": 0.01}
     handle = await act.enqueue()
     for _ in range(3):
@@ -171,7 +171,7 @@ async def test_worker_that_lost_its_lease_writes_nothing(
     redis_url: str, redis: QueueClient
 ) -> None:
     """Its outcome is dropped while another holds the job; the other's result is the result."""
-    async with working(redis_url, act) as first:
+    async with working(redis_url, act, concurrency=1) as first:
         _never_renew(first)
         handle = await act.enqueue()
         await soon(stage.started.get())
@@ -194,7 +194,7 @@ async def test_worker_that_lost_its_lease_writes_nothing(
 
 async def test_worker_that_lost_its_lease_stops_the_job(redis_url: str) -> None:
     """The heartbeat learns that another worker has the job, and cancels the run that lost it."""
-    async with working(redis_url, act) as first:
+    async with working(redis_url, act, concurrency=1) as first:
         renew, first._leases.renew = first._leases.renew, None  # type: ignore[method-assign, assignment]
         _never_renew(first)
         await act.enqueue()
@@ -214,7 +214,7 @@ async def test_settled_job_stays_settled_when_a_stale_worker_speaks_late(
     redis_url: str, redis: QueueClient
 ) -> None:
     """After the new owner has finished, the old one's outcome does not bring the job back."""
-    async with working(redis_url, act) as first:
+    async with working(redis_url, act, concurrency=1) as first:
         _never_renew(first)
         handle = await act.enqueue()
         await soon(stage.started.get())

@@ -20,11 +20,23 @@ def test_keys_are_those_of_arq_where_arq_has_them() -> None:
     assert arq.constants.abort_jobs_ss == keys.ABORT
 
 
-@given(st.text(min_size=1).filter(lambda name: not name.startswith(keys.QUEUE_PREFIX)))
+@given(st.text(min_size=1).filter(lambda name: not name.startswith(("/", keys.QUEUE_PREFIX))))
 def test_keys_of_a_queue_lead_back_to_its_name(name: str) -> None:
     """A queue's name and its key are two ways to say one thing."""
     assert keys.queue_of(keys.queue_key(name)) == name
     assert keys.queue_key(keys.queue_key(name)) == keys.queue_key(name)
+
+
+@given(st.text(min_size=1) | st.text().map(lambda name: keys.QUEUE_PREFIX + name))
+def test_any_key_has_a_name_that_leads_to_it(key: str) -> None:
+    """The queues of stock arq have names here, whatever they are called; `/` starts a whole key."""
+    assert keys.queue_key(keys.queue_of(key)) == key
+
+
+def test_queue_of_stock_arq_has_a_name() -> None:
+    """arq's own default is a whole key."""
+    assert keys.queue_of(arq.constants.default_queue_name) == "/arq:queue"
+    assert keys.queue_key("/arq:queue") == arq.constants.default_queue_name
 
 
 def test_keys_in_the_scripts_stand_in_the_table() -> None:

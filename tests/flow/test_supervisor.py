@@ -1,0 +1,298 @@
+"""`--processes N`: the supervisor and its workers, in real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from runner import JobState
+from tests.program import Program, running
+from tests.runner_kit import eventually
+from tests.switchboard import GONE
+from tests.worker_process import grow, wait
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.switchboard import Switchboard
+
+pytestmark = pytest.mark.usefixtures("redis")
+
+QUICK = {"first_pause_s": 0.05, "memory_check_s": 0.1, "stop_within_s": 8.0}
+
+
+class Supervised:
+    """A supervisor that runs, and what the switchboard hears of it and of its workers."""
+
+    def __init__(self, program: Program, board: Switchboard, processes: int) -> None:
+        self.program = program
+        self.board = board
+        self.processes = processes
+
+    async def workers_ready(self, count: int | None = None) -> list[int]:
+        """Ids of so many workers that come up."""
+        return [
+            await self.board.hear("ready")
+            for _ in range(self.processes if count is None else count)
+        ]
+
+
+@asynccontextmanager
+async def supervising(
+    redis_url: str, board: Switchboard, *, processes: int = 2, **values: Any
+) -> AsyncIterator[Supervised]:
+    """A supervisor for the block; workers that are left at its end stop by themselves."""
+    of_supervisor = QUICK | {"processes": processes} | values.pop("supervisor", {})
+    async with running(
+        sys.executable,
+        *("-m", "tests.worker_process", "supervise"),
+        *(redis_url, str(board.port), json.dumps(values | {"supervisor": of_supervisor})),
+    ) as program:
+        await board.hear("supervising")
+        try:
+            yield Supervised(program, board, processes)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                program.send(signal.SIGTERM)
+                await program.ended()
+
+
+async def test_supervisor_starts_a_worker_again_that_was_killed(
+    redis_url: str, board: Switchboard
+) -> None:
+    """N workers come up; one that is killed is replaced, and the other goes on."""
+    async with supervising(redis_url, board) as it:
+        first, second = await it.workers_ready()
+
+        os.kill(first, signal.SIGKILL)
+
+        assert await board.hear(GONE) == first
+        [third] = await it.workers_ready(1)
+        assert psutil.pid_exists(second)
+        died = await it.program.logged("worker process died")
+        assert (died["pid"], died["exit_code"]) == (first, -signal.SIGKILL)
+        assert third not in {first, second}
+
+
+async def test_supervisor_waits_longer_before_each_start_after_early_deaths(
+    redis_url: str, board: Switchboard
+) -> None:
+    """A worker that cannot live is not started in a tight loop: pauses double."""
+    broken = {"max_crashes": 0}  # such settings are refused
+    async with supervising(redis_url, board, processes=1, **broken) as it:
+        for pause_s in (0.05, 0.1, 0.2):
+            died = await it.program.logged("worker process died", next_in_s=pause_s)
+            assert died["exit_code"] == 1
+
+        it.program.send(signal.SIGTERM)
+        assert await it.program.ended() == 0
+
+
+async def test_supervisor_replaces_a_worker_beyond_its_memory_limit(
+    redis_url: str, board: Switchboard
+) -> None:
+    """The successor is ready before the one that has grown is told to stop."""
+    async with supervising(
+        redis_url, board, processes=1, supervisor={"memory_limit_mb": 250}
+    ) as it:
+        [first] = await it.workers_ready()
+        handle = await grow.enqueue(300)
+        assert await board.hear(f"grown by {handle.id}") == first
+
+        [second] = await it.workers_ready(1)
+        assert await board.hear("stopped") == first
+        assert await board.hear(GONE) == first
+
+        told = await it.program.logged("worker process beyond its memory limit", pid=first)
+        assert told["used_mb"] >= 300
+        assert psutil.pid_exists(second)
+        assert not it.program.has_logged("worker process died")
+
+
+async def test_sighup_replaces_every_worker_one_after_the_other(
+    redis_url: str, board: Switchboard
+) -> None:
+    """Each successor is ready before its predecessor stops, so there are never fewer than N."""
+    async with supervising(redis_url, board) as it:
+        old = set(await it.workers_ready())
+
+        it.program.send(signal.SIGHUP)
+
+        new = set()
+        for _ in range(2):
+            [successor] = await it.workers_ready(1)
+            assert not board.has_said("stopped"), "a worker stopped before its successor was ready"
+            assert await board.hear("stopped") in old
+            await board.hear(GONE)
+            new.add(successor)
+        await it.program.logged("every worker process is replaced")
+        assert len(new) == 2
+        assert not new & old
+        assert all(psutil.pid_exists(pid) for pid in new)
+        assert not board.has_said("ready"), "there are more workers than asked for"
+
+
+async def test_sighup_during_a_roll_makes_one_more_roll(redis_url: str, board: Switchboard) -> None:
+    """However often it comes meanwhile, all workers are as new as the last of them, and N."""
+    async with supervising(redis_url, board) as it:
+        old = await it.workers_ready()
+        it.program.send(signal.SIGHUP)
+        await it.program.logged("replacing every worker process")
+        for _ in range(5):
+            it.program.send(signal.SIGHUP)
+
+        first_roll = await it.workers_ready(2)
+        second_roll = await it.workers_ready(2)
+
+        gone = {await board.hear(GONE) for _ in range(4)}
+        assert gone == {*old, *first_roll}
+        assert all(psutil.pid_exists(pid) for pid in second_roll)
+        await eventually(lambda: _rolls(it.program, 2))
+        assert not board.has_said("ready")
+
+
+async def _rolls(program: Program, count: int) -> bool:
+    told = [line for line in program.log if line["event"] == "every worker process is replaced"]
+    return len(told) == count
+
+
+async def test_sighup_keeps_the_old_workers_when_the_new_ones_fail(
+    redis_url: str, board: Switchboard, tmp_path: Any
+) -> None:
+    """Code that does not come up replaces nothing; the old workers work on."""
+    marker = tmp_path / "broken"
+    async with supervising(redis_url, board, refuse_if_exists=str(marker)) as it:
+        old = await it.workers_ready()
+        marker.touch()
+
+        it.program.send(signal.SIGHUP)
+
+        await it.program.logged("the worker processes that are left stay as they are")
+        assert all(psutil.pid_exists(pid) for pid in old)
+        handle = await wait.enqueue("x", 0.0)
+        assert await handle.result(timeout_s=10) == "x"
+        # Once it is mended, the next roll goes through.
+        marker.unlink()
+        it.program.send(signal.SIGHUP)
+        await it.workers_ready(2)
+        assert {await board.hear("stopped"), await board.hear("stopped")} == set(old)
+
+
+async def test_sigterm_stops_workers_with_grace(redis_url: str, board: Switchboard) -> None:
+    """Jobs that run end, then the workers, then the supervisor, with exit status 0."""
+    async with supervising(redis_url, board) as it:
+        await it.workers_ready()
+        handle = await wait.enqueue("x", 0.5)
+        await board.hear("started x 1")
+
+        it.program.send(signal.SIGTERM)
+
+        assert await it.program.ended() == 0
+        await board.hear("ended x")
+        assert await handle.state() is JobState.DONE
+        for _ in range(2):
+            await board.hear("stopped")
+
+
+async def test_second_sigterm_stops_workers_at_once(redis_url: str, board: Switchboard) -> None:
+    """Jobs are given back instead of waited for."""
+    async with supervising(redis_url, board) as it:
+        await it.workers_ready()
+        handle = await wait.enqueue("x", 60.0)
+        await board.hear("started x 1")
+        it.program.send(signal.SIGTERM)
+        await it.program.logged("stopping", at_once=False, signal="SIGTERM")
+        it.program.send(signal.SIGTERM)
+
+        assert await it.program.ended() == 0
+        await board.hear("cancelled x")
+        assert await handle.state() is JobState.READY
+
+
+async def test_supervisor_kills_a_worker_that_does_not_stop(
+    redis_url: str, board: Switchboard
+) -> None:
+    """A worker that hangs, as a stopped process does, keeps nobody waiting for ever."""
+    async with supervising(redis_url, board, supervisor={"stop_within_s": 0.5}) as it:
+        first, second = await it.workers_ready()
+        os.kill(first, signal.SIGSTOP)
+
+        it.program.send(signal.SIGTERM)
+
+        assert await it.program.ended() == 0
+        assert {await board.hear(GONE), await board.hear(GONE)} == {first, second}
+        await it.program.logged("worker process did not stop, killed", pid=first)
+
+
+async def test_workers_stop_by_themselves_when_their_supervisor_is_killed(
+    redis_url: str, board: Switchboard
+) -> None:
+    """They notice, let their jobs end, and leave nothing running."""
+    async with supervising(redis_url, board) as it:
+        workers = await it.workers_ready()
+        handle = await wait.enqueue("x", 0.5)
+        await board.hear("started x 1")
+
+        it.program.send(signal.SIGKILL)
+
+        await board.hear("ended x")
+        assert {await board.hear("stopped"), await board.hear("stopped")} == set(workers)
+        assert await handle.state() is JobState.DONE
+
+
+# In a session of its own, with a terminal of its own, then the command.
+_IN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+async def test_ctrl_c_in_a_terminal_reaches_workers_once(
+    redis_url: str, board: Switchboard
+) -> None:
+    """The terminal tells the supervisor, and only it: the workers stop with grace, not at once."""
+    ours, terminal = os.openpty()
+    values = {"supervisor": QUICK | {"processes": 2}}
+    try:
+        async with running(
+            sys.executable,
+            *("-c", _IN_TERMINAL, "-m", "tests.worker_process", "supervise"),
+            *(redis_url, str(board.port), json.dumps(values)),
+            stdin=terminal,
+            start_new_session=True,
+        ) as program:
+            for _ in range(2):
+                await board.hear("ready")
+            await wait.enqueue("x", 0.5)
+            await board.hear("started x 1")
+
+            os.write(ours, b"\x03")
+
+            assert await program.ended() == 0
+            await board.hear("ended x")
+            assert not board.has_said("cancelled x")
+            stops = [line for line in program.log if line["event"] == "stopping"]
+            assert [line["signal"] for line in stops] == ["SIGINT", "SIGTERM", "SIGTERM"]
+    finally:
+        os.close(ours)
+        os.close(terminal)
+
+
+async def test_supervisor_stops_while_it_is_still_starting_workers(
+    redis_url: str, board: Switchboard
+) -> None:
+    """A signal that comes before the workers are up leaves none behind."""
+    async with supervising(redis_url, board, processes=3) as it:
+        await it.program.logged("worker process started")
+        it.program.send(signal.SIGTERM)
+        assert await it.program.ended() == 0
+    assert [p for p in psutil.process_iter(["cmdline"]) if str(board.port) in p.info["cmdline"]] == []

@@ -1,0 +1,236 @@
+"""A handle on a job: its state, its result, and the way to stop it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runner import Bury, Context, JobHandle, JobState, Retry, job
+from runner.errors import JobFailedError, ResultNotFoundError
+from tests.runner_kit import eventually, soon, working
+
+if TYPE_CHECKING:
+    from runner import QueueClient
+
+pytestmark = pytest.mark.usefixtures("redis")
+
+QUEUE = "arq:queue:default"
+
+
+class Stage:
+    """What the jobs here say, and wait for."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.go = asyncio.Event()
+
+
+stage = Stage()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_stage() -> None:
+    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
+
+
+@job(queue="default")
+async def act(ctx: Context, how: str = "wait") -> Any:
+    """Do as told."""
+    stage.started.set()
+    match how:
+        case "retry":
+            raise Retry(3600)
+        case "bury":
+            raise Bury("no such channel")
+        case "values":
+            return {"at": datetime(2026, 1, 1, tzinfo=UTC), "list": (1, 2.5, None)}
+    try:
+        await stage.go.wait()
+    except asyncio.CancelledError:
+        stage.cancelled.set()
+        raise
+    return f"{how} {ctx.attempt}"
+
+
+@job(queue="default", keep_result_s=0)
+async def forget(ctx: Context) -> str:
+    """Have a result that nobody keeps."""
+    return ctx.job_id
+
+
+async def _is(handle: JobHandle[Any], state: JobState) -> bool:
+    return await handle.state() is state
+
+
+async def test_state_follows_a_job_through_its_life(redis_url: str) -> None:
+    """Scheduled, ready, running, done."""
+    later = await act.options(delay_s=60).enqueue()
+    assert await later.state() is JobState.SCHEDULED
+    handle = await act.enqueue()
+    assert await handle.state() is JobState.READY
+    async with working(redis_url, act):
+        await soon(stage.started.wait())
+        assert await handle.state() is JobState.RUNNING
+        stage.go.set()
+        await handle.result(timeout_s=5)
+    assert await handle.state() is JobState.DONE
+
+
+@pytest.mark.parametrize(("how", "state"), [("retry", JobState.RETRYING), ("bury", JobState.DEAD)])
+async def test_state_tells_what_became_of_a_failure(
+    redis_url: str, how: str, state: JobState
+) -> None:
+    """Retrying until its next attempt, or dead."""
+    handle = await act.enqueue(how)
+    async with working(redis_url, act):
+        await eventually(lambda: _is(handle, state))
+
+
+async def test_state_of_what_never_was_is_unknown() -> None:
+    """A handle may be made from an id, in another process or later."""
+    assert await JobHandle[str]("nothing", "default").state() is JobState.UNKNOWN
+
+
+async def test_result_is_what_the_job_returned_as_json(redis_url: str) -> None:
+    """Times come as text and tuples as lists: a result is data."""
+    async with working(redis_url, act):
+        result = await (await act.enqueue("values")).result(timeout_s=5)
+
+    assert result == {"at": "2026-01-01T00:00:00Z", "list": [1, 2.5, None]}
+
+
+async def test_result_is_waited_for(redis_url: str) -> None:
+    """`result` called before the job ends returns as soon as it has."""
+    async with working(redis_url, act):
+        handle = await act.enqueue()
+        waiting = asyncio.create_task(handle.result(timeout_s=5))
+        await soon(stage.started.wait())
+        assert not waiting.done()
+        stage.go.set()
+
+        assert await waiting == "wait 1"
+
+
+async def test_result_is_not_waited_for_longer_than_asked(redis_url: str) -> None:
+    """A job that takes its time raises TimeoutError, and goes on."""
+    async with working(redis_url, act):
+        handle = await act.enqueue()
+        with pytest.raises(TimeoutError):
+            await handle.result(timeout_s=0.05)
+        assert await handle.state() is JobState.RUNNING
+        stage.go.set()
+
+
+async def test_result_of_a_dead_job_is_its_error(redis_url: str) -> None:
+    """Type, message and traceback travel as data."""
+    async with working(redis_url, act):
+        with pytest.raises(JobFailedError) as raised:
+            await (handle := await act.enqueue("bury")).result(timeout_s=5)
+
+    error = raised.value
+    assert (error.job_id, error.error_type, error.message) == (
+        handle.id,
+        "runner.errors.Bury",
+        "no such channel",
+    )
+    assert "raise Bury" in error.traceback
+
+
+async def test_result_that_is_not_kept_is_said_to_be_missing(redis_url: str) -> None:
+    """There is nothing to wait for, and the error says why."""
+    async with working(redis_url, forget):
+        handle = await forget.enqueue()
+        with pytest.raises(ResultNotFoundError, match=r"no such job in default, or its result"):
+            await handle.result(timeout_s=5)
+        with pytest.raises(ResultNotFoundError):
+            await JobHandle[str]("nothing", "default").result(timeout_s=5)
+
+
+async def test_result_of_an_earlier_job_is_not_that_of_a_new_one_with_its_id(
+    redis_url: str,
+) -> None:
+    """A job enqueued anew under its id is waited for: the old result is gone."""
+    stage.go.set()
+    chosen = act.options(job_id="act:daily")
+    async with working(redis_url, act):
+        assert await (await chosen.enqueue("first")).result(timeout_s=5) == "first 1"
+        second = await chosen.enqueue("second")
+        assert second.created
+        assert await second.result(timeout_s=5) == "second 1"
+
+
+async def test_abort_of_a_waiting_job_keeps_it_from_starting(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Ready or scheduled, it is over at once, its result says so, and nothing of it is left."""
+    ready, scheduled = await act.enqueue(), await act.options(delay_s=3600).enqueue()
+    for handle in (ready, scheduled):
+        await handle.abort()
+        with pytest.raises(JobFailedError, match="aborted before it started"):
+            await handle.result(timeout_s=5)
+    async with working(redis_url, act):
+        pass
+
+    assert not stage.started.is_set()
+    assert {key for key in await redis.keys("arq:*") if b"result" not in key} <= {
+        *(f"{QUEUE}:{name}".encode() for name in ("wake", "health-check")),
+    }
+
+
+async def test_abort_of_a_running_job_cancels_it(redis_url: str, redis: QueueClient) -> None:
+    """The job is cancelled within `abort_check_s`, is over, and is not retried."""
+    async with working(redis_url, act) as one:
+        handle = await act.enqueue()
+        await soon(stage.started.wait())
+        await handle.abort()
+        await soon(stage.cancelled.wait())
+        with pytest.raises(JobFailedError, match="aborted while running"):
+            await handle.result(timeout_s=5)
+        assert one.main_task is not None
+        assert not one.main_task.done()
+
+    assert await redis.zcard(QUEUE) == 0
+    assert await redis.zcard(f"{QUEUE}:dead") == 0
+    assert await redis.exists("arq:abort") == 0
+
+
+async def test_abort_of_a_job_that_is_over_changes_nothing(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Its result stands, and a later job of the same id is not hit by it."""
+    stage.go.set()
+    chosen = act.options(job_id="act:daily")
+    async with working(redis_url, act):
+        handle = await chosen.enqueue("first")
+        await handle.result(timeout_s=5)
+        await handle.abort()
+        assert await handle.result(timeout_s=5) == "first 1"
+        assert await redis.exists("arq:abort") == 0
+        assert await (await chosen.enqueue("second")).result(timeout_s=5) == "second 1"
+
+
+async def test_abort_of_one_job_leaves_the_others_alone(redis_url: str) -> None:
+    """Ids are told apart."""
+    async with working(redis_url, act):
+        first, second = await act.enqueue("first"), await act.enqueue("second")
+        await eventually(lambda: _is(second, JobState.RUNNING))
+        await first.abort()
+        with pytest.raises(JobFailedError):
+            await first.result(timeout_s=5)
+        stage.go.set()
+
+        assert await second.result(timeout_s=5) == "second 1"
+
+
+async def test_options_of_a_queue_send_the_job_elsewhere(redis_url: str) -> None:
+    """Any queue whose worker knows the job can run it."""
+    stage.go.set()
+    async with working(redis_url, act, queue="slow"):
+        handle = await act.options(queue="slow").enqueue("slow")
+
+        assert await handle.result(timeout_s=5) == "slow 1"
+    assert handle.queue == "slow"

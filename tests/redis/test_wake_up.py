@@ -1,0 +1,191 @@
+"""Pick-up: an idle worker starts what is enqueued at once, and what is scheduled at its time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner import Context, Retry, job
+from runner.admin import Admin
+from tests.runner_kit import at_rest, eventually, soon, start, stop, worker, working
+
+if TYPE_CHECKING:
+    from runner import QueueClient
+
+pytestmark = pytest.mark.usefixtures("redis")
+
+QUEUE = "arq:queue:default"
+FOR_EVER_S = 86_400.0
+"""No test here can wait for a poll."""
+
+
+class Stage:
+    """What the jobs here say: their names, and when they started."""
+
+    def __init__(self) -> None:
+        self.started: asyncio.Queue[tuple[str, float]] = asyncio.Queue()
+
+
+stage = Stage()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_stage() -> None:
+    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
+
+
+@job(queue="default")
+async def act(ctx: Context, name: str = "x") -> None:
+    """Say when it started."""
+    stage.started.put_nowait((name, time.time()))
+    if name == "again" and ctx.attempt == 1:
+        raise Retry(0.05)
+
+
+async def test_enqueued_job_starts_at_once_on_an_idle_worker(redis_url: str) -> None:
+    """Nothing is polled for: with a poll delay of a day, jobs start within milliseconds."""
+    async with working(redis_url, act, idle_poll_s=FOR_EVER_S) as one:
+        delays_s = []
+        for _ in range(20):
+            await at_rest(one)
+            await act.enqueue()
+            enqueued = time.time()
+            delays_s.append((await soon(stage.started.get()))[1] - enqueued)
+
+    assert sorted(delays_s)[10] < 0.05
+
+
+async def test_job_enqueued_as_a_worker_goes_to_rest_is_not_missed(redis_url: str) -> None:
+    """Between the last claim and the rest there is no moment in which a job would lie unseen."""
+    async with working(redis_url, act, idle_poll_s=FOR_EVER_S, concurrency=1):
+        for number in range(200):
+            await act.enqueue(str(number))
+            assert (await soon(stage.started.get()))[0] == str(number)
+
+
+async def test_every_idle_worker_takes_its_share(redis_url: str) -> None:
+    """Jobs that come together wake as many workers as there are jobs."""
+    gate = asyncio.Event()
+
+    async def wait(ctx: Context, call_next: object) -> None:
+        stage.started.put_nowait((ctx.job_id, time.time()))
+        await gate.wait()
+        del call_next
+
+    ways = {"idle_poll_s": FOR_EVER_S, "concurrency": 1, "middleware": (wait,)}
+    async with (
+        working(redis_url, act, **ways),
+        working(redis_url, act, **ways),
+        working(redis_url, act, **ways),
+    ):
+        await act.enqueue_many([{}] * 3)
+        assert len({(await soon(stage.started.get()))[0] for _ in range(3)}) == 3
+        gate.set()
+
+
+async def test_scheduled_job_starts_at_its_time(redis_url: str) -> None:
+    """Not before, and soon after; a worker that rests sets its clock by it."""
+    async with working(redis_url, act, idle_poll_s=FOR_EVER_S) as one:
+        await at_rest(one)
+        due = datetime.now(UTC) + timedelta(seconds=0.2)
+        await act.options(at=due).enqueue("timed")
+        await act.options(delay_s=0.3).enqueue("delayed")
+
+        name, started = await soon(stage.started.get())
+        assert name == "timed"
+        assert -0.002 < started - due.timestamp() < 0.5
+        assert (await soon(stage.started.get()))[0] == "delayed"
+
+
+async def test_earlier_job_goes_before_one_that_was_scheduled_first(redis_url: str) -> None:
+    """The clock is set anew when something comes in that is due sooner."""
+    async with working(redis_url, act, idle_poll_s=FOR_EVER_S) as one:
+        await act.options(delay_s=3600).enqueue("late")
+        await at_rest(one)
+        await act.options(delay_s=0.1).enqueue("early")
+
+        assert (await soon(stage.started.get()))[0] == "early"
+
+
+async def test_retried_job_starts_at_its_time(redis_url: str) -> None:
+    """A worker that rests knows when the job that it gave back is due."""
+    async with working(redis_url, act, idle_poll_s=FOR_EVER_S):
+        await act.enqueue("again")
+        _, first = await soon(stage.started.get())
+        _, second = await soon(stage.started.get())
+
+    assert 0.045 < second - first < 1
+
+
+async def test_resumed_queue_starts_at_once(redis_url: str, redis: QueueClient) -> None:
+    """Pausing keeps jobs from being claimed, resuming wakes whoever rests."""
+    admin = Admin(redis)
+    async with working(redis_url, act, idle_poll_s=FOR_EVER_S) as one:
+        await admin.pause("default", by="a test")
+        await act.enqueue()
+        await eventually(lambda: _claims(one, 2))
+        await at_rest(one)
+        assert stage.started.empty()
+        await admin.resume("default")
+        await soon(stage.started.get())
+
+
+async def test_job_run_by_hand_starts_at_once(redis_url: str, redis: QueueClient) -> None:
+    """A waiting job that an operator wants now is not polled for either."""
+    async with working(redis_url, act, idle_poll_s=FOR_EVER_S) as one:
+        handle = await act.options(delay_s=3600).enqueue()
+        await at_rest(one)
+        await Admin(redis).run_now("default", handle.id)
+        await soon(stage.started.get())
+
+
+async def test_job_put_in_by_other_means_is_found_by_polling(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A client that knows no wake tokens is served within the poll delay."""
+    async with working(redis_url, act, idle_poll_s=0.05):
+        body = b'{"t":null,"f":"act","a":["foreign"],"k":{},"et":1}'
+        await redis.set("arq:job:foreign", body)
+        await redis.zadd(QUEUE, {"foreign": time.time() * 1000})
+
+        assert (await soon(stage.started.get()))[0] == "foreign"
+
+
+async def test_worker_rests_longer_than_a_connection_may_wait_for_an_answer(
+    redis_url: str,
+) -> None:
+    """A long rest is a series of short ones: no timeout of the connection is taken for a loss."""
+    one = worker(redis_url, act, idle_poll_s=FOR_EVER_S)
+    await start(one)
+    asked: list[float] = []
+    blpop = one.pool.blpop
+
+    async def note(names: list[str], timeout: float) -> object:  # noqa: ASYNC109 -- redis-py's name
+        asked.append(timeout)
+        return await blpop(names, timeout=timeout)  # type: ignore[misc, arg-type]
+
+    one.pool.blpop = note  # type: ignore[method-assign, assignment]
+    await act.enqueue()
+    await soon(stage.started.get())
+    await at_rest(one)
+    await stop(one)
+
+    assert asked
+    assert max(asked) <= 5
+
+
+async def test_backlog_is_worked_off_without_rests(redis_url: str) -> None:
+    """A worker that has more to do than slots never waits for a wake-up in between."""
+    await act.enqueue_many([{"name": str(n)} for n in range(300)])
+    async with working(redis_url, act, idle_poll_s=FOR_EVER_S, concurrency=2):
+        names = [(await soon(stage.started.get()))[0] for _ in range(300)]
+
+    assert names == [str(n) for n in range(300)]
+
+
+async def _claims(one: object, least: int) -> bool:
+    return bool(one._claimer._claims >= least)  # type: ignore[attr-defined]

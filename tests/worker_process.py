@@ -1,0 +1,166 @@
+"""
+Worker processes for tests: what a deployment runs, small.
+
+    python -m tests.worker_process work REDIS_URL PORT [VALUES] [--supervised FD]
+    python -m tests.worker_process supervise REDIS_URL PORT [VALUES]
+
+PORT: the test's switchboard, which hears what happens. VALUES: JSON; of the worker's settings,
+`supervisor` with those of the supervisor, and `jobs`, the names of those that the code knows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from runner import Context, Fleet, WorkerSettings, job
+from runner.event_loop import new_event_loop
+from runner.logs import configure_logging
+from runner.supervisor import Supervisor, answer_supervisor
+from tests.switchboard import Line
+
+QUEUE = "flow"
+
+
+class Here:
+    """The line of this process."""
+
+    line: Line
+
+
+@job(queue=QUEUE)
+async def wait(ctx: Context, name: str, seconds: float) -> str:
+    """Say when it starts, ends, and is cancelled; wait in between."""
+    Here.line.say(f"started {name} {ctx.attempt}")
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        Here.line.say(f"cancelled {name}")
+        raise
+    Here.line.say(f"ended {name}")
+    return name
+
+
+@job(queue=QUEUE)
+async def linger(ctx: Context, name: str, seconds: float) -> None:
+    """Take its time to clean up when it is cancelled."""
+    Here.line.say(f"started {name} {ctx.attempt}")
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        Here.line.say(f"cleaning {name}")
+        await asyncio.sleep(seconds)
+
+
+@job(queue=QUEUE)
+async def block(ctx: Context, name: str, seconds: float) -> None:
+    """Hold the event loop."""
+    Here.line.say(f"started {name} {ctx.attempt}")
+    _hold(seconds)
+    Here.line.say(f"ended {name}")
+
+
+@job(queue=QUEUE)
+async def block_beside(ctx: Context, name: str, seconds: float) -> None:
+    """Hold the event loop in a task of its own."""
+    Here.line.say(f"started {name} {ctx.attempt}")
+
+    async def hold() -> None:
+        _hold(seconds)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(hold())
+
+
+def _hold(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+@job(queue=QUEUE)
+async def grow(ctx: Context, mib: int) -> None:
+    """Take memory, and keep it."""
+    _kept.append(b"x" * (mib * 2**20))
+    Here.line.say(f"grown by {ctx.job_id}")
+
+
+_kept: list[bytes] = []
+
+JOBS = {one.name: one for one in (wait, linger, block, block_beside, grow)}
+
+
+class FlowSettings(WorkerSettings):
+    """As in production, with the waits cut short."""
+
+    lease_s = 2.0
+    heartbeat_s = 0.25
+    abort_check_s = 0.1
+    grace_s = 10.0
+    poll_interval_s = 3600.0
+
+
+def fleet(url: str, values: dict[str, Any]) -> Fleet:
+    """The workers of this process: one, or as many as `workers` says."""
+    count = values.pop("workers", 1)
+    if Path(values.pop("refuse_if_exists", "")).is_file():
+        raise SystemExit("this code does not come up")
+    known = [JOBS[name] for name in values.pop("jobs", JOBS)]
+    fixed = {"queue": QUEUE, "jobs": known, "redis": url}
+    settings = type("Settings", (FlowSettings,), fixed | values)
+    return Fleet([settings.worker(handle_signals=False) for _ in range(count)])
+
+
+async def work(url: str, values: dict[str, Any], supervised: int | None) -> None:
+    """Work until told to stop."""
+    workers = fleet(url, values)
+
+    async def say_ready() -> None:
+        await workers.ready()
+        Here.line.say("ready")
+
+    async with workers.stopped_by_signals(), asyncio.TaskGroup() as group:
+        beside = [group.create_task(say_ready())]
+        if supervised is not None:
+            beside.append(group.create_task(answer_supervisor(supervised, workers)))
+        await workers.run()
+        for task in beside:
+            task.cancel()
+    Here.line.say("stopped")
+
+
+async def supervise(command: list[str], values: dict[str, Any]) -> None:
+    """Keep workers alive until told to stop."""
+    supervisor = Supervisor(command, **values)
+    Here.line.say("supervising")
+    await supervisor.run()
+    Here.line.say("seen off")
+
+
+def main() -> None:
+    """Run what the command line says."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["work", "supervise"])
+    parser.add_argument("url")
+    parser.add_argument("port", type=int)
+    parser.add_argument("values", nargs="?", default="{}")
+    parser.add_argument("--supervised", type=int)
+    given = parser.parse_args()
+    configure_logging("json", "INFO")
+    Here.line = Line(given.port)
+    values = json.loads(given.values)
+    of_supervisor = values.pop("supervisor", {})
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        if given.what == "work":
+            runner.run(work(given.url, values, given.supervised))
+        else:
+            command = [sys.executable, "-m", "tests.worker_process", "work"]
+            command += [given.url, str(given.port), json.dumps(values)]
+            runner.run(supervise(command, of_supervisor))
+
+
+if __name__ == "__main__":
+    main()
