@@ -37,6 +37,7 @@ _log = structlog.get_logger("runner.supervisor")
 _LONGEST_PAUSE_S = 30.0
 _LONG_LIFE_S = 60.0
 _READY = b"R"
+_AT_ONCE = b"!"
 
 
 @dataclass(slots=True, eq=False)
@@ -273,9 +274,14 @@ class Supervisor:
 
     def _stop(self, number: signal.Signals) -> None:
         _log.info("stopping", signal=number.name, processes=len(self._children))
+        again = self._stopping.is_set()
         self._stopping.set()
         self._changed.set()
         for child in self._children:
+            if again:
+                # By signal as well, a busy child would hear of both at once, as if of one.
+                with contextlib.suppress(OSError):
+                    child.line.send(_AT_ONCE)
             _signal(child, signal.SIGTERM)
 
     async def _see_off(self) -> None:
@@ -302,7 +308,8 @@ class Supervisor:
 
 async def answer_supervisor(descriptor: int, fleet: Fleet) -> None:
     """
-    In a child: say that *fleet* is ready, and stop it with grace when the supervisor is gone.
+    In a child: say that *fleet* is ready; stop it at once if told so, with grace if the supervisor
+    is gone.
 
     descriptor: the number that came after `--supervised`.
     """
@@ -311,11 +318,15 @@ async def answer_supervisor(descriptor: int, fleet: Fleet) -> None:
     loop = asyncio.get_running_loop()
     try:
         await fleet.ready()
+        told = b""
         with contextlib.suppress(OSError):
             await loop.sock_sendall(line, _READY)
-            await loop.sock_recv(line, 1)
-        _log.warning("the supervisor is gone, stopping")
-        fleet.stop()
+            told = await loop.sock_recv(line, 1)
+        if told == _AT_ONCE:
+            fleet.stop(at_once=True)
+        else:
+            _log.warning("the supervisor is gone, stopping")
+            fleet.stop()
     finally:
         line.close()
 

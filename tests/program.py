@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,8 @@ class Program:
         """Read the log to its end."""
         assert self._process.stderr is not None
         async for line in self._process.stderr:
+            # Shown with a test that fails.
+            sys.stdout.write(line.decode())
             async with self._news:
                 try:
                     self.log.append(json.loads(line))

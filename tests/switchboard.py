@@ -41,9 +41,12 @@ class Switchboard:
 
     async def hear(self, words: str, *, of: int | None = None) -> int:
         """The id of the process that says *words* next, or has said so unheard; `GONE`: ended."""
-        async with asyncio.timeout(PATIENCE_S), self._news:
-            while (found := self._find(words, of)) is None:
-                await self._news.wait()
+        try:
+            async with asyncio.timeout(PATIENCE_S), self._news:
+                while (found := self._find(words, of)) is None:
+                    await self._news.wait()
+        except TimeoutError:
+            raise AssertionError(f"nobody says {words!r}; unheard: {list(self._unheard)}") from None
         return found
 
     def has_said(self, words: str) -> bool:

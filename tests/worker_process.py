@@ -110,7 +110,7 @@ def fleet(url: str, values: dict[str, Any]) -> Fleet:
         raise SystemExit("this code does not come up")
     known = [JOBS[name] for name in values.pop("jobs", JOBS)]
     fixed = {"queue": QUEUE, "jobs": known, "redis": url}
-    settings = type("Settings", (FlowSettings,), fixed | values)
+    settings: type[WorkerSettings] = type("Settings", (FlowSettings,), fixed | values)
     return Fleet([settings.worker(handle_signals=False) for _ in range(count)])
 
 

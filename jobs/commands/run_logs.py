@@ -36,9 +36,12 @@ def run_logs(path: Path, console: Console) -> Iterator[None]:
     with path.open("w", encoding="utf-8") as file:
         configure_logging("json", "INFO", stream=file)
         root.addHandler(screen)
+        # A full disk shows in what the jobs say; a traceback for each lost line hides it.
+        logging.raiseExceptions = False
         try:
             yield
         finally:
+            logging.raiseExceptions = True
             root.removeHandler(screen)
             configure_logging("console", "WARNING")
 

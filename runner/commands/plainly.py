@@ -10,6 +10,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from redis.exceptions import RedisError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -102,6 +103,10 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _line(error: BaseException, expected: tuple[type[BaseException], ...]) -> str:
+    if isinstance(error, RedisError) and "MISCONF" in str(error):
+        # Each worker meets it with another command: one line for all of them.
+        reason = str(error).partition("MISCONF ")[2].rstrip("',)")
+        return f"Redis takes no writes: {reason}; free some space on its disk, and try again"
     if isinstance(error, expected):
         return str(error)
     if isinstance(error, OSError):

@@ -112,7 +112,7 @@ async def test_supervisor_replaces_a_worker_beyond_its_memory_limit(
         assert await board.hear(GONE) == first
 
         told = await it.program.logged("worker process beyond its memory limit", pid=first)
-        assert told["used_mb"] >= 300
+        assert told["used_mb"] >= 250
         assert psutil.pid_exists(second)
         assert not it.program.has_logged("worker process died")
 
@@ -295,4 +295,5 @@ async def test_supervisor_stops_while_it_is_still_starting_workers(
         await it.program.logged("worker process started")
         it.program.send(signal.SIGTERM)
         assert await it.program.ended() == 0
-    assert [p for p in psutil.process_iter(["cmdline"]) if str(board.port) in p.info["cmdline"]] == []
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert not any(str(board.port) in command for command in commands)
