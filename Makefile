@@ -20,6 +20,8 @@ sys.exit(sys.version_info < (3, 11) or not os.path.exists(os.path.join(headers, 
 # An environment of someone else may be active; only .venv is meant here.
 UV := env -u VIRTUAL_ENV -u CONDA_PREFIX $(BIN)/uv
 
+SYNC := $(UV) --quiet pip sync --python $(BIN)/python --require-hashes --build-constraints $(LOCK) $(LOCK)
+
 # Scripts in .venv name their interpreter by its full path, so a moved folder needs a new one.
 ifneq "$(shell cat $(READY) 2>/dev/null)" "$(CURDIR)"
 .PHONY: $(READY)
@@ -55,7 +57,8 @@ $(READY): $(LOCK) pyproject.toml
 		$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --only-binary :all: \
 			--require-hashes -r $(VENV)/uv.lock; \
 	fi
-	@$(UV) --quiet pip sync --python $(BIN)/python --require-hashes --build-constraints $(LOCK) $(LOCK)
+	@# Once more with the system's certificates: behind a proxy that signs for others, only those do.
+	@$(SYNC) 2>$(VENV)/uv.log || $(SYNC) --system-certs
 	@$(UV) --quiet pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@echo "$(CURDIR)" > $@
 
