@@ -101,10 +101,14 @@ async def _steps() -> list[tuple[str, float]]:
         for body in bodies:
             decode_job(body)
 
-    fields = {
-        **{"t": 1, "f": "touch", "a": [], "k": {"channel_id": CHANNEL_IDS[0], "position": 1}},
-        **{"et": 1_800_000_000_000, "s": True, "r": None, "q": "arq:queue:bench"},
-        **{"st": 1_800_000_000_000, "ft": 1_800_000_000_000, "id": claims[0].job_id},
+    now_ms = 1_800_000_000_000
+    fields: dict[str, Any] = dict.fromkeys(("et", "st", "ft"), now_ms) | {
+        **dict.fromkeys(("f", "q", "id"), claims[0].job_id),
+        "t": 1,
+        "a": [],
+        "s": True,
+        "r": None,
+        "k": {"channel_id": CHANNEL_IDS[0], "position": 1},
     }
 
     async def result() -> None:

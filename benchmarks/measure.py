@@ -105,7 +105,7 @@ class Bench:
         self._server.empty()
         # Seeded, so that all systems and rounds meet the same pauses.
         chance = random.Random(samples)  # noqa: S311 -- pauses, not secrets
-        pauses_s = [chance.uniform(0.04, 0.16) for _ in range(samples)]
+        pauses_s = [chance.uniform(0.03, 0.12) for _ in range(samples)]
         with self._serving(system, jobs=samples) as worker:
             time.sleep(1.0)
             sent = self._ask(system, "ping", pauses_s=pauses_s)
@@ -212,7 +212,8 @@ class _Script:
         return float(sum(one.memory_info().rss for one in family) / 2**20)
 
     def _last_line(self) -> str:
-        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        log = self.log.read_text(errors="replace").replace(f"{HERE.parent}/", "")
+        lines = [line for line in log.splitlines() if line.strip()]
         return lines[-1].strip()[:300] if lines else "it said nothing"
 
 

@@ -31,7 +31,7 @@ _ENQUEUE = """\
 Jobs/s: 32 tasks (threads for Dramatiq and Sidekiq), each awaiting one job at a time; and by the
 system's own bulk call, 1,000 jobs each."""
 _PICK_UP = """\
-Milliseconds until the coroutine starts, after random pauses of 40 to 160 ms; below zero where it
+Milliseconds until the coroutine starts, after random pauses of 30 to 120 ms; below zero where it
 starts before `enqueue` has returned to its caller."""
 _BACKLOG = """\
 Ours: jobs/s over the first 10,000, concurrency 10. The backlog is written straight into Redis, in
@@ -154,7 +154,7 @@ def as_markdown(
     ]
     if skipped:
         reasons = [f"- {name}: {reason}" for name, reason in skipped.items()]
-        lines += _section("Skipped", "", reasons)
+        lines += _section("Skipped or failed", "", reasons)
     rows = [f"| {name} | {value} |" for name, value in machine.items()]
     lines += _section("Machine", "", ["| | |", "|---|---|", *rows])
     return "\n".join(lines)

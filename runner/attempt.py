@@ -49,10 +49,15 @@ class Held:
     afterwards: Callable[[], Coroutine[Any, Any, None]] | None = None
     """To be done when Redis has answered for its outcome."""
 
+    cancelled_at: float | None = None
+    """When it was first seen to go on although it was cancelled, by the loop's clock."""
+    is_left_behind: bool = False
+    """Its end has been told, though its coroutine still runs."""
+
     @property
     def is_running(self) -> bool:
-        """Whether its coroutine has not come to an end yet."""
-        return self.task is not None and not self.task.done()
+        """Whether its coroutine has not come to an end yet, and somebody waits for that."""
+        return self.task is not None and not self.task.done() and not self.is_left_behind
 
 
 class Attempts:
@@ -75,8 +80,14 @@ class Attempts:
         self._known: dict[str, tuple[Job[Any, Any], Policy]] = {}
 
     def learn(self, function: JobFunction, *, keep_result_s: float | None) -> None:
-        """Register a job of ours; *keep_result_s* for a job that does not say."""
+        """
+        Register a job of ours; *keep_result_s* for a job that does not say.
+
+        Raises:
+            ConfigurationError: A name in its signature cannot be found.
+        """
         job = function.job
+        job.prepare()
         own = job.options_of_worker
         options = self._options
         policy = Policy(
@@ -137,6 +148,31 @@ class Attempts:
             return cancelled(policy, ctx.attempt, held.why_stopped)
         except asyncio.CancelledError:
             return cancelled(policy, ctx.attempt, held.why_stopped)
+
+    def is_overdue(self, held: Held) -> bool:
+        """Whether a cancelled job should be over by now: for its timeout, an abort, a lost claim."""
+        if held.why_stopped is not None:
+            return held.why_stopped is not Stop.RELEASE
+        limit_s = self._limit_s(held)
+        return limit_s is not None and time.time() - held.started_ms / 1000 > limit_s
+
+    def end_of_stubborn(self, held: Held) -> Outcome | None:
+        """How an overdue job ended, as far as anybody waits for it."""
+        policy, attempt = held.policy, held.claim.attempts_spent + 1
+        assert policy is not None  # noqa: S101 -- it runs
+        if held.why_stopped is not None:
+            return cancelled(policy, attempt, held.why_stopped)
+        limit_s = self._limit_s(held)
+        return policy.decide(
+            policy,
+            attempt,
+            TimeoutError(f"did not end within {limit_s:g} s, and ignored its cancellation"),
+        )
+
+    def _limit_s(self, held: Held) -> float | None:
+        assert held.envelope is not None  # noqa: S101 -- it runs
+        own_s = self._known[held.envelope.name][0].options_of_worker.timeout_s
+        return self._options.timeout_s if own_s is None else own_s
 
     def _open(self, held: Held) -> Outcome | None:
         """Read the body; an outcome if the job cannot be run here and now."""

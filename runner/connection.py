@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import redis
 from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import Job as ArqJob
+from arq.jobs import JobDef, deserialize_job
 from arq.utils import timestamp_ms, to_ms, to_unix_ms
 from redis.asyncio import SSLConnection as AsyncSSLConnection
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
@@ -130,6 +131,22 @@ class QueueClient(ArqRedis):
             return None
         wait_ms = delay_ms or 0 if due_ms is None else due_ms - timestamp_ms()
         return max(0, wait_ms) + extra_ms
+
+
+    async def queued_jobs(self, *, queue_name: str | None = None) -> list[JobDef]:
+        """Jobs that wait or run, by due time. Unlike arq's, one whose body is gone is left out."""
+        queue = queue_name or self.default_queue_name
+        ids = await self.zrange(queue, 0, -1, withscores=True)
+        if not ids:
+            return []
+        bodies = await self.mget([keys.JOB_PREFIX.encode() + job_id for job_id, _ in ids])
+        jobs = []
+        for (job_id, due_ms), body in zip(ids, bodies, strict=True):
+            if body is not None:
+                one = deserialize_job(body, deserializer=self.job_deserializer)
+                one.job_id, one.score = job_id.decode("utf-8", "backslashreplace"), int(due_ms)
+                jobs.append(one)
+        return jobs
 
 
 def location(url: str) -> RedisLocation:

@@ -59,7 +59,7 @@ class IntervalCron(CronJob):
             minute=None,
             second=None,
             microsecond=0,
-            run_at_startup=False,
+            run_at_startup=True,
             unique=True,
             job_id=None,
             timeout_s=timeout_s,

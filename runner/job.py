@@ -157,6 +157,15 @@ class Job(Generic[P, R]):
         """
         return self._validate(args, kwargs, strict=False)
 
+    def prepare(self) -> None:
+        """
+        Build now what checks arguments; else the first call does, and holds the loop for it.
+
+        Raises:
+            ConfigurationError: A name in the signature cannot be found.
+        """
+        self._adapter  # noqa: B018 -- built when it is first asked for
+
     def _validate(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, strict: bool
     ) -> Arguments:

@@ -31,7 +31,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 from redis.asyncio import Redis
@@ -40,7 +40,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 from runner.errors import PrivateRedisError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
 
 _log = structlog.stdlib.get_logger("runner.private_redis")
 
@@ -98,13 +98,13 @@ class PrivateRedis:
         try:
             await self._come_up(self._using)
         except BaseException:
-            await self._leave()
+            await _to_its_end(self._leave())
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Leave the server; stop it if nobody else uses it."""
-        await self._leave()
+        """Leave the server; stop it if nobody else uses it, even if cancelled meanwhile."""
+        await _to_its_end(self._leave())
 
     # ------------------------------------------------------------------ coming
 
@@ -381,3 +381,13 @@ def _socket_path(directory: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     # /tmp itself, not TMPDIR: users of one server may differ in that.
     return Path(f"/tmp/pipeline-{os.geteuid()}-{digest}/redis.sock")  # noqa: S108
+
+
+async def _to_its_end(leaving: Coroutine[Any, Any, None]) -> None:
+    """Await *leaving*; a cancellation comes through when it is over."""
+    task = asyncio.ensure_future(leaving)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

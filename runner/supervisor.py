@@ -308,8 +308,7 @@ class Supervisor:
 
 async def answer_supervisor(descriptor: int, fleet: Fleet) -> None:
     """
-    In a child: say that *fleet* is ready; stop it at once if told so, with grace if the supervisor
-    is gone.
+    In a child: say that *fleet* is ready; stop it when the supervisor says so, or is gone.
 
     descriptor: the number that came after `--supervised`.
     """

@@ -62,6 +62,9 @@ _BURST_HORIZON_S = 15.0
 _OFFER_WITHIN_S = 1.0
 """Redis away: the jobs are cancelled all the same."""
 
+_LAST_CLAIM_S = 1.0
+"""A stop waits for so long for the answer to a claim."""
+
 _LONGEST_BLOCK_S = 5.0
 """Well below the time after which a client gives an answer up."""
 
@@ -163,7 +166,12 @@ class Worker(arq.worker.Worker):
         self.main_task = self.main_task or asyncio.current_task()
         try:
             async with contextlib.AsyncExitStack() as exits:
-                await self._open(exits)
+                try:
+                    await self._open(exits)
+                except (RedisError, OSError) as error:
+                    if self.stopping.is_set() and is_passing(error):
+                        return  # told to stop while it waited for Redis
+                    raise
                 await self._work()
         finally:
             self._over.set()
@@ -293,7 +301,7 @@ class Worker(arq.worker.Worker):
                 )
             ]
             try:
-                await self._take_jobs()
+                await self._take_jobs_until_stopped()
                 await self._wind_up()
             except asyncio.CancelledError:
                 # Somebody cancels the task that runs the worker: what it holds is given back first.
@@ -313,6 +321,18 @@ class Worker(arq.worker.Worker):
         await self._clock.enqueue_due(now, now + timedelta(seconds=delay * num_windows))
 
     # ------------------------------------------------------------------ taking jobs
+
+    async def _take_jobs_until_stopped(self) -> None:
+        taking = self.loop.create_task(self._take_jobs())
+        stopping = self.loop.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            # A claim may be under way, and Redis hang: `give_back_unanswered` undoes it.
+            await asyncio.wait({taking}, timeout=_LAST_CLAIM_S)
+        finally:
+            await _end((taking, stopping))
+        if not taking.cancelled():
+            taking.result()
 
     async def _take_jobs(self) -> None:
         """Claim and start jobs until told to stop."""
@@ -364,6 +384,7 @@ class Worker(arq.worker.Worker):
         finally:
             await _end((wake, called))
             self._called.clear()
+            self._rests_until = 0.0
 
     async def _block_on_wake_list(self, longest_s: float) -> None:
         try:
@@ -384,6 +405,8 @@ class Worker(arq.worker.Worker):
         return not await self.patience.call(self._count_due_soon, unless=self.stopping)
 
     async def _count_due_soon(self) -> int:
+        if await self.pool.exists(self.queue_name + keys.PAUSED_SUFFIX):
+            return 0
         horizon_ms = (time.time() + _BURST_HORIZON_S) * 1000
         ids = await self.pool.zrangebyscore(self.queue_name, "-inf", horizon_ms, start=0, num=1000)
         if not ids:
@@ -415,15 +438,32 @@ class Worker(arq.worker.Worker):
         try:
             outcome = await self.attempts.run(held)
         finally:
-            self._busy -= 1
-            self._slot_freed.set()
-            if self.tasks.get(held.claim.job_id) is held.task:
-                del self.tasks[held.claim.job_id]
+            self._free_slot_of(held)
         self._hand_in(held, outcome)
+
+    def _free_slot_of(self, held: Held) -> None:
+        if held.is_left_behind:
+            return
+        self._busy -= 1
+        self._slot_freed.set()
+        if self.tasks.get(held.claim.job_id) is held.task:
+            del self.tasks[held.claim.job_id]
+
+    def _leave_behind(self, held: Held, outcome: Outcome | None) -> None:
+        """A job that goes on although it was cancelled: this is its end, whatever it still does."""
+        name = held.envelope.name if held.envelope else "?"
+        _log.error(
+            "job ignored its cancellation, and is left behind",
+            job_id=held.claim.job_id,
+            job=name,
+        )
+        self._free_slot_of(held)
+        self._hand_in(held, outcome)
+        held.is_left_behind = True
 
     def _hand_in(self, held: Held, outcome: Outcome | None) -> None:
         """To be settled; without an outcome the job is another worker's, and nothing is written."""
-        if held not in self._held:
+        if held not in self._held or held.is_left_behind:
             return
         if outcome is None:
             self._held.discard(held)
@@ -479,7 +519,20 @@ class Worker(arq.worker.Worker):
         pause_s = min(self.options.heartbeat_s, self.options.lease_s / 3)
         while True:
             await asyncio.sleep(pause_s)
+            self._leave_stubborn_behind()
             await self._renew()
+
+    def _leave_stubborn_behind(self) -> None:
+        """A slot is not lost to a job that swallows its timeout, its abort or its lost claim."""
+        now = self.loop.time()
+        for held in list(self._held):
+            if not held.is_running or held.task is None or not held.task.cancelling():
+                held.cancelled_at = None
+            elif held.cancelled_at is None:
+                held.cancelled_at = now
+            elif now - held.cancelled_at > self.options.cancel_wait_s:
+                if self.attempts.is_overdue(held):
+                    self._leave_behind(held, self.attempts.end_of_stubborn(held))
 
     async def _watch_for_aborts(self) -> None:
         """Asks for a key that is absent while nobody aborts anything: cheaper than renewing."""
@@ -537,10 +590,8 @@ class Worker(arq.worker.Worker):
             self._stop(held, Stop.RELEASE)
         await self._wait_for_running(self.options.cancel_wait_s, unless=asyncio.Event())
         for held in list(self._held):
-            if held.task is not None and not held.task.done():
-                name = held.envelope.name if held.envelope else "?"
-                _log.error("job ignored its cancellation", job_id=held.claim.job_id, job=name)
-                self._hand_in(held, Released())
+            if held.is_running:
+                self._leave_behind(held, Released())
 
     async def _offer_running(self) -> None:
         """Before they are cancelled: if this process is killed meanwhile, they run at once."""

@@ -46,6 +46,7 @@ _QUEUE_NAME = re.compile(r"/.+|[A-Za-z0-9._-]+")  # `/…` is a whole key
 _TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*keys.SUFFIXES, ":health-check"))
 """As queues these would share keys with arq's own queue, `arq:queue`."""
 
+_POLL = "poll"
 _ARQ_OPTIONS = frozenset(inspect.signature(Worker).parameters) - {"runner"}
 _OUR_WORDS = {
     "queue_name": "queue",
@@ -154,6 +155,13 @@ class WorkerSettings:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigurationError(f"{cls.__name__}: two jobs are named {twice[0]}")
+        schedules = [periodic.name for periodic in cls.schedule]
+        for name in schedules:
+            # Of two with one name, each would take the other's ticks for its own.
+            if name == _POLL or schedules.count(name) > 1:
+                raise ConfigurationError(
+                    f"{cls.__name__}: the name {name!r} is taken: give each schedule one of its own"
+                )
         for name, least in (("concurrency", 1), ("max_retries", 0), ("max_crashes", 1)):
             value = getattr(cls, name)
             if value < least:
@@ -204,7 +212,7 @@ class WorkerSettings:
         return IntervalCron.of(
             poll,
             interval_s=cls.poll_interval_s,
-            name="poll",
+            name=_POLL,
             timeout_s=max(10.0, cls.poll_interval_s),
         )
 

@@ -63,12 +63,11 @@ async def start(one: Worker) -> Worker:
 
 
 async def at_rest(one: Worker) -> None:
-    """Return when *one* has claimed, and now waits for work or for a free slot."""
+    """Return when *one* has taken what it can, and now waits for work or for a free slot."""
 
     async def rests() -> bool:
-        claimer = one._claimer
-        asking = getattr(claimer._script, "_turn", None)
-        return claimer._claims > 0 and not (asking is not None and asking.locked())
+        is_over = one.main_task is None or one.main_task.done()
+        return one._rests_until > 0 or one._busy >= one.max_jobs or is_over
 
     await eventually(rests, every_s=0.001)
 

@@ -35,6 +35,8 @@ class Switchboard:
 
     def __init__(self) -> None:
         self.port = 0
+        self.history: list[tuple[str, int]] = []
+        """All that was said, and by which process, in the order in which it came in."""
         self._unheard: deque[tuple[str, int]] = deque()
         self._news = asyncio.Condition()
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
@@ -75,6 +77,7 @@ class Switchboard:
 
     async def _note(self, words: str, pid: int) -> None:
         async with self._news:
+            self.history.append((words, pid))
             self._unheard.append((words, pid))
             self._news.notify_all()
 

@@ -1,6 +1,7 @@
 """
 Worker processes for tests: what a deployment runs, small.
 
+    python -m tests.worker_process run REDIS_URL PORT [VALUES]          # as the `arq` command
     python -m tests.worker_process work REDIS_URL PORT [VALUES] [--supervised FD]
     python -m tests.worker_process supervise REDIS_URL PORT [VALUES]
 
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from runner import Context, Fleet, WorkerSettings, job
+from runner import Context, Fleet, Worker, WorkerSettings, job
 from runner.event_loop import new_event_loop
 from runner.logs import configure_logging
 from runner.supervisor import Supervisor, answer_supervisor
@@ -47,14 +48,22 @@ async def wait(ctx: Context, name: str, seconds: float) -> str:
 
 
 @job(queue=QUEUE)
-async def linger(ctx: Context, name: str, seconds: float) -> None:
-    """Take its time to clean up when it is cancelled."""
+async def end(ctx: Context, name: str) -> None:
+    """End in its first step."""
+    Here.line.say(f"ended {name} {ctx.attempt}")
+
+
+@job(queue=QUEUE)
+async def linger(ctx: Context, name: str, seconds: float, *, finish: bool = False) -> None:
+    """Take its time to clean up when it is cancelled, and end as if it had not been, if asked."""
     Here.line.say(f"started {name} {ctx.attempt}")
     try:
-        await asyncio.sleep(seconds)
-    finally:
+        await asyncio.sleep(60.0)
+    except asyncio.CancelledError:
         Here.line.say(f"cleaning {name}")
         await asyncio.sleep(seconds)
+        if not finish:
+            raise
 
 
 @job(queue=QUEUE)
@@ -90,7 +99,7 @@ async def grow(ctx: Context, mib: int) -> None:
 
 _kept: list[bytes] = []
 
-JOBS = {one.name: one for one in (wait, linger, block, block_beside, grow)}
+JOBS = {one.name: one for one in (wait, end, linger, block, block_beside, grow)}
 
 
 class FlowSettings(WorkerSettings):
@@ -103,20 +112,43 @@ class FlowSettings(WorkerSettings):
     poll_interval_s = 3600.0
 
 
-def fleet(url: str, values: dict[str, Any]) -> Fleet:
+def make_workers(url: str, values: dict[str, Any], *, handle_signals: bool) -> list[Worker]:
     """The workers of this process: one, or as many as `workers` says."""
     count = values.pop("workers", 1)
     if Path(values.pop("refuse_if_exists", "")).is_file():
         raise SystemExit("this code does not come up")
     known = [JOBS[name] for name in values.pop("jobs", JOBS)]
     fixed = {"queue": QUEUE, "jobs": known, "redis": url}
+    cancel_wait_s = values.pop("cancel_wait_s", 5.0)
     settings: type[WorkerSettings] = type("Settings", (FlowSettings,), fixed | values)
-    return Fleet([settings.worker(handle_signals=False) for _ in range(count)])
+    return [
+        settings.worker(handle_signals=handle_signals, cancel_wait_s=cancel_wait_s)
+        for _ in range(count)
+    ]
+
+
+def run(url: str, values: dict[str, Any]) -> None:
+    """Run one worker until told to stop, by its own `run`."""
+
+    async def say_ready(ctx: dict[Any, Any]) -> None:
+        _kept_tasks.add(asyncio.create_task(_say_ready(ctx["worker"])))
+
+    [worker] = make_workers(url, values, handle_signals=True)
+    worker.on_startup = say_ready
+    worker.run()
+
+
+async def _say_ready(worker: Worker) -> None:
+    await worker.ready.wait()
+    Here.line.say("ready")
+
+
+_kept_tasks: set[asyncio.Task[None]] = set()
 
 
 async def work(url: str, values: dict[str, Any], supervised: int | None) -> None:
     """Work until told to stop."""
-    workers = fleet(url, values)
+    workers = Fleet(make_workers(url, values, handle_signals=False))
 
     async def say_ready() -> None:
         await workers.ready()
@@ -143,7 +175,7 @@ async def supervise(command: list[str], values: dict[str, Any]) -> None:
 def main() -> None:
     """Run what the command line says."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["work", "supervise"])
+    parser.add_argument("what", choices=["run", "work", "supervise"])
     parser.add_argument("url")
     parser.add_argument("port", type=int)
     parser.add_argument("values", nargs="?", default="{}")
@@ -153,6 +185,9 @@ def main() -> None:
     Here.line = Line(given.port)
     values = json.loads(given.values)
     of_supervisor = values.pop("supervisor", {})
+    if given.what == "run":
+        run(given.url, values)
+        return
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         if given.what == "work":
             runner.run(work(given.url, values, given.supervised))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -110,6 +111,7 @@ async def test_supervisor_replaces_a_worker_beyond_its_memory_limit(
         [second] = await it.workers_ready(1)
         assert await board.hear("stopped") == first
         assert await board.hear(GONE) == first
+        assert _fewest_ready(board, once=1) == 1
 
         told = await it.program.logged("worker process beyond its memory limit", pid=first)
         assert told["used_mb"] >= 250
@@ -129,15 +131,23 @@ async def test_sighup_replaces_every_worker_one_after_the_other(
         new = set()
         for _ in range(2):
             [successor] = await it.workers_ready(1)
-            assert not board.has_said("stopped"), "a worker stopped before its successor was ready"
-            assert await board.hear("stopped") in old
-            await board.hear(GONE)
+            predecessor = await board.hear("stopped")
+            assert predecessor in old
+            assert await board.hear(GONE) == predecessor
             new.add(successor)
         await it.program.logged("every worker process is replaced")
         assert len(new) == 2
         assert not new & old
         assert all(psutil.pid_exists(pid) for pid in new)
         assert not board.has_said("ready"), "there are more workers than asked for"
+        assert _fewest_ready(board, once=2) == 2
+
+
+def _fewest_ready(board: Switchboard, *, once: int) -> int:
+    """The smallest number of workers at work, from when there were *once* so many."""
+    changes = [{"ready": 1, "stopped": -1}.get(words, 0) for words, _ in board.history]
+    counts = itertools.accumulate(changes)
+    return min(itertools.dropwhile(lambda count: count < once, counts))
 
 
 async def test_sighup_during_a_roll_makes_one_more_roll(redis_url: str, board: Switchboard) -> None:

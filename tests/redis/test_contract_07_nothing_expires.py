@@ -65,7 +65,7 @@ async def test_jobs_in_every_state_live_for_ever(redis_url: str, redis: QueueCli
 
     ends = {key: await redis.pttl(key) for key in await redis.keys()}
     mortal = {key.decode() for key, ms in ends.items() if ms != -1}
-    assert mortal <= {f"{QUEUE}:health-check"}
+    assert mortal <= {f"{QUEUE}:health-check", "arq:startup:poll"}
     assert len(ends) >= 12
 
 
@@ -84,6 +84,7 @@ async def test_running_job_lives_for_ever_and_only_its_lease_ends(
     assert not any(handle.id in key for key in mortal - {f"arq:in-progress:{handle.id}"})
     assert {key.rpartition(":")[0] for key in mortal} <= {
         "arq:in-progress",
+        "arq:startup",
         "arq:worker",
         *{QUEUE, *{key.rpartition(":")[0] for key in mortal if key.startswith("arq:worker:")}},
     }

@@ -96,11 +96,12 @@ async def test_each_job_runs_once_on_one_of_them(
     assert stage.ours
     assert stage.theirs
     leftovers = {key.decode().rpartition(":")[0] for key in await redis.keys("*")}
-    assert leftovers <= {"arq:result", "arq:ticks", "arq"}, leftovers
+    assert leftovers <= {"arq:result", "arq:startup", "arq:ticks", "arq"}, leftovers
 
 
 async def _all_settled(ours: Worker, theirs: arq.worker.Worker) -> bool:
-    return ours.jobs_complete + theirs.jobs_complete == JOBS
+    # Ours polls once as it starts, unless theirs, which knows no such job, was quicker.
+    return ours.jobs_complete + theirs.jobs_complete >= JOBS
 
 
 async def test_job_held_by_a_stock_worker_is_passed_over(

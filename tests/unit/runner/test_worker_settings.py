@@ -216,6 +216,8 @@ def test_settings_keep_results_for_ever_where_asked() -> None:
         ({"lease_s": 1.0, "heartbeat_s": 1.0}, "a lease must outlive several heartbeats"),
         ({"heartbeat_s": 0}, "a lease must outlive several heartbeats"),
         ({"redis": "http://cache"}, "is not a Redis address"),
+        ({"schedule": (Periodic("poll", draw, "@daily"),)}, "the name 'poll' is taken"),
+        ({"schedule": (Periodic("x", draw, "@daily"),) * 2}, "the name 'x' is taken"),
     ],
 )
 def test_settings_that_make_no_sense_fail_at_import(settings: dict[str, Any], problem: str) -> None:
