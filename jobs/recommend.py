@@ -28,12 +28,8 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     Raises:
         NotStoredError: The analysis, or its channel, is not in the store.
     """
-    from jobs.store import NotStoredError
-
     store = ctx.get(Services).store
-    stored = await store.analysis(analysis_id)
-    if stored is None:
-        raise NotStoredError(f"analysis {analysis_id}", "it is not in the store")
+    stored = await store.stored_analysis(analysis_id)
     if stored.recommended_at is None:
         data = await store.load(stored.channel_id)
         found = await asyncio.to_thread(_find, data, stored.document)

@@ -27,12 +27,8 @@ async def visualize_data(ctx: Context, analysis_id: str) -> int:
     Raises:
         NotStoredError: The analysis, or its channel, is not in the store.
     """
-    from jobs.store import NotStoredError
-
     store = ctx.get(Services).store
-    stored = await store.analysis(analysis_id)
-    if stored is None:
-        raise NotStoredError(f"analysis {analysis_id}", "it is not in the store")
+    stored = await store.stored_analysis(analysis_id)
     if stored.charted_at is None:
         data = await store.load(stored.channel_id)
         charts = await asyncio.to_thread(_draw, data, stored.document)

@@ -52,7 +52,7 @@ from runner.settle import Ended, Settler
 from runner.watchdog import Watched, watching
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
 _log = structlog.get_logger("runner.worker")
 
@@ -62,8 +62,8 @@ _BURST_HORIZON_S = 15.0
 _OFFER_WITHIN_S = 1.0
 """Redis away: the jobs are cancelled all the same."""
 
-_LAST_CLAIM_S = 1.0
-"""A stop waits for so long for the answer to a claim."""
+_LAST_ANSWER_S = 1.0
+"""A stop waits for so long for Redis to answer a claim."""
 
 _LONGEST_BLOCK_S = 5.0
 """Well below the time after which a client gives an answer up."""
@@ -288,7 +288,7 @@ class Worker(arq.worker.Worker):
 
     async def _work(self) -> None:
         # First of all, so that a burst runs what is to run at its start.
-        await self.run_cron(datetime.now(UTC), 0.0)
+        await self._until_stopped(self.run_cron(datetime.now(UTC), 0.0))
         async with asyncio.TaskGroup() as group:
             beside = [
                 group.create_task(part)
@@ -301,7 +301,7 @@ class Worker(arq.worker.Worker):
                 )
             ]
             try:
-                await self._take_jobs_until_stopped()
+                await self._until_stopped(self._take_jobs())
                 await self._wind_up()
             except asyncio.CancelledError:
                 # Somebody cancels the task that runs the worker: what it holds is given back first.
@@ -310,6 +310,19 @@ class Worker(arq.worker.Worker):
                 raise
             finally:
                 await _end(beside)
+
+    async def _until_stopped(self, part: Coroutine[Any, Any, None]) -> None:
+        """Do *part*; after a stop it is cut off soon: it may wait for a Redis that hangs."""
+        doing = self.loop.create_task(part)
+        stopping = self.loop.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            # A claim that is cut off may have been made: `give_back_unanswered` undoes it.
+            await asyncio.wait({doing}, timeout=_LAST_ANSWER_S)
+        finally:
+            await _end((doing, stopping))
+        if not doing.cancelled():
+            doing.result()
 
     async def _wind_up(self) -> None:
         await self._finish_running()
@@ -321,18 +334,6 @@ class Worker(arq.worker.Worker):
         await self._clock.enqueue_due(now, now + timedelta(seconds=delay * num_windows))
 
     # ------------------------------------------------------------------ taking jobs
-
-    async def _take_jobs_until_stopped(self) -> None:
-        taking = self.loop.create_task(self._take_jobs())
-        stopping = self.loop.create_task(self.stopping.wait())
-        try:
-            await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            # A claim may be under way, and Redis hang: `give_back_unanswered` undoes it.
-            await asyncio.wait({taking}, timeout=_LAST_CLAIM_S)
-        finally:
-            await _end((taking, stopping))
-        if not taking.cancelled():
-            taking.result()
 
     async def _take_jobs(self) -> None:
         """Claim and start jobs until told to stop."""
@@ -530,9 +531,11 @@ class Worker(arq.worker.Worker):
                 held.cancelled_at = None
             elif held.cancelled_at is None:
                 held.cancelled_at = now
-            elif now - held.cancelled_at > self.options.cancel_wait_s:
-                if self.attempts.is_overdue(held):
-                    self._leave_behind(held, self.attempts.end_of_stubborn(held))
+            elif (
+                now - held.cancelled_at > self.options.cancel_wait_s
+                and self.attempts.is_overdue(held)
+            ):
+                self._leave_behind(held, self.attempts.end_of_stubborn(held))
 
     async def _watch_for_aborts(self) -> None:
         """Asks for a key that is absent while nobody aborts anything: cheaper than renewing."""

@@ -39,9 +39,7 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
     """
     from jobs.store import NotStoredError
 
-    stored = await store.analysis(analysis_id)
-    if stored is None:
-        raise NotStoredError(f"analysis {analysis_id}", "it is not in the store")
+    stored = await store.stored_analysis(analysis_id)
     channel = await store.channel(stored.channel_id)
     if channel is None:
         raise NotStoredError(f"channel {stored.channel_id}", "it is not in the store")

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobs.store import analyses, channels, counts, notifications, schema
 from jobs.store.database import Database
+from jobs.store.errors import NotStoredError
 from jobs.store.readings import save_readings
 from jobs.store.url import parse_url
 
@@ -129,6 +130,18 @@ class ChannelStore:
     async def analysis(self, analysis_id: str) -> StoredAnalysis | None:
         """Give the analysis, or None."""
         return await self._database.read(analyses.analysis, analysis_id)
+
+    async def stored_analysis(self, analysis_id: str) -> StoredAnalysis:
+        """
+        Give the analysis.
+
+        Raises:
+            NotStoredError: There is none of this id.
+        """
+        stored = await self.analysis(analysis_id)
+        if stored is None:
+            raise NotStoredError(f"analysis {analysis_id}", "it is not in the store")
+        return stored
 
     async def latest_analysis(self, channel_id: str) -> StoredAnalysis | None:
         """Give the channel's analysis that was saved last, or None."""
