@@ -26,7 +26,9 @@ _WARNING = "**A quick or partial run: too short to be quoted.**"
 _DRAIN = """\
 Jobs/s from the start of the first job to that of the last, counted in the job itself. Log level
 WARNING, then once more at INFO with each system's own lines, into a file. N is what one run
-drains; at INFO it is half of that."""
+drains; at INFO it is half of that. Stock arq starts 100 jobs (160 at 32) and then pauses for the
+rest of its half second between two polls: its figure is mostly that pause, and "arq, tuned" is what
+it does with a short one."""
 _ENQUEUE = """\
 Jobs/s: 32 tasks (threads for Dramatiq and Sidekiq), each awaiting one job at a time; and by the
 system's own bulk call, 1,000 jobs each."""

@@ -17,7 +17,7 @@ from pydantic_core import from_json, to_json
 
 from runner import keys
 from runner.codec import decode_job
-from runner.errors import CodecError
+from runner.errors import CodecError, ConfigurationError
 from runner.scripts import ADMIN
 
 if TYPE_CHECKING:
@@ -65,7 +65,14 @@ class Admin:
         return await self._act("run", queue, job_id)
 
     async def reschedule(self, queue: str, job_id: str | bytes, at: datetime) -> Found:
-        """Make a waiting or dead job due at the aware time *at*."""
+        """
+        Make a waiting or dead job due at the aware time *at*.
+
+        Raises:
+            ConfigurationError: *at* has no time zone.
+        """
+        if at.tzinfo is None:
+            raise ConfigurationError(f"{at} needs a time zone, such as datetime.UTC")
         return await self._act("reschedule", queue, job_id, round(at.timestamp() * 1000))
 
     async def bury(
@@ -165,13 +172,17 @@ class Admin:
         key = keys.queue_key(queue)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(key + keys.PAUSED_SUFFIX)
-            pipe.lpush(key + keys.WAKE_SUFFIX, "1")
+            # As many as the list ever has: however many workers are idle, each looks for work.
+            pipe.lpush(key + keys.WAKE_SUFFIX, *["1"] * keys.WAKE_TOKENS)
+            pipe.ltrim(key + keys.WAKE_SUFFIX, 0, keys.WAKE_TOKENS - 1)
             await pipe.execute()
 
     async def _for_all_dead(self, queue: str, act: Callable[[str, bytes], Awaitable[Found]]) -> int:
         """Oldest first, up to those that were dead at the start: what dies meanwhile stays."""
         dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
-        until_ms = time.time() * 1000
+        # By the clock that wrote the times of death, which are rounded to whole milliseconds.
+        seconds, micros = await self._redis.time()
+        until_ms = seconds * 1000 + -(-micros // 1000)
         acted = 0
         while page := await self._redis.zrangebyscore(dead, "-inf", until_ms, start=0, num=_PAGE):
             before = acted

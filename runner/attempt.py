@@ -150,7 +150,7 @@ class Attempts:
             return cancelled(policy, ctx.attempt, held.why_stopped)
 
     def is_overdue(self, held: Held) -> bool:
-        """Whether a cancelled job should be over by now: for its timeout, an abort, a lost claim."""
+        """Whether a cancelled job should be over by now: timed out, aborted, or no longer ours."""
         if held.why_stopped is not None:
             return held.why_stopped is not Stop.RELEASE
         limit_s = self._limit_s(held)
@@ -200,8 +200,11 @@ class Attempts:
         assert envelope is not None  # noqa: S101 -- `_open` has read it
         job, policy = self._known[envelope.name]
         held.policy = policy
-        current_batch.set(envelope.batch_id)
-        current_trace.set(envelope.trace)
+        # A task of its own starts without either: only a worker enqueues from outside a job.
+        if envelope.batch_id is not None:
+            current_batch.set(envelope.batch_id)
+        if envelope.trace is not None:
+            current_trace.set(envelope.trace)
         ctx = Context(
             job=job,
             job_id=claim.job_id,

@@ -29,8 +29,9 @@ class Claim:
     The right to run one job, until another claim of it is made.
 
     attempts_spent: attempts that failed before. crashes: workers that this job was lost with.
-    held_before: by this very worker, whose lease lapsed. due_ms: when it came due, Unix ms. body: None if it is gone. key: the id as Redis has it;
-    `job_id` is the same for people, readable whatever its bytes.
+    held_before: by this very worker, whose lease lapsed. due_ms: when it came due, Unix ms.
+    body: None if it is gone. key: the id as Redis has it; `job_id` is the same for people,
+    readable whatever its bytes.
     """
 
     job_id: str

@@ -132,7 +132,6 @@ class QueueClient(ArqRedis):
         wait_ms = delay_ms or 0 if due_ms is None else due_ms - timestamp_ms()
         return max(0, wait_ms) + extra_ms
 
-
     async def queued_jobs(self, *, queue_name: str | None = None) -> list[JobDef]:
         """Jobs that wait or run, by due time. Unlike arq's, one whose body is gone is left out."""
         queue = queue_name or self.default_queue_name

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from arq.cron import CronJob
+from arq.typing import WEEKDAYS
 
 from runner import keys
 from runner.arq_serializer import request_maker
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from runner.worker import Worker
 
 _LONGEST_SLEEP_S = 60.0
+_WEEKDAYS = {name: number for number, day in enumerate(WEEKDAYS) for name in (day, day[:3])}
 _ONE_START_S = 60
 """Workers that start within this time are one fleet, which starts."""
 
@@ -145,6 +147,7 @@ def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> dateti
     """
     if isinstance(cron_job, IntervalCron):
         return _calculated(cron_job, after)
+    _number_weekdays(cron_job)
     try:
         by_wall = _next_by_wall(cron_job, after, zone)
         if cron_job.hour is not None:
@@ -158,6 +161,18 @@ def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> dateti
         # The calendar has ended.
         raise ConfigurationError(f"{cron_job.name}: its date never comes: {cron_job}") from None
     return min(steady.astimezone(UTC), by_wall) if matches else by_wall
+
+
+def _number_weekdays(cron_job: CronJob) -> None:
+    """arq reads the name of a day where it stands alone; of a set of them, none ever comes."""
+    if isinstance(cron_job.weekday, set):
+        days: set[int | str] = set(cron_job.weekday)
+        numbers = {_WEEKDAYS.get(day.lower(), day) if isinstance(day, str) else day for day in days}
+        if unknown := [day for day in numbers if isinstance(day, str)]:
+            raise ConfigurationError(
+                f"{cron_job.name}: {unknown[0]!r} is no weekday: write one of {', '.join(WEEKDAYS)}"
+            )
+        cron_job.weekday = cast("set[int]", numbers)
 
 
 def _next_by_wall(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> datetime:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _CHUNK = 500
 """Jobs in one script call: Redis serves others between two calls of about a millisecond each."""
 
-_WAKE_TOKENS = 64
 _NONCE_DIGITS = 12
 _TRIES = 4
 _FIRST_PAUSE_S = 0.05
@@ -203,7 +202,7 @@ class Enqueuer:
 
     async def _send(self, queue: str, jobs: list[list[Any]]) -> list[int]:
         """Repeating is safe: the script knows its own bodies again."""
-        args: list[Any] = [_WAKE_TOKENS, keys.BATCH_TTL_S, queue]
+        args: list[Any] = [keys.WAKE_TOKENS, keys.BATCH_TTL_S, queue]
         for fields in jobs:
             args += fields
         pause_s = _FIRST_PAUSE_S

@@ -48,7 +48,7 @@ class Instruments:
                 stack=(
                     log_context,
                     tracing,
-                    Metrics(statsd),
+                    *((Metrics(statsd),) if options.statsd is not None else ()),
                     Reporting(fan_out),
                     validate_arguments,
                     Timeout(options.timeout_s),

@@ -170,9 +170,12 @@ class Job(Generic[P, R]):
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, strict: bool
     ) -> Arguments:
         try:
-            return self._adapter.validate_python(ArgsKwargs(args, dict(kwargs)), strict=strict)
+            checked: Arguments = self._adapter.validator.validate_python(
+                ArgsKwargs(args, cast("dict[str, Any]", kwargs)), strict=strict
+            )
         except ValidationError as error:
             raise ArgumentsError(self.name, _in_one_line(error)) from None
+        return checked
 
     @functools.cached_property
     def _adapter(self) -> TypeAdapter[Arguments]:

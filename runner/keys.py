@@ -72,6 +72,8 @@ SUFFIXES = (
 )
 
 BATCH_TTL_S = 30 * 86_400
+WAKE_TOKENS = 64
+"""Most tokens on a wake list."""
 
 
 def queue_key(queue: str) -> str:

@@ -38,6 +38,7 @@ from runner.arq_serializer import body_reader, result_writer
 from runner.attempt import Attempts, Held, held_by
 from runner.claim import Claim, Claimer
 from runner.cron import CronClock, IntervalCron
+from runner.durability import warn_of_risks
 from runner.enqueue import Enqueuer
 from runner.event_loop import loop_for_arq, new_event_loop
 from runner.execute import Stop
@@ -184,6 +185,7 @@ class Worker(arq.worker.Worker):
             self._take_signals(exits)
         self._connect()
         await self.patience.call(self.pool.ping, unless=self.stopping)
+        await warn_of_risks(self.pool)
         if self.speaks_arq:
             await arq_log.tell_start(self)
         if isinstance(self.pool, connection.QueueClient):
@@ -531,9 +533,8 @@ class Worker(arq.worker.Worker):
                 held.cancelled_at = None
             elif held.cancelled_at is None:
                 held.cancelled_at = now
-            elif (
-                now - held.cancelled_at > self.options.cancel_wait_s
-                and self.attempts.is_overdue(held)
+            elif now - held.cancelled_at > self.options.cancel_wait_s and self.attempts.is_overdue(
+                held
             ):
                 self._leave_behind(held, self.attempts.end_of_stubborn(held))
 

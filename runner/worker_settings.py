@@ -15,6 +15,7 @@ into it here, under arq's names.
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -185,7 +186,8 @@ class WorkerSettings:
             "redis_settings": location(cls.redis) if isinstance(cls.redis, str) else cls.redis,
             "max_jobs": cls.concurrency,
             "max_tries": cls.max_retries + 1,
-            "job_timeout": cls.timeout_s,
+            # arq takes the longest timeout, and None cannot be compared.
+            "job_timeout": math.inf if cls.timeout_s is None else cls.timeout_s,
             "keep_result": 0 if cls.keep_result_s is None else cls.keep_result_s,
             "keep_result_forever": cls.keep_result_s is None,
             "poll_delay": cls.idle_poll_s,

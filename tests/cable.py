@@ -111,6 +111,6 @@ class Cable:
 
 
 def cable_to(url: str) -> Cable:
-    """A cable to the Redis at *url*; use it by `async with cable_to(url).laid() as cable`."""
+    """Give a cable to the Redis at *url*, to be used as `async with` its `laid()`."""
     parts = urlsplit(url)
     return Cable(parts.hostname or "127.0.0.1", parts.port or 6379)

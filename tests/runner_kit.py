@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from runner import Worker, WorkerSettings, connect, keys, linear
+from runner.cron import IntervalCron
 from tests.cable import cable_to
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ class QuickSettings(WorkerSettings):
     idle_poll_s = 30.0
     grace_s = 5.0
     cancel_wait_s = 0.3
-    poll_interval_s = 3600.0
     blocked_warn_s = 5.0
 
 
@@ -45,9 +45,18 @@ def settings(url: str, *jobs: Job[Any, Any], **values: Any) -> type[WorkerSettin
 
 
 def worker(url: str, *jobs: Job[Any, Any], **values: Any) -> Worker:
-    """A worker of `settings`, not yet started. Values that settings do not know are arq's."""
-    ours = {name: values.pop(name) for name in list(values) if hasattr(WorkerSettings, name)}
-    return settings(url, *jobs, **ours).worker(handle_signals=False, **values)
+    """
+    A worker of `settings`, not yet started. Values that settings do not know are arq's.
+
+    Nothing is polled unless `poll_interval_s` is given: a poll is a job beside those of the test.
+    """
+    polls = "poll_interval_s" in values
+    known = {name for name in values if hasattr(WorkerSettings, name)} | {"functions", "cron_jobs"}
+    ours = {name: values.pop(name) for name in known & values.keys()}
+    one = settings(url, *jobs, **ours).worker(handle_signals=False, **values)
+    if not polls:
+        one.cron_jobs = [job for job in one.cron_jobs if not isinstance(job, IntervalCron)]
+    return one
 
 
 async def start(one: Worker) -> Worker:

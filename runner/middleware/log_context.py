@@ -12,6 +12,8 @@ import structlog
 from runner.errors import Retry
 
 if TYPE_CHECKING:
+    from contextvars import ContextVar
+
     from runner.context import Context
     from runner.middleware import Handler
 
@@ -22,14 +24,30 @@ _log = structlog.stdlib.get_logger(LOGGER_NAME)
 _levels = logging.getLogger(LOGGER_NAME)
 
 
+def _variable(name: str) -> ContextVar[Any]:
+    """structlog's own variable of *name*: setting it directly is what `bind_contextvars` does."""
+    token = structlog.contextvars.bind_contextvars(**{name: None})[name]
+    structlog.contextvars.reset_contextvars(**{name: token})
+    variable: ContextVar[Any] = token.var
+    return variable
+
+
+_job_id, _job_name, _queue, _attempt = _variables = tuple(
+    _variable(name) for name in ("job_id", "job_name", "queue", "attempt")
+)
+
+
 async def log_context(ctx: Context, call_next: Handler, /) -> Any:
     """
     Bind the job's identity for the attempt, and log its start and end with its duration.
 
     The traceback of a failure is not logged here: that is the log reporter's.
     """
-    tokens = structlog.contextvars.bind_contextvars(
-        job_id=ctx.job_id, job_name=ctx.job_name, queue=ctx.queue, attempt=ctx.attempt
+    tokens = (
+        _job_id.set(ctx.job_id),
+        _job_name.set(ctx.job.name),
+        _queue.set(ctx.queue),
+        _attempt.set(ctx.attempt),
     )
     started = time.perf_counter()
     told = _levels.isEnabledFor(logging.INFO)
@@ -57,7 +75,8 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
             )
         raise
     finally:
-        structlog.contextvars.reset_contextvars(**tokens)
+        for variable, token in zip(_variables, tokens, strict=True):
+            variable.reset(token)
     return result
 
 

@@ -20,7 +20,7 @@ import structlog
 from runner.enqueue import current_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Iterator
     from contextlib import AbstractContextManager
 
     from runner.context import Context
@@ -37,8 +37,14 @@ def trace_id(traceparent: str | None) -> str | None:
     return found[1] if found else None
 
 
-async def tracing(ctx: Context, call_next: Handler, /) -> Any:
-    """Continue the trace of whoever enqueued the job; without one, do nothing."""
+def tracing(ctx: Context, call_next: Handler, /) -> Awaitable[Any]:
+    """Continue the trace of whoever enqueued the job; without one, step aside."""
+    if ctx.trace is None and "opentelemetry.trace" not in sys.modules:
+        return call_next(ctx)
+    return _traced(ctx, call_next)
+
+
+async def _traced(ctx: Context, call_next: Handler) -> Any:
     with _span(ctx) as traceparent:
         found = trace_id(traceparent)
         if found is None:

@@ -89,11 +89,18 @@ if action == 'run' or action == 'reschedule' then
     redis.call('DEL', 'arq:retry:' .. id, 'arq:result:' .. id)
     redis.call('HDEL', queue .. ':crashes', id)
   end
-  wait_until(action == 'run' and now_text or ARGV[5])
+  local due = ARGV[5]
+  if action == 'run' then
+    -- What is due already keeps its place.
+    local score = redis.call('ZSCORE', queue, id)
+    due = score and tonumber(score) <= now and score or now_text
+  end
+  wait_until(due)
 elseif action == 'bury' and state == 'waiting' then
   redis.call('ZREM', queue, id)
   redis.call('ZREM', queue .. ':retrying', id)
   redis.call('HDEL', queue .. ':unknown', id)
+  redis.call('ZREM', 'arq:abort', id)
   redis.call('PERSIST', 'arq:job:' .. id)
   redis.call('RPUSH', 'arq:history:' .. id, ARGV[5])
   redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)

@@ -3,7 +3,8 @@ What must hold after a chaos run, from the ledger and from what stands in Redis.
 
 1. Nothing is lost: every job that was acknowledged at enqueue ran to its end or is dead, unless
    an operator deleted it.
-2. Fenced: an outcome `Done` that Redis kept belongs to the last claim of its job.
+2. Fenced: an outcome `Done` that Redis kept belongs to the last claim of its job, and no claim is
+   settled twice.
 3. Crashes cost no attempt: an attempt's number is at most one more than the failures before it.
 4. A killed worker's jobs are claimed again within one lease and a poll, Redis being there.
 """
@@ -69,7 +70,7 @@ def check(events: Sequence[Event], dead: Iterable[str], *, within_s: float) -> V
     dead_ids = set(dead)
     ends = Counter(event.job_id for event in by_kind["ended"])
     settled_ids = {e.job_id for e in by_kind["settled"] if e.detail == "Done"}
-    deleted = {event.job_id for event in by_kind["deleting"]}
+    deleted = _deleted(by_kind)
     acknowledged = {event.job_id for event in by_kind["acknowledged"]}
     verdict = Verdict(
         acknowledged=len(acknowledged),
@@ -81,10 +82,22 @@ def check(events: Sequence[Event], dead: Iterable[str], *, within_s: float) -> V
     verdict.lost = sorted(acknowledged - ends.keys() - dead_ids - deleted)
     # Redis's word alone is not enough: what it calls done must have ended in some process.
     verdict.lost += sorted((settled_ids - ends.keys()) & acknowledged - set(verdict.lost))
-    verdict.unfenced = _unfenced(by_kind)
+    verdict.unfenced = sorted({*_unfenced(by_kind), *_settled_twice(by_kind)})
     verdict.overcharged = _overcharged(events)
     _judge_recovery(verdict, by_kind, within_s)
     return verdict
+
+
+def _deleted(by_kind: Mapping[str, Sequence[Event]]) -> set[str]:
+    """What the operator was not told to be running or gone: an answer may have been lost, too."""
+    asked = Counter(event.job_id for event in by_kind["deleting"])
+    refused = Counter(event.job_id for event in by_kind["spared"])
+    return {job_id for job_id, times in asked.items() if times > refused[job_id]}
+
+
+def _settled_twice(by_kind: Mapping[str, Sequence[Event]]) -> list[str]:
+    times = Counter((event.job_id, event.token) for event in by_kind["settled"])
+    return [job_id for (job_id, _), count in times.items() if count > 1]
 
 
 def _unfenced(by_kind: Mapping[str, Sequence[Event]]) -> list[str]:
@@ -113,15 +126,16 @@ def _judge_recovery(
     claims: dict[str, list[Event]] = defaultdict(list)
     for event in by_kind["claimed"]:
         claims[event.job_id].append(event)
-    settled = {(event.job_id, event.token): event.at_s for event in by_kind["settled"]}
+    settled = {(event.job_id, event.token) for event in by_kind["settled"]}
     away = _spans(by_kind)
     for killed in by_kind["killed"]:
         for job_id, of_job in claims.items():
-            held = [c for c in of_job if c.pid == killed.detail and c.at_s <= killed.at_s]
-            if not held or settled.get((job_id, held[-1].token), killed.at_s + 1) <= killed.at_s:
+            before = [c for c in of_job if c.at_s <= killed.at_s]
+            # It may have lost the job to another worker already.
+            if not before or before[-1].pid != killed.detail:
                 continue
             later = [c for c in of_job if c.at_s > killed.at_s]
-            if not later or settled.get((job_id, held[-1].token)):
+            if not later or (job_id, before[-1].token) in settled:
                 continue
             span = (killed.at_s, later[0].at_s)
             taken_s = span[1] - span[0] - sum(_overlap(span, one) for one in away)

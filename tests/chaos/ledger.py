@@ -18,7 +18,8 @@ class Event:
     One line of the ledger, at Unix time *at_s*.
 
     By the producer: `sent` and `acknowledged`. By workers: `claimed`, `began`, `raised`, `ended`
-    and `settled`. By the nemesis: `deleting`, `killed`, and `away`/`back` of Redis.
+    and `settled`. By the nemesis: `deleting`, `spared` if the job was not to be deleted, `killed`,
+    and `away`/`back` of Redis.
     """
 
     at_s: float

@@ -97,7 +97,7 @@ class ChaosSettings(WorkerSettings):
     idle_poll_s = IDLE_POLL_S
     poll_interval_s = 5.0
     blocked_warn_s = 0.5
-    blocked_limit_s = 2.2
+    blocked_limit_s = 1.8
 
 
 def worker_for(url: str, ledger: Path) -> ChaosWorker:

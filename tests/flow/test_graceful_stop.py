@@ -102,7 +102,7 @@ async def test_stop_gives_jobs_back_before_it_cancels_them(
 ) -> None:
     """While a cancelled job cleans up, another worker runs it; killed then, nothing is charged."""
     async with (
-        working(redis_url, board, grace_s=0.0) as first,
+        working(redis_url, board, grace_s=0.0, cancel_wait_s=60.0) as first,
         working(redis_url, board, jobs=["wait"]),
     ):
         handle = await linger.enqueue("x", 60.0)

@@ -193,7 +193,7 @@ async def test_enqueue_leaves_a_bounded_number_of_wake_tokens(redis: QueueClient
     await tidy.enqueue_many([{"number": n} for n in range(600)])
     await tidy.enqueue_many([{"number": n} for n in range(600)])
 
-    assert await redis.llen(f"{QUEUE}:wake") == 64
+    assert await redis.llen(f"{QUEUE}:wake") == 64  # type: ignore[misc]
 
 
 async def test_enqueue_fails_each_caller_of_a_lost_call(redis: QueueClient) -> None:

@@ -177,13 +177,13 @@ async def test_worker_that_lost_its_lease_writes_nothing(
         await soon(stage.started.get())
         async with working(redis_url, act, idle_poll_s=0.1) as second:
             await soon(stage.started.get())
-            holder = await redis.hget(f"{QUEUE}:running", handle.id)
+            holder = await redis.hget(f"{QUEUE}:running", handle.id)  # type: ignore[misc]
             held = next(iter(first._held))
             held.task.cancel()  # type: ignore[union-attr]
             await eventually(lambda: _is_idle(first))
 
             assert await handle.state() is JobState.RUNNING
-            assert await redis.hget(f"{QUEUE}:running", handle.id) == holder
+            assert await redis.hget(f"{QUEUE}:running", handle.id) == holder  # type: ignore[misc]
             assert await redis.exists(f"arq:retry:{handle.id}") == 0
             assert await history(redis, handle.id) == []
             stage.go.set()
@@ -296,7 +296,7 @@ async def test_worker_never_runs_a_job_twice_at_a_time_itself(
         handle = await act.enqueue()
         await soon(stage.started.get())
         _never_renew(one)
-        first = await redis.hget(f"{QUEUE}:running", handle.id)
+        first = await redis.hget(f"{QUEUE}:running", handle.id)  # type: ignore[misc]
         await eventually(lambda: _owner_changed(redis, handle.id, first))
 
         assert stage.started.empty()
@@ -312,7 +312,7 @@ async def _renewed(redis: QueueClient, job_id: str, end_ms: float, *, times: int
 
 
 async def _owner_changed(redis: QueueClient, job_id: str, owner: Any) -> bool:
-    return bool(await redis.hget(f"{QUEUE}:running", job_id) != owner)
+    return bool(await redis.hget(f"{QUEUE}:running", job_id) != owner)  # type: ignore[misc]
 
 
 async def _is_idle(one: Worker) -> bool:

@@ -52,12 +52,9 @@ async def test_jobs_in_every_state_live_for_ever(redis_url: str, redis: QueueCli
     _started.clear()
     one = await start(worker(redis_url, end, keep_result_s=None))
     retrying, dead, done = [await end.enqueue(how) for how in ("retry", "bury", "done")]
-    for handle, state in (
-        (retrying, JobState.RETRYING),
-        (dead, JobState.DEAD),
-        (done, JobState.DONE),
-    ):
-        await eventually(lambda handle=handle, state=state: _is(handle, state))
+    await eventually(lambda: _is(retrying, JobState.RETRYING))
+    await eventually(lambda: _is(dead, JobState.DEAD))
+    await eventually(lambda: _is(done, JobState.DONE))
     await stop(one)
     await end.enqueue("ready")
     await end.options(at=datetime.now(UTC) + timedelta(days=400)).enqueue("scheduled")
@@ -156,4 +153,4 @@ async def test_trimmed_job_leaves_nothing_behind_and_its_id_is_free(
 
 
 async def _dead(redis: QueueClient, count: int) -> bool:
-    return await redis.zcard(f"{QUEUE}:dead") == count
+    return bool(await redis.zcard(f"{QUEUE}:dead") == count)

@@ -302,4 +302,4 @@ async def _running(redis: QueueClient, job_id: str) -> bool:
 
 
 async def _settled_in_redis(redis: QueueClient) -> bool:
-    return await redis.zcard(QUEUE) == 0
+    return not await redis.zcard(QUEUE)

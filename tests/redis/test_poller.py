@@ -211,7 +211,7 @@ async def test_cron_job_runs_once_at_each_of_its_times_with_several_workers(
     redis_url: str, redis: QueueClient
 ) -> None:
     """arq's own `cron(…)` beside jobs of ours: one run for a time, however many workers."""
-    every_second = cron(_tick, second=set(range(60)), microsecond=0)  # type: ignore[arg-type]
+    every_second = cron(_tick, second=set(range(60)), microsecond=0)
     workers = [worker(redis_url, tidy, cron_jobs=[every_second]) for _ in range(3)]
     for one in workers:
         await start(one)

@@ -130,7 +130,7 @@ async def test_current_client_needs_redis_url(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("REDIS_URL", raising=False)
 
     with pytest.raises(ConfigurationError, match="set REDIS_URL"):
-        current_client()
+        _ = await _current()
 
 
 async def test_current_client_is_one_for_each_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:

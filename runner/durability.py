@@ -1,0 +1,74 @@
+"""
+Whether Redis keeps what it is given: a queue in a Redis set up as a cache loses jobs in silence.
+
+Workers warn of it as they start; a managed Redis that hides its configuration tells less.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from redis.exceptions import RedisError, ResponseError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_log = structlog.get_logger("runner.durability")
+
+_told: set[tuple[str, str]] = set()
+"""Server and risk, once in a process: several workers of it start with the same Redis."""
+
+
+async def risks(redis: Redis) -> list[str]:
+    """
+    Each way in which this Redis may lose jobs, as one line that says what to set.
+
+    Raises:
+        RedisError: Redis does not answer.
+    """
+    return _risks(await redis.info(), await _snapshots(redis))
+
+
+async def warn_of_risks(redis: Redis) -> None:
+    """Log each risk, once in a process for each Redis. Never fails: it is only advice."""
+    try:
+        info = await redis.info()
+        found = _risks(info, await _snapshots(redis))
+    except (RedisError, OSError) as error:
+        _log.info("durability of Redis is not known", error=f"{type(error).__name__}: {error}")
+        return
+    server = str(info.get("run_id", ""))
+    for risk in found:
+        if (server, risk) not in _told:
+            _told.add((server, risk))
+            _log.warning("Redis may lose jobs", risk=risk)
+
+
+async def _snapshots(redis: Redis) -> str | None:
+    """When Redis saves to disk by itself; None where it does not say."""
+    try:
+        given = await redis.config_get("save")
+    except ResponseError:
+        return None
+    save: str | None = given.get("save")
+    return save
+
+
+def _risks(info: dict[str, Any], snapshots: str | None) -> list[str]:
+    found = []
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if int(info.get("maxmemory", 0)) and policy != "noeviction":
+        found.append(
+            f"it evicts keys when its memory is full (maxmemory-policy {policy}): "
+            "set maxmemory-policy noeviction"
+        )
+    if not int(info.get("aof_enabled", 1)):
+        if snapshots == "":
+            found.append("it keeps nothing on disk: set appendonly yes")
+        elif snapshots is not None:
+            found.append(
+                "it is saved to disk only now and then, and a crash loses what came since: "
+                "set appendonly yes"
+            )
+    return found

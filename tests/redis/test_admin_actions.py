@@ -1,0 +1,400 @@
+"""What an operator may do to a job: every action, from every state, any number of times."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runner import Batch, Context, JobState, job, keys, linear
+from runner.admin import Admin, Found
+from runner.errors import ConfigurationError, JobFailedError
+from tests.runner_kit import dead_ids, eventually, history, result_of, soon, working
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from runner import JobHandle, QueueClient, QueueProgress
+
+QUEUE = "default"
+KEY = keys.queue_key(QUEUE)
+BATCH = Batch("nightly")
+WAITING = ("scheduled", "ready", "retrying", "resting")
+STATES = (*WAITING, "dead", "running", "held by a stock arq worker", "gone")
+
+
+class Stage:
+    """What the jobs here say, and wait for."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.go = asyncio.Event()
+
+
+stage = Stage()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_stage() -> None:
+    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
+
+
+@pytest.fixture
+def admin(redis: QueueClient) -> Admin:
+    """Give the operator's actions."""
+    return Admin(redis)
+
+
+@job(queue=QUEUE)
+async def act(ctx: Context) -> str:
+    """Wait until it may end."""
+    stage.started.set()
+    try:
+        await stage.go.wait()
+    except asyncio.CancelledError:
+        stage.cancelled.set()
+        raise
+    return f"attempt {ctx.attempt}"
+
+
+@job(queue=QUEUE, max_retries=1, backoff=linear(3600))
+async def fail(ctx: Context) -> None:
+    """Fail, and have another attempt in an hour."""
+    raise LookupError(ctx.job_id)
+
+
+@job(queue=QUEUE, max_retries=0)
+async def die(ctx: Context) -> None:
+    """Fail for good."""
+    raise LookupError(ctx.job_id)
+
+
+@job(queue=QUEUE)
+async def known_elsewhere(ctx: Context) -> None:
+    """Be known to no worker here."""
+    raise NotImplementedError(ctx)
+
+
+async def _in_state(name: str, redis_url: str, redis: QueueClient) -> JobHandle[Any]:
+    """A job of the batch that stands in a state; for `running` a worker is needed around."""
+    with BATCH.joined():
+        match name:
+            case "scheduled":
+                return await act.options(delay_s=600).enqueue()
+            case "ready" | "running":
+                return await act.enqueue()
+            case "held by a stock arq worker":
+                handle = await act.enqueue()
+                await redis.set(keys.IN_PROGRESS_PREFIX + handle.id, b"1", px=60_000)
+                return handle
+            case "gone":
+                handle = await act.enqueue()
+                await Admin(redis).delete(QUEUE, handle.id)
+                return handle
+        jobs = {"retrying": fail, "dead": die, "resting": known_elsewhere}
+        left = await jobs[name].enqueue()
+    async with working(redis_url, fail, die, unknown_delay_s=600.0):
+        await eventually(lambda: _has_left(left))
+    return left
+
+
+async def _has_left(handle: JobHandle[Any]) -> bool:
+    return await handle.state() not in {JobState.READY, JobState.RUNNING}
+
+
+def _actions(admin: Admin) -> dict[str, Callable[[str], Awaitable[Found]]]:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    return {
+        "run": lambda job_id: admin.run_now(QUEUE, job_id),
+        "reschedule": lambda job_id: admin.reschedule(QUEUE, job_id, later),
+        "bury": lambda job_id: admin.bury(QUEUE, job_id),
+        "delete": lambda job_id: admin.delete(QUEUE, job_id),
+        "delete dead": lambda job_id: admin.delete_dead(QUEUE, job_id),
+        "abort": lambda job_id: admin.abort(QUEUE, job_id),
+    }
+
+
+_AFTERWARDS = {
+    ("waiting", "run"): {JobState.READY},
+    ("waiting", "reschedule"): {JobState.SCHEDULED, JobState.RETRYING},
+    ("waiting", "bury"): {JobState.DEAD},
+    ("waiting", "delete"): {JobState.UNKNOWN},
+    ("waiting", "abort"): {JobState.DONE},
+    ("dead", "run"): {JobState.READY},
+    ("dead", "reschedule"): {JobState.SCHEDULED},
+    ("dead", "bury"): {JobState.DEAD},
+    ("dead", "delete"): {JobState.UNKNOWN},
+    ("dead", "delete dead"): {JobState.UNKNOWN},
+    ("dead", "abort"): {JobState.DEAD},
+    ("running", "run"): {JobState.RUNNING},
+    ("gone", "run"): {JobState.UNKNOWN},
+}
+"""By where the job was found; for those that are not here, it stays in its state."""
+
+
+@pytest.mark.parametrize("action", ["run", "reschedule", "bury", "delete", "delete dead", "abort"])
+@pytest.mark.parametrize("state", [state for state in STATES if state != "running"])
+async def test_action_from_each_state_does_what_it_says_and_may_be_repeated(
+    redis_url: str, redis: QueueClient, admin: Admin, state: str, action: str
+) -> None:
+    """It tells where it found the job; done twice, the second finds what the first has left."""
+    handle = await _in_state(state, redis_url, redis)
+    before = await handle.state()
+    found = "waiting" if state in WAITING else state.split(maxsplit=1)[0].replace("held", "running")
+    act_on = _actions(admin)[action]
+
+    assert await act_on(handle.id) == found
+    after = await handle.state()
+    assert after in _AFTERWARDS.get((found, action), {before})
+    counts = await _counts(redis)
+    keys_after = await _all_keys(redis)
+
+    again = await act_on(handle.id)
+    assert again == _found_again(after, found)
+    assert await handle.state() is after
+    assert await _counts(redis) == counts
+    assert await _all_keys(redis) == keys_after
+    _check_counts(counts, after, found, action)
+
+
+def _found_again(after: JobState, found: str) -> Found:
+    match after:
+        case JobState.DEAD:
+            return Found.DEAD
+        case JobState.UNKNOWN | JobState.DONE:
+            return Found.GONE
+        case JobState.RUNNING:
+            return Found.RUNNING
+    assert found in {"waiting", "dead"}
+    return Found.WAITING
+
+
+def _check_counts(counts: QueueProgress, after: JobState, found: str, action: str) -> None:
+    """One job of the batch: it is counted where it stands, and a deleted one not at all."""
+    deleted = after is JobState.UNKNOWN
+    assert counts.total == (0 if deleted else 1)
+    assert counts.dead == (after is JobState.DEAD)
+    assert counts.aborted == (action == "abort" and found == "waiting")
+    over = counts.dead + counts.aborted
+    assert counts.waiting == (0 if deleted else 1 - over)
+
+
+async def _counts(redis: QueueClient) -> QueueProgress:
+    progress = (await BATCH.progress(redis)).queues[QUEUE]
+    dead = await BATCH.dead_jobs(redis)
+    assert len(dead) == progress.dead
+    return progress
+
+
+async def _all_keys(redis: QueueClient) -> set[bytes]:
+    return set(await redis.keys())
+
+
+@pytest.mark.parametrize("action", ["run", "reschedule", "bury", "delete", "delete dead"])
+async def test_action_on_a_running_job_changes_nothing(
+    redis_url: str, redis: QueueClient, admin: Admin, action: str
+) -> None:
+    """A job that was just claimed is its worker's; the operator is told so, and it runs on."""
+    async with working(redis_url, act):
+        handle = await _in_state("running", redis_url, redis)
+        await soon(stage.started.wait())
+        lease_ends = await redis.zscore(KEY, handle.id)
+
+        assert await _actions(admin)[action](handle.id) is Found.RUNNING
+
+        assert await handle.state() is JobState.RUNNING
+        assert await redis.zscore(KEY, handle.id) >= lease_ends
+        stage.go.set()
+        assert await handle.result(timeout_s=5) == "attempt 1"
+    counts = await _counts(redis)
+    assert (counts.total, counts.done, counts.waiting) == (1, 1, 0)
+
+
+async def test_abort_of_a_running_job_cancels_it(
+    redis_url: str, redis: QueueClient, admin: Admin
+) -> None:
+    """Its coroutine is cancelled, it is over, and its result says so."""
+    async with working(redis_url, act):
+        handle = await _in_state("running", redis_url, redis)
+        await soon(stage.started.wait())
+
+        assert await admin.abort(QUEUE, handle.id) is Found.RUNNING
+        assert await admin.abort(QUEUE, handle.id) is Found.RUNNING
+
+        await soon(stage.cancelled.wait())
+        with pytest.raises(JobFailedError, match="CancelledError: aborted while running"):
+            await handle.result(timeout_s=5)
+    counts = await _counts(redis)
+    assert (counts.total, counts.aborted, counts.waiting) == (1, 1, 0)
+    assert await redis.exists(keys.ABORT) == 0
+
+
+async def test_abort_of_a_waiting_job_leaves_a_result_that_says_so(
+    redis: QueueClient, admin: Admin
+) -> None:
+    """Whoever waits for the job hears of it at once; nothing else of it is left."""
+    handle = await act.enqueue()
+    waiting = asyncio.create_task(handle.result(timeout_s=5))
+
+    await admin.abort(QUEUE, handle.id)
+
+    with pytest.raises(JobFailedError, match="aborted before it started"):
+        await waiting
+    left = {key.decode() for key in await redis.keys()}
+    assert left <= {keys.RESULT_PREFIX + handle.id, KEY + ":wake"}
+    result = await result_of(redis, handle.id)
+    assert result is not None
+    assert result["s"] is False
+
+
+async def test_run_makes_a_dead_job_as_good_as_new(
+    redis_url: str, redis: QueueClient, admin: Admin
+) -> None:
+    """All its attempts are back, its crashes forgotten; its history still tells what happened."""
+    handle = await _in_state("dead", redis_url, redis)
+    await redis.hset(KEY + ":crashes", handle.id, "2")  # type: ignore[misc]
+
+    await admin.run_now(QUEUE, handle.id)
+
+    assert await redis.exists(keys.RETRY_PREFIX + handle.id) == 0
+    assert await redis.exists(KEY + ":crashes") == 0
+    assert len(await history(redis, handle.id)) == 1
+    async with working(redis_url, die):
+        await eventually(lambda: dead_ids(redis, QUEUE))
+    assert [entry["attempt"] for entry in await history(redis, handle.id)] == [1, 1]
+
+
+@pytest.mark.parametrize("state", ["scheduled", "retrying", "resting", "dead"])
+async def test_run_wakes_an_idle_worker(
+    redis_url: str, redis: QueueClient, admin: Admin, state: str
+) -> None:
+    """The job starts at once, without a poll."""
+    handle = await _in_state(state, redis_url, redis)
+    async with working(redis_url, act, fail, die, known_elsewhere):
+        # A known name is looked for anyway, so there it is the same without the operator.
+        await admin.run_now(QUEUE, handle.id)
+        if state == "scheduled":
+            await soon(stage.started.wait())
+        else:
+            await eventually(lambda: _has_run(redis, handle.id, state))
+
+
+async def _has_run(redis: QueueClient, job_id: str, state: str) -> bool:
+    return len(await history(redis, job_id)) == (1 if state == "resting" else 2)
+
+
+async def test_run_leaves_a_job_that_is_due_in_its_place(redis: QueueClient, admin: Admin) -> None:
+    """An operator's impatience does not send it to the end of the line."""
+    first, second = await act.enqueue_many([{}, {}])
+    due = await redis.zscore(KEY, first.id)
+
+    assert await admin.run_now(QUEUE, first.id) is Found.WAITING
+
+    assert await redis.zscore(KEY, first.id) == due
+    assert await redis.zrange(KEY, 0, -1) == [first.id.encode(), second.id.encode()]
+
+
+async def test_reschedule_is_kept_to_the_millisecond(redis: QueueClient, admin: Admin) -> None:
+    """A waiting and a dead job are due then; a time that has passed means now."""
+    handle = await act.enqueue()
+    at = datetime(2040, 2, 29, 12, 0, 0, 123_000, tzinfo=UTC)
+
+    await admin.reschedule(QUEUE, handle.id, at)
+    assert await redis.zscore(KEY, handle.id) == at.timestamp() * 1000
+
+    await admin.reschedule(QUEUE, handle.id, datetime(2001, 1, 1, tzinfo=UTC))
+    assert await handle.state() is JobState.READY
+
+
+async def test_reschedule_refuses_a_time_without_its_zone(admin: Admin) -> None:
+    """Nine o'clock is no time until somebody says where."""
+    with pytest.raises(ConfigurationError, match="needs a time zone"):
+        await admin.reschedule(QUEUE, "x", datetime(2040, 1, 1))  # noqa: DTZ001 -- the point of it
+
+
+async def test_buried_job_tells_who_and_why(redis: QueueClient, admin: Admin) -> None:
+    """The reason stands in its history, and its body is kept for good."""
+    handle = await act.enqueue()
+    await redis.pexpire(keys.JOB_PREFIX + handle.id, 60_000)
+
+    await admin.bury(QUEUE, handle.id, reason="asked for by support")
+
+    [entry] = await history(redis, handle.id)
+    assert (entry["error"], entry["message"]) == ("Buried", "asked for by support")
+    dead = await admin.dead_job(QUEUE, handle.id)
+    assert (dead.name, dead.message, dead.attempts) == ("act", "asked for by support", 0)
+    assert abs(dead.died_at.timestamp() - time.time()) < 60
+    assert await redis.ttl(keys.JOB_PREFIX + handle.id) == -1
+
+
+async def test_abort_asked_for_before_a_burial_does_not_survive_it(
+    redis_url: str, redis: QueueClient, admin: Admin
+) -> None:
+    """A stock client's wish to stop is over with the burial: run again, the job runs."""
+    handle = await act.enqueue()
+    await redis.zadd(keys.ABORT, {handle.id: time.time() * 1000})
+    await admin.bury(QUEUE, handle.id)
+    await admin.run_now(QUEUE, handle.id)
+
+    async with working(redis_url, act):
+        await soon(stage.started.wait())
+        stage.go.set()
+        assert await handle.result(timeout_s=5) == "attempt 1"
+
+
+async def test_actions_of_two_operators_do_not_tear_a_job_apart(
+    redis: QueueClient, admin: Admin
+) -> None:
+    """Whatever comes first, each job ends up in one state, and the batch adds up."""
+    with BATCH.joined():
+        handles = await act.enqueue_many([{}] * 30)
+    actions = _actions(admin)
+
+    await asyncio.gather(
+        *(
+            actions[name](handle.id)
+            for handle in handles
+            for name in ("bury", "delete", "run", "abort", "bury", "run", "delete dead")
+        )
+    )
+
+    for handle in handles:
+        waits = await redis.zscore(KEY, handle.id) is not None
+        died = await redis.zscore(KEY + ":dead", handle.id) is not None
+        body = await redis.exists(keys.JOB_PREFIX + handle.id)
+        assert waits + died == body
+    counts = await _counts(redis)
+    assert counts.waiting == await redis.zcard(KEY)
+    assert counts.dead == await redis.zcard(KEY + ":dead")
+
+
+@pytest.fixture
+async def claimed_at_once(redis_url: str) -> AsyncIterator[None]:
+    """A worker that claims whatever comes."""
+    async with working(redis_url, act, concurrency=50):
+        yield
+
+
+@pytest.mark.usefixtures("claimed_at_once")
+@pytest.mark.parametrize("action", ["bury", "delete"])
+async def test_action_in_a_race_with_a_claim_has_one_winner(
+    redis: QueueClient, admin: Admin, action: str
+) -> None:
+    """Either the operator had the job, and it never starts, or the worker, and it ends."""
+    stage.go.set()
+    outcomes = []
+    for _ in range(25):
+        handle = await act.enqueue()
+        outcomes.append((handle, await _actions(admin)[action](handle.id)))
+
+    for handle, found in outcomes:
+        if found is Found.WAITING:
+            gone = {"bury": JobState.DEAD, "delete": JobState.UNKNOWN}[action]
+            assert await handle.state() is gone
+        else:
+            assert await handle.result(timeout_s=5) == "attempt 1"
+    assert await redis.zcard(KEY) == 0

@@ -1,0 +1,222 @@
+"""What an operator may do to a queue: pause and resume it, empty its dead set."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runner import Batch, Context, JobState, job, keys
+from runner.admin import Admin
+from tests.runner_kit import eventually, soon, working
+
+if TYPE_CHECKING:
+    from runner import JobHandle, QueueClient, Worker
+
+QUEUE = "default"
+KEY = keys.queue_key(QUEUE)
+MANY = 1000
+
+
+class Stage:
+    """What the jobs here say, and wait for."""
+
+    def __init__(self) -> None:
+        self.started: asyncio.Queue[int] = asyncio.Queue()
+        self.go = asyncio.Event()
+
+
+stage = Stage()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_stage() -> None:
+    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
+
+
+@pytest.fixture
+def admin(redis: QueueClient) -> Admin:
+    """Give the operator's actions."""
+    return Admin(redis)
+
+
+@job(queue=QUEUE)
+async def act(ctx: Context, number: int = 0) -> int:
+    """Say that it started, and wait until it may end."""
+    stage.started.put_nowait(number)
+    await stage.go.wait()
+    return ctx.attempt
+
+
+@job(queue=QUEUE, max_retries=0)
+async def die(ctx: Context, number: int = 0) -> None:
+    """Fail for good."""
+    raise LookupError(f"{ctx.job_id} {number}")
+
+
+async def _many_dead(redis_url: str, redis: QueueClient, batch: Batch) -> list[JobHandle[None]]:
+    with batch.joined():
+        handles = await die.enqueue_many([{"number": n} for n in range(MANY)])
+    async with working(redis_url, die, concurrency=100):
+        await eventually(lambda: _dead(redis, MANY))
+    return handles
+
+
+async def _dead(redis: QueueClient, count: int) -> bool:
+    return bool(await redis.zcard(KEY + ":dead") == count)
+
+
+async def test_run_all_dead_makes_a_thousand_ready(
+    redis_url: str, redis: QueueClient, admin: Admin
+) -> None:
+    """Each is ready with its attempts back; the count is told; a second time there is none."""
+    batch = Batch()
+    handles = await _many_dead(redis_url, redis, batch)
+    began = time.monotonic()
+
+    assert await admin.run_all_dead(QUEUE) == MANY
+
+    assert time.monotonic() - began < 5.0
+    assert await redis.zcard(KEY) == MANY
+    assert await redis.keys(keys.RETRY_PREFIX + "*") == []
+    assert {await handle.state() for handle in handles[::100]} == {JobState.READY}
+    progress = (await batch.progress(redis)).queues[QUEUE]
+    assert (progress.total, progress.dead, progress.waiting) == (MANY, 0, MANY)
+    assert await batch.dead_jobs(redis) == []
+    assert await admin.run_all_dead(QUEUE) == 0
+
+
+async def test_delete_all_dead_leaves_nothing_of_a_thousand(
+    redis_url: str, redis: QueueClient, admin: Admin
+) -> None:
+    """Body, history, counters and results are gone; jobs that are not dead are left alone."""
+    batch = Batch()
+    await _many_dead(redis_url, redis, batch)
+    with batch.joined():
+        other = await act.enqueue()
+
+    assert await admin.delete_all_dead(QUEUE) == MANY
+
+    assert await other.state() is JobState.READY
+    left = {key.decode() for key in await redis.keys()}
+    allowed = {KEY, KEY + ":wake", keys.JOB_PREFIX + other.id, keys.BATCH_PREFIX + batch.id}
+    assert {key for key in left if not key.startswith((keys.TICKS, "arq:poll"))} <= allowed
+    progress = (await batch.progress(redis)).queues[QUEUE]
+    assert (progress.total, progress.dead, progress.waiting) == (1, 0, 1)
+    assert await admin.delete_all_dead(QUEUE) == 0
+
+
+async def test_run_all_dead_runs_each_once_though_they_die_again(
+    redis_url: str, redis: QueueClient, admin: Admin
+) -> None:
+    """What dies meanwhile stays dead, or the operator's call would never end."""
+    handles = await die.enqueue_many([{"number": n} for n in range(300)])
+    async with working(redis_url, die, concurrency=50):
+        await eventually(lambda: _dead(redis, 300))
+
+        assert await soon(admin.run_all_dead(QUEUE)) == 300
+
+        await eventually(lambda: _dead(redis, 300))
+        await eventually(lambda: _ran_twice(redis, handles))
+
+
+async def _ran_twice(redis: QueueClient, handles: list[JobHandle[None]]) -> bool:
+    counts = [await redis.llen(keys.HISTORY_PREFIX + handle.id) for handle in handles]  # type: ignore[misc]
+    assert max(counts) <= 2
+    return set(counts) == {2}
+
+
+async def test_dead_jobs_are_told_page_by_page_the_latest_first(
+    redis_url: str, redis: QueueClient, admin: Admin
+) -> None:
+    """All of a thousand, each once, with what it was and why it died; or as many as asked for."""
+    handles = await _many_dead(redis_url, redis, Batch())
+
+    dead = [one async for one in admin.dead_jobs(QUEUE)]
+
+    assert {one.job_id for one in dead} == {handle.id for handle in handles}
+    assert len(dead) == MANY
+    died = [one.died_at for one in dead]
+    assert died == sorted(died, reverse=True)
+    first = dead[0]
+    assert (first.queue, first.name, first.error, first.attempts) == (
+        QUEUE,
+        "die",
+        "LookupError",
+        1,
+    )
+    assert first.message == f"{first.job_id} {first.kwargs['number']}"
+    assert len([one async for one in admin.dead_jobs(QUEUE, limit=250)]) == 250
+    assert [one async for one in admin.dead_jobs(QUEUE, limit=0)] == []
+
+
+async def test_paused_queue_is_not_claimed_from(
+    redis_url: str, redis: QueueClient, admin: Admin
+) -> None:
+    """What runs goes on, what comes waits; paused twice is paused; resumed, it starts at once."""
+    async with working(redis_url, act):
+        running = await act.enqueue(1)
+        assert await soon(stage.started.get()) == 1
+        await admin.pause(QUEUE, by="anna")
+        await admin.pause(QUEUE, by="ben")
+        waiting = await act.enqueue(2)
+        stage.go.set()
+        assert await running.result(timeout_s=5) == 1
+        await asyncio.sleep(0.05)  # time enough for a claim, if one were made
+        assert await waiting.state() is JobState.READY
+
+        await admin.resume(QUEUE)
+
+        assert await soon(stage.started.get()) == 2
+        assert await waiting.result(timeout_s=5) == 1
+        await admin.resume(QUEUE)
+    assert await redis.exists(KEY + ":paused") == 0
+
+
+@pytest.mark.usefixtures("redis")
+async def test_pause_outlives_workers(redis_url: str, admin: Admin) -> None:
+    """A worker that starts in a paused queue does not know better."""
+    await admin.pause(QUEUE)
+    handle = await act.enqueue(1)
+    async with working(redis_url, act, idle_poll_s=0.01):
+        await asyncio.sleep(0.05)  # several polls
+        assert await handle.state() is JobState.READY
+
+        await admin.resume(QUEUE)
+
+        await soon(stage.started.get())
+
+
+async def test_resume_wakes_every_idle_worker(redis_url: str, admin: Admin) -> None:
+    """A backlog is not left to the first that happens to wake up."""
+    one_slot: dict[str, Any] = {"concurrency": 1}
+    async with (
+        working(redis_url, act, **one_slot) as first,
+        working(redis_url, act, **one_slot) as second,
+        working(redis_url, act, **one_slot) as third,
+    ):
+        await admin.pause(QUEUE)
+        await act.enqueue_many([{"number": n} for n in range(3)])
+        await eventually(lambda: _wake_list_is_empty(admin))
+
+        await admin.resume(QUEUE)
+
+        assert {await soon(stage.started.get()) for _ in range(3)} == {0, 1, 2}
+        assert [_busy(one) for one in (first, second, third)] == [1, 1, 1]
+
+
+def _busy(one: Worker) -> int:
+    return len(one.tasks)
+
+
+async def _wake_list_is_empty(admin: Admin) -> bool:
+    return not await admin._redis.exists(KEY + ":wake")
+
+
+async def test_resume_leaves_a_bounded_wake_list(redis: QueueClient, admin: Admin) -> None:
+    """However often it is called while no worker is there."""
+    for _ in range(5):
+        await admin.resume(QUEUE)
+    assert await redis.llen(KEY + ":wake") == keys.WAKE_TOKENS  # type: ignore[misc]
