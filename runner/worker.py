@@ -69,6 +69,9 @@ _LAST_ANSWER_S = 1.0
 _LONGEST_BLOCK_S = 5.0
 """Well below the time after which a client gives an answer up."""
 
+_SHORTEST_BLOCK_S = 0.002
+"""Redis 6.2 cuts a timeout down to whole milliseconds, and none at all would be for ever."""
+
 _AFTER_LOSS_S = 0.5
 _CANCEL_AGAIN_S = 0.2
 
@@ -378,7 +381,8 @@ class Worker(arq.worker.Worker):
         if self._claimer.next_due_in_s is not None:
             longest_s = min(longest_s, self._claimer.next_due_in_s)
         self._rests_until = self.loop.time() + longest_s
-        wake = self.loop.create_task(self._block_on_wake_list(max(0.001, longest_s)))
+        longest_s = max(_SHORTEST_BLOCK_S, longest_s)
+        wake = self.loop.create_task(self._block_on_wake_list(longest_s))
         called = self.loop.create_task(self._called.wait())
         try:
             await asyncio.wait({wake, called}, return_when=asyncio.FIRST_COMPLETED)

@@ -25,6 +25,9 @@ FAR_MS = 10**9
 LEASE_MS = 10**7
 """So long that no lease lapses by itself: `lapse` says when one does."""
 
+HELD = frozenset(("running", "lapsed", "offered"))
+"""States in which a worker has a token that fits."""
+
 
 @dataclass
 class Model:
@@ -79,7 +82,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.tokens += 1
         token = f"w:{self.tokens}"
         reply = self.eval(scripts.CLAIM, limit, LEASE_MS, token, "")
-        due = {job_id for job_id, job in self.jobs.items() if job.state in {"ready", "lapsed"}}
+        free = {"ready", "lapsed", "offered"}
+        due = {job_id for job_id, job in self.jobs.items() if job.state in free}
         taken = [reply[at].decode() for at in range(2, len(reply), 6)]
         assert set(taken) <= due
         assert len(taken) == min(limit, len(due))
@@ -93,7 +97,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(
         job_id=ids,
-        kind=st.sampled_from(["done", "retry", "dead", "release", "abort", "fail"]),
+        kind=st.sampled_from(["done", "retry", "dead", "release", "abort", "fail", "offer"]),
         stale=st.booleans(),
         later=st.booleans(),
     )
@@ -107,9 +111,12 @@ class QueueMachine(RuleBasedStateMachine):
         lost = self.eval(
             scripts.SETTLE, QUEUE, 1000, kind, job_id, token, ms, "", entry, spent, BATCH
         )
-        holds = job is not None and job.state in {"running", "lapsed"} and token == job.token
+        holds = job is not None and job.state in HELD and token == job.token
         assert lost == ([] if holds else [1])
         if job is None or not holds:
+            return
+        if kind == "offer":
+            job.state = "offered"
             return
         job.token = ""
         if kind in {"done", "abort", "fail"}:
@@ -150,7 +157,7 @@ class QueueMachine(RuleBasedStateMachine):
         if job is None:
             assert found == "gone"
             return
-        if job.state in {"running", "lapsed"}:
+        if job.state in HELD:
             assert found == "running"
             return
         assert found == ("dead" if job.state == "dead" else "waiting")
@@ -167,12 +174,14 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def redis_agrees(self) -> None:
         waiting = {i for i, job in self.jobs.items() if job.state != "dead"}
-        running = {i for i, job in self.jobs.items() if job.state in {"running", "lapsed"}}
+        held = {i: job for i, job in self.jobs.items() if job.state in HELD}
         dead = {i for i, job in self.jobs.items() if job.state == "dead"}
         assert {i.decode() for i in self.redis.zrange(KEY, 0, -1)} == waiting
         assert {i.decode() for i in self.redis.zrange(KEY + ":dead", 0, -1)} == dead
-        held = {i.decode(): t.decode() for i, t in self.hash(KEY + ":running").items()}
-        assert held == {i: self.jobs[i].token for i in running}
+        tokens = {i.decode(): t.decode() for i, t in self.hash(KEY + ":running").items()}
+        assert tokens == {
+            i: job.token + ("|offered" if job.state == "offered" else "") for i, job in held.items()
+        }
         retrying = {i.decode() for i in self.redis.zrange(KEY + ":retrying", 0, -1)}
         assert retrying == {i for i, job in self.jobs.items() if job.retrying}
         for job_id, job in self.jobs.items():

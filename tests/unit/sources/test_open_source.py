@@ -24,6 +24,11 @@ VIDEOS = "snapshot_utc,channel_id,video_id,view_count\n2026-01-17,c,v,5\n"
 RSS = "<rss version='2.0'><channel><title>Show</title></channel></rss>"
 
 
+def _packed(content: bytes) -> bytes:
+    """The same bytes at any time: they name the tests, and every process must name them alike."""
+    return gzip.compress(content, mtime=0)
+
+
 async def failure(location: str, kind: str | None = None) -> SourceError:
     """Open what cannot be opened, and give the error, which must be one line that names it."""
     with pytest.raises(SourceError) as error:
@@ -97,11 +102,11 @@ async def test_a_named_kind_must_be_right(write: Write) -> None:
     [
         (b"", "is empty"),
         (b" \n\n", "is empty"),
-        (gzip.compress(b""), "is empty"),
-        (gzip.compress(DAILY.encode() * 999)[:-20], "is cut off: its gzip data ends early"),
-        (gzip.compress(DAILY.encode())[:5], "is cut off: its gzip data ends early"),
+        (_packed(b""), "is empty"),
+        (_packed(DAILY.encode() * 999)[:-20], "is cut off: its gzip data ends early"),
+        (_packed(DAILY.encode())[:5], "is cut off: its gzip data ends early"),
         (b"\x1f\x8bnonsense", "is damaged: its gzip data is broken"),
-        (gzip.compress(DAILY.encode())[:-8] + b"\xff" * 8, "is damaged: its gzip data is broken"),
+        (_packed(DAILY.encode())[:-8] + b"\xff" * 8, "is damaged: its gzip data is broken"),
         (b"date_utc,channel_id,views\n", "holds a header and no rows"),
     ],
 )
@@ -117,7 +122,7 @@ async def test_damage_is_told(write: Write, content: bytes, reason: str) -> None
         (b"\x00" * 100, "is binary data, not text"),
         (b"\x89PNG\r\n\x1a\n", "is a picture, not text"),
         (b"PK\x03\x04" + b"x" * 99, "is a zip archive or a spreadsheet, not text"),
-        (gzip.compress(gzip.compress(DAILY.encode())), "is packed twice, not text"),
+        (_packed(_packed(DAILY.encode())), "is packed twice, not text"),
         (b"# Read me\n", "is neither a feed nor a CSV with known columns"),
         (b"a,b,c\n1,2,3\n", "it begins 'a,b,c'. Daily counters need the columns date_utc"),
         (b'{"a": 1}', "it begins '{\"a\": 1}'"),
