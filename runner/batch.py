@@ -1,7 +1,7 @@
 """
 A batch: jobs that belong together, and how far they have come.
 
-Jobs enqueued inside `async with Batch.open(…)` belong to it, and so do the jobs that those
+Jobs enqueued inside `with Batch().joined():` belong to it, and so do the jobs that those
 enqueue. Counts are kept by the same atomic scripts that move the jobs, so they are exact
 whatever dies in between; a batch is over when nothing of it is left to run.
 """

@@ -47,6 +47,8 @@ class _Child:
     started: float = field(default_factory=time.monotonic)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    spare: bool = False
+    """A successor that is not ready: it takes nobody's place yet."""
     leaving: bool = False
 
     @property
@@ -135,12 +137,12 @@ class Supervisor:
         self._changed.clear()
 
     def _staying(self) -> list[_Child]:
-        return [child for child in self._children if not child.leaving]
+        return [child for child in self._children if not (child.leaving or child.spare)]
 
     def _pause_s(self) -> float:
         return self._not_before - time.monotonic()
 
-    async def _start(self) -> _Child | None:
+    async def _start(self, *, spare: bool = False) -> _Child | None:
         """One more child; None if the system gives no process for it."""
         ours, theirs = socket.socketpair()
         try:
@@ -160,7 +162,7 @@ class Supervisor:
         finally:
             theirs.close()
         ours.settimeout(0)
-        child = _Child(process, ours)
+        child = _Child(process, ours, spare=spare)
         self._children.add(child)
         self._spawn(self._hear_ready(child))
         self._spawn(self._hear_end(child))
@@ -237,14 +239,16 @@ class Supervisor:
         async with self._replacing:
             if self._stopping.is_set() or child.leaving or child.ended.is_set():
                 return True
-            successor = await self._start()
+            successor = await self._start(spare=True)
             if successor is None or not await self._comes_up(successor):
                 _log.error(
                     "successor did not come up, the old worker process stays",
                     pid=child.process.pid,
                 )
                 return False
-            child.leaving = True
+            successor.spare, child.leaving = False, True
+            # Another one may have died meanwhile.
+            self._changed.set()
             _signal(child, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._stop_within_s):

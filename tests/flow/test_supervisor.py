@@ -307,3 +307,27 @@ async def test_supervisor_stops_while_it_is_still_starting_workers(
         assert await it.program.ended() == 0
     commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
     assert not any(str(board.port) in command for command in commands)
+
+
+async def test_worker_that_dies_during_a_roll_is_started_again_as_ever(
+    redis_url: str, board: Switchboard
+) -> None:
+    """A successor on its way takes nobody else's place: N workers come up beside it."""
+    async with supervising(redis_url, board, processes=2) as it:
+        old = await it.workers_ready()
+        it.program.send(signal.SIGHUP)
+        await it.program.logged("replacing every worker process")
+        os.kill(old[0], signal.SIGKILL)
+        os.kill(old[1], signal.SIGKILL)
+
+        await it.program.logged("every worker process is replaced")
+        assert {await board.hear(GONE), await board.hear(GONE)} == set(old)
+        await it.workers_ready(2)
+        handle = await wait.enqueue("x", 0.0)
+        assert await handle.result(timeout_s=10) == "x"
+        await eventually(lambda: _at_work(board, 2))
+
+
+async def _at_work(board: Switchboard, count: int) -> bool:
+    begun = [pid for words, pid in board.history if words == "ready"]
+    return len(set(begun) - {pid for words, pid in board.history if words == GONE}) == count

@@ -73,7 +73,7 @@ async def die(ctx: Context) -> None:
     raise LookupError(ctx.job_id)
 
 
-@job(queue=QUEUE)
+@job(queue=QUEUE, max_retries=0)
 async def known_elsewhere(ctx: Context) -> None:
     """Be known to no worker here."""
     raise NotImplementedError(ctx)
@@ -284,7 +284,7 @@ async def test_run_wakes_an_idle_worker(
 
 
 async def _has_run(redis: QueueClient, job_id: str, state: str) -> bool:
-    return len(await history(redis, job_id)) == (1 if state == "resting" else 2)
+    return len(await history(redis, job_id)) >= (1 if state == "resting" else 2)
 
 
 async def test_run_leaves_a_job_that_is_due_in_its_place(redis: QueueClient, admin: Admin) -> None:

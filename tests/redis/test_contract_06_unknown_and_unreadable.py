@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,6 +144,25 @@ async def test_unreadable_body_is_dead_with_its_bytes_kept(
     assert int(await redis.get("arq:retry:odd") or 0) == 0
 
 
+async def test_mutilated_bodies_harm_no_worker(redis_url: str, redis: QueueClient) -> None:
+    """Hundreds of bodies with bytes cut, doubled and changed: each job is done, dead or unknown."""
+    random = Random(20260101)  # noqa: S311 -- the same bodies each time
+    whole = b'{"t":null,"f":"known","a":["x"],"k":{},"et":1767225600000,"b":"b1","tp":"00-a-b-01"}'
+    async with working(redis_url, known, unknown_delay_s=3600.0, max_retries=0) as one:
+        for number in range(400):
+            await _put(redis, f"odd{number}", _mutilated(whole, random))
+        await redis.lpush(f"{QUEUE}:wake", "1")  # type: ignore[misc]
+        await eventually(lambda: _is_settled(redis))
+        assert await (await known.enqueue()).result(timeout_s=5) == "known 1"
+        assert one.main_task is not None
+        assert not one.main_task.done()
+
+    done, dead = len(await redis.keys("arq:result:odd*")), await redis.zcard(f"{QUEUE}:dead")
+    unknown = await redis.hlen(f"{QUEUE}:unknown")  # type: ignore[misc]
+    assert dead > 50
+    assert done + unknown >= 400 - dead
+
+
 async def test_missing_body_is_dead_and_says_so(redis_url: str, redis: QueueClient) -> None:
     """An id in the queue whose body was deleted by others is not tried for ever."""
     await redis.zadd(QUEUE, {"ghost": time.time() * 1000})
@@ -204,6 +224,29 @@ async def test_retry_counter_that_is_no_number_counts_as_none(
     await redis.set("arq:retry:odd", "many")
     async with working(redis_url, known):
         await eventually(lambda: _gone(redis, b"odd"))
+
+
+def _mutilated(body: bytes, random: Random) -> bytes:
+    odd = bytearray(body)
+    for _ in range(random.randint(1, 3)):
+        start = random.randrange(len(odd))
+        match random.randrange(4):
+            case 0:
+                odd[start] = random.randrange(256)
+            case 1:
+                del odd[start : start + random.randint(1, 9)]
+            case 2:
+                odd[start:start] = odd[start : start + random.randint(1, 9)]
+            case _:
+                odd[start:start] = random.choice(
+                    [b"null", b"1e999", b"-1", b'"', b"{}", b"[", b"9"]
+                )
+    return bytes(odd)
+
+
+async def _is_settled(redis: QueueClient) -> bool:
+    due = await redis.zcount(QUEUE, "-inf", time.time() * 1000)
+    return due == 0 and not await redis.exists(f"{QUEUE}:running")
 
 
 async def _put(redis: QueueClient, job_id: bytes | str, body: bytes) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+import redis
 from arq.connections import RedisSettings
 
 from runner import connection
@@ -167,3 +168,33 @@ async def test_use_holds_in_this_task_and_those_that_it_starts() -> None:
 
 async def _current() -> QueueClient:
     return current_client()
+
+
+def test_blocking_twin_reaches_the_same_redis() -> None:
+    """Host, port, database, name and password are those of the client; a socket's path, too."""
+    twin = connection.blocking_twin(connect("redis://me:secret@cache:1234/5"))
+    options = twin.connection_pool.connection_kwargs
+    assert {name: options[name] for name in ("host", "port", "db", "username", "password")} == {
+        "host": "cache",
+        "port": 1234,
+        "db": 5,
+        "username": "me",
+        "password": "secret",
+    }
+
+    twin = connection.blocking_twin(connect("unix:///run/redis.sock"))
+    assert twin.connection_pool.connection_kwargs["path"] == "/run/redis.sock"
+
+    twin = connection.blocking_twin(connect("rediss://cache:1234"))
+    assert issubclass(twin.connection_pool.connection_class, redis.SSLConnection)
+
+
+def test_blocking_twin_behind_sentinels_reaches_the_master_of_now() -> None:
+    """It goes where the client is connected to; before that nobody knows where."""
+    client = connect("redis+sentinel://one:26379,two:26379/jobs")
+    with pytest.raises(redis.ConnectionError, match="no master is known"):
+        connection.blocking_twin(client)
+
+    client.connection_pool.master_address = ("master", 6380)  # type: ignore[attr-defined]
+    options = connection.blocking_twin(client).connection_pool.connection_kwargs
+    assert (options["host"], options["port"]) == ("master", 6380)

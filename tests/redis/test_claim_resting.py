@@ -1,0 +1,145 @@
+"""Jobs that rest because a worker did not know their names: taken by one that does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner import Context, JobState, job, keys
+from runner.admin import Admin
+from runner.claim import Claimer
+from runner.outage import Patience
+from tests.runner_kit import eventually, working
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from runner import JobHandle, QueueClient
+
+QUEUE = "default"
+KEY = keys.queue_key(QUEUE)
+
+
+@job(queue=QUEUE)
+async def old(ctx: Context) -> int:
+    """Be known to all."""
+    return ctx.attempt
+
+
+@job(queue=QUEUE)
+async def new(ctx: Context) -> int:
+    """Be known to new workers."""
+    return ctx.attempt
+
+
+def _claimer(redis: QueueClient, *known: str) -> Claimer:
+    return Claimer(
+        redis,
+        KEY,
+        worker_id="w",
+        lease_s=30.0,
+        patience=Patience("w"),
+        stopping=asyncio.Event(),
+        known=known,
+    )
+
+
+@pytest.fixture
+async def claimer(redis: QueueClient) -> AsyncIterator[Claimer]:
+    """Give the claims of a worker that knows the new name."""
+    claimer = _claimer(redis, "old", "new")
+    yield claimer
+    await claimer.close()
+
+
+async def _rest(redis_url: str, count: int = 1) -> list[JobHandle[int]]:
+    """Jobs that an old worker has put aside for an hour."""
+    handles = await new.enqueue_many([{}] * count)
+    async with working(redis_url, old, unknown_delay_s=3600.0):
+        for handle in handles:
+            await eventually(lambda: _rests(handle))  # noqa: B023 -- called here and now
+    return handles
+
+
+async def _rests(handle: JobHandle[int]) -> bool:
+    return await handle.state() is JobState.SCHEDULED
+
+
+async def test_resting_job_is_claimed_by_a_worker_that_knows_it(
+    redis_url: str, redis: QueueClient, claimer: Claimer
+) -> None:
+    """Long before its rest is over, and before what is due; it is due as of now, and unharmed."""
+    [resting] = await _rest(redis_url)
+    due = await old.enqueue()
+
+    claims = await claimer.claim(10)
+
+    assert [claim.job_id for claim in claims] == [resting.id, due.id]
+    now_ms = (await redis.time())[0] * 1000
+    assert abs(claims[0].due_ms - now_ms) < 5000
+    assert (claims[0].attempts_spent, claims[0].crashes) == (0, 0)
+    assert await resting.state() is JobState.RUNNING
+    assert await redis.exists(f"{KEY}:unknown") == 0
+
+
+async def test_resting_job_is_left_by_a_worker_that_does_not_know_it(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """It claims what is due, and lets it rest."""
+    [resting] = await _rest(redis_url)
+    claimer = _claimer(redis, "old")
+
+    assert await claimer.claim(10) == []
+
+    assert await resting.state() is JobState.SCHEDULED
+    await claimer.close()
+
+
+async def test_resting_jobs_are_claimed_as_many_as_there_are_slots(
+    redis_url: str, redis: QueueClient, claimer: Claimer
+) -> None:
+    """Claim after claim, without a pause in between, until none is left."""
+    handles = await _rest(redis_url, 25)
+
+    claimed = [len(await claimer.claim(10)) for _ in range(3)]
+
+    assert claimed == [10, 10, 5]
+    assert {await handle.state() for handle in handles} == {JobState.RUNNING}
+    assert await redis.exists(f"{KEY}:unknown") == 0
+
+
+async def test_resting_job_is_not_claimed_from_a_paused_queue(
+    redis_url: str, redis: QueueClient, claimer: Claimer
+) -> None:
+    """It rests on, and is claimed when the queue is resumed."""
+    [resting] = await _rest(redis_url)
+    await Admin(redis).pause(QUEUE)
+    assert await claimer.claim(10) == []
+
+    await Admin(redis).resume(QUEUE)
+
+    assert [claim.job_id for claim in await claimer.claim(10)] == [resting.id]
+
+
+async def test_resting_job_that_a_stock_worker_took_is_passed_over(
+    redis_url: str, redis: QueueClient, claimer: Claimer
+) -> None:
+    """A stock arq worker knows nothing of rests: what it runs is its own."""
+    [resting] = await _rest(redis_url)
+    await redis.set(keys.IN_PROGRESS_PREFIX + resting.id, b"1", px=60_000)
+
+    assert await claimer.claim(10) == []
+    assert await redis.get(keys.IN_PROGRESS_PREFIX + resting.id) == b"1"
+
+
+async def test_trace_of_a_job_that_is_gone_is_not_made_a_job(
+    redis: QueueClient, claimer: Claimer
+) -> None:
+    """A stock arq worker that ended it left the note behind: it is cleared away."""
+    await redis.hset(f"{KEY}:unknown", "ghost", "new")  # type: ignore[misc]
+
+    assert await claimer.claim(10) == []
+
+    assert await redis.exists(f"{KEY}:unknown", f"{KEY}:running", KEY) == 0
