@@ -110,6 +110,7 @@ class Supervisor:
         try:
             while not self._stopping.is_set():
                 await self._start_missing()
+                self._stop_surplus()
                 await self._change()
             await self._see_off()
         finally:
@@ -127,6 +128,13 @@ class Supervisor:
             if self._pause_s() > 0:
                 return
             await self._start()
+
+    def _stop_surplus(self) -> None:
+        """A child died while its successor was on its way, and was started again, too."""
+        oldest_first = sorted(self._staying(), key=lambda child: child.started)
+        for child in oldest_first[self._processes :]:
+            child.leaving = True
+            _signal(child, signal.SIGTERM)
 
     async def _change(self) -> None:
         """Until a child ends, a signal comes, or the pause before the next start is over."""
@@ -247,7 +255,6 @@ class Supervisor:
                 )
                 return False
             successor.spare, child.leaving = False, True
-            # Another one may have died meanwhile.
             self._changed.set()
             _signal(child, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):

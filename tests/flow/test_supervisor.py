@@ -325,9 +325,16 @@ async def test_worker_that_dies_during_a_roll_is_started_again_as_ever(
         await it.workers_ready(2)
         handle = await wait.enqueue("x", 0.0)
         assert await handle.result(timeout_s=10) == "x"
-        await eventually(lambda: _at_work(board, 2))
+        await eventually(lambda: _at_work(it, 2))
+        it.program.send(signal.SIGTERM)
+        assert await it.program.ended() == 0
+        told = [line for line in it.program.log if line["event"] == "stopping"]
+        [of_supervisor] = [line for line in told if line["logger"] == "runner.supervisor"]
+        assert of_supervisor["processes"] == 2
 
 
-async def _at_work(board: Switchboard, count: int) -> bool:
-    begun = [pid for words, pid in board.history if words == "ready"]
-    return len(set(begun) - {pid for words, pid in board.history if words == GONE}) == count
+async def _at_work(it: Supervised, count: int) -> bool:
+    """So many are ready, and no other is there."""
+    there = {child.pid for child in psutil.Process(it.program.pid).children()}
+    ready = {pid for words, pid in it.board.history if words == "ready"}
+    return there <= ready and len(there) == count

@@ -146,7 +146,7 @@ async def test_tick_goes_to_the_queue_of_its_job(redis: QueueClient) -> None:
 async def test_poll_runs_once_in_the_fleet_at_each_of_its_times(
     redis_url: str, redis: QueueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Five workers, one poll for each interval."""
+    """Five workers: one poll as the fleet starts, and one for each interval."""
     polls: list[float] = []
 
     async def note(_: Poller) -> None:
@@ -154,9 +154,9 @@ async def test_poll_runs_once_in_the_fleet_at_each_of_its_times(
 
     monkeypatch.setattr(Poller, "poll", note)
     workers = [worker(redis_url, tidy, poll_interval_s=0.2) for _ in range(5)]
+    begun = time.time()
     for one in workers:
         await start(one)
-    begun = time.time()
     await eventually(lambda: _at_least(polls, 4))
     ended = time.time()
     for one in workers:
