@@ -93,14 +93,20 @@ class ScriptWire:
 
     async def _connect(self) -> Connection:
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-            await connection.connect()  # type: ignore[no-untyped-call]
-        # The whole call is timed here, once, instead of each write and each read.
-        connection.socket_timeout = None
-        connection.health_check_interval = 0
+        try:
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                await connection.connect()  # type: ignore[no-untyped-call]
+            # The whole call is timed here, once, instead of each write and each read.
+            connection.socket_timeout = None
+            connection.health_check_interval = 0
+            if self._sha is None:
+                loaded = await self._send(connection, ("SCRIPT", "LOAD", self._script))
+                self._sha = loaded.decode()
+        except BaseException:
+            # Cancelled half-way it would stay open, and nobody would know of it.
+            await connection.disconnect(nowait=True)
+            raise
         self._connection = connection
-        if self._sha is None:
-            self._sha = (await self._send(connection, ("SCRIPT", "LOAD", self._script))).decode()
         return connection
 
     async def _send(self, connection: Connection, command: tuple[Any, ...]) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runner import Job, QueueClient
     from tests.cable import Cable
 
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
 """How long a test waits for what is sure to come; a loaded machine may take its time."""
 
 

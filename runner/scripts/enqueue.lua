@@ -11,13 +11,18 @@
 -- Returns for each job 1 if it is enqueued, 0 if it was there already.
 --
 -- Keeps: a body never stands without a queue entry (or a dead one); a call repeated after a lost
--- reply finds its own body and answers as the first time; a schedule's tick is enqueued once.
+-- reply finds its own body, or its result, and answers as the first time; a schedule's tick is enqueued once.
 local queue = KEYS[1]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local replies, ready = {}, 0
 
 local function taken(id, body, mode)
+  if mode == 'new' then
+    -- Of a fresh random id nothing is there, unless this very call was made before, and its job has run.
+    local there = redis.call('MGET', 'arq:job:' .. id, 'arq:result:' .. id)
+    return (there[1] or there[2]) and true or false, not there[1] or there[1] == body
+  end
   local found = redis.call('GET', 'arq:job:' .. id)
   if found then
     return true, found == body

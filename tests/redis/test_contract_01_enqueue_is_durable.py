@@ -12,8 +12,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from runner import Context, JobState, connect, job
 from runner.codec import decode_job
+from runner.connection import current_client
 from runner.errors import ArgumentsError, CodecError, EnqueueError
-from tests.runner_kit import LosesAnswers
+from tests.runner_kit import LosesAnswers, eventually, working
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -105,6 +106,37 @@ async def test_enqueue_repeated_after_a_lost_answer_adds_no_second_job(redis: Qu
     assert (first is not None, second) == (True, None)
     assert loses.left == 0
     assert await redis.zcard(QUEUE) == 1
+
+
+async def test_enqueue_repeated_after_its_job_has_run_does_not_run_it_twice(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """The answer was lost and the job was quick: its result tells the repeated call."""
+    ran: list[str] = []
+
+    async def note(ctx: Context, _: Any) -> None:
+        ran.append(ctx.job_id)
+
+    enqueuer = current_client().enqueuer
+    send = enqueuer._script
+
+    class LosesLate(LosesAnswers):
+        async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            answer = await send(*args, **kwargs)
+            if self.left:
+                self.left -= 1
+                await eventually(lambda: redis.keys("arq:result:*"))
+                raise RedisConnectionError("Connection reset by peer")
+            return answer
+
+    enqueuer._script = LosesLate(send)  # type: ignore[assignment]
+    async with working(redis_url, tidy, middleware=(note,)):
+        handle = await tidy.enqueue()
+        assert handle.created
+        await handle.result(timeout_s=5)
+
+    assert ran == [handle.id]
+    assert await redis.zcard(QUEUE) == 0
 
 
 async def test_enqueue_of_one_id_at_the_same_time_is_created_once(redis: QueueClient) -> None:
