@@ -51,7 +51,7 @@ $(READY): $(LOCK) pyproject.toml
 				"Install one (Debian: apt install gcc; macOS: xcode-select --install)" >&2; \
 			exit 1; \
 		fi; \
-		echo "Setting up $(VENV) with $$fit (once; it downloads about 200 MB)" >&2; \
+		echo "Setting up $(VENV) with $$fit (once; it downloads about 300 MB)" >&2; \
 		"$$fit" -m venv --clear $(VENV) && \
 		awk '/^[^ #]/ { wanted = /^uv==/ } wanted' $(LOCK) > $(VENV)/uv.lock && \
 		$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --only-binary :all: \
