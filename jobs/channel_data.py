@@ -36,6 +36,8 @@ ITEMS: Final = pl.Schema(
         "published_at": UTC_TIME,
         "duration_s": pl.Int64(),
         "category": pl.String(),
+        "tags": pl.String(),
+        "live": pl.Boolean(),
         "views": pl.Int64(),
         "likes": pl.Int64(),
         "comments": pl.Int64(),
@@ -60,7 +62,7 @@ class ChannelData:
 
     - `daily`, the channel's counters, one row per observation, by time;
     - `items`, one row per item, by publication (unknown dates last): each counter as it was last
-      told, `observed_at` the last time that any was;
+      told, `observed_at` the last time that any was; `tags` hold one tag a line;
     - `item_snapshots`, the items' counters, one row per item and observation, by item, then time.
 
     Raises:

@@ -44,7 +44,12 @@ class ChannelRecord:
 
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
-    """One published item; *id* is unique within its channel. Times are aware and in UTC."""
+    """
+    One published item; *id* is unique within its channel. Times are aware and in UTC.
+
+    *tags* are the publisher's own keywords, one line each and in their order; none told is no tags.
+    *live* says whether it was broadcast live; None where the source does not tell.
+    """
 
     id: str
     title: str
@@ -52,6 +57,8 @@ class ItemRecord:
     duration_s: int | None = None
     url: str | None = None
     category: str | None = None
+    tags: Sequence[str] = ()
+    live: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jobs.store.models import Base
 
 _COUNTERS: Final = ("views", "likes", "comments")
-_TOLD: Final = ("item_id", "title", "published_at", "duration_s", "category")
+_TOLD: Final = ("item_id", "title", "published_at", "duration_s", "category", "tags", "live")
 
 
 async def load(connection: AsyncConnection, channel_id: str) -> ChannelData:

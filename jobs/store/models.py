@@ -74,7 +74,7 @@ class SourceRow(Base):
 
 
 class ItemRow(Base):
-    """One item of a channel, as it was last told."""
+    """One item of a channel, as it was last told; *tags* hold one tag a line."""
 
     __tablename__ = "items"
 
@@ -85,6 +85,8 @@ class ItemRow(Base):
     duration_s: Mapped[int | None]
     url: Mapped[str | None]
     category: Mapped[str | None]
+    tags: Mapped[str | None]
+    live: Mapped[bool | None]
 
 
 class ChannelSnapshotRow(Base):

@@ -73,8 +73,15 @@ def _items(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, Row]]
                     "duration_s": item.duration_s,
                     "url": item.url or None,
                     "category": item.category or None,
+                    "tags": _lines(item.tags),
+                    "live": item.live,
                 },
             )
+
+
+def _lines(tags: Sequence[str]) -> str | None:
+    """Whitespace within a tag becomes one space, so that a line break only ever parts two."""
+    return "\n".join(filter(None, (" ".join(tag.split()) for tag in tags))) or None
 
 
 def _channel_snapshots(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, Row]]:

@@ -21,6 +21,10 @@ DAY = timedelta(days=1)
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)
 """A Monday, 06:00 UTC."""
 CHANNEL = ChannelRecord("UC0", "Une chaîne", Platform.YOUTUBE)
+TOLD = {
+    name: kind for name, kind in ITEMS.items() if name not in ITEM_SNAPSHOTS or name == "item_id"
+}
+"""What is told of an item itself, its counters aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Item:
     duration_s: int | None = 600
     title: str = "A title"
     read_day: float = 400.0
+    tags: tuple[str, ...] = ()
+    live: bool | None = None
 
 
 def channel_data(
@@ -68,10 +74,18 @@ def channel_data(
     ).sort("item_id", "observed_at")
     told = pl.DataFrame(
         [
-            (f"v{i}", item.title, START + item.published_day * DAY, item.duration_s, None)
+            (
+                f"v{i}",
+                item.title,
+                START + item.published_day * DAY,
+                item.duration_s,
+                None,
+                "\n".join(item.tags) or None,
+                item.live,
+            )
             for i, item in enumerate(items)
         ],
-        schema={name: ITEMS[name] for name in ITEMS.names()[:5]},
+        schema=TOLD,
         orient="row",
     )
     return ChannelData(channel, daily, _joined(told, snapshots), snapshots)
@@ -90,8 +104,19 @@ def of_reading(reading: ChannelReading) -> ChannelData:
         orient="row",
     ).sort("item_id", "observed_at")
     told = pl.DataFrame(
-        [(i.id, i.title, i.published_at, i.duration_s, i.category) for i in reading.items],
-        schema={name: ITEMS[name] for name in ITEMS.names()[:5]},
+        [
+            (
+                i.id,
+                i.title,
+                i.published_at,
+                i.duration_s,
+                i.category,
+                "\n".join(i.tags) or None,
+                i.live,
+            )
+            for i in reading.items
+        ],
+        schema=TOLD,
         orient="row",
     )
     return ChannelData(reading.channel, daily, _joined(told, snapshots), snapshots)

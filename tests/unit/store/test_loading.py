@@ -109,7 +109,7 @@ async def test_fingerprint_does_not_depend_on_the_database(store: ChannelStore) 
     """The same data has the same fingerprint in any process, on either database."""
     await store.save_readings([reading()])
     assert (await store.load("UC0")).fingerprint == (
-        "8c08f6ff5d8fe294ae70d44c7d6b162b5dd379b68086ffae22d25211e027309a"
+        "d9e216c159dc80c5051da4ea119c285887a4c32101e550211b07fb748f6305a8"
     )
 
 

@@ -165,3 +165,20 @@ async def test_saving_readings_registers_the_channel(store: ChannelStore) -> Non
     await store.save_readings([reading()])
     found = await store.channel(CHANNEL.id)
     assert found == replace(CHANNEL, title="Channel UC0")
+
+
+async def test_tags_and_live_come_back(store: ChannelStore) -> None:
+    """Tags come back one a line, whitespace within one evened; untold ones change nothing."""
+    told = ItemRecord("v", "A", tags=("one", " two\nwords ", "", "三"), live=True)
+    for item in (told, ItemRecord("v", "A")):
+        await store.save_readings([replace(reading(days=0), items=[item], item_snapshots=())])
+    items = (await store.load("UC0")).items
+    assert items.select("tags", "live").rows() == [("one\ntwo words\n三", True)]
+
+
+async def test_live_that_turns_out_false_is_kept(store: ChannelStore) -> None:
+    """False is an answer, and replaces another one; only None is not told."""
+    for live in (True, False, None):
+        item = ItemRecord("v", "A", live=live)
+        await store.save_readings([replace(reading(days=0), items=[item], item_snapshots=())])
+    assert (await store.load("UC0")).items["live"].to_list() == [False]
