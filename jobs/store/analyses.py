@@ -16,8 +16,7 @@ from jobs.store.rows import StoredAnalysis, StoredChart, StoredRecommendation, S
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Select
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection, Select
 
 # How the whole report is keyed among the renderings: a primary key cannot hold a null.
 _REPORT = ""
@@ -28,8 +27,8 @@ def analysis_id(channel_id: str, fingerprint: str) -> str:
     return hashlib.sha256(f"{channel_id}\n{fingerprint}".encode()).hexdigest()[:16]
 
 
-async def save_analysis(
-    connection: AsyncConnection, channel_id: str, fingerprint: str, document: Mapping[str, Any]
+def save_analysis(
+    connection: Connection, channel_id: str, fingerprint: str, document: Mapping[str, Any]
 ) -> str:
     """Save the analysis; if its document changed, what was made of the former one is outdated."""
     key = analysis_id(channel_id, fingerprint)
@@ -42,7 +41,7 @@ async def save_analysis(
     )
     told = statement.excluded
     changed = cast(AnalysisRow.document, Text) != cast(told.document, Text)
-    await connection.execute(
+    connection.execute(
         statement.on_conflict_do_update(
             index_elements=[AnalysisRow.id],
             set_={
@@ -56,14 +55,14 @@ async def save_analysis(
     return key
 
 
-async def analysis(connection: AsyncConnection, key: str) -> StoredAnalysis | None:
+def analysis(connection: Connection, key: str) -> StoredAnalysis | None:
     """Give the analysis of that id."""
-    return await _one(connection, _analyses().where(AnalysisRow.id == key))
+    return _one(connection, _analyses().where(AnalysisRow.id == key))
 
 
-async def latest_analysis(connection: AsyncConnection, channel_id: str) -> StoredAnalysis | None:
+def latest_analysis(connection: Connection, channel_id: str) -> StoredAnalysis | None:
     """Give the analysis of the channel that was saved last."""
-    return await _one(
+    return _one(
         connection,
         _analyses()
         .where(AnalysisRow.channel_id == channel_id)
@@ -72,12 +71,12 @@ async def latest_analysis(connection: AsyncConnection, channel_id: str) -> Store
     )
 
 
-async def save_charts(connection: AsyncConnection, key: str, charts: Sequence[StoredChart]) -> None:
+def save_charts(connection: Connection, key: str, charts: Sequence[StoredChart]) -> None:
     """Replace the charts of an analysis."""
-    await _mark(connection, key, charted_at=datetime.now(UTC))
-    await connection.execute(delete(ChartRow).where(ChartRow.analysis_id == key))
+    _mark(connection, key, charted_at=datetime.now(UTC))
+    connection.execute(delete(ChartRow).where(ChartRow.analysis_id == key))
     if charts:
-        await connection.execute(
+        connection.execute(
             insert(ChartRow),
             [
                 {
@@ -93,9 +92,9 @@ async def save_charts(connection: AsyncConnection, key: str, charts: Sequence[St
         )
 
 
-async def charts(connection: AsyncConnection, key: str) -> list[StoredChart]:
+def charts(connection: Connection, key: str) -> list[StoredChart]:
     """Give the charts of an analysis in the order in which they were saved."""
-    found = await connection.execute(
+    found = connection.execute(
         select(ChartRow.key, ChartRow.title, ChartRow.spec, ChartRow.alt)
         .where(ChartRow.analysis_id == key)
         .order_by(ChartRow.position)
@@ -103,14 +102,14 @@ async def charts(connection: AsyncConnection, key: str) -> list[StoredChart]:
     return [StoredChart(*row) for row in found]
 
 
-async def save_recommendations(
-    connection: AsyncConnection, key: str, items: Sequence[StoredRecommendation]
+def save_recommendations(
+    connection: Connection, key: str, items: Sequence[StoredRecommendation]
 ) -> None:
     """Replace the recommendations of an analysis."""
-    await _mark(connection, key, recommended_at=datetime.now(UTC))
-    await connection.execute(delete(RecommendationRow).where(RecommendationRow.analysis_id == key))
+    _mark(connection, key, recommended_at=datetime.now(UTC))
+    connection.execute(delete(RecommendationRow).where(RecommendationRow.analysis_id == key))
     if items:
-        await connection.execute(
+        connection.execute(
             insert(RecommendationRow),
             [
                 {
@@ -127,9 +126,9 @@ async def save_recommendations(
         )
 
 
-async def recommendations(connection: AsyncConnection, key: str) -> list[StoredRecommendation]:
+def recommendations(connection: Connection, key: str) -> list[StoredRecommendation]:
     """Give the recommendations of an analysis in the order in which they were saved."""
-    found = await connection.execute(
+    found = connection.execute(
         select(
             RecommendationRow.key,
             RecommendationRow.title,
@@ -143,8 +142,8 @@ async def recommendations(connection: AsyncConnection, key: str) -> list[StoredR
     return [StoredRecommendation(*row) for row in found]
 
 
-async def save_rendering(
-    connection: AsyncConnection, key: str, chart_key: str | None, file_format: str, path: str
+def save_rendering(
+    connection: Connection, key: str, chart_key: str | None, file_format: str, path: str
 ) -> None:
     """Record that a file was made; made again, the later path and time stand."""
     statement = upsert.insert(connection, RenderingRow).values(
@@ -154,7 +153,7 @@ async def save_rendering(
         path=path,
         rendered_at=datetime.now(UTC),
     )
-    await connection.execute(
+    connection.execute(
         statement.on_conflict_do_update(
             index_elements=list(RenderingRow.__table__.primary_key),
             set_={"path": statement.excluded.path, "rendered_at": statement.excluded.rendered_at},
@@ -162,9 +161,9 @@ async def save_rendering(
     )
 
 
-async def renderings(connection: AsyncConnection, channel_id: str) -> list[StoredRendering]:
+def renderings(connection: Connection, channel_id: str) -> list[StoredRendering]:
     """Give the files made for a channel, the newest first."""
-    found = await connection.execute(
+    found = connection.execute(
         select(
             RenderingRow.analysis_id,
             RenderingRow.chart_key,
@@ -194,15 +193,13 @@ def _analyses() -> Select[Any]:
     )
 
 
-async def _one(connection: AsyncConnection, query: Select[Any]) -> StoredAnalysis | None:
-    found = (await connection.execute(query)).one_or_none()
+def _one(connection: Connection, query: Select[Any]) -> StoredAnalysis | None:
+    found = (connection.execute(query)).one_or_none()
     return None if found is None else StoredAnalysis(*found)
 
 
-async def _mark(connection: AsyncConnection, key: str, **times: datetime) -> None:
+def _mark(connection: Connection, key: str, **times: datetime) -> None:
     """Lock the analysis too: two that replace its parts at once do so one after the other."""
-    found = await connection.execute(
-        update(AnalysisRow).where(AnalysisRow.id == key).values(**times)
-    )
+    found = connection.execute(update(AnalysisRow).where(AnalysisRow.id == key).values(**times))
     if found.rowcount == 0:
         raise NotStoredError(f"analysis {key}", "it is not in the store", "analyse first")

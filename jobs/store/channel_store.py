@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, text
 
 from jobs.store import analyses, channels, counts, notifications, schema
 from jobs.store.database import Database
@@ -72,7 +71,7 @@ class ChannelStore:
 
     async def ping(self) -> None:
         """Ask the database for an answer."""
-        await self._database.read(AsyncConnection.scalar, text("SELECT 1"))
+        await self._database.read(Connection.scalar, text("SELECT 1"))
 
     async def register(self, channel: ChannelRecord, sources: Sequence[SourceRef]) -> None:
         """Save *channel*, and add to its sources those of *sources* that are new."""

@@ -14,23 +14,21 @@ from jobs.store.upsert import upsert
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection
 
 
-async def save_channel(connection: AsyncConnection, channel: ChannelRecord) -> None:
+def save_channel(connection: Connection, channel: ChannelRecord) -> None:
     """Save *channel*; until the transaction ends nobody else writes to it."""
-    await upsert(connection, ChannelRow, [asdict(channel)])
+    upsert(connection, ChannelRow, [asdict(channel)])
 
 
-async def register(
-    connection: AsyncConnection, channel: ChannelRecord, sources: Sequence[SourceRef]
-) -> None:
+def register(connection: Connection, channel: ChannelRecord, sources: Sequence[SourceRef]) -> None:
     """Save *channel*, and add those of *sources* that are new after those that are known."""
-    await save_channel(connection, channel)
-    known = await sources_of(connection, channel.id)
+    save_channel(connection, channel)
+    known = sources_of(connection, channel.id)
     new = [source for source in dict.fromkeys(sources) if source not in known]
     if new:
-        await connection.execute(
+        connection.execute(
             insert(SourceRow),
             [
                 {"channel_id": channel.id, "position": position, **asdict(source)}
@@ -39,9 +37,9 @@ async def register(
         )
 
 
-async def sources_of(connection: AsyncConnection, channel_id: str) -> list[SourceRef]:
+def sources_of(connection: Connection, channel_id: str) -> list[SourceRef]:
     """Give the sources of a channel in the order of their registration."""
-    found = await connection.execute(
+    found = connection.execute(
         select(SourceRow.kind, SourceRow.location)
         .where(SourceRow.channel_id == channel_id)
         .order_by(SourceRow.position)
@@ -49,9 +47,7 @@ async def sources_of(connection: AsyncConnection, channel_id: str) -> list[Sourc
     return [SourceRef(kind, location) for kind, location in found]
 
 
-async def channels(
-    connection: AsyncConnection, channel_id: str | None = None
-) -> list[ChannelRecord]:
+def channels(connection: Connection, channel_id: str | None = None) -> list[ChannelRecord]:
     """Give all channels by id, or the one of *channel_id*."""
     query = select(
         ChannelRow.id, ChannelRow.title, ChannelRow.platform, ChannelRow.url, ChannelRow.generated
@@ -60,7 +56,7 @@ async def channels(
         query = query.where(ChannelRow.id == channel_id)
     found = [
         ChannelRecord(key, title, Platform(platform), url, generated)
-        for key, title, platform, url, generated in await connection.execute(query)
+        for key, title, platform, url, generated in connection.execute(query)
     ]
     # Not by the database, whose order of texts depends on its locale.
     return sorted(found, key=lambda channel: channel.id)

@@ -21,21 +21,18 @@ from jobs.store.rows import ChannelCounts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Select
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection, Select
 
 # Both databases bound the parameters of a statement.
 _CHUNK = 1_000
 
 
-async def counts(
-    connection: AsyncConnection, channel_ids: Sequence[str]
-) -> dict[str, ChannelCounts]:
+def counts(connection: Connection, channel_ids: Sequence[str]) -> dict[str, ChannelCounts]:
     """Give the counts of each of *channel_ids*, zeros for an unknown one."""
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for start in range(0, len(channel_ids), _CHUNK):
         for kind, query in _queries(channel_ids[start : start + _CHUNK]).items():
-            for channel_id, count in await connection.execute(query):
+            for channel_id, count in connection.execute(query):
                 found[channel_id][kind] = count
     return {channel_id: ChannelCounts(**found[channel_id]) for channel_id in channel_ids}
 

@@ -1,13 +1,21 @@
-"""One database, opened: the two kinds of transaction, the same for SQLite and PostgreSQL."""
+"""
+One database, opened: the two kinds of transaction, the same for SQLite and PostgreSQL.
+
+What is done in a transaction is a plain function over SQLAlchemy's `Connection`, and the event
+loop is free while it runs. With SQLite it runs in a thread, whole: one hop to it and back,
+however many statements. With PostgreSQL it runs in the loop, which goes on to other tasks
+whenever the function waits for the server.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from jobs.store import postgres_engine, sqlite_engine
 from jobs.store.driver_errors import told_plainly
@@ -15,14 +23,21 @@ from jobs.store.url import DatabaseUrl, SqliteFile
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from typing import Protocol
 
+    from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from jobs.store.url import PostgresServer
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # What is done in a transaction: it gets the connection, and whatever else it asks for.
-Work: TypeAlias = Callable[Concatenate[AsyncConnection, P], Awaitable[T]]
+Work: TypeAlias = Callable[Concatenate[Connection, P], T]
+
+# Of SQLite: one writes at a time, and what the others do is mostly Python.
+_THREADS = 4
 
 
 class Database:
@@ -30,60 +45,103 @@ class Database:
     Connections to one database; nothing is opened before the first transaction.
 
     Every error of the database or its driver leaves a transaction as a `StoreError`. In SQLite a
-    transaction is not cancelled halfway: the cancellation comes through at its end, an instant
-    later. aiosqlite does not survive the other: a connection closed while its thread is at work
-    stays open, with its lock, and who waits for it to close waits for ever.
+    transaction is not cancelled halfway, for a thread is not: the cancellation comes through at
+    its end, an instant later.
     """
 
     def __init__(self, url: DatabaseUrl) -> None:
         self._where = url.where
-        self._at_work: set[asyncio.Task[Any]] = set()
-        self._one_writer: AbstractAsyncContextManager[Any]
-        if isinstance(url, SqliteFile):
-            self._engine = sqlite_engine.engine(url)
-            self._reader = self._engine
-            self._writer = self._engine.execution_options(begin=sqlite_engine.BEGIN_WRITING)
-            # In order, and none of them in SQLite's own waiting, which polls and is not fair.
-            self._one_writer = asyncio.Lock()
-            self._to_its_end = True
-        else:
-            self._engine = postgres_engine.engine(url)
-            # What one reader sees in several statements must be one state.
-            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
-            self._writer = self._engine
-            self._one_writer = nullcontext()
-            self._to_its_end = False
+        self._kind: _Kind = _Sqlite(url) if isinstance(url, SqliteFile) else _Postgres(url)
 
     async def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Do *work* in a transaction that sees one state of the database all the time."""
-        return await self._run(_transaction(self._reader, work, *args, **kwargs))
+        with told_plainly(self._where):
+            return await self._kind.read(partial(_with_arguments, work, args, kwargs))
 
     async def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Do *work* in a transaction that is written whole if it returns, else not at all."""
-        async with self._one_writer:
-            return await self._run(_transaction(self._writer, work, *args, **kwargs))
+        with told_plainly(self._where):
+            return await self._kind.write(partial(_with_arguments, work, args, kwargs))
 
     async def close(self) -> None:
         """Let what cannot be cancelled come to its end, and close all connections."""
+        with told_plainly(self._where):
+            await self._kind.close()
+
+
+def _with_arguments(work: Callable[..., T], args: Any, kwargs: Any, connection: Connection) -> T:
+    return work(connection, *args, **kwargs)
+
+
+if TYPE_CHECKING:
+
+    class _Kind(Protocol):
+        """One kind of database, without the words for its errors."""
+
+        async def read(self, work: Callable[[Connection], T]) -> T: ...
+
+        async def write(self, work: Callable[[Connection], T]) -> T: ...
+
+        async def close(self) -> None: ...
+
+
+class _Sqlite:
+    def __init__(self, file: SqliteFile) -> None:
+        self._reader = sqlite_engine.engine(file)
+        self._writer = self._reader.execution_options(begin=sqlite_engine.BEGIN_WRITING)
+        # In order, and none of them in SQLite's own waiting, which polls and is not fair.
+        self._one_writer = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sqlite")
+        self._at_work: set[asyncio.Task[Any]] = set()
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        return await self._to_its_end(self._in_thread(self._reader, work))
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        async with self._one_writer:
+            return await self._to_its_end(self._in_thread(self._writer, work))
+
+    async def close(self) -> None:
         if self._at_work:
             await asyncio.wait(self._at_work)
-        await self._run(self._engine.dispose())
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._reader.dispose)
+        self._threads.shutdown()
 
-    async def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        with told_plainly(self._where):
-            if not self._to_its_end:
-                return await coroutine
-            task = _ToItsEnd(coroutine, loop=asyncio.get_running_loop())
-            self._at_work.add(task)
-            task.add_done_callback(self._at_work.discard)
-            return await task
+    async def _in_thread(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _transaction, engine, work)
+
+    async def _to_its_end(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        task = _ToItsEnd(coroutine, loop=asyncio.get_running_loop())
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+        return await task
 
 
-async def _transaction(
-    engine: AsyncEngine, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs
-) -> T:
+class _Postgres:
+    def __init__(self, server: PostgresServer) -> None:
+        self._writer = postgres_engine.engine(server)
+        # What one reader sees in several statements must be one state.
+        self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        return await _transaction_in_loop(self._reader, work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        return await _transaction_in_loop(self._writer, work)
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+
+
+def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
+
+
+async def _transaction_in_loop(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
     async with engine.begin() as connection:
-        return await work(connection, *args, **kwargs)
+        return await connection.run_sync(work)
 
 
 class _ToItsEnd(asyncio.Task[T]):

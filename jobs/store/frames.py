@@ -14,7 +14,7 @@ from jobs.store.models import ChannelSnapshotRow, ItemRow, ItemSnapshotRow
 from jobs.store.types import epoch_us
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection
 
     from jobs.records import ChannelRecord
     from jobs.store.models import Base
@@ -23,19 +23,19 @@ _COUNTERS: Final = ("views", "likes", "comments")
 _TOLD: Final = ("item_id", "title", "published_at", "duration_s", "category", "tags", "live")
 
 
-async def load(connection: AsyncConnection, channel_id: str) -> ChannelData:
+def load(connection: Connection, channel_id: str) -> ChannelData:
     """Give all that is stored of the channel; order and types as `ChannelData` promises."""
-    for channel in await channels(connection, channel_id):
-        return await _load(connection, channel)
+    for channel in channels(connection, channel_id):
+        return _load(connection, channel)
     raise NotStoredError(f"channel {channel_id}", "it is not in the store", "sync it first")
 
 
-async def _load(connection: AsyncConnection, channel: ChannelRecord) -> ChannelData:
-    daily = await _frame(connection, ChannelSnapshotRow, channel.id, DAILY)
-    items = await _frame(
+def _load(connection: Connection, channel: ChannelRecord) -> ChannelData:
+    daily = _frame(connection, ChannelSnapshotRow, channel.id, DAILY)
+    items = _frame(
         connection, ItemRow, channel.id, pl.Schema({name: ITEMS[name] for name in _TOLD})
     )
-    snapshots = await _frame(connection, ItemSnapshotRow, channel.id, ITEM_SNAPSHOTS)
+    snapshots = _frame(connection, ItemSnapshotRow, channel.id, ITEM_SNAPSHOTS)
     snapshots = snapshots.sort("item_id", "observed_at")
     return ChannelData(
         channel=channel,
@@ -47,15 +47,15 @@ async def _load(connection: AsyncConnection, channel: ChannelRecord) -> ChannelD
     )
 
 
-async def _frame(
-    connection: AsyncConnection, model: type[Base], channel_id: str, schema: pl.Schema
+def _frame(
+    connection: Connection, model: type[Base], channel_id: str, schema: pl.Schema
 ) -> pl.DataFrame:
     table = model.__table__
     columns = [
         epoch_us(table.c[name]) if kind == UTC_TIME else table.c[name]
         for name, kind in schema.items()
     ]
-    found = await connection.execute(select(*columns).where(table.c.channel_id == channel_id))
+    found = connection.execute(select(*columns).where(table.c.channel_id == channel_id))
     values: list[tuple[Any, ...]] = list(zip(*found.all(), strict=True)) or [()] * len(schema)
     return pl.DataFrame(
         [

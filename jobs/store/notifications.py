@@ -14,14 +14,14 @@ from jobs.store.types import UtcDateTime
 from jobs.store.upsert import insert
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection
 
 
-async def record_notification(
-    connection: AsyncConnection, key: str, channel_id: str, *, kind: str, title: str, body: str
+def record_notification(
+    connection: Connection, key: str, channel_id: str, *, kind: str, title: str, body: str
 ) -> bool:
     """Record it unless its key is there; tell whether it was new."""
-    done = await connection.execute(
+    done = connection.execute(
         insert(connection, NotificationRow)
         .values(
             key=key,
@@ -36,19 +36,19 @@ async def record_notification(
     return done.rowcount == 1
 
 
-async def mark_notified(connection: AsyncConnection, key: str, delivered_at: datetime) -> None:
+def mark_notified(connection: Connection, key: str, delivered_at: datetime) -> None:
     """Note when it was delivered; the first time stands."""
     first = func.coalesce(NotificationRow.delivered_at, literal(delivered_at, UtcDateTime()))
-    done = await connection.execute(
+    done = connection.execute(
         update(NotificationRow).where(NotificationRow.key == key).values(delivered_at=first)
     )
     if done.rowcount == 0:
         raise NotStoredError(f"notification {key}", "it is not in the store", "record it first")
 
 
-async def notification(connection: AsyncConnection, key: str) -> StoredNotification | None:
+def notification(connection: Connection, key: str) -> StoredNotification | None:
     """Give the notification of that key."""
-    found = await connection.execute(
+    found = connection.execute(
         select(
             NotificationRow.key,
             NotificationRow.channel_id,

@@ -14,30 +14,28 @@ from jobs.store.upsert import upsert
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection
 
     from jobs.records import ChannelReading
 
     Row = dict[str, Any]
 
 
-async def save_readings(
-    connection: AsyncConnection, readings: Sequence[ChannelReading]
-) -> SyncCounts:
+def save_readings(connection: Connection, readings: Sequence[ChannelReading]) -> SyncCounts:
     """Save *readings* of one channel, the last winning where they differ."""
     for reading in readings:
-        await save_channel(connection, reading.channel)
+        save_channel(connection, reading.channel)
     channel_id = readings[0].channel.id
     items = _merge(_items(readings))
     channel_snapshots = _merge(_channel_snapshots(readings))
     item_snapshots = _merge(_item_snapshots(readings))
 
     # Saving the channel has locked it: between these counts nobody else adds to it.
-    items_before, snapshots_before = await _count(connection, channel_id)
-    await upsert(connection, ItemRow, items)
-    await upsert(connection, ChannelSnapshotRow, channel_snapshots)
-    await upsert(connection, ItemSnapshotRow, item_snapshots)
-    items_after, snapshots_after = await _count(connection, channel_id)
+    items_before, snapshots_before = _count(connection, channel_id)
+    upsert(connection, ItemRow, items)
+    upsert(connection, ChannelSnapshotRow, channel_snapshots)
+    upsert(connection, ItemSnapshotRow, item_snapshots)
+    items_after, snapshots_after = _count(connection, channel_id)
 
     items_new = items_after - items_before
     snapshots_new = snapshots_after - snapshots_before
@@ -117,12 +115,12 @@ def _item_snapshots(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashab
             )
 
 
-async def _count(connection: AsyncConnection, channel_id: str) -> tuple[int, int]:
+def _count(connection: Connection, channel_id: str) -> tuple[int, int]:
     items, of_channel, of_items = (
         select(func.count()).select_from(model).where(model.channel_id == channel_id)
         for model in (ItemRow, ChannelSnapshotRow, ItemSnapshotRow)
     )
-    found = await connection.execute(
+    found = connection.execute(
         select(items.scalar_subquery(), of_channel.scalar_subquery() + of_items.scalar_subquery())
     )
     item_count, snapshot_count = found.one()

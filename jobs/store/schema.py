@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobs.store.database import Database
 from jobs.store.errors import StoreError
@@ -65,7 +64,7 @@ async def check(database: Database, url: DatabaseUrl) -> None:
     """
     if isinstance(url, SqliteFile):
         await asyncio.to_thread(probe, url)
-    found = await database.read(AsyncConnection.run_sync, _revision)
+    found = await database.read(_revision)
     if found is None:
         raise StoreError(url.where, "it has no tables of this program", "create them first")
     if found < REVISION:
@@ -85,7 +84,7 @@ def _run(url: DatabaseUrl, change: Callable[[Connection], None]) -> None:
 
 async def _change(database: Database, change: Callable[[Connection], None]) -> None:
     try:
-        await database.write(AsyncConnection.run_sync, _alone, change)
+        await database.write(_alone, change)
     finally:
         await database.close()
 

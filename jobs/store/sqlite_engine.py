@@ -19,16 +19,14 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, event
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import URL, create_engine, event
 
 from jobs.store.driver_errors import store_error
 from jobs.store.errors import StoreError
 from jobs.store.types import to_json
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy import Connection, Engine
 
     from jobs.store.url import SqliteFile
 
@@ -40,15 +38,16 @@ BUSY_TIMEOUT_S = 30
 _SETTINGS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 
 
-def engine(file: SqliteFile) -> AsyncEngine:
+def engine(file: SqliteFile) -> Engine:
     """Make an engine whose transactions begin with its option `begin`."""
-    made = create_async_engine(
-        URL.create("sqlite+aiosqlite", database=str(file.path)),
-        connect_args={"timeout": BUSY_TIMEOUT_S},
+    made = create_engine(
+        URL.create("sqlite+pysqlite", database=str(file.path)),
+        # The pool hands a connection to one thread at a time, whichever that is.
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
         json_serializer=to_json,
     )
 
-    @event.listens_for(made.sync_engine, "connect")
+    @event.listens_for(made, "connect")
     def configure(connection: Any, _record: object) -> None:
         # The driver's own transactions begin late and never IMMEDIATE: off, and ours below.
         connection.isolation_level = None
@@ -57,11 +56,11 @@ def engine(file: SqliteFile) -> AsyncEngine:
             for setting in _SETTINGS:
                 cursor.execute(f"PRAGMA {setting}")
         except BaseException:
-            connection.close()  # the pool has not taken it yet: its thread would stay
+            connection.close()  # the pool has not taken it yet
             raise
         cursor.close()
 
-    @event.listens_for(made.sync_engine, "begin")
+    @event.listens_for(made, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
@@ -72,8 +71,7 @@ def probe(file: SqliteFile, *, create: bool = False) -> None:
     """
     Make sure that *file* is a database that can be written, or with *create* can become one.
 
-    Where aiosqlite fails to open a file, it leaves a thread that may print a traceback later;
-    so the first try is made without it. It blocks.
+    So that what is wrong is told when it is opened, not by the first job. It blocks.
 
     Raises:
         StoreError: It is not, and why.

@@ -12,8 +12,7 @@ from jobs.store.types import StorableText
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import ColumnElement, Connection
 
     from jobs.store.models import Base
 
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
 _CHUNK = 5_000
 
 
-async def upsert(
-    connection: AsyncConnection, model: type[Base], rows: Sequence[dict[str, Any]]
-) -> None:
+def upsert(connection: Connection, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     """
     Write *rows*, each with every column of *model*; what is told now wins over what is stored.
 
@@ -45,10 +42,10 @@ async def upsert(
         where=or_(*(table.c[name].is_distinct_from(value) for name, value in merged.items())),
     )
     for start in range(0, len(rows), _CHUNK):
-        await connection.execute(statement, rows[start : start + _CHUNK])
+        connection.execute(statement, rows[start : start + _CHUNK])
 
 
-def insert(connection: AsyncConnection, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+def insert(connection: Connection, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """Begin an INSERT that can say ON CONFLICT, in the dialect of *connection*."""
     table: Any = model.__table__
     if connection.dialect.name == "postgresql":

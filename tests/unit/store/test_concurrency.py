@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from jobs.store.url import parse_url
 from tests.unit.store.samples import reading
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection
 
     from jobs.store import ChannelStore
 
@@ -79,19 +80,28 @@ async def test_processes_share_a_database(database_url: str) -> None:
 
 async def test_readers_do_not_wait_for_a_writer(database_url: str) -> None:
     """While a transaction is open others read, and see nothing of it before it ends."""
+    writing, seen = threading.Event(), threading.Event()
 
-    async def write(connection: AsyncConnection, store: ChannelStore) -> None:
-        await connection.exec_driver_sql(
+    def write(connection: Connection) -> None:
+        connection.exec_driver_sql(
             "INSERT INTO channels (id, title, platform, generated) VALUES ('x', 't', 'other', '0')"
         )
+        writing.set()
+        assert seen.wait(10)
+
+    async def write_elsewhere() -> None:
+        database = Database(parse_url(database_url))
+        await database.write(write)
+        await database.close()
+
+    async with open_store(database_url) as store, asyncio.TaskGroup() as group:
+        group.create_task(asyncio.to_thread(asyncio.run, write_elsewhere()))
+        assert await asyncio.to_thread(writing.wait, 10)
         async with asyncio.timeout(5):
             assert await store.channels() == []
-
-    database = Database(parse_url(database_url))
+        seen.set()
     async with open_store(database_url) as store:
-        await database.write(write, store)
         assert [channel.id for channel in await store.channels()] == ["x"]
-    await database.close()
 
 
 async def test_program_that_ends_during_a_save_ends(database_url: str) -> None:

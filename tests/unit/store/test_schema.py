@@ -12,7 +12,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 import jobs.store
 from jobs.store import StoreError, migrate, open_store, revert, schema
@@ -30,7 +29,7 @@ ROOT = Path(jobs.store.__file__).parents[2]
 async def _ask(url: str, question: Callable[[Connection], Any]) -> Any:
     database = Database(parse_url(url))
     try:
-        return await database.read(AsyncConnection.run_sync, question)
+        return await database.read(question)
     finally:
         await database.close()
 
@@ -71,7 +70,7 @@ async def test_migrations_name_constraints_as_the_models_do(empty_url: str) -> N
     migrated = await _ask(empty_url, found)
     await revert(empty_url)
     database = Database(parse_url(empty_url))
-    await database.write(AsyncConnection.run_sync, Base.metadata.create_all)
+    await database.write(Base.metadata.create_all)
     await database.close()
     assert await _ask(empty_url, found) == migrated
 
