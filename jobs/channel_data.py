@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -53,6 +53,8 @@ ITEM_SNAPSHOTS: Final = pl.Schema(
         "comments": pl.Int64(),
     }
 )
+GAINS: Final = pl.Schema({"day": pl.Date(), "views": pl.Int64(), "subscribers": pl.Int64()})
+ITEM_GAINS: Final = pl.Schema({"item_id": pl.String(), "day": pl.Date(), "views": pl.Int64()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,16 +65,21 @@ class ChannelData:
     - `daily`, the channel's counters, one row per observation, by time;
     - `items`, one row per item, by publication (unknown dates last): each counter as it was last
       told, `observed_at` the last time that any was; `tags` hold one tag a line;
-    - `item_snapshots`, the items' counters, one row per item and observation, by item, then time.
+    - `item_snapshots`, the items' counters, one row per item and observation, by item, then time;
+    - `gains` and `item_gains`, what came in on single days where the owner's export tells that,
+      by day, or by item and day. They are no differences of the counters above.
 
     Raises:
-        ValueError: A table's columns are not those of `DAILY`, `ITEMS`, `ITEM_SNAPSHOTS`.
+        ValueError: A table's columns are not those of `DAILY`, `ITEMS`, `ITEM_SNAPSHOTS`, `GAINS`
+            or `ITEM_GAINS`.
     """
 
     channel: ChannelRecord
     daily: pl.DataFrame
     items: pl.DataFrame
     item_snapshots: pl.DataFrame
+    gains: pl.DataFrame = field(default_factory=GAINS.to_frame)
+    item_gains: pl.DataFrame = field(default_factory=ITEM_GAINS.to_frame)
 
     def __post_init__(self) -> None:
         """Refuse wrong columns here, where their maker is still on the stack."""
@@ -80,6 +87,8 @@ class ChannelData:
             ("daily", DAILY),
             ("items", ITEMS),
             ("item_snapshots", ITEM_SNAPSHOTS),
+            ("gains", GAINS),
+            ("item_gains", ITEM_GAINS),
         ):
             found = getattr(self, name).schema
             if found != schema:
@@ -89,7 +98,7 @@ class ChannelData:
     def fingerprint(self) -> str:
         """64 hexadecimal digits of the content: the same data, the same digits, in any process."""
         digest = hashlib.sha256(json.dumps(asdict(self.channel)).encode())
-        for table in (self.daily, self.items, self.item_snapshots):
+        for table in (self.daily, self.items, self.item_snapshots, self.gains, self.item_gains):
             times = [name for name, kind in table.schema.items() if kind == UTC_TIME]
             numbers = table.with_columns(pl.col(times).dt.epoch("us"))
             # Quoted text keeps a null apart from an empty string.

@@ -4,6 +4,9 @@ What a source tells about a channel: plain records, the same whatever the source
 A *channel* publishes *items* (videos, episodes, streams). Both carry counters that are
 observed now and then; one observation is a *snapshot*. Counters are kept as they were read:
 a rounded, missing or falling one is a fact about the source, never corrected here.
+
+An owner's own export tells instead what came in on each day: a *gain*. It is no counter and is
+never added up into one, for what came before its first day is not known.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
 
 class Platform(StrEnum):
@@ -83,6 +86,28 @@ class ItemSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelGain:
+    """
+    What came in on *day*, a whole day of the platform (YouTube's ends at midnight Pacific).
+
+    *subscribers* are net, so they may be negative; None means not told by the source, never zero.
+    """
+
+    day: date
+    views: int | None = None
+    subscribers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemGain:
+    """What came in for one item on *day*, as `ChannelGain` has it for the whole channel."""
+
+    item_id: str
+    day: date
+    views: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """One row or entry that could not be used: where it stands and why. Lines count from 1."""
 
@@ -108,4 +133,6 @@ class ChannelReading:
     items: Sequence[ItemRecord] = ()
     channel_snapshots: Sequence[ChannelSnapshot] = ()
     item_snapshots: Sequence[ItemSnapshot] = ()
+    channel_gains: Sequence[ChannelGain] = ()
+    item_gains: Sequence[ItemGain] = ()
     rejects: Sequence[Reject] = field(default=())

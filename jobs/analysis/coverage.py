@@ -118,6 +118,7 @@ def _bounds(data: ChannelData) -> tuple[datetime, datetime] | None:
     observed = [
         instants_of(data.daily["observed_at"]),
         instants_of(data.item_snapshots["observed_at"]),
+        instants_of(data.gains["day"]),
     ]
     for instants in (np.concatenate(observed), instants_of(data.items["published_at"])):
         told = instants[~np.isnat(instants)]

@@ -14,7 +14,7 @@ is left unknown (NaN) rather than guessed:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     import polars as pl
     from numpy.typing import NDArray
+
+    from jobs.channel_data import ChannelData
 
 _ONE_DAY = np.timedelta64(1, "D")
 
@@ -104,6 +106,23 @@ def daily_gains(observed_at: NDArray[np.datetime64], counter: NDArray[np.float64
         for i in np.flatnonzero(steps < 0)
     )
     return DailyGains(days, gains, gaps, corrections, zero_filled)
+
+
+def gains_told(data: ChannelData, column: Literal["views", "subscribers"]) -> DailyGains:
+    """
+    Return what *column* gained on each day: as the owner's export tells it, else by the counter.
+
+    Told gains are whole and exact, so where there are any, the counter is not asked: its days end
+    at other hours. Net subscribers may be negative. Days between that are not told are unknown.
+    """
+    told = data.gains.drop_nulls(column)
+    if told.is_empty():
+        return gains_of(data.daily, column)
+    told_on = told["day"].to_numpy().astype("datetime64[D]")
+    days = np.arange(told_on[0], told_on[-1] + _ONE_DAY, _ONE_DAY)
+    gains = np.full(days.size, np.nan)
+    gains[np.searchsorted(days, told_on)] = floats_of(told[column])
+    return DailyGains(days, gains)
 
 
 def gains_of(daily: pl.DataFrame, column: str) -> DailyGains:

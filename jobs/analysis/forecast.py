@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from jobs.analysis.columns import floats_of
-from jobs.analysis.daily_gains import gains_of
+from jobs.analysis.daily_gains import gains_told
 from jobs.analysis.section import Missing, Section
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def forecast(data: ChannelData) -> Forecast | Missing:
     """Return the views expected per day, or why there is too little to go by."""
     if np.isnan(floats_of(data.daily["views"])).all():
         return Missing(reason="The source tells no views of the channel as a whole.")
-    return forecast_views(gains_of(data.daily, "views"))
+    return forecast_views(gains_told(data, "views"))
 
 
 def forecast_views(gains: DailyGains) -> Forecast | Missing:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from jobs.analysis.bootstrap import expanded_percentile, resampled_indices
 from jobs.analysis.columns import aware
-from jobs.analysis.daily_gains import gains_of, readings_of
+from jobs.analysis.daily_gains import gains_told, readings_of
 from jobs.analysis.randomness import generator
 from jobs.analysis.rounding import is_rounded, resolution_at
 from jobs.analysis.section import Missing, Section
@@ -87,10 +87,10 @@ class Growth(Section):
 
 def growth(data: ChannelData) -> Growth | Missing:
     """Return how the channel's own counters grow, or why that cannot be told."""
-    if data.daily.is_empty():
+    if data.daily.is_empty() and data.gains.is_empty():
         return Missing(reason="The source tells no counters of the channel as a whole.")
     return Growth(
-        views=view_growth(gains_of(data.daily, "views"), data.fingerprint),
+        views=view_growth(gains_told(data, "views"), data.fingerprint),
         subscribers=subscriber_growth(*readings_of(data.daily, "subscribers")),
     )
 

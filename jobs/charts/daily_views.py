@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from jobs.analysis.daily_gains import gains_of
+from jobs.analysis.daily_gains import gains_told
 from jobs.analysis.wording import change, counted, short
 from jobs.charts.theme import (
     BLUE,
@@ -47,7 +47,7 @@ def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     """Draw the gains of the view counter per UTC day; None where they are not known."""
     if not (analysis.growth.present and analysis.growth.views.present):
         return None
-    views, gains = analysis.growth.views, gains_of(data.daily, "views")
+    views, gains = analysis.growth.views, gains_told(data, "views")
     first: date = gains.days[max(0, gains.days.size - _SHOWN_DAYS)].item()
     layers = list(_layers(gains, first, analysis))
     return finished(

@@ -47,6 +47,7 @@ class Counts:
     snapshots: int = 0
     channel_snapshots: int = 0
     item_snapshots: int = 0
+    gains: int = 0
     analyses: int = 0
     charts: int = 0
     recommendations: int = 0
@@ -144,6 +145,7 @@ class Summary:
             ("Channels", f"{len(self.channels):,}", note if generated else ""),
             ("Items", f"{counts.items:,}", ""),
             ("Snapshots", f"{counts.snapshots:,}", snapshots),
+            *([("Days told", f"{counts.gains:,}", "")] if counts.gains else []),
             ("Analyses", f"{counts.analyses:,}", ""),
             ("Charts", f"{counts.charts:,}", ""),
             ("Recommendations", f"{counts.recommendations:,}", ""),

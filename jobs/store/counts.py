@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from jobs.store.models import (
     AnalysisRow,
+    ChannelGainRow,
     ChannelSnapshotRow,
     ChartRow,
     ItemRow,
@@ -43,6 +44,7 @@ def _queries(channel_ids: Sequence[str]) -> dict[str, Select[str, int]]:
         ("items", ItemRow),
         ("channel_snapshots", ChannelSnapshotRow),
         ("item_snapshots", ItemSnapshotRow),
+        ("gains", ChannelGainRow),
         ("analyses", AnalysisRow),
         ("notifications", NotificationRow),
     ):

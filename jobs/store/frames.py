@@ -7,10 +7,24 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 from sqlalchemy import select
 
-from jobs.channel_data import DAILY, ITEM_SNAPSHOTS, ITEMS, UTC_TIME, ChannelData
+from jobs.channel_data import (
+    DAILY,
+    GAINS,
+    ITEM_GAINS,
+    ITEM_SNAPSHOTS,
+    ITEMS,
+    UTC_TIME,
+    ChannelData,
+)
 from jobs.store.channels import channels
 from jobs.store.errors import NotStoredError
-from jobs.store.models import ChannelSnapshotRow, ItemRow, ItemSnapshotRow
+from jobs.store.models import (
+    ChannelGainRow,
+    ChannelSnapshotRow,
+    ItemGainRow,
+    ItemRow,
+    ItemSnapshotRow,
+)
 from jobs.store.types import epoch_us
 
 if TYPE_CHECKING:
@@ -37,6 +51,8 @@ def _load(connection: Connection, channel: ChannelRecord) -> ChannelData:
     )
     snapshots = _frame(connection, ItemSnapshotRow, channel.id, ITEM_SNAPSHOTS)
     snapshots = snapshots.sort("item_id", "observed_at")
+    gains = _frame(connection, ChannelGainRow, channel.id, GAINS)
+    item_gains = _frame(connection, ItemGainRow, channel.id, ITEM_GAINS)
     return ChannelData(
         channel=channel,
         daily=daily.sort("observed_at"),
@@ -44,6 +60,8 @@ def _load(connection: Connection, channel: ChannelRecord) -> ChannelData:
         .select(ITEMS.names())
         .sort("published_at", "item_id", nulls_last=True),
         item_snapshots=snapshots,
+        gains=gains.sort("day"),
+        item_gains=item_gains.sort("item_id", "day"),
     )
 
 

@@ -3,7 +3,9 @@ The tables.
 
     channels ─┬─ channel_sources      where a channel's data comes from
               ├─ channel_snapshots    its counters, one row per observation
-              ├─ items ── item_snapshots
+              ├─ channel_gains        what came in on a day, where its owner's export tells that
+              ├─ items ─┬─ item_snapshots
+              │         └─ item_gains
               ├─ analyses ─┬─ charts
               │            ├─ recommendations
               │            └─ renderings
@@ -15,7 +17,7 @@ one. Deleting a row deletes what hangs on it.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, MetaData
@@ -120,6 +122,35 @@ class ItemSnapshotRow(Base):
     views: Mapped[int | None]
     likes: Mapped[int | None]
     comments: Mapped[int | None]
+
+
+class ChannelGainRow(Base):
+    """What came in for a channel on one day."""
+
+    __tablename__ = "channel_gains"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    channel_id: Mapped[str] = _key_of("channels.id")
+    day: Mapped[date] = mapped_column(primary_key=True)
+    views: Mapped[int | None]
+    subscribers: Mapped[int | None]
+
+
+class ItemGainRow(Base):
+    """What came in for an item on one day."""
+
+    __tablename__ = "item_gains"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["channel_id", "item_id"], ["items.channel_id", "items.item_id"], ondelete="CASCADE"
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    channel_id: Mapped[str] = mapped_column(primary_key=True)
+    item_id: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    views: Mapped[int | None]
 
 
 class AnalysisRow(Base):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
 from jobs.store.channels import save_channel
-from jobs.store.models import ChannelSnapshotRow, ItemRow, ItemSnapshotRow
+from jobs.store.models import (
+    ChannelGainRow,
+    ChannelSnapshotRow,
+    ItemGainRow,
+    ItemRow,
+    ItemSnapshotRow,
+)
 from jobs.store.rows import SyncCounts
 from jobs.store.upsert import upsert
 
@@ -29,21 +36,26 @@ def save_readings(connection: Connection, readings: Sequence[ChannelReading]) ->
     items = _merge(_items(readings))
     channel_snapshots = _merge(_channel_snapshots(readings))
     item_snapshots = _merge(_item_snapshots(readings))
+    channel_gains = _merge(_channel_gains(readings))
+    item_gains = _merge(_item_gains(readings))
 
     # Saving the channel has locked it: between these counts nobody else adds to it.
     items_before, snapshots_before = _count(connection, channel_id)
     upsert(connection, ItemRow, items)
     upsert(connection, ChannelSnapshotRow, channel_snapshots)
     upsert(connection, ItemSnapshotRow, item_snapshots)
+    upsert(connection, ChannelGainRow, channel_gains)
+    upsert(connection, ItemGainRow, item_gains)
     items_after, snapshots_after = _count(connection, channel_id)
 
     items_new = items_after - items_before
     snapshots_new = snapshots_after - snapshots_before
+    snapshots = sum(map(len, (channel_snapshots, item_snapshots, channel_gains, item_gains)))
     return SyncCounts(
         items_new=items_new,
         items_known=len(items) - items_new,
         snapshots_new=snapshots_new,
-        snapshots_known=len(channel_snapshots) + len(item_snapshots) - snapshots_new,
+        snapshots_known=snapshots - snapshots_new,
     )
 
 
@@ -115,13 +127,23 @@ def _item_snapshots(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashab
             )
 
 
+def _channel_gains(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, Row]]:
+    for reading in readings:
+        for gain in reading.channel_gains:
+            yield gain.day, {"channel_id": reading.channel.id, **asdict(gain)}
+
+
+def _item_gains(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, Row]]:
+    for reading in readings:
+        for gain in reading.item_gains:
+            yield (gain.item_id, gain.day), {"channel_id": reading.channel.id, **asdict(gain)}
+
+
 def _count(connection: Connection, channel_id: str) -> tuple[int, int]:
-    items, of_channel, of_items = (
+    counts = [
         select(func.count()).select_from(model).where(model.channel_id == channel_id)
-        for model in (ItemRow, ChannelSnapshotRow, ItemSnapshotRow)
-    )
-    found = connection.execute(
-        select(items.scalar_subquery(), of_channel.scalar_subquery() + of_items.scalar_subquery())
-    )
-    item_count, snapshot_count = found.one()
-    return item_count, snapshot_count
+        for model in (ItemRow, ChannelSnapshotRow, ItemSnapshotRow, ChannelGainRow, ItemGainRow)
+    ]
+    found = connection.execute(select(*(count.scalar_subquery() for count in counts)))
+    items, *snapshots = found.one()
+    return items, sum(snapshots)

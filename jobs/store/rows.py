@@ -15,7 +15,8 @@ class SyncCounts:
     """
     What a sync found, against what the store had: distinct keys, not rows of a file.
 
-    Snapshots are those of the channel and those of its items together.
+    Snapshots are those of the channel and those of its items together, and what came in on
+    single days where a source tells that.
     """
 
     items_new: int = 0
@@ -84,11 +85,12 @@ class StoredNotification:
 
 @dataclass(frozen=True, slots=True)
 class ChannelCounts:
-    """How many of each the store has of one channel, over all of its analyses."""
+    """How many of each the store has of one channel; *gains* are days told for the whole of it."""
 
     items: int = 0
     channel_snapshots: int = 0
     item_snapshots: int = 0
+    gains: int = 0
     analyses: int = 0
     charts: int = 0
     recommendations: int = 0

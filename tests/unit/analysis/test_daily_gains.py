@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from jobs.analysis.daily_gains import daily_gains, gains_of
+from jobs.analysis.daily_gains import daily_gains, gains_of, gains_told
+from jobs.channel_data import GAINS
 from tests.unit.analysis.channels import channel_data
 
 FIRST = np.datetime64("2026-01-05T06:00", "us")
@@ -106,3 +109,16 @@ def test_gains_last_reading_of_a_day_counts() -> None:
     hours = np.array([0, 6, 12, 24, 36]) * np.timedelta64(1, "h")
     found = daily_gains(FIRST + hours, np.array([1.0, 5, 9, 10, 20]))
     np.testing.assert_array_equal(found.gains, [11])
+
+
+def test_told_gains_are_analysed_as_they_are() -> None:
+    """Days that the owner's export tells are the gains; the counter beside them is not asked."""
+    days = [date(2025, 6, 13), date(2025, 6, 15)]
+    gains = pl.DataFrame([days, [5, 7], [-1, None]], schema=GAINS)
+    data = replace(channel_data(views=[100, 200, 300]), gains=gains)
+
+    views, subscribers = gains_told(data, "views"), gains_told(data, "subscribers")
+
+    assert views.days.astype(str).tolist() == ["2025-06-13", "2025-06-14", "2025-06-15"]
+    np.testing.assert_array_equal(views.gains, [5, np.nan, 7])
+    assert subscribers.known.tolist() == [-1]
