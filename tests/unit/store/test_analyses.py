@@ -206,7 +206,7 @@ async def test_counts_tell_what_is_stored(store: ChannelStore, analysis_id: str)
     await store.save_recommendations(analysis_id, ADVICE)
     await store.record_notification("k", CHANNEL.id, "report", "t", "b")
     assert await store.counts([CHANNEL.id, "UC9"]) == {
-        CHANNEL.id: ChannelCounts(3, 5, 3, 1, 2, 1, 1),
+        CHANNEL.id: ChannelCounts(3, 5, 3, 0, 1, 2, 1, 1),
         "UC9": ChannelCounts(),
     }
     assert await store.counts([]) == {}

@@ -109,7 +109,7 @@ async def test_fingerprint_does_not_depend_on_the_database(store: ChannelStore) 
     """The same data has the same fingerprint in any process, on either database."""
     await store.save_readings([reading()])
     assert (await store.load("UC0")).fingerprint == (
-        "d9e216c159dc80c5051da4ea119c285887a4c32101e550211b07fb748f6305a8"
+        "83d8ca52894e6dc84b0b003e2ac25d9ad0999d3c00301c4872422c0c37030a18"
     )
 
 
