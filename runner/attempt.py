@@ -7,13 +7,13 @@ import gc
 import sys
 import time
 from contextvars import Context as Variables
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runner.arq_function import PlainFunction
 from runner.arq_log import tell_refusal
+from runner.attempt_log import running as _running
 from runner.codec import Envelope, ErrorRecord, decode_job
 from runner.context import Context
 from runner.enqueue import current_batch, current_trace
@@ -24,12 +24,14 @@ from runner.offload import Offloader
 from runner.outcome import Aborted, Dead, Done, Outcome, Released
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from arq.cron import CronJob
     from arq.worker import Function
 
     from runner.claim import Claim
+    from runner.context import Progress
     from runner.job import Job
     from runner.options import WorkerOptions
     from runner.registered import JobFunction
@@ -51,6 +53,10 @@ class Held:
 
     cancelled_at: float | None = None
     """When it was first seen to go on although it was cancelled, by the loop's clock."""
+    progress: Progress | None = None
+    lines: deque[str] | None = None
+    """What the attempt has logged last."""
+
     is_left_behind: bool = False
     """Its end has been told, though its coroutine still runs."""
 
@@ -219,6 +225,7 @@ class Attempts:
             batch_id=envelope.batch_id,
             trace=envelope.trace,
             offloader=self._offloader,
+            board=held,
         )
         return ctx, policy
 
@@ -234,7 +241,7 @@ def held_by(task: asyncio.Task[object] | None) -> Held | None:
         return None
     for variables in _variables_of(task):
         held = variables.get(_running)
-        if held is not None:
+        if isinstance(held, Held):
             return held
     return None
 
@@ -243,6 +250,3 @@ def _variables_of(task: asyncio.Task[object]) -> list[Variables]:
     if sys.version_info >= (3, 12):
         return [task.get_context()]
     return [found for found in gc.get_referents(task) if isinstance(found, Variables)]
-
-
-_running: ContextVar[Held | None] = ContextVar("running", default=None)

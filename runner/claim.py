@@ -44,6 +44,16 @@ class Claim:
     aborted: bool
     held_before: bool = False
 
+    @property
+    def worker(self) -> str:
+        """Id of the worker that holds it."""
+        return worker_of(self.token)
+
+
+def worker_of(token: str) -> str:
+    """Id of the worker that made a claim's *token*."""
+    return token.rpartition(":")[0]
+
 
 class Claimer:
     """Claims jobs of one queue for one worker."""

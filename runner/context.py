@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runner.errors import ConfigurationError
 
@@ -15,6 +15,23 @@ if TYPE_CHECKING:
     from runner.offload import Offloader
 
 T = TypeVar("T")
+
+_NOTE_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job says it has come: *done* of *total*, None where that is not known."""
+
+    done: float
+    total: float | None
+    note: str
+
+
+class Board(Protocol):
+    """Where a job's progress is written up, for the worker's next heartbeat to carry."""
+
+    progress: Progress | None
 
 
 @dataclass(slots=True)
@@ -40,6 +57,7 @@ class Context:
     batch_id: str | None = None
     trace: str | None = None
     offloader: Offloader | None = None
+    board: Board | None = None
 
     @property
     def job_name(self) -> str:
@@ -62,6 +80,15 @@ class Context:
                 f"yield {{{kind.__name__}: …}} from the settings class's `resources`"
             ) from None
         return found
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """
+        Say how far the job has come: *done* of *total*, in any unit, and what it is at.
+
+        Costs next to nothing and sends nothing: the worker's next heartbeat carries the last word.
+        """
+        if self.board is not None:
+            self.board.progress = Progress(done, total, note[:_NOTE_CHARACTERS])
 
     async def offload(
         self,

@@ -32,6 +32,16 @@ Beside it, ours, each of them absent while empty:
 | `arq:ticks` | hash | schedule name → last tick enqueued, Unix ms | for good |
 | `arq:schedules` | hash | schedules made at run time: name → JSON | until removed |
 | `arq:startup:<name>` | string | the worker that enqueued this cron job at its start | a minute |
+| `arq:metrics` | sorted set | `<queue>|<job>` by its last count, Unix ms | trimmed by the poller after four days |
+| `arq:metrics:m:<hour>:<queue>|<job>` | hash | counts by minute: `<minute>|<field>`, fields as in `tally.FIELDS` | 9 hours |
+| `arq:metrics:t:<day>:<queue>|<job>` | hash | the same by ten minutes | 4 days |
+| `arq:metrics-guard:<worker>` | string | number of the last batch of counts that the worker told | an hour |
+| `arq:releases` | hash | release → when a worker of it first started, Unix ms | for good |
+| `arq:depth:<queue>` | stream | the queue's gauges at each poll, capped | for good |
+| `arq:order:<worker>` | string | what an operator asks of the worker: `quiet`, `resume` or `stop` | until seen, a minute at most |
+| `arq:schedule-paused` | hash | schedule → who paused it, and when | until resumed |
+| `arq:bulk:<id>` | hash | an action on many jobs, and how far it has come | a day |
+| `arq:audit` | stream | who did what when, capped | for good |
 | `arq:poller` | string | time of the last poll, Unix ms | for good |
 """
 
@@ -49,6 +59,14 @@ BATCH_PREFIX = "arq:batch:"
 WORKER_PREFIX = "arq:worker:"
 TICKS = "arq:ticks"
 SCHEDULES = "arq:schedules"
+METRICS = "arq:metrics"
+METRICS_GUARD_PREFIX = "arq:metrics-guard:"
+RELEASES = "arq:releases"
+DEPTH_PREFIX = "arq:depth:"
+ORDER_PREFIX = "arq:order:"
+SCHEDULE_PAUSED = "arq:schedule-paused"
+BULK_PREFIX = "arq:bulk:"
+AUDIT = "arq:audit"
 POLLER = "arq:poller"
 STARTUP_PREFIX = "arq:startup:"
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
+from runner.attempt_log import KeepLines
 from runner.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def configure_logging(
     *,
     colors: bool | None = None,
     stream: TextIO | None = None,
+    job_lines: int = 0,
 ) -> None:
     """
     Send all log lines at or above *level* to standard error, rendered as *format*.
@@ -41,11 +43,13 @@ def configure_logging(
 
     colors: None means: if *stream* is a terminal.
     stream: instead of standard error.
+    job_lines: how many of an attempt's last lines are kept with it; 0 for none.
 
     Raises:
         ConfigurationError: *format* or *level* is not a known one.
     """
     stream = stream if stream is not None else sys.stderr
+    shared: list[Processor] = [*_SHARED, *((KeepLines(job_lines),) if job_lines else ())]
     handler = _StructuredHandler(stream)
     handler.setFormatter(
         ProcessorFormatter(
@@ -53,7 +57,7 @@ def configure_logging(
                 ProcessorFormatter.remove_processors_meta,
                 *_renderers(format, colors=stream.isatty() if colors is None else colors),
             ],
-            foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder(), _drop_color_message],
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _drop_color_message],
         )
     )
     root = logging.getLogger()
@@ -72,7 +76,7 @@ def configure_logging(
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *_SHARED,
+            *shared,
             ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,

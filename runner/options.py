@@ -42,6 +42,7 @@ class WorkerOptions:
     dead_max_jobs, dead_max_age_s: what the poller trims the dead set to; None keeps everything.
     middleware: added inside the default ones, the first outermost.
     resources: opened at start, closed at the end.
+    release: what runs here; the first start of a worker with it marks its deploy.
     statsd: host and port. statsd_prefix: before every metric's name.
     """
 
@@ -69,5 +70,6 @@ class WorkerOptions:
     reporters: Sequence[Reporter] = ()
     statsd: tuple[str, int] | None = None
     statsd_prefix: str = ""
+    release: str = ""
     prepare: Callable[[], None] | None = None
     """Called once before the worker connects, such as to configure logging."""

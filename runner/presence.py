@@ -1,6 +1,9 @@
 """
 Who works: each worker says every few seconds that it lives, where, and on what.
 
+The same beat carries the progress of running jobs and the counts of those that ended, and brings
+what an operator asks of the worker: to be quiet, to go on, to stop.
+
 arq's one health key for a queue is kept for `arq --check`, but no worker that leaves takes it
 away from the others: the last of them does, or it lapses by itself after three heartbeats.
 """
@@ -8,26 +11,34 @@ away from the others: the last of them does, or it lapses by itself after three 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import platform
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+import psutil
 import structlog
 from pydantic_core import from_json, to_json
 from redis.exceptions import RedisError
 
 from runner import keys
+from runner.scripts import TALLY
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from runner.attempt import Held
     from runner.worker import Worker
 
 _log = structlog.get_logger("runner.presence")
 
 _LEAVE_LIMIT_S = 1.0
+_MOST_TOLD = 200
+"""Running jobs that a beat describes; a worker may run thousands."""
+
+_LINES_TOLD = 20
 
 
 class Presence:
@@ -37,10 +48,15 @@ class Presence:
         self._worker = worker
         self._started_at = datetime.now(UTC)
         self._every_s = worker.options.heartbeat_s
+        self._process = psutil.Process()
+        self._lag_ms = 0.0
+        self._answer_ms = 0.0
 
     async def arrive(self) -> None:
         """Enter the register; take back to the queue what rests for names known here."""
         worker = self._worker
+        if worker.options.release:
+            await worker.patience.call(self._mark_release, unless=worker.stopping)
         await worker.patience.call(self._beat, unless=worker.stopping)
         await worker.patience.call(self._offer_known, unless=worker.stopping)
         _log.info(
@@ -54,7 +70,10 @@ class Presence:
     async def run(self) -> None:
         """Say every heartbeat that the worker lives, until cancelled."""
         while True:
+            due = time.perf_counter() + self._every_s
             await asyncio.sleep(self._every_s)
+            # How late the loop comes to what is due: what it does meanwhile holds up all jobs.
+            self._lag_ms = max(0.0, (time.perf_counter() - due) * 1000)
             await self._worker.patience.call(self._beat)
 
     async def leave(self) -> None:
@@ -62,6 +81,9 @@ class Presence:
         worker = self._worker
         try:
             async with asyncio.timeout(_LEAVE_LIMIT_S):
+                await self._beat()
+                if worker.tally.batch():
+                    await self._beat()  # the first one told what an earlier one had told in vain
                 await worker.pool.zrem(worker.queue_name + keys.WORKERS_SUFFIX, worker.id)
                 await worker.pool.delete(keys.WORKER_PREFIX + worker.id)
         except (RedisError, OSError, TimeoutError):
@@ -79,14 +101,39 @@ class Presence:
         worker = self._worker
         now_ms = time.time_ns() // 1_000_000
         lives_ms = round(max(self._every_s * 3, 1.0) * 1000)
+        started = time.perf_counter()
         health = self._health_line(await worker.pool.zcard(worker.queue_name))
+        self._answer_ms = (time.perf_counter() - started) * 1000
+        counts = worker.tally.batch()
         async with worker.pool.pipeline(transaction=True) as pipe:
+            pipe.getdel(keys.ORDER_PREFIX + worker.id)
+            if counts:
+                pipe.eval(TALLY, 2, worker.tally.guard, keys.METRICS, *counts)
             pipe.zadd(worker.queue_name + keys.WORKERS_SUFFIX, {worker.id: now_ms})
             pipe.set(keys.WORKER_PREFIX + worker.id, to_json(self._describe()), px=lives_ms)
             pipe.set(worker.health_check_key, health, px=lives_ms)
-            await pipe.execute()
+            order, *_ = await pipe.execute()
+        worker.tally.sent()
+        self._obey(order)
         if worker.speaks_arq:
             worker.log_health(health)
+
+    async def _mark_release(self) -> None:
+        worker = self._worker
+        now_ms = str(time.time_ns() // 1_000_000)
+        await worker.pool.hsetnx(keys.RELEASES, worker.options.release, now_ms)  # type: ignore[misc]
+
+    def _obey(self, order: bytes | None) -> None:
+        if order is None:
+            return
+        _log.info("asked by an operator", worker=self._worker.id, order=order.decode())
+        match order:
+            case b"quiet":
+                self._worker.quiet()
+            case b"resume":
+                self._worker.resume()
+            case b"stop":
+                self._worker.stop()
 
     async def _offer_known(self) -> None:
         """Jobs that rest because no worker knew their name need not rest any longer."""
@@ -116,7 +163,16 @@ class Presence:
             "retried": worker.jobs_retried,
             "failed": worker.jobs_failed,
             "stopping": worker.stopping.is_set(),
+            "quiet": worker.is_quiet,
             "jobs": worker.attempts.names,
+            "release": worker.options.release,
+            "beat_ms": time.time_ns() // 1_000_000,
+            "rss": self._process.memory_info().rss,
+            "lag_ms": round(self._lag_ms, 1),
+            "answer_ms": round(self._answer_ms, 1),
+            "running": [
+                _running(held) for held in itertools.islice(worker.running_now(), _MOST_TOLD)
+            ],
         }
 
     def _health_line(self, queued: int) -> str:
@@ -126,6 +182,20 @@ class Presence:
             f"j_failed={worker.jobs_failed} j_retried={worker.jobs_retried} "
             f"j_ongoing={len(worker.tasks)} queued={queued}"
         )
+
+
+def _running(held: Held) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "id": held.claim.job_id,
+        "name": held.envelope.name if held.envelope else None,
+        "attempt": held.claim.attempts_spent + 1,
+        "started_ms": held.started_ms,
+    }
+    if held.progress is not None:
+        told["progress"] = held.progress
+    if held.lines:
+        told["log"] = list(held.lines)[-_LINES_TOLD:]
+    return told
 
 
 async def take_back_health(redis: Redis, queue_key: str, health_key: str) -> None:

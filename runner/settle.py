@@ -229,17 +229,18 @@ def _keep_ms(ended: Ended) -> int:
 
 def _entry(ended: Ended, error: ErrorRecord) -> bytes:
     """One failed attempt in the job's history."""
-    return to_json(
-        {
-            "attempt": ended.claim.attempts_spent + 1,
-            "started_ms": ended.started_ms,
-            "failed_ms": ended.finished_ms,
-            "error": error.error,
-            "message": error.message,
-            "traceback": error.traceback,
-            "worker": ended.claim.token.rpartition(":")[0],
-        }
-    )
+    entry: dict[str, Any] = {
+        "attempt": ended.claim.attempts_spent + 1,
+        "started_ms": ended.started_ms,
+        "failed_ms": ended.finished_ms,
+        "error": error.error,
+        "message": error.message,
+        "traceback": error.traceback,
+        "worker": ended.claim.worker,
+    }
+    if ended.held.lines:
+        entry["log"] = list(ended.held.lines)
+    return to_json(entry)
 
 
 def _result_by_kind(write_plain: ResultWriter, ended: Ended, queue: str) -> bytes:
@@ -266,8 +267,9 @@ def _result(ended: Ended, queue: str) -> bytes:
 
 
 def _result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> dict[str, Any]:
+    """arq's, and beside them: the worker, when the job came due, and what it logged."""
     envelope = ended.envelope or Envelope("<unreadable>", [], {}, 0)
-    return {
+    fields: dict[str, Any] = {
         "t": ended.claim.attempts_spent + 1,
         "f": envelope.name,
         "a": envelope.args,
@@ -279,4 +281,9 @@ def _result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> d
         "ft": ended.finished_ms,
         "q": keys.queue_key(queue),
         "id": ended.claim.job_id,
+        "w": ended.claim.worker,
+        "due": int(ended.claim.due_ms),
     }
+    if ended.held.lines:
+        fields["log"] = list(ended.held.lines)
+    return fields

@@ -50,6 +50,7 @@ from runner.outcome import Done, Outcome, Released, Retrying
 from runner.presence import Presence, take_back_health
 from runner.registered import JobFunction
 from runner.settle import Ended, Settler
+from runner.tally import Tally
 from runner.watchdog import Watched, watching
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Worker(arq.worker.Worker):
         self.options = runner or self._options_of_arq()
         self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
         self.patience = Patience(self.id)
+        self.tally = Tally(self.options.queue, self.id)
         self._resources: Mapping[type[Any], Any] = {}
         self._clock = CronClock(self)
         self._reset()
@@ -135,6 +137,8 @@ class Worker(arq.worker.Worker):
         self._slot_freed = asyncio.Event()
         self._called = asyncio.Event()
         """Ends a rest: the worker is to stop, or a job comes due before the rest would end."""
+        self._takes = asyncio.Event()
+        self._takes.set()
         self._rests_until = 0.0
         self.stopping = asyncio.Event()
         self._at_once = asyncio.Event()
@@ -363,6 +367,9 @@ class Worker(arq.worker.Worker):
 
     async def _free_slots(self) -> int:
         """How many jobs may be claimed now; 0 after a wait for a slot, or for outcomes."""
+        if self.is_quiet:
+            await self._takes.wait()
+            return 0
         free = self.max_jobs - self._busy
         if self.burst and self.max_burst_jobs >= 0:
             free = min(free, self.max_burst_jobs - self._jobs_started())
@@ -498,6 +505,7 @@ class Worker(arq.worker.Worker):
                 "outcome dropped: another worker holds the job now", job_id=ended.claim.job_id
             )
             return
+        self.tally.count(ended)
         match ended.outcome:
             case Done():
                 self.jobs_complete += 1
@@ -514,6 +522,10 @@ class Worker(arq.worker.Worker):
             task = self.loop.create_task(held.afterwards())
             self._afterwards.add(task)
             task.add_done_callback(self._afterwards.discard)
+
+    def running_now(self) -> list[Held]:
+        """The jobs that run here."""
+        return [held for held in self._held if held.is_running]
 
     def _jobs_started(self) -> int:
         """arq's count for `max_burst_jobs`; outcomes on their way to Redis count too."""
@@ -577,12 +589,27 @@ class Worker(arq.worker.Worker):
 
     # ------------------------------------------------------------------ stopping
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it was asked to claim no jobs for now."""
+        return not self._takes.is_set()
+
+    def quiet(self) -> None:
+        """Claim no more jobs, let running ones go on, and stay; until `resume`."""
+        self._takes.clear()
+        self._called.set()
+
+    def resume(self) -> None:
+        """Claim jobs again."""
+        self._takes.set()
+
     def stop(self, *, at_once: bool = False) -> None:
         """Claim no more, let running jobs finish within the grace time; *at_once*: without it."""
         if at_once or self.stopping.is_set():
             self._at_once.set()
         self.allow_pick_jobs = False
         self.stopping.set()
+        self._takes.set()
         self._slot_freed.set()
         self._called.set()
 

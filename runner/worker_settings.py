@@ -105,6 +105,7 @@ class WorkerSettings:
     reporters: ClassVar[Sequence[Reporter]] = ()
     statsd: ClassVar[tuple[str, int] | None] = None
     statsd_prefix: ClassVar[str] = ""
+    release: ClassVar[str] = ""
     prepare: ClassVar[Callable[[], None] | None] = None
 
     _in_arqs_words: ClassVar[dict[str, Any]] = {}

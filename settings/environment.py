@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import tomllib
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
@@ -55,6 +56,8 @@ class Settings(BaseSettings):
     redis_url: unset, a private Redis runs under pipeline_home. database_url: unset, it is a
     SQLite file there. pipeline_home: the state directory; reports and logs go there, too.
     scheduled_poll_interval_s: seconds between two polls of the cron poller.
+    log_lines_per_job: an attempt's last lines, kept with it; 0 for none.
+    release: what runs here, such as a commit; the pages mark when it was first seen.
     statsd_host: unset, no metrics are sent. statsd_prefix: before every name, with its dot.
     sentry_dsn, error_webhook_url: who is told of failures, beside the log.
     notify_webhook_url: who gets the notifications; unset, the log.
@@ -76,6 +79,8 @@ class Settings(BaseSettings):
     scheduled_poll_interval_s: float = Field(15.0, gt=0)
     log_format: Literal["console", "json"] = "console"
     log_level: LogLevel = "INFO"
+    log_lines_per_job: int = Field(50, ge=0, le=1000)
+    release: str = version("channel-pipeline")
     statsd_host: str | None = None
     statsd_port: Port = 8125
     statsd_prefix: str = ""

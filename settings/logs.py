@@ -15,6 +15,6 @@ _TALKATIVE = ("alembic", "uvicorn.error", "watchfiles")
 
 def configure_logs(settings: Settings) -> None:
     """Send log lines to standard error in the format and from the level that *settings* say."""
-    configure_logging(settings.log_format, settings.log_level)
+    configure_logging(settings.log_format, settings.log_level, job_lines=settings.log_lines_per_job)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -47,6 +47,8 @@ class PipelineWorker(WorkerSettings):
     polled_queues = QUEUE_NAMES
     poll_interval_s = _settings.scheduled_poll_interval_s
 
+    release = _settings.release
+
     timeout_s = _settings.runner.timeout_s
     keep_result_s = _settings.runner.keep_result_s
     lease_s = _settings.runner.lease_s

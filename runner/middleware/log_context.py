@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from runner.attempt_log import LOGGER_NAME
 from runner.errors import Retry
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from runner.context import Context
     from runner.middleware import Handler
-
-LOGGER_NAME = "runner.job"
-"""The logger of "job started", "job done" and "job failed"; its level switches them off."""
 
 _log = structlog.stdlib.get_logger(LOGGER_NAME)
 _levels = logging.getLogger(LOGGER_NAME)
@@ -41,7 +39,8 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
     """
     Bind the job's identity for the attempt, and log its start and end with its duration.
 
-    The traceback of a failure is not logged here: that is the log reporter's.
+    The level of the logger `LOGGER_NAME` switches these lines off. The traceback of a failure is
+    not logged here: that is the log reporter's.
     """
     tokens = (
         _job_id.set(ctx.job_id),

@@ -11,8 +11,8 @@ import structlog
 
 from runner.errors import ArgumentsError, Bury, Retry
 from runner.logs import LogThrottle
+from runner.redaction import redacted
 from runner.reporters import Failure
-from runner.reporters.redaction import redacted
 
 if TYPE_CHECKING:
     from runner.context import Context

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 from pydantic_core import to_json
 
-from runner.reporters.redaction import REDACTED, redacted
+from runner.redaction import REDACTED, redacted
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_redacted_writes_times_as_text() -> None:
     }
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])  # by a busy machine
 @given(
     st.dictionaries(
         st.text(),
