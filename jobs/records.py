@@ -12,12 +12,16 @@ never added up into one, for what came before its first day is not known.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date, datetime
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+EVER = datetime.min.replace(tzinfo=UTC)
+"""Before anything was published: `Listing.since` of a source that lists all its items."""
 
 
 class Platform(StrEnum):
@@ -126,6 +130,23 @@ class SourceRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """
+    Which items a source that can be asked again listed when it was asked, *at* that time.
+
+    With it an item that left its source is told from one that was not mentioned. *since*: every
+    item published after it is among *item_ids*, so a known one that is not has left; None where
+    the source promises nothing of the kind, `EVER` where it lists all it has. *gone* were asked
+    for by id and are not there.
+    """
+
+    at: datetime
+    item_ids: Sequence[str]
+    since: datetime | None = None
+    gone: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelReading:
     """All that one source says of one channel. Later readings add to and update earlier ones."""
 
@@ -136,3 +157,35 @@ class ChannelReading:
     channel_gains: Sequence[ChannelGain] = ()
     item_gains: Sequence[ItemGain] = ()
     rejects: Sequence[Reject] = field(default=())
+    listing: Listing | None = None
+
+
+class SyncOutcome(StrEnum):
+    """
+    How reading a source ended.
+
+    UNCHANGED: it says that nothing changed since it was read. PARKED: it is to be asked later
+    and not at fault, such as with its quota used up.
+    """
+
+    READ = "read"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceResult:
+    """
+    What came of reading one source of a channel, *at* that time.
+
+    *reason* is one line for people where nothing was read. *memory* is what the source wants to
+    be handed when it is read next (an ETag, say), JSON; None keeps what it had.
+    """
+
+    ref: SourceRef
+    at: datetime
+    outcome: SyncOutcome
+    reason: str = ""
+    reading: ChannelReading | None = None
+    memory: Mapping[str, Any] | None = None

@@ -9,17 +9,20 @@ from jobs.store.channel_store import ChannelStore, open_store
 from jobs.store.errors import NotStoredError, StoreError
 from jobs.store.rows import (
     ChannelCounts,
+    ChannelSchedule,
     StoredAnalysis,
     StoredChart,
     StoredNotification,
     StoredRecommendation,
     StoredRendering,
+    StoredSource,
     SyncCounts,
 )
 from jobs.store.schema import migrate, revert
 
 __all__ = [
     "ChannelCounts",
+    "ChannelSchedule",
     "ChannelStore",
     "NotStoredError",
     "StoreError",
@@ -28,6 +31,7 @@ __all__ = [
     "StoredNotification",
     "StoredRecommendation",
     "StoredRendering",
+    "StoredSource",
     "SyncCounts",
     "migrate",
     "open_store",

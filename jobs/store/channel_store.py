@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
-from jobs.store import analyses, channels, counts, notifications, schema
+from jobs.store import (
+    analyses,
+    channels,
+    counts,
+    notifications,
+    quotas,
+    schedules,
+    schema,
+    syncs,
+)
 from jobs.store.database import Database
 from jobs.store.errors import NotStoredError
 from jobs.store.readings import save_readings
@@ -21,14 +30,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs.channel_data import ChannelData
-    from jobs.records import ChannelReading, ChannelRecord, SourceRef
+    from jobs.records import ChannelReading, ChannelRecord, SourceRef, SourceResult
     from jobs.store.rows import (
         ChannelCounts,
+        ChannelSchedule,
         StoredAnalysis,
         StoredChart,
         StoredNotification,
         StoredRecommendation,
         StoredRendering,
+        StoredSource,
         SyncCounts,
     )
 
@@ -102,6 +113,76 @@ class ChannelStore:
         if len({reading.channel.id for reading in readings}) != 1:
             raise ValueError("readings of exactly one channel are saved at a time")
         return await self._database.write(save_readings, readings)
+
+    async def save_sync(self, channel_id: str, results: Sequence[SourceResult]) -> SyncCounts:
+        """
+        Save what was read of the channel's sources, as `save_readings`, and how reading them went.
+
+        A source's memory is committed with what it told, so it never knows more than the store.
+
+        Raises:
+            ValueError: A reading is of another channel.
+        """
+        if any(one.reading and one.reading.channel.id != channel_id for one in results):
+            raise ValueError(f"readings of {channel_id} only are saved in its sync")
+        return await self._database.write(syncs.save_sync, channel_id, results)
+
+    async def sources(self, channel_id: str) -> list[StoredSource]:
+        """Give the channel's sources in the order of their registration, and how they went last."""
+        return await self._database.read(syncs.sources, channel_id)
+
+    async def failing_sources(self, at_least: int = 1) -> list[tuple[str, StoredSource]]:
+        """Give the sources that failed *at_least* so many times in a row, by channel."""
+        return await self._database.read(syncs.failing_sources, at_least)
+
+    async def listed_items(self, channel_id: str) -> dict[str, datetime | None]:
+        """Give the items that a source of the channel lists now, with their dates, by id."""
+        return await self._database.read(syncs.listed_items, channel_id)
+
+    async def set_schedule(self, schedule: ChannelSchedule) -> None:
+        """
+        Sync a channel by itself from now on, as *schedule* says; it replaces an earlier one.
+
+        Raises:
+            NotStoredError: There is no such channel.
+        """
+        await self._database.write(schedules.set_schedule, schedule)
+
+    async def remove_schedule(self, channel_id: str) -> bool:
+        """Sync the channel no more by itself; False if it was not."""
+        return await self._database.write(schedules.remove_schedule, channel_id)
+
+    async def schedule(self, channel_id: str) -> ChannelSchedule | None:
+        """Give the channel's schedule, or None if it is synced only when asked to."""
+        return await self._database.read(schedules.schedule, channel_id)
+
+    async def due_schedules(self, now: datetime, limit: int) -> list[ChannelSchedule]:
+        """Give at most *limit* schedules that are due at *now*, the longest overdue first."""
+        return await self._database.read(schedules.due_schedules, now, limit)
+
+    async def reschedule(self, changed: Sequence[ChannelSchedule]) -> None:
+        """Set interval and next time of those of *changed* whose channel is still scheduled."""
+        await self._database.write(schedules.reschedule, changed)
+
+    async def latest_publications(self, channel_id: str, limit: int) -> list[datetime]:
+        """Give the dates of the channel's *limit* newest items, the newest first."""
+        return await self._database.read(schedules.latest_publications, channel_id, limit)
+
+    async def spend_quota(self, account: str, day: str, units: int, budget: int) -> bool:
+        """
+        Count *units* of the account's *day*, unless more than *budget* were spent with them.
+
+        Whoever gets True may spend them: of many who ask at once, no more than the budget get it.
+        """
+        return await self._database.write(quotas.spend_quota, account, day, units, budget)
+
+    async def exhaust_quota(self, account: str, day: str, budget: int) -> None:
+        """Note that nothing is left of the account's *day*, whatever was counted here."""
+        await self._database.write(quotas.exhaust_quota, account, day, budget)
+
+    async def quota_used(self, account: str, day: str) -> int:
+        """Give the units counted on the account's *day*."""
+        return await self._database.read(quotas.quota_used, account, day)
 
     async def load(self, channel_id: str) -> ChannelData:
         """

@@ -2,6 +2,8 @@
 The tables.
 
     channels ─┬─ channel_sources      where a channel's data comes from
+              │        └─ source_syncs    how reading it went last
+              ├─ channel_schedules    when it is synced next
               ├─ channel_snapshots    its counters, one row per observation
               ├─ channel_gains        what came in on a day, where its owner's export tells that
               ├─ items ─┬─ item_snapshots
@@ -10,6 +12,7 @@ The tables.
               │            ├─ recommendations
               │            └─ renderings
               └─ notifications
+    quota_days                        units of an interface that were spent
 
 Every key is given by the data, none by the database: writing a record twice finds the first
 one. Deleting a row deletes what hangs on it.
@@ -75,6 +78,51 @@ class SourceRow(Base):
     position: Mapped[int]
 
 
+class SourceSyncRow(Base):
+    """How reading a source went last, and what it wants to be handed the next time."""
+
+    __tablename__ = "source_syncs"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["channel_id", "kind", "location"],
+            ["channel_sources.channel_id", "channel_sources.kind", "channel_sources.location"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    channel_id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    location: Mapped[str] = mapped_column(primary_key=True)
+    tried_at: Mapped[datetime]
+    succeeded_at: Mapped[datetime | None]
+    outcome: Mapped[str]
+    reason: Mapped[str]
+    consecutive_failures: Mapped[int]
+    memory: Mapped[dict[str, Any] | None]
+
+
+class ScheduleRow(Base):
+    """When a channel is synced next; without *every_s* as often as suits what it publishes."""
+
+    __tablename__ = "channel_schedules"
+    __table_args__ = (Index(None, "due_at"),)
+
+    channel_id: Mapped[str] = _key_of("channels.id")
+    every_s: Mapped[int | None]
+    interval_s: Mapped[int]
+    due_at: Mapped[datetime]
+
+
+class QuotaDayRow(Base):
+    """Units of an interface that an account has spent on one of its days."""
+
+    __tablename__ = "quota_days"
+
+    account: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(primary_key=True)
+    used: Mapped[int]
+
+
 class ItemRow(Base):
     """One item of a channel, as it was last told; *tags* hold one tag a line."""
 
@@ -89,6 +137,8 @@ class ItemRow(Base):
     category: Mapped[str | None]
     tags: Mapped[str | None]
     live: Mapped[bool | None]
+    first_listed_at: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
 
 
 class ChannelSnapshotRow(Base):

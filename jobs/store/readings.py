@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from jobs.store.channels import save_channel
+from jobs.store.listings import apply_listings
 from jobs.store.models import (
     ChannelGainRow,
     ChannelSnapshotRow,
@@ -48,6 +49,9 @@ def save_readings(connection: Connection, readings: Sequence[ChannelReading]) ->
     upsert(connection, ItemGainRow, item_gains)
     items_after, snapshots_after = _count(connection, channel_id)
 
+    listings = [reading.listing for reading in readings if reading.listing is not None]
+    items_left, items_back = apply_listings(connection, channel_id, listings)
+
     items_new = items_after - items_before
     snapshots_new = snapshots_after - snapshots_before
     snapshots = sum(map(len, (channel_snapshots, item_snapshots, channel_gains, item_gains)))
@@ -56,6 +60,8 @@ def save_readings(connection: Connection, readings: Sequence[ChannelReading]) ->
         items_known=len(items) - items_new,
         snapshots_new=snapshots_new,
         snapshots_known=snapshots - snapshots_new,
+        items_left=items_left,
+        items_back=items_back,
     )
 
 

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from jobs.records import SourceRef, SyncOutcome
+
 
 @dataclass(frozen=True, slots=True)
 class SyncCounts:
@@ -16,13 +18,48 @@ class SyncCounts:
     What a sync found, against what the store had: distinct keys, not rows of a file.
 
     Snapshots are those of the channel and those of its items together, and what came in on
-    single days where a source tells that.
+    single days where a source tells that. Items that left their source are kept, and marked
+    until they are back.
     """
 
     items_new: int = 0
     items_known: int = 0
     snapshots_new: int = 0
     snapshots_known: int = 0
+    items_left: int = 0
+    items_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """
+    One source of a channel, and how reading it went last; *outcome* is None before the first time.
+
+    *reason* says in one line why nothing was read. *consecutive_failures* counts since it was
+    last read, or found unchanged, at *succeeded_at*. *memory* is what it left to be handed back.
+    """
+
+    ref: SourceRef
+    tried_at: datetime | None
+    succeeded_at: datetime | None
+    outcome: SyncOutcome | None
+    reason: str
+    consecutive_failures: int
+    memory: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSchedule:
+    """
+    A channel that is synced by itself: next at *due_at*, and then after about *interval_s*.
+
+    *every_s* was asked for; None lets the interval follow how often the channel publishes.
+    """
+
+    channel_id: str
+    every_s: int | None
+    interval_s: int
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         asyncio.run(migrate(url))
         return url
     url = str(request.getfixturevalue("shared_postgres"))
-    asyncio.run(_execute(url, "TRUNCATE channels CASCADE"))
+    asyncio.run(_execute(url, "TRUNCATE channels, quota_days CASCADE"))
     return url
 
 

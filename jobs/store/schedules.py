@@ -1,0 +1,76 @@
+"""When channels are synced next: found by time, however many there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select, update
+
+from jobs.store.models import ItemRow, ScheduleRow
+from jobs.store.rows import ChannelSchedule
+from jobs.store.upsert import insert
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+_COLUMNS = (ScheduleRow.channel_id, ScheduleRow.every_s, ScheduleRow.interval_s, ScheduleRow.due_at)
+
+
+def set_schedule(connection: Connection, schedule: ChannelSchedule) -> None:
+    """Make *schedule* the channel's only one."""
+    row: dict[str, Any] = {
+        "channel_id": schedule.channel_id,
+        "every_s": schedule.every_s,
+        "interval_s": schedule.interval_s,
+        "due_at": schedule.due_at,
+    }
+    statement = insert(connection, ScheduleRow).values(row)
+    keys = list(ScheduleRow.__table__.primary_key)
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=row))
+
+
+def remove_schedule(connection: Connection, channel_id: str) -> bool:
+    """Sync the channel no more by itself; whether it was scheduled."""
+    removed = connection.execute(delete(ScheduleRow).where(ScheduleRow.channel_id == channel_id))
+    return removed.rowcount > 0
+
+
+def schedule(connection: Connection, channel_id: str) -> ChannelSchedule | None:
+    """Give the channel's schedule, or None."""
+    found = connection.execute(select(*_COLUMNS).where(ScheduleRow.channel_id == channel_id))
+    return next((ChannelSchedule(*row) for row in found), None)
+
+
+def due_schedules(connection: Connection, now: datetime, limit: int) -> list[ChannelSchedule]:
+    """Give those that are due, the longest overdue first, at most *limit*."""
+    found = connection.execute(
+        select(*_COLUMNS)
+        .where(ScheduleRow.due_at <= now)
+        .order_by(ScheduleRow.due_at, ScheduleRow.channel_id)
+        .limit(limit)
+    )
+    return [ChannelSchedule(*row) for row in found]
+
+
+def reschedule(connection: Connection, schedules: Sequence[ChannelSchedule]) -> None:
+    """Move what is still scheduled; a schedule that was removed meanwhile stays away."""
+    for one in schedules:
+        connection.execute(
+            update(ScheduleRow)
+            .where(ScheduleRow.channel_id == one.channel_id)
+            .values(interval_s=one.interval_s, due_at=one.due_at)
+        )
+
+
+def latest_publications(connection: Connection, channel_id: str, limit: int) -> list[datetime]:
+    """Give the dates of the channel's *limit* newest items, the newest first."""
+    found = connection.execute(
+        select(ItemRow.published_at)
+        .where(ItemRow.channel_id == channel_id, ItemRow.published_at.is_not(None))
+        .order_by(ItemRow.published_at.desc())
+        .limit(limit)
+    )
+    return [published_at for (published_at,) in found if published_at is not None]

@@ -1,0 +1,115 @@
+"""How each source of a channel was read last, and what it wants to be handed the next time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, select
+
+from jobs.records import SourceRef, SyncOutcome
+from jobs.store.models import ItemRow, SourceRow, SourceSyncRow
+from jobs.store.readings import save_readings
+from jobs.store.rows import StoredSource, SyncCounts
+from jobs.store.upsert import insert
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Select
+
+    from jobs.records import SourceResult
+
+_SUCCESSES = frozenset({SyncOutcome.READ, SyncOutcome.UNCHANGED})
+
+
+def save_sync(
+    connection: Connection, channel_id: str, results: Sequence[SourceResult]
+) -> SyncCounts:
+    """Save what was read, and with it how reading went."""
+    readings = [result.reading for result in results if result.reading is not None]
+    counts = save_readings(connection, readings) if readings else SyncCounts()
+    for result in results:
+        _note(connection, channel_id, result)
+    return counts
+
+
+def sources(connection: Connection, channel_id: str) -> list[StoredSource]:
+    """Give the channel's sources in the order of their registration."""
+    query = _sources().where(SourceRow.channel_id == channel_id).order_by(SourceRow.position)
+    return [_stored(row) for row in connection.execute(query)]
+
+
+def failing_sources(connection: Connection, at_least: int) -> list[tuple[str, StoredSource]]:
+    """Give the sources that failed *at_least* so many times in a row, with their channels."""
+    query = _sources().where(SourceSyncRow.consecutive_failures >= at_least)
+    found = [(row.channel_id, _stored(row)) for row in connection.execute(query)]
+    return sorted(found, key=lambda one: (one[0], one[1].ref.location))
+
+
+def listed_items(connection: Connection, channel_id: str) -> dict[str, datetime | None]:
+    """Give the channel's items that a source lists, with their dates."""
+    found = connection.execute(
+        select(ItemRow.item_id, ItemRow.published_at).where(
+            ItemRow.channel_id == channel_id,
+            ItemRow.first_listed_at.is_not(None),
+            ItemRow.left_at.is_(None),
+        )
+    )
+    return dict(found.all())
+
+
+def _note(connection: Connection, channel_id: str, result: SourceResult) -> None:
+    succeeded = result.outcome in _SUCCESSES
+    row: dict[str, Any] = {
+        "channel_id": channel_id,
+        "kind": result.ref.kind,
+        "location": result.ref.location,
+        "tried_at": result.at,
+        "succeeded_at": result.at if succeeded else None,
+        "outcome": str(result.outcome),
+        "reason": result.reason,
+        "consecutive_failures": int(result.outcome is SyncOutcome.FAILED),
+        "memory": None if result.memory is None else dict(result.memory),
+    }
+    changed = {name: row[name] for name in ("tried_at", "outcome", "reason")}
+    if succeeded:
+        changed |= {"succeeded_at": result.at, "consecutive_failures": 0}
+    elif result.outcome is SyncOutcome.FAILED:
+        changed["consecutive_failures"] = SourceSyncRow.consecutive_failures + 1
+    if result.memory is not None:
+        changed["memory"] = row["memory"]
+    statement = insert(connection, SourceSyncRow).values(row)
+    keys = list(SourceSyncRow.__table__.primary_key)
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+
+
+def _sources() -> Select[Any]:
+    same_source = and_(
+        SourceSyncRow.channel_id == SourceRow.channel_id,
+        SourceSyncRow.kind == SourceRow.kind,
+        SourceSyncRow.location == SourceRow.location,
+    )
+    return select(
+        SourceRow.channel_id,
+        SourceRow.kind,
+        SourceRow.location,
+        SourceSyncRow.tried_at,
+        SourceSyncRow.succeeded_at,
+        SourceSyncRow.outcome,
+        SourceSyncRow.reason,
+        SourceSyncRow.consecutive_failures,
+        SourceSyncRow.memory,
+    ).join(SourceSyncRow, same_source, isouter=True)
+
+
+def _stored(row: Any) -> StoredSource:
+    return StoredSource(
+        ref=SourceRef(row.kind, row.location),
+        tried_at=row.tried_at,
+        succeeded_at=row.succeeded_at,
+        outcome=None if row.outcome is None else SyncOutcome(row.outcome),
+        reason=row.reason or "",
+        consecutive_failures=row.consecutive_failures or 0,
+        memory=row.memory or {},
+    )

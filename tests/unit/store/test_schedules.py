@@ -1,0 +1,68 @@
+"""Schedules of channels: found when due, moved, and gone with their channel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.store import ChannelSchedule, NotStoredError
+from tests.unit.store.samples import CHANNEL, DAY, START, reading
+
+if TYPE_CHECKING:
+    from jobs.store import ChannelStore
+
+HOURLY = ChannelSchedule(CHANNEL.id, 3600, 3600, START)
+
+
+async def test_channel_is_not_scheduled_unless_asked(store: ChannelStore) -> None:
+    """A registered channel is synced only when asked to."""
+    await store.register(CHANNEL, [])
+    assert await store.schedule(CHANNEL.id) is None
+    assert not await store.remove_schedule(CHANNEL.id)
+
+
+async def test_schedule_is_replaced_and_removed(store: ChannelStore) -> None:
+    """A channel has one schedule at most."""
+    await store.register(CHANNEL, [])
+    await store.set_schedule(HOURLY)
+    adaptive = replace(HOURLY, every_s=None, interval_s=7200)
+    await store.set_schedule(adaptive)
+    assert await store.schedule(CHANNEL.id) == adaptive
+    assert await store.remove_schedule(CHANNEL.id)
+    assert await store.schedule(CHANNEL.id) is None
+
+
+async def test_unknown_channel_cannot_be_scheduled(store: ChannelStore) -> None:
+    """A schedule belongs to a channel."""
+    with pytest.raises(NotStoredError):
+        await store.set_schedule(HOURLY)
+
+
+async def test_longest_overdue_come_first(store: ChannelStore) -> None:
+    """Due ones are given by time, as many as asked for; those to come are not."""
+    for number, due_at in enumerate((START + DAY, START, START - DAY)):
+        await store.register(replace(CHANNEL, id=f"UC{number}"), [])
+        await store.set_schedule(ChannelSchedule(f"UC{number}", None, 60, due_at))
+    due = await store.due_schedules(START, 10)
+    assert [one.channel_id for one in due] == ["UC2", "UC1"]
+    assert await store.due_schedules(START, 1) == due[:1]
+
+
+async def test_moving_a_schedule_does_not_bring_it_back(store: ChannelStore) -> None:
+    """A sync that ends after its channel was taken off the schedule leaves it off."""
+    await store.register(CHANNEL, [])
+    await store.set_schedule(HOURLY)
+    later = replace(HOURLY, interval_s=1800, due_at=START + DAY)
+    await store.reschedule([later])
+    assert await store.schedule(CHANNEL.id) == later
+    await store.remove_schedule(CHANNEL.id)
+    await store.reschedule([later])
+    assert await store.schedule(CHANNEL.id) is None
+
+
+async def test_latest_publications_come_newest_first(store: ChannelStore) -> None:
+    """As many dates as asked for, of items that have one."""
+    await store.save_readings([reading(items=4)])
+    assert await store.latest_publications(CHANNEL.id, 3) == [START, START - DAY, START - 2 * DAY]

@@ -1,0 +1,77 @@
+"""How sources were read last is kept with what they told, and read by whoever watches them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.records import SourceRef, SourceResult, SyncOutcome
+from jobs.store import SyncCounts
+from tests.unit.store.samples import CHANNEL, DAY, START, reading
+
+if TYPE_CHECKING:
+    from jobs.store import ChannelStore
+
+API = SourceRef("youtube-api", "youtube:UC0")
+FEED = SourceRef("feed", "https://example.org/feed.xml")
+DOWN = "answered 503 Busy"
+
+
+def _result(ref: SourceRef, outcome: SyncOutcome, day: int = 0, reason: str = "") -> SourceResult:
+    return SourceResult(ref, START + day * DAY, outcome, reason)
+
+
+async def test_source_that_was_never_read_says_so(store: ChannelStore) -> None:
+    """A source that is registered and not synced has no outcome, and no failure."""
+    await store.register(CHANNEL, [API])
+    [source] = await store.sources(CHANNEL.id)
+    assert (source.ref, source.outcome, source.tried_at) == (API, None, None)
+    assert (source.consecutive_failures, source.memory) == (0, {})
+
+
+async def test_what_was_read_and_its_memory_are_saved_together(store: ChannelStore) -> None:
+    """A sync saves the reading, its outcome and the source's memory."""
+    await store.register(CHANNEL, [API, FEED])
+    memory = {"etag": '"abc"'}
+    read = SourceResult(API, START, SyncOutcome.READ, reading=reading(), memory=memory)
+    counts = await store.save_sync(CHANNEL.id, [read, _result(FEED, SyncOutcome.UNCHANGED)])
+    assert counts == SyncCounts(3, 0, 8, 0)
+    api, feed = await store.sources(CHANNEL.id)
+    assert (api.outcome, api.succeeded_at, api.memory) == (SyncOutcome.READ, START, memory)
+    assert (feed.outcome, feed.memory) == (SyncOutcome.UNCHANGED, {})
+
+
+async def test_memory_is_kept_until_there_is_another(store: ChannelStore) -> None:
+    """A result that has no memory of its own leaves the earlier one."""
+    await store.register(CHANNEL, [API])
+    await store.save_sync(CHANNEL.id, [SourceResult(API, START, SyncOutcome.READ, memory={"n": 1})])
+    await store.save_sync(CHANNEL.id, [_result(API, SyncOutcome.FAILED, 1, DOWN)])
+    [source] = await store.sources(CHANNEL.id)
+    assert source.memory == {"n": 1}
+
+
+async def test_failures_in_a_row_are_counted_until_a_success(store: ChannelStore) -> None:
+    """Failures add up, being parked is none, and a success starts anew."""
+    await store.register(CHANNEL, [API])
+    for day, outcome in enumerate(
+        (SyncOutcome.READ, SyncOutcome.FAILED, SyncOutcome.PARKED, SyncOutcome.FAILED)
+    ):
+        await store.save_sync(CHANNEL.id, [_result(API, outcome, day, DOWN)])
+    [(channel_id, source)] = await store.failing_sources(at_least=2)
+    assert (channel_id, source.ref, source.reason) == (CHANNEL.id, API, DOWN)
+    assert (source.consecutive_failures, source.succeeded_at) == (2, START)
+    assert source.tried_at == START + 3 * DAY
+    assert await store.failing_sources(at_least=3) == []
+
+    await store.save_sync(CHANNEL.id, [_result(API, SyncOutcome.UNCHANGED, 4)])
+    assert await store.failing_sources() == []
+
+
+async def test_sync_of_one_channel_takes_no_reading_of_another(store: ChannelStore) -> None:
+    """A reading that strayed is refused, and nothing is saved."""
+    await store.register(CHANNEL, [API])
+    stray = SourceResult(API, START, SyncOutcome.READ, reading=reading("UC1"))
+    with pytest.raises(ValueError, match="readings of UC0 only"):
+        await store.save_sync(CHANNEL.id, [stray])
+    assert await store.channel("UC1") is None
