@@ -82,7 +82,7 @@ def daily_gains(observed_at: NDArray[np.datetime64], counter: NDArray[np.float64
     if np.any(counter[told] > 0):
         zero_filled = int(np.count_nonzero(counter == 0))
         told &= counter != 0
-    read_on, values = _last_of_each_day(observed_at[told], counter[told])
+    read_on, values = last_of_each_day(observed_at[told], counter[told])
     if read_on.size <= 1:
         empty = np.empty(0, dtype="datetime64[D]")
         return DailyGains(empty, np.empty(0), zero_filled=zero_filled)
@@ -137,9 +137,10 @@ def readings_of(
     return instants_of(daily["observed_at"]), floats_of(daily[column])
 
 
-def _last_of_each_day(
+def last_of_each_day(
     observed_at: NDArray[np.datetime64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    """Return the UTC days that *observed_at* (ascending) falls on, and the last value of each."""
     days = observed_at.astype("datetime64[D]")
     last = np.append(days[1:] != days[:-1], True) if days.size else np.empty(0, dtype=bool)
     return days[last], values[last]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobs.analysis.robust import modified_z, neighbours
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -36,10 +38,8 @@ def reach(age_days: NDArray[np.float64], views: NDArray[np.float64]) -> Reach:
     """
     Compare each item's *views* with the up to `PEERS` items nearest in age, itself left out.
 
-    The score is `0.6745 · (x - median) / MAD` of the peers' log views, or with a MAD of zero
-    `(x - median) / (1.2533 · mean absolute deviation)`; both divisors estimate one standard
-    deviation. Source: B. Iglewicz and D. Hoaglin, "How to Detect and Handle Outliers" (1993).
-    One view is added before logarithms. Ratios do not depend on the unit of age.
+    The score is that of `robust.modified_z` on log views, one view added before logarithms.
+    Ratios do not depend on the unit of age.
     """
     typical, ratio, score = (np.full(age_days.size, np.nan) for _ in range(3))
     usable = np.flatnonzero((age_days > 0) & ~np.isnan(views))
@@ -47,28 +47,14 @@ def reach(age_days: NDArray[np.float64], views: NDArray[np.float64]) -> Reach:
         return Reach(typical, ratio, score)
     by_age = usable[np.argsort(age_days[usable], kind="stable")]
     logs, log_age = np.log(views[by_age] + 1), np.log(age_days[by_age])
-    peers = _nearest(by_age.size)
+    peers = neighbours(by_age.size, PEERS)
     values = logs[peers]
     values[np.abs(log_age[peers] - log_age[:, None]) > np.log(LIKE_AGE)] = np.nan
     enough = np.count_nonzero(~np.isnan(values), axis=1) >= FEWEST_PEERS
     if not enough.any():
         return Reach(typical, ratio, score)
     values, kept, own = values[enough], by_age[enough], logs[enough]
-    median = np.nanmedian(values, axis=1)
-    deviation = np.abs(values - median[:, None])
-    spread = np.nanmedian(deviation, axis=1) / 0.6745
-    spread = np.where(spread > 0, spread, 1.2533 * np.nanmean(deviation, axis=1))
+    median, score[kept] = modified_z(own, values)
     typical[kept] = np.exp(median) - 1
     ratio[kept] = np.exp(own - median)
-    score[kept] = np.where(spread > 0, (own - median) / np.where(spread > 0, spread, 1), np.nan)
     return Reach(typical, ratio, score)
-
-
-def _nearest(n: int) -> NDArray[np.intp]:
-    """Row i: up to `PEERS` ranks around i without i; near an end the window is shifted inward."""
-    width = min(PEERS, n - 1)
-    start = np.clip(np.arange(n) - width // 2, 0, n - width - 1)[:, None]
-    ranks = start + np.arange(width + 1)
-    others = ranks != np.arange(n)[:, None]
-    nearest: NDArray[np.intp] = ranks[others].reshape(n, width)
-    return nearest

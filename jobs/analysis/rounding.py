@@ -38,3 +38,8 @@ def resolution_at(readings: NDArray[np.float64]) -> NDArray[np.float64]:
     magnitude = np.floor(np.log10(np.maximum(readings, 1.0)) + 1e-12)
     step: NDArray[np.float64] = np.power(10.0, np.maximum(magnitude - DIGITS + 1, 0))
     return step
+
+
+def step_of(counter: NDArray[np.float64]) -> int:
+    """Return the step of the last reading of *counter* (none NaN), 1 where it is exact or empty."""
+    return int(resolution_at(counter[-1:])[0]) if is_rounded(counter) else 1

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.daily_gains import DailyGains
-    from jobs.analysis.forecast import DayAhead
+    from jobs.analysis.forecast import DayAhead, ViewForecast
     from jobs.analysis.growth import ViewGrowth
     from jobs.channel_data import ChannelData
     from jobs.charts.chart import Chart
@@ -60,11 +60,11 @@ def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
 
 
 def _layers(gains: DailyGains, first: date, analysis: ChannelAnalysis) -> Iterator[alt.Chart]:
-    ahead = analysis.forecast
-    last: date = ahead.days[-1].day if ahead.present else gains.days[-1].item()
+    ahead = _expected(analysis)
+    last: date = ahead.days[-1].day if ahead else gains.days[-1].item()
     x = time_axis("day", first, last)
     names, colours = [_DAY, _TREND], [SKY, BLUE]
-    if ahead.present:
+    if ahead:
         names, colours = [*names, _AHEAD], [*colours, ORANGE]
     colour = alt.Color(
         "series:N",
@@ -89,12 +89,12 @@ def _layers(gains: DailyGains, first: date, analysis: ChannelAnalysis) -> Iterat
         shape="triangle-down", size=60, filled=True, color=VERMILLION, opacity=1
     )
     yield mark.encode(x=x, y=count_axis("views", _UNIT))
-    if ahead.present:
+    if ahead:
         days = rows([_ahead(d) for d in ahead.days])
         band = alt.Chart(days).mark_area(opacity=0.22)
         yield band.encode(x=x, y=count_axis("low", _UNIT), y2="high:Q", color=colour)
         line = alt.Chart(days).mark_line(strokeWidth=2.5, strokeDash=[5, 3])
-        yield line.encode(x=x, y=count_axis("views", _UNIT), color=colour)
+        yield line.encode(x=x, y=count_axis("value", _UNIT), color=colour)
 
 
 def _days(gains: DailyGains, first: date) -> list[dict[str, Any]]:
@@ -120,6 +120,12 @@ def _trend(gains: DailyGains, first: date) -> list[dict[str, Any]]:
             {"day": stamp(day), "low": low, "median": median, "high": high, "series": _TREND}
         )
     return points
+
+
+def _expected(analysis: ChannelAnalysis) -> ViewForecast | None:
+    if not (analysis.forecast.present and analysis.forecast.views.present):
+        return None
+    return analysis.forecast.views
 
 
 def _ahead(expected: DayAhead) -> dict[str, Any]:
@@ -162,10 +168,10 @@ def _description(views: ViewGrowth, analysis: ChannelAnalysis) -> str:
         f"Views per day over {counted(views.days, 'day')}, median {short(views.median)}, "
         f"{short(views.total)} in all."
     )
-    if analysis.forecast.present:
-        ahead = analysis.forecast.days[0]
+    ahead = _expected(analysis)
+    if ahead:
         text += (
-            f" Forecast for the next seven days: {short(ahead.views)} a day, between "
-            f"{short(ahead.low)} and {short(ahead.high)} with {analysis.forecast.level:.0%} chance."
+            f" Forecast for the next seven days: {short(ahead.week)} views, between "
+            f"{short(ahead.week_low)} and {short(ahead.week_high)} with {ahead.level:.0%} chance."
         )
     return text

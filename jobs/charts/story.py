@@ -87,12 +87,12 @@ def why_it_matters(analysis: ChannelAnalysis) -> list[str]:
 
 def not_told(analysis: ChannelAnalysis) -> list[str]:
     """Return the reasons of all sections that are missing, each once."""
-    growth, engagement = analysis.growth, analysis.engagement
+    growth, ahead, engagement = analysis.growth, analysis.forecast, analysis.engagement
     sections = [
         growth,
         *((growth.views, growth.subscribers) if growth.present else ()),
         *((growth.views.week,) if growth.present and growth.views.present else ()),
-        *((analysis.forecast,) if growth.present else ()),
+        *((ahead.views, ahead.subscribers) if growth.present and ahead.present else ()),
         analysis.items,
         analysis.cadence,
         engagement,
@@ -210,10 +210,11 @@ def _standout(item: RankedItem) -> str:
 def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
     things = f"{noun(analysis.platform)}s"
     ahead, items = analysis.forecast, analysis.items
-    if ahead.present:
+    if ahead.present and ahead.views.present:
+        views = ahead.views
         yield (
-            f"If nothing changes, the next 7 days bring about {short(ahead.week)} views "
-            f"({ahead.level:.0%} interval {short(ahead.week_low)} to {short(ahead.week_high)})."
+            f"If nothing changes, the next 7 days bring about {short(views.week)} views "
+            f"({views.level:.0%} interval {short(views.week_low)} to {short(views.week_high)})."
         )
     if items.present and items.top_share is not None:
         top = f"the {len(items.top)} most viewed of {items.counted:,} {things}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobs.analysis.formats import SHORT_S
 from jobs.analysis.item_arrays import ItemArrays, item_arrays
 from jobs.analysis.reach import reach
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 NEWEST = 500
 """Advice is about the channel as it is now; older items no longer say much about that."""
-
-SHORT_S = 180
-"""Up to three minutes a video is offered as a Short, to another audience (since October 2024)."""
 
 BLOCK = 20
 

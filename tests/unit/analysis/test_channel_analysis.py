@@ -9,7 +9,22 @@ from jobs.sources import open_source
 from tests.real_data import data_path
 from tests.unit.analysis.channels import Item, catalogue, channel_data, growing, of_reading
 
-SECTIONS = ("coverage", "growth", "cadence", "engagement", "items", "forecast")
+SECTIONS = (
+    "coverage",
+    "growth",
+    "trends",
+    "outliers",
+    "changes",
+    "milestones",
+    "cadence",
+    "engagement",
+    "items",
+    "reach",
+    "formats",
+    "catalogue",
+    "forecast",
+)
+COUNTED = {"coverage", "growth", "trends", "outliers", "changes", "milestones", "forecast"}
 
 
 def present(analysis: ChannelAnalysis) -> set[str]:
@@ -18,7 +33,7 @@ def present(analysis: ChannelAnalysis) -> set[str]:
 
 
 def test_analysis_of_nothing_says_why_everywhere() -> None:
-    """A channel without a row gets six reasons."""
+    """A channel without a row gets a reason for each section."""
     analysis = analyze(channel_data())
     assert present(analysis) == set()
     for name in SECTIONS:
@@ -28,21 +43,22 @@ def test_analysis_of_nothing_says_why_everywhere() -> None:
 
 
 def test_analysis_of_daily_counters_needs_no_items() -> None:
-    """Counters alone give growth and a forecast."""
+    """Counters alone give all that is said of counters."""
     analysis = analyze(channel_data(views=growing(40), subscribers=[1_000 + d for d in range(40)]))
-    assert present(analysis) == {"coverage", "growth", "forecast"}
+    assert present(analysis) == COUNTED
 
 
 def test_analysis_of_a_feed_needs_no_counters() -> None:
     """Items with views give everything about items."""
     analysis = analyze(channel_data(items=catalogue(30)))
-    assert present(analysis) == {"coverage", "cadence", "engagement", "items"}
+    told = {"coverage", "cadence", "engagement", "items", "trends", "reach", "formats"}
+    assert present(analysis) == told
 
 
 def test_analysis_of_a_podcast_needs_no_counter_at_all() -> None:
     """Publication dates alone give a cadence."""
     analysis = analyze(channel_data(items=[Item(7.0 * i) for i in range(30)]))
-    assert present(analysis) == {"coverage", "cadence"}
+    assert present(analysis) == {"coverage", "cadence", "trends", "formats"}
 
 
 def test_analysis_survives_a_stored_document() -> None:
@@ -91,7 +107,7 @@ async def test_analysis_of_the_samples_is_complete() -> None:
     for channel in source.channels():
         analysis = analyze(of_reading(source.read(channel.id)))
         assert analysis.generated
-        assert {"coverage", "growth", "cadence", "items", "forecast"} <= present(analysis)
+        assert COUNTED | {"cadence", "items", "reach"} <= present(analysis)
 
 
 async def test_analysis_of_real_daily_counters() -> None:

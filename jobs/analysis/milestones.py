@@ -1,0 +1,209 @@
+"""Round numbers that the counters passed, and when they should pass the next ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy import stats
+
+from jobs.analysis.daily_gains import gains_told, last_of_each_day, readings_of
+from jobs.analysis.rounding import step_of
+from jobs.analysis.section import Missing, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from jobs.channel_data import ChannelData
+
+Counter = Literal["subscribers", "views", "items"]
+COUNTERS: tuple[Counter, ...] = ("subscribers", "views", "items")
+
+LEVEL = 0.8
+PACE_DAYS = 56
+FARTHEST_DAYS = 730
+_SMALLEST = {"subscribers": 100, "views": 1_000, "items": 50}
+_WEEK = 7
+_FEWEST_WEEKS = 2
+_DAY = np.timedelta64(1, "D")
+
+
+class MilestoneReached(BaseModel):
+    """
+    *counter* was first read at or above *value* on *day*, and below it last on *after*.
+
+    Somewhere between the two, it passed it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    counter: Counter
+    value: int
+    after: date
+    day: date
+
+
+class MilestoneExpected(BaseModel):
+    """
+    *counter*, now at *current*, should reach *value* on *day* at its pace of *per_day*.
+
+    The interval at *level* runs from *earliest* to *latest*; None where the slower pace that the
+    data allows does not reach it within `FARTHEST_DAYS`. *weeks* is what the pace rests on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    counter: Counter
+    value: int
+    current: int
+    per_day: float
+    day: date
+    earliest: date
+    latest: date | None
+    level: float
+    weeks: int
+
+
+class Milestones(Section):
+    """Milestones *reached* while the counters were read, the newest first, and those *expected*."""
+
+    reached: list[MilestoneReached]
+    expected: list[MilestoneExpected]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """A counter's gain per day: *mean* over *weeks* weeks that differ by *spread* (one sd)."""
+
+    mean: float
+    spread: float
+    weeks: int
+
+
+def milestones(data: ChannelData) -> Milestones | Missing:
+    """Return the milestones passed and ahead, or why no counter tells any."""
+    reached: list[MilestoneReached] = []
+    expected: list[MilestoneExpected] = []
+    read = False
+    for name in COUNTERS:
+        instants, values = readings_of(data.daily, name)
+        told = values > 0
+        if not told.any():
+            continue
+        read = True
+        days, counts = last_of_each_day(instants[told], values[told])
+        reached += _reached(name, days, counts)
+        pace = pace_of(gains_told(data, name).gains if name == "views" else _net(days, counts))
+        if pace is not None and (ahead := _expected(name, days, counts, pace)) is not None:
+            expected.append(ahead)
+    if not read:
+        return Missing(reason="The source tells no counters of the channel as a whole.")
+    reached.sort(key=lambda one: (one.day, one.value), reverse=True)
+    return Milestones(reached=reached, expected=expected)
+
+
+def round_numbers(counter: Counter, low: float, high: float) -> list[int]:
+    """Return the milestones above *low*, up to *high*: 1, 2, 2.5, 5 and 7.5 times powers of ten."""
+    return [value for value in _steps(_SMALLEST[counter], high) if value > low]
+
+
+def pace_of(gains: NDArray[np.float64]) -> Pace | None:
+    """
+    Return the pace of the last `PACE_DAYS` days of *gains* (NaN: unknown), by whole weeks.
+
+    Weeks, since days of one week resemble each other, and the rhythm of the week cancels out. A
+    week with fewer than five known days is left out; None with fewer than two weeks.
+    """
+    weeks = min(gains.size, PACE_DAYS) // _WEEK
+    if not weeks:
+        return None
+    by_week = gains[gains.size - weeks * _WEEK :].reshape(weeks, _WEEK)
+    by_week = by_week[np.count_nonzero(~np.isnan(by_week), axis=1) >= _WEEK - 2]
+    if by_week.shape[0] < _FEWEST_WEEKS:
+        return None
+    means = np.nanmean(by_week, axis=1)
+    return Pace(float(means.mean()), float(means.std(ddof=1)), int(means.size))
+
+
+def days_until(missing: float, pace: Pace, level: float) -> tuple[int, int | None] | None:
+    """
+    Return the fewest and the most days in which *missing* comes in, None if it hardly will.
+
+    H days bring `H · (m ± t·s·√(1/n + 7/H))` at *level*: the prediction interval for the mean of
+    H/7 weeks to come after n weeks of mean m and standard deviation s, t with n-1 degrees of
+    freedom. The most days are None where they pass `FARTHEST_DAYS`.
+    """
+    ahead = np.arange(1, FARTHEST_DAYS + 1)
+    t = stats.t.ppf((1 + level) / 2, pace.weeks - 1)
+    margin = t * pace.spread * np.sqrt(1 / pace.weeks + _WEEK / ahead)
+    soonest = np.flatnonzero(ahead * (pace.mean + margin) >= missing)
+    latest = np.flatnonzero(ahead * (pace.mean - margin) >= missing)
+    if not soonest.size:
+        return None
+    return int(ahead[soonest[0]]), int(ahead[latest[0]]) if latest.size else None
+
+
+def _steps(smallest: int, high: float) -> Iterator[int]:
+    power = 10 ** len(str(smallest)) // 100
+    while power <= high:
+        for tenths in (10, 20, 25, 50, 75):
+            value = power * tenths // 10
+            if smallest <= value <= high and value * 10 == power * tenths:
+                yield value
+        power *= 10
+
+
+def _reached(
+    name: Counter, days: NDArray[np.datetime64], counts: NDArray[np.float64]
+) -> Iterator[MilestoneReached]:
+    highest = np.maximum.accumulate(counts)
+    for value in round_numbers(name, counts[0], highest[-1]):
+        at = int(np.searchsorted(highest, value))
+        yield MilestoneReached(
+            counter=name, value=value, after=days[at - 1].item(), day=days[at].item()
+        )
+
+
+def _expected(
+    name: Counter, days: NDArray[np.datetime64], counts: NDArray[np.float64], pace: Pace
+) -> MilestoneExpected | None:
+    """The next milestone above all readings, so that a fall back below one promises nothing."""
+    current, step = float(counts[-1]), step_of(counts)
+    value = round_numbers(name, float(counts.max()), 10.0 * max(float(counts.max()), 1e3))[0]
+    if pace.mean <= 0:
+        return None
+    # A rounded reading stands for up to a step more; the pace over n weeks is off by one step.
+    off = step / (pace.weeks * _WEEK) if step > 1 else 0.0
+    wide = Pace(pace.mean, max(pace.spread, off * np.sqrt(pace.weeks)), pace.weeks)
+    ahead = days_until(value - current, wide, LEVEL)
+    middle = int(np.ceil((value - current - (step - 1) / 2) / pace.mean))
+    if ahead is None or middle > FARTHEST_DAYS:
+        return None
+    sooner = days_until(max(value - current - (step - 1), 1.0), wide, LEVEL) or ahead
+    last: date = days[-1].item()
+    middle = max(middle, sooner[0])
+    return MilestoneExpected(
+        counter=name,
+        value=value,
+        current=int(current),
+        per_day=pace.mean,
+        day=last + timedelta(days=middle),
+        earliest=last + timedelta(days=sooner[0]),
+        latest=None if ahead[1] is None else last + timedelta(days=max(ahead[1], middle)),
+        level=LEVEL,
+        weeks=pace.weeks,
+    )
+
+
+def _net(days: NDArray[np.datetime64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gains per day, losses included; over a gap the same for each of its days."""
+    if days.size <= 1:
+        return np.empty(0)
+    lengths = np.diff(days).astype(int)
+    net: NDArray[np.float64] = np.repeat(np.diff(counts) / lengths, lengths)
+    return net
