@@ -91,9 +91,21 @@ class Admin:
         """Delete a job for good if it is dead; one that was made ready meanwhile is left alone."""
         return await self._act("trim", queue, job_id)
 
-    async def abort(self, queue: str, job_id: str) -> Found:
+    async def move(self, queue: str, job_id: str | bytes, to: str) -> Found:
+        """
+        Move a waiting or dead job to the queue *to*; a dead one is ready there, with all attempts.
+
+        Raises:
+            ConfigurationError: It is in that queue already.
+        """
+        if keys.queue_key(to) == keys.queue_key(queue):
+            raise ConfigurationError(f"the job is in {to} already: name another queue")
+        return await self._act("move", queue, job_id, keys.queue_key(to), to)
+
+    async def abort(self, queue: str, job_id: str | bytes) -> Found:
         """End a waiting job before it starts, or have a running one cancelled."""
         now_ms = time.time_ns() // 1_000_000
+        shown = job_id if isinstance(job_id, str) else job_id.decode("utf-8", "backslashreplace")
         result = {
             "t": 0,
             "f": "",
@@ -105,7 +117,7 @@ class Admin:
             "st": now_ms,
             "ft": now_ms,
             "q": keys.queue_key(queue),
-            "id": job_id,
+            "id": shown,
         }
         return await self._act("abort", queue, job_id, to_json(result), _KEEP_ABORTED_MS)
 
@@ -193,10 +205,10 @@ class Admin:
         return acted
 
     async def _act(
-        self, action: str, queue: str, job_id: str | bytes, detail: Any = "", keep_ms: Any = ""
+        self, action: str, queue: str, job_id: str | bytes, detail: Any = "", second: Any = ""
     ) -> Found:
         found = await self._script(
             keys=[keys.queue_key(queue)],
-            args=[action, job_id, queue, keys.BATCH_TTL_S, detail, keep_ms],
+            args=[action, job_id, queue, keys.BATCH_TTL_S, detail, second],
         )
         return Found(found.decode())

@@ -23,6 +23,7 @@ import structlog
 
 from runner import keys
 from runner.crontab import Crontab
+from runner.depth import note_depth
 from runner.enqueue import Enqueue, Enqueuer
 from runner.gauges import queue_gauges
 from runner.trim import trim_dead, trim_workers
@@ -118,7 +119,9 @@ class Poller:
         """Do all of it once. Raises what Redis raises; the next poll catches up."""
         await self._enqueue_due(datetime.now(UTC))
         for queue in self._options.polled_queues:
-            (await queue_gauges(self._redis, queue)).send(self._statsd)
+            gauges = await queue_gauges(self._redis, queue)
+            gauges.send(self._statsd)
+            await note_depth(self._redis, gauges)
             await trim_workers(self._redis, queue)
             await trim_dead(
                 self._redis,
@@ -133,8 +136,11 @@ class Poller:
         if not schedule:
             return
         names = [periodic.name for periodic in schedule]
+        paused = set(await self._redis.hkeys(keys.SCHEDULE_PAUSED))  # type: ignore[misc]
         last_ticks: list[bytes | None] = await self._redis.hmget(keys.TICKS, names)  # type: ignore[misc]
         for periodic, last_ms in zip(schedule, last_ticks, strict=True):
+            if periodic.name.encode() in paused:
+                continue
             last = None if last_ms is None else datetime.fromtimestamp(int(last_ms) / 1000, UTC)
             if last is None:
                 # From here on it counts; the poll of another worker may say so first.

@@ -2,10 +2,12 @@
 --
 -- KEYS  1 the queue
 -- ARGV  1 action: 'run' (now, from wherever it waits, or out of the dead set with its attempts back),
---         'bury', 'delete', 'trim' (delete, but only out of the dead set), 'reschedule', 'abort'
+--         'bury', 'delete', 'trim' (delete, but only out of the dead set), 'reschedule', 'abort',
+--         'move' (to another queue; a dead job is ready there)
 --       2 job id, 3 the queue's name, 4 seconds that a batch outlives its last change,
---       5 reschedule: due, Unix ms; bury: entry for the history; abort: the result; otherwise ''
---       6 abort: ms that the result is kept; otherwise ''
+--       5 reschedule: due, Unix ms; bury: entry for the history; abort: the result; move: the queue's
+--         key; otherwise ''
+--       6 abort: ms that the result is kept; move: the queue's name; otherwise ''
 -- Returns the state that the job was found in: 'waiting', 'dead', 'running' or 'gone'.
 --
 -- Keeps: a job is in exactly one state afterwards; a running job is its worker's, and is only told
@@ -116,6 +118,28 @@ elseif action == 'delete' or (action == 'trim' and state == 'dead') then
   end
   forget()
   count(batch, 'total', -1)
+elseif action == 'move' then
+  local target, target_name = ARGV[5], ARGV[6]
+  local due = redis.call('ZSCORE', queue, id) or now_text
+  local retry = redis.call('ZSCORE', queue .. ':retrying', id)
+  if state == 'dead' then
+    leave_dead(batch)
+    redis.call('DEL', 'arq:retry:' .. id, 'arq:result:' .. id)
+  end
+  redis.call('ZREM', queue, id)
+  redis.call('ZREM', queue .. ':retrying', id)
+  redis.call('HDEL', queue .. ':unknown', id)
+  redis.call('HDEL', queue .. ':crashes', id)
+  redis.call('ZADD', target, due, id)
+  if retry then
+    redis.call('ZADD', target .. ':retrying', retry, id)
+  end
+  count(batch, 'total', -1)
+  if batch then
+    redis.call('HINCRBY', 'arq:batch:' .. batch, target_name .. '|total', 1)
+  end
+  redis.call('LPUSH', target .. ':wake', '1')
+  redis.call('LTRIM', target .. ':wake', 0, 63)
 elseif action == 'abort' and state == 'waiting' then
   forget()
   if ARGV[6] ~= '0' then

@@ -1,0 +1,151 @@
+"""
+What an operator does: each action is one atomic script, idempotent, and written into the audit log.
+
+An action on a job that has moved on changes nothing and says where the job was found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from runner import keys
+from runner.admin import Admin, Found
+from runner.errors import ConfigurationError
+from runner.operations import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from redis.asyncio import Redis
+
+    from runner.operations.processes import Process
+
+_ORDER_TTL_S = 60
+
+
+class Action(StrEnum):
+    """What can be done to a job, alone or to all that match a filter."""
+
+    RUN = "run"
+    DELETE = "delete"
+    BURY = "bury"
+    RESCHEDULE = "reschedule"
+    MOVE = "move"
+    ABORT = "abort"
+
+    @property
+    def reaches(self) -> frozenset[Found]:
+        """Where a job must be found for the action to do anything."""
+        match self:
+            case Action.BURY:
+                return frozenset({Found.WAITING})
+            case Action.ABORT:
+                return frozenset({Found.WAITING, Found.RUNNING})
+            case _:
+                return frozenset({Found.WAITING, Found.DEAD})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An action with what it needs. at: for `reschedule`. to: the queue for `move`."""
+
+    action: Action
+    at: datetime | None = None
+    to: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.action is Action.RESCHEDULE and (self.at is None or self.at.tzinfo is None):
+            raise ConfigurationError("say when: a time with its zone, such as 2030-01-01T12:00Z")
+        if self.action is Action.MOVE and not self.to:
+            raise ConfigurationError("say to which queue the job is to move")
+
+    @property
+    def detail(self) -> str:
+        """What it was asked with, for the audit log."""
+        return self.at.isoformat() if self.at else self.to or ""
+
+
+class Operator:
+    """Somebody who acts. *who* is what the audit log says of them."""
+
+    def __init__(self, redis: Redis, who: str) -> None:
+        self._redis = redis
+        self._admin = Admin(redis)
+        self.who = who
+
+    async def act(self, request: Request, queue: str, job_id: str | bytes) -> Found:
+        """
+        Do it to one job; where the job was found.
+
+        A running job is its worker's, a job that is gone nobody's: then nothing is changed.
+        """
+        found = await self.act_unrecorded(request, queue, job_id)
+        shown = job_id if isinstance(job_id, str) else job_id.decode("utf-8", "backslashreplace")
+        outcome = "done" if found in request.action.reaches else f"nothing: it was {found}"
+        await self.record(request.action, f"{queue}/{shown}", request.detail, outcome)
+        return found
+
+    async def act_unrecorded(self, request: Request, queue: str, job_id: str | bytes) -> Found:
+        """One job of many: whoever acts on all of them records that once."""
+        admin = self._admin
+        match request.action:
+            case Action.RUN:
+                return await admin.run_now(queue, job_id)
+            case Action.DELETE:
+                return await admin.delete(queue, job_id)
+            case Action.BURY:
+                return await admin.bury(queue, job_id, reason=f"buried by {self.who}")
+            case Action.ABORT:
+                return await admin.abort(queue, job_id)
+            case Action.RESCHEDULE:
+                assert request.at is not None  # noqa: S101 -- checked as the request was made
+                return await admin.reschedule(queue, job_id, request.at)
+            case Action.MOVE:
+                assert request.to is not None  # noqa: S101 -- likewise
+                return await admin.move(queue, job_id, request.to)
+
+    async def pause(self, queue: str) -> None:
+        """No job of *queue* is claimed until it is resumed."""
+        await self._admin.pause(queue, by=self.who)
+        await self.record("pause", queue, outcome="done")
+
+    async def resume(self, queue: str) -> None:
+        """Jobs of *queue* are claimed again."""
+        await self._admin.resume(queue)
+        await self.record("resume", queue, outcome="done")
+
+    async def order(self, process: Process, order: str) -> None:
+        """
+        Ask the workers of a process to be `quiet`, to `resume` or to `stop`; within a heartbeat.
+
+        Raises:
+            ConfigurationError: There is no such order.
+        """
+        if order not in {"quiet", "resume", "stop"}:
+            raise ConfigurationError(f"{order!r} is no order: say quiet, resume or stop")
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for worker in process.workers:
+                pipe.set(keys.ORDER_PREFIX + worker.worker_id, order, ex=_ORDER_TTL_S)
+            await pipe.execute()
+        await self.record(order, process.name, outcome="asked")
+
+    async def record(self, action: str, target: str, detail: str = "", outcome: str = "") -> None:
+        """Write down that it was done."""
+        await audit.record(
+            self._redis, who=self.who, action=action, target=target, detail=detail, outcome=outcome
+        )
+
+
+def known_queue(queues: Sequence[str], name: str) -> str:
+    """
+    *name*, if it is among *queues*.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if name not in queues:
+        raise ConfigurationError(f"there is no queue {name!r}; there are {', '.join(queues)}")
+    return name

@@ -1,0 +1,59 @@
+"""Who did what when: every action of an operator, the last ten thousand of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runner import keys
+from runner.operations.jobs import moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from redis.asyncio import Redis
+
+_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One action. target: what it was done to. outcome: how that ended, in a word or two."""
+
+    entry_id: str
+    at: datetime | None
+    who: str
+    action: str
+    target: str
+    detail: str
+    outcome: str
+
+
+async def record(
+    redis: Redis, *, who: str, action: str, target: str, detail: str = "", outcome: str = ""
+) -> None:
+    """Write one action down."""
+    fields: dict[Any, Any] = {
+        "who": who,
+        "action": action,
+        "target": target,
+        "detail": detail,
+        "outcome": outcome,
+    }
+    await redis.xadd(keys.AUDIT, fields, maxlen=_MOST, approximate=True)
+
+
+async def entries(
+    redis: Redis, *, before: str | None = None, limit: int = 50
+) -> tuple[list[AuditEntry], str | None]:
+    """The latest actions, from just before an entry's id on; and where the next ones start."""
+    found = await redis.xrevrange(keys.AUDIT, max=f"({before}" if before else "+", count=limit + 1)
+    page = [
+        AuditEntry(
+            entry_id=entry_id.decode(),
+            at=moment(int(entry_id.partition(b"-")[0])),
+            **{name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()},
+        )
+        for entry_id, fields in found[:limit]
+    ]
+    return page, page[-1].entry_id if len(found) > limit else None

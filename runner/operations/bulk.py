@@ -1,0 +1,159 @@
+"""
+One action on all jobs that match: counted first, then done job by job, each atomically.
+
+It acts on what stands there as it starts. Doing it again, or going on after it was cut off, is
+safe: a job that has moved on is passed over, and counted as such.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from runner import keys
+from runner.handle import JobState
+from runner.operations.jobs import Filter, Window, matching
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from runner.operations.actions import Operator, Request
+    from runner.operations.shown import Catalog
+
+_TTL_S = 86_400
+_TOLD_EVERY_S = 0.25
+_COUNTED = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many match; is_exact: false where there are so many that counting stopped."""
+
+    jobs: int
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """All jobs of *queue* in *state* that fit *where*."""
+
+    queue: str
+    state: JobState
+    where: Filter
+
+    def __str__(self) -> str:
+        parts = [
+            f"{name}={value}"
+            for name, value in (
+                ("job", self.where.name),
+                ("id", self.where.job_id),
+                ("text", self.where.text),
+                ("error", self.where.error),
+            )
+            if value
+        ]
+        return f"{self.queue}: all {self.state}" + (f" with {', '.join(parts)}" if parts else "")
+
+
+@dataclass(frozen=True, slots=True)
+class BulkProgress:
+    """How far it has come: acted on, and passed over since they had moved on; of how many."""
+
+    bulk_id: str
+    action: str
+    selection: str
+    total: int
+    acted: int
+    passed: int
+    is_over: bool
+
+
+async def count(redis: Redis, selection: Selection, catalog: Catalog) -> Count:
+    """How many jobs it would act on. Without a filter that costs nothing; with one it reads."""
+    if selection.where.is_empty and selection.state is not JobState.RUNNING:
+        window = await Window.of(redis, selection.queue, selection.state)
+        return Count(window.total, is_exact=True)
+    jobs = looked_at = 0
+    async for found in matching(redis, selection.queue, selection.state, catalog, selection.where):
+        jobs += len(found)
+        looked_at += 1
+        if jobs >= _COUNTED:
+            return Count(jobs, is_exact=False)
+    return Count(jobs, is_exact=True)
+
+
+class Bulk:
+    """An action on a selection, with its progress in Redis for whoever looks."""
+
+    def __init__(
+        self, redis: Redis, operator: Operator, request: Request, selection: Selection
+    ) -> None:
+        self._redis = redis
+        self._operator = operator
+        self._request = request
+        self._selection = selection
+        self.id = uuid4().hex[:12]
+
+    async def run(self, catalog: Catalog, *, total: int) -> BulkProgress:
+        """Act on every job that matches; *total* is what was counted."""
+        selection, request = self._selection, self._request
+        acted = passed = 0
+        told_at = 0.0
+        async for found in matching(
+            self._redis, selection.queue, selection.state, catalog, selection.where
+        ):
+            for job_id in found:
+                state = await self._operator.act_unrecorded(request, selection.queue, job_id)
+                if state in request.action.reaches:
+                    acted += 1
+                else:
+                    passed += 1
+                if time.monotonic() - told_at > _TOLD_EVERY_S:
+                    told_at = time.monotonic()
+                    await self._tell(total, acted, passed, is_over=False)
+        progress = await self._tell(total, acted, passed, is_over=True)
+        await self._operator.record(
+            request.action,
+            str(selection),
+            request.detail,
+            f"{acted} done, {passed} had moved on",
+        )
+        return progress
+
+    async def _tell(self, total: int, acted: int, passed: int, *, is_over: bool) -> BulkProgress:
+        progress = BulkProgress(
+            self.id, self._request.action, str(self._selection), total, acted, passed, is_over
+        )
+        key = keys.BULK_PREFIX + self.id
+        fields: dict[str, str | int] = {
+            "action": progress.action,
+            "selection": progress.selection,
+            "total": total,
+            "acted": acted,
+            "passed": passed,
+            "over": int(is_over),
+        }
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(key, mapping={**fields})
+            pipe.expire(key, _TTL_S)
+            await pipe.execute()
+        return progress
+
+
+async def bulk_progress(redis: Redis, bulk_id: str) -> BulkProgress | None:
+    """How far a bulk action has come; None if there is none of this id."""
+    fields = await redis.hgetall(keys.BULK_PREFIX + bulk_id)  # type: ignore[misc]
+    if not fields:
+        return None
+    told = {name.decode(): value.decode() for name, value in fields.items()}
+    return BulkProgress(
+        bulk_id,
+        told["action"],
+        told["selection"],
+        int(told["total"]),
+        int(told["acted"]),
+        int(told["passed"]),
+        told["over"] == "1",
+    )

@@ -1,0 +1,271 @@
+"""One job in full: where it stands, what it was given, its attempts, its result, who holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_core import from_json
+
+from runner import keys
+from runner.claim import worker_of
+from runner.handle import JobState
+from runner.operations.jobs import last_entry, moment, readable
+from runner.operations.processes import workers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from redis.asyncio import Redis
+
+    from runner.context import Progress
+    from runner.operations.processes import RunningJob
+    from runner.operations.shown import Catalog
+
+_MOST_ATTEMPTS = 100
+_RAW_CHARACTERS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One attempt that is over. number: None where it never ran, as when it was buried by hand."""
+
+    number: int | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    worker: str
+    error: str
+    message: str
+    traceback: str
+    lines: tuple[str, ...]
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long it ran."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return (self.ended_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """
+    One job.
+
+    due_at: when it comes due, for one that waits. name: None if its body cannot be read: `raw` has
+    the start of it then. holder: id of the worker that holds it, until `lease_until`. succeeded:
+    None while it is not over. attempts: those that failed, and the one that ended it.
+    """
+
+    job_id: str
+    queue: str
+    state: JobState
+    name: str | None
+    arguments: dict[str, Any]
+    enqueued_at: datetime | None
+    due_at: datetime | None
+    died_at: datetime | None
+    attempts_spent: int
+    crashes: int
+    batch_id: str | None
+    trace: str | None
+    raw: str | None
+    unknown: bool
+    abort_asked: bool
+    attempts: tuple[AttemptView, ...]
+    holder: str | None
+    lease_until: datetime | None
+    running: RunningJob | None
+    succeeded: bool | None
+    result: Any
+    result_kept_s: float | None
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it says it has come."""
+        return self.running.progress if self.running else None
+
+
+async def find_queue(redis: Redis, queues: Sequence[str], job_id: str) -> str | None:
+    """The queue of a job that waits, runs, is dead, or is done with its result kept."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for queue in queues:
+            pipe.zscore(keys.queue_key(queue), job_id)
+            pipe.zscore(keys.queue_key(queue) + keys.DEAD_SUFFIX, job_id)
+        pipe.get(keys.RESULT_PREFIX + job_id)
+        *scores, result = await pipe.execute()
+    for place, queue in enumerate(queues):
+        if scores[2 * place] is not None or scores[2 * place + 1] is not None:
+            return queue
+    fields = last_entry(result)
+    return keys.queue_of(str(fields["q"])) if "q" in fields else None
+
+
+async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobView | None:
+    """All that is known of the job; None if nothing of it is there."""
+    key = keys.queue_key(queue)
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.time()
+        pipe.get(keys.JOB_PREFIX + job_id)
+        pipe.zscore(key, job_id)
+        pipe.zscore(key + keys.DEAD_SUFFIX, job_id)
+        pipe.zscore(key + keys.RETRYING_SUFFIX, job_id)
+        pipe.hget(key + keys.RUNNING_SUFFIX, job_id)
+        pipe.pttl(keys.IN_PROGRESS_PREFIX + job_id)
+        pipe.hget(key + keys.UNKNOWN_SUFFIX, job_id)
+        pipe.hget(key + keys.CRASHES_SUFFIX, job_id)
+        pipe.get(keys.RETRY_PREFIX + job_id)
+        pipe.lrange(keys.HISTORY_PREFIX + job_id, -_MOST_ATTEMPTS, -1)
+        pipe.get(keys.RESULT_PREFIX + job_id)
+        pipe.pttl(keys.RESULT_PREFIX + job_id)
+        pipe.zscore(keys.ABORT, job_id)
+        found = _Found(*await pipe.execute())
+    state = found.state()
+    if state is JobState.UNKNOWN:
+        return None
+    running = await _running(redis, queue, job_id) if state is JobState.RUNNING else None
+    return _view(queue, job_id, found, running, catalog)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What stands in Redis of one job, at one moment."""
+
+    time: tuple[int, int]
+    body: bytes | None
+    due_ms: float | None
+    died_ms: float | None
+    retry_ms: float | None
+    token: bytes | None
+    lease_ms: int
+    unknown: bytes | None
+    crashes: bytes | None
+    spent: bytes | None
+    history: list[bytes]
+    result: bytes | None
+    kept_ms: int
+    abort_ms: float | None
+
+    @property
+    def now_ms(self) -> float:
+        return self.time[0] * 1000 + self.time[1] / 1000
+
+    @property
+    def is_held(self) -> bool:
+        return self.lease_ms > 0
+
+    def state(self) -> JobState:
+        if self.due_ms is not None:
+            if self.token is not None or self.is_held:
+                return JobState.RUNNING
+            if self.due_ms <= self.now_ms:
+                return JobState.READY
+            return JobState.SCHEDULED if self.retry_ms is None else JobState.RETRYING
+        if self.died_ms is not None:
+            return JobState.DEAD
+        return JobState.UNKNOWN if self.result is None else JobState.DONE
+
+
+async def _running(redis: Redis, queue: str, job_id: str) -> RunningJob | None:
+    for worker in await workers_of(redis, queue):
+        for running in worker.running:
+            if running.job_id == job_id:
+                return running
+    return None
+
+
+def _view(
+    queue: str, job_id: str, found: _Found, running: RunningJob | None, catalog: Catalog
+) -> JobView:
+    state = found.state()
+    envelope, result = readable(found.body), _result(found.result)
+    name = envelope.name if envelope else result.get("f")
+    args, kwargs = (envelope.args, envelope.kwargs) if envelope else _arguments(result)
+    held = state is JobState.RUNNING
+    return JobView(
+        job_id=job_id,
+        queue=queue,
+        state=state,
+        name=name,
+        arguments=catalog.arguments(name or "", args, kwargs),
+        enqueued_at=moment(envelope.enqueued_ms if envelope else result.get("et")),
+        due_at=moment(result.get("due") if state is JobState.DONE else found.due_ms),
+        died_at=moment(found.died_ms),
+        attempts_spent=int(found.spent or 0),
+        crashes=int(found.crashes or 0),
+        batch_id=envelope.batch_id if envelope else None,
+        trace=envelope.trace if envelope else None,
+        raw=_raw(found.body) if envelope is None and found.body is not None else None,
+        unknown=found.unknown is not None,
+        abort_asked=found.abort_ms is not None,
+        attempts=_attempts(found.history, result if state is JobState.DONE else {}),
+        holder=_holder(found) if held else None,
+        lease_until=moment(found.now_ms + found.lease_ms) if held and found.is_held else None,
+        running=running,
+        succeeded=bool(result.get("s")) if state is JobState.DONE else None,
+        result=catalog.result(name or "", result.get("r")) if result.get("s") else None,
+        result_kept_s=found.kept_ms / 1000 if found.kept_ms > 0 else None,
+    )
+
+
+def _holder(found: _Found) -> str:
+    if found.token is None:
+        return "a stock arq worker"
+    return worker_of(found.token.decode("utf-8", "replace").removesuffix("|offered"))
+
+
+def _raw(body: bytes) -> str:
+    return body[:_RAW_CHARACTERS].decode("utf-8", "backslashreplace")
+
+
+def _result(data: bytes | None) -> dict[str, Any]:
+    """A stock arq worker's is pickled: it is there, and nobody reads it."""
+    if data is None:
+        return {}
+    try:
+        fields = from_json(data)
+    except ValueError:
+        return {"f": None, "s": True, "r": "(not JSON: written by a stock arq worker)"}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _arguments(result: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    args, kwargs = result.get("a"), result.get("k")
+    return (
+        args if isinstance(args, list) else [],
+        cast("dict[str, Any]", kwargs) if isinstance(kwargs, dict) else {},
+    )
+
+
+def _attempts(history: Sequence[bytes], result: dict[str, Any]) -> tuple[AttemptView, ...]:
+    attempts = [_failed(last_entry(entry)) for entry in history]
+    if result:
+        error = result.get("r")
+        failed = error if not result.get("s") and isinstance(error, dict) else {}
+        attempts.append(
+            AttemptView(
+                number=result.get("t"),
+                started_at=moment(result.get("st")),
+                ended_at=moment(result.get("ft")),
+                worker=str(result.get("w", "")),
+                error=str(failed.get("error", "")),
+                message=str(failed.get("message", "")),
+                traceback=str(failed.get("traceback", "")),
+                lines=tuple(map(str, result.get("log", ()))),
+            )
+        )
+    return tuple(attempts)
+
+
+def _failed(entry: dict[str, Any]) -> AttemptView:
+    return AttemptView(
+        number=entry.get("attempt"),
+        started_at=moment(entry.get("started_ms")),
+        ended_at=moment(entry.get("failed_ms")),
+        worker=str(entry.get("worker", "")),
+        error=str(entry.get("error", "")),
+        message=str(entry.get("message", "")),
+        traceback=str(entry.get("traceback", "")),
+        lines=tuple(map(str, entry.get("log", ()))),
+    )

@@ -1,0 +1,427 @@
+"""
+A queue's jobs by state, page by page, filtered.
+
+A page starts after a position, the score and id of the last job that was shown, so that jobs
+which come and go meanwhile neither repeat nor hide others. A filter looks at a bounded number of
+jobs for each page and says at how many of how many; the next page goes on from there.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_core import from_json, to_json
+
+from runner import keys
+from runner.codec import Envelope, decode_job
+from runner.errors import CodecError, ConfigurationError
+from runner.handle import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from redis.asyncio import Redis
+
+    from runner.operations.shown import Catalog
+
+LISTED = (JobState.READY, JobState.SCHEDULED, JobState.RETRYING, JobState.RUNNING, JobState.DEAD)
+"""States whose jobs can be listed; done ones stand in no queue."""
+
+PAGE = 50
+_SEARCHED = 5_000
+_CHUNK = 500
+_RUNNING_AT_MOST = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """
+    Which jobs: all that is given must fit.
+
+    name: the job's, exactly. job_id: a part of the id. text: a part of the arguments as they are
+    shown, so that nobody can guess at a secret. error: a part of the last error or its message.
+    """
+
+    name: str = ""
+    job_id: str = ""
+    text: str = ""
+    error: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every job fits."""
+        return not (self.name or self.job_id or self.text or self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One job in a list.
+
+    at: when it is due, was claimed or died. name: None if the body cannot be read. unknown: it
+    rests since no worker here knew its name. error, message: of its last failed attempt.
+    """
+
+    job_id: str
+    queue: str
+    state: JobState
+    name: str | None
+    arguments: dict[str, Any]
+    enqueued_at: datetime | None
+    at: datetime | None
+    attempts: int
+    crashes: int
+    unknown: bool
+    worker: str | None
+    error: str
+    message: str
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    Some of a queue's jobs in one state, and where the next ones start: `after`, None at the end.
+
+    total: all jobs in that state, whatever the filter. searched: how many of them were looked at.
+    """
+
+    rows: list[Row]
+    total: int
+    searched: int
+    after: str | None
+    oldest_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a sorted set: just after, in the order of reading, this score and member."""
+
+    score: float
+    member: bytes
+
+    def __str__(self) -> str:
+        raw = f"{self.score!r}|".encode() + self.member
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, text: str) -> Position:
+        """
+        Read what `str` gave.
+
+        Raises:
+            ConfigurationError: It is none of ours.
+        """
+        try:
+            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            score, _, member = raw.partition(b"|")
+            return cls(float(score), member)
+        except (binascii.Error, ValueError):
+            raise ConfigurationError("that place in the list is none; start from the top") from None
+
+
+async def list_jobs(
+    redis: Redis,
+    queue: str,
+    state: JobState,
+    catalog: Catalog,
+    *,
+    where: Filter | None = None,
+    after: str | None = None,
+    limit: int = PAGE,
+) -> Page:
+    """
+    The next *limit* jobs of *queue* in *state* that fit *where*: due first, the latest dead first.
+
+    Raises:
+        ConfigurationError: *after* is none that a page gave, or *state* cannot be listed.
+    """
+    where = where or Filter()
+    if state is JobState.RUNNING:
+        return await _running_page(redis, queue, catalog, where, limit)
+    window = await Window.of(redis, queue, state)
+    position = Position.read(after) if after else None
+    rows: list[Row] = []
+    searched = 0
+    async for chunk in window.chunks(position, _CHUNK if not where.is_empty else limit + 1):
+        for found in await _rows(redis, queue, state, catalog, chunk):
+            if len(rows) == limit:
+                return Page(rows, window.total, searched, str(position), window.ascending)
+            searched += 1
+            position = Position(found.score, found.row.key)
+            if found.is_there and _fits(found, where):
+                rows.append(found.row)
+        if searched >= _SEARCHED and len(rows) < limit:
+            return Page(rows, window.total, searched, str(position), window.ascending)
+    return Page(rows, window.total, searched, None, window.ascending)
+
+
+async def matching(
+    redis: Redis, queue: str, state: JobState, catalog: Catalog, where: Filter
+) -> AsyncIterator[list[bytes]]:
+    """
+    Keys of all jobs in *state* that fit, chunk by chunk, as far as they stood there at the start.
+
+    Reads the whole state where there is a filter: not for a page's path.
+    """
+    if state is JobState.RUNNING:
+        page = await _running_page(redis, queue, catalog, where, _RUNNING_AT_MOST)
+        yield [row.key for row in page.rows]
+        return
+    window = await Window.of(redis, queue, state)
+    async for chunk in window.chunks(None, _CHUNK):
+        if where.is_empty and state is not JobState.SCHEDULED:
+            yield [member for member, _ in chunk]
+            continue
+        found = await _rows(redis, queue, state, catalog, chunk)
+        yield [one.row.key for one in found if one.is_there and _fits(one, where)]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a sorted set that holds one state's jobs, as it is read."""
+
+    redis: Redis
+    key: str
+    low: float
+    high: float
+    total: int
+    ascending: bool
+
+    @classmethod
+    async def of(cls, redis: Redis, queue: str, state: JobState) -> Window:
+        """Look where the jobs of *state* stand now."""
+        key = keys.queue_key(queue)
+        seconds, micros = await redis.time()
+        now = seconds * 1000 + micros / 1000
+        match state:
+            case JobState.READY:
+                name, low, high = key, float("-inf"), now
+            case JobState.SCHEDULED:
+                name, low, high = key, _after(now), float("inf")
+            case JobState.RETRYING:
+                name, low, high = key + keys.RETRYING_SUFFIX, _after(now), float("inf")
+            case JobState.DEAD:
+                # What dies meanwhile is not among those that somebody has seen.
+                name, low, high = key + keys.DEAD_SUFFIX, float("-inf"), float(seconds * 1000 + 999)
+            case _:
+                listed = ", ".join(LISTED)
+                raise ConfigurationError(f"jobs that are {state} cannot be listed; {listed} can")
+        total = await redis.zcount(name, low, high)
+        if state is JobState.SCHEDULED:
+            async with redis.pipeline(transaction=False) as pipe:
+                pipe.hlen(key + keys.RUNNING_SUFFIX)
+                pipe.zcount(key + keys.RETRYING_SUFFIX, low, high)
+                total = max(0, total - sum(await pipe.execute()))
+        return cls(redis, name, low, high, total, state is not JobState.DEAD)
+
+    async def chunks(
+        self, after: Position | None, size: int
+    ) -> AsyncIterator[list[tuple[bytes, float]]]:
+        """Members with their scores in order, *size* at a time, from just after *after* on."""
+        while chunk := await self._chunk(after, size):
+            yield chunk
+            member, score = chunk[-1]
+            after = Position(score, member)
+
+    async def _chunk(self, after: Position | None, size: int) -> list[tuple[bytes, float]]:
+        if after is None:
+            if self.ascending:
+                start = await self.redis.zcount(self.key, "-inf", f"({self.low!r}")
+            else:
+                start = await self.redis.zcount(self.key, "-inf", self.high)
+        else:
+            start = await self._rank(after)
+        if self.ascending:
+            found = await self.redis.zrange(self.key, start, start + size - 1, withscores=True)
+            return [(member, score) for member, score in found if score <= self.high]
+        if not start:
+            return []
+        found = await self.redis.zrange(self.key, max(0, start - size), start - 1, withscores=True)
+        return [(member, score) for member, score in reversed(found)]
+
+    async def _rank(self, after: Position) -> int:
+        """How many members stand before *after*, itself included where reading goes upwards."""
+        score = repr(after.score)
+        before: int = await self.redis.zcount(self.key, "-inf", f"({score}")
+        low, high = before, before + await self.redis.zcount(self.key, score, score)
+        while low < high:  # members of one score stand in the order of their bytes
+            middle = (low + high) // 2
+            (member,) = await self.redis.zrange(self.key, middle, middle) or (after.member,)
+            if member < after.member or (self.ascending and member == after.member):
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A row with what a filter asks for. is_there: whether it is in that state after all."""
+
+    row: Row
+    score: float
+    is_there: bool
+
+
+def _after(moment: float) -> float:
+    """The least score later than *moment*, as scores are written with four digits."""
+    return moment + 0.0001
+
+
+async def _rows(
+    redis: Redis,
+    queue: str,
+    state: JobState,
+    catalog: Catalog,
+    chunk: Sequence[tuple[bytes, float]],
+) -> list[_Found]:
+    """Read the jobs of *chunk* in one round trip."""
+    if not chunk:
+        return []
+    key = keys.queue_key(queue)
+    members = [member for member, _ in chunk]
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.mget([keys.JOB_PREFIX.encode() + member for member in members])
+        pipe.mget([keys.RETRY_PREFIX.encode() + member for member in members])
+        pipe.mget([keys.IN_PROGRESS_PREFIX.encode() + member for member in members])
+        pipe.hmget(key + keys.RUNNING_SUFFIX, cast("list[str]", members))
+        pipe.hmget(key + keys.UNKNOWN_SUFFIX, cast("list[str]", members))
+        pipe.hmget(key + keys.CRASHES_SUFFIX, cast("list[str]", members))
+        pipe.zmscore(key + keys.RETRYING_SUFFIX, cast("list[str]", members))
+        for member in members if state in {JobState.DEAD, JobState.RETRYING} else ():
+            pipe.lindex(cast("str", keys.HISTORY_PREFIX.encode() + member), -1)
+        bodies, spent, held, tokens, unknown, crashes, retrying, *entries = await pipe.execute()
+    found = []
+    for place, (member, score) in enumerate(chunk):
+        if state is JobState.SCHEDULED:
+            is_there = tokens[place] is None and retrying[place] is None
+        else:
+            is_there = state is JobState.DEAD or (tokens[place] is None and held[place] is None)
+        last = last_entry(entries[place] if entries else None)
+        row = _row(member, queue, state, catalog, bodies[place])
+        found.append(
+            _Found(
+                Row(
+                    **row,
+                    at=moment(score),
+                    attempts=int(spent[place] or 0),
+                    crashes=int(crashes[place] or 0),
+                    unknown=unknown[place] is not None,
+                    worker=None,
+                    error=str(last.get("error", "")),
+                    message=str(last.get("message", "")),
+                ),
+                score,
+                is_there,
+            )
+        )
+    return found
+
+
+def _row(
+    member: bytes, queue: str, state: JobState, catalog: Catalog, body: bytes | None
+) -> dict[str, Any]:
+    envelope = readable(body)
+    return {
+        "job_id": member.decode("utf-8", "backslashreplace"),
+        "queue": queue,
+        "state": state,
+        "name": envelope and envelope.name,
+        "arguments": {}
+        if envelope is None
+        else catalog.arguments(envelope.name, envelope.args, envelope.kwargs),
+        "enqueued_at": envelope and moment(envelope.enqueued_ms),
+        "key": member,
+    }
+
+
+async def _running_page(
+    redis: Redis, queue: str, catalog: Catalog, where: Filter, limit: int
+) -> Page:
+    """Running jobs are as many as there are slots: all are read, up to a bound."""
+    key = keys.queue_key(queue) + keys.RUNNING_SUFFIX
+    total = await redis.hlen(key)  # type: ignore[misc]
+    held: list[tuple[bytes, bytes]] = []
+    async for pair in redis.hscan_iter(key, count=_CHUNK):
+        held.append(pair)
+        if len(held) == _RUNNING_AT_MOST:
+            break
+    if not held:
+        return Page([], total, 0, None, oldest_first=True)
+    bodies = await redis.mget([keys.JOB_PREFIX.encode() + member for member, _ in held])
+    started = await started_by_job(redis, queue)
+    rows = []
+    for (member, token), body in zip(held, bodies, strict=True):
+        fields = _row(member, queue, JobState.RUNNING, catalog, body)
+        at, attempt = started.get(fields["job_id"], (None, 1))
+        row = Row(
+            **fields,
+            at=at,
+            attempts=attempt - 1,
+            crashes=0,
+            unknown=False,
+            worker=token.decode("utf-8", "replace").rpartition(":")[0],
+            error="",
+            message="",
+        )
+        if _fits(_Found(row, 0.0, is_there=True), where):
+            rows.append(row)
+    rows.sort(key=lambda row: (row.at is None, row.at))
+    return Page(rows[:limit], total, len(held), None, oldest_first=True)
+
+
+async def started_by_job(redis: Redis, queue: str) -> dict[str, tuple[datetime | None, int]]:
+    """When the attempts that run now started, and which they are, as the last heartbeats say."""
+    ids = await redis.zrange(keys.queue_key(queue) + keys.WORKERS_SUFFIX, 0, -1)
+    if not ids:
+        return {}
+    entries = await redis.mget([keys.WORKER_PREFIX.encode() + worker_id for worker_id in ids])
+    return {
+        job["id"]: (moment(job["started_ms"]), job["attempt"])
+        for entry in entries
+        if entry is not None
+        for job in from_json(entry).get("running", ())
+    }
+
+
+def _fits(found: _Found, where: Filter) -> bool:
+    row = found.row
+    if where.name and row.name != where.name:
+        return False
+    if where.job_id and where.job_id.lower() not in row.job_id.lower():
+        return False
+    if where.error:
+        told = f"{row.error}: {row.message}".lower()
+        if where.error.lower() not in told:
+            return False
+    return not where.text or where.text.lower() in to_json(row.arguments).decode().lower()
+
+
+def readable(body: bytes | None) -> Envelope | None:
+    """The job in *body*, or None if there is none that can be read."""
+    try:
+        return decode_job(body or b"")
+    except CodecError:
+        return None
+
+
+def last_entry(entry: bytes | None) -> dict[str, Any]:
+    """One entry of a job's history; whoever wrote it."""
+    try:
+        fields = from_json(entry) if entry else {}
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def moment(ms: float | None) -> datetime | None:
+    """A time of Redis's, in Unix ms, as an aware one; None where the calendar has none."""
+    try:
+        return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+    except (OverflowError, ValueError, OSError, TypeError):
+        return None

@@ -1,0 +1,194 @@
+"""
+Throughput, failures and durations of each job, as the workers counted them.
+
+By minute over 8 hours, by ten minutes over 3 days. Percentiles come from buckets whose bounds are
+√2 apart, interpolated within a bucket: right to about a fifth.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runner import keys
+from runner.operations.jobs import moment
+from runner.tally import (
+    BOUNDS_MS,
+    BY_MINUTE,
+    BY_TEN_MINUTES,
+    DAY_MS,
+    HOUR_MS,
+    Resolution,
+    page_key,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from redis.asyncio import Redis
+
+MINUTES_HOURS = 8
+"""Longest look back by minute; beyond it cells are of ten minutes."""
+
+LONGEST_HOURS = 72
+
+
+@dataclass(slots=True)
+class Cell:
+    """What ended in one step of time. wait_ms: how long attempts had been due, summed."""
+
+    at: datetime | None = None
+    done: int = 0
+    failed: int = 0
+    ran_ms: int = 0
+    wait_ms: int = 0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
+
+    @property
+    def attempts(self) -> int:
+        """Attempts that ended."""
+        return self.done + self.failed
+
+    @property
+    def mean_ms(self) -> float | None:
+        """Mean duration of an attempt."""
+        return self.ran_ms / self.attempts if self.attempts else None
+
+    @property
+    def mean_wait_ms(self) -> float | None:
+        """Mean time from due to started."""
+        return self.wait_ms / self.attempts if self.attempts else None
+
+    def percentile_ms(self, share: float) -> float | None:
+        """The duration that *share* (0 to 1) of the attempts stayed below, estimated."""
+        total = sum(self.buckets)
+        if not total:
+            return None
+        wanted, below = share * total, 0
+        for place, count in enumerate(self.buckets):
+            if count and below + count >= wanted:
+                low = BOUNDS_MS[place - 1] if place else 0
+                high = BOUNDS_MS[place] if place < len(BOUNDS_MS) else low * 2
+                return low + (high - low) * (wanted - below) / count
+            below += count
+        return float(BOUNDS_MS[-1])
+
+    def add(self, name: str, value: int) -> None:
+        """Add one field of a cell as it stands in Redis."""
+        match name:
+            case "n":
+                self.done += value
+            case "f":
+                self.failed += value
+            case "ms":
+                self.ran_ms += value
+            case "w":
+                self.wait_ms += value
+            case _:
+                self.buckets[int(name)] += value
+
+    def join(self, other: Cell) -> None:
+        """Add all of *other*."""
+        self.done += other.done
+        self.failed += other.failed
+        self.ran_ms += other.ran_ms
+        self.wait_ms += other.wait_ms
+        self.buckets = [a + b for a, b in zip(self.buckets, other.buckets, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class JobMetrics:
+    """One job over a while: its sum, and step by step, empty steps included."""
+
+    queue: str
+    name: str
+    step_s: int
+    total: Cell
+    cells: list[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """A release, and when a worker of it was first seen."""
+
+    release: str
+    at: datetime | None
+
+
+async def all_jobs(redis: Redis, *, hours: int = 1) -> list[JobMetrics]:
+    """Every job that ended in the last *hours*, the one that took the most time first."""
+    now_ms = time.time_ns() // 1_000_000
+    register = await redis.zrangebyscore(keys.METRICS, now_ms - hours * HOUR_MS, "+inf")
+    names = [member.decode("utf-8", "replace").partition("|") for member in register]
+    found = await _read(redis, [(queue, name) for queue, _, name in names], hours, now_ms)
+    return sorted((one for one in found if one.total.attempts), key=lambda one: -one.total.ran_ms)
+
+
+async def one_job(redis: Redis, queue: str, name: str, *, hours: int = MINUTES_HOURS) -> JobMetrics:
+    """One job over the last *hours*, at most 72."""
+    now_ms = time.time_ns() // 1_000_000
+    (found,) = await _read(redis, [(queue, name)], hours, now_ms)
+    return found
+
+
+def together(metrics: Sequence[JobMetrics]) -> list[Cell]:
+    """The cells of several jobs as one series."""
+    if not metrics:
+        return []
+    joined = [Cell(at=cell.at) for cell in metrics[0].cells]
+    for one in metrics:
+        for into, cell in zip(joined, one.cells, strict=True):
+            into.join(cell)
+    return joined
+
+
+async def deploys(redis: Redis) -> list[Deploy]:
+    """Releases by the time when they were first seen."""
+    found = await redis.hgetall(keys.RELEASES)  # type: ignore[misc]
+    marks = [Deploy(name.decode("utf-8", "replace"), moment(int(ms))) for name, ms in found.items()]
+    return sorted(marks, key=lambda mark: str(mark.at))
+
+
+async def _read(
+    redis: Redis, jobs: Sequence[tuple[str, str]], hours: int, now_ms: int
+) -> list[JobMetrics]:
+    hours = max(1, min(hours, LONGEST_HOURS))
+    resolution = BY_MINUTE if hours <= MINUTES_HOURS else BY_TEN_MINUTES
+    step = resolution.step_ms
+    first_ms = (now_ms - hours * HOUR_MS) // step * step + step
+    starts = range(first_ms - first_ms % resolution.page_ms, now_ms + 1, resolution.page_ms)
+    async with redis.pipeline(transaction=False) as pipe:
+        for queue, name in jobs:
+            for start_ms in starts:
+                pipe.hgetall(page_key(queue, name, resolution, start_ms))
+        pages = await pipe.execute()
+    steps = range(first_ms, now_ms + 1, step)
+    return [
+        _metrics(queue, name, resolution, steps, pages[i * len(starts) : (i + 1) * len(starts)])
+        for i, (queue, name) in enumerate(jobs)
+    ]
+
+
+def _metrics(
+    queue: str,
+    name: str,
+    resolution: Resolution,
+    steps: range,
+    pages: Sequence[dict[bytes, bytes]],
+) -> JobMetrics:
+    cells = {at_ms: Cell(at=moment(at_ms)) for at_ms in steps}
+    for page in pages:
+        for told, value in page.items():
+            at, _, what = told.decode().partition("|")
+            cell = cells.get(int(at))
+            if cell is not None:
+                cell.add(what, int(value))
+    total = Cell()
+    for cell in cells.values():
+        total.join(cell)
+    return JobMetrics(queue, name, resolution.step_ms // 1000, total, list(cells.values()))
+
+
+__all__ = ["DAY_MS", "Cell", "Deploy", "JobMetrics", "all_jobs", "deploys", "one_job", "together"]

@@ -1,0 +1,142 @@
+"""Periodic jobs: when they ran last and run next, in words, and what was missed meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from runner import keys
+from runner.crontab import Crontab
+from runner.enqueue import Enqueue, Enqueuer, new_job_id
+from runner.errors import ConfigurationError
+from runner.operations.jobs import moment
+from runner.operations.queues import paused_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+
+    from runner.operations.actions import Operator
+    from runner.operations.queues import Paused
+    from runner.operations.shown import Catalog
+    from runner.poller import Periodic
+
+_MISSED_AT_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """
+    One schedule.
+
+    words: its crontab, for people. missed: ticks that passed since the last run and were not
+    enqueued. next_at: None while it is paused.
+    """
+
+    name: str
+    job: str
+    queue: str
+    crontab: str
+    words: str
+    timezone: str
+    arguments: dict[str, Any]
+    catch_up: str
+    jitter_s: float
+    last_at: datetime | None
+    next_at: datetime | None
+    missed: int
+    paused: Paused | None
+
+
+async def schedules(redis: Redis, schedule: Sequence[Periodic], catalog: Catalog) -> list[Schedule]:
+    """Each of *schedule* now."""
+    if not schedule:
+        return []
+    names = [periodic.name for periodic in schedule]
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hmget(keys.TICKS, names)
+        pipe.hmget(keys.SCHEDULE_PAUSED, names)
+        ticks, notes = await pipe.execute()
+    return [
+        _view(periodic, tick, note, catalog)
+        for periodic, tick, note in zip(schedule, ticks, notes, strict=True)
+    ]
+
+
+def in_words(crontab: str) -> str:
+    """The crontab as a sentence; the text itself where nobody has words for it."""
+    try:
+        from cron_descriptor import Options, get_description
+    except ImportError:
+        return crontab
+    options = Options()
+    options.use_24hour_time_format = True
+    try:
+        return str(get_description(crontab, options))
+    except Exception:  # noqa: BLE001 -- it is only words
+        return crontab
+
+
+async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> str:
+    """Enqueue the schedule's job once, beside its ticks; the job's id."""
+    periodic = _named(schedule, name)
+    args, kwargs = periodic.job.check((), periodic.kwargs)
+    job_id = new_job_id()
+    enqueuer = Enqueuer(redis)
+    try:
+        await enqueuer.put(Enqueue(periodic.job.queue, job_id, periodic.job.name, args, kwargs))
+    finally:
+        await enqueuer.close()
+    await operator.record("run schedule", name, outcome=f"enqueued {job_id}")
+    return job_id
+
+
+async def pause(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> None:
+    """From now on its ticks pass without a job."""
+    _named(schedule, name)
+    note = to_json({"by": operator.who, "at_ms": round(datetime.now(UTC).timestamp() * 1000)})
+    await redis.hset(keys.SCHEDULE_PAUSED, name, note)  # type: ignore[misc,arg-type]
+    await operator.record("pause schedule", name, outcome="done")
+
+
+async def resume(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> None:
+    """Its ticks count again, those of the pause do not."""
+    _named(schedule, name)
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.hdel(keys.SCHEDULE_PAUSED, name)
+        pipe.hset(keys.TICKS, name, str(round(datetime.now(UTC).timestamp() * 1000)))
+        await pipe.execute()
+    await operator.record("resume schedule", name, outcome="done")
+
+
+def _named(schedule: Sequence[Periodic], name: str) -> Periodic:
+    for periodic in schedule:
+        if periodic.name == name:
+            return periodic
+    raise ConfigurationError(f"there is no schedule {name!r}")
+
+
+def _view(periodic: Periodic, tick: bytes | None, note: bytes | None, catalog: Catalog) -> Schedule:
+    now = datetime.now(UTC)
+    last = moment(None if tick is None else int(tick))
+    crontab = Crontab(periodic.crontab, periodic.timezone)
+    missed = [] if last is None or note else crontab.ticks_between(last, now, limit=_MISSED_AT_MOST)
+    return Schedule(
+        name=periodic.name,
+        job=periodic.job.name,
+        queue=periodic.job.queue,
+        crontab=periodic.crontab,
+        words=in_words(periodic.crontab),
+        timezone=periodic.timezone,
+        arguments=catalog.arguments(periodic.job.name, (), periodic.kwargs),
+        catch_up=periodic.catch_up,
+        jitter_s=periodic.jitter_s,
+        last_at=last,
+        next_at=None if note else crontab.next_after(now),
+        missed=len(missed),
+        paused=None if note is None else paused_by(note),
+    )

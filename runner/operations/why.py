@@ -1,0 +1,240 @@
+"""
+Why a job is not running yet, in a sentence that somebody can act on.
+
+Asked in the order in which things stand in a job's way: it is over, it runs, it is not due, its
+queue is paused, nobody works the queue or knows the job, every slot is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from runner import keys
+from runner.handle import JobState
+from runner.operations.job import find_queue, job
+from runner.operations.processes import workers_of
+from runner.operations.queues import paused_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+
+    from runner.operations.job import JobView
+    from runner.operations.processes import WorkerView
+    from runner.operations.shown import Catalog
+
+_MESSAGE_CHARACTERS = 160
+
+
+class Cause(StrEnum):
+    """What a job waits for, or why it does not wait."""
+
+    GONE = "gone"
+    DONE = "done"
+    DEAD = "dead"
+    RUNNING = "running"
+    LEASE_LAPSED = "lease lapsed"
+    NOT_DUE = "not due"
+    UNKNOWN_NAME = "unknown name"
+    PAUSED = "paused"
+    NO_WORKER = "no worker"
+    QUIET = "quiet"
+    SLOTS_BUSY = "slots busy"
+    ABOUT_TO_RUN = "about to run"
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One cause and its sentence. until, since: the times that it names. ahead: jobs due before."""
+
+    cause: Cause
+    sentence: str
+    remedy: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    ahead: int | None = None
+
+
+async def why(redis: Redis, queues: Sequence[str], job_id: str, catalog: Catalog) -> Why:
+    """Explain the job of this id, in whichever of *queues* it is."""
+    queue = await find_queue(redis, queues, job_id)
+    view = None if queue is None else await job(redis, queue, job_id, catalog)
+    if view is None:
+        return Why(
+            Cause.GONE,
+            f"No job {job_id} stands in {', '.join(queues)}: it was never enqueued, was deleted, "
+            "or is done and its result is no longer kept.",
+        )
+    return await explain(redis, view)
+
+
+async def explain(redis: Redis, view: JobView) -> Why:
+    """Explain a job that was looked up already."""
+    match view.state:
+        case JobState.DONE:
+            return _done(view)
+        case JobState.DEAD:
+            return _dead(view)
+        case JobState.RUNNING:
+            return _running(view)
+    workers = await workers_of(redis, view.queue)
+    if view.unknown:
+        return _unknown(view, workers)
+    if view.state is not JobState.READY:
+        return _not_due(view)
+    return await _waiting(redis, view, workers)
+
+
+def _done(view: JobView) -> Why:
+    last = view.attempts[-1]
+    ended = "It is done" if view.succeeded else f"It is over without success ({last.error})"
+    took = "" if last.duration_s is None else f" after {_span(last.duration_s)}"
+    return Why(
+        Cause.DONE,
+        f"{ended}: attempt {last.number} ended {_at(last.ended_at)}{took}.",
+        since=last.ended_at,
+    )
+
+
+def _dead(view: JobView) -> Why:
+    last = view.attempts[-1] if view.attempts else None
+    reason = "" if last is None else f": {last.error}: {_short(last.message)}"
+    return Why(
+        Cause.DEAD,
+        f"It is dead since {_at(view.died_at)}, after {view.attempts_spent} attempts{reason}",
+        remedy="Retry it to run it again with all its attempts, or delete it.",
+        since=view.died_at,
+    )
+
+
+def _running(view: JobView) -> Why:
+    if view.lease_until is None:
+        return Why(
+            Cause.LEASE_LAPSED,
+            f"Its worker {view.holder} has not been heard of, and its lease has ended: the next "
+            "worker that looks takes the job over.",
+            remedy="See that a worker of its queue lives.",
+        )
+    since = view.running.started_at if view.running else None
+    started = "" if since is None else f" since {_at(since)}"
+    return Why(
+        Cause.RUNNING,
+        f"It runs{started}, held by {view.holder}; the lease lasts until {_at(view.lease_until)} "
+        "and is renewed as long as that worker lives.",
+        since=since,
+        until=view.lease_until,
+    )
+
+
+def _unknown(view: JobView, workers: Sequence[WorkerView]) -> Why:
+    known = sorted({name for worker in workers for name in worker.jobs})
+    return Why(
+        Cause.UNKNOWN_NAME,
+        f"No worker that has seen it knows a job named {view.name}; it rests until "
+        f"{_at(view.due_at)} and is offered again then. Workers of {view.queue} know "
+        f"{', '.join(known) or 'nothing'}.",
+        remedy="Deploy a worker that knows it, or delete it.",
+        until=view.due_at,
+    )
+
+
+def _not_due(view: JobView) -> Why:
+    if view.state is JobState.RETRYING and view.attempts:
+        last = view.attempts[-1]
+        begin = f"Attempt {last.number} failed ({last.error}: {_short(last.message)}); the next is"
+    else:
+        begin = "It is"
+    wait = _span(max(0.0, ((view.due_at or _now()) - _now()).total_seconds()))
+    return Why(
+        Cause.NOT_DUE,
+        f"{begin} not due until {_at(view.due_at)}, in {wait}.",
+        remedy="Run it now, if it must not wait.",
+        until=view.due_at,
+    )
+
+
+async def _waiting(redis: Redis, view: JobView, workers: Sequence[WorkerView]) -> Why:
+    key = keys.queue_key(view.queue)
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.get(key + keys.PAUSED_SUFFIX)
+        pipe.zrank(key, view.job_id)
+        note, rank = await pipe.execute()
+    if note is not None:
+        paused = paused_by(note)
+        by = f" by {paused.by}" if paused.by else ""
+        return Why(
+            Cause.PAUSED,
+            f"The queue {view.queue} was paused{by} {_at(paused.at)}.",
+            remedy="Resume the queue.",
+            since=paused.at,
+            ahead=rank,
+        )
+    if not workers:
+        return Why(
+            Cause.NO_WORKER,
+            f"No worker of {view.queue} lives.",
+            remedy=f"Start one: pipeline worker {view.queue}",
+            since=view.due_at,
+            ahead=rank,
+        )
+    able = [worker for worker in workers if view.name is None or view.name in worker.jobs]
+    if not able:
+        return _unknown(view, workers)
+    return _in_line(view, able, rank)
+
+
+def _in_line(view: JobView, able: Sequence[WorkerView], rank: int | None) -> Why:
+    taking = [worker for worker in able if not worker.quiet and not worker.stopping]
+    if not taking:
+        return Why(
+            Cause.QUIET,
+            f"Every worker of {view.queue} was asked to take no jobs, or is stopping.",
+            remedy="Resume a worker, or start another.",
+            ahead=rank,
+        )
+    before = f" {rank:,} jobs came due before it." if rank else " It is the next in line."
+    slots, busy = sum(w.slots for w in taking), sum(w.busy for w in taking)
+    if busy >= slots:
+        starts = [j.started_at for w in taking for j in w.running if j.started_at is not None]
+        since = max(starts, default=None)
+        told = "" if since is None else f" since {_at(since)}"
+        return Why(
+            Cause.SLOTS_BUSY,
+            f"All {slots} slots of {len(taking)} workers are busy{told}.{before}",
+            remedy="Add workers or slots, or wait.",
+            since=since,
+            ahead=rank,
+        )
+    return Why(
+        Cause.ABOUT_TO_RUN,
+        f"It is due, and {slots - busy} of {slots} slots are free: a worker takes it in a moment."
+        f"{before}",
+        ahead=rank,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _at(when: datetime | None) -> str:
+    if when is None:
+        return "at an unknown time"
+    today = when.date() == _now().date()
+    return f"{when:%H:%M:%S} UTC" if today else f"{when:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _span(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MESSAGE_CHARACTERS else f"{line[:_MESSAGE_CHARACTERS]}…"

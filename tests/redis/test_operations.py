@@ -1,0 +1,368 @@
+"""The read model and the actions that page, API and terminal share."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner import Batch, Context, JobState, Periodic, job, keys, linear
+from runner.errors import ConfigurationError
+from runner.operations import audit, metrics, schedules
+from runner.operations.actions import Action, Operator, Request
+from runner.operations.bulk import Bulk, Selection, bulk_progress, count
+from runner.operations.job import find_queue
+from runner.operations.job import job as look_at
+from runner.operations.jobs import Filter, list_jobs
+from runner.operations.processes import processes
+from runner.operations.queues import depth, queue
+from runner.operations.shown import Catalog
+from runner.operations.store import store
+from runner.operations.why import Cause, why
+from runner.poller import Poller
+from runner.redaction import REDACTED
+from runner.statsd import NullStatsD
+from tests.runner_kit import eventually, soon, working
+
+if TYPE_CHECKING:
+    from runner import QueueClient
+
+QUEUE = "default"
+QUEUES = ("analytics", QUEUE)
+SECRETS = {"pin_code": "4711", "password": "hunter2"}
+
+
+class Stage:
+    """What the jobs here say, and wait for."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.go = asyncio.Event()
+
+
+stage = Stage()
+
+
+@job(queue=QUEUE, redact=["pin_code"])
+async def sync(ctx: Context, /, channel: str, **secrets: str) -> str:
+    """Wait until it may end."""
+    ctx.progress(1, 2, f"half, {len(secrets)} secrets")
+    stage.started.set()
+    await stage.go.wait()
+    return channel
+
+
+@job(queue=QUEUE, max_retries=1, backoff=linear(3600))
+async def fail(ctx: Context) -> None:
+    """Fail, and have another attempt in an hour."""
+    raise LookupError(ctx.job_id)
+
+
+@job(queue=QUEUE, max_retries=0)
+async def die(ctx: Context, channel: str) -> None:
+    """Fail for good."""
+    raise LookupError(f"no {channel} for {ctx.job_id}")
+
+
+CATALOG = Catalog.of([sync, fail, die])
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
+
+
+@pytest.fixture
+def operator(redis: QueueClient) -> Operator:
+    """Give somebody who acts."""
+    return Operator(redis, "ada")
+
+
+async def _all(redis: QueueClient, state: JobState, where: Filter | None = None) -> list[str]:
+    """Ids of all pages, three jobs a page."""
+    ids: list[str] = []
+    after: str | None = None
+    while True:
+        page = await list_jobs(redis, QUEUE, state, CATALOG, where=where, after=after, limit=3)
+        ids += [row.job_id for row in page.rows]
+        after = page.after
+        if after is None:
+            return ids
+
+
+async def test_pages_show_each_job_once_in_order(redis: QueueClient) -> None:
+    """Jobs of one moment too, whatever their ids; those that are due first come first."""
+    at = datetime.now(UTC) + timedelta(hours=1)
+    same = [await sync.options(at=at).enqueue(str(n)) for n in range(8)]
+    earlier = await sync.options(at=at - timedelta(minutes=1)).enqueue("first")
+
+    listed = await _all(redis, JobState.SCHEDULED)
+
+    assert listed == [earlier.id, *sorted(handle.id for handle in same)]
+
+
+async def test_pages_go_on_when_the_last_one_shown_is_gone(
+    redis: QueueClient, operator: Operator
+) -> None:
+    """A place in a list is no job: deleting it there loses none of the others."""
+    at = datetime.now(UTC) + timedelta(hours=1)
+    ids = sorted([(await sync.options(at=at).enqueue(str(n))).id for n in range(6)])
+    page = await list_jobs(redis, QUEUE, JobState.SCHEDULED, CATALOG, limit=3)
+    for row in page.rows:
+        await operator.act(Request(Action.DELETE), QUEUE, row.key)
+
+    rest = await list_jobs(redis, QUEUE, JobState.SCHEDULED, CATALOG, after=page.after, limit=3)
+
+    assert [row.job_id for row in page.rows + rest.rows] == ids
+
+
+async def test_dead_jobs_come_latest_first_with_their_error(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """The one that died last is on top."""
+    async with working(redis_url, die):
+        for name in "abcde":
+            handle = await die.enqueue(name)
+            await eventually(partial(_dead, handle))
+
+    page = await list_jobs(redis, QUEUE, JobState.DEAD, CATALOG, limit=2)
+
+    assert [row.arguments["channel"] for row in page.rows] == ["e", "d"]
+    assert page.rows[0].error == "LookupError"
+    assert page.total == 5
+    rest = await _all(redis, JobState.DEAD)
+    assert len(set(rest)) == 5
+
+
+async def _dead(handle: object) -> bool:
+    return await handle.state() is JobState.DEAD  # type: ignore[attr-defined]
+
+
+async def test_filter_finds_by_name_id_and_shown_text_but_not_by_secrets(
+    redis: QueueClient,
+) -> None:
+    """What is hidden on the page cannot be guessed at by searching for it."""
+    one = await sync.options(job_id="nightly:UC1").enqueue("UC1", **SECRETS)
+    await fail.enqueue()
+
+    assert await _all(redis, JobState.READY, Filter(name="sync")) == [one.id]
+    assert await _all(redis, JobState.READY, Filter(job_id="NIGHTLY")) == [one.id]
+    assert await _all(redis, JobState.READY, Filter(text="uc1")) == [one.id]
+    assert await _all(redis, JobState.READY, Filter(text="4711")) == []
+    assert await _all(redis, JobState.READY, Filter(text="hunter2")) == []
+    page = await list_jobs(redis, QUEUE, JobState.READY, CATALOG)
+    assert page.rows[0].arguments == {"channel": "UC1"} | dict.fromkeys(SECRETS, REDACTED)
+
+
+async def test_search_is_bounded_and_says_how_far_it_came(redis: QueueClient) -> None:
+    """A filter that fits nothing looks at so many jobs only, and can be continued."""
+    await sync.enqueue_many([{"channel": str(n)} for n in range(6000)])
+    page = await list_jobs(
+        redis, QUEUE, JobState.READY, CATALOG, where=Filter(text="nothing like it")
+    )
+
+    assert (page.rows, page.total, page.searched) == ([], 6000, 5000)
+    rest = await list_jobs(
+        redis,
+        QUEUE,
+        JobState.READY,
+        CATALOG,
+        where=Filter(text='"5999"'),
+        after=page.after,
+    )
+    assert [row.arguments["channel"] for row in rest.rows] == ["5999"]
+    assert rest.after is None
+
+
+async def test_place_that_no_page_gave_is_refused(redis: QueueClient) -> None:
+    """One line, not a traceback."""
+    with pytest.raises(ConfigurationError, match="start from the top"):
+        await list_jobs(redis, QUEUE, JobState.READY, CATALOG, after="%%%")
+
+
+async def test_running_job_shows_progress_holder_and_lease(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Who runs it, since when, how far it has come; its process too."""
+    async with working(redis_url, sync, release="v1") as one:
+        handle = await sync.enqueue("UC1")
+
+        async def told() -> bool:
+            view = await look_at(redis, QUEUE, handle.id, CATALOG)
+            return view is not None and view.progress is not None
+
+        await eventually(told)
+        view = await look_at(redis, QUEUE, handle.id, CATALOG)
+        assert view is not None
+        assert view.holder == one.id
+        assert view.lease_until is not None
+        assert view.progress is not None
+        assert (view.progress.done, view.progress.total) == (1, 2)
+        (process,) = await processes(redis, QUEUES)
+        assert (process.busy, process.release) == (1, "v1")
+        assert process.running[0].job_id == handle.id
+        assert (await why(redis, QUEUES, handle.id, CATALOG)).cause is Cause.RUNNING
+        (row,) = (await list_jobs(redis, QUEUE, JobState.RUNNING, CATALOG)).rows
+        assert row.worker == one.id
+        stage.go.set()
+        await soon(handle.result())
+
+    view = await look_at(redis, QUEUE, handle.id, CATALOG)
+    assert view is not None
+    assert (view.state, view.result, view.succeeded) == (JobState.DONE, "UC1", True)
+    assert view.attempts[-1].worker == one.id
+    assert await find_queue(redis, QUEUES, handle.id) == QUEUE
+
+
+async def test_why_names_what_stands_in_the_way(
+    redis_url: str, redis: QueueClient, operator: Operator
+) -> None:
+    """Each cause in its turn: nothing there, not due, paused, no worker, dead, unknown, busy."""
+
+    async def cause(job_id: str) -> Cause:
+        return (await why(redis, QUEUES, job_id, CATALOG)).cause
+
+    assert await cause("nobody") is Cause.GONE
+    later = await sync.options(delay_s=60).enqueue("later")
+    assert await cause(later.id) is Cause.NOT_DUE
+    ready = await sync.enqueue("ready")
+    assert await cause(ready.id) is Cause.NO_WORKER
+    await operator.pause(QUEUE)
+    told = await why(redis, QUEUES, ready.id, CATALOG)
+    assert told.cause is Cause.PAUSED
+    assert "by ada" in told.sentence
+    await operator.resume(QUEUE)
+    async with working(redis_url, sync, die, concurrency=1):
+        second = await sync.enqueue("second")
+        await soon(stage.started.wait())
+        await eventually(lambda: _is_busy(redis))
+        assert await cause(second.id) is Cause.SLOTS_BUSY
+        stage.go.set()
+        await soon(second.result())
+        assert await cause(second.id) is Cause.DONE
+        unknown = await fail.enqueue()
+        await eventually(lambda: _rests(redis))
+        assert await cause(unknown.id) is Cause.UNKNOWN_NAME
+        dead = await die.enqueue("x")
+        await eventually(lambda: _dead(dead))
+        assert await cause(dead.id) is Cause.DEAD
+
+
+async def _is_busy(redis: QueueClient) -> bool:
+    return any(process.busy for process in await processes(redis, QUEUES))
+
+
+async def _rests(redis: QueueClient) -> bool:
+    return bool((await queue(redis, QUEUE)).unknown)
+
+
+async def test_move_takes_a_job_to_another_queue(redis: QueueClient, operator: Operator) -> None:
+    """With its time and its batch; a job that has moved on is left alone."""
+    with Batch("b").joined():
+        handle = await sync.options(delay_s=60).enqueue("UC1")
+
+    found = await operator.act(Request(Action.MOVE, to="analytics"), QUEUE, handle.id)
+
+    assert found == "waiting"
+    assert await operator.act(Request(Action.MOVE, to="analytics"), QUEUE, handle.id) == "gone"
+    assert await find_queue(redis, QUEUES, handle.id) == "analytics"
+    progress = await Batch("b").progress(redis)
+    assert progress.queues["analytics"].total == 1
+    assert progress.queues[QUEUE].total == 0
+    assert (await queue(redis, "analytics")).scheduled == 1
+
+
+async def test_bulk_acts_on_all_that_match_and_on_no_other(
+    redis_url: str, redis: QueueClient, operator: Operator
+) -> None:
+    """Counted first; done again it does nothing; the audit log has it once."""
+    async with working(redis_url, die):
+        for n in range(12):
+            handle = await die.enqueue("keep" if n % 4 == 0 else "go")
+        await eventually(lambda: _all_dead(redis, 12))
+    selection = Selection(QUEUE, JobState.DEAD, Filter(error="no go"))
+
+    assert await count(redis, selection, CATALOG) == type(await count(redis, selection, CATALOG))(
+        9, is_exact=True
+    )
+    bulk = Bulk(redis, operator, Request(Action.RUN), selection)
+    over = await bulk.run(CATALOG, total=9)
+
+    assert (over.acted, over.passed, over.is_over) == (9, 0, True)
+    assert await bulk_progress(redis, bulk.id) == over
+    assert (await queue(redis, QUEUE)).ready == 9
+    assert (await queue(redis, QUEUE)).dead == 3
+    again = await Bulk(redis, operator, Request(Action.RUN), selection).run(CATALOG, total=0)
+    assert again.acted == 0
+    entries, more = await audit.entries(redis)
+    assert [entry.outcome for entry in entries] == [
+        "0 done, 0 had moved on",
+        "9 done, 0 had moved on",
+    ]
+    assert more is None
+    assert handle.id
+
+
+async def _all_dead(redis: QueueClient, many: int) -> bool:
+    return (await queue(redis, QUEUE)).dead == many
+
+
+async def test_metrics_tell_what_ended_and_how_long_it_took(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """By minute and by ten minutes alike."""
+    async with working(redis_url, die, sync):
+        stage.go.set()
+        handles = [await sync.enqueue(str(n)) for n in range(5)]
+        await asyncio.gather(*[soon(handle.result()) for handle in handles])
+        dead = await die.enqueue("x")
+        await eventually(lambda: _dead(dead))
+
+    found = {one.name: one for one in await metrics.all_jobs(redis, hours=1)}
+    assert (found["sync"].total.done, found["sync"].total.failed) == (5, 0)
+    assert (found["die"].total.done, found["die"].total.failed) == (0, 1)
+    assert found["sync"].total.percentile_ms(0.95) is not None
+    assert len(found["sync"].cells) == 60
+    long = await metrics.one_job(redis, QUEUE, "sync", hours=72)
+    assert (long.total.done, long.step_s, len(long.cells)) == (5, 600, 432)
+    assert sum(cell.attempts for cell in metrics.together(list(found.values()))) == 6
+
+
+async def test_schedule_is_paused_run_and_told_in_words(
+    redis: QueueClient, operator: Operator
+) -> None:
+    """A tick of the pause is no missed one, and what runs now leaves the ticks alone."""
+    nightly = Periodic("nightly", sync, "0 3 * * *", {"channel": "UC1", **SECRETS})
+    (view,) = await schedules.schedules(redis, [nightly], CATALOG)
+    assert view.words == "At 03:00"
+    assert view.arguments["password"] == REDACTED
+    assert view.next_at is not None
+    await schedules.pause(redis, operator, [nightly], "nightly")
+    (view,) = await schedules.schedules(redis, [nightly], CATALOG)
+    assert view.paused is not None
+    assert view.paused.by == "ada"
+    await schedules.run_now(redis, operator, [nightly], "nightly")
+    assert (await queue(redis, QUEUE)).ready == 1
+    yesterday = datetime.now(UTC) - timedelta(days=2)
+    await redis.hset(keys.TICKS, "nightly", str(round(yesterday.timestamp() * 1000)))  # type: ignore[misc]
+    await schedules.resume(redis, operator, [nightly], "nightly")
+    (view,) = await schedules.schedules(redis, [nightly], CATALOG)
+    assert (view.missed, view.paused) == (0, None)
+
+
+async def test_depth_grows_by_each_poll_and_redis_tells_of_itself(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """The poller writes the series down."""
+    await sync.enqueue("UC1")
+    async with working(redis_url, die, unknown_delay_s=600.0) as one:
+        for _ in range(3):
+            await Poller(redis, one.enqueuer, one.options, NullStatsD()).poll()
+
+    series = await depth(redis, QUEUE)
+    assert len(series) == 3
+    assert series[-1].scheduled == 1
+    assert (await store(redis)).memory > 0
