@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Text, case, cast, delete, insert, select, update
+from sqlalchemy import String, Text, bindparam, case, cast, delete, insert, select, update
 
 from jobs.store import upsert
 from jobs.store.errors import NotStoredError
 from jobs.store.models import AnalysisRow, ChartRow, RecommendationRow, RenderingRow
 from jobs.store.rows import StoredAnalysis, StoredChart, StoredRecommendation, StoredRendering
+from jobs.store.types import UtcDateTime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Connection, Executable, Select, Update
 
 # How the whole report is keyed among the renderings: a primary key cannot hold a null.
 _REPORT = ""
@@ -32,49 +34,33 @@ def save_analysis(
 ) -> str:
     """Save the analysis; if its document changed, what was made of the former one is outdated."""
     key = analysis_id(channel_id, fingerprint)
-    statement = upsert.insert(connection, AnalysisRow).values(
-        id=key,
-        channel_id=channel_id,
-        fingerprint=fingerprint,
-        document=dict(document),
-        analysed_at=datetime.now(UTC),
-    )
-    told = statement.excluded
-    changed = cast(AnalysisRow.document, Text) != cast(told.document, Text)
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[AnalysisRow.id],
-            set_={
-                "document": told.document,
-                "analysed_at": told.analysed_at,
-                "charted_at": case((changed, None), else_=AnalysisRow.charted_at),
-                "recommended_at": case((changed, None), else_=AnalysisRow.recommended_at),
-            },
-        )
+        _saving(connection.dialect.name),
+        {
+            "id": key,
+            "channel_id": channel_id,
+            "fingerprint": fingerprint,
+            "document": dict(document),
+            "analysed_at": datetime.now(UTC),
+        },
     )
     return key
 
 
 def analysis(connection: Connection, key: str) -> StoredAnalysis | None:
     """Give the analysis of that id."""
-    return _one(connection, _analyses().where(AnalysisRow.id == key))
+    return _one(connection, _ANALYSIS, {"of": key})
 
 
 def latest_analysis(connection: Connection, channel_id: str) -> StoredAnalysis | None:
     """Give the analysis of the channel that was saved last."""
-    return _one(
-        connection,
-        _analyses()
-        .where(AnalysisRow.channel_id == channel_id)
-        .order_by(AnalysisRow.analysed_at.desc(), AnalysisRow.id)
-        .limit(1),
-    )
+    return _one(connection, _LATEST, {"channel_id": channel_id})
 
 
 def save_charts(connection: Connection, key: str, charts: Sequence[StoredChart]) -> None:
     """Replace the charts of an analysis."""
-    _mark(connection, key, charted_at=datetime.now(UTC))
-    connection.execute(delete(ChartRow).where(ChartRow.analysis_id == key))
+    _mark(connection, key, _CHARTED)
+    connection.execute(_WITHOUT_CHARTS, {"of": key})
     if charts:
         connection.execute(
             insert(ChartRow),
@@ -106,8 +92,8 @@ def save_recommendations(
     connection: Connection, key: str, items: Sequence[StoredRecommendation]
 ) -> None:
     """Replace the recommendations of an analysis."""
-    _mark(connection, key, recommended_at=datetime.now(UTC))
-    connection.execute(delete(RecommendationRow).where(RecommendationRow.analysis_id == key))
+    _mark(connection, key, _RECOMMENDED)
+    connection.execute(_WITHOUT_RECOMMENDATIONS, {"of": key})
     if items:
         connection.execute(
             insert(RecommendationRow),
@@ -128,17 +114,7 @@ def save_recommendations(
 
 def recommendations(connection: Connection, key: str) -> list[StoredRecommendation]:
     """Give the recommendations of an analysis in the order in which they were saved."""
-    found = connection.execute(
-        select(
-            RecommendationRow.key,
-            RecommendationRow.title,
-            RecommendationRow.advice,
-            RecommendationRow.evidence,
-            RecommendationRow.strength,
-        )
-        .where(RecommendationRow.analysis_id == key)
-        .order_by(RecommendationRow.position)
-    )
+    found = connection.execute(_RECOMMENDATIONS, {"of": key})
     return [StoredRecommendation(*row) for row in found]
 
 
@@ -181,25 +157,66 @@ def renderings(connection: Connection, channel_id: str) -> list[StoredRendering]
     ]
 
 
-def _analyses() -> Select[Any]:
-    return select(
-        AnalysisRow.id,
-        AnalysisRow.channel_id,
-        AnalysisRow.fingerprint,
-        AnalysisRow.document,
-        AnalysisRow.charted_at,
-        AnalysisRow.recommended_at,
-        AnalysisRow.analysed_at,
+# Statements are put together once: that takes longer than to run them.
+_KEY = bindparam("of", type_=String())
+_ANALYSES = select(
+    AnalysisRow.id,
+    AnalysisRow.channel_id,
+    AnalysisRow.fingerprint,
+    AnalysisRow.document,
+    AnalysisRow.charted_at,
+    AnalysisRow.recommended_at,
+    AnalysisRow.analysed_at,
+)
+_ANALYSIS = _ANALYSES.where(AnalysisRow.id == _KEY)
+_LATEST = (
+    _ANALYSES.where(AnalysisRow.channel_id == bindparam("channel_id", type_=String()))
+    .order_by(AnalysisRow.analysed_at.desc(), AnalysisRow.id)
+    .limit(1)
+)
+_AT = bindparam("at", type_=UtcDateTime())
+_CHARTED = update(AnalysisRow).where(AnalysisRow.id == _KEY).values(charted_at=_AT)
+_RECOMMENDED = update(AnalysisRow).where(AnalysisRow.id == _KEY).values(recommended_at=_AT)
+_WITHOUT_CHARTS = delete(ChartRow).where(ChartRow.analysis_id == _KEY)
+_WITHOUT_RECOMMENDATIONS = delete(RecommendationRow).where(RecommendationRow.analysis_id == _KEY)
+_RECOMMENDATIONS = (
+    select(
+        RecommendationRow.key,
+        RecommendationRow.title,
+        RecommendationRow.advice,
+        RecommendationRow.evidence,
+        RecommendationRow.strength,
+    )
+    .where(RecommendationRow.analysis_id == _KEY)
+    .order_by(RecommendationRow.position)
+)
+
+
+@cache
+def _saving(dialect: str) -> Executable:
+    statement = upsert.insert_in(dialect, AnalysisRow)
+    told = statement.excluded
+    changed = cast(AnalysisRow.document, Text) != cast(told.document, Text)
+    return statement.on_conflict_do_update(
+        index_elements=[AnalysisRow.id],
+        set_={
+            "document": told.document,
+            "analysed_at": told.analysed_at,
+            "charted_at": case((changed, None), else_=AnalysisRow.charted_at),
+            "recommended_at": case((changed, None), else_=AnalysisRow.recommended_at),
+        },
     )
 
 
-def _one(connection: Connection, query: Select[Any]) -> StoredAnalysis | None:
-    found = (connection.execute(query)).one_or_none()
+def _one(
+    connection: Connection, query: Select[Any], arguments: Mapping[str, str]
+) -> StoredAnalysis | None:
+    found = connection.execute(query, arguments).one_or_none()
     return None if found is None else StoredAnalysis(*found)
 
 
-def _mark(connection: Connection, key: str, **times: datetime) -> None:
+def _mark(connection: Connection, key: str, change: Update) -> None:
     """Lock the analysis too: two that replace its parts at once do so one after the other."""
-    found = connection.execute(update(AnalysisRow).where(AnalysisRow.id == key).values(**times))
+    found = connection.execute(change, {"of": key, "at": datetime.now(UTC)})
     if found.rowcount == 0:
         raise NotStoredError(f"analysis {key}", "it is not in the store", "analyse first")

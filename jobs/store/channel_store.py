@@ -94,7 +94,7 @@ class ChannelStore:
 
     async def channel(self, channel_id: str) -> ChannelRecord | None:
         """Give the channel, or None."""
-        return next(iter(await self._database.read(channels.channels, channel_id)), None)
+        return await self._database.read(channels.channel, channel_id)
 
     async def channels(self) -> list[ChannelRecord]:
         """Give all channels, by id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import String, bindparam, insert, select
 
 from jobs.records import ChannelRecord, Platform, SourceRef
 from jobs.store.models import ChannelRow, SourceRow
@@ -39,24 +39,33 @@ def register(connection: Connection, channel: ChannelRecord, sources: Sequence[S
 
 def sources_of(connection: Connection, channel_id: str) -> list[SourceRef]:
     """Give the sources of a channel in the order of their registration."""
-    found = connection.execute(
-        select(SourceRow.kind, SourceRow.location)
-        .where(SourceRow.channel_id == channel_id)
-        .order_by(SourceRow.position)
-    )
+    found = connection.execute(_SOURCES_OF, {"channel_id": channel_id})
     return [SourceRef(kind, location) for kind, location in found]
 
 
-def channels(connection: Connection, channel_id: str | None = None) -> list[ChannelRecord]:
-    """Give all channels by id, or the one of *channel_id*."""
-    query = select(
-        ChannelRow.id, ChannelRow.title, ChannelRow.platform, ChannelRow.url, ChannelRow.generated
-    )
-    if channel_id is not None:
-        query = query.where(ChannelRow.id == channel_id)
-    found = [
-        ChannelRecord(key, title, Platform(platform), url, generated)
-        for key, title, platform, url, generated in connection.execute(query)
-    ]
+def channels(connection: Connection) -> list[ChannelRecord]:
+    """Give all channels by id."""
+    found = [_record(*row) for row in connection.execute(_CHANNELS)]
     # Not by the database, whose order of texts depends on its locale.
     return sorted(found, key=lambda channel: channel.id)
+
+
+def channel(connection: Connection, channel_id: str) -> ChannelRecord | None:
+    """Give the channel of that id."""
+    found = connection.execute(_CHANNEL, {"channel_id": channel_id}).one_or_none()
+    return None if found is None else _record(*found)
+
+
+_CHANNELS = select(
+    ChannelRow.id, ChannelRow.title, ChannelRow.platform, ChannelRow.url, ChannelRow.generated
+)
+_CHANNEL = _CHANNELS.where(ChannelRow.id == bindparam("channel_id", type_=String()))
+_SOURCES_OF = (
+    select(SourceRow.kind, SourceRow.location)
+    .where(SourceRow.channel_id == bindparam("channel_id", type_=String()))
+    .order_by(SourceRow.position)
+)
+
+
+def _record(key: str, title: str, platform: str, url: str | None, generated: bool) -> ChannelRecord:  # noqa: FBT001 -- a row
+    return ChannelRecord(key, title, Platform(platform), url, generated)

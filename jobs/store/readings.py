@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import String, bindparam, func, select
 
 from jobs.store.channels import save_channel
 from jobs.store.listings import apply_listings
@@ -20,44 +21,44 @@ from jobs.store.rows import SyncCounts
 from jobs.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from jobs.records import ChannelReading
 
     Row = dict[str, Any]
+    _Counted = ItemRow | ChannelSnapshotRow | ItemSnapshotRow | ChannelGainRow | ItemGainRow
 
 
 def save_readings(connection: Connection, readings: Sequence[ChannelReading]) -> SyncCounts:
     """Save *readings* of one channel, the last winning where they differ."""
-    for reading in readings:
-        save_channel(connection, reading.channel)
+    for channel in dict.fromkeys(reading.channel for reading in readings):
+        save_channel(connection, channel)
     channel_id = readings[0].channel.id
-    items = _merge(_items(readings))
-    channel_snapshots = _merge(_channel_snapshots(readings))
-    item_snapshots = _merge(_item_snapshots(readings))
-    channel_gains = _merge(_channel_gains(readings))
-    item_gains = _merge(_item_gains(readings))
-
+    told: dict[type[_Counted], list[Row]] = {
+        ItemRow: _merge(_items(readings)),
+        ChannelSnapshotRow: _merge(_channel_snapshots(readings)),
+        ItemSnapshotRow: _merge(_item_snapshots(readings)),
+        ChannelGainRow: _merge(_channel_gains(readings)),
+        ItemGainRow: _merge(_item_gains(readings)),
+    }
     # Saving the channel has locked it: between these counts nobody else adds to it.
-    items_before, snapshots_before = _count(connection, channel_id)
-    upsert(connection, ItemRow, items)
-    upsert(connection, ChannelSnapshotRow, channel_snapshots)
-    upsert(connection, ItemSnapshotRow, item_snapshots)
-    upsert(connection, ChannelGainRow, channel_gains)
-    upsert(connection, ItemGainRow, item_gains)
-    items_after, snapshots_after = _count(connection, channel_id)
+    before = _count(connection, channel_id, told)
+    for model, rows in told.items():
+        upsert(connection, model, rows)
+    after = _count(connection, channel_id, told)
 
     listings = [reading.listing for reading in readings if reading.listing is not None]
     items_left, items_back = apply_listings(connection, channel_id, listings)
 
-    items_new = items_after - items_before
-    snapshots_new = snapshots_after - snapshots_before
-    snapshots = sum(map(len, (channel_snapshots, item_snapshots, channel_gains, item_gains)))
+    new = {model: after[model] - before[model] for model in after}
+    items_new = new.pop(ItemRow, 0)
+    snapshots_new = sum(new.values())
+    snapshots = sum(len(rows) for model, rows in told.items() if model is not ItemRow)
     return SyncCounts(
         items_new=items_new,
-        items_known=len(items) - items_new,
+        items_known=len(told[ItemRow]) - items_new,
         snapshots_new=snapshots_new,
         snapshots_known=snapshots - snapshots_new,
         items_left=items_left,
@@ -145,11 +146,21 @@ def _item_gains(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, 
             yield (gain.item_id, gain.day), {"channel_id": reading.channel.id, **asdict(gain)}
 
 
-def _count(connection: Connection, channel_id: str) -> tuple[int, int]:
-    counts = [
-        select(func.count()).select_from(model).where(model.channel_id == channel_id)
-        for model in (ItemRow, ChannelSnapshotRow, ItemSnapshotRow, ChannelGainRow, ItemGainRow)
-    ]
-    found = connection.execute(select(*(count.scalar_subquery() for count in counts)))
-    items, *snapshots = found.one()
-    return items, sum(snapshots)
+def _count(
+    connection: Connection, channel_id: str, told: Mapping[type[_Counted], Sequence[Row]]
+) -> dict[type[_Counted], int]:
+    """How many rows of each kind that is told stand there."""
+    return {
+        model: connection.scalar(_counting(model), {"channel_id": channel_id}) or 0
+        for model, rows in told.items()
+        if rows
+    }
+
+
+@cache
+def _counting(model: type[_Counted]) -> Select[int]:
+    return (
+        select(func.count())
+        .select_from(model)
+        .where(model.channel_id == bindparam("channel_id", type_=String()))
+    )

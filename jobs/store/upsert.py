@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_
@@ -27,7 +28,28 @@ def upsert(connection: Connection, model: type[Base], rows: Sequence[dict[str, A
     A null or a blank text is not told and changes nothing. Neither does a row that is stored as
     it is: writing twice leaves no trace.
     """
-    statement = insert(connection, model)
+    if not rows:
+        return
+    statement = _upsert(connection.dialect.name, model)
+    for start in range(0, len(rows), _CHUNK):
+        connection.execute(statement, rows[start : start + _CHUNK])
+
+
+def insert(connection: Connection, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """Begin an INSERT that can say ON CONFLICT, in the dialect of *connection*."""
+    return insert_in(connection.dialect.name, model)
+
+
+def insert_in(dialect: str, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """Begin it in *dialect*: for a statement that is kept."""
+    table: Any = model.__table__
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@cache
+def _upsert(dialect: str, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """Made once: to put it together takes longer than to write a hundred rows."""
+    statement = insert_in(dialect, model)
     table = model.__table__
     merged: dict[str, ColumnElement[Any]] = {}
     for column in table.columns:
@@ -36,18 +58,8 @@ def upsert(connection: Connection, model: type[Base], rows: Sequence[dict[str, A
             if isinstance(column.type, StorableText):
                 told = func.nullif(told, "")
             merged[column.name] = func.coalesce(told, column)
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
         set_=merged,
         where=or_(*(table.c[name].is_distinct_from(value) for name, value in merged.items())),
     )
-    for start in range(0, len(rows), _CHUNK):
-        connection.execute(statement, rows[start : start + _CHUNK])
-
-
-def insert(connection: Connection, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
-    """Begin an INSERT that can say ON CONFLICT, in the dialect of *connection*."""
-    table: Any = model.__table__
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
