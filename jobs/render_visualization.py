@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
+from jobs.report_files import file_path, write_whole
 from jobs.services import Services
 from runner import Context, job
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jobs.store import ChannelStore
 
-Format = Literal["html", "svg", "png", "pdf"]
+Format = Literal["html", "svg", "png", "pdf", "json"]
 
 
 @job(queue="default")
@@ -25,8 +23,8 @@ async def render_visualization(
     """
     Render one chart of an analysis or, without a key, its whole report, in one format.
 
-    Durable afterwards: the file, complete (it is written beside its place and moved there), and
-    its path in the store.
+    Durable afterwards: the file, complete, and its path in the store. Any number of renderings
+    of one file may run at once: the file is always one of them, whole.
 
     Returns the path.
 
@@ -37,10 +35,11 @@ async def render_visualization(
     rendering = await asyncio.to_thread(import_module, "jobs.charts.rendering")
     services = ctx.get(Services)
     request = await rendering.gather(services.store, analysis_id, chart_key)
-    content = await asyncio.to_thread(rendering.render, request, file_format)
-    folder = services.reports_dir / _folder(request.channel.id)
-    path = folder / f"{chart_key or 'report'}.{file_format}"
-    await asyncio.to_thread(_write, path, content)
+    content = await asyncio.to_thread(
+        rendering.render, request, file_format, paper=services.report_paper
+    )
+    path = file_path(services.reports_dir, request.channel.id, chart_key, file_format)
+    await asyncio.to_thread(write_whole, path, content)
     await services.store.save_rendering(analysis_id, chart_key, file_format, path)
     return str(path)
 
@@ -57,15 +56,3 @@ async def enqueue_report_when_ready(store: ChannelStore, analysis_id: str) -> No
         await render_visualization.options(job_id=f"report:{analysis_id}").enqueue(
             analysis_id=analysis_id
         )
-
-
-def _folder(channel_id: str) -> str:
-    """A channel's id as the name of a folder on every system."""
-    return re.sub(r"[^A-Za-z0-9_-]", "-", channel_id)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)

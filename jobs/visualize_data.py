@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
-
+from jobs.drawn_charts import drawn_charts
 from jobs.render_visualization import enqueue_report_when_ready
 from jobs.services import Services
 from runner import Context, job
-
-if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
-    from jobs.store import StoredChart
 
 
 @job(queue="analytics")
@@ -19,29 +13,16 @@ async def visualize_data(ctx: Context, analysis_id: str) -> int:
     """
     Make the charts of an analysis: their data and specification, not yet a picture.
 
-    Durable afterwards: all charts of the analysis, under one key each. They are kept with the
-    analysis, so the same data is drawn once only.
+    Durable afterwards: all charts of the analysis, under one key each. Same data and same code,
+    no work: they are found with the analysis, or in the cache by content.
 
     Returns the number of charts.
 
     Raises:
         NotStoredError: The analysis, or its channel, is not in the store.
     """
-    store = ctx.get(Services).store
-    stored = await store.stored_analysis(analysis_id)
-    if stored.charted_at is None:
-        data = await store.load(stored.channel_id)
-        charts = await asyncio.to_thread(_draw, data, stored.document)
-        await store.save_charts(analysis_id, charts)
-    await enqueue_report_when_ready(store, analysis_id)
-    return len(await store.charts(analysis_id))
-
-
-def _draw(data: ChannelData, document: dict[str, Any]) -> list[StoredChart]:
-    """The first import of the libraries takes a second, so it belongs into the thread, too."""
-    from jobs.analysis import ChannelAnalysis
-    from jobs.charts import build_charts
-    from jobs.store import StoredChart
-
-    charts = build_charts(data, ChannelAnalysis.model_validate(document))
-    return [StoredChart(each.key, each.title, each.spec, each.alt) for each in charts]
+    services = ctx.get(Services)
+    stored = await services.store.stored_analysis(analysis_id)
+    charts = await drawn_charts(services, stored)
+    await enqueue_report_when_ready(services.store, analysis_id)
+    return len(charts)

@@ -150,6 +150,20 @@ class Application:
                 await client.aclose()
 
     @asynccontextmanager
+    async def open_services(self) -> AsyncIterator[Services]:
+        """
+        Open the store and what else jobs work with; Redis is neither started nor asked.
+
+        Raises:
+            SettingsError: The state directory cannot be written.
+            StoreError: The database cannot be used.
+        """
+        from settings.services import open_services
+
+        async with open_services(self.settings) as services:
+            yield services
+
+    @asynccontextmanager
     async def look(self) -> AsyncIterator[Sequence[HealthCheck]]:
         """Give the health checks of everything, without starting or making anything."""
         from jobs.store import open_store

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from jobs.commands.report import report
 from jobs.commands.run import run
 from runner.commands.health import health
 from runner.commands.plainly import run_plainly
@@ -55,7 +56,7 @@ def cli(context: click.Context) -> None:
     context.obj = Application()
 
 
-for command in (run, up, worker, health):
+for command in (run, report, up, worker, health):
     command.params.extend(_COMMON)
     cli.add_command(command)
 cli.params.extend(_COMMON)

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     statsd_host: unset, no metrics are sent. statsd_prefix: before every name, with its dot.
     sentry_dsn, error_webhook_url: who is told of failures, beside the log.
     notify_webhook_url: who gets the notifications; unset, the log.
+    report_paper: what reports are printed on.
+    chart_cache_ttl_s, chart_cache_max_bytes: how long drawn charts are kept in Redis for the same
+    data, and how much of its memory all of them may take; 0 bytes keep none.
     health_host, health_port: where `pipeline up` and `pipeline worker` serve health pages;
     with no port, `up` takes 8080 and `worker` serves none.
     """
@@ -87,6 +90,9 @@ class Settings(BaseSettings):
     sentry_dsn: str | None = _SECRET
     error_webhook_url: str | None = _SECRET
     notify_webhook_url: str | None = _SECRET
+    report_paper: Literal["a4", "letter"] = "a4"
+    chart_cache_ttl_s: float = Field(86_400.0, gt=0)
+    chart_cache_max_bytes: int = Field(32 * 2**20, ge=0)
     health_host: str = "127.0.0.1"
     health_port: Port | None = None
     queues: Queues = Queues()

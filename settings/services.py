@@ -7,8 +7,11 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from jobs.content_cache import ContentCache
 from jobs.services import Services
+from runner.connection import connect
 from settings.environment import current
+from settings.redis_location import redis_url
 from settings.state_directory import make_home
 
 if TYPE_CHECKING:
@@ -32,13 +35,25 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
     make_home(settings)
     await migrate(settings.database)
-    async with open_store(settings.database) as store:
-        yield Services(
-            store=store,
-            open_source=_open_source,
-            notifier=_notifier(settings),
-            reports_dir=settings.reports_dir,
-        )
+    # A client of its own: nothing is sent until a chart is asked for.
+    redis = connect(redis_url(settings))
+    try:
+        async with open_store(settings.database) as store:
+            yield Services(
+                store=store,
+                open_source=_open_source,
+                notifier=_notifier(settings),
+                reports_dir=settings.reports_dir,
+                report_paper=settings.report_paper,
+                chart_cache=ContentCache(
+                    redis,
+                    "charts",
+                    ttl_s=settings.chart_cache_ttl_s,
+                    max_bytes=settings.chart_cache_max_bytes,
+                ),
+            )
+    finally:
+        await redis.aclose()
 
 
 @asynccontextmanager

@@ -1,25 +1,30 @@
 """
 Charts and reports: from an analysis to specifications, from those to pictures and pages.
 
-`build_charts` says what to draw, `render` draws one chart, `render_report` makes the page that
-goes to a reader. All are CPU-bound and free of I/O: run them in a thread.
+`build_charts` says what to draw, `render` draws one chart. `compose` says what a report says,
+`render_report` makes the file that goes to a reader. All are CPU-bound and free of I/O: run them
+in a thread.
 """
 
 from __future__ import annotations
 
 from jobs.charts.build import build_charts
 from jobs.charts.chart import Chart
-from jobs.charts.render import FORMATS, Format, embedded_svg, render
-from jobs.charts.report import Figure, figure, render_report
+from jobs.charts.document import Document, compose
+from jobs.charts.drawing import embedded_svg
+from jobs.charts.render import FORMATS, Format, render
+from jobs.charts.report import REPORT_FORMATS, ReportFormat, render_report
 
 __all__ = [
     "FORMATS",
+    "REPORT_FORMATS",
     "Chart",
-    "Figure",
+    "Document",
     "Format",
+    "ReportFormat",
     "build_charts",
+    "compose",
     "embedded_svg",
-    "figure",
     "render",
     "render_report",
 ]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from jobs.analysis import ChannelAnalysis
-from jobs.charts.render import Format
+from jobs.charts.document import compose
 from jobs.charts.render import render as render_chart
-from jobs.charts.report import figure, render_report
+from jobs.charts.report import render_report
+from jobs.charts.typeset import DEFAULT_PAPER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobs.charts.render import Format
+    from jobs.charts.report import ReportFormat
+    from jobs.charts.typeset import Paper
     from jobs.records import ChannelRecord, SourceRef
     from jobs.store import ChannelStore, StoredChart, StoredRecommendation
 
@@ -61,24 +65,26 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
     )
 
 
-def render(request: Request, file_format: Format) -> bytes:
+def render(
+    request: Request, file_format: Format | ReportFormat, *, paper: Paper = DEFAULT_PAPER
+) -> bytes:
     """
     Return the file's content. CPU-bound, up to a second for a report: run it in a thread.
 
     Raises:
-        ValueError: A whole report in another format than html.
+        ValueError: There is no such format; json is one of a whole report only.
     """
     if request.chart is not None:
-        return render_chart(request.chart.spec, file_format)
-    if file_format != "html":
-        raise ValueError(f"a whole report can be made as html, not as {file_format}")
-    return render_report(
+        # Of a format that charts do not have, `render_chart` says so.
+        return render_chart(request.chart.spec, cast("Format", file_format))
+    document = compose(
         request.channel,
         request.analysis,
-        [figure(chart) for chart in request.charts],
+        request.charts,
         request.recommendations,
         source_note=request.source_note,
-    ).encode()
+    )
+    return render_report(document, file_format, paper=paper)
 
 
 def source_note(sources: Sequence[SourceRef]) -> str:

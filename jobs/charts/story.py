@@ -43,6 +43,27 @@ _RECENT_DAYS = 30
 _FEW_HITS = 0.3
 _UNEVEN, _EVEN = 3.0, 1.5
 
+_METHODS: Final = (
+    (
+        "All days and times are UTC. A day without a reading of the day before has no views of "
+        "its own: gaps, falling counters and zeros that stand for “not read” never count as growth."
+    ),
+    (
+        "Weeks are compared weekday by weekday, with a bootstrap interval widened for few values. "
+        "The forecast is the median of the last 7 known days; its interval comes from the errors "
+        "the same method made before."
+    ),
+    (
+        "“Like age”: {things} are compared only with the 20 nearest in age, by the median; one "
+        "stands out when its views lie 3.5 robust standard deviations away."
+    ),
+    (
+        "Recommendations rest on permutation tests among {things} of like age, corrected (Holm) "
+        "for the number of questions asked. They compare what was published; they cannot prove a "
+        "cause."
+    ),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyFigure:
@@ -100,6 +121,12 @@ def not_told(analysis: ChannelAnalysis) -> list[str]:
     ]
     reasons = [section.reason for section in sections if not section.present]
     return list(dict.fromkeys(reasons))
+
+
+def methods(analysis: ChannelAnalysis) -> list[str]:
+    """Return how the numbers were made, for a reader who wants to know."""
+    things = f"{noun(analysis.platform)}s"
+    return [method.format(things=things) for method in _METHODS]
 
 
 def subscriber_change(found: SubscriberGrowth) -> str:

@@ -1,35 +1,94 @@
 """
 How all charts look: colours, type, axes.
 
-Series have the colours of Okabe and Ito, "Color Universal Design" (2008), which people with any
-of the common colour-vision deficiencies can tell apart. Ink, muted and grid are fixed values,
-so that a page around an inline SVG can restyle them for dark mode by attribute selectors.
+Series have the hues of Okabe and Ito, "Color Universal Design" (2008), which people with any of
+the common colour-vision deficiencies can tell apart, at a lightness that keeps a contrast of three
+to one with the paper. A chart is drawn in `LIGHT`; since each role has a value of its own, a page
+around an inline SVG restyles it for `DARK` by attribute selectors.
 """
 
 from __future__ import annotations
 
 import textwrap
+import unicodedata
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 
 from jobs.charts.chart import Chart
+from jobs.charts.code_version import code_version
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-BLUE: Final = "#0072B2"
-SKY: Final = "#56B4E9"
-ORANGE: Final = "#E69F00"
-GREEN: Final = "#009E73"
-VERMILLION: Final = "#D55E00"
+    from jobs.charts.chart import Table
 
-INK: Final = "#1f2933"
-MUTED: Final = "#5f6b7a"
-GRID: Final = "#e3e8ee"
-PAPER: Final = "#ffffff"
 
-FONT: Final = "Arial, Liberation Sans, Helvetica, sans-serif"
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """
+    A colour for each role: text, lines, the page and its cards, the series, a note.
+
+    *ink* and *muted* are for text on *page* and *card*, *accent* for headings and labels.
+    """
+
+    ink: str
+    muted: str
+    line: str
+    page: str
+    card: str
+    accent: str
+    blue: str
+    sky: str
+    orange: str
+    red: str
+    note: str
+    note_line: str
+    note_ink: str
+
+
+LIGHT: Final = Palette(
+    ink="#1f2933",
+    muted="#5f6b7a",
+    line="#e3e8ee",
+    page="#f6f8fa",
+    card="#ffffff",
+    accent="#0a6aa8",
+    blue="#00558c",
+    sky="#3a97d8",
+    orange="#cc8400",
+    red="#a8320b",
+    note="#fff4d6",
+    note_line="#e69f00",
+    note_ink="#4a3500",
+)
+DARK: Final = Palette(
+    ink="#e8ecf1",
+    muted="#a3aebb",
+    line="#343c47",
+    page="#12161b",
+    card="#1a2027",
+    accent="#6cc0f5",
+    blue="#3f9fec",
+    sky="#b5dcf2",
+    orange="#f7c948",
+    red="#e8552a",
+    note="#3a2f10",
+    note_line="#e69f00",
+    note_ink="#ffe9b0",
+)
+
+BLUE: Final = LIGHT.blue
+SKY: Final = LIGHT.sky
+ORANGE: Final = LIGHT.orange
+VERMILLION: Final = LIGHT.red
+INK: Final = LIGHT.ink
+MUTED: Final = LIGHT.muted
+GRID: Final = LIGHT.line
+PAPER: Final = LIGHT.card
+
+FONT: Final = "Arial, Liberation Sans, Helvetica, Noto Sans, sans-serif"
 """Liberation Sans has Arial's widths and comes with the renderer, so measures hold everywhere."""
 
 SHORT_LABELS: Final = "datum.value == 0 ? '0' : upper(replace(datum.label, 'G', 'B'))"
@@ -93,7 +152,13 @@ _CONFIG: Final[dict[str, Any]] = {
 
 
 def finished(
-    key: str, drawing: alt.TopLevelMixin, *, title: str, reading: str, description: str
+    key: str,
+    drawing: alt.TopLevelMixin,
+    *,
+    title: str,
+    reading: str,
+    description: str,
+    table: Table | None = None,
 ) -> Chart:
     """Return *drawing* as a chart that says its finding, how to read it, and what it shows."""
     # The tests check every chart against Vega-Lite's schema; here it would take half the time.
@@ -104,6 +169,10 @@ def finished(
     }
     spec["description"] = description
     spec["config"] = _CONFIG
+    spec["usermeta"] = {
+        "code": code_version(),
+        "table": None if table is None else asdict(table),
+    }
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     return Chart(key=key, title=title, spec=spec, alt=description)
 
@@ -160,9 +229,18 @@ def rows(values: list[dict[str, Any]]) -> alt.InlineData:
 
 
 def trimmed(title: str, characters: int) -> str:
-    """Return a title's first *characters*, cut at a word where it is longer."""
+    """
+    Return a title's first *characters*, cut at a word where it is longer.
+
+    Chinese, Japanese and Korean characters, and emoji, count as the two that they are wide.
+    """
     flat = " ".join(title.split())
-    if len(flat) <= characters:
+    widths = [2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in flat]
+    if sum(widths) <= characters:
         return flat
-    head = flat[: characters - 1]
-    return f"{head[: head.rfind(' ')] if ' ' in head[characters // 2 :] else head}…"
+    room, fit = characters - 1, 0
+    while widths[fit] <= room:
+        room -= widths[fit]
+        fit += 1
+    head = flat[:fit]
+    return f"{head[: head.rfind(' ')] if ' ' in head[fit // 2 :] else head}…"

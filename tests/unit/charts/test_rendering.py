@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from jobs.charts import Format
     from jobs.store import ChannelStore
 
 DATA = channel_data(views=growing(40), items=catalogue(30))
@@ -68,11 +69,12 @@ async def test_rendering_names_what_is_not_stored(store: ChannelStore) -> None:
         await rendering.gather(store, await analysed(store), "no-such-chart")
 
 
-async def test_rendering_refuses_a_report_in_another_format(store: ChannelStore) -> None:
-    """A whole report is a page; the error says so."""
-    request = await rendering.gather(store, await analysed(store), None)
-    with pytest.raises(ValueError, match="as html"):
-        rendering.render(request, "pdf")
+async def test_rendering_names_the_formats_there_are(store: ChannelStore) -> None:
+    """A format that a report or a chart does not have is refused with those that it has."""
+    for key, known in ((None, "html, pdf, png, svg, json"), ("daily-views", "svg, png, pdf, html")):
+        request = await rendering.gather(store, await analysed(store), key)
+        with pytest.raises(ValueError, match=known):
+            rendering.render(request, cast("Format", "gif"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.analysis import analyze
-from jobs.charts import build_charts, figure, render_report
+from jobs.charts import build_charts, compose, render_report
 from jobs.recommendations import recommend
 from jobs.records import ChannelRecord, Platform
 from jobs.sources import open_source
@@ -70,13 +70,14 @@ class Page(HTMLParser):
 def report(data: ChannelData, source_note: str = "Source: a file") -> str:
     """Make the report of *data*."""
     analysis = analyze(data)
-    return render_report(
+    document = compose(
         data.channel,
         analysis,
-        [figure(chart) for chart in build_charts(data, analysis)],
+        build_charts(data, analysis),
         recommend(data, analysis),
         source_note=source_note,
     )
+    return render_report(document, "html").decode()
 
 
 def full(**more: ChannelRecord) -> ChannelData:

@@ -1,0 +1,190 @@
+"""
+A report before it has a form: what a channel's analysis says, in the order in which it is read.
+
+On top what changed, why it matters and what to do; then the evidence. Every format sets this one
+document, so that a page, a print and a file of JSON say the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from jobs.analysis.wording import day, noun, number, short, times
+from jobs.charts import story
+from jobs.charts.chart import reading, table
+from jobs.recommendations import why_none
+from jobs.records import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from jobs.analysis import ChannelAnalysis
+    from jobs.analysis.items import RankedItem
+    from jobs.charts.chart import DrawnFrom, Table
+    from jobs.records import ChannelRecord
+
+_MINUTE = 60
+_PLATFORMS = {Platform.YOUTUBE: "YouTube", Platform.PODCAST: "Podcast", Platform.STREAM: "Streams"}
+
+
+class Advised(Protocol):
+    """A recommendation, fresh or from the store; its evidence tells itself in `sentence`."""
+
+    @property
+    def title(self) -> str:
+        """The finding."""
+        ...
+
+    @property
+    def advice(self) -> str:
+        """What to do."""
+        ...
+
+    @property
+    def strength(self) -> str:
+        """How sure that is, in words."""
+        ...
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        """What it rests on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do, the finding behind it, how sure that is, and what it rests on."""
+
+    advice: str
+    title: str
+    strength: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A chart with its heading, how to read it, what it shows, and the numbers behind it."""
+
+    key: str
+    title: str
+    reading: str
+    alt: str
+    table: Table | None
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TopItem:
+    """One of the most viewed items, as a row of text."""
+
+    title: str
+    published: str
+    length: str
+    views: str
+    ratio: str
+    likes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """
+    All that a report says; its texts are plain, never markup, whatever titles hold.
+
+    *link* is a web address or None. *as_of* is the last observation, None without any.
+    """
+
+    title: str
+    platform: str
+    link: str | None
+    generated: bool
+    covered: str
+    source: str
+    as_of: datetime | None
+    thing: str
+    key_figures: Sequence[story.KeyFigure]
+    what_changed: Sequence[str]
+    why_it_matters: Sequence[str]
+    advice: Sequence[Advice]
+    why_none: str
+    figures: Sequence[Figure]
+    top: Sequence[TopItem]
+    notes: Sequence[str]
+    not_told: Sequence[str]
+    methods: Sequence[str]
+
+
+def compose(
+    channel: ChannelRecord,
+    analysis: ChannelAnalysis,
+    charts: Sequence[DrawnFrom],
+    recommendations: Sequence[Advised],
+    *,
+    source_note: str = "",
+) -> Document:
+    """
+    Say it all. *source_note* says where the data comes from.
+
+    The same arguments give the same document: there is no clock in it.
+    """
+    items, coverage = analysis.items, analysis.coverage
+    return Document(
+        title=channel.title,
+        platform=_PLATFORMS.get(analysis.platform, ""),
+        link=_safe_link(channel.url),
+        generated=channel.generated,
+        covered=story.covered(analysis),
+        source=source_note,
+        as_of=coverage.last_at if coverage.present else None,
+        thing=noun(analysis.platform),
+        key_figures=story.key_figures(analysis),
+        what_changed=story.what_changed(analysis),
+        why_it_matters=story.why_it_matters(analysis),
+        advice=[_advice(each) for each in recommendations],
+        why_none=why_none(analysis),
+        figures=[_figure(chart) for chart in charts],
+        top=[_row(item) for item in items.top] if items.present else [],
+        notes=coverage.notes if coverage.present else [],
+        not_told=story.not_told(analysis),
+        methods=story.methods(analysis),
+    )
+
+
+def _advice(found: Advised) -> Advice:
+    return Advice(found.advice, found.title, found.strength, found.evidence["sentence"])
+
+
+def _figure(chart: DrawnFrom) -> Figure:
+    return Figure(
+        key=chart.key,
+        title=chart.title,
+        reading=reading(chart.spec),
+        alt=chart.alt,
+        table=table(chart.spec),
+        spec=chart.spec,
+    )
+
+
+def _row(item: RankedItem) -> TopItem:
+    rate = None if item.likes is None or not item.views else 1000 * item.likes / item.views
+    return TopItem(
+        title=item.title,
+        published="–" if item.published_at is None else day(item.published_at.date()),
+        length="–" if item.duration_s is None else _length(item.duration_s),
+        views=short(item.views),
+        ratio="–" if item.ratio is None else times(item.ratio),
+        likes="–" if rate is None else number(rate),
+    )
+
+
+def _length(seconds: int) -> str:
+    minutes, rest = divmod(seconds, _MINUTE)
+    hours, minutes = divmod(minutes, _MINUTE)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _safe_link(url: str | None) -> str | None:
+    """A channel's address comes from outside: only web addresses become links."""
+    return url if url and urlsplit(url).scheme in {"http", "https"} else None

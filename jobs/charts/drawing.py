@@ -1,0 +1,51 @@
+"""
+From a chart's specification to SVG: Vega runs inside the process, with no browser and no network.
+
+The renderer queues calls from several threads and lets go of the interpreter lock while it works,
+so callers run these functions in a thread.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import vl_convert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NOTHING_OUTSIDE: Final[list[str]] = []
+_DEFINED: Final = re.compile(r'<(?:clipPath|linearGradient|radialGradient) id="([^"]+)"')
+_SIZE: Final = re.compile(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"')
+# No title holds this character, so no new name is taken for an old one.
+_MARK: Final = "\ufdd0"
+
+
+def drawn_svg(spec: Mapping[str, Any], prefix: str = "") -> str:
+    """
+    Return the chart *spec* as SVG, its ids starting with *prefix*.
+
+    Raises:
+        ValueError: *spec* is no valid Vega-Lite, or names data outside itself.
+    """
+    svg = vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=_NOTHING_OUTSIDE)
+    # Vega numbers clip paths and gradients on and on; from one up, equal charts are equal.
+    for number, name in enumerate(dict.fromkeys(_DEFINED.findall(svg)), start=1):
+        svg = svg.replace(f'id="{name}"', f'id="{prefix}{_MARK}{number}"')
+        svg = svg.replace(f"url(#{name})", f"url(#{prefix}{_MARK}{number})")
+    return svg.replace(_MARK, "clip")
+
+
+def embedded_svg(spec: Mapping[str, Any], key: str) -> str:
+    """
+    Return the chart as SVG to stand inside a page that gives title and caption itself.
+
+    It has no title and a transparent background, its width follows its container, and its ids
+    start with *key*, so that several charts share a page without sharing clip paths. The page
+    describes it as a whole; single marks carry no labels of their own.
+    """
+    config = {**spec.get("config", {}), "aria": False, "background": None, "padding": 2}
+    bare = {**spec, "config": config}
+    bare.pop("title", None)
+    return _SIZE.sub(r"\1", drawn_svg(bare, f"{key}-"), count=1)

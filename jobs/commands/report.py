@@ -1,0 +1,158 @@
+"""`pipeline report CHANNEL`: a channel's report, or one of its charts, from what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+import click
+
+from jobs.commands.channel_choice import choose_channel
+from runner.commands.plainly import run_async
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from jobs.charts.rendering import Request
+    from jobs.services import Services
+
+_Format = Literal["html", "pdf", "png", "svg", "json"]
+_STANDARD_OUTPUT = "-"
+
+
+class Host(Protocol):
+    """The application, as this command sees it."""
+
+    def configure_logs(self) -> None:
+        """Send log lines to standard error, as configured."""
+        ...
+
+    def open_services(self) -> AbstractAsyncContextManager[Services]:
+        """Open what jobs work with, and start nothing."""
+        ...
+
+
+@click.command
+@click.argument("channel", metavar="CHANNEL")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(get_args(_Format)),
+    default="html",
+    show_default=True,
+    help="png and svg are one tall picture; json is for programs.",
+)
+@click.option("--chart", metavar="KEY", help="One chart, such as daily-views, not the report.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Write it there, or with - to standard output; else among the reports.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print where it lies as one JSON object.")
+@click.pass_context
+def report(
+    context: click.Context,
+    *,
+    channel: str,
+    file_format: _Format,
+    chart: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Make the report of CHANNEL from its latest analysis, and print where it lies.
+
+    CHANNEL is an id, a title, or a part of either that no other channel has.
+    """
+    if as_json and str(output) == _STANDARD_OUTPUT:
+        raise click.UsageError("--json and -o - both want standard output: give -o a file")
+    if chart is not None and file_format == "json":
+        raise click.UsageError("a single chart has no json: leave out --chart, or take svg")
+    run_async(
+        _report(context.obj, channel, file_format, chart=chart, output=output, as_json=as_json)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A rendering, not yet written."""
+
+    analysis_id: str
+    request: Request
+    file_format: _Format
+    content: bytes
+
+    @property
+    def chart_key(self) -> str | None:
+        return None if self.request.chart is None else self.request.chart.key
+
+    def told(self, path: Path) -> str:
+        """Say where it lies and what it holds, as one JSON object."""
+        channel = self.request.channel
+        told: dict[str, Any] = {
+            "channel": {"id": channel.id, "title": channel.title},
+            "analysis_id": self.analysis_id,
+            "chart": self.chart_key,
+            "format": self.file_format,
+            "path": str(path.absolute()),
+            "bytes": len(self.content),
+            "charts": [one.key for one in self.request.charts],
+            "recommendations": len(self.request.recommendations),
+        }
+        return json.dumps(told, ensure_ascii=False)
+
+
+async def _report(
+    host: Host,
+    words: str,
+    file_format: _Format,
+    *,
+    chart: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    host.configure_logs()
+    async with host.open_services() as services:
+        made = await _make(services, words, file_format, chart)
+        if str(output) == _STANDARD_OUTPUT:
+            click.echo(made.content, nl=False)
+            return
+        path = await _write(services, made, output)
+    click.echo(made.told(path) if as_json else path)
+
+
+async def _make(services: Services, words: str, file_format: _Format, chart: str | None) -> _Made:
+    """Render what is stored; charts that are missing, or of older code, are drawn now."""
+    from jobs.charts.rendering import gather, render
+    from jobs.drawn_charts import drawn_charts
+
+    channel = choose_channel(await services.store.channels(), words)
+    analysis = await services.store.latest_analysis(channel.id)
+    if analysis is None:
+        raise click.ClickException(
+            f"channel {channel.id} ({channel.title}) is not analysed yet: "
+            "pipeline run SOURCE does that"
+        )
+    await drawn_charts(services, analysis)
+    request = await gather(services.store, analysis.id, chart)
+    content = await asyncio.to_thread(render, request, file_format, paper=services.report_paper)
+    return _Made(analysis.id, request, file_format, content)
+
+
+async def _write(services: Services, made: _Made, output: Path | None) -> Path:
+    """Only what lies among the reports is noted as the channel's."""
+    from jobs.report_files import file_path, write_whole
+
+    if output is not None:
+        await asyncio.to_thread(write_whole, output, made.content)
+        return output
+    channel_id, key = made.request.channel.id, made.chart_key
+    path = file_path(services.reports_dir, channel_id, key, made.file_format)
+    await asyncio.to_thread(write_whole, path, made.content)
+    await services.store.save_rendering(made.analysis_id, key, made.file_format, path)
+    return path

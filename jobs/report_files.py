@@ -1,0 +1,67 @@
+"""Where rendered files lie, and how they get there whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+import uuid
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PLAIN: Final = re.compile(r"(?:[a-z]+:)?[A-Za-z0-9_-]{1,80}")
+_UNFINISHED: Final = ".part"
+_ABANDONED_S: Final = 3600.0
+
+
+def file_path(folder: Path, channel_id: str, chart_key: str | None, file_format: str) -> Path:
+    """Return where a channel's chart, or with None its report, belongs under *folder*."""
+    return folder / folder_name(channel_id) / f"{chart_key or 'report'}.{file_format}"
+
+
+def folder_name(channel_id: str) -> str:
+    """
+    Return a channel's id as the name of a folder on every system.
+
+    Ids that letters, digits and one leading kind cannot say get eight digits of their hash, so
+    that two channels never share a folder.
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", channel_id)[:80]
+    if _PLAIN.fullmatch(channel_id):
+        return name
+    return f"{name}-{hashlib.sha256(channel_id.encode()).hexdigest()[:8]}"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """
+    Make *path* hold *content*: a reader finds all of it, what was there before, or nothing.
+
+    It is on disk before it takes its name, so a crash of the machine leaves no half of it either.
+    Several writers at once do not meet: each writes a file of its own, and the last one stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_UNFINISHED}")
+    try:
+        with unfinished.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def _remove_abandoned(path: Path) -> None:
+    """What a killed writer left of this file goes with the next one."""
+    long_ago = time.time() - _ABANDONED_S
+    for left in path.parent.glob(f".{path.name}.*{_UNFINISHED}"):
+        try:
+            if left.stat().st_mtime < long_ago:
+                left.unlink()
+        except FileNotFoundError:
+            continue
