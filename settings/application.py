@@ -107,6 +107,11 @@ class Application:
         """
         _ = self.settings
 
+    @property
+    def sources_dir(self) -> Path:
+        """Where what large files tell is laid out, and what of them could not be used."""
+        return self.settings.sources_dir
+
     def make_log_file(self) -> Path:
         """
         Make the state directory, and say where in it the log of `pipeline run` belongs.

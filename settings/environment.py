@@ -126,6 +126,11 @@ class Settings(BaseSettings):
         return self.home / "reports"
 
     @property
+    def sources_dir(self) -> Path:
+        """Where what large files tell is laid out, and what of them could not be used."""
+        return self.home / "sources"
+
+    @property
     def statsd(self) -> tuple[str, int] | None:
         """Where metrics go."""
         return (self.statsd_host, self.statsd_port) if self.statsd_host else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from settings.state_directory import make_home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
     from jobs.notifications.notifier import Notifier
     from jobs.sources.source import Source
@@ -41,7 +43,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         async with open_store(settings.database) as store:
             yield Services(
                 store=store,
-                open_source=_open_source,
+                open_source=partial(_open_source, settings.sources_dir),
                 notifier=_notifier(settings),
                 reports_dir=settings.reports_dir,
                 report_paper=settings.report_paper,
@@ -63,10 +65,10 @@ async def resources() -> AsyncIterator[Mapping[type[Any], Any]]:
         yield {Services: services}
 
 
-async def _open_source(location: str, kind: str | None = None) -> Source:
+async def _open_source(folder: Path, location: str, kind: str | None = None) -> Source:
     """Only a worker that syncs loads the parsers; in a thread, for they are large."""
     sources = await asyncio.to_thread(import_module, "jobs.sources")
-    source: Source = await sources.open_source(location, kind)
+    source: Source = await sources.open_source(location, kind, shelf=sources.Shelf(folder))
     return source
 
 

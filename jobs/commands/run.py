@@ -36,6 +36,11 @@ class Host(Protocol):
         """Raise what is wrong with the configuration."""
         ...
 
+    @property
+    def sources_dir(self) -> Path:
+        """Where what large files tell is laid out."""
+        ...
+
     def make_log_file(self) -> Path:
         """Make the state directory, and say where in it the log of a run belongs."""
         ...
@@ -100,7 +105,7 @@ async def _run(
 
     host.check()
     started = time.monotonic()
-    sources = await find_sources(locations, console)
+    sources = await find_sources(locations, console, host.sources_dir)
     channels = sources.channels()
     if not channels:
         return _nothing_to_do(sources, as_json=as_json)

@@ -192,7 +192,7 @@ async def summarize(
             id=channel_id,
             title=records[channel_id].title,
             generated=records[channel_id].generated,
-            counts=Counts.of(stored[channel_id], work.by_channel[channel_id], len(found.rejects)),
+            counts=Counts.of(stored[channel_id], work.by_channel[channel_id], found.rejected),
             report=await store.report_path(channel_id),
         )
         for channel_id, found in channels.items()

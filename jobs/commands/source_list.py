@@ -39,7 +39,7 @@ class SourceList:
                 channel.refs.append(source.ref)
             for reject in source.rejects:
                 if reject.channel_id in found:
-                    found[reject.channel_id].rejects.append(reject)
+                    found[reject.channel_id].rejected += 1
         return found
 
     @property
@@ -50,21 +50,21 @@ class SourceList:
 
 @dataclass(slots=True)
 class FoundChannel:
-    """One channel with the sources that tell of it, and what of theirs could not be used."""
+    """One channel with the sources that tell of it, and how much of theirs could not be used."""
 
     record: ChannelRecord
     refs: list[SourceRef] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
+    rejected: int = 0
 
 
-async def find_sources(locations: Sequence[str], console: Console) -> SourceList:
+async def find_sources(locations: Sequence[str], console: Console, sources_dir: Path) -> SourceList:
     """Look into every one of *locations* and tell on *console* what is there, a line for each."""
-    from jobs.sources import Skipped, SourceError, discover
+    from jobs.sources import Shelf, Skipped, SourceError, discover
 
     sources: dict[SourceRef, Source] = {}
     refused: list[SourceError] = []
     for location in dict.fromkeys(locations):
-        findings = await discover(location)
+        findings = await discover(location, Shelf(sources_dir))
         for finding in findings:
             if isinstance(finding, SourceError):
                 refused.append(finding)

@@ -1,7 +1,8 @@
 """
 Where channels come from: files, folders, addresses and generated samples, all read alike.
 
-    location → document or fetch → detect → daily_csv, video_csv, feed → Source
+    location → document or fetch → detect → csv_source, feed → Source
+    csv_source: layouts → table (rows of text) → facts (typed) → spill (by channel, on a shelf)
     discover: all of a folder; open_source: one, kept while its file stays the same; samples
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 
 from jobs.sources.discover import Finding, discover
 from jobs.sources.open_source import open_source
+from jobs.sources.shelf import Shelf
 from jobs.sources.source import Skipped, Source, SourceError, UnrecognisedError
 
 __all__ = [
     "Finding",
+    "Shelf",
     "Skipped",
     "Source",
     "SourceError",

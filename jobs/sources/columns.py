@@ -1,8 +1,9 @@
 """
 Cells of text to values, and what is wrong with those that are none.
 
-Each kind of value has two expressions: the value (null where the cell is empty or unreadable),
-and the problem (null where there is none), which ends up in a `Reject`.
+Each column is read once a batch, into a column beside it that `parsed` names: null where the
+cell is empty or unreadable. What is unreadable is told by `unreadable`, and ends up in a
+`Reject`.
 """
 
 from __future__ import annotations
@@ -12,49 +13,75 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 TIME = pl.Datetime("us", "UTC")
 """How points in time are held: microseconds, in UTC."""
 
 _WHOLE_NUMBER = r"^\+?(-?\d{1,18})(?:\.0*)?$"
+_SPREADSHEET_NUMBER = r"^\d(?:\.\d+)?E\+\d{1,2}$"
 _SHOWN_CHARACTERS = 40
 
 
 def text(column: str) -> pl.Expr:
     """Return the cell, or null if it is empty."""
-    return pl.when(_filled(column)).then(pl.col(column))
+    return pl.when(filled(column)).then(pl.col(column))
+
+
+def filled(column: str) -> pl.Expr:
+    """Tell whether anything is in the cell."""
+    return pl.col(column) != ""
 
 
 def missing(column: str) -> pl.Expr:
     """Say that the cell is empty, if it is."""
-    return pl.when(~_filled(column)).then(pl.lit(f"{column} is missing"))
+    return pl.when(~filled(column)).then(pl.lit(f"{column} is missing"))
 
 
-def whole_number(column: str) -> pl.Expr:
-    """Return the cell as a whole number; `12.0` is one, `12.5`, `1,200` and `NaN` are not."""
-    return pl.col(column).str.extract(_WHOLE_NUMBER).cast(pl.Int64)
+def with_whole_number(
+    frame: pl.DataFrame, column: str, *, thousands: str = "", untold: Collection[str] = ()
+) -> pl.DataFrame:
+    """
+    Add the cells of *column* as whole numbers.
+
+    `12.0` is one, and so is `2.28E+11`, as spreadsheets shorten one; `12.5`, `1e3` and `NaN` are
+    not, nor is `1,200` unless *thousands* says that the comma parts them. Cells that are one of
+    *untold* are emptied.
+    """
+    if untold:
+        empty = pl.col(column).str.to_lowercase().is_in([each.lower() for each in untold])
+        frame = frame.with_columns(pl.when(~empty).then(pl.col(column)).otherwise(pl.lit("")))
+    cell = pl.col(column)
+    if thousands:
+        cell = cell.str.replace_all(thousands, "", literal=True)
+    number = cell.cast(pl.Int64, strict=False)
+    found = frame.select(number).to_series()
+    if found.null_count() > frame.select(~filled(column)).to_series().sum():
+        # A second look costs more than the first, and is seldom needed.
+        shortened = pl.when(cell.str.contains(_SPREADSHEET_NUMBER)).then(
+            cell.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+        )
+        whole = cell.str.extract(_WHOLE_NUMBER).cast(pl.Int64, strict=False)
+        found = frame.select(pl.coalesce(number, whole, shortened)).to_series()
+    return frame.with_columns(found.alias(_parsed_name(column)))
 
 
 def bad_counter(column: str) -> pl.Expr:
     """Say what is wrong with a counter; an empty cell is none, and nothing is wrong with it."""
-    number = whole_number(column)
     return (
-        pl.when(_filled(column) & number.is_null())
-        .then(_named(column, "is not a whole number"))
-        .when(number < 0)
-        .then(_named(column, "is negative"))
+        pl.when(filled(column) & parsed(column).is_null())
+        .then(named(column, "is not a whole number"))
+        .when(parsed(column) < 0)
+        .then(named(column, "is negative"))
     )
 
 
 def with_parsed(
     frame: pl.DataFrame, column: str, parse: Callable[[str], object], dtype: pl.DataType
 ) -> pl.DataFrame:
-    """
-    Add what *parse* makes of the cells of *column*, to be had by `parsed`.
-
-    Every distinct cell is parsed once: a column of days has few.
-    """
+    """Add what *parse* makes of the cells of *column*. Each distinct cell is parsed once."""
+    if frame.is_empty():  # then polars forgets the type
+        return frame.with_columns(pl.lit(None, dtype=dtype).alias(_parsed_name(column)))
     distinct = frame[column].unique()
     values = pl.Series([parse(cell) for cell in distinct], dtype=dtype)
     found = frame[column].replace_strict(distinct, values, return_dtype=dtype)
@@ -68,17 +95,14 @@ def parsed(column: str) -> pl.Expr:
 
 def unreadable(column: str, kind: str) -> pl.Expr:
     """Say that nothing could be made of the cell, though something is in it."""
-    return pl.when(_filled(column) & parsed(column).is_null()).then(_named(column, f"is no {kind}"))
+    return pl.when(filled(column) & parsed(column).is_null()).then(named(column, f"is no {kind}"))
 
 
-def _filled(column: str) -> pl.Expr:
-    return pl.col(column) != ""
+def named(column: str, problem: str) -> pl.Expr:
+    """Say *problem* of the cell, with its column and the beginning of what it holds."""
+    shown = pl.col(column).str.slice(0, _SHOWN_CHARACTERS)
+    return pl.format("{} {}: '{}'", pl.lit(column), pl.lit(problem), shown)
 
 
 def _parsed_name(column: str) -> str:
     return f"{column} parsed"
-
-
-def _named(column: str, problem: str) -> pl.Expr:
-    shown = pl.col(column).str.slice(0, _SHOWN_CHARACTERS)
-    return pl.format("{} {}: '{}'", pl.lit(column), pl.lit(problem), shown)

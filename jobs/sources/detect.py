@@ -1,46 +1,48 @@
-"""Which kind of source a document is, by its content alone: names and endings are not asked."""
+"""Which kind of source a text is, by its content alone: names and endings are not asked."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.sources import daily_csv, feed, video_csv
+from jobs.sources.layouts import layout_of
 from jobs.sources.markup import has_feed_within, is_markup
 from jobs.sources.source import UnrecognisedError
 from jobs.sources.table import header_of
 from jobs.sources.text import decode, one_line
 
 if TYPE_CHECKING:
-    from jobs.sources.document import Document
+    from jobs.sources.document import Text
+    from jobs.sources.layout import Layout
 
-_REMEDY = (
-    "Daily counters need the columns date_utc, channel_id and one of subscribers, views, videos; "
-    "a video list snapshot_utc, channel_id, video_id and view_count"
-)
+_REMEDY = "Describe it by a mapping file: --mapping MAP.toml"
 _SHOWN_BYTES = 1024
 _SHOWN_CHARACTERS = 80
+_SHOWN_COLUMNS = 24
 
 
-def kind_of(document: Document) -> str:
+def layout_in(text: Text) -> Layout | None:
     """
-    Return the kind of source that *document* looks like; reading it may still show damage.
+    Return the layout of the CSV that *text* is, or None for a feed; reading may still show damage.
 
     Markup counts as a feed here, so that a web page in its place is an error that says so.
 
     Raises:
         UnrecognisedError: It is text, but none that a source is made of.
     """
-    if is_markup(document.content):
-        return feed.KIND
-    header = header_of(document.content)
-    if daily_csv.recognises(header):
-        return daily_csv.KIND
-    if video_csv.recognises(header):
-        return video_csv.KIND
-    if has_feed_within(document.content):
-        return feed.KIND
-    start = one_line(decode(document.content[:_SHOWN_BYTES]).text.strip().partition("\n")[0])
-    reason = (
-        f"is neither a feed nor a CSV with known columns, it begins '{start[:_SHOWN_CHARACTERS]}'"
-    )
-    raise UnrecognisedError(document.location, reason, _REMEDY)
+    head = text.head()
+    if is_markup(head):
+        return None
+    header = header_of(head)
+    layout = layout_of(header)
+    if layout is not None:
+        return layout
+    if has_feed_within(head):
+        return None
+    if len(header) > 1:
+        columns = ", ".join(one_line(name) for name in header[:_SHOWN_COLUMNS])
+        more = f" and {len(header) - _SHOWN_COLUMNS} more" if len(header) > _SHOWN_COLUMNS else ""
+        reason = f"is a CSV of no known layout, with the columns {columns}{more}"
+        raise UnrecognisedError(text.location, reason, _REMEDY)
+    start = one_line(decode(head[:_SHOWN_BYTES]).text.strip().partition("\n")[0])
+    reason = f"is neither a feed nor a CSV, it begins '{start[:_SHOWN_CHARACTERS]}'"
+    raise UnrecognisedError(text.location, reason)

@@ -14,25 +14,27 @@ from jobs.sources.source import Skipped, Source, SourceError, UnrecognisedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from jobs.sources.shelf import Shelf
+
 Finding: TypeAlias = Source | SourceError | Skipped
 """What was found in one place: a source, why it cannot be read, or that it is none."""
 
 
-async def discover(location: str) -> list[Finding]:
+async def discover(location: str, shelf: Shelf | None = None) -> list[Finding]:
     """
     Look into *location* and return what is there; nothing is raised for what is damaged.
 
     A folder is walked with its subfolders, by name; links to folders are not followed, and
     names that begin with a dot are passed over. A file in it that is text of no known form, or
     not text, is `Skipped`. The same file named by itself is an error, as is a folder in which
-    there is nothing but such files.
+    there is nothing but such files. *shelf*: see `open_source`.
     """
     location = absolute(location)
     if is_samples(location) or is_address(location) or not _is_folder(location):
-        return [await _open(location)]
+        return [await _open(location, shelf)]
     paths, findings = await asyncio.to_thread(_walk, location)
     for path in paths:
-        found = await _open(path)
+        found = await _open(path, shelf)
         findings.append(_skipped(found) if isinstance(found, UnrecognisedError) else found)
     if all(isinstance(finding, Skipped) for finding in findings):
         findings.append(_nothing_in(location, findings))
@@ -43,9 +45,9 @@ def _is_folder(location: str) -> bool:
     return os.path.isdir(location)  # noqa: PTH112 -- Path.is_dir raises where it may not look
 
 
-async def _open(location: str) -> Source | SourceError:
+async def _open(location: str, shelf: Shelf | None) -> Source | SourceError:
     try:
-        return await open_source(location)
+        return await open_source(location, shelf=shelf)
     except SourceError as error:
         return error
 

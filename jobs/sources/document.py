@@ -7,20 +7,24 @@ What is packed by gzip is told by its first two bytes, whatever its name says.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import stat
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from jobs.sources.source import SourceError, UnrecognisedError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
 MAX_BYTES = 256 * 1024 * 1024
-"""No document may be larger than this, unpacked: it is held in memory as a whole."""
+"""No document that is held in memory as a whole, a feed or what is fetched, may be larger."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEAD_BYTES = 64 * 1024
@@ -41,19 +45,129 @@ _KNOWN_BINARIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Text(Protocol):
     """
-    One document, unpacked. *name* is its file name, without folders.
+    Text to be read from its beginning, any number of times. *name* is its file name.
 
     *modified_at* is told by files, *fetched_at* by addresses (the server's own clock).
     """
+
+    @property
+    def location(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def modified_at(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def fetched_at(self) -> datetime | None: ...  # noqa: D102
+
+    def head(self) -> bytes:
+        """Return its first 64 KiB, unpacked."""
+        ...
+
+    def open(self) -> IO[bytes]:
+        """Open it; what is read is unpacked."""
+        ...
+
+    def digest(self) -> str:
+        """Return hexadecimal digits of its content, packed or not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A `Text` that is held in memory as a whole."""
 
     location: str
     name: str
     content: bytes
     modified_at: datetime | None = None
     fetched_at: datetime | None = None
+
+    def head(self) -> bytes:
+        """See `Text`."""
+        return self.content[:_HEAD_BYTES]
+
+    def open(self) -> IO[bytes]:
+        """See `Text`."""
+        return BytesIO(self.content)
+
+    def digest(self) -> str:
+        """See `Text`."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A `Text` in a file, unpacked as it is read: it never has to fit into memory."""
+
+    location: str
+    modified_at: datetime
+    packed: bool
+    fetched_at: None = None
+
+    @property
+    def name(self) -> str:
+        """See `Text`."""
+        return Path(self.location).name
+
+    def head(self) -> bytes:
+        """See `Text`."""
+        with self.open() as file:
+            return file.read(_HEAD_BYTES)
+
+    def open(self) -> IO[bytes]:
+        """See `Text`."""
+        opened = gzip.open if self.packed else open
+        return cast("IO[bytes]", opened(self.location, "rb"))
+
+    def digest(self) -> str:
+        """See `Text`."""
+        with Path(self.location).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def document(self, max_bytes: int = MAX_BYTES) -> Document:
+        """Read it as a whole; errors are those of `read_document`."""
+        return read_document(self.location, max_bytes)
+
+
+def text_file(location: str) -> TextFile:
+    """
+    Look at the file at the path *location*: its head only.
+
+    Raises:
+        SourceError: It is missing, unreadable, empty, or its head is damaged.
+        UnrecognisedError: It is not a file with text in it.
+    """
+    with trouble_told(location):
+        status = _status(location)
+        with Path(location).open("rb") as file:
+            packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        found = TextFile(location, datetime.fromtimestamp(status.st_mtime, UTC), packed)
+        head = found.head()
+    if binary := _binary(head):
+        raise UnrecognisedError(location, f"is {binary}, not text")
+    if not head.strip():
+        raise SourceError(location, "is empty")
+    return found
+
+
+@contextmanager
+def trouble_told(location: str) -> Iterator[None]:
+    """
+    Tell what goes wrong while the file at *location* is read.
+
+    Raises:
+        SourceError: In place of errors of the file system and of damaged gzip data.
+    """
+    try:
+        yield
+    except EOFError as error:
+        raise SourceError(location, "is cut off: its gzip data ends early", _FETCH_AGAIN) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise SourceError(location, "is damaged: its gzip data is broken", _FETCH_AGAIN) from error
+    except OSError as error:
+        raise SourceError(location, *_trouble(error)) from error
 
 
 def read_document(location: str, max_bytes: int = MAX_BYTES) -> Document:
@@ -65,14 +179,10 @@ def read_document(location: str, max_bytes: int = MAX_BYTES) -> Document:
         UnrecognisedError: It is not a file with text in it.
     """
     path = Path(location)
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for a writer
-            raise UnrecognisedError(location, f"is {_special(status)}, not a file")
+    with trouble_told(location):
+        status = _status(location)
         with path.open("rb") as file:
             content = unpack(file, location, max_bytes)
-    except (OSError, ValueError) as error:
-        raise SourceError(location, *_trouble(error)) from error
     modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
     return Document(location, path.name, content, modified_at=modified_at)
 
@@ -87,15 +197,21 @@ def unpack(file: IO[bytes], location: str, max_bytes: int = MAX_BYTES) -> bytes:
     """
     packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
     file.seek(0)
-    try:
+    with trouble_told(location):
         content = _read(gzip.GzipFile(fileobj=file) if packed else file, location, max_bytes)
-    except EOFError as error:
-        raise SourceError(location, "is cut off: its gzip data ends early", _FETCH_AGAIN) from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise SourceError(location, "is damaged: its gzip data is broken", _FETCH_AGAIN) from error
     if not content.strip():
         raise SourceError(location, "is empty")
     return content
+
+
+def _status(location: str) -> os.stat_result:
+    try:
+        status = Path(location).stat()
+    except ValueError as error:
+        raise SourceError(location, f"is no path ({error})", "Check the path") from error
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for a writer
+        raise UnrecognisedError(location, f"is {_special(status)}, not a file")
+    return status
 
 
 def _read(stream: IO[bytes] | gzip.GzipFile, location: str, max_bytes: int) -> bytes:
@@ -123,14 +239,12 @@ def _special(status: os.stat_result) -> str:
     return "a folder" if stat.S_ISDIR(status.st_mode) else "a device, pipe or socket"
 
 
-def _trouble(error: OSError | ValueError) -> tuple[str, str]:
+def _trouble(error: OSError) -> tuple[str, str]:
     """Tell what is wrong, and what to do."""
     match error:
         case FileNotFoundError() | NotADirectoryError():
             return "does not exist", "Check the path"
         case PermissionError():
             return "may not be read (permission denied)", "Change its mode or run as its owner"
-        case OSError():
-            return f"cannot be read ({error.strerror or error})", ""
         case _:
-            return f"is no path ({error})", "Check the path"
+            return f"cannot be read ({error.strerror or error})", ""

@@ -17,6 +17,11 @@ _UNIT_S = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "sec
 _CLOCK = re.compile(r"(?:(?:(\d{1,9}):)?(\d{1,9}):)?(\d{1,9})(?:[.,]\d*)?", re.ASCII)
 
 
+def read(text: str) -> int | None:
+    """Read a duration in either way."""
+    return from_iso8601(text) if text.lstrip().startswith("P") else from_clock(text)
+
+
 def from_iso8601(text: str) -> int | None:
     """
     Read an ISO 8601 duration such as `PT1H2M3S` or `P1DT2H`; fractions are cut off.

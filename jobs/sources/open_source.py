@@ -6,60 +6,61 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.sources import daily_csv, feed, samples, video_csv
+from jobs.sources import feed, samples
 from jobs.sources.cache import SourceCache
-from jobs.sources.detect import kind_of
-from jobs.sources.document import read_document
+from jobs.sources.csv_source import open_csv
+from jobs.sources.detect import layout_in
+from jobs.sources.document import TextFile, text_file
 from jobs.sources.fetch import fetch
 from jobs.sources.location import absolute, is_address, is_samples
+from jobs.sources.shelf import temporary_shelf
 from jobs.sources.source import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from jobs.sources.document import Document
+    from jobs.sources.shelf import Shelf
     from jobs.sources.source import Source
 
-_PARSERS: Mapping[str, Callable[[Document], Source]] = {
-    daily_csv.KIND: daily_csv.parse,
-    video_csv.KIND: video_csv.parse,
-    feed.KIND: feed.parse,
-}
 _CACHE = SourceCache(size=32)
 
 
-async def open_source(location: str, kind: str | None = None) -> Source:
+async def open_source(
+    location: str, kind: str | None = None, *, shelf: Shelf | None = None
+) -> Source:
     """
     Return the source at *location*: a path, an http(s) address, `samples:` or `samples:NAME`.
 
-    With *kind* (`daily-csv`, `video-csv`, `feed`, `samples`) it must be of that kind. Files are
-    read and parsed in a thread and kept until they change; addresses are fetched every time.
+    With *kind* (`csv`, `feed`, `samples`) it must be of that kind. Files are read in a thread and
+    kept until they change; addresses are fetched every time. *shelf* keeps what large files told,
+    for other processes too.
 
     Raises:
         SourceError: It cannot be read, or is not of that kind.
         UnrecognisedError: It is nothing that a source is made of.
     """
-    source = await _open(absolute(location))
+    source = await _open(absolute(location), shelf or temporary_shelf())
     if kind is not None and source.ref.kind != kind:
         raise SourceError(location, f"is of the kind {source.ref.kind}, not {kind}")
     return source
 
 
-async def _open(location: str) -> Source:
+async def _open(location: str, shelf: Shelf) -> Source:
     if is_samples(location):
         return samples.open_samples(location)
     if is_address(location):
         document = await fetch(location)
-        return await asyncio.to_thread(_parse, document)
-    return await _open_file(location)
+        return await asyncio.to_thread(_read, document, shelf)
+    return await _open_file(location, shelf)
 
 
-async def _open_file(location: str) -> Source:
+async def _open_file(location: str, shelf: Shelf) -> Source:
     key = (location, *_version(location))
     source = _CACHE.get(key)
     if source is not None:
         return source
-    return await asyncio.to_thread(_CACHE.get_or_read, key, lambda: _parse(read_document(location)))
+    return await asyncio.to_thread(
+        _CACHE.get_or_read, key, lambda: _read(text_file(location), shelf)
+    )
 
 
 def _version(location: str) -> tuple[int, ...]:
@@ -71,5 +72,8 @@ def _version(location: str) -> tuple[int, ...]:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _parse(document: Document) -> Source:
-    return _PARSERS[kind_of(document)](document)
+def _read(text: Document | TextFile, shelf: Shelf) -> Source:
+    layout = layout_in(text)
+    if layout is not None:
+        return open_csv(text, layout, shelf)
+    return feed.parse(text.document() if isinstance(text, TextFile) else text)

@@ -1,4 +1,4 @@
-"""Rows that count, and why the others do not: unreadable, repeated, contradicted."""
+"""Facts that count, and why the others do not: repeated, contradicted, superseded."""
 
 from __future__ import annotations
 
@@ -7,59 +7,51 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from jobs.records import Reject
-from jobs.sources.location import shown
+from jobs.sources.facts import CHANNEL_ID, PROBLEM
 from jobs.sources.table import LINE
-from jobs.sources.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PROBLEM = "problem"
-"""The column that says why a row does not count; null where it does."""
-
-CHANNEL_ID = "channel_id"
-
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """The rows that count, in the order of the document, and what became of the others."""
+    """
+    The facts that count, and what became of the others.
+
+    rejects: line, channel and problem of those that contradict one that counts.
+    """
 
     kept: pl.DataFrame
-    rejects: Sequence[Reject]
+    rejects: pl.DataFrame
     repeated_rows: int
 
 
-def sift(frame: pl.DataFrame, key: Sequence[str], location: str) -> Sifted:
+def sift(frame: pl.DataFrame, key: Sequence[str], *, supersede: bool = False) -> Sifted:
     """
-    Keep of the rows without a problem the last one of each *key*.
+    Keep the last fact of each *key*; *frame* holds all facts of a channel, in order.
 
-    Earlier rows that say the same in every column are counted as repeated; those that say
-    otherwise are rejects, like the rows with a problem.
+    Earlier facts that say the same in every column are repeated; those that say otherwise are
+    rejects, or likewise repeated where later ones *supersede* them by design.
     """
-    sound = frame.filter(pl.col(PROBLEM).is_null()).drop(PROBLEM)
-    kept = sound.unique(subset=key, keep="last", maintain_order=True)
-    earlier = sound.join(kept.select(LINE), on=LINE, how="anti")
-    contradicting = _contradicting(earlier, kept, key)
-    columns = (LINE, PROBLEM, CHANNEL_ID)
-    rejected = pl.concat(
-        [
-            frame.filter(pl.col(PROBLEM).is_not_null()).select(columns),
-            contradicting.select(columns),
-        ]
-    ).sort(LINE)
-    return Sifted(
-        kept=kept,
-        rejects=[
-            Reject(shown(location), row[0], one_line(row[1]), row[2]) for row in rejected.rows()
-        ],
-        repeated_rows=earlier.height - contradicting.height,
-    )
+    kept = frame.unique(subset=key, keep="last", maintain_order=True)
+    if kept.height == frame.height:
+        return Sifted(kept, _rejects(frame.clear()), 0)
+    earlier = frame.join(kept.select(LINE, CHANNEL_ID), on=(LINE, CHANNEL_ID), how="anti")
+    contradicting = earlier.clear() if supersede else _contradicting(earlier, kept, key)
+    rejects = _rejects(contradicting)
+    return Sifted(kept, rejects, earlier[LINE].n_unique() - rejects[LINE].n_unique())
+
+
+def _rejects(contradicting: pl.DataFrame) -> pl.DataFrame:
+    if PROBLEM not in contradicting.columns:
+        contradicting = contradicting.with_columns(pl.lit(None, dtype=pl.String).alias(PROBLEM))
+    return contradicting.select(LINE, CHANNEL_ID, PROBLEM)
 
 
 def _contradicting(earlier: pl.DataFrame, kept: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """Null equals null here: two empty cells say the same."""
-    beside = earlier.join(kept, on=key, how="left", suffix=" kept")
+    beside = earlier.join(kept, on=key, how="left", suffix=" kept", nulls_equal=True)
     compared = [name for name in earlier.columns if name not in {LINE, *key}]
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name} kept")) for name in compared)
     problem = pl.format("contradicts line {}, which counts", pl.col(f"{LINE} kept"))

@@ -1,8 +1,9 @@
 """
-A CSV document as a table of text cells, each row with its line in the file.
+A CSV document as batches of rows of text cells, each row with its line in the file.
 
-Rows are split by the `csv` module, for it alone tells lines and miscounted rows: polars'
-own reader refuses a whole file for one stray quote. All that follows is done in polars.
+It is read piece by piece, some megabytes at a time, and never held as a whole. A piece without
+quotes is split by polars; one with quotes by the `csv` module, for it alone tells which line a
+row begins on and which row is damaged: polars refuses a whole file for one stray quote.
 """
 
 from __future__ import annotations
@@ -12,72 +13,223 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-from jobs.records import Reject
-from jobs.sources.location import shown
-from jobs.sources.source import SourceError
-from jobs.sources.text import decode, one_line, storable
+from jobs.sources.text import decode, one_line, pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+    from typing import IO
 
-    from jobs.sources.document import Document
+    from numpy.typing import NDArray
 
 LINE = "line"
 """The column with the line of the file, counted from 1, on which a row begins."""
 
+PIECE_BYTES = 4 * 1024 * 1024
+
 _DELIMITERS = (",", ";", "\t")
 _HEAD_BYTES = 64 * 1024
+_MAX_HELD_CHARACTERS = 1024 * 1024
+"""An open quote is waited for so long; then its row is damaged."""
+
+_OPEN_AT_END = "unexpected end of data"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Rows as text, the rows that are no rows, and how many lines had a guessed encoding."""
+class Damage:
+    """A row that is no row: too few or too many cells, or a quote that is not closed."""
+
+    line: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A batch of rows as text, the damage among them, and how many lines had to be guessed."""
 
     frame: pl.DataFrame
-    rejects: Sequence[Reject]
+    damage: Sequence[Damage] = ()
     guessed_lines: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    line: int
-    cells: Sequence[str]
-    problem: str | None = None
-
-
-def header_of(content: bytes) -> Sequence[str]:
-    """Return the column names in the first line of *content*, or none if it has no columns."""
-    lines = _lines(decode(content[:_HEAD_BYTES]).text)
+def header_of(head: bytes) -> Sequence[str]:
+    """Return the column names in the first line of *head*, or none if it has no columns."""
+    lines = _lines(decode(head[:_HEAD_BYTES]).text)
     first = next((line for line in lines if line.strip()), "")
     names = _names(first, _delimiter(first))
     return names if len(names) > 1 else ()
 
 
-def read_table(document: Document) -> Table:
+def read_rows(
+    file: IO[bytes], wanted: Collection[str] | None = None, piece_bytes: int = PIECE_BYTES
+) -> Iterator[Rows]:
     """
-    Split *document* into rows. The first line that is not blank names the columns.
+    Split *file*, unpacked, into rows. The first line that is not blank names the columns.
 
-    A row with too few or too many cells, or with a quote that is not closed, becomes a reject;
-    reading goes on with the line after it. Blank rows are passed over.
-
-    Raises:
-        SourceError: There is no row at all.
+    Only the columns of *wanted* are kept, or all. Cells lose their outer white space. A row with
+    too few or too many cells, or with a quote that is not closed, is damage; reading goes on with
+    the line after it. Blank rows are passed over.
     """
-    decoded = decode(document.content)
-    lines = _lines(storable(decoded.text))
-    top = next((at for at, line in enumerate(lines) if line.strip()), 0)
-    delimiter = _delimiter(lines[top])
-    names = _names(lines[top], delimiter)
-    rows = list(_rows(lines, top + 1, len(names), delimiter))
-    if not rows:
-        raise SourceError(document.location, "holds a header and no rows")
-    rejects = [
-        Reject(shown(document.location), row.line, row.problem) for row in rows if row.problem
-    ]
-    sound = [row for row in rows if row.problem is None]
-    return Table(_frame(names, sound), rejects, decoded.guessed_lines)
+    splitter: _Splitter | None = None
+    line = 1
+    for piece in pieces(file, piece_bytes):
+        text = piece.text
+        if splitter is None:
+            blank, header, text = _top(text)
+            line += blank
+            if not header:
+                continue
+            delimiter = _delimiter(header)
+            splitter = _Splitter(_names(header, delimiter), delimiter, wanted, line + 1)
+        frame, damage = splitter.split(text, last=piece.last)
+        yield Rows(frame, damage, piece.guessed_lines)
+
+
+def _top(text: bytes) -> tuple[int, str, bytes]:
+    """How many blank lines there are above the header, the header, and what is below it."""
+    lines = text.splitlines(keepends=True)
+    blank = next((at for at, line in enumerate(lines) if line.strip()), len(lines))
+    if blank == len(lines):
+        return blank, "", b""
+    return blank, lines[blank].decode(), b"".join(lines[blank + 1 :])
+
+
+class _Splitter:
+    """Splits the pieces of one file, and holds what an open quote leaves for the next piece."""
+
+    def __init__(
+        self, names: Sequence[str], delimiter: str, wanted: Collection[str] | None, line: int
+    ) -> None:
+        self._width = len(names)
+        self._delimiter = delimiter
+        self._kept = [at for at, name in enumerate(names) if wanted is None or name in wanted]
+        self._names = [names[at] for at in self._kept]
+        self._line = line
+        self._held = ""
+
+    def split(self, text: bytes, *, last: bool) -> tuple[pl.DataFrame, list[Damage]]:
+        plain = not self._held and b'"' not in text and text.count(b"\r") == text.count(b"\r\n")
+        frame, damage = self._split_plain(text) if plain else self._split_quoted(text, last=last)
+        frame = frame.with_columns(pl.col(self._names).str.strip_chars())
+        told = pl.any_horizontal(pl.col(name) != "" for name in self._names)
+        return frame.filter(told), damage
+
+    def _split_plain(self, text: bytes) -> tuple[pl.DataFrame, list[Damage]]:
+        """Every line is a row: cells are counted by their delimiters."""
+        if text and not text.endswith(b"\n"):
+            text += b"\n"
+        raw = np.frombuffer(text, dtype=np.uint8)
+        ends = np.flatnonzero(raw == ord("\n"))
+        starts = np.concatenate(([0], ends[:-1] + 1)) if ends.size else ends
+        at = np.flatnonzero(raw == ord(self._delimiter))
+        cells = np.searchsorted(at, ends) - np.searchsorted(at, starts) + 1
+        lines = self._line + np.arange(ends.size)
+        self._line += ends.size
+        sound = cells == self._width
+        damage = []
+        if not sound.all():
+            spans = list(zip(starts.tolist(), ends.tolist(), strict=True))
+            for row in np.flatnonzero(~sound):
+                start, end = spans[row]
+                if text[start:end].strip():
+                    damage.append(Damage(int(lines[row]), self._miscounted(int(cells[row]))))
+            text = b"".join(
+                text[spans[row][0] : spans[row][1] + 1] for row in np.flatnonzero(sound)
+            )
+        return self._frame(text, lines[sound]), damage
+
+    def _frame(self, text: bytes, lines: NDArray[np.intp]) -> pl.DataFrame:
+        if not lines.size:
+            return self._of_cells([], [])
+        frame = pl.read_csv(
+            text,
+            has_header=False,
+            separator=self._delimiter,
+            quote_char=None,
+            columns=[f"column_{at + 1}" for at in self._kept],
+            schema={f"column_{at + 1}": pl.String for at in range(self._width)},
+            empty_string_is_null=False,
+        )
+        frame.columns = self._names
+        return frame.with_columns(pl.Series(LINE, lines, dtype=pl.UInt32))
+
+    def _split_quoted(self, text: bytes, *, last: bool) -> tuple[pl.DataFrame, list[Damage]]:
+        """After damage it starts anew one line further on: an open quote swallows what follows."""
+        lines = _lines(self._held + text.decode())
+        self._held = ""
+        rows: list[Sequence[str]] = []
+        began: list[int] = []
+        damage: list[Damage] = []
+        top = 0
+        while top < len(lines):
+            top = self._split_until_damage(lines, top, rows, began, damage)
+            if damage and damage[-1].problem == _OPEN_AT_END:
+                rest = "".join(lines[top - 1 :])
+                if not last and len(rest) <= _MAX_HELD_CHARACTERS:
+                    damage.pop()
+                    self._held = rest
+                    top -= 1
+                    break
+                damage[-1] = Damage(damage[-1].line, f"has a stray or open quote ({_OPEN_AT_END})")
+        self._line += top
+        return self._of_cells(rows, began), damage
+
+    def _split_until_damage(
+        self,
+        lines: Sequence[str],
+        top: int,
+        rows: list[Sequence[str]],
+        began: list[int],
+        damage: list[Damage],
+    ) -> int:
+        """Take rows from line *top* on up to the first damaged one; return the line after it."""
+        rest = map(lines.__getitem__, range(top, len(lines)))
+        reader = csv.reader(rest, delimiter=self._delimiter, strict=True)
+        start = top
+        try:
+            for cells in reader:
+                if len(cells) == self._width:
+                    rows.append([cells[at] for at in self._kept])
+                    began.append(self._line + start)
+                elif cells:
+                    damage.append(Damage(self._line + start, self._miscounted(len(cells))))
+                    return start + 1
+                start = top + reader.line_num
+        except csv.Error as error:
+            told = str(error)
+            end = next((at for at in range(start, len(lines)) if lines[at][-1:] == "\n"), start)
+            lenient = self._read_leniently("".join(lines[start : end + 1]))
+            if "expected after" in told and lenient:
+                rows.append([lenient[at] for at in self._kept])
+                began.append(self._line + start)
+                return end + 1
+            problem = told if told == _OPEN_AT_END else f"has a stray or open quote ({told})"
+            damage.append(Damage(self._line + start, problem))
+            return start + 1
+        return len(lines)
+
+    def _read_leniently(self, line: str) -> Sequence[str]:
+        """Quotes may stand within a cell, as in `"a"|"b"`, where the line still has its cells."""
+        flat = line.rstrip("\r\n").replace("\r", "\n")  # `csv` takes no return for a character
+        cells: Sequence[str] = next(csv.reader([flat], delimiter=self._delimiter), ())
+        return cells if len(cells) == self._width else ()
+
+    def _of_cells(self, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> pl.DataFrame:
+        columns = zip(*rows, strict=True) if rows else [()] * len(self._names)
+        return pl.DataFrame(
+            [
+                *(
+                    pl.Series(name, cells, dtype=pl.String)
+                    for name, cells in zip(self._names, columns, strict=True)
+                ),
+                pl.Series(LINE, lines, dtype=pl.UInt32),
+            ]
+        )
+
+    def _miscounted(self, cells: int) -> str:
+        return f"has {cells} cells instead of {self._width}"
 
 
 def _lines(text: str) -> list[str]:
@@ -97,42 +249,3 @@ def _names(header: str, delimiter: str) -> list[str]:
         name = one_line(cell).lstrip("\ufeff").lower()
         names.append(f"column {number}" if name in {"", LINE, *names} else name)
     return names
-
-
-def _rows(lines: Sequence[str], top: int, width: int, delimiter: str) -> Iterator[_Row]:
-    """After damage it starts anew one line further on: an open quote swallows what follows it."""
-    while top < len(lines):
-        for row, following in _rows_until_damage(lines, top, width, delimiter):
-            top = following
-            if row.problem or any(map(str.strip, row.cells)):
-                yield row
-
-
-def _rows_until_damage(
-    lines: Sequence[str], top: int, width: int, delimiter: str
-) -> Iterator[tuple[_Row, int]]:
-    """Gives rows with the index of the line after each, and ends at the first damaged one."""
-    rest = (lines[at] for at in range(top, len(lines)))
-    reader = csv.reader(rest, delimiter=delimiter, strict=True)
-    start = top
-    try:
-        for cells in reader:
-            following = top + reader.line_num
-            if cells and len(cells) != width:
-                problem = f"has {len(cells)} cells instead of {width}"
-                yield _Row(start + 1, (), problem), start + 1
-                return
-            yield _Row(start + 1, cells), following
-            start = following
-    except csv.Error as error:
-        yield _Row(start + 1, (), f"has a stray or open quote ({error})"), start + 1
-
-
-def _frame(names: Sequence[str], rows: Sequence[_Row]) -> pl.DataFrame:
-    columns = zip(*(row.cells for row in rows), strict=True) if rows else [()] * len(names)
-    texts = [
-        pl.Series(name, cells, dtype=pl.String).str.strip_chars()
-        for name, cells in zip(names, columns, strict=True)
-    ]
-    lines = pl.Series(LINE, [row.line for row in rows], dtype=pl.UInt32)
-    return pl.DataFrame([*texts, lines])

@@ -5,6 +5,11 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO
 
 _MARKED = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -13,6 +18,7 @@ _MARKED = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_CONTROL = bytes({*range(9), *range(0x0E, 0x20), 0x7F})
 _UNSTORABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _BREAKS = re.compile(r"[ \t\r\n\v\f]+")
 
@@ -39,6 +45,65 @@ def decode(content: bytes) -> Decoded:
         if encoding in {"utf-16", "utf-32"}:
             return Decoded(content.decode(encoding, errors="replace"), guessed_lines=1)
         return _decode_by_line(content.removeprefix(codecs.BOM_UTF8))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Whole lines of a document, as storable text in UTF-8; the *last* one may lack its end."""
+
+    text: bytes
+    guessed_lines: int
+    last: bool
+
+
+def pieces(file: IO[bytes], size: int) -> Iterator[Piece]:
+    """
+    Read *file* in pieces of whole lines of about *size* bytes, decoded as `decode` does it.
+
+    A line longer than that makes a longer piece.
+    """
+    blocks = _utf8_blocks(file, size)
+    rest = b""
+    for block in blocks:
+        whole, rest = _cut(rest + block)
+        if whole:
+            yield _piece(whole, last=False)
+    yield _piece(rest, last=True)
+
+
+def _utf8_blocks(file: IO[bytes], size: int) -> Iterator[bytes]:
+    """UTF-16 and UTF-32 become UTF-8 here; anything else passes as it is, without its mark."""
+    block = file.read(size)
+    encoding = next((name for mark, name in _MARKED if block.startswith(mark)), "utf-8")
+    if encoding in {"utf-8", "utf-8-sig"}:
+        block = block.removeprefix(codecs.BOM_UTF8)
+        while block:
+            yield block
+            block = file.read(size)
+        return
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    while block:
+        yield decoder.decode(block).encode("utf-8", errors="replace")
+        block = file.read(size)
+    yield decoder.decode(b"", final=True).encode()
+
+
+def _cut(text: bytes) -> tuple[bytes, bytes]:
+    """Cut behind the last line end; a return at the very end may be one half of an end."""
+    end = text.rfind(b"\n") + 1
+    if not end:
+        end = text.rfind(b"\r", 0, -1) + 1
+    return text[:end], text[end:]
+
+
+def _piece(content: bytes, *, last: bool) -> Piece:
+    content = content.translate(None, _CONTROL)
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        decoded = _decode_by_line(content)
+        return Piece(decoded.text.encode(), decoded.guessed_lines, last)
+    return Piece(content, 0, last)
 
 
 def as_utf8(content: bytes) -> bytes:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import tzinfo
     from time import struct_time
 
 EARLIEST_YEAR = 1970
@@ -14,6 +18,8 @@ LATEST_YEAR = 2199
 """Years outside these are damage; the first podcast and video are far younger than 1970."""
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)", re.ASCII)
+_DAY_AND_MONTH = re.compile(r"(\d{1,2})\.(\d{1,2})", re.ASCII)
+_YEAR_IN_NAME = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)", re.ASCII)
 _IN_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2})[:_-]?(\d{2})[:_-]?(\d{2})Z", re.ASCII)
 
 
@@ -32,6 +38,25 @@ def from_iso8601(text: str) -> datetime | None:
         return None
 
 
+def reader(form: str, time_zone: str, year: int | None) -> Callable[[str], datetime | None]:
+    """
+    Return what reads dates and times of one *form*; those without a zone are of *time_zone*.
+
+    - `iso`: as `from_iso8601` reads them;
+    - `YY.DD.MM`: `17.14.11` is 14 November 2017;
+    - `DD.MM`: `13.09` of *year*; a spreadsheet that took it for a number made `1.1` of `01.10`;
+    - anything else: a format of `strptime`, as `%d-%m-%Y %H:%M` or `%b %d, %Y` (English names).
+    """
+    zone: tzinfo = UTC if time_zone == "UTC" else ZoneInfo(time_zone)
+    if form == "iso":
+        return from_iso8601 if zone is UTC else partial(_zoned_iso, zone=zone)
+    if form == "DD.MM":
+        return partial(_from_day_and_month, year=year, zone=zone)
+    if form == "YY.DD.MM":
+        form = "%y.%d.%m"
+    return partial(_from_form, form=form, zone=zone)
+
+
 def from_name(name: str) -> datetime | None:
     """Find when a recording was made in its file name: `news_2021-04-08T122223Z.xml`."""
     found = _IN_NAME.search(name)
@@ -39,6 +64,12 @@ def from_name(name: str) -> datetime | None:
         return None
     date, hour, minute, second = found.groups()
     return from_iso8601(f"{date}T{hour}:{minute}:{second}+00:00")
+
+
+def year_in_name(name: str) -> int | None:
+    """Find the one year that a file's name tells; two different ones tell none."""
+    found = set(_YEAR_IN_NAME.findall(name))
+    return int(found.pop()) if len(found) == 1 else None
 
 
 def from_parts(parts: struct_time | None) -> datetime | None:
@@ -49,6 +80,36 @@ def from_parts(parts: struct_time | None) -> datetime | None:
     try:
         return _sane(datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC))
     except (ValueError, OverflowError):
+        return None
+
+
+def _zoned_iso(text: str, zone: tzinfo) -> datetime | None:
+    stripped = text.strip()
+    if _DATE.match(stripped) is None:
+        return None
+    try:
+        read = datetime.fromisoformat(stripped)
+    except ValueError:
+        return None
+    return _sane(read if read.tzinfo else read.replace(tzinfo=zone))
+
+
+def _from_form(text: str, form: str, zone: tzinfo) -> datetime | None:
+    try:
+        read = datetime.strptime(text.strip(), form)  # noqa: DTZ007 -- its zone follows
+    except ValueError:
+        return None
+    return _sane(read if read.tzinfo else read.replace(tzinfo=zone))
+
+
+def _from_day_and_month(text: str, year: int | None, zone: tzinfo) -> datetime | None:
+    matched = _DAY_AND_MONTH.fullmatch(text.strip())
+    if matched is None or year is None:
+        return None
+    day, month = matched.groups()
+    try:
+        return _sane(datetime(year, int(month.ljust(2, "0")), int(day), tzinfo=zone))
+    except ValueError:
         return None
 
 

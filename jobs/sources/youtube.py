@@ -26,6 +26,13 @@ def is_channel_id(text: str) -> bool:
     return text.startswith("UC") and channel_id(text) == text
 
 
+def channel_of_uploads(identity: str) -> str:
+    """Return the id of the channel whose uploads the list `UU…` holds; any other id as it is."""
+    if identity.startswith("UU") and _CHANNEL_ID.fullmatch(f"UC{identity[2:]}"):
+        return f"UC{identity[2:]}"
+    return identity
+
+
 def channel_url(identity: str) -> str:
     """Return the page of the channel."""
     return f"https://www.youtube.com/channel/{identity}"

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from jobs.records import ChannelSnapshot, Platform
-from jobs.sources import daily_csv
-from jobs.sources.document import Document
 from jobs.sources.source import SourceError
+from tests.unit.sources.csv_text import read_csv
+
+if TYPE_CHECKING:
+    from jobs.sources.csv_source import CsvSource
 
 HEADER = "date_utc,channel_id,channel_title,subscribers,views,videos\n"
 CHANNEL = "UC-pdFydi9ooxEfATh3KoiIw"
 
 
-def read(rows: str, header: str = HEADER) -> daily_csv.DailyCsv:
+def read(rows: str, header: str = HEADER) -> CsvSource:
     """Read *rows* below *header*."""
-    return daily_csv.parse(Document("/d/daily.csv", "daily.csv", (header + rows).encode()))
+    return read_csv(header + rows, "daily.csv")
 
 
 def day(number: int) -> datetime:
@@ -75,7 +78,7 @@ def test_a_bad_row_is_rejected_with_its_line_and_reason(row: str, reason: str) -
 def test_rejects_belong_to_their_channel() -> None:
     """A channel's reading holds its own rejected rows and nobody else's."""
     source = read("2026-01-17,a,A,1,2,3\n2026-01-17,b,B,1,2,3\n2026-01-18,b,B,-1,2,3\n")
-    assert source.read("a").rejects == []
+    assert list(source.read("a").rejects) == []
     assert [reject.line for reject in source.read("b").rejects] == [4]
 
 
@@ -120,8 +123,8 @@ def test_a_channel_per_platform_where_a_row_tells_two() -> None:
     )
     assert [(channel.id, channel.platform) for channel in source.channels()] == [
         ("ab", Platform.YOUTUBE),
-        ("cd", Platform.YOUTUBE),
         ("twitch:ab", Platform.STREAM),
+        ("cd", Platform.YOUTUBE),
     ]
     assert source.read("ab").channel_snapshots == [ChannelSnapshot(day(17), 10, 20)]
     assert [one.subscribers for one in source.read("twitch:ab").channel_snapshots] == [30, 31]

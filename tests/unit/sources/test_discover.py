@@ -44,7 +44,7 @@ async def test_a_folder_is_walked(write: Write, tmp_path: Path) -> None:
         ("README.md", "skipped"),
         ("logo.png", "skipped"),
         ("a/cut.csv.gz", "error"),
-        ("a/daily.csv", "daily-csv"),
+        ("a/daily.csv", "csv"),
         ("b/empty.xml", "error"),
         ("b/feed.xml", "feed"),
         ("b/page.xml", "error"),
@@ -83,7 +83,7 @@ async def test_links_to_folders_are_not_followed(write: Write, tmp_path: Path) -
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "dead.csv").symlink_to(tmp_path / "gone.csv")
     findings = [told(finding, tmp_path) for finding in await discover(str(tmp_path))]
-    assert findings == [("daily.csv", "daily-csv"), ("dead.csv", "error")]
+    assert findings == [("daily.csv", "csv"), ("dead.csv", "error")]
 
 
 async def test_samples_are_one_source() -> None:

@@ -38,9 +38,7 @@ async def failure(location: str, kind: str | None = None) -> SourceError:
     return error.value
 
 
-@pytest.mark.parametrize(
-    ("content", "kind"), [(DAILY, "daily-csv"), (VIDEOS, "video-csv"), (RSS, "feed")]
-)
+@pytest.mark.parametrize(("content", "kind"), [(DAILY, "csv"), (VIDEOS, "csv"), (RSS, "feed")])
 @pytest.mark.parametrize("name", ["data.csv", "data.xml", "data", "data.gz", "README.md"])
 async def test_content_decides_not_the_name(
     write: Write, content: str, kind: str, name: str
@@ -54,7 +52,7 @@ async def test_content_decides_not_the_name(
 async def test_markup_in_a_cell_makes_no_feed_of_a_table(write: Write) -> None:
     """A title may hold anything: columns decide first."""
     titled = "date_utc,channel_id,channel_title,views\n2026-01-17,c,How <rss > works,5\n"
-    assert (await open_source(write("daily.csv", titled))).ref.kind == "daily-csv"
+    assert (await open_source(write("daily.csv", titled))).ref.kind == "csv"
 
 
 async def test_a_feed_behind_other_output_is_a_feed(write: Write) -> None:
@@ -94,7 +92,7 @@ async def test_a_source_is_read_once_until_its_file_changes(write: Write) -> Non
 async def test_a_named_kind_must_be_right(write: Write) -> None:
     """A file that is no longer what it was registered as is an error."""
     error = await failure(write("daily.csv", DAILY), "feed")
-    assert "is of the kind daily-csv, not feed" in str(error)
+    assert "is of the kind csv, not feed" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +121,8 @@ async def test_damage_is_told(write: Write, content: bytes, reason: str) -> None
         (b"\x89PNG\r\n\x1a\n", "is a picture, not text"),
         (b"PK\x03\x04" + b"x" * 99, "is a zip archive or a spreadsheet, not text"),
         (_packed(_packed(DAILY.encode())), "is packed twice, not text"),
-        (b"# Read me\n", "is neither a feed nor a CSV with known columns"),
-        (b"a,b,c\n1,2,3\n", "it begins 'a,b,c'. Daily counters need the columns date_utc"),
+        (b"# Read me\n", "is neither a feed nor a CSV, it begins '# Read me'"),
+        (b"a,b,c\n1,2,3\n", "is a CSV of no known layout, with the columns a, b, c. Describe it"),
         (b'{"a": 1}', "it begins '{\"a\": 1}'"),
     ],
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from jobs.records import ItemRecord, ItemSnapshot
-from jobs.sources import video_csv
-from jobs.sources.document import Document
 from jobs.sources.source import SourceError
+from tests.unit.sources.csv_text import read_csv
+
+if TYPE_CHECKING:
+    from jobs.sources.csv_source import CsvSource
 
 HEADER = (
     "snapshot_utc,channel_id,channel_title,video_id,published_at,title,duration_iso8601,"
@@ -20,9 +23,9 @@ VIDEO = "f6x1WVSR-4U"
 FIRST, SECOND = datetime(2026, 1, 28, tzinfo=UTC), datetime(2026, 2, 4, tzinfo=UTC)
 
 
-def read(rows: str, header: str = HEADER) -> video_csv.VideoCsv:
+def read(rows: str, header: str = HEADER) -> CsvSource:
     """Read *rows* below *header*."""
-    return video_csv.parse(Document("/d/videos.csv", "videos.csv", (header + rows).encode()))
+    return read_csv(header + rows, "videos.csv")
 
 
 def row(**cells: str) -> str:
@@ -100,7 +103,7 @@ def test_a_duration_of_zero_is_unknown() -> None:
         ({"snapshot_utc": ""}, "snapshot_utc is missing"),
         ({"snapshot_utc": "28/01/2026"}, "snapshot_utc is no date: '28/01/2026'"),
         ({"published_at": "soon"}, "published_at is no date: 'soon'"),
-        ({"duration_iso8601": "10:05"}, "duration_iso8601 is no duration: '10:05'"),
+        ({"duration_iso8601": "10m"}, "duration_iso8601 is no duration: '10m'"),
         ({"view_count": "-1"}, "view_count is negative: '-1'"),
         ({"like_count": "#NAME?"}, "like_count is not a whole number: '#NAME?'"),
         ({"comment_count": "1e3"}, "comment_count is not a whole number: '1e3'"),
@@ -119,7 +122,7 @@ def test_the_last_of_several_rows_of_one_time_counts() -> None:
     assert [one.views for one in source.read(CHANNEL).item_snapshots] == [100]
     assert [(reject.line, reject.channel_id) for reject in source.rejects] == [(2, CHANNEL)]
     assert source.describe() == (
-        "video list, 1 channel, 1 video, 1 row, 2026-01-28, 1 row rejected, 1 row repeated"
+        "video list, 1 channel, 1 item, 1 row, 2026-01-28, 1 row rejected, 1 row repeated"
     )
 
 
