@@ -109,8 +109,13 @@ class Application:
 
     @property
     def sources_dir(self) -> Path:
-        """Where what large files tell is laid out, and what of them could not be used."""
+        """Where what large files tell is laid out for all workers."""
         return self.settings.sources_dir
+
+    @property
+    def rejects_dir(self) -> Path:
+        """Where rows that could not be used are written down."""
+        return self.settings.rejects_dir
 
     def make_log_file(self) -> Path:
         """

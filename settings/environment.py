@@ -127,8 +127,13 @@ class Settings(BaseSettings):
 
     @property
     def sources_dir(self) -> Path:
-        """Where what large files tell is laid out, and what of them could not be used."""
+        """Where what large files tell is laid out for all workers."""
         return self.home / "sources"
+
+    @property
+    def rejects_dir(self) -> Path:
+        """Where rows that could not be used are written down."""
+        return self.home / "rejects"
 
     @property
     def statsd(self) -> tuple[str, int] | None:

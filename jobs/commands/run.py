@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jobs.commands.channel_run import ChannelRun, Workplace
     from jobs.commands.run_summary import Summary
-    from jobs.commands.source_list import SourceList
+    from jobs.commands.source_list import Reading, SourceList
 
 EXIT_DEAD = 1
 """Exit status where a job died, or time was over before all were done."""
@@ -41,6 +41,11 @@ class Host(Protocol):
         """Where what large files tell is laid out."""
         ...
 
+    @property
+    def rejects_dir(self) -> Path:
+        """Where rows that could not be used are written down."""
+        ...
+
     def make_log_file(self) -> Path:
         """Make the state directory, and say where in it the log of a run belongs."""
         ...
@@ -61,11 +66,20 @@ class Host(Protocol):
     metavar="SECONDS",
     help="Stop, with grace, after so long; run again to go on.",
 )
+@click.option(
+    "--mapping",
+    type=click.Path(dir_okay=False),
+    metavar="MAP.toml",
+    help="Read CSVs by this file, which says what their columns tell.",
+)
+@click.option("--strict", is_flag=True, help="Refuse a source of which any row is rejected.")
 @click.pass_context
 def run(
     context: click.Context,
     *,
     sources: tuple[str, ...],
+    mapping: str | None,
+    strict: bool,
     as_json: bool,
     no_progress: bool,
     timeout_s: float | None,
@@ -73,17 +87,23 @@ def run(
     """
     Sync, analyse and report every channel of each SOURCE.
 
-    A SOURCE is a file (daily counters or a video list as CSV, a YouTube or podcast feed; plain
-    or .gz), a folder of such files, the address of a feed, or samples: for generated channels.
+    A SOURCE is a file (counters or a video list as CSV, a Studio export, a YouTube or podcast
+    feed; plain or .gz), a folder of such files, the address of a feed, or samples: for generated
+    channels. docs/sources.md has every layout, and the mapping file for any other.
 
     Exit status: 0; 1 if a job died or time was over; 2 if a source was refused.
     """
     from rich.console import Console
 
+    from jobs.commands.source_list import Reading
+
     progress = Console(stderr=True, highlight=False)
     live = progress.is_terminal and not no_progress
+    host: Host = context.obj
+    host.check()
+    reading = Reading(host.sources_dir, host.rejects_dir, mapping, strict)
     status = run_async(
-        _run(context.obj, sources, progress, live=live, as_json=as_json, timeout_s=timeout_s)
+        _run(host, sources, reading, progress, live=live, as_json=as_json, timeout_s=timeout_s)
     )
     context.exit(status)
 
@@ -91,6 +111,7 @@ def run(
 async def _run(
     host: Host,
     locations: Sequence[str],
+    reading: Reading,
     console: Console,
     *,
     live: bool,
@@ -103,9 +124,8 @@ async def _run(
     from jobs.commands.run_summary import summarize
     from jobs.commands.source_list import find_sources
 
-    host.check()
     started = time.monotonic()
-    sources = await find_sources(locations, console, host.sources_dir)
+    sources = await find_sources(locations, console, reading)
     channels = sources.channels()
     if not channels:
         return _nothing_to_do(sources, as_json=as_json)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from jobs.commands.channel_run import ChannelRun
-    from jobs.commands.source_list import FoundChannel, SourceList
+    from jobs.commands.source_list import FoundChannel, RejectedRows, SourceList
     from jobs.services import Services
     from jobs.store import ChannelCounts
     from runner import BatchProgress
@@ -95,11 +95,13 @@ class Summary:
     dead_jobs: Sequence[DeadJob]
     errors: Sequence[Mapping[str, str]]
     index: Path | None = None
+    rejects: Sequence[RejectedRows] = ()
 
     @classmethod
     def of_nothing(cls, sources: SourceList) -> Summary:
         """Of a run that had no channel to work on."""
-        return cls((), Counts(rejected_rows=sources.rejected_rows), 0.0, (), _errors(sources))
+        counts = Counts(rejected_rows=sources.rejected_rows)
+        return cls((), counts, 0.0, (), _errors(sources), rejects=sources.rejects)
 
     def as_json(self) -> str:
         """One object, as `--json` prints it."""
@@ -120,6 +122,7 @@ class Summary:
             "index": None if self.index is None else str(self.index),
             "dead_jobs": [asdict(job) for job in self.dead_jobs],
             "errors": list(self.errors),
+            "rejects": [asdict(each) for each in self.rejects],
         }
         return json.dumps(document, ensure_ascii=False, indent=2)
 
@@ -203,6 +206,7 @@ async def summarize(
         seconds=time.monotonic() - started,
         dead_jobs=work.dead_jobs,
         errors=_errors(sources),
+        rejects=sources.rejects,
         index=await write_report_index(services),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from jobs.commands.reject_files import write_rejects
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -23,11 +26,36 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    How sources are read.
+
+    mapping: a mapping file for CSVs. strict: a source with a rejected row is refused as a whole.
+    sources_dir: where large files are laid out. rejects_dir: where rejected rows are written.
+    """
+
+    sources_dir: Path
+    rejects_dir: Path
+    mapping: str | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRows:
+    """How many rows of a source could not be used, and the file that has line and reason."""
+
+    source: str
+    rows: int
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceList:
     """What was found, the sources by age: of several recordings of a channel the last one rules."""
 
     sources: Sequence[Source]
     refused: Sequence[SourceError]
+    rejects: Sequence[RejectedRows] = ()
 
     def channels(self) -> dict[str, FoundChannel]:
         """Every channel of all sources, by id, in the order in which they were told first."""
@@ -45,7 +73,7 @@ class SourceList:
     @property
     def rejected_rows(self) -> int:
         """Rows and entries of all sources that could not be used."""
-        return sum(len(source.rejects) for source in self.sources)
+        return sum(each.rows for each in self.rejects)
 
 
 @dataclass(slots=True)
@@ -57,23 +85,52 @@ class FoundChannel:
     rejected: int = 0
 
 
-async def find_sources(locations: Sequence[str], console: Console, sources_dir: Path) -> SourceList:
-    """Look into every one of *locations* and tell on *console* what is there, a line for each."""
-    from jobs.sources import Shelf, Skipped, SourceError, discover
+async def find_sources(locations: Sequence[str], console: Console, reading: Reading) -> SourceList:
+    """
+    Look into every one of *locations* and tell on *console* what is there, a line for each.
 
+    Durable afterwards: a file for each source with rejected rows, line and reason.
+
+    Raises:
+        OSError: Such a file cannot be written.
+        SourceError: The mapping file cannot be used.
+    """
+    from jobs.sources import Shelf, Skipped, SourceError, discover
+    from jobs.sources.mapping import read_mapping
+
+    if reading.mapping is not None:
+        read_mapping(reading.mapping)
     sources: dict[SourceRef, Source] = {}
     refused: list[SourceError] = []
+    rejects: dict[SourceRef, RejectedRows] = {}
     for location in dict.fromkeys(locations):
-        findings = await discover(location, Shelf(sources_dir))
-        for finding in findings:
-            if isinstance(finding, SourceError):
-                refused.append(finding)
-            elif not isinstance(finding, Skipped):
-                sources[finding.ref] = finding
-        _tell(findings, location, console)
+        findings = await discover(location, Shelf(reading.sources_dir), reading.mapping)
+        for at, finding in enumerate(findings):
+            if isinstance(finding, Skipped | SourceError):
+                continue
+            path = await asyncio.to_thread(write_rejects, finding, reading.rejects_dir)
+            if path is not None:
+                rejected = RejectedRows(finding.ref.location, len(finding.rejects), str(path))
+                rejects[finding.ref] = rejected
+                if reading.strict:
+                    findings[at] = _refused(rejected)
+                    continue
+            sources[finding.ref] = finding
+        refused += [finding for finding in findings if isinstance(finding, SourceError)]
+        _tell(findings, location, console, rejects)
     return SourceList(
-        sorted(sources.values(), key=lambda source: source.observed_at or _NEVER), refused
+        sorted(sources.values(), key=lambda source: source.observed_at or _NEVER),
+        refused,
+        list(rejects.values()),
     )
+
+
+def _refused(rejected: RejectedRows) -> SourceError:
+    from jobs.sources import SourceError
+
+    rows = f"{rejected.rows:,} row{'' if rejected.rows == 1 else 's'}"
+    remedy = f"Correct them, or run without it; {shorter(rejected.file)} tells line and reason"
+    return SourceError(rejected.source, f"has {rows} that --strict refuses", remedy)
 
 
 def shorter(location: str) -> str:
@@ -84,7 +141,12 @@ def shorter(location: str) -> str:
     return location
 
 
-def _tell(findings: Sequence[Finding], location: str, console: Console) -> None:
+def _tell(
+    findings: Sequence[Finding],
+    location: str,
+    console: Console,
+    rejects: Mapping[SourceRef, RejectedRows],
+) -> None:
     """On a terminal names in a folder are told without it, and long lines are indented."""
     from jobs.sources import Skipped, SourceError
 
@@ -107,6 +169,9 @@ def _tell(findings: Sequence[Finding], location: str, console: Console) -> None:
             _line(console, "✓", "green", text)
             for told in _told_rejects(finding.rejects):
                 _line(console, " ", "", Text(told, "yellow"))
+            if finding.ref in rejects:
+                path = shorter(rejects[finding.ref].file)
+                _line(console, " ", "", Text(f"all rejected rows: {path}", "yellow"))
 
 
 def _line(console: Console, mark: str, style: str, text: Text) -> None:

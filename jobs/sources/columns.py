@@ -68,11 +68,14 @@ def with_whole_number(
 
 def bad_counter(column: str) -> pl.Expr:
     """Say what is wrong with a counter; an empty cell is none, and nothing is wrong with it."""
-    return (
-        pl.when(filled(column) & parsed(column).is_null())
-        .then(named(column, "is not a whole number"))
-        .when(parsed(column) < 0)
-        .then(named(column, "is negative"))
+    negative = pl.when(parsed(column) < 0).then(named(column, "is negative"))
+    return pl.coalesce(not_whole(column), negative)
+
+
+def not_whole(column: str) -> pl.Expr:
+    """Say that the cell is no whole number; it may be negative, as a net gain is."""
+    return pl.when(filled(column) & parsed(column).is_null()).then(
+        named(column, "is not a whole number")
     )
 
 

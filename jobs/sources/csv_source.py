@@ -6,7 +6,8 @@ A list without a time of observation was read at some time after everything in i
 1. the time in the file's name, as in `list_2021-04-08T122223Z.csv`, else
 2. for an address, the time of fetching it by the server's clock, else
 3. the newest publication in it, else
-4. when the file was last changed.
+4. the end of the year in the file's name, as in `list_2023.csv`, else
+5. when the file was last changed.
 
 So a copy of the same list is the same observation, and items look younger than they are by
 however long the list was made after the last of them, all alike.
@@ -35,7 +36,7 @@ from jobs.records import (
     Reject,
     SourceRef,
 )
-from jobs.sources import companions, times, youtube
+from jobs.sources import companions, times, twitch, youtube
 from jobs.sources.document import trouble_told
 from jobs.sources.facts import (
     CHANNEL_ID,
@@ -223,7 +224,7 @@ def _key(text: Text, layout: Layout, beside: Sequence[Beside]) -> str:
         parts = [
             str(_VERSION),
             layout.identity(),
-            str(times.year_in_name(text.name)),
+            repr(_place(text, layout)),
             text.digest(),
             *(each.file.digest() for each in beside),
         ]
@@ -236,13 +237,13 @@ def _batches(text: Text, layout: Layout, beside: Sequence[Beside]) -> Iterator[B
     for each in beside:
         if each.companion.layout is not None:
             for batch in _told(each.file, each.companion.layout, ()):
-                yield Batch(batch.facts, batch.damage.clear())
+                yield Batch(batch.facts, batch.damage.clear(), own=False)
 
 
 def _told(
     text: Text, layout: Layout, lookups: Sequence[tuple[Companion, pl.DataFrame]]
 ) -> Iterator[Batch]:
-    place = Place(layout.title, layout.year or times.year_in_name(text.name))
+    place = _place(text, layout)
     header = header_of(text.head())
     wanted = layout.columns() & set(header)
     if "DD.MM" in layout.dates.values() and place.year is None:
@@ -259,6 +260,15 @@ def _told(
             yield Batch(facts_of(frame, layout, place), damage, rows.guessed_lines)
 
 
+def _place(text: Text, layout: Layout) -> Place:
+    title = layout.title
+    if title is not None:
+        path = PurePath(text.location)
+        file = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+        title = title.replace("{folder}", path.parent.name).replace("{file}", file)
+    return Place(title, layout.year or times.year_in_name(text.name))
+
+
 def _joined(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     made = [
         pl.concat_str(pair, separator=" ").str.strip_chars().alias(name)
@@ -273,20 +283,28 @@ def _undated_at(text: Text, spill: Spill) -> datetime:
         times.from_name(text.name)
         or text.fetched_at
         or spill.summary.last_published_at
+        or _end_of_year(text)
         or text.modified_at
         or datetime.now(UTC)
     )
+
+
+def _end_of_year(text: Text) -> datetime | None:
+    year = times.year_in_name(text.name)
+    end = datetime(year, 12, 31, tzinfo=UTC) if year is not None else None
+    return end if end is not None and end < datetime.now(UTC) else None
 
 
 def _record(channel_id: str, title: str | None, platform: str | None) -> ChannelRecord:
     """A `UC…` id is YouTube's; any other needs the file to say whose it is."""
     on_youtube = youtube.is_channel_id(channel_id)
     told = Platform(platform) if platform else Platform.OTHER
+    url = youtube.channel_url(channel_id) if on_youtube else twitch.channel_url(channel_id)
     return ChannelRecord(
         id=channel_id,
         title=one_line(title or "") or channel_id,
         platform=Platform.YOUTUBE if on_youtube else told,
-        url=youtube.channel_url(channel_id) if on_youtube else None,
+        url=url,
     )
 
 

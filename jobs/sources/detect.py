@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.sources.layouts import layout_of
+from jobs.sources.layouts import layout_of, only_names
 from jobs.sources.markup import has_feed_within, is_markup
 from jobs.sources.source import UnrecognisedError
 from jobs.sources.table import header_of
@@ -38,6 +38,9 @@ def layout_in(text: Text) -> Layout | None:
         return layout
     if has_feed_within(head):
         return None
+    if only_names(header):
+        reason = "names channels and counts nothing of theirs; lists in its folder are read with it"
+        raise UnrecognisedError(text.location, reason)
     if len(header) > 1:
         columns = ", ".join(one_line(name) for name in header[:_SHOWN_COLUMNS])
         more = f" and {len(header) - _SHOWN_COLUMNS} more" if len(header) > _SHOWN_COLUMNS else ""

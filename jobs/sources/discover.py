@@ -7,9 +7,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from jobs.sources.csv_source import CsvSource
+from jobs.sources.document import text_file
 from jobs.sources.location import absolute, is_address, is_samples
+from jobs.sources.mapping import read_mapping
 from jobs.sources.open_source import open_source
 from jobs.sources.source import Skipped, Source, SourceError, UnrecognisedError
+from jobs.sources.studio_table import role_at
+from jobs.sources.table import header_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,34 +25,69 @@ Finding: TypeAlias = Source | SourceError | Skipped
 """What was found in one place: a source, why it cannot be read, or that it is none."""
 
 
-async def discover(location: str, shelf: Shelf | None = None) -> list[Finding]:
+async def discover(
+    location: str, shelf: Shelf | None = None, mapping: str | None = None
+) -> list[Finding]:
     """
     Look into *location* and return what is there; nothing is raised for what is damaged.
 
     A folder is walked with its subfolders, by name; links to folders are not followed, and
-    names that begin with a dot are passed over. A file in it that is text of no known form, or
-    not text, is `Skipped`. The same file named by itself is an error, as is a folder in which
-    there is nothing but such files. *shelf*: see `open_source`.
+    names that begin with a dot are passed over. The tables of a Studio export in one folder are
+    one source. A file that is text of no known form, or not text, or was read together with
+    another, is `Skipped`. The same file named by itself is an error, as is a folder in which
+    there is nothing but such files.
+
+    shelf: see `open_source`. mapping: the file *location* is read by it, of a folder those files
+    that have all of its columns.
     """
     location = absolute(location)
     if is_samples(location) or is_address(location) or not _is_folder(location):
-        return [await _open(location, shelf)]
+        return [await _open(location, shelf, mapping)]
     paths, findings = await asyncio.to_thread(_walk, location)
     for path in paths:
-        found = await _open(path, shelf)
+        fits = mapping is not None and await asyncio.to_thread(_fits, path, mapping)
+        found = await _open(path, shelf, mapping if fits else None)
         findings.append(_skipped(found) if isinstance(found, UnrecognisedError) else found)
+    findings = _told_once(findings)
     if all(isinstance(finding, Skipped) for finding in findings):
         findings.append(_nothing_in(location, findings))
     return findings
+
+
+def _told_once(findings: list[Finding]) -> list[Finding]:
+    """Lists of channels that were read with another list are no sources of their own."""
+    read_with = {
+        beside: finding.ref.location
+        for finding in findings
+        if isinstance(finding, CsvSource)
+        for beside in finding.beside
+        if finding.layout.tells_items()
+    }
+    return [
+        Skipped(finding.ref.location, f"was read with {Path(read_with[finding.ref.location]).name}")
+        if isinstance(finding, CsvSource)
+        and finding.ref.location in read_with
+        and not finding.layout.tells_items()
+        else finding
+        for finding in findings
+    ]
+
+
+def _fits(path: str, mapping: str) -> bool:
+    try:
+        read_mapping(mapping).check(path, header_of(text_file(path).head()))
+    except SourceError:
+        return False
+    return True
 
 
 def _is_folder(location: str) -> bool:
     return os.path.isdir(location)  # noqa: PTH112 -- Path.is_dir raises where it may not look
 
 
-async def _open(location: str, shelf: Shelf | None) -> Source | SourceError:
+async def _open(location: str, shelf: Shelf | None, mapping: str | None) -> Source | SourceError:
     try:
-        return await open_source(location, shelf=shelf)
+        return await open_source(location, shelf=shelf, mapping=mapping)
     except SourceError as error:
         return error
 
@@ -63,7 +103,10 @@ def _walk(folder: str) -> tuple[list[str], list[Finding]]:
 
     for parent, folders, files in os.walk(folder, onerror=note):
         folders[:] = _visible(folders)
-        paths += [str(Path(parent, name)) for name in _visible(files)]
+        found = [Path(parent, name) for name in _visible(files)]
+        tables = [path for path in found if role_at(path) not in {None, "split"}]
+        paths += [str(path) for path in found if path not in tables]
+        paths += [str(path) for path in tables] if len(tables) == 1 else [parent] * bool(tables)
     return paths, closed
 
 

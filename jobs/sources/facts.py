@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
-from jobs.sources import durations, tags, times, youtube
+from jobs.sources import durations, tags, times, twitch, youtube
 from jobs.sources.columns import (
     TIME,
     bad_counter,
@@ -116,14 +116,14 @@ def _told(frame: pl.DataFrame, telling: Telling, place: Place) -> pl.DataFrame:
         told += [filled(columns[name]) for name in ("title", PUBLISHED_AT) if name in columns]
     frame = frame.filter(pl.any_horizontal(told))
     frame = frame.with_columns(
-        _title(columns, place).alias("their title"),
-        _or_else(telling, columns, CHANNEL_ID).alias("their id"),
+        _title(columns, place).alias("found title"),
+        _or_else(telling, columns, CHANNEL_ID).alias("found id"),
     )
     frame = _with_ids(frame, telling, columns)
     return frame.select(
         LINE,
-        pl.col("our id").alias(CHANNEL_ID),
-        pl.col("their title").alias(TITLE),
+        pl.col("made id").alias(CHANNEL_ID),
+        pl.col("found title").alias(TITLE),
         pl.lit(telling.platform, dtype=pl.String).alias(PLATFORM),
         *_items(telling, columns),
         _observed_at(telling, columns).alias(OBSERVED_AT),
@@ -152,11 +152,13 @@ def _with_ids(frame: pl.DataFrame, telling: Telling, columns: Mapping[Field, str
 
     def channel_id(their: _Pair) -> str | None:
         identity, title = their
+        if identity is not None and telling.prefix == twitch.PREFIX:
+            return twitch.PREFIX + twitch.login(identity)
         if identity is not None:
             return telling.prefix + youtube.channel_of_uploads(identity)
         return None if title is None or not telling.titled_only else id_of_title(platform, title)
 
-    frame = _with_made(frame, ("their id", "their title"), "our id", channel_id)
+    frame = _with_made(frame, ("found id", "found title"), "made id", channel_id)
     if not telling.tells_items() or ITEM_ID in columns:
         return frame
 
@@ -165,7 +167,7 @@ def _with_ids(frame: pl.DataFrame, telling: Telling, columns: Mapping[Field, str
         return None if title is None else f"title:{_digits(title, published or '')}"
 
     title = columns["title"]
-    return _with_made(frame, (title, columns.get(PUBLISHED_AT, title)), "our item", item_id)
+    return _with_made(frame, (title, columns.get(PUBLISHED_AT, title)), "made item", item_id)
 
 
 def _with_made(
@@ -193,7 +195,7 @@ def _with_made(
 def _items(telling: Telling, columns: Mapping[Field, str]) -> list[pl.Expr]:
     if not telling.tells_items():
         return []
-    told = [(text(columns[ITEM_ID]) if ITEM_ID in columns else pl.col("our item")).alias(ITEM_ID)]
+    told = [(text(columns[ITEM_ID]) if ITEM_ID in columns else pl.col("made item")).alias(ITEM_ID)]
     told += [text(columns[name]).alias(name) for name in ("title", "category") if name in columns]
     if PUBLISHED_AT in columns:
         told.append(parsed(columns[PUBLISHED_AT]).alias(PUBLISHED_AT))
@@ -234,7 +236,7 @@ def _problems(
     telling: Telling, columns: Mapping[Field, str], counters: Mapping[Field, str]
 ) -> list[pl.Expr]:
     named_by = columns.get(CHANNEL_ID) or columns.get(TITLE) or CHANNEL_ID
-    found = [_absent(pl.col("our id"), named_by)]
+    found = [_absent(pl.col("made id"), named_by)]
     if telling.tells_items():
         column = columns.get(ITEM_ID) or columns["title"]
         found.append(_absent(text(column), column))

@@ -82,11 +82,13 @@ class Layout:
     """
     One form of CSV.
 
-    needs, avoids: the columns by which it is known, all in small letters. dates: how a field
-    writes dates where it is not ISO 8601 (see `times.reader`); time_zone: of those that tell
-    none; year: of those that lack it, else the one in the file's name. joined: a column that is
-    made of two, for a date and its time. title: what the channel is called where no column says
-    so. thousands, untold: what parts the digits of numbers, and what stands for no number.
+    needs, avoids: the columns by which it is known, all in small letters.
+    dates: how a field writes dates where it is not ISO 8601 (see `times.reader`).
+    time_zone: of times that tell none. year: of dates that lack it, else that in the file's name.
+    joined: a column that is made of two, for a date and its time.
+    title: what the channel is called where no column says so; `{folder}` and `{file}` stand for
+        their names.
+    thousands, untold: what parts the digits of numbers, and what stands for no number.
     """
 
     name: str
@@ -110,6 +112,10 @@ class Layout:
             and columns.isdisjoint(self.avoids)
             and any(next(each.counters(columns), None) for each in self.tellings)
         )
+
+    def tells_items(self) -> bool:
+        """Tell whether it is items that its rows tell of."""
+        return any(telling.tells_items() for telling in self.tellings)
 
     def identity(self) -> str:
         """Return the same text for the same layout in any process: what the facts depend on."""

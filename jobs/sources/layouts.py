@@ -7,6 +7,7 @@ without a time of observation is dated as `csv_source` says.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from jobs.records import Platform
@@ -328,6 +329,91 @@ GAMING_VIDEO_LIST = Layout(
     ),
 )
 
+STUDIO_RESHAPED = Layout(
+    name="videos of one channel, as Studio counts them",
+    needs={"id", "video duration", "video publish time", "new comments", "views", "likes"},
+    dates={"published_at": "%d-%m-%Y %H:%M"},
+    title="{folder}",
+    tellings=(
+        Telling(
+            platform=Platform.YOUTUBE,
+            titled_only=True,
+            columns={
+                "item_id": "id",
+                "published_at": "video publish time",
+                "duration": "video duration",
+                "views": "views",
+                "likes": "likes",
+                "comments": "new comments",
+            },
+        ),
+    ),
+)
+
+SOCIAL_BLADE = Layout(
+    name="channel list",
+    needs={"youtuber", "subscribers", "video views", "uploads", "channel_type"},
+    untold=("nan",),
+    tellings=(
+        Telling(
+            platform=Platform.YOUTUBE,
+            titled_only=True,
+            columns={
+                "channel_title": "youtuber",
+                "subscribers": "subscribers",
+                "views": "video views",
+                "items": "uploads",
+            },
+            # A channel with millions of subscribers has uploads and views: zero is "not read".
+            zero_is_unknown=("views", "items"),
+        ),
+    ),
+)
+
+TWITCH_LIST = Layout(
+    name="channel list",
+    needs={"channel", "followers", "peak viewers", "average viewers"},
+    tellings=(
+        Telling(
+            platform=Platform.STREAM,
+            prefix="twitch:",
+            columns={
+                "channel_id": "channel",
+                "channel_title": "channel",
+                "subscribers": "followers",
+            },
+        ),
+    ),
+)
+
+_PODLOVE_AGES = {
+    **{f"{days}d": days for days in range(1, 7)},
+    **{f"{weeks}w": 7 * weeks for weeks in range(1, 5)},
+    **{f"{quarters}q": 91 * quarters for quarters in range(1, 4)},
+    **{f"{years}y": 365 * years for years in range(1, 4)},
+}
+"""Columns and days after publication: the downloads that an episode had by then."""
+
+PODLOVE = Layout(
+    name="podcast downloads by age",
+    needs={"title", "id", "post_date_gmt", "downloads", "1d"},
+    title="{file}",
+    tellings=tuple(
+        Telling(
+            platform=Platform.PODCAST,
+            titled_only=True,
+            age=timedelta(days=days),
+            columns={
+                "item_id": "id",
+                "title": "title",
+                "published_at": "post_date_gmt",
+                "views": column,
+            },
+        )
+        for column, days in _PODLOVE_AGES.items()
+    ),
+)
+
 LAYOUTS: tuple[Layout, ...] = (
     DAILY_COUNTERS,
     VTUBER_DAILY,
@@ -341,9 +427,22 @@ LAYOUTS: tuple[Layout, ...] = (
     API_CHANNEL_LIST,
     GAMING_VIDEO_LIST,
     GAMING_CHANNEL_LIST,
+    STUDIO_RESHAPED,
+    SOCIAL_BLADE,
+    TWITCH_LIST,
+    PODLOVE,
 )
+
+_NAMES = {"channel_id", "channel_title"}
 
 
 def layout_of(header: Collection[str]) -> Layout | None:
     """Return the first known layout that a file with these columns has, or None."""
     return next((layout for layout in LAYOUTS if layout.fits(header)), None)
+
+
+def only_names(header: Collection[str]) -> bool:
+    """Tell whether a file with these columns names channels and counts nothing of theirs."""
+    columns = set(header)
+    needs = [each.needs for layout in LAYOUTS for each in layout.companions if not each.layout]
+    return any(columns.issuperset(each) for each in (_NAMES, *needs))

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.sources import feed, samples
 from jobs.sources.cache import SourceCache
-from jobs.sources.csv_source import open_csv
+from jobs.sources.csv_source import KIND, open_csv
 from jobs.sources.detect import layout_in
 from jobs.sources.document import TextFile, text_file
 from jobs.sources.fetch import fetch
 from jobs.sources.location import absolute, is_address, is_samples
+from jobs.sources.mapping import read_mapping
 from jobs.sources.shelf import temporary_shelf
 from jobs.sources.source import SourceError
+from jobs.sources.studio import open_studio
+from jobs.sources.studio_table import role_of
+from jobs.sources.table import header_of
 
 if TYPE_CHECKING:
     from jobs.sources.document import Document
@@ -22,57 +27,83 @@ if TYPE_CHECKING:
     from jobs.sources.source import Source
 
 _CACHE = SourceCache(size=32)
+_MAPPED = f"{KIND}+"
 
 
 async def open_source(
-    location: str, kind: str | None = None, *, shelf: Shelf | None = None
+    location: str,
+    kind: str | None = None,
+    *,
+    mapping: str | None = None,
+    shelf: Shelf | None = None,
 ) -> Source:
     """
     Return the source at *location*: a path, an http(s) address, `samples:` or `samples:NAME`.
 
-    With *kind* (`csv`, `feed`, `samples`) it must be of that kind. Files are read in a thread and
-    kept until they change; addresses are fetched every time. *shelf* keeps what large files told,
-    for other processes too.
+    With *kind* (`csv`, `studio`, `feed`, `samples`) it must be of that kind; `csv+PATH` is a CSV
+    read by the mapping file at PATH, as is one with *mapping*. Files are read in a thread and kept
+    until they change; addresses are fetched every time. *shelf* keeps what large files told, for
+    other processes too.
 
     Raises:
         SourceError: It cannot be read, or is not of that kind.
         UnrecognisedError: It is nothing that a source is made of.
     """
-    source = await _open(absolute(location), shelf or temporary_shelf())
+    named = kind.removeprefix(_MAPPED) if kind and kind.startswith(_MAPPED) else None
+    mapping = named or (absolute(mapping) if mapping else None)
+    source = await _open(absolute(location), mapping, shelf or temporary_shelf())
     if kind is not None and source.ref.kind != kind:
         raise SourceError(location, f"is of the kind {source.ref.kind}, not {kind}")
     return source
 
 
-async def _open(location: str, shelf: Shelf) -> Source:
+async def _open(location: str, mapping: str | None, shelf: Shelf) -> Source:
     if is_samples(location):
         return samples.open_samples(location)
     if is_address(location):
         document = await fetch(location)
-        return await asyncio.to_thread(_read, document, shelf)
-    return await _open_file(location, shelf)
-
-
-async def _open_file(location: str, shelf: Shelf) -> Source:
-    key = (location, *_version(location))
+        return await asyncio.to_thread(_read, document, mapping, shelf)
+    key = (location, mapping, _versions(location, mapping))
     source = _CACHE.get(key)
     if source is not None:
         return source
     return await asyncio.to_thread(
-        _CACHE.get_or_read, key, lambda: _read(text_file(location), shelf)
+        _CACHE.get_or_read, key, lambda: _read_path(location, mapping, shelf)
     )
 
 
-def _version(location: str) -> tuple[int, ...]:
+def _versions(location: str, mapping: str | None) -> tuple[tuple[int, ...], ...]:
+    """What the file is now, its folder (others there are read with it), and the mapping."""
+    path = Path(location)
+    try:
+        beside = sorted(path.iterdir()) if path.is_dir() else [path.parent]
+    except (OSError, ValueError):
+        beside = []
+    return tuple(map(_version, [path, *beside, *([Path(mapping)] if mapping else [])]))
+
+
+def _version(path: Path) -> tuple[int, ...]:
     """What a file is now. One that cannot be looked at cannot be read either: nothing is kept."""
     try:
-        status = Path(location).stat()
+        status = path.stat()
     except (OSError, ValueError):
         return ()
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _read(text: Document | TextFile, shelf: Shelf) -> Source:
+def _read_path(location: str, mapping: str | None, shelf: Shelf) -> Source:
+    if os.path.isdir(location):  # noqa: PTH112 -- Path.is_dir raises where it may not look
+        return open_studio(location)
+    return _read(text_file(location), mapping, shelf)
+
+
+def _read(text: Document | TextFile, mapping: str | None, shelf: Shelf) -> Source:
+    if mapping is not None:
+        mapped = read_mapping(mapping)
+        mapped.check(text.location, header_of(text.head()))
+        return open_csv(text, mapped.layout, shelf, f"{_MAPPED}{mapping}")
+    if isinstance(text, TextFile) and role_of(header_of(text.head())) is not None:
+        return open_studio(text.location)
     layout = layout_in(text)
     if layout is not None:
         return open_csv(text, layout, shelf)

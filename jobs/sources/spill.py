@@ -62,11 +62,12 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Facts with their problems, and the damage that is no fact of any channel."""
+    """Facts with their problems, and damage; *own* rows are those of the file itself."""
 
     facts: pl.DataFrame
     damage: pl.DataFrame
     guessed_lines: int = 0
+    own: bool = True
 
 
 def build(folder: Path, batches: Iterable[Batch]) -> None:
@@ -125,7 +126,8 @@ class _Builder:
         # A row that two tellings read is rejected once.
         problems = problems.unique(subset=(LINE, PROBLEM), keep="first", maintain_order=True)
         self._reject(pl.concat([batch.damage, problems]))
-        self._summary.rows += sound[LINE].n_unique()
+        if batch.own:
+            self._summary.rows += sound[LINE].n_unique()
         if sound.is_empty():
             return
         self._held.append(sound)

@@ -6,6 +6,7 @@ import re
 
 _CHANNEL_ID = re.compile(r"(?:UC)?(?P<key>[\w-]{22})", re.ASCII)
 _CHANNEL_IN = re.compile(r"(?:yt:channel:|/channel/)([\w-]{22,24})\b", re.ASCII)
+_CHANNEL_IN_NAME = re.compile(r"(?<![\w-])UC[\w-]{22}(?![\w-])", re.ASCII)
 _VIDEO_ID = re.compile(r"[\w-]{11}", re.ASCII)
 
 
@@ -19,6 +20,12 @@ def channel_id_within(text: str) -> str | None:
     """Return the id of the channel that an address or a feed's id names (`yt:channel:UC…`)."""
     found = _CHANNEL_IN.search(text)
     return channel_id(found[1]) if found else None
+
+
+def channel_id_in_name(name: str) -> str | None:
+    """Return the full id that stands in a file's or folder's name, or None."""
+    found = _CHANNEL_IN_NAME.search(name)
+    return found[0] if found else None
 
 
 def is_channel_id(text: str) -> bool:

@@ -1,0 +1,45 @@
+"""Every row that could not be used, in a file for each source: what to correct, line by line."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jobs.sources import Source
+
+
+def write_rejects(source: Source, folder: Path) -> Path | None:
+    """
+    Write the rejects of *source* into *folder* as CSV: file, line, reason, channel.
+
+    The same source has the same file every time; it is gone, and None is returned, once there is
+    nothing to put into it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = folder / _name(source.ref.location)
+    if not source.rejects:
+        path.unlink(missing_ok=True)
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.part")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "line", "reason", "channel_id"))
+        for each in source.rejects:
+            writer.writerow((each.location, each.line, each.reason, each.channel_id))
+    unfinished.replace(path)
+    return path
+
+
+def _name(location: str) -> str:
+    """Two folders may hold files of one name."""
+    digits = hashlib.sha256(location.encode()).hexdigest()[:8]
+    stem = "".join(each if each.isalnum() else "-" for each in PurePath(location).name)
+    return f"{stem[:80]}-{digits}.csv"
