@@ -38,6 +38,8 @@ def layout_in(text: Text) -> Layout | None:
         return layout
     if has_feed_within(head):
         return None
+    if head.lstrip().startswith((b"{", b"[")):
+        raise UnrecognisedError(text.location, "is JSON, neither a feed nor a CSV")
     if only_names(header):
         reason = "names channels and counts nothing of theirs; lists in its folder are read with it"
         raise UnrecognisedError(text.location, reason)

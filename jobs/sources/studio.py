@@ -85,7 +85,7 @@ class StudioExport:
             quantity(len(reading.items), "item") if reading.items else "",
             f"{quantity(len(reading.item_gains), 'day')} of items" if reading.item_gains else "",
             period(_midnight(min(days)), _midnight(max(days))) if days else "",
-            f"from {' and '.join(self.tables)}",
+            f"from {', '.join(self.tables)}",
             "engaged views taken for views" if self.engaged_only else "",
             oddities(rejected=len(self.rejects)),
         )
@@ -116,8 +116,7 @@ def open_studio(location: str) -> StudioExport:
         raise UnrecognisedError(location, "is a folder, not a file")
     tables = [StudioTable(role, each) for role, each in roles if role != "split"]
     if not tables:
-        names = ", ".join(each.name for _, each in roles)
-        reason = f"tells a split by country, source or the like, of no day or video ({names})"
+        reason = "tells a split by country, source or the like, of no day or video"
         raise UnrecognisedError(location, reason, "Export Totals, or Table data by content, too")
     folder = path if path.is_dir() else path.parent
     reading, observed_at = _reading(_channel(folder.name), tables)

@@ -123,7 +123,7 @@ async def test_damage_is_told(write: Write, content: bytes, reason: str) -> None
         (_packed(_packed(DAILY.encode())), "is packed twice, not text"),
         (b"# Read me\n", "is neither a feed nor a CSV, it begins '# Read me'"),
         (b"a,b,c\n1,2,3\n", "is a CSV of no known layout, with the columns a, b, c. Describe it"),
-        (b'{"a": 1}', "it begins '{\"a\": 1}'"),
+        (b'{"a": 1}', "is JSON, neither a feed nor a CSV"),
     ],
 )
 async def test_what_is_no_source_is_told(write: Write, content: bytes, reason: str) -> None:
