@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from jobs.recommend import recommend
@@ -15,9 +14,9 @@ if TYPE_CHECKING:
 
 
 @job(queue="analytics")
-async def analyze_channel(ctx: Context, channel_id: str) -> str:
+async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True) -> str:
     """
-    Analyse the channel, then start its charts and its recommendations.
+    Analyse the channel, then start its recommendations and, for a *report*, its charts.
 
     Durable afterwards: one analysis for this state of the data; the same data gives the same
     analysis under the same id.
@@ -29,15 +28,16 @@ async def analyze_channel(ctx: Context, channel_id: str) -> str:
     """
     store = ctx.get(Services).store
     data = await store.load(channel_id)
-    document = await asyncio.to_thread(_analyze, data)
-    analysis_id = await store.save_analysis(channel_id, data.fingerprint, document)
-    await visualize_data.enqueue(analysis_id=analysis_id)
+    fingerprint, document = await ctx.offload(_analyze, data)
+    analysis_id = await store.save_analysis(channel_id, fingerprint, document)
+    if report:
+        await visualize_data.enqueue(analysis_id=analysis_id)
     await recommend.enqueue(analysis_id=analysis_id)
     return analysis_id
 
 
-def _analyze(data: ChannelData) -> dict[str, Any]:
-    """The first import of the libraries takes a second, so it belongs into the thread, too."""
+def _analyze(data: ChannelData) -> tuple[str, dict[str, Any]]:
+    """Runs in a process of its own, which alone loads the libraries of the mathematics."""
     from jobs.analysis import analyze
 
-    return analyze(data).model_dump(mode="json")
+    return data.fingerprint, analyze(data).model_dump(mode="json")

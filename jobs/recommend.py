@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from jobs.notify import notify
@@ -32,7 +31,7 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     stored = await store.stored_analysis(analysis_id)
     if stored.recommended_at is None:
         data = await store.load(stored.channel_id)
-        found = await asyncio.to_thread(_find, data, stored.document)
+        found = await ctx.offload(_find, data, stored.document)
         await store.save_recommendations(analysis_id, found)
     advice = await store.recommendations(analysis_id)
     channel = await store.channel(stored.channel_id)
@@ -52,7 +51,7 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
 
 
 def _find(data: ChannelData, document: dict[str, Any]) -> list[StoredRecommendation]:
-    """The first import of the libraries takes a second, so it belongs into the thread, too."""
+    """Runs in a process of its own, which alone loads the libraries of the mathematics."""
     from jobs.analysis import ChannelAnalysis
     from jobs.recommendations import recommend
     from jobs.store import StoredRecommendation

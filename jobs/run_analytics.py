@@ -7,11 +7,16 @@ from runner import Context, job
 
 
 @job(queue="analytics")
-async def run_analytics(ctx: Context, channel_id: str) -> str:  # noqa: ARG001 -- every job has one
+async def run_analytics(
+    ctx: Context,  # noqa: ARG001 -- every job has one
+    channel_id: str,
+    *,
+    report: bool = True,
+) -> str:
     """
-    Enqueue the analysis of the channel; charts, recommendations and report follow from it.
+    Enqueue the analysis of the channel; recommendations follow, and charts for a *report*.
 
     Returns the id of the job that analyses.
     """
-    handle = await analyze_channel.enqueue(channel_id=channel_id)
+    handle = await analyze_channel.enqueue(channel_id=channel_id, report=report)
     return handle.id

@@ -17,12 +17,14 @@ _log = structlog.get_logger("jobs.sync_channel")
 
 
 @job(queue="default")
-async def sync_channel(ctx: Context, channel_id: str) -> dict[str, int]:
+async def sync_channel(ctx: Context, channel_id: str, *, report: bool = True) -> dict[str, int]:
     """
     Bring the store up to date with all sources of the channel, then start its analysis.
 
     Durable afterwards: every item and snapshot that the sources tell, in one transaction; the
     same again changes nothing. Counters are stored as they were read.
+
+    Without *report* no chart is drawn and no report made: they can be asked for at any time.
 
     Returns how many items and snapshots were new, and how many were known.
 
@@ -33,7 +35,7 @@ async def sync_channel(ctx: Context, channel_id: str) -> dict[str, int]:
     services = ctx.get(Services)
     readings = await _read_sources(services, channel_id)
     counts = await services.store.save_readings(readings)
-    await run_analytics.enqueue(channel_id=channel_id)
+    await run_analytics.enqueue(channel_id=channel_id, report=report)
     return {
         "items_new": counts.items_new,
         "items_known": counts.items_known,

@@ -82,7 +82,7 @@ class Attempts:
         self._speaks_arq = False
         self._stack = stack
         self._resources = resources
-        self._offloader = Offloader(options.offload_processes)
+        self._offloader = options.offloader or Offloader(options.offload_processes)
         self._known: dict[str, tuple[Job[Any, Any], Policy]] = {}
 
     def learn(self, function: JobFunction, *, keep_result_s: float | None) -> None:
@@ -123,8 +123,9 @@ class Attempts:
         self._speaks_arq = True
 
     async def close(self) -> None:
-        """End the processes that were kept for offloaded work."""
-        await self._offloader.close()
+        """End the processes that were kept for offloaded work, if nobody else shares them."""
+        if self._options.offloader is None:
+            await self._offloader.close()
 
     @property
     def names(self) -> list[str]:

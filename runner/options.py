@@ -11,6 +11,7 @@ from runner.retry import Backoff, linear
 
 if TYPE_CHECKING:
     from runner.middleware import Middleware
+    from runner.offload import Offloader
     from runner.poller import Periodic
     from runner.reporters import Reporter
 
@@ -39,6 +40,7 @@ class WorkerOptions:
         with a heartbeat and blocked_warn_s it lies below the lease, so that they go back before
         they are counted as lost.
     offload_processes: processes for `ctx.offload`; None for one for each core.
+    offloader: processes shared with other workers, and closed by who shares them; None for own.
     dead_max_jobs, dead_max_age_s: what the poller trims the dead set to; None keeps everything.
     middleware: added inside the default ones, the first outermost.
     resources: opened at start, closed at the end.
@@ -63,6 +65,7 @@ class WorkerOptions:
     blocked_warn_s: float = 1.0
     blocked_limit_s: float = 20.0
     offload_processes: int | None = None
+    offloader: Offloader | None = None
     dead_max_jobs: int | None = None
     dead_max_age_s: float | None = None
     middleware: Sequence[Middleware] = ()

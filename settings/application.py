@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jobs.services import Services
     from runner import Fleet, QueueClient
     from runner.health import HealthCheck
+    from runner.offload import Offloader
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Opened:
     settings: Settings
     redis: QueueClient
     services: Services
+    offloader: Offloader
 
     @property
     def redis_is_private(self) -> bool:
@@ -53,7 +55,7 @@ class Opened:
         return self.settings.runner.grace_s
 
     def fleet(self, queues: Sequence[str] = QUEUE_NAMES) -> Fleet:
-        """One worker for each of *queues*; they share the services of this process."""
+        """One worker for each of *queues*; they share services and processes for offloaded work."""
         from jobs.services import Services
         from runner import Fleet
         from settings.reporters import make_reporters
@@ -67,6 +69,7 @@ class Opened:
             [
                 kind.worker(
                     resources=shared,
+                    offloader=self.offloader,
                     prepare=None,
                     reporters=make_reporters(self.settings),
                     handle_signals=False,
@@ -145,6 +148,7 @@ class Application:
             StoreError, PrivateRedisError, ConfigurationError: What their names say.
         """
         from runner.connection import connect
+        from runner.offload import Offloader
         from settings.redis_location import running_redis
         from settings.services import open_services
         from settings.state_directory import make_home
@@ -152,11 +156,13 @@ class Application:
         make_home(self.settings)
         async with running_redis(self.settings) as url:
             client = connect(url)
+            offloader = Offloader(self.settings.runner.offload_processes)
             try:
                 await _reach(client, url)
                 async with open_services(self.settings) as services:
-                    yield Opened(self.settings, client, services)
+                    yield Opened(self.settings, client, services, offloader)
             finally:
+                await offloader.close()
                 await client.aclose()
 
     @asynccontextmanager

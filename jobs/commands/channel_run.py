@@ -55,13 +55,15 @@ class ChannelRun:
     """
     One run over *channels*, by id, in this process.
 
-    timeout_s: it is stopped after so long. tell: shows a person one line.
+    reports: whether charts and reports are made. timeout_s: it is stopped after so long.
+    tell: shows a person one line.
     """
 
     place: Workplace
     queues: Sequence[str]
     channels: Mapping[str, FoundChannel]
     tell: Callable[[str], None]
+    reports: bool = True
     timeout_s: float | None = None
     interrupted: bool = False
     timed_out: bool = False
@@ -78,9 +80,8 @@ class ChannelRun:
         run goes on with them.
         """
         store = self.place.services.store
-        for channel_id, found in self.channels.items():
-            await store.register(found.record, found.refs)
-            self.by_channel[channel_id] = BatchProgress()
+        await store.register_all([(found.record, found.refs) for found in self.channels.values()])
+        self.by_channel = {channel_id: BatchProgress() for channel_id in self.channels}
         fleet = self.place.fleet(self.queues)
         # Around the fleet: a second signal may come while it winds up.
         with self._stopped_by_signals(fleet), self._stopped_in_time():
@@ -90,9 +91,8 @@ class ChannelRun:
     async def _work(self, display: Display) -> None:
         use(self.place.redis)
         batches = {channel_id: Batch() for channel_id in self.channels}
-        for channel_id, batch in batches.items():
-            with batch.joined():
-                await sync_channel.enqueue(channel_id=channel_id)
+        # Side by side, so that they share their ways to Redis.
+        await asyncio.gather(*(self._enqueue(*one) for one in batches.items()))
         follower = Follower(self.place.redis, batches)
         async for progress in follower.follow(self._stop):
             display.show(progress)
@@ -102,6 +102,10 @@ class ChannelRun:
         self.by_channel = follower.by_channel
         for channel_id, batch in batches.items():
             await self._note_dead(channel_id, batch)
+
+    async def _enqueue(self, channel_id: str, batch: Batch) -> None:
+        with batch.joined():
+            await sync_channel.enqueue(channel_id=channel_id, report=self.reports)
 
     async def _finish_what_others_left(self) -> None:
         """Of a run that was interrupted: its jobs are in our queues, and not in our batches."""

@@ -56,12 +56,13 @@ async def write_report_index(services: Services) -> Path | None:
     """
     store = services.store
     channels = await store.channels()
-    counts = await store.counts([channel.id for channel in channels])
+    ids = [channel.id for channel in channels]
+    counts, reports = await store.counts(ids), await store.report_paths(ids)
     lines = []
     for channel in sorted(
         channels, key=lambda one: (-counts[one.id].recommendations, one.title.casefold())
     ):
-        report = await store.report_path(channel.id)
+        report = reports.get(channel.id)
         if report is not None:
             lines.append(_row(channel, counts[channel.id], report, services.reports_dir))
     if not lines:

@@ -60,6 +60,12 @@ class Host(Protocol):
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--no-progress", is_flag=True, help="Show plain lines instead of moving bars.")
 @click.option(
+    "--reports/--no-reports",
+    default=True,
+    show_default=True,
+    help="Draw charts and make reports.",
+)
+@click.option(
     "--timeout",
     "timeout_s",
     type=click.FloatRange(min=0, min_open=True),
@@ -82,6 +88,7 @@ def run(
     strict: bool,
     as_json: bool,
     no_progress: bool,
+    reports: bool,
     timeout_s: float | None,
 ) -> None:
     """
@@ -103,7 +110,16 @@ def run(
     host.check()
     reading = Reading(host.sources_dir, host.rejects_dir, mapping, strict)
     status = run_async(
-        _run(host, sources, reading, progress, live=live, as_json=as_json, timeout_s=timeout_s)
+        _run(
+            host,
+            sources,
+            reading,
+            progress,
+            live=live,
+            as_json=as_json,
+            reports=reports,
+            timeout_s=timeout_s,
+        )
     )
     context.exit(status)
 
@@ -116,6 +132,7 @@ async def _run(
     *,
     live: bool,
     as_json: bool,
+    reports: bool,
     timeout_s: float | None,
 ) -> int:
     from jobs.commands.channel_run import ChannelRun
@@ -131,7 +148,9 @@ async def _run(
         return _nothing_to_do(sources, as_json=as_json)
     with run_logs(host.make_log_file(), console):
         async with host.open() as place:
-            work = ChannelRun(place, host.queues, channels, console.print, timeout_s=timeout_s)
+            work = ChannelRun(
+                place, host.queues, channels, console.print, reports=reports, timeout_s=timeout_s
+            )
             with display(console, host.queues, live=live) as shown:
                 await work.go(shown)
             if work.interrupted:

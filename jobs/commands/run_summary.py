@@ -189,6 +189,7 @@ async def summarize(
     """Count what the store has of *channels* now. started: by the monotonic clock."""
     store = services.store
     stored = await store.counts(list(channels))
+    reports = await store.report_paths(list(channels))
     records = {record.id: record for record in await store.channels()}
     summaries = [
         ChannelSummary(
@@ -196,7 +197,7 @@ async def summarize(
             title=records[channel_id].title,
             generated=records[channel_id].generated,
             counts=Counts.of(stored[channel_id], work.by_channel[channel_id], found.rejected),
-            report=await store.report_path(channel_id),
+            report=reports.get(channel_id),
         )
         for channel_id, found in channels.items()
     ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import String, Text, bindparam, case, cast, delete, insert, select, update
 
 from jobs.store import upsert
+from jobs.store.chunks import chunks
 from jobs.store.errors import NotStoredError
 from jobs.store.models import AnalysisRow, ChartRow, RecommendationRow, RenderingRow
 from jobs.store.rows import StoredAnalysis, StoredChart, StoredRecommendation, StoredRendering
@@ -157,6 +158,15 @@ def renderings(connection: Connection, channel_id: str) -> list[StoredRendering]
     ]
 
 
+def report_paths(connection: Connection, channel_ids: Sequence[str]) -> dict[str, str]:
+    """Give the path of each channel's newest HTML report."""
+    found: dict[str, str] = {}
+    for chunk in chunks(channel_ids):
+        rows = connection.execute(_REPORTS, {"channel_ids": chunk})
+        found.update((channel_id, path) for channel_id, path in rows)
+    return found
+
+
 # Statements are put together once: that takes longer than to run them.
 _KEY = bindparam("of", type_=String())
 _ANALYSES = select(
@@ -189,6 +199,18 @@ _RECOMMENDATIONS = (
     )
     .where(RecommendationRow.analysis_id == _KEY)
     .order_by(RecommendationRow.position)
+)
+
+_REPORTS = (
+    select(AnalysisRow.channel_id, RenderingRow.path)
+    .join(RenderingRow, RenderingRow.analysis_id == AnalysisRow.id)
+    .where(
+        AnalysisRow.channel_id.in_(bindparam("channel_ids", expanding=True, type_=String())),
+        RenderingRow.chart_key == _REPORT,
+        RenderingRow.format == "html",
+    )
+    # The last row of a channel rules.
+    .order_by(RenderingRow.rendered_at, RenderingRow.path.desc())
 )
 
 

@@ -88,6 +88,12 @@ class ChannelStore:
         """Save *channel*, and add to its sources those of *sources* that are new."""
         await self._database.write(channels.register, channel, sources)
 
+    async def register_all(
+        self, channels_with_sources: Sequence[tuple[ChannelRecord, Sequence[SourceRef]]]
+    ) -> None:
+        """Do for each what `register` does, all in one transaction."""
+        await self._database.write(channels.register_all, channels_with_sources)
+
     async def sources_of(self, channel_id: str) -> list[SourceRef]:
         """Give the channel's sources in the order of their registration."""
         return await self._database.read(channels.sources_of, channel_id)
@@ -263,10 +269,11 @@ class ChannelStore:
 
     async def report_path(self, channel_id: str) -> str | None:
         """Give where the channel's newest HTML report lies, or None."""
-        for made in await self.renderings(channel_id):
-            if made.chart_key is None and made.format == "html":
-                return made.path
-        return None
+        return (await self.report_paths([channel_id])).get(channel_id)
+
+    async def report_paths(self, channel_ids: Sequence[str]) -> dict[str, str]:
+        """Give where the newest HTML report of each of *channel_ids* lies that has one."""
+        return await self._database.read(analyses.report_paths, channel_ids)
 
     async def record_notification(
         self, key: str, channel_id: str, kind: str, title: str, body: str

@@ -37,6 +37,15 @@ def register(connection: Connection, channel: ChannelRecord, sources: Sequence[S
         )
 
 
+def register_all(
+    connection: Connection,
+    channels_with_sources: Sequence[tuple[ChannelRecord, Sequence[SourceRef]]],
+) -> None:
+    """Register each channel with its sources."""
+    for one, sources in channels_with_sources:
+        register(connection, one, sources)
+
+
 def sources_of(connection: Connection, channel_id: str) -> list[SourceRef]:
     """Give the sources of a channel in the order of their registration."""
     found = connection.execute(_SOURCES_OF, {"channel_id": channel_id})

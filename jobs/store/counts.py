@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from jobs.store.chunks import chunks
 from jobs.store.models import (
     AnalysisRow,
     ChannelGainRow,
@@ -24,15 +25,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-# Both databases bound the parameters of a statement.
-_CHUNK = 1_000
-
 
 def counts(connection: Connection, channel_ids: Sequence[str]) -> dict[str, ChannelCounts]:
     """Give the counts of each of *channel_ids*, zeros for an unknown one."""
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for start in range(0, len(channel_ids), _CHUNK):
-        for kind, query in _queries(channel_ids[start : start + _CHUNK]).items():
+    for chunk in chunks(channel_ids):
+        for kind, query in _queries(chunk).items():
             for channel_id, count in connection.execute(query):
                 found[channel_id][kind] = count
     return {channel_id: ChannelCounts(**found[channel_id]) for channel_id in channel_ids}
