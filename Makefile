@@ -29,8 +29,8 @@ endif
 
 .PHONY: help
 help: ## List these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
-		printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
+		printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with the locked dependencies (the other targets do it, too)
@@ -77,6 +77,10 @@ chaos: $(READY) ## Break workers, Redis and connections for two minutes; nothing
 .PHONY: bench
 bench: $(READY) ## Measure against other job systems; shorter: make bench ARGS="--quick --systems ours,arq"
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-channels
+bench-channels: $(READY) ## Measure channels through all queues, and in a plain loop: make bench-channels DATA=FOLDER
+	@$(BIN)/python -m benchmarks.channels $(or $(DATA),$(error name the folder of the data: make bench-channels DATA=FOLDER)) $(ARGS)
 
 .PHONY: conformance
 conformance: $(READY) ## Run arq's own tests on our worker and client; narrower: make conformance ARGS="-k abort"

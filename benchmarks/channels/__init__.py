@@ -1,0 +1,1 @@
+"""Whole channels through the pipeline, next to the same mathematics in a plain loop."""
