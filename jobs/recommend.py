@@ -20,7 +20,8 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     Ask the channel's data what to do next, and have people told.
 
     Durable afterwards: the recommendations of the analysis, maybe none, each with its evidence;
-    and one notification for the analysis.
+    an answer for every subject that was looked at, “no evidence” included; and one notification
+    for the analysis.
 
     Returns the number of recommendations.
 
@@ -31,8 +32,8 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     stored = await store.stored_analysis(analysis_id)
     if stored.recommended_at is None:
         data = await store.load(stored.channel_id)
-        found = await ctx.offload(_find, data, stored.document)
-        await store.save_recommendations(analysis_id, found)
+        found, answers = await ctx.offload(_find, data, stored.document)
+        await store.save_recommendations(analysis_id, found, answers)
     advice = await store.recommendations(analysis_id)
     channel = await store.channel(stored.channel_id)
     title = channel.title if channel else stored.channel_id
@@ -50,16 +51,19 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     return len(advice)
 
 
-def _find(data: ChannelData, document: dict[str, Any]) -> list[StoredRecommendation]:
+def _find(
+    data: ChannelData, document: dict[str, Any]
+) -> tuple[list[StoredRecommendation], dict[str, Any]]:
     """Runs in a process of its own, which alone loads the libraries of the mathematics."""
     from jobs.analysis import ChannelAnalysis
-    from jobs.recommendations import recommend
+    from jobs.recommendations import advise
     from jobs.store import StoredRecommendation
 
+    found = advise(data, ChannelAnalysis.model_validate(document))
     return [
         StoredRecommendation(each.key, each.title, each.advice, each.evidence, each.strength)
-        for each in recommend(data, ChannelAnalysis.model_validate(document))
-    ]
+        for each in found.recommendations
+    ], {"subjects": found.answers}
 
 
 def _how_many(count: int) -> str:

@@ -1,11 +1,20 @@
 """
 What a channel should do next, as far as its own data can tell.
 
-Pure functions; no I/O, no clock. `recommend` gives advice, `why_none` the reason for silence.
+Pure functions; no I/O, no clock. `advise` gives recommendations, and an answer for every subject
+that was looked at, “no evidence” included; `why_none` gives the reason for silence.
 """
 
 from __future__ import annotations
 
-from jobs.recommendations.advice import Evidence, Recommendation, recommend, why_none
+from jobs.recommendations.advice import (
+    Advice,
+    Answer,
+    Evidence,
+    Recommendation,
+    advise,
+    recommend,
+    why_none,
+)
 
-__all__ = ["Evidence", "Recommendation", "recommend", "why_none"]
+__all__ = ["Advice", "Answer", "Evidence", "Recommendation", "advise", "recommend", "why_none"]

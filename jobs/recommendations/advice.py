@@ -1,10 +1,11 @@
 """
 From questions to advice: only what chance cannot explain becomes a recommendation.
 
-Every question is answered by a permutation test, and the answers are corrected (Holm) for the
-number of all questions asked, so that a channel in which nothing matters gets advice in at most
-one of twenty cases. Of each subject (weekday, hour, pause, length) the clearest answer is kept.
-These are comparisons of what was published, not experiments: they cannot tell cause from habit.
+Every question is answered by a test, and the answers are corrected (Holm) for the number of all
+questions asked, so that a channel in which nothing matters gets advice in at most one of twenty
+cases. Whether any old item rises is one of these questions, however many items there are. Of each
+subject (weekday, hour, pause, format, length, topic) the clearest answer is kept. These are
+comparisons of what was published, not experiments: they cannot tell cause from habit.
 """
 
 from __future__ import annotations
@@ -13,23 +14,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
+from scipy import stats
 
-from jobs.analysis.bootstrap import DRAWS, expanded_percentile
 from jobs.analysis.randomness import generator
 from jobs.analysis.wording import counted, noun, times
 from jobs.recommendations.permutation import holm, permutation_p
-from jobs.recommendations.questions import FEWEST_ITEMS, rounds
+from jobs.recommendations.questions import FEWEST, FEWEST_ITEMS, rounds
+from jobs.recommendations.rising import LEVEL, RECENT_DAYS, Pace, paces
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from jobs.analysis import ChannelAnalysis
     from jobs.channel_data import ChannelData
-    from jobs.recommendations.questions import Question
+    from jobs.recommendations.questions import Question, Subject
     from jobs.recommendations.sample import Sample
     from jobs.records import Platform
 
-LEVEL = 0.95
 SIGNIFICANT = 0.05
 SMALLEST_EFFECT = 1.1
 """A difference below a tenth may be real, and still is not worth changing habits for."""
@@ -38,6 +41,20 @@ ENOUGH_FOR_STRONG = 10
 """With fewer items on either side, or a partial list, no evidence is called strong."""
 
 SAME_ITEMS = 0.8
+
+MOST_RISING = 5
+LIVELY = 10.0
+"""An item that gains fewer views a day than this may rise as it likes."""
+
+SUBJECTS: dict[Subject, str] = {
+    "weekday": "on which weekday to publish",
+    "hour": "at which hour to publish",
+    "pause": "how often to publish",
+    "format": "which formats do better",
+    "length": "which lengths do better",
+    "topic": "which topics do better",
+}
+RISING = "which old items are rising"
 
 Strength = Literal["strong evidence", "moderate evidence", "weak evidence"]
 _STRENGTHS: tuple[tuple[float, Strength], ...] = (
@@ -82,6 +99,31 @@ class Recommendation:
     evidence: Evidence
 
 
+class Answer(TypedDict):
+    """
+    What came of one subject: its strength in words, “no evidence” and “not asked” included.
+
+    *questions* were asked of *items* items; *evidence* is that of the clearest of them, None where
+    nothing could be asked.
+    """
+
+    subject: str
+    about: str
+    strength: str
+    questions: int
+    items: int
+    sentence: str
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """All that is to be told: *recommendations*, the surest first, and an answer per subject."""
+
+    recommendations: list[Recommendation]
+    answers: list[Answer]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One question with its answer, significant or not."""
@@ -99,54 +141,92 @@ class Finding:
         return float(score[belongs].mean() - score[~belongs].mean())
 
 
-def findings(data: ChannelData) -> list[Finding]:
-    """Ask everything that *data* has enough items for; answers in the order of questions."""
-    asked = rounds(data)
-    if not asked:
-        return []
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """One old item's pace with its corrected p-value, significant or not."""
+
+    pace: Pace
+    p_adjusted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that was asked of a channel, in the order of questions."""
+
+    splits: list[Finding]
+    rises: list[Rise]
+
+
+def findings(data: ChannelData) -> Findings:
+    """Ask everything that *data* has enough items and days for."""
+    asked, tested = rounds(data), paces(data)
     rng = generator(data.fingerprint, "recommendations.permutation")
-    p = np.concatenate(
-        [
-            permutation_p(
-                each.sample.score,
-                each.sample.stratum,
-                np.column_stack([question.belongs for question in each.questions]),
-                rng,
-            )
-            for each in asked
-        ]
-    )
+    answered = [
+        permutation_p(
+            each.sample.score,
+            each.sample.stratum,
+            np.column_stack([question.belongs for question in each.questions]),
+            rng,
+        )
+        for each in asked
+    ]
+    among_items = holm(np.array([pace.p for pace in tested]))
+    p = np.concatenate([*answered, among_items.min(keepdims=True) if tested else among_items])
     adjusted = holm(p)
     pairs = [(each.sample, question) for each in asked for question in each.questions]
-    return [
-        Finding(question, of, float(p[i]), float(adjusted[i]), len(pairs))
-        for i, (of, question) in enumerate(pairs)
-    ]
+    # That some item rises must stand among the channel's questions, and which among its items.
+    at_least = adjusted[-1] if tested else 1.0
+    return Findings(
+        [
+            Finding(question, of, float(p[i]), float(adjusted[i]), p.size)
+            for i, (of, question) in enumerate(pairs)
+        ],
+        [
+            Rise(pace, float(max(own, at_least)))
+            for pace, own in zip(tested, among_items, strict=True)
+        ],
+    )
 
 
 def recommend(data: ChannelData, analysis: ChannelAnalysis) -> list[Recommendation]:
     """
     Return what the channel should do, the surest first; no evidence, no advice.
 
-    An empty list is a normal result: `why_none` says it in words. CPU-bound, a few milliseconds
-    when nothing stands out, up to about a second for 500 items when something does. Same data,
-    same advice.
+    An empty list is a normal result: `why_none` says it in words.
     """
-    sure = [finding for finding in findings(data) if finding.p_adjusted <= SIGNIFICANT]
-    # Of two sides of one coin, what to do reads better than what to leave.
-    sure.sort(key=lambda finding: (finding.p_adjusted, finding.p, -finding.log_effect))
+    return advise(data, analysis).recommendations
+
+
+def advise(data: ChannelData, analysis: ChannelAnalysis) -> Advice:
+    """
+    Return what the channel should do, and what came of every subject that was looked at.
+
+    CPU-bound: a few milliseconds without items, about a hundred for the `NEWEST` items there are
+    when something stands out. Same data, same advice.
+    """
+    found = findings(data)
     partial = analysis.coverage.present and analysis.coverage.partial
-    told: list[Finding] = []
-    advice = []
-    for finding in sure:
-        if any(_same_story(finding, earlier) for earlier in told):
-            continue
-        evidence = _evidence(finding, data, partial=partial)
-        if evidence["low"] < 1 < evidence["high"] or _negligible(evidence["effect"]):
-            continue
-        told.append(finding)
-        advice.append(_recommendation(finding, evidence, data.channel.platform))
-    return advice
+    platform = data.channel.platform
+    advised: list[tuple[Finding, Evidence]] = []
+    # Of two sides of one coin, what to do reads better than what to leave.
+    for finding in sorted(found.splits, key=lambda one: (one.p_adjusted, one.p, -one.log_effect)):
+        if finding.p_adjusted > SIGNIFICANT:
+            break
+        evidence = _evidence(finding, platform, partial=partial)
+        if _worth_telling(evidence) and not any(_same_story(finding, one) for one, _ in advised):
+            advised.append((finding, evidence))
+    rising = _rising(found.rises)
+    return Advice(
+        [_recommendation(finding, evidence, platform) for finding, evidence in advised]
+        + [_point_at(rise, len(found.rises), platform) for rise in rising],
+        [
+            *(
+                _answer(subject, found.splits, advised, platform, partial=partial)
+                for subject in SUBJECTS
+            ),
+            _answer_rising(found.rises, rising, platform),
+        ],
+    )
 
 
 def why_none(analysis: ChannelAnalysis) -> str:
@@ -161,8 +241,8 @@ def why_none(analysis: ChannelAnalysis) -> str:
             "are needed before anything can be told from chance."
         )
     return (
-        f"{lead}: publish days, hours, pauses and lengths of {compared} were tested against "
-        "each other, and no difference was larger than chance explains."
+        f"{lead}: publish days, hours, pauses, formats, lengths and topics of {compared} were "
+        "tested against each other, and no difference was larger than chance explains."
     )
 
 
@@ -181,18 +261,20 @@ def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     return int(np.count_nonzero(one & other)) / max(int(np.count_nonzero(one | other)), 1)
 
 
-def _negligible(effect: float) -> bool:
-    return 1 / SMALLEST_EFFECT < effect < SMALLEST_EFFECT
+def _worth_telling(evidence: Evidence) -> bool:
+    if evidence["low"] < 1 < evidence["high"]:
+        return False
+    return not 1 / SMALLEST_EFFECT < evidence["effect"] < SMALLEST_EFFECT
 
 
-def _evidence(finding: Finding, data: ChannelData, *, partial: bool) -> Evidence:
+def _evidence(finding: Finding, platform: Platform, *, partial: bool) -> Evidence:
     belongs, effect = finding.question.belongs, float(np.exp(finding.log_effect))
-    low, high = _interval(finding, data.fingerprint)
+    low, high = _interval(finding.sample.score, belongs)
     members = int(np.count_nonzero(belongs))
     others = belongs.size - members
     sentence = (
         f"{times(effect)} ({LEVEL:.0%} interval {times(low)} to {times(high)}), "
-        f"{counted(members, noun(data.channel.platform))} against {others:,}; "
+        f"{counted(members, noun(platform))} against {others:,}; "
         f"p = {_p(finding.p_adjusted)} by permutation test, "
         f"corrected for {counted(finding.asked, 'question')}."
     )
@@ -211,6 +293,118 @@ def _evidence(finding: Finding, data: ChannelData, *, partial: bool) -> Evidence
         partial=partial,
         test="two-sided permutation test among items of like age, Holm-corrected",
         sentence=sentence,
+    )
+
+
+def _answer(
+    subject: Subject,
+    splits: Sequence[Finding],
+    advised: Sequence[tuple[Finding, Evidence]],
+    platform: Platform,
+    *,
+    partial: bool,
+) -> Answer:
+    about, own = SUBJECTS[subject], [one for one in splits if one.question.subject == subject]
+    if not own:
+        return _not_asked(
+            subject,
+            about,
+            f"needs {FEWEST_ITEMS} comparable {noun(platform)}s, {FEWEST} of them on either side",
+        )
+    told = next((one for one, _ in advised if one.question.subject == subject), None)
+    clearest = told or min(own, key=lambda one: (one.p_adjusted, one.p))
+    evidence = _evidence(clearest, platform, partial=partial)
+    strength = _strength(evidence) if told else "no evidence"
+    lead = strength.capitalize() if told else "No evidence that could be acted on; the clearest"
+    return Answer(
+        subject=subject,
+        about=about,
+        strength=strength,
+        questions=len(own),
+        items=int(clearest.sample.score.size),
+        sentence=f"{lead}: {noun(platform)}s {clearest.question.members}, {evidence['sentence']}",
+        evidence=evidence,
+    )
+
+
+def _not_asked(subject: str, about: str, needs: str) -> Answer:
+    return Answer(
+        subject=subject,
+        about=about,
+        strength="not asked",
+        questions=0,
+        items=0,
+        sentence=f"Not asked: this {needs}.",
+        evidence=None,
+    )
+
+
+def _rising(rises: Sequence[Rise]) -> list[Rise]:
+    """The surest first, a bounded number; which one, where several are as sure, the larger."""
+    sure = [
+        rise
+        for rise in rises
+        if rise.p_adjusted <= SIGNIFICANT
+        and rise.pace.ratio >= SMALLEST_EFFECT
+        and rise.pace.low > 1
+        and rise.pace.per_day >= LIVELY
+    ]
+    return sorted(sure, key=lambda rise: (rise.p_adjusted, -rise.pace.ratio))[:MOST_RISING]
+
+
+def _point_at(rise: Rise, tested: int, platform: Platform) -> Recommendation:
+    pace, evidence = rise.pace, _evidence_of_rise(rise, tested, platform)
+    return Recommendation(
+        key=f"rising:{pace.item_id}",
+        title=f"“{pace.title}” gathers {times(pace.ratio)} the views a day of its earlier pace",
+        advice=f"Point at “{pace.title}” while it rises: link to it, pin it, continue it.",
+        strength=_strength(evidence),
+        evidence=evidence,
+    )
+
+
+def _evidence_of_rise(rise: Rise, tested: int, platform: Platform) -> Evidence:
+    pace = rise.pace
+    return Evidence(
+        effect=pace.ratio,
+        low=pace.low,
+        high=pace.high,
+        level=LEVEL,
+        members=pace.recent,
+        others=pace.earlier,
+        p=pace.p,
+        p_adjusted=rise.p_adjusted,
+        questions=tested,
+        partial=False,
+        test="one-sided t-test of log daily gains, corrected for serial correlation, and by Holm",
+        sentence=(
+            f"{times(pace.ratio)} ({LEVEL:.0%} interval {times(pace.low)} to {times(pace.high)}), "
+            f"{counted(pace.recent, 'day')} of the last {RECENT_DAYS} against {pace.earlier:,} "
+            f"before; p = {_p(rise.p_adjusted)} by t-test on daily gains, corrected for "
+            f"{counted(tested, noun(platform))}."
+        ),
+    )
+
+
+def _answer_rising(rises: Sequence[Rise], rising: Sequence[Rise], platform: Platform) -> Answer:
+    if not rises:
+        return _not_asked(
+            "rising",
+            RISING,
+            f"needs {noun(platform)}s older than a month that were read daily for three weeks",
+        )
+    clearest = rising[0] if rising else min(rises, key=lambda rise: rise.p_adjusted)
+    evidence = _evidence_of_rise(clearest, len(rises), platform)
+    strength = _strength(evidence) if rising else "no evidence"
+    lead = strength.capitalize() if rising else "No evidence that could be acted on; the clearest"
+    return Answer(
+        subject="rising",
+        about=RISING,
+        strength=strength,
+        questions=len(rises),
+        items=len(rises),
+        sentence=f"{lead}: “{clearest.pace.title}”, {evidence['sentence']}",
+        evidence=evidence,
     )
 
 
@@ -236,18 +430,22 @@ def _strength(evidence: Evidence) -> Strength:
     return word
 
 
-def _interval(finding: Finding, fingerprint: str) -> tuple[float, float]:
-    score, belongs = finding.sample.score, finding.question.belongs
-    rng = generator(fingerprint, f"recommendations.effect.{finding.question.key}")
-    drawn = _means(score[belongs], rng) - _means(score[~belongs], rng)
-    smaller = min(np.count_nonzero(belongs), np.count_nonzero(~belongs))
-    low, high = np.exp(expanded_percentile(drawn, int(smaller), LEVEL))
-    return float(low), float(high)
+def _interval(score: NDArray[np.float64], belongs: NDArray[np.bool_]) -> tuple[float, float]:
+    """
+    Welch's interval of the difference of means, as a ratio.
 
-
-def _means(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    means: NDArray[np.float64] = rng.choice(values, size=(DRAWS, values.size)).mean(axis=1)
-    return means
+    Scores are cut off at three robust standard deviations, so that their means are near normal.
+    Source: B. L. Welch, "The Generalization of Student's Problem when Several Different
+    Population Variances are Involved" (1947).
+    """
+    one, other = score[belongs], score[~belongs]
+    shares = np.array([one.var(ddof=1) / one.size, other.var(ddof=1) / other.size])
+    difference, variance = float(one.mean() - other.mean()), float(shares.sum())
+    if variance == 0:
+        return float(np.exp(difference)), float(np.exp(difference))
+    freedom = variance**2 / float((shares**2 / [one.size - 1, other.size - 1]).sum())
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * variance**0.5
+    return float(np.exp(difference - reach)), float(np.exp(difference + reach))
 
 
 def _p(p: float) -> str:

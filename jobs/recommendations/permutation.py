@@ -9,10 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SCREENING = 499
-THOROUGH = 9_999
-_PROMISING = 0.1
-_CELLS_AT_ONCE = 2_000_000
+STAGES: tuple[tuple[int, float], ...] = ((499, 1.0), (1_999, 0.1), (9_999, 0.01))
+"""How many draws, and for questions that seemed how unlikely with the draws before."""
 
 
 def permutation_p(
@@ -30,17 +28,18 @@ def permutation_p(
     members' sum, which for fixed sizes orders permutations as the difference of means does.
 
     `p = (1 + #{|S*| ≥ |S|}) / (1 + draws)`, which is never zero. Source: B. Phipson and
-    G. Smyth, "Permutation P-values Should Never Be Zero" (2010). Questions for which
-    `SCREENING` draws give less than 0.1 are drawn anew, `THOROUGH` times, and the second answer
-    alone counts; so time goes where it decides something.
+    G. Smyth, "Permutation P-values Should Never Be Zero" (2010). Questions that seem
+    unlikely are drawn anew, more often (`STAGES`), and the last answer alone counts; so time goes
+    where it decides something.
     """
     order = np.argsort(strata, kind="stable")
     centred, labels = _centred(scores[order], strata[order]), strata[order]
     columns = members[order].astype(np.float64)
-    p = _p(centred, labels, columns, rng, SCREENING)
-    promising = p < _PROMISING
-    if promising.any():
-        p[promising] = _p(centred, labels, columns[:, promising], rng, THOROUGH)
+    p = np.zeros(columns.shape[1])
+    for draws, below in STAGES:
+        promising = p < below
+        if promising.any():
+            p[promising] = _p(centred, labels, columns[:, promising], rng, draws)
     return p
 
 
@@ -72,15 +71,14 @@ def _p(
     rng: np.random.Generator,
     draws: int,
 ) -> NDArray[np.float64]:
-    """Scores and labels come sorted by label, so sorting label + noise shuffles within each."""
+    """Scores and labels come sorted by label, so that each stratum is a slice of its own."""
     seen = np.abs(scores @ columns)
     # Sums of the same numbers in another order differ in their last bits.
     reached = seen - 1e-9 * (1 + seen)
-    exceeded = np.zeros(columns.shape[1])
-    rows = max(1, _CELLS_AT_ONCE // max(scores.size, 1))
-    for start in range(0, draws, rows):
-        noise = rng.random((min(rows, draws - start), scores.size))
-        shuffled = scores[np.argsort(labels + noise, axis=1)]
-        exceeded += np.count_nonzero(np.abs(shuffled @ columns) >= reached, axis=0)
+    sums = np.zeros((draws, columns.shape[1]))
+    for stratum in np.split(np.arange(scores.size), np.flatnonzero(np.diff(labels)) + 1):
+        own = np.broadcast_to(scores[stratum], (draws, stratum.size))
+        sums += rng.permuted(own, axis=1) @ columns[stratum]
+    exceeded = np.count_nonzero(np.abs(sums) >= reached, axis=0)
     p: NDArray[np.float64] = (1 + exceeded) / (1 + draws)
     return p

@@ -1,5 +1,5 @@
 """
-What is asked of a channel's items: is there a day, an hour, a pace or a length that does better?
+What is asked of a channel's items: which day, hour, pace, format, length or topic does better?
 
 Each question splits the comparable items into members (published on a Sunday, say) and others.
 It is asked only where both sides have at least `FEWEST` items, before any result is looked at.
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from jobs.analysis.cadence import recent_publications, weekdays
+from jobs.analysis.formats import SHORT_S
 from jobs.analysis.wording import WEEKDAYS, noun, number
 from jobs.recommendations.sample import Sample, sample
+from jobs.recommendations.topics import topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +44,7 @@ _LENGTHS: tuple[tuple[float, float, str], ...] = (
     (60, np.inf, "of more than an hour"),
 )
 
-Subject = Literal["weekday", "hour", "pause", "length"]
+Subject = Literal["weekday", "hour", "pause", "format", "length", "topic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,16 @@ class Round:
 
 def rounds(data: ChannelData) -> list[Round]:
     """Return all questions that *data* has enough comparable items for; often none."""
-    timing, lengths = sample(data.items, by_format=True), sample(data.items, by_format=False)
-    lengths = lengths.only(~np.isnan(lengths.duration_s))
+    timing, every = sample(data.items, by_format=True), sample(data.items, by_format=False)
+    lengths = every.only(~np.isnan(every.duration_s))
+    streams = every.only(~np.isnan(every.live))
     recent = recent_publications(data)
     things = f"{noun(data.channel.platform)}s"
     asked = [
-        (timing, (*_weekday(timing), *_hour(timing))),
+        (timing, (*_weekday(timing), *_hour(timing), *_topic(timing, things))),
         _pause(timing, recent, things),
-        (lengths, tuple(_length(lengths, things))),
+        (streams, tuple(_live(streams, things))),
+        (lengths, (*_short(lengths, things), *_length(lengths, things))),
     ]
     return [
         Round(of, kept)
@@ -146,6 +150,40 @@ def _pause(
         belongs=long,
     )
     return within, (question,)
+
+
+def _live(of: Sample, things: str) -> Iterator[Question]:
+    yield Question(
+        subject="format",
+        key="format:live",
+        members="broadcast live",
+        do=f"Broadcast more {things} live.",
+        avoid=f"Broadcast fewer {things} live.",
+        belongs=of.live > 0,
+    )
+
+
+def _short(of: Sample, things: str) -> Iterator[Question]:
+    yield Question(
+        subject="format",
+        key="format:short",
+        members=f"of up to {number(SHORT_S / _MINUTE)} minutes",
+        do=f"Make more short {things}, of up to {number(SHORT_S / _MINUTE)} minutes.",
+        avoid=f"Make more {things} that are longer than {number(SHORT_S / _MINUTE)} minutes.",
+        belongs=of.duration_s <= SHORT_S,
+    )
+
+
+def _topic(of: Sample, things: str) -> Iterator[Question]:
+    for topic in topics(of.titles, of.tags, FEWEST):
+        yield Question(
+            subject="topic",
+            key=f"topic:{topic.name}",
+            members=f"about “{topic.name}”",
+            do=f"Make more {things} about “{topic.name}”.",
+            avoid=f"Make fewer {things} about “{topic.name}”.",
+            belongs=topic.belongs,
+        )
 
 
 def _length(of: Sample, things: str) -> Iterator[Question]:

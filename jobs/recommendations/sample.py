@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
+from jobs.analysis.columns import floats_of
 from jobs.analysis.formats import SHORT_S
 from jobs.analysis.item_arrays import ItemArrays, item_arrays
 from jobs.analysis.reach import reach
 
 if TYPE_CHECKING:
-    import polars as pl
     from numpy.typing import NDArray
 
 NEWEST = 500
@@ -24,8 +26,9 @@ BLOCK = 20
 @dataclass(frozen=True, slots=True)
 class Sample:
     """
-    Comparable items: when they came out, how long they are, how they did.
+    Comparable items: when they came out, how long they are, what they are about, how they did.
 
+    *live* is 1 for what was broadcast live, 0 for what was not, NaN where the source tells neither.
     *score* is the logarithm of the item's views over the median of its like-age peers, cut off
     at three robust standard deviations so that a single hit decides nothing. *stratum* labels
     items that may be exchanged for each other if nothing matters: neighbours in age.
@@ -33,6 +36,9 @@ class Sample:
 
     published_at: NDArray[np.datetime64]
     duration_s: NDArray[np.float64]
+    live: NDArray[np.float64]
+    titles: tuple[str, ...]
+    tags: tuple[list[str], ...]
     score: NDArray[np.float64]
     stratum: NDArray[np.intp]
 
@@ -41,6 +47,9 @@ class Sample:
         return Sample(
             self.published_at[which],
             self.duration_s[which],
+            self.live[which],
+            tuple(compress(self.titles, which)),
+            tuple(compress(self.tags, which)),
             self.score[which],
             self.stratum[which],
         )
@@ -54,7 +63,8 @@ def sample(items: pl.DataFrame, *, by_format: bool) -> Sample:
     exchanged among their own kind only: else a channel whose Shorts come out on Mondays would
     be told something of Mondays.
     """
-    found = item_arrays(items.drop_nulls("published_at").tail(NEWEST))
+    newest = items.drop_nulls("published_at").tail(NEWEST)
+    found = item_arrays(newest)
     kind = _formats(found) if by_format else np.zeros(len(found.ids), dtype=np.intp)
     score = np.full(len(found.ids), np.nan)
     for label in np.unique(kind):
@@ -65,6 +75,9 @@ def sample(items: pl.DataFrame, *, by_format: bool) -> Sample:
     return Sample(
         published_at=found.published_at[kept],
         duration_s=found.duration_s[kept],
+        live=floats_of(newest["live"].cast(pl.Int8))[kept],
+        titles=tuple(compress(found.titles, kept)),
+        tags=tuple((tags or "").splitlines() for tags in compress(newest["tags"], kept)),
         score=_cut_off(score[kept]),
         stratum=_blocks(kind[kept], found.age_days[kept]),
     )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, Text, bindparam, case, cast, delete, insert, select, update
+from sqlalchemy import String, Text, bindparam, case, cast, delete, insert, null, select, update
 
 from jobs.store import upsert
 from jobs.store.chunks import chunks
@@ -90,10 +90,13 @@ def charts(connection: Connection, key: str) -> list[StoredChart]:
 
 
 def save_recommendations(
-    connection: Connection, key: str, items: Sequence[StoredRecommendation]
+    connection: Connection,
+    key: str,
+    items: Sequence[StoredRecommendation],
+    answers: Mapping[str, Any] | None = None,
 ) -> None:
-    """Replace the recommendations of an analysis."""
-    _mark(connection, key, _RECOMMENDED)
+    """Replace the recommendations of an analysis, and its answers."""
+    _mark(connection, key, _RECOMMENDED.values(answers=null() if answers is None else answers))
     connection.execute(_WITHOUT_RECOMMENDATIONS, {"of": key})
     if items:
         connection.execute(
@@ -117,6 +120,11 @@ def recommendations(connection: Connection, key: str) -> list[StoredRecommendati
     """Give the recommendations of an analysis in the order in which they were saved."""
     found = connection.execute(_RECOMMENDATIONS, {"of": key})
     return [StoredRecommendation(*row) for row in found]
+
+
+def answers(connection: Connection, key: str) -> dict[str, Any] | None:
+    """Give what came of every subject that was looked at."""
+    return connection.scalar(select(AnalysisRow.answers).where(AnalysisRow.id == key))
 
 
 def save_rendering(

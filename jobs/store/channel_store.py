@@ -14,6 +14,7 @@ from jobs.store import (
     channels,
     counts,
     notifications,
+    profiles,
     quotas,
     schedules,
     schema,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         StoredAnalysis,
         StoredChart,
         StoredNotification,
+        StoredProfile,
         StoredRecommendation,
         StoredRendering,
         StoredSource,
@@ -242,10 +244,37 @@ class ChannelStore:
         return await self._database.read(analyses.charts, analysis_id)
 
     async def save_recommendations(
-        self, analysis_id: str, items: Sequence[StoredRecommendation]
+        self,
+        analysis_id: str,
+        items: Sequence[StoredRecommendation],
+        answers: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make *items*, maybe none, those of the analysis, and it `recommended_at` now."""
-        await self._database.write(analyses.save_recommendations, analysis_id, items)
+        """
+        Make *items*, maybe none, those of the analysis, and it `recommended_at` now.
+
+        *answers* tell what came of every subject that was looked at, “no evidence” included.
+        """
+        await self._database.write(analyses.save_recommendations, analysis_id, items, answers)
+
+    async def answers(self, analysis_id: str) -> dict[str, Any] | None:
+        """Give the answers saved with the recommendations of the analysis, or None."""
+        return await self._database.read(analyses.answers, analysis_id)
+
+    async def save_profile(self, channel_id: str, fingerprint: str, packed: bytes) -> None:
+        """Save what the channel's content is like, unless that of *fingerprint* is stored."""
+        await self._database.write(profiles.save_profile, channel_id, fingerprint, packed)
+
+    async def profiles(self) -> list[StoredProfile]:
+        """Give the profiles of all channels, by channel: a few kilobytes each."""
+        return await self._database.read(profiles.profiles)
+
+    async def save_similar(self, similar: Mapping[str, Mapping[str, Any]]) -> None:
+        """Note for each channel which others it is like; what was noted before is replaced."""
+        await self._database.write(profiles.save_similar, similar)
+
+    async def similar(self, channel_id: str) -> dict[str, Any] | None:
+        """Give what `save_similar` noted last for the channel, or None."""
+        return await self._database.read(profiles.similar, channel_id)
 
     async def recommendations(self, analysis_id: str) -> list[StoredRecommendation]:
         """Give the recommendations of the analysis, as ordered when saved."""

@@ -11,6 +11,7 @@ The tables.
               ├─ analyses ─┬─ charts
               │            ├─ recommendations
               │            └─ renderings
+              ├─ channel_profiles     what its content is like, and which channels are near
               └─ notifications
     quota_days                        units of an interface that were spent
 
@@ -204,7 +205,11 @@ class ItemGainRow(Base):
 
 
 class AnalysisRow(Base):
-    """What was found in one state of a channel's data; the times say what followed from it."""
+    """
+    What was found in one state of a channel's data; the times say what followed from it.
+
+    *answers* tell what came of every subject that recommendations were looked for in.
+    """
 
     __tablename__ = "analyses"
     __table_args__ = (Index(None, "channel_id", "analysed_at"),)
@@ -216,6 +221,19 @@ class AnalysisRow(Base):
     analysed_at: Mapped[datetime]
     charted_at: Mapped[datetime | None]
     recommended_at: Mapped[datetime | None]
+    answers: Mapped[dict[str, Any] | None]
+
+
+class ProfileRow(Base):
+    """What a channel's content is like, packed, and which others were nearest when compared."""
+
+    __tablename__ = "channel_profiles"
+
+    channel_id: Mapped[str] = _key_of("channels.id")
+    fingerprint: Mapped[str]
+    profile: Mapped[bytes]
+    similar: Mapped[dict[str, Any] | None]
+    compared_at: Mapped[datetime | None]
 
 
 class ChartRow(Base):

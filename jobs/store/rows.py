@@ -97,6 +97,15 @@ class StoredRecommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredProfile:
+    """What one channel's content is like, packed."""
+
+    channel_id: str
+    title: str
+    packed: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRendering:
     """One file made of an analysis; *chart_key* is None for the whole report."""
 

@@ -222,3 +222,14 @@ async def test_counts_take_any_number_of_channels(
     assert await store.counts(["UC0", "UC1", "UC2"]) == dict.fromkeys(
         ("UC0", "UC1", "UC2"), ChannelCounts(1, 1, 1)
     )
+
+
+async def test_answers_are_kept_with_the_recommendations(store: ChannelStore) -> None:
+    """What came of each subject comes back; saved without, there is none."""
+    await store.register(CHANNEL, [])
+    key = await store.save_analysis(CHANNEL.id, "f", {})
+    assert await store.answers(key) is None
+    await store.save_recommendations(key, [], {"subjects": [{"strength": "no evidence"}]})
+    assert await store.answers(key) == {"subjects": [{"strength": "no evidence"}]}
+    await store.save_recommendations(key, [])
+    assert await store.answers(key) is None
