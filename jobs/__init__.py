@@ -1,9 +1,11 @@
 """
-The seven jobs of the channel pipeline. A service enqueues them with nothing but `REDIS_URL`.
+The jobs of the channel pipeline. A service enqueues them with nothing but `REDIS_URL`.
 
     sync_channel → run_analytics → analyze_channel → visualize_data ─┐
                                                   ↘ recommend ───────┴→ render_visualization
                                                       ↘ notify
+
+Seven work on one channel; `sync_due_channels` enqueues the first of them where it is due.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from jobs.recommend import recommend
 from jobs.render_visualization import render_visualization
 from jobs.run_analytics import run_analytics
 from jobs.sync_channel import sync_channel
+from jobs.sync_due_channels import sync_due_channels
 from jobs.visualize_data import visualize_data
 
 __all__ = [
@@ -23,5 +26,6 @@ __all__ = [
     "render_visualization",
     "run_analytics",
     "sync_channel",
+    "sync_due_channels",
     "visualize_data",
 ]

@@ -6,27 +6,40 @@ Everything is a Protocol or plain data, so that a test can hand in its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from jobs.sync_pace import Pace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs.content_cache import ContentCache
     from jobs.notifications.notifier import Notifier
-    from jobs.sources.source import Source
+    from jobs.records import SourceRef, SourceResult
+    from jobs.sources import Finding
+    from jobs.sources.past import Past
     from jobs.store import ChannelStore
 
 
-class SourceOpener(Protocol):
-    """Opens a source by its kind and location, from a cache where it is unchanged."""
+class SourceAccess(Protocol):
+    """Finds sources and reads them, with this process's keys and limits."""
 
-    async def __call__(self, location: str, kind: str | None = None) -> Source:
+    async def discover(self, location: str, mapping: str | None = None) -> list[Finding]:
         """
-        Read and understand the source.
+        Look into *location*, and give what is there; nothing is raised for what is damaged.
+
+        mapping: a file that says what the columns of a CSV tell.
+        """
+        ...
+
+    async def read(self, ref: SourceRef, channel_id: str, past: Past) -> SourceResult:
+        """
+        Read what a source says of a channel now, or what changed since *past*.
 
         Raises:
-            SourceError: It cannot be read.
+            QuotaError: Its quota is used up for today; it holds what was read until then.
+            SourceError: It cannot be read, or does not know the channel.
         """
         ...
 
@@ -38,11 +51,13 @@ class Services:
 
     reports_dir: renderings are written below it, a folder for each channel. report_paper: what a
     report is printed on. chart_cache: keeps drawn charts by content; None: they are drawn anew.
+    pace: how often scheduled channels are synced.
     """
 
     store: ChannelStore
-    open_source: SourceOpener
+    sources: SourceAccess
     notifier: Notifier
     reports_dir: Path
     report_paper: Literal["a4", "letter"] = "a4"
     chart_cache: ContentCache | None = None
+    pace: Pace = field(default_factory=Pace)

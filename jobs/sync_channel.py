@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
 from jobs.run_analytics import run_analytics
 from jobs.services import Services
-from runner import Bury, Context, job
+from jobs.sync_pace import LOOK_BACK
+from runner import Bury, Context, Retry, job
 
 if TYPE_CHECKING:
-    from jobs.records import ChannelReading
+    from collections.abc import Mapping, Sequence
+
+    from jobs.records import SourceResult
+    from jobs.sources.source import SourceError
+    from jobs.store import StoredSource
 
 _log = structlog.get_logger("jobs.sync_channel")
+
+_PARKED_SPREAD_S = 1_800
+"""All that waited for a quota do not come back in the second in which it is there again."""
 
 
 @job(queue="default")
@@ -21,48 +32,105 @@ async def sync_channel(ctx: Context, channel_id: str, *, report: bool = True) ->
     """
     Bring the store up to date with all sources of the channel, then start its analysis.
 
-    Durable afterwards: every item and snapshot that the sources tell, in one transaction; the
-    same again changes nothing. Counters are stored as they were read.
+    Durable afterwards, in one transaction: what the sources tell, as they tell it; which items
+    left; how reading each source went, and what it wants to be handed next time. The same again
+    changes nothing. A scheduled channel's next sync is set by how often it publishes.
 
     Without *report* no chart is drawn and no report made: they can be asked for at any time.
 
     Returns how many items and snapshots were new, and how many were known.
 
+    A source that fails does not keep the others from being saved. Then the job is retried where
+    waiting may help. A quota that is used up parks it until the day ends, at no attempt's cost.
+    A scheduled channel goes on by its schedule, ever later; any other is buried.
+
     Raises:
         SourceError: A source cannot be read now; a server may answer later, so it is retried.
+        Retry: The same, where it said when.
         Bury: No source can be read, and none will be by waiting.
     """
     services = ctx.get(Services)
-    readings = await _read_sources(services, channel_id)
-    counts = await services.store.save_readings(readings)
-    await run_analytics.enqueue(channel_id=channel_id, report=report)
+    sources = await services.store.sources(channel_id)
+    readings = [await _read(services, channel_id, source) for source in sources]
+    counts = await services.store.save_sync(channel_id, [one.result for one in readings])
+    scheduled = await _reschedule(services, channel_id, readings)
+    if any(one.told for one in readings):
+        await run_analytics.enqueue(channel_id=channel_id, report=report)
+    _end(ctx, channel_id, readings, scheduled=scheduled)
     return {
         "items_new": counts.items_new,
         "items_known": counts.items_known,
+        "items_left": counts.items_left,
         "snapshots_new": counts.snapshots_new,
         "snapshots_known": counts.snapshots_known,
     }
 
 
-async def _read_sources(services: Services, channel_id: str) -> list[ChannelReading]:
-    """
-    What every source of the channel says; one that is gone for good does not stop the others.
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What came of reading *source*, and the error if that is how it ended."""
 
-    What a file told before it was deleted stands in the store already.
-    """
+    source: StoredSource
+    result: SourceResult
+    error: SourceError | None = None
+    parked_until: datetime | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether it told something, if only that nothing changed."""
+        return self.error is None or self.result.reading is not None
+
+
+async def _read(services: Services, channel_id: str, source: StoredSource) -> _Reading:
+    """One that cannot be read is a result, too, and does not stop the others."""
+    from jobs.records import SourceResult, SyncOutcome
+    from jobs.sources.past import Past
+    from jobs.sources.quota import QuotaError
     from jobs.sources.source import SourceError
 
-    readings, refused = [], []
-    for ref in await services.store.sources_of(channel_id):
-        try:
-            source = await services.open_source(ref.location, ref.kind)
-            readings.append(source.read(channel_id))
-        except SourceError as error:
-            if error.transient:
-                raise
-            _log.warning("source skipped", channel_id=channel_id, reason=str(error))
-            refused.append(str(error))
-    if not readings:
-        reason = "; ".join(refused) or "the channel has no source; register one with it first"
+    async def listed_items() -> Mapping[str, datetime | None]:
+        return await services.store.listed_items(channel_id)
+
+    try:
+        past = Past(source.memory, listed_items)
+        return _Reading(source, await services.sources.read(source.ref, channel_id, past))
+    except SourceError as error:
+        _log.warning("source skipped", channel_id=channel_id, reason=str(error))
+        result = SourceResult(source.ref, datetime.now(UTC), SyncOutcome.FAILED, str(error))
+        if not isinstance(error, QuotaError):
+            return _Reading(source, result, error)
+        result = replace(result, outcome=SyncOutcome.PARKED, reading=error.reading)
+        return _Reading(source, result, error, error.until)
+
+
+async def _reschedule(services: Services, channel_id: str, readings: Sequence[_Reading]) -> bool:
+    """Say when the channel is synced next, if it is by itself; whether it is."""
+    store, pace, now = services.store, services.pace, datetime.now(UTC)
+    schedule = await store.schedule(channel_id)
+    if schedule is None:
+        return False
+    publications = await store.latest_publications(channel_id, LOOK_BACK)
+    interval_s = pace.interval_s(schedule.every_s, publications, now)
+    failures = [one.source.consecutive_failures + 1 for one in readings]
+    in_a_row = 0 if any(one.told for one in readings) else min(failures, default=1)
+    start = max([now, *(one.parked_until for one in readings if one.parked_until)])
+    due_at = pace.next_at(start, interval_s, in_a_row, random.random())  # noqa: S311 -- spread
+    await store.reschedule([replace(schedule, interval_s=interval_s, due_at=due_at)])
+    return True
+
+
+def _end(ctx: Context, channel_id: str, readings: Sequence[_Reading], *, scheduled: bool) -> None:
+    """Raise what follows from what could not be read; what could be is saved already."""
+    errors = [one.error for one in readings if one.error is not None]
+    parked_until = max((one.parked_until for one in readings if one.parked_until), default=None)
+    if parked_until is not None:
+        wait_s = (parked_until - datetime.now(UTC)).total_seconds()
+        spread_s = random.random() * _PARKED_SPREAD_S  # noqa: S311
+        raise Retry(max(0.0, wait_s) + spread_s, charge=False)
+    gives_up = scheduled and ctx.attempt > ctx.max_retries
+    for error in errors:
+        if error.transient and not gives_up:
+            raise error if error.retry_after_s is None else Retry(error.retry_after_s)
+    if not scheduled and not any(one.told for one in readings):
+        reason = "; ".join(map(str, errors)) or "the channel has no source; register one first"
         raise Bury(f"{channel_id}: {reason}")
-    return readings

@@ -13,9 +13,10 @@ from settings.queues import QUEUE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from jobs.services import Services
+    from jobs.services import Services, SourceAccess
     from runner import Fleet, QueueClient
     from runner.health import HealthCheck
     from runner.offload import Offloader
@@ -111,11 +112,6 @@ class Application:
         _ = self.settings
 
     @property
-    def sources_dir(self) -> Path:
-        """Where what large files tell is laid out for all workers."""
-        return self.settings.sources_dir
-
-    @property
     def rejects_dir(self) -> Path:
         """Where rows that could not be used are written down."""
         return self.settings.rejects_dir
@@ -137,6 +133,12 @@ class Application:
         from settings.logs import configure_logs
 
         configure_logs(self.settings)
+
+    def sources(self) -> AbstractAsyncContextManager[SourceAccess]:
+        """Give access to sources; nothing is started, and the database opened if a quota asks."""
+        from settings.sources import open_sources
+
+        return open_sources(self.settings)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Opened]:

@@ -16,13 +16,14 @@ import tomllib
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import quote
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValueError
 
+from jobs.sync_pace import Pace
 from runner.errors import ConfigurationError
 from settings.queues import Queues
 from settings.timing import RunnerTiming
@@ -64,6 +65,10 @@ class Settings(BaseSettings):
     report_paper: what reports are printed on.
     chart_cache_ttl_s, chart_cache_max_bytes: how long drawn charts are kept in Redis for the same
     data, and how much of its memory all of them may take; 0 bytes keep none.
+    youtube_api_key: of the YouTube Data API v3. youtube_quota_per_day: units of it to spend.
+    allow_private_addresses: whether sources may be fetched from private networks.
+    sync_every_minutes: how often scheduled channels are synced; unset, as often as suits what they
+    publish, between sync_min_minutes and sync_max_minutes.
     health_host, health_port: where `pipeline up` and `pipeline worker` serve health pages;
     with no port, `up` takes 8080 and `worker` serves none.
     """
@@ -93,10 +98,26 @@ class Settings(BaseSettings):
     report_paper: Literal["a4", "letter"] = "a4"
     chart_cache_ttl_s: float = Field(86_400.0, gt=0)
     chart_cache_max_bytes: int = Field(32 * 2**20, ge=0)
+    youtube_api_key: str | None = _SECRET
+    youtube_api_url: str = "https://www.googleapis.com/youtube/v3"
+    youtube_quota_per_day: int = Field(10_000, ge=0)
+    allow_private_addresses: bool = False
+    sync_every_minutes: int | None = Field(None, ge=1)
+    sync_min_minutes: int = Field(60, ge=1)
+    sync_max_minutes: int = Field(1440, ge=1)
     health_host: str = "127.0.0.1"
     health_port: Port | None = None
     queues: Queues = Queues()
     runner: RunnerTiming = RunnerTiming()
+
+    @model_validator(mode="after")
+    def _shortest_is_not_the_longer(self) -> Self:
+        if self.sync_min_minutes > self.sync_max_minutes:
+            raise ValueError(
+                f"sync_min_minutes is {self.sync_min_minutes} and sync_max_minutes "
+                f"{self.sync_max_minutes}; the first may not be the larger"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -134,6 +155,13 @@ class Settings(BaseSettings):
     def rejects_dir(self) -> Path:
         """Where rows that could not be used are written down."""
         return self.home / "rejects"
+
+    @property
+    def pace(self) -> Pace:
+        """How often scheduled channels are synced."""
+        every = self.sync_every_minutes
+        shortest_s, longest_s = self.sync_min_minutes * 60, self.sync_max_minutes * 60
+        return Pace(shortest_s, longest_s, None if every is None else every * 60)
 
     @property
     def statsd(self) -> tuple[str, int] | None:

@@ -1,10 +1,14 @@
-"""Periodic jobs, enqueued by the cron poller: none yet, for a channel is synced when asked to."""
+"""
+Periodic jobs, enqueued by the cron poller.
+
+Channels have no entries of their own here, and none in Redis. When one is due stands in the
+database beside what its syncs found, in one index: that finds a thousand due ones of a hundred
+thousand at once, is committed with the sync that moves it, and outlives the queues.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from jobs import sync_due_channels
+from runner import Periodic
 
-if TYPE_CHECKING:
-    from runner import Periodic
-
-SCHEDULE: tuple[Periodic, ...] = ()
+SCHEDULE: tuple[Periodic, ...] = (Periodic("sync_due_channels", sync_due_channels, "* * * * *"),)

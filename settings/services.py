@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
-from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from jobs.content_cache import ContentCache
@@ -13,14 +10,13 @@ from jobs.services import Services
 from runner.connection import connect
 from settings.environment import current
 from settings.redis_location import redis_url
+from settings.sources import open_sources
 from settings.state_directory import make_home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from pathlib import Path
 
     from jobs.notifications.notifier import Notifier
-    from jobs.sources.source import Source
     from settings.environment import Settings
 
 
@@ -40,13 +36,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     # A client of its own: nothing is sent until a chart is asked for.
     redis = connect(redis_url(settings))
     try:
-        async with open_store(settings.database) as store:
+        async with open_store(settings.database) as store, open_sources(settings, store) as sources:
             yield Services(
                 store=store,
-                open_source=partial(_open_source, settings.sources_dir),
+                sources=sources,
                 notifier=_notifier(settings),
                 reports_dir=settings.reports_dir,
                 report_paper=settings.report_paper,
+                pace=settings.pace,
                 chart_cache=ContentCache(
                     redis,
                     "charts",
@@ -63,13 +60,6 @@ async def resources() -> AsyncIterator[Mapping[type[Any], Any]]:
     """One worker's services, by the kind that its jobs ask for."""
     async with open_services(current()) as services:
         yield {Services: services}
-
-
-async def _open_source(folder: Path, location: str, kind: str | None = None) -> Source:
-    """Only a worker that syncs loads the parsers; in a thread, for they are large."""
-    sources = await asyncio.to_thread(import_module, "jobs.sources")
-    source: Source = await sources.open_source(location, kind, shelf=sources.Shelf(folder))
-    return source
 
 
 def _notifier(settings: Settings) -> Notifier:

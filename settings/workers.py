@@ -14,6 +14,7 @@ from jobs import (
     render_visualization,
     run_analytics,
     sync_channel,
+    sync_due_channels,
     visualize_data,
 )
 from runner import WorkerSettings
@@ -69,7 +70,7 @@ class DefaultWorker(PipelineWorker):
     """Syncs channels and renders reports."""
 
     queue = "default"
-    jobs = (sync_channel, render_visualization)
+    jobs = (sync_channel, sync_due_channels, render_visualization)
     concurrency = _settings.queues.default.worker_count
     max_retries = _settings.queues.default.max_retries
 

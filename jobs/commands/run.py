@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jobs.commands.channel_run import ChannelRun, Workplace
     from jobs.commands.run_summary import Summary
     from jobs.commands.source_list import Reading, SourceList
+    from jobs.services import SourceAccess
 
 EXIT_DEAD = 1
 """Exit status where a job died, or time was over before all were done."""
@@ -37,17 +38,16 @@ class Host(Protocol):
         ...
 
     @property
-    def sources_dir(self) -> Path:
-        """Where what large files tell is laid out."""
-        ...
-
-    @property
     def rejects_dir(self) -> Path:
         """Where rows that could not be used are written down."""
         ...
 
     def make_log_file(self) -> Path:
         """Make the state directory, and say where in it the log of a run belongs."""
+        ...
+
+    def sources(self) -> AbstractAsyncContextManager[SourceAccess]:
+        """Give access to sources, without starting anything."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[Workplace]:
@@ -96,7 +96,8 @@ def run(
 
     A SOURCE is a file (counters or a video list as CSV, a Studio export, a YouTube or podcast
     feed; plain or .gz), a folder of such files, the address of a feed, or samples: for generated
-    channels. docs/sources.md has every layout, and the mapping file for any other.
+    channels; with YOUTUBE_API_KEY set, youtube:@handle or the address of a channel on YouTube.
+    docs/sources.md has every layout, and the mapping file for any other.
 
     Exit status: 0; 1 if a job died or time was over; 2 if a source was refused.
     """
@@ -108,7 +109,7 @@ def run(
     live = progress.is_terminal and not no_progress
     host: Host = context.obj
     host.check()
-    reading = Reading(host.sources_dir, host.rejects_dir, mapping, strict)
+    reading = Reading(host.rejects_dir, mapping, strict)
     status = run_async(
         _run(
             host,
@@ -142,7 +143,8 @@ async def _run(
     from jobs.commands.source_list import find_sources
 
     started = time.monotonic()
-    sources = await find_sources(locations, console, reading)
+    async with host.sources() as access:
+        sources = await find_sources(access, locations, console, reading)
     channels = sources.channels()
     if not channels:
         return _nothing_to_do(sources, as_json=as_json)

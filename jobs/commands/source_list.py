@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from jobs.records import ChannelRecord, Reject, SourceRef
+    from jobs.services import SourceAccess
     from jobs.sources import Finding, Source, SourceError
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -31,10 +32,9 @@ class Reading:
     How sources are read.
 
     mapping: a mapping file for CSVs. strict: a source with a rejected row is refused as a whole.
-    sources_dir: where large files are laid out. rejects_dir: where rejected rows are written.
+    rejects_dir: where rejected rows are written.
     """
 
-    sources_dir: Path
     rejects_dir: Path
     mapping: str | None = None
     strict: bool = False
@@ -85,7 +85,9 @@ class FoundChannel:
     rejected: int = 0
 
 
-async def find_sources(locations: Sequence[str], console: Console, reading: Reading) -> SourceList:
+async def find_sources(
+    access: SourceAccess, locations: Sequence[str], console: Console, reading: Reading
+) -> SourceList:
     """
     Look into every one of *locations* and tell on *console* what is there, a line for each.
 
@@ -95,7 +97,7 @@ async def find_sources(locations: Sequence[str], console: Console, reading: Read
         OSError: Such a file cannot be written.
         SourceError: The mapping file cannot be used.
     """
-    from jobs.sources import Shelf, Skipped, SourceError, discover
+    from jobs.sources import Skipped, SourceError
     from jobs.sources.mapping import read_mapping
 
     if reading.mapping is not None:
@@ -104,7 +106,7 @@ async def find_sources(locations: Sequence[str], console: Console, reading: Read
     refused: list[SourceError] = []
     rejects: dict[SourceRef, RejectedRows] = {}
     for location in dict.fromkeys(locations):
-        findings = await discover(location, Shelf(reading.sources_dir), reading.mapping)
+        findings = await access.discover(location, reading.mapping)
         for at, finding in enumerate(findings):
             if isinstance(finding, Skipped | SourceError):
                 continue

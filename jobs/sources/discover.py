@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from jobs.sources.csv_source import CsvSource
 from jobs.sources.document import text_file
+from jobs.sources.fetch import fetch
 from jobs.sources.location import absolute, is_address, is_samples
 from jobs.sources.mapping import read_mapping
 from jobs.sources.open_source import open_source
@@ -19,6 +20,7 @@ from jobs.sources.table import header_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from jobs.sources.open_source import Fetch
     from jobs.sources.shelf import Shelf
 
 Finding: TypeAlias = Source | SourceError | Skipped
@@ -26,7 +28,11 @@ Finding: TypeAlias = Source | SourceError | Skipped
 
 
 async def discover(
-    location: str, shelf: Shelf | None = None, mapping: str | None = None
+    location: str,
+    shelf: Shelf | None = None,
+    mapping: str | None = None,
+    *,
+    fetch: Fetch = fetch,
 ) -> list[Finding]:
     """
     Look into *location* and return what is there; nothing is raised for what is damaged.
@@ -37,16 +43,16 @@ async def discover(
     another, is `Skipped`. The same file named by itself is an error, as is a folder in which
     there is nothing but such files.
 
-    shelf: see `open_source`. mapping: the file *location* is read by it, of a folder those files
-    that have all of its columns.
+    shelf, fetch: see `open_source`. mapping: the file *location* is read by it, of a folder those
+    files that have all of its columns.
     """
     location = absolute(location)
     if is_samples(location) or is_address(location) or not _is_folder(location):
-        return [await _open(location, shelf, mapping)]
+        return [await _open(location, shelf, mapping, fetch)]
     paths, findings = await asyncio.to_thread(_walk, location)
     for path in paths:
         fits = mapping is not None and await asyncio.to_thread(_fits, path, mapping)
-        found = await _open(path, shelf, mapping if fits else None)
+        found = await _open(path, shelf, mapping if fits else None, fetch)
         findings.append(_skipped(found) if isinstance(found, UnrecognisedError) else found)
     findings = _told_once(findings)
     if all(isinstance(finding, Skipped) for finding in findings):
@@ -85,9 +91,11 @@ def _is_folder(location: str) -> bool:
     return os.path.isdir(location)  # noqa: PTH112 -- Path.is_dir raises where it may not look
 
 
-async def _open(location: str, shelf: Shelf | None, mapping: str | None) -> Source | SourceError:
+async def _open(
+    location: str, shelf: Shelf | None, mapping: str | None, fetch: Fetch
+) -> Source | SourceError:
     try:
-        return await open_source(location, shelf=shelf, mapping=mapping)
+        return await open_source(location, shelf=shelf, mapping=mapping, fetch=fetch)
     except SourceError as error:
         return error
 

@@ -11,7 +11,7 @@ import hashlib
 import stat
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +21,7 @@ from jobs.sources.source import SourceError, UnrecognisedError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MAX_BYTES = 256 * 1024 * 1024
 """No document that is held in memory as a whole, a feed or what is fetched, may be larger."""
@@ -49,7 +49,8 @@ class Text(Protocol):
     """
     Text to be read from its beginning, any number of times. *name* is its file name.
 
-    *modified_at* is told by files, *fetched_at* by addresses (the server's own clock).
+    *modified_at* is told by files, *fetched_at* by addresses (the server's own clock), and
+    *validators* by servers that tell an unchanged document by them (ETag, Last-Modified).
     """
 
     @property
@@ -83,6 +84,7 @@ class Document:
     content: bytes
     modified_at: datetime | None = None
     fetched_at: datetime | None = None
+    validators: Mapping[str, str] = field(default_factory=dict)
 
     def head(self) -> bytes:
         """See `Text`."""

@@ -18,11 +18,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import feedparser
 
-from jobs.records import ChannelReading, ChannelRecord, Platform, Reject, SourceRef
+from jobs.records import ChannelReading, ChannelRecord, Listing, Platform, Reject, SourceRef
 from jobs.sources import times, youtube
 from jobs.sources.feed_entry import Entry, EntryError, read_entry
 from jobs.sources.feed_fields import date_of, links, title_of, told, web_address
@@ -54,6 +55,7 @@ class Feed:
     channel: ChannelRecord
     entries: Sequence[Entry]
     oddities: str
+    fetched: bool = False
 
     def describe(self) -> str:
         """Say whose feed it is, how many items it holds, when it was recorded, what is odd."""
@@ -80,6 +82,24 @@ class Feed:
             items=[entry.item for entry in self.entries],
             item_snapshots=[entry.snapshot for entry in self.entries if entry.snapshot],
             rejects=self.rejects,
+            listing=self._listing() if self.fetched else None,
+        )
+
+    def _listing(self) -> Listing:
+        """
+        What the feed held as it was fetched.
+
+        Feeds are cut to the newest items, so nothing is said of those older than the oldest one;
+        nor of any where the order or a date is not what would show such a cut.
+        """
+        dates = [entry.item.published_at for entry in self.entries]
+        told = [date for date in dates if date is not None]
+        cut_by_date = bool(told) and len(told) == len(dates) and not self.rejects
+        newest_first = all(older <= newer for newer, older in pairwise(told))
+        return Listing(
+            at=self.observed_at,
+            item_ids=[entry.item.id for entry in self.entries],
+            since=told[-1] if cut_by_date and newest_first else None,
         )
 
 
@@ -105,6 +125,7 @@ def parse(document: Document) -> Feed:
         channel=channel,
         entries=reading.entries,
         oddities=_oddities(parsed, reading),
+        fetched=document.fetched_at is not None,
     )
 
 

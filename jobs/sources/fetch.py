@@ -1,12 +1,14 @@
 """
 Fetch one document by http or https, within limits of time, size and redirects.
 
-Nothing else is ever opened: a redirect to another scheme (`file:`, `ftp:`) is an error.
+Nothing else is ever opened: a redirect to another scheme (`file:`, `ftp:`) is an error, and so is
+one that leads into a private network, unless that is allowed (see `addresses`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +20,7 @@ from urllib.parse import unquote
 
 import httpx
 
+from jobs.sources.addresses import guarded_client
 from jobs.sources.document import MAX_BYTES, Document, unpack
 from jobs.sources.source import SourceError
 
@@ -27,8 +30,11 @@ if TYPE_CHECKING:
 _HEADERS: Mapping[str, str] = {
     "User-Agent": "channel-pipeline",
     "Accept": "application/atom+xml, application/rss+xml, text/csv, application/xml, */*;q=0.5",
+    "Accept-Encoding": "gzip",
 }
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_CONDITIONS = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
+_GZIP_WINDOW = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +51,33 @@ class FetchLimits:
     max_redirects: int = 5
 
 
-async def fetch(address: str, limits: FetchLimits | None = None) -> Document:
+class NotModified(Exception):  # noqa: N818 -- a signal, not an error
+    """What is at the address is what the validators were told with."""
+
+
+async def fetch(
+    address: str,
+    limits: FetchLimits | None = None,
+    *,
+    validators: Mapping[str, str] | None = None,
+    allow_private: bool = False,
+) -> Document:
     """
     Return what is at *address* now; its `fetched_at` is the server's `Date`, or else our clock.
 
+    validators: those of the document that is known already (`Document.validators`), so that a
+    server need not send it again.
+
     Raises:
         SourceError: It is no http(s) address, nobody answered in time, the answer was not 200,
-            too large, redirected too often, or empty. Transient where trying again may help.
+            too large, redirected too often or into a private network, or empty. Transient where
+            trying again may help.
+        NotModified: The server says that it is still the document of the *validators*.
     """
     limits = limits or FetchLimits()
     try:
         async with asyncio.timeout(limits.total_s):
-            return await _fetch(address, limits)
+            return await _fetch(address, limits, validators or {}, allow_private=allow_private)
     except (httpx.TimeoutException, TimeoutError) as error:
         reason = f"did not answer within {_seconds(error, limits):g} s"
         raise SourceError(address, reason, "Try again later", transient=True) from error
@@ -66,38 +87,75 @@ async def fetch(address: str, limits: FetchLimits | None = None) -> Document:
     except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
         reason = "is, or redirects to, something other than an http(s) address"
         raise SourceError(address, reason, "Check the address") from error
-    except SourceError:
+    except (SourceError, NotModified):
         raise
     except Exception as error:  # httpx lets through what the transport below it raises
         reason = f"cannot be fetched ({str(error) or type(error).__name__})"
         raise SourceError(address, reason, "Check address and network", transient=True) from error
 
 
-async def _fetch(address: str, limits: FetchLimits) -> Document:
+async def _fetch(
+    address: str, limits: FetchLimits, validators: Mapping[str, str], *, allow_private: bool
+) -> Document:
+    conditions = {_CONDITIONS[name]: value for name, value in validators.items()}
     async with (
-        httpx.AsyncClient(
-            headers=_HEADERS,
+        guarded_client(
+            allow_private=allow_private,
+            headers={**_HEADERS, **conditions},
             timeout=limits.timeout_s,
             follow_redirects=True,
             max_redirects=limits.max_redirects,
         ) as client,
         client.stream("GET", address) as response,
     ):
+        if response.status_code == HTTPStatus.NOT_MODIFIED and conditions:
+            raise NotModified
         _refuse_failure(address, response)
         body = await _body(address, response, limits.max_bytes)
     content = await asyncio.to_thread(unpack, BytesIO(body), address, limits.max_bytes)
     name = PurePosixPath(unquote(response.url.path)).name
-    return Document(address, name, content, fetched_at=_served_at(response))
+    told = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
+    return Document(address, name, content, fetched_at=_served_at(response), validators=told)
 
 
 async def _body(address: str, response: httpx.Response, max_bytes: int) -> bytes:
-    """Counts unpacked bytes as they come; the length that a server promises may be untrue."""
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > max_bytes:
-            raise SourceError(address, f"is larger than {max_bytes // 2**20} MiB")
-    return bytes(body)
+    """Counts what comes; the length that a server promises may be untrue."""
+    packed = bytearray()
+    async for chunk in response.aiter_raw():
+        packed += chunk
+        if len(packed) > max_bytes:
+            raise _too_large(address, max_bytes)
+    return _unpacked(
+        address, bytes(packed), response.headers.get("content-encoding", ""), max_bytes
+    )
+
+
+def _unpacked(address: str, packed: bytes, encoding: str, max_bytes: int) -> bytes:
+    """
+    Undo the one packing that was asked for, no further than allowed.
+
+    httpx would unpack whatever it is told to, packings of packings too: a kilobyte becomes a
+    gigabyte before anybody can count it.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in {"", "identity"} or not packed:
+        return packed
+    if encoding not in {"gzip", "x-gzip"}:
+        raise SourceError(address, f"is packed as '{encoding[:20]}', which nobody asked for")
+    unpacker = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        content = unpacker.decompress(packed, max_bytes + 1)
+    except zlib.error as error:
+        raise SourceError(address, f"is damaged on its way ({error})", transient=True) from error
+    if len(content) > max_bytes:
+        raise _too_large(address, max_bytes)
+    if not unpacker.eof:
+        raise SourceError(address, "is cut off on its way", "Try again later", transient=True)
+    return content
+
+
+def _too_large(address: str, max_bytes: int) -> SourceError:
+    return SourceError(address, f"is larger than {max_bytes // 2**20} MiB")
 
 
 def _refuse_failure(address: str, response: httpx.Response) -> None:
@@ -106,7 +164,21 @@ def _refuse_failure(address: str, response: httpx.Response) -> None:
     transient = response.status_code in _TRANSIENT_STATUS
     reason = f"answered {response.status_code} {response.reason_phrase}".rstrip()
     remedy = "Try again later" if transient else "Check the address"
-    raise SourceError(address, reason, remedy, transient=transient)
+    wait_s = retry_after_s(response) if transient else None
+    raise SourceError(address, reason, remedy, transient=transient, retry_after_s=wait_s)
+
+
+def retry_after_s(response: httpx.Response) -> float | None:
+    """Read how long a server asks to be left alone: seconds or a date (RFC 9110, 10.2.3)."""
+    told = response.headers.get("retry-after", "").strip()
+    if told.isascii() and told.isdecimal():
+        return float(told[:9])
+    try:
+        until = parsedate_to_datetime(told)
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - _served_at(response)).total_seconds())
 
 
 def _served_at(response: httpx.Response) -> datetime:

@@ -22,9 +22,13 @@ from jobs.sources.studio_table import role_of
 from jobs.sources.table import header_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from jobs.sources.document import Document
     from jobs.sources.shelf import Shelf
     from jobs.sources.source import Source
+
+    Fetch = Callable[[str], Awaitable[Document]]
 
 _CACHE = SourceCache(size=32)
 _MAPPED = f"{KIND}+"
@@ -36,14 +40,15 @@ async def open_source(
     *,
     mapping: str | None = None,
     shelf: Shelf | None = None,
+    fetch: Fetch = fetch,
 ) -> Source:
     """
     Return the source at *location*: a path, an http(s) address, `samples:` or `samples:NAME`.
 
     With *kind* (`csv`, `studio`, `feed`, `samples`) it must be of that kind; `csv+PATH` is a CSV
     read by the mapping file at PATH, as is one with *mapping*. Files are read in a thread and kept
-    until they change; addresses are fetched every time. *shelf* keeps what large files told, for
-    other processes too.
+    until they change; addresses are fetched every time, by *fetch*, whose signals pass through.
+    *shelf* keeps what large files told, for other processes too.
 
     Raises:
         SourceError: It cannot be read, or is not of that kind.
@@ -51,13 +56,13 @@ async def open_source(
     """
     named = kind.removeprefix(_MAPPED) if kind and kind.startswith(_MAPPED) else None
     mapping = named or (absolute(mapping) if mapping else None)
-    source = await _open(absolute(location), mapping, shelf or temporary_shelf())
+    source = await _open(absolute(location), mapping, shelf or temporary_shelf(), fetch)
     if kind is not None and source.ref.kind != kind:
         raise SourceError(location, f"is of the kind {source.ref.kind}, not {kind}")
     return source
 
 
-async def _open(location: str, mapping: str | None, shelf: Shelf) -> Source:
+async def _open(location: str, mapping: str | None, shelf: Shelf, fetch: Fetch) -> Source:
     if is_samples(location):
         return samples.open_samples(location)
     if is_address(location):

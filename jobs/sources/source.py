@@ -27,11 +27,17 @@ class SourceError(Exception):
     A source cannot be read. The message is one line that names it; passwords are left out.
 
     *transient* says that the same source may well be readable later (a server that is down or
-    too slow), so that trying again makes sense.
+    too slow), so that trying again makes sense; after *retry_after_s*, where it said so itself.
     """
 
     def __init__(
-        self, location: str, reason: str, remedy: str = "", *, transient: bool = False
+        self,
+        location: str,
+        reason: str,
+        remedy: str = "",
+        *,
+        transient: bool = False,
+        retry_after_s: float | None = None,
     ) -> None:
         parts = [f"{shown(location)}: {reason}", remedy]
         super().__init__(" ".join(". ".join(part for part in parts if part).split()))
@@ -39,6 +45,7 @@ class SourceError(Exception):
         self.reason = reason
         self.remedy = remedy
         self.transient = transient
+        self.retry_after_s = retry_after_s
 
 
 class UnrecognisedError(SourceError):

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from jobs.sources.youtube_api import open_youtube_api
+from tests.unit.sources.ledger import MemoryLedger
 from tests.unit.sources.local_server import serving
+from tests.unit.sources.youtube_server import serving_youtube
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from jobs.sources.youtube_api import YoutubeApi
     from tests.unit.sources.local_server import LocalServer
+    from tests.unit.sources.youtube_server import YoutubeServer
+
+KEY = "AIza-not-a-real-key-0123456789"
 
 
 class Write(Protocol):
@@ -41,3 +49,27 @@ async def server() -> AsyncIterator[LocalServer]:
     """Run a real HTTP server on this machine."""
     async with serving() as local:
         yield local
+
+
+@pytest.fixture
+async def youtube() -> AsyncIterator[YoutubeServer]:
+    """Run a server that speaks as the YouTube Data API does."""
+    async with serving_youtube() as local:
+        yield local
+
+
+@pytest.fixture
+def ledger() -> MemoryLedger:
+    """Give a quota ledger."""
+    return MemoryLedger()
+
+
+@pytest.fixture
+async def api(youtube: YoutubeServer, ledger: MemoryLedger) -> AsyncIterator[YoutubeApi]:
+    """Open the interface on the local server, with a budget of 100 units and no real waiting."""
+    async with open_youtube_api(KEY, ledger, units_per_day=100, url=youtube.url) as opened:
+        yield replace(opened, sleep=_at_once, spread=lambda: 1.0)
+
+
+async def _at_once(seconds: float) -> None:
+    del seconds

@@ -1,0 +1,110 @@
+"""All sources, as one process reaches them: with its key, its quota, and where it may connect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jobs.records import SourceResult, SyncOutcome
+from jobs.sources import youtube_channel
+from jobs.sources.discover import discover
+from jobs.sources.fetch import NotModified, fetch
+from jobs.sources.location import is_address
+from jobs.sources.open_source import open_source
+from jobs.sources.source import SourceError
+from jobs.sources.youtube_name import NameKind, is_youtube, youtube_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobs.records import ChannelReading, SourceRef
+    from jobs.sources.discover import Finding
+    from jobs.sources.document import Document
+    from jobs.sources.past import Past
+    from jobs.sources.shelf import Shelf
+    from jobs.sources.youtube_api import YoutubeApi
+
+_FEED = "https://www.youtube.com/feeds/videos.xml?channel_id="
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReader:
+    """
+    Finds and reads sources.
+
+    youtube: the Data API; None where no key is set. shelf: keeps what large files told, for other
+    processes too. allow_private: whether addresses may lead into private networks.
+    """
+
+    youtube: YoutubeApi | None = None
+    shelf: Shelf | None = None
+    allow_private: bool = False
+
+    async def discover(self, location: str, mapping: str | None = None) -> list[Finding]:
+        """
+        Look into *location*, and give what is there; nothing is raised for what is damaged.
+
+        A file, a folder, the address of a feed, `samples:`, or any name of a channel on YouTube
+        (`youtube:@handle`, `youtube:UC…`, the address of the channel or of one of its videos).
+        A CSV is read by *mapping*, if there is one.
+        """
+        if not is_youtube(location):
+            fetching = partial(fetch, allow_private=self.allow_private)
+            return await discover(location, self.shelf, mapping, fetch=fetching)
+        try:
+            api = self._youtube(location)
+            return [await youtube_channel.find_channel(api, location)]
+        except SourceError as error:
+            return [error]
+
+    async def read(self, ref: SourceRef, channel_id: str, past: Past) -> SourceResult:
+        """
+        Read what the source says of the channel now, or what changed since *past*.
+
+        Raises:
+            QuotaError: Its quota is used up for today; it holds what was read until then.
+            SourceError: It cannot be read, or does not know the channel.
+        """
+        if ref.kind == youtube_channel.KIND:
+            api = self._youtube(ref.location)
+            return await youtube_channel.read_channel(api, ref.location, channel_id, past)
+        if is_address(ref.location):
+            return await self._read_address(ref, channel_id, past)
+        source = await open_source(ref.location, ref.kind, shelf=self.shelf)
+        return _read(ref, source.read(channel_id))
+
+    async def _read_address(self, ref: SourceRef, channel_id: str, past: Past) -> SourceResult:
+        fetched: list[Document] = []
+
+        async def fetch_changed(address: str) -> Document:
+            known = past.memory.get("validators")
+            document = await fetch(address, validators=known, allow_private=self.allow_private)
+            fetched.append(document)
+            return document
+
+        try:
+            source = await open_source(
+                ref.location, ref.kind, shelf=self.shelf, fetch=fetch_changed
+            )
+        except NotModified:
+            return SourceResult(ref, datetime.now(UTC), SyncOutcome.UNCHANGED)
+        return _read(ref, source.read(channel_id), {"validators": dict(fetched[-1].validators)})
+
+    def _youtube(self, location: str) -> YoutubeApi:
+        if self.youtube is not None:
+            return self.youtube
+        name = youtube_name(location)
+        known = name.text if name.kind is NameKind.CHANNEL else "UC…"
+        remedy = (
+            f"Set YOUTUBE_API_KEY (it is free: docs/sources.md), or name its feed, {_FEED}{known}, "
+            "which tells the newest 15 videos"
+        )
+        raise SourceError(location, "needs a key of the YouTube Data API", remedy)
+
+
+def _read(
+    ref: SourceRef, reading: ChannelReading, memory: Mapping[str, Any] | None = None
+) -> SourceResult:
+    return SourceResult(ref, datetime.now(UTC), SyncOutcome.READ, reading=reading, memory=memory)

@@ -1,0 +1,116 @@
+"""Sources as one process reaches them; what they need is loaded and opened when first asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from settings.state_directory import make_home
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from jobs.records import SourceRef, SourceResult
+    from jobs.services import SourceAccess
+    from jobs.sources import Finding
+    from jobs.sources.past import Past
+    from jobs.sources.quota import QuotaLedger
+    from jobs.sources.reader import SourceReader
+    from jobs.store import ChannelStore
+    from settings.environment import Settings
+
+
+@asynccontextmanager
+async def open_sources(
+    settings: Settings, ledger: QuotaLedger | None = None
+) -> AsyncIterator[SourceAccess]:
+    """
+    Give access to sources. Quotas are counted by *ledger*, or in a store opened when one is spent.
+
+    Raises:
+        SettingsError, StoreError: As for `open_services`, when a quota is first spent.
+    """
+    async with AsyncExitStack() as stack:
+        yield _Sources(settings, ledger or _LateLedger(settings, stack), stack)
+
+
+class _Sources:
+    """Only a process that reads sources loads the parsers; in a thread, for they are large."""
+
+    def __init__(self, settings: Settings, ledger: QuotaLedger, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._stack = stack
+        self._opening = asyncio.Lock()
+        self._opened: SourceReader | None = None
+
+    async def discover(self, location: str, mapping: str | None = None) -> list[Finding]:
+        """See `SourceAccess`."""
+        return await (await self._reader()).discover(location, mapping)
+
+    async def read(self, ref: SourceRef, channel_id: str, past: Past) -> SourceResult:
+        """See `SourceAccess`."""
+        return await (await self._reader()).read(ref, channel_id, past)
+
+    async def _reader(self) -> SourceReader:
+        async with self._opening:
+            if self._opened is None:
+                await asyncio.to_thread(import_module, "jobs.sources.reader")
+                self._opened = await self._open()
+            return self._opened
+
+    async def _open(self) -> SourceReader:
+        from jobs.sources import Shelf
+        from jobs.sources.reader import SourceReader
+        from jobs.sources.youtube_api import open_youtube_api
+
+        settings, api = self._settings, None
+        if settings.youtube_api_key:
+            api = await self._stack.enter_async_context(
+                open_youtube_api(
+                    settings.youtube_api_key,
+                    self._ledger,
+                    units_per_day=settings.youtube_quota_per_day,
+                    url=settings.youtube_api_url,
+                )
+            )
+        return SourceReader(
+            api,
+            Shelf(settings.sources_dir),
+            allow_private=settings.allow_private_addresses,
+        )
+
+
+class _LateLedger:
+    """Opens the store when a unit is spent: a command that reads files needs none."""
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._opening = asyncio.Lock()
+        self._opened: ChannelStore | None = None
+
+    async def spend_quota(self, account: str, day: str, units: int, budget: int) -> bool:
+        """See `QuotaLedger`."""
+        return await (await self._store()).spend_quota(account, day, units, budget)
+
+    async def exhaust_quota(self, account: str, day: str, budget: int) -> None:
+        """See `QuotaLedger`."""
+        await (await self._store()).exhaust_quota(account, day, budget)
+
+    async def quota_used(self, account: str, day: str) -> int:
+        """See `QuotaLedger`."""
+        return await (await self._store()).quota_used(account, day)
+
+    async def _store(self) -> ChannelStore:
+        from jobs.store import migrate, open_store
+
+        async with self._opening:
+            if self._opened is None:
+                make_home(self._settings)
+                await migrate(self._settings.database)
+                opening = open_store(self._settings.database)
+                self._opened = await self._stack.enter_async_context(opening)
+            return self._opened
