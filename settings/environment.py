@@ -23,7 +23,6 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValueError
 
-from jobs.sync_pace import Pace
 from runner.errors import ConfigurationError
 from settings.queues import Queues
 from settings.timing import RunnerTiming
@@ -155,13 +154,6 @@ class Settings(BaseSettings):
     def rejects_dir(self) -> Path:
         """Where rows that could not be used are written down."""
         return self.home / "rejects"
-
-    @property
-    def pace(self) -> Pace:
-        """How often scheduled channels are synced."""
-        every = self.sync_every_minutes
-        shortest_s, longest_s = self.sync_min_minutes * 60, self.sync_max_minutes * 60
-        return Pace(shortest_s, longest_s, None if every is None else every * 60)
 
     @property
     def statsd(self) -> tuple[str, int] | None:

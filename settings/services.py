@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.content_cache import ContentCache
 from jobs.services import Services
+from jobs.sync_pace import Pace
 from runner.connection import connect
 from settings.environment import current
 from settings.redis_location import redis_url
@@ -43,7 +44,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 notifier=_notifier(settings),
                 reports_dir=settings.reports_dir,
                 report_paper=settings.report_paper,
-                pace=settings.pace,
+                pace=_pace(settings),
                 chart_cache=ContentCache(
                     redis,
                     "charts",
@@ -60,6 +61,15 @@ async def resources() -> AsyncIterator[Mapping[type[Any], Any]]:
     """One worker's services, by the kind that its jobs ask for."""
     async with open_services(current()) as services:
         yield {Services: services}
+
+
+def _pace(settings: Settings) -> Pace:
+    every = settings.sync_every_minutes
+    return Pace(
+        shortest_s=settings.sync_min_minutes * 60,
+        longest_s=settings.sync_max_minutes * 60,
+        every_s=None if every is None else every * 60,
+    )
 
 
 def _notifier(settings: Settings) -> Notifier:

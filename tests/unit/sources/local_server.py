@@ -16,6 +16,7 @@ class LocalServer:
     def __init__(self) -> None:
         self.answers: dict[str, bytes | None] = {}
         self.requests: list[str] = []
+        self.heads: list[str] = []
         self.requested = asyncio.Event()
         self.port = 0
         self._open: set[asyncio.StreamWriter] = set()
@@ -42,6 +43,7 @@ class LocalServer:
             request = await reader.readuntil(b"\r\n\r\n")
             path = request.split(b" ", 2)[1].decode()
             self.requests.append(path)
+            self.heads.append(request.decode())
             self.requested.set()
             answer = self.answers.get(path, b"HTTP/1.1 500 Not Set\r\nContent-Length: 0\r\n\r\n")
             if answer is None:

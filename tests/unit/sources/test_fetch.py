@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import gzip
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.sources.fetch import FetchLimits, fetch
-from jobs.sources.open_source import open_source
+from jobs.sources.fetch import FetchLimits, NotModified
+from jobs.sources.fetch import fetch as fetch_publicly
+from jobs.sources.open_source import open_source as open_publicly
 from jobs.sources.source import SourceError
 
 if TYPE_CHECKING:
     from tests.unit.sources.local_server import LocalServer
 
+fetch = partial(fetch_publicly, allow_private=True)
+open_source = partial(open_publicly, fetch=fetch)
 RSS = b'<rss version="2.0"><channel><title>Show</title></channel></rss>'
 
 
@@ -210,3 +214,53 @@ async def test_a_cancelled_fetch_stays_cancelled(server: LocalServer) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_what_is_known_is_not_sent_again(server: LocalServer) -> None:
+    """The validators of an answer go out with the next question, and 304 is their answer."""
+    dated = "Sun, 01 Feb 2026 12:00:00 GMT"
+    headers = f'ETag: W/"one"\r\nLast-Modified: {dated}\r\n'
+    document = await fetch(server.set("/feed", RSS, headers=headers))
+    assert document.validators == {"ETag": 'W/"one"', "Last-Modified": dated}
+    address = server.set("/feed", status="304 Not Modified")
+    with pytest.raises(NotModified):
+        await fetch(address, validators=document.validators)
+    assert 'if-none-match: w/"one"' in server.heads[-1].lower()
+    assert f"if-modified-since: {dated}".lower() in server.heads[-1].lower()
+
+
+async def test_unasked_304_is_an_error(server: LocalServer) -> None:
+    """A server that spares what was never sent is told as that."""
+    assert "answered 304" in str(await failure(server.set("/x", status="304 Not Modified")))
+
+
+async def test_fetch_asks_for_one_packing_and_takes_no_other(server: LocalServer) -> None:
+    """What is packed twice, or otherwise, would unpack beyond all bounds before it is counted."""
+    bomb = gzip.compress(gzip.compress(b"<" + b" " * 2**20))
+    for encoding in ("gzip, gzip", "br", "deflate", "zstd"):
+        address = server.set("/x", bomb, headers=f"Content-Encoding: {encoding}\r\n")
+        assert f"is packed as '{encoding}', which nobody asked for" in str(await failure(address))
+    assert "accept-encoding: gzip\r\n" in server.heads[-1].lower()
+
+
+async def test_damaged_packing_may_be_better_next_time(server: LocalServer) -> None:
+    """A transfer that was cut or garbled is worth another try."""
+    packed = gzip.compress(RSS)
+    for body, reason in ((packed[:-9], "cut off on its way"), (b"no gzip", "damaged on its way")):
+        address = server.set("/x", body, headers="Content-Encoding: gzip\r\n")
+        error = await failure(address)
+        assert reason in str(error)
+        assert error.transient
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [("120", 120.0), ("Thu, 08 Apr 2021 12:23:23 GMT", 60.0), ("soon", None)],
+)
+async def test_server_that_is_busy_may_say_until_when(
+    server: LocalServer, told: str, seconds: float | None
+) -> None:
+    """Retry-After is read as seconds or as a date by the server's own clock."""
+    headers = f"Date: Thu, 08 Apr 2021 12:22:23 GMT\r\nRetry-After: {told}\r\n"
+    error = await failure(server.set("/x", status="503 Busy", headers=headers))
+    assert error.retry_after_s == seconds

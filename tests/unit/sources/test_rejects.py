@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from jobs.commands.source_list import Reading, SourceList, find_sources
+from jobs.sources import Shelf
+from jobs.sources.reader import SourceReader
 
 if TYPE_CHECKING:
     from tests.unit.sources.conftest import Write
@@ -21,8 +23,10 @@ BAD = GOOD + "2026-01-18,c,many\n2026-01-19,c\n"
 async def found(tmp_path: Path, path: str, *, strict: bool = False) -> tuple[SourceList, str]:
     """Find the source at *path*, and give what was told of it."""
     told = StringIO()
-    reading = Reading(tmp_path / "sources", tmp_path / "rejects", strict=strict)
-    return await find_sources([path], Console(file=told, width=400), reading), told.getvalue()
+    reading = Reading(tmp_path / "rejects", strict=strict)
+    access = SourceReader(shelf=Shelf(tmp_path / "sources"))
+    console = Console(file=told, width=400)
+    return await find_sources(access, [path], console, reading), told.getvalue()
 
 
 def rows_of(path: str) -> list[list[str]]:

@@ -1,0 +1,61 @@
+"""Services over a real store and real local servers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.notifications.log_notifier import LogNotifier
+from jobs.services import Services
+from jobs.sources.reader import SourceReader
+from jobs.sources.youtube_api import open_youtube_api
+from jobs.store import migrate, open_store
+from tests.unit.sources.local_server import serving
+from tests.unit.sources.youtube_server import serving_youtube
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from jobs.store import ChannelStore
+    from tests.unit.sources.local_server import LocalServer
+    from tests.unit.sources.youtube_server import YoutubeServer
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[ChannelStore]:
+    """Give an empty store."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    await migrate(url)
+    async with open_store(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[LocalServer]:
+    """Run a real HTTP server on this machine."""
+    async with serving() as local:
+        yield local
+
+
+@pytest.fixture
+async def youtube() -> AsyncIterator[YoutubeServer]:
+    """Run a server that speaks as the YouTube Data API does."""
+    async with serving_youtube() as local:
+        yield local
+
+
+@pytest.fixture
+async def services(
+    store: ChannelStore, youtube: YoutubeServer, tmp_path: Path
+) -> AsyncIterator[Services]:
+    """Give services that may ask both servers; quotas are counted in the store."""
+
+    async def at_once(seconds: float) -> None:
+        del seconds
+
+    async with open_youtube_api("key", store, units_per_day=100, url=youtube.url) as api:
+        reader = SourceReader(replace(api, sleep=at_once), allow_private=True)
+        yield Services(store, reader, LogNotifier(), tmp_path / "reports")

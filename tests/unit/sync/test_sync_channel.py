@@ -1,0 +1,245 @@
+"""A sync saves what it can read, says how that went, and ends as its sources let it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs import run_analytics, sync_channel, sync_due_channels
+from jobs.records import ChannelRecord, Platform, SourceRef, SyncOutcome
+from jobs.services import Services
+from jobs.sources import SourceError
+from jobs.store import ChannelSchedule
+from runner import Bury, Context, Retry
+from runner.testing import collect
+from tests.unit.sources.youtube_server import Fault
+
+if TYPE_CHECKING:
+    from jobs.store import ChannelStore
+    from runner.testing import Collected
+    from tests.unit.sources.local_server import LocalServer
+    from tests.unit.sources.youtube_server import YoutubeServer
+
+UC = "UC0000000000000000000001"
+CHANNEL = ChannelRecord(UC, "One", Platform.YOUTUBE)
+API = SourceRef("youtube-api", f"youtube:{UC}")
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xmlns:yt="http://www.youtube.com/xml/schemas/2015">
+<id>yt:channel:{channel}</id><yt:channelId>{channel}</yt:channelId><title>One</title>{entries}
+</feed>"""
+ENTRY = """<entry><id>yt:video:{id}</id><yt:videoId>{id}</yt:videoId><title>{id}</title>
+<published>2026-02-{day:02}T12:00:00+00:00</published></entry>"""
+QUOTA = Fault(403, b'{"error": {"errors": [{"reason": "quotaExceeded"}]}}')
+
+
+def _feed(*videos: tuple[str, int]) -> bytes:
+    entries = "".join(ENTRY.format(id=video_id, day=day) for video_id, day in videos)
+    return ATOM.format(channel=UC, entries=entries).encode()
+
+
+async def _sync(services: Services, attempt: int = 1) -> tuple[dict[str, int], Collected]:
+    ctx = Context(
+        job=sync_channel,
+        job_id="j",
+        queue="default",
+        attempt=attempt,
+        max_retries=3,
+        enqueued_at=datetime.now(UTC),
+        resources={Services: services},
+    )
+    with collect() as jobs:
+        counts = await sync_channel(ctx, channel_id=UC)
+    return counts, jobs
+
+
+async def _outcomes(store: ChannelStore) -> list[tuple[str, SyncOutcome | None, int]]:
+    sources = await store.sources(UC)
+    return [(one.ref.kind, one.outcome, one.consecutive_failures) for one in sources]
+
+
+async def test_sync_reads_all_sources_and_starts_the_analysis(
+    services: Services, store: ChannelStore, youtube: YoutubeServer, server: LocalServer
+) -> None:
+    """Feed and interface of one channel are one channel's data."""
+    youtube.add_channel(UC)
+    youtube.publish(UC, "v0000000001", "2026-02-01T12:00:00Z")
+    feed = SourceRef("feed", server.set("/feed", _feed(("v0000000002", 2))))
+    await store.register(CHANNEL, [API, feed])
+    counts, jobs = await _sync(services)
+    assert (counts["items_new"], counts["snapshots_new"]) == (2, 2)
+    assert [job.kwargs for job in jobs.of(run_analytics)] == [{"channel_id": UC}]
+    assert await _outcomes(store) == [
+        ("youtube-api", SyncOutcome.READ, 0),
+        ("feed", SyncOutcome.READ, 0),
+    ]
+
+
+async def test_unchanged_feed_is_not_sent_again(
+    services: Services, store: ChannelStore, server: LocalServer
+) -> None:
+    """The validators of the last answer are kept in the store, and change nothing."""
+    headers = 'ETag: "one"\r\nLast-Modified: Sun, 01 Feb 2026 12:00:00 GMT\r\n'
+    address = server.set("/feed", _feed(("v0000000001", 1)), headers=headers)
+    await store.register(CHANNEL, [SourceRef("feed", address)])
+    await _sync(services)
+    server.set("/feed", status="304 Not Modified")
+    counts, _ = await _sync(services)
+    assert counts == dict.fromkeys(counts, 0)
+    assert await _outcomes(store) == [("feed", SyncOutcome.UNCHANGED, 0)]
+    [request] = server.heads[1:]
+    assert 'If-None-Match: "one"' in request
+    assert "If-Modified-Since: Sun, 01 Feb 2026 12:00:00 GMT" in request
+
+
+async def test_item_that_left_a_feeds_window_is_not_gone(
+    services: Services, store: ChannelStore, server: LocalServer
+) -> None:
+    """Older than the oldest entry, an item is out of sight; newer, it was taken down."""
+    address = server.set("/feed", _feed(("v3", 3), ("v2", 2), ("v1", 1)))
+    await store.register(CHANNEL, [SourceRef("feed", address)])
+    await _sync(services)
+    server.set("/feed", _feed(("v4", 4), ("v2", 2)))
+    counts, _ = await _sync(services)
+    assert (counts["items_new"], counts["items_left"]) == (1, 1)
+    assert set(await store.listed_items(UC)) == {"v4", "v2", "v1"}
+
+
+async def test_used_up_quota_parks_the_job_until_the_day_ends(
+    services: Services, store: ChannelStore, youtube: YoutubeServer, server: LocalServer
+) -> None:
+    """No attempt is charged, the wait is that of the day, and the other source is saved."""
+    youtube.add_channel(UC)
+    youtube.faults.append(QUOTA)
+    feed = SourceRef("feed", server.set("/feed", _feed(("v1", 1))))
+    await store.register(CHANNEL, [API, feed])
+    with pytest.raises(Retry) as parked:
+        await _sync(services)
+    assert not parked.value.charge
+    assert 0 < (parked.value.delay_s or 0) <= 25 * 3600 + 1800
+    assert await _outcomes(store) == [
+        ("youtube-api", SyncOutcome.PARKED, 0),
+        ("feed", SyncOutcome.READ, 0),
+    ]
+    with pytest.raises(Retry):
+        await _sync(services)
+    assert len(youtube.asked) == 1
+
+
+async def test_source_that_may_come_back_is_retried(
+    services: Services, store: ChannelStore, server: LocalServer
+) -> None:
+    """A server that is down costs an attempt, and is noted with its reason."""
+    address = server.set("/feed", status="503 Busy")
+    await store.register(CHANNEL, [SourceRef("feed", address)])
+    with pytest.raises(SourceError, match="answered 503"):
+        await _sync(services)
+    server.set("/feed", status="429 Slow", headers="Retry-After: 77\r\n")
+    with pytest.raises(Retry) as told:
+        await _sync(services)
+    assert (told.value.delay_s, told.value.charge) == (77.0, True)
+    [(channel_id, failing)] = await store.failing_sources(at_least=2)
+    assert (channel_id, failing.consecutive_failures) == (UC, 2)
+    assert "answered 429 Slow" in failing.reason
+
+
+async def test_source_that_is_gone_buries_unless_another_tells(
+    services: Services, store: ChannelStore, server: LocalServer
+) -> None:
+    """Waiting does not help a 404; with a second source the sync goes on."""
+    gone = SourceRef("feed", server.set("/gone", status="404 Not Found"))
+    await store.register(CHANNEL, [gone])
+    with pytest.raises(Bury, match="answered 404"):
+        await _sync(services)
+    feed = SourceRef("feed", server.set("/feed", _feed(("v1", 1))))
+    await store.register(CHANNEL, [feed])
+    counts, _ = await _sync(services)
+    assert counts["items_new"] == 1
+
+
+async def test_channel_without_a_source_is_buried(services: Services) -> None:
+    """There is nothing to read, and no waiting for it."""
+    with pytest.raises(Bury, match="the channel has no source"):
+        await _sync(services)
+
+
+async def test_scheduled_channel_is_looked_at_as_often_as_it_publishes(
+    services: Services, store: ChannelStore, server: LocalServer
+) -> None:
+    """A daily channel comes due in six hours, give or take a tenth."""
+    now = datetime.now(UTC)
+    entries = "".join(
+        ENTRY.replace(
+            "2026-02-{day:02}T12:00:00+00:00", (now - n * timedelta(days=1)).isoformat()
+        ).format(id=f"v{n}")
+        for n in range(10)
+    )
+    feed = ATOM.format(channel=UC, entries=entries).encode()
+    await store.register(CHANNEL, [SourceRef("feed", server.set("/feed", feed))])
+    await store.set_schedule(ChannelSchedule(UC, None, 60, now))
+    await _sync(services)
+    schedule = await store.schedule(UC)
+    assert schedule is not None
+    assert schedule.interval_s == pytest.approx(6 * 3600, abs=2)
+    assert timedelta(hours=5.3) < schedule.due_at - now < timedelta(hours=6.7)
+
+
+async def test_failing_scheduled_channel_comes_ever_later_and_does_not_die(
+    services: Services, store: ChannelStore, server: LocalServer
+) -> None:
+    """Its schedule is its retry: the job ends, the failure is noted, the wait doubles."""
+    address = server.set("/feed", status="404 Not Found")
+    await store.register(CHANNEL, [SourceRef("feed", address)])
+    await store.set_schedule(ChannelSchedule(UC, 3600, 3600, datetime.now(UTC)))
+    waits = []
+    for _ in range(6):
+        await _sync(services, attempt=1)
+        schedule = await store.schedule(UC)
+        assert schedule is not None
+        waits.append((schedule.due_at - datetime.now(UTC)).total_seconds() / 3600)
+    assert waits == [pytest.approx(hours, rel=0.11) for hours in (2, 4, 8, 16, 24, 24)]
+
+    server.set("/feed", status="503 Busy")
+    with pytest.raises(SourceError):
+        await _sync(services, attempt=3)
+    await _sync(services, attempt=4)
+
+
+async def test_parked_channel_is_not_due_before_the_quota_is_back(
+    services: Services, store: ChannelStore, youtube: YoutubeServer
+) -> None:
+    """Its schedule waits with it, so that no second sync is enqueued meanwhile."""
+    youtube.faults.append(QUOTA)
+    await store.register(CHANNEL, [API])
+    await store.set_schedule(ChannelSchedule(UC, 60, 60, datetime.now(UTC)))
+    with pytest.raises(Retry) as parked:
+        await _sync(services)
+    schedule = await store.schedule(UC)
+    assert schedule is not None
+    wait_s = (schedule.due_at - datetime.now(UTC)).total_seconds()
+    assert wait_s > (parked.value.delay_s or 0) - 1800
+
+
+async def test_due_channels_are_enqueued_once_and_moved_on(
+    services: Services, store: ChannelStore
+) -> None:
+    """Those that are due get one sync each, and are due again after their interval."""
+    now = datetime.now(UTC)
+    for number, due_at in ((1, now - timedelta(hours=1)), (2, now), (3, now + timedelta(hours=1))):
+        await store.register(ChannelRecord(f"UC{number}", "x", Platform.OTHER), [])
+        await store.set_schedule(ChannelSchedule(f"UC{number}", None, 3600, due_at))
+    ctx = Context(
+        job=sync_due_channels,
+        job_id="j",
+        queue="default",
+        attempt=1,
+        max_retries=3,
+        enqueued_at=now,
+        resources={Services: services},
+    )
+    with collect() as jobs:
+        assert await sync_due_channels(ctx) == 2
+        assert await sync_due_channels(ctx) == 0
+    assert [job.kwargs["channel_id"] for job in jobs.of(sync_channel)] == ["UC1", "UC2"]
+    assert await store.due_schedules(now + timedelta(minutes=50), 9) == []
+    assert len(await store.due_schedules(now + timedelta(minutes=70), 9)) == 3
