@@ -26,7 +26,7 @@ async def sync_due_channels(ctx: Context) -> int:
 
     The poller runs it every minute. A channel has one sync of its schedule pending at most, and
     one dead in its way for a day at most: its id is the channel's and the day's. Dying halfway
-    leaves the rest due.
+    leaves the rest due. Reports are made when they are asked for.
 
     Returns how many were enqueued.
     """
@@ -36,7 +36,7 @@ async def sync_due_channels(ctx: Context) -> int:
     handles = await asyncio.gather(
         *(
             sync_channel.options(job_id=f"sync:{one.channel_id}:{now:%Y-%m-%d}").enqueue(
-                channel_id=one.channel_id
+                channel_id=one.channel_id, report=False
             )
             for one in due
         )

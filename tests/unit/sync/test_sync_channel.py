@@ -68,7 +68,7 @@ async def test_sync_reads_all_sources_and_starts_the_analysis(
     await store.register(CHANNEL, [API, feed])
     counts, jobs = await _sync(services)
     assert (counts["items_new"], counts["snapshots_new"]) == (2, 2)
-    assert [job.kwargs for job in jobs.of(run_analytics)] == [{"channel_id": UC}]
+    assert [job.kwargs["channel_id"] for job in jobs.of(run_analytics)] == [UC]
     assert await _outcomes(store) == [
         ("youtube-api", SyncOutcome.READ, 0),
         ("feed", SyncOutcome.READ, 0),
