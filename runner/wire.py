@@ -3,18 +3,20 @@ The short way to Redis for the stages: one connection of their own, one script p
 
 redis-py's client checks its pooled connection, wraps each write in a task of its own and packs
 every argument in Python, for each command. A stage repeats one script thousands of times a second
-over one connection, so it uses redis-py's `Connection` (addresses, TLS, Sentinel, protocol) and
-hiredis's packer directly.
+over one connection, so redis-py only opens it (addresses, TLS, Sentinel, protocol): afterwards the
+bytes go from hiredis's packer to the transport, and from the transport to hiredis's reader.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from hiredis import pack_command
+from hiredis import Reader, pack_command
+from redis._parsers import BaseParser
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError
+from redis.exceptions import InvalidResponse, NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Connection, Redis
 
 _ANSWER_TIMEOUT_S = 10.0
+_NOT_YET = object()
 
 
 class ScriptWire:
@@ -35,8 +38,8 @@ class ScriptWire:
     def __init__(self, redis: Redis, script: str) -> None:
         self._pool = redis.connection_pool
         self._script = script
-        self._sha: str | None = None
-        self._connection: Connection | None = None
+        self._sha = ""
+        self._line: Line | None = None
         self._fresh = True
         self.sent = 0
         """How often the script was sent: a question may be sent twice for one answer."""
@@ -74,45 +77,121 @@ class ScriptWire:
 
     async def close(self) -> None:
         """Close the connection; a later call opens another."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close()
 
     async def _ask(self, key: str, args: Sequence[str | int | float | bytes]) -> Any:
-        connection = self._connection
-        self._fresh = connection is None
-        if connection is None:
-            connection = await self._connect()
+        line = self._line
+        self._fresh = line is None
+        if line is None:
+            line = await self._connect()
         self.sent += 1
         try:
-            return await self._send(connection, ("EVALSHA", self._sha, 1, key, *args))
+            return await self._send(line, ("EVALSHA", self._sha, 1, key, *args))
         except NoScriptError:
-            # Redis was restarted, or a replica took over: scripts are not kept.
-            await self._send(connection, ("SCRIPT", "LOAD", self._script))
-            return await self._send(connection, ("EVALSHA", self._sha, 1, key, *args))
+            # Somebody flushed them; a new connection loads its own.
+            await self._send(line, ("SCRIPT", "LOAD", self._script))
+            return await self._send(line, ("EVALSHA", self._sha, 1, key, *args))
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> Line:
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
-            # The whole call is timed here, once, instead of each write and each read.
-            connection.socket_timeout = None
-            connection.health_check_interval = 0
-            if self._sha is None:
-                loaded = await self._send(connection, ("SCRIPT", "LOAD", self._script))
-                self._sha = loaded.decode()
-        except BaseException:
+                line = Line(connection)
+                loaded = await self._send(line, ("SCRIPT", "LOAD", self._script))
+        except BaseException as error:
             # Cancelled half-way it would stay open, and nobody would know of it.
             await connection.disconnect(nowait=True)
+            if isinstance(error, TimeoutError):
+                raise RedisTimeoutError("no connection in time") from None
             raise
-        self._connection = connection
-        return connection
+        self._sha = loaded.decode()
+        self._line = line
+        return line
 
-    async def _send(self, connection: Connection, command: tuple[Any, ...]) -> Any:
+    async def _send(self, line: Line, command: tuple[Any, ...]) -> Any:
+        return await line.ask(pack_command(command))
+
+
+class Line(asyncio.Protocol):
+    """A connection that redis-py has opened; answers come in the order of their questions."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._reader = Reader(
+            protocolError=InvalidResponse,
+            replyError=BaseParser.parse_error,
+            notEnoughData=_NOT_YET,
+        )
+        assert connection._writer is not None  # noqa: S101, SLF001 -- connected; redis-py has no public way to it
+        self._transport = connection._writer.transport  # noqa: SLF001
+        self._transport.set_protocol(self)
+
+    def ask(self, packed: bytes) -> asyncio.Future[Any]:
+        """
+        Send a command now; what Redis answers is the future's result.
+
+        It raises RedisError where Redis says so, is silent for too long, or hangs up.
+        """
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if self._transport.is_closing():
+            future.set_exception(RedisConnectionError("Redis closed the connection"))
+            return future
+        due = self._loop.time() + _ANSWER_TIMEOUT_S
+        self._waiting.append((future, due))
+        if self._timer is None:
+            self._timer = self._loop.call_at(due, self._look_for_overdue)
+        self._transport.write(packed)
+        return future
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._connection.disconnect(nowait=True)
+        self._fail(RedisConnectionError("the connection was closed"))
+
+    def data_received(self, data: bytes) -> None:
+        """Hand each whole answer to whoever asked."""
+        self._reader.feed(data)
         try:
-            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-                await connection.send_packed_command(pack_command(command), check_health=False)
-                return await connection.read_response()
-        except TimeoutError:
-            raise RedisTimeoutError(f"no answer within {_ANSWER_TIMEOUT_S:g} s") from None
+            while (answer := self._reader.gets()) is not _NOT_YET:
+                future, _ = self._waiting.popleft()
+                if future.done():
+                    continue
+                if isinstance(answer, Exception):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer)
+        except (InvalidResponse, IndexError) as error:
+            self._fail(RedisConnectionError(f"not an answer to anything that was asked: {error}"))
+            self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell whoever still waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._fail(RedisConnectionError(str(error or "Redis closed the connection")))
+
+    def _look_for_overdue(self) -> None:
+        """One timer for all questions: setting one for each would cost more than the question."""
+        self._timer = None
+        if not self._waiting:
+            return
+        due = self._waiting[0][1]
+        if due > self._loop.time():
+            self._timer = self._loop.call_at(due, self._look_for_overdue)
+            return
+        self._fail(RedisTimeoutError(f"no answer within {_ANSWER_TIMEOUT_S:g} s"))
+        self._transport.abort()
+
+    def _fail(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for future, _ in waiting:
+            if not future.done():
+                future.set_exception(error)

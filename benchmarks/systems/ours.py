@@ -7,7 +7,7 @@ import functools
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from protocol import (
     Meter,
@@ -27,6 +27,7 @@ from runner.connection import current_client
 from runner.event_loop import new_event_loop
 from runner.fleet import Fleet
 from runner.logs import configure_logging
+from runner.wire import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,6 +123,17 @@ async def fill(request: Request) -> None:
     request.answer(jobs=done)
 
 
+def count_lines(meter: Meter) -> None:
+    """Let *meter* count what the stages send past redis-py's own way."""
+    ask = Line.ask
+
+    def counted(line: Line, packed: bytes) -> asyncio.Future[Any]:
+        meter.calls += 1
+        return ask(line, packed)
+
+    Line.ask = counted  # type: ignore[method-assign]
+
+
 def main() -> None:
     """Do what is asked."""
     global on_job  # noqa: PLW0603 -- the job is a module's function, and its meter comes later
@@ -136,6 +148,7 @@ def main() -> None:
                 on_job = meter.count
                 if request.count_calls:
                     count_calls(meter)
+                    count_lines(meter)
                 loop.run(work(request))
             case "serve":
                 on_job = StartTimes(request).note
