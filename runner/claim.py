@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runner.outage import Patience
 
 _FIELDS = 6
+_PAUSED = -2
 _PAGE = 200
 _LOOK_EVERY_S = 1.0
 
@@ -82,18 +83,24 @@ class Claimer:
         self._unanswered: dict[str, float] = {}
         self.next_due_in_s: float | None = None
         """Seconds from the last claim to the queue's next due time, if it took all that was due."""
+        self.is_paused = False
+        """Whether the queue was paused at the last claim."""
 
-    async def claim(self, limit: int) -> list[Claim]:
+    async def claim(self, limit: int, *, ahead: bool = False) -> list[Claim]:
         """
         At most *limit* jobs that are due, the longest due first; waits while Redis is away.
 
-        `next_due_in_s` tells afterwards when to come again.
+        `next_due_in_s` tells afterwards when to come again. ahead: they are not started at once.
 
         Raises:
             RedisError: Redis is away, and the worker is stopping.
         """
-        token, reply = await self._patience.call(lambda: self._ask(limit), unless=self._stopping)
+        mark = "|ahead" if ahead else ""
+        token, reply = await self._patience.call(
+            lambda: self._ask(limit, mark), unless=self._stopping
+        )
         now_ms, next_due_ms = float(reply[0]), float(reply[1])
+        self.is_paused = next_due_ms == _PAUSED
         self.next_due_in_s = None if next_due_ms < 0 else max(0.0, (next_due_ms - now_ms) / 1000)
         return [
             Claim(
@@ -110,7 +117,7 @@ class Claimer:
             for at in range(2, len(reply), _FIELDS)
         ]
 
-    async def _ask(self, limit: int) -> tuple[str, list[Any]]:
+    async def _ask(self, limit: int, mark: str) -> tuple[str, list[Any]]:
         """A claim whose answer is lost may have been made: the next one names it and undoes it."""
         if self._patience.away_s:
             await self._redis.ping()
@@ -119,7 +126,7 @@ class Claimer:
         self._claims += 1
         token = f"{self._worker_id}:{self._claims}"
         args: list[str | int | float | bytes]
-        args = [limit, self._lease_ms, token, self._worker_id, *self._still_unanswered()]
+        args = [limit, self._lease_ms, token, self._worker_id, mark, *self._still_unanswered()]
         again = [*args, token]
         if resting := await self._resting.known_here(limit):
             args += ["", *resting]
@@ -142,7 +149,7 @@ class Claimer:
         """Undo a claim whose answer never arrived; a worker's last word."""
         if unanswered := self._still_unanswered():
             await self._script(
-                self._queue_key, [0, self._lease_ms, "", self._worker_id, *unanswered]
+                self._queue_key, [0, self._lease_ms, "", self._worker_id, "", *unanswered]
             )
 
     async def close(self) -> None:

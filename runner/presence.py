@@ -171,7 +171,8 @@ class Presence:
             "lag_ms": round(self._lag_ms, 1),
             "answer_ms": round(self._answer_ms, 1),
             "running": [
-                _running(held) for held in itertools.islice(worker.running_now(), _MOST_TOLD)
+                _running(held)
+                for held in itertools.islice(worker.holding.running_now(), _MOST_TOLD)
             ],
         }
 

@@ -138,9 +138,20 @@ class Settler:
             args += ["offer", claim.key, claim.token, 0, "", "", claim.attempts_spent, ""]
         await self._redis.eval(SETTLE, 1, self._queue_key, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
 
-    def settle_from_outside(self, held: Sequence[Held]) -> int:
+    async def unclaim(self, claims: Sequence[Claim]) -> None:
         """
-        Settle what is put, and give back the rest of *held*; how many that were.
+        Give back *claims* that were not started, due as they were; waits while Redis is away.
+
+        A claim that is lost by now is another worker's, and stays so.
+        """
+        args: list[Any] = [self._queue, keys.BATCH_TTL_S]
+        for claim in claims:
+            args += _unclaimed(claim)
+        await self._patience.call(lambda: self._script(self._queue_key, args))
+
+    def settle_from_outside(self, held: Sequence[Held], unstarted: Sequence[Claim] = ()) -> int:
+        """
+        Settle what is put, and give back the rest of *held*, and *unstarted*; how many that were.
 
         For another thread than the event loop's: over a connection of its own, which blocks.
 
@@ -155,10 +166,12 @@ class Settler:
             args += _fields(one, self._queue, self._write)
         for claim in back:
             args += ["release", claim.key, claim.token, 0, "", "", claim.attempts_spent, ""]
-        if ended or back:
+        for claim in unstarted:
+            args += _unclaimed(claim)
+        if ended or back or unstarted:
             with blocking_twin(self._redis) as redis:
                 redis.eval(SETTLE, 1, self._queue_key, *args)
-        return len(back)
+        return len(back) + len(unstarted)
 
     async def _settle(self, batch: list[Ended]) -> None:
         args: list[Any] = [self._queue, keys.BATCH_TTL_S]
@@ -221,6 +234,11 @@ def _fields(ended: Ended, queue: str, write: ResultWriter) -> list[Any]:
         spent,
         batch,
     ]
+
+
+def _unclaimed(claim: Claim) -> list[Any]:
+    due = f"{claim.due_ms:.4f}"
+    return ["unclaim", claim.key, claim.token, due, "", "", claim.attempts_spent, ""]
 
 
 def _keep_ms(ended: Ended) -> int:

@@ -75,6 +75,32 @@ class ScriptWire:
                 raise
             return await self._ask(key, args if again is None else again)
 
+    async def open(self) -> None:
+        """Connect, if there is no connection yet; raises as a call does."""
+        async with self._turn:
+            if self._line is None:
+                await self._connect()
+
+    def tell(self, key: str, args: Sequence[str | int | float | bytes]) -> bool:
+        """
+        Send the script now, and wait for nothing; False if there is no connection to send it on.
+
+        It is in the kernel's hands at the return, unless Redis reads so slowly that it has to wait.
+        """
+        if self._line is None or self._line.is_closing:
+            return False
+        command: tuple[Any, ...] = ("EVALSHA", self._sha, 1, key, *args)
+        answer = self._line.ask(pack_command(command))
+        answer.add_done_callback(self._forget_answer)
+        return True
+
+    def _forget_answer(self, answer: asyncio.Future[Any]) -> None:
+        """If Redis has lost the script, the next `open` brings it again."""
+        if not answer.cancelled() and isinstance(answer.exception(), NoScriptError):
+            self._line, line = None, self._line
+            if line is not None:
+                line.abort()
+
     async def close(self) -> None:
         """Close the connection; a later call opens another."""
         line, self._line = self._line, None
@@ -148,6 +174,15 @@ class Line(asyncio.Protocol):
             self._timer = self._loop.call_at(due, self._look_for_overdue)
         self._transport.write(packed)
         return future
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing can be asked any more."""
+        return self._transport.is_closing()
+
+    def abort(self) -> None:
+        """Hang up without another word."""
+        self._transport.abort()
 
     async def close(self) -> None:
         """Hang up."""

@@ -8,6 +8,7 @@ _HERE = files(__name__)
 
 ENQUEUE = (_HERE / "enqueue.lua").read_text("utf-8")
 CLAIM = (_HERE / "claim.lua").read_text("utf-8")
+START = (_HERE / "start.lua").read_text("utf-8")
 SETTLE = (_HERE / "settle.lua").read_text("utf-8")
 RENEW = (_HERE / "renew.lua").read_text("utf-8")
 ADMIN = (_HERE / "admin.lua").read_text("utf-8")

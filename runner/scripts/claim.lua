@@ -3,9 +3,10 @@
 -- KEYS  1 the queue
 -- ARGV  1 most jobs to take, 2 lease in ms, 3 token of this claim (never used before),
 --       4 id of the worker, which its tokens begin with,
+--       5 '|ahead' if they are not started at once (see ahead.py), otherwise '',
 --       then tokens of earlier claims of it whose answer never arrived,
 --       then '' and ids that rest because their name was unknown elsewhere: they are taken first
--- Returns {now, next due (Unix ms, or -1 for none), then six fields a job:
+-- Returns {now, next due (Unix ms, -1 for none, or -2 if the queue is paused), then six fields a job:
 --          id, body or false, attempts spent, crashes so far if its last holder was lost (else 0, and
 --          -1 if the worker that asks was its last holder), due,
 --          1 if somebody asked to abort it (else 0)}
@@ -13,26 +14,26 @@
 -- Keeps: a job that is claimed is out of other workers' way until its lease ends, and comes due
 -- again by itself; what is due and yet in progress is passed over, however much of it stands at the
 -- head: a stock arq worker holds it, or a stock arq client rewrote its time; a lapsed lease counts as
--- a crash, never as an attempt, unless its worker is the one that asks, or has offered the job; a claim
--- whose answer was lost gives its jobs back without a crash.
+-- a crash, never as an attempt, unless its worker is the one that asks, has offered the job, or had not
+-- started it; a claim whose answer was lost gives its jobs back without a crash.
 local queue, limit, lease, token = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local own = ARGV[4] .. ':'
+local own, mark = ARGV[4] .. ':', ARGV[5]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local now_text = string.format('%.4f', now)
 local running = queue .. ':running'
-local resting_from = 5
+local resting_from = 6
 while ARGV[resting_from] and ARGV[resting_from] ~= '' do
   resting_from = resting_from + 1
 end
-if resting_from > 5 then
+if resting_from > 6 then
   local unanswered = {}
-  for i = 5, resting_from - 1 do
+  for i = 6, resting_from - 1 do
     unanswered[ARGV[i]] = true
   end
   local held = redis.call('HGETALL', running)
   for i = 1, #held, 2 do
-    if unanswered[held[i + 1]] then
+    if unanswered[string.match(held[i + 1], '^[^|]*')] then
       redis.call('HDEL', running, held[i])
       redis.call('DEL', 'arq:in-progress:' .. held[i])
       redis.call('ZADD', queue, now_text, held[i])
@@ -40,7 +41,7 @@ if resting_from > 5 then
   end
 end
 if redis.call('EXISTS', queue .. ':paused') == 1 then
-  return { now_text, '-1' }
+  return { now_text, '-2' }
 end
 local ids, owners, scores, taken = {}, {}, {}, {}
 for i = resting_from + 1, #ARGV do
@@ -82,7 +83,7 @@ if #ids > 0 then
     body_keys[i] = 'arq:job:' .. id
     retry_keys[i] = 'arq:retry:' .. id
     entries[2 * i - 1], entries[2 * i] = until_ms, id
-    tokens[2 * i - 1], tokens[2 * i] = id, token
+    tokens[2 * i - 1], tokens[2 * i] = id, token .. mark
     redis.call('SET', 'arq:in-progress:' .. id, token, 'PX', lease)
   end
   redis.call('ZADD', queue, unpack(entries))
@@ -95,7 +96,7 @@ if #ids > 0 then
     local crashes = 0
     if owners[i] and string.sub(owners[i], 1, #own) == own then
       crashes = -1
-    elseif owners[i] and string.sub(owners[i], -8) ~= '|offered' then
+    elseif owners[i] and not string.find(owners[i], '|', 1, true) then
       crashes = redis.call('HINCRBY', queue .. ':crashes', id, 1)
     end
     if spent[i] then

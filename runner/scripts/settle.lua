@@ -3,9 +3,11 @@
 -- KEYS  1 the queue
 -- ARGV  1 the queue's name, 2 seconds that a batch outlives its last change,
 --       then eight fields an outcome:
---       kind: 'done', 'retry', 'dead', 'release', 'abort', 'fail' (over without success), or 'offer' (not over: whoever
---       claims it may have it, without a crash; until then it is the holder's to settle); job id; token of the claim;
---       ms: retry and release: delay from now; otherwise how long the result is kept (-1 for ever, 0 not);
+--       kind: 'done', 'retry', 'dead', 'release', 'abort', 'fail' (over without success), 'unclaim' (it was not
+--       started, and is due as it was), or 'offer' (not over: whoever claims it may have it, without a crash; until
+--       then it is the holder's to settle); job id; token of the claim;
+--       ms: retry and release: delay from now; unclaim: when it was due, Unix ms; otherwise how long the result is
+--       kept (-1 for ever, 0 not);
 --       result ('' for none); entry for the history, or the unknown name of a released job ('' for none);
 --       attempts now spent; batch ('' for none)
 -- Returns the positions (from 1) of the outcomes whose claim was lost: for them nothing was written.
@@ -33,6 +35,10 @@ local function count(batch, state, by)
   end
 end
 
+local function later(delay)
+  return string.format('%.4f', now + tonumber(delay))
+end
+
 local function keep_result(id, ms, result)
   if result ~= '' and ms ~= '0' then
     if ms == '-1' then
@@ -43,8 +49,8 @@ local function keep_result(id, ms, result)
   end
 end
 
-local function back(id, delay)
-  redis.call('ZADD', queue, string.format('%.4f', now + delay), id)
+local function back(id, due)
+  redis.call('ZADD', queue, due, id)
   redis.call('DEL', 'arq:in-progress:' .. id)
   redis.call('HDEL', running, id)
 end
@@ -54,10 +60,11 @@ for i, id in ipairs(ids) do
   local at = 3 + (i - 1) * 8
   local kind, token, ms, result = ARGV[at], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local entry, spent, batch = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
-  if (owners[i] ~= token and owners[i] ~= token .. '|offered') or settled[id] then
+  local owned = owners[i] == token or owners[i] == token .. '|offered' or owners[i] == token .. '|ahead'
+  if not owned or settled[id] then
     lost[#lost + 1] = i
   elseif kind == 'offer' then
-    back(id, 0)
+    back(id, later(0))
     redis.call('HSET', running, id, token .. '|offered')
     ready = ready + 1
   else
@@ -72,8 +79,8 @@ for i, id in ipairs(ids) do
     elseif kind == 'retry' then
       redis.call('RPUSH', 'arq:history:' .. id, entry)
       redis.call('SET', 'arq:retry:' .. id, spent)
-      redis.call('ZADD', queue .. ':retrying', string.format('%.4f', now + tonumber(ms)), id)
-      back(id, tonumber(ms))
+      redis.call('ZADD', queue .. ':retrying', later(ms), id)
+      back(id, later(ms))
       count(batch, 'retries', 1)
     elseif kind == 'dead' then
       keep_result(id, ms, result)
@@ -91,15 +98,16 @@ for i, id in ipairs(ids) do
         redis.call('EXPIRE', 'arq:batch:' .. batch .. ':dead', batch_ttl)
       end
       count(batch, 'dead', 1)
-    elseif kind == 'release' then
-      back(id, tonumber(ms))
+    elseif kind == 'release' or kind == 'unclaim' then
+      local due = kind == 'release' and later(ms) or ms
+      back(id, due)
       if entry ~= '' then
         redis.call('HSET', queue .. ':unknown', id, entry)
       end
       if spent ~= '0' then
-        redis.call('ZADD', queue .. ':retrying', string.format('%.4f', now + tonumber(ms)), id)
+        redis.call('ZADD', queue .. ':retrying', due, id)
       end
-      ready = ready + (ms == '0' and 1 or 0)
+      ready = ready + ((ms == '0' or kind == 'unclaim') and 1 or 0)
     end
   end
 end

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner import Context, WorkerSettings, exponential, job
+from runner.holding import Holding
 from runner.worker import Worker
 from tests.chaos.ledger import Ledger
 
@@ -67,19 +68,29 @@ async def blocking(ctx: Context, seconds: float) -> None:
     _note(ctx, "ended")
 
 
-class ChaosWorker(Worker):
-    """Our worker, telling the ledger of every claim and of every outcome that was kept."""
+class LedgerHolding(Holding):
+    """Tells the ledger of every claim that is started, and of every outcome that was kept."""
 
-    def _start(self, claim: Claim) -> None:
+    def start(self, claim: Claim) -> None:
+        """Note it before anything is done."""
         LedgerBook.ledger.note("claimed", claim.job_id, token=claim.token)
-        super()._start(claim)
+        super().start(claim)
 
-    def _on_settled(self, ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- as the worker's own
+    def on_settled(self, ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- as the worker's own
+        """Note what was kept."""
         if kept:
             kind = type(ended.outcome).__name__
             claim = ended.claim
             LedgerBook.ledger.note("settled", claim.job_id, token=claim.token, detail=kind)
-        super()._on_settled(ended, kept)
+        super().on_settled(ended, kept)
+
+
+class ChaosWorker(Worker):
+    """Our worker, with the ledger beside it."""
+
+    def _reset(self) -> None:
+        super()._reset()
+        self.holding = LedgerHolding(self)
 
 
 class ChaosSettings(WorkerSettings):

@@ -147,7 +147,7 @@ async def _is(handle: JobHandle[Any], state: JobState) -> bool:
 
 
 async def _is_idle(one: Worker) -> bool:
-    return not one._held
+    return not one.holding.held
 
 
 # ---------------------------------------------------------------- losing or duplicating work
@@ -288,7 +288,7 @@ async def test_fault_10_a_swallowed_timeout_holds_no_slot(
             await handle.result(timeout_s=5)
         stage.go.set()
         await asyncio.sleep(0.01)
-        assert one._busy == 0
+        assert one.holding.busy == 0
 
     assert await dead_ids(redis, "default") == [handle.id]
     assert len(await history(redis, handle.id)) == 1
@@ -581,13 +581,13 @@ async def test_fault_34_a_stop_in_the_first_moment_of_a_job_is_orderly(
 
     one = await start(worker(redis_url, act, on_shutdown=on_shutdown))
     handle = await act.enqueue("wait")
-    run = one._run
+    run = one.holding._run
 
     def stop_at_once(held: Any) -> Any:
         one.stop(at_once=True)
         return run(held)
 
-    one._run = stop_at_once  # type: ignore[method-assign]
+    one.holding._run = stop_at_once  # type: ignore[method-assign]
     await stop(one)
 
     assert shut == ["shut"]

@@ -130,7 +130,7 @@ async def test_settle_repeated_after_a_lost_answer_changes_nothing(
 ) -> None:
     """Redis settled and nobody heard: the worker settles again, and the job is done once."""
     async with working(redis_url, act) as one:
-        one._settler._script = loses = LosesAnswers(one._settler._script)  # type: ignore[assignment]
+        one.settler._script = loses = LosesAnswers(one.settler._script)  # type: ignore[assignment]
         stage.go.set()
         handle = await act.enqueue("done")
         assert await handle.result(timeout_s=5) == "done"
@@ -146,7 +146,7 @@ async def test_settle_repeated_after_a_lost_answer_charges_one_attempt(
 ) -> None:
     """A failure that is told twice is one failure: one entry in the history, one attempt spent."""
     async with working(redis_url, act) as one:
-        one._settler._script = LosesAnswers(one._settler._script)  # type: ignore[assignment]
+        one.settler._script = LosesAnswers(one.settler._script)  # type: ignore[assignment]
         stage.go.set()
         handle = await act.enqueue("retry")
         await _end_of(handle, JobState.RETRYING)
@@ -162,7 +162,7 @@ async def test_claim_whose_answer_was_lost_is_given_back(
     """Jobs claimed by an answer that never came run at once, by the next claim, with no crash."""
     one = worker(redis_url, act)
     await start(one)
-    one._claimer._script = loses = LosesAnswers(one._claimer._script)  # type: ignore[assignment]
+    one.claimer._script = loses = LosesAnswers(one.claimer._script)  # type: ignore[assignment]
     handles = await act.enqueue_many([{"ending": "done"}] * 5)
     stage.go.set()
     for handle in handles:
@@ -178,7 +178,7 @@ async def test_claim_whose_answers_were_lost_several_times_is_given_back(
 ) -> None:
     """Each of several lost answers is made good, not only the last."""
     one = await start(worker(redis_url, act, concurrency=2))
-    one._claimer._script = LosesAnswers(one._claimer._script, times=3)  # type: ignore[assignment]
+    one.claimer._script = LosesAnswers(one.claimer._script, times=3)  # type: ignore[assignment]
     handles = await act.enqueue_many([{"ending": "done"}] * 8)
     stage.go.set()
     for handle in handles:
@@ -199,7 +199,7 @@ async def test_claim_whose_answer_was_lost_at_the_end_is_given_back_by_the_last_
             one.stop()
             return await super().__call__(*args, **kwargs)
 
-    one._claimer._script = Stops(one._claimer._script)  # type: ignore[assignment]
+    one.claimer._script = Stops(one.claimer._script)  # type: ignore[assignment]
     handle = await act.enqueue("done")
     await eventually(lambda: _is(handle, JobState.READY))
     await stop(one)
@@ -237,4 +237,4 @@ async def test_gauges_count_each_job_in_one_state(redis_url: str, redis: QueueCl
 
 
 async def _idle(one: Any) -> bool:
-    return not one._held
+    return not one.holding.held

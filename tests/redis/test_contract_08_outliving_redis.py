@@ -268,11 +268,11 @@ async def test_worker_goes_on_where_redis_closes_idle_connections(
 async def test_heartbeats_go_on_while_a_settle_waits(redis_url: str, redis: QueueClient) -> None:
     """A job whose outcome is on its way is still held: it does not start elsewhere meanwhile."""
     async with mortal(redis_url, act) as one, working(redis_url, act, idle_poll_s=0.05):
-        one.worker._settler._script._send = _never  # type: ignore[assignment, method-assign]
+        one.worker.settler._script._send = _never  # type: ignore[assignment, method-assign]
         handle = await act.enqueue()
         await soon(stage.started.get())
         stage.go.set()
-        if not one.worker._held:
+        if not one.worker.holding.held:
             return  # the other worker took it, and there is nothing to see
         await asyncio.sleep(0.9)
 
@@ -290,7 +290,7 @@ async def _away(one: Worker) -> bool:
 
 
 async def _has_outcome(one: Worker) -> bool:
-    return one._settler.pending > 0
+    return one.settler.pending > 0
 
 
 async def _completed(one: Worker, least: int = 1) -> int:

@@ -25,8 +25,10 @@ FAR_MS = 10**9
 LEASE_MS = 10**7
 """So long that no lease lapses by itself: `lapse` says when one does."""
 
-HELD = frozenset(("running", "lapsed", "offered"))
+HELD = frozenset(("ahead", "running", "lapsed", "lapsed ahead", "offered"))
 """States in which a worker has a token that fits."""
+
+MARKS = {"offered": "|offered", "ahead": "|ahead", "lapsed ahead": "|ahead"}
 
 
 @dataclass
@@ -38,6 +40,8 @@ class Model:
     spent: int = 0
     crashes: int = 0
     retrying: bool = False
+    due: float = 0.0
+    """When it was due before it was claimed."""
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -77,12 +81,13 @@ class QueueMachine(RuleBasedStateMachine):
             self.jobs[job_id] = Model("later" if later else "ready")
         return job_id
 
-    @rule(limit=st.integers(1, 5))
-    def claim(self, limit: int) -> None:
+    @rule(limit=st.integers(1, 5), ahead=st.booleans())
+    def claim(self, limit: int, ahead: bool) -> None:  # noqa: FBT001
         self.tokens += 1
         token = f"w:{self.tokens}"
-        reply = self.eval(scripts.CLAIM, limit, LEASE_MS, token, "")
-        free = {"ready", "lapsed", "offered"}
+        mark = "|ahead" if ahead else ""
+        reply = self.eval(scripts.CLAIM, limit, LEASE_MS, token, "", mark)
+        free = {"ready", "lapsed", "lapsed ahead", "offered"}
         due = {job_id for job_id, job in self.jobs.items() if job.state in free}
         taken = [reply[at].decode() for at in range(2, len(reply), 6)]
         assert set(taken) <= due
@@ -92,8 +97,35 @@ class QueueMachine(RuleBasedStateMachine):
             if job.state == "lapsed":
                 job.crashes += 1
                 assert reply[at + 3] == job.crashes
+            else:
+                assert reply[at + 3] == 0
             assert reply[at + 2] == job.spent
-            job.state, job.token, job.retrying = "running", token, False
+            job.state, job.token, job.retrying = "ahead" if ahead else "running", token, False
+            job.due = float(reply[at + 4])
+
+    @rule(job_id=ids, stale=st.booleans())
+    def start(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
+        job = self.jobs.get(job_id)
+        token = "stale" if stale or job is None or not job.token else job.token
+        waits = job is not None and job.state in {"ahead", "lapsed ahead"} and token == job.token
+        assert self.eval(scripts.START, token, job_id) == (1 if waits else 0)
+        if waits and job is not None:
+            job.state = "running" if job.state == "ahead" else "lapsed"
+
+    @rule(job_id=ids, stale=st.booleans())
+    def unclaim(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
+        job = self.jobs.get(job_id)
+        token = "stale" if stale or job is None or not job.token else job.token
+        due = f"{job.due if job else 0:.4f}"
+        spent = job.spent if job else 0
+        lost = self.eval(
+            scripts.SETTLE, QUEUE, 1000, "unclaim", job_id, token, due, "", "", spent, BATCH
+        )
+        holds = job is not None and job.state in HELD and token == job.token
+        assert lost == ([] if holds else [1])
+        if job is not None and holds:
+            job.state, job.token, job.retrying = "ready", "", job.spent > 0
+            assert self.redis.zscore(KEY, job_id) == pytest.approx(job.due)
 
     @rule(
         job_id=ids,
@@ -132,20 +164,20 @@ class QueueMachine(RuleBasedStateMachine):
     def lapse(self, job_id: str) -> None:
         """The lease of a running job ends without its worker."""
         job = self.jobs.get(job_id)
-        if job is not None and job.state == "running":
+        if job is not None and job.state in {"ahead", "running"}:
             self.redis.zadd(KEY, {job_id: 1})
             self.redis.delete(keys.IN_PROGRESS_PREFIX + job_id)
-            job.state = "lapsed"
+            job.state = "lapsed" if job.state == "running" else "lapsed ahead"
 
     @rule(job_id=ids, stale=st.booleans())
     def renew(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
         job = self.jobs.get(job_id)
         token = "stale" if stale or job is None or not job.token else job.token
         lost, aborted = self.eval(scripts.RENEW, LEASE_MS, job_id, token)
-        holds = job is not None and job.state in {"running", "lapsed"} and token == job.token
+        holds = job is not None and job.state in HELD - {"offered"} and token == job.token
         assert lost == ([] if holds else [job_id.encode()])
         if holds and job is not None:
-            job.state = "running"
+            job.state = "ahead" if job.state in MARKS else "running"
             assert aborted in ([], [job_id.encode()])
 
     @rule(job_id=ids, action=st.sampled_from(["run", "bury", "delete", "reschedule", "abort"]))
@@ -179,16 +211,14 @@ class QueueMachine(RuleBasedStateMachine):
         assert {i.decode() for i in self.redis.zrange(KEY, 0, -1)} == waiting
         assert {i.decode() for i in self.redis.zrange(KEY + ":dead", 0, -1)} == dead
         tokens = {i.decode(): t.decode() for i, t in self.hash(KEY + ":running").items()}
-        assert tokens == {
-            i: job.token + ("|offered" if job.state == "offered" else "") for i, job in held.items()
-        }
+        assert tokens == {i: job.token + MARKS.get(job.state, "") for i, job in held.items()}
         retrying = {i.decode() for i in self.redis.zrange(KEY + ":retrying", 0, -1)}
         assert retrying == {i for i, job in self.jobs.items() if job.retrying}
         for job_id, job in self.jobs.items():
             assert self.redis.exists(keys.JOB_PREFIX + job_id)
             assert int(self.redis.get(keys.RETRY_PREFIX + job_id) or 0) == job.spent
             progress = self.redis.get(keys.IN_PROGRESS_PREFIX + job_id)
-            assert progress == (job.token.encode() if job.state == "running" else None)
+            assert progress == (job.token.encode() if job.state in {"ahead", "running"} else None)
             crashes = self.redis.hget(KEY + ":crashes", job_id)
             assert int(crashes or 0) == job.crashes
         crashed = {job_id.decode() for job_id in self.hash(KEY + ":crashes")}

@@ -188,4 +188,4 @@ async def test_backlog_is_worked_off_without_rests(redis_url: str) -> None:
 
 
 async def _claims(one: object, least: int) -> bool:
-    return bool(one._claimer._claims >= least)  # type: ignore[attr-defined]
+    return bool(one.claimer._claims >= least)  # type: ignore[attr-defined]

@@ -1,0 +1,19 @@
+-- Note that jobs which were claimed ahead of a free slot are started now.
+--
+-- KEYS  1 the queue
+-- ARGV  1 token of their claim, then their ids
+-- Returns how many of them that claim still holds.
+--
+-- Keeps: only the holder of a job's present token changes what is noted of it.
+local running, token = KEYS[1] .. ':running', ARGV[1]
+local ids, started = { unpack(ARGV, 2) }, {}
+local owners = redis.call('HMGET', running, unpack(ids))
+for i, id in ipairs(ids) do
+  if owners[i] == token .. '|ahead' then
+    started[#started + 1], started[#started + 2] = id, token
+  end
+end
+if #started > 0 then
+  redis.call('HSET', running, unpack(started))
+end
+return #started / 2
