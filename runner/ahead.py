@@ -50,6 +50,7 @@ class Ahead:
         self._lease_s = lease_s
         self._waiting: deque[Claim] = deque()
         self._until: deque[float] = deque()
+        self._leaving: list[Claim] = []
 
     def __len__(self) -> int:
         """How many wait."""
@@ -57,8 +58,8 @@ class Ahead:
 
     @property
     def claims(self) -> list[Claim]:
-        """Those that wait, the first claimed first; may be read from another thread."""
-        return list(self._waiting)
+        """Those that are held and not started; may be read from another thread."""
+        return [*self._leaving, *self._waiting]
 
     @property
     def until(self) -> float | None:
@@ -104,10 +105,16 @@ class Ahead:
         self._waiting = deque(claim for claim, _ in kept)
         self._until = deque(until for _, until in kept)
 
-    def clear(self) -> None:
-        """Forget them all: they have been given back."""
+    def leave(self) -> list[Claim]:
+        """None of those that wait is to start any more; they are held until they have `left`."""
+        self._leaving += self._waiting
         self._waiting.clear()
         self._until.clear()
+        return list(self._leaving)
+
+    def left(self) -> None:
+        """Redis has taken back those that were to leave."""
+        self._leaving.clear()
 
 
 class Pace:

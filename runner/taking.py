@@ -203,9 +203,10 @@ class Taking:
         """Give back what waits here for a slot, as if it had not been claimed."""
         ahead = self._worker.ahead
         self._pace.forget()
-        if claims := ahead.claims:
+        if claims := ahead.leave():
+            # More may arrive meanwhile, and wait their own time.
             await self._worker.settler.unclaim(claims)
-            ahead.clear()
+            ahead.left()
 
     def _set_alarm(self) -> None:
         """Look again when the first claim has waited too long."""

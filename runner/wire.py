@@ -76,10 +76,12 @@ class ScriptWire:
             return await self._ask(key, args if again is None else again)
 
     async def open(self) -> None:
-        """Connect, if there is no connection yet; raises as a call does."""
+        """Connect, if there is no connection, or none any more; raises as a call does."""
+        if self._line is not None and not self._line.is_closing:
+            return
         async with self._turn:
-            if self._line is None:
-                await self._connect()
+            await self.close()
+            await self._connect()
 
     def tell(self, key: str, args: Sequence[str | int | float | bytes]) -> bool:
         """
