@@ -86,8 +86,12 @@ class Presence:
                     await self._beat()  # the first one told what an earlier one had told in vain
                 await worker.pool.zrem(worker.queue_name + keys.WORKERS_SUFFIX, worker.id)
                 await worker.pool.delete(keys.WORKER_PREFIX + worker.id)
-        except (RedisError, OSError, TimeoutError):
-            _log.info("left without telling Redis; the entry lapses", worker=worker.id)
+        except Exception as error:  # noqa: BLE001 -- a worker that ends by another error tells that one
+            _log.info(
+                "left without telling Redis; the entry lapses",
+                worker=worker.id,
+                error=f"{type(error).__name__}: {error}",
+            )
         _log.info(
             "worker stopped",
             worker=worker.id,

@@ -111,7 +111,7 @@ class Taking:
         return new
 
     async def _free_slots(self) -> int:
-        """How many jobs may be claimed now; 0 after a wait for a slot, for outcomes, or in quiet."""
+        """How many jobs may be claimed now; 0 after a wait."""
         if self._worker.is_quiet:
             await self._worker.takes.wait()
             return 0

@@ -102,7 +102,9 @@ async def test_delete_all_dead_leaves_nothing_of_a_thousand(
     assert await other.state() is JobState.READY
     left = {key.decode() for key in await redis.keys()}
     allowed = {KEY, KEY + ":wake", keys.JOB_PREFIX + other.id, keys.BATCH_PREFIX + batch.id}
-    assert {key for key in left if not key.startswith((keys.TICKS, "arq:poll"))} <= allowed
+    assert {
+        key for key in left if not key.startswith((keys.TICKS, keys.METRICS, "arq:poll"))
+    } <= allowed
     progress = (await batch.progress(redis)).queues[QUEUE]
     assert (progress.total, progress.dead, progress.waiting) == (1, 0, 1)
     assert await admin.delete_all_dead(QUEUE) == 0

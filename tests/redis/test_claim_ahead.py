@@ -282,6 +282,23 @@ async def test_pause_stops_what_was_claimed_ahead(redis_url: str, redis: QueueCl
     assert max(stage.counts.values()) == 1
 
 
+async def test_quiet_worker_starts_nothing_that_it_claimed_ahead(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """What waits goes back at once, to whoever is not asked to be quiet."""
+    handles = await quick.enqueue_many([{}] * 3000)
+    async with working(redis_url, *JOBS, concurrency=4) as one:
+        await eventually(lambda: _counted(100))
+        one.quiet()
+        at_once = len(stage.counts)
+        await eventually(lambda: _none_running(redis))
+        assert len(stage.counts) - at_once <= 2 * 4
+        assert await redis.zcard(QUEUE) == len(handles) - len(stage.counts)
+        one.resume()
+        await eventually(lambda: _all_counted(len(handles)))
+    assert max(stage.counts.values()) == 1
+
+
 async def test_workers_that_claim_ahead_share_a_queue(redis_url: str) -> None:
     """Of two alike each gets its share, and every job runs once."""
     async with (
