@@ -4,7 +4,8 @@
 -- ARGV  1 lease in ms, then two fields a job: id, token of its claim
 -- Returns {ids whose claim was lost, ids that somebody asked to abort}.
 --
--- Keeps: only the holder of a job's present token extends it.
+-- Keeps: only the holder of a job's present token extends it, and only while no stock arq worker has
+-- taken the job since the lease lapsed.
 local queue, lease = KEYS[1], tonumber(ARGV[1])
 local running = queue .. ':running'
 local time = redis.call('TIME')
@@ -17,6 +18,11 @@ local function worker_of(token)
   return string.match(token, '^(.*):')
 end
 
+local function taken_by_stock_arq(id, token)
+  local mark = redis.call('GET', 'arq:in-progress:' .. id)
+  return mark ~= token and (mark or not redis.call('ZSCORE', queue, id))
+end
+
 for at = 2, #ARGV, 2 do
   local id, token = ARGV[at], ARGV[at + 1]
   local owner = redis.call('HGET', running, id)
@@ -25,6 +31,9 @@ for at = 2, #ARGV, 2 do
     if not owner or worker_of(owner) ~= worker_of(token) then
       lost[#lost + 1] = id
     end
+  elseif taken_by_stock_arq(id, token) then
+    redis.call('HDEL', running, id)
+    lost[#lost + 1] = id
   else
     redis.call('ZADD', queue, 'XX', until_ms, id)
     redis.call('SET', 'arq:in-progress:' .. id, token, 'PX', lease)

@@ -12,7 +12,8 @@
 --       attempts now spent; batch ('' for none)
 -- Returns the positions (from 1) of the outcomes whose claim was lost: for them nothing was written.
 --
--- Keeps: only the holder of a job's present token writes; a job is in exactly one state afterwards.
+-- Keeps: only the holder of a job's present token writes, and only while no stock arq worker, which knows
+-- nothing of tokens, has taken the job since its lease lapsed; a job is in exactly one state afterwards.
 local queue, name, batch_ttl = KEYS[1], ARGV[1], ARGV[2]
 local running = queue .. ':running'
 local time = redis.call('TIME')
@@ -20,12 +21,27 @@ local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local lost, over, over_keys = {}, {}, {}
 local ready = 0
 
-local ids, owners = {}, {}
+local ids, mark_keys, owners, marks = {}, {}, {}, {}
 for at = 3, #ARGV, 8 do
-  ids[#ids + 1] = ARGV[at + 1]
+  local id = ARGV[at + 1]
+  ids[#ids + 1], mark_keys[#mark_keys + 1] = id, 'arq:in-progress:' .. id
 end
 if #ids > 0 then
   owners = redis.call('HMGET', running, unpack(ids))
+  marks = redis.call('MGET', unpack(mark_keys))
+end
+
+local function holds(i, token)
+  local owner = owners[i]
+  if owner ~= token and owner ~= token .. '|offered' and owner ~= token .. '|ahead' then
+    return false
+  end
+  if marks[i] == token or (not marks[i] and redis.call('ZSCORE', queue, ids[i])) then
+    return true
+  end
+  -- A stock arq worker has it, or has done it.
+  redis.call('HDEL', running, ids[i])
+  return false
 end
 
 local function count(batch, state, by)
@@ -60,8 +76,7 @@ for i, id in ipairs(ids) do
   local at = 3 + (i - 1) * 8
   local kind, token, ms, result = ARGV[at], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local entry, spent, batch = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
-  local owned = owners[i] == token or owners[i] == token .. '|offered' or owners[i] == token .. '|ahead'
-  if not owned or settled[id] then
+  if settled[id] or not holds(i, token) then
     lost[#lost + 1] = i
   elseif kind == 'offer' then
     back(id, later(0))
@@ -75,7 +90,7 @@ for i, id in ipairs(ids) do
       over[#over + 1] = id
       local n = #over_keys
       over_keys[n + 1], over_keys[n + 2] = 'arq:job:' .. id, 'arq:retry:' .. id
-      over_keys[n + 3], over_keys[n + 4] = 'arq:in-progress:' .. id, 'arq:history:' .. id
+      over_keys[n + 3], over_keys[n + 4] = mark_keys[i], 'arq:history:' .. id
     elseif kind == 'retry' then
       redis.call('RPUSH', 'arq:history:' .. id, entry)
       redis.call('SET', 'arq:retry:' .. id, spent)

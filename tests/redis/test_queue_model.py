@@ -28,7 +28,14 @@ LEASE_MS = 10**7
 HELD = frozenset(("ahead", "running", "lapsed", "lapsed ahead", "offered"))
 """States in which a worker has a token that fits."""
 
-MARKS = {"offered": "|offered", "ahead": "|ahead", "lapsed ahead": "|ahead"}
+MARKS = {
+    "offered": "|offered",
+    "ahead": "|ahead",
+    "lapsed ahead": "|ahead",
+    "stock ahead": "|ahead",
+}
+STOCK = {"lapsed": "stock", "lapsed ahead": "stock ahead"}
+"""A stock arq worker took the lapsed job; our token is noted until its worker hears of that."""
 
 
 @dataclass
@@ -123,6 +130,7 @@ class QueueMachine(RuleBasedStateMachine):
         )
         holds = job is not None and job.state in HELD and token == job.token
         assert lost == ([] if holds else [1])
+        self.give_up(job_id, token)
         if job is not None and holds:
             job.state, job.token, job.retrying = "ready", "", job.spent > 0
             assert self.redis.zscore(KEY, job_id) == pytest.approx(job.due)
@@ -146,6 +154,7 @@ class QueueMachine(RuleBasedStateMachine):
         holds = job is not None and job.state in HELD and token == job.token
         assert lost == ([] if holds else [1])
         if job is None or not holds:
+            self.give_up(job_id, token)
             return
         if kind == "offer":
             job.state = "offered"
@@ -169,6 +178,29 @@ class QueueMachine(RuleBasedStateMachine):
             self.redis.delete(keys.IN_PROGRESS_PREFIX + job_id)
             job.state = "lapsed" if job.state == "running" else "lapsed ahead"
 
+    def give_up(self, job_id: str, token: str) -> None:
+        """A worker of ours has learned that a stock one has its job."""
+        job = self.jobs.get(job_id)
+        if job is not None and job.state in STOCK.values() and token == job.token:
+            job.state, job.token = "stock", ""
+
+    @rule(job_id=ids)
+    def stock_worker_takes(self, job_id: str) -> None:
+        """One that knows nothing of tokens finds the job due, and nobody at it."""
+        job = self.jobs.get(job_id)
+        if job is not None and job.state in STOCK:
+            self.redis.set(keys.IN_PROGRESS_PREFIX + job_id, "1")
+            job.state = STOCK[job.state]
+
+    @rule(job_id=ids)
+    def stock_worker_is_lost(self, job_id: str) -> None:
+        """Its key lapses, and the job is due as before."""
+        job = self.jobs.get(job_id)
+        if job is not None and job.state in STOCK.values():
+            self.redis.delete(keys.IN_PROGRESS_PREFIX + job_id)
+            lapsed = next(lapsed for lapsed, stock in STOCK.items() if stock == job.state)
+            job.state = lapsed if job.token else "ready"
+
     @rule(job_id=ids, stale=st.booleans())
     def renew(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
         job = self.jobs.get(job_id)
@@ -176,6 +208,7 @@ class QueueMachine(RuleBasedStateMachine):
         lost, aborted = self.eval(scripts.RENEW, LEASE_MS, job_id, token)
         holds = job is not None and job.state in HELD - {"offered"} and token == job.token
         assert lost == ([] if holds else [job_id.encode()])
+        self.give_up(job_id, token)
         if holds and job is not None:
             job.state = "ahead" if job.state in MARKS else "running"
             assert aborted in ([], [job_id.encode()])
@@ -189,7 +222,7 @@ class QueueMachine(RuleBasedStateMachine):
         if job is None:
             assert found == "gone"
             return
-        if job.state in HELD:
+        if job.state in HELD or job.state in STOCK.values():
             assert found == "running"
             return
         assert found == ("dead" if job.state == "dead" else "waiting")
@@ -206,7 +239,7 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def redis_agrees(self) -> None:
         waiting = {i for i, job in self.jobs.items() if job.state != "dead"}
-        held = {i: job for i, job in self.jobs.items() if job.state in HELD}
+        held = {i: job for i, job in self.jobs.items() if job.token}
         dead = {i for i, job in self.jobs.items() if job.state == "dead"}
         assert {i.decode() for i in self.redis.zrange(KEY, 0, -1)} == waiting
         assert {i.decode() for i in self.redis.zrange(KEY + ":dead", 0, -1)} == dead
@@ -218,7 +251,8 @@ class QueueMachine(RuleBasedStateMachine):
             assert self.redis.exists(keys.JOB_PREFIX + job_id)
             assert int(self.redis.get(keys.RETRY_PREFIX + job_id) or 0) == job.spent
             progress = self.redis.get(keys.IN_PROGRESS_PREFIX + job_id)
-            assert progress == (job.token.encode() if job.state in {"ahead", "running"} else None)
+            marked = b"1" if job.state in STOCK.values() else None
+            assert progress == (job.token.encode() if job.state in {"ahead", "running"} else marked)
             crashes = self.redis.hget(KEY + ":crashes", job_id)
             assert int(crashes or 0) == job.crashes
         crashed = {job_id.decode() for job_id in self.hash(KEY + ":crashes")}

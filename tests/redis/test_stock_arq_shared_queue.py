@@ -11,9 +11,9 @@ import pytest
 from arq.constants import in_progress_key_prefix
 from arq.cron import cron
 
-from runner import Context, JobState, Worker, job
+from runner import Context, JobState, Worker, job, keys
 from runner.options import WorkerOptions
-from tests.runner_kit import crashes, eventually, soon, start, stop, working
+from tests.runner_kit import crashes, eventually, result_of, soon, start, stop, working
 from tests.stock_arq import named, stock_client, stock_working
 
 if TYPE_CHECKING:
@@ -58,6 +58,14 @@ async def note(ctx: Context, number: int) -> str:
     return "ours"
 
 
+@job(queue="migration", name="note")
+async def wait(_ctx: Context, number: int) -> str:
+    """Wait until it may go on."""
+    Current.stage.ours[number] += 1
+    await Current.stage.go.wait()
+    return "ours"
+
+
 async def _note(_ctx: dict[Any, Any], number: int) -> str:
     await asyncio.sleep(0.002)
     Current.stage.theirs[number] += 1
@@ -95,8 +103,55 @@ async def test_each_job_runs_once_on_one_of_them(
     assert stage.ours + stage.theirs == Counter(range(JOBS))
     assert stage.ours
     assert stage.theirs
-    leftovers = {key.decode().rpartition(":")[0] for key in await redis.keys("*")}
+    names = [key.decode() for key in await redis.keys("*")]
+    leftovers = {name.rpartition(":")[0] for name in names if not name.startswith(keys.METRICS)}
     assert leftovers <= {"arq:result", "arq:startup", "arq:ticks", "arq"}, leftovers
+
+
+async def test_lapsed_job_that_a_stock_worker_took_is_the_stock_workers(
+    redis_url: str, redis: QueueClient, stage: Stage
+) -> None:
+    """Our worker, held up past its lease, settles nothing; the other one's result stands."""
+    async with working(redis_url, wait, concurrency=1, lease_s=60.0, heartbeat_s=20.0) as ours:
+        handle = await wait.enqueue(number=1)
+        await eventually(lambda: _has_started(stage))
+        await redis.zadd(QUEUE, {handle.id: 1})
+        await redis.delete(in_progress_key_prefix + handle.id)
+        async with stock_working(redis_url, QUEUE, [named("note", _hold)]):
+            await soon(stage.started.wait())
+            await ours.holding.renew()
+            await eventually(lambda: _holds_nothing(ours))
+            assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
+            stage.go.set()
+            assert await handle.result(timeout_s=5) == "theirs"
+        assert ours.jobs_complete == 0
+    assert await redis.zcard(QUEUE) == 0
+
+
+async def test_job_that_a_stock_worker_has_done_since_is_not_settled_again(
+    redis_url: str, redis: QueueClient, stage: Stage
+) -> None:
+    """Ours ends later, and is told that its claim is lost: no result, and no ghost is left."""
+    async with working(redis_url, wait, concurrency=1, lease_s=60.0, heartbeat_s=20.0) as ours:
+        handle = await wait.enqueue(number=1)
+        await eventually(lambda: _has_started(stage))
+        await redis.zadd(QUEUE, {handle.id: 1})
+        await redis.delete(in_progress_key_prefix + handle.id)
+        async with stock_working(redis_url, QUEUE, [named("note", _note)]):
+            await eventually(lambda: result_of(redis, handle.id))
+        stage.go.set()
+        await eventually(lambda: _holds_nothing(ours))
+        assert await handle.result(timeout_s=5) == "theirs"
+        assert ours.jobs_complete == 0
+    assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
+
+
+async def _has_started(stage: Stage) -> bool:
+    return bool(stage.ours)
+
+
+async def _holds_nothing(one: Worker) -> bool:
+    return not one.holding.held
 
 
 async def _all_settled(ours: Worker, theirs: arq.worker.Worker) -> bool:
