@@ -82,6 +82,10 @@ bench: $(READY) ## Measure against other job systems; shorter: make bench ARGS="
 bench-channels: $(READY) ## Measure channels through all queues, and in a plain loop: make bench-channels DATA=FOLDER
 	@$(BIN)/python -m benchmarks.channels $(or $(DATA),$(error name the folder of the data: make bench-channels DATA=FOLDER)) $(ARGS)
 
+.PHONY: similar
+similar: $(READY) ## Judge similar channels by categories that they were not told: make similar DATA=FOLDER
+	@$(BIN)/python -m benchmarks.similar $(or $(DATA),$(error name the folder of the data: make similar DATA=FOLDER)) $(ARGS)
+
 .PHONY: conformance
 conformance: $(READY) ## Run arq's own tests on our worker and client; narrower: make conformance ARGS="-k abort"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)

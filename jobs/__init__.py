@@ -5,12 +5,14 @@ The jobs of the channel pipeline. A service enqueues them with nothing but `REDI
                                                   ↘ recommend ───────┴→ render_visualization
                                                       ↘ notify
 
-Seven work on one channel; `sync_due_channels` enqueues the first of them where it is due.
+Seven work on one channel; `sync_due_channels` enqueues the first of them where it is due, and
+`compare_channels` finds out which channels are like each other.
 """
 
 from __future__ import annotations
 
 from jobs.analyze_channel import analyze_channel
+from jobs.compare_channels import compare_channels
 from jobs.notify import notify
 from jobs.recommend import recommend
 from jobs.render_visualization import render_visualization
@@ -21,6 +23,7 @@ from jobs.visualize_data import visualize_data
 
 __all__ = [
     "analyze_channel",
+    "compare_channels",
     "notify",
     "recommend",
     "render_visualization",

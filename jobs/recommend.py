@@ -20,7 +20,8 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     Ask the channel's data what to do next, and have people told.
 
     Durable afterwards: the recommendations of the analysis, maybe none, each with its evidence;
-    an answer for every subject that was looked at, “no evidence” included; and one notification
+    an answer for every subject that was looked at, “no evidence” included, and the channels that
+    `compare_channels` last found near; a profile for its next comparison; and one notification
     for the analysis.
 
     Returns the number of recommendations.
@@ -32,7 +33,10 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     stored = await store.stored_analysis(analysis_id)
     if stored.recommended_at is None:
         data = await store.load(stored.channel_id)
-        found, answers = await ctx.offload(_find, data, stored.document)
+        found, answers, profile = await ctx.offload(_find, data, stored.document)
+        if profile is not None:
+            await store.save_profile(stored.channel_id, *profile)
+            answers["similar"] = await store.similar(stored.channel_id)
         await store.save_recommendations(analysis_id, found, answers)
     advice = await store.recommendations(analysis_id)
     channel = await store.channel(stored.channel_id)
@@ -53,17 +57,24 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
 
 def _find(
     data: ChannelData, document: dict[str, Any]
-) -> tuple[list[StoredRecommendation], dict[str, Any]]:
+) -> tuple[list[StoredRecommendation], dict[str, Any], tuple[str, bytes] | None]:
     """Runs in a process of its own, which alone loads the libraries of the mathematics."""
     from jobs.analysis import ChannelAnalysis
     from jobs.recommendations import advise
+    from jobs.recommendations.similar import pack, profile_of
     from jobs.store import StoredRecommendation
 
     found = advise(data, ChannelAnalysis.model_validate(document))
-    return [
+    profile = profile_of(data)
+    recommendations = [
         StoredRecommendation(each.key, each.title, each.advice, each.evidence, each.strength)
         for each in found.recommendations
-    ], {"subjects": found.answers}
+    ]
+    return (
+        recommendations,
+        {"subjects": found.answers, "similar": None},
+        None if profile is None else pack(profile),
+    )
 
 
 def _how_many(count: int) -> str:

@@ -8,7 +8,10 @@ thousand at once, is committed with the sync that moves it, and outlives the que
 
 from __future__ import annotations
 
-from jobs import sync_due_channels
+from jobs import compare_channels, sync_due_channels
 from runner import Periodic
 
-SCHEDULE: tuple[Periodic, ...] = (Periodic("sync_due_channels", sync_due_channels, "* * * * *"),)
+SCHEDULE: tuple[Periodic, ...] = (
+    Periodic("sync_due_channels", sync_due_channels, "* * * * *"),
+    Periodic("compare_channels", compare_channels, "23 * * * *"),
+)

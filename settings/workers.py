@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from jobs import (
     analyze_channel,
+    compare_channels,
     notify,
     recommend,
     render_visualization,
@@ -85,10 +86,10 @@ class AnalyticsWorker(PipelineWorker):
 
 
 class RecommendationsWorker(PipelineWorker):
-    """Says what to do next."""
+    """Says what to do next, and which channels are alike."""
 
     queue = "recommendations"
-    jobs = (recommend,)
+    jobs = (recommend, compare_channels)
     concurrency = _settings.queues.recommendations.worker_count
     max_retries = _settings.queues.recommendations.max_retries
 

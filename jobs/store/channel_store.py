@@ -264,6 +264,10 @@ class ChannelStore:
         """Save what the channel's content is like, unless that of *fingerprint* is stored."""
         await self._database.write(profiles.save_profile, channel_id, fingerprint, packed)
 
+    async def profiles_changed(self) -> bool:
+        """Say whether a profile was saved that `save_similar` has not seen."""
+        return await self._database.read(profiles.profiles_changed)
+
     async def profiles(self) -> list[StoredProfile]:
         """Give the profiles of all channels, by channel: a few kilobytes each."""
         return await self._database.read(profiles.profiles)

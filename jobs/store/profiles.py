@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, select, update
 
 from jobs.store.models import ChannelRow, ProfileRow
 from jobs.store.rows import StoredProfile
@@ -26,10 +26,20 @@ def save_profile(connection: Connection, channel_id: str, fingerprint: str, pack
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=list(ProfileRow.__table__.primary_key),
-            set_={"fingerprint": told.fingerprint, "profile": told.profile},
+            set_={
+                "fingerprint": told.fingerprint,
+                "profile": told.profile,
+                "compared_at": None,
+            },
             where=ProfileRow.fingerprint != told.fingerprint,
         )
     )
+
+
+def profiles_changed(connection: Connection) -> bool:
+    """Say whether any profile is new or other than when channels were compared."""
+    changed = exists().where(ProfileRow.compared_at.is_(None))
+    return bool(connection.scalar(select(changed)))
 
 
 def profiles(connection: Connection) -> list[StoredProfile]:

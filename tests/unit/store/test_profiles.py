@@ -28,3 +28,15 @@ async def test_similar_channels_come_back(store: ChannelStore) -> None:
     await store.save_similar({CHANNEL.id: {"nearest": [{"title": "X"}]}})
     assert await store.similar(CHANNEL.id) == {"nearest": [{"title": "X"}]}
     assert await store.similar("UC9") is None
+
+
+async def test_profiles_change_until_they_are_compared(store: ChannelStore) -> None:
+    """A new or changed profile waits to be compared; one that was saved again does not."""
+    await store.register(CHANNEL, [])
+    assert not await store.profiles_changed()
+    for fingerprint in ("a", "b"):
+        await store.save_profile(CHANNEL.id, fingerprint, b"one")
+        assert await store.profiles_changed()
+        await store.save_similar({CHANNEL.id: {}})
+        await store.save_profile(CHANNEL.id, fingerprint, b"one")
+        assert not await store.profiles_changed()

@@ -1,0 +1,139 @@
+"""
+`make similar DATA=FOLDER`: do the nearest channels share a main category that nobody told them?
+
+Every list of videos below FOLDER/youtube_trending that tells tags and categories is judged by
+itself: its channels with three videos or more, at least one of them tagged, are compared with each
+other, all of the list having taught what is rare. The category is read for the verdict only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfTransformer
+
+from benchmarks.channels.plain import as_data
+from jobs.recommendations.similar import Profile, profile_of
+from jobs.recommendations.similar.vectors import counts, vectors
+from jobs.recommendations.words import words
+from jobs.sources import SourceError, open_source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+FEWEST_VIDEOS = 3
+FEWEST_CHANNELS = 30
+RANKS = (1, 3, 5)
+
+
+def main() -> None:
+    """Print the shares for each list, as a table or as JSON."""
+    parser = argparse.ArgumentParser(prog="make similar")
+    parser.add_argument("data", type=Path, metavar="FOLDER")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    options = parser.parse_args()
+    paths = sorted((options.data / "youtube_trending").glob("*.csv*"))
+    found = [one for path in paths if (one := asyncio.run(_judged(path))) is not None]
+    if not found:
+        sys.exit(
+            f"make similar: no list with tags and categories in {options.data}/youtube_trending"
+        )
+    sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else _table(found))
+
+
+async def _judged(path: Path) -> dict[str, Any] | None:
+    """None for a list of other things, or with too few channels to tell anything."""
+    try:
+        source = await open_source(str(path))
+    except SourceError:
+        return None
+    profiles: list[Profile] = []
+    categories: list[str | None] = []
+    titles: list[str] = []
+    for channel in source.channels():
+        reading = source.read(channel.id)
+        profile = profile_of(as_data(reading))
+        if profile is None:
+            continue
+        told = Counter(item.category for item in reading.items if item.category)
+        judged = len(reading.items) >= FEWEST_VIDEOS and profile.tags and told
+        # Of several as frequent, the first that was read.
+        categories.append(told.most_common(1)[0][0] if judged else None)
+        profiles.append(profile)
+        titles.append(channel.title)
+    mask = np.array([category is not None for category in categories], dtype=bool)
+    if np.count_nonzero(mask) < FEWEST_CHANNELS:
+        return None
+    names = np.array([category for category in categories if category is not None])
+    chosen = np.array(
+        [_in_choosing_half(title) for title, own in zip(titles, mask, strict=True) if own]
+    )
+    shares = Counter(names.tolist())
+    plain = _plain(profiles)[np.ix_(mask, mask)]
+    ours = vectors(profiles).similarity(slice(None))[np.ix_(mask, mask)]
+    every = np.ones_like(chosen)
+    return {
+        "list": path.name,
+        "channels": int(mask.sum()),
+        "of": len(profiles),
+        "chance": sum((n / names.size) ** 2 for n in shares.values()),
+        "plain tag TF-IDF": _shares(plain, names, every),
+        "ours, all": _shares(ours, names, every),
+        "ours, half that parameters were chosen on": _shares(ours, names, chosen),
+        "ours, other half": _shares(ours, names, ~chosen),
+    }
+
+
+def _plain(profiles: list[Profile]) -> NDArray[np.float64]:
+    told: list[Counter[str]] = []
+    for profile in profiles:
+        own: Counter[str] = Counter()
+        for tag, times in profile.tags.items():
+            own.update(dict.fromkeys(words(tag), times))
+        told.append(own)
+    found = TfidfTransformer(sublinear_tf=True).fit_transform(counts(told)[0])
+    product: sparse.csr_matrix = found @ found.T
+    similarity: NDArray[np.float64] = product.toarray()
+    return similarity
+
+
+def _in_choosing_half(title: str) -> bool:
+    """The same half in every run, and for a channel in every list."""
+    return hashlib.sha256(title.encode()).digest()[0] % 2 == 0
+
+
+def _shares(
+    similarity: NDArray[Any], names: NDArray[np.str_], asked: NDArray[np.bool_]
+) -> dict[str, float]:
+    """Of the channels *asked*, how many of their 1, 3 and 5 nearest share their category."""
+    alike = similarity.astype(np.float64)
+    np.fill_diagonal(alike, -np.inf)
+    order = np.argsort(-alike, axis=1, kind="stable")[asked]
+    same = names[order] == names[asked][:, None]
+    return {f"nearest {rank}": round(float(same[:, :rank].mean()), 4) for rank in RANKS}
+
+
+def _table(found: list[dict[str, Any]]) -> str:
+    lines = []
+    for one in found:
+        lines.append(
+            f"{one['list']}: {one['channels']} channels of {one['of']}, chance {one['chance']:.1%}"
+        )
+        for name, shares in one.items():
+            if isinstance(shares, dict):
+                told = "   ".join(f"{rank} {share:.1%}" for rank, share in shares.items())
+                lines.append(f"  {name:<44}{told}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""
+From profiles to vectors whose products are similarities.
+
+Four views of a channel, each of unit length where there is anything to see, weighted and laid side
+by side, so that one product adds up four cosines:
+
+- *tags*, whole ones, by TF-IDF with plain counts: what stands on every item says most;
+- *text*, words cut into runs of four characters (which forgives inflection and compounds), TF-IDF
+  with logarithmic counts, reduced by a truncated SVD (latent semantic analysis);
+- *fields*, how likely each common field is, seeded by a few words each and spread to the words
+  that come with them: see `fields`;
+- *style*, standardised over the channels compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.preprocessing import normalize
+
+from jobs.recommendations.similar.fields import field_chances
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from jobs.recommendations.similar.profile import Profile
+
+TAGS, TEXT, FIELDS, STYLE = 0.8, 0.5, 0.5, 0.15
+"""The views' weights, chosen on one half of the channels: docs/recommendations.md tells how."""
+
+DIMENSIONS = 100
+RUN = 4
+SHARED_BY = 2
+"""What only one channel has makes no two of them alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """A row per channel in each; *names* are those of the columns of *tags*."""
+
+    tags: sparse.csr_matrix
+    dense: NDArray[np.float32]
+    names: list[str]
+
+    def similarity(self, rows: slice) -> NDArray[np.float32]:
+        """Return how alike *rows* are to all channels, at most 1."""
+        found = self.dense[rows] @ self.dense.T
+        found += (self.tags[rows] @ self.tags.T).toarray()
+        found /= TAGS + TEXT + FIELDS + STYLE
+        return found
+
+
+def vectors(profiles: Sequence[Profile]) -> Vectors:
+    """Return the vectors of *profiles*; each depends on all of them, for words are rare or not."""
+    tags, names = counts([profile.tags for profile in profiles])
+    found, vocabulary = counts([profile.words for profile in profiles])
+    parts = (
+        (TEXT, _text(found, vocabulary)),
+        (FIELDS, normalize(np.sqrt(field_chances(found, vocabulary)))),
+        (STYLE, _style(profiles)),
+    )
+    return Vectors(
+        tags=(TfidfTransformer().fit_transform(tags) * np.sqrt(TAGS)).astype(np.float32).tocsr(),
+        dense=np.hstack([np.sqrt(w) * part for w, part in parts]).astype(np.float32),
+        names=names,
+    )
+
+
+def counts(told: Sequence[Mapping[str, int]]) -> tuple[sparse.csr_matrix, list[str]]:
+    """Return how often each row has each of the names that `SHARED_BY` rows or more have."""
+    shared: dict[str, int] = {}
+    for own in told:
+        for name in own:
+            shared[name] = shared.get(name, 0) + 1
+    # The library refuses tables without a column; nothing is ever counted in that of no name.
+    names = sorted(name for name, rows in shared.items() if name and rows >= SHARED_BY) or [""]
+    column = {name: i for i, name in enumerate(names)}
+    indices: list[int] = []
+    data: list[int] = []
+    starts = [0]
+    for own in told:
+        kept = [(column[name], count) for name, count in own.items() if name and name in column]
+        indices += [i for i, _ in kept]
+        data += [count for _, count in kept]
+        starts.append(len(indices))
+    shape = (len(told), len(names))
+    found = sparse.csr_matrix((np.array(data, dtype=np.float64), indices, starts), shape=shape)
+    return found, names
+
+
+def _text(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray[np.float64]:
+    """Words become runs by one product; sums of rows are what counting text would have given."""
+    of_word, _ = counts([_runs(word) for word in vocabulary])
+    runs = (found @ of_word).tocsr()
+    rows = np.bincount(runs.indices, minlength=runs.shape[1])
+    runs = runs[:, rows >= SHARED_BY]
+    most = min(DIMENSIONS, min(runs.shape) - 1)
+    if most < 1:
+        return np.zeros((found.shape[0], 1))
+    weighted = TfidfTransformer(sublinear_tf=True).fit_transform(runs)
+    reduced: Any = TruncatedSVD(most, random_state=0).fit_transform(weighted)
+    dense: NDArray[np.float64] = normalize(reduced)
+    return dense
+
+
+def _runs(word: str) -> dict[str, int]:
+    marked = f"<{word}>"
+    found: dict[str, int] = {}
+    for i in range(max(1, len(marked) - RUN + 1)):
+        run = marked[i : i + RUN]
+        found[run] = found.get(run, 0) + 1
+    return found
+
+
+def _style(profiles: Sequence[Profile]) -> NDArray[np.float64]:
+    told = np.array([profile.style for profile in profiles], dtype=np.float64)
+    known = ~np.isnan(told)
+    n = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, told, 0).sum(axis=0) / n
+    left = np.where(known, told - mean, 0)
+    spread = np.sqrt((left**2).sum(axis=0) / n)
+    # What is not told is neither high nor low.
+    standardised: NDArray[np.float64] = normalize(left / np.where(spread > 0, spread, 1))
+    return standardised

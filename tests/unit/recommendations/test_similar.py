@@ -1,0 +1,103 @@
+"""Channels are alike when their content is, whatever category anybody gave them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.recommendations.similar import Profile, pack, profile_of, unpack
+from jobs.recommendations.similar.comparison import NEAREST, nearest
+from tests.unit.analysis.channels import CHANNEL, Item, channel_data
+
+COOKS = ("pasta dinner", "bread baking", "soup kitchen", "cake dessert", "pizza dough")
+GAMERS = ("speedrun boss", "multiplayer lobby", "console review", "walkthrough level", "mod craft")
+
+profiles = st.builds(
+    Profile,
+    st.dictionaries(st.text(min_size=1, max_size=8), st.integers(1, 9), max_size=12),
+    st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 9), max_size=5),
+    st.lists(st.none() | st.floats(-9, 9), min_size=4, max_size=4),
+    st.integers(1, 200),
+)
+
+
+def profile(themes: tuple[str, ...], common: str, seed: int) -> Profile:
+    """Make the profile of a channel that speaks of two of *themes*, and of what all of them do."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(themes, 2, replace=False)
+    items = [
+        Item(float(day), views=1_000, title=f"{common} {chosen[day % 2]} {day}", tags=(common,))
+        for day in range(6)
+    ]
+    found = profile_of(channel_data(items=items, channel=replace(CHANNEL, title=f"Channel {seed}")))
+    assert found is not None
+    return found
+
+
+def test_similar_channels_speak_of_the_same() -> None:
+    """Cooks are nearest to cooks, gamers to gamers; what they share is named."""
+    cooks = {f"cook{i}": profile(COOKS, "recipe", i) for i in range(8)}
+    gamers = {f"gamer{i}": profile(GAMERS, "gameplay", 50 + i) for i in range(8)}
+    found = nearest(cooks | gamers)
+    for channel_id, own in found.items():
+        assert len(own) == NEAREST
+        assert all(each["channel_id"][:4] == channel_id[:4] for each in own)
+        assert channel_id not in {each["channel_id"] for each in own}
+        assert own[0]["shared"] == ["recipe" if channel_id.startswith("cook") else "gameplay"]
+
+
+def test_similar_ignores_the_category() -> None:
+    """A profile does not change with the category that a source tells."""
+    data = channel_data(items=[Item(1.0, views=9, title="One"), Item(2.0, views=9, title="Two")])
+    other = replace(data, items=data.items.with_columns(category=data.items["item_id"]))
+    assert profile_of(data) == profile_of(other)
+
+
+def test_similar_channels_are_not_told_among_few() -> None:
+    """Among three channels the nearest is only the one that is there."""
+    found = nearest({str(i): profile(COOKS, "recipe", i) for i in range(3)})
+    assert found == {"0": [], "1": [], "2": []}
+
+
+def test_profile_of_a_channel_without_items_is_none() -> None:
+    """Nothing is known of what it is about."""
+    assert profile_of(channel_data()) is None
+
+
+@given(profiles)
+def test_profile_survives_packing(one: Profile) -> None:
+    """What is unpacked is what was packed, under the same fingerprint."""
+    fingerprint, packed = pack(one)
+    assert pack(unpack(packed))[0] == fingerprint
+    assert dict(unpack(packed).words) == one.words
+
+
+@settings(max_examples=25)
+@given(st.lists(profiles, min_size=10, max_size=14))
+def test_similarity_is_bounded_and_ordered(told: list[Profile]) -> None:
+    """Whatever the profiles: at most 1, the nearest first, the same again."""
+    by_id = {str(i): one for i, one in enumerate(told)}
+    found = nearest(by_id)
+    assert found == nearest(by_id)
+    for own in found.values():
+        similarity = [each["similarity"] for each in own]
+        assert similarity == sorted(similarity, reverse=True)
+        assert max(similarity) <= 1 + 1e-3
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1_000])
+def test_similar_channels_do_not_depend_on_the_blocks(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is bounded by blocks; the answer is that of one."""
+    told = {f"c{i}": profile(COOKS + GAMERS, "video", i) for i in range(12)}
+    whole = nearest(told)
+    monkeypatch.setattr("jobs.recommendations.similar.comparison._CELLS_AT_ONCE", rows * 12)
+    other = nearest(told)
+    assert {key: [each["channel_id"] for each in own] for key, own in other.items()} == {
+        key: [each["channel_id"] for each in own] for key, own in whole.items()
+    }
