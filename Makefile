@@ -86,6 +86,10 @@ bench-channels: $(READY) ## Measure channels through all queues, and in a plain 
 similar: $(READY) ## Judge similar channels by categories that they were not told: make similar DATA=FOLDER
 	@$(BIN)/python -m benchmarks.similar $(or $(DATA),$(error name the folder of the data: make similar DATA=FOLDER)) $(ARGS)
 
+.PHONY: backtest
+backtest: $(READY) ## Forecast the past of channels, and say how far off that was: make backtest DATA=FOLDER
+	@$(BIN)/python -m benchmarks.backtest $(or $(DATA),$(error name the folder of the data: make backtest DATA=FOLDER)) $(ARGS)
+
 .PHONY: conformance
 conformance: $(READY) ## Run arq's own tests on our worker and client; narrower: make conformance ARGS="-k abort"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)

@@ -1,10 +1,9 @@
 """
 What the next two weeks bring if nothing changes.
 
-The method is the best of the simple baselines: the median of the last seven known days, the same
-for each day ahead. Its intervals come from its own past errors: the forecast is made again at
-every earlier day (rolling origin), and the errors seen then give the quantiles. Nothing is
-fitted, so those errors are honest.
+Every method of `forecast_methods` is tried at each earlier day of the channel (rolling origin), and
+counts by how well it did there. Intervals come from what the weighted forecast was off at those
+days. Nothing is fitted on other channels, so that the errors told are honest.
 """
 
 from __future__ import annotations
@@ -15,7 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from jobs.analysis import forecast_methods
 from jobs.analysis.daily_gains import gains_told, last_of_each_day, readings_of
+from jobs.analysis.forecast_intervals import LEVEL, ends_of, intervals
+from jobs.analysis.forecast_methods import BASELINE, MEMORY, METHODS, WEEK, view_scale
+from jobs.analysis.forecast_subscribers import GROWTH, PACES, combined_path
 from jobs.analysis.rounding import step_of
 from jobs.analysis.section import Missing, Section
 
@@ -25,12 +28,11 @@ if TYPE_CHECKING:
     from jobs.analysis.daily_gains import DailyGains
     from jobs.channel_data import ChannelData
 
-WINDOW = 7
 HORIZON = 14
-WEEK = 7
-LEVEL = 0.8
-PACE = 28
-_FEWEST_IN_WINDOW = 4
+HISTORY = 90
+"""Days looked back on: those whose errors are remembered, and what they were forecast from."""
+
+FEWEST = 14
 _FEWEST_ORIGINS = 7
 
 
@@ -45,16 +47,28 @@ class DayAhead(BaseModel):
     high: float
 
 
+class MethodWeight(BaseModel):
+    """How much *method* counts (all weights sum to one), and its own error one day ahead."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    weight: float
+    error: float | None
+
+
 class ViewForecast(Section):
     """
     Views on each of the coming *days*, with an interval at *level*, and in the first 7 of them.
 
-    *method* says in words how it was made. *origins* is the number of earlier days at which that
-    method was tried. *next_day_error* is its mean absolute error one day ahead over the mean daily
-    views, *baseline_error* that of the 7-day median over the same days; None without any views.
+    *method* says in words how it was made, *weights* of what, the most important first. *origins*
+    is the number of earlier days at which it was tried. *next_day_error* is its mean absolute
+    error one day ahead over the mean daily views, *baseline_error* that of the 7-day median over
+    the same days; None without any views.
     """
 
     method: str
+    weights: list[MethodWeight]
     level: float
     days: list[DayAhead]
     week: float
@@ -105,44 +119,35 @@ def forecast_views(gains: DailyGains) -> ViewForecast | Missing:
     """
     Forecast daily views for the `HORIZON` days after the last reading.
 
-    Intervals are the `(1 ± level)/2` quantiles of past errors, all horizons together, added to
-    the forecast and cut off at zero. With n origins the upper quantile q is taken at
-    `q·(1 + 1/n)`, the lower one alike (split conformal prediction, J. Lei et al. 2018): n counts
-    origins, not errors, because the errors of one origin move together. The interval of the
-    week's sum is made alike from past sums of 7 days.
+    The forecast is the mean of all `METHODS`, weighted by `forecast_methods.weights`; the
+    intervals are those of `forecast_intervals`. The interval of the week's sum is made alike from
+    past sums of seven days, which vary less than seven single days would suggest.
     """
-    centres = _trailing_medians(gains.gains)
-    origins = np.flatnonzero(~np.isnan(centres[:-1]))
-    day_errors = _errors(gains.gains, centres, origins)
-    if not centres.size or np.isnan(centres[-1]) or origins.size < _FEWEST_ORIGINS:
+    series = gains.gains[None, -HISTORY:]
+    said = forecast_methods.next_days(series)
+    if np.count_nonzero(~np.isnan(series)) < FEWEST or np.isnan(said[0, 0, -1]):
         return Missing(
-            reason=f"A forecast needs two weeks of daily views, {_FEWEST_IN_WINDOW} of the last "
-            f"{WINDOW} days among them; {gains.known.size} days are known."
+            reason=f"A forecast needs {FEWEST} days of known views, four of the last seven among "
+            f"them; {np.count_nonzero(~np.isnan(series))} of the last {HISTORY} are known."
         )
-    level_now = float(centres[-1])
-    low, high = _interval(level_now, day_errors[~np.isnan(day_errors)], origins.size)
-    # A week's sum varies less than seven single days would suggest; with fewer than three whole
-    # weeks behind, the daily interval stands in for it, which is wider.
-    sums = day_errors[:, :WEEK].mean(axis=1)
-    sums = sums[~np.isnan(sums)]
-    week_low, week_high = (
-        _interval(level_now, sums, sums.size // WEEK) if sums.size >= 3 * WEEK else (low, high)
-    )
-    last_day: date = gains.days[-1].item()
-    error = _next_day_error(gains.gains, centres, origins)
+    weight = forecast_methods.weights(said, series)
+    ahead = forecast_methods.combined(said, weight, series, HORIZON)
+    low, high = intervals(ahead, series, view_scale(ahead, series))
+    tried = ~np.isnan(ahead[0, :-1, 0]) & ~np.isnan(series[0])
+    week, week_low, week_high = _week(ahead, series)
+    methods = _weights(said[:, 0, :-1], weight[:, 0, -1], series[0], tried)
     return ViewForecast(
-        method=f"median of the last {WINDOW} known days",
+        method=f"mean of {len(METHODS)} methods, weighted by their past errors here; "
+        f"most of all: {methods[0].method}",
+        weights=methods,
         level=LEVEL,
-        days=[
-            DayAhead(day=last_day + timedelta(days=ahead), value=level_now, low=low, high=high)
-            for ahead in range(1, HORIZON + 1)
-        ],
-        week=WEEK * level_now,
-        week_low=WEEK * week_low,
-        week_high=WEEK * week_high,
-        origins=int(origins.size),
-        next_day_error=error,
-        baseline_error=error,
+        days=_days(gains.days[-1].item(), ahead[0, -1], low[0, -1], high[0, -1]),
+        week=week,
+        week_low=week_low,
+        week_high=week_high,
+        origins=int(np.count_nonzero(tried)),
+        next_day_error=_error(ahead[0, :-1, 0], series[0], tried),
+        baseline_error=_error(said[METHODS.index(BASELINE), 0, :-1], series[0], tried),
     )
 
 
@@ -150,92 +155,84 @@ def forecast_subscribers(
     days: NDArray[np.datetime64], counts: NDArray[np.float64]
 ) -> SubscriberForecast | Missing:
     """
-    Forecast the counter for `HORIZON` days: its pace over the last weeks goes on.
+    Forecast the counter (*counts*, one per day of *days*) for `HORIZON` days after the last.
 
-    The pace is the change over the last `PACE` days (or all there are) per day, which steps of a
-    rounded counter disturb least. Intervals are the quantiles of past errors per horizon.
+    The pace goes on, taken over several stretches at once (`forecast_subscribers.PACES`), each
+    weighted by its past errors at that distance; intervals are those of `forecast_intervals`. Days
+    without a reading are neither growth nor errors.
     """
     if days.size == 0:
         return Missing(reason="The source tells no subscribers.")
-    values = np.interp(
-        np.arange((days[-1] - days[0]).astype(int) + 1), (days - days[0]).astype(int), counts
-    )
-    origins = np.arange(WINDOW, values.size - 1)
-    if origins.size < _FEWEST_ORIGINS:
+    kept = days > days[-1] - HISTORY
+    places = (days[kept] - days[-1]).astype(int) + HISTORY - 1
+    series = np.full((1, HISTORY), np.nan)
+    series[0, places] = counts[kept]
+    series = series[:, places[0] :]
+    if np.count_nonzero(kept) < _FEWEST_ORIGINS + 1:
         return Missing(
-            reason=f"A forecast of subscribers needs two weeks of readings; {days.size} days "
-            "are known."
+            reason=f"A forecast of subscribers needs {_FEWEST_ORIGINS + 1} days of readings; "
+            f"{np.count_nonzero(kept)} are there."
         )
-    places = np.append(origins, values.size - 1)
-    before = np.minimum(places, PACE)
-    pace = (values[places] - values[places - before]) / before
-    ahead = np.arange(1, HORIZON + 1)
-    centres = values[places][:, None] + pace[:, None] * ahead
-    padded = np.append(values, np.full(HORIZON, np.nan))
-    errors = padded[origins[:, None] + ahead] - centres[:-1]
-    # Far horizons have few errors of their own; they are no smaller than those of nearer ones.
-    spreads = [
-        np.nanquantile(errors[:, h], [0.1, 0.9]) if h < origins.size else [0, 0]
-        for h in range(HORIZON)
-    ]
-    low, high = (
-        np.minimum.accumulate([s[0] for s in spreads]),
-        np.maximum.accumulate([s[1] for s in spreads]),
-    )
-    last_day: date = days[-1].item()
+    step = step_of(counts[kept])
+    ahead, scale, weight = combined_path(series, np.array([float(step)]), HORIZON)
+    low, high = intervals(ahead, series, scale, GROWTH)
+    errors = np.abs(series[0] - ahead[0, :-1, 0])
+    best = PACES[int(np.argmax(weight[:, 0, -1, -1]))]
     return SubscriberForecast(
-        method="the pace of the last weeks goes on",
+        method="the counter stands still"
+        if best == 0
+        else f"the pace of {best} days goes on, above all",
         level=LEVEL,
         last=int(counts[-1]),
-        resolution=step_of(counts),
-        days=[
-            DayAhead(
-                day=last_day + timedelta(days=h + 1),
-                value=max(float(centres[-1, h]), 0.0),
-                low=max(float(centres[-1, h] + min(low[h], 0)), 0.0),
-                high=max(float(centres[-1, h] + max(high[h], 0)), 0.0),
-            )
-            for h in range(HORIZON)
-        ],
-        origins=int(origins.size),
-        next_day_error=float(np.nanmean(np.abs(errors[:, 0]))),
+        resolution=step,
+        days=_days(days[-1].item(), ahead[0, -1], low[0, -1], high[0, -1]),
+        origins=int(np.count_nonzero(~np.isnan(errors))),
+        next_day_error=float(np.nanmean(errors)),
     )
 
 
-def _trailing_medians(gains: NDArray[np.float64]) -> NDArray[np.float64]:
-    """At each day, the median over the `WINDOW` days ending there; NaN where too few are known."""
-    if gains.size < WINDOW:
-        return np.full(gains.size, np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(gains, WINDOW)
-    enough = np.count_nonzero(~np.isnan(windows), axis=1) >= _FEWEST_IN_WINDOW
-    medians = np.full(gains.size, np.nan)
-    medians[WINDOW - 1 :][enough] = np.nanmedian(windows[enough], axis=1)
-    return medians
+def _days(
+    last: date,
+    values: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> list[DayAhead]:
+    return [
+        DayAhead(day=last + timedelta(days=i), value=value, low=lower, high=upper)
+        for i, (value, lower, upper) in enumerate(
+            zip(values.tolist(), low.tolist(), high.tolist(), strict=True), start=1
+        )
+    ]
 
 
-def _errors(
-    gains: NDArray[np.float64], centres: NDArray[np.float64], origins: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Errors `actual - forecast` in views, a row per origin, a column per horizon."""
-    padded = np.append(gains, np.full(HORIZON, np.nan))
-    errors: NDArray[np.float64] = (
-        padded[origins[:, None] + np.arange(1, HORIZON + 1)] - centres[origins][:, None]
-    )
-    return errors
+def _week(ahead: NDArray[np.float64], series: NDArray[np.float64]) -> tuple[float, float, float]:
+    """The sum of seven days ahead, and the interval that past sums of seven days give it."""
+    said = ahead[0, :, :WEEK].sum(axis=1)
+    came = np.convolve(series[0], np.ones(WEEK), mode="valid")
+    scale = view_scale(ahead, series)[0, :, :WEEK].sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        errors = (came - said[: came.size]) / scale[: came.size]
+    lower, upper = ends_of(errors[np.isfinite(errors)][-MEMORY:], WEEK - 1)
+    low, high = said[-1] + scale[-1] * lower, said[-1] + scale[-1] * upper
+    return float(said[-1]), float(np.clip(low, 0, said[-1])), float(max(high, said[-1]))
 
 
-def _interval(centre: float, errors: NDArray[np.float64], origins: int) -> tuple[float, float]:
-    tail = 1 - (1 + LEVEL) / 2 * (1 + 1 / origins)
-    low, high = centre + np.quantile(errors, [max(tail, 0.0), min(1 - tail, 1.0)])
-    # The forecast itself always lies within: after a change of level all errors have one sign.
-    return float(np.clip(low, 0, centre)), float(max(high, centre))
+def _weights(
+    said: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    actual: NDArray[np.float64],
+    tried: NDArray[np.bool_],
+) -> list[MethodWeight]:
+    found = [
+        MethodWeight(method=name, weight=float(weight[i]), error=_error(said[i], actual, tried))
+        for i, name in enumerate(METHODS)
+    ]
+    return sorted(found, key=lambda one: -one.weight)
 
 
-def _next_day_error(
-    gains: NDArray[np.float64], centres: NDArray[np.float64], origins: NDArray[np.intp]
+def _error(
+    said: NDArray[np.float64], actual: NDArray[np.float64], tried: NDArray[np.bool_]
 ) -> float | None:
-    errors = np.abs(gains[origins + 1] - centres[origins])
-    actual = gains[origins + 1]
-    if np.isnan(errors).all() or np.nansum(actual) <= 0:
-        return None
-    return float(np.nanmean(errors) / np.nanmean(actual))
+    """Mean absolute error over mean gain, None where there was no gain."""
+    total = float(actual[tried].sum())
+    return float(np.abs(said - actual)[tried].sum()) / total if total > 0 else None

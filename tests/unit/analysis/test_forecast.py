@@ -46,11 +46,12 @@ def test_forecast_has_no_unit(values: list[int], factor: float) -> None:
 
 
 def test_forecast_follows_the_last_known_days() -> None:
-    """It starts the day after the last reading, at the median of the last week."""
-    found = ahead([*[100.0] * 20, 50, 60, 70, 80, 90, 95, 1_000])
+    """It starts the day after the last reading; a steady channel stays as it is."""
+    found = ahead([100.0] * 27)
     assert found.present
     assert found.days[0].day == date(2026, 2, 1)
-    assert found.days[0].value == 80
+    assert [day.value for day in found.days] == pytest.approx([100] * 14)
+    assert found.week == pytest.approx(700)
 
 
 def test_forecast_interval_holds_most_of_what_comes() -> None:

@@ -1,0 +1,270 @@
+"""
+`make backtest DATA=FOLDER`: how far off the forecasts were, on every channel of a folder of data.
+
+The folder holds, as far as there (what is missing is said and left out):
+
+- `channel_daily/daily_snapshots.csv.gz`: date_utc, channel_id, subscribers, views;
+- `vtuber_daily/daily.csv.gz`: date_taipei, vtuber_id, youtube_subscribers, youtube_total_views;
+- `youtube_trending/us_2017-11_2018-06_panel.csv.gz` and `…_videos.csv.gz`: video_id, trending_date,
+  views; video_id, publish_time.
+
+The protocol is written in docs/analytics.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from jobs.analysis.backtest import backtest_subscribers, backtest_views
+from jobs.analysis.item_forecast import next_day_views
+from jobs.analysis.rounding import step_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from jobs.analysis.backtest import Score
+
+SHOWN_HORIZONS = (1, 2, 3, 5, 7, 10, 14)
+_DAY = np.timedelta64(1, "D")
+_TRENDING = "us_2017-11_2018-06"
+_FIRST_RUNS = (2, 3, 4, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which file and columns of a folder hold counters, and which channels are scored."""
+
+    name: str
+    path: str
+    day: str
+    channel: str
+    subscribers: str
+    views: str
+    least_views: float = 0.0
+
+
+LAYOUTS = (
+    Layout(
+        "channel_daily",
+        "channel_daily/daily_snapshots.csv.gz",
+        "date_utc",
+        "channel_id",
+        "subscribers",
+        "views",
+    ),
+    Layout(
+        "vtuber_daily",
+        "vtuber_daily/daily.csv.gz",
+        "date_taipei",
+        "vtuber_id",
+        "youtube_subscribers",
+        "youtube_total_views",
+        least_views=200.0,
+    ),
+)
+
+
+def main() -> int:
+    """Run the backtest; 2 when the folder holds nothing of the kind."""
+    parser = argparse.ArgumentParser(prog="make backtest DATA=FOLDER ARGS=…", description=__doc__)
+    parser.add_argument("data", type=Path, help="the folder")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
+    parser.add_argument(
+        "--split", choices=("all", "inner", "outer"), default="all", help="which half of channels"
+    )
+    options = parser.parse_args()
+    results: dict[str, Any] = {}
+    for layout in LAYOUTS:
+        if (options.data / layout.path).is_file():
+            results[layout.name] = _counters(options.data, layout, options.split)
+        else:
+            sys.stderr.write(
+                f"make backtest: {options.data / layout.path} is not there: left out\n"
+            )
+    if (options.data / "youtube_trending" / f"{_TRENDING}_panel.csv.gz").is_file():
+        results["trending"] = _trending(options.data / "youtube_trending", options.split)
+    else:
+        sys.stderr.write("make backtest: no trending panel is there: left out\n")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    return 0 if results else 2
+
+
+def inner_half(n: int) -> NDArray[np.bool_]:
+    """
+    Tell which of the numbers 0 … *n*-1 belong to the half on which choices were made.
+
+    Numbers are scattered by Knuth's multiplicative hash, so that neighbours part.
+    """
+    return np.array([(i * 2_654_435_761 >> 8) % 2 == 0 for i in range(n)], dtype=bool)
+
+
+def _half(n: int, split: str) -> NDArray[np.bool_]:
+    inner = inner_half(n)
+    return {"all": np.ones(n, dtype=bool), "inner": inner, "outer": ~inner}[split]
+
+
+def _counters(root: Path, layout: Layout, split: str) -> dict[str, Any]:
+    frame = pl.read_csv(root / layout.path, infer_schema_length=None)
+    views = _matrix(frame, layout, layout.views)
+    gains = np.diff(views, axis=1)
+    gains[gains < 0] = np.nan
+    known = (~np.isnan(gains)).any(axis=1)
+    usual = np.full(gains.shape[0], np.nan)
+    usual[known] = np.nanmedian(gains[known], axis=1)
+    kept = _half(gains.shape[0], split) & (usual >= layout.least_views)
+    found = backtest_views(gains[kept])
+    counts = _matrix(frame, layout, layout.subscribers)[kept]
+    counts[counts == 0] = np.nan
+    counts = counts[(~np.isnan(counts)).any(axis=1)]
+    steps = np.array([float(step_of(row[~np.isnan(row)])) for row in counts])
+    subscribers, still = backtest_subscribers(counts, steps)
+    _heading(f"{layout.name}, {split}: next day, MAE over mean gain, median over channels")
+    for name, one in found.next_day.items():
+        _line(name, one)
+    _heading(f"{layout.name}, {split}: views, days ahead, against the 7-day median")
+    for h in SHOWN_HORIZONS:
+        _line(f"{h} days ahead", found.by_horizon[h], found.baseline_by_horizon[h])
+    _heading(f"{layout.name}, {split}: subscribers, against a counter that stands still")
+    for h in SHOWN_HORIZONS:
+        _line(f"{h} days ahead", subscribers[h], still[h])
+    return {
+        "split": split,
+        "next_day": _plain(found.next_day),
+        "views": _plain(found.by_horizon),
+        "views_baseline": _plain(found.baseline_by_horizon),
+        "subscribers": _plain(subscribers),
+        "subscribers_still": _plain(still),
+    }
+
+
+def _matrix(frame: pl.DataFrame, layout: Layout, column: str) -> NDArray[np.float64]:
+    """Counters by channel (in order of first appearance among those with views) and day."""
+    told = frame.drop_nulls(layout.views).with_columns(
+        pl.col(layout.day).str.slice(0, 10).str.to_date()
+    )
+    days = told[layout.day].to_numpy().astype("datetime64[D]")
+    places = (days - days.min()).astype(int)
+    order = {one: i for i, one in enumerate(told[layout.channel].unique(maintain_order=True))}
+    rows = np.array([order[one] for one in told[layout.channel]])
+    matrix = np.full((len(order), int(places.max()) + 1), np.nan)
+    matrix[rows, places] = told[column].cast(pl.Float64).to_numpy()
+    return matrix
+
+
+def _trending(folder: Path, split: str) -> dict[str, Any]:
+    pairs = _pairs(folder)
+    hours = np.floor(pairs["published"] * 24).astype(np.int64)
+    scattered = ((hours * 2_654_435_761 >> 8) % 2 == 0) if split != "all" else None
+    kept = np.ones(hours.size, bool) if scattered is None else scattered == (split == "inner")
+    said, low, high = next_day_views(pairs["age"][kept], pairs["views"][kept])
+    came, run = pairs["came"][kept], pairs["run"][kept]
+    last = pairs["views"][kept][:, 2]
+    linear = last + np.maximum(last - pairs["views"][kept][:, 1], 0)
+    _heading(
+        f"trending, {split}: views of the next day, absolute error in per cent of them "
+        "(in brackets: the last gain goes on)"
+    )
+    results: dict[str, Any] = {"split": split}
+    for first in _FIRST_RUNS:
+        scored = run >= first
+        held = (came >= low) & (came <= high)
+        figures = {
+            "pairs": int(np.count_nonzero(scored)),
+            "mean_ape": _mean_ape(said, came, scored),
+            "median_ape": _median_ape(said, came, scored),
+            "mean_ape_unchanged_gain": _mean_ape(linear, came, scored),
+            "median_ape_unchanged_gain": _median_ape(linear, came, scored),
+            "coverage": float(held[scored].mean()),
+        }
+        results[f"after {first} days"] = figures
+        sys.stdout.write(
+            f"  {first} daily readings or more  mean {figures['mean_ape']:.2f} "
+            f"({figures['mean_ape_unchanged_gain']:.2f})  median {figures['median_ape']:.2f} "
+            f"({figures['median_ape_unchanged_gain']:.2f})  interval holds "
+            f"{figures['coverage']:.1%}  {figures['pairs']:,} pairs\n"
+        )
+    return results
+
+
+def _pairs(folder: Path) -> dict[str, NDArray[Any]]:
+    """Each reading with the one a day before it, and up to two days before that."""
+    panel = (
+        pl.read_csv(folder / f"{_TRENDING}_panel.csv.gz")
+        .with_columns(pl.col("trending_date").str.to_date("%y.%d.%m").alias("day"))
+        .sort("video_id", "day", "views")
+        .unique(["video_id", "day"], keep="last")
+    )
+    videos = pl.read_csv(folder / f"{_TRENDING}_videos.csv.gz").select(
+        "video_id", pl.col("publish_time").str.slice(0, 19).str.to_datetime()
+    )
+    panel = panel.join(videos, on="video_id").sort("video_id", "day")
+    day = panel["day"].to_numpy().astype("datetime64[D]")
+    views = panel["views"].to_numpy().astype(float)
+    published = panel["publish_time"].to_numpy().astype("datetime64[s]").astype(float) / 86_400
+    video = panel["video_id"].rank("dense").to_numpy()
+    follows = np.append(False, (video[1:] == video[:-1]) & (np.diff(day) == _DAY))
+    run = np.zeros(day.size, dtype=int)
+    for i in range(day.size):
+        run[i] = run[i - 1] + 1 if follows[i] else 1
+    at = np.flatnonzero(follows)
+    before = np.stack([_back(views, at, back, run) for back in (3, 2, 1)], axis=1)
+    return {
+        "came": views[at],
+        "views": before,
+        "run": run[at] - 1,
+        "age": day[at - 1].astype(float) - published[at],
+        "published": published[at],
+    }
+
+
+def _back(
+    views: NDArray[np.float64], at: NDArray[np.intp], back: int, run: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    return np.where(run[at] > back, views[np.maximum(at - back, 0)], np.nan)
+
+
+def _mean_ape(
+    said: NDArray[np.float64], came: NDArray[np.float64], scored: NDArray[np.bool_]
+) -> float:
+    return float(100 * np.mean(np.abs(said - came)[scored] / came[scored]))
+
+
+def _median_ape(
+    said: NDArray[np.float64], came: NDArray[np.float64], scored: NDArray[np.bool_]
+) -> float:
+    return float(100 * np.median(np.abs(said - came)[scored] / came[scored]))
+
+
+def _heading(text: str) -> None:
+    sys.stdout.write(f"\n{text}\n")
+
+
+def _line(name: str, one: Score, other: Score | None = None) -> None:
+    against = "" if other is None else f" ({other.error:.3f})"
+    held = "" if one.coverage is None else f"  interval holds {one.coverage:.1%}"
+    rests_on = f"{one.channels:,} channels, {one.days:,} days"
+    sys.stdout.write(f"  {name:<42} {one.error:.3f}{against}{held}  {rests_on}\n")
+
+
+def _plain(scores: dict[Any, Score]) -> dict[str, Any]:
+    return {str(name): dict(_finite(asdict(one))) for name, one in scores.items()}
+
+
+def _finite(figures: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in figures.items():
+        yield name, None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

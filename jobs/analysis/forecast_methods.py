@@ -1,0 +1,209 @@
+"""
+Ways to forecast a daily series, tried at every day of its past at once.
+
+All of them take arrays of shape (channels, days), NaN where a day is unknown, and give for each day
+t what they would have said of it from the days before t alone; the last column is the day after
+the series. Doubling the unit doubles every forecast. Nothing is fitted to other channels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+WEEK: Final = 7
+MEMORY: Final = 56
+"""Days of past errors that weigh methods; older ones say little of how a channel is now."""
+
+LEARNING: Final = 0.5
+"""How fast a method with larger errors loses weight, per error of one day's usual gain."""
+
+BASELINE: Final = "median of 7 days"
+_FEWEST_IN_WEEK = 4
+_STILL = 0.05
+_LOW = 0.5
+_UNHEARD_OF = 0.6
+_OWED = 0.8
+_FARTHEST = 3.0
+_LEAST = 0.25
+_SMOOTHING = (0.1, 0.3, 0.5)
+_LEVELS: tuple[tuple[str, int, float], ...] = (
+    ("median of 3 days", 3, 1 / 2),
+    (BASELINE, 7, 1 / 2),
+    ("lower third of 7 days", 7, 1 / 3),
+    ("median of 14 days", 14, 1 / 2),
+    ("lower quartile of 14 days", 14, 1 / 4),
+    ("median of 28 days", 28, 1 / 2),
+)
+SEASONAL: Final = "the same weekday a week ago"
+
+METHODS: Final = (
+    *(name for name, _, _ in _LEVELS),
+    *(f"exponential smoothing by {alpha}" for alpha in _SMOOTHING),
+    "the last day",
+    SEASONAL,
+)
+
+
+def next_days(gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return what each of `METHODS` says of each day, shape (methods, channels, days + 1).
+
+    NaN where fewer than four of the seven days before are known. Levels are medians and quantiles
+    of the last days; simple exponential smoothing skips unknown days (R. G. Brown 1956). The same
+    weekday a week ago is cut off at a third and three times the 7-day median, and is that median
+    where unknown. On top comes `arrears`, the same for all.
+    """
+    past = np.concatenate([np.full((gains.shape[0], 1), np.nan), gains], axis=1)
+    week = weekly_median(past)
+    week[_known(past, WEEK) < _FEWEST_IN_WEEK] = np.nan
+    found = [*_levels(past), *_smoothed(past), _last_known(past), _week_ago(past, week)]
+    said = np.stack([np.where(np.isnan(each), week, each) for each in found])
+    said[:, np.isnan(week)] = np.nan
+    return said + arrears(past, week)
+
+
+def arrears(past: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return what is still to come in for days on which the counter was late.
+
+    Counters are updated in batches. A day with less than a twentieth of the *usual* gain was not
+    idle: its views come the day after, on top of that day's own; so do those of up to three such
+    days in a row. A day below half of the usual and clearly below each of the six days before
+    (`_UNHEARD_OF` times the lowest) was late in part: `_OWED` of what it lacks is still to come.
+    Both arrays end with the day before the one that is forecast.
+    """
+    owed = np.zeros_like(past)
+    still = np.ones(past.shape, dtype=bool)
+    for back in range(3):
+        shifted = _shifted(past, back)
+        still &= shifted <= _STILL * usual
+        owed += np.where(still, usual - np.nan_to_num(shifted), 0.0)
+    before = np.sort(_windows(_shifted(past, 1), WEEK - 1), axis=2)
+    enough = ~np.isnan(before[:, :, _FEWEST_IN_WEEK - 1])
+    late = enough & (past < _LOW * usual) & (past < _UNHEARD_OF * before[:, :, 0])
+    return owed + np.where(late & (past > _STILL * usual), _OWED * (usual - past), 0.0)
+
+
+def weights(said: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return how much each method counts at each day, shape as *said*; they sum to one.
+
+    A method's weight is `exp(-LEARNING · Σ|error| / mean gain)` over the `MEMORY` days before, so
+    that all count alike at first and those that did well on this channel count more and more:
+    exponentially weighted averaging. Source: N. Cesa-Bianchi and G. Lugosi, "Prediction, Learning,
+    and Games" (2006), chapter 2.
+    """
+    days = gains.shape[1]
+    errors = np.nan_to_num(np.abs(said[:, :, :days] - gains))
+    summed = np.concatenate([np.zeros((*errors.shape[:2], 1)), np.cumsum(errors, axis=2)], axis=2)
+    gone = np.concatenate([np.zeros_like(summed[:, :, :MEMORY]), summed], axis=2)
+    lost = summed - gone[:, :, : days + 1]
+    scale = mean_before(gains)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = np.where(scale > 0, lost / scale, 0.0)
+    weight = np.exp(-LEARNING * (relative - relative.min(axis=0)))
+    return np.asarray(weight / weight.sum(axis=0))
+
+
+def mean_before(gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of the known days before each day (and after the last); NaN before any."""
+    known = np.cumsum(~np.isnan(gains), axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.cumsum(np.nan_to_num(gains), axis=1) / known
+    means[known == 0] = np.nan
+    return np.concatenate([np.full((gains.shape[0], 1), np.nan), means], axis=1)
+
+
+def combined(
+    said: NDArray[np.float64], weight: NDArray[np.float64], gains: NDArray[np.float64], horizon: int
+) -> NDArray[np.float64]:
+    """
+    Return the weighted forecast from each day on, shape (channels, days + 1, *horizon*).
+
+    Entry (c, t, h) is what is said of day t + h from the days before t. Levels go on as they are;
+    the seasonal method repeats its last week; arrears come in on the first day only.
+    """
+    past = np.concatenate([np.full((gains.shape[0], 1), np.nan), gains], axis=1)
+    week = weekly_median(past)
+    owed = arrears(past, week)
+    ahead = np.repeat((weight * said).sum(axis=0)[:, :, None], horizon, axis=2)
+    ahead[:, :, 1:] -= owed[:, :, None]
+    place = METHODS.index(SEASONAL)
+    first = _week_ago(past, week)
+    for h in range(1, horizon):
+        later = _week_ago(past, week, h % WEEK)
+        ahead[:, :, h] += weight[place] * (later - first)
+    return ahead
+
+
+def weekly_median(past: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median of the known ones among the seven days up to each."""
+    return _quantile(past, WEEK, 1 / 2)
+
+
+def view_scale(ahead: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the size of errors to expect of *ahead*: itself, a quarter of the mean at least."""
+    return np.fmax(ahead, _LEAST * mean_before(gains)[:, :, None])
+
+
+def _levels(past: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    for _, days, share in _LEVELS:
+        yield _quantile(past, days, share)
+
+
+def _shifted(past: NDArray[np.float64], back: int) -> NDArray[np.float64]:
+    before = np.full((past.shape[0], back), np.nan)
+    return np.concatenate([before, past], axis=1)[:, : past.shape[1]]
+
+
+def _windows(past: NDArray[np.float64], days: int) -> NDArray[np.float64]:
+    """The *days* days up to each, unknown ones before the first; a view."""
+    padded = np.pad(past, ((0, 0), (days - 1, 0)), constant_values=np.nan)
+    return np.lib.stride_tricks.sliding_window_view(padded, days, axis=1)
+
+
+def _known(past: NDArray[np.float64], days: int) -> NDArray[np.intp]:
+    return np.asarray(np.count_nonzero(~np.isnan(_windows(past, days)), axis=2))
+
+
+def _quantile(past: NDArray[np.float64], days: int, share: float) -> NDArray[np.float64]:
+    """The quantile of the known ones among the last *days* days, linear between ranks."""
+    ordered = np.sort(_windows(past, days), axis=2)
+    rank = share * np.maximum(np.count_nonzero(~np.isnan(ordered), axis=2) - 1, 0)
+    low = np.floor(rank).astype(np.intp)
+    high = np.ceil(rank).astype(np.intp)
+    at = [np.take_along_axis(ordered, place[:, :, None], axis=2)[:, :, 0] for place in (low, high)]
+    return np.asarray(at[0] + (rank - low) * (at[1] - at[0]))
+
+
+def _smoothed(past: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    for alpha in _SMOOTHING:
+        total, weight = np.zeros(past.shape[0]), np.zeros(past.shape[0])
+        levels = np.full_like(past, np.nan)
+        for t in range(past.shape[1]):
+            known = ~np.isnan(past[:, t])
+            total = (1 - alpha) * total + np.where(known, past[:, t], 0.0)
+            weight = (1 - alpha) * weight + known
+            levels[:, t] = np.divide(total, weight, out=levels[:, t].copy(), where=weight > 0)
+        yield levels
+
+
+def _last_known(past: NDArray[np.float64]) -> NDArray[np.float64]:
+    places = np.where(np.isnan(past), 0, np.arange(past.shape[1]))
+    return np.take_along_axis(past, np.maximum.accumulate(places, axis=1), axis=1)
+
+
+def _week_ago(
+    past: NDArray[np.float64], week: NDArray[np.float64], later: int = 0
+) -> NDArray[np.float64]:
+    """What the day 7 - *later* days before the end of *past* gained, or the 7-day median."""
+    shifted = _shifted(past, WEEK - 1 - later)
+    cut = np.clip(shifted, week / _FARTHEST, week * _FARTHEST)
+    return np.asarray(np.where(np.isnan(cut), week, cut))

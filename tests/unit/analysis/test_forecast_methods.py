@@ -1,0 +1,170 @@
+"""Every method speaks from the past alone, and combinations learn which of them to trust."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from jobs.analysis import forecast_methods as methods
+from jobs.analysis.backtest import COMBINED, backtest_subscribers, backtest_views, score
+from jobs.analysis.forecast_intervals import intervals, outcome_errors
+from jobs.analysis.forecast_subscribers import PACES, combined_path, paths
+
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+gain = st.one_of(st.just(np.nan), st.integers(0, 10**6).map(float))
+matrices = arrays.arrays(
+    float, st.tuples(st.integers(1, 3), st.integers(1, 40)), elements=gain, fill=st.nothing()
+)
+
+
+def forecasts(gains: Matrix) -> Matrix:
+    """Give the combined forecast of each day from the days before."""
+    said = methods.next_days(gains)
+    return methods.combined(said, methods.weights(said, gains), gains, 14)
+
+
+def noisy(channels: int, days: int, spread: float = 0.4) -> Matrix:
+    """Make channels of different sizes whose days vary by chance."""
+    rng = np.random.default_rng(3)
+    return np.asarray(
+        rng.lognormal(6, 2, (channels, 1)) * rng.lognormal(0, spread, (channels, days))
+    )
+
+
+@given(matrices, st.data())
+def test_methods_do_not_see_the_future(gains: Matrix, data: st.DataObject) -> None:
+    """Whatever comes from a day on changes nothing that was said up to it, intervals included."""
+    day = data.draw(st.integers(0, gains.shape[1] - 1))
+    changed = gains.copy()
+    changed[:, day:] = 12_345.0
+    here, there = forecasts(gains), forecasts(changed)
+    np.testing.assert_allclose(here[:, : day + 1], there[:, : day + 1])
+    low = intervals(here, gains, methods.view_scale(here, gains))[0]
+    other = intervals(there, changed, methods.view_scale(there, changed))[0]
+    np.testing.assert_allclose(low[:, : day + 1], other[:, : day + 1])
+
+
+@given(matrices, st.sampled_from([2.0, 1024.0]))
+def test_methods_scale_with_their_unit(gains: Matrix, factor: float) -> None:
+    """Twice the views, twice the forecast, from every method and all of them together."""
+    np.testing.assert_allclose(methods.next_days(factor * gains), factor * methods.next_days(gains))
+    np.testing.assert_allclose(forecasts(factor * gains), factor * forecasts(gains), rtol=1e-6)
+
+
+@given(matrices)
+def test_methods_treat_each_channel_alone(gains: Matrix) -> None:
+    """The order of channels, and what others do, changes nothing."""
+    np.testing.assert_allclose(forecasts(gains)[0], forecasts(gains[:1])[0])
+    np.testing.assert_allclose(forecasts(gains[::-1])[::-1], forecasts(gains))
+
+
+@given(matrices)
+def test_intervals_are_in_order_and_finite(gains: Matrix) -> None:
+    """Where there is a forecast there is an interval around it, above zero and finite."""
+    ahead = forecasts(gains)
+    low, high = intervals(ahead, gains, methods.view_scale(ahead, gains))
+    said = ~np.isnan(ahead)
+    assert np.isfinite(low[said]).all()
+    assert np.isfinite(high[said]).all()
+    assert (low[said] >= 0).all()
+    assert (low[said] <= ahead[said]).all()
+    assert (ahead[said] <= high[said]).all()
+
+
+def test_methods_wait_for_four_days_of_a_week() -> None:
+    """With three days of the last seven known, nothing is said."""
+    gains = np.array([[np.nan, 5.0, np.nan, 5.0, np.nan, 5.0, 5.0]])
+    said = methods.next_days(gains)[methods.METHODS.index(methods.BASELINE), 0]
+    assert np.isnan(said[:7]).all()
+    assert said[7] == 5
+
+
+def test_methods_pay_the_arrears_of_a_late_counter() -> None:
+    """After one day that stood still, twice the usual comes; after two days, thrice; once only."""
+    for still, factor in ((1, 2.0), (2, 3.0)):
+        gains = np.array([[*[100.0] * 14, *[0.0] * still]])
+        said = methods.next_days(gains)[methods.METHODS.index(methods.BASELINE), 0, -1]
+        assert said == pytest.approx(100 * factor)
+        ahead = forecasts(gains)[0, -1]
+        assert ahead[0] - ahead[1] >= 95 * still
+
+
+def test_methods_pay_no_arrears_where_low_days_are_usual() -> None:
+    """A low day among low days is a low day; an unheard-of one was late in part."""
+    wild = np.array([[100.0, 20, 90, 30, 110, 25, 95, 28, 105, 22.0]])
+    past = np.concatenate([[[np.nan]], wild], axis=1)
+    assert methods.arrears(past, methods.weekly_median(past))[0, -1] == 0
+    calm = np.array([[*[100.0] * 10, 30]])
+    past = np.concatenate([[[np.nan]], calm], axis=1)
+    assert methods.arrears(past, methods.weekly_median(past))[0, -1] == pytest.approx(0.8 * 70)
+
+
+def test_weights_go_to_who_was_right() -> None:
+    """On a channel that doubles every Sunday the seasonal method comes to count most."""
+    gains = np.tile([100.0, 100, 100, 100, 100, 100, 200], 9)[None]
+    said = methods.next_days(gains)
+    weight = methods.weights(said, gains)[:, 0, -1]
+    assert weight.sum() == pytest.approx(1)
+    assert methods.METHODS[int(weight.argmax())] == methods.SEASONAL
+    start = methods.weights(said, gains)[:, 0, 0]
+    np.testing.assert_allclose(start, 1 / len(methods.METHODS))
+
+
+def test_intervals_hold_four_fifths_of_what_comes() -> None:
+    """On calm and on wild made channels alike, near and far ahead."""
+    for spread in (0.15, 0.6):
+        found = backtest_views(noisy(60, 58, spread))
+        for h in (1, 7):
+            assert found.by_horizon[h].coverage == pytest.approx(0.8, abs=0.06), (spread, h)
+
+
+def test_outcome_errors_stand_on_the_day_they_came_true() -> None:
+    """What was said two days before of day five is judged on day five."""
+    ahead = np.arange(24.0).reshape(1, 8, 3)
+    actual = np.full((1, 7), 100.0)
+    errors = outcome_errors(ahead, np.ones_like(ahead), actual)
+    assert errors[0, 5, 2] == 100 - ahead[0, 3, 2]
+    assert np.isnan(errors[0, 1, 2])
+
+
+def test_backtest_scores_are_those_written_out() -> None:
+    """The error is the mean absolute one over the mean gain; the median over channels counts."""
+    actual = np.array([[10.0] * 8, [20.0] * 8, [np.nan] * 8])
+    said = np.full((3, 9), 15.0)
+    scored = np.ones((3, 9), dtype=bool)
+    found = score(said, actual, scored, (said - 6, said + 4))
+    assert (found.channels, found.days) == (2, 16)
+    assert found.error == pytest.approx((0.5 + 0.25) / 2)
+    assert (found.coverage, found.below, found.above) == (0.5, 0.0, 0.5)
+
+
+def test_backtest_beats_nothing_where_nothing_can_be_known() -> None:
+    """On days that are pure chance about a level, no method gets under the chance itself."""
+    gains = noisy(80, 58)
+    found = backtest_views(gains).next_day[COMBINED]
+    best = np.median(
+        np.abs(gains - np.median(gains, axis=1, keepdims=True)).mean(axis=1) / gains.mean(axis=1)
+    )
+    assert best * 0.98 < found.error < best * 1.15
+
+
+def test_paths_go_on_at_their_pace() -> None:
+    """Ten a day is ten a day from every stretch, over gaps as well; standing still is not."""
+    counts = 1_000 + 10 * np.arange(40.0)[None]
+    counts[0, [5, 17, 39]] = np.nan
+    said = paths(counts, 3)[:, 0, -1]
+    np.testing.assert_allclose(said[0], 1_380)
+    np.testing.assert_allclose(said[1:], np.tile([1_400.0, 1_410, 1_420], (len(PACES) - 1, 1)))
+
+
+def test_subscribers_of_a_steady_channel_are_known() -> None:
+    """The combination learns that a channel which grows steadily goes on so."""
+    counts = 5_000 + 10 * np.arange(60.0)[None]
+    ahead, _, weight = combined_path(counts, np.array([1.0]), 14)
+    np.testing.assert_allclose(ahead[0, -1], 5_600 + 10 * np.arange(14), atol=3)
+    np.testing.assert_allclose(weight.sum(axis=0), 1)
+    ours, still = backtest_subscribers(counts, np.array([1.0]))
+    assert ours[7].error < 0.2 < still[7].error
