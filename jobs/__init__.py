@@ -5,14 +5,17 @@ The jobs of the channel pipeline. A service enqueues them with nothing but `REDI
                                                   ↘ recommend ───────┴→ render_visualization
                                                       ↘ notify
 
-Seven work on one channel; `sync_due_channels` enqueues the first of them where it is due, and
-`compare_channels` finds out which channels are like each other.
+Seven work on one channel. The poller enqueues the others: `sync_due_channels`, which starts those
+that are due, `compare_channels`, which finds out which are like each other, `deliver_notifications`
+and `announce_failures`.
 """
 
 from __future__ import annotations
 
 from jobs.analyze_channel import analyze_channel
+from jobs.announce_failures import announce_failures
 from jobs.compare_channels import compare_channels
+from jobs.deliver_notifications import deliver_notifications
 from jobs.notify import notify
 from jobs.recommend import recommend
 from jobs.render_visualization import render_visualization
@@ -23,7 +26,9 @@ from jobs.visualize_data import visualize_data
 
 __all__ = [
     "analyze_channel",
+    "announce_failures",
     "compare_channels",
+    "deliver_notifications",
     "notify",
     "recommend",
     "render_visualization",

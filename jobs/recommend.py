@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jobs.notify import notify
 from jobs.render_visualization import enqueue_report_when_ready
 from jobs.services import Services
 from runner import Context, job
@@ -17,12 +16,11 @@ if TYPE_CHECKING:
 @job(queue="recommendations")
 async def recommend(ctx: Context, analysis_id: str) -> int:
     """
-    Ask the channel's data what to do next, and have people told.
+    Ask the channel's data what to do next.
 
     Durable afterwards: the recommendations of the analysis, maybe none, each with its evidence;
     an answer for every subject that was looked at, “no evidence” included, and the channels that
-    `compare_channels` last found near; a profile for its next comparison; and one notification
-    for the analysis.
+    `compare_channels` last found near; and a profile for its next comparison.
 
     Returns the number of recommendations.
 
@@ -38,21 +36,8 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
             await store.save_profile(stored.channel_id, *profile)
             answers["similar"] = await store.similar(stored.channel_id)
         await store.save_recommendations(analysis_id, found, answers)
-    advice = await store.recommendations(analysis_id)
-    channel = await store.channel(stored.channel_id)
-    title = channel.title if channel else stored.channel_id
-    key = f"recommendations:{analysis_id}"
-    await store.record_notification(
-        key,
-        stored.channel_id,
-        "recommendations",
-        f"{title}: {_how_many(len(advice))}",
-        "\n".join(f"{one.title}. {one.advice}" for one in advice)
-        or "No recommendation has enough evidence yet.",
-    )
-    await notify.enqueue(key=key)
     await enqueue_report_when_ready(store, analysis_id)
-    return len(advice)
+    return len(await store.recommendations(analysis_id))
 
 
 def _find(
@@ -75,7 +60,3 @@ def _find(
         {"subjects": found.answers, "similar": None},
         None if profile is None else pack(profile),
     )
-
-
-def _how_many(count: int) -> str:
-    return {0: "no recommendation", 1: "one recommendation"}.get(count, f"{count} recommendations")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
+from jobs.notifications.event import report_ready
+from jobs.notify import tell
 from jobs.report_files import file_path, write_whole
 from jobs.services import Services
 from runner import Context, job
@@ -24,7 +27,8 @@ async def render_visualization(
     Render one chart of an analysis or, without a key, its whole report, in one format.
 
     Durable afterwards: the file, complete, and its path in the store. Any number of renderings
-    of one file may run at once: the file is always one of them, whole.
+    of one file may run at once: the file is always one of them, whole. People are told of a
+    channel's report once in a week.
 
     Returns the path.
 
@@ -41,6 +45,10 @@ async def render_visualization(
     path = file_path(services.reports_dir, request.channel.id, chart_key, file_format)
     await asyncio.to_thread(write_whole, path, content)
     await services.store.save_rendering(analysis_id, chart_key, file_format, path)
+    if chart_key is None:
+        advice = await services.store.recommendations(analysis_id)
+        titles = [one.title for one in advice]
+        await tell(services, [report_ready(request.channel, titles, str(path), datetime.now(UTC))])
     return str(path)
 
 

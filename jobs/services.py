@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from jobs.sync_pace import Pace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from jobs.content_cache import ContentCache
-    from jobs.notifications.notifier import Notifier
+    from jobs.notifications.target import Target
     from jobs.records import SourceRef, SourceResult
     from jobs.sources import Finding
     from jobs.sources.past import Past
@@ -49,14 +50,14 @@ class Services:
     """
     One worker's access to the world.
 
-    reports_dir: renderings are written below it, a folder for each channel. report_paper: what a
-    report is printed on. chart_cache: keeps drawn charts by content; None: they are drawn anew.
-    pace: how often scheduled channels are synced.
+    targets: who is told of what. reports_dir: renderings are written below it, a folder for each
+    channel. report_paper: what a report is printed on. chart_cache: keeps drawn charts by
+    content; None: they are drawn anew. pace: how often scheduled channels are synced.
     """
 
     store: ChannelStore
     sources: SourceAccess
-    notifier: Notifier
+    targets: Sequence[Target]
     reports_dir: Path
     report_paper: Literal["a4", "letter"] = "a4"
     chart_cache: ContentCache | None = None

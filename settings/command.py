@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from jobs.commands.notifications import notifications
 from jobs.commands.report import report
 from jobs.commands.run import run
 from runner.commands.health import health
@@ -56,10 +57,16 @@ def cli(context: click.Context) -> None:
     context.obj = Application()
 
 
-for command in (run, report, up, worker, health):
+def _with_common(command: click.Command) -> click.Command:
     command.params.extend(_COMMON)
+    for part in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_common(part)
+    return command
+
+
+for command in (run, report, up, worker, health, notifications):
     cli.add_command(command)
-cli.params.extend(_COMMON)
+_with_common(cli)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import tomllib
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValueError
 
 from runner.errors import ConfigurationError
+from settings.notifications import Notify
 from settings.queues import Queues
 from settings.timing import RunnerTiming
 
@@ -60,7 +61,8 @@ class Settings(BaseSettings):
     release: what runs here, such as a commit; the pages mark when it was first seen.
     statsd_host: unset, no metrics are sent. statsd_prefix: before every name, with its dot.
     sentry_dsn, error_webhook_url: who is told of failures, beside the log.
-    notify_webhook_url: who gets the notifications; unset, the log.
+    notify: who gets which notifications, and when. notify_webhook_url: one more who gets all of
+    them at once, as JSON. With neither, they are logged.
     report_paper: what reports are printed on.
     chart_cache_ttl_s, chart_cache_max_bytes: how long drawn charts are kept in Redis for the same
     data, and how much of its memory all of them may take; 0 bytes keep none.
@@ -106,6 +108,7 @@ class Settings(BaseSettings):
     sync_max_minutes: int = Field(1440, ge=1)
     health_host: str = "127.0.0.1"
     health_port: Port | None = None
+    notify: Notify = Field(Notify(), repr=False)
     queues: Queues = Queues()
     runner: RunnerTiming = RunnerTiming()
 
@@ -232,7 +235,10 @@ def _place(keys: list[str], path: Path | None) -> str:
 def _known(group: list[str]) -> list[str]:
     model: Any = Settings
     for key in group:
-        model = model.model_fields[key].annotation
+        if hasattr(model, "model_fields"):
+            model = model.model_fields[key].annotation
+        else:
+            model = get_args(model)[1]  # a table of tables, whose names are the user's
     return list(model.model_fields)
 
 

@@ -1,4 +1,4 @@
-"""What the jobs get from outside: the store, the sources, the notifier, the reports' folder."""
+"""What the jobs get from outside: the store, the sources, who is told, the reports' folder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jobs.services import Services
 from jobs.sync_pace import Pace
 from runner.connection import connect
 from settings.environment import current
+from settings.notifications import make_targets
 from settings.redis_location import redis_url
 from settings.sources import open_sources
 from settings.state_directory import make_home
@@ -17,7 +18,6 @@ from settings.state_directory import make_home
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from jobs.notifications.notifier import Notifier
     from settings.environment import Settings
 
 
@@ -41,7 +41,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             yield Services(
                 store=store,
                 sources=sources,
-                notifier=_notifier(settings),
+                targets=make_targets(settings),
                 reports_dir=settings.reports_dir,
                 report_paper=settings.report_paper,
                 pace=_pace(settings),
@@ -70,12 +70,3 @@ def _pace(settings: Settings) -> Pace:
         longest_s=settings.sync_max_minutes * 60,
         every_s=None if every is None else every * 60,
     )
-
-
-def _notifier(settings: Settings) -> Notifier:
-    from jobs.notifications.log_notifier import LogNotifier
-    from jobs.notifications.webhook_notifier import WebhookNotifier
-
-    if settings.notify_webhook_url:
-        return WebhookNotifier(settings.notify_webhook_url)
-    return LogNotifier()

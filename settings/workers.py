@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from jobs import (
     analyze_channel,
+    announce_failures,
     compare_channels,
+    deliver_notifications,
     notify,
     recommend,
     render_visualization,
@@ -24,7 +26,7 @@ from settings.logs import configure_logs
 from settings.queues import QUEUE_NAMES
 from settings.redis_location import hold_redis, redis_url
 from settings.reporters import make_reporters
-from settings.schedule import SCHEDULE
+from settings.schedule import make_schedule
 from settings.services import resources
 
 _settings = current()
@@ -45,7 +47,7 @@ class PipelineWorker(WorkerSettings):
     reporters = make_reporters(_settings)
     statsd = _settings.statsd
     statsd_prefix = _settings.statsd_prefix
-    schedule = SCHEDULE
+    schedule = make_schedule(_settings)
     polled_queues = QUEUE_NAMES
     poll_interval_s = _settings.scheduled_poll_interval_s
 
@@ -98,7 +100,7 @@ class NotificationsWorker(PipelineWorker):
     """Tells people."""
 
     queue = "notifications"
-    jobs = (notify,)
+    jobs = (notify, deliver_notifications, announce_failures)
     concurrency = _settings.queues.notifications.worker_count
     max_retries = _settings.queues.notifications.max_retries
 

@@ -7,9 +7,12 @@ Everything durable about channels, in SQLite or PostgreSQL.
 
 from jobs.store.channel_store import ChannelStore, open_store
 from jobs.store.errors import NotStoredError, StoreError
+from jobs.store.outbox import Outbox
 from jobs.store.rows import (
     ChannelCounts,
     ChannelSchedule,
+    Delivery,
+    DeliveryState,
     StoredAnalysis,
     StoredChart,
     StoredNotification,
@@ -25,7 +28,10 @@ __all__ = [
     "ChannelCounts",
     "ChannelSchedule",
     "ChannelStore",
+    "Delivery",
+    "DeliveryState",
     "NotStoredError",
+    "Outbox",
     "StoreError",
     "StoredAnalysis",
     "StoredChart",

@@ -22,6 +22,7 @@ from jobs.store import (
 )
 from jobs.store.database import Database
 from jobs.store.errors import NotStoredError
+from jobs.store.outbox import Outbox
 from jobs.store.readings import save_readings
 from jobs.store.url import parse_url
 
@@ -81,6 +82,7 @@ class ChannelStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.outbox = Outbox(database)
 
     async def ping(self) -> None:
         """Ask the database for an answer."""
@@ -308,25 +310,8 @@ class ChannelStore:
         """Give where the newest HTML report of each of *channel_ids* lies that has one."""
         return await self._database.read(analyses.report_paths, channel_ids)
 
-    async def record_notification(
-        self, key: str, channel_id: str, kind: str, title: str, body: str
-    ) -> bool:
-        """Record what is to be told, once per *key*; True if it was not recorded before."""
-        return await self._database.write(
-            notifications.record_notification, key, channel_id, kind=kind, title=title, body=body
-        )
-
-    async def mark_notified(self, key: str, delivered_at: datetime) -> None:
-        """
-        Note when it reached people; the first time stands.
-
-        Raises:
-            NotStoredError: No such notification was recorded.
-        """
-        await self._database.write(notifications.mark_notified, key, delivered_at)
-
     async def notification(self, key: str) -> StoredNotification | None:
-        """Give the notification, or None."""
+        """Give the notification, or None. `outbox` records it, and brings it to people."""
         return await self._database.read(notifications.notification, key)
 
     async def counts(self, channel_ids: Sequence[str]) -> dict[str, ChannelCounts]:

@@ -32,12 +32,12 @@ def counts(connection: Connection, channel_ids: Sequence[str]) -> dict[str, Chan
     for chunk in chunks(channel_ids):
         for kind, query in _queries(chunk).items():
             for channel_id, count in connection.execute(query):
-                found[channel_id][kind] = count
+                found[str(channel_id)][kind] = count
     return {channel_id: ChannelCounts(**found[channel_id]) for channel_id in channel_ids}
 
 
-def _queries(channel_ids: Sequence[str]) -> dict[str, Select[str, int]]:
-    queries: dict[str, Select[str, int]] = {}
+def _queries(channel_ids: Sequence[str]) -> dict[str, Select[str | None, int]]:
+    queries: dict[str, Select[str | None, int]] = {}
     for kind, model in (
         ("items", ItemRow),
         ("channel_snapshots", ChannelSnapshotRow),

@@ -12,7 +12,7 @@ The tables.
               │            ├─ recommendations
               │            └─ renderings
               ├─ channel_profiles     what its content is like, and which channels are near
-              └─ notifications
+              └─ notifications ── deliveries
     quota_days                        units of an interface that were spent
 
 Every key is given by the data, none by the database: writing a record twice finds the first
@@ -276,15 +276,40 @@ class RenderingRow(Base):
 
 
 class NotificationRow(Base):
-    """Something that people are told once; *delivered_at* is empty until they were."""
+    """
+    Something that people are told once; *delivered_at* is empty until the first of them was.
+
+    *channel_id* is empty where it is about the work itself, such as a job that died.
+    """
 
     __tablename__ = "notifications"
     __table_args__ = (Index(None, "channel_id"),)
 
     key: Mapped[str] = mapped_column(primary_key=True)
-    channel_id: Mapped[str] = _part_of("channels.id")
+    channel_id: Mapped[str | None] = _part_of("channels.id")
     kind: Mapped[str]
     title: Mapped[str]
     body: Mapped[str]
     recorded_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]
+
+
+class DeliveryRow(Base):
+    """
+    One notification on its way to one target.
+
+    *state* is that of `rows.DeliveryState`. *message_id* is shared by all that went out as one
+    message, *claimed_at* when its sending began: it is written, and committed, before.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index(None, "target", "state", "due_at"),)
+
+    key: Mapped[str] = _key_of("notifications.key")
+    target: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int]
+    message_id: Mapped[str | None]
+    claimed_at: Mapped[datetime | None]
+    error: Mapped[str | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -118,15 +119,51 @@ class StoredRendering:
 
 @dataclass(frozen=True, slots=True)
 class StoredNotification:
-    """Something that people are told once; *delivered_at* is None until they were."""
+    """
+    Something that people are told once; *delivered_at* is None until the first of them was.
+
+    *channel_id* is None where it is about the work itself, such as a job that died.
+    """
 
     key: str
-    channel_id: str
+    channel_id: str | None
     kind: str
     title: str
     body: str
     recorded_at: datetime
     delivered_at: datetime | None
+
+
+class DeliveryState(StrEnum):
+    """
+    How far a notification is on its way to one target.
+
+    A sending that nobody ended, or of which nobody can tell whether it arrived, is *unconfirmed*:
+    it is not sent again, for at most once is promised. *failed*: it was tried for long enough.
+    """
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    UNCONFIRMED = "unconfirmed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One notification on its way to *target*; *attempts* counts sendings begun."""
+
+    key: str
+    target: str
+    channel_id: str | None
+    kind: str
+    title: str
+    body: str
+    recorded_at: datetime
+    state: DeliveryState
+    due_at: datetime
+    attempts: int
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from jobs.records import (
     ItemSnapshot,
     Platform,
 )
+from jobs.store import StoredNotification
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 17, 4, 30, 0, 123456, tzinfo=UTC)
@@ -31,3 +32,8 @@ def reading(channel_id: str = CHANNEL.id, *, items: int = 3, days: int = 5) -> C
         ],
         item_snapshots=[ItemSnapshot(f"v{n}", START, 100 * n, n) for n in range(items)],
     )
+
+
+def notification(key: str, channel_id: str | None = CHANNEL.id) -> StoredNotification:
+    """Make something to be told."""
+    return StoredNotification(key, channel_id, "quiet", f"Title of {key}", "Body", START, None)

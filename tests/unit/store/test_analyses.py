@@ -16,7 +16,7 @@ from jobs.store import (
     StoredRecommendation,
     StoreError,
 )
-from tests.unit.store.samples import CHANNEL, reading
+from tests.unit.store.samples import CHANNEL, notification, reading
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -158,7 +158,7 @@ async def test_last_of_two_parts_sees_both(store: ChannelStore, analysis_id: str
         lambda store: store.save_charts("absent", CHARTS),
         lambda store: store.save_recommendations("absent", []),
         lambda store: store.save_rendering("absent", None, "html", "r.html"),
-        lambda store: store.record_notification("k", "UC9", "report", "t", "b"),
+        lambda store: store.outbox.post(notification("k", "UC9"), {}),
     ],
     ids=["analysis", "charts", "recommendations", "rendering", "notification"],
 )
@@ -204,7 +204,7 @@ async def test_counts_tell_what_is_stored(store: ChannelStore, analysis_id: str)
     await store.save_readings([reading(CHANNEL.id, items=3, days=5)])
     await store.save_charts(analysis_id, CHARTS)
     await store.save_recommendations(analysis_id, ADVICE)
-    await store.record_notification("k", CHANNEL.id, "report", "t", "b")
+    await store.outbox.post(notification("k"), {})
     assert await store.counts([CHANNEL.id, "UC9"]) == {
         CHANNEL.id: ChannelCounts(3, 5, 3, 0, 1, 2, 1, 1),
         "UC9": ChannelCounts(),

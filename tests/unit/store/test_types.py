@@ -12,7 +12,7 @@ from sqlalchemy.dialects import sqlite
 
 from jobs.records import ChannelRecord, Platform
 from jobs.store.types import StorableText, UtcDateTime, to_json
-from tests.unit.store.samples import CHANNEL, START
+from tests.unit.store.samples import CHANNEL, START, notification
 
 if TYPE_CHECKING:
     from jobs.store import ChannelStore
@@ -31,13 +31,11 @@ def test_sqlite_keeps_every_instant_to_the_microsecond(instant: datetime) -> Non
 async def test_times_come_back_aware_in_utc(store: ChannelStore) -> None:
     """A time of another zone is the same instant afterwards, and says that it is UTC."""
     await store.register(CHANNEL, [])
-    await store.record_notification("k", CHANNEL.id, "report", "t", "b")
     there = START.astimezone(timezone(timedelta(hours=-5)))
-    await store.mark_notified("k", there)
-    found = await store.notification("k")
-    assert found is not None
-    assert found.delivered_at == START
-    assert found.delivered_at.tzinfo == UTC
+    await store.outbox.post(notification("k"), {"mail": there})
+    (found,) = await store.outbox.deliveries(key="k")
+    assert found.due_at == START
+    assert found.due_at.tzinfo == UTC
     assert found.recorded_at.tzinfo == UTC
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.notifications.log_notifier import LogNotifier
+from jobs.notifications.log_sender import LogSender
+from jobs.notifications.target import Target
 from jobs.services import Services
 from jobs.sources.reader import SourceReader
 from jobs.sources.youtube_api import open_youtube_api
@@ -58,4 +59,4 @@ async def services(
 
     async with open_youtube_api("key", store, units_per_day=100, url=youtube.url) as api:
         reader = SourceReader(replace(api, sleep=at_once), allow_private=True)
-        yield Services(store, reader, LogNotifier(), tmp_path / "reports")
+        yield Services(store, reader, [Target("log", LogSender())], tmp_path / "reports")

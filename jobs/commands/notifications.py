@@ -1,0 +1,174 @@
+"""`pipeline notifications`: what people were told, a test of who is, and one more try."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from runner.commands.plainly import EXIT_WRONG, run_async, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from jobs.notifications.target import Target
+    from jobs.services import Services
+    from jobs.store import Delivery
+
+EXIT_UNDELIVERED = 1
+"""Exit status where a target did not get its test."""
+
+_STATES = ("waiting", "sending", "sent", "unconfirmed", "failed")
+
+
+class Host(Protocol):
+    """The application, as these commands see it."""
+
+    def configure_logs(self) -> None:
+        """Send log lines to standard error, as configured."""
+        ...
+
+    def open_services(self) -> AbstractAsyncContextManager[Services]:
+        """Open what jobs work with, and start nothing."""
+        ...
+
+
+@click.group
+def notifications() -> None:
+    """Show what people were told, and try how they are told."""
+
+
+@notifications.command("list")
+@click.option(
+    "--state", type=click.Choice(_STATES), multiple=True, help="Only these; may be given again."
+)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.pass_context
+def list_(context: click.Context, *, state: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """List notifications and how far each is on its way to each target, the newest first."""
+    found = run_async(_deliveries(context.obj, state or _STATES, limit))
+    if as_json:
+        for one in found:
+            click.echo(json.dumps(_document(one), ensure_ascii=False))
+    elif found:
+        _show(found)
+    else:
+        click.echo("No notifications.")
+
+
+@notifications.command("test")
+@click.argument("targets", metavar="[TARGET…]", nargs=-1)
+@click.pass_context
+def test(context: click.Context, *, targets: tuple[str, ...]) -> None:
+    """
+    Send each TARGET a line now, or all of them, and say what became of it.
+
+    Exit status: 0; 1 if one did not get it; 2 if there is no such target.
+    """
+    context.exit(run_async(_test(context.obj, targets)))
+
+
+@notifications.command("resend")
+@click.argument("key")
+@click.argument("target")
+@click.pass_context
+def resend(context: click.Context, *, key: str, target: str) -> None:
+    """
+    Have the notification KEY sent to TARGET again, though it may have arrived.
+
+    A worker of the queue notifications sends it within a minute.
+    """
+    context.exit(run_async(_resend(context.obj, key, target)))
+
+
+async def _deliveries(host: Host, states: Sequence[str], limit: int) -> list[Delivery]:
+    from jobs.store import DeliveryState
+
+    host.configure_logs()
+    async with host.open_services() as services:
+        wanted = [DeliveryState(state) for state in states]
+        return await services.store.outbox.deliveries(states=wanted, limit=limit)
+
+
+async def _test(host: Host, names: Sequence[str]) -> int:
+    host.configure_logs()
+    async with host.open_services() as services:
+        known = {one.name: one for one in services.targets}
+        if unknown := [name for name in names if name not in known]:
+            tell(f"there is no target {unknown[0]!r}; there are: {', '.join(known)}")
+            return EXIT_WRONG
+        arrived = [await _try(known[name]) for name in names or known]
+    return 0 if all(arrived) else EXIT_UNDELIVERED
+
+
+async def _try(target: Target) -> bool:
+    from jobs.notifications.event import Event, Kind
+    from jobs.notifications.message import compose
+    from jobs.notifications.sender import NotificationError
+
+    now = datetime.now(UTC)
+    key, body = f"test:{target.name}:{now.isoformat()}", "Notifications of Pipeline reach you here."
+    event = Event(key, Kind.TEST, None, "Pipeline: a test", body)
+    try:
+        await target.sender.send(compose(key, [event]))
+    except NotificationError as error:
+        click.echo(f"{target.name}: not delivered: {error}")
+        return False
+    click.echo(f"{target.name}: delivered")
+    return True
+
+
+async def _resend(host: Host, key: str, target: str) -> int:
+    host.configure_logs()
+    async with host.open_services() as services:
+        if await services.store.outbox.resend(key, target, datetime.now(UTC)):
+            click.echo(f"{key} goes to {target} again")
+            return 0
+    tell(
+        f"{key} to {target}: there is none that is over; "
+        "`pipeline notifications list` shows what there is"
+    )
+    return EXIT_WRONG
+
+
+def _document(one: Delivery) -> dict[str, object]:
+    return {
+        "key": one.key,
+        "target": one.target,
+        "state": one.state,
+        "kind": one.kind,
+        "channel_id": one.channel_id,
+        "title": one.title,
+        "recorded_at": one.recorded_at.isoformat(),
+        "due_at": one.due_at.isoformat(),
+        "attempts": one.attempts,
+        "error": one.error,
+    }
+
+
+def _show(found: Sequence[Delivery]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("when (UTC)", "target", "state", "what"):
+        table.add_column(heading, no_wrap=heading != "what")
+    for one in found:
+        what = Text(one.title)
+        if one.error:
+            what.append(f"\n{one.error}", style="dim")
+        table.add_row(
+            f"{one.recorded_at:%Y-%m-%d %H:%M}",
+            Text(one.target),
+            Text(one.state, style=_STYLES.get(one.state, "")),
+            what,
+        )
+    Console(highlight=False).print(table)
+
+
+_STYLES = {"failed": "red", "unconfirmed": "yellow", "waiting": "cyan"}

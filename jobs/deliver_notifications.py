@@ -1,0 +1,25 @@
+"""Tell people what had to wait."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from jobs.services import Services
+from runner import Context, job
+
+
+@job(queue="notifications")
+async def deliver_notifications(ctx: Context) -> int:
+    """
+    Send what has come due since: digests, the end of quiet hours, targets that were down.
+
+    The poller enqueues it every minute.
+
+    Returns how many notifications were delivered.
+    """
+    from jobs.notifications.dispatch import dispatch, give_up_unended
+
+    services = ctx.get(Services)
+    outbox, now = services.store.outbox, datetime.now(UTC)
+    await give_up_unended(outbox, now)
+    return sum([await dispatch(outbox, target, now) for target in services.targets])

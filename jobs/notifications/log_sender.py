@@ -1,0 +1,20 @@
+"""Notifications as log lines: what happens where no target is configured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from jobs.notifications.message import Message
+
+_log = structlog.get_logger("jobs.notifications")
+
+
+class LogSender:
+    """Writes each message to the log."""
+
+    async def send(self, message: Message) -> None:
+        """Log it."""
+        _log.info("notification", key=message.key, title=message.title, body=message.body)

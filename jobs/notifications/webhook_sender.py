@@ -1,0 +1,64 @@
+"""Notifications as JSON, posted to one address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobs.notifications.sender import NotificationError, UnconfirmedError
+
+if TYPE_CHECKING:
+    from jobs.notifications.message import Message
+
+_TIMEOUT_S = 10.0
+
+
+class WebhookSender:
+    """
+    Posts `{"key": …, "title": …, "body": …, "events": [{"key", "kind", "title", "body"}, …]}`.
+
+    The key is sent as the header `Idempotency-Key` too: should an operator have a message sent
+    again that did arrive, its receiver knows it by that.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = _TIMEOUT_S) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+
+    async def send(self, message: Message) -> None:
+        """
+        Post it.
+
+        Raises:
+            UnconfirmedError: The address took the message and did not answer.
+            NotificationError: It could not be reached, or refused the message.
+        """
+        import httpx
+
+        host = httpx.URL(self._url).netloc.decode()
+        try:
+            async with httpx.AsyncClient(timeout=self._timeout_s) as client:
+                answer = await client.post(
+                    self._url, json=_document(message), headers={"Idempotency-Key": message.key}
+                )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise NotificationError(f"{host} cannot be reached: {_reason(error)}") from error
+        except httpx.HTTPError as error:
+            raise UnconfirmedError(f"{host} did not answer: {_reason(error)}") from error
+        if not answer.is_success:
+            raise NotificationError(f"{host} answered {answer.status_code} {answer.reason_phrase}")
+
+
+def _document(message: Message) -> dict[str, object]:
+    return {
+        "key": message.key,
+        "title": message.title,
+        "body": message.body,
+        "events": [
+            {"key": one.key, "kind": one.kind, "title": one.title, "body": one.body}
+            for one in message.events
+        ],
+    }
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,55 @@
+"""A real HTTP server on this machine that takes what is posted, and answers as it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@dataclass
+class Posted:
+    """One request: its headers, by names in small letters, and its body."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class WebServer:
+    """Answers everything with *status*; with None, never."""
+
+    status: int | None
+    requests: list[Posted] = field(default_factory=list)
+    url: str = ""
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()[1:-1]
+            headers = {name.lower(): value for name, value in (one.split(": ", 1) for one in head)}
+            body = await reader.readexactly(int(headers["content-length"]))
+            self.requests.append(Posted(headers, body))
+            if self.status is None:
+                await reader.read()  # ends when the client goes away
+            else:
+                close = "Content-Length: 0\r\nConnection: close"
+                writer.write(f"HTTP/1.1 {self.status} So\r\n{close}\r\n\r\n".encode())
+                await writer.drain()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@asynccontextmanager
+async def answering(status: int | None = 200) -> AsyncIterator[WebServer]:
+    """Run a server on a free port of 127.0.0.1."""
+    web = WebServer(status)
+    server = await asyncio.start_server(web.answer, "127.0.0.1", 0)
+    web.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    async with server:
+        yield web
