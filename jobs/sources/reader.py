@@ -59,9 +59,13 @@ class SourceReader:
         except SourceError as error:
             return [error]
 
-    async def read(self, ref: SourceRef, channel_id: str, past: Past) -> SourceResult:
+    async def read(
+        self, ref: SourceRef, channel_id: str, past: Past, now: datetime | None = None
+    ) -> SourceResult:
         """
         Read what the source says of the channel now, or what changed since *past*.
+
+        now: what a source that plans by time takes the time to be.
 
         Raises:
             QuotaError: Its quota is used up for today; it holds what was read until then.
@@ -69,7 +73,7 @@ class SourceReader:
         """
         if ref.kind == youtube_channel.KIND:
             api = self._youtube(ref.location)
-            return await youtube_channel.read_channel(api, ref.location, channel_id, past)
+            return await youtube_channel.read_channel(api, ref.location, channel_id, past, now)
         if is_address(ref.location):
             return await self._read_address(ref, channel_id, past)
         source = await open_source(ref.location, ref.kind, shelf=self.shelf)

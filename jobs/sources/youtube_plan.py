@@ -57,9 +57,15 @@ def cost_of_everything(videos: int) -> int:
 
 
 def cost_per_day(videos: int, *, recent: int, young: int, syncs: float) -> float:
-    """Units a day of a channel with so many videos (of the last 7 and 90 days), by syncs a day."""
-    each = 2 + _batches(recent)
-    return syncs * each + _batches(young) + cost_of_everything(videos) / 7
+    """
+    Units a day of a channel with so many videos (of the last 7 and 90 days), by syncs a day.
+
+    What is asked for seldom takes the place of what is asked for often: the daily batches hold
+    the recent videos, and a weekly pass all of them.
+    """
+    weekly = cost_of_everything(videos) - 2
+    often = 2 * syncs + max(0.0, syncs - 1) * _batches(recent)
+    return often + _batches(young) * 6 / 7 + weekly / 7
 
 
 def videos_to_ask(known: Mapping[str, datetime | None], now: datetime, plan: Plan) -> list[str]:

@@ -16,10 +16,10 @@ def test_whole_pass_costs_a_page_and_a_batch_for_fifty(videos: int, units: int) 
 @pytest.mark.parametrize(
     ("videos", "recent", "young", "syncs", "units"),
     [
-        (500, 7, 90, 4, 17),  # daily, adaptive: every six hours
-        (500, 7, 90, 24, 77),  # the same, every hour
-        (100, 1, 13, 1, 4.7),  # weekly, once a day
-        (100, 0, 0, 1, 2.7),  # dormant
+        (500, 7, 90, 4, 15.4),  # daily, adaptive: every six hours
+        (500, 7, 90, 24, 75.4),  # the same, every hour
+        (100, 1, 13, 1, 3.3),  # weekly, once a day
+        (100, 0, 0, 1, 2.4),  # dormant
     ],
 )
 def test_channel_costs_what_the_docs_say(

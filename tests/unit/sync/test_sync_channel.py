@@ -9,9 +9,13 @@ import pytest
 
 from jobs import run_analytics, sync_channel, sync_due_channels
 from jobs.records import ChannelRecord, Platform, SourceRef, SyncOutcome
+from jobs.scheduling import schedule_channel
 from jobs.services import Services
 from jobs.sources import SourceError
-from jobs.store import ChannelSchedule
+from jobs.sources.past import Past
+from jobs.sources.reader import SourceReader
+from jobs.sources.youtube_plan import cost_per_day
+from jobs.store import ChannelSchedule, NotStoredError
 from runner import Bury, Context, Retry
 from runner.testing import collect
 from tests.unit.sources.youtube_server import Fault
@@ -36,6 +40,10 @@ QUOTA = Fault(403, b'{"error": {"errors": [{"reason": "quotaExceeded"}]}}')
 def _feed(*videos: tuple[str, int]) -> bytes:
     entries = "".join(ENTRY.format(id=video_id, day=day) for video_id, day in videos)
     return ATOM.format(channel=UC, entries=entries).encode()
+
+
+def _publish(youtube: YoutubeServer, number: int, at: datetime) -> None:
+    youtube.publish(UC, f"v{number:010}", at.isoformat())
 
 
 async def _sync(services: Services, attempt: int = 1) -> tuple[dict[str, int], Collected]:
@@ -243,3 +251,46 @@ async def test_due_channels_are_enqueued_once_and_moved_on(
     assert [job.kwargs["channel_id"] for job in jobs.of(sync_channel)] == ["UC1", "UC2"]
     assert await store.due_schedules(now + timedelta(minutes=50), 9) == []
     assert len(await store.due_schedules(now + timedelta(minutes=70), 9)) == 3
+
+
+async def test_channel_is_put_on_a_schedule(services: Services, store: ChannelStore) -> None:
+    """It is due at once, and then as often as asked for, or as it publishes."""
+    await store.register(CHANNEL, [API])
+    asked = await schedule_channel(services, UC, 15)
+    assert (asked.every_s, asked.interval_s) == (900, 900)
+    adaptive = await schedule_channel(services, UC)
+    assert (adaptive.every_s, adaptive.interval_s) == (None, 86_400)
+    assert await store.due_schedules(datetime.now(UTC), 9) == [adaptive]
+    with pytest.raises(ValueError, match="every minute at most"):
+        await schedule_channel(services, UC, 0)
+    with pytest.raises(NotStoredError):
+        await schedule_channel(services, "UC9")
+
+
+async def test_channel_left_alone_for_a_month_stays_within_its_cost(
+    services: Services, store: ChannelStore, youtube: YoutubeServer
+) -> None:
+    """A video a day, a sync every six hours: new ones found, one taken down, few units spent."""
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    youtube.add_channel(UC)
+    for number in range(100):
+        _publish(youtube, number, start - (100 - number) * timedelta(days=1))
+    reader = services.sources
+    assert isinstance(reader, SourceReader)
+    await store.register(CHANNEL, [API])
+    for step in range(30 * 4):
+        now = start + step * timedelta(hours=6)
+        if step % 4 == 1:
+            _publish(youtube, 100 + step // 4, now)
+        if step == 60:
+            youtube.take_down(UC, "v0000000050")
+        [source] = await store.sources(UC)
+        past = Past(source.memory, lambda: store.listed_items(UC))
+        await store.save_sync(UC, [await reader.read(API, UC, past, now)])
+    listed = await store.listed_items(UC)
+    assert len(listed) == 129
+    assert "v0000000050" not in listed
+    data = await store.load(UC)
+    assert data.daily.height == 120
+    expected = 30 * cost_per_day(130, recent=7, young=90, syncs=4)
+    assert len(youtube.asked) == pytest.approx(expected, rel=0.05)
