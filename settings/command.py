@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from jobs.commands.channels import channels
+from jobs.commands.export import export
 from jobs.commands.notifications import notifications
 from jobs.commands.report import report
 from jobs.commands.run import run
@@ -64,7 +66,7 @@ def _with_common(command: click.Command) -> click.Command:
     return command
 
 
-for command in (run, report, up, worker, health, notifications):
+for command in (run, channels, report, export, up, worker, health, notifications):
     cli.add_command(command)
 _with_common(cli)
 

@@ -10,6 +10,7 @@ from jobs.store.errors import NotStoredError, StoreError
 from jobs.store.outbox import Outbox
 from jobs.store.rows import (
     ChannelCounts,
+    ChannelOverview,
     ChannelSchedule,
     Delivery,
     DeliveryState,
@@ -26,6 +27,7 @@ from jobs.store.schema import migrate, revert
 
 __all__ = [
     "ChannelCounts",
+    "ChannelOverview",
     "ChannelSchedule",
     "ChannelStore",
     "Delivery",

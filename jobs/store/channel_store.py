@@ -14,8 +14,11 @@ from jobs.store import (
     channels,
     counts,
     notifications,
+    overview,
+    pages,
     profiles,
     quotas,
+    removal,
     schedules,
     schema,
     syncs,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from jobs.records import ChannelReading, ChannelRecord, SourceRef, SourceResult
     from jobs.store.rows import (
         ChannelCounts,
+        ChannelOverview,
         ChannelSchedule,
         StoredAnalysis,
         StoredChart,
@@ -109,6 +113,39 @@ class ChannelStore:
     async def channels(self) -> list[ChannelRecord]:
         """Give all channels, by id."""
         return await self._database.read(channels.channels)
+
+    async def overviews(
+        self, text: str = "", limit: int | None = None
+    ) -> tuple[int, list[ChannelOverview]]:
+        """
+        Give how many channels have *text* in title or id, and the first *limit* by title.
+
+        All of them without a text, or a limit.
+        """
+        return await self._database.read(overview.overviews, text, limit)
+
+    async def remove(self, channel_id: str) -> bool:
+        """Remove the channel with all that is known and made of it; whether it was there."""
+        return await self._database.write(removal.remove_channel, channel_id)
+
+    async def page(
+        self,
+        kept: pages.Kept,
+        columns: Sequence[str],
+        *,
+        channel_id: str | None = None,
+        after: Sequence[Any] | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """
+        Give *columns* of the next rows of a whole table, or of one channel's part, by key.
+
+        *after* is the key of the last row seen; an empty page is the last one.
+        """
+        return await self._database.read(pages.page, kept, columns, channel_id, after)
+
+    async def analysed_channels(self, after: str = "", limit: int = 100) -> list[str]:
+        """Give the ids of *limit* analysed channels, those that follow *after*."""
+        return await self._database.read(pages.channel_ids, after, limit)
 
     async def save_readings(self, readings: Sequence[ChannelReading]) -> SyncCounts:
         """

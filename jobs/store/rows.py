@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from jobs.records import SourceRef, SyncOutcome
+    from jobs.records import ChannelRecord, SourceRef, SyncOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,29 @@ class SyncCounts:
     snapshots_known: int = 0
     items_left: int = 0
     items_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSync:
+    """When a channel was read last with success, what went wrong since, and when it is due."""
+
+    synced_at: datetime | None = None
+    problem: str = ""
+    due_at: datetime | None = None
+
+
+WeekOfCounters: TypeAlias = tuple[int | None, int | None, int | None]
+"""Subscribers and views as told last, and what views grew by in the seven days before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOverview:
+    """A channel as a list shows it."""
+
+    channel: ChannelRecord
+    items: int
+    sync: ChannelSync
+    counters: WeekOfCounters
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,83 @@
+"""Remember channels: where their data comes from, and how often it is read."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from jobs.commands.source_list import Reading, find_sources
+from runner.commands.plainly import EXIT_WRONG, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.commands.channels import Host
+    from jobs.commands.source_list import SourceList
+    from jobs.store import ChannelStore
+
+
+async def add_channels(
+    host: Host, locations: Sequence[str], every_s: int | None, *, as_json: bool
+) -> int:
+    """Add the channels of all *locations*, and return the exit status."""
+    told = Console(stderr=True, highlight=False)
+    sources = await find_sources(locations, told, Reading(host.sources_dir, host.rejects_dir))
+    found = sources.channels()
+    new: set[str] = set()
+    if found:
+        async with host.open_services() as services:
+            store = services.store
+            new = set(found) - {channel.id for channel in await store.channels()}
+            await store.register_all([(one.record, one.refs) for one in found.values()])
+            if every_s is not None:
+                await _schedule(store, list(found), every_s)
+    if as_json:
+        click.echo(_as_json(sources, new, every_s))
+    else:
+        _tell(sources, new, every_s)
+    return EXIT_WRONG if sources.refused else 0
+
+
+async def _schedule(store: ChannelStore, channel_ids: Sequence[str], every_s: int) -> None:
+    from jobs.store import ChannelSchedule
+
+    now = datetime.now(UTC)
+    for channel_id in channel_ids:
+        await store.set_schedule(
+            ChannelSchedule(channel_id, every_s=every_s, interval_s=every_s, due_at=now)
+        )
+
+
+def _as_json(sources: SourceList, new: set[str], every_s: int | None) -> str:
+    document = {
+        "channels": [
+            {
+                "id": one.record.id,
+                "title": one.record.title,
+                "platform": one.record.platform,
+                "new": one.record.id in new,
+                "sources": [ref.location for ref in one.refs],
+            }
+            for one in sources.channels().values()
+        ],
+        "every_s": every_s,
+        "errors": [{"source": one.location, "reason": one.reason} for one in sources.refused],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def _tell(sources: SourceList, new: set[str], every_s: int | None) -> None:
+    found = sources.channels()
+    if not found:
+        tell("the sources tell of no channel: nothing was added")
+        return
+    known = f", {len(found) - len(new):,} were known" if len(new) < len(found) else ""
+    click.echo(f"{len(new):,} added{known}.")
+    if every_s is None:
+        click.echo("Read them with: pipeline channels sync --all --wait")
+    else:
+        click.echo("They are synced by themselves while workers run: pipeline up")

@@ -1,0 +1,202 @@
+"""`pipeline channels add|list|show|sync|remove`: the channels of the store, one by one or all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from runner.commands.plainly import run_async
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from jobs.commands.channel_run import Workplace
+    from jobs.services import Services
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_CHANNELS_LISTED = 50
+
+
+class Host(Protocol):
+    """The application, as these commands see it."""
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """Every queue there is."""
+        ...
+
+    @property
+    def sources_dir(self) -> Path:
+        """Where what large files tell is laid out for all workers."""
+        ...
+
+    @property
+    def rejects_dir(self) -> Path:
+        """Where rows that could not be used are written down."""
+        ...
+
+    def check(self) -> None:
+        """Raise what is wrong with the configuration."""
+        ...
+
+    def configure_logs(self) -> None:
+        """Send log lines to standard error, as configured."""
+        ...
+
+    def make_log_file(self) -> Path:
+        """Make the state directory, and say where in it the log of a run belongs."""
+        ...
+
+    def open_services(self) -> AbstractAsyncContextManager[Services]:
+        """Open what jobs work with, and start nothing."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[Workplace]:
+        """Start or reach everything, and close it at the end."""
+        ...
+
+
+class Interval(click.ParamType):  # type: ignore[type-arg]  # generic for the type checker only
+    """A time such as `90s`, `60m`, `12h` or `2d`, as seconds; a bare number means minutes."""
+
+    name = "interval"
+    _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # noqa: RUF012 -- read only
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Read it; a minute at least, for no source changes faster."""
+        text = str(value).strip().lower()
+        number, unit = (text[:-1], text[-1]) if text[-1:] in self._SECONDS else (text, "m")
+        try:
+            seconds = int(float(number) * self._SECONDS[unit])
+        except ValueError:
+            self.fail(f"{value!r} is no time: write 60m, 12h or 1d", param, ctx)
+        if seconds < self._SECONDS["m"]:
+            self.fail(f"{value!r} is too short: give one minute or more", param, ctx)
+        return seconds
+
+
+@click.group
+def channels() -> None:
+    """Add, list, show, sync and remove the channels of the store."""
+
+
+@channels.command
+@click.argument("locations", metavar="LOCATION…", nargs=-1, required=True)
+@click.option(
+    "--every",
+    "every_s",
+    type=Interval(),
+    metavar="TIME",
+    help="Sync them by themselves so often, such as 60m, 12h or 1d, while workers run.",
+)
+@_JSON
+@click.pass_context
+def add(
+    context: click.Context, *, locations: tuple[str, ...], every_s: int | None, as_json: bool
+) -> None:
+    """
+    Remember every channel of each LOCATION, so that it can be synced.
+
+    A LOCATION is whatever `pipeline run` takes: a file, a folder, the address of a feed, a channel.
+
+    Exit status: 0; 2 if a source was refused.
+    """
+    from jobs.commands.channel_registration import add_channels
+
+    host: Host = context.obj
+    host.check()
+    context.exit(run_async(add_channels(host, locations, every_s, as_json=as_json)))
+
+
+@channels.command("list")
+@click.argument("text", metavar="[TEXT]", default="")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=_CHANNELS_LISTED,
+    show_default=True,
+    metavar="N",
+    help="So many at most; 0 for all.",
+)
+@_JSON
+@click.pass_obj
+def list_(host: Host, *, text: str, limit: int, as_json: bool) -> None:
+    """List channels by title, those with TEXT in title or id."""
+    from jobs.commands.channel_listing import list_channels
+
+    host.configure_logs()
+    run_async(list_channels(host, text, limit or None, as_json=as_json))
+
+
+@channels.command
+@click.argument("channel", metavar="CHANNEL")
+@_JSON
+@click.pass_obj
+def show(host: Host, *, channel: str, as_json: bool) -> None:
+    """
+    Show what is known of CHANNEL.
+
+    CHANNEL is an id, a title, or a part of either that no other channel has.
+    """
+    from jobs.commands.channel_details import show_channel
+
+    host.configure_logs()
+    run_async(show_channel(host, channel, as_json=as_json))
+
+
+@channels.command
+@click.argument("chosen", metavar="CHANNEL…", nargs=-1)
+@click.option("--all", "every_one", is_flag=True, help="Every channel of the store.")
+@click.option(
+    "--wait", is_flag=True, help="Work on it here, too, and return when all of it has ended."
+)
+@click.option(
+    "--reports/--no-reports",
+    default=True,
+    show_default=True,
+    help="Draw charts and make reports afterwards.",
+)
+@_JSON
+@click.pass_context
+def sync(
+    context: click.Context,
+    *,
+    chosen: tuple[str, ...],
+    every_one: bool,
+    wait: bool,
+    reports: bool,
+    as_json: bool,
+) -> None:
+    """
+    Read the sources of each CHANNEL again, then analyse it: now, whenever it is due.
+
+    Exit status: 0; 1 if a job died, which only --wait can tell.
+    """
+    from jobs.commands.channel_sync import Wish, sync_channels
+
+    if bool(chosen) == every_one:
+        raise click.UsageError("Name one or more channels, or give --all.")
+    wish = Wish(chosen, wait=wait, reports=reports, as_json=as_json)
+    context.exit(run_async(sync_channels(context.obj, wish)))
+
+
+@channels.command
+@click.argument("channel", metavar="CHANNEL")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_JSON
+@click.pass_obj
+def remove(host: Host, *, channel: str, yes: bool, as_json: bool) -> None:
+    """
+    Remove CHANNEL, with its history, its schedule and its reports; its sources are left alone.
+
+    CHANNEL is an id, a title, or a part of either that no other channel has.
+    """
+    from jobs.commands.channel_removal import remove_channel
+
+    host.configure_logs()
+    run_async(remove_channel(host, channel, sure=yes, as_json=as_json))

@@ -1,0 +1,120 @@
+"""`pipeline export`: what is stored, as a table for other programs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
+
+import click
+
+from jobs.commands.channel_choice import choose_channel
+from runner.commands.plainly import run_async
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from jobs.services import Services
+
+What = Literal["items", "item-snapshots", "channel-snapshots", "forecasts", "recommendations"]
+_Format = Literal["csv", "parquet"]
+
+
+class Host(Protocol):
+    """The application, as this command sees it."""
+
+    def configure_logs(self) -> None:
+        """Send log lines to standard error, as configured."""
+        ...
+
+    def open_services(self) -> AbstractAsyncContextManager[Services]:
+        """Open what jobs work with, and start nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    words: tuple[str, ...]
+    what: What
+    file_format: _Format
+    output: Path
+
+
+@click.command
+@click.argument("channel", metavar="[CHANNEL]…", nargs=-1)
+@click.option(
+    "--what",
+    type=click.Choice(get_args(What)),
+    default="channel-snapshots",
+    show_default=True,
+    help="Which table.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(get_args(_Format)),
+    help="By default what the name of FILE ends in, else csv.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it there; a file that is there is replaced once all is written.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as one JSON object.")
+@click.pass_obj
+def export(
+    host: Host,
+    *,
+    channel: tuple[str, ...],
+    what: What,
+    file_format: _Format | None,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """
+    Write what is stored of each CHANNEL, or of all, to a CSV or Parquet file.
+
+    Tables of any length: they are read and written piece by piece.
+    """
+    host.configure_logs()
+    named: _Format = "parquet" if output.suffix == ".parquet" else "csv"
+    rows = run_async(_export(host, _Wish(channel, what, file_format or named, output)))
+    if as_json:
+        told = {"what": what, "rows": rows, "path": str(output.absolute())}
+        click.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        click.echo(f"{rows:,} rows in {output}")
+
+
+async def _export(host: Host, wish: _Wish) -> int:
+    from jobs.commands.export_tables import Table
+
+    if not wish.output.absolute().parent.is_dir():
+        raise click.ClickException(f"{wish.output}: there is no such folder; make it first")
+    async with host.open_services() as services:
+        ids: list[str] | None = None
+        if wish.words:
+            known = await services.store.channels()
+            ids = list(dict.fromkeys(choose_channel(known, words).id for words in wish.words))
+        table = Table(services.store, wish.what, ids, asyncio.get_running_loop())
+        return await asyncio.to_thread(_write, table.write, wish)
+
+
+def _write(write: Callable[[Path, str], int], wish: _Wish) -> int:
+    """Beside its place first, so that no reader finds half of it."""
+    unfinished = wish.output.with_name(f".{wish.output.name}.{uuid.uuid4().hex}.part")
+    try:
+        rows = write(unfinished, wish.file_format)
+        os.replace(unfinished, wish.output)  # noqa: PTH105 -- in the words of its promise
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return rows
