@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import structlog
@@ -83,6 +85,8 @@ class _Reading:
 
 async def _read(services: Services, channel_id: str, source: StoredSource) -> _Reading:
     """One that cannot be read is a result, too, and does not stop the others."""
+    # Only a worker that syncs loads the parsers; in a thread, for they are large.
+    await asyncio.to_thread(import_module, "jobs.sources")
     from jobs.records import SourceResult, SyncOutcome
     from jobs.sources.past import Past
     from jobs.sources.quota import QuotaError

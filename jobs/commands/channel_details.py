@@ -111,7 +111,7 @@ def _show(console: Console, details: Details) -> None:
         console.print()
         console.print(Text(title, style="bold"))
         for line in lines:
-            console.print(Padding(line, (0, 0, 0, 2)))
+            console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
 def _facts(details: Details) -> list[tuple[str, str]]:

@@ -25,7 +25,8 @@ async def add_channels(
 ) -> int:
     """Add the channels of all *locations*, and return the exit status."""
     told = Console(stderr=True, highlight=False)
-    sources = await find_sources(locations, told, Reading(host.sources_dir, host.rejects_dir))
+    async with host.sources() as access:
+        sources = await find_sources(access, locations, told, Reading(host.rejects_dir))
     found = sources.channels()
     new: set[str] = set()
     if found:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs.commands.channel_run import Workplace
-    from jobs.services import Services
+    from jobs.services import Services, SourceAccess
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _CHANNELS_LISTED = 50
@@ -28,9 +28,8 @@ class Host(Protocol):
         """Every queue there is."""
         ...
 
-    @property
-    def sources_dir(self) -> Path:
-        """Where what large files tell is laid out for all workers."""
+    def sources(self) -> AbstractAsyncContextManager[SourceAccess]:
+        """Give access to sources, without starting anything."""
         ...
 
     @property
