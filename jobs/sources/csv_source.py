@@ -161,6 +161,8 @@ def open_csv(text: Text, layout: Layout, shelf: Shelf, kind: str = KIND) -> CsvS
     _require(text, layout, beside)
     key = _key(text, layout, beside)
     spill = shelf.get(key) or shelf.put(key, _batches(text, layout, beside))
+    if spill is None:
+        raise SourceError(text.location, "holds a header and no rows")
     source = CsvSource(
         ref=SourceRef(kind, text.location),
         layout=layout,
@@ -169,10 +171,7 @@ def open_csv(text: Text, layout: Layout, shelf: Shelf, kind: str = KIND) -> CsvS
         beside=[each.file.location for each in beside],
     )
     if not spill.summary.rows:
-        rejects = source.rejects
-        if not rejects:
-            raise SourceError(text.location, "holds a header and no rows")
-        raise SourceError(text.location, "has no usable row", why_none(rejects))
+        raise SourceError(text.location, "has no usable row", why_none(source.rejects))
     return source
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jobs.sources.layouts import layout_of, only_names
 from jobs.sources.markup import has_feed_within, is_markup
 from jobs.sources.source import UnrecognisedError
-from jobs.sources.table import header_of
+from jobs.sources.table import header_of, is_table
 from jobs.sources.text import decode, one_line
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def layout_in(text: Text) -> Layout | None:
     if only_names(header):
         reason = "names channels and counts nothing of theirs; lists in its folder are read with it"
         raise UnrecognisedError(text.location, reason)
-    if len(header) > 1:
+    if is_table(head):
         columns = ", ".join(one_line(name) for name in header[:_SHOWN_COLUMNS])
         more = f" and {len(header) - _SHOWN_COLUMNS} more" if len(header) > _SHOWN_COLUMNS else ""
         reason = f"is a CSV of no known layout, with the columns {columns}{more}"

@@ -148,17 +148,7 @@ def _or_else(telling: Telling, columns: Mapping[Field, str], name: Field) -> pl.
 
 def _with_ids(frame: pl.DataFrame, telling: Telling, columns: Mapping[Field, str]) -> pl.DataFrame:
     """A channel, or an item, that has no id gets one of what it is called."""
-    platform = telling.platform
-
-    def channel_id(their: _Pair) -> str | None:
-        identity, title = their
-        if identity is not None and telling.prefix == twitch.PREFIX:
-            return twitch.PREFIX + twitch.login(identity)
-        if identity is not None:
-            return telling.prefix + youtube.channel_of_uploads(identity)
-        return None if title is None or not telling.titled_only else id_of_title(platform, title)
-
-    frame = _with_made(frame, ("found id", "found title"), "made id", channel_id)
+    frame = _with_channel_ids(frame, telling)
     if not telling.tells_items() or ITEM_ID in columns:
         return frame
 
@@ -168,6 +158,26 @@ def _with_ids(frame: pl.DataFrame, telling: Telling, columns: Mapping[Field, str
 
     title = columns["title"]
     return _with_made(frame, (title, columns.get(PUBLISHED_AT, title)), "made item", item_id)
+
+
+def _with_channel_ids(frame: pl.DataFrame, telling: Telling) -> pl.DataFrame:
+    found = pl.col("found id")
+    if telling.prefix != twitch.PREFIX and not frame["found id"].null_count():
+        uploads = found.str.contains(youtube.UPLOADS)
+        own = pl.when(uploads).then("UC" + found.str.slice(2)).otherwise(found)
+        return frame.with_columns((telling.prefix + own).alias("made id"))
+
+    def channel_id(their: _Pair) -> str | None:
+        identity, title = their
+        if identity is not None and telling.prefix == twitch.PREFIX:
+            return twitch.PREFIX + twitch.login(identity)
+        if identity is not None:
+            return telling.prefix + youtube.channel_of_uploads(identity)
+        if title is None or not telling.titled_only:
+            return None
+        return id_of_title(telling.platform, title)
+
+    return _with_made(frame, ("found id", "found title"), "made id", channel_id)
 
 
 def _with_made(

@@ -41,16 +41,15 @@ class Shelf:
             return None
         return Spill(folder) if (folder / "summary.json").exists() else None
 
-    def put(self, key: str, batches: Iterable[spill.Batch]) -> Spill:
+    def put(self, key: str, batches: Iterable[spill.Batch]) -> Spill | None:
         """
-        Make the spill of *key* from *batches*.
+        Make the spill of *key* from *batches*; None if they hold not a single row.
 
         Raises:
             OSError: The folder cannot be written.
         """
         self._remove_old()
-        spill.build(self.folder / key, batches)
-        return Spill(self.folder / key)
+        return Spill(self.folder / key) if spill.build(self.folder / key, batches) else None
 
     def _remove_old(self) -> None:
         if not self.folder.is_dir():

@@ -17,6 +17,7 @@ import json
 import shutil
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -70,24 +71,31 @@ class Batch:
     own: bool = True
 
 
-def build(folder: Path, batches: Iterable[Batch]) -> None:
+def build(folder: Path, batches: Iterable[Batch]) -> bool:
     """
     Lay *batches* out in *folder*, which is made; if it is there, somebody was faster.
+
+    Returns False, and makes nothing, if there is not a single row.
 
     Raises:
         OSError: The disk is full, or not to be written to.
     """
+    rest = iter(batches)
+    first = next((each for each in rest if each.facts.height or each.damage.height), None)
+    if first is None:
+        return False
     unfinished = folder.with_name(f"{folder.name}.{id(batches):x}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
-        _Builder(unfinished).build(batches)
+        _Builder(unfinished).build(chain([first], rest))
         unfinished.rename(folder)
     except OSError:
         if not folder.is_dir():
             raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    return True
 
 
 class _Builder:

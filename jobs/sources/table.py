@@ -31,6 +31,7 @@ PIECE_BYTES = 4 * 1024 * 1024
 
 _DELIMITERS = (",", ";", "\t")
 _HEAD_BYTES = 64 * 1024
+_LOOKED_AT = 20
 _MAX_HELD_CHARACTERS = 1024 * 1024
 """An open quote is waited for so long; then its row is damaged."""
 
@@ -60,6 +61,14 @@ def header_of(head: bytes) -> Sequence[str]:
     first = next((line for line in lines if line.strip()), "")
     names = _names(first, _delimiter(first))
     return names if len(names) > 1 else ()
+
+
+def is_table(head: bytes) -> bool:
+    """Tell whether the first two lines of *head* have as many cells: prose seldom does."""
+    lines = [line for line in _lines(decode(head[:_HEAD_BYTES]).text) if line.strip()]
+    delimiter = _delimiter(lines[0]) if lines else ","
+    cells = [len(row) for row in csv.reader(lines[:_LOOKED_AT], delimiter=delimiter)]
+    return len(cells) > 1 and cells[0] == cells[1] > 1
 
 
 def read_rows(

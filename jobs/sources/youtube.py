@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+UPLOADS = r"^UU[A-Za-z0-9_-]{22}$"
+"""What the list of a channel's uploads is called, as a pattern for polars and `re` alike."""
+
 _CHANNEL_ID = re.compile(r"(?:UC)?(?P<key>[\w-]{22})", re.ASCII)
 _CHANNEL_IN = re.compile(r"(?:yt:channel:|/channel/)([\w-]{22,24})\b", re.ASCII)
 _CHANNEL_IN_NAME = re.compile(r"(?<![\w-])UC[\w-]{22}(?![\w-])", re.ASCII)
@@ -35,9 +38,7 @@ def is_channel_id(text: str) -> bool:
 
 def channel_of_uploads(identity: str) -> str:
     """Return the id of the channel whose uploads the list `UU…` holds; any other id as it is."""
-    if identity.startswith("UU") and _CHANNEL_ID.fullmatch(f"UC{identity[2:]}"):
-        return f"UC{identity[2:]}"
-    return identity
+    return f"UC{identity[2:]}" if re.match(UPLOADS, identity) else identity
 
 
 def channel_url(identity: str) -> str:

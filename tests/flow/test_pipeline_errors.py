@@ -57,6 +57,40 @@ def test_damaged_source_is_refused(
     assert not (commands.folder / ".pipeline").exists()
 
 
+def test_strict_refuses_a_source_and_stores_nothing(commands: Commands) -> None:
+    """One bad row refuses the whole source, and is to be found in the file that the line names."""
+    path = _write(
+        commands.folder / "daily.csv",
+        f"{HEADER}2026-01-17,c,C,1,2,3\n2026-01-18,c,C,many,2,3\n".encode(),
+    )
+
+    ended = commands.run("pipeline", "run", "--strict", str(path), "--json")
+
+    assert ended.status == 2, ended.err
+    _assert_one_line(ended, str(path), "has 1 row that --strict refuses")
+    (rejected,) = ended.document["rejects"]
+    assert "many" in (commands.folder / rejected["file"]).read_text()
+    assert ended.document["channels"] == 0
+    assert not (commands.folder / ".pipeline" / "pipeline.db").exists()
+
+
+def test_a_mapping_makes_a_source_of_any_csv(commands: Commands) -> None:
+    """Refused with its columns without one, and reported with one."""
+    path = _write(commands.folder / "list.csv", b"Kanal;Tag;Aufrufe\nEins;2026-01-17;5\n")
+    mapping = _write(
+        commands.folder / "map.toml",
+        b"[columns]\nchannel_title = 'Kanal'\nobserved_at = 'Tag'\nviews = 'Aufrufe'\n",
+    )
+
+    refused = commands.run("pipeline", "run", str(path))
+    ended = commands.run("pipeline", "run", str(path), "--mapping", str(mapping), "--json")
+
+    _assert_one_line(refused, str(path), "with the columns kanal, tag, aufrufe", "--mapping")
+    assert ended.status == 0, ended.err
+    assert (ended.document["channels"], ended.document["channel_snapshots"]) == (1, 1)
+    assert ended.document["per_channel"][0]["title"] == "Eins"
+
+
 def test_missing_source_is_refused_in_json_too(commands: Commands) -> None:
     """Standard output holds one JSON object all the same."""
     ended = commands.run("pipeline", "run", "--json", "nowhere/")
