@@ -197,5 +197,6 @@ async def test_every_file_is_a_source_or_one_line() -> None:
                     assert finding.reason
                     assert "\n" not in finding.reason
                 case _:
-                    assert finding.read(finding.channels()[0].id).channel
+                    first = finding.channels()[0]
+                    assert finding.read(first.id).channel == first
                     assert "\n" not in finding.describe()
