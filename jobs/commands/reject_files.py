@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 from pathlib import PurePath
@@ -25,7 +26,8 @@ def write_rejects(source: Source, folder: Path) -> Path | None:
     """
     path = folder / _name(source.ref.location)
     if not source.rejects:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there is no folder to write to, and no need of one
+            path.unlink(missing_ok=True)
         return None
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.part")

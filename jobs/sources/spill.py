@@ -147,7 +147,7 @@ class _Builder:
         if rejects.is_empty():
             return
         self._summary.rejected += rejects.height
-        self._rejects.append(rejects)
+        self._rejects.append(_on_its_own(rejects))
         self._rejects_held += rejects.height
         if self._rejects_held > _REJECTS_HELD:
             self._flush_rejects()
@@ -190,7 +190,7 @@ class _Builder:
         sifted = sift(facts, [*key, DAY if by_day else OBSERVED_AT], supersede=by_day)
         self._reject(sifted.rejects)
         self._summarize(facts, sifted.kept, sifted.repeated_rows)
-        self._channels.append(_channels(sifted.kept, number))
+        self._channels.append(_on_its_own(_channels(sifted.kept, number)))
         own = sifted.kept.drop(CHANNEL_ID, TITLE, PLATFORM, *([DAY] if by_day else []))
         own.write_ipc(self._folder / f"facts-{number:03}.arrow", record_batch_size=_PAGE_ROWS)
 
@@ -206,6 +206,11 @@ class _Builder:
         if PUBLISHED_AT in kept.columns:
             newest = kept[PUBLISHED_AT].max()
             summary.last_published_at = _outer(max, summary.last_published_at, newest)
+
+
+def _on_its_own(frame: pl.DataFrame) -> pl.DataFrame:
+    """Copy a few rows: their texts are views, and would keep those of all others in memory."""
+    return pl.DataFrame(frame.to_dict(as_series=False), schema=frame.schema)
 
 
 def _together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
