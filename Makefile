@@ -90,6 +90,10 @@ similar: $(READY) ## Judge similar channels by categories that they were not tol
 backtest: $(READY) ## Forecast the past of channels, and say how far off that was: make backtest DATA=FOLDER
 	@$(BIN)/python -m benchmarks.backtest $(or $(DATA),$(error name the folder of the data: make backtest DATA=FOLDER)) $(ARGS)
 
+.PHONY: calibration
+calibration: $(READY) ## Count what recommenders find where nothing is: make calibration ARGS="--data FOLDER"
+	@$(BIN)/python -m benchmarks.calibration $(ARGS)
+
 .PHONY: conformance
 conformance: $(READY) ## Run arq's own tests on our worker and client; narrower: make conformance ARGS="-k abort"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)

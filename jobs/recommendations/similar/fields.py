@@ -104,12 +104,12 @@ SHARPNESS = 3.0
 SMOOTHING = 0.3
 
 
-def field_chances(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray[np.float64]:
+def field_scores(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray[np.float64]:
     """
-    Return how likely each channel is of each field, rows summing to 1.
+    Return how much more each channel speaks of each field than channels usually do.
 
-    *found* are counts of words, a column per word of *vocabulary*. Channels without any seed
-    teach nothing; what is left of a channel that has no telling word at all is an even guess.
+    *found* are counts of words, a column per word of *vocabulary*. A score is the log-likelihood
+    of the field, less its mean over the channels. Channels without any seed teach nothing.
     """
     seeded = _seeded(found, vocabulary)
     scale = np.maximum(np.linalg.norm(seeded, axis=1, keepdims=True), 1e-9)
@@ -121,9 +121,8 @@ def field_chances(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArra
     speaks = np.log(heard / (heard.sum(axis=0) + 1e-9) + SMOOTHING / columns)
     speaks -= speaks.mean(axis=1, keepdims=True)
     told = np.asarray(weighted @ speaks)
-    told -= told.mean(axis=0)
-    spread = float(told.std())
-    return _chances(2 * told / spread if spread > 0 else told)
+    centred: NDArray[np.float64] = told - told.mean(axis=0)
+    return centred
 
 
 def _seeded(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray[np.float64]:

@@ -7,8 +7,8 @@ by side, so that one product adds up four cosines:
 - *tags*, whole ones, by TF-IDF with plain counts: what stands on every item says most;
 - *text*, words cut into runs of four characters (which forgives inflection and compounds), TF-IDF
   with logarithmic counts, reduced by a truncated SVD (latent semantic analysis);
-- *fields*, how likely each common field is, seeded by a few words each and spread to the words
-  that come with them: see `fields`;
+- *fields*, how much it speaks of each common field, which a few words each seed and the words
+  that come with them carry on: see `fields`;
 - *style*, standardised over the channels compared.
 """
 
@@ -23,7 +23,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import normalize
 
-from jobs.recommendations.similar.fields import field_chances
+from jobs.recommendations.similar.fields import field_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def vectors(profiles: Sequence[Profile]) -> Vectors:
     found, vocabulary = counts([profile.words for profile in profiles])
     parts = (
         (TEXT, _text(found, vocabulary)),
-        (FIELDS, normalize(np.sqrt(field_chances(found, vocabulary)))),
+        (FIELDS, normalize(field_scores(found, vocabulary))),
         (STYLE, _style(profiles)),
     )
     return Vectors(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import count
 
@@ -10,8 +11,8 @@ import pytest
 
 from jobs.analysis import analyze
 from jobs.analysis.wording import WEEKDAYS
-from jobs.recommendations import Recommendation, recommend, why_none
-from jobs.recommendations.advice import findings
+from jobs.recommendations import Recommendation, advise, recommend, why_none
+from jobs.recommendations.advice import SUBJECTS, findings
 from jobs.sources import open_source
 from tests.real_data import data_path
 from tests.unit.analysis.channels import Item, catalogue, channel_data, of_reading
@@ -112,21 +113,77 @@ def test_advice_is_the_same_for_the_same_data() -> None:
 
 
 def test_advice_survives_shuffling_in_at_most_one_of_twenty_channels() -> None:
-    """Views shuffled among items answer hardly a question, and advise hardly a channel."""
-    advised, found, asked, channels = 0, 0, 0, 60
+    """Views that nothing has to do with answer hardly a question, and advise hardly a channel."""
+    words = ("cake", "bread", "soup", "pasta", "pizza", "salad", "curry", "rice")
+    below: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    survived, advised, channels = 0, 0, 150
     for seed in range(channels):
         rng = np.random.default_rng(seed)
-        items = catalogue(60, seed=seed, every_days=1.6, spread=0.8)
-        views = rng.permutation([item.views or 0 for item in items]).tolist()
-        data = channel_data(
-            items=[replace(item, views=v) for item, v in zip(items, views, strict=True)]
-        )
-        answers = findings(data).splits
-        survivors = sum(answer.p_adjusted <= 0.05 for answer in answers)
-        asked, found, advised = asked + len(answers), found + survivors, advised + bool(survivors)
-    assert asked > 10 * channels
-    assert found / asked <= 0.05
+        items = [
+            replace(
+                item,
+                title=" ".join(rng.choice(words, 3, replace=False)),
+                live=bool(rng.random() < 0.3),
+            )
+            for item in catalogue(60, seed=seed, every_days=1.6, spread=0.8)
+        ]
+        answers = findings(channel_data(items=items)).splits
+        asked.update(answer.question.subject for answer in answers)
+        below.update(answer.question.subject for answer in answers if answer.p <= 0.05)
+        own = sum(answer.p_adjusted <= 0.05 for answer in answers)
+        survived, advised = survived + own, advised + bool(own)
+    assert set(asked) == set(SUBJECTS)
+    assert survived / asked.total() <= 0.05
     assert advised / channels <= 0.05
+    # Each kind of question alone, before the correction: about one of twenty, none far from it.
+    assert below.total() / asked.total() == pytest.approx(0.05, abs=0.015)
+    for subject, n in asked.items():
+        assert below[subject] / n < 0.05 + 4 * (0.05 * 0.95 / n) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("items", "strength"),
+    [
+        ([], "not asked"),
+        (catalogue(15), "not asked"),
+        (catalogue(60), "no evidence"),
+        (favoured(catalogue(120, every_days=1.7), 6, 2.6), "strong evidence"),
+    ],
+)
+def test_advice_answers_every_subject(items: list[Item], strength: str) -> None:
+    """Each subject has an answer in words, what could not be asked and what came to nothing too."""
+    data = channel_data(items=items)
+    answers = advise(data, analyze(data)).answers
+    assert [one["subject"] for one in answers] == [*SUBJECTS, "rising"]
+    (weekday,) = (one for one in answers if one["subject"] == "weekday")
+    assert weekday["strength"] == strength
+    assert weekday["sentence"].endswith(".")
+    assert (weekday["evidence"] is None) == (strength == "not asked")
+
+
+def test_advice_finds_a_topic_that_does_better() -> None:
+    """Videos about bread made three times as good are recommended by their topic."""
+    items = [
+        replace(item, title=("Bread at home", "Soup for all", "A walk")[i % 3])
+        for i, item in enumerate(catalogue(90))
+    ]
+    items = [
+        replace(item, views=3 * (item.views or 0)) if "Bread" in item.title else item
+        for item in items
+    ]
+    (one, *_) = advice_for(items)
+    assert one.key.startswith("topic:")
+    assert "bread" in one.advice
+
+
+def test_advice_finds_that_live_ones_do_better() -> None:
+    """Where the source tells what was broadcast live, that is a format of its own."""
+    items = [
+        replace(item, live=i % 3 == 0, views=(3 if i % 3 == 0 else 1) * (item.views or 0))
+        for i, item in enumerate(catalogue(90))
+    ]
+    assert advice_for(items)[0].key == "format:live"
 
 
 def test_advice_splits_nobody_can_act_on_are_not_asked() -> None:

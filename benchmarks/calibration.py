@@ -1,0 +1,149 @@
+"""
+`make calibration`: what the recommenders find in channels in which nothing matters.
+
+Made-up channels whose views have nothing to do with anything else; with --data FOLDER also the real
+lists of FOLDER/channel_daily, their views shuffled among items of like age and format. At most 5 %
+of the channels may have any finding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from polars import selectors
+
+from benchmarks.channels.plain import as_data
+from jobs.analysis.formats import SHORT_S
+from jobs.channel_data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
+from jobs.recommendations.advice import SIGNIFICANT, findings
+from jobs.recommendations.sample import BLOCK
+from jobs.records import ChannelRecord, Platform
+from jobs.sources import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_WORDS = ("cake", "bread", "soup", "pasta", "pizza", "salad", "curry", "rice", "stew", "pie")
+_START = np.datetime64("2026-01-05T06:00", "us")
+_DAY = np.timedelta64(1, "D")
+_ITEMS = 60
+_FOLLOWED = 50
+
+
+def main() -> None:
+    """Print the shares of channels and of questions with a finding."""
+    parser = argparse.ArgumentParser(prog="make calibration")
+    parser.add_argument("--channels", type=int, default=400, metavar="N")
+    parser.add_argument("--data", type=Path, metavar="FOLDER")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    options = parser.parse_args()
+    found = {"made-up channels": _survivors(made_up(seed) for seed in range(options.channels))}
+    if options.data:
+        found["real lists, shuffled"] = _survivors(_real(options.data))
+    if options.json:
+        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    else:
+        for name, shares in found.items():
+            sys.stdout.write(name + "\n")
+            for what, share in shares.items():
+                sys.stdout.write(f"  {what:<48}{share}\n")
+
+
+def made_up(seed: int) -> ChannelData:
+    """
+    Make a channel of luck alone.
+
+    Its items differ in day, hour, length, format and topic, and half of them were followed daily.
+    """
+    rng = np.random.default_rng(seed)
+    published = _START + (np.cumsum(rng.uniform(0.2, 3, _ITEMS)) * 86_400e6).astype("m8[us]")
+    read = published[-1] + 100 * _DAY
+    items = {
+        "item_id": [f"v{i:03}" for i in range(_ITEMS)],
+        "title": [" ".join(rng.choice(_WORDS, 3, replace=False)) for _ in range(_ITEMS)],
+        "published_at": published,
+        "duration_s": rng.choice([45, 150, 500, 900, 2_000], _ITEMS),
+        "live": rng.random(_ITEMS) < 0.3,  # noqa: PLR2004 -- about a third
+        "views": rng.lognormal(9, 0.8, _ITEMS).astype(int),
+        "observed_at": np.full(_ITEMS, read),
+    }
+    gains = rng.lognormal(4, 0.4, (_ITEMS // 2, _FOLLOWED))
+    gains[:, 1:] *= gains[:, :-1] ** 0.4  # days resemble the days before
+    views = (1_000 + np.cumsum(gains, axis=1)).astype(int)
+    days = read - np.arange(_FOLLOWED)[::-1] * _DAY
+    snapshots = {
+        "item_id": np.repeat(items["item_id"][: _ITEMS // 2], _FOLLOWED),
+        "observed_at": np.tile(days, _ITEMS // 2),
+        "views": views.ravel(),
+    }
+    return ChannelData(
+        ChannelRecord(f"made-up:{seed}", "Made up", Platform.YOUTUBE),
+        pl.DataFrame(schema=DAILY),
+        _filled(items, ITEMS),
+        _filled(snapshots, ITEM_SNAPSHOTS),
+    )
+
+
+def _filled(columns: dict[str, Any], schema: pl.Schema) -> pl.DataFrame:
+    told = pl.DataFrame(columns).with_columns(selectors.datetime().dt.replace_time_zone("UTC"))
+    missing = [pl.lit(None).alias(name) for name in schema.names() if name not in columns]
+    return told.with_columns(missing).select(schema.names()).cast(dict(schema))
+
+
+def _real(folder: Path) -> Iterator[ChannelData]:
+    path = folder / "channel_daily" / "videos_2026-02.csv.gz"
+    source = asyncio.run(open_source(str(path)))
+    for seed, channel in enumerate(source.channels()):
+        yield shuffled(as_data(source.read(channel.id)), seed)
+
+
+def shuffled(data: ChannelData, seed: int) -> ChannelData:
+    """Exchange views among neighbours in age of one format, and with nothing else."""
+    rng = np.random.default_rng(seed)
+    views = data.items["views"].to_list()
+    short = (data.items["duration_s"] <= SHORT_S).fill_null(value=False).to_numpy()
+    for kind in (np.flatnonzero(short), np.flatnonzero(~short)):
+        for block in np.array_split(kind, max(1, kind.size // BLOCK)):
+            own = [views[i] for i in rng.permutation(block)]
+            for i, told in zip(block, own, strict=True):
+                views[i] = told
+    items = data.items.with_columns(views=pl.Series(views, dtype=pl.Int64))
+    return ChannelData(data.channel, data.daily, items, data.item_snapshots.clear())
+
+
+def _survivors(channels: Iterable[ChannelData]) -> dict[str, Any]:
+    asked: Counter[str] = Counter()
+    below: Counter[str] = Counter()
+    survived = with_any = total = n = 0
+    for data in channels:
+        found = findings(data)
+        n += 1
+        for one in found.splits:
+            asked[one.question.subject] += 1
+            below[one.question.subject] += one.p <= SIGNIFICANT
+        own = [one.p_adjusted <= SIGNIFICANT for one in (*found.splits, *found.rises)]
+        asked["rising"] += len(found.rises)
+        below["rising"] += sum(one.pace.p <= SIGNIFICANT for one in found.rises)
+        survived, with_any, total = survived + sum(own), with_any + any(own), total + len(own)
+    return {
+        "channels": n,
+        "questions": total,
+        "channels with any finding": f"{with_any / n:.1%}",
+        "questions that survive the correction": f"{survived / total:.2%}",
+    } | {
+        f"uncorrected p at most 0.05: {subject}": f"{below[subject] / count:.1%} of {count:,}"
+        for subject, count in sorted(asked.items())
+        if count
+    }
+
+
+if __name__ == "__main__":
+    main()
