@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
 CHECK_LIMIT_S = 2.0
 _STALE_AFTER_INTERVALS = 3
@@ -211,11 +212,13 @@ def health_app(checks: Sequence[HealthCheck], *, limit_s: float = CHECK_LIMIT_S)
 
 
 @asynccontextmanager
-async def serve_health(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
+async def serve_health(
+    app: ASGIApp, host: str, port: int, *, what: str = "health pages"
+) -> AsyncIterator[str]:
     """
     Serve *app* in this loop while the block runs; its address is given, such as `http://host:80`.
 
-    Port 0 takes a free one. Signals are left to the caller.
+    Port 0 takes a free one. *what* is what a message calls it. Signals are left to the caller.
 
     Raises:
         ConfigurationError: The port is in use or not allowed, *host* is not an address of this
@@ -223,9 +226,16 @@ async def serve_health(app: Starlette, host: str, port: int) -> AsyncIterator[st
     """
     with _needs_web_extra():
         import uvicorn
-    listener = _listen(host, port)
+    listener = _listen(host, port, what)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        # Who is believed to speak for others is for the pages to say.
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     # Not serve(): it would take SIGINT and SIGTERM away from the worker in this process.
@@ -263,9 +273,9 @@ def _status(findings: Sequence[Finding]) -> int:
     return 200 if all(finding.ok for finding in findings) else 503
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, what: str) -> socket.socket:
     """Bound here: uvicorn would log a port in use, and exit the process."""
-    where = f"health pages on {host}:{port}"
+    where = f"{what} on {host}:{port}"
     if port not in range(_PORTS):
         raise ConfigurationError(f"{where}: no such port; choose one from 0 to {_PORTS - 1}")
     try:

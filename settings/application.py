@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from starlette.types import ASGIApp
+
     from jobs.services import Services, SourceAccess
     from runner import Fleet, QueueClient
     from runner.health import HealthCheck
     from runner.offload import Offloader
+    from runner.web.dashboard import Dashboard
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,12 @@ class Opened:
 
         return health_checks(self.settings, self.redis, queues, self.services.store.ping)
 
+    def pages(self, queues: Sequence[str] = QUEUE_NAMES) -> tuple[Dashboard, ASGIApp]:
+        """The pages for operators."""
+        from settings.web import pages
+
+        return pages(self.settings, self.redis, self.services, queues)
+
 
 class Application:
     """The host of all commands. The configuration is read when a command first asks for it."""
@@ -101,6 +110,11 @@ class Application:
     def health_address(self) -> tuple[str, int | None]:
         """Host and port for health pages."""
         return self.settings.health_host, self.settings.health_port
+
+    @property
+    def web_address(self) -> tuple[str, int | None]:
+        """Host and port for the operators' pages."""
+        return self.settings.web.host, self.settings.web.port
 
     def check(self) -> None:
         """

@@ -16,6 +16,7 @@ from jobs.commands.run import run
 from runner.commands.health import health
 from runner.commands.plainly import run_plainly
 from runner.commands.up import up
+from runner.commands.web import password, web
 from runner.commands.worker import worker
 from settings.application import Application
 from settings.environment import CONFIG_VARIABLE, use_config_file
@@ -66,7 +67,18 @@ def _with_common(command: click.Command) -> click.Command:
     return command
 
 
-for command in (run, channels, report, export, up, worker, health, notifications):
+for command in (
+    run,
+    channels,
+    report,
+    export,
+    up,
+    web,
+    worker,
+    health,
+    password,
+    notifications,
+):
     cli.add_command(command)
 _with_common(cli)
 

@@ -27,6 +27,7 @@ from runner.errors import ConfigurationError
 from settings.notifications import Notify
 from settings.queues import Queues
 from settings.timing import RunnerTiming
+from settings.web import Web
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -111,6 +112,7 @@ class Settings(BaseSettings):
     notify: Notify = Field(Notify(), repr=False)
     queues: Queues = Queues()
     runner: RunnerTiming = RunnerTiming()
+    web: Web = Field(Web(), repr=False)
 
     @model_validator(mode="after")
     def _shortest_is_not_the_longer(self) -> Self:

@@ -22,7 +22,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by the folder it is in: unit, redis, flow, house."""
+    """Mark each test by the folder it is in: unit, redis, flow, browser, house."""
     for item in items:
         folder = item.path.relative_to(HERE).parts[0]
         if folder != item.path.name:

@@ -13,6 +13,7 @@ from jobs.store import (
     analyses,
     channels,
     counts,
+    listing,
     notifications,
     overview,
     pages,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         ChannelCounts,
         ChannelOverview,
         ChannelSchedule,
+        ListedChannel,
         StoredAnalysis,
         StoredChart,
         StoredNotification,
@@ -146,6 +148,12 @@ class ChannelStore:
     async def analysed_channels(self, after: str = "", limit: int = 100) -> list[str]:
         """Give the ids of *limit* analysed channels, those that follow *after*."""
         return await self._database.read(pages.channel_ids, after, limit)
+
+    async def channel_page(
+        self, *, after: str | None = None, text: str = "", limit: int = 50
+    ) -> list[ListedChannel]:
+        """Give *limit* channels by id, those after *after* whose title or id has *text* in it."""
+        return await self._database.read(listing.channel_page, after, text, limit)
 
     async def save_readings(self, readings: Sequence[ChannelReading]) -> SyncCounts:
         """

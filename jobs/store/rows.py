@@ -55,6 +55,20 @@ class ChannelOverview:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedChannel:
+    """
+    A channel in a list. readings: its last subscribers and views, oldest first, None untold.
+
+    failing: why a source of it could not be read the last time; empty where all could.
+    """
+
+    channel: ChannelRecord
+    readings: list[tuple[int | None, int | None]]
+    analysed_at: datetime | None
+    failing: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredSource:
     """
     One source of a channel, and how reading it went last; *outcome* is None before the first time.

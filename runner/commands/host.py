@@ -8,8 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from starlette.types import ASGIApp
+
     from runner.fleet import Fleet
     from runner.health import HealthCheck
+    from runner.web.dashboard import Dashboard
 
 
 class Workplace(Protocol):
@@ -33,6 +36,10 @@ class Workplace(Protocol):
         """What must hold for *queues* to be worked."""
         ...
 
+    def pages(self, queues: Sequence[str]) -> tuple[Dashboard, ASGIApp]:
+        """The pages for operators, to be served; the first is to be closed afterwards."""
+        ...
+
 
 class Host(Protocol):
     """The application, as the commands see it."""
@@ -45,6 +52,11 @@ class Host(Protocol):
     @property
     def health_address(self) -> tuple[str, int | None]:
         """Host and port for health pages, as configured; no port: not configured."""
+        ...
+
+    @property
+    def web_address(self) -> tuple[str, int | None]:
+        """Host and port for the operators' pages, as configured; no port: not configured."""
         ...
 
     def configure_logs(self) -> None:

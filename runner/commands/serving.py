@@ -23,15 +23,23 @@ async def serve(
     queues: Sequence[str],
     *,
     health_port: int | None,
+    web_port: int | None = None,
     supervisor_line: int | None = None,
 ) -> None:
     """
     Work *queues* in this process until SIGINT or SIGTERM; a second one stops at once.
 
-    health_port: where health pages are served; None for none. supervisor_line: the descriptor
+    health_port, web_port: where health pages, and those for operators, are served; None for none.
+    supervisor_line: the descriptor
     of `answer_supervisor`, in a child of a supervisor.
     """
-    async with host.open() as place, health_pages(host, place, queues, health_port) as pages:
+    async with contextlib.AsyncExitStack() as exits:
+        place = await exits.enter_async_context(host.open())
+        pages = {**await exits.enter_async_context(health_pages(host, place, queues, health_port))}
+        if web_port is not None:
+            from runner.commands.web import operator_pages
+
+            pages |= await exits.enter_async_context(operator_pages(host, place, web_port))
         fleet = place.fleet(queues)
         async with fleet.stopped_by_signals(), asyncio.TaskGroup() as group:
             beside = group.create_task(

@@ -96,6 +96,10 @@ class Bulk:
         self._selection = selection
         self.id = uuid4().hex[:12]
 
+    async def announce(self, total: int) -> None:
+        """Let those who look for it find it before it has begun."""
+        await self._tell(total, 0, 0, is_over=False)
+
     async def run(self, catalog: Catalog, *, total: int) -> BulkProgress:
         """Act on every job that matches; *total* is what was counted."""
         selection, request = self._selection, self._request

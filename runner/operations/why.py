@@ -105,7 +105,7 @@ def _dead(view: JobView) -> Why:
     reason = "" if last is None else f": {last.error}: {_short(last.message)}"
     return Why(
         Cause.DEAD,
-        f"It is dead since {_at(view.died_at)}, after {view.attempts_spent} attempts{reason}",
+        f"It is dead since {_at(view.died_at)}, after {view.attempts_spent} attempts{reason}.",
         remedy="Retry it to run it again with all its attempts, or delete it.",
         since=view.died_at,
     )

@@ -1,0 +1,82 @@
+"""Channels for a list: page by page, with their last counters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, or_, select
+
+from jobs.records import ChannelRecord, Platform
+from jobs.store.models import AnalysisRow, ChannelRow, ChannelSnapshotRow, SourceSyncRow
+from jobs.store.rows import ListedChannel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+_READINGS = 30
+
+
+def channel_page(
+    connection: Connection, after: str | None, text: str, limit: int
+) -> list[ListedChannel]:
+    """Give *limit* channels by id, those after *after* whose title or id has *text* in it."""
+    query = select(
+        ChannelRow.id, ChannelRow.title, ChannelRow.platform, ChannelRow.url, ChannelRow.generated
+    ).order_by(ChannelRow.id)
+    if after is not None:
+        query = query.where(ChannelRow.id > after)
+    if text:
+        query = query.where(
+            or_(
+                ChannelRow.title.icontains(text, autoescape=True),
+                ChannelRow.id.icontains(text, autoescape=True),
+            )
+        )
+    rows = list(connection.execute(query.limit(limit)))
+    ids = [row.id for row in rows]
+    analysed = dict(
+        (
+            connection.execute(
+                select(AnalysisRow.channel_id, func.max(AnalysisRow.analysed_at))
+                .where(AnalysisRow.channel_id.in_(ids))
+                .group_by(AnalysisRow.channel_id)
+            )
+        )
+        .tuples()
+        .all()
+    )
+    failing = _failing(connection, ids)
+    return [
+        ListedChannel(
+            channel=ChannelRecord(
+                row.id, row.title, Platform(row.platform), row.url, row.generated
+            ),
+            readings=_readings(connection, row.id),
+            analysed_at=analysed.get(row.id),
+            failing=failing.get(row.id, ""),
+        )
+        for row in rows
+    ]
+
+
+def _readings(connection: Connection, channel_id: str) -> list[tuple[int | None, int | None]]:
+    """The last subscribers and views, oldest first; each by the key of the table."""
+    found = connection.execute(
+        select(ChannelSnapshotRow.subscribers, ChannelSnapshotRow.views)
+        .where(ChannelSnapshotRow.channel_id == channel_id)
+        .order_by(ChannelSnapshotRow.observed_at.desc())
+        .limit(_READINGS)
+    )
+    return [(subscribers, views) for subscribers, views in found][::-1]
+
+
+def _failing(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Why a source of the channel could not be read, where one could not."""
+    found = connection.execute(
+        select(SourceSyncRow.channel_id, SourceSyncRow.reason).where(
+            SourceSyncRow.channel_id.in_(ids), SourceSyncRow.consecutive_failures > 0
+        )
+    )
+    return dict(found.tuples().all())

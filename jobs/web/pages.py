@@ -1,0 +1,144 @@
+"""Routes of the channels' pages. Heavy libraries are imported where a chart is drawn."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+from jobs.sync_channel import sync_channel
+from runner.enqueue import Enqueuer
+from runner.web.dashboard import Extension
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+
+    from jobs.records import ChannelRecord
+    from jobs.services import Services
+    from jobs.store import ChannelStore
+    from jobs.store.rows import StoredChart
+    from runner.web.dashboard import Dashboard
+
+_PAGE = 50
+_REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+_CHART_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "Cache-Control": "private, max-age=300",
+}
+
+
+def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
+    """The channels' part of the dashboard."""
+    store = services.store
+
+    async def all_channels(request: Request) -> Response:
+        text = request.query_params.get("text", "").strip()[:200]
+        found = await store.channel_page(
+            after=request.query_params.get("after"), text=text, limit=_PAGE + 1
+        )
+        return dashboard.render(
+            request,
+            "channels.html.j2",
+            channels=found[:_PAGE],
+            text=text,
+            after=found[_PAGE - 1].channel.id if len(found) > _PAGE else None,
+        )
+
+    async def one_channel(request: Request) -> Response:
+        channel = await _channel(store, request)
+        analysis = await store.latest_analysis(channel.id)
+        charts = [] if analysis is None else await store.charts(analysis.id)
+        return dashboard.render(
+            request,
+            "channel.html.j2",
+            channel=channel,
+            sources=await store.sources(channel.id),
+            schedule=await store.schedule(channel.id),
+            analysis=analysis,
+            charts=charts,
+            advice=[] if analysis is None else await store.recommendations(analysis.id),
+            has_report=await store.report_path(channel.id) is not None,
+            counts=(await store.counts([channel.id])).get(channel.id),
+            queues=dashboard.queues,
+        )
+
+    async def report(request: Request) -> Response:
+        channel = await _channel(store, request)
+        path = await store.report_path(channel.id)
+        content = None if path is None else await asyncio.to_thread(_read, Path(path))
+        if content is None:
+            raise HTTPException(404, "there is no report of this channel yet; sync it first")
+        return Response(
+            content, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY}
+        )
+
+    async def chart(request: Request) -> Response:
+        channel = await _channel(store, request)
+        analysis = await store.latest_analysis(channel.id)
+        charts = [] if analysis is None else await store.charts(analysis.id)
+        return await _picture(charts, request.query_params.get("key", ""))
+
+    async def sync(request: Request) -> Response:
+        channel = await _channel(store, request)
+        created = await _enqueue_sync(dashboard, channel.id)
+        outcome = "enqueued" if created else "was waiting already"
+        await dashboard.operator(request).record("sync", channel.id, outcome=outcome)
+        return dashboard.back(request, f"/channels/one?{request.query_params}", f"Sync {outcome}.")
+
+    return Extension(
+        links=(("Channels", "/channels"),),
+        routes=(
+            Route("/channels", all_channels),
+            Route("/channels/one", one_channel),
+            Route("/channels/report", report),
+            Route("/channels/chart", chart),
+            Route("/channels/sync", sync, methods=["POST"]),
+        ),
+        templates=jinja2.PackageLoader("jobs.web", "templates"),
+        job_links={"channel_id": "/channels/one?id={}"},
+    )
+
+
+async def _channel(store: ChannelStore, request: Request) -> ChannelRecord:
+    found = await store.channel(request.query_params.get("id", ""))
+    if found is None:
+        raise HTTPException(404, "there is no such channel")
+    return found
+
+
+async def _enqueue_sync(dashboard: Dashboard, channel_id: str) -> bool:
+    enqueuer = Enqueuer(dashboard.redis)
+    try:
+        asked = sync_channel.options(job_id=f"sync:{channel_id}")
+        return await enqueuer.put(asked.request((), {"channel_id": channel_id}))
+    finally:
+        await enqueuer.close()
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+async def _picture(charts: Sequence[StoredChart], key: str) -> Response:
+    for found in charts:
+        if found.key == key:
+            return Response(await _drawn(found), media_type="image/svg+xml", headers=_CHART_HEADERS)
+    raise HTTPException(404, "there is no such chart")
+
+
+async def _drawn(chart: StoredChart) -> bytes:
+    """Drawing takes some tens of milliseconds, in a thread; the browser keeps what it gets."""
+    render: Any = await asyncio.to_thread(import_module, "jobs.charts.render")
+    drawn: bytes = await asyncio.to_thread(render.render, chart.spec, "svg")
+    return drawn

@@ -1,0 +1,245 @@
+"""
+Who may come in, and what they may do.
+
+Four ways: nobody is asked (on the loopback address alone), users with passwords, tokens, or the
+word of a reverse proxy, believed from its own address only. Two roles: `view` looks, `operate`
+acts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from runner.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import HTTPConnection
+
+SESSION_S = 12 * 3600
+COOKIE = "pipeline_session"
+_TRIES = 5
+_WINDOW_S = 300.0
+_REMEMBERED = 10_000
+
+
+class Role(StrEnum):
+    """What somebody may do."""
+
+    VIEW = "view"
+    OPERATE = "operate"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who was let in. csrf: what their forms carry; none for a token's bearer."""
+
+    name: str
+    role: Role
+    csrf: str = ""
+
+    @property
+    def may_operate(self) -> bool:
+        """Whether they may change anything."""
+        return self.role is Role.OPERATE
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A name with its role and the Argon2 hash of its password."""
+
+    name: str
+    role: Role
+    password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A reverse proxy that says who comes: by which header, from which addresses."""
+
+    header: str
+    peers: frozenset[str]
+    operators: frozenset[str]
+    """Names that may operate; `*` is everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The ways in, as configured."""
+
+    users: Mapping[str, User] = field(default_factory=dict)
+    tokens: Mapping[str, Role] = field(default_factory=dict, repr=False)
+    proxy: Proxy | None = None
+
+    @property
+    def are_open(self) -> bool:
+        """Whether nobody is asked."""
+        return not self.users and not self.tokens and self.proxy is None
+
+    @property
+    def has_login(self) -> bool:
+        """Whether there is anything to log in with."""
+        return bool(self.users or self.tokens)
+
+
+def read_users(text: str) -> dict[str, User]:
+    """
+    Read `name:role:hash` words.
+
+    Raises:
+        ConfigurationError: A word is none.
+    """
+    users = {}
+    for word in text.split():
+        name, _, rest = word.partition(":")
+        role, _, password_hash = rest.partition(":")
+        if not name or role not in set(Role) or not password_hash.startswith("$argon2"):
+            raise ConfigurationError(
+                f"user {name or '?'}: write NAME:ROLE:HASH, the role view or operate, and the hash "
+                "as `pipeline password` prints it"
+            )
+        users[name] = User(name, Role(role), password_hash)
+    return users
+
+
+def hash_password(password: str) -> str:
+    """An Argon2id hash with the library's own parameters."""
+    from argon2 import PasswordHasher
+
+    return PasswordHasher().hash(password)
+
+
+class Gatekeeper:
+    """Lets people in and knows them again."""
+
+    def __init__(self, doors: Doors, secret: str) -> None:
+        self.doors = doors
+        self._serializer = URLSafeTimedSerializer(secret, salt="session")
+        self._failures = Failures()
+        self._decoy: str | None = None
+
+    def visitor(self, request: HTTPConnection) -> Visitor | None:
+        """Who asks; None if they have to log in first."""
+        if bearer := self._bearer(request):
+            return bearer
+        session = self._session(request)
+        csrf = str(session.get("csrf", ""))
+        if self.doors.proxy is not None:
+            return self._by_proxy(self.doors.proxy, request, csrf)
+        if self.doors.are_open:
+            return Visitor("local", Role.OPERATE, csrf)
+        name, role = session.get("name"), session.get("role")
+        if isinstance(name, str) and role in set(Role) and self._still_known(name):
+            return Visitor(name, Role(role), csrf)
+        return None
+
+    async def login(self, request: HTTPConnection, name: str, password: str) -> Visitor | None:
+        """Check a name and its password, or a token with no name; slow on purpose."""
+        address = request.client.host if request.client else "?"
+        if not name:
+            role = self._role_of(password)
+            self._failures.note(address, failed=role is None)
+            return None if role is None else Visitor(f"token ({role})", role, new_csrf())
+        user = self.doors.users.get(name)
+        fits = await asyncio.to_thread(self._verify, user, password)
+        self._failures.note(address, failed=not fits)
+        if user is None or not fits:
+            return None
+        return Visitor(user.name, user.role, new_csrf())
+
+    def must_wait_s(self, request: HTTPConnection) -> float:
+        """Seconds until this address may try again; 0 for now."""
+        return self._failures.wait_s(request.client.host if request.client else "?")
+
+    def sealed(self, visitor: Visitor) -> str:
+        """The session's cookie."""
+        return str(
+            self._serializer.dumps(
+                {"name": visitor.name, "role": visitor.role, "csrf": visitor.csrf}
+            )
+        )
+
+    def _session(self, request: HTTPConnection) -> dict[str, Any]:
+        try:
+            found = self._serializer.loads(request.cookies.get(COOKIE, ""), max_age=SESSION_S)
+        except BadSignature:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _still_known(self, name: str) -> bool:
+        """A user who was taken out of the configuration is out."""
+        return name in self.doors.users or name.startswith("token (")
+
+    def _bearer(self, request: HTTPConnection) -> Visitor | None:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        role = self._role_of(token.strip()) if kind.lower() == "bearer" else None
+        return None if role is None else Visitor(f"token ({role})", role)
+
+    def _role_of(self, token: str) -> Role | None:
+        found = None
+        for known, role in self.doors.tokens.items():
+            if hmac.compare_digest(known.encode(), token.encode()):
+                found = role
+        return found
+
+    def _by_proxy(self, proxy: Proxy, request: HTTPConnection, csrf: str) -> Visitor | None:
+        peer = request.client.host if request.client else ""
+        name = request.headers.get(proxy.header, "")
+        if peer not in proxy.peers or not name:
+            return None
+        operates = "*" in proxy.operators or name in proxy.operators
+        return Visitor(name[:100], Role.OPERATE if operates else Role.VIEW, csrf)
+
+    def _verify(self, user: User | None, password: str) -> bool:
+        """An unknown name takes as long as a known one."""
+        from argon2 import PasswordHasher
+        from argon2.exceptions import Argon2Error, InvalidHashError
+
+        hasher = PasswordHasher()
+        if self._decoy is None:
+            self._decoy = hasher.hash(secrets.token_hex())
+        try:
+            hasher.verify(user.password_hash if user else self._decoy, password)
+        except (Argon2Error, InvalidHashError):
+            return False
+        return user is not None
+
+
+class Failures:
+    """Failed logins by address: five in five minutes, then a wait. Remembers a bounded number."""
+
+    def __init__(self) -> None:
+        self._times: OrderedDict[str, list[float]] = OrderedDict()
+
+    def note(self, address: str, *, failed: bool) -> None:
+        """A login succeeded, which forgets the failures, or failed."""
+        if not failed:
+            self._times.pop(address, None)
+            return
+        self._times.setdefault(address, []).append(time.monotonic())
+        self._times.move_to_end(address)
+        if len(self._times) > _REMEMBERED:
+            self._times.popitem(last=False)
+
+    def wait_s(self, address: str) -> float:
+        """How long the address has to wait."""
+        now = time.monotonic()
+        recent = [at for at in self._times.get(address, ()) if now - at < _WINDOW_S]
+        if address in self._times:
+            self._times[address] = recent
+        return _WINDOW_S - (now - recent[-_TRIES]) if len(recent) >= _TRIES else 0.0
+
+
+def new_csrf() -> str:
+    """What the forms of one session carry."""
+    return secrets.token_urlsafe(24)

@@ -1,0 +1,103 @@
+"""The application: pages, styles, the stream of changes, and the shield around all of it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import structlog
+from redis.exceptions import RedisError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from runner.errors import ArgumentsError, ConfigurationError, RunnerError
+from runner.web.dashboard import STATIC
+from runner.web.pages import actions, jobs, login, overview, queues, records
+from runner.web.shield import Shield
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Sequence
+
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
+
+    from runner.web.dashboard import Dashboard
+
+_log = structlog.get_logger("runner.web")
+
+_FOR_A_DAY = "public, max-age=86400"
+
+
+def dashboard_app(
+    dashboard: Dashboard, *, hosts: Collection[str], more: Sequence[BaseRoute] = ()
+) -> ASGIApp:
+    """
+    The pages as an ASGI application that answers to *hosts*; `*` is any name.
+
+    more: routes for machines, which the same shield guards.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await dashboard.close()
+
+    async def stream(_: Request) -> Response:
+        return dashboard.live.respond()
+
+    async def refused(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 400
+        return _tell(dashboard, request, status, str(getattr(error, "detail", error)))
+
+    async def away(request: Request, error: Exception) -> Response:
+        _log.warning("Redis does not answer the pages", error=str(error))
+        return _tell(dashboard, request, 503, f"Redis does not answer: {type(error).__name__}")
+
+    async def broken(request: Request, error: Exception) -> Response:
+        _log.error("a page failed", path=request.url.path, exc_info=error)
+        return _tell(dashboard, request, 500, "That went wrong, and the log says how.")
+
+    inner = Starlette(
+        routes=[
+            *overview.routes(dashboard),
+            *actions.routes(dashboard),
+            *queues.routes(dashboard),
+            *jobs.routes(dashboard),
+            *records.routes(dashboard),
+            *login.routes(dashboard),
+            *dashboard.extension.routes,
+            *more,
+            Route("/live", stream),
+            Route("/static/{name}", _static),
+        ],
+        lifespan=lifespan,
+        exception_handlers={
+            HTTPException: refused,
+            ConfigurationError: refused,
+            ArgumentsError: refused,
+            RunnerError: refused,
+            RedisError: away,
+            OSError: away,
+            Exception: broken,
+        },
+    )
+    return Shield(inner, dashboard.gatekeeper, hosts)
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    kind = STATIC.get(name)
+    if kind is None:
+        raise HTTPException(404, "there is no such file")
+    content = (files("runner.web") / "static" / name).read_bytes()
+    return Response(content, media_type=kind, headers={"Cache-Control": _FOR_A_DAY})
+
+
+def _tell(dashboard: Dashboard, request: Request, status: int, reason: str) -> Response:
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": reason}, status_code=status)
+    return dashboard.render(request, "problem.html.j2", status=status, code=status, reason=reason)

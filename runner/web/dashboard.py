@@ -1,0 +1,184 @@
+"""What the pages work with, and how one of them is rendered."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from runner.operations.actions import Operator
+from runner.web import drawings
+from runner.web.formats import FILTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+
+    from redis.asyncio import Redis
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from runner.operations.shown import Catalog
+    from runner.poller import Periodic
+    from runner.web.access import Gatekeeper, Visitor
+    from runner.web.live import Live
+
+STATIC = {
+    "style.css": "text/css",
+    "page.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+"""Files that pages load, and what they are."""
+
+_TOLD = "pipeline_told"
+_TOLD_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """
+    Pages of the application beside ours.
+
+    links: label and path for the navigation. templates: a loader of their templates, which may
+    extend our `layout.html.j2`. job_links: from a job's arguments to pages about what it works on.
+    """
+
+    links: Sequence[tuple[str, str]] = ()
+    routes: Sequence[BaseRoute] = ()
+    templates: jinja2.BaseLoader | None = None
+    job_links: Mapping[str, str] = field(default_factory=dict)
+    """Argument name → path with `{}` for its value, such as `/channels/{}`."""
+
+
+@dataclass(eq=False)
+class Dashboard:
+    """One application's pages: its queues, its jobs, its schedules."""
+
+    redis: Redis
+    queues: Sequence[str]
+    catalog: Catalog
+    schedule: Sequence[Periodic]
+    gatekeeper: Gatekeeper
+    live: Live
+    secret: str = field(repr=False)
+    version: str = ""
+    extension: Extension = field(default_factory=Extension)
+
+    def __post_init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._told = URLSafeTimedSerializer(self.secret, salt="told")
+        self.extend(self.extension)
+
+    def extend(self, extension: Extension) -> None:
+        """Add the application's own pages; before the application is made of it."""
+        self.extension = extension
+        loaders: list[jinja2.BaseLoader] = [jinja2.PackageLoader("runner.web", "templates")]
+        if self.extension.templates is not None:
+            loaders.append(self.extension.templates)
+        self._templates = jinja2.Environment(
+            loader=jinja2.ChoiceLoader(loaders),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters.update(FILTERS)
+        self._templates.globals.update(draw=drawings, asset=_fingerprint())
+
+    def render(
+        self, request: Request, template: str, *, status: int = 200, **values: Any
+    ) -> Response:
+        """*template* with what every page needs beside *values*; a message is shown once."""
+        told = request.cookies.get(_TOLD)
+        response = HTMLResponse(
+            self._templates.get_template(template).render(
+                **values,
+                links=[*_LINKS, *self.extension.links, ("Audit", "/audit")],
+                path=request.url.path,
+                here=str(request.url.replace(scheme="", netloc="")),
+                visitor=visitor_of(request),
+                nonce=request.state.nonce,
+                version=self.version,
+                told=self._message(told) if told else None,
+                has_login=self.gatekeeper.doors.has_login,
+            ),
+            status_code=status,
+        )
+        if told:
+            response.delete_cookie(_TOLD)
+        return response
+
+    def back(self, request: Request, where: str, message: str) -> Response:
+        """Go to *where* and say *message* there."""
+        response = RedirectResponse(local(where), status_code=303)
+        response.set_cookie(
+            _TOLD,
+            self._told.dumps(message),
+            max_age=_TOLD_S,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    def operator(self, request: Request) -> Operator:
+        """Whoever asks, as one who acts."""
+        visitor = visitor_of(request)
+        assert visitor is not None  # noqa: S101 -- the shield lets nobody else act
+        return Operator(self.redis, visitor.name)
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do *work* beside the requests."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End what goes on beside the requests."""
+        await self.live.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _message(self, sealed: str) -> str | None:
+        try:
+            return str(self._told.loads(sealed, max_age=_TOLD_S))
+        except BadSignature:
+            return None
+
+
+_LINKS = (
+    ("Overview", "/"),
+    ("Queues", "/queues"),
+    ("Running", "/running"),
+    ("Scheduled", "/scheduled"),
+    ("Retries", "/retries"),
+    ("Dead", "/dead"),
+    ("Metrics", "/metrics/jobs"),
+    ("Schedules", "/schedules"),
+)
+
+
+def _fingerprint() -> str:
+    """Of the static files, so that a browser keeps them until they change."""
+    digest = hashlib.sha256()
+    for name in sorted(STATIC):
+        digest.update((files("runner.web") / "static" / name).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def visitor_of(request: Request) -> Visitor | None:
+    """Who asks; None on the login page."""
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    return visitor
+
+
+def local(where: str) -> str:
+    """A path of this server: a form may not send anybody elsewhere."""
+    return where if where.startswith("/") and not where.startswith(("//", "/\\")) else "/"

@@ -1,0 +1,149 @@
+"""Small pictures of numbers as SVG: shapes and classes only, colours come from the stylesheet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+from runner.web.formats import milliseconds, short
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WIDTH, _HEIGHT = 720.0, 120.0
+_LEFT, _BOTTOM, _TOP = 44.0, 18.0, 8.0
+
+
+def sparkline(values: Sequence[float], *, label: str, from_zero: bool = True) -> Markup:
+    """A line without axes; *label* says what it shows to who cannot see it."""
+    if not values:
+        return Markup("")
+    width, height = 120.0, 28.0
+    low = 0 if from_zero else min(values)
+    top = (max(values) - low) or 1
+    step = width / max(1, len(values) - 1)
+    points = " ".join(
+        f"{place * step:.1f},{height - 2 - (value - low) / top * (height - 4):.1f}"
+        for place, value in enumerate(values)
+    )
+    return Markup(
+        '<svg class="spark" viewBox="0 0 120 28" role="img" aria-label="{}" '
+        'preserveAspectRatio="none"><polyline points="{}"/></svg>'
+    ).format(label, points)
+
+
+def columns(
+    series: Sequence[tuple[str, Sequence[float]]],
+    *,
+    label: str,
+    ends: tuple[str, str] = ("", ""),
+    marks: Sequence[tuple[float, str]] = (),
+) -> Markup:
+    """
+    Stacked columns over time: each of *series* is a class name and its values.
+
+    ends: what stands under the first and the last column. marks: upright lines at a share (0 to
+    1) of the width, each with a title.
+    """
+    many = max((len(values) for _, values in series), default=0)
+    if not many:
+        return Markup("")
+    totals = [sum(values[place] for _, values in series) for place in range(many)]
+    top = _nice(max(totals))
+    plot = _HEIGHT - _BOTTOM - _TOP
+    step = (_WIDTH - _LEFT) / many
+    shapes = [_grid(top, plot)]
+    for place in range(many):
+        base = _TOP + plot
+        for name, values in series:
+            tall = values[place] / top * plot
+            if tall:
+                base -= tall
+                shapes.append(
+                    f'<rect class="{name}" x="{_LEFT + place * step:.2f}" y="{base:.2f}" '
+                    f'width="{max(0.6, step - min(1.0, step / 5)):.2f}" height="{tall:.2f}"/>'
+                )
+    shapes += [_mark(share, title) for share, title in marks]
+    shapes.append(_ends(*ends))
+    return _picture(label, shapes)
+
+
+def lines(
+    series: Sequence[tuple[str, Sequence[float]]],
+    *,
+    label: str,
+    ends: tuple[str, str] = ("", ""),
+) -> Markup:
+    """Lines over time on one axis: each of *series* is a class name and its values."""
+    many = max((len(values) for _, values in series), default=0)
+    if not many:
+        return Markup("")
+    top = _nice(max(max(values, default=0) for _, values in series))
+    plot = _HEIGHT - _BOTTOM - _TOP
+    step = (_WIDTH - _LEFT) / max(1, many - 1)
+    shapes = [_grid(top, plot)]
+    for name, values in series:
+        points = " ".join(
+            f"{_LEFT + place * step:.1f},{_TOP + plot - value / top * plot:.1f}"
+            for place, value in enumerate(values)
+        )
+        shapes.append(f'<polyline class="{name}" points="{points}"/>')
+    shapes.append(_ends(*ends))
+    return _picture(label, shapes)
+
+
+def histogram(buckets: Sequence[int], bounds_ms: Sequence[int], *, label: str) -> Markup:
+    """Durations: a column for each bucket between the first and the last that is not empty."""
+    filled = [place for place, count in enumerate(buckets) if count]
+    if not filled:
+        return Markup("")
+    first, last = max(0, filled[0] - 1), min(len(buckets) - 1, filled[-1] + 1)
+    low = milliseconds(bounds_ms[first - 1] if first else 0)
+    high = milliseconds(bounds_ms[min(last, len(bounds_ms) - 1)])
+    return columns([("done", buckets[first : last + 1])], label=label, ends=(low, high))
+
+
+def _nice(value: float) -> float:
+    """The least of 1, 2, 5, 10, 20 … that is not below *value*."""
+    size = 1.0
+    while True:
+        for factor in (1, 2, 5):
+            if factor * size >= value:
+                return factor * size
+        size *= 10
+
+
+def _grid(top: float, plot: float) -> str:
+    parts = []
+    for share in (0, 0.5, 1):
+        y = _TOP + plot * (1 - share)
+        value = top * share
+        parts.append(
+            f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{short(value)}</text>'
+        )
+    return "".join(parts)
+
+
+def _mark(share: float, title: str) -> str:
+    x = _LEFT + share * (_WIDTH - _LEFT)
+    return (
+        f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}">'
+        f"<title>{escape(title)}</title></line>"
+    )
+
+
+def _ends(first: str, last: str) -> str:
+    y = _HEIGHT - 4
+    return (
+        f'<text x="{_LEFT}" y="{y}">{escape(first)}</text>'
+        f'<text x="{_WIDTH}" y="{y}" text-anchor="end">{escape(last)}</text>'
+    )
+
+
+def _picture(label: str, shapes: Sequence[str]) -> Markup:
+    inside = Markup("".join(shapes))  # noqa: S704 -- numbers, and text that was escaped
+    return Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
+    ).format(int(_WIDTH), int(_HEIGHT), label, inside)

@@ -1,0 +1,107 @@
+"""
+Tells open pages that something has changed, by server-sent events.
+
+One look at Redis every two seconds serves all of them, and none is taken while nobody looks. An
+event carries no data: the page fetches itself anew, as the same person, and swaps its live parts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+from redis.exceptions import RedisError
+from starlette.responses import StreamingResponse
+
+from runner import keys
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from redis.asyncio import Redis
+
+_log = structlog.get_logger("runner.web")
+
+_LOOK_EVERY_S = 2.0
+_QUIET_S = 20.0
+"""A comment this often keeps proxies from closing the stream."""
+
+_MOST_READERS = 100
+
+
+class Live:
+    """The stream of changes of some queues."""
+
+    def __init__(self, redis: Redis, queues: Sequence[str]) -> None:
+        self._redis = redis
+        self._queues = queues
+        self._readers: set[asyncio.Event] = set()
+        self._looking: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+
+    def respond(self) -> StreamingResponse:
+        """A response that goes on until the reader leaves, or the server stops."""
+        return StreamingResponse(
+            self._events(),
+            media_type="text/event-stream",
+            headers={"X-Accel-Buffering": "no"},
+        )
+
+    async def close(self) -> None:
+        """Let all readers go."""
+        self._closing.set()
+        for reader in self._readers:
+            reader.set()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _events(self) -> AsyncIterator[bytes]:
+        changed = asyncio.Event()
+        if len(self._readers) >= _MOST_READERS:
+            yield b"retry: 30000\n\n"
+            return
+        self._readers.add(changed)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(), name="live")
+        try:
+            yield b"retry: 2000\n\n"
+            while not self._closing.is_set():
+                try:
+                    async with asyncio.timeout(_QUIET_S):
+                        await changed.wait()
+                except TimeoutError:
+                    yield b": still here\n\n"
+                    continue
+                changed.clear()
+                yield b"event: change\ndata:\n\n"
+        finally:
+            self._readers.discard(changed)
+
+    async def _look(self) -> None:
+        seen: object = None
+        while self._readers:
+            try:
+                found = await self._fingerprint()
+            except (RedisError, OSError) as error:
+                _log.info("Redis does not answer the pages", error=str(error))
+                found = seen
+            if found != seen and seen is not None:
+                for reader in self._readers:
+                    reader.set()
+            seen = found
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _fingerprint(self) -> object:
+        """What changes when anything does: counts, and the workers' last words."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for queue in self._queues:
+                key = keys.queue_key(queue)
+                pipe.zcard(key)
+                pipe.zcard(key + keys.DEAD_SUFFIX)
+                pipe.zcard(key + keys.RETRYING_SUFFIX)
+                pipe.hlen(key + keys.RUNNING_SUFFIX)
+                pipe.get(key + keys.PAUSED_SUFFIX)
+                pipe.zrange(key + keys.WORKERS_SUFFIX, 0, -1, withscores=True)
+            return await pipe.execute()

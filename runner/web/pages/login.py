@@ -1,0 +1,82 @@
+"""Coming in and going out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from runner.operations import audit
+from runner.web.access import COOKIE
+from runner.web.dashboard import local
+from runner.web.shield import cookie
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from runner.web.dashboard import Dashboard
+
+_log = structlog.get_logger("runner.web")
+
+
+def routes(dashboard: Dashboard) -> list[BaseRoute]:
+    """The routes of these pages."""
+    gatekeeper = dashboard.gatekeeper
+
+    async def show(request: Request) -> Response:
+        return _page(request, "")
+
+    def _page(request: Request, problem: str, status: int = 200) -> Response:
+        return dashboard.render(
+            request,
+            "login.html.j2",
+            status=status,
+            problem=problem,
+            onward=local(request.query_params.get("next", "/")),
+            takes_users=bool(gatekeeper.doors.users),
+            takes_tokens=bool(gatekeeper.doors.tokens),
+        )
+
+    async def enter(request: Request) -> Response:
+        if not _from_here(request):
+            return _page(request, "That form came from another site.", 403)
+        if wait_s := gatekeeper.must_wait_s(request):
+            return _page(request, f"Too many tries. Wait {wait_s / 60:.0f} minutes.", 429)
+        form = await request.form()
+        name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
+        visitor = await gatekeeper.login(request, name, password)
+        if visitor is None:
+            _log.warning("login failed", user=name[:100], address=_address(request))
+            return _page(request, "Wrong name or password.", 401)
+        await audit.record(
+            dashboard.redis, who=visitor.name, action="log in", target=_address(request)
+        )
+        response = RedirectResponse(local(str(form.get("next", "/"))), status_code=303)
+        sealed = cookie(gatekeeper.sealed(visitor), secure=request.url.scheme == "https")
+        response.headers.append("Set-Cookie", sealed)
+        return response
+
+    async def leave(_: Request) -> Response:
+        response = RedirectResponse("/login" if gatekeeper.doors.has_login else "/", 303)
+        response.delete_cookie(COOKIE)
+        return response
+
+    return [
+        Route("/login", show, methods=["GET"]),
+        Route("/login", enter, methods=["POST"]),
+        Route("/logout", leave, methods=["POST"]),
+    ]
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "?"
+
+
+def _from_here(request: Request) -> bool:
+    """Nobody is logged in by another site's form either."""
+    site = request.headers.get("sec-fetch-site")
+    return site in {None, "same-origin", "none"}

@@ -1,0 +1,37 @@
+"""Schedules and the audit log."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from runner.operations import audit
+from runner.operations.schedules import schedules
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from runner.web.dashboard import Dashboard
+
+_ENTRY = re.compile(r"\d{1,16}-\d{1,6}")
+
+
+def routes(dashboard: Dashboard) -> list[BaseRoute]:
+    """The routes of these pages."""
+
+    async def all_schedules(request: Request) -> Response:
+        found = await schedules(dashboard.redis, dashboard.schedule, dashboard.catalog)
+        return dashboard.render(request, "schedules.html.j2", schedules=found)
+
+    async def log(request: Request) -> Response:
+        before = request.query_params.get("before", "")
+        entries, more = await audit.entries(
+            dashboard.redis, before=before if _ENTRY.fullmatch(before) else None
+        )
+        return dashboard.render(request, "audit.html.j2", entries=entries, more=more)
+
+    return [Route("/schedules", all_schedules), Route("/audit", log)]

@@ -1,0 +1,148 @@
+"""The pages with real workers behind them, served from a thread of the test's own process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import uvicorn
+
+from runner import Context, Periodic, connect, job, linear
+from runner.connection import disconnect
+from runner.operations.shown import Catalog
+from runner.web.access import Doors, Gatekeeper
+from runner.web.app import dashboard_app
+from runner.web.dashboard import Dashboard
+from runner.web.live import Live
+from tests.runner_kit import PATIENCE_S, start, stop, worker
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Mapping
+
+    from runner import QueueClient, Worker
+    from runner.web.dashboard import Extension
+
+T = TypeVar("T")
+
+QUEUES = ("default", "analytics")
+MARKUP = '<script>alert("x")</script><b>&amp;"\''
+
+
+class Gate:
+    """What the jobs wait for, in the loop of the site."""
+
+    failing = True
+    opened: asyncio.Event
+
+
+@job(queue="default")
+async def sync_channel(ctx: Context, channel_id: str, note: str = "") -> dict[str, Any]:
+    """Bring a channel up to date, slowly."""
+    ctx.progress(3, 12, "pages")
+    await Gate.opened.wait()
+    return {"channel": channel_id, "note": note}
+
+
+@job(queue="default", max_retries=1, backoff=linear(0.05))
+async def notify(ctx: Context, channel_id: str, api_token: str = "") -> str:
+    """Fail until somebody has mended what is broken."""
+    if Gate.failing:
+        raise ConnectionError(f"mail.example refused {channel_id} {bool(api_token)}")
+    return f"told in attempt {ctx.attempt}"
+
+
+@job(queue="analytics", max_retries=0)
+async def hostile(ctx: Context, text: str) -> None:
+    """Raise what it was given: it may be anything."""
+    raise ValueError(f"{text} {ctx.job_id}")
+
+
+JOBS = (sync_channel, notify, hostile)
+SCHEDULE = (
+    Periodic("nightly-sync", sync_channel, "0 3 * * *", {"channel_id": "UC1"}, "Europe/Berlin"),
+    Periodic(
+        "digest", notify, "*/15 8-18 * * MON-FRI", {"channel_id": "UC1", "api_token": "s3cret"}
+    ),
+)
+
+
+@dataclass
+class Site:
+    """A running site. url: where its pages are."""
+
+    redis_url: str
+    doors: Doors = field(default_factory=Doors)
+    hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
+    extension: Extension | None = None
+    worker_options: Mapping[str, Any] = field(default_factory=dict)
+    url: str = ""
+    redis: QueueClient = field(init=False)
+    workers: list[Worker] = field(init=False, default_factory=list)
+    _loop: asyncio.AbstractEventLoop = field(init=False)
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do *work* in the site's loop, and give what it returns."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
+
+    @contextmanager
+    def running(self, *, workers: bool = True) -> Iterator[Site]:
+        """Serve for the block."""
+        self._loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self._loop.run_forever, name="site", daemon=True)
+        thread.start()
+        try:
+            server, serving = self.do(self._start(workers=workers))
+            try:
+                yield self
+            finally:
+                self.do(self._stop(server, serving))
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join()
+            self._loop.close()
+
+    async def _start(self, *, workers: bool) -> tuple[uvicorn.Server, asyncio.Task[None]]:
+        Gate.failing, Gate.opened = True, asyncio.Event()
+        self.redis = connect(self.redis_url)
+        dashboard = Dashboard(
+            redis=self.redis,
+            queues=QUEUES,
+            catalog=Catalog.of(JOBS),
+            schedule=SCHEDULE,
+            gatekeeper=Gatekeeper(self.doors, "a secret of the test"),
+            live=Live(self.redis, QUEUES),
+            secret="a secret of the test",  # noqa: S106 -- nobody else's
+            version="test",
+            **({} if self.extension is None else {"extension": self.extension}),
+        )
+        config = uvicorn.Config(
+            dashboard_app(dashboard, hosts=self.hosts),
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server._serve())
+        while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        host, port = server.servers[0].sockets[0].getsockname()[:2]
+        self.url = f"http://{host}:{port}"
+        if workers:
+            for queue in QUEUES:
+                mine = [one for one in JOBS if one.queue == queue]
+                plain = {"release": "v7", "concurrency": 4, "heartbeat_s": 0.3, "lease_s": 2.0}
+                one = worker(self.redis_url, *mine, **{**plain, **self.worker_options})
+                self.workers.append(await start(one))
+        return server, serving
+
+    async def _stop(self, server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+        for one in self.workers:
+            await stop(one, at_once=True)
+        server.should_exit = True
+        await serving
+        await self.redis.aclose()
+        await disconnect()

@@ -1,0 +1,239 @@
+"""The pages, driven as a person would."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from runner.operations import audit
+from tests.browser.site import MARKUP, QUEUES, Gate, Site, hostile, notify, sync_channel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser, Page
+
+    Camera = Callable[[Page, str], None]
+
+PATHS = (
+    "/",
+    "/queues",
+    "/queues/default",
+    "/queues/default?state=scheduled",
+    "/queues/default?state=running",
+    "/running",
+    "/scheduled",
+    "/retries",
+    "/dead",
+    "/metrics/jobs",
+    "/metrics/jobs/default/notify",
+    "/schedules",
+    "/audit",
+    "/all?action=delete&queue=default&state=dead",
+)
+
+
+async def _fill() -> None:
+    """Jobs in every state."""
+    for number in range(4):
+        await notify.enqueue(f"UC{number}", api_token="s3cret-s3cret")  # noqa: S106
+    for number in range(2):  # two slots stay free
+        await sync_channel.enqueue(f"UC{number}", note=MARKUP)
+    await hostile.enqueue(MARKUP)
+    await sync_channel.options(delay_s=3600).enqueue("UClater")
+
+
+def _wait_for_dead(page: Page, many: int) -> None:
+    page.goto("/dead?queue=default")
+    expect(page.locator("table.jobs tbody tr")).to_have_count(many)
+
+
+def test_dead_job_is_looked_at_and_retried_from_its_page(
+    page: Page, site: Site, picture: Camera
+) -> None:
+    """It fails until it is dead; mended and retried it is done, and its attempts are told."""
+    site.do(notify.enqueue("UC1", api_token="s3cret-s3cret"))  # noqa: S106
+    page.goto("/dead?queue=default")
+    page.get_by_role("link", name="notify").click()
+    expect(page.get_by_text("Attempt 2 failed")).to_be_visible()
+    page.get_by_text("Traceback").first.click()
+    expect(page.locator("pre").filter(has_text="mail.example refused").first).to_be_visible()
+    assert "s3cret" not in page.content()
+    picture(page, "dead")
+
+    Gate.failing = False
+    page.get_by_role("button", name="Retry").click()
+
+    expect(page.get_by_text("Made ready 1 job")).to_be_visible()
+    expect(page.locator("#state")).to_have_text("done")
+    expect(page.get_by_text('"told in attempt 1"')).to_be_visible()
+    page.goto("/audit")
+    expect(page.locator("tbody tr").first).to_contain_text("run")
+
+
+def test_selected_jobs_are_deleted_and_others_stay(page: Page, site: Site) -> None:
+    """Those with a mark, and no other."""
+    for number in range(3):
+        site.do(notify.enqueue(f"UC{number}"))
+    _wait_for_dead(page, 3)
+    page.get_by_label("Select notify").nth(1).check()
+    page.get_by_role("button", name="Delete").click()
+
+    expect(page.get_by_text("Deleted 1 job")).to_be_visible()
+    expect(page.locator("table.jobs tbody tr")).to_have_count(2)
+
+
+def test_all_that_match_are_retried_after_a_page_that_says_how_many(
+    page: Page, site: Site, picture: Camera
+) -> None:
+    """The filter goes with the action."""
+    for number in range(4):
+        site.do(notify.enqueue(f"UC{number % 2}"))
+    _wait_for_dead(page, 4)
+    page.get_by_label("Arguments").fill("UC1")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("table.jobs tbody tr")).to_have_count(2)
+    Gate.failing = False
+    page.get_by_role("link", name="Retry…").click()
+    expect(page.get_by_role("heading", name="Retry 2 jobs?")).to_be_visible()
+    picture(page, "confirm")
+    page.get_by_role("button", name="Retry 2 jobs").click()
+
+    expect(page.get_by_text("2 of 2 done. It is over.")).to_be_visible()
+    page.goto("/dead?queue=default")
+    expect(page.locator("table.jobs tbody tr")).to_have_count(2)
+    entries, _ = site.do(audit.entries(site.redis))
+    assert entries[0].outcome == "2 done, 0 had moved on"
+
+
+def test_page_shows_what_changes_without_a_reload(page: Page, site: Site) -> None:
+    """What a person has marked stays marked meanwhile."""
+    site.do(sync_channel.options(delay_s=3600, job_id="first").enqueue("UC1"))
+    page.goto("/scheduled?queue=default")
+    page.evaluate("window.stays = true")
+    page.get_by_label("Select sync_channel first").check()
+    site.do(sync_channel.options(delay_s=7200, job_id="second").enqueue("UC2"))
+
+    expect(page.get_by_text("second", exact=True)).to_be_visible()
+    expect(page.get_by_label("Select sync_channel first")).to_be_checked()
+    assert page.evaluate("window.stays") is True
+
+
+def test_running_job_shows_its_progress_and_is_aborted(
+    page: Page, site: Site, picture: Camera
+) -> None:
+    """From the page of what runs; its process is asked to take no jobs, and to go on."""
+    site.do(sync_channel.enqueue("UC1"))
+    page.goto("/running")
+    expect(page.get_by_text("3 of 12")).to_be_visible()
+    picture(page, "running")
+    page.get_by_role("button", name="Quiet").click()
+    expect(page.get_by_text("quiet", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("quiet", exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Abort").click()
+
+    expect(page.get_by_text("Asked to stop 1 job")).to_be_visible()
+    expect(page.get_by_text("Nothing runs")).to_be_visible()
+
+
+def test_paused_queue_says_why_its_job_waits(page: Page, site: Site) -> None:
+    """Paused on the page, explained on the job's, resumed again."""
+    page.goto("/queues/default")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("default is paused")).to_be_visible()
+    handle = site.do(sync_channel.enqueue("UC1"))
+    page.goto(f"/jobs/default/{handle.id}")
+    expect(page.get_by_text("was paused by local")).to_be_visible()
+    page.goto("/queues/default")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("default goes on")).to_be_visible()
+    page.goto(f"/jobs/default/{handle.id}")
+    expect(page.locator("#state")).to_have_text("running")
+
+
+def test_schedule_is_told_in_words_run_and_paused(page: Page, picture: Camera) -> None:
+    """A crontab reads as a sentence; its secret arguments do not show."""
+    page.goto("/schedules")
+    row = page.locator("tr", has_text="nightly-sync")
+    expect(row).to_contain_text("At 03:00")
+    assert "s3cret" not in page.content()
+    row.get_by_role("button", name="Run now").click()
+    expect(page.get_by_text("nightly-sync enqueued as")).to_be_visible()
+    row.get_by_role("button", name="Pause").click()
+    expect(row).to_contain_text("paused by local")
+    picture(page, "paused")
+
+
+def test_keys_lead_through_the_pages(page: Page, site: Site) -> None:
+    """Without a mouse: go somewhere, mark a row, open it."""
+    site.do(sync_channel.options(delay_s=3600).enqueue("UC1"))
+    page.goto("/")
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    page.wait_for_url("**/scheduled")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("[data-count]")).to_have_text("1 selected")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Job id")).to_be_focused()
+
+
+@pytest.mark.timeout(180)
+def test_pages_escape_everything_and_are_accessible(
+    page: Page, site: Site, picture: Camera
+) -> None:
+    """Markup in arguments and errors stays text; axe finds nothing serious, light and dark."""
+    site.do(_fill())
+    _wait_for_dead(page, 4)
+    found: dict[str, list[str]] = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for number, path in enumerate((*PATHS, "/dead?queue=analytics")):
+            page.goto(path)
+            assert page.locator("main b").filter(has_text="&amp;").count() == 0
+            picture(page, f"{scheme}-{number:02d}")
+            serious = [
+                f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+                for one in Axe().run(page).response["violations"]
+                if one["impact"] in {"serious", "critical"}
+            ]
+            if serious:
+                found[f"{scheme} {path}"] = serious
+    assert found == {}
+
+
+def test_pages_fit_a_phone(browser: Browser, site: Site, picture: Camera) -> None:
+    """Nothing runs out of the screen."""
+    site.do(_fill())
+    context = browser.new_context(base_url=site.url, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    for number, path in enumerate(PATHS):
+        page.goto(path)
+        picture(page, f"{number:02d}")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390, path
+    context.close()
+
+
+def test_pages_work_without_scripts(browser: Browser, site: Site) -> None:
+    """Links and forms are enough."""
+    site.do(sync_channel.options(delay_s=3600, job_id="one").enqueue("UC1"))
+    context = browser.new_context(base_url=site.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/scheduled?queue=default")
+    page.get_by_label("Select sync_channel one").check()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Deleted 1 job")).to_be_visible()
+    expect(page.get_by_text("Nothing is scheduled")).to_be_visible()
+    context.close()
+
+
+def test_every_queue_has_a_page(page: Page) -> None:
+    """And one that is not there is told, not raised."""
+    for queue in QUEUES:
+        page.goto(f"/queues/{queue}")
+        expect(page.get_by_role("heading", name=queue)).to_be_visible()
