@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
 from jobs.commands.source_list import Reading, find_sources
+from jobs.scheduling import schedule_channel
 from runner.commands.plainly import EXIT_WRONG, tell
 
 if TYPE_CHECKING:
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
     from jobs.commands.channels import Host
     from jobs.commands.source_list import SourceList
-    from jobs.store import ChannelStore
 
 
 async def add_channels(
     host: Host, locations: Sequence[str], every_s: int | None, *, as_json: bool
 ) -> int:
-    """Add the channels of all *locations*, and return the exit status."""
+    """
+    Add the channels of all *locations*, and return the exit status.
+
+    every_s: None leaves them off the schedule, 0 lets the interval adapt.
+    """
     told = Console(stderr=True, highlight=False)
     async with host.sources() as access:
         sources = await find_sources(access, locations, told, Reading(host.rejects_dir))
@@ -35,22 +38,13 @@ async def add_channels(
             new = set(found) - {channel.id for channel in await store.channels()}
             await store.register_all([(one.record, one.refs) for one in found.values()])
             if every_s is not None:
-                await _schedule(store, list(found), every_s)
+                for channel_id in found:
+                    await schedule_channel(services, channel_id, every_s or None)
     if as_json:
         click.echo(_as_json(sources, new, every_s))
     else:
         _tell(sources, new, every_s)
     return EXIT_WRONG if sources.refused else 0
-
-
-async def _schedule(store: ChannelStore, channel_ids: Sequence[str], every_s: int) -> None:
-    from jobs.store import ChannelSchedule
-
-    now = datetime.now(UTC)
-    for channel_id in channel_ids:
-        await store.set_schedule(
-            ChannelSchedule(channel_id, every_s=every_s, interval_s=every_s, due_at=now)
-        )
 
 
 def _as_json(sources: SourceList, new: set[str], every_s: int | None) -> str:

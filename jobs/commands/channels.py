@@ -58,8 +58,16 @@ class Host(Protocol):
         ...
 
 
+ADAPTING = 0
+"""An interval that follows how often a channel publishes."""
+
+
 class Interval(click.ParamType):  # type: ignore[type-arg]  # generic for the type checker only
-    """A time such as `90s`, `60m`, `12h` or `2d`, as seconds; a bare number means minutes."""
+    """
+    A time such as `90s`, `60m`, `12h` or `2d`, as seconds; a bare number means minutes.
+
+    `auto` is `ADAPTING`.
+    """
 
     name = "interval"
     _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # noqa: RUF012 -- read only
@@ -69,11 +77,13 @@ class Interval(click.ParamType):  # type: ignore[type-arg]  # generic for the ty
     ) -> int:
         """Read it; a minute at least, for no source changes faster."""
         text = str(value).strip().lower()
+        if text == "auto":
+            return ADAPTING
         number, unit = (text[:-1], text[-1]) if text[-1:] in self._SECONDS else (text, "m")
         try:
             seconds = int(float(number) * self._SECONDS[unit])
         except ValueError:
-            self.fail(f"{value!r} is no time: write 60m, 12h or 1d", param, ctx)
+            self.fail(f"{value!r} is no time: write 60m, 12h, 1d or auto", param, ctx)
         if seconds < self._SECONDS["m"]:
             self.fail(f"{value!r} is too short: give one minute or more", param, ctx)
         return seconds
@@ -91,7 +101,8 @@ def channels() -> None:
     "every_s",
     type=Interval(),
     metavar="TIME",
-    help="Sync them by themselves so often, such as 60m, 12h or 1d, while workers run.",
+    help="Sync them by themselves while workers run: so often, such as 60m, 12h or 1d, or, with "
+    "auto, as often as suits what they publish.",
 )
 @_JSON
 @click.pass_context

@@ -256,13 +256,13 @@ async def test_due_channels_are_enqueued_once_and_moved_on(
 async def test_channel_is_put_on_a_schedule(services: Services, store: ChannelStore) -> None:
     """It is due at once, and then as often as asked for, or as it publishes."""
     await store.register(CHANNEL, [API])
-    asked = await schedule_channel(services, UC, 15)
+    asked = await schedule_channel(services, UC, 900)
     assert (asked.every_s, asked.interval_s) == (900, 900)
     adaptive = await schedule_channel(services, UC)
     assert (adaptive.every_s, adaptive.interval_s) == (None, 86_400)
     assert await store.due_schedules(datetime.now(UTC), 9) == [adaptive]
     with pytest.raises(ValueError, match="every minute at most"):
-        await schedule_channel(services, UC, 0)
+        await schedule_channel(services, UC, 59)
     with pytest.raises(NotStoredError):
         await schedule_channel(services, "UC9")
 
