@@ -28,7 +28,7 @@ from jobs.analysis.item_forecast import next_day_views
 from jobs.analysis.rounding import step_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -74,7 +74,7 @@ LAYOUTS = (
 )
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the backtest; 2 when the folder holds nothing of the kind."""
     parser = argparse.ArgumentParser(prog="make backtest DATA=FOLDER ARGS=…", description=__doc__)
     parser.add_argument("data", type=Path, help="the folder")
@@ -82,7 +82,7 @@ def main() -> int:
     parser.add_argument(
         "--split", choices=("all", "inner", "outer"), default="all", help="which half of channels"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     results: dict[str, Any] = {}
     for layout in LAYOUTS:
         if (options.data / layout.path).is_file():

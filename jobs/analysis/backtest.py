@@ -14,7 +14,14 @@ import numpy as np
 
 from jobs.analysis import forecast_methods
 from jobs.analysis.forecast_intervals import intervals
-from jobs.analysis.forecast_methods import BASELINE, METHODS, arrears, view_scale
+from jobs.analysis.forecast_methods import (
+    BASELINE,
+    METHODS,
+    arrears,
+    before_each,
+    last_known,
+    view_scale,
+)
 from jobs.analysis.forecast_subscribers import GROWTH, combined_path
 
 if TYPE_CHECKING:
@@ -95,7 +102,7 @@ def backtest_subscribers(
     """
     ahead, scale, _ = combined_path(counts, steps, HORIZON)
     low, high = intervals(ahead, counts, scale, GROWTH)
-    still = np.concatenate([np.full((counts.shape[0], 1), np.nan), _filled(counts)], axis=1)
+    still = last_known(before_each(counts))
     scored = _origins(counts)
     ours, theirs = {}, {}
     for h in range(HORIZON):
@@ -145,11 +152,6 @@ def _origins(series: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _plain_median(said: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:
-    past = np.concatenate([np.full((gains.shape[0], 1), np.nan), gains], axis=1)
+    past = before_each(gains)
     owed = arrears(past, forecast_methods.weekly_median(past))
     return np.asarray(said[METHODS.index(BASELINE)] - owed)
-
-
-def _filled(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    place = np.maximum.accumulate(np.where(np.isnan(counts), 0, np.arange(counts.shape[1])), axis=1)
-    return np.asarray(np.take_along_axis(counts, place, axis=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -53,55 +54,103 @@ class Catalogue(Section):
     level: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Gained:
+    """What each item gained from *start* to *end*, NaN: unknown; *age* in days at *start*."""
+
+    start: np.datetime64
+    end: np.datetime64
+    age: NDArray[np.float64]
+    views: NDArray[np.float64]
+
+
 def catalogue(data: ChannelData) -> Catalogue | Missing:
     """
     Return the share of old items in recent views, or why that cannot be told.
 
-    It takes two readings of each item: the newest ones, and those nearest to `WINDOW_DAYS` days
+    Where the owner's export tells what items gained on single days, these are added up. Else it
+    takes two readings of each item: the newest ones, and those nearest to `WINDOW_DAYS` days
     before (or the first there are). An item published in between gained all its views. A counter
     that fell gained nothing known, and is left out.
     """
-    snapshots = data.item_snapshots
-    instants, views = instants_of(snapshots["observed_at"]), floats_of(snapshots["views"])
-    told = ~np.isnan(views)
-    if not told.any():
+    if np.isnan(floats_of(data.item_snapshots["views"])).all() and data.item_gains.is_empty():
         return Missing(reason="The source tells no views of single items.")
-    end = instants[told].max()
-    start = _start(instants[told], end)
-    if start is None:
+    found = _read_twice(data) if data.item_gains.is_empty() else _told(data)
+    if found is None:
         return Missing(
             reason="Views of single items were read once only; what came in since needs a second "
             "reading."
         )
-    age, gained = _gains(data.items, snapshots["item_id"].to_list(), (instants, views), start)
-    known = ~np.isnan(gained) & ~np.isnan(age)
-    old, new = known & (age > OLD_DAYS), known & (age <= OLD_DAYS)
-    listed = int(np.count_nonzero(age > OLD_DAYS))
+    known = ~np.isnan(found.views) & ~np.isnan(found.age)
+    old, new = known & (found.age > OLD_DAYS), known & (found.age <= OLD_DAYS)
+    listed = int(np.count_nonzero(found.age > OLD_DAYS))
     if np.count_nonzero(old) < listed * FEWEST_KNOWN:
         return Missing(
             reason=f"Of {listed:,} old items, views were read again for {np.count_nonzero(old):,} "
             "only: the share of old items cannot be told."
         )
-    if np.count_nonzero(known) < FEWEST or np.nansum(gained[known]) <= 0:
+    if np.count_nonzero(known) < FEWEST or found.views[known].sum() <= 0:
         return Missing(
             reason=f"What single items gained is known for {np.count_nonzero(known)} of them; "
             f"{FEWEST} that gained views are needed."
         )
-    share, low, high = _share(gained[known], old[known], data.fingerprint)
+    share, low, high = _share(found.views[known], old[known], data.fingerprint)
     return Catalogue(
-        first_day=start.astype("datetime64[D]").item(),
-        last_day=end.astype("datetime64[D]").item(),
+        first_day=found.start.astype("datetime64[D]").item(),
+        last_day=found.end.astype("datetime64[D]").item(),
         old_days=OLD_DAYS,
         old_items=int(np.count_nonzero(old)),
         new_items=int(np.count_nonzero(new)),
         unknown_items=int(np.count_nonzero(~known)),
-        old_views=int(gained[old].sum()),
-        new_views=int(gained[new].sum()),
+        old_views=int(found.views[old].sum()),
+        new_views=int(found.views[new].sum()),
         share=share,
         low=low,
         high=high,
         level=LEVEL,
     )
+
+
+def _told(data: ChannelData) -> _Gained:
+    """The last `WINDOW_DAYS` days of told gains; an item without any is unknown."""
+    days = data.item_gains["day"].to_numpy().astype("datetime64[D]")
+    end = days.max()
+    start = max(end - WINDOW_DAYS * _DAY, days.min())
+    row, views = _rows(data.items, data.item_gains), floats_of(data.item_gains["views"])
+    counts = (row >= 0) & (days >= start) & ~np.isnan(views)
+    gained = np.bincount(row[counts], weights=views[counts], minlength=data.items.height)
+    told = np.bincount(row[counts], minlength=data.items.height) > 0
+    age = (start - instants_of(data.items["published_at"])) / _DAY
+    return _Gained(start, end, age, np.where(told, gained, np.nan))
+
+
+def _read_twice(data: ChannelData) -> _Gained | None:
+    instants = instants_of(data.item_snapshots["observed_at"])
+    views = floats_of(data.item_snapshots["views"])
+    told = ~np.isnan(views)
+    end = instants[told].max()
+    start = _start(instants[told], end)
+    if start is None:
+        return None
+    age = (start - instants_of(data.items["published_at"])) / _DAY
+    before, after = np.full(data.items.height, np.nan), np.full(data.items.height, np.nan)
+    row = _rows(data.items, data.item_snapshots)
+    told &= row >= 0
+    # Of readings in order of time the last one assigned stands.
+    earlier = told & (instants <= start) & (instants > start - _DAY)
+    before[row[earlier]] = views[earlier]
+    later = told & (instants > start)
+    after[row[later]] = views[later]
+    before[np.isnan(before) & (age < 0)] = 0.0
+    gained = after - before
+    gained[gained < 0] = np.nan
+    return _Gained(start, end, age, gained)
+
+
+def _rows(items: pl.DataFrame, table: pl.DataFrame) -> NDArray[np.intp]:
+    """Which item each row of *table* speaks of, -1 for one that is not listed."""
+    place = {item: i for i, item in enumerate(items["item_id"].to_list())}
+    return np.array([place.get(item, -1) for item in table["item_id"].to_list()], dtype=np.intp)
 
 
 def _start(instants: NDArray[np.datetime64], end: np.datetime64) -> np.datetime64 | None:
@@ -111,31 +160,6 @@ def _start(instants: NDArray[np.datetime64], end: np.datetime64) -> np.datetime6
         return None
     start: np.datetime64 = earlier[np.argmin(np.abs(earlier - (end - WINDOW_DAYS * _DAY)))]
     return start
-
-
-def _gains(
-    items: pl.DataFrame,
-    ids: list[str],
-    readings: tuple[NDArray[np.datetime64], NDArray[np.float64]],
-    start: np.datetime64,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Age in days at *start* (negative: not yet out), and views gained since; NaN: unknown."""
-    place = {item: i for i, item in enumerate(items["item_id"].to_list())}
-    published = instants_of(items["published_at"])
-    age = (start - published) / _DAY
-    before, after = np.full(len(place), np.nan), np.full(len(place), np.nan)
-    row = np.array([place.get(item, -1) for item in ids], dtype=np.intp)
-    instants, views = readings
-    usable = (row >= 0) & ~np.isnan(views)
-    # Of readings in order of time the last one assigned stands.
-    earlier = usable & (instants <= start) & (instants > start - _DAY)
-    before[row[earlier]] = views[earlier]
-    later = usable & (instants > start)
-    after[row[later]] = views[later]
-    before[np.isnan(before) & (age < 0)] = 0.0
-    gained = after - before
-    gained[gained < 0] = np.nan
-    return age, gained
 
 
 def _share(

@@ -60,10 +60,10 @@ def next_days(gains: NDArray[np.float64]) -> NDArray[np.float64]:
     weekday a week ago is cut off at a third and three times the 7-day median, and is that median
     where unknown. On top comes `arrears`, the same for all.
     """
-    past = np.concatenate([np.full((gains.shape[0], 1), np.nan), gains], axis=1)
+    past = before_each(gains)
     week = weekly_median(past)
     week[_known(past, WEEK) < _FEWEST_IN_WEEK] = np.nan
-    found = [*_levels(past), *_smoothed(past), _last_known(past), _week_ago(past, week)]
+    found = [*_levels(past), *_smoothed(past), last_known(past), _week_ago(past, week)]
     said = np.stack([np.where(np.isnan(each), week, each) for each in found])
     said[:, np.isnan(week)] = np.nan
     return said + arrears(past, week)
@@ -118,7 +118,12 @@ def mean_before(gains: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore", divide="ignore"):
         means = np.cumsum(np.nan_to_num(gains), axis=1) / known
     means[known == 0] = np.nan
-    return np.concatenate([np.full((gains.shape[0], 1), np.nan), means], axis=1)
+    return before_each(means)
+
+
+def before_each(series: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what stands before each day, and after the last: *series* moved on by one day."""
+    return np.concatenate([np.full((series.shape[0], 1), np.nan), series], axis=1)
 
 
 def combined(
@@ -130,7 +135,7 @@ def combined(
     Entry (c, t, h) is what is said of day t + h from the days before t. Levels go on as they are;
     the seasonal method repeats its last week; arrears come in on the first day only.
     """
-    past = np.concatenate([np.full((gains.shape[0], 1), np.nan), gains], axis=1)
+    past = before_each(gains)
     week = weekly_median(past)
     owed = arrears(past, week)
     ahead = np.repeat((weight * said).sum(axis=0)[:, :, None], horizon, axis=2)
@@ -146,6 +151,12 @@ def combined(
 def weekly_median(past: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the median of the known ones among the seven days up to each."""
     return _quantile(past, WEEK, 1 / 2)
+
+
+def last_known(past: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the last value up to each day that is known; NaN before the first."""
+    places = np.where(np.isnan(past), 0, np.arange(past.shape[1]))
+    return np.take_along_axis(past, np.maximum.accumulate(places, axis=1), axis=1)
 
 
 def view_scale(ahead: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -184,20 +195,15 @@ def _quantile(past: NDArray[np.float64], days: int, share: float) -> NDArray[np.
 
 
 def _smoothed(past: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Means of the known days with weights that fall by the factor 1 - alpha a day."""
+    known = ~np.isnan(past)
+    values = np.where(known, past, 0.0)
+    days = np.arange(past.shape[1])
+    age = days[None, :] - days[:, None]
     for alpha in _SMOOTHING:
-        total, weight = np.zeros(past.shape[0]), np.zeros(past.shape[0])
-        levels = np.full_like(past, np.nan)
-        for t in range(past.shape[1]):
-            known = ~np.isnan(past[:, t])
-            total = (1 - alpha) * total + np.where(known, past[:, t], 0.0)
-            weight = (1 - alpha) * weight + known
-            levels[:, t] = np.divide(total, weight, out=levels[:, t].copy(), where=weight > 0)
-        yield levels
-
-
-def _last_known(past: NDArray[np.float64]) -> NDArray[np.float64]:
-    places = np.where(np.isnan(past), 0, np.arange(past.shape[1]))
-    return np.take_along_axis(past, np.maximum.accumulate(places, axis=1), axis=1)
+        fading = np.where(age >= 0, (1 - alpha) ** np.maximum(age, 0), 0.0)
+        weight = known @ fading
+        yield np.divide(values @ fading, weight, out=np.full_like(past, np.nan), where=weight > 0)
 
 
 def _week_ago(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from jobs.analysis.forecast_methods import MEMORY
+from jobs.analysis.forecast_methods import MEMORY, before_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +82,7 @@ def _scale(
     counts: NDArray[np.float64], steps: NDArray[np.float64], horizon: int
 ) -> NDArray[np.float64]:
     """At least one subscriber, or nothing could be divided by it."""
-    filled = np.concatenate([np.full((counts.shape[0], 1), np.nan), counts], axis=1)
+    filled = before_each(counts)
     moves = np.abs(np.diff(filled, axis=1))
     known = np.cumsum(~np.isnan(moves), axis=1)
     mean = np.cumsum(np.nan_to_num(moves), axis=1) / np.maximum(known, 1)

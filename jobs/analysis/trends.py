@@ -35,8 +35,8 @@ class Trend(Section):
     """
     A straight line through *points* values from *first_day* to *last_day*.
 
-    *typical* is their median (for subscribers: the last reading) in *unit*, *per_week* the change
-    of that in seven days, *low* and *high* its interval at *level*.
+    *typical* is their median (for a counter of subscribers: the last reading) in *unit*,
+    *per_week* the change of that in seven days, *low* and *high* its interval at *level*.
     """
 
     unit: str
@@ -69,13 +69,27 @@ def trends(data: ChannelData) -> Trends | Missing:
     if data.daily.is_empty() and data.gains.is_empty() and data.items.is_empty():
         return Missing(reason="Neither counters of the channel nor items are there to follow.")
     views = gains_told(data, "views")
-    instants, counts = readings_of(data.daily, "subscribers")
-    told = counts > 0
     return Trends(
         views=views_trend(views.days, views.gains),
-        subscribers=subscribers_trend(*last_of_each_day(instants[told], counts[told])),
+        subscribers=_subscribers(data),
         likes=_likes_trend(data),
     )
+
+
+def _subscribers(data: ChannelData) -> Trend | Missing:
+    """Told gains are exact, so where there are any, they are added up; else the counter is read."""
+    told = gains_told(data, "subscribers")
+    if not data.gains.is_empty() and told.known.size:
+        known = ~np.isnan(told.gains)
+        return _trend(
+            told.days[known][-DAYS:],
+            np.cumsum(told.gains[known])[-DAYS:],
+            f"subscribers gained since {told.days[0]}",
+            f"{_FEWEST} of the last {DAYS} days' subscribers",
+        )
+    instants, counts = readings_of(data.daily, "subscribers")
+    read = counts > 0
+    return subscribers_trend(*last_of_each_day(instants[read], counts[read]))
 
 
 def views_trend(days: NDArray[np.datetime64], gains: NDArray[np.float64]) -> Trend | Missing:

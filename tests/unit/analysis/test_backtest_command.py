@@ -1,0 +1,70 @@
+"""`make backtest`: anyone can hold the forecasts against channels of their own."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import backtest
+from tests.real_data import data_path
+from tests.unit.analysis.channels import growing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def folder_of(path: Path) -> Path:
+    """Make a folder with one file of counters: five channels, thirty days."""
+    folder = path / "channel_daily"
+    folder.mkdir()
+    rows = ["date_utc,channel_id,channel_title,subscribers,views,videos"]
+    for channel in range(5):
+        for day, views in enumerate(growing(30, seed=channel)):
+            on = date(2026, 1, 5) + timedelta(days=day)
+            rows.append(f"{on},UC{channel},A title,{1_000 + 10 * day},{views},12")
+    (folder / "daily_snapshots.csv.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
+    return path
+
+
+def test_backtest_runs_on_a_folder_of_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It scores what is there, says what is not, and writes the same figures as JSON."""
+    told = tmp_path / "figures.json"
+    assert backtest.main([str(folder_of(tmp_path)), "--json", str(told)]) == 0
+    printed = capsys.readouterr()
+    assert "channel_daily, all: next day" in printed.out
+    assert "vtuber_daily" in printed.err
+    figures = json.loads(told.read_text())
+    assert set(figures) == {"channel_daily"}
+    found = figures["channel_daily"]["next_day"]["weighted by past errors"]
+    assert (found["channels"], found["days"]) == (5, 5 * 22)
+    assert f"{found['error']:.3f}" in printed.out
+
+
+def test_backtest_of_nothing_says_so(tmp_path: Path) -> None:
+    """A folder without any of the files is status 2."""
+    assert backtest.main([str(tmp_path)]) == 2
+
+
+@pytest.mark.timeout(240)
+def test_backtest_on_real_channels_keeps_its_promises(tmp_path: Path) -> None:
+    """Better than the best simple baseline on each set, with intervals that hold four fifths."""
+    root = data_path("channel_daily", "daily_snapshots.csv.gz").parents[1]
+    told = tmp_path / "figures.json"
+    assert backtest.main([str(root), "--json", str(told)]) == 0
+    figures = json.loads(told.read_text())
+    for name, limit in (("channel_daily", 0.279), ("vtuber_daily", 0.704)):
+        scores = figures[name]["next_day"]
+        ours = scores.pop("weighted by past errors")
+        assert ours["error"] < limit
+        assert ours["error"] < min(one["error"] for one in scores.values())
+        assert 0.75 <= ours["coverage"] <= 0.85
+    trending = figures["trending"]["after 3 days"]
+    assert trending["mean_ape"] <= 1.7
+    assert trending["median_ape"] <= 0.5
+    assert 0.75 <= trending["coverage"] <= 0.85
