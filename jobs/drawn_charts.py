@@ -42,8 +42,9 @@ async def _found_or_drawn(
 ) -> list[StoredChart]:
     cache, key = services.chart_cache, content_key(stored, version)
     packed = None if cache is None else await cache.get(key)
-    if packed is not None:
-        return _unpacked(packed)
+    found = None if packed is None else _unpacked(packed)
+    if found is not None:
+        return found
     data = await services.store.load(stored.channel_id)
     charts = await asyncio.to_thread(_draw, data, stored.document)
     # The channel may have changed since it was analysed: then these are not the charts of the key.
@@ -79,7 +80,11 @@ def _packed(charts: Sequence[StoredChart]) -> bytes:
     return zlib.compress(json.dumps([asdict(one) for one in charts]).encode())
 
 
-def _unpacked(packed: bytes) -> list[StoredChart]:
+def _unpacked(packed: bytes) -> list[StoredChart] | None:
+    """A value that somebody else put there is no error of the analysis: it counts for nothing."""
     from jobs.store import StoredChart
 
-    return [StoredChart(**one) for one in json.loads(zlib.decompress(packed))]
+    try:
+        return [StoredChart(**one) for one in json.loads(zlib.decompress(packed))]
+    except (zlib.error, ValueError, TypeError):
+        return None

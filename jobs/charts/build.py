@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from jobs.charts.age_curve import age_curve
 from jobs.charts.cadence import cadence
+from jobs.charts.catalogue import catalogue
 from jobs.charts.daily_views import daily_views
 from jobs.charts.engagement import engagement
+from jobs.charts.formats import formats
+from jobs.charts.milestones import milestones
 from jobs.charts.publish_times import publish_times
 from jobs.charts.reach_by_age import reach_by_age
 from jobs.charts.subscribers import subscribers
@@ -20,8 +24,12 @@ if TYPE_CHECKING:
 CHARTS: Final = (
     daily_views,
     subscribers,
+    milestones,
     top_items,
     reach_by_age,
+    age_curve,
+    formats,
+    catalogue,
     cadence,
     publish_times,
     engagement,

@@ -9,7 +9,8 @@ import altair as alt
 import numpy as np
 
 from jobs.analysis.cadence import items_per_week, recent_publications
-from jobs.analysis.wording import counted, noun, number
+from jobs.analysis.wording import counted, day, noun, number
+from jobs.charts.chart import Table
 from jobs.charts.story import RHYTHMS
 from jobs.charts.theme import BLUE, ORANGE, SKY, WIDTH, finished, flat_axis, rows, stamp, time_axis
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _FEWEST_WEEKS = 4
 _MOST_WEEKS = 104
+_TOLD_WEEKS = 26
 
 
 def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
@@ -75,6 +77,10 @@ def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
             f"{things.capitalize()} per week over {counted(len(weeks), 'week')}: "
             f"{number(float(counts.mean()))} on average, {most} at most, "
             f"{int(np.count_nonzero(counts == 0))} weeks without any."
+        ),
+        table=Table(
+            ["Week from", things.capitalize()],
+            [[day(monday), f"{items:,}"] for monday, items in weeks[-_TOLD_WEEKS:]][::-1],
         ),
     )
 

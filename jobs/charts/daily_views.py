@@ -9,10 +9,12 @@ import altair as alt
 import numpy as np
 
 from jobs.analysis.daily_gains import gains_told
-from jobs.analysis.wording import change, counted, short
+from jobs.analysis.wording import change, counted, day, number, short
+from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
     GRID,
+    MUTED,
     ORANGE,
     SKY,
     VERMILLION,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jobs.analysis import ChannelAnalysis
+    from jobs.analysis.change_points import ChangePoint
     from jobs.analysis.daily_gains import DailyGains
     from jobs.analysis.forecast import DayAhead, ViewForecast
     from jobs.analysis.growth import ViewGrowth
@@ -40,7 +43,9 @@ _FEWEST_AROUND = 4
 _UNIT = "views per day"
 _DAY = "one day"
 _TREND = "7-day median and middle half"
+_UNUSUAL = "unusual day"
 _AHEAD = "forecast with 80% interval"
+_TOLD_DAYS = 28
 
 
 def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
@@ -54,29 +59,20 @@ def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         "daily-views",
         alt.layer(*layers).properties(width=WIDTH, height=240),
         title=_title(views),
-        reading=_reading(gains),
+        reading=_reading(gains, analysis, first),
         description=_description(views, analysis),
+        table=_table(gains, analysis),
     )
 
 
 def _layers(gains: DailyGains, first: date, analysis: ChannelAnalysis) -> Iterator[alt.Chart]:
-    ahead = _expected(analysis)
+    ahead, unusual = _expected(analysis), _unusual(analysis, first)
     last: date = ahead.days[-1].day if ahead else gains.days[-1].item()
     x = time_axis("day", first, last)
-    names, colours = [_DAY, _TREND], [SKY, BLUE]
-    if ahead:
-        names, colours = [*names, _AHEAD], [*colours, ORANGE]
-    colour = alt.Color(
-        "series:N",
-        scale=alt.Scale(domain=names, range=colours),
-        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
-    )
-    holes = rows([{"day": stamp(start), "end": stamp(end)} for start, end in _gaps(gains, first)])
-    yield (
-        alt.Chart(holes)
-        .mark_rect(color=GRID, opacity=0.7, aria=False, tooltip=None)
-        .encode(x=x, x2="end:T")
-    )
+    colour = _colours(unusual=bool(unusual), ahead=ahead is not None)
+    yield _grey(gains, first).encode(x=x, x2="end:T")
+    changes = rows([{"day": stamp(one.day)} for one in _changes(analysis, first)])
+    yield alt.Chart(changes).mark_rule(color=MUTED, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
     trend = rows(_trend(gains, first))
     band = alt.Chart(trend).mark_area(opacity=0.16)
     yield band.encode(x=x, y=count_axis("low", _UNIT), y2="high:Q", color=colour)
@@ -84,6 +80,9 @@ def _layers(gains: DailyGains, first: date, analysis: ChannelAnalysis) -> Iterat
     yield dots.encode(x=x, y=count_axis("views", _UNIT), color=colour)
     line = alt.Chart(trend).mark_line(strokeWidth=2.5)
     yield line.encode(x=x, y=count_axis("median", _UNIT), color=colour)
+    if unusual:
+        mark = alt.Chart(rows(unusual)).mark_circle(size=60, opacity=1)
+        yield mark.encode(x=x, y=count_axis("views", _UNIT), color=colour)
     falls = [{"day": stamp(c.day), "views": 0} for c in gains.corrections if c.day >= first]
     mark = alt.Chart(rows(falls)).mark_point(
         shape="triangle-down", size=60, filled=True, color=VERMILLION, opacity=1
@@ -97,11 +96,58 @@ def _layers(gains: DailyGains, first: date, analysis: ChannelAnalysis) -> Iterat
         yield line.encode(x=x, y=count_axis("value", _UNIT), color=colour)
 
 
+def _colours(*, unusual: bool, ahead: bool) -> alt.Color:
+    series = [(_DAY, SKY), (_TREND, BLUE)]
+    series += [(_UNUSUAL, VERMILLION)] if unusual else []
+    series += [(_AHEAD, ORANGE)] if ahead else []
+    return alt.Color(
+        "series:N",
+        scale=alt.Scale(domain=[name for name, _ in series], range=[c for _, c in series]),
+        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
+    )
+
+
+def _grey(gains: DailyGains, first: date) -> alt.Chart:
+    holes = rows([{"day": stamp(start), "end": stamp(end)} for start, end in _gaps(gains, first)])
+    grey: alt.Chart = alt.Chart(holes).mark_rect(color=GRID, opacity=0.7, aria=False, tooltip=None)
+    return grey
+
+
+def _unusual(analysis: ChannelAnalysis, first: date) -> list[dict[str, Any]]:
+    if not analysis.outliers.present:
+        return []
+    return [
+        {"day": stamp(one.day), "views": one.views, "series": _UNUSUAL}
+        for one in analysis.outliers.days
+        if one.day >= first
+    ]
+
+
+def _changes(analysis: ChannelAnalysis, first: date) -> list[ChangePoint]:
+    found = analysis.changes
+    return [one for one in found.points if one.day >= first] if found.present else []
+
+
+def _table(gains: DailyGains, analysis: ChannelAnalysis) -> Table:
+    """The newest known days, and what is expected, the newest first."""
+    ahead = _expected(analysis)
+    expected = [
+        [day(one.day), f"{short(one.value)} expected", f"{short(one.low)} to {short(one.high)}"]
+        for one in (ahead.days if ahead else [])
+    ]
+    known = [
+        [day(when), number(float(gain)), ""]
+        for when, gain in zip(gains.days.tolist(), gains.gains, strict=True)
+        if not np.isnan(gain)
+    ]
+    return Table(["Day (UTC)", "Views", "80% interval"], [*known[-_TOLD_DAYS:], *expected][::-1])
+
+
 def _days(gains: DailyGains, first: date) -> list[dict[str, Any]]:
     return [
-        {"day": stamp(day), "views": int(gain), "series": _DAY}
-        for day, gain in zip(gains.days.tolist(), gains.gains, strict=True)
-        if day >= first and not np.isnan(gain)
+        {"day": stamp(when), "views": int(gain), "series": _DAY}
+        for when, gain in zip(gains.days.tolist(), gains.gains, strict=True)
+        if when >= first and not np.isnan(gain)
     ]
 
 
@@ -109,15 +155,15 @@ def _trend(gains: DailyGains, first: date) -> list[dict[str, Any]]:
     """Median and quartiles of the seven days around each; null where too few of them are known."""
     padded = np.pad(gains.gains, _AROUND, constant_values=np.nan)
     points: list[dict[str, Any]] = []
-    for i, day in enumerate(gains.days.tolist()):
-        if day < first:
+    for i, when in enumerate(gains.days.tolist()):
+        if when < first:
             continue
         around = padded[i : i + 2 * _AROUND + 1]
         known = around[~np.isnan(around)]
         told = known.size >= _FEWEST_AROUND and not np.isnan(gains.gains[i])
         low, median, high = np.quantile(known, [0.25, 0.5, 0.75]).tolist() if told else [None] * 3
         points.append(
-            {"day": stamp(day), "low": low, "median": median, "high": high, "series": _TREND}
+            {"day": stamp(when), "low": low, "median": median, "high": high, "series": _TREND}
         )
     return points
 
@@ -152,10 +198,12 @@ def _title(views: ViewGrowth) -> str:
     return f"Views hold their level: {level}, no clear change from the week before"
 
 
-def _reading(gains: DailyGains) -> str:
+def _reading(gains: DailyGains, analysis: ChannelAnalysis, first: date) -> str:
     text = (
         "Dots are days (UTC), the line the median of seven days around, the band their middle half."
     )
+    if _changes(analysis, first):
+        text += " Dotted lines: the level changed for good."
     if gains.gaps:
         text += " Grey: days without a reading, counted nowhere."
     if gains.corrections:

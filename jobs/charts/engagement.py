@@ -11,10 +11,12 @@ from jobs.analysis.columns import aware
 from jobs.analysis.engagement import FEWEST_VIEWS, per_thousand
 from jobs.analysis.item_arrays import item_arrays
 from jobs.analysis.wording import counted, noun, number
+from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, SKY, WIDTH, finished, flat_axis, rows, stamp, time_axis
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
+    from jobs.analysis.engagement import Engagement
     from jobs.channel_data import ChannelData
     from jobs.charts.chart import Chart
 
@@ -66,4 +68,23 @@ def engagement(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
             f"{number(found.median)}, middle half from {number(found.lower_quartile)} to "
             f"{number(found.upper_quartile)}."
         ),
+        table=_table(analysis.engagement, thing),
+    )
+
+
+def _table(found: Engagement, thing: str) -> Table:
+    rates = (("Likes", found.likes), ("Comments", found.comments))
+    return Table(
+        ["Per 1,000 views", f"{thing.capitalize()}s", "Lower quarter", "Median", "Upper quarter"],
+        [
+            [
+                name,
+                f"{rate.items:,}",
+                number(rate.lower_quartile),
+                number(rate.median),
+                number(rate.upper_quartile),
+            ]
+            for name, rate in rates
+            if rate.present
+        ],
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from jobs.analysis.cadence import recent_publications, weekdays
 from jobs.analysis.wording import WEEKDAYS, counted, noun
+from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, WIDTH, finished, rows
 
 if TYPE_CHECKING:
@@ -87,6 +88,13 @@ def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
             "weekday: "
             + ", ".join(f"{name} {n}" for name, n in zip(WEEKDAYS, counts.sum(axis=1), strict=True))
             + "."
+        ),
+        table=Table(
+            ["Day", things.capitalize(), "Most used hour (UTC)"],
+            [
+                [name, f"{of_day.sum():,}", f"{of_day.argmax():02d}:00" if of_day.any() else "–"]
+                for name, of_day in zip(WEEKDAYS, counts, strict=True)
+            ],
         ),
     )
 

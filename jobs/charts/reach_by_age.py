@@ -9,7 +9,8 @@ import numpy as np
 
 from jobs.analysis.item_arrays import item_arrays
 from jobs.analysis.reach import OUTLIER_SCORE, PEERS, Reach, reach
-from jobs.analysis.wording import counted, noun, times
+from jobs.analysis.wording import counted, noun, number, short, times
+from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
     INK,
@@ -101,6 +102,24 @@ def reach_by_age(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
             f"{len(analysis.items.standouts)} far above and "
             f"{len(analysis.items.laggards)} far below others of like age."
         ),
+        table=_table([*analysis.items.standouts, *analysis.items.laggards], things),
+    )
+
+
+def _table(far: list[RankedItem], thing: str) -> Table | None:
+    if not far:
+        return None
+    return Table(
+        [f"{thing.capitalize()} far from usual", "Age, days", "Views", "Against like age"],
+        [
+            [
+                item.title,
+                "–" if item.age_days is None else number(round(item.age_days)),
+                short(item.views),
+                times(item.ratio or 0),
+            ]
+            for item in far
+        ],
     )
 
 

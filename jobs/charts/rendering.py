@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from jobs.analysis import ChannelAnalysis
 from jobs.charts.document import compose
 from jobs.charts.render import render as render_chart
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.charts.report import ReportFormat
     from jobs.charts.typeset import Paper
     from jobs.records import ChannelRecord, SourceRef
-    from jobs.store import ChannelStore, StoredChart, StoredRecommendation
+    from jobs.store import ChannelStore, StoredAnalysis, StoredChart, StoredRecommendation
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
     Read what rendering needs: one chart with *chart_key*, the whole report without.
 
     Raises:
-        NotStoredError: The analysis, its channel or the chart is not in the store.
+        NotStoredError: The analysis, its channel or the chart is not in the store, or the analysis
+            is that of another version of this program.
     """
     from jobs.store import NotStoredError
 
@@ -57,12 +60,25 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
         )
     return Request(
         channel=channel,
-        analysis=ChannelAnalysis.model_validate(stored.document),
+        analysis=_read(stored),
         charts=charts,
         recommendations=await store.recommendations(analysis_id),
         source_note=source_note(await store.sources_of(channel.id)),
         chart=chart,
     )
+
+
+def _read(stored: StoredAnalysis) -> ChannelAnalysis:
+    from jobs.store import NotStoredError
+
+    try:
+        return ChannelAnalysis.model_validate(stored.document)
+    except ValidationError:
+        raise NotStoredError(
+            f"analysis {stored.id}",
+            "another version of this program made it",
+            "sync or run the channel again",
+        ) from None
 
 
 def render(

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from jobs.analysis.cadence import Cadence, Rhythm
     from jobs.analysis.growth import SubscriberGrowth, ViewGrowth, WeekChange
     from jobs.analysis.items import RankedItem
+    from jobs.analysis.milestones import MilestoneExpected, MilestoneReached
+    from jobs.records import Platform
 
 RHYTHMS: Final[dict[Rhythm, str]] = {
     "like clockwork": "like clockwork",
@@ -40,6 +42,8 @@ RHYTHMS: Final[dict[Rhythm, str]] = {
 _QUIET_GAPS = 3
 _QUIET_DAYS = 7
 _RECENT_DAYS = 30
+_NEWS_DAYS = 60
+_MOST_SENTENCES = 5
 _FEW_HITS = 0.3
 _UNEVEN, _EVEN = 3.0, 1.5
 
@@ -94,7 +98,7 @@ def key_figures(analysis: ChannelAnalysis) -> list[KeyFigure]:
 
 def what_changed(analysis: ChannelAnalysis) -> list[str]:
     """Return what is different from before, the most important first."""
-    changes = list(_what_changed(analysis))
+    changes = list(islice(_what_changed(analysis), _MOST_SENTENCES))
     if not changes and analysis.cadence.present:
         newest = day(analysis.cadence.last_at.date())
         changes.append(f"The newest {noun(analysis.platform)} came out on {newest}.")
@@ -103,7 +107,7 @@ def what_changed(analysis: ChannelAnalysis) -> list[str]:
 
 def why_it_matters(analysis: ChannelAnalysis) -> list[str]:
     """Return what the state of the channel means for the days to come."""
-    return list(_why_it_matters(analysis))
+    return list(islice(_why_it_matters(analysis), _MOST_SENTENCES))
 
 
 def not_told(analysis: ChannelAnalysis) -> list[str]:
@@ -115,6 +119,8 @@ def not_told(analysis: ChannelAnalysis) -> list[str]:
         *((growth.views.week,) if growth.present and growth.views.present else ()),
         *((ahead.views, ahead.subscribers) if growth.present and ahead.present else ()),
         analysis.items,
+        analysis.formats,
+        analysis.catalogue,
         analysis.cadence,
         engagement,
         *((engagement.likes, engagement.comments) if engagement.present else ()),
@@ -127,6 +133,22 @@ def methods(analysis: ChannelAnalysis) -> list[str]:
     """Return how the numbers were made, for a reader who wants to know."""
     things = f"{noun(analysis.platform)}s"
     return [method.format(things=things) for method in _METHODS]
+
+
+def milestone_name(found: MilestoneReached | MilestoneExpected, platform: Platform) -> str:
+    """Return a milestone as “100K subscribers”."""
+    things = f"{noun(platform)}s" if found.counter == "items" else found.counter
+    return f"{short(found.value)} {things}"
+
+
+def milestone_ahead(found: MilestoneExpected) -> str:
+    """Return when it is expected: “around 3 May 2026 (80% interval 1 May – 6 May 2026)”."""
+    if found.latest is None:
+        return f"around {day(found.day)} (from {day(found.earliest)}, or much later)"
+    return (
+        f"around {day(found.day)} "
+        f"({found.level:.0%} interval {period(found.earliest, found.latest)})"
+    )
 
 
 def subscriber_change(found: SubscriberGrowth) -> str:
@@ -185,8 +207,11 @@ def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
     growth = analysis.growth
     if growth.present and growth.views.present and growth.views.week.present:
         yield _week_sentence(growth.views.week)
+    yield from _level_sentences(analysis)
+    yield from _unusual_sentences(analysis)
     if growth.present and growth.subscribers.present:
         yield _subscriber_sentence(growth.subscribers)
+    yield from _milestone_sentences(analysis)
     if analysis.cadence.present and _quiet(analysis.cadence):
         found = analysis.cadence
         yield (
@@ -196,6 +221,48 @@ def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
     if analysis.items.present:
         fresh = filter(_fresh, analysis.items.standouts)
         yield from (f"{_standout(item)}." for item in islice(fresh, 1))
+
+
+def _level_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
+    """The last change of level, while it is news."""
+    if not (analysis.changes.present and analysis.changes.points):
+        return
+    found = analysis.changes.points[-1]
+    if (analysis.changes.last_day - found.day).days > _NEWS_DAYS:
+        return
+    side = "higher" if found.ratio > 1 else "lower"
+    yield (
+        f"Since {day(found.day)} views keep a {side} level: {short(found.after)} a day against "
+        f"{short(found.before)} before, {change(found.ratio)} "
+        f"({found.level:.0%} interval {change(found.low)} to {change(found.high)})."
+    )
+
+
+def _unusual_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
+    """The most unusual of the last days."""
+    if not analysis.outliers.present:
+        return
+    end = analysis.outliers.last_day
+    recent = [one for one in analysis.outliers.days if (end - one.day).days <= _RECENT_DAYS]
+    if recent:
+        found = max(recent, key=lambda one: abs(one.score))
+        yield (
+            f"{day(found.day)} stood out with {short(found.views)} views, "
+            f"{times(found.ratio)} the {short(found.typical)} usual around it."
+        )
+
+
+def _milestone_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
+    """The newest milestone, while it is news."""
+    if not (analysis.milestones.present and analysis.coverage.present):
+        return
+    end = analysis.coverage.last_at.date()
+    for found in analysis.milestones.reached[:1]:
+        if (end - found.day).days <= _RECENT_DAYS:
+            yield (
+                f"The channel passed {milestone_name(found, analysis.platform)}, "
+                f"first read on {day(found.day)}."
+            )
 
 
 def _week_sentence(week: WeekChange) -> str:
@@ -243,16 +310,9 @@ def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
             f"If nothing changes, the next 7 days bring about {short(views.week)} views "
             f"({views.level:.0%} interval {short(views.week_low)} to {short(views.week_high)})."
         )
-    if items.present and items.top_share is not None:
-        top = f"the {len(items.top)} most viewed of {items.counted:,} {things}"
-        bring = f"{top} bring {items.top_share:.0%} of all views listed"
-        over = items.top_share * items.counted / len(items.top)
-        if items.top_share >= _FEW_HITS and over >= _UNEVEN:
-            yield f"The channel leans on few hits: {bring}."
-        elif over < _EVEN:
-            yield f"Reach is spread evenly: {bring}."
-        else:
-            yield f"Some {things} carry more than others: {bring}."
+    yield from _next_milestone(analysis)
+    yield from _share_of_old(analysis)
+    yield from _few_hits(analysis)
     if items.present and items.standouts and not any(map(_fresh, items.standouts)):
         yield f"{_standout(items.standouts[0])}: worth a look at what it did differently."
     if analysis.cadence.present and not _quiet(analysis.cadence):
@@ -261,6 +321,40 @@ def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
             f"New {things} keep coming, about {number(found.per_week)} a week, "
             f"{RHYTHMS[found.rhythm]}; the usual pause is {_days(found.median_gap_days)}."
         )
+
+
+def _next_milestone(analysis: ChannelAnalysis) -> Iterator[str]:
+    if not analysis.milestones.present:
+        return
+    subscribers = [one for one in analysis.milestones.expected if one.counter == "subscribers"]
+    for found in subscribers or analysis.milestones.expected[:1]:
+        name = milestone_name(found, analysis.platform)
+        yield f"At its present pace the channel has {name} {milestone_ahead(found)}."
+
+
+def _share_of_old(analysis: ChannelAnalysis) -> Iterator[str]:
+    found = analysis.catalogue
+    if found.present:
+        yield (
+            f"{found.share:.0%} of new views go to {noun(analysis.platform)}s older than "
+            f"{found.old_days} days ({found.level:.0%} interval {found.low:.0%} to "
+            f"{found.high:.0%})."
+        )
+
+
+def _few_hits(analysis: ChannelAnalysis) -> Iterator[str]:
+    items, things = analysis.items, f"{noun(analysis.platform)}s"
+    if not items.present or items.top_share is None:
+        return
+    top = f"the {len(items.top)} most viewed of {items.counted:,} {things}"
+    bring = f"{top} bring {items.top_share:.0%} of all views listed"
+    over = items.top_share * items.counted / len(items.top)
+    if items.top_share >= _FEW_HITS and over >= _UNEVEN:
+        yield f"The channel leans on few hits: {bring}."
+    elif over < _EVEN:
+        yield f"Reach is spread evenly: {bring}."
+    else:
+        yield f"Some {things} carry more than others: {bring}."
 
 
 def _quiet(found: Cadence) -> bool:

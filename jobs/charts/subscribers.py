@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -10,12 +11,16 @@ import numpy as np
 from jobs.analysis.columns import aware
 from jobs.analysis.daily_gains import readings_of
 from jobs.analysis.rounding import resolution_at
-from jobs.analysis.wording import counted, number, short, signed
+from jobs.analysis.wording import counted, day, number, short, signed
+from jobs.charts.chart import Table
 from jobs.charts.story import subscriber_days
-from jobs.charts.theme import BLUE, WIDTH, count_axis, finished, rows, stamp, time_axis
+from jobs.charts.theme import BLUE, ORANGE, WIDTH, count_axis, finished, rows, stamp, time_axis
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jobs.analysis import ChannelAnalysis
+    from jobs.analysis.forecast import SubscriberForecast
     from jobs.analysis.growth import SubscriberGrowth
     from jobs.channel_data import ChannelData
     from jobs.charts.chart import Chart
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 _FEWEST = 3
 _MOST = 800
 _UNIT = "subscribers"
+_TOLD = 28
 
 
 def subscribers(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
@@ -40,22 +46,56 @@ def subscribers(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         {"day": stamp(aware(instants[i])), "low": values[i], "high": values[i] + step}
         for i, step in zip(told.tolist(), steps.tolist(), strict=True)
     ]
-    x = time_axis("day", aware(instants[told[0]]), aware(instants[told[-1]]))
-    line = alt.Chart(rows(points)).mark_line(interpolate="step-after", strokeWidth=2.5, color=BLUE)
-    layers = [line.encode(x=x, y=count_axis("low", _UNIT, zero=False))]
-    if rounded:
-        band = alt.Chart(rows(points)).mark_area(interpolate="step-after", color=BLUE, opacity=0.16)
-        layers.insert(0, band.encode(x=x, y=count_axis("low", _UNIT, zero=False), y2="high:Q"))
+    ahead = _expected(analysis)
+    first, last = (aware(instants[told[i]]).date() for i in (0, -1))
+    last = ahead.days[-1].day if ahead else last
     return finished(
         "subscribers",
-        alt.layer(*layers).properties(width=WIDTH, height=170),
+        alt.layer(*_layers(points, ahead, first, last)).properties(width=WIDTH, height=170),
         title=_title(found),
-        reading=_reading(found),
+        reading=_reading(found, ahead),
         description=(
             f"Subscribers, {counted(int(told.size), 'reading')}: from {number(found.first)} to "
             f"{number(found.last)}, a change of {signed(found.change)}."
         ),
+        table=_table(points, ahead),
     )
+
+
+def _layers(
+    points: list[dict[str, Any]], ahead: SubscriberForecast | None, first: date, last: date
+) -> Iterator[alt.Chart]:
+    x, y = time_axis("day", first, last), count_axis("low", _UNIT, zero=False)
+    readings = rows(points)
+    if any(point["high"] > point["low"] for point in points):
+        band = alt.Chart(readings).mark_area(interpolate="step-after", color=BLUE, opacity=0.16)
+        yield band.encode(x=x, y=y, y2="high:Q")
+    line = alt.Chart(readings).mark_line(interpolate="step-after", strokeWidth=2.5, color=BLUE)
+    yield line.encode(x=x, y=y)
+    if ahead:
+        days = rows([{**one.model_dump(), "day": stamp(one.day)} for one in ahead.days])
+        band = alt.Chart(days).mark_area(color=ORANGE, opacity=0.22)
+        yield band.encode(x=x, y=y, y2="high:Q")
+        line = alt.Chart(days).mark_line(strokeWidth=2.5, strokeDash=[5, 3], color=ORANGE)
+        yield line.encode(x=x, y=count_axis("value", _UNIT, zero=False))
+
+
+def _expected(analysis: ChannelAnalysis) -> SubscriberForecast | None:
+    found = analysis.forecast
+    return found.subscribers if found.present and found.subscribers.present else None
+
+
+def _table(points: list[dict[str, Any]], ahead: SubscriberForecast | None) -> Table:
+    """The newest readings, and what is expected, the newest first."""
+    expected = [
+        [day(one.day), f"{short(one.value)} expected", f"{short(one.low)} to {short(one.high)}"]
+        for one in (ahead.days if ahead else [])
+    ]
+    read = [
+        [day(date.fromisoformat(point["day"][:10])), number(point["low"]), ""]
+        for point in points[-_TOLD:]
+    ]
+    return Table(["Day (UTC)", "Subscribers", "80% interval"], [*read, *expected][::-1])
 
 
 def _title(found: SubscriberGrowth) -> str:
@@ -70,10 +110,13 @@ def _title(found: SubscriberGrowth) -> str:
     return f"Subscribers {verb} by {short(least)} to {short(most)} {over}"
 
 
-def _reading(found: SubscriberGrowth) -> str:
-    if found.resolution == 1:
-        return "The counter as it was read; the axis does not start at zero."
-    return (
-        f"The source rounds down to steps of {number(found.resolution)}: the true count lies in "
-        "the band. The axis does not start at zero."
-    )
+def _reading(found: SubscriberGrowth, ahead: SubscriberForecast | None) -> str:
+    text = "The counter as it was read"
+    if found.resolution > 1:
+        text = (
+            f"The source rounds down to steps of {number(found.resolution)}: the true count lies "
+            "in the band"
+        )
+    if ahead:
+        text += f"; dashed: the forecast with its {ahead.level:.0%} interval"
+    return f"{text}. The axis does not start at zero."

@@ -24,8 +24,7 @@ from tests.unit.analysis.channels import (
 if TYPE_CHECKING:
     from jobs.channel_data import ChannelData
 
-OF_COUNTERS = {"daily-views", "subscribers"}
-OF_ITEMS = {"top-items", "reach-by-age", "cadence", "publish-times", "engagement"}
+OF_ITEMS = {"top-items", "reach-by-age", "formats", "cadence", "publish-times", "engagement"}
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)> & "quoted"'
 
 
@@ -44,12 +43,14 @@ def full() -> ChannelData:
 
 
 def test_charts_are_all_there_for_a_full_channel() -> None:
-    """Counters and items carry seven charts, in the order of a report."""
+    """Counters and items carry their charts, in the order of a report."""
     assert list(charts_of(full())) == [
         "daily-views",
         "subscribers",
+        "milestones",
         "top-items",
         "reach-by-age",
+        "formats",
         "cadence",
         "publish-times",
         "engagement",
@@ -60,7 +61,7 @@ def test_charts_are_all_there_for_a_full_channel() -> None:
     ("data", "keys"),
     [
         (channel_data(), set()),
-        (channel_data(views=growing(40)), {"daily-views"}),
+        (channel_data(views=growing(40)), {"daily-views", "milestones"}),
         (channel_data(views=growing(3)), set()),
         (channel_data(subscribers=[1_000] * 20), set()),
         (channel_data(items=catalogue(60)), OF_ITEMS),

@@ -106,8 +106,8 @@ def test_report_has_everything_on_top_and_below() -> None:
         "How it was done",
     ):
         assert words in page.text
-    assert sum(tag == "figure" for tag, _ in page.elements) == 7
-    assert sum(tag == "tr" for tag, _ in page.elements) == 11
+    assert sum(tag == "figure" for tag, _ in page.elements) == 9
+    assert sum(attributes.get("class") == "title" for _, attributes in page.elements) == 10
 
 
 def test_report_needs_nothing_from_outside() -> None:

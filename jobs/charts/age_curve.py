@@ -1,0 +1,92 @@
+"""What an item has gathered by each age, and whether newer items do better."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import altair as alt
+
+from jobs.analysis.wording import counted, noun, short, times
+from jobs.charts.chart import Table
+from jobs.charts.theme import BLUE, WIDTH, count_axis, finished, rows
+
+if TYPE_CHECKING:
+    from jobs.analysis import ChannelAnalysis
+    from jobs.analysis.reach_by_age import AgeBand, ReachByAge
+    from jobs.channel_data import ChannelData
+    from jobs.charts.chart import Chart
+
+_FEWEST: Final = 3
+_WEEK: Final = 7
+
+
+def age_curve(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
+    """Draw usual views at each age with their middle half; None under three ages."""
+    found = analysis.reach
+    if not found.present or len(found.bands) < _FEWEST:
+        return None
+    thing = noun(analysis.platform)
+    return finished(
+        "age-curve",
+        _drawing(found.bands),
+        title=_title(found, thing),
+        reading=(
+            f"The line is the median {thing} at each age, the band the middle half. Each age has "
+            "the items that were read then, so the line may fall. Ages are on a logarithmic axis."
+        ),
+        description="; ".join(
+            f"after {counted(band.age_days, 'day')}: {short(band.median)} views, half of them "
+            f"{short(band.lower_quartile)} to {short(band.upper_quartile)}"
+            for band in found.bands
+        )
+        + ".",
+        table=Table(
+            ["Age", f"{thing.capitalize()}s", "Lower quarter", "Median views", "Upper quarter"],
+            [
+                [
+                    counted(band.age_days, "day"),
+                    f"{band.items:,}",
+                    short(band.lower_quartile),
+                    short(band.median),
+                    short(band.upper_quartile),
+                ]
+                for band in found.bands
+            ],
+        ),
+    )
+
+
+def _drawing(bands: list[AgeBand]) -> alt.LayerChart:
+    points: list[dict[str, Any]] = [band.model_dump() for band in bands]
+    ages = [band.age_days for band in bands]
+    x = alt.X(
+        "age_days:Q",
+        axis=alt.Axis(title="age, days", values=ages, format=","),
+        scale=alt.Scale(type="log", domain=[ages[0], ages[-1]], nice=False),
+    )
+    data = rows(points)
+    layers = (
+        alt.Chart(data)
+        .mark_area(color=BLUE, opacity=0.16)
+        .encode(x=x, y=count_axis("lower_quartile", "views"), y2="upper_quartile:Q"),
+        alt.Chart(data)
+        .mark_line(color=BLUE, strokeWidth=2.5)
+        .encode(x=x, y=count_axis("median", "views")),
+        alt.Chart(data)
+        .mark_circle(color=BLUE, size=60, opacity=1)
+        .encode(x=x, y=count_axis("median", "views")),
+    )
+    return alt.LayerChart(layer=list(layers)).properties(width=WIDTH, height=190)
+
+
+def _title(found: ReachByAge, thing: str) -> str:
+    change = found.change
+    if change.present and change.heading != "unclear":
+        more = "more" if change.heading == "up" else "less"
+        return (
+            f"Newer {thing}s reach {more}: {times(change.ratio)} what earlier ones had after "
+            f"{counted(change.age_days, 'day')} ({change.level:.0%} interval {times(change.low)} "
+            f"to {times(change.high)})"
+        )
+    band = min(found.bands, key=lambda one: abs(one.age_days - _WEEK))
+    return f"A typical {thing} has {short(band.median)} views after {counted(band.age_days, 'day')}"

@@ -1,0 +1,70 @@
+"""How much of what came in was for old items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import altair as alt
+
+from jobs.analysis.wording import counted, noun, period, short
+from jobs.charts.chart import Table
+from jobs.charts.theme import BLUE, INK, SKY, WIDTH, finished, rows
+
+if TYPE_CHECKING:
+    from jobs.analysis import ChannelAnalysis
+    from jobs.analysis.catalogue import Catalogue
+    from jobs.channel_data import ChannelData
+    from jobs.charts.chart import Chart
+
+_HEIGHT: Final = 46
+
+
+def catalogue(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
+    """Draw the share of old items in recent views, with its interval; None where it is unknown."""
+    found = analysis.catalogue
+    if not found.present:
+        return None
+    thing = noun(analysis.platform)
+    old = f"older than {found.old_days} days"
+    interval = f"{found.level:.0%} interval {found.low:.0%} to {found.high:.0%}"
+    days = period(found.first_day, found.last_day)
+    return finished(
+        "catalogue",
+        _drawing(found, [old, "newer"]),
+        title=f"{thing.capitalize()}s {old} bring {found.share:.0%} of new views ({interval})",
+        reading=(
+            f"Views gained {days} by the {counted(found.old_items + found.new_items, thing)} "
+            "whose gain is known; the line across the border is the interval."
+        ),
+        description=(
+            f"Of the views gained {days}, {found.share:.0%} went to {thing}s {old}, {interval}."
+        ),
+        table=Table(
+            [f"{thing.capitalize()}s", "Count", "Views gained", "Share"],
+            [
+                [old, f"{found.old_items:,}", short(found.old_views), f"{found.share:.0%}"],
+                ["newer", f"{found.new_items:,}", short(found.new_views), f"{1 - found.share:.0%}"],
+            ],
+        ),
+    )
+
+
+def _drawing(found: Catalogue, names: list[str]) -> alt.LayerChart:
+    parts: list[dict[str, Any]] = [
+        {"from": 0, "to": found.share, "series": names[0]},
+        {"from": found.share, "to": 1, "series": names[1]},
+    ]
+    axis = alt.Axis(title="share of views gained", format="%", tickCount=5, grid=False)
+    scale = alt.Scale(domain=[0, 1], nice=False)
+    x = alt.X("from:Q", axis=axis, scale=scale)
+    colour = alt.Color(
+        "series:N",
+        scale=alt.Scale(domain=names, range=[BLUE, SKY]),
+        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
+    )
+    interval = rows([{"from": found.low, "to": found.high}])
+    layers = (
+        alt.Chart(rows(parts)).mark_bar(height=26, opacity=1).encode(x=x, x2="to:Q", color=colour),
+        alt.Chart(interval).mark_rule(color=INK, strokeWidth=2).encode(x=x, x2="to:Q"),
+    )
+    return alt.LayerChart(layer=list(layers)).properties(width=WIDTH, height=_HEIGHT)

@@ -1,0 +1,178 @@
+"""What is printed: valid files that hold their typefaces, and titles that stay titles."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from jobs.analysis import analyze
+from jobs.charts import REPORT_FORMATS, Document, build_charts, compose, render, render_report
+from jobs.charts.fonts import families, font_folders, typefaces
+from jobs.recommendations import recommend
+from jobs.records import ChannelRecord, Platform
+from tests.unit.analysis.channels import CHANNEL, catalogue, channel_data, growing, titled
+from tests.unit.charts.printed import pdf, pdf_fonts, pdf_text, png_size
+
+if TYPE_CHECKING:
+    from jobs.channel_data import ChannelData
+    from jobs.charts import ReportFormat
+
+MARKUP = '#panic("no") #include "/etc/passwd" $x^2$ *b* _i_ `r` <b> @ref \\ = //c ]]] {{ }} "q"'
+SCRIPTS = "Übung Привет 東京チャンネル 한국어 שלום مرحبا ไทย हिन्दी 🎉"
+
+
+def document(data: ChannelData) -> Document:
+    """Say all that there is to say of *data*."""
+    analysis = analyze(data)
+    charts, advice = build_charts(data, analysis), recommend(data, analysis)
+    return compose(data.channel, analysis, charts, advice, source_note="Source: a file")
+
+
+def small(title: str = "A title", channel: str = "A channel") -> ChannelData:
+    """Make a channel with two charts, named by *channel*, its items by *title*."""
+    record = replace(CHANNEL, title=channel)
+    return channel_data(items=titled(catalogue(6), title), channel=record)
+
+
+@pytest.fixture(scope="module")
+def full() -> Document:
+    """Give a report with counters and items."""
+    subscribers = [10_000 + 100 * (day // 7) for day in range(60)]
+    return document(channel_data(views=growing(60), subscribers=subscribers, items=catalogue(40)))
+
+
+def test_pdf_is_a_document(full: Document) -> None:
+    """Sheets of A4 with page numbers, a title, a language and tags; all text can be read."""
+    content = render_report(full, "pdf")
+    read, text = pdf(content), pdf_text(content)
+    assert len(read.pages) >= 3
+    assert [round(float(side)) for side in read.pages[0].mediabox[2:]] == [595, 842]
+    assert f"1 of {len(read.pages)}" in text
+    assert read.metadata is not None
+    assert read.metadata.title == "Une chaîne – channel report"
+    root = read.root_object
+    assert str(root["/Lang"]) == "en"
+    assert "/StructTreeRoot" in root
+    for words in (
+        "What changed",
+        "Why it matters",
+        "What to do",
+        "The evidence",
+        "How it was done",
+    ):
+        assert words.lower() in text.lower()
+    for figure in full.figures:
+        assert " ".join(figure.title.split()) in text
+
+
+def test_pdf_comes_on_the_paper_of_the_country(full: Document) -> None:
+    """US Letter where it is asked for."""
+    page = pdf(render_report(full, "pdf", paper="letter")).pages[0]
+    assert [round(float(side)) for side in page.mediabox[2:]] == [612, 792]
+
+
+def test_pdf_begins_with_the_summary(full: Document) -> None:
+    """What changed, why it matters and what to do are all on the first page."""
+    first = pdf(render_report(full, "pdf")).pages[0].extract_text().upper()
+    for words in ("WHAT CHANGED", "WHY IT MATTERS", "WHAT TO DO"):
+        assert words in first
+
+
+def test_pdf_has_its_typefaces_inside(full: Document) -> None:
+    """No font is left to the machine of the reader."""
+    fonts = list(pdf_fonts(render_report(full, "pdf")))
+    assert fonts
+    for font in fonts:
+        assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(font)
+
+
+def test_png_and_svg_are_one_tall_picture(full: Document) -> None:
+    """The whole report without page breaks: as wide as a sheet, and as tall as it takes."""
+    width, height = png_size(render_report(full, "png"))
+    assert width == round(210 / 25.4 * 144)
+    assert height > 3 * width
+    tree = ET.fromstring(render_report(full, "svg"))  # noqa: S314 - made here, not received
+    assert tree.tag.endswith("svg")
+    assert float(tree.attrib["height"].removesuffix("pt")) * 2 == pytest.approx(height, abs=2)
+
+
+def test_json_says_the_same(full: Document) -> None:
+    """Programs get every sentence, and the charts with their data."""
+    told = json.loads(render_report(full, "json"))
+    assert told["title"] == "Une chaîne"
+    assert told["what_changed"] == list(full.what_changed)
+    assert [figure["key"] for figure in told["figures"]] == [one.key for one in full.figures]
+    assert all(figure["spec"]["$schema"] for figure in told["figures"])
+
+
+@pytest.mark.parametrize("file_format", REPORT_FORMATS)
+def test_report_takes_titles_as_text(file_format: ReportFormat) -> None:
+    """Markup of any kind is neither obeyed nor lost, in the channel's name and in the items'."""
+    content = render_report(document(small(MARKUP, MARKUP)), file_format)
+    if file_format == "pdf":
+        text = pdf_text(content).replace(" ", "")
+        assert text.count(MARKUP.replace(" ", "")) >= 2
+    if file_format == "json":
+        assert json.loads(content)["title"] == MARKUP
+    assert b"root:x:" not in content
+
+
+@pytest.mark.parametrize("file_format", ["pdf", "png"])
+def test_chart_takes_titles_as_text(file_format: Literal["pdf", "png"]) -> None:
+    """The same holds for a single chart."""
+    data = small(MARKUP)
+    chart = next(c for c in build_charts(data, analyze(data)) if c.key == "top-items")
+    content = render(chart.spec, file_format)
+    if file_format == "pdf":
+        assert "#panic" in pdf_text(content)
+    else:
+        assert png_size(content)[0] == 2 * 760
+
+
+def test_pdf_sets_every_script() -> None:
+    """Titles in any script have a typeface, in the text and inside drawings."""
+    assert len(font_folders()) == 2, "the extra `fonts` is installed with `make`"
+    text = pdf_text(render_report(document(small(SCRIPTS, SCRIPTS)), "pdf"))
+    for word in ("Übung", "Привет", "東京", "チャンネル", "한국어", "ไทย"):
+        assert text.count(word) >= 3, word
+
+
+@pytest.mark.parametrize(
+    ("texts", "region"),
+    [(["東京チャンネル"], "JP"), (["한국어 채널"], "KR"), (["简体中文"], "SC"), (["Latin"], "SC")],
+)
+def test_families_draw_shared_characters_as_the_language_does(
+    texts: list[str], region: str
+) -> None:
+    """Kana speaks for Japanese, hangul for Korean; the rest is drawn as Chinese."""
+    assert families(texts)[1] == f"Noto Sans CJK {region}"
+
+
+def test_families_are_all_there() -> None:
+    """No name is asked of the typesetter that it does not know."""
+    assert set(families([SCRIPTS])) <= set(typefaces().families())
+
+
+def test_report_of_a_long_title_fits() -> None:
+    """A hundred characters without a space neither fail nor widen the page."""
+    long = ChannelRecord("UC0", "W" * 100, Platform.YOUTUBE)
+    content = render_report(document(channel_data(views=growing(30), channel=long)), "pdf")
+    assert pdf_text(content).replace(" ", "").count("W" * 100) >= 1
+
+
+def test_report_is_the_same_bytes_for_the_same_document(full: Document) -> None:
+    """There is no clock in any format."""
+    for file_format in REPORT_FORMATS:
+        assert render_report(full, file_format) == render_report(full, file_format), file_format
+
+
+def test_report_of_nothing_is_a_report() -> None:
+    """However little there is, every format is made, and says what is missing."""
+    empty = document(channel_data())
+    for file_format in REPORT_FORMATS:
+        assert render_report(empty, file_format)
+    assert "What the data cannot tell".upper() in pdf_text(render_report(empty, "pdf"))
