@@ -7,21 +7,33 @@ import hashlib
 import json
 import zlib
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from jobs.channel_data import ChannelData
     from jobs.services import Services
     from jobs.store import StoredAnalysis, StoredChart
 
+T = TypeVar("T")
 
-async def drawn_charts(services: Services, stored: StoredAnalysis) -> list[StoredChart]:
+
+class Run(Protocol):
+    """Runs a CPU-bound function out of the event loop's way."""
+
+    def __call__(self, function: Callable[..., T], /, *args: Any) -> Awaitable[T]:
+        """Give what it returns."""
+        ...
+
+
+async def drawn_charts(
+    services: Services, stored: StoredAnalysis, run: Run = asyncio.to_thread
+) -> list[StoredChart]:
     """
     Give the charts of *stored*; those with the analysis, if the code of today drew them.
 
-    Else those that the cache has for the same data, analysis and code, else they are drawn.
+    Else those that the cache has for the same data, analysis and code, else *run* draws them.
     Durable afterwards: they are with the analysis.
 
     Raises:
@@ -32,13 +44,13 @@ async def drawn_charts(services: Services, stored: StoredAnalysis) -> list[Store
         kept = await services.store.charts(stored.id)
         if kept and all(one.spec.get("usermeta", {}).get("code") == version for one in kept):
             return kept
-    charts = await _found_or_drawn(services, stored, version)
+    charts = await _found_or_drawn(services, stored, version, run)
     await services.store.save_charts(stored.id, charts)
     return charts
 
 
 async def _found_or_drawn(
-    services: Services, stored: StoredAnalysis, version: str
+    services: Services, stored: StoredAnalysis, version: str, run: Run
 ) -> list[StoredChart]:
     cache, key = services.chart_cache, content_key(stored, version)
     packed = None if cache is None else await cache.get(key)
@@ -46,7 +58,7 @@ async def _found_or_drawn(
     if found is not None:
         return found
     data = await services.store.load(stored.channel_id)
-    charts = await asyncio.to_thread(_draw, data, stored.document)
+    charts = await run(_draw, data, stored.document)
     # The channel may have changed since it was analysed: then these are not the charts of the key.
     if cache is not None and data.fingerprint == stored.fingerprint:
         await cache.put(key, await asyncio.to_thread(_packed, charts))
@@ -67,7 +79,7 @@ def _version() -> str:
 
 
 def _draw(data: ChannelData, document: dict[str, Any]) -> list[StoredChart]:
-    """The first import of the libraries takes a second, so it belongs into the thread, too."""
+    """Runs elsewhere, for the first import of the libraries takes a second, too."""
     from jobs.analysis import ChannelAnalysis
     from jobs.charts import build_charts
     from jobs.store import StoredChart

@@ -23,6 +23,6 @@ async def visualize_data(ctx: Context, analysis_id: str) -> int:
     """
     services = ctx.get(Services)
     stored = await services.store.stored_analysis(analysis_id)
-    charts = await drawn_charts(services, stored)
+    charts = await drawn_charts(services, stored, ctx.offload)
     await enqueue_report_when_ready(services.store, analysis_id)
     return len(charts)

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from jobs.analysis.wording import day, noun, number, short, times
 from jobs.charts import story
+from jobs.charts.answers import NO_EVIDENCE
+from jobs.charts.answers import answers as draw_answers
 from jobs.charts.chart import reading, table
 from jobs.recommendations import why_none
 from jobs.records import Platform
@@ -94,6 +96,7 @@ class Document:
     All that a report says; its texts are plain, never markup, whatever titles hold.
 
     *link* is a web address or None. *as_of* is the last observation, None without any.
+    *without_evidence* are the subjects that were looked at in vain.
     """
 
     title: str
@@ -109,6 +112,7 @@ class Document:
     why_it_matters: Sequence[str]
     advice: Sequence[Advice]
     why_none: str
+    without_evidence: Sequence[str]
     figures: Sequence[Figure]
     top: Sequence[TopItem]
     notes: Sequence[str]
@@ -122,14 +126,16 @@ def compose(
     charts: Sequence[DrawnFrom],
     recommendations: Sequence[Advised],
     *,
+    answers: Sequence[Mapping[str, Any]] = (),
     source_note: str = "",
 ) -> Document:
     """
-    Say it all. *source_note* says where the data comes from.
+    Say it all.
 
-    The same arguments give the same document: there is no clock in it.
+    *answers* tell in what recommendations were looked for, *source_note* where the data comes
+    from. The same arguments give the same document: there is no clock in it.
     """
-    items, coverage = analysis.items, analysis.coverage
+    items, coverage, asked = analysis.items, analysis.coverage, draw_answers(answers)
     return Document(
         title=channel.title,
         platform=_PLATFORMS.get(analysis.platform, ""),
@@ -144,7 +150,8 @@ def compose(
         why_it_matters=story.why_it_matters(analysis),
         advice=[_advice(each) for each in recommendations],
         why_none=why_none(analysis),
-        figures=[_figure(chart) for chart in charts],
+        without_evidence=[one["about"] for one in answers if one["strength"] == NO_EVIDENCE],
+        figures=[_figure(chart) for chart in ([*charts, asked] if asked else charts)],
         top=[_row(item) for item in items.top] if items.present else [],
         notes=coverage.notes if coverage.present else [],
         not_told=story.not_told(analysis),

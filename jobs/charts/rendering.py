@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from jobs.charts.report import render_report
 from jobs.charts.typeset import DEFAULT_PAPER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from jobs.charts.render import Format
     from jobs.charts.report import ReportFormat
@@ -32,6 +32,7 @@ class Request:
     analysis: ChannelAnalysis
     charts: Sequence[StoredChart]
     recommendations: Sequence[StoredRecommendation]
+    answers: Sequence[Mapping[str, Any]]
     source_note: str
     chart: StoredChart | None
 
@@ -63,6 +64,7 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
         analysis=_read(stored),
         charts=charts,
         recommendations=await store.recommendations(analysis_id),
+        answers=(await store.answers(analysis_id) or {}).get("subjects", []),
         source_note=source_note(await store.sources_of(channel.id)),
         chart=chart,
     )
@@ -98,6 +100,7 @@ def render(
         request.analysis,
         request.charts,
         request.recommendations,
+        answers=request.answers,
         source_note=request.source_note,
     )
     return render_report(document, file_format, paper=paper)

@@ -9,6 +9,7 @@ asks no network.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -32,6 +33,7 @@ _PAPERS: Final[dict[Paper, str]] = {"a4": "a4", "letter": "us-letter"}
 _PIXELS_PER_INCH: Final = 144.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ACCESSIBLE: Final = "ua-1"
+_KEYCAP: Final = re.compile("([0-9#*])\ufe0f?\u20e3")
 _NO_PACKAGES: Final = "/dev/null"
 
 
@@ -72,7 +74,8 @@ def _compile(
     file_format: Literal["pdf", "png", "svg"],
     at: datetime | None,
 ) -> bytes:
-    text = json.dumps(content, ensure_ascii=False)
+    # A digit in a keycap would be set below its frame: the digit says it all.
+    text = _KEYCAP.sub(r"\1", json.dumps(content, ensure_ascii=False))
     style = {"colours": asdict(LIGHT), "families": families([text])}
     return typst.compile(
         _source(name),

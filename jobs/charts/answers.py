@@ -1,0 +1,102 @@
+"""What was asked before anything was advised: the clearest answer of each subject."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import altair as alt
+
+from jobs.analysis.wording import counted, times
+from jobs.charts.chart import Table
+from jobs.charts.theme import BLUE, INK, MUTED, SKY, WIDTH, finished, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jobs.charts.chart import Chart
+
+_ROW_HEIGHT: Final = 30
+_TICKS: Final = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50)
+_ADVISED: Final = "carries advice"
+NO_EVIDENCE: Final = "no evidence"
+_WITHOUT: Final = {NO_EVIDENCE, "not asked"}
+
+
+def answers(subjects: Sequence[Mapping[str, Any]]) -> Chart | None:
+    """
+    Draw the effect of each of *subjects* with its interval; None where nothing could be asked.
+
+    *subjects* are the answers of `jobs.recommendations`, as they are stored.
+    """
+    asked = [one for one in subjects if one["evidence"] is not None]
+    if not asked:
+        return None
+    advised = sum(one["strength"] not in _WITHOUT for one in asked)
+    return finished(
+        "answers",
+        _drawing([_mark(one) for one in asked]),
+        title=_title(len(asked), advised),
+        reading=(
+            "The clearest comparison of each subject: views against others of like age, with its "
+            "interval. What crosses 1×, or fails the test, is no ground for advice."
+        ),
+        description="; ".join(f"{one['about']}: {one['strength']}" for one in subjects) + ".",
+        table=Table(
+            ["Looked at", "Answer", "What it rests on"],
+            [[one["about"], one["strength"], one["sentence"]] for one in subjects],
+        ),
+    )
+
+
+def _mark(one: Mapping[str, Any]) -> dict[str, Any]:
+    evidence = one["evidence"]
+    return {
+        "about": one["about"],
+        "low": evidence["low"],
+        "effect": evidence["effect"],
+        "high": evidence["high"],
+        "text": times(evidence["effect"]),
+        "series": NO_EVIDENCE if one["strength"] in _WITHOUT else _ADVISED,
+    }
+
+
+def _drawing(marks: list[dict[str, Any]]) -> alt.LayerChart:
+    low = 0.92 * min(0.8, *(mark["low"] for mark in marks))
+    high = 1.08 * max(1.25, *(mark["high"] for mark in marks))
+    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    axis = alt.Axis(
+        title="views against others of like age (1× is no difference)",
+        values=[tick for tick in _TICKS if low <= tick <= high],
+        labelExpr="format(datum.value, '~g') + '×'",
+        grid=True,
+    )
+    y = alt.Y(
+        "about:N",
+        sort=[mark["about"] for mark in marks],
+        axis=alt.Axis(title=None, labelLimit=330, labelColor=INK),
+    )
+    colour = alt.Color(
+        "series:N",
+        scale=alt.Scale(domain=[_ADVISED, NO_EVIDENCE], range=[BLUE, SKY]),
+        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
+    )
+    at = alt.X("effect:Q", scale=scale, axis=axis)
+    data, none = rows(marks), rows([{"effect": 1}])
+    layers = [
+        alt.Chart(none).mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x=at),
+        alt.Chart(data)
+        .mark_rule(strokeWidth=6, opacity=0.4)
+        .encode(x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q", y=y, color=colour),
+        alt.Chart(data).mark_circle(size=90, opacity=1).encode(x=at, y=y, color=colour),
+    ]
+    return alt.LayerChart(layer=layers).properties(
+        width=WIDTH, height=_ROW_HEIGHT * len(marks) + 10
+    )
+
+
+def _title(asked: int, advised: int) -> str:
+    looked_at = counted(asked, "subject")
+    if advised == 0:
+        return f"{looked_at} looked at, and none shows more than chance explains"
+    carry = "carries" if advised == 1 else "carry"
+    return f"Of {looked_at} looked at, {advised} {carry} advice"
