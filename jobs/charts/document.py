@@ -91,12 +91,23 @@ class TopItem:
 
 
 @dataclass(frozen=True, slots=True)
+class SimilarChannel:
+    """A channel whose content is alike, as a row of text: what both share, and how near it is."""
+
+    title: str
+    shared: str
+    closer_than: str
+    items: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """
     All that a report says; its texts are plain, never markup, whatever titles hold.
 
     *link* is a web address or None. *as_of* is the last observation, None without any.
-    *without_evidence* are the subjects that were looked at in vain.
+    *without_evidence* are the subjects that were looked at in vain. *similar* are the nearest of
+    *compared* channels.
     """
 
     title: str
@@ -115,6 +126,8 @@ class Document:
     without_evidence: Sequence[str]
     figures: Sequence[Figure]
     top: Sequence[TopItem]
+    similar: Sequence[SimilarChannel]
+    compared: int
     notes: Sequence[str]
     not_told: Sequence[str]
     methods: Sequence[str]
@@ -127,13 +140,15 @@ def compose(
     recommendations: Sequence[Advised],
     *,
     answers: Sequence[Mapping[str, Any]] = (),
+    similar: Mapping[str, Any] | None = None,
     source_note: str = "",
 ) -> Document:
     """
     Say it all.
 
-    *answers* tell in what recommendations were looked for, *source_note* where the data comes
-    from. The same arguments give the same document: there is no clock in it.
+    *answers* tell in what recommendations were looked for, *similar* which channels are alike (as
+    the store has them), *source_note* where the data comes from. The same arguments give the same
+    document: there is no clock in it.
     """
     items, coverage, asked = analysis.items, analysis.coverage, draw_answers(answers)
     return Document(
@@ -153,6 +168,8 @@ def compose(
         without_evidence=[one["about"] for one in answers if one["strength"] == NO_EVIDENCE],
         figures=[_figure(chart) for chart in ([*charts, asked] if asked else charts)],
         top=[_row(item) for item in items.top] if items.present else [],
+        similar=[_similar(one) for one in (similar or {}).get("nearest", [])],
+        compared=(similar or {}).get("compared", 0),
         notes=coverage.notes if coverage.present else [],
         not_told=story.not_told(analysis),
         methods=story.methods(analysis),
@@ -183,6 +200,15 @@ def _row(item: RankedItem) -> TopItem:
         views=short(item.views),
         ratio="–" if item.ratio is None else times(item.ratio),
         likes="–" if rate is None else number(rate),
+    )
+
+
+def _similar(found: Mapping[str, Any]) -> SimilarChannel:
+    return SimilarChannel(
+        title=found["title"],
+        shared=", ".join(found["shared"]) or "–",
+        closer_than=f"{found['closer_than']:.0%}",
+        items=f"{found['items']:,}",
     )
 
 

@@ -33,6 +33,7 @@ class Request:
     charts: Sequence[StoredChart]
     recommendations: Sequence[StoredRecommendation]
     answers: Sequence[Mapping[str, Any]]
+    similar: Mapping[str, Any] | None
     source_note: str
     chart: StoredChart | None
 
@@ -65,6 +66,7 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
         charts=charts,
         recommendations=await store.recommendations(analysis_id),
         answers=(await store.answers(analysis_id) or {}).get("subjects", []),
+        similar=await store.similar(channel.id),
         source_note=source_note(await store.sources_of(channel.id)),
         chart=chart,
     )
@@ -101,6 +103,7 @@ def render(
         request.charts,
         request.recommendations,
         answers=request.answers,
+        similar=request.similar,
         source_note=request.source_note,
     )
     return render_report(document, file_format, paper=paper)

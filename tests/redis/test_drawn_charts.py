@@ -12,7 +12,6 @@ from jobs.analysis import analyze
 from jobs.charts import code_version as code
 from jobs.content_cache import ContentCache
 from jobs.drawn_charts import drawn_charts
-from jobs.notifications.log_notifier import LogNotifier
 from jobs.records import ChannelReading, ChannelSnapshot
 from jobs.services import Services
 from jobs.store import StoredAnalysis, migrate, open_store
@@ -40,7 +39,7 @@ async def services(redis: QueueClient, tmp_path: Path) -> AsyncIterator[Services
         yield Services(
             store=store,
             sources=cast("SourceAccess", None),
-            notifier=LogNotifier(),
+            targets=(),
             reports_dir=tmp_path,
             chart_cache=cache,
         )
