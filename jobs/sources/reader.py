@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -77,7 +78,8 @@ class SourceReader:
         if is_address(ref.location):
             return await self._read_address(ref, channel_id, past)
         source = await open_source(ref.location, ref.kind, shelf=self.shelf)
-        return _read(ref, source.read(channel_id))
+        # Thousands of items take tens of milliseconds to make.
+        return _read(ref, await asyncio.to_thread(source.read, channel_id))
 
     async def _read_address(self, ref: SourceRef, channel_id: str, past: Past) -> SourceResult:
         fetched: list[Document] = []
