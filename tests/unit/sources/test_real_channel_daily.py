@@ -132,7 +132,7 @@ async def test_two_platforms_in_one_file_are_all_read() -> None:
         if row["youtube_subscribers"] or row["youtube_total_views"]:
             expected[who["youtube_channel_id"] or row["vtuber_id"]].append(at)
         if row["twitch_followers"]:
-            expected[f"twitch:{who['twitch_login'] or row['vtuber_id']}"].append(at)
+            expected[f"twitch:{(who['twitch_login'] or row['vtuber_id']).lower()}"].append(at)
 
     source = await open_source(str(path))
     read = {
