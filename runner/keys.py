@@ -35,6 +35,7 @@ Beside it, ours, each of them absent while empty:
 | `arq:metrics` | sorted set | `<queue>|<job>` by its last count, Unix ms | trimmed by the poller after four days |
 | `arq:metrics:m:<hour>:<queue>|<job>` | hash | counts by minute: `<minute>|<field>`, fields as in `tally.FIELDS` | 9 hours |
 | `arq:metrics:t:<day>:<queue>|<job>` | hash | the same by ten minutes | 4 days |
+| `arq:metrics:total` | hash | `<queue>|<job>|<field>` → its sum of all times | for good |
 | `arq:metrics-guard:<worker>` | string | number of the last batch of counts that the worker told | an hour |
 | `arq:releases` | hash | release → when a worker of it first started, Unix ms | for good |
 | `arq:depth:<queue>` | stream | the queue's gauges at each poll, capped | for good |
@@ -60,6 +61,7 @@ WORKER_PREFIX = "arq:worker:"
 TICKS = "arq:ticks"
 SCHEDULES = "arq:schedules"
 METRICS = "arq:metrics"
+METRICS_TOTAL = "arq:metrics:total"
 METRICS_GUARD_PREFIX = "arq:metrics-guard:"
 RELEASES = "arq:releases"
 DEPTH_PREFIX = "arq:depth:"

@@ -112,7 +112,7 @@ class Presence:
         async with worker.pool.pipeline(transaction=True) as pipe:
             pipe.getdel(keys.ORDER_PREFIX + worker.id)
             if counts:
-                pipe.eval(TALLY, 2, worker.tally.guard, keys.METRICS, *counts)
+                pipe.eval(TALLY, 3, worker.tally.guard, keys.METRICS, keys.METRICS_TOTAL, *counts)
             pipe.zadd(worker.queue_name + keys.WORKERS_SUFFIX, {worker.id: now_ms})
             pipe.set(keys.WORKER_PREFIX + worker.id, to_json(self._describe()), px=lives_ms)
             pipe.set(worker.health_check_key, health, px=lives_ms)

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runner.errors import ArgumentsError, ConfigurationError, RunnerError
+from runner.web import api, scrape
 from runner.web.dashboard import STATIC
 from runner.web.pages import actions, jobs, login, overview, queues, records
 from runner.web.shield import Shield
@@ -70,6 +71,8 @@ def dashboard_app(
             *records.routes(dashboard),
             *login.routes(dashboard),
             *dashboard.extension.routes,
+            *api.routes(dashboard),
+            *scrape.routes(dashboard),
             *more,
             Route("/live", stream),
             Route("/static/{name}", _static),

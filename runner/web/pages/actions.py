@@ -47,7 +47,7 @@ def _on_jobs(dashboard: Dashboard) -> list[BaseRoute]:
         """One job, or those that were selected."""
         form = await request.form()
         queue = known_queue(dashboard.queues, _text(form, "queue"))
-        asked = read_request(form)
+        asked = read_request(dashboard, form)
         ids = [str(value) for value in form.getlist("id")]
         back = _text(form, "back") or "/"
         if not ids:
@@ -83,7 +83,7 @@ def _on_all(dashboard: Dashboard) -> list[BaseRoute]:
     async def act_on_all(request: WebRequest) -> Response:
         form = await request.form()
         selection = _selection(dashboard, request.query_params)
-        asked = read_request(form)
+        asked = read_request(dashboard, form)
         bulk = Bulk(dashboard.redis, dashboard.operator(request), asked, selection)
         counted = await count(dashboard.redis, selection, dashboard.catalog)
         await bulk.announce(counted.jobs)
@@ -144,7 +144,7 @@ def _on_the_rest(dashboard: Dashboard) -> list[BaseRoute]:
     ]
 
 
-def read_request(form: FormData) -> Request:
+def read_request(dashboard: Dashboard, form: FormData) -> Request:
     """
     The action that a form asks for, with what it needs.
 
@@ -162,7 +162,8 @@ def read_request(form: FormData) -> Request:
                 f"{text[:50]!r} is no time: write it as 2030-01-31 12:00, in UTC"
             ) from None
         at = at.replace(tzinfo=at.tzinfo or UTC)
-    return Request(action, at=at, to=_text(form, "to") or None)
+    to = _text(form, "to")
+    return Request(action, at=at, to=known_queue(dashboard.queues, to) if to else None)
 
 
 def _selection(dashboard: Dashboard, query: QueryParams) -> Selection:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from runner.web.dashboard import Dashboard
 
-_ENTRY = re.compile(r"\d{1,16}-\d{1,6}")
+ENTRY = re.compile(r"\d{1,16}-\d{1,6}")
+"""An id in the audit log."""
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
@@ -30,7 +31,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
     async def log(request: Request) -> Response:
         before = request.query_params.get("before", "")
         entries, more = await audit.entries(
-            dashboard.redis, before=before if _ENTRY.fullmatch(before) else None
+            dashboard.redis, before=before if ENTRY.fullmatch(before) else None
         )
         return dashboard.render(request, "audit.html.j2", entries=entries, more=more)
 

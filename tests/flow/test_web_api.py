@@ -1,0 +1,162 @@
+"""The JSON API and the metrics: what programs get."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import schemathesis
+import structlog
+from hypothesis import HealthCheck, Phase, given, settings
+from prometheus_client.parser import text_string_to_metric_families
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from runner.web.access import Doors, Role
+from tests.browser.site import Gate, Site, notify, sync_channel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Give the pages, behind tokens."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
+    doors = Doors(tokens={"op": Role.OPERATE, "look": Role.VIEW})
+    with Site(redis_url, doors).running() as one:
+        yield one
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def api(site: Site) -> Iterator[httpx.Client]:
+    """Give a program with a token."""
+    headers = {"authorization": "Bearer op"}
+    with httpx.Client(base_url=site.url, headers=headers, timeout=20) as client:
+        yield client
+
+
+def _until(api: httpx.Client, path: str, fits: Any) -> Any:
+    for _ in range(400):
+        found = api.get(path).json()
+        if fits(found):
+            return found
+    raise AssertionError(found)
+
+
+def test_job_is_followed_retried_and_explained(site: Site, api: httpx.Client) -> None:
+    """From dead to done, by a program."""
+    handle = site.do(notify.enqueue("UC1", api_token="s3cret-s3cret"))  # noqa: S106
+    path = f"/api/jobs/{handle.id}"
+    dead = _until(api, path, lambda found: found.get("state") == "dead")
+    assert dead["arguments"] == {"channel_id": "UC1", "api_token": "[redacted]"}
+    assert [attempt["error"] for attempt in dead["attempts"]] == ["ConnectionError"] * 2
+    assert api.get(f"/api/why/{handle.id}").json()["cause"] == "dead"
+    page = api.get("/api/queues/default/jobs", params={"state": "dead", "text": "UC1"}).json()
+    assert [row["job_id"] for row in page["rows"]] == [handle.id]
+    Gate.failing = False
+    act = f"/api/queues/default/jobs/{handle.id}"
+    assert api.post(act, json={"action": "run"}).json() == {"found": "dead", "done": True}
+    done = _until(api, path, lambda found: found["state"] == "done")
+    assert done["result"] == "told in attempt 1"
+    assert api.post(act, json={"action": "run"}).json() == {"found": "gone", "done": False}
+
+
+def test_all_that_match_are_moved(site: Site, api: httpx.Client) -> None:
+    """Its progress can be asked for; the audit log has it."""
+    for number in range(5):
+        site.do(sync_channel.options(delay_s=600).enqueue(f"UC{number}"))
+    started = api.post(
+        "/api/queues/default/jobs",
+        params={"state": "scheduled"},
+        json={"action": "move", "to": "analytics"},
+    ).json()
+    over = _until(api, f"/api/bulk/{started['bulk_id']}", lambda found: found["is_over"])
+    assert (over["total"], over["acted"]) == (5, 5)
+    assert api.get("/api/queues/analytics").json()["scheduled"] == 5
+    assert api.get("/api/audit").json()["entries"][0]["who"] == "token (operate)"
+
+
+def test_program_that_may_look_may_change_nothing(site: Site) -> None:
+    """Nor may one without a token look."""
+    look = {"authorization": "Bearer look"}
+    with httpx.Client(base_url=site.url) as client:
+        assert client.get("/api/queues", headers=look).status_code == 200
+        assert client.post("/api/queues/default/pause", headers=look).status_code == 403
+        assert client.get("/api/queues").status_code == 401
+        assert client.get("/metrics").status_code == 401
+
+
+def test_metrics_are_what_prometheus_reads(site: Site, api: httpx.Client) -> None:
+    """Queues and workers now, attempts as counters and histograms."""
+    Gate.failing = False
+    for _ in range(3):
+        site.do(notify.enqueue("UC1"))
+
+    def attempts() -> dict[str, float]:
+        families = text_string_to_metric_families(api.get("/metrics").text)
+        return {
+            sample.labels["ending"]: sample.value
+            for family in families
+            if family.name == "pipeline_attempts"
+            for sample in family.samples
+            if sample.labels["job"] == "notify"
+        }
+
+    for _ in range(400):
+        if attempts().get("done") == 3:
+            break
+    assert attempts() == {"done": 3, "failed": 0}
+    samples = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(api.get("/metrics").text)
+        for sample in family.samples
+    }
+    assert samples["pipeline_workers", "default"] == 1
+    assert samples["pipeline_attempt_seconds_count", "default", "notify"] == 3
+    assert samples["pipeline_attempt_seconds_bucket", "+Inf", "default", "notify"] == 3
+
+
+@pytest.mark.timeout(300)
+def test_api_keeps_to_its_document(site: Site) -> None:
+    """Whatever is sent: no failure of the server, and answers of the shape that is told."""
+    site.do(notify.enqueue("UC1"))
+    site.do(sync_channel.options(delay_s=600, job_id="later").enqueue("UC1"))
+    headers = {"authorization": "Bearer op"}
+    document = schemathesis.openapi.from_url(f"{site.url}/api/openapi.json", headers=headers)
+    names = []
+    for found in document.get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+        names.append(operation.label)
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=12,
+            deadline=None,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        def check(case: Any) -> None:
+            case.call_and_validate(
+                headers=headers,
+                checks=[
+                    not_a_server_error,
+                    status_code_conformance,
+                    content_type_conformance,
+                    response_schema_conformance,
+                ],
+            )
+
+        check()
+    assert "POST /api/queues/{queue}/pause" in names
+    assert len(names) > 15

@@ -1,0 +1,41 @@
+"""The monitoring files name metrics that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from runner.operations.queues import Queue
+from runner.operations.store import Store
+from runner.web import scrape
+
+FOLDER = Path(__file__).parents[2] / "docs" / "monitoring"
+_SUFFIXES = ("_total", "_bucket", "_count", "_sum")
+
+
+def _served() -> set[str]:
+    """Every metric that a scrape gives."""
+    queue = Queue("q", 0, 0, 0, 0, 0, 0, 0.0, None, 1)
+    store = Store("7", 1, 1, 1, 0, "noeviction", True, 1, 1, 0.1, ())  # noqa: FBT003 -- as it is
+    found = [
+        *scrape._of_queues([queue]),
+        *scrape._of_processes([]),
+        *scrape._of_jobs({("q", "j"): {"n": 1}}),
+        *scrape._of_redis(store),
+    ]
+    return {metric.name for metric in found}
+
+
+def test_dashboard_alerts_and_page_name_the_metrics_that_are_served() -> None:
+    """No panel and no rule stays empty for a name that changed; the page has all of them."""
+    served = _served()
+    for file in FOLDER.iterdir():
+        named = set()
+        for name in re.findall(r"pipeline_[a-z_]+", file.read_text()):
+            for suffix in _SUFFIXES:
+                if name not in served and name.endswith(suffix):
+                    name = name.removesuffix(suffix)  # noqa: PLW2901 -- the same metric
+            named.add(name)
+        assert named <= served, file.name
+        if file.name == "README.md":
+            assert named == served
