@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.services import Services
@@ -14,6 +13,9 @@ from runner import Context, job
 
 if TYPE_CHECKING:
     from jobs.store import ChannelSchedule
+    from runner import JobHandle
+
+_AHEAD = timedelta(minutes=1)
 
 _MOST_AT_ONCE = 1_000
 """A minute's share: a million and a half a day, and no flood after a day without workers."""
@@ -22,9 +24,10 @@ _MOST_AT_ONCE = 1_000
 @job(queue="default")
 async def sync_due_channels(ctx: Context) -> int:
     """
-    Enqueue one sync for each scheduled channel that is due, the longest overdue first.
+    Enqueue one sync for each channel that is due within a minute, the longest overdue first.
 
-    The poller runs it every minute. A channel has one sync of its schedule pending at most, and
+    The poller runs it every minute; each sync waits in the queue for its own time, so that they
+    do not all start with the minute. A channel has one sync of its schedule pending at most, and
     one dead in its way for a day at most: its id is the channel's and the day's. Dying halfway
     leaves the rest due. Reports are made when they are asked for.
 
@@ -32,20 +35,21 @@ async def sync_due_channels(ctx: Context) -> int:
     """
     services = ctx.get(Services)
     now = datetime.now(UTC)
-    due = await services.store.due_schedules(now, _MOST_AT_ONCE)
-    handles = await asyncio.gather(
-        *(
-            sync_channel.options(job_id=f"sync:{one.channel_id}:{now:%Y-%m-%d}").enqueue(
-                channel_id=one.channel_id, report=False
-            )
+    due = await services.store.due_schedules(now + _AHEAD, _MOST_AT_ONCE)
+    handles = await asyncio.gather(*(_enqueue(one, now) for one in due))
+
+    # Should a sync never run, this holds; one that ran already has said better.
+    await services.store.advance_schedules(
+        [
+            (one, services.pace.next_at(max(now, one.due_at), one.interval_s, 0, random.random()))  # noqa: S311
             for one in due
-        )
+        ]
     )
-
-    def next_one(schedule: ChannelSchedule) -> ChannelSchedule:
-        """The sync itself will know better; this holds should it never run."""
-        due_at = services.pace.next_at(now, schedule.interval_s, 0, random.random())  # noqa: S311
-        return replace(schedule, due_at=due_at)
-
-    await services.store.reschedule([next_one(schedule) for schedule in due])
     return sum(handle.created for handle in handles)
+
+
+async def _enqueue(due: ChannelSchedule, now: datetime) -> JobHandle[dict[str, int]]:
+    sync = sync_channel.options(
+        job_id=f"sync:{due.channel_id}:{now:%Y-%m-%d}", at=max(now, due.due_at)
+    )
+    return await sync.enqueue(channel_id=due.channel_id, report=False)

@@ -219,6 +219,10 @@ class ChannelStore:
         """Set interval and next time of those of *changed* whose channel is still scheduled."""
         await self._database.write(schedules.reschedule, changed)
 
+    async def advance_schedules(self, moves: Sequence[tuple[ChannelSchedule, datetime]]) -> None:
+        """Move each to its new time, unless it was moved, by its sync, since it was read."""
+        await self._database.write(schedules.advance_schedules, moves)
+
     async def latest_publications(self, channel_id: str, limit: int) -> list[datetime]:
         """Give the dates of the channel's *limit* newest items, the newest first."""
         return await self._database.read(schedules.latest_publications, channel_id, limit)

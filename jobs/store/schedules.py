@@ -65,6 +65,18 @@ def reschedule(connection: Connection, schedules: Sequence[ChannelSchedule]) -> 
         )
 
 
+def advance_schedules(
+    connection: Connection, moves: Sequence[tuple[ChannelSchedule, datetime]]
+) -> None:
+    """Move each to its new time, unless somebody moved it since it was read."""
+    for read, due_at in moves:
+        connection.execute(
+            update(ScheduleRow)
+            .where(ScheduleRow.channel_id == read.channel_id, ScheduleRow.due_at == read.due_at)
+            .values(due_at=due_at)
+        )
+
+
 def latest_publications(connection: Connection, channel_id: str, limit: int) -> list[datetime]:
     """Give the dates of the channel's *limit* newest items, the newest first."""
     found = connection.execute(

@@ -132,3 +132,17 @@ async def test_private_ones_among_several_addresses_are_passed_over() -> None:
     async with httpx.AsyncClient(transport=PublicOnly(wire, resolve)) as client:
         assert (await client.get("http://many.example/")).status_code == 200
     assert [host for host, *_ in wire.asked] == [PUBLIC, "2606:2800:21f:cb07::1"]
+
+
+async def test_behind_a_proxy_private_hosts_are_refused_too(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy connects, so that what it is asked for is checked before; it may be private."""
+    monkeypatch.setenv("http_proxy", server.url("").rstrip("/"))
+    monkeypatch.setenv("no_proxy", "")
+    address = "http://93.184.215.14/feed"
+    server.set(address.removeprefix(server.url("")), b"<rss/>")
+    assert (await fetch(address)).content == b"<rss/>"
+    with pytest.raises(SourceError, match="private address"):
+        await fetch("http://10.0.0.1/feed")
+    assert server.requests == [address]

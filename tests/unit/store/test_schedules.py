@@ -62,6 +62,16 @@ async def test_moving_a_schedule_does_not_bring_it_back(store: ChannelStore) -> 
     assert await store.schedule(CHANNEL.id) is None
 
 
+async def test_schedule_that_was_moved_is_not_moved_back(store: ChannelStore) -> None:
+    """Who enqueued a sync that has ended meanwhile does not undo what the sync decided."""
+    await store.register(CHANNEL, [])
+    await store.set_schedule(HOURLY)
+    await store.advance_schedules([(HOURLY, START + DAY)])
+    assert await store.schedule(CHANNEL.id) == replace(HOURLY, due_at=START + DAY)
+    await store.advance_schedules([(HOURLY, START + 2 * DAY)])
+    assert await store.schedule(CHANNEL.id) == replace(HOURLY, due_at=START + DAY)
+
+
 async def test_latest_publications_come_newest_first(store: ChannelStore) -> None:
     """As many dates as asked for, of items that have one."""
     await store.save_readings([reading(items=4)])

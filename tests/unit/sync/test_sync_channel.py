@@ -231,9 +231,10 @@ async def test_parked_channel_is_not_due_before_the_quota_is_back(
 async def test_due_channels_are_enqueued_once_and_moved_on(
     services: Services, store: ChannelStore
 ) -> None:
-    """Those that are due get one sync each, and are due again after their interval."""
+    """Those due within a minute get one sync each, at its time, and are due an interval later."""
     now = datetime.now(UTC)
-    for number, due_at in ((1, now - timedelta(hours=1)), (2, now), (3, now + timedelta(hours=1))):
+    soon, later = now + timedelta(seconds=40), now + timedelta(hours=1)
+    for number, due_at in ((1, now - timedelta(hours=1)), (2, soon), (3, later)):
         await store.register(ChannelRecord(f"UC{number}", "x", Platform.OTHER), [])
         await store.set_schedule(ChannelSchedule(f"UC{number}", None, 3600, due_at))
     ctx = Context(
@@ -248,7 +249,10 @@ async def test_due_channels_are_enqueued_once_and_moved_on(
     with collect() as jobs:
         assert await sync_due_channels(ctx) == 2
         assert await sync_due_channels(ctx) == 0
-    assert [job.kwargs["channel_id"] for job in jobs.of(sync_channel)] == ["UC1", "UC2"]
+    overdue, ahead = jobs.of(sync_channel)
+    assert (overdue.kwargs["channel_id"], ahead.kwargs["channel_id"]) == ("UC1", "UC2")
+    assert overdue.delay_s == 0
+    assert 20 < ahead.delay_s <= 40
     assert await store.due_schedules(now + timedelta(minutes=50), 9) == []
     assert len(await store.due_schedules(now + timedelta(minutes=70), 9)) == 3
 
