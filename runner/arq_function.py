@@ -56,6 +56,12 @@ class PlainJob(Job[Any, Any]):
         return args, dict(kwargs)
 
 
+class Chore(PlainJob):
+    """A job of the worker's own."""
+
+    is_chore = True
+
+
 class PlainFunction:
     """One plain arq function or cron job, as one worker runs it."""
 
@@ -64,7 +70,8 @@ class PlainFunction:
         self._worker = worker
         self._like_ours = isinstance(function, IntervalCron)
         self.max_tries = worker.max_tries if function.max_tries is None else function.max_tries
-        self.job = PlainJob(
+        kind = Chore if self._like_ours else PlainJob
+        self.job = kind(
             _caller(function),
             queue=worker.options.queue,
             name=function.name,

@@ -58,6 +58,9 @@ class Job(Generic[P, R]):
     fails_at_once = False
     """Whether what it raises ends it, as in arq: only `Retry` runs it again."""
 
+    is_chore = False
+    """Whether it is a worker's own, such as the poll: nothing to tell of while all is well."""
+
     def __init__(
         self,
         coroutine: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]],

@@ -17,6 +17,7 @@ from structlog.stdlib import ProcessorFormatter
 
 from runner.attempt_log import KeepLines
 from runner.errors import ConfigurationError
+from runner.short_lines import ShortFormatter, as_json, as_text, use
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
@@ -51,11 +52,13 @@ def configure_logging(
     stream = stream if stream is not None else sys.stderr
     shared: list[Processor] = [*_SHARED, *((KeepLines(job_lines),) if job_lines else ())]
     handler = _StructuredHandler(stream)
+    colors = stream.isatty() if colors is None else colors
     handler.setFormatter(
-        ProcessorFormatter(
+        ShortFormatter(
+            render=as_json if format == "json" else as_text,
             processors=[
                 ProcessorFormatter.remove_processors_meta,
-                *_renderers(format, colors=stream.isatty() if colors is None else colors),
+                *_renderers(format, colors=colors),
             ],
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _drop_color_message],
         )
@@ -73,12 +76,15 @@ def configure_logging(
     # httpx logs each request's whole URL, and a webhook's URL is a secret.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+    processors = [
+        structlog.stdlib.filter_by_level,
+        *shared,
+        ProcessorFormatter.wrap_for_formatter,
+    ]
+    # On a terminal lines have colours, and nobody reads thousands a second.
+    use([] if colors and format == "console" else processors)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=processors,
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         # Module-level loggers made before this call would otherwise keep what they first saw.

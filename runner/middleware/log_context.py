@@ -11,6 +11,7 @@ import structlog
 
 from runner.attempt_log import LOGGER_NAME
 from runner.errors import Retry
+from runner.short_lines import ShortLogger
 
 if TYPE_CHECKING:
     from contextvars import ContextVar
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from runner.context import Context
     from runner.middleware import Handler
 
-_log = structlog.stdlib.get_logger(LOGGER_NAME)
-_levels = logging.getLogger(LOGGER_NAME)
+_log = ShortLogger(LOGGER_NAME)
 
 
 def _variable(name: str) -> ContextVar[Any]:
@@ -39,6 +39,8 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
     """
     Bind the job's identity for the attempt, and log its start and end with its duration.
 
+    Of a chore, such as a poll, that is told at DEBUG.
+
     The level of the logger `LOGGER_NAME` switches these lines off. The traceback of a failure is
     not logged here: that is the log reporter's.
     """
@@ -49,24 +51,28 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
         _attempt.set(ctx.attempt),
     )
     started = time.perf_counter()
-    told = _levels.isEnabledFor(logging.INFO)
+    level = logging.DEBUG if ctx.job.is_chore else logging.INFO
+    told = _log.is_enabled_for(level)
     try:
         if told:
-            _log.info("job started")
+            _log.log(level, "job started")
         result = await call_next(ctx)
         if told:
-            _log.info("job done", duration_ms=_since_ms(started))
+            _log.log(level, "job done", duration_ms=_since_ms(started))
     except Retry as signal:
         if told:
-            _log.info("job asks to run again", duration_ms=_since_ms(started), reason=str(signal))
+            _log.log(
+                level, "job asks to run again", duration_ms=_since_ms(started), reason=str(signal)
+            )
         raise
     except asyncio.CancelledError:
         if told:
-            _log.info("job cancelled", duration_ms=_since_ms(started))
+            _log.log(level, "job cancelled", duration_ms=_since_ms(started))
         raise
     except Exception as error:
-        if _levels.isEnabledFor(logging.WARNING):
-            _log.warning(
+        if _log.is_enabled_for(logging.WARNING):
+            _log.log(
+                logging.WARNING,
                 "job failed",
                 duration_ms=_since_ms(started),
                 error=type(error).__name__,
