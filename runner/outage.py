@@ -27,9 +27,12 @@ _log = structlog.get_logger("runner.outage")
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 _PASSING_REPLY = re.compile(
-    # Redis 6.2 puts its own words before what a script ran into.
+    # redis-py says which command of a pipeline it was; Redis 6.2 puts its own words before what a
+    # script ran into.
+    r"(?:Command # \d+ \(.*\) of pipeline caused error: \(['\"])?"
     r"(?:Error running script .*: -)?"
-    "(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED|BUSY|OOM|MISCONF|NOREPLICAS) "
+    "(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED|BUSY|OOM|MISCONF|NOREPLICAS) ",
+    re.DOTALL,
 )
 
 

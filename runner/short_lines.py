@@ -10,7 +10,6 @@ like any other. A process whose structlog is configured by somebody else keeps i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,8 @@ from pydantic_core import to_json
 from structlog.stdlib import ProcessorFormatter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from structlog.stdlib import BoundLogger
     from structlog.typing import Processor
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -263,6 +264,33 @@ async def test_worker_goes_on_where_redis_closes_idle_connections(
         assert await (await act.enqueue("second")).result(timeout_s=PATIENCE_S) == "second 1"
         assert await eventually(lambda: _completed(one, 2)) == 2
     assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+async def test_worker_waits_while_the_disk_of_redis_is_full(
+    own_redis_server: RedisServer, own: QueueClient
+) -> None:
+    """Redis that cannot save refuses to write: an outage like any other, whoever asks."""
+    async with working(own_redis_server.url, act, lease_s=5.0, heartbeat_s=0.1) as one:
+        handle = await act.enqueue("x")
+        await soon(stage.started.get())
+        await own.config_set("save", "3600 1")
+        shutil.rmtree(own_redis_server.directory)
+        await own.bgsave()
+        await eventually(lambda: _cannot_save(own))
+        await eventually(lambda: _away(one))
+        stage.go.set()
+        await asyncio.sleep(0.3)
+        assert one.main_task is not None
+        assert not one.main_task.done()
+
+        await own.config_set("stop-writes-on-bgsave-error", "no")
+        assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
+        assert one.patience.away_s == 0
+    assert await own.exists(f"{QUEUE}:crashes") == 0
+
+
+async def _cannot_save(redis: QueueClient) -> bool:
+    return bool((await redis.info("persistence"))["rdb_last_bgsave_status"] == "err")
 
 
 async def test_heartbeats_go_on_while_a_settle_waits(redis_url: str, redis: QueueClient) -> None:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
         exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
         exceptions.ResponseError("OOM command not allowed when used memory > 'maxmemory'."),
         exceptions.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"),
+        exceptions.ResponseError(
+            "Command # 2 (SET arq:worker:a {'jobs': (1)}\n) of pipeline caused error: "
+            '("MISCONF Redis is configured to save RDB snapshots, but it\'s currently unable to",)'
+        ),
         exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."),
         exceptions.ResponseError("BUSY Redis is busy running a script."),
         exceptions.ResponseError(
