@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import ConfigurationError
@@ -39,30 +40,37 @@ class SentryReporter:
             raise ConfigurationError(
                 f"a Sentry DSN needs sentry-sdk ({error}): pip install 'channel-pipeline[sentry]'"
             ) from None
+        self._connect = partial(
+            sentry_sdk.Client,
+            dsn=dsn,
+            environment=environment,
+            release=release,
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            include_local_variables=False,
+        )
         try:
-            self._client = sentry_sdk.Client(
-                dsn=dsn,
-                environment=environment,
-                release=release,
-                default_integrations=False,
-                auto_enabling_integrations=False,
-                include_local_variables=False,
-            )
+            self._client = self._connect()
         except BadDsn as error:
             raise ConfigurationError(
                 f"the Sentry DSN is not one ({error}): write it as https://KEY@HOST/PROJECT"
             ) from None
+        self._is_closed = False
         self._flush_limit_s = flush_limit_s
         self._event_of = event_from_exception
 
     async def report(self, failure: Failure, /) -> None:
         """Queue an event for the client's own thread, which sends it."""
+        if self._is_closed:
+            # A worker that runs again, as under `arq --watch`, has the same reporters.
+            self._client, self._is_closed = self._connect(), False
         # In a thread: the client reads source files to show the lines around each frame.
         await asyncio.to_thread(self._capture, failure)
 
     async def close(self) -> None:
         """Wait for events on their way, within the limit, then stop."""
         await asyncio.to_thread(self._client.close, timeout=self._flush_limit_s)
+        self._is_closed = True
 
     def _capture(self, failure: Failure) -> None:
         event, hint = self._event_of(

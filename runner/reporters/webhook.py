@@ -9,6 +9,7 @@ Failures as JSON to a URL of yours.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -48,7 +49,8 @@ class WebhookReporter:
         self._url = url
         self._shown = f"{parts.scheme}://{parts.hostname}/…"
         self._failed = httpx.HTTPError
-        self._client = httpx.AsyncClient(timeout=timeout_s, headers=headers)
+        self._connect = partial(httpx.AsyncClient, timeout=timeout_s, headers=headers)
+        self._client = self._connect()
 
     async def report(self, failure: Failure, /) -> None:
         """
@@ -57,6 +59,9 @@ class WebhookReporter:
         Raises:
             RunnerError: Nobody answered, or the answer was not 2xx.
         """
+        if self._client.is_closed:
+            # A worker that runs again, as under `arq --watch`, has the same reporters.
+            self._client = self._connect()
         try:
             answer = await self._client.post(
                 self._url,

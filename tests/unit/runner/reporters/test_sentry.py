@@ -57,6 +57,19 @@ async def test_sentry_gets_the_failure_as_an_event(endpoint: Endpoint, failure: 
     assert all("vars" not in frame for frame in frames)
 
 
+async def test_sentry_reports_again_after_it_was_closed(
+    endpoint: Endpoint, failure: Failure
+) -> None:
+    """A worker that is run again, as by `arq --watch`, has the reporters that it had."""
+    reporter = SentryReporter(endpoint.url.replace("://", "://public@") + "/42")
+    await reporter.close()
+    await reporter.report(failure)
+    await reporter.close()
+
+    _, event = await _event(endpoint)
+    assert event["transaction"] == "analyze_channel"
+
+
 async def test_sentry_reporter_leaves_the_process_as_it_was(
     endpoint: Endpoint, failure: Failure
 ) -> None:

@@ -45,6 +45,18 @@ async def test_webhook_posts_the_failure(endpoint: Endpoint, failure: Failure) -
     assert "ValueError" in document["error"]["traceback"]
 
 
+async def test_webhook_reports_again_after_it_was_closed(
+    endpoint: Endpoint, failure: Failure
+) -> None:
+    """A worker that is run again, as by `arq --watch`, has the reporters that it had."""
+    reporter = WebhookReporter(f"{endpoint.url}/hook")
+    await reporter.close()
+    await reporter.report(failure)
+    await reporter.close()
+
+    assert endpoint.requests.qsize() == 1
+
+
 @pytest.mark.parametrize("status", [302, 404, 500])
 async def test_webhook_refused_is_an_error_that_keeps_the_secret(
     status: int, endpoint: Endpoint, failure: Failure
