@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
@@ -120,6 +122,10 @@ ClientMiddleware = Callable[[Enqueue, ClientHandler], Awaitable[bool]]
 """Wraps every enqueue of a client; goes on by `return await call_next(request)`."""
 
 
+Parcel = tuple[list[list[Any]], asyncio.Future[list[bool]]]
+"""Jobs of one call, as fields of the script, and what Redis answers for each of them."""
+
+
 class Enqueuer:
     """
     Redis as a transport. One for each client; gathers what one event loop enqueues.
@@ -132,7 +138,7 @@ class Enqueuer:
         self._handler: ClientHandler = self._hand_over
         for wrapper in reversed(middleware):
             self._handler = functools.partial(_call, wrapper, self._handler)
-        self._waiting: dict[str, list[tuple[list[Any], asyncio.Future[bool]]]] = {}
+        self._waiting: dict[str, list[Parcel]] = {}
         self._drains: dict[str, asyncio.Task[None]] = {}
 
     async def put(self, request: Enqueue) -> bool:
@@ -151,23 +157,32 @@ class Enqueuer:
 
         None is sent if one of them has no JSON form.
         """
-        if self._handler == self._hand_over:
-            encoded = [(request.queue, _fields(request)) for request in requests]
-            return list(await asyncio.gather(*[self._push(*one) for one in encoded]))
-        return list(await asyncio.gather(*[self._handler(request) for request in requests]))
+        if self._handler != self._hand_over:
+            return list(await asyncio.gather(*[self._handler(request) for request in requests]))
+        jobs: dict[str, list[list[Any]]] = {}
+        for request in requests:
+            jobs.setdefault(request.queue, []).append(_fields(request))
+        sent = await asyncio.gather(*[self._push_many(*of_queue) for of_queue in jobs.items()])
+        replies = {queue: iter(answers) for queue, answers in zip(jobs, sent, strict=True)}
+        return [next(replies[request.queue]) for request in requests]
+
+    async def _push_many(self, queue: str, jobs: list[list[Any]]) -> list[bool]:
+        parcels = [self._push(queue, jobs[at : at + _CHUNK]) for at in range(0, len(jobs), _CHUNK)]
+        return [reply for replies in await asyncio.gather(*parcels) for reply in replies]
 
     async def close(self) -> None:
         """Close the connection; a later job opens another."""
         await self._script.close()
 
-    def _hand_over(self, request: Enqueue) -> asyncio.Future[bool]:
+    async def _hand_over(self, request: Enqueue) -> bool:
         """Encode now, so that a bad argument fails its own caller only; send with the others."""
-        return self._push(request.queue, _fields(request))
+        [reply] = await self._push(request.queue, [_fields(request)])
+        return reply
 
-    def _push(self, queue: str, fields: list[Any]) -> asyncio.Future[bool]:
+    def _push(self, queue: str, jobs: list[list[Any]]) -> asyncio.Future[list[bool]]:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[bool] = loop.create_future()
-        self._waiting.setdefault(queue, []).append((fields, future))
+        future: asyncio.Future[list[bool]] = loop.create_future()
+        self._waiting.setdefault(queue, []).append((jobs, future))
         if queue not in self._drains:
             self._drains[queue] = loop.create_task(self._drain(queue))
         return future
@@ -176,10 +191,11 @@ class Enqueuer:
         waiting = self._waiting[queue]
         try:
             while waiting:
-                chunk = waiting[:_CHUNK]
-                del waiting[:_CHUNK]
+                chunk = _next_chunk(waiting)
                 try:
-                    replies = await self._send(queue, [fields for fields, _ in chunk])
+                    replies = iter(
+                        await self._send(queue, [job for jobs, _ in chunk for job in jobs])
+                    )
                 except (RedisError, OSError) as error:
                     problem = EnqueueError(
                         f"{queue}: not enqueued: {type(error).__name__}: {error}: "
@@ -192,9 +208,10 @@ class Enqueuer:
                     waiting.clear()
                     raise
                 else:
-                    for (_, future), reply in zip(chunk, replies, strict=True):
+                    for jobs, future in chunk:
+                        answers = [bool(reply) for reply in islice(replies, len(jobs))]
                         if not future.done():
-                            future.set_result(bool(reply))
+                            future.set_result(answers)
         finally:
             del self._drains[queue]
             if waiting:
@@ -221,7 +238,7 @@ class Enqueuer:
 
 def new_job_id() -> str:
     """A fresh random id, 32 hexadecimal digits, as arq's."""
-    return uuid4().hex
+    return os.urandom(16).hex()
 
 
 def _fields(request: Enqueue) -> list[Any]:
@@ -241,7 +258,20 @@ def _fields(request: Enqueue) -> list[Any]:
     ]
 
 
-def _fail(chunk: list[tuple[list[Any], asyncio.Future[bool]]], problem: Exception) -> None:
+def _next_chunk(waiting: list[Parcel]) -> list[Parcel]:
+    """As many of the parcels, the first first, as one script call takes; one at least."""
+    jobs = count = 0
+    for parcel, _ in waiting:
+        jobs += len(parcel)
+        if jobs > _CHUNK and count:
+            break
+        count += 1
+    chunk = waiting[:count]
+    del waiting[:count]
+    return chunk
+
+
+def _fail(chunk: list[Parcel], problem: Exception) -> None:
     for _, future in chunk:
         if not future.done():
             future.set_exception(problem)
