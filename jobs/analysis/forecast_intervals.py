@@ -81,30 +81,76 @@ def outcome_errors(
 def ends_of(errors: NDArray[np.float64], later: int) -> tuple[float, float]:
     """Return the two ends that *errors* (known, of one horizon, *later* days on) give `LEVEL`."""
     ordered = np.sort(np.concatenate([errors, _USUAL]))
-    tail = _tail(np.array(1 - LEVEL), np.array(ordered.size), np.array(later))
-    low, high = np.quantile(ordered, [float(tail), 1 - float(tail)])
+    tail = float(_tail(1 - LEVEL, 1 + (1 + OVERLAP * later) / ordered.size))
+    low, high = np.quantile(ordered, [tail, 1 - tail])
     return float(low), float(high)
 
 
 def _adaptive_ends(errors: NDArray[np.float64], growth: float) -> NDArray[np.float64]:
     """Lower and upper ends, relative to scale: (2, channels, origins, horizon)."""
     ordered = _known_errors(errors, growth)
-    channels, origins, horizon, _ = ordered.shape
-    n = np.count_nonzero(~np.isnan(ordered), axis=3)
+    most = np.count_nonzero(~np.isnan(ordered), axis=3) - 1
+    tail = _adaptive_tails(_ranks(errors, ordered), most)
+    return _at(ordered, np.stack([tail, 1 - tail]) * most)
+
+
+def _adaptive_tails(
+    ranks: tuple[NDArray[np.float64], NDArray[np.float64]], most: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """
+    The share left outside on either side at each origin, moved by what was missed before it.
+
+    *ranks* say where each outcome fell among the errors known when it was forecast, by its day.
+    The loop is over days alone, and on ranks: an outcome is missed if it ranks beyond the tail.
+    """
+    channels, origins, horizon = most.shape
     later = np.arange(horizon)
+    stretch = 1 + (1 + OVERLAP * later) / (most + 1)
     miss_rate = np.full((channels, horizon), 1 - LEVEL)
-    ends = np.empty((2, channels, origins, horizon))
+    tails = np.empty(most.shape)
     for t in range(origins):
-        tail = _tail(miss_rate, n[:, t], later)
-        ends[:, :, t] = _at(ordered[:, t], np.stack([tail, 1 - tail]) * (n[:, t] - 1))
+        tails[:, t] = _tail(miss_rate, stretch[:, t])
         if t < origins - 1:
             # Day t settles what was said of it on this day and on those before.
-            low, high = ends[:, :, np.maximum(t - later, 0), later]
-            error = errors[:, t]
-            missed = (error < low) | (error > high)
+            said_at = np.maximum(t - later, 0)
+            low = tails[:, said_at, later] * most[:, said_at, later]
+            high = most[:, said_at, later] - low
+            missed = (ranks[0][:, t] < low) | (ranks[1][:, t] > high)
             moved = np.clip(miss_rate + STEP * (1 - LEVEL - missed), 0.0, 1.0)
-            miss_rate = np.where(np.isnan(error), miss_rate, moved)
-    return ends
+            miss_rate = np.where(np.isnan(ranks[0][:, t]), miss_rate, moved)
+    return tails
+
+
+def _ranks(
+    errors: NDArray[np.float64], ordered: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """
+    The last and the first fractional rank of each outcome among the errors known at its forecast.
+
+    They differ where it equals several of them; infinite beyond all, NaN where nothing came.
+    """
+    days, horizon = errors.shape[1:]
+    origin = np.arange(days)[:, None] - np.arange(horizon)
+    known = ordered[:, np.maximum(origin, 0), np.arange(horizon)]
+    own = errors[..., None]
+    last = _fractional(errors, known, np.count_nonzero(known <= own, axis=3))
+    first = _fractional(errors, known, np.count_nonzero(known < own, axis=3))
+    first = np.where(np.count_nonzero(known == own, axis=3) > 0, np.ceil(first), first)
+    return last, first
+
+
+def _fractional(
+    errors: NDArray[np.float64], known: NDArray[np.float64], below: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """The rank between the *below* lowest and the rest, as far as the outcome lies from them."""
+    n = np.count_nonzero(~np.isnan(known), axis=3)
+    under = np.take_along_axis(known, np.maximum(below - 1, 0)[..., None], axis=3)[..., 0]
+    over = np.take_along_axis(known, np.minimum(below, n - 1)[..., None], axis=3)[..., 0]
+    width = over - under
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = np.where(width > 0, (errors - under) / width, 0.0)
+    rank = np.where(below == 0, -np.inf, np.where(below == n, np.inf, below - 1 + part))
+    return np.where(np.isnan(errors), np.nan, rank)
 
 
 def _known_errors(errors: NDArray[np.float64], growth: float) -> NDArray[np.float64]:
@@ -120,19 +166,19 @@ def _known_errors(errors: NDArray[np.float64], growth: float) -> NDArray[np.floa
 
 
 def _tail(
-    miss_rate: NDArray[np.float64], n: NDArray[np.intp], later: NDArray[np.intp]
+    miss_rate: NDArray[np.float64] | float, stretch: NDArray[np.float64] | float
 ) -> NDArray[np.float64]:
-    stretch = 1 + (1 + OVERLAP * later) / n
     return np.asarray(np.clip((1 - (1 - miss_rate) * stretch) / 2, 0.0, 0.5))
 
 
 def _at(ordered: NDArray[np.float64], rank: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values at fractional *rank* (2, channels, horizon), linear between neighbours."""
-    channels = np.arange(ordered.shape[0])[:, None]
-    horizon = np.arange(ordered.shape[1])
+    """The values at fractional *rank*, (2, …) for *ordered* (…, errors), linear in between."""
     place = rank.astype(np.intp)
-    low = ordered[channels, horizon, place]
-    high = ordered[channels, horizon, np.ceil(rank).astype(np.intp)]
+    above = np.ceil(rank).astype(np.intp)
+    low, high = (
+        np.stack([np.take_along_axis(ordered, end[..., None], axis=3)[..., 0] for end in each])
+        for each in (place, above)
+    )
     return np.asarray(low + (rank - place) * (high - low))
 
 
