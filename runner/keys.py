@@ -30,7 +30,6 @@ Beside it, ours, each of them absent while empty:
 | `arq:batch:<id>` | hash | `<queue>|<state>` → number of jobs | 30 days after its last change |
 | `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | as the batch |
 | `arq:ticks` | hash | schedule name → last tick enqueued, Unix ms | for good |
-| `arq:schedules` | hash | schedules made at run time: name → JSON | until removed |
 | `arq:startup:<name>` | string | the worker that enqueued this cron job at its start | a minute |
 | `arq:metrics` | sorted set | `<queue>|<job>` by its last count, Unix ms | trimmed by the poller after four days |
 | `arq:metrics:m:<hour>:<queue>|<job>` | hash | counts by minute: `<minute>|<field>`, fields as in `tally.FIELDS` | 9 hours |
@@ -59,7 +58,6 @@ HISTORY_PREFIX = "arq:history:"
 BATCH_PREFIX = "arq:batch:"
 WORKER_PREFIX = "arq:worker:"
 TICKS = "arq:ticks"
-SCHEDULES = "arq:schedules"
 METRICS = "arq:metrics"
 METRICS_TOTAL = "arq:metrics:total"
 METRICS_GUARD_PREFIX = "arq:metrics-guard:"

@@ -8,6 +8,7 @@ one that leads into a private network, unless that is allowed (see `addresses`).
 from __future__ import annotations
 
 import asyncio
+import gzip
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +35,6 @@ _HEADERS: Mapping[str, str] = {
 }
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONDITIONS = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
-_GZIP_WINDOW = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +142,15 @@ def _unpacked(address: str, packed: bytes, encoding: str, max_bytes: int) -> byt
         return packed
     if encoding not in {"gzip", "x-gzip"}:
         raise SourceError(address, f"is packed as '{encoding[:20]}', which nobody asked for")
-    unpacker = zlib.decompressobj(_GZIP_WINDOW)
     try:
-        content = unpacker.decompress(packed, max_bytes + 1)
-    except zlib.error as error:
+        content = gzip.GzipFile(fileobj=BytesIO(packed)).read(max_bytes + 1)
+    except EOFError as error:
+        reason = "is cut off on its way"
+        raise SourceError(address, reason, "Try again later", transient=True) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
         raise SourceError(address, f"is damaged on its way ({error})", transient=True) from error
     if len(content) > max_bytes:
         raise _too_large(address, max_bytes)
-    if not unpacker.eof:
-        raise SourceError(address, "is cut off on its way", "Try again later", transient=True)
     return content
 
 
