@@ -98,6 +98,10 @@ calibration: $(READY) ## Count what recommenders find where nothing is: make cal
 conformance: $(READY) ## Run arq's own tests on our worker and client; narrower: make conformance ARGS="-k abort"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)
 
+.PHONY: charts-speed
+charts-speed: $(READY) ## Measure charts and reports per second; longer: make charts-speed ARGS=20
+	@$(BIN)/python -m benchmarks.charts $(ARGS)
+
 .PHONY: check
 check: lint types test ## Run all that must pass before a change goes in
 

@@ -39,9 +39,8 @@ async def render_visualization(
     rendering = await asyncio.to_thread(import_module, "jobs.charts.rendering")
     services = ctx.get(Services)
     request = await rendering.gather(services.store, analysis_id, chart_key)
-    content = await asyncio.to_thread(
-        rendering.render, request, file_format, paper=services.report_paper
-    )
+    # The renderer keeps the interpreter lock to itself: in a thread it would block the loop.
+    content = await ctx.offload(rendering.render, request, file_format, paper=services.report_paper)
     path = file_path(services.reports_dir, request.channel.id, chart_key, file_format)
     await asyncio.to_thread(write_whole, path, content)
     await services.store.save_rendering(analysis_id, chart_key, file_format, path)

@@ -3,7 +3,7 @@ Charts and reports: from an analysis to specifications, from those to pictures a
 
 `build_charts` says what to draw, `render` draws one chart. `compose` says what a report says,
 `render_report` makes the file that goes to a reader. All are CPU-bound and free of I/O: run them
-in a thread.
+in a process of its own (`ctx.offload`).
 """
 
 from __future__ import annotations

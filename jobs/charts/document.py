@@ -207,7 +207,7 @@ def _similar(found: Mapping[str, Any]) -> SimilarChannel:
     return SimilarChannel(
         title=found["title"],
         shared=", ".join(found["shared"]) or "–",
-        closer_than=f"{found['closer_than']:.0%}",
+        closer_than=f"{found['closer_than']:.1%}",
         items=f"{found['items']:,}",
     )
 

@@ -1,8 +1,8 @@
 """
 From a chart's specification to SVG: Vega runs inside the process, with no browser and no network.
 
-The renderer queues calls from several threads and lets go of the interpreter lock while it works,
-so callers run these functions in a thread.
+The renderer keeps the interpreter lock while it works, for a tenth of a second or more: whoever has
+an event loop runs these functions in another process (`ctx.offload`).
 """
 
 from __future__ import annotations

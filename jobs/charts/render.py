@@ -1,8 +1,7 @@
 """
 From a chart's specification to a file: SVG, PNG, PDF, or a page of its own.
 
-No browser and no network. CPU-bound, and free of the interpreter lock for most of it: callers run
-these functions in a thread.
+No browser and no network. CPU-bound, with the interpreter lock held: see `drawing`.
 """
 
 from __future__ import annotations

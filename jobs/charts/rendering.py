@@ -89,7 +89,7 @@ def render(
     request: Request, file_format: Format | ReportFormat, *, paper: Paper = DEFAULT_PAPER
 ) -> bytes:
     """
-    Return the file's content. CPU-bound, up to a second for a report: run it in a thread.
+    Return the file's content. CPU-bound, up to a second for a report: see `drawing`.
 
     Raises:
         ValueError: There is no such format; json is one of a whole report only.

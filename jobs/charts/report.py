@@ -32,7 +32,7 @@ def render_report(
     """
     Return *document* as a file's content; text is UTF-8, *paper* that of a pdf.
 
-    CPU-bound, up to a second: run it in a thread. The same document gives the same bytes. A
+    CPU-bound, up to a second: see `drawing`. The same document gives the same bytes. A
     channel marked as generated is labelled so on top, in every format.
 
     Raises:

@@ -54,8 +54,8 @@ _METHODS: Final = (
     ),
     (
         "Weeks are compared weekday by weekday, with a bootstrap interval widened for few values. "
-        "The forecast is the median of the last 7 known days; its interval comes from the errors "
-        "the same method made before."
+        "Forecasts go on as before ({method}); their intervals come from the errors that the same "
+        "method made on earlier days."
     ),
     (
         "“Like age”: {things} are compared only with the 20 nearest in age, by the median; one "
@@ -131,8 +131,10 @@ def not_told(analysis: ChannelAnalysis) -> list[str]:
 
 def methods(analysis: ChannelAnalysis) -> list[str]:
     """Return how the numbers were made, for a reader who wants to know."""
-    things = f"{noun(analysis.platform)}s"
-    return [method.format(things=things) for method in _METHODS]
+    things, ahead = f"{noun(analysis.platform)}s", analysis.forecast
+    told = ahead.views if ahead.present else ahead
+    method = told.method if told.present else "where there is one"
+    return [sentence.format(things=things, method=method) for sentence in _METHODS]
 
 
 def milestone_name(found: MilestoneReached | MilestoneExpected, platform: Platform) -> str:
