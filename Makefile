@@ -78,6 +78,10 @@ chaos: $(READY) ## Break workers, Redis and connections for two minutes; nothing
 bench: $(READY) ## Measure against other job systems; shorter: make bench ARGS="--quick --systems ours,arq"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: bench-pages
+bench-pages: $(READY) ## Measure the operators' pages with a million jobs in a queue
+	@$(BIN)/python -m benchmarks.pages $(ARGS)
+
 .PHONY: bench-channels
 bench-channels: $(READY) ## Measure channels through all queues, and in a plain loop: make bench-channels DATA=FOLDER
 	@$(BIN)/python -m benchmarks.channels $(or $(DATA),$(error name the folder of the data: make bench-channels DATA=FOLDER)) $(ARGS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +21,8 @@ from runner import keys
 from runner.codec import Envelope, decode_job
 from runner.errors import CodecError, ConfigurationError
 from runner.handle import JobState
+from runner.redaction import REDACTED
+from runner.scripts import LAST_ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -33,8 +36,13 @@ LISTED = (JobState.READY, JobState.SCHEDULED, JobState.RETRYING, JobState.RUNNIN
 
 PAGE = 50
 _SEARCHED = 5_000
+_SEARCHED_BY_ERROR = 2_000
+"""Fewer: each of them has a list of its own to be read."""
+
 _CHUNK = 500
 _RUNNING_AT_MOST = 5_000
+_ESCAPE = b"\\"
+_BY_NAME_ONLY = b'"a":[]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +154,21 @@ async def list_jobs(
     window = await Window.of(redis, queue, state)
     position = Position.read(after) if after else None
     rows: list[Row] = []
-    searched = 0
+    searched, most = 0, _SEARCHED_BY_ERROR if where.error else _SEARCHED
     async for chunk in window.chunks(position, _CHUNK if not where.is_empty else limit + 1):
-        for found in await _rows(redis, queue, state, catalog, chunk):
+        found = {
+            one.row.key: one
+            for one in await _rows(redis, queue, state, catalog, await _likely(redis, chunk, where))
+        }
+        for member, score in chunk:
             if len(rows) == limit:
                 return Page(rows, window.total, searched, str(position), window.ascending)
             searched += 1
-            position = Position(found.score, found.row.key)
-            if found.is_there and _fits(found, where):
-                rows.append(found.row)
-        if searched >= _SEARCHED and len(rows) < limit:
+            position = Position(score, member)
+            one = found.get(member)
+            if one is not None and one.is_there and _fits(one, where):
+                rows.append(one.row)
+        if searched >= most and len(rows) < limit:
             return Page(rows, window.total, searched, str(position), window.ascending)
     return Page(rows, window.total, searched, None, window.ascending)
 
@@ -177,7 +190,7 @@ async def matching(
         if where.is_empty and state is not JobState.SCHEDULED:
             yield [member for member, _ in chunk]
             continue
-        found = await _rows(redis, queue, state, catalog, chunk)
+        found = await _rows(redis, queue, state, catalog, await _likely(redis, chunk, where))
         yield [one.row.key for one in found if one.is_there and _fits(one, where)]
 
 
@@ -273,6 +286,57 @@ def _after(moment: float) -> float:
     return moment + 0.0001
 
 
+async def _likely(
+    redis: Redis, chunk: Sequence[tuple[bytes, float]], where: Filter
+) -> Sequence[tuple[bytes, float]]:
+    """Those of *chunk* that may fit, told by their bytes: reading a job in full costs far more."""
+    if where.job_id:
+        part = where.job_id.lower().encode()
+        chunk = [one for one in chunk if part in one[0].lower()]
+    if chunk and (where.name or where.text):
+        bodies = await redis.mget([keys.JOB_PREFIX.encode() + member for member, _ in chunk])
+        chunk = [one for one, body in zip(chunk, bodies, strict=True) if _may_fit(body, where)]
+    if chunk and where.error:
+        entries = await _last_entries(redis, [member for member, _ in chunk])
+        part = _plain(where.error.rpartition(":")[2].strip())
+        chunk = [
+            one for one, entry in zip(chunk, entries, strict=True) if _may_tell(entry or b"", part)
+        ]
+    return chunk
+
+
+async def _last_entries(redis: Redis, members: Sequence[bytes]) -> list[bytes | None]:
+    """Of each job's history, in one call."""
+    names = [keys.HISTORY_PREFIX.encode() + member for member in members]
+    found: list[bytes | None] = await redis.eval(LAST_ENTRIES, len(names), *names)  # type: ignore[misc,arg-type]
+    return found
+
+
+def _may_fit(body: bytes | None, where: Filter) -> bool:
+    """Errs on the side of yes: text that JSON writes in several ways, or that a page adds."""
+    if body is None:
+        return False
+    if _ESCAPE in body:
+        return True
+    if where.name and where.name.encode() not in body:
+        return False
+    # Arguments by position get their names on the page only, and a page says what it hides.
+    told_in_full = _BY_NAME_ONLY in body and where.text.lower() not in REDACTED
+    return not (where.text and told_in_full) or _plain(where.text) in body.lower()
+
+
+def _may_tell(entry: bytes, part: bytes) -> bool:
+    """Error and message stand before the traceback, which is full of line breaks."""
+    head = entry.partition(b'"traceback"')[0]
+    return _ESCAPE in head or part in head.lower()
+
+
+def _plain(text: str) -> bytes:
+    """The longest part of *text* that JSON writes as it is; empty fits everything."""
+    parts = re.split(r"[^0-9a-z_./@-]+", text.lower())
+    return max(parts, key=len).encode()
+
+
 async def _rows(
     redis: Redis,
     queue: str,
@@ -293,9 +357,9 @@ async def _rows(
         pipe.hmget(key + keys.UNKNOWN_SUFFIX, cast("list[str]", members))
         pipe.hmget(key + keys.CRASHES_SUFFIX, cast("list[str]", members))
         pipe.zmscore(key + keys.RETRYING_SUFFIX, cast("list[str]", members))
-        for member in members if state in {JobState.DEAD, JobState.RETRYING} else ():
-            pipe.lindex(cast("str", keys.HISTORY_PREFIX.encode() + member), -1)
-        bodies, spent, held, tokens, unknown, crashes, retrying, *entries = await pipe.execute()
+        bodies, spent, held, tokens, unknown, crashes, retrying = await pipe.execute()
+    failed = state in {JobState.DEAD, JobState.RETRYING}
+    entries = await _last_entries(redis, members) if failed else None
     found = []
     for place, (member, score) in enumerate(chunk):
         if state is JobState.SCHEDULED:
@@ -399,7 +463,10 @@ def _fits(found: _Found, where: Filter) -> bool:
         told = f"{row.error}: {row.message}".lower()
         if where.error.lower() not in told:
             return False
-    return not where.text or where.text.lower() in to_json(row.arguments).decode().lower()
+    if not where.text:
+        return True
+    written, text = to_json(row.arguments).decode().lower(), where.text.lower()
+    return text in written or text in written.replace('\\"', '"').replace("\\\\", "\\")
 
 
 def readable(body: bytes | None) -> Envelope | None:

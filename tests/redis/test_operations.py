@@ -157,6 +157,19 @@ async def test_filter_finds_by_name_id_and_shown_text_but_not_by_secrets(
     assert page.rows[0].arguments == {"channel": "UC1"} | dict.fromkeys(SECRETS, REDACTED)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["channel", "ÜBER", 'a "quoted', "back\\\\slash", "[redacted", "line", '"channel":"', "<b>"],
+)
+async def test_search_finds_what_the_page_shows(redis: QueueClient, text: str) -> None:
+    """However JSON writes it, and where only the page names an argument."""
+    told = 'über a "quoted" back\\slash <b>\nline'
+    by_name = (await sync.enqueue(channel=told, **SECRETS)).id
+    by_place = (await sync.enqueue(told, **SECRETS)).id
+
+    assert set(await _all(redis, JobState.READY, Filter(text=text))) == {by_name, by_place}
+
+
 async def test_search_is_bounded_and_says_how_far_it_came(redis: QueueClient) -> None:
     """A filter that fits nothing looks at so many jobs only, and can be continued."""
     await sync.enqueue_many([{"channel": str(n)} for n in range(6000)])

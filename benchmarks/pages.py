@@ -1,0 +1,149 @@
+"""
+How long the operators' pages take to answer with a million jobs in a queue and ten thousand dead.
+
+    python -m benchmarks.pages [--jobs 1000000] [--dead 10000]
+
+Milliseconds from request to the last byte, in one process with the pages, over a real Redis; the
+median and the worst of 15 requests a page, after one that is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from pydantic_core import to_json
+
+from benchmarks.redis_server import running_redis
+from runner import connect, keys
+from runner.operations.shown import Catalog
+from runner.web.access import Doors, Gatekeeper
+from runner.web.app import dashboard_app
+from runner.web.dashboard import Dashboard
+from runner.web.live import Live
+
+if TYPE_CHECKING:
+    from runner import QueueClient
+
+QUEUES = ("default", "analytics")
+PAGES = (
+    "/",
+    "/queues",
+    "/queues/default",
+    "/queues/default?state=scheduled",
+    "/queues/default?text=UC999999",
+    "/queues/default?job=nobody",
+    "/running",
+    "/scheduled?queue=default",
+    "/retries",
+    "/dead?queue=default",
+    "/dead?queue=default&error=no+such+thing",
+    "/jobs/default/ready-500000",
+    "/metrics/jobs",
+    "/schedules",
+    "/audit",
+    "/all?action=delete&queue=default&state=dead",
+)
+_REQUESTS = 15
+_CHUNK = 10_000
+
+
+def _body(job: str, number: int, now_ms: int) -> bytes:
+    arguments = {"channel_id": f"UC{number}", "days": 28}
+    return to_json({"t": None, "f": job, "a": [], "k": arguments, "et": now_ms})
+
+
+async def fill(redis: QueueClient, jobs: int, dead: int) -> None:
+    """*jobs* in the queue, a tenth of them scheduled, and *dead* dead ones with their errors."""
+    now_ms = time.time_ns() // 1_000_000
+    key = keys.queue_key(QUEUES[0])
+    ready = jobs - jobs // 10
+    for start in range(0, jobs, _CHUNK):
+        numbers = range(start, min(jobs, start + _CHUNK))
+        names = {n: f"ready-{n}" if n < ready else f"later-{n}" for n in numbers}
+        due = {names[n]: now_ms - jobs + n if n < ready else now_ms + 10**9 + n for n in numbers}
+        await redis.mset(
+            {keys.JOB_PREFIX + names[n]: _body("sync_channel", n, now_ms) for n in numbers}
+        )
+        await redis.zadd(key, due)
+    entry = to_json(
+        {
+            "attempt": 4,
+            "started_ms": now_ms - 5,
+            "failed_ms": now_ms,
+            "error": "LookupError",
+            "message": "the channel is gone",
+            "traceback": "Traceback (most recent call last):\n" + "  File …, line 1\n" * 30,
+            "worker": "host:1:abc",
+        }
+    )
+    for start in range(0, dead, _CHUNK):
+        ids = [f"dead-{n}" for n in range(start, min(dead, start + _CHUNK))]
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.zadd(key + keys.DEAD_SUFFIX, {one: now_ms - n for n, one in enumerate(ids, start)})
+            for number, one in enumerate(ids, start):
+                pipe.set(keys.JOB_PREFIX + one, _body("notify", number, now_ms))
+                pipe.set(keys.RETRY_PREFIX + one, 4)
+                pipe.rpush(keys.HISTORY_PREFIX + one, entry)
+            await pipe.execute()
+
+
+async def measure(redis: QueueClient) -> dict[str, tuple[float, float]]:
+    """Median and worst milliseconds of each page."""
+    dashboard = Dashboard(
+        redis=redis,
+        queues=QUEUES,
+        catalog=Catalog(),
+        schedule=(),
+        gatekeeper=Gatekeeper(Doors(), "benchmark"),
+        live=Live(redis, QUEUES),
+        secret="benchmark",  # noqa: S106 -- of nothing
+    )
+    transport = httpx.ASGITransport(app=dashboard_app(dashboard, hosts=("localhost",)))
+    found = {}
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as browser:
+        for page in PAGES:
+            (await browser.get(page)).raise_for_status()
+            times = [await _once(browser, page) for _ in range(_REQUESTS)]
+            found[page] = statistics.median(times), max(times)
+    await dashboard.close()
+    return found
+
+
+async def _once(browser: httpx.AsyncClient, page: str) -> float:
+    started = time.perf_counter()
+    (await browser.get(page)).raise_for_status()
+    return (time.perf_counter() - started) * 1000
+
+
+async def _run(jobs: int, dead: int) -> dict[str, tuple[float, float]]:
+    with tempfile.TemporaryDirectory() as folder, running_redis(Path(folder)) as server:
+        redis = connect(server.url)
+        try:
+            await fill(redis, jobs, dead)
+            return await measure(redis)
+        finally:
+            await redis.aclose()
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    options = argparse.ArgumentParser(description="How long the operators' pages take.")
+    options.add_argument("--jobs", type=int, default=1_000_000)
+    options.add_argument("--dead", type=int, default=10_000)
+    given: Any = options.parse_args()
+    found = asyncio.run(_run(given.jobs, given.dead))
+    print(f"{given.jobs:,} jobs in the queue, {given.dead:,} dead\n")  # noqa: T201 -- a command prints
+    print(f"{'page':<46} {'median ms':>9} {'worst ms':>9}")  # noqa: T201
+    for page, (median, worst) in found.items():
+        print(f"{page:<46} {median:>9.1f} {worst:>9.1f}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
