@@ -43,9 +43,9 @@ def embedded_svg(spec: Mapping[str, Any], key: str) -> str:
 
     It has no title and a transparent background, its width follows its container, and its ids
     start with *key*, so that several charts share a page without sharing clip paths. The page
-    describes it as a whole; single marks carry no labels of their own.
+    describes it as a whole; to a screen reader its marks are not there.
     """
     config = {**spec.get("config", {}), "aria": False, "background": None, "padding": 2}
     bare = {**spec, "config": config}
     bare.pop("title", None)
-    return _SIZE.sub(r"\1", drawn_svg(bare, f"{key}-"), count=1)
+    return _SIZE.sub(r'\1 aria-hidden="true"', drawn_svg(bare, f"{key}-"), count=1)

@@ -50,7 +50,13 @@ def render(spec: Mapping[str, Any], file_format: Format) -> bytes:
 
 def _page(spec: Mapping[str, Any]) -> bytes:
     """The renderer's own page writes titles unescaped into its script, so this is not it."""
-    config = {**spec.get("config", {}), "mark": {"tooltip": True}}
+    # The page has the background, dark or light, and describes the chart as a whole.
+    config = {
+        **spec.get("config", {}),
+        "aria": False,
+        "background": None,
+        "mark": {"tooltip": True},
+    }
     text = json.dumps({**spec, "config": config}, ensure_ascii=False).replace("<", "\\u003c")
     page = template("chart.html.j2").render(
         title=_title(spec),
