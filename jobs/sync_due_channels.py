@@ -7,6 +7,8 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import structlog
+
 from jobs.services import Services
 from jobs.sync_channel import sync_channel
 from runner import Context, job
@@ -14,6 +16,8 @@ from runner import Context, job
 if TYPE_CHECKING:
     from jobs.store import ChannelSchedule
     from runner import JobHandle
+
+_log = structlog.get_logger("jobs.sync_due_channels")
 
 _AHEAD = timedelta(minutes=1)
 
@@ -31,13 +35,22 @@ async def sync_due_channels(ctx: Context) -> int:
     one dead in its way for a day at most: its id is the channel's and the day's. Dying halfway
     leaves the rest due. Reports are made when they are asked for.
 
-    Returns how many were enqueued.
+    Returns how many were enqueued; none while the database cannot be used.
     """
-    services = ctx.get(Services)
+    from jobs.store import StoreError
+
+    try:
+        return await _enqueue_due(ctx.get(Services))
+    except StoreError as error:
+        # The next minute tries again; a dead job for each minute of an outage helps nobody.
+        _log.warning("due channels cannot be looked up", reason=str(error))
+        return 0
+
+
+async def _enqueue_due(services: Services) -> int:
     now = datetime.now(UTC)
     due = await services.store.due_schedules(now + _AHEAD, _MOST_AT_ONCE)
     handles = await asyncio.gather(*(_enqueue(one, now) for one in due))
-
     # Should a sync never run, this holds; one that ran already has said better.
     await services.store.advance_schedules(
         [

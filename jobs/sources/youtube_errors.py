@@ -24,7 +24,6 @@ _ABOUT_THE_KEY = frozenset(
     {
         "keyInvalid",
         "keyExpired",
-        "badRequest",
         "accessNotConfigured",
         "forbidden",
         "ipRefererBlocked",

@@ -210,6 +210,22 @@ def test_recorded_errors_are_understood(file: str, status: int, trouble: Trouble
     assert "<" not in refusal.text
 
 
+@pytest.mark.parametrize(
+    ("reasons", "trouble"),
+    [
+        (("badRequest", "API_KEY_INVALID"), Trouble.KEY),
+        (("badRequest", "API_KEY_SERVICE_BLOCKED"), Trouble.KEY),
+        (("accessNotConfigured", "SERVICE_DISABLED"), Trouble.KEY),
+        (("badRequest", ""), Trouble.OTHER),
+        (("rateLimitExceeded", "RATE_LIMIT_EXCEEDED"), Trouble.WAIT),
+    ],
+)
+def test_details_tell_what_a_reason_leaves_open(reasons: tuple[str, str], trouble: Trouble) -> None:
+    """The newer layout says `badRequest` of a wrong key and of a wrong parameter alike."""
+    error = {"errors": [{"reason": reasons[0]}], "details": [{"reason": reasons[1]}]}
+    assert read_refusal(400, json.dumps({"error": error}).encode()).trouble is trouble
+
+
 def test_every_recorded_error_is_one_line() -> None:
     """All error recordings give a status and a reason, none a traceback."""
     for path in sorted(data_path("youtube_api", "yt_cassettes", "errors").iterdir()):

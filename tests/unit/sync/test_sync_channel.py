@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,11 +18,13 @@ from jobs.sources.past import Past
 from jobs.sources.reader import SourceReader
 from jobs.sources.youtube_plan import cost_per_day
 from jobs.store import ChannelSchedule, NotStoredError
-from runner import Bury, Context, Retry
+from runner import Bury, Context, Job, Retry
 from runner.testing import collect
 from tests.unit.sources.youtube_server import Fault
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jobs.store import ChannelStore
     from runner.testing import Collected
     from tests.unit.sources.local_server import LocalServer
@@ -46,9 +50,9 @@ def _publish(youtube: YoutubeServer, number: int, at: datetime) -> None:
     youtube.publish(UC, f"v{number:010}", at.isoformat())
 
 
-async def _sync(services: Services, attempt: int = 1) -> tuple[dict[str, int], Collected]:
-    ctx = Context(
-        job=sync_channel,
+def _context(job: Job[Any, Any], services: Services, attempt: int = 1) -> Context:
+    return Context(
+        job=job,
         job_id="j",
         queue="default",
         attempt=attempt,
@@ -56,6 +60,10 @@ async def _sync(services: Services, attempt: int = 1) -> tuple[dict[str, int], C
         enqueued_at=datetime.now(UTC),
         resources={Services: services},
     )
+
+
+async def _sync(services: Services, attempt: int = 1) -> tuple[dict[str, int], Collected]:
+    ctx = _context(sync_channel, services, attempt)
     with collect() as jobs:
         counts = await sync_channel(ctx, channel_id=UC)
     return counts, jobs
@@ -237,15 +245,7 @@ async def test_due_channels_are_enqueued_once_and_moved_on(
     for number, due_at in ((1, now - timedelta(hours=1)), (2, soon), (3, later)):
         await store.register(ChannelRecord(f"UC{number}", "x", Platform.OTHER), [])
         await store.set_schedule(ChannelSchedule(f"UC{number}", None, 3600, due_at))
-    ctx = Context(
-        job=sync_due_channels,
-        job_id="j",
-        queue="default",
-        attempt=1,
-        max_retries=3,
-        enqueued_at=now,
-        resources={Services: services},
-    )
+    ctx = _context(sync_due_channels, services)
     with collect() as jobs:
         assert await sync_due_channels(ctx) == 2
         assert await sync_due_channels(ctx) == 0
@@ -255,6 +255,17 @@ async def test_due_channels_are_enqueued_once_and_moved_on(
     assert 20 < ahead.delay_s <= 40
     assert await store.due_schedules(now + timedelta(minutes=50), 9) == []
     assert len(await store.due_schedules(now + timedelta(minutes=70), 9)) == 3
+
+
+async def test_outage_of_the_database_leaves_no_dead_job(
+    services: Services, tmp_path: Path
+) -> None:
+    """It runs every minute: what cannot be looked up now is looked up by the next."""
+    with closing(sqlite3.connect(tmp_path / "store.db")) as database:
+        database.execute("DROP TABLE channel_schedules")
+        database.commit()
+    ctx = _context(sync_due_channels, services)
+    assert await sync_due_channels(ctx) == 0
 
 
 async def test_channel_is_put_on_a_schedule(services: Services, store: ChannelStore) -> None:
