@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from jobs.services import Services, SourceAccess
     from runner import Fleet, QueueClient
+    from runner.commands.desk import Desk
     from runner.health import HealthCheck
     from runner.offload import Offloader
     from runner.web.dashboard import Dashboard
@@ -212,6 +213,43 @@ class Application:
             yield health_checks(self.settings, client, self.queues, ask_database)
         finally:
             await client.aclose()
+
+    @asynccontextmanager
+    async def desk(self) -> AsyncIterator[Desk]:
+        """
+        Give an operator Redis and what is known of its jobs; nothing is started.
+
+        Raises:
+            SettingsError: Redis does not answer.
+        """
+        from runner.connection import connect
+        from runner.operations.actions import Operator
+        from settings.desk import make_desk
+        from settings.redis_location import redis_url
+
+        url = redis_url(self.settings)
+        client = connect(url)
+        try:
+            await _reach(client, url)
+            yield make_desk(self.settings, client, Operator(client, f"terminal:{_user()}"))
+        finally:
+            await client.aclose()
+
+    def checks_beside_redis(self) -> Sequence[HealthCheck]:
+        """The database and its migrations, and where metrics go."""
+        from settings.health import checks_beside_redis
+
+        return checks_beside_redis(self.settings)
+
+
+def _user() -> str:
+    """Who the audit log says it was; in a container nobody may have a name."""
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 async def _reach(client: QueueClient, url: str) -> None:

@@ -13,11 +13,18 @@ from jobs.commands.export import export
 from jobs.commands.notifications import notifications
 from jobs.commands.report import report
 from jobs.commands.run import run
+from runner.commands.doctor import doctor
+from runner.commands.enqueue import enqueue
 from runner.commands.health import health
+from runner.commands.jobs import dead, jobs, retries, scheduled
 from runner.commands.plainly import run_plainly
+from runner.commands.queues import queues
+from runner.commands.schedules import schedules
 from runner.commands.up import up
 from runner.commands.web import password, web
+from runner.commands.why import why
 from runner.commands.worker import worker
+from runner.commands.workers import workers
 from settings.application import Application
 from settings.environment import CONFIG_VARIABLE, use_config_file
 
@@ -61,7 +68,8 @@ def cli(context: click.Context) -> None:
 
 
 def _with_common(command: click.Command) -> click.Command:
-    command.params.extend(_COMMON)
+    # One command may stand in several groups.
+    command.params.extend(one for one in _COMMON if one not in command.params)
     for part in command.commands.values() if isinstance(command, click.Group) else ():
         _with_common(part)
     return command
@@ -76,6 +84,16 @@ for command in (
     web,
     worker,
     health,
+    queues,
+    jobs,
+    scheduled,
+    retries,
+    dead,
+    workers,
+    schedules,
+    why,
+    enqueue,
+    doctor,
     password,
     notifications,
 ):

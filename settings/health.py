@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from runner.health import Answers, HealthCheck, PollerIsFresh, QueuesHaveWorkers, RedisAnswers
@@ -29,3 +30,23 @@ def health_checks(
         PollerIsFresh(lambda: last_poll_at(redis), interval_s=settings.scheduled_poll_interval_s),
         Answers("database", ask_database),
     ]
+
+
+def checks_beside_redis(settings: Settings) -> list[HealthCheck]:
+    """The database has the tables of this program, and the name of the StatsD host is known."""
+    checks: list[HealthCheck] = [Answers("database", lambda: _ask_database(settings))]
+    if settings.statsd is not None:
+        checks.append(Answers("statsd", lambda: _resolve(*settings.statsd or ("", 0))))
+    return checks
+
+
+async def _ask_database(settings: Settings) -> None:
+    from jobs.store import open_store
+
+    async with open_store(settings.database) as store:
+        await store.ping()
+
+
+async def _resolve(host: str, port: int) -> None:
+    """UDP has no answer: a name that resolves is all that can be known."""
+    await asyncio.get_running_loop().getaddrinfo(host, port)

@@ -1,0 +1,265 @@
+"""`pipeline doctor`: what is wrong or risky, and what to do about it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import click
+
+from runner import keys
+from runner.commands.plainly import run_async
+from runner.commands.printing import as_json, print_json, size
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from redis.asyncio import Redis
+
+    from runner.commands.desk import Desk, Host
+    from runner.operations.queues import Queue
+
+OLDEST_REDIS = (6, 2)
+_PINGS = 20
+_CHECK_LIMIT_S = 15.0  # the first look at a database loads its libraries
+_SLOW_MS = 10.0
+_SKEW_S = 1.0
+_LAG_MS = 500.0
+_STALE_POLL_S = 120.0
+_KEYS_LOOKED_AT = 100_000
+_PAGE = 1_000
+
+
+class Severity(IntEnum):
+    """How bad; the exit status of the command is that of the worst."""
+
+    OK = 0
+    WARNING = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. remedy: what to do, where something is to be done."""
+
+    name: str
+    severity: Severity
+    text: str
+    remedy: str = ""
+
+
+@click.command
+@as_json
+@click.pass_context
+def doctor(context: click.Context, *, as_json: bool) -> None:
+    """
+    Look for what is wrong or risky, and say what to do about it.
+
+    Exit status: 0 if all is well, 1 with a warning, 2 with an error.
+    """
+    findings = run_async(_examine(context.obj))
+    if as_json:
+        print_json([{**_document(one)} for one in findings])
+    else:
+        for one in findings:
+            _show(one)
+    context.exit(max(one.severity for one in findings))
+
+
+async def _examine(host: Host) -> list[Finding]:
+    async with host.desk() as desk:
+        findings = [finding async for finding in _of_redis(desk.redis)]
+        findings += [finding async for finding in _of_queues(desk)]
+        findings += [finding async for finding in _of_keys(desk)]
+        findings += await _of_the_rest(host)
+    return findings
+
+
+async def _of_redis(redis: Redis) -> AsyncIterator[Finding]:
+    from runner.operations.store import store
+
+    found = await store(redis)
+    version = tuple(int(part) for part in found.version.split(".")[:2])
+    yield Finding(
+        "version",
+        Severity.OK if version >= OLDEST_REDIS else Severity.ERROR,
+        f"Redis {found.version}, {size(found.memory)} in use"
+        + (f" of {size(found.memory_limit)}" if found.memory_limit else ""),
+        "" if version >= OLDEST_REDIS else "Upgrade to Redis 6.2 or newer, or to Valkey.",
+    )
+    for risk in found.risks:
+        what, _, remedy = risk.partition(": ")
+        yield Finding("durability", Severity.WARNING, what, remedy)
+    if not found.risks:
+        yield Finding("durability", Severity.OK, f"keeps what it is given (policy {found.policy})")
+    yield await _round_trip(redis)
+    yield await _clock(redis)
+
+
+async def _round_trip(redis: Redis) -> Finding:
+    took = []
+    for _ in range(_PINGS):
+        started = time.perf_counter()
+        await redis.ping()
+        took.append((time.perf_counter() - started) * 1000)
+    median = statistics.median(took)
+    text = f"{median:.2f} ms in the median of {_PINGS}, {max(took):.2f} ms at worst"
+    if median < _SLOW_MS:
+        return Finding("round trip", Severity.OK, text)
+    return Finding(
+        "round trip",
+        Severity.WARNING,
+        text,
+        "Run workers near their Redis: each batch waits for it.",
+    )
+
+
+async def _clock(redis: Redis) -> Finding:
+    before = time.time()
+    seconds, micros = await redis.time()
+    here = (before + time.time()) / 2
+    skew = here - (seconds + micros / 1e6)
+    text = f"{abs(skew) * 1000:.0f} ms {'ahead of' if skew > 0 else 'behind'} that of Redis"
+    if abs(skew) < _SKEW_S:
+        return Finding("clock", Severity.OK, text)
+    return Finding(
+        "clock",
+        Severity.WARNING,
+        text,
+        "Keep both by NTP: due times are set by the one and kept by the other.",
+    )
+
+
+async def _of_queues(desk: Desk) -> AsyncIterator[Finding]:
+    from runner.operations.processes import processes
+    from runner.operations.queues import queues
+    from runner.poller import last_poll_at
+
+    for one in await queues(desk.redis, desk.queues):
+        yield _queue(one)
+    for process in await processes(desk.redis, desk.queues):
+        if process.lag_ms > _LAG_MS:
+            yield Finding(
+                "event loop",
+                Severity.WARNING,
+                f"that of {process.name} came {process.lag_ms:.0f} ms late to its last heartbeat",
+                "Its log names the job that blocks it: await, or ctx.offload what computes.",
+            )
+    polled_at = await last_poll_at(desk.redis)
+    age_s = None if polled_at is None else (datetime.now(UTC) - polled_at).total_seconds()
+    if age_s is not None and age_s < _STALE_POLL_S:
+        yield Finding("poller", Severity.OK, f"last ran {age_s:.0f} s ago")
+    else:
+        text = "has not run yet" if age_s is None else f"last ran {age_s / 60:.0f} minutes ago"
+        yield Finding(
+            "poller", Severity.WARNING, text, "Start a worker: any of them runs it for all queues."
+        )
+
+
+def _queue(one: Queue) -> Finding:
+    name = f"queue {one.name}"
+    counts = f"{one.ready:,} ready, {one.running:,} running, {one.dead:,} dead"
+    if not one.workers:
+        severity = Severity.ERROR if one.ready else Severity.WARNING
+        return Finding(
+            name, severity, f"no worker; {counts}", f"Start one: pipeline worker {one.name}"
+        )
+    workers = "1 worker" if one.workers == 1 else f"{one.workers} workers"
+    if one.paused is not None:
+        remedy = f"pipeline queues resume {one.name}"
+        return Finding(name, Severity.WARNING, f"paused; {counts}", remedy)
+    if one.unknown:
+        return Finding(
+            name,
+            Severity.WARNING,
+            f"{one.unknown:,} jobs whose name no worker knows; {counts}",
+            f"pipeline jobs list --queue {one.name} shows them: deploy what knows them, or delete.",
+        )
+    return Finding(name, Severity.OK, f"{workers}; {counts}")
+
+
+async def _of_keys(desk: Desk) -> AsyncIterator[Finding]:
+    """Bodies that stand in no queue: nobody will ever run them, and they take memory."""
+    looked_at = 0
+    orphans: list[str] = []
+    cursor = 0
+    while looked_at < _KEYS_LOOKED_AT:
+        cursor, found = await desk.redis.scan(cursor, match=keys.JOB_PREFIX + "*", count=_PAGE)
+        looked_at += len(found)
+        orphans += await _orphans(
+            desk, [key.removeprefix(keys.JOB_PREFIX.encode()) for key in found]
+        )
+        if not cursor:
+            break
+    text = f"{looked_at:,} bodies looked at" + ("" if not cursor else ", of more")
+    if not orphans:
+        yield Finding("orphaned keys", Severity.OK, f"none; {text}")
+        return
+    yield Finding(
+        "orphaned keys",
+        Severity.WARNING,
+        f"{len(orphans):,} job bodies stand in none of these queues, such as {orphans[0]}; {text}",
+        "Jobs of queues that are no longer configured, perhaps; else delete arq:job:<id>.",
+    )
+
+
+async def _orphans(desk: Desk, ids: Sequence[bytes]) -> list[str]:
+    """Those that are in none of the queues, asked twice: a job may be moving."""
+    left = list(ids)
+    for _ in range(2):
+        if not left:
+            break
+        async with desk.redis.pipeline(transaction=False) as pipe:
+            for job_id in left:
+                for queue in desk.queues:
+                    pipe.zscore(keys.queue_key(queue), job_id)
+                    pipe.zscore(keys.queue_key(queue) + keys.DEAD_SUFFIX, job_id)
+            scores = await pipe.execute()
+        width = 2 * len(desk.queues)
+        left = [
+            job_id
+            for place, job_id in enumerate(left)
+            if all(score is None for score in scores[place * width : (place + 1) * width])
+        ]
+    return [job_id.decode("utf-8", "backslashreplace") for job_id in left]
+
+
+async def _of_the_rest(host: Host) -> list[Finding]:
+    from runner.health import find
+
+    return [
+        Finding(
+            one.name,
+            Severity.OK if one.ok else Severity.ERROR,
+            one.reason,
+            "" if one.ok else "See its setting in docs/settings.md.",
+        )
+        for one in await find(host.checks_beside_redis(), _CHECK_LIMIT_S)
+    ]
+
+
+def _document(one: Finding) -> dict[str, str]:
+    return {
+        "name": one.name,
+        "severity": one.severity.name.lower(),
+        "text": one.text,
+        "remedy": one.remedy,
+    }
+
+
+_MARKS = {
+    Severity.OK: ("ok", "green"),
+    Severity.WARNING: ("warning", "yellow"),
+    Severity.ERROR: ("error", "red"),
+}
+
+
+def _show(one: Finding) -> None:
+    mark, color = _MARKS[one.severity]
+    click.echo(f"{click.style(f'{mark:<8}', fg=color)} {one.name:<24} {one.text}")
+    if one.remedy:
+        click.echo(f"{'':<33} {one.remedy}")

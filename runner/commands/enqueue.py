@@ -1,0 +1,96 @@
+"""`pipeline enqueue`: one job from the command line, checked as a service's would be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic_core import from_json
+
+from runner.commands.desk import MomentType
+from runner.commands.plainly import run_async
+from runner.commands.printing import print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from runner.commands.desk import Host
+
+
+@click.command
+@click.argument("name", metavar="JOB")
+@click.option(
+    "--arg",
+    "given",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="An argument: its value as JSON, or else as text. May be given again.",
+)
+@click.option(
+    "--in", "at", type=MomentType(), metavar="10m", help="Due so much later, or at a time."
+)
+@click.option("--id", "job_id", help="Its id: refused while a job of this id is there.")
+@click.option("--wait", is_flag=True, help="Wait for its end, and print its result as JSON.")
+@click.pass_context
+def enqueue(
+    context: click.Context,
+    *,
+    name: str,
+    given: tuple[str, ...],
+    at: datetime | None,
+    job_id: str | None,
+    wait: bool,
+) -> None:
+    """
+    Enqueue JOB, such as sync_channel, with its arguments checked against its signature.
+
+    Exit status: 0; 2 if it was refused or, with --wait, if it died.
+    """
+    kwargs = dict(_pair(one) for one in given)
+    run_async(_enqueue(context.obj, name, kwargs, at=at, job_id=job_id, wait=wait))
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise click.UsageError(f"--arg {text!r}: write NAME=VALUE")
+    try:
+        return name, from_json(value)
+    except ValueError:
+        return name, value
+
+
+async def _enqueue(
+    host: Host,
+    name: str,
+    kwargs: dict[str, Any],
+    *,
+    at: datetime | None,
+    job_id: str | None,
+    wait: bool,
+) -> None:
+    from runner.connection import use
+
+    async with host.desk() as desk:
+        use(desk.redis)
+        job = desk.jobs.get(name)
+        if job is None:
+            raise click.UsageError(_no_such(name, sorted(desk.jobs)))
+        options: dict[str, Any] = {"at": at, "job_id": job_id}
+        chosen = job.options(**{key: one for key, one in options.items() if one is not None})
+        handle = await chosen.enqueue(**kwargs)
+        if not handle.created:
+            raise click.ClickException(f"a job {handle.id} is there already; nothing was enqueued")
+        await desk.operator.record("enqueue", f"{job.queue}/{handle.id}", name, "done")
+        click.echo(handle.id, err=wait)
+        if wait:
+            print_json(await handle.result())
+
+
+def _no_such(name: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    return f"there is no job {name!r}; {hint}"

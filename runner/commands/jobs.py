@@ -1,0 +1,352 @@
+"""
+`pipeline jobs`, and `scheduled`, `retries` and `dead`, which are its jobs in one state.
+
+Each lists what matches, and acts on jobs by their ids or, with `--all`, on all that match.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from runner.commands.desk import EXIT_NOTHING, MomentType, chosen_queues
+from runner.commands.plainly import run_async
+from runner.commands.printing import (
+    arguments,
+    as_json,
+    clock,
+    print_json,
+    print_table,
+    span,
+)
+from runner.handle import JobState
+from runner.operations.actions import Action, Request
+from runner.operations.jobs import LISTED, Filter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from runner.commands.desk import Desk, Host
+    from runner.operations.job import JobView
+    from runner.operations.jobs import Row
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_FILTERS = (
+    click.option("--queue", "queues", multiple=True, help="Of this queue; may be given again."),
+    click.option("--name", default="", help="Of this name, exactly."),
+    click.option("--id", "job_id", default="", help="With this in the id."),
+    click.option("--text", default="", help="With this in the arguments."),
+    click.option("--error", default="", help="With this in the last error."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Which jobs a command is about."""
+
+    states: Sequence[JobState]
+    queues: Sequence[str]
+    where: Filter
+
+
+def _filtered(command: F) -> F:
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
+def _group(
+    name: str, help_: str, states: Sequence[JobState], actions: Sequence[Action]
+) -> click.Group:
+    """Make one of the groups: its list, and its actions."""
+    group = click.Group(name, help=help_)
+    group.add_command(_list_command(states))
+    for action in actions:
+        group.add_command(_action_command(action, states))
+    return group
+
+
+def _list_command(states: Sequence[JobState]) -> click.Command:
+    @click.command(
+        "list", help="List those that match: the next ones first, the latest dead first."
+    )
+    @_filtered
+    @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+    @as_json
+    @click.pass_context
+    def list_(context: click.Context, /, *, limit: int, as_json: bool, **given: Any) -> None:
+        chosen = _chosen(given, states)
+        rows, told = run_async(_rows(context.obj, chosen, limit))
+        if as_json:
+            print_json(rows)
+            return
+        if rows:
+            _show(rows)
+        click.echo(told, err=True)
+
+    if len(states) > 1:
+        choice = click.Choice([str(state) for state in states])
+        click.option("--state", "only", type=choice, help="In this state.")(list_)
+    return list_
+
+
+def _action_command(action: Action, states: Sequence[JobState]) -> click.Command:
+    @click.command(_VERBS[action].name, help=_VERBS[action].help)
+    @click.argument("job_ids", metavar="[JOB_ID…]", nargs=-1)
+    @click.option("--all", "everything", is_flag=True, help="All that match, instead of ids.")
+    @_filtered
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @click.pass_context
+    def act(
+        context: click.Context,
+        /,
+        *,
+        job_ids: tuple[str, ...],
+        everything: bool,
+        yes: bool,
+        at: datetime | None = None,
+        to: str | None = None,
+        **given: Any,
+    ) -> None:
+        if bool(job_ids) == everything:
+            raise click.UsageError("name jobs by their ids, or say --all")
+        request = Request(action, at=at, to=to)
+        if everything:
+            done = run_async(_act_on_all(context.obj, _chosen(given, states), request, yes=yes))
+        else:
+            done = run_async(_act_on(context.obj, job_ids, request))
+        context.exit(0 if done else EXIT_NOTHING)
+
+    if action is Action.RESCHEDULE:
+        help_ = "10m, 2h or 1d from now, or 2030-01-31T12:00Z."
+        click.option("--at", "at", type=MomentType(), required=True, help=help_)(act)
+    if action is Action.MOVE:
+        click.option("--to", "to", metavar="QUEUE", required=True, help="Where to.")(act)
+    return act
+
+
+@dataclass(frozen=True, slots=True)
+class _Verb:
+    name: str
+    help: str
+    done: str
+
+
+_VERBS = {
+    Action.RUN: _Verb(
+        "run", "Run now what waits, and dead jobs again with all attempts.", "due now"
+    ),
+    Action.DELETE: _Verb("delete", "Delete for good; running jobs are left alone.", "deleted"),
+    Action.BURY: _Verb("bury", "Put waiting jobs into the dead set.", "buried"),
+    Action.RESCHEDULE: _Verb("reschedule", "Make them due at another time.", "rescheduled"),
+    Action.MOVE: _Verb("move", "Move them to another queue.", "moved"),
+    Action.ABORT: _Verb("abort", "End what waits, and cancel what runs.", "asked to end"),
+}
+
+jobs = _group("jobs", "List jobs, show one, and act on them.", LISTED, tuple(Action))
+scheduled = _group(
+    "scheduled",
+    "Jobs that are due later.",
+    (JobState.SCHEDULED,),
+    (Action.RUN, Action.DELETE, Action.BURY, Action.RESCHEDULE),
+)
+retries = _group(
+    "retries",
+    "Jobs that failed and wait for another attempt.",
+    (JobState.RETRYING,),
+    (Action.RUN, Action.DELETE, Action.BURY, Action.RESCHEDULE),
+)
+dead = _group(
+    "dead",
+    "Jobs that are given up: kept until somebody decides.",
+    (JobState.DEAD,),
+    (Action.RUN, Action.DELETE, Action.RESCHEDULE),
+)
+
+
+def _retry(group: click.Group, states: Sequence[JobState]) -> None:
+    """What fails is retried, as people say; it is the same action."""
+    command = _action_command(Action.RUN, states)
+    command.name = "retry"
+    group.add_command(command)
+
+
+_retry(retries, (JobState.RETRYING,))
+_retry(dead, (JobState.DEAD,))
+
+
+@click.command
+@click.argument("job_id")
+@as_json
+@click.pass_context
+def show(context: click.Context, *, job_id: str, as_json: bool) -> None:
+    """Show one job: where it stands and why, its arguments, its attempts, its result."""
+    view, sentence = run_async(_look_at(context.obj, job_id))
+    if as_json:
+        print_json({"job": view, "why": sentence})
+    else:
+        _show_one(view, sentence)
+
+
+for one in (jobs, scheduled, retries, dead):
+    one.add_command(show)
+
+
+def _chosen(given: dict[str, Any], states: Sequence[JobState]) -> _Chosen:
+    only = given.pop("only", None)
+    queues = given.pop("queues")
+    return _Chosen([JobState(only)] if only else states, queues, Filter(**given))
+
+
+async def _rows(host: Host, chosen: _Chosen, limit: int) -> tuple[list[Row], str]:
+    from runner.operations.jobs import list_jobs
+
+    rows: list[Row] = []
+    total = searched = 0
+    more = False
+    async with host.desk() as desk:
+        for queue in chosen_queues(desk, chosen.queues):
+            for state in chosen.states:
+                left = limit - len(rows)
+                page = await list_jobs(
+                    desk.redis, queue, state, desk.catalog, where=chosen.where, limit=max(1, left)
+                )
+                total += page.total
+                searched += page.searched
+                more = more or page.after is not None or (left <= 0 and bool(page.rows))
+                rows += page.rows[: max(0, left)]
+    return rows, _told(len(rows), total, searched, more=more, filtered=not chosen.where.is_empty)
+
+
+def _told(shown: int, total: int, searched: int, *, more: bool, filtered: bool) -> str:
+    if not total:
+        return "No jobs."
+    if filtered:
+        end = "; there may be more further on: --limit, --queue" if more else ""
+        return f"{shown:,} found, {searched:,} of {total:,} searched{end}"
+    return f"{shown:,} of {total:,}"
+
+
+async def _look_at(host: Host, job_id: str) -> tuple[JobView, str]:
+    from runner.operations.job import job
+    from runner.operations.why import explain
+
+    async with host.desk() as desk:
+        queue = await desk.queue_of(job_id)
+        view = await job(desk.redis, queue, job_id, desk.catalog)
+        if view is None:
+            raise click.ClickException(f"job {job_id} has gone just now")
+        found = await explain(desk.redis, view)
+        return view, f"{found.sentence} {found.remedy}".strip()
+
+
+async def _act_on(host: Host, job_ids: Sequence[str], request: Request) -> int:
+    """One by one; how many it was done to."""
+    done = 0
+    async with host.desk() as desk:
+        for job_id in job_ids:
+            queue = await desk.queue_of(job_id)
+            found = await desk.operator.act(request, queue, job_id)
+            if found in request.action.reaches:
+                done += 1
+                click.echo(f"{job_id}: {_VERBS[request.action].done}")
+            else:
+                click.echo(f"{job_id}: nothing was done, for it is {found}")
+    return done
+
+
+async def _act_on_all(host: Host, chosen: _Chosen, request: Request, *, yes: bool) -> int:
+    from runner.operations.bulk import Selection, count
+
+    async with host.desk() as desk:
+        selections = [
+            Selection(queue, state, chosen.where)
+            for queue in chosen_queues(desk, chosen.queues)
+            for state in chosen.states
+        ]
+        counts = [await count(desk.redis, one, desk.catalog) for one in selections]
+        total = sum(one.jobs for one in counts)
+        if not total:
+            click.echo("No job matches.")
+            return 0
+        number = f"{total:,}" if all(one.is_exact for one in counts) else f"more than {total:,}"
+        if not yes:
+            click.confirm(f"{_VERBS[request.action].name.capitalize()} {number} jobs?", abort=True)
+        return await _run_all(desk, selections, [one.jobs for one in counts], request)
+
+
+async def _run_all(
+    desk: Desk, selections: Sequence[Any], totals: Sequence[int], request: Request
+) -> int:
+    from runner.operations.bulk import Bulk
+
+    acted = passed = 0
+    for selection, total in zip(selections, totals, strict=True):
+        if total:
+            bulk = Bulk(desk.redis, desk.operator, request, selection)
+            progress = await bulk.run(desk.catalog, total=total)
+            acted += progress.acted
+            passed += progress.passed
+    moved_on = f", {passed:,} had moved on" if passed else ""
+    click.echo(f"{acted:,} {_VERBS[request.action].done}{moved_on}")
+    return acted
+
+
+def _show(rows: Sequence[Row]) -> None:
+    failed = any(row.error for row in rows)
+    columns = {"id": "left", "queue": "left", "state": "left", "job": "left", "at (UTC)": "left"}
+    columns |= {"attempts": "right"} if failed else {}
+    columns |= {"error" if failed else "arguments": "wrap"}
+    print_table(
+        columns,
+        [
+            (
+                row.job_id,
+                row.queue,
+                row.state,
+                row.name or "(unreadable)",
+                row.at,
+                *((row.attempts,) if failed else ()),
+                _error(row) if failed else arguments(row.arguments),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _error(row: Row) -> str:
+    return f"{row.error}: {row.message}" if row.error else ""
+
+
+def _show_one(view: JobView, why: str) -> None:
+    facts = {
+        "job": view.name or "(unreadable)",
+        "id": view.job_id,
+        "queue": view.queue,
+        "state": view.state,
+        "why": why,
+        "arguments": arguments(view.arguments) or "none",
+        "enqueued": clock(view.enqueued_at),
+        "due": clock(view.due_at),
+        "attempts": f"{view.attempts_spent} failed"
+        + (f", {view.crashes} lost" * bool(view.crashes)),
+    }
+    if view.progress is not None:
+        facts["progress"] = f"{view.progress.done}/{view.progress.total} {view.progress.note}"
+    if view.succeeded:
+        facts["result"] = repr(view.result)
+    if view.raw is not None:
+        facts["body"] = view.raw
+    print_table({"": "left", " ": "wrap"}, list(facts.items()))
+    for attempt in view.attempts:
+        number = "by hand" if attempt.number is None else f"attempt {attempt.number}"
+        took = "" if attempt.duration_s is None else f", {span(attempt.duration_s)}"
+        click.echo(f"\n{number}, ended {clock(attempt.ended_at)}{took} {attempt.worker}".rstrip())
+        if attempt.error:
+            click.echo((attempt.traceback or f"{attempt.error}: {attempt.message}").rstrip())
+        for line in attempt.lines:
+            click.echo(f"  {line}")

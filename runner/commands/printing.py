@@ -1,0 +1,123 @@
+"""What the operator's commands print: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic_core import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+"""The option that every listing has."""
+
+
+def print_json(found: Any) -> None:
+    """Print one JSON document of dataclasses and plain values."""
+    click.echo(to_json(plain(found)).decode())
+
+
+def plain(value: Any) -> Any:
+    """What JSON can say of *value*: a dataclass by its fields, hidden ones left out."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value) if one.repr}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    return value
+
+
+def print_table(
+    columns: Mapping[str, str],
+    rows: Sequence[Sequence[object]],
+    *,
+    styles: Callable[[Sequence[object]], str] | None = None,
+) -> None:
+    """
+    Print *rows* under *columns*, which map headings to "left", "right" or "wrap".
+
+    Only a wrapping column gives way on a narrow terminal. Piped, the lines are as long as they are.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDE, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading, kind in columns.items():
+        table.add_column(
+            heading,
+            justify="right" if kind == "right" else "left",
+            no_wrap=kind != "wrap",
+            overflow="fold" if kind == "wrap" else "ellipsis",
+        )
+    for row in rows:
+        table.add_row(*(Text(_shown(one)) for one in row), style=styles(row) if styles else None)
+    console.print(table)
+
+
+_WIDE = 240
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return clock(value)
+    text = str(value)
+    # A job's name or error is somebody's text: nothing in it may steer the terminal.
+    return "".join(one if one.isprintable() else " " for one in text)
+
+
+def clock(when: datetime | None) -> str:
+    """A time in UTC, without its date if that is today's."""
+    if when is None:
+        return "–"
+    at = when.astimezone(UTC)
+    return f"{at:%H:%M:%S}" if at.date() == datetime.now(UTC).date() else f"{at:%Y-%m-%d %H:%M}"
+
+
+def span(seconds: float | None) -> str:
+    """A duration in at most two units: 340 ms, 4.2 s, 3 m 20 s, 2 h 5 m, 3 d 4 h."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} m {whole % _MINUTE} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} m"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def size(count: float) -> str:
+    """Bytes, in the unit that suits them: 79 MiB."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < _KIB:
+            return f"{count:.0f} {unit}"
+        count /= _KIB
+    return f"{count:.1f} GiB"
+
+
+_KIB = 1024
+
+
+def arguments(given: Mapping[str, Any]) -> str:
+    """Arguments as a call writes them."""
+    return ", ".join(f"{name}={to_json(value).decode()}" for name, value in given.items())

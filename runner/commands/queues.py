@@ -1,0 +1,93 @@
+"""`pipeline queues`: what stands in the queues, and whether they are worked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.commands.desk import chosen_queues
+from runner.commands.plainly import run_async
+from runner.commands.printing import as_json, print_json, print_table, span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.commands.desk import Host
+    from runner.operations.queues import Queue
+
+
+@click.group
+def queues() -> None:
+    """List, pause and resume queues."""
+
+
+@queues.command("list")
+@as_json
+@click.pass_context
+def list_(context: click.Context, *, as_json: bool) -> None:
+    """Count what stands in every queue."""
+    found = run_async(_count(context.obj, ()))
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+
+
+@queues.command
+@click.argument("queue", nargs=-1, required=True)
+@click.pass_context
+def pause(context: click.Context, *, queue: tuple[str, ...]) -> None:
+    """Let no job of QUEUE start until it is resumed; running ones go on."""
+    for name in run_async(_act(context.obj, queue, "pause")):
+        click.echo(f"{name}: paused")
+
+
+@queues.command
+@click.argument("queue", nargs=-1, required=True)
+@click.pass_context
+def resume(context: click.Context, *, queue: tuple[str, ...]) -> None:
+    """Let jobs of QUEUE start again."""
+    for name in run_async(_act(context.obj, queue, "resume")):
+        click.echo(f"{name}: resumed")
+
+
+async def _count(host: Host, names: Sequence[str]) -> list[Queue]:
+    from runner.operations.queues import queues as count
+
+    async with host.desk() as desk:
+        return await count(desk.redis, chosen_queues(desk, names))
+
+
+async def _act(host: Host, names: Sequence[str], action: str) -> Sequence[str]:
+    async with host.desk() as desk:
+        chosen = chosen_queues(desk, names)
+        for name in chosen:
+            await getattr(desk.operator, action)(name)
+        return chosen
+
+
+def _show(found: Sequence[Queue]) -> None:
+    counts = ("ready", "running", "scheduled", "retrying", "dead")
+    columns = {"queue": "left"} | dict.fromkeys((*counts, "oldest wait", "workers"), "right")
+    print_table(
+        columns | {"": "wrap"},
+        [
+            (
+                one.name,
+                *(getattr(one, name) for name in counts),
+                span(one.oldest_wait_s) if one.ready else "–",
+                one.workers,
+                _note(one),
+            )
+            for one in found
+        ],
+    )
+
+
+def _note(one: Queue) -> str:
+    if one.paused is not None:
+        return f"paused by {one.paused.by}" if one.paused.by else "paused"
+    if one.ready and not one.workers:
+        return "no worker: its jobs wait"
+    return f"{one.unknown} that no worker knows" if one.unknown else ""

@@ -1,0 +1,259 @@
+"""The commands of an operator do on a real Redis what they say, and say what they did."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobs import notify, sync_channel
+from runner import Bury, Context, job, keys
+from runner.commands.plainly import run_plainly
+from runner.connection import connect, use
+from runner.errors import JobFailedError
+from runner.operations.audit import entries
+from settings import environment
+from settings.command import _expected, cli
+from tests.runner_kit import soon, working
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from runner import QueueClient
+
+HOSTILE = "\x1b[31mred\x1b[0m"
+
+
+class Terminal:
+    """Runs commands as a person would; each answers with its status, its output and its errors."""
+
+    def __init__(self, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+        self._url = url
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        """Run `pipeline WORDS…`."""
+        status = run_plainly(cli, words, expected=_expected)
+        told = self._capsys.readouterr()
+        return status, told.out, told.err
+
+    def json(self, *words: str) -> Any:
+        """Run it with `--json`, and read what it prints."""
+        status, out, err = self(*words, "--json")
+        assert status == 0, err
+        return json.loads(out)
+
+    def meanwhile(self, work: Callable[[QueueClient], Awaitable[Any]]) -> Any:
+        """Do *work* with Redis, beside the commands."""
+
+        async def run() -> Any:
+            client = connect(self._url)
+            use(client)
+            try:
+                return await work(client)
+            finally:
+                await client.aclose()
+
+        return asyncio.run(run())
+
+    def let_die(self, job_id: str) -> None:
+        """Have a worker run a job of this id that gives up at once."""
+
+        async def work(_: QueueClient) -> None:
+            handle = await doomed.options(job_id=job_id).enqueue(channel_id=HOSTILE)
+            async with working(self._url, doomed):
+                with pytest.raises(JobFailedError):
+                    await soon(handle.result())
+
+        self.meanwhile(work)
+        self._capsys.readouterr()  # the worker's log
+
+
+@job(queue="default")
+async def doomed(ctx: Context, channel_id: str) -> None:  # noqa: ARG001 -- it is only shown
+    """Fail for good."""
+    raise Bury(HOSTILE)
+
+
+@pytest.fixture
+def pipeline(
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Terminal]:
+    """Give a terminal whose commands reach an empty Redis."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("PIPELINE_HOME", str(tmp_path))
+    environment.use_config_file(None)
+    yield Terminal(redis_url, capsys)
+    environment.use_config_file(None)
+
+
+def test_enqueued_job_is_listed_shown_and_explained(pipeline: Terminal) -> None:
+    """A job that is due in ten minutes is there with its arguments, and says so."""
+    status, out, _ = pipeline(
+        "enqueue", "sync_channel", "--arg", "channel_id=UC1", "--in", "10m", "--id", "mine"
+    )
+    assert (status, out) == (0, "mine\n")
+
+    (row,) = pipeline.json("jobs", "list")
+    assert (row["job_id"], row["state"], row["arguments"]) == (
+        "mine",
+        "scheduled",
+        {"channel_id": "UC1"},
+    )
+    shown = pipeline.json("jobs", "show", "mine")
+    assert shown["job"]["name"] == "sync_channel"
+    assert "not due until" in shown["why"]
+    _, out, _ = pipeline("why", "mine")
+    assert out.startswith("It is not due until ")
+    _, out, _ = pipeline("jobs", "show", "mine")
+    assert 'channel_id="UC1"' in out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("sync_chanel",), "there is no job 'sync_chanel'; did you mean sync_channel?"),
+        (("sync_channel", "--arg", "channel=1"), "Missing required argument"),
+        (("sync_channel", "--arg", "channel"), "write NAME=VALUE"),
+        (("sync_channel", "--in", "soon"), "'soon' is no time: write 90s, 10m, 2h, 1d"),
+        (("sync_channel", "--in", "2030-01-01T00:00"), "needs its zone"),
+    ],
+)
+def test_wrong_enqueue_is_one_line(pipeline: Terminal, words: tuple[str, ...], told: str) -> None:
+    """What does not fit is refused, and nothing is enqueued."""
+    status, _, err = pipeline("enqueue", *words)
+    assert status == 2
+    assert told in err
+    assert err.count("\n") == 1
+    assert pipeline.json("jobs", "list") == []
+
+
+def test_same_id_is_refused(pipeline: Terminal) -> None:
+    """While a job of an id is there, another is none."""
+    words = ("enqueue", "notify", "--arg", "key=a", "--id", "one")
+    assert pipeline(*words)[0] == 0
+    status, _, err = pipeline(*words)
+    assert status != 0
+    assert "is there already" in err
+
+
+def test_dead_job_is_retried_by_its_id(pipeline: Terminal) -> None:
+    """It stands among the ready ones again, and the audit log says who did it."""
+    pipeline.let_die("mine")
+    (row,) = pipeline.json("dead", "list", "--error", "bury")
+    assert (row["name"], row["attempts"]) == ("doomed", 1)
+
+    assert pipeline("dead", "retry", "mine")[:2] == (0, "mine: due now\n")
+    assert pipeline.json("dead", "list") == []
+    (row,) = pipeline.json("jobs", "list", "--state", "ready")
+    assert row["attempts"] == 0
+    found, _ = pipeline.meanwhile(entries)
+    assert found[0].action == "run"
+    assert found[0].who.startswith("terminal:")
+
+
+def test_action_on_a_job_that_moved_on_says_so(pipeline: Terminal) -> None:
+    """Nothing is done to it, and the exit status tells scripts."""
+    pipeline.let_die("one")
+    status, out, _ = pipeline("jobs", "bury", "one")
+    assert (status, out) == (1, "one: nothing was done, for it is dead\n")
+    status, _, err = pipeline("jobs", "delete", "absent")
+    assert (status, "there is no job absent" in err) == (2, True)
+
+
+def test_all_that_match_are_deleted_after_a_question(pipeline: Terminal) -> None:
+    """Without a yes nothing is done; with it, those that match and no others."""
+
+    async def many(_: QueueClient) -> None:
+        await notify.enqueue_many([{"key": f"k{number}"} for number in range(25)])
+        await sync_channel.enqueue(channel_id="UC1")
+
+    pipeline.meanwhile(many)
+    words = ("jobs", "delete", "--all", "--name", "notify", "--text", "k1")
+    status, _, _ = pipeline(*words)
+    assert status != 0
+    assert len(pipeline.json("jobs", "list")) == 26
+    assert pipeline(*words, "--yes")[:2] == (0, "11 deleted\n")
+    left = pipeline.json("jobs", "list")
+    assert len(left) == 15
+    assert not any("k1" in str(row["arguments"]) for row in left)
+
+
+def test_ids_and_all_exclude_each_other(pipeline: Terminal) -> None:
+    """Neither, or both, is a slip that must not delete everything."""
+    for words in ((), ("mine", "--all")):
+        status, _, err = pipeline("jobs", "delete", *words)
+        assert status == 2
+        assert "name jobs by their ids, or say --all" in err
+
+
+def test_paused_queue_says_by_whom(pipeline: Terminal) -> None:
+    """The list, and the job's own explanation, name the pause; a resume ends it."""
+    pipeline("enqueue", "notify", "--arg", "key=a", "--id", "one")
+    assert pipeline("queues", "pause", "notifications")[:2] == (0, "notifications: paused\n")
+    (queue,) = [q for q in pipeline.json("queues", "list") if q["name"] == "notifications"]
+    assert queue["paused"]["by"].startswith("terminal:")
+    assert "was paused by terminal:" in pipeline("why", "one")[1]
+    pipeline("queues", "resume", "notifications")
+    assert "No worker of notifications lives." in pipeline("why", "one")[1]
+
+
+def test_unknown_queue_is_told(pipeline: Terminal) -> None:
+    """A queue that there is not is an error, not an empty list."""
+    status, _, err = pipeline("jobs", "list", "--queue", "slow")
+    assert (status, "there is no queue 'slow'" in err) == (2, True)
+
+
+def test_nothing_of_a_job_steers_the_terminal(pipeline: Terminal) -> None:
+    """Names, arguments and errors are somebody's text: no escape sequence comes through."""
+    pipeline.let_die("mine")
+    for words in (("jobs", "list"), ("dead", "list"), ("jobs", "show", "mine"), ("why", "mine")):
+        _, out, err = pipeline(*words)
+        assert "\x1b" not in out + err
+
+
+def test_schedule_is_run_and_paused(pipeline: Terminal) -> None:
+    """What runs by the clock is listed in words, run at once, paused and resumed."""
+    listed = {one["name"]: one for one in pipeline.json("schedules", "list")}
+    assert listed["sync_due_channels"]["words"] == "Every minute"
+    status, out, _ = pipeline("schedules", "run", "sync_due_channels")
+    assert (status, out.startswith("sync_due_channels: enqueued as ")) == (0, True)
+    assert len(pipeline.json("jobs", "list", "--name", "sync_due_channels")) == 1
+    pipeline("schedules", "pause", "sync_due_channels")
+    listed = {one["name"]: one for one in pipeline.json("schedules", "list")}
+    assert listed["sync_due_channels"]["paused"]["by"].startswith("terminal:")
+    assert pipeline("schedules", "resume", "nothing")[0] == 2
+
+
+def test_doctor_names_what_is_wrong_and_the_remedy(pipeline: Terminal) -> None:
+    """A queue with jobs and no worker, a body in no queue, a database without tables: errors."""
+    pipeline("enqueue", "notify", "--arg", "key=a")
+    pipeline.meanwhile(lambda redis: redis.set(keys.JOB_PREFIX + "lost", b"{}"))
+    status, out, _ = pipeline("doctor", "--json")
+    found = {one["name"]: one for one in json.loads(out)}
+    assert status == 2
+    assert found["queue notifications"]["severity"] == "error"
+    assert found["queue notifications"]["remedy"] == "Start one: pipeline worker notifications"
+    assert "1 job bodies" in found["orphaned keys"]["text"]
+    assert "such as lost" in found["orphaned keys"]["text"]
+    assert found["version"]["severity"] == "ok"
+    assert found["database"]["severity"] == "error"
+
+
+def test_redis_that_is_down_is_one_line(
+    pipeline: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command says where it looked, and what to do."""
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    environment.use_config_file(None)
+    for words in (("queues", "list"), ("doctor",), ("why", "x"), ("workers", "list")):
+        status, _, err = pipeline(*words)
+        assert status == 2
+        assert "Redis at redis://127.0.0.1:1/0" in err
+        assert err.count("\n") == 1
