@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -80,7 +81,7 @@ class Enqueue:
         if self.batch_id is None:
             self.batch_id = current_batch.get()
         if self.trace is None:
-            self.trace = current_trace.get()
+            self.trace = current_trace.get() or _traceparent_of_span()
         if self.nonce is None and (self.unique or self.as_arq):
             self.nonce = uuid4().hex[:_NONCE_DIGITS]
 
@@ -234,6 +235,17 @@ class Enqueuer:
             else:
                 return replies
         raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _traceparent_of_span() -> str | None:
+    """Of the caller's own OpenTelemetry span, where the process has that loaded and one is open."""
+    opentelemetry: Any = sys.modules.get("opentelemetry.trace")
+    if opentelemetry is None:
+        return None
+    span = opentelemetry.get_current_span().get_span_context()
+    if not span.is_valid:
+        return None
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
 
 
 def new_job_id() -> str:

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     scheduled_poll_interval_s: seconds between two polls of the cron poller.
     log_lines_per_job: an attempt's last lines, kept with it; 0 for none.
     release: what runs here, such as a commit; the pages mark when it was first seen.
+    otel_exporter_otlp_endpoint: where traces go by OTLP over HTTP; unset, none are sent.
+    otel_service_name: what they are told of.
     statsd_host: unset, no metrics are sent. statsd_prefix: before every name, with its dot.
     sentry_dsn, error_webhook_url: who is told of failures, beside the log.
     notify: who gets which notifications, and when. notify_webhook_url: one more who gets all of
@@ -91,6 +93,8 @@ class Settings(BaseSettings):
     log_level: LogLevel = "INFO"
     log_lines_per_job: int = Field(50, ge=0, le=1000)
     release: str = version("channel-pipeline")
+    otel_exporter_otlp_endpoint: str | None = None
+    otel_service_name: str = "pipeline"
     statsd_host: str | None = None
     statsd_port: Port = 8125
     statsd_prefix: str = ""
