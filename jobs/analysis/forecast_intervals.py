@@ -22,10 +22,10 @@ USUAL: Final = 4
 USUAL_SPREAD: Final = 0.4
 """Standard deviation of log views about their forecast, before a channel has shown its own."""
 
-OVERLAP: Final = 0.5
+OVERLAP: Final = 0.2
 """What each day further ahead adds to the stretch: errors far ahead overlap and move alike."""
 
-GROWTH: Final = 0.03
+GROWTH: Final = 0.02
 """By how much an error grows with each day further ahead, where far ones are not known yet."""
 
 STEP: Final = 0.08
@@ -50,15 +50,17 @@ def intervals(
     ones. They are taken at `(1 ± level)/2`, stretched from the middle by 1 + 1/n (split conformal
     prediction, J. Lei et al. 2018). With each outcome the level moves by `STEP`, up after a miss
     and down by a quarter of that after a hit, so that a channel that surprises gets wider
-    intervals (adaptive conformal inference, I. Gibbs and E. Candès 2021). Ends are never below
-    zero, and the forecast lies between them.
+    intervals (adaptive conformal inference, I. Gibbs and E. Candès 2021). Ends do not come nearer
+    with the horizon, are never below zero, and the forecast lies between them.
     """
     errors = outcome_errors(ahead, scale, actual)
     ends = np.full((2, *ahead.shape), np.nan)
     for start in range(0, ahead.shape[0], _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         ends[:, some] = _adaptive_ends(errors[some], growth)
-    low, high = ahead + scale * ends[0], ahead + scale * ends[1]
+    # Nobody knows more of a day further ahead: what looks so is a horizon with few errors.
+    low = ahead + scale * np.minimum.accumulate(ends[0], axis=2)
+    high = ahead + scale * np.maximum.accumulate(ends[1], axis=2)
     return np.clip(low, 0, ahead), np.fmax(high, ahead)
 
 
