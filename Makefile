@@ -98,6 +98,10 @@ backtest: $(READY) ## Forecast the past of channels, and say how far off that wa
 calibration: $(READY) ## Count what recommenders find where nothing is: make calibration ARGS="--data FOLDER"
 	@$(BIN)/python -m benchmarks.calibration $(ARGS)
 
+.PHONY: bench-storage
+bench-storage: $(READY) ## Measure the store with a year of counters: make bench-storage ARGS="--channels 100000"
+	@$(BIN)/python -m benchmarks.storage $(ARGS)
+
 .PHONY: conformance
 conformance: $(READY) ## Run arq's own tests on our worker and client; narrower: make conformance ARGS="-k abort"
 	@$(BIN)/python tests/conformance/run.py $(ARGS)

@@ -86,15 +86,10 @@ def _syncs(connection: Connection, ids: Sequence[str]) -> dict[str, ChannelSync]
     """Of several sources the last success counts, and any failure."""
     found: dict[str, ChannelSync] = {}
     for chunk in chunks(ids):
-        due = dict(
-            connection.execute(
-                select(ScheduleRow.channel_id, ScheduleRow.due_at).where(
-                    ScheduleRow.channel_id.in_(chunk)
-                )
-            )
-            .tuples()
-            .all()
+        scheduled = select(ScheduleRow.channel_id, ScheduleRow.due_at).where(
+            ScheduleRow.channel_id.in_(chunk)
         )
+        due = dict(connection.execute(scheduled).all())
         query = select(
             SourceSyncRow.channel_id,
             SourceSyncRow.succeeded_at,

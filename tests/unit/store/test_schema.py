@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -18,12 +19,13 @@ from jobs.store import StoreError, migrate, open_store, revert, schema
 from jobs.store.database import Database
 from jobs.store.models import Base
 from jobs.store.url import parse_url
-from tests.unit.store.samples import CHANNEL
+from tests.unit.store.samples import CHANNEL, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(jobs.store.__file__).parents[2]
+_MIGRATIONS = str(schema._MIGRATIONS)
 
 
 async def _ask(url: str, question: Callable[[Connection], Any]) -> Any:
@@ -91,6 +93,30 @@ async def test_migrating_again_keeps_the_data(database_url: str) -> None:
         await store.register(CHANNEL, [])
         await migrate(database_url)
         assert await store.channels() == [CHANNEL]
+
+
+async def test_filled_tables_go_down_and_up_again(database_url: str) -> None:
+    """Every revision can be taken back and made again while there are rows in the tables."""
+    async with open_store(database_url) as store:
+        await store.save_readings([reading(items=4, days=3)])
+        analysis_id = await store.save_analysis("UC0", "f", {"a": 1})
+        await store.save_rendering(analysis_id, None, "html", "report.html")
+
+    def down_and_up(connection: Connection) -> None:
+        revisions = [int(one.revision) for one in ScriptDirectory(_MIGRATIONS).walk_revisions()]
+        for below in range(max(revisions) - 1, 0, -1):
+            command.downgrade(schema._alembic(connection), f"{below:04}")
+        command.upgrade(schema._alembic(connection), "head")
+
+    database = Database(parse_url(database_url))
+    await database.write(down_and_up)
+    await database.close()
+
+    assert await _ask(database_url, _differences) == []
+    async with open_store(database_url) as store:
+        counts = (await store.counts(["UC0"]))["UC0"]
+        assert (counts.items, counts.channel_snapshots, counts.item_snapshots) == (4, 3, 4)
+        assert counts.analyses == 1
 
 
 async def test_failed_migration_leaves_nothing(

@@ -1,0 +1,139 @@
+"""`pipeline channels` and `pipeline export`: real processes on a state directory of their own."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.pipeline_command import Commands
+
+pytestmark = pytest.mark.timeout(300)
+
+_DAYS = 40
+
+
+@pytest.fixture
+def counters(commands: Commands) -> Path:
+    """Give a file with the daily counters of two channels; commands may take their time."""
+    commands.limit_s = 280
+    path = commands.folder / "counters.csv"
+    lines = ["date_utc,channel_id,channel_title,subscribers,views,videos"]
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    for name, pace in (("Alpha", 100), ("Beta", 1000)):
+        lines += [
+            f"{start + timedelta(days=day):%Y-%m-%d},UC{name},{name},{50 + day},{pace * day},{day}"
+            for day in range(_DAYS)
+        ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_channel_from_its_file_to_its_removal(commands: Commands, counters: Path) -> None:
+    """Add, list, sync, show, export, remove: each says what it did, as JSON for programs."""
+    added = commands.run("pipeline", "channels", "add", str(counters), "--every", "2h", "--json")
+    assert added.status == 0, added.err
+    assert {one["id"] for one in added.document["channels"]} == {"UCAlpha", "UCBeta"}
+
+    synced = commands.run(
+        "pipeline", "channels", "sync", "alpha", "--wait", "--no-reports", "--json"
+    )
+    assert synced.status == 0, synced.err
+    assert synced.document == {"channels": ["UCAlpha"], "channels_done": 1, "dead_jobs": []}
+
+    listed = commands.run("pipeline", "channels", "list", "alpha", "--json").document
+    assert listed["total"] == 1
+    alpha = listed["channels"][0]
+    assert (alpha["subscribers"], alpha["views_7d"]) == (50 + _DAYS - 1, 700)
+    assert alpha["synced_at"]
+    assert alpha["next_sync_at"]
+
+    shown = commands.run("pipeline", "channels", "show", "UCAlpha", "--json").document
+    assert shown["counts"]["channel_snapshots"] == _DAYS
+    assert shown["every_s"] == 7200
+    assert shown["analysis"]["channel_id"] == "UCAlpha"
+
+    _assert_exports(commands)
+
+    asked = commands.run("pipeline", "channels", "remove", "UCAlpha")
+    assert asked.status == 2
+    assert f"{_DAYS} snapshots" in asked.told[0]
+    removed = commands.run("pipeline", "channels", "remove", "UCAlpha", "--yes")
+    assert (removed.status, removed.out) == (0, "Removed Alpha (UCAlpha).\n")
+    left = commands.run("pipeline", "channels", "list", "--json").document
+    assert [one["id"] for one in left["channels"]] == ["UCBeta"]
+
+
+def _assert_exports(commands: Commands) -> None:
+    """The same rows in both formats; nothing unfinished is left beside them."""
+    for name in ("out.csv", "out.parquet"):
+        told = commands.run("pipeline", "export", "UCAlpha", "-o", name, "--json").document
+        assert told["rows"] == _DAYS
+    with (commands.folder / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    parquet = pl.read_parquet(commands.folder / "out.parquet")
+    assert [int(row["views"]) for row in rows] == parquet["views"].to_list()
+    assert rows[0]["observed_at"].startswith("2026-01-01T00:00:00")
+    ahead = commands.run("pipeline", "export", "--what", "forecasts", "-o", "ahead.csv", "--json")
+    assert json.loads(ahead.out)["rows"] > 0
+    assert list(commands.folder.glob(".*.part")) == []
+
+
+def test_what_cannot_be_done_is_one_line(commands: Commands) -> None:
+    """A channel that is not there, an interval that is none, a folder that does not exist."""
+    unknown = commands.run("pipeline", "channels", "show", "nobody")
+    assert (unknown.status, len(unknown.told)) == (2, 1)
+    assert "no channel is stored yet" in unknown.told[0]
+    odd = commands.run("pipeline", "channels", "add", "x.csv", "--every", "soon")
+    assert (odd.status, len(odd.told)) == (2, 1)
+    assert "write 60m" in odd.told[0]
+    nowhere = commands.run("pipeline", "export", "-o", "absent/out.csv")
+    assert (nowhere.status, len(nowhere.told)) == (2, 1)
+    neither = commands.run("pipeline", "channels", "sync")
+    assert (neither.status, len(neither.told)) == (2, 1)
+
+
+def test_mathematics_stay_out_of_the_process_of_the_loop(commands: Commands) -> None:
+    """What is CPU-bound is computed in other processes: the worker's own never loads it."""
+    program = commands.folder / "program.py"
+    program.write_text(_PROGRAM)
+    ended = commands.run("python", str(program))
+    assert ended.status == 0, ended.err
+    told = json.loads(ended.out.splitlines()[-1])
+    assert told["analyses"] == 1
+    assert told["loaded"] == []
+
+
+_PROGRAM = """
+import asyncio, json, sys
+from settings.application import Application
+
+async def main():
+    from jobs.commands.channel_run import ChannelRun
+    from jobs.commands.run_progress import display
+    from jobs.commands.source_list import FoundChannel
+    from jobs.records import ChannelRecord, Platform, SourceRef
+    from rich.console import Console
+
+    host = Application()
+    channel = ChannelRecord("sample:stream", "Sample", Platform.STREAM, generated=True)
+    found = {channel.id: FoundChannel(channel, [SourceRef("samples", "samples:")])}
+    async with host.open() as place:
+        console = Console(stderr=True)
+        work = ChannelRun(place, host.queues, found, console.print, reports=False)
+        with display(console, host.queues, live=False) as shown:
+            await work.go(shown)
+        counts = await place.services.store.counts([channel.id])
+    heavy = ("jobs.analysis.forecast", "jobs.recommendations.permutation", "scipy", "sklearn")
+    loaded = [name for name in heavy if name in sys.modules]
+    print(json.dumps({"analyses": counts[channel.id].analyses, "loaded": loaded}))
+
+asyncio.run(main())
+"""

@@ -1,0 +1,67 @@
+"""The list of channels: what it shows of each, by title, and only a page of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from jobs.records import ChannelReading, ChannelRecord, ChannelSnapshot, Platform
+from jobs.store import ChannelSchedule
+from tests.unit.store.samples import CHANNEL, DAY, START, reading
+
+if TYPE_CHECKING:
+    from jobs.store import ChannelStore
+
+
+def _named(title: str, number: int) -> ChannelRecord:
+    return ChannelRecord(f"UC{number}", title, Platform.YOUTUBE)
+
+
+async def test_channels_come_by_title_a_page_at_a_time(store: ChannelStore) -> None:
+    """Letter case is no matter, the count is of all, and a limit takes the first."""
+    await store.register_all(
+        [(_named(title, at), ()) for at, title in enumerate(("beta", "Alpha", "gamma"))]
+    )
+    total, found = await store.overviews(limit=2)
+    assert total == 3
+    assert [one.channel.title for one in found] == ["Alpha", "beta"]
+
+
+async def test_text_finds_a_part_of_title_or_id(store: ChannelStore) -> None:
+    """A per cent sign in the text is one, not a wildcard."""
+    await store.register_all([(_named("100 % cats", 7), ()), (_named("dogs", 8), ())])
+    assert [one.channel.id for one in (await store.overviews("CATS"))[1]] == ["UC7"]
+    assert [one.channel.id for one in (await store.overviews("uc8"))[1]] == ["UC8"]
+    assert [one.channel.id for one in (await store.overviews("%"))[1]] == ["UC7"]
+
+
+async def test_week_is_what_views_grew_by_in_seven_days(store: ChannelStore) -> None:
+    """From the last reading to the one seven days before; what was not told is passed over."""
+    snapshots = [ChannelSnapshot(START + n * DAY, 10 + n, 100 * n) for n in range(10)]
+    untold = ChannelSnapshot(START + 10 * DAY)
+    await store.save_readings([ChannelReading(CHANNEL, channel_snapshots=[*snapshots, untold])])
+    _, (one,) = await store.overviews()
+    assert one.counters == (19, 900, 700)
+
+
+async def test_week_is_not_told_without_a_reading_about_a_week_ago(store: ChannelStore) -> None:
+    """Two readings a month apart say nothing about a week."""
+    told = [ChannelSnapshot(START, 1, 1), ChannelSnapshot(START + 30 * DAY, 1, 900)]
+    await store.save_readings([ChannelReading(CHANNEL, channel_snapshots=told)])
+    _, (one,) = await store.overviews()
+    assert one.counters == (1, 900, None)
+
+
+async def test_overview_has_items_and_the_next_sync(store: ChannelStore) -> None:
+    """A scheduled channel says when it is due."""
+    due_at = datetime(2027, 1, 1, tzinfo=UTC)
+    await store.save_readings([replace(reading(items=4), channel=CHANNEL)])
+    await store.set_schedule(ChannelSchedule(CHANNEL.id, 3600, 3600, due_at))
+    _, (one,) = await store.overviews()
+    assert (one.items, one.sync.due_at, one.sync.problem) == (4, due_at, "")
+
+
+async def test_store_without_channels_lists_none(store: ChannelStore) -> None:
+    """An empty store is no error."""
+    assert await store.overviews() == (0, [])
