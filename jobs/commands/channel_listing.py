@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _WIDE = 120
 """Columns of a terminal from which on all is shown; a narrower one leaves out what can be asked."""
 
-_ID_WIDTH = 26
 _UNBOUND = 10_000
 
 
@@ -54,46 +53,51 @@ def show_overviews(
             else "No channel yet: pipeline channels add LOCATION"
         )
         return
-    id_width = _ID_WIDTH if console.is_terminal else None
-    console.print(_table(found, wide=console.width >= _WIDE, id_width=id_width))
+    console.print(_table(found, wide=console.width >= _WIDE))
     if len(found) < total:
         hint = "name a part of the title, or give --limit 0"
         console.print(Text(f"{len(found):,} of {total:,} channels; {hint}", style="dim"))
 
 
-def _table(found: Sequence[ChannelOverview], *, wide: bool, id_width: int | None) -> Table:
+def _table(found: Sequence[ChannelOverview], *, wide: bool) -> Table:
+    """Where it does not fit, words are cut and numbers never."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("Channel", no_wrap=True, overflow="ellipsis", min_width=16)
+    table.add_column("Channel")
     if wide:
-        table.add_column("Id", no_wrap=True, overflow="ellipsis", style="dim", max_width=id_width)
-        table.add_column("Platform")
+        table.add_column("Id", style="dim")
+        table.add_column("Platform", no_wrap=True)
     for title in ("Items", "Subscribers", "Views, 7 d"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Last sync", no_wrap=True)
-    table.add_column("Next", no_wrap=True)
-    table.add_column("Status", no_wrap=True, overflow="ellipsis")
+    table.add_column("Synced", no_wrap=True)
+    if wide:
+        table.add_column("Next", no_wrap=True)
+    table.add_column("Status")
     for one in found:
         subscribers, _, week = one.counters
         table.add_row(
-            one.channel.title,
-            *((one.channel.id, str(one.channel.platform)) if wide else ()),
+            _cut(one.channel.title),
+            *((_cut(one.channel.id), str(one.channel.platform)) if wide else ()),
             counted(one.items),
             counted(subscribers),
             gained(week),
             ago(one.sync.synced_at),
-            ahead(one.sync.due_at),
+            *((ahead(one.sync.due_at),) if wide else ()),
             status(one),
         )
     return table
 
 
+def _cut(words: str, style: str = "") -> Text:
+    return Text(words, style=style, no_wrap=True, overflow="ellipsis")
+
+
 def status(one: ChannelOverview) -> Text:
     """Say how it stands with the channel's sources."""
     if one.sync.problem:
-        return Text(one.sync.problem, style="red")
+        return _cut(one.sync.problem, "red")
     if one.sync.synced_at is None and not one.items and one.counters == (None, None, None):
-        return Text("never synced", style="yellow")
-    return Text("ok", style="green")
+        return _cut("never synced", "yellow")
+    return _cut("ok", "green")
 
 
 def _as_object(one: ChannelOverview) -> dict[str, Any]:
