@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from jobs.store import migrate, open_store
+from tests.unit.store.samples import reading
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.pipeline_command import Commands
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(420)
 
 _DAYS = 40
 
@@ -36,8 +39,8 @@ def counters(commands: Commands) -> Path:
     return path
 
 
-def test_channel_from_its_file_to_its_removal(commands: Commands, counters: Path) -> None:
-    """Add, list, sync, show, export, remove: each says what it did, as JSON for programs."""
+def test_channel_is_added_synced_and_shown(commands: Commands, counters: Path) -> None:
+    """Add, sync, list, show: each says what it did, as JSON for programs."""
     added = commands.run("pipeline", "channels", "add", str(counters), "--every", "2h", "--json")
     assert added.status == 0, added.err
     assert {one["id"] for one in added.document["channels"]} == {"UCAlpha", "UCBeta"}
@@ -60,30 +63,34 @@ def test_channel_from_its_file_to_its_removal(commands: Commands, counters: Path
     assert shown["every_s"] == 7200
     assert shown["analysis"]["channel_id"] == "UCAlpha"
 
-    _assert_exports(commands)
 
-    asked = commands.run("pipeline", "channels", "remove", "UCAlpha")
-    assert asked.status == 2
-    assert f"{_DAYS} snapshots" in asked.told[0]
-    removed = commands.run("pipeline", "channels", "remove", "UCAlpha", "--yes")
-    assert (removed.status, removed.out) == (0, "Removed Alpha (UCAlpha).\n")
-    left = commands.run("pipeline", "channels", "list", "--json").document
-    assert [one["id"] for one in left["channels"]] == ["UCBeta"]
+async def test_stored_channel_is_exported_and_removed(commands: Commands) -> None:
+    """The same rows in both formats, whole or not at all; then it is gone, and its neighbour not."""
+    home = commands.folder / ".pipeline"
+    home.mkdir()
+    url = f"sqlite:///{home}/pipeline.db"
+    await migrate(url)
+    async with open_store(url) as store:
+        for channel_id in ("UC1", "UC2"):
+            await store.save_readings([reading(channel_id, days=_DAYS)])
 
-
-def _assert_exports(commands: Commands) -> None:
-    """The same rows in both formats; nothing unfinished is left beside them."""
     for name in ("out.csv", "out.parquet"):
-        told = commands.run("pipeline", "export", "UCAlpha", "-o", name, "--json").document
+        told = commands.run("pipeline", "export", "UC1", "-o", name, "--json").document
         assert told["rows"] == _DAYS
     with (commands.folder / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     parquet = pl.read_parquet(commands.folder / "out.parquet")
     assert [int(row["views"]) for row in rows] == parquet["views"].to_list()
-    assert rows[0]["observed_at"].startswith("2026-01-01T00:00:00")
-    ahead = commands.run("pipeline", "export", "--what", "forecasts", "-o", "ahead.csv", "--json")
-    assert json.loads(ahead.out)["rows"] > 0
+    assert rows[0]["observed_at"] == "2026-01-17T04:30:00.123456Z"
     assert list(commands.folder.glob(".*.part")) == []
+
+    asked = commands.run("pipeline", "channels", "remove", "UC1")
+    assert asked.status == 2
+    assert f"{_DAYS + 3} snapshots" in asked.told[0]
+    removed = commands.run("pipeline", "channels", "remove", "UC1", "--yes")
+    assert (removed.status, removed.out) == (0, "Removed Channel UC1 (UC1).\n")
+    async with open_store(url) as store:
+        assert [channel.id for channel in await store.channels()] == ["UC2"]
 
 
 def test_what_cannot_be_done_is_one_line(commands: Commands) -> None:
