@@ -65,7 +65,7 @@ def test_channel_is_added_synced_and_shown(commands: Commands, counters: Path) -
 
 
 async def test_stored_channel_is_exported_and_removed(commands: Commands) -> None:
-    """The same rows in both formats, whole or not at all; then it is gone, and its neighbour not."""
+    """The same rows in both formats; once removed it is gone, and its neighbour is not."""
     home = commands.folder / ".pipeline"
     home.mkdir()
     url = f"sqlite:///{home}/pipeline.db"
