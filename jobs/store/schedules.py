@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from jobs.store.models import ItemRow, ScheduleRow
 from jobs.store.rows import ChannelSchedule
@@ -57,24 +57,38 @@ def due_schedules(connection: Connection, now: datetime, limit: int) -> list[Cha
 
 def reschedule(connection: Connection, schedules: Sequence[ChannelSchedule]) -> None:
     """Move what is still scheduled; a schedule that was removed meanwhile stays away."""
-    for one in schedules:
-        connection.execute(
-            update(ScheduleRow)
-            .where(ScheduleRow.channel_id == one.channel_id)
-            .values(interval_s=one.interval_s, due_at=one.due_at)
+    table: Any = ScheduleRow.__table__
+    statement = (
+        update(table)
+        .where(table.c.channel_id == bindparam("key"))
+        .values(
+            interval_s=bindparam("interval"), due_at=bindparam("due", type_=table.c.due_at.type)
         )
+    )
+    rows = [
+        {"key": one.channel_id, "interval": one.interval_s, "due": one.due_at} for one in schedules
+    ]
+    if rows:
+        connection.execute(statement, rows)
 
 
 def advance_schedules(
     connection: Connection, moves: Sequence[tuple[ChannelSchedule, datetime]]
 ) -> None:
     """Move each to its new time, unless somebody moved it since it was read."""
-    for read, due_at in moves:
-        connection.execute(
-            update(ScheduleRow)
-            .where(ScheduleRow.channel_id == read.channel_id, ScheduleRow.due_at == read.due_at)
-            .values(due_at=due_at)
+    table: Any = ScheduleRow.__table__
+    time = table.c.due_at.type
+    statement = (
+        update(table)
+        .where(
+            table.c.channel_id == bindparam("key"),
+            table.c.due_at == bindparam("read", type_=time),
         )
+        .values(due_at=bindparam("due", type_=time))
+    )
+    rows = [{"key": one.channel_id, "read": one.due_at, "due": due_at} for one, due_at in moves]
+    if rows:
+        connection.execute(statement, rows)
 
 
 def latest_publications(connection: Connection, channel_id: str, limit: int) -> list[datetime]:
