@@ -36,17 +36,14 @@ def channel_page(
         )
     rows = list(connection.execute(query.limit(limit)))
     ids = [row.id for row in rows]
-    analysed = dict(
-        (
-            connection.execute(
-                select(AnalysisRow.channel_id, func.max(AnalysisRow.analysed_at))
-                .where(AnalysisRow.channel_id.in_(ids))
-                .group_by(AnalysisRow.channel_id)
-            )
+    analysed = {
+        row[0]: row[1]
+        for row in connection.execute(
+            select(AnalysisRow.channel_id, func.max(AnalysisRow.analysed_at))
+            .where(AnalysisRow.channel_id.in_(ids))
+            .group_by(AnalysisRow.channel_id)
         )
-        .tuples()
-        .all()
-    )
+    }
     failing = _failing(connection, ids)
     return [
         ListedChannel(
@@ -79,4 +76,4 @@ def _failing(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
             SourceSyncRow.channel_id.in_(ids), SourceSyncRow.consecutive_failures > 0
         )
     )
-    return dict(found.tuples().all())
+    return {row.channel_id: row.reason for row in found}

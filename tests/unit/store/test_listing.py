@@ -1,0 +1,34 @@
+"""Channels for a list, page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.unit.store.samples import reading
+
+if TYPE_CHECKING:
+    from jobs.store import ChannelStore
+
+
+async def test_pages_give_each_channel_once_with_its_last_counters(store: ChannelStore) -> None:
+    """By id, however many there are; readings come oldest first."""
+    for number in range(5):
+        await store.save_readings([reading(f"UC{number}")])
+    first = await store.channel_page(limit=3)
+    rest = await store.channel_page(after=first[-1].channel.id, limit=3)
+
+    assert [one.channel.id for one in first + rest] == [f"UC{number}" for number in range(5)]
+    assert first[0].readings == [(12_300, 1_000_000 + day) for day in range(5)]
+    assert first[0].analysed_at is None
+    assert first[0].failing == ""
+
+
+async def test_text_is_found_in_title_and_id_as_it_is_written(store: ChannelStore) -> None:
+    """In whatever case; a per cent sign is only itself."""
+    for number in range(3):
+        await store.save_readings([reading(f"UC{number}")])
+    await store.save_analysis("UC1", "f" * 64, {"a": 1})
+
+    assert [one.channel.id for one in await store.channel_page(text="channel uc1")] == ["UC1"]
+    assert (await store.channel_page(text="UC1"))[0].analysed_at is not None
+    assert await store.channel_page(text="%") == []
