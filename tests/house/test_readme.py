@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from runner.commands.plainly import run_plainly
+from settings.command import cli
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -43,20 +44,14 @@ def test_readme_make_targets_exist() -> None:
     assert named - targets == set()
 
 
-def test_readme_pipeline_commands_exist() -> None:
+def test_readme_pipeline_commands_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """Every `pipeline` command in a block of the README is known, with each of its options."""
     commands = _commands("pipeline")
-    wrong = []
-    for command in commands:
-        asked = subprocess.run(
-            [Path(sys.executable).with_name("pipeline"), *command[1:], "--help"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if asked.returncode != 0:
-            wrong.append(f"{shlex.join(command)}: {asked.stderr.strip()}")
+    wrong = [
+        f"{shlex.join(command)}: {capsys.readouterr().err.strip()}"
+        for command in commands
+        if run_plainly(cli, [*command[1:], "--help"], expected=tuple) != 0
+    ]
 
     assert commands, "the README shows no `pipeline` command"
     assert wrong == []
