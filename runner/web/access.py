@@ -161,6 +161,14 @@ class Gatekeeper:
         """Seconds until this address may try again; 0 for now."""
         return self._failures.wait_s(request.client.host if request.client else "?")
 
+    def is_https(self, request: HTTPConnection) -> bool:
+        """Whether the browser came by TLS, as the connection says, or a proxy that is believed."""
+        if request.url.scheme == "https":
+            return True
+        proxy, peer = self.doors.proxy, request.client.host if request.client else ""
+        believed = proxy is not None and peer in proxy.peers
+        return believed and request.headers.get("x-forwarded-proto") == "https"
+
     def sealed(self, visitor: Visitor) -> str:
         """The session's cookie."""
         return str(

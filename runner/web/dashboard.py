@@ -123,7 +123,7 @@ class Dashboard:
             max_age=_TOLD_S,
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            secure=self.gatekeeper.is_https(request),
         )
         return response
 

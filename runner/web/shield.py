@@ -103,7 +103,7 @@ class Shield:
     def _cookie(self, visitor: Visitor | None, request: Request) -> str | None:
         if visitor is None:
             return None
-        return cookie(self._gatekeeper.sealed(visitor), secure=request.url.scheme == "https")
+        return cookie(self._gatekeeper.sealed(visitor), secure=self._gatekeeper.is_https(request))
 
 
 def cookie(value: str, *, secure: bool, lives_s: int = SESSION_S) -> str:

@@ -56,7 +56,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             dashboard.redis, who=visitor.name, action="log in", target=_address(request)
         )
         response = RedirectResponse(local(str(form.get("next", "/"))), status_code=303)
-        sealed = cookie(gatekeeper.sealed(visitor), secure=request.url.scheme == "https")
+        sealed = cookie(gatekeeper.sealed(visitor), secure=gatekeeper.is_https(request))
         response.headers.append("Set-Cookie", sealed)
         return response
 
