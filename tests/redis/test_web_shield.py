@@ -206,6 +206,7 @@ async def test_proxy_is_believed_from_its_own_address_only(redis: QueueClient) -
         assert "Pause" in page.text
         assert "Pause" not in (await browser.get("/queues", headers={"x-user": "bob"})).text
         assert (await browser.get("/")).status_code == 401
+        browser.cookies.clear()
         by_tls = {"x-user": "ada", "x-forwarded-proto": "https"}
         assert "Secure" in (await browser.get("/", headers=by_tls)).headers["set-cookie"]
     async with _visit(redis, doors, client="10.0.0.2") as browser:
