@@ -347,7 +347,7 @@ async def test_worker_given_up_by_the_watchdog_gives_back_what_waits(
     redis_url: str, redis: QueueClient
 ) -> None:
     """From the watchdog's thread, while the loop is blocked; only the blocking job is lost."""
-    async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
+    async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S, heartbeat_s=20.0) as one:
         handles = await _holding_two_ahead(one)
         running = next(held for held in one.holding.held if held.claim.job_id == handles[0].id)
         giving = threading.Thread(target=lambda: one._give_up(running.task))
