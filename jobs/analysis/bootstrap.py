@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def expanded_percentile(
     """
     if n <= 1 or not 0 < level < 1:
         raise ValueError(f"an interval needs two values and a level in (0, 1): {n=}, {level=}")
-    t = stats.t.ppf((1 - level) / 2, n - 1)
-    tail = float(stats.norm.cdf(np.sqrt(n / (n - 1)) * t))
+    t = special.stdtrit(n - 1, (1 - level) / 2)
+    tail = float(special.ndtr(np.sqrt(n / (n - 1)) * t))
     low, high = np.quantile(estimates, [tail, 1 - tail])
     return float(low), float(high)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy import stats
+from scipy import special
 
 from jobs.analysis.daily_gains import gains_told, last_of_each_day, readings_of
 from jobs.analysis.rounding import step_of
@@ -139,7 +139,7 @@ def days_until(missing: float, pace: Pace, level: float) -> tuple[int, int | Non
     freedom. The most days are None where they pass `FARTHEST_DAYS`.
     """
     ahead = np.arange(1, FARTHEST_DAYS + 1)
-    t = stats.t.ppf((1 + level) / 2, pace.weeks - 1)
+    t = special.stdtrit(pace.weeks - 1, (1 + level) / 2)
     margin = t * pace.spread * np.sqrt(1 / pace.weeks + _WEEK / ahead)
     soonest = np.flatnonzero(ahead * (pace.mean + margin) >= missing)
     latest = np.flatnonzero(ahead * (pace.mean - margin) >= missing)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +54,7 @@ def theil_sen(
     variance = n * (n - 1) * (2 * n + 5) / 18
     if serial:
         variance *= _inflation(y - value * x)
-    reach = stats.norm.ppf((1 + level) / 2) * np.sqrt(variance)
+    reach = special.ndtri((1 + level) / 2) * np.sqrt(variance)
     low, high = (slopes.size - reach) / 2, (slopes.size + reach) / 2
     return Slope(
         value,
@@ -65,10 +65,18 @@ def theil_sen(
 
 def _inflation(left: NDArray[np.float64]) -> float:
     n = left.size
-    ranks = stats.rankdata(left) - (n + 1) / 2
+    ranks = _ranks(left) - (n + 1) / 2
     total = float(ranks @ ranks)
     if total == 0 or n <= _FEWEST_FOR_MEMORY:
         return 1.0
     seen = float(ranks[:-1] @ ranks[1:]) / total
     r = min((n * seen + 2) / (n - 4), _MOST_MEMORY)
     return max(1.0, (1 + r) / (1 - r))
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 1 up, equal values sharing the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[place]
+    return ranks

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from jobs.analysis.randomness import generator
 from jobs.analysis.wording import counted, noun, times
@@ -444,7 +444,7 @@ def _interval(score: NDArray[np.float64], belongs: NDArray[np.bool_]) -> tuple[f
     if variance == 0:
         return float(np.exp(difference)), float(np.exp(difference))
     freedom = variance**2 / float((shares**2 / [one.size - 1, other.size - 1]).sum())
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * variance**0.5
+    reach = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * variance**0.5
     return float(np.exp(difference - reach)), float(np.exp(difference + reach))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,8 +74,8 @@ def paces(data: ChannelData) -> list[Pace]:
     freedom = np.maximum((recent + earlier - 2) / inflation, _FEWEST_FREEDOM)
     error = np.sqrt(table["variance"].to_numpy() * inflation * (1 / recent + 1 / earlier))
     rise = table["rise"].to_numpy()
-    p = stats.t.sf(rise / np.maximum(error, 1e-12), freedom)
-    reach = stats.t.ppf((1 + LEVEL) / 2, freedom) * error
+    p = special.stdtr(freedom, -rise / np.maximum(error, 1e-12))
+    reach = special.stdtrit(freedom, (1 + LEVEL) / 2) * error
     columns = (
         np.exp(rise),
         np.exp(rise - reach),

@@ -41,3 +41,14 @@ def test_import_loads_nothing_heavy(statement: str) -> None:
     loaded = {name.partition(".")[0] for name in json.loads(imported.stdout)}
     assert "runner" in loaded
     assert loaded & HEAVY == set()
+
+
+def test_mathematics_does_without_statistics_of_scipy() -> None:
+    """Its import takes longer than an analysis: what is needed of it is in `scipy.special`."""
+    script = "import sys, jobs.analysis, jobs.recommendations\nprint('scipy.stats' in sys.modules)"
+
+    imported = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert imported.stdout.strip() == "False", imported.stderr
