@@ -1,0 +1,142 @@
+"""The reference of keys, envelopes and metrics says what the code does, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runner import codec, keys, presence, settle
+from runner.errors import JobFailedError
+from runner.gauges import QueueGauges
+from runner.middleware import metrics
+from runner.operations import processes
+from runner.statsd import NullStatsD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DOCS = Path(__file__).parents[2] / "docs"
+ENVELOPES = (DOCS / "reference-envelope.md").read_text(encoding="utf-8")
+_EXAMPLE = re.compile(r"^```json (\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def test_every_key_constant_is_in_the_table_of_keys() -> None:
+    """A key that is written under a constant of `keys.py` has its row: type, contents, life."""
+    rows = re.findall(r"^\| `(arq:[^`]+)` \|", keys.__doc__ or "", re.MULTILINE)
+    constants = {
+        name: value
+        for name, value in vars(keys).items()
+        if name.isupper() and isinstance(value, str)
+    }
+
+    assert constants
+    for name, value in constants.items():
+        if name.endswith("_SUFFIX"):
+            assert f"{keys.QUEUE_PREFIX}<queue>{value}" in rows, name
+        elif name.endswith("_PREFIX"):
+            assert any(row.startswith(f"{value}<") for row in rows), name
+        else:
+            assert any(row == value for row in rows), name
+    starts = tuple(value for value in constants.values() if value.startswith("arq:"))
+    assert [row for row in rows if not row.startswith(starts)] == []
+
+
+@pytest.mark.parametrize(
+    "example", [text for kind, text in _EXAMPLE.findall(ENVELOPES) if kind == "job"]
+)
+def test_example_of_a_body_is_read_whole(example: str) -> None:
+    """What the page shows to other languages is a job to us, with nothing lost on the way."""
+    envelope = codec.decode_job(example.encode())
+    envelope.nonce = json.loads(example).get("n")  # no reader needs it
+
+    assert json.loads(codec.encode_job(envelope)) == json.loads(example)
+
+
+def test_examples_of_results_are_read_as_success_and_failure() -> None:
+    """Both examples are results to a client, the failed one as the error that it tells of."""
+    done, failed = (codec.loads(text.encode()) for text in _examples("result"))
+
+    assert done["s"] is True
+    assert isinstance(failed["r"], JobFailedError)
+
+
+def test_example_of_a_worker_is_read_whole() -> None:
+    """The page's entry is a worker to the pages, with what it runs and how far that is."""
+    (example,) = _examples("worker")
+
+    view = processes._worker(json.loads(example))
+
+    assert view.slots == 5
+    assert view.running[0].progress is not None
+    assert view.running[0].progress.total == 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "writers"),
+    [
+        ("job", (codec.encode_job,)),
+        ("result", (settle._result_fields,)),
+        ("history", (settle._entry,)),
+        ("worker", (presence.Presence._describe,)),
+    ],
+)
+def test_examples_have_every_key_that_is_written(
+    kind: str, writers: tuple[Callable[..., Any], ...]
+) -> None:
+    """A key that is new or gone in the code fails here until the examples say so."""
+    written = {
+        first or second
+        for writer in writers
+        for first, second in re.findall(
+            r'^\s+"(\w+)":|^\s+\w+\["(\w+)"\] =', inspect.getsource(writer), re.MULTILINE
+        )
+    }
+    shown: set[str] = set()
+    for example in _examples(kind):
+        shown |= set(json.loads(example))
+
+    assert shown == written
+
+
+class _Names(NullStatsD):
+    """Keeps the names alone."""
+
+    def __init__(self) -> None:
+        self.sent: set[str] = set()
+
+    def timing(self, name: str, duration_ms: float, /) -> None:  # noqa: ARG002 -- only names count
+        """Keep it."""
+        self.sent.add(name)
+
+    def increment(self, name: str, count: int = 1, /) -> None:  # noqa: ARG002 -- only names count
+        """Keep it."""
+        self.sent.add(name)
+
+    def gauge(self, name: str, value: float, /) -> None:  # noqa: ARG002 -- only names count
+        """Keep it."""
+        self.sent.add(name)
+
+
+def test_metrics_page_has_every_statsd_name() -> None:
+    """What workers and the poller send, and no other name."""
+    page = (DOCS / "reference-metrics.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `((?:worker|queue)\.[^`]+)`", page, re.MULTILINE))
+    sent = _Names()
+    QueueGauges("<queue>", 0, 0, 0, 0, 0, 0, 0.0, paused=False).send(sent)
+    of_a_job = metrics._Names.of("Q", "J")
+    totals = {metrics.EXECUTION, metrics.SUCCESS, metrics.FAILURE}
+    each = {
+        name.replace(".Q.J", ".<queue>.<job>")
+        for name in (of_a_job.execution, of_a_job.success, of_a_job.failure)
+    }
+
+    assert told == sent.sent | totals | each
+
+
+def _examples(kind: str) -> list[str]:
+    return [text for found, text in _EXAMPLE.findall(ENVELOPES) if found == kind]
