@@ -14,7 +14,7 @@ REFERENCE = FOLDER.parent / "reference-metrics.md"
 _SUFFIXES = ("_total", "_bucket", "_count", "_sum")
 
 
-def _served() -> set[str]:
+def served() -> set[str]:
     """Every metric that a scrape gives."""
     queue = Queue("q", 0, 0, 0, 0, 0, 0, 0.0, None, 1)
     store = Store("7", 1, 1, 1, 0, "noeviction", True, 1, 1, 0.1, ())  # noqa: FBT003 -- as it is
@@ -29,14 +29,14 @@ def _served() -> set[str]:
 
 def test_dashboard_alerts_and_page_name_the_metrics_that_are_served() -> None:
     """No panel and no rule stays empty for a name that changed; the pages have all of them."""
-    served = _served()
+    known = served()
     for file in (*FOLDER.iterdir(), REFERENCE):
         named = set()
         for name in re.findall(r"pipeline_[a-z_]+", file.read_text()):
             for suffix in _SUFFIXES:
-                if name not in served and name.endswith(suffix):
+                if name not in known and name.endswith(suffix):
                     name = name.removesuffix(suffix)  # noqa: PLW2901 -- the same metric
             named.add(name)
-        assert named <= served, file.name
+        assert named <= known, file.name
         if file.suffix == ".md":
-            assert named == served
+            assert named == known

@@ -23,10 +23,11 @@ def test_settings_page_lists_every_setting_with_its_default() -> None:
     """A setting that is new, gone or changed fails here until the page says so."""
     told = {name: default.strip().strip("`") for name, default in _ROW.findall(PAGE.read_text())}
 
-    assert told == dict(_settings(Settings.model_fields))
+    assert told == dict(settings_of(Settings.model_fields))
 
 
-def _settings(fields: dict[str, FieldInfo], group: str = "") -> Iterator[tuple[str, str]]:
+def settings_of(fields: dict[str, FieldInfo], group: str = "") -> Iterator[tuple[str, str]]:
+    """Each variable, and its default as the page shows it."""
     for name, field in fields.items():
         variable = group + name.upper()
         if isinstance(field.default, BaseModel):

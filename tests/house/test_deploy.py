@@ -1,0 +1,213 @@
+"""The files under deploy/ are whole, and name commands, settings, probes and metrics there are."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # it ships no types
+
+from runner.commands.plainly import run_plainly
+from runner.commands.worker import _AFTER_GRACE_S
+from runner.health import health_app
+from runner.web.shield import _OPEN_PATHS
+from settings.command import cli
+from settings.environment import Settings
+from settings.queues import QUEUE_NAMES
+from settings.timing import RunnerTiming
+from tests.house.test_monitoring import served
+from tests.house.test_settings_documented import settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+GRACE_S = RunnerTiming().grace_s
+STOP_S = GRACE_S + _AFTER_GRACE_S + 10
+"""What a worker may take to stop, and ten seconds to spare."""
+
+
+def _parts() -> Iterator[dict[str, Any]]:
+    """Every object of the manifests."""
+    for file in MANIFESTS:
+        yield from yaml.safe_load_all(file.read_text(encoding="utf-8"))
+
+
+def _compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    return found
+
+
+def _pods() -> dict[str, dict[str, Any]]:
+    """The pod of each deployment, by its name."""
+    return {
+        part["metadata"]["name"]: part["spec"]["template"]["spec"]
+        for part in _parts()
+        if part["kind"] == "Deployment"
+    }
+
+
+def _unit(file: Path) -> dict[str, str]:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]\w+=", line))
+
+
+def _commands() -> list[list[str]]:
+    """What each file has `pipeline` do."""
+    found = [_unit(file)["ExecStart"].replace("%i", QUEUE_NAMES[0]).split()[1:] for file in UNITS]
+    found += [one["command"] for one in _compose()["services"].values() if "build" in one]
+    found += [pod["containers"][0]["args"] for pod in _pods().values()]
+    return found
+
+
+def test_commands_and_their_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """No unit, service or pod fails at its start for a word that `pipeline` does not know."""
+    commands = _commands()
+    wrong = [
+        f"{command}: {capsys.readouterr().err.strip()}"
+        for command in commands
+        if run_plainly(cli, [*command, "--help"], expected=tuple) != 0
+    ]
+
+    assert len(commands) == 2 + 2 * (len(QUEUE_NAMES) + 1)
+    assert wrong == []
+
+
+def test_compose_and_kubernetes_work_every_queue() -> None:
+    """A queue that is new has no worker there until the files say so."""
+    named = [command[1] for command in _commands() if command[0] == "worker"]
+
+    assert sorted(named) == sorted([QUEUE_NAMES[0], *QUEUE_NAMES, *QUEUE_NAMES])
+
+
+def test_settings_exist_and_have_their_defaults_of_the_grace_time() -> None:
+    """Every variable is a setting; a grace time that is written down is the one stopped by."""
+    units = (DEPLOY / "systemd" / "pipeline.env").read_text(encoding="utf-8").splitlines()
+    given = [dict(line.split("=", 1) for line in units if line and not line.startswith("#"))]
+    given += [one["environment"] for one in _compose()["services"].values() if "build" in one]
+    given += [part["data"] for part in _parts() if part["kind"] == "ConfigMap"]
+    given += [
+        {one["name"]: one["value"] for one in pod["containers"][0].get("env", ())}
+        for pod in _pods().values()
+    ]
+    known = {name for name, _ in settings_of(Settings.model_fields)}
+
+    assert {name for variables in given for name in variables} - known == set()
+    graces = [one["RUNNER__GRACE_S"] for one in given if "RUNNER__GRACE_S" in one]
+    assert len(graces) >= 3
+    assert {float(one) for one in graces} == {GRACE_S}
+
+
+def test_workers_are_given_the_time_that_they_take_to_stop() -> None:
+    """Nothing is killed while it still settles its jobs: the grace time has changed, or these."""
+    worker = DEPLOY / "systemd" / "pipeline-worker@.service"
+    told = [float(_unit(worker)["TimeoutStopSec"])]
+    told += [
+        float(one["stop_grace_period"].removesuffix("s"))
+        for one in _compose()["services"].values()
+        if one.get("command", [""])[0] == "worker"
+    ]
+    told += [
+        float(pod["terminationGracePeriodSeconds"])
+        for name, pod in _pods().items()
+        if "worker" in name
+    ]
+
+    assert len(told) == 1 + 2 * len(QUEUE_NAMES)
+    assert set(told) == {STOP_S}
+
+
+def test_worker_unit_tells_the_supervisor_alone() -> None:
+    """A second SIGTERM stops at once, and without a supervisor SIGHUP would kill."""
+    unit = _unit(DEPLOY / "systemd" / "pipeline-worker@.service")
+
+    assert unit["KillMode"] == "mixed"
+    assert unit["KillSignal"] == "SIGTERM"
+    assert "--memory-limit-mb" in unit["ExecStart"]
+    assert "-HUP $MAINPID" in unit["ExecReload"]
+
+
+def test_probes_ask_for_what_is_served() -> None:
+    """Each probe is one of a page that answers without a login, on a port of the pod's own."""
+    pages = {route.path for route in health_app([]).routes}  # type: ignore[attr-defined]  # Route
+    for name, pod in _pods().items():
+        (container,) = pod["containers"]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+            asked = container[kind]["httpGet"]
+            assert asked["path"] in (pages if "worker" in name else _OPEN_PATHS), (name, kind)
+            assert asked["port"] in ports, (name, kind)
+        if "worker" in name:
+            assert str(ports["health"]) == container["args"][-1]
+    for name, one in _compose()["services"].items():
+        (path,) = re.findall(r"http://127\.0\.0\.1:\d+(/\w+)", str(one["healthcheck"])) or [None]
+        assert path is None or path in pages | _OPEN_PATHS, name
+
+
+def test_autoscalers_ask_for_metrics_that_are_served() -> None:
+    """Each deployment of workers is scaled on the wait of its own queue."""
+    scaled = {
+        part["spec"]["scaleTargetRef"]["name"]: part
+        for part in _parts()
+        if "keda" in str(part["apiVersion"])
+    }
+
+    assert set(scaled) == {f"pipeline-worker-{queue}" for queue in QUEUE_NAMES}
+    for queue in QUEUE_NAMES:
+        (trigger,) = scaled[f"pipeline-worker-{queue}"]["spec"]["triggers"]
+        query = trigger["metadata"]["query"]
+        assert set(re.findall(r"pipeline_\w+", query)) <= served()
+        assert f'queue="{queue}"' in query
+
+
+def test_kubernetes_names_agree() -> None:
+    """Budgets and services select pods that there are; claims and maps that are named exist."""
+    labels = [
+        part["spec"]["template"]["metadata"]["labels"]
+        for part in _parts()
+        if part["kind"] == "Deployment"
+    ]
+    for part in _parts():
+        spec = part.get("spec", {})
+        if part["kind"] in {"PodDisruptionBudget", "Service", "Deployment"}:
+            wanted = spec["selector"].get("matchLabels", spec["selector"])
+            assert sum(wanted.items() <= one.items() for one in labels) == 1, part["metadata"]
+    names = {(part["kind"], part["metadata"]["name"]) for part in _parts()}
+    for pod in _pods().values():
+        claim = pod["volumes"][0]["persistentVolumeClaim"]["claimName"]
+        assert ("PersistentVolumeClaim", claim) in names
+        assert ("ConfigMap", pod["containers"][0]["envFrom"][0]["configMapRef"]["name"]) in names
+
+
+def test_redis_of_compose_loses_nothing() -> None:
+    """It writes to disk, and evicts no job when its memory is full."""
+    words = " ".join(_compose()["services"]["redis"]["command"])
+
+    assert "--appendonly yes" in words
+    assert "--maxmemory-policy noeviction" in words
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+def test_units_are_understood_by_systemd(tmp_path: Path) -> None:
+    """Nothing but the program, which is not installed here, is missing."""
+    program = tmp_path / "pipeline"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    for file in UNITS:
+        text = file.read_text(encoding="utf-8")
+        text = text.replace("/opt/pipeline/.venv/bin/pipeline", str(program))
+        (tmp_path / file.name).write_text(text)
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", *(str(tmp_path / file.name) for file in UNITS)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (checked.returncode, checked.stderr) == (0, "")
