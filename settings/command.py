@@ -20,6 +20,7 @@ from runner.commands.jobs import dead, jobs, retries, scheduled
 from runner.commands.plainly import run_plainly
 from runner.commands.queues import queues
 from runner.commands.schedules import schedules
+from runner.commands.top import top
 from runner.commands.up import up
 from runner.commands.web import password, web
 from runner.commands.why import why
@@ -84,6 +85,7 @@ for command in (
     web,
     worker,
     health,
+    top,
     queues,
     jobs,
     scheduled,

@@ -19,6 +19,7 @@ from runner.commands.printing import (
     clock,
     print_json,
     print_table,
+    progress,
     span,
 )
 from runner.handle import JobState
@@ -95,7 +96,7 @@ def _list_command(states: Sequence[JobState]) -> click.Command:
 
 
 def _action_command(action: Action, states: Sequence[JobState]) -> click.Command:
-    @click.command(_VERBS[action].name, help=_VERBS[action].help)
+    @click.command(VERBS[action].name, help=VERBS[action].help)
     @click.argument("job_ids", metavar="[JOB_ID…]", nargs=-1)
     @click.option("--all", "everything", is_flag=True, help="All that match, instead of ids.")
     @_filtered
@@ -130,21 +131,23 @@ def _action_command(action: Action, states: Sequence[JobState]) -> click.Command
 
 
 @dataclass(frozen=True, slots=True)
-class _Verb:
+class Verb:
+    """How an action is called, what it does, and how one that was done is told."""
+
     name: str
     help: str
     done: str
 
 
-_VERBS = {
-    Action.RUN: _Verb(
+VERBS = {
+    Action.RUN: Verb(
         "run", "Run now what waits, and dead jobs again with all attempts.", "due now"
     ),
-    Action.DELETE: _Verb("delete", "Delete for good; running jobs are left alone.", "deleted"),
-    Action.BURY: _Verb("bury", "Put waiting jobs into the dead set.", "buried"),
-    Action.RESCHEDULE: _Verb("reschedule", "Make them due at another time.", "rescheduled"),
-    Action.MOVE: _Verb("move", "Move them to another queue.", "moved"),
-    Action.ABORT: _Verb("abort", "End what waits, and cancel what runs.", "asked to end"),
+    Action.DELETE: Verb("delete", "Delete for good; running jobs are left alone.", "deleted"),
+    Action.BURY: Verb("bury", "Put waiting jobs into the dead set.", "buried"),
+    Action.RESCHEDULE: Verb("reschedule", "Make them due at another time.", "rescheduled"),
+    Action.MOVE: Verb("move", "Move them to another queue.", "moved"),
+    Action.ABORT: Verb("abort", "End what waits, and cancel what runs.", "asked to end"),
 }
 
 jobs = _group("jobs", "List jobs, show one, and act on them.", LISTED, tuple(Action))
@@ -253,7 +256,7 @@ async def _act_on(host: Host, job_ids: Sequence[str], request: Request) -> int:
             found = await desk.operator.act(request, queue, job_id)
             if found in request.action.reaches:
                 done += 1
-                click.echo(f"{job_id}: {_VERBS[request.action].done}")
+                click.echo(f"{job_id}: {VERBS[request.action].done}")
             else:
                 click.echo(f"{job_id}: nothing was done, for it is {found}")
     return done
@@ -275,7 +278,7 @@ async def _act_on_all(host: Host, chosen: _Chosen, request: Request, *, yes: boo
             return 0
         number = f"{total:,}" if all(one.is_exact for one in counts) else f"more than {total:,}"
         if not yes:
-            click.confirm(f"{_VERBS[request.action].name.capitalize()} {number} jobs?", abort=True)
+            click.confirm(f"{VERBS[request.action].name.capitalize()} {number} jobs?", abort=True)
         return await _run_all(desk, selections, [one.jobs for one in counts], request)
 
 
@@ -292,7 +295,7 @@ async def _run_all(
             acted += progress.acted
             passed += progress.passed
     moved_on = f", {passed:,} had moved on" if passed else ""
-    click.echo(f"{acted:,} {_VERBS[request.action].done}{moved_on}")
+    click.echo(f"{acted:,} {VERBS[request.action].done}{moved_on}")
     return acted
 
 
@@ -311,14 +314,15 @@ def _show(rows: Sequence[Row]) -> None:
                 row.name or "(unreadable)",
                 row.at,
                 *((row.attempts,) if failed else ()),
-                _error(row) if failed else arguments(row.arguments),
+                failure(row) if failed else arguments(row.arguments),
             )
             for row in rows
         ],
     )
 
 
-def _error(row: Row) -> str:
+def failure(row: Row) -> str:
+    """The last error with its message, nothing where there was none."""
     return f"{row.error}: {row.message}" if row.error else ""
 
 
@@ -336,7 +340,7 @@ def _show_one(view: JobView, why: str) -> None:
         + (f", {view.crashes} lost" * bool(view.crashes)),
     }
     if view.progress is not None:
-        facts["progress"] = f"{view.progress.done}/{view.progress.total} {view.progress.note}"
+        facts["progress"] = progress(view.progress)
     if view.succeeded:
         facts["result"] = repr(view.result)
     if view.raw is not None:

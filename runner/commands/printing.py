@@ -12,6 +12,8 @@ from pydantic_core import to_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from runner.context import Progress
+
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -61,14 +63,15 @@ def print_table(
             overflow="fold" if kind == "wrap" else "ellipsis",
         )
     for row in rows:
-        table.add_row(*(Text(_shown(one)) for one in row), style=styles(row) if styles else None)
+        table.add_row(*(Text(shown(one)) for one in row), style=styles(row) if styles else None)
     console.print(table)
 
 
 _WIDE = 240
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A cell of a table; nothing in it can steer the terminal."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -104,6 +107,19 @@ def span(seconds: float | None) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} m"
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def elapsed(since: datetime | None) -> str:
+    """How long ago *since* was."""
+    return span(None if since is None else (datetime.now(UTC) - since).total_seconds())
+
+
+def progress(made: Progress | None) -> str:
+    """How far a job says it has come, nothing where it says nothing."""
+    if made is None:
+        return ""
+    of = "" if made.total is None else f"/{made.total:g}"
+    return f"{made.done:g}{of} {made.note}".rstrip()
 
 
 def size(count: float) -> str:

@@ -78,14 +78,15 @@ def _show(found: Sequence[Queue]) -> None:
                 *(getattr(one, name) for name in counts),
                 span(one.oldest_wait_s) if one.ready else "–",
                 one.workers,
-                _note(one),
+                note(one),
             )
             for one in found
         ],
     )
 
 
-def _note(one: Queue) -> str:
+def note(one: Queue) -> str:
+    """What is out of order in a queue, in a few words."""
     if one.paused is not None:
         return f"paused by {one.paused.by}" if one.paused.by else "paused"
     if one.ready and not one.workers:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from runner.commands.desk import EXIT_NOTHING
 from runner.commands.plainly import run_async
-from runner.commands.printing import as_json, print_json, print_table, size, span
+from runner.commands.printing import as_json, elapsed, print_json, print_table, progress, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,8 +76,24 @@ async def _order(host: Host, names: Sequence[str], order: str) -> bool:
     return True
 
 
+def standing(one: Process) -> str:
+    """Whether it takes jobs: nothing where it does."""
+    return "stopping" if one.stopping else "quiet" if one.quiet else ""
+
+
+def vitals(one: Process) -> tuple[str, ...]:
+    """How it is: slots, memory, lag of its loop, since when it is up and was heard of, standing."""
+    return (
+        f"{one.busy}/{one.slots}",
+        size(one.rss),
+        f"{one.lag_ms:.0f} ms",
+        elapsed(one.started_at),
+        elapsed(one.beat_at),
+        standing(one),
+    )
+
+
 def _show(found: Sequence[Process]) -> None:
-    now = datetime.now(UTC)
     columns = {"process": "left", "version": "left", "queues": "wrap"}
     columns |= dict.fromkeys(("busy", "memory", "loop lag", "up", "last beat"), "right")
     print_table(
@@ -88,12 +103,7 @@ def _show(found: Sequence[Process]) -> None:
                 one.name,
                 one.release,
                 ", ".join(worker.queue for worker in one.workers),
-                f"{one.busy}/{one.slots}",
-                size(one.rss),
-                f"{one.lag_ms:.0f} ms",
-                None if one.started_at is None else span((now - one.started_at).total_seconds()),
-                None if one.beat_at is None else span((now - one.beat_at).total_seconds()),
-                "stopping" if one.stopping else "quiet" if one.quiet else "",
+                *vitals(one),
             )
             for one in found
         ],
@@ -107,13 +117,9 @@ def _show(found: Sequence[Process]) -> None:
                 (
                     job.name or "(unreadable)",
                     job.job_id,
-                    None
-                    if job.started_at is None
-                    else span((now - job.started_at).total_seconds()),
+                    elapsed(job.started_at),
                     name,
-                    ""
-                    if job.progress is None
-                    else f"{job.progress.done}/{job.progress.total} {job.progress.note}",
+                    progress(job.progress),
                 )
                 for job, name in running
             ],

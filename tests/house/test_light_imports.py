@@ -23,6 +23,7 @@ HEAVY = {
     "sentry_sdk",
     "sqlalchemy",
     "starlette",
+    "textual",
     "uvicorn",
     "vl_convert",
 }

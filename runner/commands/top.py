@@ -1,0 +1,32 @@
+"""`pipeline top`: what stands in the queues and who works, live; and every action, by a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.commands.plainly import run_async
+
+if TYPE_CHECKING:
+    from runner.commands.desk import Host
+
+
+@click.command
+@click.pass_obj
+def top(host: Host) -> None:
+    """Watch queues, workers and jobs live, and act on them; ? lists the keys."""
+    try:
+        import textual  # noqa: F401 -- looked for before Redis is
+    except ImportError:
+        raise click.ClickException(
+            "pipeline top needs Textual: install channel-pipeline[terminal]"
+        ) from None
+    run_async(_watch(host))
+
+
+async def _watch(host: Host) -> None:
+    from runner.terminal.app import Top
+
+    async with host.desk() as desk:
+        await Top(desk).run_async()

@@ -1,0 +1,195 @@
+"""The application: tabs, what a key does, one look at Redis each second."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar
+
+from redis.exceptions import RedisError
+from rich.text import Text
+from textual.app import App
+from textual.widgets import DataTable, Input, Static, TabbedContent, TabPane, Tabs
+
+from runner.commands.printing import shown
+from runner.operations.queues import Queue
+from runner.terminal.bindings import KEYS, bindings
+from runner.terminal.confirm import Confirm
+from runner.terminal.help import Help
+from runner.terminal.jobs import Dead, JobsOfQueue, Retries
+from runner.terminal.orders import ORDERS, name_of
+from runner.terminal.overview import Overview
+from runner.terminal.running import Running
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from runner.commands.desk import Desk
+    from runner.terminal.live_table import LiveTable
+    from runner.terminal.orders import Order, Target
+    from runner.terminal.pane import Pane
+
+_LOOK_EVERY_S = 1.0
+
+
+class Top(App[None]):
+    """The dashboard on *desk*. Its colours are the terminal's own, dark or light."""
+
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings())
+    CSS_PATH = "top.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "pipeline top"
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.theme = "ansi-dark"
+        self._desk = desk
+        self._due = asyncio.Event()
+        self._queue = JobsOfQueue()
+        self._panes: dict[str, Pane] = {
+            "Overview": Overview(),
+            "Queue": self._queue,
+            "Running": Running(),
+            "Retries": Retries(),
+            "Dead": Dead(),
+        }
+
+    def compose(self) -> ComposeResult:
+        """Lay out the tabs, the filter, what was done last, and the foot."""
+        with TabbedContent():
+            for number, (title, pane) in enumerate(self._panes.items(), 1):
+                with TabPane(f"{number} {title}", id=f"tab-{number}"):
+                    yield pane
+        yield Input(placeholder="words, or job= id= text= error=", compact=True, id="filter")
+        yield Static(id="status")
+        foot = [(f"{key.shown} ", "bold") for key in KEYS if key.word]
+        words = [(f"{key.word}  ", "") for key in KEYS if key.word]
+        yield Static(
+            Text.assemble(*(part for pair in zip(foot, words, strict=True) for part in pair)),
+            id="foot",
+        )
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self.query_one(Tabs).can_focus = False
+        self.query_one("#filter").display = False
+        self.pane.table.focus()
+        self.run_worker(self._keep_looking(), name="look")
+
+    @property
+    def pane(self) -> Pane:
+        """The one that is shown."""
+        active = self.query_one(TabbedContent).active
+        return list(self._panes.values())[int(active.removeprefix("tab-") or 1) - 1]
+
+    def on_tabbed_content_tab_activated(self) -> None:
+        """Give the tab's table the keys, and look at once."""
+        self.pane.table.focus()
+        self._tell_filter()
+        self._due.set()
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Open a queue: Enter or a click on its row."""
+        selected = self.pane.table.selected
+        if event.data_table is self.pane.table and isinstance(selected, Queue):
+            self._open(list(self._desk.queues).index(selected.name))
+
+    def action_tab(self, key: str) -> None:
+        """Go to the tab of this number."""
+        self.query_one(TabbedContent).active = f"tab-{key}"
+
+    def action_queue(self, key: str) -> None:
+        """Go on to the next queue, or back."""
+        self._open(self._queue.place + (1 if key == "n" else -1))
+
+    async def action_help(self) -> None:
+        """Show the keys."""
+        await self.push_screen(Help())
+
+    def action_filter(self) -> None:
+        """Ask for the words."""
+        line = self.query_one("#filter", Input)
+        line.value = self.pane.words
+        line.display = True
+        line.focus()
+
+    def action_clear(self) -> None:
+        """Drop filter and marks; leave the line where the words are asked for."""
+        self._filter_by("")
+        self.pane.table.unmark()
+
+    def action_mark(self) -> None:
+        """Mark the selected row."""
+        self.pane.table.mark()
+
+    def action_mark_all(self) -> None:
+        """Mark all rows."""
+        self.pane.table.mark_all()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the rows that have the words."""
+        self._filter_by(event.value.strip())
+
+    async def action_order(self, key: str) -> None:
+        """Ask, then do it to the marked rows, or to the selected one."""
+        order = ORDERS[key]
+        table, chosen = self.pane.table, self.pane.chosen(order.takes)
+        if not chosen:
+            self._tell(f"{key} {order.word}: select some {order.what} first")
+            return
+
+        def answered(confirmed: bool | None) -> None:  # noqa: FBT001 -- Textual calls it
+            if confirmed:
+                self.run_worker(self._carry_out(order, chosen, table), group="orders")
+
+        names = [name_of(one) for one in chosen]
+        await self.push_screen(Confirm(order.question(chosen), order.help, names), answered)
+
+    async def _carry_out(self, order: Order, chosen: Sequence[Target], table: LiveTable) -> None:
+        try:
+            self._tell(await order.carry_out(self._desk, chosen))
+        except (RedisError, OSError) as error:
+            self._tell(f"Redis does not answer: {error}; some of it may not be done")
+        table.unmark()
+        self._due.set()
+
+    async def _keep_looking(self) -> None:
+        silent = False
+        while True:
+            self._due.clear()
+            pane = self.pane
+            try:
+                reading = await pane.look(self._desk)
+            except (RedisError, OSError) as error:
+                silent = True
+                self._tell(f"Redis does not answer: {error}; asking again each second")
+            else:
+                pane.show(reading)
+                if silent:
+                    silent = False
+                    self._tell("Redis answers again.")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._due.wait()
+
+    def _open(self, place: int) -> None:
+        self._queue.place = place % len(self._desk.queues)
+        self.action_tab("2")
+        self._due.set()
+
+    def _filter_by(self, words: str) -> None:
+        self.query_one("#filter").display = False
+        self.pane.words = words
+        self.pane.table.focus()
+        self._tell_filter()
+        self._due.set()
+
+    def _tell_filter(self) -> None:
+        words = self.pane.words
+        self._tell(f"Only rows with {words}; esc shows all" if words else "")
+
+    def _tell(self, line: str) -> None:
+        self.query_one("#status", Static).update(Text(shown(line)))

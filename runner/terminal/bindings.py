@@ -1,0 +1,65 @@
+"""Every key, once. Small letters look, CAPITALS change something and ask first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+from runner.terminal.orders import ORDERS
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as it is printed and as Textual knows it, what it does, in a word and in a sentence."""
+
+    shown: str
+    key: str
+    action: str
+    word: str
+    sentence: str
+
+    @property
+    def binding(self) -> Binding:
+        """For Textual."""
+        return Binding(self.key, self.action, self.word, show=False)
+
+
+KEYS = (
+    Key("?", "question_mark", "help", "help", "Show these keys."),
+    Key("q", "q,ctrl+c", "quit", "quit", "Leave; nothing that runs is touched."),
+    Key(
+        "1 … 5",
+        "1,2,3,4,5",
+        "tab",
+        "",
+        "Go to a tab; Tab and Shift+Tab go from table to table.",
+    ),
+    Key("enter", "", "", "", "Show the jobs of the selected queue."),
+    Key("n p", "n,p", "queue", "", "Show the next queue, or the previous one."),
+    Key(
+        "/",
+        "slash",
+        "filter",
+        "filter",
+        "Keep rows with these words; job=NAME, id=, text= and error= search the queue itself.",
+    ),
+    Key("esc", "escape", "clear", "", "Drop the filter and the marks."),
+    Key("space", "space", "mark", "mark", "Mark the row: an order is for the marked rows."),
+    Key("a", "a", "mark_all", "", "Mark all rows of the table."),
+    *(Key(key, key, f"order('{key}')", order.word, order.help) for key, order in ORDERS.items()),
+)
+
+
+def bindings() -> list[Binding]:
+    """What Textual is to bind."""
+    found = []
+    for one in KEYS:
+        if one.action in {"tab", "queue"}:
+            found += [
+                Binding(key, f"{one.action}('{key}')", one.word, show=False)
+                for key in one.key.split(",")
+            ]
+        elif one.key:
+            found.append(one.binding)
+    return found

@@ -1,0 +1,138 @@
+"""Jobs: those of one queue, and those of all queues in one state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from runner.commands.jobs import failure
+from runner.commands.printing import arguments
+from runner.handle import JobState
+from runner.operations.jobs import LISTED, Filter, list_jobs
+from runner.operations.queues import Queue, queue
+from runner.terminal.live_table import Line
+from runner.terminal.pane import Pane, Reading, short
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runner.commands.desk import Desk
+    from runner.operations.jobs import Row
+    from runner.terminal.orders import Target
+
+_MOST = 200
+"""Rows of a tab: more than anybody reads, and read in a few milliseconds."""
+
+_TOLD = "error or arguments"
+_LEFT = dict.fromkeys(("job", "id"), "left")
+_RIGHT = {"at (UTC)": "left", "attempts": "right", _TOLD: "left"}
+_FIELDS = {"job": "name", "id": "job_id", "text": "text", "error": "error"}
+
+
+class Jobs(Pane):
+    """What both kinds of lists share: their rows, and a filter that Redis is searched by."""
+
+    @property
+    def shown_words(self) -> str:
+        """Without the words that name a field."""
+        return " ".join(word for word in self.words.split() if _field(word) is None)
+
+    async def _read(
+        self, desk: Desk, queues: Sequence[str], states: Sequence[JobState]
+    ) -> tuple[str, list[Line]]:
+        where = Filter(**dict(filter(None, map(_field, self.words.split()))))
+        rows: list[Row] = []
+        total = searched = 0
+        for name in queues:
+            for state in states:
+                page = await list_jobs(
+                    desk.redis,
+                    name,
+                    state,
+                    desk.catalog,
+                    where=where,
+                    limit=max(1, _MOST - len(rows)),
+                )
+                rows += page.rows
+                total += page.total
+                searched += page.searched
+        lines = [self._line(row) for row in rows[:_MOST]]
+        if where.is_empty:
+            return f"{len(lines):,} of {total:,} jobs", lines
+        return f"{len(lines):,} found, {searched:,} of {total:,} searched", lines
+
+    def _line(self, row: Row) -> Line:
+        cells = {
+            "job": row.name or "(unreadable)",
+            "id": short(row.job_id),
+            "queue": row.queue,
+            "state": row.state,
+            "at (UTC)": row.at,
+            "attempts": row.attempts,
+            _TOLD: failure(row) or arguments(row.arguments),
+        }
+        (columns,) = self.COLUMNS.values()
+        return Line(
+            f"{row.queue}/{row.job_id}",
+            tuple(cells[heading] for heading in columns),
+            row,
+            "red" if row.state is JobState.DEAD else "",
+        )
+
+
+class JobsOfQueue(Jobs):
+    """The jobs of one queue in every state. place: which queue, counted through all of them."""
+
+    COLUMNS: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "jobs": {**_LEFT, "state": "left", **_RIGHT}
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = 0
+        self._queue: Queue | None = None
+
+    async def look(self, desk: Desk) -> Reading:
+        """Read the queue's counts and its first jobs."""
+        name = desk.queues[self.place % len(desk.queues)]
+        self._queue = await queue(desk.redis, name)
+        told, lines = await self._read(desk, [name], LISTED)
+        paused = " (paused)" if self._queue.paused else ""
+        return Reading(f"{name}{paused}: {told}", [lines])
+
+    def chosen(self, kinds: tuple[type[Target], ...]) -> list[Target]:
+        """An order for queues is for the one that is shown."""
+        if Queue in kinds:
+            return [] if self._queue is None else [self._queue]
+        return super().chosen(kinds)
+
+
+class JobsInState(Jobs):
+    """The jobs of every queue in one state."""
+
+    COLUMNS: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "jobs": {**_LEFT, "queue": "left", **_RIGHT}
+    }
+    STATE: ClassVar[JobState]
+
+    async def look(self, desk: Desk) -> Reading:
+        """Read the first of each queue."""
+        told, lines = await self._read(desk, desk.queues, [self.STATE])
+        return Reading(told, [lines])
+
+
+class Retries(JobsInState):
+    """Those that failed and wait for another attempt."""
+
+    STATE = JobState.RETRYING
+
+
+class Dead(JobsInState):
+    """Those that are given up."""
+
+    STATE = JobState.DEAD
+
+
+def _field(word: str) -> tuple[str, str] | None:
+    """`id=abc` as a field of the filter and its value; None for a word that names no field."""
+    name, equals, value = word.partition("=")
+    return (_FIELDS[name], value) if equals and name in _FIELDS else None

@@ -1,0 +1,69 @@
+"""Throughput of the last hour, and all queues."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from runner.commands.printing import span
+from runner.commands.queues import note
+from runner.operations import metrics
+from runner.operations.queues import queues
+from runner.terminal.live_table import Line
+from runner.terminal.pane import Pane, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runner.commands.desk import Desk
+    from runner.operations.metrics import Cell
+    from runner.operations.queues import Queue
+
+_COUNTS = ("ready", "running", "scheduled", "retrying", "dead")
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+class Overview(Pane):
+    """How it goes."""
+
+    COLUMNS: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "queues": {"queue": "left"}
+        | dict.fromkeys((*_COUNTS, "oldest", "workers"), "right")
+        | {"": "left"}
+    }
+
+    async def look(self, desk: Desk) -> Reading:
+        """Read all queues, and what ended in the last hour."""
+        found = await queues(desk.redis, desk.queues)
+        cells = metrics.together(await metrics.all_jobs(desk.redis))
+        return Reading(throughput(cells), [[_line(one) for one in found]])
+
+
+def throughput(cells: Sequence[Cell]) -> str:
+    """What ended in this minute and the last one, and minute by minute as bars."""
+    if not cells:
+        return "Nothing has ended in the last hour."
+    ended = [cell.attempts for cell in cells]
+    failed = sum(cell.failed for cell in cells)
+    last = ended[-2] if len(ended) > 1 else 0
+    return (
+        f"{ended[-1]:,} ended this minute, {last:,} in the last, {sum(ended):,} in the hour, "
+        f"{failed:,} of them failed\n{bars(ended)}"
+    )
+
+
+def bars(values: Sequence[int]) -> str:
+    """One character for each value; the highest fills its own, and only 0 is blank."""
+    most = max(values, default=0)
+    steps = len(_BARS) - 1
+    return "".join(_BARS[-(-value * steps // most)] if value else " " for value in values)
+
+
+def _line(one: Queue) -> Line:
+    cells = (
+        one.name,
+        *(getattr(one, name) for name in _COUNTS),
+        span(one.oldest_wait_s) if one.ready else "–",
+        one.workers,
+        note(one),
+    )
+    return Line(one.name, cells, one, "magenta" if one.paused else "")

@@ -1,0 +1,76 @@
+"""The processes that work, and the jobs that they run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from runner.commands.printing import elapsed, progress
+from runner.commands.workers import standing, vitals
+from runner.operations.processes import processes
+from runner.terminal.live_table import Line
+from runner.terminal.pane import Pane, Reading, short
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runner.commands.desk import Desk
+    from runner.operations.processes import Process, RunningJob
+
+
+class Running(Pane):
+    """Who works, on what, since when."""
+
+    COLUMNS: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "processes": {
+            "process": "left",
+            "busy": "right",
+            "memory": "right",
+            "loop lag": "right",
+            "up": "right",
+            "last beat": "right",
+            "": "left",
+            "queues": "left",
+        },
+        "jobs": {
+            "running": "left",
+            "id": "left",
+            "queue": "left",
+            "elapsed": "right",
+            "attempt": "right",
+            "progress": "left",
+            "in": "left",
+        },
+    }
+
+    async def look(self, desk: Desk) -> Reading:
+        """Read what the last heartbeats said."""
+        found = await processes(desk.redis, desk.queues)
+        jobs = [_job(job, one) for one in found for job in one.running]
+        told = (
+            f"Processes: {len(found):,}. Running jobs: {len(jobs):,}, as the last heartbeats say."
+        )
+        if not found:
+            told = "No worker lives. Start one: pipeline worker"
+        return Reading(told, [[_process(one) for one in found], jobs])
+
+
+def _process(one: Process) -> Line:
+    cells = (
+        one.name,
+        *vitals(one),
+        ", ".join(worker.queue for worker in one.workers),
+    )
+    return Line(one.name, cells, one, "magenta" if standing(one) else "")
+
+
+def _job(job: RunningJob, process: Process) -> Line:
+    cells = (
+        job.name or "(unreadable)",
+        short(job.job_id),
+        job.queue,
+        elapsed(job.started_at),
+        job.attempt,
+        progress(job.progress),
+        process.name,
+    )
+    return Line(f"{job.queue}/{job.job_id}", cells, job)

@@ -1,0 +1,287 @@
+"""`pipeline top` shows what stands in a real Redis, and does what its keys say, once confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from textual.widgets import Static
+
+from jobs import notify, sync_channel
+from runner import Context, JobState, job
+from runner.commands.desk import Desk
+from runner.commands.plainly import run_plainly
+from runner.operations.actions import Action, Operator, Request
+from runner.operations.audit import entries
+from runner.operations.processes import processes
+from runner.operations.queues import queue
+from runner.operations.shown import Catalog
+from runner.terminal.app import Top
+from runner.terminal.confirm import Confirm
+from runner.terminal.help import Help
+from runner.terminal.overview import bars
+from settings.command import _expected, cli
+from tests.runner_kit import eventually, working
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from textual.pilot import Pilot
+
+    from runner import JobHandle, QueueClient
+
+HOSTILE = "\x1b[31m[bold]red"
+
+
+class Seat:
+    """The dashboard with somebody in front of it, who waits until what was asked for is shown."""
+
+    def __init__(self, app: Top, pilot: Pilot[None]) -> None:
+        self.app = app
+        self._pilot = pilot
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, one after another."""
+        await self._pilot.press(*keys)
+
+    async def order(self, key: str, answer: str = "y") -> None:
+        """Press the key of an order, and answer its question."""
+        await self.press(key)
+        assert isinstance(self.app.screen, Confirm)
+        await self.press(answer)
+
+    async def rows(self, count: int) -> list[list[str]]:
+        """Wait for so many rows in the table of the keys."""
+        await self.until(lambda: self.app.pane.table.row_count == count)
+        table = self.app.pane.table
+        return [[str(cell).strip() for cell in table.get_row_at(row)] for row in range(count)]
+
+    async def told(self, text: str) -> None:
+        """Wait until the line of what was done says *text*."""
+        await self.until(lambda: text in str(self.app.query_one("#status", Static).content))
+
+    async def until(self, ask: Callable[[], bool]) -> None:
+        """Wait until the screen is as *ask* wants it."""
+
+        async def look() -> bool:
+            await self._pilot.pause()
+            return ask()
+
+        await eventually(look)
+
+
+@pytest.fixture
+def desk(redis: QueueClient) -> Desk:
+    """Give a desk of two queues at the empty Redis."""
+    catalog = Catalog.of([sync_channel, notify, held])
+    return Desk(redis, ("default", "notifications"), {}, (), catalog, Operator(redis, "tester"))
+
+
+@asynccontextmanager
+async def sitting(desk: Desk, *keys: str) -> AsyncIterator[Seat]:
+    """Somebody at the dashboard, who has pressed *keys*."""
+    app = Top(desk)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press(*keys)
+        yield Seat(app, pilot)
+
+
+async def waiting(job_id: str, channel_id: str = "UC1") -> JobHandle[Any]:
+    """A job that is due in ten minutes."""
+    options = sync_channel.options(job_id=job_id, delay_s=600)
+    return await options.enqueue(channel_id=channel_id)
+
+
+async def dead(desk: Desk, job_id: str) -> JobHandle[Any]:
+    """A job in the dead set."""
+    handle = await waiting(job_id)
+    await desk.operator.act(Request(Action.BURY), "default", job_id)
+    return handle
+
+
+@job(queue="default")
+async def held(ctx: Context) -> None:
+    """Run until it is told to end."""
+    ctx.progress(3, 10, "rows")
+    await asyncio.Event().wait()
+
+
+async def test_dead_job_is_retried_by_its_key(desk: Desk) -> None:
+    """R, confirmed, makes the selected job due, and the audit log says who did that."""
+    handle = await dead(desk, "one")
+
+    async with sitting(desk, "5") as seat:
+        ((name, job_id, *_),) = await seat.rows(1)
+        assert (name, job_id) == ("sync_channel", "one")
+        await seat.order("R")
+        await seat.told("sync_channel one: due now")
+        await seat.rows(0)
+
+    assert await handle.state() is JobState.READY
+    (latest, *_), _ = await entries(desk.redis)
+    assert (latest.who, latest.action, latest.target) == ("tester", "run", "default/one")
+
+
+@pytest.mark.parametrize("answer", ["n", "escape", "q"])
+async def test_order_that_is_not_confirmed_changes_nothing(desk: Desk, answer: str) -> None:
+    """Whoever does not say yes has done nothing, and is back at the table."""
+    handle = await dead(desk, "one")
+
+    async with sitting(desk, "5") as seat:
+        await seat.rows(1)
+        await seat.order("D", answer)
+        assert not isinstance(seat.app.screen, Confirm)
+
+    assert await handle.state() is JobState.DEAD
+
+
+async def test_order_is_for_the_marked_rows(desk: Desk) -> None:
+    """Marked rows are deleted together; the one under the cursor is not among them."""
+    for name in ("one", "two", "three"):
+        await dead(desk, name)
+
+    async with sitting(desk, "5") as seat:
+        shown = [row[1] for row in await seat.rows(3)]
+        await seat.press("space", "space")
+        await seat.order("D")
+        await seat.told("2 deleted")
+        ((_, left, *_),) = await seat.rows(1)
+
+    assert left == shown[2]
+
+
+async def test_order_on_a_job_that_moved_on_says_so(desk: Desk) -> None:
+    """A job that is gone by the time of the answer is told as that."""
+    await dead(desk, "one")
+
+    async with sitting(desk, "5") as seat:
+        await seat.rows(1)
+        await seat.press("B")
+        await desk.operator.act(Request(Action.DELETE), "default", "one")
+        await seat.press("y")
+        await seat.told("not touched, for it is")
+
+
+@pytest.mark.parametrize("words", ["uc2", "id=tw", "text=UC2 scheduled"])
+async def test_filter_keeps_what_fits(desk: Desk, words: str) -> None:
+    """A filter by words that are shown, or by a field, keeps one of two rows; Esc shows both."""
+    await waiting("one")
+    await waiting("two", "UC2")
+
+    async with sitting(desk, "2") as seat:
+        await seat.rows(2)
+        await seat.press("slash", *("space" if one == " " else one for one in words), "enter")
+        ((_, job_id, *_),) = await seat.rows(1)
+        assert job_id == "two"
+        await seat.press("escape")
+        await seat.rows(2)
+
+
+async def test_queue_is_paused_and_resumed_by_the_same_key(desk: Desk) -> None:
+    """P pauses the selected queue, shows who did that, and resumes it."""
+    async with sitting(desk) as seat:
+        await seat.rows(2)
+        await seat.press("down")
+        await seat.order("P")
+        await seat.told("notifications: paused")
+        assert (await queue(desk.redis, "notifications")).paused is not None
+        assert (await queue(desk.redis, "default")).paused is None
+
+        await seat.until(lambda: "paused by tester" in str(seat.app.pane.table.get_row_at(1)[-1]))
+        await seat.order("P")
+        await seat.told("notifications: resumed")
+
+    assert (await queue(desk.redis, "notifications")).paused is None
+
+
+async def test_enter_opens_the_queue(desk: Desk) -> None:
+    """Enter on a queue shows its jobs, n the next queue's."""
+    await waiting("one")
+    await notify.options(job_id="told", delay_s=600).enqueue(key="a")
+
+    async with sitting(desk) as seat:
+        await seat.rows(2)
+        await seat.press("enter")
+        assert [row[1] for row in await seat.rows(1)] == ["one"]
+        await seat.press("n")
+        await seat.until(lambda: "told" in str(seat.app.pane.table.get_row_at(0)[1]))
+
+
+async def test_running_job_is_shown_and_aborted_and_its_process_quieted(
+    desk: Desk, redis_url: str
+) -> None:
+    """A process and what it runs are shown with progress; Q and A reach them."""
+    handle = await held.enqueue()
+
+    async with working(redis_url, held), sitting(desk, "3") as seat:
+        (process,) = await seat.rows(1)
+        assert process[1] == "1/10"
+        await seat.order("Q")
+        await seat.told("asked to quiet")
+
+        async def quiet() -> bool:
+            return (await processes(desk.redis, desk.queues))[0].quiet
+
+        await eventually(quiet)
+        await seat.press("tab")
+        (running,) = await seat.rows(1)
+        assert (running[0], running[5]) == ("held", "3/10 rows")
+        await seat.order("A")
+        await seat.told("asked to end")
+
+        async def over() -> bool:
+            return await handle.state() is not JobState.RUNNING
+
+        await eventually(over)
+
+
+async def test_hostile_text_is_only_text(desk: Desk) -> None:
+    """Neither escapes nor markup in an argument reach the terminal as such."""
+    await waiting("one", HOSTILE)
+
+    async with sitting(desk, "2") as seat:
+        (row,) = await seat.rows(1)
+
+    assert "\x1b" not in row[-1]
+    assert "[bold]red" in row[-1]
+
+
+async def test_order_for_another_kind_of_row_says_so(desk: Desk) -> None:
+    """A key that has nothing to act on asks for a row instead of doing something else."""
+    async with sitting(desk) as seat:
+        await seat.rows(2)
+        await seat.press("D")
+        await seat.told("select some jobs first")
+
+
+async def test_help_opens_and_q_quits(desk: Desk) -> None:
+    """`?` lists the keys, any way out of it leads back, and q ends the program."""
+    async with sitting(desk, "question_mark") as seat:
+        assert isinstance(seat.app.screen, Help)
+        await seat.press("escape")
+        assert not isinstance(seat.app.screen, Help)
+        await seat.press("q")
+        assert not seat.app.is_running
+
+
+def test_bars_show_every_minute_in_which_something_ended() -> None:
+    """The highest fills its character, the least is seen, and only nothing is blank."""
+    assert bars([0, 1, 50, 100]) == " ▂▅█"
+    assert bars([]) == ""
+
+
+def test_missing_textual_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the extra, the command says what to install."""
+    monkeypatch.setitem(sys.modules, "textual", None)
+
+    status = run_plainly(cli, ["top"], expected=_expected)
+
+    assert status == 2
+    err = capsys.readouterr().err
+    assert "install channel-pipeline[terminal]" in err
+    assert err.count("\n") == 1
