@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from runner import keys
 from runner.claim import worker_of
 from runner.handle import JobState
-from runner.operations.jobs import last_entry, moment, readable
+from runner.operations.jobs import last_entry, lines, moment, readable, whole
 from runner.operations.processes import workers_of
 
 if TYPE_CHECKING:
@@ -245,14 +245,14 @@ def _attempts(history: Sequence[bytes], result: dict[str, Any]) -> tuple[Attempt
         failed = error if not result.get("s") and isinstance(error, dict) else {}
         attempts.append(
             AttemptView(
-                number=result.get("t"),
+                number=whole(result.get("t")),
                 started_at=moment(result.get("st")),
                 ended_at=moment(result.get("ft")),
                 worker=str(result.get("w", "")),
                 error=str(failed.get("error", "")),
                 message=str(failed.get("message", "")),
                 traceback=str(failed.get("traceback", "")),
-                lines=tuple(map(str, result.get("log", ()))),
+                lines=lines(result.get("log")),
             )
         )
     return tuple(attempts)
@@ -260,12 +260,12 @@ def _attempts(history: Sequence[bytes], result: dict[str, Any]) -> tuple[Attempt
 
 def _failed(entry: dict[str, Any]) -> AttemptView:
     return AttemptView(
-        number=entry.get("attempt"),
+        number=whole(entry.get("attempt")),
         started_at=moment(entry.get("started_ms")),
         ended_at=moment(entry.get("failed_ms")),
         worker=str(entry.get("worker", "")),
         error=str(entry.get("error", "")),
         message=str(entry.get("message", "")),
         traceback=str(entry.get("traceback", "")),
-        lines=tuple(map(str, entry.get("log", ()))),
+        lines=lines(entry.get("log")),
     )

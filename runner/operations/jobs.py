@@ -41,6 +41,9 @@ _SEARCHED_BY_ERROR = 2_000
 
 _CHUNK = 500
 _RUNNING_AT_MOST = 5_000
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""Where what has no time is put in order: last."""
 _ESCAPE = b"\\"
 _BY_NAME_ONLY = b'"a":[]'
 
@@ -435,7 +438,7 @@ async def _running_page(
         )
         if _fits(_Found(row, 0.0, is_there=True), where):
             rows.append(row)
-    rows.sort(key=lambda row: (row.at is None, row.at))
+    rows.sort(key=lambda row: row.at or NEVER)
     return Page(rows[:limit], total, len(held), None, oldest_first=True)
 
 
@@ -445,11 +448,11 @@ async def started_by_job(redis: Redis, queue: str) -> dict[str, tuple[datetime |
     if not ids:
         return {}
     entries = await redis.mget([keys.WORKER_PREFIX.encode() + worker_id for worker_id in ids])
+    running = [one for entry in entries for one in listed(last_entry(entry).get("running"))]
     return {
-        job["id"]: (moment(job["started_ms"]), job["attempt"])
-        for entry in entries
-        if entry is not None
-        for job in from_json(entry).get("running", ())
+        str(job.get("id")): (moment(job.get("started_ms")), whole(job.get("attempt")) or 1)
+        for job in running
+        if isinstance(job, dict)
     }
 
 
@@ -492,3 +495,18 @@ def moment(ms: float | None) -> datetime | None:
         return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
     except (OverflowError, ValueError, OSError, TypeError):
         return None
+
+
+def whole(value: object) -> int | None:
+    """A whole number, as whoever wrote it said it; None where it is none."""
+    return value if isinstance(value, int) else None
+
+
+def listed(value: object) -> list[Any]:
+    """A list likewise; an empty one where it is none."""
+    return value if isinstance(value, list) else []
+
+
+def lines(value: object) -> tuple[str, ...]:
+    """A list of texts likewise."""
+    return tuple(map(str, listed(value)))

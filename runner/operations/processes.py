@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from runner import keys
 from runner.context import Progress
-from runner.operations.jobs import moment
+from runner.operations.jobs import NEVER, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +111,7 @@ class Process:
     def running(self) -> list[RunningJob]:
         """What it runs, the longest first."""
         found = [job for worker in self.workers for job in worker.running]
-        return sorted(found, key=lambda job: (job.started_at is None, job.started_at))
+        return sorted(found, key=lambda job: job.started_at or NEVER)
 
 
 async def workers_of(redis: Redis, queue: str) -> list[WorkerView]:
@@ -146,8 +146,18 @@ async def _entries(redis: Redis, queues: Sequence[str]) -> list[tuple[dict[str, 
     if not ids:
         return []
     found = await redis.mget([keys.WORKER_PREFIX.encode() + worker_id for worker_id in ids])
-    entries = [from_json(data) for data in found if data is not None]
-    return [(entry, _worker(entry)) for entry in entries]
+    read = [_read(data) for data in found if data is not None]
+    return [one for one in read if one is not None]
+
+
+def _read(data: bytes) -> tuple[dict[str, Any], WorkerView] | None:
+    """None for what no worker of ours has written: it is nobody that could be shown."""
+    try:
+        entry = from_json(data)
+        int(entry.get("pid", 0)), int(entry.get("rss", 0))
+        return entry, _worker(entry)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return None
 
 
 def _worker(entry: dict[str, Any]) -> WorkerView:
