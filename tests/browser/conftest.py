@@ -32,9 +32,14 @@ _PATIENCE_MS = 20_000
 PICTURES = Path(__file__).parents[2] / ".ci" / "output" / "pages"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give a headless Chromium; without one the tests are skipped."""
+    """
+    Give a headless Chromium; without one the tests are skipped.
+
+    As long as it is there an event loop runs in this thread, and no other can: it must be gone
+    before tests of other folders have their turn in the same process.
+    """
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
         pytest.skip(f"no {' or '.join(_NAMES)} on PATH")

@@ -216,7 +216,7 @@ async def test_counts_take_any_number_of_channels(
     store: ChannelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More channels than fit one statement are asked for in several."""
-    monkeypatch.setattr("jobs.store.counts._CHUNK", 2)
+    monkeypatch.setattr("jobs.store.chunks._CHUNK", 2)
     for key in ("UC0", "UC1", "UC2"):
         await store.save_readings([reading(key, items=1, days=1)])
     assert await store.counts(["UC0", "UC1", "UC2"]) == dict.fromkeys(
