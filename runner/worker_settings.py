@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from runner.job import Job
     from runner.middleware import Middleware
+    from runner.offload import Offloader
     from runner.poller import Periodic
     from runner.reporters import Reporter
 
@@ -97,6 +98,7 @@ class WorkerSettings:
     blocked_warn_s: ClassVar[float] = 1.0
     blocked_limit_s: ClassVar[float] = 20.0
     offload_processes: ClassVar[int | None] = None
+    offloader: ClassVar[Offloader | None] = None
     dead_max_jobs: ClassVar[int | None] = None
     dead_max_age_s: ClassVar[float | None] = None
 
