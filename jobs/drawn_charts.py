@@ -9,6 +9,8 @@ import zlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from jobs.lazy_import import imported
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -39,7 +41,8 @@ async def drawn_charts(
     Raises:
         NotStoredError: The analysis, or its channel, is not in the store.
     """
-    version = await asyncio.to_thread(_version)
+    code = await imported("jobs.charts.code_version")
+    version = await asyncio.to_thread(code.code_version)
     if stored.charted_at is not None:
         kept = await services.store.charts(stored.id)
         if kept and all(one.spec.get("usermeta", {}).get("code") == version for one in kept):
@@ -70,12 +73,6 @@ def content_key(stored: StoredAnalysis, version: str) -> str:
     document = json.dumps(stored.document, sort_keys=True)
     content = f"{version}\n{stored.fingerprint}\n{document}"
     return hashlib.sha256(content.encode()).hexdigest()[:40]
-
-
-def _version() -> str:
-    from jobs.charts.code_version import code_version
-
-    return code_version()
 
 
 def _draw(data: ChannelData, document: dict[str, Any]) -> list[StoredChart]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
+from jobs.lazy_import import imported
 from jobs.notifications.event import report_ready
 from jobs.notify import tell
 from jobs.report_files import file_path, write_whole
@@ -36,7 +36,7 @@ async def render_visualization(
         NotStoredError: The analysis, its channel or the chart is not in the store.
         OSError: The file cannot be written.
     """
-    rendering = await asyncio.to_thread(import_module, "jobs.charts.rendering")
+    rendering = await imported("jobs.charts.rendering")
     services = ctx.get(Services)
     request = await rendering.gather(services.store, analysis_id, chart_key)
     # The renderer keeps the interpreter lock to itself: in a thread it would block the loop.

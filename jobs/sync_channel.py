@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import structlog
 
+from jobs.lazy_import import imported
 from jobs.run_analytics import run_analytics
 from jobs.services import Services
 from jobs.sync_pace import LOOK_BACK
@@ -86,7 +85,7 @@ class _Reading:
 async def _read(services: Services, channel_id: str, source: StoredSource) -> _Reading:
     """One that cannot be read is a result, too, and does not stop the others."""
     # Only a worker that syncs loads the parsers; in a thread, for they are large.
-    await asyncio.to_thread(import_module, "jobs.sources")
+    await imported("jobs.sources")
     from jobs.records import SourceResult, SyncOutcome
     from jobs.sources.past import Past
     from jobs.sources.quota import QuotaError

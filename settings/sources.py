@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from jobs.lazy_import import imported
 from settings.state_directory import make_home
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class _Sources:
     async def _reader(self) -> SourceReader:
         async with self._opening:
             if self._opened is None:
-                await asyncio.to_thread(import_module, "jobs.sources.reader")
+                await imported("jobs.sources.reader")
                 self._opened = await self._open()
             return self._opened
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
+from jobs.lazy_import import imported
 from jobs.store import (
     analyses,
     channels,
@@ -251,7 +250,7 @@ class ChannelStore:
             NotStoredError: There is no such channel.
         """
         # Only a worker that analyses loads the library of the tables; in a thread, for it is large.
-        frames = await asyncio.to_thread(import_module, "jobs.store.frames")
+        frames = await imported("jobs.store.frames")
         data: ChannelData = await self._database.read(frames.load, channel_id)
         return data
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jinja2
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from jobs.lazy_import import imported
 from jobs.sync_channel import sync_channel
 from runner.enqueue import Enqueuer
 from runner.web.dashboard import Extension
@@ -139,6 +139,6 @@ async def _picture(charts: Sequence[StoredChart], key: str) -> Response:
 
 async def _drawn(chart: StoredChart) -> bytes:
     """Drawing takes some tens of milliseconds, in a thread; the browser keeps what it gets."""
-    render: Any = await asyncio.to_thread(import_module, "jobs.charts.render")
+    render = await imported("jobs.charts.render")
     drawn: bytes = await asyncio.to_thread(render.render, chart.spec, "svg")
     return drawn

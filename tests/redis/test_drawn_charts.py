@@ -95,7 +95,7 @@ async def test_charts_of_other_code_are_drawn_anew(
 ) -> None:
     """After an upgrade neither the stored charts nor the cached ones pass for today's."""
     await drawn_charts(services, await analysed(services))
-    monkeypatch.setattr(module, "_version", lambda: "another version")
+    monkeypatch.setattr(code, "code_version", lambda: "another version")
     await drawn_charts(services, await analysed(services))
     assert drawings == ["drawn", "drawn"]
 
