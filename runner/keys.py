@@ -8,7 +8,7 @@ arq's own layout, shared with stock arq clients and workers:
 | `arq:queue:<queue>` | sorted set | job ids by due time, Unix ms; a claimed job by the end of its lease | while jobs wait or run |
 | `arq:job:<id>` | string | the job's body, JSON | until the job is done; with a dead job |
 | `arq:in-progress:<id>` | string | the token of the claim that runs the job | one lease, renewed |
-| `arq:retry:<id>` | string | attempts spent | as the body |
+| `arq:retry:<id>` | string | attempts spent; present wherever there is a history | as the body |
 | `arq:result:<id>` | string | result or error, JSON | `keep_result_s` of the job |
 | `arq:abort` | sorted set | ids asked to stop, by time asked, Unix ms | until seen |
 | `arq:queue:<queue>:health-check` | string | a line of counters for `arq --check` | three heartbeats; the last worker to leave takes it away |
@@ -26,7 +26,7 @@ Beside it, ours, each of them absent while empty:
 | `arq:queue:<queue>:wake` | list | tokens that idle workers block on, capped | until the queue is drained |
 | `arq:queue:<queue>:workers` | sorted set | worker ids by last heartbeat, Unix ms | trimmed by the poller |
 | `arq:worker:<id>` | string | what the worker is and does, JSON | three heartbeats |
-| `arq:history:<id>` | list | one JSON object for each failed attempt | until the job is done; with a dead job |
+| `arq:history:<id>` | list | one JSON object for each failed attempt | with the job, then as long as its result is kept |
 | `arq:batch:<id>` | hash | `<queue>|<state>` → number of jobs | 30 days after its last change |
 | `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | as the batch |
 | `arq:ticks` | hash | schedule name → last tick enqueued, Unix ms | for good |

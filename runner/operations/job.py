@@ -56,6 +56,7 @@ class JobView:
     due_at: when it comes due, for one that waits. name: None if its body cannot be read: `raw` has
     the start of it then. holder: id of the worker that holds it, until `lease_until`. succeeded:
     None while it is not over. attempts: those that failed, and the one that ended it.
+    attempts_spent: since it was enqueued, or retried by hand; of one that is done, all that failed.
     """
 
     job_id: str
@@ -183,6 +184,8 @@ def _view(
     name = envelope.name if envelope else result.get("f")
     args, kwargs = (envelope.args, envelope.kwargs) if envelope else _arguments(result)
     held = state is JobState.RUNNING
+    failed = tuple(_failed(last_entry(entry)) for entry in found.history)
+    is_done = state is JobState.DONE
     return JobView(
         job_id=job_id,
         queue=queue,
@@ -190,20 +193,20 @@ def _view(
         name=name,
         arguments=catalog.arguments(name or "", args, kwargs),
         enqueued_at=moment(envelope.enqueued_ms if envelope else result.get("et")),
-        due_at=moment(result.get("due") if state is JobState.DONE else found.due_ms),
+        due_at=moment(result.get("due") if is_done else found.due_ms),
         died_at=moment(found.died_ms),
-        attempts_spent=int(found.spent or 0),
+        attempts_spent=_charged(failed) if is_done else int(found.spent or 0),
         crashes=int(found.crashes or 0),
         batch_id=envelope.batch_id if envelope else None,
         trace=envelope.trace if envelope else None,
         raw=_raw(found.body) if envelope is None and found.body is not None else None,
         unknown=found.unknown is not None,
         abort_asked=found.abort_ms is not None,
-        attempts=_attempts(found.history, result if state is JobState.DONE else {}),
+        attempts=(*failed, _last(result)) if is_done else failed,
         holder=_holder(found) if held else None,
         lease_until=moment(found.now_ms + found.lease_ms) if held and found.is_held else None,
         running=running,
-        succeeded=bool(result.get("s")) if state is JobState.DONE else None,
+        succeeded=bool(result.get("s")) if is_done else None,
         result=catalog.result(name or "", result.get("r")) if result.get("s") else None,
         result_kept_s=found.kept_ms / 1000 if found.kept_ms > 0 else None,
     )
@@ -238,24 +241,24 @@ def _arguments(result: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     )
 
 
-def _attempts(history: Sequence[bytes], result: dict[str, Any]) -> tuple[AttemptView, ...]:
-    attempts = [_failed(last_entry(entry)) for entry in history]
-    if result:
-        error = result.get("r")
-        failed = error if not result.get("s") and isinstance(error, dict) else {}
-        attempts.append(
-            AttemptView(
-                number=whole(result.get("t")),
-                started_at=moment(result.get("st")),
-                ended_at=moment(result.get("ft")),
-                worker=str(result.get("w", "")),
-                error=str(failed.get("error", "")),
-                message=str(failed.get("message", "")),
-                traceback=str(failed.get("traceback", "")),
-                lines=lines(result.get("log")),
-            )
-        )
-    return tuple(attempts)
+def _charged(attempts: Sequence[AttemptView]) -> int:
+    """A job that was buried by hand has an entry, and no attempt."""
+    return sum(one.number is not None for one in attempts)
+
+
+def _last(result: dict[str, Any]) -> AttemptView:
+    error = result.get("r")
+    failed = error if not result.get("s") and isinstance(error, dict) else {}
+    return AttemptView(
+        number=whole(result.get("t")),
+        started_at=moment(result.get("st")),
+        ended_at=moment(result.get("ft")),
+        worker=str(result.get("w", "")),
+        error=str(failed.get("error", "")),
+        message=str(failed.get("message", "")),
+        traceback=str(failed.get("traceback", "")),
+        lines=lines(result.get("log")),
+    )
 
 
 def _failed(entry: dict[str, Any]) -> AttemptView:

@@ -95,8 +95,18 @@ def _done(view: JobView) -> Why:
     took = "" if last.duration_s is None else f" after {_span(last.duration_s)}"
     return Why(
         Cause.DONE,
-        f"{ended}: attempt {last.number} ended {_at(last.ended_at)}{took}.",
+        f"{ended}: attempt {last.number} ended {_at(last.ended_at)}{took}.{_before(view)}",
         since=last.ended_at,
+    )
+
+
+def _before(view: JobView) -> str:
+    *failed, _ = view.attempts
+    if not failed:
+        return ""
+    last = failed[-1]
+    return (
+        f" Failed before: {len(failed)}, the last time with {last.error}: {_short(last.message)}."
     )
 
 

@@ -69,7 +69,13 @@ local function forget()
   redis.call('HDEL', queue .. ':unknown', id)
   redis.call('HDEL', queue .. ':crashes', id)
   redis.call('ZREM', 'arq:abort', id)
-  redis.call('DEL', 'arq:job:' .. id, 'arq:retry:' .. id, 'arq:history:' .. id)
+  redis.call('DEL', 'arq:job:' .. id, 'arq:retry:' .. id)
+end
+
+-- None is spent; the history stays, which settling looks for only where attempts are noted.
+local function attempts_back()
+  redis.call('SET', 'arq:retry:' .. id, '0')
+  redis.call('DEL', 'arq:result:' .. id)
 end
 
 local function wait_until(due)
@@ -88,7 +94,7 @@ local batch = batch_of()
 if action == 'run' or action == 'reschedule' then
   if state == 'dead' then
     leave_dead(batch)
-    redis.call('DEL', 'arq:retry:' .. id, 'arq:result:' .. id)
+    attempts_back()
     redis.call('HDEL', queue .. ':crashes', id)
   end
   local due = ARGV[5]
@@ -105,6 +111,7 @@ elseif action == 'bury' and state == 'waiting' then
   redis.call('ZREM', 'arq:abort', id)
   redis.call('PERSIST', 'arq:job:' .. id)
   redis.call('RPUSH', 'arq:history:' .. id, ARGV[5])
+  redis.call('SETNX', 'arq:retry:' .. id, '0')
   redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
   if batch then
     redis.call('SADD', 'arq:batch:' .. batch .. ':dead', name .. '|' .. id)
@@ -117,6 +124,7 @@ elseif action == 'delete' or (action == 'trim' and state == 'dead') then
     redis.call('DEL', 'arq:result:' .. id)
   end
   forget()
+  redis.call('DEL', 'arq:history:' .. id)
   count(batch, 'total', -1)
 elseif action == 'move' then
   local target, target_name = ARGV[5], ARGV[6]
@@ -124,7 +132,7 @@ elseif action == 'move' then
   local retry = redis.call('ZSCORE', queue .. ':retrying', id)
   if state == 'dead' then
     leave_dead(batch)
-    redis.call('DEL', 'arq:retry:' .. id, 'arq:result:' .. id)
+    attempts_back()
   end
   redis.call('ZREM', queue, id)
   redis.call('ZREM', queue .. ':retrying', id)
@@ -144,6 +152,9 @@ elseif action == 'abort' and state == 'waiting' then
   forget()
   if ARGV[6] ~= '0' then
     redis.call('SET', 'arq:result:' .. id, ARGV[5], 'PX', ARGV[6])
+    redis.call('PEXPIRE', 'arq:history:' .. id, ARGV[6])
+  else
+    redis.call('DEL', 'arq:history:' .. id)
   end
   count(batch, 'aborted', 1)
 end

@@ -68,7 +68,7 @@ for at = 4, #ARGV, 10 do
       redis.call('SET', 'arq:job:' .. id, body, 'PX', expires)
     end
     if mode ~= 'new' then
-      redis.call('DEL', 'arq:result:' .. id)
+      redis.call('DEL', 'arq:result:' .. id, 'arq:history:' .. id)
       redis.call('ZREM', 'arq:abort', id)
     end
     if spent ~= '' then

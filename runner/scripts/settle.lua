@@ -13,7 +13,8 @@
 -- Returns the positions (from 1) of the outcomes whose claim was lost: for them nothing was written.
 --
 -- Keeps: only the holder of a job's present token writes, and only while no stock arq worker, which knows
--- nothing of tokens, has taken the job since its lease lapsed; a job is in exactly one state afterwards.
+-- nothing of tokens, has taken the job since its lease lapsed; a job is in exactly one state afterwards; where
+-- there is a history, attempts spent are noted, be it 0; a history lives as long as its job, and then its result.
 local queue, name, batch_ttl = KEYS[1], ARGV[1], ARGV[2]
 local running = queue .. ':running'
 local time = redis.call('TIME')
@@ -21,14 +22,15 @@ local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local lost, over, over_keys = {}, {}, {}
 local ready = 0
 
-local ids, mark_keys, owners, marks = {}, {}, {}, {}
+local ids, mark_keys, noted_keys, owners, noted = {}, {}, {}, {}, {}
 for at = 3, #ARGV, 8 do
-  local id = ARGV[at + 1]
+  local id, n = ARGV[at + 1], #noted_keys
   ids[#ids + 1], mark_keys[#mark_keys + 1] = id, 'arq:in-progress:' .. id
+  noted_keys[n + 1], noted_keys[n + 2] = mark_keys[#ids], 'arq:retry:' .. id
 end
 if #ids > 0 then
   owners = redis.call('HMGET', running, unpack(ids))
-  marks = redis.call('MGET', unpack(mark_keys))
+  noted = redis.call('MGET', unpack(noted_keys))
 end
 
 local function holds(i, token)
@@ -36,7 +38,8 @@ local function holds(i, token)
   if owner ~= token and owner ~= token .. '|offered' and owner ~= token .. '|ahead' then
     return false
   end
-  if marks[i] == token or (not marks[i] and redis.call('ZSCORE', queue, ids[i])) then
+  local mark = noted[2 * i - 1]
+  if mark == token or (not mark and redis.call('ZSCORE', queue, ids[i])) then
     return true
   end
   -- A stock arq worker has it, or has done it.
@@ -65,6 +68,16 @@ local function keep_result(id, ms, result)
   end
 end
 
+-- Of a job that is over; those that never failed have none, and cost no command.
+local function keep_history(id, ms, result)
+  local key = 'arq:history:' .. id
+  if result == '' or ms == '0' then
+    redis.call('DEL', key)
+  elseif ms ~= '-1' then
+    redis.call('PEXPIRE', key, ms)
+  end
+end
+
 local function back(id, due)
   redis.call('ZADD', queue, due, id)
   redis.call('DEL', 'arq:in-progress:' .. id)
@@ -89,8 +102,11 @@ for i, id in ipairs(ids) do
       count(batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed', 1)
       over[#over + 1] = id
       local n = #over_keys
-      over_keys[n + 1], over_keys[n + 2] = 'arq:job:' .. id, 'arq:retry:' .. id
-      over_keys[n + 3], over_keys[n + 4] = mark_keys[i], 'arq:history:' .. id
+      over_keys[n + 1], over_keys[n + 2] = 'arq:job:' .. id, mark_keys[i]
+      if noted[2 * i] then
+        over_keys[n + 3] = noted_keys[2 * i]
+        keep_history(id, ms, result)
+      end
     elseif kind == 'retry' then
       redis.call('RPUSH', 'arq:history:' .. id, entry)
       redis.call('SET', 'arq:retry:' .. id, spent)

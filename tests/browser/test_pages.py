@@ -70,6 +70,14 @@ def test_dead_job_is_looked_at_and_retried_from_its_page(
     expect(page.get_by_text("Made ready 1 job")).to_be_visible()
     expect(page.locator("#state")).to_have_text("done")
     expect(page.get_by_text('"told in attempt 1"')).to_be_visible()
+    told = page.locator("#timeline li b")
+    expect(told).to_have_text(
+        [
+            "Enqueued",
+            *("Attempt 1 failed", "ConnectionError", "Attempt 2 failed", "ConnectionError"),
+            "Attempt 1 done",
+        ]
+    )
     page.goto("/audit")
     expect(page.locator("tbody tr").first).to_contain_text("run")
 

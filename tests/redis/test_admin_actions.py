@@ -260,7 +260,7 @@ async def test_run_makes_a_dead_job_as_good_as_new(
 
     await admin.run_now(QUEUE, handle.id)
 
-    assert await redis.exists(keys.RETRY_PREFIX + handle.id) == 0
+    assert int(await redis.get(keys.RETRY_PREFIX + handle.id) or 0) == 0
     assert await redis.exists(KEY + ":crashes") == 0
     assert len(await history(redis, handle.id)) == 1
     async with working(redis_url, die):

@@ -110,7 +110,7 @@ async def test_transition_leaves_a_job_in_exactly_one_state(
 async def test_transition_keeps_nothing_of_a_job_that_is_done(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """After a retried and finished job, only its result stands in Redis."""
+    """After a retried and finished job, only its result and what failed before stand in Redis."""
     stage.go.set()
     async with working(redis_url, act):
         handle = await act.enqueue("retry")
@@ -122,7 +122,8 @@ async def test_transition_keeps_nothing_of_a_job_that_is_done(
     left = {key.decode() for key in await redis.keys()} - {"arq:ticks"}
     of_workers = (":workers", "health", keys.METRICS)
     assert {key for key in left if not any(part in key for part in of_workers)} == {
-        f"arq:result:{handle.id}"
+        f"arq:result:{handle.id}",
+        f"arq:history:{handle.id}",
     }
 
 

@@ -83,13 +83,13 @@ async def _die(handle: JobHandle[Any]) -> JobFailedError:
 
 
 async def test_failing_job_is_retried_until_it_succeeds(redis_url: str, redis: QueueClient) -> None:
-    """Attempts count from 1, and its result says in which it was done."""
+    """Attempts count from 1; its result says in which it was done, its history what came before."""
     async with working(redis_url, fail):
         handle = await fail.enqueue(times=2)
         assert await handle.result(timeout_s=5) == "done in attempt 3"
 
     assert (await result_of(redis, handle.id) or {})["t"] == 3
-    assert await history(redis, handle.id) == []
+    assert [entry["attempt"] for entry in await history(redis, handle.id)] == [1, 2]
 
 
 async def test_failing_job_is_retried_max_retries_times_and_then_dead(

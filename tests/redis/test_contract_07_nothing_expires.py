@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner import Batch, Bury, Context, JobState, Retry, job, keys
+from runner import Batch, Bury, Context, JobState, Retry, job, keys, linear
 from runner.poller import Poller
 from runner.trim import trim_dead
 from tests.runner_kit import eventually, soon, start, stop, worker, working
@@ -35,6 +35,14 @@ async def end(ctx: Context, how: str) -> str:
             _started.set()
             await asyncio.Event().wait()
     return f"{how} {ctx.attempt}"
+
+
+@job(queue="default", backoff=linear(0.001))
+async def falter(ctx: Context) -> str:
+    """Fail once."""
+    if ctx.attempt == 1:
+        raise LookupError("not yet")
+    return f"attempt {ctx.attempt}"
 
 
 @job(queue="default", keep_result_s=0)
@@ -98,6 +106,46 @@ async def test_results_are_kept_as_long_as_asked(redis_url: str, redis: QueueCli
 
     assert 90_000 < await redis.pttl(f"arq:result:{kept.id}") <= 100_000
     assert await redis.exists(f"arq:result:{forgotten.id}") == 0
+
+
+@pytest.mark.parametrize(("keep_s", "lives_ms"), [(100.0, 100_000), (None, -1), (0, -2)])
+async def test_failed_attempts_are_told_as_long_as_the_result(
+    redis_url: str, redis: QueueClient, keep_s: float | None, lives_ms: int
+) -> None:
+    """The history of a job that succeeded in the end ends with its result, and leaves none."""
+    async with working(redis_url, falter, keep_result_s=keep_s):
+        handle = await falter.enqueue()
+        await eventually(lambda: _is(handle, JobState.DONE if keep_s != 0 else JobState.UNKNOWN))
+
+    result_ms = await redis.pttl(f"arq:result:{handle.id}")
+    history_ms = await redis.pttl(f"arq:history:{handle.id}")
+    assert history_ms == pytest.approx(result_ms, abs=10)
+    assert history_ms == pytest.approx(lives_ms, abs=0 if lives_ms < 0 else 10_000)
+
+
+async def test_job_that_never_failed_costs_nothing_for_its_history(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Settling it neither looks for one nor gives one an end."""
+    async with working(redis_url, end, keep_result_s=100.0):
+        await redis.config_resetstat()
+        assert await (await end.enqueue("done")).result(timeout_s=5) == "done 1"
+        calls = await redis.info("commandstats")
+
+    assert calls["cmdstat_del"]["calls"] >= 1
+    assert not {"cmdstat_pexpire", "cmdstat_persist", "cmdstat_llen"} & calls.keys()
+
+
+async def test_job_enqueued_again_under_its_id_begins_without_a_history(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """What failed before belongs to the job that was, and went with its result."""
+    async with working(redis_url, falter, keep_result_s=100.0):
+        handle = await falter.options(job_id="falter:1").enqueue()
+        assert await handle.result(timeout_s=5) == "attempt 2"
+    await falter.options(job_id="falter:1", delay_s=60).enqueue()
+
+    assert await redis.exists("arq:history:falter:1", "arq:result:falter:1") == 0
 
 
 async def test_body_that_a_stock_client_lets_expire_lives_once_the_job_is_dead(

@@ -67,7 +67,18 @@ async def die(ctx: Context, channel: str) -> None:
     raise LookupError(f"no {channel} for {ctx.job_id}")
 
 
-CATALOG = Catalog.of([sync, fail, die])
+mended = asyncio.Event()
+
+
+@job(queue=QUEUE, max_retries=1, backoff=linear(0.01))
+async def falter(ctx: Context) -> str:
+    """Fail until somebody has mended what is broken."""
+    if not mended.is_set():
+        raise LookupError("broken")
+    return f"done in attempt {ctx.attempt}"
+
+
+CATALOG = Catalog.of([sync, fail, die, falter])
 
 
 @pytest.fixture(autouse=True)
@@ -228,6 +239,30 @@ async def test_running_job_shows_progress_holder_and_lease(
     assert (view.state, view.result, view.succeeded) == (JobState.DONE, "UC1", True)
     assert view.attempts[-1].worker == one.id
     assert await find_queue(redis, QUEUES, handle.id) == QUEUE
+
+
+async def test_job_that_is_done_tells_of_attempts_that_failed_before(
+    redis_url: str, redis: QueueClient, operator: Operator
+) -> None:
+    """Also of those before it was dead, and retried by hand; as long as its result is kept."""
+    mended.clear()
+    async with working(redis_url, falter):
+        handle = await falter.enqueue()
+        await eventually(lambda: _dead(handle))
+        mended.set()
+        await operator.act(Request(Action.RUN), QUEUE, handle.id)
+        assert await handle.result(timeout_s=5) == "done in attempt 1"
+
+    view = await look_at(redis, QUEUE, handle.id, CATALOG)
+    assert view is not None
+    assert [(one.number, one.message) for one in view.attempts] == [
+        (1, "broken"),
+        (2, "broken"),
+        (1, ""),
+    ]
+    assert view.attempts_spent == 2
+    told = await why(redis, QUEUES, handle.id, CATALOG)
+    assert told.sentence.endswith("Failed before: 2, the last time with LookupError: broken.")
 
 
 async def test_why_names_what_stands_in_the_way(

@@ -47,6 +47,8 @@ class Model:
     spent: int = 0
     crashes: int = 0
     retrying: bool = False
+    failures: int = 0
+    """Entries of its history."""
     due: float = 0.0
     """When it was due before it was claimed."""
 
@@ -63,6 +65,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.jobs: dict[str, Model] = {}
         self.tokens = 0
         self.over: dict[str, int] = {"done": 0, "aborted": 0, "failed": 0}
+        self.kept: dict[str, tuple[int, int]] = {}
+        """Of jobs that left a result: entries of the history, and ms that both are kept."""
 
     ids = Bundle("ids")
 
@@ -85,6 +89,7 @@ class QueueMachine(RuleBasedStateMachine):
         (created,) = self.eval(scripts.ENQUEUE, 8, 1000, QUEUE, *fields)
         assert created == (0 if known else 1)
         if not known:
+            self.kept.pop(job_id, None)
             self.jobs[job_id] = Model("later" if later else "ready")
         return job_id
 
@@ -140,16 +145,26 @@ class QueueMachine(RuleBasedStateMachine):
         kind=st.sampled_from(["done", "retry", "dead", "release", "abort", "fail", "offer"]),
         stale=st.booleans(),
         later=st.booleans(),
+        keep_ms=st.sampled_from([-1, 0, FAR_MS]),
     )
-    def settle(self, job_id: str, kind: str, stale: bool, later: bool) -> None:  # noqa: FBT001
+    def settle(
+        self,
+        job_id: str,
+        kind: str,
+        stale: bool,  # noqa: FBT001
+        later: bool,  # noqa: FBT001
+        keep_ms: int,
+    ) -> None:
         job = self.jobs.get(job_id)
         token = "stale" if stale or job is None or not job.token else job.token
         spent = (job.spent if job else 0) + (kind in {"retry", "dead"})
         delay = FAR_MS if later else 0
-        ms = delay if kind in {"retry", "release"} else 0
+        is_over = kind in {"done", "abort", "fail"}
+        ms = delay if kind in {"retry", "release"} else keep_ms if is_over else 0
+        result = "{}" if is_over and ms else ""
         entry = "{}" if kind in {"retry", "dead"} else ""
         lost = self.eval(
-            scripts.SETTLE, QUEUE, 1000, kind, job_id, token, ms, "", entry, spent, BATCH
+            scripts.SETTLE, QUEUE, 1000, kind, job_id, token, ms, result, entry, spent, BATCH
         )
         holds = job is not None and job.state in HELD and token == job.token
         assert lost == ([] if holds else [1])
@@ -160,9 +175,12 @@ class QueueMachine(RuleBasedStateMachine):
             job.state = "offered"
             return
         job.token = ""
-        if kind in {"done", "abort", "fail"}:
+        job.failures += kind in {"retry", "dead"}
+        if is_over:
             self.over[{"done": "done", "abort": "aborted", "fail": "failed"}[kind]] += 1
             del self.jobs[job_id]
+            if keep_ms:
+                self.kept[job_id] = (job.failures, keep_ms)
         elif kind == "dead":
             job.state, job.spent = "dead", spent
         else:
@@ -213,11 +231,15 @@ class QueueMachine(RuleBasedStateMachine):
             job.state = "ahead" if job.state in MARKS else "running"
             assert aborted in ([], [job_id.encode()])
 
-    @rule(job_id=ids, action=st.sampled_from(["run", "bury", "delete", "reschedule", "abort"]))
-    def administer(self, job_id: str, action: str) -> None:
+    @rule(
+        job_id=ids,
+        action=st.sampled_from(["run", "bury", "delete", "reschedule", "abort"]),
+        keep_ms=st.sampled_from([0, FAR_MS]),
+    )
+    def administer(self, job_id: str, action: str, keep_ms: int) -> None:
         due = self.redis.time()[0] * 1000 + FAR_MS
         detail = due if action == "reschedule" else "{}"
-        found = self.eval(scripts.ADMIN, action, job_id, QUEUE, 1000, detail, 0).decode()
+        found = self.eval(scripts.ADMIN, action, job_id, QUEUE, 1000, detail, keep_ms).decode()
         job = self.jobs.get(job_id)
         if job is None:
             assert found == "gone"
@@ -231,10 +253,12 @@ class QueueMachine(RuleBasedStateMachine):
                 job.spent = job.crashes = 0
             job.state = "ready" if action == "run" else "later"
         elif action == "bury" and job.state != "dead":
-            job.state, job.retrying = "dead", False
+            job.state, job.retrying, job.failures = "dead", False, job.failures + 1
         elif action == "delete" or (action == "abort" and job.state != "dead"):
             self.over["aborted"] += action == "abort"
             del self.jobs[job_id]
+            if action == "abort" and keep_ms:
+                self.kept[job_id] = (job.failures, keep_ms)
 
     @invariant()
     def redis_agrees(self) -> None:
@@ -257,11 +281,23 @@ class QueueMachine(RuleBasedStateMachine):
             assert int(crashes or 0) == job.crashes
         crashed = {job_id.decode() for job_id in self.hash(KEY + ":crashes")}
         assert crashed <= self.jobs.keys()
-        for prefix in (keys.RETRY_PREFIX, keys.HISTORY_PREFIX, keys.IN_PROGRESS_PREFIX):
+        for prefix in (keys.RETRY_PREFIX, keys.IN_PROGRESS_PREFIX):
             left = {key.decode() for key in self.redis.keys(prefix + "*")}
             assert left <= {prefix + job_id for job_id in self.jobs}
         bodies = {key.decode() for key in self.redis.keys(keys.JOB_PREFIX + "*")}
         assert bodies == {keys.JOB_PREFIX + job_id for job_id in self.jobs}
+
+    @invariant()
+    def histories_live_as_long_as_jobs_and_results(self) -> None:
+        told = {job_id: (job.failures, -1) for job_id, job in self.jobs.items()} | self.kept
+        found = {key.decode() for key in self.redis.keys(keys.HISTORY_PREFIX + "*")}
+        assert found == {keys.HISTORY_PREFIX + job_id for job_id, (n, _) in told.items() if n}
+        for job_id, (failures, keep_ms) in told.items():
+            assert self.redis.llen(keys.HISTORY_PREFIX + job_id) == failures
+            left_ms = self.redis.pttl(keys.HISTORY_PREFIX + job_id)
+            assert not failures or (left_ms == -1) == (keep_ms == -1)
+        results = {key.decode() for key in self.redis.keys(keys.RESULT_PREFIX + "*")}
+        assert results == {keys.RESULT_PREFIX + job_id for job_id in self.kept}
 
     @invariant()
     def the_batch_adds_up(self) -> None:
