@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from runner import keys
 from runner.claim import worker_of
 from runner.handle import JobState
-from runner.operations.jobs import last_entry, lines, moment, readable, whole
+from runner.operations.jobs import counted, last_entry, lines, moment, readable, whole
 from runner.operations.processes import workers_of
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _view(
 ) -> JobView:
     state = found.state()
     envelope, result = readable(found.body), _result(found.result)
-    name = envelope.name if envelope else result.get("f")
+    name = envelope.name if envelope else _text(result.get("f"))
     args, kwargs = (envelope.args, envelope.kwargs) if envelope else _arguments(result)
     held = state is JobState.RUNNING
     failed = tuple(_failed(last_entry(entry)) for entry in found.history)
@@ -195,8 +195,8 @@ def _view(
         enqueued_at=moment(envelope.enqueued_ms if envelope else result.get("et")),
         due_at=moment(result.get("due") if is_done else found.due_ms),
         died_at=moment(found.died_ms),
-        attempts_spent=_charged(failed) if is_done else int(found.spent or 0),
-        crashes=int(found.crashes or 0),
+        attempts_spent=_charged(failed) if is_done else counted(found.spent),
+        crashes=counted(found.crashes),
         batch_id=envelope.batch_id if envelope else None,
         trace=envelope.trace if envelope else None,
         raw=_raw(found.body) if envelope is None and found.body is not None else None,
@@ -231,6 +231,10 @@ def _result(data: bytes | None) -> dict[str, Any]:
     except ValueError:
         return {"f": None, "s": True, "r": "(not JSON: written by a stock arq worker)"}
     return fields if isinstance(fields, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _arguments(result: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:

@@ -376,8 +376,8 @@ async def _rows(
                 Row(
                     **row,
                     at=moment(score),
-                    attempts=int(spent[place] or 0),
-                    crashes=int(crashes[place] or 0),
+                    attempts=counted(spent[place]),
+                    crashes=counted(crashes[place]),
                     unknown=unknown[place] is not None,
                     worker=None,
                     error=str(last.get("error", "")),
@@ -500,6 +500,11 @@ def moment(ms: float | None) -> datetime | None:
 def whole(value: object) -> int | None:
     """A whole number, as whoever wrote it said it; None where it is none."""
     return value if isinstance(value, int) else None
+
+
+def counted(value: bytes | None) -> int:
+    """A counter likewise; 0 where it is none."""
+    return int(value) if value is not None and value.isdigit() else 0
 
 
 def listed(value: object) -> list[Any]:

@@ -80,6 +80,7 @@ _ODD = b'{"f": 1, "a": 2, "k": [], "et": "x"}'
 )
 @given(_anything)
 @example(Standing(b"\xff", b"null", [b"[]"], b"[1]", b"{}", b"1", 9e15, JobState.DEAD))
+@example(Standing(b"y", b"", [], b'{"f": [1], "s": 1}', b"", b"", 0.0, JobState.DONE))
 @example(Standing(b"x", _ODD, [b"3"], b'{"q": 1}', b"[]", b"{}", 0.0, JobState.READY))
 def test_reads_answer_whatever_stands_there(redis_url: str, standing: Standing) -> None:
     """Lists, a job's page, its explanation, queues and processes: an answer, never an error."""
@@ -103,6 +104,8 @@ async def _place(redis: QueueClient, one: Standing) -> None:
             pipe.rpush(keys.HISTORY_PREFIX.encode() + one.job_id, *one.entries)  # type: ignore[arg-type]
         if one.result is not None:
             pipe.set(keys.RESULT_PREFIX.encode() + one.job_id, one.result)
+        pipe.set(keys.RETRY_PREFIX.encode() + one.job_id, one.note)
+        pipe.hset(KEY + keys.CRASHES_SUFFIX, one.job_id, one.note)  # type: ignore[arg-type]
         if one.state is JobState.DEAD:
             pipe.zadd(KEY + keys.DEAD_SUFFIX, {one.job_id: one.due})
         elif one.state is not JobState.DONE:
