@@ -84,10 +84,11 @@ def catalogue(data: ChannelData) -> Catalogue | Missing:
     known = ~np.isnan(found.views) & ~np.isnan(found.age)
     old, new = known & (found.age > OLD_DAYS), known & (found.age <= OLD_DAYS)
     listed = int(np.count_nonzero(found.age > OLD_DAYS))
-    if np.count_nonzero(old) < listed * FEWEST_KNOWN:
+    again = int(np.count_nonzero(old))
+    if again < listed * FEWEST_KNOWN:
         return Missing(
-            reason=f"Of {listed:,} old items, views were read again for {np.count_nonzero(old):,} "
-            "only: the share of old items cannot be told."
+            reason=f"Of {listed:,} old items, the views of {again or 'none'} were read again: "
+            "the share of old items cannot be told."
         )
     if np.count_nonzero(known) < FEWEST or found.views[known].sum() <= 0:
         return Missing(

@@ -158,7 +158,7 @@ def subscriber_growth(
     instants, values = observed_at[told], counter[told]
     if values.size <= 1:
         return Missing(
-            reason="The source does not tell subscribers."
+            reason="The source tells no subscribers."
             if values.size == 0
             else "Subscribers were read only once."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -26,6 +27,7 @@ FEWEST = 5
 FEWEST_TO_COMPARE = 16
 LEVEL = 0.95
 _WITHIN = np.log(1.25)
+_LIKE = np.log(1.1)
 _DRAWS = 500
 _DAY = np.timedelta64(1, "D")
 
@@ -46,10 +48,13 @@ class ReachChange(Section):
     """
     The newer half of the items against the older half, at the same age of *age_days*.
 
-    *ratio* is that of their usual (geometric mean) views, *low* and *high* its interval.
+    The newer ones came out from *newer_from* to *newer_to*. *ratio* is that of their usual
+    (geometric mean) views, *low* and *high* its interval.
     """
 
     age_days: int
+    newer_from: date
+    newer_to: date
     newer: int
     older: int
     ratio: float
@@ -75,7 +80,9 @@ def reach_by_age(data: ChannelData) -> ReachByAge | Missing:
     """
     read = _readings(data)
     if not read.age.size:
-        return Missing(reason="The source tells no views of single items with their age.")
+        told = data.item_snapshots["views"].is_not_null().any()
+        with_age = " with their age" if told else ""
+        return Missing(reason=f"The source tells no views of single items{with_age}.")
     found = {days: _at_age(days, read) for days in AGES_DAYS}
     bands = list(_bands(found))
     if not bands:
@@ -94,6 +101,11 @@ class _Readings:
     age: NDArray[np.float64]
     views: NDArray[np.float64]
 
+    def only(self, which: NDArray[np.intp]) -> _Readings:
+        return _Readings(
+            self.item[which], self.published_at[which], self.age[which], self.views[which]
+        )
+
 
 def _readings(data: ChannelData) -> _Readings:
     snapshots = data.item_snapshots.join(
@@ -106,41 +118,54 @@ def _readings(data: ChannelData) -> _Readings:
     return _Readings(item[told], published_at[told], age[told], views[told])
 
 
-def _at_age(days: int, read: _Readings) -> NDArray[np.float64]:
-    """Views at the age of *days*, one per item, in order of publication."""
+def _at_age(days: int, read: _Readings) -> _Readings:
+    """The readings at the age of *days*, one per item, in order of publication."""
     off = np.abs(np.log(read.age / days))
     near = np.flatnonzero(off <= _WITHIN)
     best = near[np.lexsort((off[near], read.item[near]))]
     _, first = np.unique(read.item[best], return_index=True)
     kept = best[first]
-    return read.views[kept][np.argsort(read.published_at[kept], kind="stable")]
+    return read.only(kept[np.argsort(read.published_at[kept], kind="stable")])
 
 
-def _bands(
-    found: dict[int, NDArray[np.float64]],
-) -> Iterator[AgeBand]:
-    for days, views in found.items():
-        if views.size >= FEWEST:
-            lower, median, upper = np.quantile(views, [0.25, 0.5, 0.75]).tolist()
+def _alike(age: NDArray[np.float64]) -> bool:
+    """Say whether the newer half (the rear one) was read at the age that the older half was."""
+    if age.size < FEWEST_TO_COMPARE:
+        return False
+    older, newer = (np.median(np.log(half)) for half in np.split(age, [age.size // 2]))
+    return bool(abs(older - newer) <= _LIKE)
+
+
+def _bands(found: dict[int, _Readings]) -> Iterator[AgeBand]:
+    for days, read in found.items():
+        if read.views.size >= FEWEST:
+            lower, median, upper = np.quantile(read.views, [0.25, 0.5, 0.75]).tolist()
             yield AgeBand(
                 age_days=days,
-                items=int(views.size),
+                items=int(read.views.size),
                 lower_quartile=lower,
                 median=median,
                 upper_quartile=upper,
             )
 
 
-def _change(found: dict[int, NDArray[np.float64]], fingerprint: str) -> ReachChange | Missing:
-    """Compare at the age that the most items were read at; of equal ones at the youngest."""
-    days = max(found, key=lambda each: (found[each].size, -each))
-    views = found[days]
-    if views.size < FEWEST_TO_COMPARE:
+def _change(found: dict[int, _Readings], fingerprint: str) -> ReachChange | Missing:
+    """
+    Compare at the age that the most items were read at; of equal ones at the youngest.
+
+    Where all items were read at one time, the newer ones were younger then, and what they have
+    less may be for that: ages at which the halves are not alike are no ground to compare on.
+    """
+    fair = {days: read for days, read in found.items() if _alike(read.age)}
+    days = max(fair, key=lambda each: (fair[each].views.size, -each), default=0)
+    most = fair[days].views.size if fair else 0
+    if most < FEWEST_TO_COMPARE:
         return Missing(
             reason=f"To compare new items with earlier ones, {FEWEST_TO_COMPARE} of them must have "
-            f"been read at the same age; {views.size} were."
+            f"been read at the same age; {most} were."
         )
-    logs = np.log(views + 1)
+    read = fair[days]
+    logs = np.log(read.views + 1)
     older, newer = logs[: logs.size // 2], logs[logs.size // 2 :]
     rng = generator(fingerprint, "reach.change")
     drawn = [
@@ -148,8 +173,11 @@ def _change(found: dict[int, NDArray[np.float64]], fingerprint: str) -> ReachCha
     ]
     low, high = np.exp(expanded_percentile(drawn[0] - drawn[1], older.size, LEVEL)).tolist()
     ratio = float(np.exp(newer.mean() - older.mean()))
+    newest = read.published_at[older.size :].astype("datetime64[D]")
     return ReachChange(
         age_days=days,
+        newer_from=newest[0].item(),
+        newer_to=newest[-1].item(),
         newer=int(newer.size),
         older=int(older.size),
         ratio=ratio,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -29,6 +30,15 @@ _FEWEST_ITEMS = 12
 _DAY = np.timedelta64(1, "D")
 
 Heading = Literal["up", "down", "unclear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """What a trend is drawn through: one of *values* (in *unit*) on each of *days*, ascending."""
+
+    days: NDArray[np.datetime64]
+    values: NDArray[np.float64]
+    unit: str
 
 
 class Trend(Section):
@@ -72,21 +82,59 @@ def trends(data: ChannelData) -> Trends | Missing:
     return Trends(
         views=views_trend(views.days, views.gains),
         subscribers=_subscribers(data),
-        likes=_likes_trend(data),
+        likes=_likes_trend(like_points(data)),
     )
 
 
-def _subscribers(data: ChannelData) -> Trend | Missing:
-    """Told gains are exact, so where there are any, they are added up; else the counter is read."""
+def view_points(data: ChannelData) -> Points:
+    """Return the known views per day of the last `DAYS` days."""
+    views = gains_told(data, "views")
+    return _of_views(views.days, views.gains)
+
+
+def subscriber_points(data: ChannelData) -> Points:
+    """
+    Return the subscribers on the days of the last `DAYS` on which they are told.
+
+    Told gains are exact, so where there are any, they are added up; else the counter is read.
+    """
     told = gains_told(data, "subscribers")
     if not data.gains.is_empty() and told.known.size:
         known = ~np.isnan(told.gains)
-        return _trend(
+        return Points(
             told.days[known][-DAYS:],
             np.cumsum(told.gains[known])[-DAYS:],
             f"subscribers gained since {told.days[0]}",
-            f"{_FEWEST} of the last {DAYS} days' subscribers",
         )
+    instants, counts = readings_of(data.daily, "subscribers")
+    read = counts > 0
+    return _of_subscribers(*last_of_each_day(instants[read], counts[read]))
+
+
+def like_points(data: ChannelData) -> Points:
+    """Return likes per 1,000 views of the items of the last `ITEMS_DAYS` days, by publication."""
+    items = item_arrays(data.items)
+    rates = per_thousand(items.likes, items.views)
+    told = ~np.isnan(rates) & ~np.isnat(items.published_at)
+    if told.any():
+        told &= items.published_at > items.published_at[told][-1] - ITEMS_DAYS * _DAY
+    return Points(items.published_at[told], rates[told], "likes per 1,000 views")
+
+
+def _of_views(days: NDArray[np.datetime64], gains: NDArray[np.float64]) -> Points:
+    days, gains = days[-DAYS:], gains[-DAYS:]
+    known = ~np.isnan(gains)
+    return Points(days[known], gains[known], "views per day")
+
+
+def _of_subscribers(days: NDArray[np.datetime64], counts: NDArray[np.float64]) -> Points:
+    recent = days > days[-1] - DAYS * _DAY if days.size else np.zeros(0, dtype=bool)
+    return Points(days[recent], counts[recent], "subscribers")
+
+
+def _subscribers(data: ChannelData) -> Trend | Missing:
+    if not data.gains.is_empty() and gains_told(data, "subscribers").known.size:
+        return _trend(subscriber_points(data), f"{_FEWEST} of the last {DAYS} days' subscribers")
     instants, counts = readings_of(data.daily, "subscribers")
     read = counts > 0
     return subscribers_trend(*last_of_each_day(instants[read], counts[read]))
@@ -94,11 +142,7 @@ def _subscribers(data: ChannelData) -> Trend | Missing:
 
 def views_trend(days: NDArray[np.datetime64], gains: NDArray[np.float64]) -> Trend | Missing:
     """Return how daily *gains* (NaN: unknown) of consecutive *days* change over the last 28."""
-    days, gains = days[-DAYS:], gains[-DAYS:]
-    known = ~np.isnan(gains)
-    return _trend(
-        days[known], gains[known], "views per day", f"{_FEWEST} of the last {DAYS} days' views"
-    )
+    return _trend(_of_views(days, gains), f"{_FEWEST} of the last {DAYS} days' views")
 
 
 def subscribers_trend(days: NDArray[np.datetime64], counts: NDArray[np.float64]) -> Trend | Missing:
@@ -108,17 +152,17 @@ def subscribers_trend(days: NDArray[np.datetime64], counts: NDArray[np.float64])
     A rounded counter leaves its first and last reading open by one step each way, so that the
     interval is widened by one step over the time between them.
     """
-    recent = days > days[-1] - DAYS * _DAY if days.size else np.zeros(0, dtype=bool)
-    kept = counts[recent]
-    found = _trend(days[recent], kept, "subscribers", f"{_FEWEST} of the last {DAYS} days")
+    points = _of_subscribers(days, counts)
+    found = _trend(points, f"{_FEWEST} of the last {DAYS} days")
     if not found.present:
         return found
     step = step_of(counts)
     weeks = max((found.last_day - found.first_day).days, 1) / _WEEK
     open_by = step / weeks if step > 1 else 0.0
     low, high = found.low - open_by, found.high + open_by
+    typical = float(points.values[-1])
     return found.model_copy(
-        update={"typical": float(kept[-1]), "low": low, "high": high, "heading": heading(low, high)}
+        update={"typical": typical, "low": low, "high": high, "heading": heading(low, high)}
     )
 
 
@@ -129,44 +173,37 @@ def heading(low: float, high: float, neutral: float = 0.0) -> Heading:
     return "down" if high < neutral else "unclear"
 
 
-def _likes_trend(data: ChannelData) -> Trend | Missing:
-    items = item_arrays(data.items)
-    rates = per_thousand(items.likes, items.views)
-    told = ~np.isnan(rates) & ~np.isnat(items.published_at)
-    if told.any():
-        told &= items.published_at > items.published_at[told][-1] - ITEMS_DAYS * _DAY
-    if np.count_nonzero(told) < _FEWEST_ITEMS:
+def _likes_trend(points: Points) -> Trend | Missing:
+    if points.values.size < _FEWEST_ITEMS:
         return Missing(
             reason=f"A trend of likes needs {_FEWEST_ITEMS} items of one year with likes and "
-            f"views; {np.count_nonzero(told)} are there."
+            f"views; {points.values.size} are there."
         )
-    days, values = items.published_at[told], rates[told]
-    slope = theil_sen((days - days[0]) / _DAY, values, LEVEL, serial=True)
+    slope = _slope(points)
     if slope is None:
         return Missing(reason="All items with likes came out at the same time.")
-    return _made(slope, days.astype("datetime64[D]"), values, "likes per 1,000 views")
+    return _made(slope, points)
 
 
-def _trend(
-    days: NDArray[np.datetime64], values: NDArray[np.float64], unit: str, needed: str
-) -> Trend | Missing:
-    slope = None
-    if values.size >= _FEWEST:
-        slope = theil_sen((days - days[0]) / _DAY, values, LEVEL, serial=True)
+def _trend(points: Points, needed: str) -> Trend | Missing:
+    slope = _slope(points) if points.values.size >= _FEWEST else None
     if slope is None:
-        return Missing(reason=f"A trend needs {needed}; {values.size} are known.")
-    return _made(slope, days, values, unit)
+        return Missing(reason=f"A trend needs {needed}; {points.values.size} are known.")
+    return _made(slope, points)
 
 
-def _made(
-    slope: Slope, days: NDArray[np.datetime64], values: NDArray[np.float64], unit: str
-) -> Trend:
+def _slope(points: Points) -> Slope | None:
+    return theil_sen((points.days - points.days[0]) / _DAY, points.values, LEVEL, serial=True)
+
+
+def _made(slope: Slope, points: Points) -> Trend:
+    days = points.days.astype("datetime64[D]")
     return Trend(
-        unit=unit,
+        unit=points.unit,
         first_day=days[0].item(),
         last_day=days[-1].item(),
-        points=int(values.size),
-        typical=float(np.median(values)),
+        points=int(points.values.size),
+        typical=float(np.median(points.values)),
         per_week=_WEEK * slope.value,
         low=_WEEK * slope.low,
         high=_WEEK * slope.high,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jobs.records import Platform
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -66,6 +67,25 @@ def signed(value: int) -> str:
     return "0" if value == 0 else _signed(f"{value:+,d}")
 
 
+def step(value: float) -> str:
+    """Return a change with its sign, in at most four digits: “+420”, “−1.2”, “±0”."""
+    text = short(abs(value))
+    if text == "0":
+        return "±0"
+    return f"+{text}" if value > 0 else f"{_MINUS}{text}"
+
+
+def steps(low: float, high: float) -> str:
+    """Return the two ends of a change's interval: “−900 to +80”."""
+    return f"{step(low)} to {step(high)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return *names*, at least one, as a list in a sentence: “views, likes and comments”."""
+    *some, last = names
+    return f"{', '.join(some)} and {last}" if some else last
+
+
 def day(when: date) -> str:
     """Return a date as “9 Feb 2026”."""
     return f"{when.day} {when:%b %Y}"
@@ -73,6 +93,8 @@ def day(when: date) -> str:
 
 def period(first: date, last: date) -> str:
     """Return two dates as “17 Jan – 10 Feb 2026”, the first year only where it differs."""
+    if first == last:
+        return day(first)
     start = f"{first.day} {first:%b}" if first.year == last.year else day(first)
     return f"{start} – {day(last)}"
 

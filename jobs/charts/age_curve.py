@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 
-from jobs.analysis.wording import counted, noun, short, times
+from jobs.analysis.wording import counted, noun, period, short, times
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, WIDTH, count_axis, finished, rows
 
@@ -18,21 +18,26 @@ if TYPE_CHECKING:
 
 _FEWEST: Final = 3
 _WEEK: Final = 7
+_READ_AGAIN: Final = 1.5
 
 
-def age_curve(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
+def age_curve(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     """Draw usual views at each age with their middle half; None under three ages."""
     found = analysis.reach
     if not found.present or len(found.bands) < _FEWEST:
         return None
-    thing = noun(analysis.platform)
+    thing, followed = noun(analysis.platform), _followed(data)
     return finished(
         "age-curve",
-        _drawing(found.bands),
+        _drawing(found.bands, followed=followed),
         title=_title(found, thing),
         reading=(
             f"The line is the median {thing} at each age, the band the middle half. Each age has "
             "the items that were read then, so the line may fall. Ages are on a logarithmic axis."
+            if followed
+            else f"The dot is the median {thing} at each age, the bar the middle half. Each was "
+            f"read once, so that every age has {thing}s of its own: no line leads from one to the "
+            "next. Ages are on a logarithmic axis."
         ),
         description="; ".join(
             f"after {counted(band.age_days, 'day')}: {short(band.median)} views, half of them "
@@ -56,7 +61,12 @@ def age_curve(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     )
 
 
-def _drawing(bands: list[AgeBand]) -> alt.LayerChart:
+def _followed(data: ChannelData) -> bool:
+    """Say whether items were read again and again, so that a line follows the same ones."""
+    return data.item_snapshots["item_id"].n_unique() * _READ_AGAIN < data.item_snapshots.height
+
+
+def _drawing(bands: list[AgeBand], *, followed: bool) -> alt.LayerChart:
     points: list[dict[str, Any]] = [band.model_dump() for band in bands]
     ages = [band.age_days for band in bands]
     x = alt.X(
@@ -65,18 +75,16 @@ def _drawing(bands: list[AgeBand]) -> alt.LayerChart:
         scale=alt.Scale(type="log", domain=[ages[0], ages[-1]], nice=False),
     )
     data = rows(points)
-    layers = (
-        alt.Chart(data)
-        .mark_area(color=BLUE, opacity=0.16)
-        .encode(x=x, y=count_axis("lower_quartile", "views"), y2="upper_quartile:Q"),
-        alt.Chart(data)
-        .mark_line(color=BLUE, strokeWidth=2.5)
-        .encode(x=x, y=count_axis("median", "views")),
-        alt.Chart(data)
-        .mark_circle(color=BLUE, size=60, opacity=1)
-        .encode(x=x, y=count_axis("median", "views")),
-    )
-    return alt.LayerChart(layer=list(layers)).properties(width=WIDTH, height=190)
+    middle, half = count_axis("median", "views"), count_axis("lower_quartile", "views")
+    dots = alt.Chart(data).mark_circle(color=BLUE, size=60, opacity=1).encode(x=x, y=middle)
+    if followed:
+        band = alt.Chart(data).mark_area(color=BLUE, opacity=0.16)
+        line = alt.Chart(data).mark_line(color=BLUE, strokeWidth=2.5).encode(x=x, y=middle)
+        layers = [band.encode(x=x, y=half, y2="upper_quartile:Q"), line, dots]
+    else:
+        bars = alt.Chart(data).mark_rule(color=BLUE, strokeWidth=8, opacity=0.25)
+        layers = [bars.encode(x=x, y=half, y2="upper_quartile:Q"), dots]
+    return alt.LayerChart(layer=layers).properties(width=WIDTH, height=190)
 
 
 def _title(found: ReachByAge, thing: str) -> str:
@@ -84,7 +92,8 @@ def _title(found: ReachByAge, thing: str) -> str:
     if change.present and change.heading != "unclear":
         more = "more" if change.heading == "up" else "less"
         return (
-            f"Newer {thing}s reach {more}: {times(change.ratio)} what earlier ones had after "
+            f"{thing.capitalize()}s of {period(change.newer_from, change.newer_to)} reach {more}: "
+            f"{times(change.ratio)} what earlier ones had after "
             f"{counted(change.age_days, 'day')} ({change.level:.0%} interval {times(change.low)} "
             f"to {times(change.high)})"
         )

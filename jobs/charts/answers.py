@@ -8,7 +8,7 @@ import altair as alt
 
 from jobs.analysis.wording import counted, times
 from jobs.charts.chart import Table
-from jobs.charts.theme import BLUE, INK, MUTED, SKY, WIDTH, finished, rows
+from jobs.charts.theme import BLUE, INK, MUTED, SKY, WIDTH, finished, legend, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jobs.charts.chart import Chart
 
 _ROW_HEIGHT: Final = 30
-_TICKS: Final = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50)
+_TICKS: Final = (0.1, 0.2, 0.3, 0.5, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 5, 10, 20, 50)
 _ADVISED: Final = "carries advice"
 NO_EVIDENCE: Final = "no evidence"
 _WITHOUT: Final = {NO_EVIDENCE, "not asked"}
@@ -78,7 +78,7 @@ def _drawing(marks: list[dict[str, Any]]) -> alt.LayerChart:
     colour = alt.Color(
         "series:N",
         scale=alt.Scale(domain=[_ADVISED, NO_EVIDENCE], range=[BLUE, SKY]),
-        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
+        legend=legend(under_title=False),
     )
     at = alt.X("effect:Q", scale=scale, axis=axis)
     data, none = rows(marks), rows([{"effect": 1}])

@@ -15,6 +15,7 @@ from jobs.charts.publish_times import publish_times
 from jobs.charts.reach_by_age import reach_by_age
 from jobs.charts.subscribers import subscribers
 from jobs.charts.top_items import top_items
+from jobs.charts.trends import trends
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 CHARTS: Final = (
     daily_views,
     subscribers,
+    trends,
     milestones,
     top_items,
     reach_by_age,

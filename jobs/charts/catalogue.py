@@ -8,7 +8,7 @@ import altair as alt
 
 from jobs.analysis.wording import counted, noun, period, short
 from jobs.charts.chart import Table
-from jobs.charts.theme import BLUE, INK, SKY, WIDTH, finished, rows
+from jobs.charts.theme import BLUE, INK, SKY, WIDTH, finished, legend, rows
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
@@ -60,7 +60,7 @@ def _drawing(found: Catalogue, names: list[str]) -> alt.LayerChart:
     colour = alt.Color(
         "series:N",
         scale=alt.Scale(domain=names, range=[BLUE, SKY]),
-        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
+        legend=legend(under_title=False),
     )
     interval = rows([{"from": found.low, "to": found.high}])
     layers = (

@@ -21,6 +21,7 @@ from jobs.charts.theme import (
     WIDTH,
     count_axis,
     finished,
+    legend,
     rows,
     stamp,
     time_axis,
@@ -46,6 +47,8 @@ _TREND = "7-day median and middle half"
 _UNUSUAL = "unusual day"
 _AHEAD = "forecast with 80% interval"
 _TOLD_DAYS = 28
+_LEVEL_HELD = 1.25
+"""A change that lies within a quarter either way, at the interval's ends, too, is no change."""
 
 
 def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
@@ -103,7 +106,7 @@ def _colours(*, unusual: bool, ahead: bool) -> alt.Color:
     return alt.Color(
         "series:N",
         scale=alt.Scale(domain=[name for name, _ in series], range=[c for _, c in series]),
-        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
+        legend=legend(),
     )
 
 
@@ -195,7 +198,9 @@ def _title(views: ViewGrowth) -> str:
         return f"Views are rising: {level}, {change(week.ratio)} on the week before"
     if week.direction == "down":
         return f"Views are falling: {level}, {change(week.ratio)} on the week before"
-    return f"Views hold their level: {level}, no clear change from the week before"
+    if week.low >= 1 / _LEVEL_HELD and week.high <= _LEVEL_HELD:
+        return f"Views hold their level: {level}, no clear change from the week before"
+    return f"Views vary too much to tell a change from the week before: {level}"
 
 
 def _reading(gains: DailyGains, analysis: ChannelAnalysis, first: date) -> str:

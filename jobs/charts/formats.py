@@ -8,7 +8,7 @@ import altair as alt
 
 from jobs.analysis.wording import counted, noun, short, times
 from jobs.charts.chart import Table
-from jobs.charts.theme import BLUE, INK, SKY, WIDTH, finished, rows
+from jobs.charts.theme import BLUE, INK, SKY, WIDTH, finished, legend, rows
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
@@ -71,7 +71,7 @@ def _drawing(bars: list[dict[str, Any]]) -> alt.LayerChart:
     colour = alt.Color(
         "series:N",
         scale=alt.Scale(domain=list(_FORMATS), range=[BLUE, SKY]),
-        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
+        legend=legend(under_title=False),
     )
     x = alt.X(
         "low:Q",

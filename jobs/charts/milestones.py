@@ -10,7 +10,7 @@ import altair as alt
 from jobs.analysis.wording import day
 from jobs.charts.chart import Table
 from jobs.charts.story import milestone_ahead, milestone_name
-from jobs.charts.theme import BLUE, INK, ORANGE, WIDTH, finished, rows, stamp, time_axis
+from jobs.charts.theme import BLUE, INK, ORANGE, WIDTH, finished, legend, rows, stamp, time_axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def _drawing(marks: list[dict[str, Any]], days: list[date]) -> alt.LayerChart:
             domain=[name for name in (_REACHED, _EXPECTED) if _any(marks, name)],
             range=[c for name, c in ((_REACHED, BLUE), (_EXPECTED, ORANGE)) if _any(marks, name)],
         ),
-        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
+        legend=legend(under_title=False),
     )
     span = time_axis("low", first, last, padded=True)
     at = time_axis("day", first, last, padded=True)

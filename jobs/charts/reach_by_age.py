@@ -21,6 +21,7 @@ from jobs.charts.theme import (
     WIDTH,
     finished,
     flat_axis,
+    legend,
     rows,
     trimmed,
 )
@@ -74,7 +75,7 @@ def reach_by_age(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     colour = alt.Color(
         "kind:N",
         scale=alt.Scale(domain=[_USUAL, _FAR], range=[SKY, VERMILLION]),
-        legend=alt.Legend(symbolType="circle", symbolOpacity=1),
+        legend=legend(),
     )
     dots = _dots(items, compared, known)
     crowd, line = 0.85 if known.size < _MANY else 0.4, alt.Chart(rows(_usual(ages, views)))

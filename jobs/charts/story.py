@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from jobs.analysis.formats import RECENT_DAYS as FORMATS_DAYS
 from jobs.analysis.wording import (
     change,
     counted,
@@ -19,6 +20,7 @@ from jobs.analysis.wording import (
     period,
     short,
     signed,
+    steps,
     times,
 )
 
@@ -44,6 +46,8 @@ _QUIET_DAYS = 7
 _RECENT_DAYS = 30
 _NEWS_DAYS = 60
 _MOST_SENTENCES = 5
+_SHIFT = 0.2
+_FEWEST_SHIFTED = 10
 _FEW_HITS = 0.3
 _UNEVEN, _EVEN = 3.0, 1.5
 
@@ -54,6 +58,7 @@ _METHODS: Final = (
     ),
     (
         "Weeks are compared weekday by weekday, with a bootstrap interval widened for few values. "
+        "A trend is a Theil–Sen slope, its interval widened for days that resemble each other. "
         "Forecasts go on as before ({method}); their intervals come from the errors that the same "
         "method made on earlier days."
     ),
@@ -113,13 +118,21 @@ def why_it_matters(analysis: ChannelAnalysis) -> list[str]:
 def not_told(analysis: ChannelAnalysis) -> list[str]:
     """Return the reasons of all sections that are missing, each once."""
     growth, ahead, engagement = analysis.growth, analysis.forecast, analysis.engagement
+    trends = analysis.trends
+    with_views = growth.present and growth.views.present
     sections = [
         growth,
         *((growth.views, growth.subscribers) if growth.present else ()),
         *((growth.views.week,) if growth.present and growth.views.present else ()),
+        *((analysis.outliers, analysis.changes) if with_views else ()),
+        *((trends.views,) if with_views and trends.present else ()),
         *((ahead.views, ahead.subscribers) if growth.present and ahead.present else ()),
+        *((analysis.milestones,) if growth.present else ()),
         analysis.items,
+        analysis.reach,
+        *((analysis.reach.change,) if analysis.reach.present else ()),
         analysis.formats,
+        *((analysis.formats.comparison,) if analysis.formats.present else ()),
         analysis.catalogue,
         analysis.cadence,
         engagement,
@@ -209,6 +222,7 @@ def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
     growth = analysis.growth
     if growth.present and growth.views.present and growth.views.week.present:
         yield _week_sentence(growth.views.week)
+    yield from _trend_sentences(analysis)
     yield from _level_sentences(analysis)
     yield from _unusual_sentences(analysis)
     if growth.present and growth.subscribers.present:
@@ -221,8 +235,49 @@ def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
             f"{day(found.as_of.date())}; the usual pause is {_days(found.median_gap_days)}."
         )
     if analysis.items.present:
-        fresh = filter(_fresh, analysis.items.standouts)
+        fresh = (item for item in analysis.items.standouts if _fresh(item, analysis))
         yield from (f"{_standout(item)}." for item in islice(fresh, 1))
+    yield from _format_sentences(analysis)
+    yield from _likes_sentences(analysis)
+
+
+def _trend_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
+    """Where views are heading, unless the sentence on the last week says so already."""
+    found, growth = analysis.trends, analysis.growth
+    if not (found.present and found.views.present) or found.views.heading == "unclear":
+        return
+    trend = found.views
+    week = growth.views.week if growth.present and growth.views.present else None
+    if week is not None and week.present and week.direction == trend.heading:
+        return
+    verb = "risen" if trend.heading == "up" else "fallen"
+    yield (
+        f"Since {day(trend.first_day)} views a day have {verb} by {short(abs(trend.per_week))} a "
+        f"week ({trend.level:.0%} interval {steps(trend.low, trend.high)})."
+    )
+
+
+def _format_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
+    """A format that is published far more of late than it used to be."""
+    found, things = analysis.formats, f"{noun(analysis.platform)}s"
+    for one in found.formats if found.present else []:
+        grown = (one.recent_share or 0.0) - one.share
+        if grown >= _SHIFT and one.recent_items >= _FEWEST_SHIFTED:
+            yield (
+                f"{one.recent_share:.0%} of the {things} of the last {FORMATS_DAYS} days are "
+                f"{one.name}, against {one.share:.0%} of all."
+            )
+
+
+def _likes_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
+    found = analysis.trends
+    if not (found.present and found.likes.present) or found.likes.heading == "unclear":
+        return
+    trend, side = found.likes, "more" if found.likes.heading == "up" else "fewer"
+    yield (
+        f"Newer {noun(analysis.platform)}s get {side} likes: {steps(trend.low, trend.high)} per "
+        f"1,000 views with each week since {day(trend.first_day)} ({trend.level:.0%} interval)."
+    )
 
 
 def _level_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
@@ -294,8 +349,11 @@ def _subscriber_sentence(found: SubscriberGrowth) -> str:
     return f"Subscribers {verb} to {short(found.last)}: {extent} {over}{rounded}."
 
 
-def _fresh(item: RankedItem) -> bool:
-    return item.age_days is not None and item.age_days <= _RECENT_DAYS
+def _fresh(item: RankedItem, analysis: ChannelAnalysis) -> bool:
+    """Whether *item* is new where the data ends: it may have been read once, long before."""
+    if item.published_at is None or not analysis.coverage.present:
+        return False
+    return (analysis.coverage.last_at - item.published_at).days <= _RECENT_DAYS
 
 
 def _standout(item: RankedItem) -> str:
@@ -315,7 +373,11 @@ def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
     yield from _next_milestone(analysis)
     yield from _share_of_old(analysis)
     yield from _few_hits(analysis)
-    if items.present and items.standouts and not any(map(_fresh, items.standouts)):
+    if (
+        items.present
+        and items.standouts
+        and not any(_fresh(item, analysis) for item in items.standouts)
+    ):
         yield f"{_standout(items.standouts[0])}: worth a look at what it did differently."
     if analysis.cadence.present and not _quiet(analysis.cadence):
         found = analysis.cadence

@@ -98,6 +98,7 @@ WIDTH: Final = 760
 _TITLE_CHARACTERS: Final = 84
 _SUBTITLE_CHARACTERS: Final = 124
 _FEW_DAYS: Final = 150
+_CLOSE: Final = 12
 
 _CONFIG: Final[dict[str, Any]] = {
     "font": FONT,
@@ -173,7 +174,9 @@ def finished(
         "code": code_version(),
         "table": None if table is None else asdict(table),
     }
-    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+    if "hconcat" not in spec:
+        # Panels side by side have widths of their own.
+        spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     return Chart(key=key, title=title, spec=spec, alt=description)
 
 
@@ -201,9 +204,17 @@ def flat_axis(title: str, **options: Any) -> alt.Axis:
     )
 
 
-def time_axis(field: str, first: date, last: date, *, padded: bool = False) -> alt.X:
+def legend(*, under_title: bool = True) -> alt.Legend:
+    """Return a legend of dots, with room below it for the title of a vertical axis, if any."""
+    offset = alt.Undefined if under_title else _CLOSE
+    return alt.Legend(symbolType="circle", symbolOpacity=1, offset=offset)
+
+
+def time_axis(
+    field: str, first: date, last: date, *, padded: bool = False, ticks: int = 6
+) -> alt.X:
     """
-    Return *field* on a horizontal axis of UTC dates, months alone where there are many.
+    Return *field* on a horizontal axis of about *ticks* UTC dates, months alone where it is long.
 
     The axis ends where the data does, or with *padded* at *first* and *last*.
     """
@@ -212,7 +223,7 @@ def time_axis(field: str, first: date, last: date, *, padded: bool = False) -> a
     return alt.X(
         field,
         type="temporal",
-        axis=alt.Axis(title=None, format="%b %Y" if many else "%-d %b", tickCount=6),
+        axis=alt.Axis(title=None, format="%b %Y" if many else "%-d %b", tickCount=ticks),
         scale=alt.Scale(type="utc", nice=False, domain=ends),
     )
 

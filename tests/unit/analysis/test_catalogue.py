@@ -123,6 +123,17 @@ def test_reach_by_age_sees_new_items_do_better() -> None:
     assert found.change.present
     assert found.change.low < 3 < found.change.high
     assert found.change.heading == "up"
+    newest = [START.date() + timedelta(days=days) for days in (15, 29)]
+    assert [found.change.newer_from, found.change.newer_to] == newest
+
+
+def test_reach_by_age_does_not_take_youth_for_a_fall() -> None:
+    """Items read on one day had the longer to gather views the older they are: none is worse."""
+    items = [Item(4.0 * i, views=10 * (400 - 4 * i)) for i in range(80)]
+    found = reach_by_age(channel_data(items=items))
+    assert isinstance(found, ReachByAge)
+    assert any(band.items >= 16 for band in found.bands)
+    assert isinstance(found.change, Missing)
 
 
 def test_reach_by_age_does_not_mix_ages() -> None:

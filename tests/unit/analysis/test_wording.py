@@ -59,3 +59,19 @@ def test_wording_counts_and_periods() -> None:
     assert wording.signed(-1_500) == "−1,500"
     assert wording.period(date(2026, 1, 17), date(2026, 2, 10)) == "17 Jan – 10 Feb 2026"
     assert wording.period(date(2025, 1, 7), date(2026, 2, 1)) == "7 Jan 2025 – 1 Feb 2026"
+
+
+def test_wording_of_changes_and_lists() -> None:
+    """A change has its sign, nothing has none; one day is no period; lists read as sentences."""
+    assert [wording.step(x) for x in (420, -1.23, 0.0, 0.04, -12_345)] == [
+        "+420",
+        "−1.2",
+        "±0",
+        "±0",
+        "−12.3K",
+    ]
+    assert wording.steps(-900, 80) == "−900 to +80"
+    assert wording.listed(["views"]) == "views"
+    assert wording.listed(["views", "likes", "comments"]) == "views, likes and comments"
+    same = date(2023, 6, 4)
+    assert wording.period(same, same) == "4 Jun 2023"

@@ -24,7 +24,15 @@ from tests.unit.analysis.channels import (
 if TYPE_CHECKING:
     from jobs.channel_data import ChannelData
 
-OF_ITEMS = {"top-items", "reach-by-age", "formats", "cadence", "publish-times", "engagement"}
+OF_ITEMS = {
+    "trends",
+    "top-items",
+    "reach-by-age",
+    "formats",
+    "cadence",
+    "publish-times",
+    "engagement",
+}
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)> & "quoted"'
 
 
@@ -47,6 +55,7 @@ def test_charts_are_all_there_for_a_full_channel() -> None:
     assert list(charts_of(full())) == [
         "daily-views",
         "subscribers",
+        "trends",
         "milestones",
         "top-items",
         "reach-by-age",
@@ -61,7 +70,7 @@ def test_charts_are_all_there_for_a_full_channel() -> None:
     ("data", "keys"),
     [
         (channel_data(), set()),
-        (channel_data(views=growing(40)), {"daily-views", "milestones"}),
+        (channel_data(views=growing(40)), {"daily-views", "trends", "milestones"}),
         (channel_data(views=growing(3)), set()),
         (channel_data(subscribers=[1_000] * 20), set()),
         (channel_data(items=catalogue(60)), OF_ITEMS),
@@ -108,10 +117,15 @@ def test_charts_leave_gaps_and_falls_open() -> None:
 def data_rows(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """Collect all rows that a specification holds."""
     found: list[dict[str, Any]] = []
-    for layer in [spec, *spec.get("layer", [])]:
+    for layer in [spec, *layers(spec)]:
         data = layer.get("data", {})
         found += data.get("values", []) + spec.get("datasets", {}).get(data.get("name"), [])
     return found
+
+
+def layers(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """Collect what is drawn: the layers of all panels."""
+    return [layer for panel in spec.get("hconcat", [spec]) for layer in panel.get("layer", [panel])]
 
 
 def test_charts_read_days_in_utc() -> None:
@@ -119,7 +133,7 @@ def test_charts_read_days_in_utc() -> None:
     axes = [
         layer["encoding"]["x"]
         for chart in charts_of(full()).values()
-        for layer in chart.spec.get("layer", [chart.spec])
+        for layer in layers(chart.spec)
         if layer["encoding"].get("x", {}).get("type") == "temporal"
     ]
     assert axes

@@ -106,7 +106,7 @@ def test_report_has_everything_on_top_and_below() -> None:
         "How it was done",
     ):
         assert words in page.text
-    assert sum(tag == "figure" for tag, _ in page.elements) == 9
+    assert sum(tag == "figure" for tag, _ in page.elements) == 10
     assert sum(attributes.get("class") == "title" for _, attributes in page.elements) == 10
 
 

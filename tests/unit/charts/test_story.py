@@ -1,0 +1,73 @@
+"""What a report says of an analysis is what the data shows, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jobs.analysis import analyze
+from jobs.charts import build_charts
+from jobs.charts.story import covered, not_told, what_changed, why_it_matters
+from tests.unit.analysis.channels import Item, catalogue, channel_data, growing
+
+if TYPE_CHECKING:
+    from jobs.channel_data import ChannelData
+
+
+def changed(data: ChannelData) -> str:
+    """Give all that changed, as one text."""
+    return " ".join(what_changed(analyze(data)))
+
+
+def first_chart(data: ChannelData) -> str:
+    """Give the title of the chart of daily views."""
+    return build_charts(data, analyze(data))[0].title
+
+
+def test_story_calls_no_old_item_new() -> None:
+    """An item that was read once, soon after it came out, is no news half a year later."""
+    items = [replace(item, read_day=item.published_day + 20.0) for item in catalogue(60)]
+    hit = Item(10.5, views=900_000, title="The hit", read_day=30.0)
+    data = channel_data(items=[*items, hit])
+    assert "The hit" not in changed(data)
+    assert "The hit" in " ".join(why_it_matters(analyze(data)))
+    new = replace(hit, published_day=135.0, read_day=155.0)
+    assert "The hit" in changed(channel_data(items=[*items, new]))
+
+
+def test_story_does_not_call_noise_a_level() -> None:
+    """A week a third of the one before, with days that vary tenfold, holds no level."""
+    days = [*[3_000] * 20, *[300, 9_000] * 4, *[200, 2_500] * 4]
+    views = [sum(days[: i + 1]) for i in range(len(days))]
+    assert first_chart(channel_data(views=views)).startswith("Views vary too much to tell")
+    assert first_chart(channel_data(views=growing(60))).startswith("Views hold their level")
+
+
+def test_story_tells_a_format_that_took_over() -> None:
+    """Ten short ones of late, after fifty long ones, are told with both shares."""
+    long = [Item(3.0 * i, views=1_000 + i) for i in range(50)]
+    short = [Item(300.0 + i, views=1_000 + i, duration_s=30) for i in range(10)]
+    told = "100% of the videos of the last 90 days are short, against 17% of all."
+    assert told in changed(channel_data(items=[*long, *short]))
+    assert "of the last 90 days" not in changed(channel_data(items=long))
+
+
+def test_story_tells_a_trend_of_likes() -> None:
+    """Likes that fall from item to item are told, with the interval."""
+    liked = [Item(3.0 * i, views=10_000, likes=400 - 10 * i) for i in range(30)]
+    assert "Newer videos get fewer likes: −2.3 to −2.3 per 1,000" in changed(
+        channel_data(items=liked)
+    )
+
+
+def test_story_says_what_is_missing_of_every_section() -> None:
+    """Each section that could not be answered has its reason among what the data cannot tell."""
+    analysis = analyze(channel_data(views=growing(10), items=[Item(1.0), Item(2.0)]))
+    told = " ".join(not_told(analysis))
+    for words in ("Unusual days need", "A change of level needs", "A trend needs", "A forecast"):
+        assert words in told
+
+
+def test_story_names_a_single_day_once() -> None:
+    """A list that was read on one day covers that day."""
+    assert covered(analyze(channel_data(items=catalogue(20)))).startswith("9 Feb 2027 · 20 videos")
