@@ -37,6 +37,7 @@ class LiveTable(DataTable[Text]):
         self._headings = columns
         self._lines: dict[str, Line] = {}
         self._drawn: dict[str, tuple[Text, ...]] = {}
+        self._narrowest: list[int] = []
         self._marked: set[str] = set()
 
     def on_mount(self) -> None:
@@ -44,6 +45,7 @@ class LiveTable(DataTable[Text]):
         for place, (heading, kind) in enumerate(self._headings.items()):
             label = Text(heading if place else f" {heading}", justify=_side(kind))
             self.add_column(label, key=heading)
+            self._narrowest.append(label.cell_len)
 
     @property
     def chosen(self) -> list[Target]:
@@ -89,11 +91,22 @@ class LiveTable(DataTable[Text]):
     def _draw(self) -> None:
         wanted = {key: self._cells(line) for key, line in self._lines.items()}
         with self.app.batch_update():
+            self._fit(wanted)
             if list(wanted) == list(self._drawn):
                 self._change(wanted)
             else:
                 self._replace(wanted)
         self._drawn = wanted
+
+    def _fit(self, wanted: Mapping[str, tuple[Text, ...]]) -> None:
+        """
+        Make the columns as wide as their cells, before anything is painted.
+
+        Textual would measure them once it is idle, and until then keep what it had painted, cut off.
+        """
+        for place, column in enumerate(self.ordered_columns):
+            widths = [cells[place].cell_len for cells in wanted.values()]
+            column.content_width = max(self._narrowest[place], *widths, 0)
 
     def _change(self, wanted: Mapping[str, tuple[Text, ...]]) -> None:
         columns = list(self.columns)
