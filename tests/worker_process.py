@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import Context, Fleet, Worker, WorkerSettings, job
+from runner.cron import IntervalCron
 from runner.event_loop import new_event_loop
 from runner.logs import configure_logging
 from runner.supervisor import Supervisor, answer_supervisor
@@ -103,13 +104,12 @@ JOBS = {one.name: one for one in (wait, end, linger, block, block_beside, grow)}
 
 
 class FlowSettings(WorkerSettings):
-    """As in production, with the waits cut short."""
+    """As in production, with the waits cut short, and nothing polled for: a poll is a job, too."""
 
     lease_s = 2.0
     heartbeat_s = 0.25
     abort_check_s = 0.1
     grace_s = 10.0
-    poll_interval_s = 3600.0
 
 
 def make_workers(url: str, values: dict[str, Any], *, handle_signals: bool) -> list[Worker]:
@@ -121,10 +121,13 @@ def make_workers(url: str, values: dict[str, Any], *, handle_signals: bool) -> l
     fixed = {"queue": QUEUE, "jobs": known, "redis": url}
     cancel_wait_s = values.pop("cancel_wait_s", 5.0)
     settings: type[WorkerSettings] = type("Settings", (FlowSettings,), fixed | values)
-    return [
+    workers = [
         settings.worker(handle_signals=handle_signals, cancel_wait_s=cancel_wait_s)
         for _ in range(count)
     ]
+    for one in workers:
+        one.cron_jobs = [job for job in one.cron_jobs if not isinstance(job, IntervalCron)]
+    return workers
 
 
 def run(url: str, values: dict[str, Any]) -> None:
