@@ -20,6 +20,13 @@ sys.exit(sys.version_info < (3, 11) or not os.path.exists(os.path.join(headers, 
 # An environment of someone else may be active; only .venv is meant here.
 UV := env -u VIRTUAL_ENV -u CONDA_PREFIX $(BIN)/uv
 
+# Where bytecode beside the sources is not wanted, it is kept in .venv: without any, each of the many
+# processes would compile all that it imports, and that takes twice as long as the rest of its start.
+ifdef PYTHONDONTWRITEBYTECODE
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
+endif
+
 SYNC := $(UV) --quiet pip sync --python $(BIN)/python --require-hashes --build-constraints $(LOCK) $(LOCK)
 
 # Scripts in .venv name their interpreter by its full path, so a moved folder needs a new one.
