@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.sync_pace import LOOK_BACK
@@ -11,28 +11,72 @@ if TYPE_CHECKING:
     from jobs.services import Services
     from jobs.store import ChannelSchedule
 
-_LEAST_S = 60
+SHORTEST_S = 60
+LONGEST_S = 366 * 86_400
+
+ADAPTING = "auto"
+"""The word for an interval that follows how often a channel publishes."""
+
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 async def schedule_channel(
     services: Services, channel_id: str, every_s: int | None = None
 ) -> ChannelSchedule:
     """
-    Sync the channel by itself from now on, the first time within a minute.
+    Sync the channel by itself from now on: the first time within a minute, if it was not before.
+
+    One that was is synced next when that was due, or after the new interval, whichever is sooner.
 
     every_s: None for as often as suits what it publishes, or what the settings say.
 
     Raises:
         NotStoredError: There is no such channel.
-        ValueError: *every_s* is less than a minute, which is as often as due ones are looked for.
+        ValueError: *every_s* is less than a minute, which is as often as due ones are looked for,
+            or more than a year.
     """
     from jobs.store import ChannelSchedule
 
-    if every_s is not None and every_s < _LEAST_S:
-        raise ValueError(f"a channel is synced every minute at most, not every {every_s} s")
+    if every_s is not None:
+        _check(every_s)
     now, store = datetime.now(UTC), services.store
     publications = await store.latest_publications(channel_id, LOOK_BACK)
     interval_s = services.pace.interval_s(every_s, publications, now)
-    schedule = ChannelSchedule(channel_id, every_s, interval_s, now)
+    before = await store.schedule(channel_id)
+    due_at = now if before is None else min(before.due_at, now + timedelta(seconds=interval_s))
+    schedule = ChannelSchedule(channel_id, every_s, interval_s, due_at)
     await store.set_schedule(schedule)
     return schedule
+
+
+def read_interval(text: str) -> int | None:
+    """
+    Read `90s`, `60m`, `12h` or `2d` as seconds, a bare number as minutes; `auto` is None.
+
+    Raises:
+        ValueError: It is none of these, or none that a channel can be synced at; in one line.
+    """
+    words = text.strip().lower()
+    if words == ADAPTING:
+        return None
+    number, unit = (words[:-1], words[-1]) if words[-1:] in _UNITS else (words, "m")
+    try:
+        seconds = int(float(number) * _UNITS[unit])
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text[:50]!r} is no time: write 60m, 12h, 1d or auto") from None
+    _check(seconds)
+    return seconds
+
+
+def write_interval(every_s: int | None) -> str:
+    """The text that `read_interval` reads as *every_s*, in the largest unit that is whole."""
+    if every_s is None:
+        return ADAPTING
+    return next(f"{every_s // size}{unit}" for unit, size in _UNITS.items() if not every_s % size)
+
+
+def _check(every_s: int) -> None:
+    if every_s < SHORTEST_S:
+        raise ValueError(f"a channel is synced every minute at most, not every {every_s} s")
+    if every_s > LONGEST_S:
+        raise ValueError(f"a channel is synced once a year at least, not every {every_s} s")

@@ -1,4 +1,4 @@
-"""`pipeline channels add|list|show|sync|remove`: the channels of the store, one by one or all."""
+"""`pipeline channels add|list|show|sync|schedule|remove`: channels of the store, one or all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from jobs.scheduling import read_interval
 from runner.commands.plainly import run_async
 
 if TYPE_CHECKING:
@@ -58,40 +59,24 @@ class Host(Protocol):
         ...
 
 
-ADAPTING = 0
-"""An interval that follows how often a channel publishes."""
-
-
 class Interval(click.ParamType):  # type: ignore[type-arg]  # generic for the type checker only
-    """
-    A time such as `90s`, `60m`, `12h` or `2d`, as seconds; a bare number means minutes.
-
-    `auto` is `ADAPTING`.
-    """
+    """What `read_interval` reads, but `auto` is 0: None is an option that was not given."""
 
     name = "interval"
-    _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # noqa: RUF012 -- read only
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        """Read it; a minute at least, for no source changes faster."""
-        text = str(value).strip().lower()
-        if text == "auto":
-            return ADAPTING
-        number, unit = (text[:-1], text[-1]) if text[-1:] in self._SECONDS else (text, "m")
+        """Read it."""
         try:
-            seconds = int(float(number) * self._SECONDS[unit])
-        except ValueError:
-            self.fail(f"{value!r} is no time: write 60m, 12h, 1d or auto", param, ctx)
-        if seconds < self._SECONDS["m"]:
-            self.fail(f"{value!r} is too short: give one minute or more", param, ctx)
-        return seconds
+            return read_interval(str(value)) or 0
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.group
 def channels() -> None:
-    """Add, list, show, sync and remove the channels of the store."""
+    """Add, list, show, sync, schedule and remove the channels of the store."""
 
 
 @channels.command
@@ -193,6 +178,32 @@ def sync(
         raise click.UsageError("Name one or more channels, or give --all.")
     wish = Wish(chosen, wait=wait, reports=reports, as_json=as_json)
     context.exit(run_async(sync_channels(context.obj, wish)))
+
+
+@channels.command
+@click.argument("channel", metavar="CHANNEL")
+@click.option(
+    "--every",
+    "every_s",
+    type=Interval(),
+    metavar="TIME",
+    help="So often, such as 60m, 12h or 1d, or auto, as often as suits what it publishes.",
+)
+@click.option("--off", is_flag=True, help="Only when asked to.")
+@_JSON
+@click.pass_obj
+def schedule(host: Host, *, channel: str, every_s: int | None, off: bool, as_json: bool) -> None:
+    """
+    Say how often CHANNEL is synced by itself while workers run, or, with neither option, show it.
+
+    CHANNEL is an id, a title, or a part of either that no other channel has.
+    """
+    from jobs.commands.channel_schedule import change_schedule
+
+    if off and every_s is not None:
+        raise click.UsageError("give --every or --off, not both")
+    host.configure_logs()
+    run_async(change_schedule(host, channel, every_s, off=off, as_json=as_json))
 
 
 @channels.command

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         ChannelOverview,
         ChannelSchedule,
         ListedChannel,
+        ScheduledChannel,
         StoredAnalysis,
         StoredChart,
         StoredNotification,
@@ -209,6 +210,16 @@ class ChannelStore:
     async def schedule(self, channel_id: str) -> ChannelSchedule | None:
         """Give the channel's schedule, or None if it is synced only when asked to."""
         return await self._database.read(schedules.schedule, channel_id)
+
+    async def schedule_page(
+        self, after: tuple[datetime, str] | None, limit: int
+    ) -> list[ScheduledChannel]:
+        """
+        Give *limit* scheduled channels by when they are due.
+
+        after: when and which channel the one before them is; None for the first.
+        """
+        return await self._database.read(schedules.schedule_page, after, limit)
 
     async def due_schedules(self, now: datetime, limit: int) -> list[ChannelSchedule]:
         """Give at most *limit* schedules that are due at *now*, the longest overdue first."""

@@ -101,6 +101,14 @@ class ChannelSchedule:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduledChannel:
+    """A channel with its schedule."""
+
+    channel: ChannelRecord
+    schedule: ChannelSchedule
+
+
+@dataclass(frozen=True, slots=True)
 class StoredAnalysis:
     """One analysis; *charted_at* and *recommended_at* tell what has been made of it already."""
 

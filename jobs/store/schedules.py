@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, literal, select, tuple_, update
 
-from jobs.store.models import ItemRow, ScheduleRow
-from jobs.store.rows import ChannelSchedule
+from jobs.records import ChannelRecord, Platform
+from jobs.store.models import ChannelRow, ItemRow, ScheduleRow
+from jobs.store.rows import ChannelSchedule, ScheduledChannel
 from jobs.store.upsert import insert
 
 if TYPE_CHECKING:
@@ -42,6 +43,37 @@ def schedule(connection: Connection, channel_id: str) -> ChannelSchedule | None:
     """Give the channel's schedule, or None."""
     found = connection.execute(select(*_COLUMNS).where(ScheduleRow.channel_id == channel_id))
     return next((ChannelSchedule(*row) for row in found), None)
+
+
+def schedule_page(
+    connection: Connection, after: tuple[datetime, str] | None, limit: int
+) -> list[ScheduledChannel]:
+    """Give *limit* of them by when they are due, from just after a time and a channel on."""
+    query = (
+        select(
+            ChannelRow.id,
+            ChannelRow.title,
+            ChannelRow.platform,
+            ChannelRow.url,
+            ChannelRow.generated,
+            *_COLUMNS[1:],
+        )
+        .join(ChannelRow, ChannelRow.id == ScheduleRow.channel_id)
+        .order_by(ScheduleRow.due_at, ScheduleRow.channel_id)
+        .limit(limit)
+    )
+    if after is not None:
+        key = (ScheduleRow.due_at, ScheduleRow.channel_id)
+        values = [literal(one, column.type) for one, column in zip(after, key, strict=True)]
+        query = query.where(tuple_(*key) > tuple_(*values))
+    found = connection.execute(query)
+    return [
+        ScheduledChannel(
+            ChannelRecord(channel_id, title, Platform(platform), url, generated),
+            ChannelSchedule(channel_id, every_s, interval_s, due_at),
+        )
+        for channel_id, title, platform, url, generated, every_s, interval_s, due_at in found
+    ]
 
 
 def due_schedules(connection: Connection, now: datetime, limit: int) -> list[ChannelSchedule]:

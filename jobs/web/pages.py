@@ -12,7 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from jobs.lazy_import import imported
+from jobs.scheduling import write_interval
 from jobs.sync_channel import sync_channel
+from jobs.web.schedules import ChannelSchedules, schedule_endpoints, schedule_routes
 from runner.enqueue import Enqueuer
 from runner.web.dashboard import Extension
 
@@ -37,7 +39,7 @@ _CHART_HEADERS = {
 
 def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
     """The channels' part of the dashboard."""
-    store = services.store
+    store, schedules = services.store, ChannelSchedules(dashboard, services)
 
     async def all_channels(request: Request) -> Response:
         text = request.query_params.get("text", "").strip()[:200]
@@ -62,6 +64,7 @@ def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
             channel=channel,
             sources=await store.sources(channel.id),
             schedule=await store.schedule(channel.id),
+            every=write_interval,
             analysis=analysis,
             charts=charts,
             advice=[] if analysis is None else await store.recommendations(analysis.id),
@@ -101,9 +104,12 @@ def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
             Route("/channels/report", report),
             Route("/channels/chart", chart),
             Route("/channels/sync", sync, methods=["POST"]),
+            *schedule_routes(dashboard, schedules),
         ),
         templates=jinja2.PackageLoader("jobs.web", "templates"),
         job_links={"channel_id": "/channels/one?id={}"},
+        schedule_links=(("Schedules of channels", "/channels/schedules"),),
+        endpoints=schedule_endpoints(schedules),
     )
 
 

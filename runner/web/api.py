@@ -32,6 +32,7 @@ from runner.web.pages.records import ENTRY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from starlette.requests import Request as WebRequest
     from starlette.routing import BaseRoute
@@ -47,8 +48,8 @@ _FLAG = {"type": "boolean"}
 _ANY: dict[str, Any] = {}
 
 
-def _object(**properties: dict[str, Any]) -> dict[str, Any]:
-    """All properties named are there; others may come."""
+def shape(**properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object: all properties named are there; others may come."""
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
@@ -56,7 +57,7 @@ def _list(of: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": of}
 
 
-_QUEUE = _object(
+_QUEUE = shape(
     name=_TEXT,
     ready=_COUNT,
     running=_COUNT,
@@ -69,7 +70,7 @@ _QUEUE = _object(
     workers=_COUNT,
 )
 _STATE = {"type": "string", "enum": [str(state) for state in JobState]}
-_ROW = _object(
+_ROW = shape(
     job_id=_TEXT,
     queue=_TEXT,
     state=_STATE,
@@ -81,24 +82,22 @@ _ROW = _object(
     error=_TEXT,
     message=_TEXT,
 )
-_PAGE = _object(rows=_list(_ROW), total=_COUNT, searched=_COUNT, after={"type": ["string", "null"]})
-_JOB = _object(
+_PAGE = shape(rows=_list(_ROW), total=_COUNT, searched=_COUNT, after={"type": ["string", "null"]})
+_JOB = shape(
     job_id=_TEXT,
     queue=_TEXT,
     state=_STATE,
     name={"type": ["string", "null"]},
     arguments={"type": "object"},
-    attempts=_list(_object(number={"type": ["integer", "null"]}, error=_TEXT, worker=_TEXT)),
+    attempts=_list(shape(number={"type": ["integer", "null"]}, error=_TEXT, worker=_TEXT)),
     holder={"type": ["string", "null"]},
     lease_until=_TIME,
     result=_ANY,
 )
-_CELL = _object(at=_TIME, done=_COUNT, failed=_COUNT, ran_ms=_COUNT, wait_ms=_COUNT)
-_METRICS = _object(queue=_TEXT, name=_TEXT, step_s=_COUNT, total=_CELL, cells=_list(_CELL))
-_DONE = _object(done=_FLAG)
-_BULK = _object(
-    bulk_id=_TEXT, action=_TEXT, total=_COUNT, acted=_COUNT, passed=_COUNT, is_over=_FLAG
-)
+_CELL = shape(at=_TIME, done=_COUNT, failed=_COUNT, ran_ms=_COUNT, wait_ms=_COUNT)
+_METRICS = shape(queue=_TEXT, name=_TEXT, step_s=_COUNT, total=_CELL, cells=_list(_CELL))
+_DONE = shape(done=_FLAG)
+_BULK = shape(bulk_id=_TEXT, action=_TEXT, total=_COUNT, acted=_COUNT, passed=_COUNT, is_over=_FLAG)
 _ASKED = {
     "type": "object",
     "properties": {
@@ -139,7 +138,12 @@ class Endpoint:
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
     """The routes of the API, its own description among them."""
-    endpoints = [*_to_look(dashboard), *_to_change(dashboard)]
+    endpoints = [
+        *_to_look(dashboard),
+        *_to_change(dashboard),
+        *_on_schedules(dashboard),
+        *dashboard.extension.endpoints,
+    ]
     document = openapi(endpoints, dashboard.version)
 
     async def describe(_: WebRequest) -> JSONResponse:
@@ -166,7 +170,7 @@ def openapi(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
 
 
 def _operation(one: Endpoint) -> dict[str, Any]:
-    error = {"application/json": {"schema": _object(error=_TEXT)}}
+    error = {"application/json": {"schema": shape(error=_TEXT)}}
     operation: dict[str, Any] = {
         "summary": one.summary,
         "parameters": [
@@ -212,6 +216,10 @@ def _answering(one: Endpoint) -> Callable[[WebRequest], Awaitable[JSONResponse]]
     return answer
 
 
+def _post(path: str, summary: str, answer: dict[str, Any], handler: Any, **more: Any) -> Endpoint:
+    return Endpoint("POST", path, summary, answer, handler, **more)
+
+
 def _to_look(dashboard: Dashboard) -> list[Endpoint]:
     redis, catalog, names = dashboard.redis, dashboard.catalog, dashboard.queues
 
@@ -223,7 +231,7 @@ def _to_look(dashboard: Dashboard) -> list[Endpoint]:
             catalog,
             where=filter_of(request.query_params),
             after=request.query_params.get("after") or None,
-            limit=_number(request, "limit", PAGE, _MOST_ROWS),
+            limit=whole_number(request, "limit", PAGE, _MOST_ROWS),
         )
         shown = asdict(page)
         for row in shown["rows"]:
@@ -237,7 +245,7 @@ def _to_look(dashboard: Dashboard) -> list[Endpoint]:
 
     async def one_metric(request: WebRequest) -> Any:
         name = request.path_params["name"]
-        hours = _number(request, "hours", metrics.MINUTES_HOURS, metrics.LONGEST_HOURS)
+        hours = whole_number(request, "hours", metrics.MINUTES_HOURS, metrics.LONGEST_HOURS)
         return await metrics.one_job(redis, _queue(dashboard, request), name, hours=hours)
 
     async def log(request: WebRequest) -> Any:
@@ -263,7 +271,7 @@ def _to_look(dashboard: Dashboard) -> list[Endpoint]:
         get(
             "/api/queues/{queue}/depth",
             "Its gauges over the last hours",
-            _list(_object(at=_TIME, ready=_COUNT, dead=_COUNT)),
+            _list(shape(at=_TIME, ready=_COUNT, dead=_COUNT)),
             lambda request: depth(redis, _queue(dashboard, request)),
         ),
         get(
@@ -280,19 +288,19 @@ def _to_look(dashboard: Dashboard) -> list[Endpoint]:
         get(
             "/api/why/{job_id:path}",
             "Why a job is not running yet",
-            _object(cause=_TEXT, sentence=_TEXT, remedy=_TEXT),
+            shape(cause=_TEXT, sentence=_TEXT, remedy=_TEXT),
             lambda request: why(redis, names, request.path_params["job_id"], catalog),
         ),
         get(
             "/api/processes",
             "Who works, on what",
-            _list(_object(host=_TEXT, pid=_COUNT, rss=_COUNT, workers=_list(_object()))),
+            _list(shape(host=_TEXT, pid=_COUNT, rss=_COUNT, workers=_list(shape()))),
             lambda _: processes(redis, names),
         ),
         get(
             "/api/schedules",
             "Periodic jobs",
-            _list(_object(name=_TEXT, crontab=_TEXT, words=_TEXT, next_at=_TIME)),
+            _list(shape(name=_TEXT, crontab=_TEXT, words=_TEXT, next_at=_TIME)),
             lambda _: schedules.schedules(redis, dashboard.schedule, catalog),
         ),
         get(
@@ -300,7 +308,7 @@ def _to_look(dashboard: Dashboard) -> list[Endpoint]:
             "Each job's throughput, failures and durations",
             _list(_METRICS),
             lambda request: metrics.all_jobs(
-                redis, hours=_number(request, "hours", 1, metrics.LONGEST_HOURS)
+                redis, hours=whole_number(request, "hours", 1, metrics.LONGEST_HOURS)
             ),
             hours=_HOURS,
         ),
@@ -314,13 +322,13 @@ def _to_look(dashboard: Dashboard) -> list[Endpoint]:
         get(
             "/api/redis",
             "Memory and durability of Redis",
-            _object(version=_TEXT, memory=_COUNT, risks=_list(_TEXT)),
+            shape(version=_TEXT, memory=_COUNT, risks=_list(_TEXT)),
             lambda _: store(redis),
         ),
         get(
             "/api/audit",
             "Who did what when, the latest first",
-            _object(entries=_list(_object(who=_TEXT, action=_TEXT, target=_TEXT))),
+            shape(entries=_list(shape(who=_TEXT, action=_TEXT, target=_TEXT))),
             log,
             before=_TEXT,
         ),
@@ -370,19 +378,10 @@ def _to_change(dashboard: Dashboard) -> list[Endpoint]:
                 return {"done": True}
         return None
 
-    async def run_schedule(request: WebRequest) -> Any:
-        name, operator = request.path_params["name"], dashboard.operator(request)
-        return {"job_id": await schedules.run_now(redis, operator, dashboard.schedule, name)}
-
-    def post(
-        path: str, summary: str, answer: dict[str, Any], handler: Any, **more: Any
-    ) -> Endpoint:
-        return Endpoint("POST", path, summary, answer, handler, **more)
-
     return [
-        post("/api/queues/{queue}/pause", "Claim none of its jobs", _DONE, pause),
-        post("/api/queues/{queue}/resume", "Claim its jobs again", _DONE, resume),
-        post(
+        _post("/api/queues/{queue}/pause", "Claim none of its jobs", _DONE, pause),
+        _post("/api/queues/{queue}/resume", "Claim its jobs again", _DONE, resume),
+        _post(
             "/api/queues/{queue}/jobs",
             "Do something to all of its jobs that match",
             _BULK,
@@ -390,17 +389,40 @@ def _to_change(dashboard: Dashboard) -> list[Endpoint]:
             query={"state": _LISTED, **_FILTER},
             body=_ASKED,
         ),
-        post(
+        _post(
             "/api/queues/{queue}/jobs/{job_id:path}",
             "Do something to one job",
-            _object(found=_TEXT, done=_FLAG),
+            shape(found=_TEXT, done=_FLAG),
             act,
             body=_ASKED,
         ),
-        post("/api/processes/{name}/{order}", "Ask it to be quiet, resume or stop", _DONE, order),
-        post(
-            "/api/schedules/{name}/run", "Enqueue its job now", _object(job_id=_TEXT), run_schedule
+        _post("/api/processes/{name}/{order}", "Ask it to be quiet, resume or stop", _DONE, order),
+    ]
+
+
+def _on_schedules(dashboard: Dashboard) -> list[Endpoint]:
+    redis = dashboard.redis
+
+    async def run_schedule(request: WebRequest) -> Any:
+        name, operator = _schedule(dashboard, request), dashboard.operator(request)
+        return {"job_id": await schedules.run_now(redis, operator, dashboard.schedule, name)}
+
+    async def pause_schedule(request: WebRequest) -> Any:
+        name, operator = _schedule(dashboard, request), dashboard.operator(request)
+        await schedules.pause(redis, operator, dashboard.schedule, name)
+        return {"done": True}
+
+    async def resume_schedule(request: WebRequest) -> Any:
+        name, operator = _schedule(dashboard, request), dashboard.operator(request)
+        await schedules.resume(redis, operator, dashboard.schedule, name)
+        return {"done": True}
+
+    return [
+        _post(
+            "/api/schedules/{name}/run", "Enqueue its job now", shape(job_id=_TEXT), run_schedule
         ),
+        _post("/api/schedules/{name}/pause", "Let its ticks pass", _DONE, pause_schedule),
+        _post("/api/schedules/{name}/resume", "Let its ticks count again", _DONE, resume_schedule),
     ]
 
 
@@ -411,7 +433,20 @@ def _queue(dashboard: Dashboard, request: WebRequest) -> str:
         raise HTTPException(404, str(error)) from None
 
 
-def _number(request: WebRequest, name: str, default: int, most: int) -> int:
+def _schedule(dashboard: Dashboard, request: WebRequest) -> str:
+    name: str = request.path_params["name"]
+    if name not in {periodic.name for periodic in dashboard.schedule}:
+        raise HTTPException(404, f"there is no schedule {name[:100]!r}")
+    return name
+
+
+def whole_number(request: WebRequest, name: str, default: int, most: int) -> int:
+    """
+    A number of the query, from 1 to *most*; *default* where it is not given.
+
+    Raises:
+        HTTPException: It is none.
+    """
     text = request.query_params.get(name)
     if text is None:
         return default
@@ -420,13 +455,24 @@ def _number(request: WebRequest, name: str, default: int, most: int) -> int:
     return int(text)
 
 
-async def _asked(dashboard: Dashboard, request: WebRequest) -> Request:
+async def json_object(request: WebRequest, names: AbstractSet[str]) -> dict[str, Any]:
+    """
+    The body, an object of *names*, not all of which need be there.
+
+    Raises:
+        HTTPException: It is something else.
+    """
     try:
         fields = from_json(await request.body())
     except ValueError:
         raise HTTPException(400, "the body is no JSON") from None
-    if not isinstance(fields, dict) or not set(fields) <= {"action", "at", "to"}:
-        raise HTTPException(400, "the body is an object of action, at and to")
+    if not isinstance(fields, dict) or not fields.keys() <= names:
+        raise HTTPException(400, f"the body is an object of {', '.join(sorted(names))}")
+    return fields
+
+
+async def _asked(dashboard: Dashboard, request: WebRequest) -> Request:
+    fields = await json_object(request, {"action", "at", "to"})
     action, at, to = fields.get("action"), fields.get("at"), fields.get("to")
     if action not in {str(one) for one in Action}:
         raise HTTPException(400, f"action is one of {', '.join(Action)}")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runner.operations.shown import Catalog
     from runner.poller import Periodic
     from runner.web.access import Gatekeeper, Visitor
+    from runner.web.api import Endpoint
     from runner.web.live import Live
 
 STATIC = {
@@ -47,6 +48,8 @@ class Extension:
 
     links: label and path for the navigation. templates: a loader of their templates, which may
     extend our `layout.html.j2`. job_links: from a job's arguments to pages about what it works on.
+    schedule_links: label and path of pages with schedules of its own, which can be changed.
+    endpoints: what its part of the JSON API is.
     """
 
     links: Sequence[tuple[str, str]] = ()
@@ -54,6 +57,8 @@ class Extension:
     templates: jinja2.BaseLoader | None = None
     job_links: Mapping[str, str] = field(default_factory=dict)
     """Argument name → path with `{}` for its value, such as `/channels/{}`."""
+    schedule_links: Sequence[tuple[str, str]] = ()
+    endpoints: Sequence[Endpoint] = ()
 
 
 @dataclass(eq=False)

@@ -20,7 +20,7 @@ from runner.web.live import Live
 from tests.runner_kit import PATIENCE_S, start, stop, worker
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from runner import QueueClient, Worker
     from runner.web.dashboard import Extension
@@ -76,7 +76,7 @@ class Site:
     redis_url: str
     doors: Doors = field(default_factory=Doors)
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
-    extension: Extension | None = None
+    extend: Callable[[Dashboard], Extension] | None = None
     worker_options: Mapping[str, Any] = field(default_factory=dict)
     url: str = ""
     redis: QueueClient = field(init=False)
@@ -116,8 +116,9 @@ class Site:
             live=Live(self.redis, QUEUES),
             secret="a secret of the test",  # noqa: S106 -- nobody else's
             version="test",
-            **({} if self.extension is None else {"extension": self.extension}),
         )
+        if self.extend is not None:
+            dashboard.extend(self.extend(dashboard))
         config = uvicorn.Config(
             dashboard_app(dashboard, hosts=self.hosts),
             host="127.0.0.1",

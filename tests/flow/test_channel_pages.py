@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from jobs.records import ChannelReading, ChannelRecord, Platform, SourceRef
 from jobs.store import StoredRecommendation, migrate, open_store
+from jobs.sync_pace import Pace
 from jobs.web import channel_pages
 from runner import connect
 from runner.operations.shown import Catalog
-from runner.web.access import Doors, Gatekeeper
+from runner.web.access import Doors, Gatekeeper, Role
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
+from tests.api_document import keeps_to_its_document
+from tests.browser.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from jobs.services import Services
@@ -69,10 +73,24 @@ async def browser(redis_url: str, store: ChannelStore) -> AsyncIterator[httpx.As
 
 
 class _Store:
-    """The pages want the store alone."""
+    """The pages want the store alone, and how often channels are synced."""
 
     def __init__(self, store: Any) -> None:
         self.store = store
+        self.pace = Pace()
+
+
+async def _sent(browser: httpx.AsyncClient, path: str, **fields: str) -> httpx.Response:
+    """The form at *path* of the channel, as its page has it."""
+    page = await browser.get("/channels/one", params={"id": CHANNEL.id})
+    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert found is not None
+    return await browser.post(
+        path,
+        params={"id": CHANNEL.id},
+        data={"csrf": found[1], **fields},
+        headers={"sec-fetch-site": "same-origin"},
+    )
 
 
 async def test_pages_of_channels_escape_what_comes_from_outside(browser: httpx.AsyncClient) -> None:
@@ -99,20 +117,111 @@ async def test_channel_is_synced_once_however_often_it_is_asked_for(
     browser: httpx.AsyncClient,
 ) -> None:
     """The second time it is waiting already."""
-    page = await browser.get("/channels/one", params={"id": CHANNEL.id})
-    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
-    assert found is not None
     told = []
     for _ in range(2):
-        answer = await browser.post(
-            "/channels/sync",
-            params={"id": CHANNEL.id},
-            data={"csrf": found[1]},
-            headers={"sec-fetch-site": "same-origin"},
-        )
+        answer = await _sent(browser, "/channels/sync")
         assert answer.status_code == 303
         told.append((await browser.get(answer.headers["location"])).text)
     assert "Sync enqueued." in told[0]
     assert "Sync was waiting already." in told[1]
     listed = await browser.get("/queues/default", params={"text": "alert"})
     assert "sync_channel" in listed.text
+
+
+async def test_schedule_is_made_changed_and_taken_off_from_the_page(
+    browser: httpx.AsyncClient, store: ChannelStore
+) -> None:
+    """As asked for, or as it publishes; what is done stands in the audit log."""
+    answer = await _sent(browser, "/channels/schedule", every="12h", back="/channels/schedules")
+    assert answer.headers["location"] == "/channels/schedules"
+    page = (await browser.get("/channels/schedules")).text
+    assert "is synced by itself, every 12h." in page
+    assert 'value="12h"' in page
+    assert "<script>alert" not in page
+    first = await store.schedule(CHANNEL.id)
+    assert first is not None
+    assert (first.every_s, first.interval_s) == (43_200, 43_200)
+
+    await _sent(browser, "/channels/schedule", every="auto")
+    changed = await store.schedule(CHANNEL.id)
+    assert changed is not None
+    assert (changed.every_s, changed.due_at) == (None, first.due_at)
+    assert (
+        "as often as it publishes"
+        in (await browser.get("/channels/one", params={"id": CHANNEL.id})).text
+    )
+
+    await _sent(browser, "/channels/schedule", off="1")
+    assert await store.schedule(CHANNEL.id) is None
+    assert "No channel is on a schedule" in (await browser.get("/channels/schedules")).text
+    log = (await browser.get("/audit")).text
+    assert all(word in log for word in ("unschedule", "every auto", "every 12h"))
+    assert "/channels/schedules" in (await browser.get("/schedules")).text
+
+
+@pytest.mark.parametrize("every", ["", "soon", "59s", "infm", "2000d"])
+async def test_interval_that_is_none_is_told(
+    browser: httpx.AsyncClient, store: ChannelStore, every: str
+) -> None:
+    """One line says what to write, and nothing is changed."""
+    answer = await _sent(browser, "/channels/schedule", every=every)
+    assert answer.status_code == 400
+    assert "is no time: write 60m" in answer.text or "a channel is synced" in answer.text
+    assert await store.schedule(CHANNEL.id) is None
+
+
+async def test_schedule_is_changed_from_our_own_pages_only(
+    browser: httpx.AsyncClient, store: ChannelStore
+) -> None:
+    """Another site's form, or one without the session's token, changes nothing."""
+    await browser.get("/channels")
+    for headers in ({"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-origin"}):
+        answer = await browser.post(
+            "/channels/schedule",
+            params={"id": CHANNEL.id},
+            data={"every": "1h", "csrf": "guessed"},
+            headers=headers,
+        )
+        assert answer.status_code == 403
+    assert await store.schedule(CHANNEL.id) is None
+
+
+@pytest.fixture
+def site(redis_url: str, store: ChannelStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Give the pages of channels, served behind tokens."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    services = cast("Services", _Store(store))
+    doors = Doors(tokens={"op": Role.OPERATE, "look": Role.VIEW})
+    one = Site(redis_url, doors, extend=lambda dashboard: channel_pages(dashboard, services))
+    with one.running(workers=False):
+        yield one
+
+
+def test_program_changes_schedules(site: Site) -> None:
+    """The id is whatever it is; who may only look changes nothing; what is odd is told."""
+    path = f"/api/channel-schedules/{quote(CHANNEL.id, safe='')}"
+    look, may = ({"authorization": f"Bearer {token}"} for token in ("look", "op"))
+    with httpx.Client(base_url=site.url, headers=may) as api:
+        assert api.get(path).status_code == 404
+        made = api.post(path, json={"every_s": 7200}).json()
+        assert (made["channel_id"], made["every_s"]) == (CHANNEL.id, 7200)
+        assert api.get("/api/channel-schedules").json() == {"schedules": [made], "after": None}
+        assert api.get(path).json() == made
+        assert api.post(path, json={"every_s": None}).json()["every_s"] is None
+        for odd in ({}, {"every_s": True}, {"every_s": "1h"}, {"every_s": 59}, {"every": 60}):
+            assert api.post(path, json=odd).status_code == 400
+        assert api.post("/api/channel-schedules/none", json={"every_s": 60}).status_code == 404
+        assert api.post(path, json={"every_s": 60}, headers=look).status_code == 403
+        assert api.delete(path, headers=look).status_code == 403
+        assert [api.delete(path).json() for _ in range(2)] == [{"done": True}, {"done": False}]
+        entries = api.get("/api/audit").json()["entries"]
+        assert [one["action"] for one in entries] == [*["unschedule"] * 2, *["schedule"] * 2]
+
+
+@pytest.mark.timeout(300)
+def test_api_of_schedules_keeps_to_its_document(site: Site) -> None:
+    """Whatever is sent: no failure of the server, and answers of the shape that is told."""
+    with httpx.Client(base_url=site.url, headers={"authorization": "Bearer op"}) as api:
+        api.post(f"/api/channel-schedules/{quote(CHANNEL.id, safe='')}", json={"every_s": 7200})
+    names = keeps_to_its_document(site.url, "op", only="channel-schedules")
+    assert len(names) == 4

@@ -84,6 +84,15 @@ async def test_stored_channel_is_exported_and_removed(commands: Commands) -> Non
     assert rows[0]["observed_at"] == "2026-01-17T04:30:00.123456Z"
     assert list(commands.folder.glob(".*.part")) == []
 
+    scheduled = commands.run("pipeline", "channels", "schedule", "UC1", "--every", "auto", "--json")
+    assert (scheduled.document["every_s"], scheduled.document["scheduled"]) == (None, True)
+    hourly = commands.run("pipeline", "channels", "schedule", "UC1", "--every", "36h").out
+    assert hourly.startswith("Channel UC1: synced by itself every 36h; next at ")
+    ended = commands.run("pipeline", "channels", "schedule", "UC1", "--off")
+    assert ended.out == "Channel UC1: synced when asked to\n"
+    both = commands.run("pipeline", "channels", "schedule", "UC1", "--off", "--every", "1h")
+    assert (both.status, len(both.told)) == (2, 1)
+
     asked = commands.run("pipeline", "channels", "remove", "UC1")
     assert asked.status == 2
     assert f"{_DAYS + 3} snapshots" in asked.told[0]

@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import schemathesis
 import structlog
-from hypothesis import HealthCheck, Phase, given, settings
 from prometheus_client.parser import text_string_to_metric_families
-from schemathesis.checks import not_a_server_error
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from runner.web.access import Doors, Role
+from tests.api_document import keeps_to_its_document
 from tests.browser.site import Gate, Site, notify, sync_channel
 
 if TYPE_CHECKING:
@@ -125,38 +117,25 @@ def test_metrics_are_what_prometheus_reads(site: Site, api: httpx.Client) -> Non
     assert samples["pipeline_attempt_seconds_bucket", "+Inf", "default", "notify"] == 3
 
 
+def test_schedule_is_paused_and_resumed(api: httpx.Client) -> None:
+    """As on its page; a schedule that is none of ours is told."""
+    assert api.post("/api/schedules/digest/pause").json() == {"done": True}
+    paused = {one["name"]: one["paused"] for one in api.get("/api/schedules").json()}
+    assert paused["digest"]["by"] == "token (operate)"
+    assert paused["nightly-sync"] is None
+    assert api.post("/api/schedules/digest/resume").json() == {"done": True}
+    assert {one["paused"] for one in api.get("/api/schedules").json()} == {None}
+    entries = api.get("/api/audit").json()["entries"]
+    assert [one["action"] for one in entries] == ["resume schedule", "pause schedule"]
+    for action in ("run", "pause", "resume"):
+        assert api.post(f"/api/schedules/none/{action}").status_code == 404
+
+
 @pytest.mark.timeout(300)
 def test_api_keeps_to_its_document(site: Site) -> None:
     """Whatever is sent: no failure of the server, and answers of the shape that is told."""
     site.do(notify.enqueue("UC1"))
     site.do(sync_channel.options(delay_s=600, job_id="later").enqueue("UC1"))
-    headers = {"authorization": "Bearer op"}
-    document = schemathesis.openapi.from_url(f"{site.url}/api/openapi.json", headers=headers)
-    names = []
-    for found in document.get_all_operations():
-        assert isinstance(found, Ok)
-        operation = found.ok()
-        names.append(operation.label)
-
-        @given(case=operation.as_strategy())
-        @settings(
-            max_examples=12,
-            deadline=None,
-            database=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        def check(case: Any) -> None:
-            case.call_and_validate(
-                headers=headers,
-                checks=[
-                    not_a_server_error,
-                    status_code_conformance,
-                    content_type_conformance,
-                    response_schema_conformance,
-                ],
-            )
-
-        check()
+    names = keeps_to_its_document(site.url, "op")
     assert "POST /api/queues/{queue}/pause" in names
     assert len(names) > 15

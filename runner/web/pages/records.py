@@ -26,7 +26,12 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
 
     async def all_schedules(request: Request) -> Response:
         found = await schedules(dashboard.redis, dashboard.schedule, dashboard.catalog)
-        return dashboard.render(request, "schedules.html.j2", schedules=found)
+        return dashboard.render(
+            request,
+            "schedules.html.j2",
+            schedules=found,
+            links_to=dashboard.extension.schedule_links,
+        )
 
     async def log(request: Request) -> Response:
         before = request.query_params.get("before", "")

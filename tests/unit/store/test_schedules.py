@@ -50,6 +50,20 @@ async def test_longest_overdue_come_first(store: ChannelStore) -> None:
     assert await store.due_schedules(START, 1) == due[:1]
 
 
+async def test_schedules_are_given_page_by_page(store: ChannelStore) -> None:
+    """Those that are due first, each once, also where several are due in one moment."""
+    for number in range(5):
+        await store.register(replace(CHANNEL, id=f"UC{number}"), [])
+        due_at = START + DAY * (number % 2)
+        await store.set_schedule(ChannelSchedule(f"UC{number}", None, 60, due_at))
+    seen: list[str] = []
+    after = None
+    while found := await store.schedule_page(after, 2):
+        seen += [one.channel.id for one in found]
+        after = (found[-1].schedule.due_at, found[-1].channel.id)
+    assert seen == ["UC0", "UC2", "UC4", "UC1", "UC3"]
+
+
 async def test_moving_a_schedule_does_not_bring_it_back(store: ChannelStore) -> None:
     """A sync that ends after its channel was taken off the schedule leaves it off."""
     await store.register(CHANNEL, [])

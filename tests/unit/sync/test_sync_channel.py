@@ -11,7 +11,7 @@ import pytest
 
 from jobs import run_analytics, sync_channel, sync_due_channels
 from jobs.records import ChannelRecord, Platform, SourceRef, SyncOutcome
-from jobs.scheduling import schedule_channel
+from jobs.scheduling import read_interval, schedule_channel, write_interval
 from jobs.services import Services
 from jobs.sources import SourceError
 from jobs.sources.past import Past
@@ -268,6 +268,38 @@ async def test_outage_of_the_database_leaves_no_dead_job(
     assert await sync_due_channels(ctx) == 0
 
 
+@pytest.mark.parametrize(("every_s", "due_s"), [(3_600, 3_600), (86_400, 7_200)])
+async def test_changed_schedule_waits_for_the_old_time_or_the_new_interval(
+    services: Services, store: ChannelStore, every_s: int, due_s: int
+) -> None:
+    """Whichever is sooner: a change is no sync, and no reason to wait longer for the next."""
+    await store.register(CHANNEL, [API])
+    now = datetime.now(UTC)
+    await store.set_schedule(ChannelSchedule(UC, 7_200, 7_200, now + timedelta(seconds=7_200)))
+    changed = await schedule_channel(services, UC, every_s)
+    assert changed.interval_s == every_s
+    assert (changed.due_at - now).total_seconds() == pytest.approx(due_s, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("text", "every_s", "written"),
+    [
+        ("90s", 90, "90s"),
+        ("60m", 3_600, "1h"),
+        ("90", 5_400, "90m"),
+        ("12h", 43_200, "12h"),
+        (" 2D ", 172_800, "2d"),
+        ("1.5h", 5_400, "90m"),
+        ("auto", None, "auto"),
+    ],
+)
+def test_interval_is_read_and_written(text: str, every_s: int | None, written: str) -> None:
+    """In the largest unit that is whole; what is written is read as the same."""
+    assert read_interval(text) == every_s
+    assert write_interval(every_s) == written
+    assert read_interval(written) == every_s
+
+
 async def test_channel_is_put_on_a_schedule(services: Services, store: ChannelStore) -> None:
     """It is due at once, and then as often as asked for, or as it publishes."""
     await store.register(CHANNEL, [API])
@@ -276,8 +308,9 @@ async def test_channel_is_put_on_a_schedule(services: Services, store: ChannelSt
     adaptive = await schedule_channel(services, UC)
     assert (adaptive.every_s, adaptive.interval_s) == (None, 86_400)
     assert await store.due_schedules(datetime.now(UTC), 9) == [adaptive]
-    with pytest.raises(ValueError, match="every minute at most"):
-        await schedule_channel(services, UC, 59)
+    for odd, told in ((59, "every minute at most"), (400 * 86_400, "once a year at least")):
+        with pytest.raises(ValueError, match=told):
+            await schedule_channel(services, UC, odd)
     with pytest.raises(NotStoredError):
         await schedule_channel(services, "UC9")
 
