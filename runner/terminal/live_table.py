@@ -102,7 +102,7 @@ class LiveTable(DataTable[Text]):
         """
         Make the columns as wide as their cells, before anything is painted.
 
-        Textual would measure them once it is idle, and until then keep what it had painted, cut off.
+        Textual would measure them once it is idle, and keep until then what it had painted, cut.
         """
         for place, column in enumerate(self.ordered_columns):
             widths = [cells[place].cell_len for cells in wanted.values()]

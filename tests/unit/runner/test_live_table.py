@@ -35,7 +35,7 @@ def painted(table: LiveTable) -> list[str]:
 async def test_cells_are_whole_in_the_first_picture_and_in_each_after_it() -> None:
     """New rows, longer cells and shorter ones: columns fit before they can be painted."""
     async with OneTable().run_test(size=(60, 10)) as pilot:
-        table = cast("LiveTable", pilot.app.query_one(LiveTable))
+        table = pilot.app.query_one(LiveTable)
 
         for names in (("default", LONG), ("default", "x"), ("default", LONG), ("x",)):
             table.show(lines(*names))
