@@ -38,6 +38,7 @@ ITEMS: Final = pl.Schema(
         "category": pl.String(),
         "tags": pl.String(),
         "live": pl.Boolean(),
+        "left_at": UTC_TIME,
         "views": pl.Int64(),
         "likes": pl.Int64(),
         "comments": pl.Int64(),
@@ -64,7 +65,8 @@ class ChannelData:
 
     - `daily`, the channel's counters, one row per observation, by time;
     - `items`, one row per item, by publication (unknown dates last): each counter as it was last
-      told, `observed_at` the last time that any was; `tags` hold one tag a line;
+      told, `observed_at` the last time that any was; `tags` hold one tag a line; `left_at` is
+      since when the source lists the item no more, null while it does;
     - `item_snapshots`, the items' counters, one row per item and observation, by item, then time;
     - `gains` and `item_gains`, what came in on single days where the owner's export tells that,
       by day, or by item and day. They are no differences of the counters above.
@@ -93,6 +95,11 @@ class ChannelData:
             found = getattr(self, name).schema
             if found != schema:
                 raise ValueError(f"{name} has the columns {found}, expected {schema}")
+
+    @cached_property
+    def current_items(self) -> pl.DataFrame:
+        """The items that did not leave their source: what there is now, not what there was."""
+        return self.items.filter(pl.col("left_at").is_null())
 
     @cached_property
     def fingerprint(self) -> str:

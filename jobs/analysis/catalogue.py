@@ -37,7 +37,7 @@ class Catalogue(Section):
     Old items were more than `OLD_DAYS` days old when that time began. *share* is *old_views* over
     old and *new_views*, *low* and *high* its interval at *level* over items drawn anew. *old_items*
     and *new_items* are those whose gain is known, *unknown_items* the others listed. All of it
-    holds for the items listed.
+    holds for the items listed, without those that left their source.
     """
 
     first_day: date
@@ -117,11 +117,11 @@ def _told(data: ChannelData) -> _Gained:
     days = data.item_gains["day"].to_numpy().astype("datetime64[D]")
     end = days.max()
     start = max(end - WINDOW_DAYS * _DAY, days.min())
-    row, views = _rows(data.items, data.item_gains), floats_of(data.item_gains["views"])
+    row, views = _rows(data.current_items, data.item_gains), floats_of(data.item_gains["views"])
     counts = (row >= 0) & (days >= start) & ~np.isnan(views)
-    gained = np.bincount(row[counts], weights=views[counts], minlength=data.items.height)
-    told = np.bincount(row[counts], minlength=data.items.height) > 0
-    age = (start - instants_of(data.items["published_at"])) / _DAY
+    gained = np.bincount(row[counts], weights=views[counts], minlength=data.current_items.height)
+    told = np.bincount(row[counts], minlength=data.current_items.height) > 0
+    age = (start - instants_of(data.current_items["published_at"])) / _DAY
     return _Gained(start, end, age, np.where(told, gained, np.nan))
 
 
@@ -133,9 +133,12 @@ def _read_twice(data: ChannelData) -> _Gained | None:
     start = _start(instants[told], end)
     if start is None:
         return None
-    age = (start - instants_of(data.items["published_at"])) / _DAY
-    before, after = np.full(data.items.height, np.nan), np.full(data.items.height, np.nan)
-    row = _rows(data.items, data.item_snapshots)
+    age = (start - instants_of(data.current_items["published_at"])) / _DAY
+    before, after = (
+        np.full(data.current_items.height, np.nan),
+        np.full(data.current_items.height, np.nan),
+    )
+    row = _rows(data.current_items, data.item_snapshots)
     told &= row >= 0
     # Of readings in order of time the last one assigned stands.
     earlier = told & (instants <= start) & (instants > start - _DAY)

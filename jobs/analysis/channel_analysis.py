@@ -37,7 +37,7 @@ class ChannelAnalysis(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     channel_id: str
     title: str
     platform: Platform

@@ -58,8 +58,9 @@ class Coverage(Section):
     What the analysis rests on.
 
     *first_at* and *last_at* bound all observations, or the publication times where nothing was
-    observed. *days_observed* and *gaps* speak of the channel's own counters. *items_counted* is
-    the channel's own count of its items, *partial* that clearly fewer are listed.
+    observed. *days_observed* and *gaps* speak of the channel's own counters. *items_left* were
+    listed once and are no more. *items_counted* is the channel's own count of its items, *partial*
+    that clearly fewer are listed.
     """
 
     first_at: datetime
@@ -69,6 +70,7 @@ class Coverage(Section):
     gaps: list[MissingDays]
     counters: list[CounterFacts]
     items_listed: int
+    items_left: int
     items_counted: int | None
     partial: bool
     item_snapshots: int
@@ -99,7 +101,8 @@ def coverage(data: ChannelData) -> Coverage | Missing:
         days_missing=sum(gap.days for gap in gaps),
         gaps=gaps,
         counters=counters,
-        items_listed=data.items.height,
+        items_listed=data.current_items.height,
+        items_left=data.items.height - data.current_items.height,
         items_counted=own_count,
         partial=is_partial(data),
         item_snapshots=data.item_snapshots.height,
@@ -111,7 +114,8 @@ def coverage(data: ChannelData) -> Coverage | Missing:
 def is_partial(data: ChannelData) -> bool:
     """Tell whether the channel itself counts at least a tenth more items than are listed."""
     own_count = _last_told(data.daily, "items")
-    return own_count is not None and data.items.height > 0 and own_count > 1.1 * data.items.height
+    listed = data.current_items.height
+    return own_count is not None and listed > 0 and own_count > 1.1 * listed
 
 
 def _bounds(data: ChannelData) -> tuple[datetime, datetime] | None:
@@ -160,6 +164,11 @@ def _notes(found: Coverage) -> Iterator[str]:
         yield (
             f"The source lists {found.items_listed:,} of the channel's "
             f"{found.items_counted:,} items; what is said of items holds for the listed ones."
+        )
+    if found.items_left:
+        yield (
+            f"{counted(found.items_left, 'item')} left the source: what is said of now leaves "
+            "them out, what is said of the past counts them."
         )
     for counter in found.counters:
         if counter.resolution is not None and counter.resolution > 1:

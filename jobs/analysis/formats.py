@@ -71,7 +71,11 @@ class FormatComparison(Section):
 
 
 class Formats(Section):
-    """Both formats where there are any, the one with more items first, and how they compare."""
+    """
+    Both formats where there are any, the one with more items first, and how they compare.
+
+    Items that left their source are compared, too, and counted nowhere.
+    """
 
     limit_s: int
     items: int
@@ -89,14 +93,15 @@ def formats(data: ChannelData) -> Formats | Missing:
     """
     found = item_arrays(data.items)
     known = found.duration_s > 0
-    if not known.any():
+    here = known & data.items["left_at"].is_null().to_numpy()
+    if not here.any():
         return Missing(reason="The source tells no lengths of items.")
-    split = _Split(found, known, known & (found.duration_s <= SHORT_S))
+    split = _Split(found, known, here, known & (found.duration_s <= SHORT_S))
     facts = [each for each in (split.facts("short"), split.facts("long")) if each.items]
     return Formats(
         limit_s=SHORT_S,
-        items=int(np.count_nonzero(known)),
-        unknown_length=int(np.count_nonzero(~known)),
+        items=int(np.count_nonzero(here)),
+        unknown_length=data.current_items.height - int(np.count_nonzero(here)),
         formats=sorted(facts, key=lambda each: -each.items),
         comparison=split.comparison(generator(data.fingerprint, "formats")),
     )
@@ -104,24 +109,25 @@ def formats(data: ChannelData) -> Formats | Missing:
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """Items, those of *known* length, and the *short* ones among these."""
+    """Items, those of *known* length, those among them still *here*, and the *short* ones."""
 
     found: ItemArrays
     known: NDArray[np.bool_]
+    here: NDArray[np.bool_]
     short: NDArray[np.bool_]
 
     def of(self, name: Format) -> NDArray[np.bool_]:
         return self.short if name == "short" else self.known & ~self.short
 
     def facts(self, name: Format) -> FormatFacts:
-        own, recent = self.of(name), self.recent()
+        own, recent = self.here & self.of(name), self.recent()
         views = self.found.views[own]
-        views, every = views[~np.isnan(views)], float(np.nansum(self.found.views[self.known]))
+        views, every = views[~np.isnan(views)], float(np.nansum(self.found.views[self.here]))
         newest, newest_own = int(np.count_nonzero(recent)), int(np.count_nonzero(recent & own))
         return FormatFacts(
             name=name,
             items=int(np.count_nonzero(own)),
-            share=float(np.count_nonzero(own) / np.count_nonzero(self.known)),
+            share=float(np.count_nonzero(own) / np.count_nonzero(self.here)),
             recent_items=newest_own,
             recent_share=newest_own / newest if newest else None,
             median_duration_s=float(np.median(self.found.duration_s[own])) if own.any() else 0.0,
@@ -132,7 +138,7 @@ class _Split:
 
     def recent(self) -> NDArray[np.bool_]:
         published_at = self.found.published_at
-        told = self.known & ~np.isnat(published_at)
+        told = self.here & ~np.isnat(published_at)
         if told.any():
             told &= published_at > published_at[told].max() - RECENT_DAYS * _DAY
         return told

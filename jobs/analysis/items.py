@@ -49,9 +49,10 @@ class Items(Section):
     """
     The items with known views: *counted* of *listed*, *compared* of them with like-age peers.
 
-    *top* are the most viewed, *standouts* those far above and *laggards* those far below their
-    peers, the farthest first. *top_share* is the share of the `TOP` most viewed in all views
-    listed, None when there are not at least twice as many items.
+    Items that left their source are peers of others, and nothing else here. *top* are the most
+    viewed, *standouts* those far above and *laggards* those far below their peers, the farthest
+    first. *top_share* is the share of the `TOP` most viewed in all views listed, None when there
+    are not at least twice as many items.
     """
 
     listed: int
@@ -67,9 +68,15 @@ class Items(Section):
 def items(data: ChannelData) -> Items | Missing:
     """Return the items that matter, or why the data does not tell them."""
     found = item_arrays(data.items)
-    if not found.ids:
-        return Missing(reason="The source lists no items of this channel.")
-    counted = np.flatnonzero(~np.isnan(found.views))
+    here = data.items["left_at"].is_null().to_numpy()
+    if not here.any():
+        left = bool(found.ids)
+        return Missing(
+            reason="All items of this channel left its source."
+            if left
+            else "The source lists no items of this channel."
+        )
+    counted = np.flatnonzero(here & ~np.isnan(found.views))
     if counted.size == 0:
         return Missing(reason="The source tells no views of single items.")
     compared = reach(found.age_days, found.views)
@@ -77,15 +84,16 @@ def items(data: ChannelData) -> Items | Missing:
     total = float(found.views[counted].sum())
     top = by_views[:TOP]
     share = found.views[top].sum() / total if counted.size >= 2 * TOP and total > 0 else None
+    score = np.where(here, compared.score, np.nan)
     return Items(
-        listed=len(found.ids),
+        listed=int(np.count_nonzero(here)),
         counted=int(counted.size),
-        compared=int(np.count_nonzero(~np.isnan(compared.ratio))),
+        compared=int(np.count_nonzero(here & ~np.isnan(compared.ratio))),
         views=int(total),
         top_share=None if share is None else float(share),
         top=_ranked(found, compared, top),
-        standouts=_ranked(found, compared, _beyond(compared.score)),
-        laggards=_ranked(found, compared, _beyond(-compared.score)),
+        standouts=_ranked(found, compared, _beyond(score)),
+        laggards=_ranked(found, compared, _beyond(-score)),
     )
 
 

@@ -56,6 +56,8 @@ def paces(data: ChannelData) -> list[Pace]:
     """
     Return the pace of each item that is old enough and was read on enough days; often none.
 
+    An item that left its source is none to point at, and is left out.
+
     One-sided t-test of the logarithms of daily gains, `RECENT_DAYS` days against the up to
     `EARLIER_DAYS` before, with their common variance. Days that follow each other resemble each
     other, so that they tell less than as many independent ones: variance and degrees of freedom
@@ -97,7 +99,11 @@ def _gains(data: ChannelData) -> pl.LazyFrame:
     day = pl.col("observed_at").dt.truncate("1d")
     step = pl.col("views").diff().over("item_id")
     gap = pl.col("day").diff().over("item_id")
-    born = data.items.lazy().select("item_id", "title", "published_at").drop_nulls("published_at")
+    born = (
+        data.current_items.lazy()
+        .select("item_id", "title", "published_at")
+        .drop_nulls("published_at")
+    )
     return (
         data.item_snapshots.lazy()
         .drop_nulls("views")

@@ -40,6 +40,7 @@ class Item:
     read_day: float = 400.0
     tags: tuple[str, ...] = ()
     live: bool | None = None
+    left_day: float | None = None
 
 
 def channel_data(
@@ -82,6 +83,7 @@ def channel_data(
                 None,
                 "\n".join(item.tags) or None,
                 item.live,
+                None if item.left_day is None else START + item.left_day * DAY,
             )
             for i, item in enumerate(items)
         ],
@@ -113,6 +115,7 @@ def of_reading(reading: ChannelReading) -> ChannelData:
                 i.category,
                 "\n".join(i.tags) or None,
                 i.live,
+                None,
             )
             for i in reading.items
         ],

@@ -43,7 +43,10 @@ async def test_item_missing_from_a_whole_listing_left(stocked: ChannelStore) -> 
     again = await _list(stocked, 2, ("v0", "v2"), EVER)
     assert (first.items_left, again.items_left) == (1, 0)
     assert set(await stocked.listed_items(CHANNEL.id)) == {"v0", "v2"}
-    assert (await stocked.load(CHANNEL.id)).items["item_id"].to_list() == ["v2", "v1", "v0"]
+    loaded = await stocked.load(CHANNEL.id)
+    assert loaded.items["item_id"].to_list() == ["v2", "v1", "v0"]
+    assert loaded.items["left_at"].to_list() == [None, START + DAY, None]
+    assert loaded.current_items["item_id"].to_list() == ["v2", "v0"]
 
 
 async def test_item_that_is_back_is_unmarked(stocked: ChannelStore) -> None:

@@ -109,7 +109,7 @@ async def test_fingerprint_does_not_depend_on_the_database(store: ChannelStore) 
     """The same data has the same fingerprint in any process, on either database."""
     await store.save_readings([reading()])
     assert (await store.load("UC0")).fingerprint == (
-        "83d8ca52894e6dc84b0b003e2ac25d9ad0999d3c00301c4872422c0c37030a18"
+        "49cb532b7e696190d94cc4dc758539b4dfc54943f01481365b3b3b6aa62714bd"
     )
 
 
