@@ -105,6 +105,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop, number)
+        before = signal.getsignal(signal.SIGHUP)
         loop.add_signal_handler(signal.SIGHUP, self._roll_asked.set)
         beside = [loop.create_task(part) for part in (self._watch_memory(), self._roll())]
         try:
@@ -120,6 +121,8 @@ class Supervisor:
             await asyncio.gather(*ending, return_exceptions=True)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+            # What is closed now may take its time, too.
+            signal.signal(signal.SIGHUP, before)
 
     # ------------------------------------------------------------------ keeping the number
 

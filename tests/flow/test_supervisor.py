@@ -9,12 +9,14 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
 from runner import JobState
+from settings.start import supervises
 from tests.program import Program, running
 from tests.runner_kit import eventually
 from tests.switchboard import GONE
@@ -256,6 +258,58 @@ async def test_workers_stop_by_themselves_when_their_supervisor_is_killed(
         await board.hear("ended x")
         assert {await board.hear("stopped"), await board.hear("stopped")} == set(workers)
         assert await handle.state() is JobState.DONE
+
+
+# Asks itself, and not its workers, for a roll at every import from the command's first step on.
+_HANGS_UP = """
+import os, signal, sys
+from settings.start import main
+
+class HangUp:
+    def find_spec(self, name, *_):
+        if "--supervised" not in sys.argv:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+sys.argv[0] = "pipeline"
+sys.meta_path.insert(0, HangUp())
+main()
+"""
+
+
+async def test_sighup_while_the_supervisor_starts_does_it_no_harm(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """Whatever it imports and opens at that moment, its workers come up, and it ends in order."""
+    script = tmp_path / "hangs_up.py"
+    script.write_text(_HANGS_UP)
+    settings = {"REDIS_URL": redis_url, "LOG_FORMAT": "json", "PIPELINE_HOME": str(tmp_path)}
+    async with running(
+        *(sys.executable, str(script), "worker", "notifications", "--processes", "2"),
+        env=os.environ | settings | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as program:
+        for _ in range(2):
+            await program.logged("worker process started")
+        program.send(signal.SIGTERM)
+        assert await program.ended() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("worker default --processes 2", True),
+        ("worker --memory-limit-mb=500 default", True),
+        ("--config x.toml worker default --processes=3", True),
+        ("worker default", False),
+        ("worker default --processes 1", False),
+        ("worker default --processes=1", False),
+        ("worker default --processes 1 --memory-limit-mb 500", True),
+        ("worker default --processes 2 --supervised 7", False),
+        ("up", False),
+    ],
+)
+def test_supervisor_is_known_by_its_words(words: str, expected: bool) -> None:  # noqa: FBT001 -- a case
+    """As the command reads them, so that no other process ignores its terminal's end."""
+    assert supervises(words.split()) is expected
 
 
 # In a session of its own, with a terminal of its own, then the command.
