@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from jobs.services import Services, SourceAccess
     from runner import Fleet, QueueClient
+    from runner.commands.completing import Kind
     from runner.commands.desk import Desk
     from runner.health import HealthCheck
     from runner.offload import Offloader
@@ -234,6 +235,23 @@ class Application:
             yield make_desk(self.settings, client, Operator(client, f"terminal:{_user()}"))
         finally:
             await client.aclose()
+
+    def names(self, kind: Kind) -> Sequence[str]:
+        """
+        Give every name of that kind, to be completed by a shell; nothing is started or reached.
+
+        Raises:
+            SettingsError: The configuration, which says what is scheduled, is wrong.
+        """
+        from settings.schedule import make_schedule
+
+        if kind == "queue":
+            return self.queues
+        if kind == "schedule":
+            return [periodic.name for periodic in make_schedule(self.settings)]
+        import jobs
+
+        return [getattr(jobs, name).name for name in jobs.__all__]
 
     def checks_beside_redis(self) -> Sequence[HealthCheck]:
         """The database and its migrations, and where metrics go."""

@@ -13,6 +13,7 @@ from jobs.commands.export import export
 from jobs.commands.notifications import notifications
 from jobs.commands.report import report
 from jobs.commands.run import run
+from runner.commands.completion import completion
 from runner.commands.doctor import doctor
 from runner.commands.enqueue import enqueue
 from runner.commands.health import health
@@ -60,12 +61,11 @@ class _InOrder(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=_InOrder, epilog=_EPILOG)
+# Among the settings, since a shell that completes words runs no command.
+@click.group(cls=_InOrder, epilog=_EPILOG, context_settings={"obj": Application()})
 @click.version_option(version("channel-pipeline"), prog_name="pipeline")
-@click.pass_context
-def cli(context: click.Context) -> None:
+def cli() -> None:
     """Sync channels, analyse them, draw their charts, recommend what to do, tell people."""
-    context.obj = Application()
 
 
 def _with_common(command: click.Command) -> click.Command:
@@ -98,6 +98,7 @@ for command in (
     doctor,
     password,
     notifications,
+    completion,
 ):
     cli.add_command(command)
 _with_common(cli)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from jobs.scheduling import read_interval
+from runner.commands.completing import files
 from runner.commands.plainly import run_async
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def channels() -> None:
 
 
 @channels.command
-@click.argument("locations", metavar="LOCATION…", nargs=-1, required=True)
+@click.argument("locations", metavar="LOCATION…", nargs=-1, required=True, shell_complete=files)
 @click.option(
     "--every",
     "every_s",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from runner.commands.completing import files
 from runner.commands.plainly import EXIT_INTERRUPTED, EXIT_WRONG, run_async, tell
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Host(Protocol):
 
 
 @click.command
-@click.argument("sources", metavar="SOURCE…", nargs=-1, required=True)
+@click.argument("sources", metavar="SOURCE…", nargs=-1, required=True, shell_complete=files)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--no-progress", is_flag=True, help="Show plain lines instead of moving bars.")
 @click.option(

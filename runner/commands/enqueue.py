@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic_core import from_json
 
+from runner.commands.completing import named
 from runner.commands.desk import MomentType
 from runner.commands.plainly import run_async
 from runner.commands.printing import print_json
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command
-@click.argument("name", metavar="JOB")
+@click.argument("name", metavar="JOB", shell_complete=named("job"))
 @click.option(
     "--arg",
     "given",

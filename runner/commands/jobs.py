@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from runner.commands.completing import named
 from runner.commands.desk import EXIT_NOTHING, MomentType, chosen_queues
 from runner.commands.plainly import run_async
 from runner.commands.printing import (
@@ -37,8 +38,14 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _FILTERS = (
-    click.option("--queue", "queues", multiple=True, help="Of this queue; may be given again."),
-    click.option("--name", default="", help="Of this name, exactly."),
+    click.option(
+        "--queue",
+        "queues",
+        multiple=True,
+        shell_complete=named("queue"),
+        help="Of this queue; may be given again.",
+    ),
+    click.option("--name", default="", shell_complete=named("job"), help="Of this name, exactly."),
     click.option("--id", "job_id", default="", help="With this in the id."),
     click.option("--text", default="", help="With this in the arguments."),
     click.option("--error", default="", help="With this in the last error."),
@@ -126,7 +133,10 @@ def _action_command(action: Action, states: Sequence[JobState]) -> click.Command
         help_ = "10m, 2h or 1d from now, or 2030-01-31T12:00Z."
         click.option("--at", "at", type=MomentType(), required=True, help=help_)(act)
     if action is Action.MOVE:
-        click.option("--to", "to", metavar="QUEUE", required=True, help="Where to.")(act)
+        offered = named("queue")
+        click.option(
+            "--to", "to", metavar="QUEUE", required=True, shell_complete=offered, help="Where to."
+        )(act)
     return act
 
 

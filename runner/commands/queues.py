@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.commands.completing import named
 from runner.commands.desk import chosen_queues
 from runner.commands.plainly import run_async
 from runner.commands.printing import as_json, print_json, print_table, span
@@ -35,7 +36,7 @@ def list_(context: click.Context, *, as_json: bool) -> None:
 
 
 @queues.command
-@click.argument("queue", nargs=-1, required=True)
+@click.argument("queue", nargs=-1, required=True, shell_complete=named("queue"))
 @click.pass_context
 def pause(context: click.Context, *, queue: tuple[str, ...]) -> None:
     """Let no job of QUEUE start until it is resumed; running ones go on."""
@@ -44,7 +45,7 @@ def pause(context: click.Context, *, queue: tuple[str, ...]) -> None:
 
 
 @queues.command
-@click.argument("queue", nargs=-1, required=True)
+@click.argument("queue", nargs=-1, required=True, shell_complete=named("queue"))
 @click.pass_context
 def resume(context: click.Context, *, queue: tuple[str, ...]) -> None:
     """Let jobs of QUEUE start again."""

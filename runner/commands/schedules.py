@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.commands.completing import named
 from runner.commands.plainly import run_async
 from runner.commands.printing import as_json, clock, print_json, print_table
 
@@ -34,7 +35,7 @@ def list_(context: click.Context, *, as_json: bool) -> None:
 
 
 @schedules.command
-@click.argument("name")
+@click.argument("name", shell_complete=named("schedule"))
 @click.pass_context
 def run(context: click.Context, *, name: str) -> None:
     """Enqueue the job of NAME now, beside its ticks."""
@@ -42,7 +43,7 @@ def run(context: click.Context, *, name: str) -> None:
 
 
 @schedules.command
-@click.argument("name")
+@click.argument("name", shell_complete=named("schedule"))
 @click.pass_context
 def pause(context: click.Context, *, name: str) -> None:
     """Let the ticks of NAME pass until it is resumed."""
@@ -51,7 +52,7 @@ def pause(context: click.Context, *, name: str) -> None:
 
 
 @schedules.command
-@click.argument("name")
+@click.argument("name", shell_complete=named("schedule"))
 @click.pass_context
 def resume(context: click.Context, *, name: str) -> None:
     """Let the ticks of NAME count again; those of the pause do not."""

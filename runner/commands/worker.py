@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.commands.completing import named
 from runner.commands.plainly import run_async
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _AFTER_GRACE_S = 30.0
 
 
 @click.command
-@click.argument("queues", metavar="QUEUE…", nargs=-1)
+@click.argument("queues", metavar="QUEUE…", nargs=-1, shell_complete=named("queue"))
 @click.option(
     "--processes",
     type=click.IntRange(1),
