@@ -80,7 +80,7 @@ async def _attempts_us(stack: tuple[Middleware, ...]) -> float:
 
     async def work() -> None:
         for claim in claims:
-            await attempts.run(Held(claim))
+            await attempts.run(Held(claim, 0))
 
     return await _least_us(work)
 

@@ -7,7 +7,7 @@ import gc
 import sys
 import time
 from contextvars import Context as Variables
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ class Held:
     """A job that a worker holds: from its claim until Redis has answered for its outcome."""
 
     claim: Claim
-    started_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    started_ms: int
     task: asyncio.Task[None] | None = None
     why_stopped: Stop | None = None
     envelope: Envelope | None = None

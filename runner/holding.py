@@ -44,7 +44,7 @@ class Holding:
 
     def start(self, claim: Claim) -> None:
         """Start the job of *claim* in a task of its own; it takes a slot."""
-        held = Held(claim)
+        held = Held(claim, time.time_ns() // 1_000_000)
         self.held.add(held)
         self.busy += 1
         worker = self._worker

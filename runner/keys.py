@@ -47,6 +47,8 @@ Beside it, ours, each of them absent while empty:
 
 from __future__ import annotations
 
+import functools
+
 QUEUE_PREFIX = "arq:queue:"
 JOB_PREFIX = "arq:job:"
 IN_PROGRESS_PREFIX = "arq:in-progress:"
@@ -94,6 +96,7 @@ WAKE_TOKENS = 64
 """Most tokens on a wake list."""
 
 
+@functools.lru_cache(maxsize=1024)
 def queue_key(queue: str) -> str:
     """
     The sorted set of *queue*, which is also arq's `queue_name`.

@@ -101,9 +101,10 @@ class Settler:
 
     def put(self, ended: Ended) -> None:
         """Settle *ended* soon. Returns at once; `drained` waits."""
+        if not self._waiting:
+            self._arrived.set()
+            self._empty.clear()
         self._waiting.append(ended)
-        self._arrived.set()
-        self._empty.clear()
 
     async def drained(self) -> None:
         """Return when Redis has answered for everything put so far."""

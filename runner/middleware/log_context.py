@@ -50,6 +50,8 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
         _queue.set(ctx.queue),
         _attempt.set(ctx.attempt),
     )
+    # A worker's attempt has a task of its own, and what is bound there ends with it.
+    borrowed = ctx.board is None
     started = time.perf_counter()
     level = logging.DEBUG if ctx.job.is_chore else logging.INFO
     told = _log.is_enabled_for(level)
@@ -60,29 +62,25 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
         if told:
             _log.log(level, "job done", duration_ms=_since_ms(started))
     except Retry as signal:
-        if told:
-            _log.log(
-                level, "job asks to run again", duration_ms=_since_ms(started), reason=str(signal)
-            )
+        _tell(level, "job asks to run again", started, reason=str(signal))
         raise
     except asyncio.CancelledError:
-        if told:
-            _log.log(level, "job cancelled", duration_ms=_since_ms(started))
+        _tell(level, "job cancelled", started)
         raise
     except Exception as error:
-        if _log.is_enabled_for(logging.WARNING):
-            _log.log(
-                logging.WARNING,
-                "job failed",
-                duration_ms=_since_ms(started),
-                error=type(error).__name__,
-                message=_text(error),
-            )
+        name = type(error).__name__
+        _tell(logging.WARNING, "job failed", started, error=name, message=_text(error))
         raise
     finally:
-        for variable, token in zip(_variables, tokens, strict=True):
-            variable.reset(token)
+        if borrowed:
+            for variable, token in zip(_variables, tokens, strict=True):
+                variable.reset(token)
     return result
+
+
+def _tell(level: int, event: str, started: float, **fields: str) -> None:
+    if _log.is_enabled_for(level):
+        _log.log(level, event, duration_ms=_since_ms(started), **fields)
 
 
 def _since_ms(started: float) -> float:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runner.context import Context
     from runner.middleware import Handler
-
-
-@dataclass(slots=True, eq=False)
-class _Deadline:
-    """When a running attempt is to be cancelled, in the loop's time."""
-
-    task: asyncio.Task[Any]
-    at: float
-    cancelling: int
-    passed: bool = False
 
 
 class Timeout:
@@ -33,8 +24,13 @@ class Timeout:
 
     def __init__(self, default_s: float | None = None) -> None:
         self._default_s = default_s
-        self._running: set[_Deadline] = set()
+        self._numbers = itertools.count()
+        self._running: dict[int, tuple[float, asyncio.Task[Any]]] = {}
+        """By number: when an attempt is to be cancelled, in the loop's time, and its task."""
+        self._passed: set[int] = set()
+        """Numbers of attempts that were cancelled here, and have not ended yet."""
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
 
     async def __call__(self, ctx: Context, call_next: Handler, /) -> Any:
         """
@@ -47,19 +43,21 @@ class Timeout:
         """
         own_s = ctx.job.options_of_worker.timeout_s
         limit_s = self._default_s if own_s is None else own_s
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         if limit_s is None or task is None:
             return await call_next(ctx)
-        loop = asyncio.get_running_loop()
-        deadline = _Deadline(task, loop.time() + limit_s, task.cancelling())
-        self._running.add(deadline)
-        if self._timer is None or deadline.at < self._timer.when():
-            self._set_timer(loop, deadline.at)
+        number = next(self._numbers)
+        cancelling = task.cancelling()
+        at = loop.time() + limit_s
+        self._running[number] = (at, task)
+        if at < self._timer_at:
+            self._set_timer(loop, at)
         try:
             return await call_next(ctx)
         except asyncio.CancelledError as error:
             # As in `asyncio.timeout`: somebody else may have cancelled the task as well.
-            if not deadline.passed or task.uncancel() > deadline.cancelling:
+            if number not in self._passed or task.uncancel() > cancelling:
                 raise
             whose = "its worker's" if own_s is None else "its own"
             # The cause is the cancellation: its traceback shows where the job was hanging.
@@ -67,25 +65,22 @@ class Timeout:
                 f"{ctx.job_name} did not end within {limit_s:g} s, {whose} timeout"
             ) from error
         finally:
-            self._running.discard(deadline)
+            self._running.pop(number, None)
+            self._passed.discard(number)
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = loop.call_at(at, self._sweep, loop)
+        self._timer_at = at
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Cancel what is past its deadline, and wait for the next one."""
-        self._timer = None
+        self._timer, self._timer_at = None, math.inf
         now = loop.time()
-        waiting = []
-        for deadline in self._running:
-            if deadline.passed:
-                continue
-            if deadline.at <= now:
-                deadline.passed = True
-                deadline.task.cancel()
-            else:
-                waiting.append(deadline.at)
-        if waiting:
-            self._set_timer(loop, min(waiting))
+        for number in [number for number, (at, _) in self._running.items() if at <= now]:
+            _, task = self._running.pop(number)
+            self._passed.add(number)
+            task.cancel()
+        if self._running:
+            self._set_timer(loop, min(at for at, _ in self._running.values()))
