@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 
 async def add_channels(
-    host: Host, locations: Sequence[str], every_s: int | None, *, as_json: bool
+    host: Host, locations: Sequence[str], every_s: int | None, *, off: bool, as_json: bool
 ) -> int:
     """
     Add the channels of all *locations*, and return the exit status.
 
-    every_s: None leaves them off the schedule, 0 lets the interval adapt.
+    every_s: how often to sync each, 0 as suits what it publishes; None is 0 for new channels, and
+    leaves known ones as they are. off: puts none on the schedule.
     """
     told = Console(stderr=True, highlight=False)
     async with host.sources() as access:
@@ -37,13 +38,12 @@ async def add_channels(
             store = services.store
             new = set(found) - {channel.id for channel in await store.channels()}
             await store.register_all([(one.record, one.refs) for one in found.values()])
-            if every_s is not None:
-                for channel_id in found:
-                    await schedule_channel(services, channel_id, every_s or None)
+            for channel_id in () if off else new if every_s is None else found:
+                await schedule_channel(services, channel_id, every_s or None)
     if as_json:
         click.echo(_as_json(sources, new, every_s))
     else:
-        _tell(sources, new, every_s)
+        _tell(sources, new, off=off)
     return EXIT_WRONG if sources.refused else 0
 
 
@@ -59,20 +59,20 @@ def _as_json(sources: SourceList, new: set[str], every_s: int | None) -> str:
             }
             for one in sources.channels().values()
         ],
-        "every_s": every_s,
+        "every_s": every_s or None,
         "errors": [{"source": one.location, "reason": one.reason} for one in sources.refused],
     }
     return json.dumps(document, ensure_ascii=False, indent=2)
 
 
-def _tell(sources: SourceList, new: set[str], every_s: int | None) -> None:
+def _tell(sources: SourceList, new: set[str], *, off: bool) -> None:
     found = sources.channels()
     if not found:
         tell("the sources tell of no channel: nothing was added")
         return
     known = f", {len(found) - len(new):,} were known" if len(new) < len(found) else ""
     click.echo(f"{len(new):,} added{known}.")
-    if every_s is None:
+    if off:
         click.echo("Read them with: pipeline channels sync --all --wait")
     else:
         click.echo("They are synced by themselves while workers run: pipeline up")

@@ -87,26 +87,35 @@ def channels() -> None:
     "every_s",
     type=Interval(),
     metavar="TIME",
-    help="Sync them by themselves while workers run: so often, such as 60m, 12h or 1d, or, with "
-    "auto, as often as suits what they publish.",
+    help="So often, such as 60m, 12h or 1d. Without it, or with auto, as often as suits what they "
+    "publish.",
 )
+@click.option("--off", is_flag=True, help="Only when asked to.")
 @_JSON
 @click.pass_context
 def add(
-    context: click.Context, *, locations: tuple[str, ...], every_s: int | None, as_json: bool
+    context: click.Context,
+    *,
+    locations: tuple[str, ...],
+    every_s: int | None,
+    off: bool,
+    as_json: bool,
 ) -> None:
     """
-    Remember every channel of each LOCATION, so that it can be synced.
+    Remember every channel of each LOCATION, and sync it by itself while workers run.
 
     A LOCATION is whatever `pipeline run` takes: a file, a folder, the address of a feed, a channel.
+    Channels that are known keep their schedule, unless --every changes it.
 
     Exit status: 0; 2 if a source was refused.
     """
     from jobs.commands.channel_registration import add_channels
 
+    if off and every_s is not None:
+        raise click.UsageError("give --every or --off, not both")
     host: Host = context.obj
     host.check()
-    context.exit(run_async(add_channels(host, locations, every_s, as_json=as_json)))
+    context.exit(run_async(add_channels(host, locations, every_s, off=off, as_json=as_json)))
 
 
 @channels.command("list")

@@ -64,6 +64,31 @@ def test_channel_is_added_synced_and_shown(commands: Commands, counters: Path) -
     assert shown["analysis"]["channel_id"] == "UCAlpha"
 
 
+def test_channel_is_scheduled_unless_told_otherwise(commands: Commands, counters: Path) -> None:
+    """Added, it is synced as suits it; added again, as before; with --off, when asked to."""
+    add = ("pipeline", "channels", "add", str(counters), "--json")
+    commands.run(*add, "--off")
+    assert not any(_next_syncs(commands).values())
+    commands.run("pipeline", "channels", "schedule", "UCAlpha", "--every", "2h")
+    commands.run("pipeline", "channels", "remove", "UCBeta", "--yes")
+    again = commands.run(*add).document
+    assert {one["id"]: one["new"] for one in again["channels"]} == {
+        "UCAlpha": False,
+        "UCBeta": True,
+    }
+    assert again["every_s"] is None
+    assert all(_next_syncs(commands).values())
+    shown = commands.run("pipeline", "channels", "show", "UCAlpha", "--json").document
+    assert shown["every_s"] == 7200
+    both = commands.run(*add, "--off", "--every", "1h")
+    assert (both.status, len(both.told)) == (2, 1)
+
+
+def _next_syncs(commands: Commands) -> dict[str, str | None]:
+    listed = commands.run("pipeline", "channels", "list", "--json").document
+    return {one["id"]: one["next_sync_at"] for one in listed["channels"]}
+
+
 async def test_stored_channel_is_exported_and_removed(commands: Commands) -> None:
     """The same rows in both formats; once removed it is gone, and its neighbour is not."""
     home = commands.folder / ".pipeline"
