@@ -2,8 +2,8 @@
 `make calibration`: what the recommenders find in channels in which nothing matters.
 
 Made-up channels whose views have nothing to do with anything else; with --data FOLDER also the real
-lists of FOLDER/channel_daily, their views shuffled among items of like age and format. At most 5 %
-of the channels may have any finding.
+lists of FOLDER/channel_daily, each thrice, views shuffled among items of like age. At most 5 % of
+the channels may have any finding.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import polars as pl
 from polars import selectors
 
 from benchmarks.channels.plain import as_data
-from jobs.analysis.formats import SHORT_S
 from jobs.channel_data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
-from jobs.recommendations.advice import SIGNIFICANT, findings
+from jobs.recommendations.advice import findings
 from jobs.recommendations.sample import BLOCK
+from jobs.recommendations.strength import SIGNIFICANT
 from jobs.records import ChannelRecord, Platform
 from jobs.sources import open_source
 
@@ -35,6 +35,7 @@ _WORDS = ("cake", "bread", "soup", "pasta", "pizza", "salad", "curry", "rice", "
 _START = np.datetime64("2026-01-05T06:00", "us")
 _DAY = np.timedelta64(1, "D")
 _ITEMS = 60
+_SHUFFLES = 3
 _FOLLOWED = 50
 
 
@@ -64,7 +65,9 @@ def made_up(seed: int) -> ChannelData:
     Its items differ in day, hour, length, format and topic, and half of them were followed daily.
     """
     rng = np.random.default_rng(seed)
-    published = _START + (np.cumsum(rng.uniform(0.2, 3, _ITEMS)) * 86_400e6).astype("m8[us]")
+    # Some weeks are busy, others not.
+    gaps = rng.uniform(0.2, 3, _ITEMS) * np.repeat(rng.choice([0.4, 1.6], _ITEMS // 5), 5)
+    published = _START + (np.cumsum(gaps) * 86_400e6).astype("m8[us]")
     read = published[-1] + 100 * _DAY
     items = {
         "item_id": [f"v{i:03}" for i in range(_ITEMS)],
@@ -101,20 +104,20 @@ def _filled(columns: dict[str, Any], schema: pl.Schema) -> pl.DataFrame:
 def _real(folder: Path) -> Iterator[ChannelData]:
     path = folder / "channel_daily" / "videos_2026-02.csv.gz"
     source = asyncio.run(open_source(str(path)))
-    for seed, channel in enumerate(source.channels()):
-        yield shuffled(as_data(source.read(channel.id)), seed)
+    for number, channel in enumerate(source.channels()):
+        data = as_data(source.read(channel.id))
+        for shuffle in range(_SHUFFLES):
+            yield shuffled(data, number * _SHUFFLES + shuffle)
 
 
 def shuffled(data: ChannelData, seed: int) -> ChannelData:
-    """Exchange views among neighbours in age of one format, and with nothing else."""
+    """Exchange views among neighbours in age, whatever else they are, and with nothing else."""
     rng = np.random.default_rng(seed)
     views = data.items["views"].to_list()
-    short = (data.items["duration_s"] <= SHORT_S).fill_null(value=False).to_numpy()
-    for kind in (np.flatnonzero(short), np.flatnonzero(~short)):
-        for block in np.array_split(kind, max(1, kind.size // BLOCK)):
-            own = [views[i] for i in rng.permutation(block)]
-            for i, told in zip(block, own, strict=True):
-                views[i] = told
+    for block in np.array_split(np.arange(len(views)), max(1, len(views) // BLOCK)):
+        own = [views[i] for i in rng.permutation(block)]
+        for i, told in zip(block, own, strict=True):
+            views[i] = told
     items = data.items.with_columns(views=pl.Series(views, dtype=pl.Int64))
     return ChannelData(data.channel, data.daily, items, data.item_snapshots.clear())
 

@@ -21,8 +21,12 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from benchmarks.channels.plain import as_data
+from jobs.analysis.randomness import generator
 from jobs.recommendations.similar import Profile, profile_of
+from jobs.recommendations.similar.comparison import chance_of
+from jobs.recommendations.similar.shuffled import nearest_by_chance
 from jobs.recommendations.similar.vectors import counts, vectors
+from jobs.recommendations.strength import NO_EVIDENCE, STRENGTHS, strength_of
 from jobs.recommendations.words import words
 from jobs.sources import SourceError, open_source
 
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 FEWEST_VIDEOS = 3
 FEWEST_CHANNELS = 30
 RANKS = (1, 3, 5)
+WORDS = (*(word for _, word in STRENGTHS), NO_EVIDENCE)
 
 
 def main() -> None:
@@ -80,6 +85,7 @@ async def _judged(path: Path) -> dict[str, Any] | None:
     shares = Counter(names.tolist())
     plain = _plain(profiles)[np.ix_(mask, mask)]
     ours = vectors(profiles).similarity(slice(None))[np.ix_(mask, mask)]
+    by_chance = nearest_by_chance(profiles, generator(path.name, "benchmark"))
     every = np.ones_like(chosen)
     return {
         "list": path.name,
@@ -90,6 +96,7 @@ async def _judged(path: Path) -> dict[str, Any] | None:
         "ours, all": _shares(ours, names, every),
         "ours, half that parameters were chosen on": _shares(ours, names, chosen),
         "ours, other half": _shares(ours, names, ~chosen),
+        "five nearest by strength": _by_strength(ours, names, by_chance),
     }
 
 
@@ -122,6 +129,20 @@ def _shares(
     return {f"nearest {rank}": round(float(same[:, :rank].mean()), 4) for rank in RANKS}
 
 
+def _by_strength(
+    similarity: NDArray[Any], names: NDArray[np.str_], by_chance: NDArray[np.float64]
+) -> dict[str, str]:
+    """How many of the five nearest share the category, by how sure their likeness is called."""
+    alike = similarity.astype(np.float64)
+    np.fill_diagonal(alike, -np.inf)
+    order = np.argsort(-alike, axis=1, kind="stable")[:, : max(RANKS)]
+    same: dict[str, list[bool]] = {word: [] for word in WORDS}
+    for own, row, category in zip(order, alike, names, strict=True):
+        for p, name in zip(chance_of(row[own], by_chance), names[own], strict=True):
+            same[strength_of(p) or NO_EVIDENCE].append(bool(name == category))
+    return {word: f"{np.mean(own):.1%} of {len(own)}" for word, own in same.items() if own}
+
+
 def _table(found: list[dict[str, Any]]) -> str:
     lines = []
     for one in found:
@@ -130,7 +151,10 @@ def _table(found: list[dict[str, Any]]) -> str:
         )
         for name, shares in one.items():
             if isinstance(shares, dict):
-                told = "   ".join(f"{rank} {share:.1%}" for rank, share in shares.items())
+                told = "   ".join(
+                    f"{rank} {share if isinstance(share, str) else f'{share:.1%}'}"
+                    for rank, share in shares.items()
+                )
                 lines.append(f"  {name:<44}{told}")
     return "\n".join(lines) + "\n"
 

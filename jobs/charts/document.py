@@ -92,10 +92,11 @@ class TopItem:
 
 @dataclass(frozen=True, slots=True)
 class SimilarChannel:
-    """A channel whose content is alike, as a row of text: what both share, and how near it is."""
+    """A channel whose content is alike, as a row of text: what both share, how sure and near."""
 
     title: str
     shared: str
+    strength: str
     closer_than: str
     items: str
 
@@ -207,6 +208,8 @@ def _similar(found: Mapping[str, Any]) -> SimilarChannel:
     return SimilarChannel(
         title=found["title"],
         shared=", ".join(found["shared"]) or "–",
+        # An earlier version compared without asking how sure that is.
+        strength=found.get("strength", "–"),
         closer_than=f"{found['closer_than']:.1%}",
         items=f"{found['items']:,}",
     )

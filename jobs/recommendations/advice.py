@@ -4,14 +4,14 @@ From questions to advice: only what chance cannot explain becomes a recommendati
 Every question is answered by a test, and the answers are corrected (Holm) for the number of all
 questions asked, so that a channel in which nothing matters gets advice in at most one of twenty
 cases. Whether any old item rises is one of these questions, however many items there are. Of each
-subject (weekday, hour, pause, format, length, topic) the clearest answer is kept. These are
+subject (weekday, hour, rate, pause, format, length, topic) the clearest answer is kept. These are
 comparisons of what was published, not experiments: they cannot tell cause from habit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from scipy import special
@@ -21,6 +21,8 @@ from jobs.analysis.wording import counted, noun, times
 from jobs.recommendations.permutation import holm, permutation_p
 from jobs.recommendations.questions import FEWEST, FEWEST_ITEMS, rounds
 from jobs.recommendations.rising import LEVEL, RECENT_DAYS, Pace, paces
+from jobs.recommendations.strength import NO_EVIDENCE, SIGNIFICANT, chance, strength_of
+from jobs.recommendations.weeks import FEWEST_WEEKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
     from jobs.channel_data import ChannelData
     from jobs.recommendations.questions import Question, Subject
     from jobs.recommendations.sample import Sample
+    from jobs.recommendations.strength import Strength
     from jobs.records import Platform
 
-SIGNIFICANT = 0.05
 SMALLEST_EFFECT = 1.1
 """A difference below a tenth may be real, and still is not worth changing habits for."""
 
@@ -49,19 +51,13 @@ LIVELY = 10.0
 SUBJECTS: dict[Subject, str] = {
     "weekday": "on which weekday to publish",
     "hour": "at which hour to publish",
-    "pause": "how often to publish",
+    "rate": "how often to publish",
+    "pause": "how long to pause between two",
     "format": "which formats do better",
     "length": "which lengths do better",
     "topic": "which topics do better",
 }
 RISING = "which old items are rising"
-
-Strength = Literal["strong evidence", "moderate evidence", "weak evidence"]
-_STRENGTHS: tuple[tuple[float, Strength], ...] = (
-    (0.005, "strong evidence"),
-    (0.02, "moderate evidence"),
-    (SIGNIFICANT, "weak evidence"),
-)
 
 
 class Evidence(TypedDict):
@@ -103,8 +99,8 @@ class Answer(TypedDict):
     """
     What came of one subject: its strength in words, “no evidence” and “not asked” included.
 
-    *questions* were asked of *items* items; *evidence* is that of the clearest of them, None where
-    nothing could be asked.
+    *questions* were asked of *items* items (of whole weeks where it is how often to publish);
+    *evidence* is that of the clearest of them, None where nothing could be asked.
     """
 
     subject: str
@@ -241,7 +237,7 @@ def why_none(analysis: ChannelAnalysis) -> str:
             "are needed before anything can be told from chance."
         )
     return (
-        f"{lead}: publish days, hours, pauses, formats, lengths and topics of {compared} were "
+        f"{lead}: publish days, hours, pace, formats, lengths and topics of {compared} were "
         "tested against each other, and no difference was larger than chance explains."
     )
 
@@ -274,10 +270,12 @@ def _evidence(finding: Finding, platform: Platform, *, partial: bool) -> Evidenc
     others = belongs.size - members
     sentence = (
         f"{times(effect)} ({LEVEL:.0%} interval {times(low)} to {times(high)}), "
-        f"{counted(members, noun(platform))} against {others:,}; "
-        f"p = {_p(finding.p_adjusted)} by permutation test, "
+        f"{counted(members, finding.question.units or noun(platform))} against {others:,}; "
+        f"p = {chance(finding.p_adjusted)} by permutation test, "
         f"corrected for {counted(finding.asked, 'question')}."
     )
+    if finding.question.note:
+        sentence += f" {finding.question.note}"
     if partial:
         sentence += " The source lists only a part of the channel."
     return Evidence(
@@ -309,12 +307,16 @@ def _answer(
         return _not_asked(
             subject,
             about,
-            f"needs {FEWEST_ITEMS} comparable {noun(platform)}s, {FEWEST} of them on either side",
+            f"needs {FEWEST_WEEKS} whole weeks with {noun(platform)}s of like age to compare with, "
+            f"{FEWEST} of them with clearly more than the others"
+            if subject == "rate"
+            else f"needs {FEWEST_ITEMS} comparable {noun(platform)}s, {FEWEST} of them on either "
+            "side",
         )
     told = next((one for one, _ in advised if one.question.subject == subject), None)
     clearest = told or min(own, key=lambda one: (one.p_adjusted, one.p))
     evidence = _evidence(clearest, platform, partial=partial)
-    strength = _strength(evidence) if told else "no evidence"
+    strength = _strength(evidence) if told else NO_EVIDENCE
     lead = strength.capitalize() if told else "No evidence that could be acted on; the clearest"
     return Answer(
         subject=subject,
@@ -380,7 +382,7 @@ def _evidence_of_rise(rise: Rise, tested: int, platform: Platform) -> Evidence:
         sentence=(
             f"{times(pace.ratio)} ({LEVEL:.0%} interval {times(pace.low)} to {times(pace.high)}), "
             f"{counted(pace.recent, 'day')} of the last {RECENT_DAYS} against {pace.earlier:,} "
-            f"before; p = {_p(rise.p_adjusted)} by t-test on daily gains, corrected for "
+            f"before; p = {chance(rise.p_adjusted)} by t-test on daily gains, corrected for "
             f"{counted(tested, noun(platform))}."
         ),
     )
@@ -395,7 +397,7 @@ def _answer_rising(rises: Sequence[Rise], rising: Sequence[Rise], platform: Plat
         )
     clearest = rising[0] if rising else min(rises, key=lambda rise: rise.p_adjusted)
     evidence = _evidence_of_rise(clearest, len(rises), platform)
-    strength = _strength(evidence) if rising else "no evidence"
+    strength = _strength(evidence) if rising else NO_EVIDENCE
     lead = strength.capitalize() if rising else "No evidence that could be acted on; the clearest"
     return Answer(
         subject="rising",
@@ -423,7 +425,9 @@ def _recommendation(finding: Finding, evidence: Evidence, platform: Platform) ->
 
 
 def _strength(evidence: Evidence) -> Strength:
-    word = next(word for limit, word in _STRENGTHS if evidence["p_adjusted"] <= limit)
+    word = strength_of(evidence["p_adjusted"])
+    if word is None:
+        raise ValueError(f"no strength of evidence goes with p = {evidence['p_adjusted']}")
     few = min(evidence["members"], evidence["others"]) < ENOUGH_FOR_STRONG
     if word == "strong evidence" and (few or evidence["partial"]):
         return "moderate evidence"
@@ -446,10 +450,6 @@ def _interval(score: NDArray[np.float64], belongs: NDArray[np.bool_]) -> tuple[f
     freedom = variance**2 / float((shares**2 / [one.size - 1, other.size - 1]).sum())
     reach = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * variance**0.5
     return float(np.exp(difference - reach)), float(np.exp(difference + reach))
-
-
-def _p(p: float) -> str:
-    return f"{p:.1g}" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004 - three decimals hold the rest
 
 
 def _lower(sentence: str) -> str:

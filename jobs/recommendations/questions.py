@@ -14,9 +14,10 @@ import numpy as np
 
 from jobs.analysis.cadence import recent_publications, weekdays
 from jobs.analysis.formats import SHORT_S
-from jobs.analysis.wording import WEEKDAYS, noun, number
+from jobs.analysis.wording import WEEKDAYS, counted, noun, number
 from jobs.recommendations.sample import Sample, sample
 from jobs.recommendations.topics import topics
+from jobs.recommendations.weeks import weeks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,12 +45,16 @@ _LENGTHS: tuple[tuple[float, float, str], ...] = (
     (60, np.inf, "of more than an hour"),
 )
 
-Subject = Literal["weekday", "hour", "pause", "format", "length", "topic"]
+Subject = Literal["weekday", "hour", "rate", "pause", "format", "length", "topic"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One split. *members* completes “videos … reach more views”, *do* and *avoid* advise."""
+    """
+    One split. *members* completes “videos … reach more views”, *do* and *avoid* advise.
+
+    What is split are *units*, items where that is empty. *note* is a sentence beside the evidence.
+    """
 
     subject: Subject
     key: str
@@ -57,6 +62,8 @@ class Question:
     do: str
     avoid: str
     belongs: NDArray[np.bool_]
+    units: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +87,11 @@ def rounds(data: ChannelData) -> list[Round]:
         (streams, tuple(_live(streams, things))),
         (lengths, (*_short(lengths, things), *_length(lengths, things))),
     ]
+    of_items = [(of, questions) for of, questions in asked if of.score.size >= FEWEST_ITEMS]
     return [
         Round(of, kept)
-        for of, questions in asked
-        if of.score.size >= FEWEST_ITEMS and (kept := tuple(filter(_balanced, questions)))
+        for of, questions in (*of_items, *_rate(data, timing, things))
+        if (kept := tuple(filter(_balanced, questions)))
     ]
 
 
@@ -120,6 +128,29 @@ def _hour(of: Sample) -> Iterator[Question]:
             avoid=f"Prefer other hours to those between {span}.",
             belongs=(hours >= start) & (hours < start + HOURS),
         )
+
+
+def _rate(
+    data: ChannelData, timing: Sample, things: str
+) -> Iterator[tuple[Sample, tuple[Question, ...]]]:
+    """How many a week: of whole weeks, not of items, for those of one week share it."""
+    found = weeks(data, timing)
+    if found is None:
+        return
+    more = f"more than {counted(found.limit, things.removesuffix('s'))}"
+    question = Question(
+        subject="rate",
+        key="rate:busy",
+        members=f"of weeks with {more}",
+        do=f"Publish {more} a week when you can: in such weeks each reaches more.",
+        avoid=f"Where it counts what each {things.removesuffix('s')} reaches, publish at most "
+        f"{found.limit} a week.",
+        belongs=found.busy,
+        units="week",
+        note=f"Such weeks had {number(found.per_busy)} {things} on average, "
+        f"the others {number(found.per_other)}.",
+    )
+    yield found.sample, (question,)
 
 
 def _pause(

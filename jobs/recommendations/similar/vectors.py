@@ -49,7 +49,7 @@ class Vectors:
     dense: NDArray[np.float32]
     names: list[str]
 
-    def similarity(self, rows: slice) -> NDArray[np.float32]:
+    def similarity(self, rows: slice | NDArray[np.intp]) -> NDArray[np.float32]:
         """Return how alike *rows* are to all channels, at most 1."""
         found = self.dense[rows] @ self.dense.T
         found += (self.tags[rows] @ self.tags.T).toarray()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.recommendations.similar import Profile, pack, profile_of, unpack
 from jobs.recommendations.similar.comparison import NEAREST, nearest
+from jobs.recommendations.similar.shuffled import shuffled
 from tests.unit.analysis.channels import CHANNEL, Item, channel_data
 
 COOKS = ("pasta dinner", "bread baking", "soup kitchen", "cake dessert", "pizza dough")
@@ -76,7 +78,7 @@ def test_profile_survives_packing(one: Profile) -> None:
     assert dict(unpack(packed).words) == one.words
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(profiles, min_size=10, max_size=14))
 def test_similarity_is_bounded_and_ordered(told: list[Profile]) -> None:
     """Whatever the profiles: at most 1, the nearest first, the same again."""
@@ -101,3 +103,52 @@ def test_similar_channels_do_not_depend_on_the_blocks(
     assert {key: [each["channel_id"] for each in own] for key, own in other.items()} == {
         key: [each["channel_id"] for each in own] for key, own in whole.items()
     }
+
+
+def test_similar_channels_say_how_sure_that_is() -> None:
+    """Channels of one theme are alike by strong evidence; the sentence says what it rests on."""
+    told = {f"{theme}-{seed}": of_theme(theme, seed) for theme in range(12) for seed in range(3)}
+    found = nearest(told)
+    for channel_id, own in found.items():
+        first, second = own[:2]
+        theme = channel_id.partition("-")[0]
+        assert {one["channel_id"].partition("-")[0] for one in (first, second)} == {theme}
+        assert first["strength"] == "strong evidence"
+        assert own[-1]["strength"] == "no evidence"
+    (first, *_) = found["0-0"]
+    assert first["p"] <= 0.005
+    assert first["sentence"].startswith("Strong evidence: 0.")
+    assert "above all “0-tag-" in first["sentence"]
+    assert first["sentence"].endswith("It rests on 20 items there and 30 here.")
+
+
+def of_theme(theme: int, seed: int) -> Profile:
+    """Make a channel that has most of the words and tags of one of twelve themes, and others."""
+    rng = np.random.default_rng(100 * theme + seed)
+    words = {f"{theme}word{i}": 5 for i in rng.choice(30, 20, replace=False)}
+    words |= {f"common{i}": 5 for i in rng.choice(60, 20, replace=False)}
+    tags = {f"{theme}-tag-{i}": 4 for i in rng.choice(10, 7, replace=False)}
+    return Profile(words, tags, [0.0] * 4, (30, 20, 20)[seed])
+
+
+def test_similar_channels_of_chance_are_no_evidence() -> None:
+    """Where words and tags were shuffled, hardly one channel in twenty has anything near."""
+    told = [profile(COOKS + GAMERS, "video", i) for i in range(120)]
+    mixed = shuffled(told, np.random.default_rng(3))
+    found = nearest({f"c{i:03}": one for i, one in enumerate(mixed)})
+    some = [own[0]["strength"] != "no evidence" for own in found.values()]
+    assert np.mean(some) < 0.05 + 3 * (0.05 * 0.95 / len(some)) ** 0.5
+
+
+def test_shuffling_exchanges_words_and_nothing_else() -> None:
+    """All words and tags are there as often as before, and each channel's counts and style."""
+    told = [profile(COOKS, "recipe", i) for i in range(12)]
+    mixed = shuffled(told, np.random.default_rng(1))
+    assert Counter(w for one in mixed for w in one.words) <= Counter(
+        w for one in told for w in one.words
+    )
+    for before, after in zip(told, mixed, strict=True):
+        assert sum(after.words.values()) == sum(before.words.values())
+        assert sum(after.tags.values()) == sum(before.tags.values())
+        assert (after.style, after.items) == (before.style, before.items)
+    assert [one.words.keys() for one in mixed] != [one.words.keys() for one in told]
