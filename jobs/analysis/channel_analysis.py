@@ -15,6 +15,7 @@ from jobs.analysis.forecast import Forecast, forecast
 from jobs.analysis.formats import Formats, formats
 from jobs.analysis.growth import Growth, growth
 from jobs.analysis.items import Items, items
+from jobs.analysis.items_ahead import ItemsAhead, items_ahead
 from jobs.analysis.milestones import Milestones, milestones
 from jobs.analysis.outliers import Outliers, outliers
 from jobs.analysis.reach_by_age import ReachByAge, reach_by_age
@@ -52,6 +53,7 @@ class ChannelAnalysis(BaseModel):
     cadence: Annotated[Cadence | Missing, Field(discriminator="present")]
     engagement: Annotated[Engagement | Missing, Field(discriminator="present")]
     items: Annotated[Items | Missing, Field(discriminator="present")]
+    next_day: Annotated[ItemsAhead | Missing, Field(discriminator="present")]
     reach: Annotated[ReachByAge | Missing, Field(discriminator="present")]
     formats: Annotated[Formats | Missing, Field(discriminator="present")]
     catalogue: Annotated[Catalogue | Missing, Field(discriminator="present")]
@@ -79,6 +81,7 @@ def analyze(data: ChannelData) -> ChannelAnalysis:
         cadence=cadence(data),
         engagement=engagement(data),
         items=items(data),
+        next_day=items_ahead(data),
         reach=reach_by_age(data),
         formats=formats(data),
         catalogue=catalogue(data),

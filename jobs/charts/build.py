@@ -10,6 +10,7 @@ from jobs.charts.catalogue import catalogue
 from jobs.charts.daily_views import daily_views
 from jobs.charts.engagement import engagement
 from jobs.charts.formats import formats
+from jobs.charts.items_ahead import items_ahead
 from jobs.charts.milestones import milestones
 from jobs.charts.publish_times import publish_times
 from jobs.charts.reach_by_age import reach_by_age
@@ -28,6 +29,7 @@ CHARTS: Final = (
     trends,
     milestones,
     top_items,
+    items_ahead,
     reach_by_age,
     age_curve,
     formats,

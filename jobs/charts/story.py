@@ -7,6 +7,7 @@ Every number comes with what it rests on. Where nothing is clear, the sentence s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -129,6 +130,7 @@ def not_told(analysis: ChannelAnalysis) -> list[str]:
         *((ahead.views, ahead.subscribers) if growth.present and ahead.present else ()),
         *((analysis.milestones,) if growth.present else ()),
         analysis.items,
+        analysis.next_day,
         analysis.reach,
         *((analysis.reach.change,) if analysis.reach.present else ()),
         analysis.formats,
@@ -371,6 +373,7 @@ def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
             f"({views.level:.0%} interval {short(views.week_low)} to {short(views.week_high)})."
         )
     yield from _next_milestone(analysis)
+    yield from _next_day(analysis)
     yield from _share_of_old(analysis)
     yield from _few_hits(analysis)
     if (
@@ -394,6 +397,18 @@ def _next_milestone(analysis: ChannelAnalysis) -> Iterator[str]:
     for found in subscribers or analysis.milestones.expected[:1]:
         name = milestone_name(found, analysis.platform)
         yield f"At its present pace the channel has {name} {milestone_ahead(found)}."
+
+
+def _next_day(analysis: ChannelAnalysis) -> Iterator[str]:
+    """What the item that gathers most is expected to bring."""
+    found = analysis.next_day
+    if found.present:
+        first, until = found.items[0], day((found.as_of + timedelta(days=1)).date())
+        more, low, high = (short(x - first.views) for x in (first.expected, first.low, first.high))
+        yield (
+            f"“{first.title}” gained {short(first.gained)} views in the last day and should gain "
+            f"about {more} more by {until} ({found.level:.0%} interval {low} to {high})."
+        )
 
 
 def _share_of_old(analysis: ChannelAnalysis) -> Iterator[str]:
