@@ -2,8 +2,8 @@
 A queue's jobs by state, page by page, filtered.
 
 A page starts after a position, the score and id of the last job that was shown, so that jobs
-which come and go meanwhile neither repeat nor hide others. A filter looks at a bounded number of
-jobs for each page and says at how many of how many; the next page goes on from there.
+which come and go meanwhile neither repeat nor hide others. A filter looks at jobs for a bounded
+time for each page and says at how many of how many; the next page goes on from there.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic_core import from_json, to_json
 
@@ -25,7 +26,7 @@ from runner.redaction import REDACTED
 from runner.scripts import LAST_ENTRIES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from redis.asyncio import Redis
 
@@ -35,17 +36,24 @@ LISTED = (JobState.READY, JobState.SCHEDULED, JobState.RETRYING, JobState.RUNNIN
 """States whose jobs can be listed; done ones stand in no queue."""
 
 PAGE = 50
-_SEARCHED = 5_000
-_SEARCHED_BY_ERROR = 2_000
+_SEARCHED = 20_000
+_SEARCHED_FOR_S = 0.04
+"""A page is searched for so long, and then goes on where somebody asks for it."""
+
+_STEP = 1_000
+"""Looked at in one round trip."""
+
+_STEP_BY_ERROR = 500
 """Fewer: each of them has a list of its own to be read."""
 
-_CHUNK = 500
 _RUNNING_AT_MOST = 5_000
+
+_ESCAPE = b"\\"
+_BY_NAME_ONLY = b'"a":[]'
+_JOB = keys.JOB_PREFIX.encode()
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """Where what has no time is put in order: last."""
-_ESCAPE = b"\\"
-_BY_NAME_ONLY = b'"a":[]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,23 +165,27 @@ async def list_jobs(
     window = await Window.of(redis, queue, state)
     position = Position.read(after) if after else None
     rows: list[Row] = []
-    searched, most = 0, _SEARCHED_BY_ERROR if where.error else _SEARCHED
-    async for chunk in window.chunks(position, _CHUNK if not where.is_empty else limit + 1):
-        found = {
-            one.row.key: one
-            for one in await _rows(redis, queue, state, catalog, await _likely(redis, chunk, where))
-        }
-        for member, score in chunk:
-            if len(rows) == limit:
-                return Page(rows, window.total, searched, str(position), window.ascending)
-            searched += 1
-            position = Position(score, member)
-            one = found.get(member)
-            if one is not None and one.is_there and _fits(one, where):
+    searched, until = 0, time.monotonic() + _SEARCHED_FOR_S
+    step, sieve = _STEP_BY_ERROR if where.error else _STEP, Sieve(where)
+    if where.is_empty:
+        step = limit + 1
+    while True:
+        looked = await window.look(position, step, sieve)
+        for batch in _batches(looked.likely, max(limit, PAGE)):
+            for one in await _rows(redis, queue, state, catalog, batch):
+                if not (one.is_there and _fits(one.row, where)):
+                    continue
                 rows.append(one.row)
-        if searched >= most and len(rows) < limit:
-            return Page(rows, window.total, searched, str(position), window.ascending)
-    return Page(rows, window.total, searched, None, window.ascending)
+                if len(rows) == limit:
+                    last = one.likely
+                    searched += last.place
+                    more = last.place < looked.count or await window.has_more(last.position)
+                    return window.page(rows, searched, last.position if more else None)
+        searched, position = searched + looked.count, looked.last
+        if looked.count < step:
+            return window.page(rows, searched, None)
+        if searched >= _SEARCHED or time.monotonic() >= until:
+            return window.page(rows, searched, position)
 
 
 async def matching(
@@ -189,12 +201,40 @@ async def matching(
         yield [row.key for row in page.rows]
         return
     window = await Window.of(redis, queue, state)
-    async for chunk in window.chunks(None, _CHUNK):
+    position: Position | None = None
+    sieve = Sieve(where)
+    while True:
+        looked = await window.look(position, _STEP, sieve)
+        position = looked.last
         if where.is_empty and state is not JobState.SCHEDULED:
-            yield [member for member, _ in chunk]
-            continue
-        found = await _rows(redis, queue, state, catalog, await _likely(redis, chunk, where))
-        yield [one.row.key for one in found if one.is_there and _fits(one, where)]
+            yield [one.member for one in looked.likely]
+        else:
+            found = await _rows(redis, queue, state, catalog, looked.likely)
+            yield [one.row.key for one in found if one.is_there and _fits(one.row, where)]
+        if looked.count < _STEP:
+            return
+
+
+class Likely(NamedTuple):
+    """A job that may fit a filter. place: its number, from 1, among those that were looked at."""
+
+    place: int
+    member: bytes
+    score: float
+
+    @property
+    def position(self) -> Position:
+        """Its place in the sorted set."""
+        return Position(self.score, self.member)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """So many jobs were looked at, in order, up to *last*, and these may fit the filter."""
+
+    count: int
+    last: Position | None
+    likely: list[Likely]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,23 +275,15 @@ class Window:
                 total = max(0, total - sum(await pipe.execute()))
         return cls(redis, name, low, high, total, state is not JobState.DEAD)
 
-    async def chunks(
-        self, after: Position | None, size: int
-    ) -> AsyncIterator[list[tuple[bytes, float]]]:
-        """Members with their scores in order, *size* at a time, from just after *after* on."""
-        while chunk := await self._chunk(after, size):
-            yield chunk
-            member, score = chunk[-1]
-            after = Position(score, member)
+    async def look(self, after: Position | None, most: int, sieve: Sieve) -> Looked:
+        """Look at *most* jobs from just after *after* on; fewer than that are the last ones."""
+        chunk = await self._chunk(after, most)
+        likely = [Likely(place, *one) for place, one in enumerate(chunk, 1)]
+        last = likely[-1].position if likely else after
+        return Looked(len(chunk), last, await sieve.sift(self.redis, likely))
 
     async def _chunk(self, after: Position | None, size: int) -> list[tuple[bytes, float]]:
-        if after is None:
-            if self.ascending:
-                start = await self.redis.zcount(self.key, "-inf", f"({self.low!r}")
-            else:
-                start = await self.redis.zcount(self.key, "-inf", self.high)
-        else:
-            start = await self._rank(after)
+        start = await self._rank(after)
         if self.ascending:
             found = await self.redis.zrange(self.key, start, start + size - 1, withscores=True)
             return [(member, score) for member, score in found if score <= self.high]
@@ -260,19 +292,39 @@ class Window:
         found = await self.redis.zrange(self.key, max(0, start - size), start - 1, withscores=True)
         return [(member, score) for member, score in reversed(found)]
 
-    async def _rank(self, after: Position) -> int:
+    async def _rank(self, after: Position | None) -> int:
         """How many members stand before *after*, itself included where reading goes upwards."""
+        if after is None:
+            end = f"({self.low!r}" if self.ascending else self.high
+            return int(await self.redis.zcount(self.key, "-inf", end))
         score = repr(after.score)
-        before: int = await self.redis.zcount(self.key, "-inf", f"({score}")
-        low, high = before, before + await self.redis.zcount(self.key, score, score)
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.zscore(self.key, cast("str", after.member))
+            pipe.zrank(self.key, after.member)
+            pipe.zcount(self.key, "-inf", f"({score}")
+            pipe.zcount(self.key, score, score)
+            found, rank, low, of_this_score = await pipe.execute()
+        if found == after.score:
+            return int(rank + 1 if self.ascending else rank)
+        high = low + of_this_score
         while low < high:  # members of one score stand in the order of their bytes
             middle = (low + high) // 2
             (member,) = await self.redis.zrange(self.key, middle, middle) or (after.member,)
-            if member < after.member or (self.ascending and member == after.member):
+            if member < after.member:
                 low = middle + 1
             else:
                 high = middle
-        return low
+        return int(low)
+
+    async def has_more(self, after: Position) -> bool:
+        """Whether a job stands after that place."""
+        return await self._chunk(after, 1) != []
+
+    def page(self, rows: list[Row], searched: int, after: Position | None) -> Page:
+        """Make a page of these rows, of which the next one starts just after *after*."""
+        return Page(
+            rows, self.total, searched, None if after is None else str(after), self.ascending
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +332,7 @@ class _Found:
     """A row with what a filter asks for. is_there: whether it is in that state after all."""
 
     row: Row
-    score: float
+    likely: Likely
     is_there: bool
 
 
@@ -289,23 +341,55 @@ def _after(moment: float) -> float:
     return moment + 0.0001
 
 
-async def _likely(
-    redis: Redis, chunk: Sequence[tuple[bytes, float]], where: Filter
-) -> Sequence[tuple[bytes, float]]:
-    """Those of *chunk* that may fit, told by their bytes: reading a job in full costs far more."""
-    if where.job_id:
-        part = where.job_id.lower().encode()
-        chunk = [one for one in chunk if part in one[0].lower()]
-    if chunk and (where.name or where.text):
-        bodies = await redis.mget([keys.JOB_PREFIX.encode() + member for member, _ in chunk])
-        chunk = [one for one, body in zip(chunk, bodies, strict=True) if _may_fit(body, where)]
-    if chunk and where.error:
-        entries = await _last_entries(redis, [member for member, _ in chunk])
-        part = _plain(where.error.rpartition(":")[2].strip())
-        chunk = [
-            one for one, entry in zip(chunk, entries, strict=True) if _may_tell(entry or b"", part)
-        ]
-    return chunk
+def _batches(likely: Sequence[Likely], size: int) -> Iterator[Sequence[Likely]]:
+    for start in range(0, len(likely), size):
+        yield likely[start : start + size]
+
+
+class Sieve:
+    """
+    Tells by their bytes which jobs may fit a filter: reading a job in full costs far more.
+
+    It errs on the side of yes: text that JSON may write in several ways, or that a page adds.
+    """
+
+    def __init__(self, where: Filter) -> None:
+        # A page shows bytes that are no text by their numbers, and says what it hides.
+        self._id = b"" if "\\" in where.job_id else _plain(where.job_id)
+        self._text = b"" if where.text.lower() in REDACTED else _plain(where.text)
+        self._name = where.name.encode("utf-8", "backslashreplace")
+        self._error = _plain(where.error.rpartition(":")[2].strip())
+
+    async def sift(self, redis: Redis, jobs: list[Likely]) -> list[Likely]:
+        """Those of *jobs* that may fit, in two round trips at most."""
+        if self._id:
+            part = self._id
+            jobs = [one for one in jobs if part in one.member.lower()]
+        if jobs and (self._name or self._text):
+            bodies = await redis.mget([_JOB + one.member for one in jobs])
+            fits = self._body_may_fit
+            jobs = [one for one, body in zip(jobs, bodies, strict=True) if body and fits(body)]
+        if jobs and self._error:
+            entries = await _last_entries(redis, [one.member for one in jobs])
+            jobs = [
+                one
+                for one, entry in zip(jobs, entries, strict=True)
+                if entry and self._error_may_fit(entry)
+            ]
+        return jobs
+
+    def _body_may_fit(self, body: bytes) -> bool:
+        if _ESCAPE in body:
+            return True
+        if self._name and self._name not in body:
+            return False
+        # Arguments by position get their names on the page only.
+        return not self._text or _BY_NAME_ONLY not in body or self._text in body.lower()
+
+    def _error_may_fit(self, entry: bytes) -> bool:
+        """Error and message stand before the traceback, which is full of line breaks."""
+        head = entry.partition(b'"traceback"')[0]
+        return _ESCAPE in head or self._error in head.lower()
 
 
 async def _last_entries(redis: Redis, members: Sequence[bytes]) -> list[bytes | None]:
@@ -313,25 +397,6 @@ async def _last_entries(redis: Redis, members: Sequence[bytes]) -> list[bytes | 
     names = [keys.HISTORY_PREFIX.encode() + member for member in members]
     found: list[bytes | None] = await redis.eval(LAST_ENTRIES, len(names), *names)  # type: ignore[misc,arg-type]
     return found
-
-
-def _may_fit(body: bytes | None, where: Filter) -> bool:
-    """Errs on the side of yes: text that JSON writes in several ways, or that a page adds."""
-    if body is None:
-        return False
-    if _ESCAPE in body:
-        return True
-    if where.name and where.name.encode() not in body:
-        return False
-    # Arguments by position get their names on the page only, and a page says what it hides.
-    told_in_full = _BY_NAME_ONLY in body and where.text.lower() not in REDACTED
-    return not (where.text and told_in_full) or _plain(where.text) in body.lower()
-
-
-def _may_tell(entry: bytes, part: bytes) -> bool:
-    """Error and message stand before the traceback, which is full of line breaks."""
-    head = entry.partition(b'"traceback"')[0]
-    return _ESCAPE in head or part in head.lower()
 
 
 def _plain(text: str) -> bytes:
@@ -345,15 +410,15 @@ async def _rows(
     queue: str,
     state: JobState,
     catalog: Catalog,
-    chunk: Sequence[tuple[bytes, float]],
+    likely: Sequence[Likely],
 ) -> list[_Found]:
-    """Read the jobs of *chunk* in one round trip."""
-    if not chunk:
+    """Read these jobs in one round trip."""
+    if not likely:
         return []
     key = keys.queue_key(queue)
-    members = [member for member, _ in chunk]
+    members = [one.member for one in likely]
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.mget([keys.JOB_PREFIX.encode() + member for member in members])
+        pipe.mget([_JOB + member for member in members])
         pipe.mget([keys.RETRY_PREFIX.encode() + member for member in members])
         pipe.mget([keys.IN_PROGRESS_PREFIX.encode() + member for member in members])
         pipe.hmget(key + keys.RUNNING_SUFFIX, cast("list[str]", members))
@@ -364,7 +429,7 @@ async def _rows(
     failed = state in {JobState.DEAD, JobState.RETRYING}
     entries = await _last_entries(redis, members) if failed else None
     found = []
-    for place, (member, score) in enumerate(chunk):
+    for place, (one, member) in enumerate(zip(likely, members, strict=True)):
         if state is JobState.SCHEDULED:
             is_there = tokens[place] is None and retrying[place] is None
         else:
@@ -375,7 +440,7 @@ async def _rows(
             _Found(
                 Row(
                     **row,
-                    at=moment(score),
+                    at=moment(one.score),
                     attempts=counted(spent[place]),
                     crashes=counted(crashes[place]),
                     unknown=unknown[place] is not None,
@@ -383,7 +448,7 @@ async def _rows(
                     error=str(last.get("error", "")),
                     message=str(last.get("message", "")),
                 ),
-                score,
+                one,
                 is_there,
             )
         )
@@ -414,7 +479,7 @@ async def _running_page(
     key = keys.queue_key(queue) + keys.RUNNING_SUFFIX
     total = await redis.hlen(key)  # type: ignore[misc]
     held: list[tuple[bytes, bytes]] = []
-    async for pair in redis.hscan_iter(key, count=_CHUNK):
+    async for pair in redis.hscan_iter(key, count=_STEP):
         held.append(pair)
         if len(held) == _RUNNING_AT_MOST:
             break
@@ -436,7 +501,7 @@ async def _running_page(
             error="",
             message="",
         )
-        if _fits(_Found(row, 0.0, is_there=True), where):
+        if _fits(row, where):
             rows.append(row)
     rows.sort(key=lambda row: row.at or NEVER)
     return Page(rows[:limit], total, len(held), None, oldest_first=True)
@@ -456,8 +521,7 @@ async def started_by_job(redis: Redis, queue: str) -> dict[str, tuple[datetime |
     }
 
 
-def _fits(found: _Found, where: Filter) -> bool:
-    row = found.row
+def _fits(row: Row, where: Filter) -> bool:
     if where.name and row.name != where.name:
         return False
     if where.job_id and where.job_id.lower() not in row.job_id.lower():

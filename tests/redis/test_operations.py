@@ -181,14 +181,21 @@ async def test_search_finds_what_the_page_shows(redis: QueueClient, text: str) -
     assert set(await _all(redis, JobState.READY, Filter(text=text))) == {by_name, by_place}
 
 
-async def test_search_is_bounded_and_says_how_far_it_came(redis: QueueClient) -> None:
-    """A filter that fits nothing looks at so many jobs only, and can be continued."""
+@pytest.mark.parametrize(("most", "for_s"), [(5000, 60.0), (10**9, 0.0)])
+async def test_search_is_bounded_and_says_how_far_it_came(
+    redis: QueueClient, monkeypatch: pytest.MonkeyPatch, most: int, for_s: float
+) -> None:
+    """A filter that fits nothing looks at so many jobs, or for so long, and can be continued."""
+    monkeypatch.setattr("runner.operations.jobs._SEARCHED", most)
+    monkeypatch.setattr("runner.operations.jobs._SEARCHED_FOR_S", for_s)
     await sync.enqueue_many([{"channel": str(n)} for n in range(6000)])
     page = await list_jobs(
         redis, QUEUE, JobState.READY, CATALOG, where=Filter(text="nothing like it")
     )
 
-    assert (page.rows, page.total, page.searched) == ([], 6000, 5000)
+    looked_at = 5000 if for_s else 1000
+    assert (page.rows, page.total, page.searched) == ([], 6000, looked_at)
+    monkeypatch.setattr("runner.operations.jobs._SEARCHED_FOR_S", 60.0)
     rest = await list_jobs(
         redis,
         QUEUE,
