@@ -176,7 +176,7 @@ class Application:
             client = connect(url)
             offloader = Offloader(self.settings.runner.offload_processes)
             try:
-                await _reach(client, url)
+                await _reach(client, self.settings)
                 async with open_services(self.settings) as services:
                     yield Opened(self.settings, client, services, offloader)
             finally:
@@ -231,7 +231,7 @@ class Application:
         url = redis_url(self.settings)
         client = connect(url)
         try:
-            await _reach(client, url)
+            await _reach(client, self.settings)
             yield make_desk(self.settings, client, Operator(client, f"terminal:{_user()}"))
         finally:
             await client.aclose()
@@ -270,14 +270,22 @@ def _user() -> str:
         return "unknown"
 
 
-async def _reach(client: QueueClient, url: str) -> None:
+async def _reach(client: QueueClient, settings: Settings) -> None:
     """A worker would wait for Redis; a person at a terminal wants to know now."""
     from runner.connection import location
+    from settings.redis_location import redis_url
 
     try:
         await client.ping()
     except (RedisError, OSError) as error:
+        shown, reason = location(redis_url(settings)).shown, str(error).rstrip(".")
+        if settings.redis_url is None:
+            raise SettingsError(
+                f"no private Redis runs at {shown} ({reason}): `pipeline up`, which also works on "
+                "what is queued, starts it and stops it at its end; for another Redis set "
+                "REDIS_URL, for another folder PIPELINE_HOME"
+            ) from None
         raise SettingsError(
-            f"Redis at {location(url).shown}: {str(error).rstrip('.')}; "
+            f"Redis at {shown}: {reason}; "
             "start it, correct REDIS_URL, or unset REDIS_URL for a private one"
         ) from None

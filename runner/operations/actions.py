@@ -14,6 +14,7 @@ from runner import keys
 from runner.admin import Admin, Found
 from runner.errors import ConfigurationError
 from runner.operations import audit
+from runner.operations.job_ids import keys_of, shown_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,11 +82,16 @@ class Operator:
         Do it to one job; where the job was found.
 
         A running job is its worker's, a job that is gone nobody's: then nothing is changed.
+
+        job_id: as it is shown, or the bytes that it is.
         """
-        found = await self.act_unrecorded(request, queue, job_id)
-        shown = job_id if isinstance(job_id, str) else job_id.decode("utf-8", "backslashreplace")
+        found = Found.GONE
+        for key in [job_id] if isinstance(job_id, bytes) else keys_of(job_id):
+            found = await self.act_unrecorded(request, queue, key)
+            if found is not Found.GONE:
+                break
         outcome = "done" if found in request.action.reaches else f"nothing: it was {found}"
-        await self.record(request.action, f"{queue}/{shown}", request.detail, outcome)
+        await self.record(request.action, f"{queue}/{shown_id(job_id)}", request.detail, outcome)
         return found
 
     async def act_unrecorded(self, request: Request, queue: str, job_id: str | bytes) -> Found:

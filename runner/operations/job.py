@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from runner import keys
 from runner.claim import worker_of
 from runner.handle import JobState
+from runner.operations.job_ids import keys_of
 from runner.operations.jobs import counted, last_entry, lines, moment, readable, whole
 from runner.operations.processes import workers_of
 
@@ -90,11 +91,16 @@ class JobView:
 
 async def find_queue(redis: Redis, queues: Sequence[str], job_id: str) -> str | None:
     """The queue of a job that waits, runs, is dead, or is done with its result kept."""
+    found = [await _queue_of(redis, queues, key) for key in keys_of(job_id)]
+    return next(filter(None, found), None)
+
+
+async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | None:
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:
-            pipe.zscore(keys.queue_key(queue), job_id)
-            pipe.zscore(keys.queue_key(queue) + keys.DEAD_SUFFIX, job_id)
-        pipe.get(keys.RESULT_PREFIX + job_id)
+            pipe.zscore(keys.queue_key(queue), cast("str", key))
+            pipe.zscore(keys.queue_key(queue) + keys.DEAD_SUFFIX, cast("str", key))
+        pipe.get(keys.RESULT_PREFIX.encode() + key)
         *scores, result = await pipe.execute()
     for place, queue in enumerate(queues):
         if scores[2 * place] is not None or scores[2 * place + 1] is not None:
@@ -104,29 +110,34 @@ async def find_queue(redis: Redis, queues: Sequence[str], job_id: str) -> str | 
 
 
 async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobView | None:
-    """All that is known of the job; None if nothing of it is there."""
-    key = keys.queue_key(queue)
+    """All that is known of the job of this id, as it is shown; None if nothing of it is there."""
+    for key in keys_of(job_id):
+        found = await _found(redis, queue, key)
+        if found.state() is not JobState.UNKNOWN:
+            is_held = found.state() is JobState.RUNNING
+            running = await _running(redis, queue, job_id) if is_held else None
+            return _view(queue, job_id, found, running, catalog)
+    return None
+
+
+async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
+    key, name = keys.queue_key(queue), cast("str", member)  # redis-py's hints know no bytes
     async with redis.pipeline(transaction=True) as pipe:
         pipe.time()
-        pipe.get(keys.JOB_PREFIX + job_id)
-        pipe.zscore(key, job_id)
-        pipe.zscore(key + keys.DEAD_SUFFIX, job_id)
-        pipe.zscore(key + keys.RETRYING_SUFFIX, job_id)
-        pipe.hget(key + keys.RUNNING_SUFFIX, job_id)
-        pipe.pttl(keys.IN_PROGRESS_PREFIX + job_id)
-        pipe.hget(key + keys.UNKNOWN_SUFFIX, job_id)
-        pipe.hget(key + keys.CRASHES_SUFFIX, job_id)
-        pipe.get(keys.RETRY_PREFIX + job_id)
-        pipe.lrange(keys.HISTORY_PREFIX + job_id, -_MOST_ATTEMPTS, -1)
-        pipe.get(keys.RESULT_PREFIX + job_id)
-        pipe.pttl(keys.RESULT_PREFIX + job_id)
-        pipe.zscore(keys.ABORT, job_id)
-        found = _Found(*await pipe.execute())
-    state = found.state()
-    if state is JobState.UNKNOWN:
-        return None
-    running = await _running(redis, queue, job_id) if state is JobState.RUNNING else None
-    return _view(queue, job_id, found, running, catalog)
+        pipe.get(keys.JOB_PREFIX.encode() + member)
+        pipe.zscore(key, name)
+        pipe.zscore(key + keys.DEAD_SUFFIX, name)
+        pipe.zscore(key + keys.RETRYING_SUFFIX, name)
+        pipe.hget(key + keys.RUNNING_SUFFIX, name)
+        pipe.pttl(keys.IN_PROGRESS_PREFIX.encode() + member)
+        pipe.hget(key + keys.UNKNOWN_SUFFIX, name)
+        pipe.hget(key + keys.CRASHES_SUFFIX, name)
+        pipe.get(keys.RETRY_PREFIX.encode() + member)
+        pipe.lrange(cast("str", keys.HISTORY_PREFIX.encode() + member), -_MOST_ATTEMPTS, -1)
+        pipe.get(keys.RESULT_PREFIX.encode() + member)
+        pipe.pttl(keys.RESULT_PREFIX.encode() + member)
+        pipe.zscore(keys.ABORT, name)
+        return _Found(*await pipe.execute())
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from runner import keys
 from runner.codec import Envelope, decode_job
 from runner.errors import CodecError, ConfigurationError
 from runner.handle import JobState
+from runner.operations.job_ids import shown_id
 from runner.redaction import REDACTED
 from runner.scripts import LAST_ENTRIES
 
@@ -460,7 +461,7 @@ def _row(
 ) -> dict[str, Any]:
     envelope = readable(body)
     return {
-        "job_id": member.decode("utf-8", "backslashreplace"),
+        "job_id": shown_id(member),
         "queue": queue,
         "state": state,
         "name": envelope and envelope.name,

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner import Batch, Context, JobState, Periodic, job, keys, linear
+from runner.admin import Found
 from runner.errors import ConfigurationError
 from runner.operations import audit, metrics, schedules
 from runner.operations.actions import Action, Operator, Request
 from runner.operations.bulk import Bulk, Selection, bulk_progress, count
 from runner.operations.job import find_queue
 from runner.operations.job import job as look_at
+from runner.operations.job_ids import keys_of, shown_id
 from runner.operations.jobs import Filter, list_jobs
 from runner.operations.processes import processes
 from runner.operations.queues import depth, queue
@@ -270,6 +272,46 @@ async def test_job_that_is_done_tells_of_attempts_that_failed_before(
     assert view.attempts_spent == 2
     told = await why(redis, QUEUES, handle.id, CATALOG)
     assert told.sentence.endswith("Failed before: 2, the last time with LookupError: broken.")
+
+
+async def test_id_that_is_no_text_is_found_and_acted_on_as_it_is_shown(
+    redis: QueueClient, operator: Operator
+) -> None:
+    """Its page, its explanation and actions; a job whose id is that very text is another."""
+    body = b'{"t":null,"f":"sync","a":["UC1"],"k":{},"et":1}'
+    odd, twin = b"a\xff/\xfe", b"a\\xff/\\xfe"
+    for key, due in ((odd, 1), (twin, 2)):
+        await redis.set(b"arq:job:" + key, body)
+        await redis.zadd("arq:queue:default", {key: due})
+
+    first, second = await _all(redis, JobState.READY)
+    assert first == second == r"a\xff/\xfe"
+    assert await find_queue(redis, QUEUES, first) == QUEUE
+    assert await operator.act(Request(Action.DELETE), QUEUE, first) is Found.WAITING
+    assert await redis.zrange("arq:queue:default", 0, -1) == [odd]
+    view = await look_at(redis, QUEUE, first, CATALOG)
+    assert view is not None
+    assert (view.job_id, view.name) == (first, "sync")
+    assert (await why(redis, QUEUES, first, CATALOG)).cause is Cause.NO_WORKER
+    assert await operator.act(Request(Action.BURY), QUEUE, first) is Found.WAITING
+    assert await redis.zrange("arq:queue:default:dead", 0, -1) == [odd]
+
+
+@pytest.mark.parametrize(
+    ("shown", "keys_"),
+    [
+        ("plain", [b"plain"]),
+        ("ü", ["ü".encode()]),
+        (r"\x41", [rb"\x41"]),
+        (r"\xff", [rb"\xff", b"\xff"]),
+        (r"\xc3\xbc", [rb"\xc3\xbc"]),
+        (r"ü\xe2", [r"ü\xe2".encode(), "ü".encode() + b"\xe2"]),
+    ],
+)
+def test_shown_id_stands_for_bytes_that_are_shown_so(shown: str, keys_: list[bytes]) -> None:
+    """Two bytes that together are a letter would have been shown as that letter."""
+    assert keys_of(shown) == keys_
+    assert {shown_id(key) for key in keys_} == {shown}
 
 
 async def test_why_names_what_stands_in_the_way(

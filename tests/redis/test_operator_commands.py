@@ -246,6 +246,20 @@ def test_doctor_names_what_is_wrong_and_the_remedy(pipeline: Terminal) -> None:
     assert found["database"]["severity"] == "error"
 
 
+def test_private_redis_that_does_not_run_says_how_to_start_it(
+    pipeline: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without REDIS_URL the one of the state directory is meant, which `pipeline up` starts."""
+    monkeypatch.delenv("REDIS_URL")
+    environment.use_config_file(None)
+    for words in (("why", "x"), ("queues", "list"), ("jobs", "show", "x")):
+        status, _, err = pipeline(*words)
+        assert status == 2
+        assert err.startswith("pipeline: no private Redis runs at unix:///")
+        assert "`pipeline up`" in err
+        assert err.count("\n") == 1
+
+
 def test_redis_that_is_down_is_one_line(
     pipeline: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
