@@ -319,7 +319,7 @@ def _of_items(
         if item_id is None:
             own.append(ChannelSnapshot(observed_at, subscribers, views, count))
             continue
-        last[item_id] = row[_COUNTED:]
+        last[item_id] = row
         if views is not None or likes is not None or comments is not None:
             snapshots.append(ItemSnapshot(item_id, observed_at, views, likes, comments))
     on_youtube = channel.platform is Platform.YOUTUBE
@@ -333,7 +333,7 @@ def _of_items(
 
 
 def _item(item_id: str, told: tuple[Any, ...], *, on_youtube: bool) -> ItemRecord:
-    title, published_at, duration_s, category, tags, live = told
+    title, published_at, duration_s, category, tags, live = told[_COUNTED:]
     return ItemRecord(
         id=item_id,
         title=one_line(title or "") or item_id,

@@ -124,6 +124,9 @@ def one_line(text: str) -> str:
 
     Non-breaking spaces inside stay: titles use them on purpose.
     """
+    # Nearly every title is such; a list may hold tens of thousands.
+    if text.isprintable() and "  " not in text:
+        return text.strip()
     return _BREAKS.sub(" ", storable(text)).strip()
 
 

@@ -39,6 +39,14 @@ def test_one_line_is_storable(text: str) -> None:
     assert "\x00" not in line
 
 
+@given(st.text(alphabet=st.sampled_from("aé日🙂 \u00a0\u3000\n\t\x00\u200d\ud800")))
+def test_one_line_has_single_spaces_whatever_the_way(text: str) -> None:
+    """Plain text takes a shorter way than text with breaks in it, to the same line."""
+    line = one_line(text)
+    assert one_line(f"{text}\n") == line == one_line(line)
+    assert "  " not in line
+
+
 def test_one_line_keeps_non_breaking_spaces() -> None:
     """Outer white space goes, and a non-breaking space within stays."""
     assert one_line(" Wow\u00a0! \n really\r\n") == "Wow\u00a0! really"
