@@ -13,15 +13,13 @@ import click
 
 from runner.commands.completing import named
 from runner.commands.desk import EXIT_NOTHING, MomentType, chosen_queues
+from runner.commands.job_text import facts, sentence, timeline
 from runner.commands.plainly import run_async
 from runner.commands.printing import (
     arguments,
     as_json,
-    clock,
     print_json,
     print_table,
-    progress,
-    span,
 )
 from runner.handle import JobState
 from runner.operations.actions import Action, Request
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from runner.commands.desk import Desk, Host
     from runner.operations.job import JobView
     from runner.operations.jobs import Row
+    from runner.operations.why import Why
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -198,11 +197,13 @@ _retry(dead, (JobState.DEAD,))
 @click.pass_context
 def show(context: click.Context, *, job_id: str, as_json: bool) -> None:
     """Show one job: where it stands and why, its arguments, its attempts, its result."""
-    view, sentence = run_async(_look_at(context.obj, job_id))
+    view, found = run_async(_look_at(context.obj, job_id))
     if as_json:
-        print_json({"job": view, "why": sentence})
-    else:
-        _show_one(view, sentence)
+        print_json({"job": view, "why": sentence(found)})
+        return
+    print_table({"": "left", " ": "wrap"}, list(facts(view, found).items()))
+    for line in timeline(view):
+        click.echo(line)
 
 
 for one in (jobs, scheduled, retries, dead):
@@ -244,7 +245,7 @@ def _told(shown: int, total: int, searched: int, *, more: bool, filtered: bool) 
     return f"{shown:,} of {total:,}"
 
 
-async def _look_at(host: Host, job_id: str) -> tuple[JobView, str]:
+async def _look_at(host: Host, job_id: str) -> tuple[JobView, Why]:
     from runner.operations.job import job
     from runner.operations.why import explain
 
@@ -253,8 +254,7 @@ async def _look_at(host: Host, job_id: str) -> tuple[JobView, str]:
         view = await job(desk.redis, queue, job_id, desk.catalog)
         if view is None:
             raise click.ClickException(f"job {job_id} has gone just now")
-        found = await explain(desk.redis, view)
-        return view, f"{found.sentence} {found.remedy}".strip()
+        return view, await explain(desk.redis, view)
 
 
 async def _act_on(host: Host, job_ids: Sequence[str], request: Request) -> int:
@@ -334,33 +334,3 @@ def _show(rows: Sequence[Row]) -> None:
 def failure(row: Row) -> str:
     """The last error with its message, nothing where there was none."""
     return f"{row.error}: {row.message}" if row.error else ""
-
-
-def _show_one(view: JobView, why: str) -> None:
-    facts = {
-        "job": view.name or "(unreadable)",
-        "id": view.job_id,
-        "queue": view.queue,
-        "state": view.state,
-        "why": why,
-        "arguments": arguments(view.arguments) or "none",
-        "enqueued": clock(view.enqueued_at),
-        "due": clock(view.due_at),
-        "attempts": f"{view.attempts_spent} failed"
-        + (f", {view.crashes} lost" * bool(view.crashes)),
-    }
-    if view.progress is not None:
-        facts["progress"] = progress(view.progress)
-    if view.succeeded:
-        facts["result"] = repr(view.result)
-    if view.raw is not None:
-        facts["body"] = view.raw
-    print_table({"": "left", " ": "wrap"}, list(facts.items()))
-    for attempt in view.attempts:
-        number = "by hand" if attempt.number is None else f"attempt {attempt.number}"
-        took = "" if attempt.duration_s is None else f", {span(attempt.duration_s)}"
-        click.echo(f"\n{number}, ended {clock(attempt.ended_at)}{took} {attempt.worker}".rstrip())
-        if attempt.error:
-            click.echo((attempt.traceback or f"{attempt.error}: {attempt.message}").rstrip())
-        for line in attempt.lines:
-            click.echo(f"  {line}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.commands.desk import EXIT_NOTHING
+from runner.commands.job_text import sentence
 from runner.commands.plainly import run_async
 from runner.commands.printing import as_json, print_json
 
@@ -29,7 +30,7 @@ def why(context: click.Context, *, job_id: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo(f"{found.sentence} {found.remedy}".strip())
+        click.echo(sentence(found))
     context.exit(EXIT_NOTHING if found.cause == "gone" else 0)
 
 

@@ -8,6 +8,7 @@ The live dashboard of `pipeline top`, on the same read model and actions as page
     pane         a tab: what it reads, its tables and the line above them
     overview     throughput and all queues
     jobs         jobs of one queue, and of all queues in one state
+    job          one job in full
     running      processes, and the jobs that they run
     confirm      the question before an order
     help         the keys

@@ -12,10 +12,13 @@ from textual.app import App
 from textual.widgets import DataTable, Input, Static, TabbedContent, TabPane, Tabs
 
 from runner.commands.printing import shown
+from runner.operations.jobs import Row
+from runner.operations.processes import RunningJob
 from runner.operations.queues import Queue
 from runner.terminal.bindings import KEYS, bindings
 from runner.terminal.confirm import Confirm
 from runner.terminal.help import Help
+from runner.terminal.job import OneJob
 from runner.terminal.jobs import Dead, JobsOfQueue, Retries
 from runner.terminal.orders import ORDERS, name_of
 from runner.terminal.overview import Overview
@@ -91,11 +94,15 @@ class Top(App[None]):
         self._tell_filter()
         self._due.set()
 
-    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Open a queue: Enter or a click on its row."""
-        selected = self.pane.table.selected
-        if event.data_table is self.pane.table and isinstance(selected, Queue):
-            self._open(list(self._desk.queues).index(selected.name))
+    async def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Open a queue or a job: Enter or a click on its row."""
+        if event.data_table is not self.pane.table:
+            return
+        match self.pane.table.selected:
+            case Queue(name=name):
+                self._open(list(self._desk.queues).index(name))
+            case Row(queue=queue, job_id=job_id) | RunningJob(queue=queue, job_id=job_id):
+                await self.push_screen(OneJob(self._desk, queue, job_id))
 
     def action_tab(self, key: str) -> None:
         """Go to the tab of this number."""

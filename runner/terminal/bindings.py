@@ -35,7 +35,13 @@ KEYS = (
         "",
         "Go to a tab; Tab and Shift+Tab go from table to table.",
     ),
-    Key("enter", "", "", "", "Show the jobs of the selected queue."),
+    Key(
+        "enter",
+        "",
+        "",
+        "",
+        "Show the jobs of the selected queue; of a job its arguments, why it waits, its attempts.",
+    ),
     Key("n p", "n,p", "queue", "", "Show the next queue, or the previous one."),
     Key(
         "/",

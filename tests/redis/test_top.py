@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 from textual.widgets import Static
 
 from jobs import notify, sync_channel
@@ -22,7 +24,9 @@ from runner.operations.shown import Catalog
 from runner.terminal.app import Top
 from runner.terminal.confirm import Confirm
 from runner.terminal.help import Help
+from runner.terminal.job import OneJob
 from runner.terminal.overview import bars
+from settings import environment
 from settings.command import _expected, cli
 from tests.runner_kit import eventually, working
 
@@ -208,6 +212,45 @@ async def test_enter_opens_the_queue(desk: Desk) -> None:
         assert [row[1] for row in await seat.rows(1)] == ["one"]
         await seat.press("n")
         await seat.until(lambda: "told" in str(seat.app.pane.table.get_row_at(0)[1]))
+
+
+async def test_enter_opens_a_job(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All that `pipeline jobs show` prints, kept up to date until one goes back."""
+    await waiting("one", HOSTILE)
+
+    async with sitting(desk, "2") as seat:
+        await seat.rows(1)
+        await seat.press("enter")
+        await seat.until(lambda: "not due until" in page(seat))
+        shown = page(seat)
+        assert "\x1b" not in shown
+        await desk.operator.act(Request(Action.BURY), "default", "one")
+        await seat.until(lambda: "buried by tester" in page(seat))
+        shown = page(seat)
+        await desk.operator.act(Request(Action.DELETE), "default", "one")
+        await seat.until(lambda: "is gone" in page(seat))
+        await seat.press("escape")
+        assert not isinstance(seat.app.screen, OneJob)
+
+    await dead(desk, "one")
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    environment.use_config_file(None)
+    show = partial(run_plainly, cli, ["jobs", "show", "one"], expected=_expected)
+    assert await asyncio.to_thread(show) == 0
+    printed = capsys.readouterr().out
+    names = [line.split()[0] for line in printed.splitlines() if line[:1].isalpha()]
+    assert [line.split()[0] for line in shown.splitlines() if line[:1].isalpha()] == names
+
+
+def page(seat: Seat) -> str:
+    """What the screen of one job says, its table first."""
+    console = Console(width=100, color_system=None)
+    with console.capture() as captured:
+        for part in seat.app.screen.query(".page > Static").results(Static):
+            console.print(part.content)
+    return captured.get()
 
 
 async def test_running_job_is_shown_and_aborted_and_its_process_quieted(

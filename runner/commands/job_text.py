@@ -1,0 +1,64 @@
+"""One job in full, as text: what `pipeline jobs show` prints and `pipeline top` shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.commands.printing import arguments, clock, progress, shown, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.operations.job import AttemptView, JobView
+    from runner.operations.why import Why
+
+
+def facts(view: JobView, why: Why) -> dict[str, str]:
+    """Where it stands and why, what it was given, what came of it; by what each is called."""
+    told = {
+        "job": view.name or "(unreadable)",
+        "id": view.job_id,
+        "queue": view.queue,
+        "state": str(view.state),
+        "why": sentence(why),
+        "arguments": arguments(view.arguments) or "none",
+        "enqueued": clock(view.enqueued_at),
+        "due": clock(view.due_at),
+        "attempts": f"{view.attempts_spent} failed"
+        + (f", {view.crashes} lost" * bool(view.crashes)),
+    }
+    if view.progress is not None:
+        told["progress"] = progress(view.progress)
+    if view.succeeded:
+        told["result"] = repr(view.result)
+    if view.raw is not None:
+        told["body"] = view.raw
+    return {name: shown(text) for name, text in told.items()}
+
+
+def timeline(view: JobView) -> Iterator[str]:
+    """Line by line, each attempt with its error and what it logged, and the one that runs."""
+    for attempt in view.attempts:
+        yield ""
+        yield from map(shown, _attempt(attempt))
+    running = view.running
+    if running is not None:
+        yield ""
+        began = f"attempt {running.attempt}, runs since {clock(running.started_at)}"
+        yield from map(shown, (f"{began} {running.worker}", *(f"  {one}" for one in running.lines)))
+
+
+def sentence(why: Why) -> str:
+    """Why it is not running yet, and what would change that."""
+    return f"{why.sentence} {why.remedy}".strip()
+
+
+def _attempt(attempt: AttemptView) -> Iterator[str]:
+    number = "by hand" if attempt.number is None else f"attempt {attempt.number}"
+    took = "" if attempt.duration_s is None else f", {span(attempt.duration_s)}"
+    yield f"{number}, ended {clock(attempt.ended_at)}{took} {attempt.worker}".rstrip()
+    if attempt.error:
+        told = attempt.traceback or f"{attempt.error}: {attempt.message}"
+        yield from told.rstrip().splitlines()
+    for line in attempt.lines:
+        yield f"  {line}"
