@@ -9,7 +9,7 @@ import click
 
 from jobs.commands.channel_choice import choose_channel
 from jobs.scheduling import schedule_channel, write_interval
-from runner.commands.printing import span
+from runner.operations.spans import span
 
 if TYPE_CHECKING:
     from jobs.commands.channels import Host

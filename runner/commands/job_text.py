@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.commands.printing import arguments, clock, progress, shown, span
+from runner.commands.printing import arguments, clock, progress, shown
+from runner.operations.spans import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic_core import to_json
 
+from runner.operations.spans import span
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from runner.context import Progress
-
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 """The option that every listing has."""
@@ -91,22 +91,6 @@ def clock(when: datetime | None) -> str:
         return "–"
     at = when.astimezone(UTC)
     return f"{at:%H:%M:%S}" if at.date() == datetime.now(UTC).date() else f"{at:%Y-%m-%d %H:%M}"
-
-
-def span(seconds: float | None) -> str:
-    """A duration in at most two units: 340 ms, 4.2 s, 3 m 20 s, 2 h 5 m, 3 d 4 h."""
-    if seconds is None:
-        return "–"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} m {whole % _MINUTE} s"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} m"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
 
 
 def elapsed(since: datetime | None) -> str:

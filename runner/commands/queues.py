@@ -9,7 +9,8 @@ import click
 from runner.commands.completing import named
 from runner.commands.desk import chosen_queues
 from runner.commands.plainly import run_async
-from runner.commands.printing import as_json, print_json, print_table, span
+from runner.commands.printing import as_json, print_json, print_table
+from runner.operations.spans import span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,9 @@ What an operator sees and does: one read model for the page, the API and the ter
     actions     what changes something; each is written into the audit log
     bulk        one action on all jobs that match
     audit       who did what when
+    job_ids     ids as text, where they are bytes
+    spans       lengths of time as text
 
 Functions take a Redis client and return dataclasses. None of those that a page calls reads a whole
-queue: lists are paged, a search looks at a bounded number of jobs and says at how many.
+queue: lists are paged, a search looks at jobs for a bounded time and says at how many.
 """

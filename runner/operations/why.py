@@ -17,6 +17,7 @@ from runner.handle import JobState
 from runner.operations.job import find_queue, job
 from runner.operations.processes import workers_of
 from runner.operations.queues import paused_by
+from runner.operations.spans import span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ async def explain(redis: Redis, view: JobView) -> Why:
 def _done(view: JobView) -> Why:
     last = view.attempts[-1]
     ended = "It is done" if view.succeeded else f"It is over without success ({last.error})"
-    took = "" if last.duration_s is None else f" after {_span(last.duration_s)}"
+    took = "" if last.duration_s is None else f" after {span(last.duration_s)}"
     return Why(
         Cause.DONE,
         f"{ended}: attempt {last.number} ended {_at(last.ended_at)}{took}.{_before(view)}",
@@ -158,7 +159,7 @@ def _not_due(view: JobView) -> Why:
         begin = f"Attempt {last.number} failed ({last.error}: {_short(last.message)}); the next is"
     else:
         begin = "It is"
-    wait = _span(max(0.0, ((view.due_at or _now()) - _now()).total_seconds()))
+    wait = span(max(0.0, ((view.due_at or _now()) - _now()).total_seconds()))
     return Why(
         Cause.NOT_DUE,
         f"{begin} not due until {_at(view.due_at)}, in {wait}.",
@@ -236,13 +237,6 @@ def _at(when: datetime | None) -> str:
         return "at an unknown time"
     today = when.date() == _now().date()
     return f"{when:%H:%M:%S} UTC" if today else f"{when:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _span(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def _short(text: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from runner.commands.printing import span
 from runner.commands.queues import note
 from runner.operations import metrics
 from runner.operations.queues import queues
+from runner.operations.spans import span
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading
 

@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+from runner.operations.spans import span
+
 _KIB = 1024
 _THOUSAND = 1000
 
@@ -31,25 +32,6 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= _KIB
     return f"{count:.1f} TiB"
-
-
-def span(seconds: float | None) -> str:
-    """A length of time, two units at most: 850 ms, 12.3 s, 4 min 10 s, 3 d 2 h."""
-    if seconds is None:
-        return "–"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
-    for large, small, names in (
-        (_DAY, _HOUR, ("d", "h")),
-        (_HOUR, _MINUTE, ("h", "min")),
-        (_MINUTE, 1, ("min", "s")),
-    ):
-        if seconds >= large:
-            whole, rest = divmod(int(seconds), large)
-            return f"{whole} {names[0]}" + (f" {rest // small} {names[1]}" if rest // small else "")
-    return "–"
 
 
 def milliseconds(ms: float | None) -> str:
