@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
-MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+MANIFESTS = sorted((DEPLOY / "kubernetes").rglob("*.yaml"))
+ADAPTER = DEPLOY / "prometheus-adapter-values.yaml"
 GRACE_S = RunnerTiming().grace_s
 STOP_S = GRACE_S + _AFTER_GRACE_S + 10
 """What a worker may take to stop, and ten seconds to spare."""
@@ -164,6 +165,38 @@ def test_autoscalers_ask_for_metrics_that_are_served() -> None:
         query = trigger["metadata"]["query"]
         assert set(re.findall(r"pipeline_\w+", query)) <= served()
         assert f'queue="{queue}"' in query
+
+
+def test_autoscalers_without_keda_ask_for_the_same() -> None:
+    """Each is on its queue's wait by the adapter's rule, and scales as KEDA's does."""
+    (rule,) = yaml.safe_load(ADAPTER.read_text(encoding="utf-8"))["rules"]["external"]
+    (series,) = re.findall(r'__name__="(\w+)"', rule["seriesQuery"])
+    assert {series, *re.findall(r"pipeline_\w+", rule["metricsQuery"])} <= served()
+    of_keda = {
+        part["metadata"]["name"]: part["spec"]
+        for part in _parts()
+        if part["kind"] == "ScaledObject"
+    }
+    of_kubernetes = {
+        part["metadata"]["name"]: part["spec"]
+        for part in _parts()
+        if part["kind"] == "HorizontalPodAutoscaler"
+    }
+    assert set(of_kubernetes) == set(of_keda)
+    for queue in QUEUE_NAMES:
+        name = f"pipeline-worker-{queue}"
+        ours, theirs = of_kubernetes[name], of_keda[name]
+        (metric,) = ours["metrics"]
+        (trigger,) = theirs["triggers"]
+        asked = metric["external"]["metric"]
+        assert asked == {"name": series, "selector": {"matchLabels": {"queue": queue}}}
+        matched = rule["metricsQuery"].replace("<<.Series>>", series)
+        query = matched.replace("<<.LabelMatchers>>", f'queue="{queue}"')
+        assert query.strip() == trigger["metadata"]["query"].strip()
+        assert metric["external"]["target"]["averageValue"] == trigger["metadata"]["threshold"]
+        assert ours["scaleTargetRef"]["name"] == theirs["scaleTargetRef"]["name"] == name
+        bounds = ours["minReplicas"], ours["maxReplicas"]
+        assert bounds == (theirs["minReplicaCount"], theirs["maxReplicaCount"])
 
 
 def test_kubernetes_names_agree() -> None:
