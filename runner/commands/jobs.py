@@ -286,7 +286,7 @@ async def _act_on_all(host: Host, chosen: _Chosen, request: Request, *, yes: boo
         if not total:
             click.echo("No job matches.")
             return 0
-        number = f"{total:,}" if all(one.is_exact for one in counts) else f"more than {total:,}"
+        number = f"{total:,}" if all(one.is_exact for one in counts) else f"at least {total:,}"
         if not yes:
             click.confirm(f"{VERBS[request.action].name.capitalize()} {number} jobs?", abort=True)
         return await _run_all(desk, selections, [one.jobs for one in counts], request)

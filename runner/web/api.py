@@ -20,7 +20,7 @@ from runner.errors import ConfigurationError
 from runner.handle import JobState
 from runner.operations import audit, metrics, schedules
 from runner.operations.actions import Action, Request, known_queue
-from runner.operations.bulk import Bulk, Selection, bulk_progress, count
+from runner.operations.bulk import PATIENCE_S, Bulk, Selection, bulk_progress, count
 from runner.operations.job import find_queue, job
 from runner.operations.jobs import LISTED, PAGE, list_jobs
 from runner.operations.processes import processes
@@ -358,7 +358,7 @@ def _to_change(dashboard: Dashboard) -> list[Endpoint]:
             filter_of(request.query_params),
         )
         bulk = Bulk(redis, dashboard.operator(request), asked, selection)
-        counted = await count(redis, selection, catalog)
+        counted = await count(redis, selection, catalog, for_s=PATIENCE_S)
         await bulk.announce(counted.jobs)
         dashboard.start(bulk.run(catalog, total=counted.jobs))
         return await bulk_progress(redis, bulk.id)

@@ -407,6 +407,21 @@ async def _all_dead(redis: QueueClient, many: int) -> bool:
     return (await queue(redis, QUEUE)).dead == many
 
 
+async def test_counting_ends_after_its_time_and_acting_goes_on(
+    redis: QueueClient, operator: Operator
+) -> None:
+    """The number is a least one then; the action reaches all that match, and tells how many."""
+    await sync.enqueue_many([{"channel": str(n)} for n in range(2500)])
+    selection = Selection(QUEUE, JobState.READY, Filter(text="9"))
+    exact = await count(redis, selection, CATALOG)
+    counted = await count(redis, selection, CATALOG, for_s=0)
+    assert (exact.is_exact, counted.is_exact) == (True, False)
+    assert 0 < counted.jobs < exact.jobs
+    bulk = Bulk(redis, operator, Request(Action.DELETE), selection)
+    done = await bulk.run(CATALOG, total=counted.jobs)
+    assert (done.acted, done.total) == (exact.jobs, exact.jobs)
+
+
 async def test_metrics_tell_what_ended_and_how_long_it_took(
     redis_url: str, redis: QueueClient
 ) -> None:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from runner.errors import ConfigurationError
 from runner.operations import schedules
 from runner.operations.actions import Action, Request, known_queue
-from runner.operations.bulk import Bulk, Selection, bulk_progress, count
+from runner.operations.bulk import PATIENCE_S, Bulk, Selection, bulk_progress, count
 from runner.operations.processes import processes
 from runner.web.pages.queues import filter_of, state_of
 
@@ -75,7 +75,7 @@ def _on_all(dashboard: Dashboard) -> list[BaseRoute]:
             "confirm.html.j2",
             selection=selection,
             action=action,
-            count=await count(dashboard.redis, selection, dashboard.catalog),
+            count=await count(dashboard.redis, selection, dashboard.catalog, for_s=PATIENCE_S),
             queues=[queue for queue in dashboard.queues if queue != selection.queue],
             back=query.get("back", "/"),
         )
@@ -85,7 +85,7 @@ def _on_all(dashboard: Dashboard) -> list[BaseRoute]:
         selection = _selection(dashboard, request.query_params)
         asked = read_request(dashboard, form)
         bulk = Bulk(dashboard.redis, dashboard.operator(request), asked, selection)
-        counted = await count(dashboard.redis, selection, dashboard.catalog)
+        counted = await count(dashboard.redis, selection, dashboard.catalog, for_s=PATIENCE_S)
         await bulk.announce(counted.jobs)
         dashboard.start(bulk.run(dashboard.catalog, total=counted.jobs))
         return dashboard.back(request, f"/bulk/{bulk.id}", "Started.")
