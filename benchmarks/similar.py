@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfTransformer
 
 from benchmarks.channels.plain import as_data
 from jobs.analysis.randomness import generator
@@ -26,6 +25,7 @@ from jobs.recommendations.similar import Profile, profile_of
 from jobs.recommendations.similar.comparison import chance_of
 from jobs.recommendations.similar.shuffled import nearest_by_chance
 from jobs.recommendations.similar.vectors import counts, vectors
+from jobs.recommendations.similar.weighting import tf_idf
 from jobs.recommendations.strength import NO_EVIDENCE, STRENGTHS, strength_of
 from jobs.recommendations.words import words
 from jobs.sources import SourceError, open_source
@@ -107,7 +107,7 @@ def _plain(profiles: list[Profile]) -> NDArray[np.float64]:
         for tag, times in profile.tags.items():
             own.update(dict.fromkeys(words(tag), times))
         told.append(own)
-    found = TfidfTransformer(sublinear_tf=True).fit_transform(counts(told)[0])
+    found = tf_idf(counts(told)[0], logarithmic=True)
     product: sparse.csr_matrix = found @ found.T
     similarity: NDArray[np.float64] = product.toarray()
     return similarity

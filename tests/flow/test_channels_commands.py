@@ -172,7 +172,7 @@ async def main():
         with display(console, host.queues, live=False) as shown:
             await work.go(shown)
         counts = await place.services.store.counts([channel.id])
-    heavy = ("jobs.analysis.forecast", "jobs.recommendations.permutation", "scipy", "sklearn")
+    heavy = ("jobs.analysis.forecast", "jobs.recommendations.permutation", "scipy")
     loaded = [name for name in heavy if name in sys.modules]
     print(json.dumps({"analyses": counts[channel.id].analyses, "loaded": loaded}))
 

@@ -46,7 +46,8 @@ def test_import_loads_nothing_heavy(statement: str) -> None:
 
 def test_mathematics_does_without_statistics_of_scipy() -> None:
     """Its import takes longer than an analysis: what is needed of it is in `scipy.special`."""
-    script = "import sys, jobs.analysis, jobs.recommendations\nprint('scipy.stats' in sys.modules)"
+    imports = "jobs.analysis, jobs.recommendations, jobs.recommendations.similar.comparison"
+    script = f"import sys, {imports}\nprint('scipy.stats' in sys.modules)"
 
     imported = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False

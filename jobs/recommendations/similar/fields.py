@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfTransformer
+
+from jobs.recommendations.similar.weighting import tf_idf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +103,7 @@ SEEDS: Final = (
 
 SHARPNESS = 3.0
 SMOOTHING = 0.3
+_ROUNDING = 1e-9
 
 
 def field_scores(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray[np.float64]:
@@ -114,7 +116,7 @@ def field_scores(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray
     seeded = _seeded(found, vocabulary)
     scale = np.maximum(np.linalg.norm(seeded, axis=1, keepdims=True), 1e-9)
     start = _chances(SHARPNESS * seeded / scale)
-    weighted = TfidfTransformer(sublinear_tf=True).fit_transform(found)
+    weighted = tf_idf(found, logarithmic=True)
     sure = np.where(seeded.any(axis=1), start.max(axis=1), 0)[:, None]
     heard = np.asarray(weighted.T @ (start * sure))
     columns = max(heard.shape[0], 1)
@@ -122,7 +124,8 @@ def field_scores(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray
     speaks -= speaks.mean(axis=1, keepdims=True)
     told = np.asarray(weighted @ speaks)
     centred: NDArray[np.float64] = told - told.mean(axis=0)
-    return centred
+    # Where no channel has a seed, what is left is rounding, which must not be taken for likeness.
+    return np.where(np.abs(centred) > _ROUNDING, centred, 0.0)
 
 
 def _seeded(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray[np.float64]:
@@ -131,7 +134,7 @@ def _seeded(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray[np.f
     seeds = np.array([[word in field for field in fields] for word in vocabulary], dtype=float)
     seeds = seeds.reshape(len(vocabulary), len(fields))
     seeds /= np.maximum(seeds.sum(axis=1, keepdims=True), 1)
-    weighted = TfidfTransformer(sublinear_tf=True, norm=None).fit_transform(found)
+    weighted = tf_idf(found, logarithmic=True, unit=False)
     return np.asarray(weighted @ seeds)
 
 

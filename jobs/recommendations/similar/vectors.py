@@ -15,15 +15,13 @@ by side, so that one product adds up four cosines:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfTransformer
-from sklearn.preprocessing import normalize
 
 from jobs.recommendations.similar.fields import field_scores
+from jobs.recommendations.similar.weighting import reduced, tf_idf, unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,11 +61,11 @@ def vectors(profiles: Sequence[Profile]) -> Vectors:
     found, vocabulary = counts([profile.words for profile in profiles])
     parts = (
         (TEXT, _text(found, vocabulary)),
-        (FIELDS, normalize(field_scores(found, vocabulary))),
+        (FIELDS, unit_rows(field_scores(found, vocabulary))),
         (STYLE, _style(profiles)),
     )
     return Vectors(
-        tags=(TfidfTransformer().fit_transform(tags) * np.sqrt(TAGS)).astype(np.float32).tocsr(),
+        tags=(tf_idf(tags) * np.sqrt(TAGS)).astype(np.float32).tocsr(),
         dense=np.hstack([np.sqrt(w) * part for w, part in parts]).astype(np.float32),
         names=names,
     )
@@ -79,7 +77,7 @@ def counts(told: Sequence[Mapping[str, int]]) -> tuple[sparse.csr_matrix, list[s
     for own in told:
         for name in own:
             shared[name] = shared.get(name, 0) + 1
-    # The library refuses tables without a column; nothing is ever counted in that of no name.
+    # A table has a column at least; nothing is ever counted in that of no name.
     names = sorted(name for name, rows in shared.items() if name and rows >= SHARED_BY) or [""]
     column = {name: i for i, name in enumerate(names)}
     indices: list[int] = []
@@ -104,10 +102,7 @@ def _text(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray[np.flo
     most = min(DIMENSIONS, min(runs.shape) - 1)
     if most < 1:
         return np.zeros((found.shape[0], 1))
-    weighted = TfidfTransformer(sublinear_tf=True).fit_transform(runs)
-    reduced: Any = TruncatedSVD(most, random_state=0).fit_transform(weighted)
-    dense: NDArray[np.float64] = normalize(reduced)
-    return dense
+    return unit_rows(reduced(tf_idf(runs, logarithmic=True), most))
 
 
 def _runs(word: str) -> dict[str, int]:
@@ -127,5 +122,4 @@ def _style(profiles: Sequence[Profile]) -> NDArray[np.float64]:
     left = np.where(known, told - mean, 0)
     spread = np.sqrt((left**2).sum(axis=0) / n)
     # What is not told is neither high nor low.
-    standardised: NDArray[np.float64] = normalize(left / np.where(spread > 0, spread, 1))
-    return standardised
+    return unit_rows(left / np.where(spread > 0, spread, 1))
