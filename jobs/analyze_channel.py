@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jobs.notify import tell
 from jobs.recommend import recommend
@@ -12,7 +12,8 @@ from jobs.visualize_data import visualize_data
 from runner import Context, job
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel_columns import ChannelColumns
+    from jobs.json_text import JsonText
     from jobs.notifications.event import Event
 
 
@@ -31,8 +32,8 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     """
     services = ctx.get(Services)
     store = services.store
-    data = await store.load(channel_id)
-    fingerprint, document, events = await ctx.offload(_analyze, data, datetime.now(UTC))
+    told = await store.columns(channel_id)
+    fingerprint, document, events = await ctx.offload(_analyze, told, datetime.now(UTC))
     analysis_id = await store.save_analysis(channel_id, fingerprint, document)
     await tell(services, events)
     if report:
@@ -41,10 +42,13 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     return analysis_id
 
 
-def _analyze(data: ChannelData, now: datetime) -> tuple[str, dict[str, Any], list[Event]]:
+def _analyze(told: ChannelColumns, now: datetime) -> tuple[str, JsonText, list[Event]]:
     """Runs in a process of its own, which alone loads the libraries of the mathematics."""
     from jobs.analysis import analyze
+    from jobs.channel_frames import as_data
+    from jobs.json_text import JsonText, to_json
     from jobs.notifications.rules import events
 
-    analysis = analyze(data)
-    return data.fingerprint, analysis.model_dump(mode="json"), events(analysis, now)
+    analysis = analyze(as_data(told))
+    document = JsonText(to_json(analysis.model_dump(mode="json")))
+    return analysis.fingerprint, document, events(analysis, now)

@@ -10,16 +10,22 @@ from __future__ import annotations
 import asyncio
 import threading
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _one_at_a_time = threading.Lock()
+_whole: dict[str, ModuleType] = {}
 
 
 async def imported(name: str) -> Any:
     """Give the module of that name, whole."""
-    return await asyncio.to_thread(_import, name)
+    found = _whole.get(name)
+    return await asyncio.to_thread(_import, name) if found is None else found
 
 
 def _import(name: str) -> Any:
     with _one_at_a_time:
-        return import_module(name)
+        found = _whole[name] = import_module(name)
+        return found

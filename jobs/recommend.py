@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from jobs.render_visualization import enqueue_report_when_ready
+from jobs.render_visualization import enqueue_report, enqueue_report_when_ready
 from jobs.services import Services
 from runner import Context, job
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
-    from jobs.store import StoredRecommendation
+    from jobs.channel_columns import ChannelColumns
+    from jobs.json_text import JsonText
 
 
 @job(queue="recommendations")
@@ -27,36 +28,34 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     Raises:
         NotStoredError: The analysis, or its channel, is not in the store.
     """
+    from jobs.store import StoredRecommendation
+
     store = ctx.get(Services).store
-    stored = await store.stored_analysis(analysis_id)
-    if stored.recommended_at is None:
-        data = await store.load(stored.channel_id)
-        found, answers, profile = await ctx.offload(_find, data, stored.document)
-        if profile is not None:
-            await store.save_profile(stored.channel_id, *profile)
-            answers["similar"] = await store.similar(stored.channel_id)
-        await store.save_recommendations(analysis_id, found, answers)
-    await enqueue_report_when_ready(store, analysis_id)
-    return len(await store.recommendations(analysis_id))
+    asked = await store.to_recommend(analysis_id)
+    if asked is None:
+        await enqueue_report_when_ready(store, analysis_id)
+        return len(await store.recommendations(analysis_id))
+    found, answers, profile = await ctx.offload(_find, asked.columns, asked.document)
+    recommendations = [StoredRecommendation(**one) for one in found]
+    if await store.save_recommendations(analysis_id, recommendations, answers, profile):
+        await enqueue_report(analysis_id)
+    return len(recommendations)
 
 
 def _find(
-    data: ChannelData, document: dict[str, Any]
-) -> tuple[list[StoredRecommendation], dict[str, Any], tuple[str, bytes] | None]:
+    told: ChannelColumns, document: JsonText
+) -> tuple[list[dict[str, Any]], dict[str, Any], tuple[str, bytes] | None]:
     """Runs in a process of its own, which alone loads the libraries of the mathematics."""
     from jobs.analysis import ChannelAnalysis
+    from jobs.channel_frames import as_data
     from jobs.recommendations import advise
     from jobs.recommendations.similar import pack, profile_of
-    from jobs.store import StoredRecommendation
 
-    found = advise(data, ChannelAnalysis.model_validate(document))
+    data = as_data(told)
+    found = advise(data, ChannelAnalysis.model_validate_json(document))
     profile = profile_of(data)
-    recommendations = [
-        StoredRecommendation(each.key, each.title, each.advice, each.evidence, each.strength)
-        for each in found.recommendations
-    ]
     return (
-        recommendations,
+        [asdict(each) for each in found.recommendations],
         {"subjects": found.answers, "similar": None},
         None if profile is None else pack(profile),
     )

@@ -58,8 +58,12 @@ async def enqueue_report_when_ready(store: ChannelStore, analysis_id: str) -> No
     Both jobs ask after their own commit, so the later one finds both; if both do, the fixed id
     lets only one job in, and a second rendering writes the same file.
     """
-    stored = await store.analysis(analysis_id)
-    if stored is not None and stored.charted_at and stored.recommended_at:
-        await render_visualization.options(job_id=f"report:{analysis_id}").enqueue(
-            analysis_id=analysis_id
-        )
+    if await store.is_complete(analysis_id):
+        await enqueue_report(analysis_id)
+
+
+async def enqueue_report(analysis_id: str) -> None:
+    """Enqueue the report; one at a time for each analysis."""
+    await render_visualization.options(job_id=f"report:{analysis_id}").enqueue(
+        analysis_id=analysis_id
+    )

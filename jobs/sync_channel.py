@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,7 +13,6 @@ import structlog
 from jobs.lazy_import import imported
 from jobs.run_analytics import run_analytics
 from jobs.services import Services
-from jobs.sync_pace import LOOK_BACK
 from runner import Bury, Context, Retry, job
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from jobs.records import SourceResult
     from jobs.sources.source import SourceError
-    from jobs.store import StoredSource
+    from jobs.store import ChannelSchedule, StoredSource
+    from jobs.sync_pace import Pace
 
 _log = structlog.get_logger("jobs.sync_channel")
 
@@ -34,8 +35,8 @@ async def sync_channel(ctx: Context, channel_id: str, *, report: bool = True) ->
     Bring the store up to date with all sources of the channel, then start its analysis.
 
     Durable afterwards, in one transaction: what the sources tell, as they tell it; which items
-    left; how reading each source went, and what it wants to be handed next time. The same again
-    changes nothing. A scheduled channel's next sync is set by how often it publishes.
+    left; how reading each source went, and what it wants to be handed next time; and when a
+    scheduled channel is synced next, by how often it publishes. The same again changes nothing.
 
     Without *report* no chart is drawn and no report made: they can be asked for at any time.
 
@@ -53,11 +54,12 @@ async def sync_channel(ctx: Context, channel_id: str, *, report: bool = True) ->
     services = ctx.get(Services)
     sources = await services.store.sources(channel_id)
     readings = [await _read(services, channel_id, source) for source in sources]
-    counts = await services.store.save_sync(channel_id, [one.result for one in readings])
-    scheduled = await _reschedule(services, channel_id, readings)
+    counts, schedule = await services.store.save_sync(
+        channel_id, [one.result for one in readings], partial(_planned, services.pace, readings)
+    )
     if any(one.told for one in readings):
         await run_analytics.enqueue(channel_id=channel_id, report=report)
-    _end(ctx, channel_id, readings, scheduled=scheduled)
+    _end(ctx, channel_id, readings, scheduled=schedule is not None)
     return {
         "items_new": counts.items_new,
         "items_known": counts.items_known,
@@ -106,20 +108,20 @@ async def _read(services: Services, channel_id: str, source: StoredSource) -> _R
         return _Reading(source, result, error, error.until)
 
 
-async def _reschedule(services: Services, channel_id: str, readings: Sequence[_Reading]) -> bool:
-    """Say when the channel is synced next, if it is by itself; whether it is."""
-    store, pace, now = services.store, services.pace, datetime.now(UTC)
-    schedule = await store.schedule(channel_id)
-    if schedule is None:
-        return False
-    publications = await store.latest_publications(channel_id, LOOK_BACK)
+def _planned(
+    pace: Pace,
+    readings: Sequence[_Reading],
+    schedule: ChannelSchedule,
+    publications: Sequence[datetime],
+) -> ChannelSchedule:
+    """Say when a channel that is synced by itself is synced next."""
+    now = datetime.now(UTC)
     interval_s = pace.interval_s(schedule.every_s, publications, now)
     failures = [one.source.consecutive_failures + 1 for one in readings]
     in_a_row = 0 if any(one.told for one in readings) else min(failures, default=1)
     start = max([now, *(one.parked_until for one in readings if one.parked_until)])
     due_at = pace.next_at(start, interval_s, in_a_row, random.random())  # noqa: S311 -- spread
-    await store.reschedule([replace(schedule, interval_s=interval_s, due_at=due_at)])
-    return True
+    return replace(schedule, interval_s=interval_s, due_at=due_at)
 
 
 def _end(ctx: Context, channel_id: str, readings: Sequence[_Reading], *, scheduled: bool) -> None:

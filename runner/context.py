@@ -111,7 +111,9 @@ class Context:
             TimeoutError: *timeout_s* passed.
         """
         if self.offloader is not None:
-            return await self.offloader.run(function, *args, timeout_s=timeout_s, **kwargs)
+            return await self.offloader.run(
+                function, *args, timeout_s=timeout_s, on_behalf_of=self.queue, **kwargs
+            )
         # Without a worker, as in a test, nobody would end a process that is kept.
         from runner.offload import Offloader
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.errors import OffloadError
+from runner.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +42,7 @@ class Offloader:
     """
 
     def __init__(self, limit: int | None = None, *, idle_s: float = _IDLE_S) -> None:
-        self._slots = asyncio.Semaphore(limit or os.cpu_count() or 1)
+        self._turns = Turns(limit or os.cpu_count() or 1)
         self._idle_s = idle_s
         self._idle: list[_Process] = []
 
@@ -51,6 +52,7 @@ class Offloader:
         /,
         *args: Any,
         timeout_s: float | None = None,
+        on_behalf_of: str = "",
         **kwargs: Any,
     ) -> T:
         """
@@ -58,6 +60,7 @@ class Offloader:
 
         If the caller is cancelled, or *timeout_s* seconds pass (the wait for a free process
         included), the process and what it has started are killed; it is gone when this raises.
+        Where calls wait for a process, those on behalf of different queues take turns.
 
         Raises:
             OffloadError: The call cannot be sent, its result cannot be sent back, or its process
@@ -65,7 +68,7 @@ class Offloader:
             TimeoutError: It did not return in time.
         """
         request = _request(function, args, kwargs)
-        async with asyncio.timeout(timeout_s), self._slots:
+        async with asyncio.timeout(timeout_s), self._turns.place(on_behalf_of):
             process = self._take_idle() or await _Process.start()
             try:
                 failed, answer = await process.ask(request)

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
@@ -60,16 +61,23 @@ def _computed(
 
 
 def compute(data: ChannelData) -> Cost:
-    """All that is computed of one channel, documents as JSON included."""
+    """All that the jobs compute of one channel, documents as JSON included."""
     from jobs.analysis import analyze
-    from jobs.recommendations import recommend
+    from jobs.json_text import to_json
+    from jobs.notifications.rules import events
+    from jobs.recommendations import advise
+    from jobs.recommendations.similar import pack, profile_of
 
     started = time.process_time()
     analysis = analyze(data)
-    json.dumps(analysis.model_dump(mode="json"))
+    to_json(analysis.model_dump(mode="json"))
+    events(analysis, datetime.now(UTC))
     between = time.process_time()
-    found = recommend(data, analysis)
-    return between - started, time.process_time() - between, len(found)
+    found = advise(data, analysis)
+    profile = profile_of(data)
+    if profile is not None:
+        pack(profile)
+    return between - started, time.process_time() - between, len(found.recommendations)
 
 
 def _channels(files: Sequence[str], costs: Counter[str]) -> Iterator[ChannelData]:

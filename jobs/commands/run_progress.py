@@ -30,7 +30,7 @@ JOBS_OF_ONE_CHANNEL = {"default": 2, "analytics": 3, "recommendations": 1, "noti
 """So a bar need not wait for the jobs to know how long it will be."""
 
 _LOOK_EVERY_S = 0.2
-_LOOKING_SHARE = 0.05
+_LOOKING_SHARE = 0.02
 _FIRST_LINE_AFTER_S = 2.0
 _LINE_EVERY_S = 5.0
 

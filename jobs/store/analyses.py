@@ -7,19 +7,38 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, Text, bindparam, case, cast, delete, insert, null, select, update
+from sqlalchemy import (
+    JSON,
+    String,
+    Text,
+    bindparam,
+    case,
+    cast,
+    delete,
+    insert,
+    select,
+    update,
+)
 
-from jobs.store import upsert
+from jobs.json_text import JsonText
+from jobs.store import columns, upsert
 from jobs.store.chunks import chunks
 from jobs.store.errors import NotStoredError
 from jobs.store.models import AnalysisRow, ChartRow, RecommendationRow, RenderingRow
-from jobs.store.rows import StoredAnalysis, StoredChart, StoredRecommendation, StoredRendering
+from jobs.store.profiles import save_profile, similar
+from jobs.store.rows import (
+    AnalysedChannel,
+    StoredAnalysis,
+    StoredChart,
+    StoredRecommendation,
+    StoredRendering,
+)
 from jobs.store.types import UtcDateTime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection, Executable, Select, Update
+    from sqlalchemy import Connection, Executable, Select
 
 # How the whole report is keyed among the renderings: a primary key cannot hold a null.
 _REPORT = ""
@@ -31,7 +50,10 @@ def analysis_id(channel_id: str, fingerprint: str) -> str:
 
 
 def save_analysis(
-    connection: Connection, channel_id: str, fingerprint: str, document: Mapping[str, Any]
+    connection: Connection,
+    channel_id: str,
+    fingerprint: str,
+    document: Mapping[str, Any] | JsonText,
 ) -> str:
     """Save the analysis; if its document changed, what was made of the former one is outdated."""
     key = analysis_id(channel_id, fingerprint)
@@ -41,7 +63,7 @@ def save_analysis(
             "id": key,
             "channel_id": channel_id,
             "fingerprint": fingerprint,
-            "document": dict(document),
+            "document": document if isinstance(document, JsonText) else dict(document),
             "analysed_at": datetime.now(UTC),
         },
     )
@@ -56,6 +78,22 @@ def analysis(connection: Connection, key: str) -> StoredAnalysis | None:
 def latest_analysis(connection: Connection, channel_id: str) -> StoredAnalysis | None:
     """Give the analysis of the channel that was saved last."""
     return _one(connection, _LATEST, {"channel_id": channel_id})
+
+
+def to_recommend(connection: Connection, key: str) -> AnalysedChannel | None:
+    """Give what recommendations are made of, unless they are made already."""
+    found = connection.execute(_TO_RECOMMEND, {"of": key}).one_or_none()
+    if found is None:
+        raise NotStoredError(f"analysis {key}", "it is not in the store", "analyse first")
+    channel_id, document, recommended_at = found
+    if recommended_at is not None:
+        return None
+    return AnalysedChannel(JsonText(document), columns.load(connection, channel_id))
+
+
+def is_complete(connection: Connection, key: str) -> bool:
+    """Say whether charts and recommendations were saved."""
+    return connection.scalar(_COMPLETE, {"of": key}) is not None
 
 
 def save_charts(connection: Connection, key: str, charts: Sequence[StoredChart]) -> None:
@@ -94,9 +132,14 @@ def save_recommendations(
     key: str,
     items: Sequence[StoredRecommendation],
     answers: Mapping[str, Any] | None = None,
-) -> None:
-    """Replace the recommendations of an analysis, and its answers."""
-    _mark(connection, key, _RECOMMENDED.values(answers=null() if answers is None else answers))
+    profile: tuple[str, bytes] | None = None,
+) -> bool:
+    """Replace the recommendations of an analysis, and its answers; whether it has charts."""
+    channel_id, charted_at = _mark(connection, key, _RECOMMENDED, found=answers)
+    if profile is not None:
+        save_profile(connection, channel_id, *profile)
+        more = {**(answers or {}), "similar": similar(connection, channel_id)}
+        connection.execute(_ANSWERED, {"of": key, "found": more})
     connection.execute(_WITHOUT_RECOMMENDATIONS, {"of": key})
     if items:
         connection.execute(
@@ -114,6 +157,7 @@ def save_recommendations(
                 for position, item in enumerate(items)
             ],
         )
+    return charted_at is not None
 
 
 def recommendations(connection: Connection, key: str) -> list[StoredRecommendation]:
@@ -124,7 +168,7 @@ def recommendations(connection: Connection, key: str) -> list[StoredRecommendati
 
 def answers(connection: Connection, key: str) -> dict[str, Any] | None:
     """Give what came of every subject that was looked at."""
-    return connection.scalar(select(AnalysisRow.answers).where(AnalysisRow.id == key))
+    return connection.scalar(_ANSWERS, {"of": key})
 
 
 def save_rendering(
@@ -193,8 +237,21 @@ _LATEST = (
     .limit(1)
 )
 _AT = bindparam("at", type_=UtcDateTime())
-_CHARTED = update(AnalysisRow).where(AnalysisRow.id == _KEY).values(charted_at=_AT)
-_RECOMMENDED = update(AnalysisRow).where(AnalysisRow.id == _KEY).values(recommended_at=_AT)
+_OF_KEY: Any = update(AnalysisRow.__table__).where(AnalysisRow.id == _KEY)  # type: ignore[arg-type]
+_MARKED = _OF_KEY.returning(AnalysisRow.channel_id, AnalysisRow.charted_at)
+_CHARTED = _MARKED.values(charted_at=_AT)
+_FOUND = bindparam("found", type_=JSON(none_as_null=True))
+_RECOMMENDED = _MARKED.values(recommended_at=_AT, answers=_FOUND)
+_ANSWERED = _OF_KEY.values(answers=_FOUND)
+_ANSWERS = select(AnalysisRow.answers).where(AnalysisRow.id == _KEY)
+_TO_RECOMMEND = select(
+    AnalysisRow.channel_id, cast(AnalysisRow.document, Text), AnalysisRow.recommended_at
+).where(AnalysisRow.id == _KEY)
+_COMPLETE = select(AnalysisRow.id).where(
+    AnalysisRow.id == _KEY,
+    AnalysisRow.charted_at.is_not(None),
+    AnalysisRow.recommended_at.is_not(None),
+)
 _WITHOUT_CHARTS = delete(ChartRow).where(ChartRow.analysis_id == _KEY)
 _WITHOUT_RECOMMENDATIONS = delete(RecommendationRow).where(RecommendationRow.analysis_id == _KEY)
 _RECOMMENDATIONS = (
@@ -245,8 +302,17 @@ def _one(
     return None if found is None else StoredAnalysis(*found)
 
 
-def _mark(connection: Connection, key: str, change: Update) -> None:
-    """Lock the analysis too: two that replace its parts at once do so one after the other."""
-    found = connection.execute(change, {"of": key, "at": datetime.now(UTC)})
-    if found.rowcount == 0:
+def _mark(
+    connection: Connection, key: str, change: Executable, **changed: Any
+) -> tuple[str, datetime | None]:
+    """
+    Give the analysis's channel, and when it was charted.
+
+    It is locked, too: two that replace its parts at once do so one after the other.
+    """
+    told = {"of": key, "at": datetime.now(UTC), **changed}
+    found = connection.execute(change, told).one_or_none()
+    if found is None:
         raise NotStoredError(f"analysis {key}", "it is not in the store", "analyse first")
+    channel_id, charted_at = found
+    return channel_id, charted_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from jobs.lazy_import import imported
 from jobs.store import (
     analyses,
     channels,
+    columns,
     counts,
     listing,
     notifications,
@@ -34,9 +36,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from jobs.channel_columns import ChannelColumns
     from jobs.channel_data import ChannelData
+    from jobs.json_text import JsonText
     from jobs.records import ChannelReading, ChannelRecord, SourceRef, SourceResult
     from jobs.store.rows import (
+        AnalysedChannel,
         ChannelCounts,
         ChannelOverview,
         ChannelSchedule,
@@ -169,18 +174,26 @@ class ChannelStore:
             raise ValueError("readings of exactly one channel are saved at a time")
         return await self._database.write(save_readings, readings)
 
-    async def save_sync(self, channel_id: str, results: Sequence[SourceResult]) -> SyncCounts:
+    async def save_sync(
+        self,
+        channel_id: str,
+        results: Sequence[SourceResult],
+        plan: schedules.Plan | None = None,
+    ) -> tuple[SyncCounts, ChannelSchedule | None]:
         """
         Save what was read of the channel's sources, as `save_readings`, and how reading them went.
 
         A source's memory is committed with what it told, so it never knows more than the store.
+        If the channel is synced by itself, its schedule becomes what *plan* makes of it.
+
+        Returns with the counts the channel's schedule, None if it is synced only when asked to.
 
         Raises:
             ValueError: A reading is of another channel.
         """
         if any(one.reading and one.reading.channel.id != channel_id for one in results):
             raise ValueError(f"readings of {channel_id} only are saved in its sync")
-        return await self._database.write(syncs.save_sync, channel_id, results)
+        return await self._database.write(syncs.save_sync, channel_id, results, plan)
 
     async def sources(self, channel_id: str) -> list[StoredSource]:
         """Give the channel's sources in the order of their registration, and how they went last."""
@@ -225,10 +238,6 @@ class ChannelStore:
         """Give at most *limit* schedules that are due at *now*, the longest overdue first."""
         return await self._database.read(schedules.due_schedules, now, limit)
 
-    async def reschedule(self, changed: Sequence[ChannelSchedule]) -> None:
-        """Set interval and next time of those of *changed* whose channel is still scheduled."""
-        await self._database.write(schedules.reschedule, changed)
-
     async def advance_schedules(self, moves: Sequence[tuple[ChannelSchedule, datetime]]) -> None:
         """Move each to its new time, unless it was moved, by its sync, since it was read."""
         await self._database.write(schedules.advance_schedules, moves)
@@ -260,13 +269,23 @@ class ChannelStore:
         Raises:
             NotStoredError: There is no such channel.
         """
-        # Only a worker that analyses loads the library of the tables; in a thread, for it is large.
-        frames = await imported("jobs.store.frames")
-        data: ChannelData = await self._database.read(frames.load, channel_id)
+        told = await self.columns(channel_id)
+        # The library of the tables is large: imported, and worked with, in a thread.
+        frames = await imported("jobs.channel_frames")
+        data: ChannelData = await asyncio.to_thread(frames.as_data, told)
         return data
 
+    async def columns(self, channel_id: str) -> ChannelColumns:
+        """
+        Give the same as plain columns: for who hands them on to a process that computes.
+
+        Raises:
+            NotStoredError: There is no such channel.
+        """
+        return await self._database.read(columns.load, channel_id)
+
     async def save_analysis(
-        self, channel_id: str, fingerprint: str, document: Mapping[str, Any]
+        self, channel_id: str, fingerprint: str, document: Mapping[str, Any] | JsonText
     ) -> str:
         """
         Save what was found in the data of *fingerprint*, and give its id, made of these two.
@@ -309,13 +328,34 @@ class ChannelStore:
         analysis_id: str,
         items: Sequence[StoredRecommendation],
         answers: Mapping[str, Any] | None = None,
-    ) -> None:
+        profile: tuple[str, bytes] | None = None,
+    ) -> bool:
         """
         Make *items*, maybe none, those of the analysis, and it `recommended_at` now.
 
-        *answers* tell what came of every subject that was looked at, “no evidence” included.
+        *answers* tell what came of every subject that was looked at, “no evidence” included. A
+        *profile* is saved as by `save_profile`, and what `save_similar` noted last for the channel
+        becomes the answer “similar”.
+
+        Returns whether the analysis has its charts, too: of the two that save these and those, the
+        later one learns it.
         """
-        await self._database.write(analyses.save_recommendations, analysis_id, items, answers)
+        return await self._database.write(
+            analyses.save_recommendations, analysis_id, items, answers, profile
+        )
+
+    async def to_recommend(self, analysis_id: str) -> AnalysedChannel | None:
+        """
+        Give the analysis and the data of its channel, as one state; None if it is recommended.
+
+        Raises:
+            NotStoredError: There is none of this id.
+        """
+        return await self._database.read(analyses.to_recommend, analysis_id)
+
+    async def is_complete(self, analysis_id: str) -> bool:
+        """Say whether both charts and recommendations of the analysis are stored."""
+        return await self._database.read(analyses.is_complete, analysis_id)
 
     async def answers(self, analysis_id: str) -> dict[str, Any] | None:
         """Give the answers saved with the recommendations of the analysis, or None."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import String, bindparam, insert, select
+from sqlalchemy import String, bindparam, insert, or_, select, true
 
 from jobs.records import ChannelRecord, Platform, SourceRef
 from jobs.store.models import ChannelRow, SourceRow
@@ -14,7 +14,7 @@ from jobs.store.upsert import upsert
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 
 def save_channel(connection: Connection, channel: ChannelRecord) -> None:
@@ -54,21 +54,31 @@ def sources_of(connection: Connection, channel_id: str) -> list[SourceRef]:
 
 def channels(connection: Connection) -> list[ChannelRecord]:
     """Give all channels by id."""
-    found = [_record(*row) for row in connection.execute(_CHANNELS)]
+    found = [record(*row) for row in connection.execute(CHANNELS)]
     # Not by the database, whose order of texts depends on its locale.
     return sorted(found, key=lambda channel: channel.id)
+
+
+def matching(text: str) -> ColumnElement[bool]:
+    """Say of which channels title or id have *text* in them; an empty one is in all."""
+    if not text:
+        return true()
+    return or_(
+        ChannelRow.title.icontains(text, autoescape=True),
+        ChannelRow.id.icontains(text, autoescape=True),
+    )
 
 
 def channel(connection: Connection, channel_id: str) -> ChannelRecord | None:
     """Give the channel of that id."""
     found = connection.execute(_CHANNEL, {"channel_id": channel_id}).one_or_none()
-    return None if found is None else _record(*found)
+    return None if found is None else record(*found)
 
 
-_CHANNELS = select(
+CHANNELS = select(
     ChannelRow.id, ChannelRow.title, ChannelRow.platform, ChannelRow.url, ChannelRow.generated
 )
-_CHANNEL = _CHANNELS.where(ChannelRow.id == bindparam("channel_id", type_=String()))
+_CHANNEL = CHANNELS.where(ChannelRow.id == bindparam("channel_id", type_=String()))
 _SOURCES_OF = (
     select(SourceRow.kind, SourceRow.location)
     .where(SourceRow.channel_id == bindparam("channel_id", type_=String()))
@@ -76,5 +86,6 @@ _SOURCES_OF = (
 )
 
 
-def _record(key: str, title: str, platform: str, url: str | None, generated: bool) -> ChannelRecord:  # noqa: FBT001 -- a row
+def record(key: str, title: str, platform: str, url: str | None, generated: bool) -> ChannelRecord:  # noqa: FBT001 -- a row
+    """Make the record of a row of `CHANNELS`."""
     return ChannelRecord(key, title, Platform(platform), url, generated)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
-from jobs.records import ChannelRecord, Platform
+from jobs.store.channels import CHANNELS, matching, record
 from jobs.store.models import AnalysisRow, ChannelRow, ChannelSnapshotRow, SourceSyncRow
 from jobs.store.rows import ListedChannel
 
@@ -22,20 +22,11 @@ def channel_page(
     connection: Connection, after: str | None, text: str, limit: int
 ) -> list[ListedChannel]:
     """Give *limit* channels by id, those after *after* whose title or id has *text* in it."""
-    query = select(
-        ChannelRow.id, ChannelRow.title, ChannelRow.platform, ChannelRow.url, ChannelRow.generated
-    ).order_by(ChannelRow.id)
+    query = CHANNELS.where(matching(text)).order_by(ChannelRow.id)
     if after is not None:
         query = query.where(ChannelRow.id > after)
-    if text:
-        query = query.where(
-            or_(
-                ChannelRow.title.icontains(text, autoescape=True),
-                ChannelRow.id.icontains(text, autoescape=True),
-            )
-        )
-    rows = list(connection.execute(query.limit(limit)))
-    ids = [row.id for row in rows]
+    records = [record(*row) for row in connection.execute(query.limit(limit))]
+    ids = [one.id for one in records]
     analysed = {
         row[0]: row[1]
         for row in connection.execute(
@@ -47,14 +38,12 @@ def channel_page(
     failing = _failing(connection, ids)
     return [
         ListedChannel(
-            channel=ChannelRecord(
-                row.id, row.title, Platform(row.platform), row.url, row.generated
-            ),
-            readings=_readings(connection, row.id),
-            analysed_at=analysed.get(row.id),
-            failing=failing.get(row.id, ""),
+            channel=one,
+            readings=_readings(connection, one.id),
+            analysed_at=analysed.get(one.id),
+            failing=failing.get(one.id, ""),
         )
-        for row in rows
+        for one in records
     ]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, bindparam, func, or_, select
+from sqlalchemy import String, bindparam, func, select
 
-from jobs.records import ChannelRecord, Platform
+from jobs.store.channels import CHANNELS, matching, record
 from jobs.store.chunks import chunks
 from jobs.store.models import ChannelRow, ChannelSnapshotRow, ItemRow, ScheduleRow, SourceSyncRow
 from jobs.store.rows import ChannelOverview, ChannelSync
@@ -28,45 +28,20 @@ def overviews(
     connection: Connection, text: str, limit: int | None
 ) -> tuple[int, list[ChannelOverview]]:
     """Count the channels with *text* in title or id, and give the first *limit* by title."""
-    which = _matching(text)
-    total = connection.scalar(select(func.count()).select_from(ChannelRow).where(*which)) or 0
-    query = (
-        select(
-            ChannelRow.id,
-            ChannelRow.title,
-            ChannelRow.platform,
-            ChannelRow.url,
-            ChannelRow.generated,
-        )
-        .where(*which)
-        .order_by(func.lower(ChannelRow.title), ChannelRow.id)
-        .limit(limit)
-    )
-    records = [
-        ChannelRecord(key, title, Platform(platform), url, generated)
-        for key, title, platform, url, generated in connection.execute(query)
-    ]
-    ids = [record.id for record in records]
+    which = matching(text)
+    total = connection.scalar(select(func.count()).select_from(ChannelRow).where(which)) or 0
+    by_title = CHANNELS.where(which).order_by(func.lower(ChannelRow.title), ChannelRow.id)
+    records = [record(*row) for row in connection.execute(by_title.limit(limit))]
+    ids = [one.id for one in records]
     items, syncs = _item_counts(connection, ids), _syncs(connection, ids)
     return total, [
         ChannelOverview(
-            channel=record,
-            items=items.get(record.id, 0),
-            sync=syncs.get(record.id, ChannelSync()),
-            counters=_week(connection, record.id),
+            channel=one,
+            items=items.get(one.id, 0),
+            sync=syncs.get(one.id, ChannelSync()),
+            counters=_week(connection, one.id),
         )
-        for record in records
-    ]
-
-
-def _matching(text: str) -> list[Any]:
-    if not text:
-        return []
-    return [
-        or_(
-            ChannelRow.title.icontains(text, autoescape=True),
-            ChannelRow.id.icontains(text, autoescape=True),
-        )
+        for one in records
     ]
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from jobs.json_text import to_json
 from jobs.store.driver_errors import one_line
 from jobs.store.errors import StoreError
-from jobs.store.types import to_json
 
 if TYPE_CHECKING:
     import asyncpg

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, exists, select, update
+from sqlalchemy import String, bindparam, exists, select, update
 
 from jobs.store.models import ChannelRow, ProfileRow
 from jobs.store.rows import StoredProfile
-from jobs.store.upsert import insert
+from jobs.store.upsert import insert_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Executable
 
 
 def save_profile(connection: Connection, channel_id: str, fingerprint: str, packed: bytes) -> None:
     """Save it unless it is there as it is; what it was compared with before stays until anew."""
-    statement = insert(connection, ProfileRow).values(
-        channel_id=channel_id, fingerprint=fingerprint, profile=packed
-    )
-    told = statement.excluded
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(ProfileRow.__table__.primary_key),
-            set_={
-                "fingerprint": told.fingerprint,
-                "profile": told.profile,
-                "compared_at": None,
-            },
-            where=ProfileRow.fingerprint != told.fingerprint,
-        )
-    )
+    row = {"channel_id": channel_id, "fingerprint": fingerprint, "profile": packed}
+    connection.execute(_saving(connection.dialect.name), row)
 
 
 def profiles_changed(connection: Connection) -> bool:
@@ -69,4 +57,21 @@ def save_similar(connection: Connection, similar: Mapping[str, Mapping[str, Any]
 
 def similar(connection: Connection, channel_id: str) -> dict[str, Any] | None:
     """Give what the channel was found to be like, or None before the first comparison."""
-    return connection.scalar(select(ProfileRow.similar).where(ProfileRow.channel_id == channel_id))
+    return connection.scalar(_SIMILAR, {"of": channel_id})
+
+
+# Statements are put together once: that takes longer than to run them.
+_SIMILAR = select(ProfileRow.similar).where(
+    ProfileRow.channel_id == bindparam("of", type_=String())
+)
+
+
+@cache
+def _saving(dialect: str) -> Executable:
+    statement = insert_in(dialect, ProfileRow)
+    told = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=list(ProfileRow.__table__.primary_key),
+        set_={"fingerprint": told.fingerprint, "profile": told.profile, "compared_at": None},
+        where=ProfileRow.fingerprint != told.fingerprint,
+    )

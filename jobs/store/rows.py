@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from jobs.channel_columns import ChannelColumns
+    from jobs.json_text import JsonText
     from jobs.records import ChannelRecord, SourceRef, SyncOutcome
 
 
@@ -119,6 +121,14 @@ class StoredAnalysis:
     charted_at: datetime | None
     recommended_at: datetime | None
     analysed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedChannel:
+    """The document of an analysis as it is stored, and what is known of its channel now."""
+
+    document: JsonText
+    columns: ChannelColumns
 
 
 @dataclass(frozen=True, slots=True)

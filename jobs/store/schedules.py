@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import bindparam, delete, literal, select, tuple_, update
+from sqlalchemy import String, bindparam, delete, literal, select, tuple_, update
 
-from jobs.records import ChannelRecord, Platform
+from jobs.store.channels import CHANNELS, record
 from jobs.store.models import ChannelRow, ItemRow, ScheduleRow
 from jobs.store.rows import ChannelSchedule, ScheduledChannel
 from jobs.store.upsert import insert
+from jobs.sync_pace import LOOK_BACK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
+
+Plan: TypeAlias = "Callable[[ChannelSchedule, list[datetime]], ChannelSchedule]"
+"""Makes of a channel's schedule, and the dates of its newest items, the schedule that follows."""
 
 _COLUMNS = (ScheduleRow.channel_id, ScheduleRow.every_s, ScheduleRow.interval_s, ScheduleRow.due_at)
+_SCHEDULE = select(*_COLUMNS).where(ScheduleRow.channel_id == bindparam("of", type_=String()))
+_LOCKED = _SCHEDULE.with_for_update()
 
 
 def set_schedule(connection: Connection, schedule: ChannelSchedule) -> None:
@@ -41,8 +47,22 @@ def remove_schedule(connection: Connection, channel_id: str) -> bool:
 
 def schedule(connection: Connection, channel_id: str) -> ChannelSchedule | None:
     """Give the channel's schedule, or None."""
-    found = connection.execute(select(*_COLUMNS).where(ScheduleRow.channel_id == channel_id))
-    return next((ChannelSchedule(*row) for row in found), None)
+    return _one(connection, _SCHEDULE, channel_id)
+
+
+def replan(connection: Connection, channel_id: str, plan: Plan | None) -> ChannelSchedule | None:
+    """Give the channel's schedule, None without one, after *plan* has changed it."""
+    # Locked: nobody changes or removes it before the new time stands.
+    known = _one(connection, _LOCKED, channel_id)
+    if known is None or plan is None:
+        return known
+    changed = plan(known, latest_publications(connection, channel_id, LOOK_BACK))
+    connection.execute(
+        update(ScheduleRow)
+        .where(ScheduleRow.channel_id == channel_id)
+        .values(interval_s=changed.interval_s, due_at=changed.due_at)
+    )
+    return changed
 
 
 def schedule_page(
@@ -50,14 +70,7 @@ def schedule_page(
 ) -> list[ScheduledChannel]:
     """Give *limit* of them by when they are due, from just after a time and a channel on."""
     query = (
-        select(
-            ChannelRow.id,
-            ChannelRow.title,
-            ChannelRow.platform,
-            ChannelRow.url,
-            ChannelRow.generated,
-            *_COLUMNS[1:],
-        )
+        CHANNELS.add_columns(*_COLUMNS[1:])
         .join(ChannelRow, ChannelRow.id == ScheduleRow.channel_id)
         .order_by(ScheduleRow.due_at, ScheduleRow.channel_id)
         .limit(limit)
@@ -68,11 +81,8 @@ def schedule_page(
         query = query.where(tuple_(*key) > tuple_(*values))
     found = connection.execute(query)
     return [
-        ScheduledChannel(
-            ChannelRecord(channel_id, title, Platform(platform), url, generated),
-            ChannelSchedule(channel_id, every_s, interval_s, due_at),
-        )
-        for channel_id, title, platform, url, generated, every_s, interval_s, due_at in found
+        ScheduledChannel(record(*channel), ChannelSchedule(channel[0], every_s, interval_s, due_at))
+        for *channel, every_s, interval_s, due_at in found
     ]
 
 
@@ -85,23 +95,6 @@ def due_schedules(connection: Connection, now: datetime, limit: int) -> list[Cha
         .limit(limit)
     )
     return [ChannelSchedule(*row) for row in found]
-
-
-def reschedule(connection: Connection, schedules: Sequence[ChannelSchedule]) -> None:
-    """Move what is still scheduled; a schedule that was removed meanwhile stays away."""
-    table: Any = ScheduleRow.__table__
-    statement = (
-        update(table)
-        .where(table.c.channel_id == bindparam("key"))
-        .values(
-            interval_s=bindparam("interval"), due_at=bindparam("due", type_=table.c.due_at.type)
-        )
-    )
-    rows = [
-        {"key": one.channel_id, "interval": one.interval_s, "due": one.due_at} for one in schedules
-    ]
-    if rows:
-        connection.execute(statement, rows)
 
 
 def advance_schedules(
@@ -132,3 +125,10 @@ def latest_publications(connection: Connection, channel_id: str, limit: int) -> 
         .limit(limit)
     )
     return [published_at for (published_at,) in found if published_at is not None]
+
+
+def _one(
+    connection: Connection, query: Select[*tuple[Any, ...]], channel_id: str
+) -> ChannelSchedule | None:
+    found = connection.execute(query, {"of": channel_id}).one_or_none()
+    return None if found is None else ChannelSchedule(*found)

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, create_engine, event
 
+from jobs.json_text import to_json
 from jobs.store.driver_errors import store_error
 from jobs.store.errors import StoreError
-from jobs.store.types import to_json
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

@@ -2,47 +2,54 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import String, and_, bindparam, select
 
 from jobs.records import SourceRef, SyncOutcome
 from jobs.store.models import ItemRow, SourceRow, SourceSyncRow
 from jobs.store.readings import save_readings
 from jobs.store.rows import StoredSource, SyncCounts
-from jobs.store.upsert import insert
+from jobs.store.schedules import replan
+from jobs.store.upsert import insert_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Connection, Executable
 
     from jobs.records import SourceResult
+    from jobs.store.rows import ChannelSchedule
+    from jobs.store.schedules import Plan
 
 _SUCCESSES = frozenset({SyncOutcome.READ, SyncOutcome.UNCHANGED})
 
 
 def save_sync(
-    connection: Connection, channel_id: str, results: Sequence[SourceResult]
-) -> SyncCounts:
-    """Save what was read, and with it how reading went."""
+    connection: Connection,
+    channel_id: str,
+    results: Sequence[SourceResult],
+    plan: Plan | None,
+) -> tuple[SyncCounts, ChannelSchedule | None]:
+    """Save what was read, how reading went, and with a *plan* when the channel is read next."""
     readings = [result.reading for result in results if result.reading is not None]
     counts = save_readings(connection, readings) if readings else SyncCounts()
     for result in results:
         _note(connection, channel_id, result)
-    return counts
+    return counts, replan(connection, channel_id, plan)
 
 
 def sources(connection: Connection, channel_id: str) -> list[StoredSource]:
     """Give the channel's sources in the order of their registration."""
-    query = _sources().where(SourceRow.channel_id == channel_id).order_by(SourceRow.position)
-    return [_stored(row) for row in connection.execute(query)]
+    found = connection.execute(_SOURCES_OF, {"of": channel_id})
+    return [_stored(row) for row in found]
 
 
 def failing_sources(connection: Connection, at_least: int) -> list[tuple[str, StoredSource]]:
     """Give the sources that failed *at_least* so many times in a row, with their channels."""
-    query = _sources().where(SourceSyncRow.consecutive_failures >= at_least)
+    query = _SOURCES.where(SourceSyncRow.consecutive_failures >= at_least)
     found = [(row.channel_id, _stored(row)) for row in connection.execute(query)]
     return sorted(found, key=lambda one: (one[0], one[1].ref.location))
 
@@ -72,35 +79,49 @@ def _note(connection: Connection, channel_id: str, result: SourceResult) -> None
         "consecutive_failures": int(result.outcome is SyncOutcome.FAILED),
         "memory": None if result.memory is None else dict(result.memory),
     }
-    changed = {name: row[name] for name in ("tried_at", "outcome", "reason")}
-    if succeeded:
-        changed |= {"succeeded_at": result.at, "consecutive_failures": 0}
-    elif result.outcome is SyncOutcome.FAILED:
-        changed["consecutive_failures"] = SourceSyncRow.consecutive_failures + 1
-    if result.memory is not None:
-        changed["memory"] = row["memory"]
-    statement = insert(connection, SourceSyncRow).values(row)
-    keys = list(SourceSyncRow.__table__.primary_key)
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+    remembers = result.memory is not None
+    statement = _noting(connection.dialect.name, result.outcome, remembers=remembers)
+    connection.execute(statement, row)
 
 
-def _sources() -> Select[Any]:
-    same_source = and_(
+# Statements are put together once: that takes longer than to run them.
+_SOURCES = select(
+    SourceRow.channel_id,
+    SourceRow.kind,
+    SourceRow.location,
+    SourceSyncRow.tried_at,
+    SourceSyncRow.succeeded_at,
+    SourceSyncRow.outcome,
+    SourceSyncRow.reason,
+    SourceSyncRow.consecutive_failures,
+    SourceSyncRow.memory,
+).join(
+    SourceSyncRow,
+    and_(
         SourceSyncRow.channel_id == SourceRow.channel_id,
         SourceSyncRow.kind == SourceRow.kind,
         SourceSyncRow.location == SourceRow.location,
-    )
-    return select(
-        SourceRow.channel_id,
-        SourceRow.kind,
-        SourceRow.location,
-        SourceSyncRow.tried_at,
-        SourceSyncRow.succeeded_at,
-        SourceSyncRow.outcome,
-        SourceSyncRow.reason,
-        SourceSyncRow.consecutive_failures,
-        SourceSyncRow.memory,
-    ).join(SourceSyncRow, same_source, isouter=True)
+    ),
+    isouter=True,
+)
+_SOURCES_OF = _SOURCES.where(SourceRow.channel_id == bindparam("of", type_=String())).order_by(
+    SourceRow.position
+)
+
+
+@cache
+def _noting(dialect: str, outcome: SyncOutcome, *, remembers: bool) -> Executable:
+    statement = insert_in(dialect, SourceSyncRow)
+    told = statement.excluded
+    changed: dict[str, Any] = {name: told[name] for name in ("tried_at", "outcome", "reason")}
+    if outcome in _SUCCESSES:
+        changed |= {name: told[name] for name in ("succeeded_at", "consecutive_failures")}
+    elif outcome is SyncOutcome.FAILED:
+        changed["consecutive_failures"] = SourceSyncRow.consecutive_failures + 1
+    if remembers:
+        changed["memory"] = told.memory
+    keys = list(SourceSyncRow.__table__.primary_key)
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
 def _stored(row: Any) -> StoredSource:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -87,9 +86,6 @@ class JsonDocument(TypeDecorator[dict[str, Any]]):
 
     impl = JSON
     cache_ok = True
-
-
-to_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 class epoch_us(FunctionElement[int]):  # noqa: N801 -- a SQL function, named as one

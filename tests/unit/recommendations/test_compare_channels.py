@@ -41,10 +41,16 @@ class _Here(Offloader):
     """A process of its own takes seconds to load the libraries, and is tested elsewhere."""
 
     async def run(
-        self, function: Any, /, *args: Any, timeout_s: float | None = None, **kwargs: Any
+        self,
+        function: Any,
+        /,
+        *args: Any,
+        timeout_s: float | None = None,
+        on_behalf_of: str = "",
+        **kwargs: Any,
     ) -> Any:
         """Run it in this process."""
-        del timeout_s
+        del timeout_s, on_behalf_of
         return function(*args, **kwargs)
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jobs.channel_frames import as_data
+from jobs.json_text import JsonText, to_json
 from jobs.store import (
     ChannelCounts,
     NotStoredError,
@@ -137,7 +139,7 @@ async def test_other_document_outdates_what_was_made(store: ChannelStore, analys
 async def test_last_of_two_parts_sees_both(store: ChannelStore, analysis_id: str) -> None:
     """Charts and recommendations saved at once: whoever looks afterwards may see the other."""
 
-    async def sees_both(save: Awaitable[None]) -> bool:
+    async def sees_both(save: Awaitable[bool | None]) -> bool:
         await save
         found = await store.analysis(analysis_id)
         assert found is not None
@@ -233,3 +235,52 @@ async def test_answers_are_kept_with_the_recommendations(store: ChannelStore) ->
     assert await store.answers(key) == {"subjects": [{"strength": "no evidence"}]}
     await store.save_recommendations(key, [])
     assert await store.answers(key) is None
+
+
+async def test_profile_is_saved_with_the_recommendations(store: ChannelStore) -> None:
+    """What the last comparison found for the channel becomes one of the answers."""
+    await store.register(CHANNEL, [])
+    key = await store.save_analysis(CHANNEL.id, "f", {})
+    await store.save_recommendations(key, [], {"subjects": []}, ("a", b"one"))
+    assert [one.packed for one in await store.profiles()] == [b"one"]
+    assert await store.answers(key) == {"subjects": [], "similar": None}
+    await store.save_similar({CHANNEL.id: {"nearest": []}})
+    await store.save_recommendations(key, [], {"subjects": []}, ("a", b"one"))
+    assert await store.answers(key) == {"subjects": [], "similar": {"nearest": []}}
+
+
+async def test_document_as_text_is_stored_as_it_is(store: ChannelStore) -> None:
+    """Text and object are the same document, and one after the other no change."""
+    await store.register(CHANNEL, [])
+    document = {"title": "“naïve” 🎬", "growth": {"present": False}, "views": [1, 2.5, None]}
+    key = await store.save_analysis(CHANNEL.id, "f", JsonText(to_json(document)))
+    assert (await store.stored_analysis(key)).document == document
+    await store.save_charts(key, CHARTS)
+    await store.save_analysis(CHANNEL.id, "f", document)
+    assert (await store.stored_analysis(key)).charted_at is not None
+
+
+async def test_what_is_recommended_from_is_given_once(store: ChannelStore) -> None:
+    """Document and data are there until recommendations are; then there is nothing to do."""
+    told = reading(items=2)
+    await store.save_readings([told])
+    document = JsonText(to_json({"growth": {"present": False}}))
+    key = await store.save_analysis("UC0", "f", document)
+    found = await store.to_recommend(key)
+    assert found is not None
+    assert found.document == document
+    assert as_data(found.columns).fingerprint == (await store.load("UC0")).fingerprint
+    assert not await store.save_recommendations(key, [])
+    assert await store.to_recommend(key) is None
+    assert not await store.is_complete(key)
+    with pytest.raises(NotStoredError, match="analysis absent: it is not in the store"):
+        await store.to_recommend("absent")
+
+
+async def test_later_of_two_parts_learns_that_both_are_there(store: ChannelStore) -> None:
+    """Recommendations saved after the charts say that a report can be made."""
+    await store.register(CHANNEL, [])
+    key = await store.save_analysis(CHANNEL.id, "f", {})
+    await store.save_charts(key, CHARTS)
+    assert await store.save_recommendations(key, [])
+    assert await store.is_complete(key)

@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jobs.records import SourceRef, SourceResult, SyncOutcome
 from jobs.store import ChannelSchedule, NotStoredError
 from tests.unit.store.samples import CHANNEL, DAY, START, reading
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from jobs.store import ChannelStore
 
+API = SourceRef("youtube-api", "youtube:UC0")
 HOURLY = ChannelSchedule(CHANNEL.id, 3600, 3600, START)
+
+
+def _broken(_: ChannelSchedule, __: list[datetime]) -> ChannelSchedule:
+    raise ZeroDivisionError
 
 
 async def test_channel_is_not_scheduled_unless_asked(store: ChannelStore) -> None:
@@ -69,11 +77,38 @@ async def test_moving_a_schedule_does_not_bring_it_back(store: ChannelStore) -> 
     await store.register(CHANNEL, [])
     await store.set_schedule(HOURLY)
     later = replace(HOURLY, interval_s=1800, due_at=START + DAY)
-    await store.reschedule([later])
+    _, moved = await store.save_sync(CHANNEL.id, [], lambda *_: later)
+    assert moved == later
     assert await store.schedule(CHANNEL.id) == later
     await store.remove_schedule(CHANNEL.id)
-    await store.reschedule([later])
+    _, moved = await store.save_sync(CHANNEL.id, [], lambda *_: later)
+    assert moved is None
     assert await store.schedule(CHANNEL.id) is None
+
+
+async def test_schedule_follows_from_what_its_sync_saved(store: ChannelStore) -> None:
+    """The plan is handed the schedule as it stands, and the items of the sync itself."""
+    await store.register(CHANNEL, [API])
+    await store.set_schedule(HOURLY)
+    asked: list[tuple[ChannelSchedule, list[datetime]]] = []
+
+    def plan(schedule: ChannelSchedule, publications: list[datetime]) -> ChannelSchedule:
+        asked.append((schedule, publications))
+        return schedule
+
+    read = SourceResult(API, START, SyncOutcome.READ, reading=reading(items=2))
+    await store.save_sync(CHANNEL.id, [read], plan)
+    assert asked == [(HOURLY, [START, START - DAY])]
+
+
+async def test_sync_whose_plan_fails_saves_nothing(store: ChannelStore) -> None:
+    """What was read and when it is read next are one transaction."""
+    await store.register(CHANNEL, [API])
+    await store.set_schedule(HOURLY)
+    read = SourceResult(API, START, SyncOutcome.READ, reading=reading())
+    with pytest.raises(ZeroDivisionError):
+        await store.save_sync(CHANNEL.id, [read], _broken)
+    assert (await store.load(CHANNEL.id)).items.is_empty()
 
 
 async def test_schedule_that_was_moved_is_not_moved_back(store: ChannelStore) -> None:

@@ -35,8 +35,8 @@ async def test_what_was_read_and_its_memory_are_saved_together(store: ChannelSto
     await store.register(CHANNEL, [API, FEED])
     memory = {"etag": '"abc"'}
     read = SourceResult(API, START, SyncOutcome.READ, reading=reading(), memory=memory)
-    counts = await store.save_sync(CHANNEL.id, [read, _result(FEED, SyncOutcome.UNCHANGED)])
-    assert counts == SyncCounts(3, 0, 8, 0)
+    saved = await store.save_sync(CHANNEL.id, [read, _result(FEED, SyncOutcome.UNCHANGED)])
+    assert saved == (SyncCounts(3, 0, 8, 0), None)
     api, feed = await store.sources(CHANNEL.id)
     assert (api.outcome, api.succeeded_at, api.memory) == (SyncOutcome.READ, START, memory)
     assert (feed.outcome, feed.memory) == (SyncOutcome.UNCHANGED, {})

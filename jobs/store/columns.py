@@ -1,0 +1,68 @@
+"""Load a channel's rows as columns, no object made per row or time that nobody looks at."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import String, bindparam, select
+
+from jobs.channel_columns import (
+    DAILY,
+    GAINS,
+    ITEM_GAINS,
+    ITEM_SNAPSHOTS,
+    ITEMS,
+    ChannelColumns,
+)
+from jobs.store.channels import channel
+from jobs.store.errors import NotStoredError
+from jobs.store.models import (
+    ChannelGainRow,
+    ChannelSnapshotRow,
+    ItemGainRow,
+    ItemRow,
+    ItemSnapshotRow,
+)
+from jobs.store.types import UtcDateTime, epoch_us
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Select
+
+    from jobs.channel_columns import Columns
+    from jobs.store.models import Base
+
+
+def load(connection: Connection, channel_id: str) -> ChannelColumns:
+    """Give all that is stored of the channel."""
+    found = channel(connection, channel_id)
+    if found is None:
+        raise NotStoredError(f"channel {channel_id}", "it is not in the store", "sync it first")
+
+    def read(model: type[Base], names: tuple[str, ...]) -> Columns:
+        rows = connection.execute(_reading(model, names), {"channel_id": channel_id}).all()
+        return tuple(zip(*rows, strict=True))
+
+    items = read(ItemRow, ITEMS)
+    return ChannelColumns(
+        channel=found,
+        daily=read(ChannelSnapshotRow, DAILY),
+        items=items,
+        # What is told of items hangs on them, by a foreign key.
+        item_snapshots=read(ItemSnapshotRow, ITEM_SNAPSHOTS) if items else (),
+        gains=read(ChannelGainRow, GAINS),
+        item_gains=read(ItemGainRow, ITEM_GAINS) if items else (),
+    )
+
+
+@cache
+def _reading(model: type[Base], names: tuple[str, ...]) -> Select[Any]:
+    """A channel's rows; its own counters and gains by time, which is the order of their key."""
+    table = model.__table__
+    columns = [
+        epoch_us(table.c[name]) if isinstance(table.c[name].type, UtcDateTime) else table.c[name]
+        for name in names
+    ]
+    query = select(*columns).where(table.c.channel_id == bindparam("channel_id", type_=String()))
+    by_time = model in {ChannelSnapshotRow, ChannelGainRow}
+    return query.order_by(*table.primary_key) if by_time else query
