@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,23 +12,38 @@ from scipy import special
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DRAWS = 2000
 
-
-def resampled_indices(rng: np.random.Generator, n: int, draws: int = DRAWS) -> NDArray[np.intp]:
+def resampled_indices(rng: np.random.Generator, n: int, draws: int) -> NDArray[np.intp]:
     """Return *draws* rows of *n* indices in `0 … n-1`, drawn with replacement."""
     return rng.integers(0, n, size=(draws, n), dtype=np.intp)
 
 
+@cache
+def every_resample(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Return all ways to draw *n* of *n* values with replacement, and the chance of each.
+
+    How often each value is drawn, shape (ways, n); there are 1,716 ways for seven values. What is
+    made of all of them depends on no luck of the draw.
+    """
+    drawn = np.array(list(combinations_with_replacement(range(n), n)))
+    times = (drawn[:, :, None] == np.arange(n)).sum(axis=1).astype(np.float64)
+    chance = np.exp(special.gammaln(n + 1) - special.gammaln(times + 1).sum(axis=1) - n * np.log(n))
+    return times, chance
+
+
 def expanded_percentile(
-    estimates: NDArray[np.float64], n: int, level: float
+    estimates: NDArray[np.float64],
+    n: int,
+    level: float,
+    chance: NDArray[np.float64] | None = None,
 ) -> tuple[float, float]:
     """
     Return the expanded percentile interval of bootstrap *estimates* made from *n* values.
 
     The plain percentile interval is too narrow for small *n*: it uses the normal quantile and a
     variance with divisor n. The tails are therefore taken at `Φ(√(n/(n-1)) · t(q, n-1))`,
-    q = (1 - level) / 2.
+    q = (1 - level) / 2. With *chance* the estimates are not as likely as each other.
     Source: T. Hesterberg, "What Teachers Should Know About the Bootstrap" (2015).
 
     Raises:
@@ -36,5 +53,10 @@ def expanded_percentile(
         raise ValueError(f"an interval needs two values and a level in (0, 1): {n=}, {level=}")
     t = special.stdtrit(n - 1, (1 - level) / 2)
     tail = float(special.ndtr(np.sqrt(n / (n - 1)) * t))
-    low, high = np.quantile(estimates, [tail, 1 - tail])
+    if chance is None:
+        low, high = np.quantile(estimates, [tail, 1 - tail])
+    else:
+        order = np.argsort(estimates, kind="stable")
+        reached = np.cumsum(chance[order]) / chance.sum()
+        low, high = estimates[order[np.searchsorted(reached, [tail, 1 - tail])]]
     return float(low), float(high)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from jobs.analysis.bootstrap import expanded_percentile, resampled_indices
+from jobs.analysis.bootstrap import every_resample, expanded_percentile
 from jobs.analysis.columns import aware
 from jobs.analysis.daily_gains import gains_told, readings_of
-from jobs.analysis.randomness import generator
 from jobs.analysis.rounding import is_rounded, resolution_at
 from jobs.analysis.section import Missing, Section
 
@@ -90,12 +89,12 @@ def growth(data: ChannelData) -> Growth | Missing:
     if data.daily.is_empty() and data.gains.is_empty():
         return Missing(reason="The source tells no counters of the channel as a whole.")
     return Growth(
-        views=view_growth(gains_told(data, "views"), data.fingerprint),
+        views=view_growth(gains_told(data, "views")),
         subscribers=subscriber_growth(*readings_of(data.daily, "subscribers")),
     )
 
 
-def view_growth(gains: DailyGains, fingerprint: str) -> ViewGrowth | Missing:
+def view_growth(gains: DailyGains) -> ViewGrowth | Missing:
     """Return the views per day (median over known days) and the change from week to week."""
     known = gains.known
     if known.size < _FEWEST_DAYS:
@@ -109,16 +108,17 @@ def view_growth(gains: DailyGains, fingerprint: str) -> ViewGrowth | Missing:
         days=int(known.size),
         total=int(known.sum()),
         median=float(np.median(known)),
-        week=week_change(gains, fingerprint),
+        week=week_change(gains),
     )
 
 
-def week_change(gains: DailyGains, fingerprint: str) -> WeekChange | Missing:
+def week_change(gains: DailyGains) -> WeekChange | Missing:
     """
     Compare the last 7 days with the 7 before.
 
-    Days are paired by weekday and pairs are resampled (paired bootstrap), so that the weekly
-    rhythm does not widen the interval. Ratios do not depend on the unit of the counter.
+    Days are paired by weekday and pairs are resampled (paired bootstrap, in all ways there are), so
+    that the weekly rhythm does not widen the interval. Ratios do not depend on the unit of the
+    counter.
     """
     if gains.gains.size < 2 * WEEK:
         return Missing(reason="Two full weeks of daily views are needed to compare weeks.")
@@ -132,11 +132,12 @@ def week_change(gains: DailyGains, fingerprint: str) -> WeekChange | Missing:
     last, previous = last[both], previous[both]
     if previous.sum() == 0 or last.sum() == 0:
         return Missing(reason="One of the last two weeks brought no views at all.")
-    index = resampled_indices(generator(fingerprint, "growth.week"), pairs)
+    times, chance = every_resample(pairs)
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(last[index].sum(axis=1)) - np.log(previous[index].sum(axis=1))
+        logs = np.log(times @ last) - np.log(times @ previous)
     # A resample of nothing but empty days has no ratio; it says neither up nor down.
-    low, high = np.exp(expanded_percentile(logs[np.isfinite(logs)], pairs, LEVEL))
+    told = np.isfinite(logs)
+    low, high = np.exp(expanded_percentile(logs[told], pairs, LEVEL, chance[told]))
     return WeekChange(
         last_day=gains.days[-1].item(),
         last_mean=float(last.mean()),

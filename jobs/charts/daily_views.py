@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -47,6 +48,9 @@ _TREND = "7-day median and middle half"
 _UNUSUAL = "unusual day"
 _AHEAD = "forecast with 80% interval"
 _TOLD_DAYS = 28
+_ROOM, _FAR = 1.25, 1.5
+"""An interval this many times as high as all else is cut off, with so much room left above."""
+
 _LEVEL_HELD = 1.25
 """A change that lies within a quarter either way, at the interval's ends, too, is no change."""
 
@@ -72,31 +76,32 @@ def _layers(gains: DailyGains, first: date, analysis: ChannelAnalysis) -> Iterat
     ahead, unusual = _expected(analysis), _unusual(analysis, first)
     last: date = ahead.days[-1].day if ahead else gains.days[-1].item()
     x = time_axis("day", first, last)
+    up = partial(count_axis, title=_UNIT, most=_top(gains, first, ahead))
     colour = _colours(unusual=bool(unusual), ahead=ahead is not None)
     yield _grey(gains, first).encode(x=x, x2="end:T")
     changes = rows([{"day": stamp(one.day)} for one in _changes(analysis, first)])
     yield alt.Chart(changes).mark_rule(color=MUTED, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
     trend = rows(_trend(gains, first))
     band = alt.Chart(trend).mark_area(opacity=0.16)
-    yield band.encode(x=x, y=count_axis("low", _UNIT), y2="high:Q", color=colour)
+    yield band.encode(x=x, y=up("low"), y2="high:Q", color=colour)
     dots = alt.Chart(rows(_days(gains, first))).mark_circle(size=28, opacity=0.9)
-    yield dots.encode(x=x, y=count_axis("views", _UNIT), color=colour)
+    yield dots.encode(x=x, y=up("views"), color=colour)
     line = alt.Chart(trend).mark_line(strokeWidth=2.5)
-    yield line.encode(x=x, y=count_axis("median", _UNIT), color=colour)
+    yield line.encode(x=x, y=up("median"), color=colour)
     if unusual:
         mark = alt.Chart(rows(unusual)).mark_circle(size=60, opacity=1)
-        yield mark.encode(x=x, y=count_axis("views", _UNIT), color=colour)
+        yield mark.encode(x=x, y=up("views"), color=colour)
     falls = [{"day": stamp(c.day), "views": 0} for c in gains.corrections if c.day >= first]
     mark = alt.Chart(rows(falls)).mark_point(
         shape="triangle-down", size=60, filled=True, color=VERMILLION, opacity=1
     )
-    yield mark.encode(x=x, y=count_axis("views", _UNIT))
+    yield mark.encode(x=x, y=up("views"))
     if ahead:
         days = rows([_ahead(d) for d in ahead.days])
-        band = alt.Chart(days).mark_area(opacity=0.22)
-        yield band.encode(x=x, y=count_axis("low", _UNIT), y2="high:Q", color=colour)
+        band = alt.Chart(days).mark_area(opacity=0.22, clip=True)
+        yield band.encode(x=x, y=up("low"), y2="high:Q", color=colour)
         line = alt.Chart(days).mark_line(strokeWidth=2.5, strokeDash=[5, 3])
-        yield line.encode(x=x, y=count_axis("value", _UNIT), color=colour)
+        yield line.encode(x=x, y=up("value"), color=colour)
 
 
 def _colours(*, unusual: bool, ahead: bool) -> alt.Color:
@@ -108,6 +113,16 @@ def _colours(*, unusual: bool, ahead: bool) -> alt.Color:
         scale=alt.Scale(domain=[name for name, _ in series], range=[c for _, c in series]),
         legend=legend(),
     )
+
+
+def _top(gains: DailyGains, first: date, ahead: ViewForecast | None) -> float | None:
+    """Where the axis is to end so that an interval of wild days does not flatten all others."""
+    shown = gains.gains[gains.days >= np.datetime64(first)]
+    if ahead is None or np.isnan(shown).all():
+        return None
+    most = max(float(np.nanmax(shown)), *(one.value for one in ahead.days))
+    far = max(one.high for one in ahead.days)
+    return _ROOM * most if far > _FAR * most > 0 else None
 
 
 def _grey(gains: DailyGains, first: date) -> alt.Chart:
@@ -213,6 +228,10 @@ def _reading(gains: DailyGains, analysis: ChannelAnalysis, first: date) -> str:
         text += " Grey: days without a reading, counted nowhere."
     if gains.corrections:
         text += " Triangles: days on which the counter fell, their reach unknown."
+    ahead = _expected(analysis)
+    if ahead and _top(gains, first, ahead) is not None:
+        high = max(one.high for one in ahead.days)
+        text += f" The interval goes on beyond the axis, to {short(high)}."
     return text
 
 

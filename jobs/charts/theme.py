@@ -180,13 +180,18 @@ def finished(
     return Chart(key=key, title=title, spec=spec, alt=description)
 
 
-def count_axis(field: str, title: str, *, zero: bool = True) -> alt.Y:
-    """Return *field* on a vertical axis of counts; equal titles of several layers become one."""
+def count_axis(field: str, title: str, *, zero: bool = True, most: float | None = None) -> alt.Y:
+    """
+    Return *field* on a vertical axis of counts; equal titles of several layers become one.
+
+    With *most* the axis goes from zero to that, whatever lies beyond it.
+    """
+    ends = {"nice": True, "zero": zero} if most is None else {"nice": False, "domain": [0, most]}
     return alt.Y(
         field,
         type="quantitative",
         axis=flat_axis(title, format="~s", labelExpr=SHORT_LABELS, tickCount=5, tickMinStep=1),
-        scale=alt.Scale(zero=zero, nice=True),
+        scale=alt.Scale(**ends),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.analysis.bootstrap import every_resample
 from jobs.analysis.daily_gains import DailyGains
 from jobs.analysis.growth import (
     Growth,
@@ -34,7 +35,7 @@ def gains(values: list[float]) -> DailyGains:
 
 def week(values: list[float]) -> WeekChange:
     """Compare the last two weeks of *values*, which must be possible."""
-    found = week_change(gains(values), "f")
+    found = week_change(gains(values))
     assert isinstance(found, WeekChange)
     return found
 
@@ -69,8 +70,8 @@ def test_growth_of_a_week_interval_holds_the_truth() -> None:
     """Nominal 95 % intervals hold a change of nothing in about as many of 300 made channels."""
     rng = np.random.default_rng(7)
     held = 0
-    for i in range(300):
-        found = week_change(gains(rng.lognormal(7, 0.4, 14).tolist()), str(i))
+    for _ in range(300):
+        found = week_change(gains(rng.lognormal(7, 0.4, 14).tolist()))
         assert found.present
         held += found.low <= 1 <= found.high
     assert held / 300 == pytest.approx(0.95, abs=0.03)
@@ -80,7 +81,7 @@ def test_growth_of_a_week_says_what_is_missing() -> None:
     """Too few days, too few pairs, and a week without a view are declined in words."""
     unknown = [float("nan")] * 3
     for values in ([1.0] * 13, [1.0] * 11 + unknown, [0.0] * 7 + [1.0] * 7):
-        found = week_change(gains(values), "f")
+        found = week_change(gains(values))
         assert isinstance(found, Missing)
         assert found.reason.endswith(".")
 
@@ -140,3 +141,13 @@ def test_growth_skips_hidden_days() -> None:
 def test_growth_of_nothing_is_missing() -> None:
     """A channel without counters gets a reason, not a number."""
     assert isinstance(growth(channel_data()), Missing)
+
+
+def test_every_resample_is_there_by_its_chance() -> None:
+    """All ways to draw with replacement, n values each, whose chances make one."""
+    for n, ways in ((2, 3), (5, 126), (7, 1_716)):
+        times, chance = every_resample(n)
+        assert times.shape == (ways, n)
+        assert (times.sum(axis=1) == n).all()
+        assert chance.sum() == pytest.approx(1)
+        np.testing.assert_allclose(chance @ times, 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from jobs.analysis import analyze
 from jobs.charts import build_charts
 from jobs.charts.story import covered, not_told, what_changed, why_it_matters
@@ -12,6 +14,7 @@ from tests.unit.analysis.channels import Item, catalogue, channel_data, growing
 
 if TYPE_CHECKING:
     from jobs.channel_data import ChannelData
+    from jobs.charts import Chart
 
 
 def changed(data: ChannelData) -> str:
@@ -71,3 +74,26 @@ def test_story_says_what_is_missing_of_every_section() -> None:
 def test_story_names_a_single_day_once() -> None:
     """A list that was read on one day covers that day."""
     assert covered(analyze(channel_data(items=catalogue(20)))).startswith("9 Feb 2027 · 20 videos")
+
+
+def test_chart_of_views_is_not_flattened_by_a_wild_interval() -> None:
+    """Where days vary tenfold the axis ends near what was seen, and the rest is told in words."""
+    rng = np.random.default_rng(3)
+    gains = np.concatenate([rng.lognormal(6, 0.3, 30), rng.lognormal(8, 1.6, 30)]).astype(int)
+    wild, calm = channel_data(views=np.cumsum(gains).tolist()), channel_data(views=growing(60))
+    told = {name: build_charts(of, analyze(of))[0] for name, of in (("wild", wild), ("calm", calm))}
+    ends = {name: _axis_end(chart) for name, chart in told.items()}
+    assert ends["calm"] is None
+    assert ends["wild"] is not None
+    assert gains.max() < ends["wild"] < 1.5 * gains.max()
+    assert "goes on beyond the axis, to " in " ".join(told["wild"].spec["title"]["subtitle"])
+
+
+def _axis_end(chart: Chart) -> float | None:
+    domains = [
+        layer["encoding"]["y"]["scale"].get("domain")
+        for layer in chart.spec["layer"]
+        if "y" in layer["encoding"]
+    ]
+    assert all(domain == domains[0] for domain in domains)
+    return None if domains[0] is None else float(domains[0][1])
