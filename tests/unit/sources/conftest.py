@@ -9,15 +9,12 @@ import pytest
 
 from jobs.sources.youtube_api import open_youtube_api
 from tests.unit.sources.ledger import MemoryLedger
-from tests.unit.sources.local_server import serving
-from tests.unit.sources.youtube_server import serving_youtube
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from jobs.sources.youtube_api import YoutubeApi
-    from tests.unit.sources.local_server import LocalServer
     from tests.unit.sources.youtube_server import YoutubeServer
 
 KEY = "AIza-not-a-real-key-0123456789"
@@ -42,20 +39,6 @@ def write(tmp_path: Path) -> Write:
         return str(path)
 
     return written
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[LocalServer]:
-    """Run a real HTTP server on this machine."""
-    async with serving() as local:
-        yield local
-
-
-@pytest.fixture
-async def youtube() -> AsyncIterator[YoutubeServer]:
-    """Run a server that speaks as the YouTube Data API does."""
-    async with serving_youtube() as local:
-        yield local
 
 
 @pytest.fixture

@@ -13,15 +13,12 @@ from jobs.services import Services
 from jobs.sources.reader import SourceReader
 from jobs.sources.youtube_api import open_youtube_api
 from jobs.store import migrate, open_store
-from tests.unit.sources.local_server import serving
-from tests.unit.sources.youtube_server import serving_youtube
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from jobs.store import ChannelStore
-    from tests.unit.sources.local_server import LocalServer
     from tests.unit.sources.youtube_server import YoutubeServer
 
 
@@ -32,20 +29,6 @@ async def store(tmp_path: Path) -> AsyncIterator[ChannelStore]:
     await migrate(url)
     async with open_store(url) as opened:
         yield opened
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[LocalServer]:
-    """Run a real HTTP server on this machine."""
-    async with serving() as local:
-        yield local
-
-
-@pytest.fixture
-async def youtube() -> AsyncIterator[YoutubeServer]:
-    """Run a server that speaks as the YouTube Data API does."""
-    async with serving_youtube() as local:
-        yield local
 
 
 @pytest.fixture
