@@ -11,7 +11,8 @@ slot for it, and waits here. What holds for a claim that waits:
 3. It waits for a tenth of a second at most, and never for more than a quarter of its lease, so a
    slow job delays nobody: after that, and on a stop or a pause of the queue, it is given back as if
    it had never been made, due as it was. So it needs no heartbeat.
-4. There are never more of them than slots.
+4. There are never more of them than slots; with few slots, of jobs that end within a hundredth of a
+   second all the same, up to 32: a claim costs as much for ten as for three times as many.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ _WAIT_OF_LEASE = 0.25
 
 _FAST_S = 0.01
 """Jobs that take longer than this gain nothing: a claim takes a tenth of it."""
+
+_SOON_S = 0.01
+_BATCH = 32
 
 _token = attrgetter("token")
 
@@ -124,18 +128,22 @@ class Pace:
         self._since: float | None = None
         self._ended_before = 0
         self._is_fast = False
+        self.ending_soon = 0
+        """How many jobs end within a hundredth of a second, up to a batch."""
 
     def is_fast(self, ended: int, slots: int, now: float) -> bool:
         """Whether claiming ahead pays. ended: jobs so far; judged anew by each *slots*."""
         if self._since is None:
             self._since, self._ended_before = now, ended
         elif ended - self._ended_before >= slots:
-            each_s = (now - self._since) * slots / (ended - self._ended_before)
+            each_s = (now - self._since) / (ended - self._ended_before)
             self._since, self._ended_before = now, ended
-            self._is_fast = each_s < _FAST_S
+            self._is_fast = each_s * slots < _FAST_S
+            self.ending_soon = min(_BATCH, int(_SOON_S / each_s)) if each_s else _BATCH
         return self._is_fast
 
     def forget(self) -> None:
         """What was is no measure any more: there was a pause, or a slow job."""
         self._since = None
         self._is_fast = False
+        self.ending_soon = 0

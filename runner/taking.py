@@ -173,10 +173,11 @@ class Taking:
         """How many to ask for: when half of those ahead are used up, a batch and what is free."""
         worker = self._worker
         slots, waiting = worker.max_jobs, len(worker.ahead)
-        if self._is_to_rest() or waiting > slots // 2 or not self._is_fast():
+        room = max(slots, self._pace.ending_soon)
+        if self._is_to_rest() or waiting > room // 2 or not self._is_fast():
             return 0
         free = max(0, slots - worker.holding.busy)
-        most = min(slots + free - waiting, self._left_of_burst(), _MOST_CLAIMED_AT_ONCE)
+        most = min(room + free - waiting, self._left_of_burst(), _MOST_CLAIMED_AT_ONCE)
         return max(0, most)
 
     async def _claim_ahead(self, count: int) -> bool:
