@@ -241,9 +241,9 @@ async def test_worker_that_ends_by_an_error_leaves_no_job_running(
         raise ZeroDivisionError
 
     one = await start(worker(redis_url, act))
-    one.presence._beat = break_down  # type: ignore[method-assign]
     handle = await act.enqueue()
     await soon(stage.started.get())
+    one.presence._beat = break_down  # type: ignore[method-assign]
 
     with pytest.raises(BaseExceptionGroup):
         await soon(one.main_task)  # type: ignore[arg-type]

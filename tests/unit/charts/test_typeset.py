@@ -164,6 +164,7 @@ def test_report_of_a_long_title_fits() -> None:
     assert pdf_text(content).replace(" ", "").count("W" * 100) >= 1
 
 
+@pytest.mark.timeout(180)  # it renders every format twice
 def test_report_is_the_same_bytes_for_the_same_document(full: Document) -> None:
     """There is no clock in any format."""
     for file_format in REPORT_FORMATS:

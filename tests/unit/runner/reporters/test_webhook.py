@@ -77,7 +77,7 @@ async def test_webhook_gives_up_on_a_server_that_does_not_answer(
     endpoint.open.clear()
     reporter = WebhookReporter(f"{endpoint.url}/hook/s3cret", timeout_s=0.05)
 
-    with pytest.raises(RunnerError, match=r"^http://127\.0\.0\.1/…: ReadTimeout"):
+    with pytest.raises(RunnerError, match=r"^http://127\.0\.0\.1/…: \w+Timeout"):
         await reporter.report(failure)
     await reporter.close()
 
