@@ -107,7 +107,9 @@ def test_run_leaves_its_log_in_the_state_directory(commands: Commands) -> None:
 
 def test_run_on_the_users_redis(commands: Commands, redis_url: str) -> None:
     """With `REDIS_URL` no private Redis is started."""
-    ended = commands.run("pipeline", "run", "samples:podcast", "--json", REDIS_URL=redis_url)
+    ended = commands.run(
+        "pipeline", "run", "samples:podcast", "--no-reports", "--json", REDIS_URL=redis_url
+    )
 
     assert ended.status == 0, ended.err
     assert ended.document["channels"] == 1
@@ -172,7 +174,9 @@ def test_dead_job_is_told_with_its_channel(commands: Commands) -> None:
 
 def test_refused_source_does_not_stop_the_others(commands: Commands) -> None:
     """The good ones are processed, the bad one is named, and the exit status is 2."""
-    ended = commands.run("pipeline", "run", "nowhere.csv", "samples:video", "--json")
+    ended = commands.run(
+        "pipeline", "run", "nowhere.csv", "samples:video", "--no-reports", "--json"
+    )
 
     assert ended.status == 2
     assert ended.document["channels"] == 1
@@ -190,7 +194,7 @@ def test_damaged_row_is_counted_and_named(commands: Commands, daily_csv: str) ->
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:5], "2026-01-99,UC1,Broken,1,2,3", *lines[5:21]]) + "\n")
 
-    ended = commands.run("pipeline", "run", daily_csv, "--json")
+    ended = commands.run("pipeline", "run", daily_csv, "--no-reports", "--json")
 
     assert ended.status == 0, ended.err
     assert ended.document["rejected_rows"] == 1
