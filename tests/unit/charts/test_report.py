@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -90,9 +91,15 @@ def full(**more: ChannelRecord) -> ChannelData:
     )
 
 
+@functools.cache
+def plain() -> str:
+    """Make the report of that channel, once for all tests that read it."""
+    return report(full())
+
+
 def test_report_has_everything_on_top_and_below() -> None:
     """Channel, period, source, figures, the three questions, charts, table, notes."""
-    page = Page(report(full()))
+    page = Page(plain())
     for words in (
         "Une chaîne",
         "5 Jan 2026 – ",
@@ -112,7 +119,7 @@ def test_report_has_everything_on_top_and_below() -> None:
 
 def test_report_needs_nothing_from_outside() -> None:
     """No script, no request: nothing with a source, no style that loads anything."""
-    html = report(full())
+    html = plain()
     page = Page(html)
     tags = {tag for tag, _ in page.elements}
     assert not tags & {"script", "link", "img", "iframe", "object", "image", "use", "foreignobject"}
@@ -150,20 +157,20 @@ def test_report_labels_generated_channels() -> None:
     generated = replace(CHANNEL, generated=True)
     text = Page(report(full(channel=generated))).text
     assert text.index("Generated sample data.") < text.index("Views a day")
-    assert "Generated sample data" not in report(full())
+    assert "Generated sample data" not in plain()
 
 
 def test_report_ids_are_unique() -> None:
     """Charts side by side do not borrow each other's clip paths."""
     ids = [
-        attributes["id"] for _, attributes in Page(report(full())).elements if "id" in attributes
+        attributes["id"] for _, attributes in Page(plain()).elements if "id" in attributes
     ]
     assert len(ids) == len(set(ids))
 
 
 def test_report_follows_light_dark_and_print() -> None:
     """One file for all three, colours of drawings included."""
-    html = report(full())
+    html = plain()
     for words in ("prefers-color-scheme: dark", "@media print", '.chart [fill="#1f2933"]'):
         assert words in html
 
@@ -182,7 +189,7 @@ def test_report_gives_advice_with_its_evidence() -> None:
 
 def test_report_admits_that_there_is_no_advice() -> None:
     """Without evidence the report says so, and why."""
-    assert "No recommendation has enough evidence yet: " in Page(report(full())).text
+    assert "No recommendation has enough evidence yet: " in Page(plain()).text
 
 
 @pytest.mark.parametrize(
@@ -205,7 +212,7 @@ def test_report_of_little_is_a_report(data: ChannelData) -> None:
 
 def test_report_is_the_same_for_the_same_data() -> None:
     """There is no clock in a report: rendering again overwrites a file with itself."""
-    assert report(full()) == report(full())
+    assert report(full()) == plain()
 
 
 async def test_report_of_the_samples() -> None:

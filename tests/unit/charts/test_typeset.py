@@ -45,10 +45,15 @@ def full() -> Document:
     return document(channel_data(views=growing(60), subscribers=subscribers, items=catalogue(40)))
 
 
-def test_pdf_is_a_document(full: Document) -> None:
+@pytest.fixture(scope="module")
+def full_pdf(full: Document) -> bytes:
+    """Give it as PDF."""
+    return render_report(full, "pdf")
+
+
+def test_pdf_is_a_document(full: Document, full_pdf: bytes) -> None:
     """Sheets of A4 with page numbers, a title, a language and tags; all text can be read."""
-    content = render_report(full, "pdf")
-    read, text = pdf(content), pdf_text(content)
+    read, text = pdf(full_pdf), pdf_text(full_pdf)
     assert len(read.pages) >= 3
     assert [round(float(side)) for side in read.pages[0].mediabox[2:]] == [595, 842]
     assert f"1 of {len(read.pages)}" in text
@@ -75,16 +80,16 @@ def test_pdf_comes_on_the_paper_of_the_country(full: Document) -> None:
     assert [round(float(side)) for side in page.mediabox[2:]] == [612, 792]
 
 
-def test_pdf_begins_with_the_summary(full: Document) -> None:
+def test_pdf_begins_with_the_summary(full_pdf: bytes) -> None:
     """What changed, why it matters and what to do are all on the first page."""
-    first = pdf(render_report(full, "pdf")).pages[0].extract_text().upper()
+    first = pdf(full_pdf).pages[0].extract_text().upper()
     for words in ("WHAT CHANGED", "WHY IT MATTERS", "WHAT TO DO"):
         assert words in first
 
 
-def test_pdf_has_its_typefaces_inside(full: Document) -> None:
+def test_pdf_has_its_typefaces_inside(full_pdf: bytes) -> None:
     """No font is left to the machine of the reader."""
-    fonts = list(pdf_fonts(render_report(full, "pdf")))
+    fonts = list(pdf_fonts(full_pdf))
     assert fonts
     for font in fonts:
         assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(font)
