@@ -48,9 +48,11 @@ def _find(
     """Runs in a process of its own, which alone loads the libraries of the mathematics."""
     from jobs.analysis import ChannelAnalysis
     from jobs.channel_frames import as_data
-    from jobs.recommendations import advise
+    from jobs.recommendations import advise, nothing_asked
     from jobs.recommendations.similar import pack, profile_of
 
+    if not told.items:
+        return [], {"subjects": nothing_asked(told.channel.platform).answers, "similar": None}, None
     data = as_data(told)
     found = advise(data, ChannelAnalysis.model_validate_json(document))
     profile = profile_of(data)

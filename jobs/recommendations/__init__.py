@@ -13,8 +13,18 @@ from jobs.recommendations.advice import (
     Evidence,
     Recommendation,
     advise,
+    nothing_asked,
     recommend,
     why_none,
 )
 
-__all__ = ["Advice", "Answer", "Evidence", "Recommendation", "advise", "recommend", "why_none"]
+__all__ = [
+    "Advice",
+    "Answer",
+    "Evidence",
+    "Recommendation",
+    "advise",
+    "nothing_asked",
+    "recommend",
+    "why_none",
+]

@@ -162,9 +162,7 @@ def test_report_labels_generated_channels() -> None:
 
 def test_report_ids_are_unique() -> None:
     """Charts side by side do not borrow each other's clip paths."""
-    ids = [
-        attributes["id"] for _, attributes in Page(plain()).elements if "id" in attributes
-    ]
+    ids = [attributes["id"] for _, attributes in Page(plain()).elements if "id" in attributes]
     assert len(ids) == len(set(ids))
 
 

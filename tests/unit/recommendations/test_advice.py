@@ -11,11 +11,11 @@ import pytest
 
 from jobs.analysis import analyze
 from jobs.analysis.wording import WEEKDAYS
-from jobs.recommendations import Recommendation, advise, recommend, why_none
-from jobs.recommendations.advice import SUBJECTS, findings
+from jobs.recommendations import Recommendation, advise, nothing_asked, recommend, why_none
+from jobs.recommendations.advice import SUBJECTS, Findings, findings
 from jobs.sources import open_source
 from tests.real_data import data_path
-from tests.unit.analysis.channels import Item, catalogue, channel_data, of_reading
+from tests.unit.analysis.channels import Item, catalogue, channel_data, growing, of_reading
 
 
 def advice_for(items: list[Item], **more: list[int | None]) -> list[Recommendation]:
@@ -111,6 +111,17 @@ def test_advice_without_evidence_is_silence_with_a_reason(items: list[Item], rea
     assert recommend(data, analysis) == []
     assert reason in why_none(analysis)
     assert why_none(analysis).startswith("No recommendation has enough evidence yet: ")
+
+
+def test_channel_without_items_is_asked_nothing() -> None:
+    """Counters alone answer no subject: there is nothing to test, and each says what it needs."""
+    data = channel_data(views=growing(90))
+    advice = advise(data, analyze(data))
+    assert findings(data) == Findings([], [])
+    assert advice == nothing_asked(data.channel.platform)
+    assert [one["subject"] for one in advice.answers] == [*SUBJECTS, "rising"]
+    assert {one["questions"] for one in advice.answers} == {0}
+    assert all("needs " in one["sentence"] for one in advice.answers)
 
 
 def test_advice_is_the_same_for_the_same_data() -> None:
