@@ -57,7 +57,7 @@ class Presence:
         worker = self._worker
         if worker.options.release:
             await worker.patience.call(self._mark_release, unless=worker.stopping)
-        await worker.patience.call(self._beat, unless=worker.stopping)
+        self._tell(await worker.patience.call(self._beat, unless=worker.stopping))
         await worker.patience.call(self._offer_known, unless=worker.stopping)
         _log.info(
             "worker started",
@@ -74,7 +74,7 @@ class Presence:
             await asyncio.sleep(self._every_s)
             # How late the loop comes to what is due: what it does meanwhile holds up all jobs.
             self._lag_ms = max(0.0, (time.perf_counter() - due) * 1000)
-            await self._worker.patience.call(self._beat)
+            self._tell(await self._worker.patience.call(self._beat))
 
     async def leave(self) -> None:
         """Leave the register, if Redis is there to be told."""
@@ -101,7 +101,13 @@ class Presence:
             failed=worker.jobs_failed,
         )
 
-    async def _beat(self) -> None:
+    def _tell(self, health: str) -> None:
+        """As arq does with every beat; the last one, which has counts to bring, is ours alone."""
+        if self._worker.speaks_arq:
+            self._worker.log_health(health)
+
+    async def _beat(self) -> str:
+        """Renew the entry, and bring what was counted; returns arq's line."""
         worker = self._worker
         now_ms = time.time_ns() // 1_000_000
         lives_ms = round(max(self._every_s * 3, 1.0) * 1000)
@@ -119,8 +125,7 @@ class Presence:
             order, *_ = await pipe.execute()
         worker.tally.sent()
         self._obey(order)
-        if worker.speaks_arq:
-            worker.log_health(health)
+        return health
 
     async def _mark_release(self) -> None:
         worker = self._worker
