@@ -69,12 +69,7 @@ async def blocking(ctx: Context, seconds: float) -> None:
 
 
 class LedgerHolding(Holding):
-    """Tells the ledger of every claim that is started, and of every outcome that was kept."""
-
-    def start(self, claim: Claim) -> None:
-        """Note it before anything is done."""
-        LedgerBook.ledger.note("claimed", claim.job_id, token=claim.token)
-        super().start(claim)
+    """Tells the ledger of every outcome that was kept."""
 
     def on_settled(self, ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- as the worker's own
         """Note what was kept."""
@@ -91,6 +86,19 @@ class ChaosWorker(Worker):
     def _reset(self) -> None:
         super()._reset()
         self.holding = LedgerHolding(self)
+
+    def _build_stages(self) -> None:
+        """Note every claim when it is made: one made ahead may never start, and counts as taken."""
+        super()._build_stages()
+        claim = self.claimer.claim
+
+        async def noted(limit: int, *, ahead: bool = False) -> list[Claim]:
+            claims = await claim(limit, ahead=ahead)
+            for one in claims:
+                LedgerBook.ledger.note("claimed", one.job_id, token=one.token)
+            return claims
+
+        self.claimer.claim = noted  # type: ignore[method-assign]
 
 
 class ChaosSettings(WorkerSettings):

@@ -237,7 +237,7 @@ async def test_worker_that_ends_by_an_error_leaves_no_job_running(
 ) -> None:
     """A worker that cannot go on cancels what it runs; the leases lapse, and others take over."""
 
-    async def break_down() -> None:
+    async def break_down() -> str:
         raise ZeroDivisionError
 
     one = await start(worker(redis_url, act))

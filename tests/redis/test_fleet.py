@@ -87,7 +87,7 @@ async def test_fleet_ends_together_when_one_worker_ends_by_an_error(
 ) -> None:
     """Half a fleet is none: the others give their jobs back, and the error is raised."""
 
-    async def break_down() -> None:
+    async def break_down() -> str:
         raise LookupError("broken part")
 
     fleet = Fleet([worker(redis_url, act), worker(redis_url, draw)])
