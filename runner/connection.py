@@ -27,6 +27,7 @@ from runner import codec, keys
 from runner.arq_serializer import request_maker
 from runner.enqueue import ClientMiddleware, Enqueuer, Transport, new_job_id
 from runner.errors import ConfigurationError
+from runner.prompt_sending import send_promptly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +70,7 @@ class QueueClient(ArqRedis):
         # Nothing expires unless asked to; arq's own default is a day.
         kwargs.setdefault("expires_extra_ms", None)
         super().__init__(*args, **kwargs)
+        send_promptly(self)
         self.enqueuer = Enqueuer(self, client_middleware)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 -- redis-py's own signature

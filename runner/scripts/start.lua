@@ -2,9 +2,10 @@
 --
 -- KEYS  1 the queue
 -- ARGV  1 token of their claim, then their ids
--- Returns how many of them that claim still holds.
+-- Returns for how many of them that was noted: no other worker of ours has claimed them since.
 --
--- Keeps: only the holder of a job's present token changes what is noted of it.
+-- Keeps: only the holder of a job's present token changes what is noted of it. A stock arq worker may have the
+-- job by now; it was started here all the same, and the next extension tells that it is lost.
 local running, token = KEYS[1] .. ':running', ARGV[1]
 local ids, started = { unpack(ARGV, 2) }, {}
 local owners = redis.call('HMGET', running, unpack(ids))

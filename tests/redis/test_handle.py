@@ -119,6 +119,7 @@ async def test_result_is_not_waited_for_longer_than_asked(redis_url: str) -> Non
     """A job that takes its time raises TimeoutError, and goes on."""
     async with working(redis_url, act):
         handle = await act.enqueue()
+        await soon(stage.started.wait())
         with pytest.raises(TimeoutError):
             await handle.result(timeout_s=0.05)
         assert await handle.state() is JobState.RUNNING

@@ -37,6 +37,9 @@ MARKS = {
 STOCK = {"lapsed": "stock", "lapsed ahead": "stock ahead"}
 """A stock arq worker took the lapsed job; our token is noted until its worker hears of that."""
 
+STARTED = {"ahead": "running", "lapsed ahead": "lapsed", "stock ahead": "stock"}
+"""A start is noted whoever has the job by now: it did start."""
+
 
 @dataclass
 class Model:
@@ -119,10 +122,10 @@ class QueueMachine(RuleBasedStateMachine):
     def start(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
         job = self.jobs.get(job_id)
         token = "stale" if stale or job is None or not job.token else job.token
-        waits = job is not None and job.state in {"ahead", "lapsed ahead"} and token == job.token
+        waits = job is not None and job.state in STARTED and token == job.token
         assert self.eval(scripts.START, token, job_id) == (1 if waits else 0)
         if waits and job is not None:
-            job.state = "running" if job.state == "ahead" else "lapsed"
+            job.state = STARTED[job.state]
 
     @rule(job_id=ids, stale=st.booleans())
     def unclaim(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
@@ -225,7 +228,9 @@ class QueueMachine(RuleBasedStateMachine):
         token = "stale" if stale or job is None or not job.token else job.token
         lost, aborted = self.eval(scripts.RENEW, LEASE_MS, job_id, token)
         holds = job is not None and job.state in HELD - {"offered"} and token == job.token
-        assert lost == ([] if holds else [job_id.encode()])
+        # An offered job is its holder's to settle still, and anybody's to claim: not extended.
+        is_offered = job is not None and job.state == "offered" and token == job.token
+        assert lost == ([] if holds or is_offered else [job_id.encode()])
         self.give_up(job_id, token)
         if holds and job is not None:
             job.state = "ahead" if job.state in MARKS else "running"

@@ -1,0 +1,71 @@
+"""
+Connections on which a cancellation, or a timeout, is never lost.
+
+redis-py sends under `asyncio.wait_for`. On Python 3.11 that returns what it waited for even if its
+task was cancelled in the same turn of the loop: the cancellation is gone, and a task that was told
+to end, or a block under `asyncio.timeout`, goes on for ever. It also makes a task of each command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from redis.asyncio import Redis
+
+
+def send_promptly(client: Redis) -> None:
+    """Let the connections that *client* opens from now on heed a cancellation wherever it comes."""
+    pool = client.connection_pool
+    kind = pool.connection_class
+    if not issubclass(kind, _PromptSending):
+        if kind not in _kinds:
+            _kinds[kind] = type(f"Prompt{kind.__name__}", (_PromptSending, kind), {})
+        pool.connection_class = _kinds[kind]
+
+
+class _PromptSending(AbstractConnection):
+    """Sends in the task that asks."""
+
+    async def send_packed_command(
+        self,
+        command: bytes | str | Iterable[bytes],
+        check_health: bool = True,  # noqa: FBT001, FBT002 -- redis-py's own signature
+    ) -> None:
+        """
+        Write *command*, and wait until the socket took it.
+
+        Raises:
+            redis.TimeoutError: It did not within `socket_timeout`.
+            redis.ConnectionError: The connection is gone.
+        """
+        if not self.is_connected:
+            await self.connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        elif check_health:
+            await self.check_health()  # type: ignore[no-untyped-call]  # likewise
+        if isinstance(command, str):
+            command = command.encode()
+        writer: Any = self._writer
+        try:
+            writer.writelines([command] if isinstance(command, bytes) else command)
+            async with asyncio.timeout(self.socket_timeout):
+                await writer.drain()
+        except BaseException as error:
+            # Half a command may be out: nothing can follow it on this connection.
+            await self.disconnect(nowait=True)
+            if isinstance(error, TimeoutError):
+                raise RedisTimeoutError("Redis does not take what is sent") from None
+            if isinstance(error, OSError):
+                raise RedisConnectionError(f"lost while sending: {error}") from error
+            raise
+
+
+_kinds: dict[type[AbstractConnection], type[AbstractConnection]] = {}
+"""TCP, TLS, a socket's path, behind sentinels: the same kind of connection that sends so."""

@@ -1,0 +1,45 @@
+"""A cancellation ends what waits for Redis, at whatever moment it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.runner_kit import client_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from runner import QueueClient
+
+TURNS = 100
+"""More turns of the loop than a command takes."""
+
+
+@pytest.fixture
+async def client(redis_url: str) -> AsyncIterator[QueueClient]:
+    """A client that is connected."""
+    one = client_of(redis_url)
+    await one.ping()
+    yield one
+    await one.aclose()
+
+
+async def test_cancellation_is_heeded_in_each_turn_of_a_command(client: QueueClient) -> None:
+    """Sent, waiting, or just answered: who is cancelled before the end is cancelled."""
+    cancelled = 0
+    for turns in range(TURNS):
+        asking = asyncio.ensure_future(client.get("anything"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if asking.done():
+            break
+        asking.cancel()
+        await asyncio.wait({asking})
+        assert asking.cancelled(), f"lost in turn {turns}"
+        cancelled += 1
+
+    assert cancelled > 1
+    assert await client.get("anything") is None

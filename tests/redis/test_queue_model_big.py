@@ -1,0 +1,337 @@
+# ruff: noqa: D102 -- a rule's name says what it does, and the model what it promises
+"""The Lua scripts against a model: whatever happens in whatever order, a job is in one state."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from runner import keys, scripts
+
+if TYPE_CHECKING:
+    from tests.redis_server import RedisServer
+
+QUEUE = "model"
+KEY = keys.queue_key(QUEUE)
+BATCH = "b1"
+FAR_MS = 10**9
+LEASE_MS = 10**7
+"""So long that no lease lapses by itself: `lapse` says when one does."""
+
+HELD = frozenset(("ahead", "running", "lapsed", "lapsed ahead", "offered"))
+"""States in which a worker has a token that fits."""
+
+MARKS = {
+    "offered": "|offered",
+    "ahead": "|ahead",
+    "lapsed ahead": "|ahead",
+    "stock ahead": "|ahead",
+}
+STOCK = {"lapsed": "stock", "lapsed ahead": "stock ahead"}
+"""A stock arq worker took the lapsed job; our token is noted until its worker hears of that."""
+
+STARTED = {"ahead": "running", "lapsed ahead": "lapsed", "stock ahead": "stock"}
+"""A start is noted whoever has the job by now: it did start."""
+
+
+@dataclass
+class Model:
+    """What a job should look like in Redis."""
+
+    state: str
+    token: str = ""
+    spent: int = 0
+    crashes: int = 0
+    retrying: bool = False
+    failures: int = 0
+    """Entries of its history."""
+    due: float = 0.0
+    """When it was due before it was claimed."""
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Enqueues, claims, settles, loses and administers jobs, and compares after each step."""
+
+    url: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.redis: Any = redis.Redis.from_url(self.url)  # its hints: sync or async
+        self.redis.flushdb()
+        self.jobs: dict[str, Model] = {}
+        self.tokens = 0
+        self.over: dict[str, int] = {"done": 0, "aborted": 0, "failed": 0}
+        self.kept: dict[str, tuple[int, int]] = {}
+        """Of jobs that left a result: entries of the history, and ms that both are kept."""
+
+    ids = Bundle("ids")
+
+    def hash(self, key: str) -> dict[bytes, bytes]:
+        held: dict[bytes, bytes] = self.redis.hgetall(key)
+        return held
+
+    def eval(self, script: str, *args: Any) -> Any:
+        return self.redis.eval(script, 1, KEY, *args)
+
+    @rule(target=ids, number=st.integers(0, 11), later=st.booleans())
+    def enqueue(self, number: int, later: bool) -> str:  # noqa: FBT001 -- hypothesis draws it
+        job_id = f"job{number}"
+        body = json.dumps({"f": "x", "a": [], "k": {}, "et": number, "t": None, "b": BATCH})
+        unlike = json.dumps({"f": "y", "a": [], "k": {}, "et": number, "t": None, "b": BATCH})
+        known = self.jobs.get(job_id)
+        text = unlike if known else body
+        delay = FAR_MS if later else ""
+        fields = [job_id, text, "", delay, "unique", "", BATCH, "", "", ""]
+        (created,) = self.eval(scripts.ENQUEUE, 8, 1000, QUEUE, *fields)
+        assert created == (0 if known else 1)
+        if not known:
+            self.kept.pop(job_id, None)
+            self.jobs[job_id] = Model("later" if later else "ready")
+        return job_id
+
+    @rule(limit=st.integers(1, 5), ahead=st.booleans())
+    def claim(self, limit: int, ahead: bool) -> None:  # noqa: FBT001
+        self.tokens += 1
+        token = f"w:{self.tokens}"
+        mark = "|ahead" if ahead else ""
+        reply = self.eval(scripts.CLAIM, limit, LEASE_MS, token, "", mark)
+        free = {"ready", "lapsed", "lapsed ahead", "offered"}
+        due = {job_id for job_id, job in self.jobs.items() if job.state in free}
+        taken = [reply[at].decode() for at in range(2, len(reply), 6)]
+        assert set(taken) <= due
+        assert len(taken) == min(limit, len(due))
+        for at in range(2, len(reply), 6):
+            job = self.jobs[reply[at].decode()]
+            if job.state == "lapsed":
+                job.crashes += 1
+                assert reply[at + 3] == job.crashes
+            else:
+                assert reply[at + 3] == 0
+            assert reply[at + 2] == job.spent
+            job.state, job.token, job.retrying = "ahead" if ahead else "running", token, False
+            job.due = float(reply[at + 4])
+
+    @rule(job_id=ids, stale=st.booleans())
+    def start(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
+        job = self.jobs.get(job_id)
+        token = "stale" if stale or job is None or not job.token else job.token
+        waits = job is not None and job.state in STARTED and token == job.token
+        assert self.eval(scripts.START, token, job_id) == (1 if waits else 0)
+        if waits and job is not None:
+            job.state = STARTED[job.state]
+
+    @rule(job_id=ids, stale=st.booleans())
+    def unclaim(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
+        job = self.jobs.get(job_id)
+        token = "stale" if stale or job is None or not job.token else job.token
+        due = f"{job.due if job else 0:.4f}"
+        spent = job.spent if job else 0
+        lost = self.eval(
+            scripts.SETTLE, QUEUE, 1000, "unclaim", job_id, token, due, "", "", spent, BATCH
+        )
+        holds = job is not None and job.state in HELD and token == job.token
+        assert lost == ([] if holds else [1])
+        self.give_up(job_id, token)
+        if job is not None and holds:
+            job.state, job.token, job.retrying = "ready", "", job.spent > 0
+            assert self.redis.zscore(KEY, job_id) == pytest.approx(job.due)
+
+    @rule(
+        job_id=ids,
+        kind=st.sampled_from(["done", "retry", "dead", "release", "abort", "fail", "offer"]),
+        stale=st.booleans(),
+        later=st.booleans(),
+        keep_ms=st.sampled_from([-1, 0, FAR_MS]),
+    )
+    def settle(
+        self,
+        job_id: str,
+        kind: str,
+        stale: bool,  # noqa: FBT001
+        later: bool,  # noqa: FBT001
+        keep_ms: int,
+    ) -> None:
+        job = self.jobs.get(job_id)
+        token = "stale" if stale or job is None or not job.token else job.token
+        spent = (job.spent if job else 0) + (kind in {"retry", "dead"})
+        delay = FAR_MS if later else 0
+        is_over = kind in {"done", "abort", "fail"}
+        ms = delay if kind in {"retry", "release"} else keep_ms if is_over else 0
+        result = "{}" if is_over and ms else ""
+        entry = "{}" if kind in {"retry", "dead"} else ""
+        lost = self.eval(
+            scripts.SETTLE, QUEUE, 1000, kind, job_id, token, ms, result, entry, spent, BATCH
+        )
+        holds = job is not None and job.state in HELD and token == job.token
+        assert lost == ([] if holds else [1])
+        if job is None or not holds:
+            self.give_up(job_id, token)
+            return
+        if kind == "offer":
+            job.state = "offered"
+            return
+        job.token = ""
+        job.failures += kind in {"retry", "dead"}
+        if is_over:
+            self.over[{"done": "done", "abort": "aborted", "fail": "failed"}[kind]] += 1
+            del self.jobs[job_id]
+            if keep_ms:
+                self.kept[job_id] = (job.failures, keep_ms)
+        elif kind == "dead":
+            job.state, job.spent = "dead", spent
+        else:
+            job.state, job.spent = ("later" if later else "ready"), spent
+            job.retrying = kind == "retry" or spent > 0
+
+    @rule(job_id=ids)
+    def lapse(self, job_id: str) -> None:
+        """The lease of a running job ends without its worker."""
+        job = self.jobs.get(job_id)
+        if job is not None and job.state in {"ahead", "running"}:
+            self.redis.zadd(KEY, {job_id: 1})
+            self.redis.delete(keys.IN_PROGRESS_PREFIX + job_id)
+            job.state = "lapsed" if job.state == "running" else "lapsed ahead"
+
+    def give_up(self, job_id: str, token: str) -> None:
+        """A worker of ours has learned that a stock one has its job."""
+        job = self.jobs.get(job_id)
+        if job is not None and job.state in STOCK.values() and token == job.token:
+            job.state, job.token = "stock", ""
+
+    @rule(job_id=ids)
+    def stock_worker_takes(self, job_id: str) -> None:
+        """One that knows nothing of tokens finds the job due, and nobody at it."""
+        job = self.jobs.get(job_id)
+        if job is not None and job.state in STOCK:
+            self.redis.set(keys.IN_PROGRESS_PREFIX + job_id, "1")
+            job.state = STOCK[job.state]
+
+    @rule(job_id=ids)
+    def stock_worker_is_lost(self, job_id: str) -> None:
+        """Its key lapses, and the job is due as before."""
+        job = self.jobs.get(job_id)
+        if job is not None and job.state in STOCK.values():
+            self.redis.delete(keys.IN_PROGRESS_PREFIX + job_id)
+            lapsed = next(lapsed for lapsed, stock in STOCK.items() if stock == job.state)
+            job.state = lapsed if job.token else "ready"
+
+    @rule(job_id=ids, stale=st.booleans())
+    def renew(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
+        job = self.jobs.get(job_id)
+        token = "stale" if stale or job is None or not job.token else job.token
+        lost, aborted = self.eval(scripts.RENEW, LEASE_MS, job_id, token)
+        holds = job is not None and job.state in HELD - {"offered"} and token == job.token
+        # An offered job is its holder's to settle still, and anybody's to claim: not extended.
+        is_offered = job is not None and job.state == "offered" and token == job.token
+        assert lost == ([] if holds or is_offered else [job_id.encode()])
+        self.give_up(job_id, token)
+        if holds and job is not None:
+            job.state = "ahead" if job.state in MARKS else "running"
+            assert aborted in ([], [job_id.encode()])
+
+    @rule(
+        job_id=ids,
+        action=st.sampled_from(["run", "bury", "delete", "reschedule", "abort"]),
+        keep_ms=st.sampled_from([0, FAR_MS]),
+    )
+    def administer(self, job_id: str, action: str, keep_ms: int) -> None:
+        due = self.redis.time()[0] * 1000 + FAR_MS
+        detail = due if action == "reschedule" else "{}"
+        found = self.eval(scripts.ADMIN, action, job_id, QUEUE, 1000, detail, keep_ms).decode()
+        job = self.jobs.get(job_id)
+        if job is None:
+            assert found == "gone"
+            return
+        if job.state in HELD or job.state in STOCK.values():
+            assert found == "running"
+            return
+        assert found == ("dead" if job.state == "dead" else "waiting")
+        if action in {"run", "reschedule"}:
+            if job.state == "dead":
+                job.spent = job.crashes = 0
+            job.state = "ready" if action == "run" else "later"
+        elif action == "bury" and job.state != "dead":
+            job.state, job.retrying, job.failures = "dead", False, job.failures + 1
+        elif action == "delete" or (action == "abort" and job.state != "dead"):
+            self.over["aborted"] += action == "abort"
+            del self.jobs[job_id]
+            if action == "abort" and keep_ms:
+                self.kept[job_id] = (job.failures, keep_ms)
+
+    @invariant()
+    def redis_agrees(self) -> None:
+        waiting = {i for i, job in self.jobs.items() if job.state != "dead"}
+        held = {i: job for i, job in self.jobs.items() if job.token}
+        dead = {i for i, job in self.jobs.items() if job.state == "dead"}
+        assert {i.decode() for i in self.redis.zrange(KEY, 0, -1)} == waiting
+        assert {i.decode() for i in self.redis.zrange(KEY + ":dead", 0, -1)} == dead
+        tokens = {i.decode(): t.decode() for i, t in self.hash(KEY + ":running").items()}
+        assert tokens == {i: job.token + MARKS.get(job.state, "") for i, job in held.items()}
+        retrying = {i.decode() for i in self.redis.zrange(KEY + ":retrying", 0, -1)}
+        assert retrying == {i for i, job in self.jobs.items() if job.retrying}
+        for job_id, job in self.jobs.items():
+            assert self.redis.exists(keys.JOB_PREFIX + job_id)
+            assert int(self.redis.get(keys.RETRY_PREFIX + job_id) or 0) == job.spent
+            progress = self.redis.get(keys.IN_PROGRESS_PREFIX + job_id)
+            marked = b"1" if job.state in STOCK.values() else None
+            assert progress == (job.token.encode() if job.state in {"ahead", "running"} else marked)
+            crashes = self.redis.hget(KEY + ":crashes", job_id)
+            assert int(crashes or 0) == job.crashes
+        crashed = {job_id.decode() for job_id in self.hash(KEY + ":crashes")}
+        assert crashed <= self.jobs.keys()
+        for prefix in (keys.RETRY_PREFIX, keys.IN_PROGRESS_PREFIX):
+            left = {key.decode() for key in self.redis.keys(prefix + "*")}
+            assert left <= {prefix + job_id for job_id in self.jobs}
+        bodies = {key.decode() for key in self.redis.keys(keys.JOB_PREFIX + "*")}
+        assert bodies == {keys.JOB_PREFIX + job_id for job_id in self.jobs}
+
+    @invariant()
+    def histories_live_as_long_as_jobs_and_results(self) -> None:
+        told = {job_id: (job.failures, -1) for job_id, job in self.jobs.items()} | self.kept
+        found = {key.decode() for key in self.redis.keys(keys.HISTORY_PREFIX + "*")}
+        assert found == {keys.HISTORY_PREFIX + job_id for job_id, (n, _) in told.items() if n}
+        for job_id, (failures, keep_ms) in told.items():
+            assert self.redis.llen(keys.HISTORY_PREFIX + job_id) == failures
+            left_ms = self.redis.pttl(keys.HISTORY_PREFIX + job_id)
+            assert not failures or (left_ms == -1) == (keep_ms == -1)
+        results = {key.decode() for key in self.redis.keys(keys.RESULT_PREFIX + "*")}
+        assert results == {keys.RESULT_PREFIX + job_id for job_id in self.kept}
+
+    @invariant()
+    def the_batch_adds_up(self) -> None:
+        counts = {
+            field.decode().rpartition("|")[2]: int(count)
+            for field, count in self.hash(keys.BATCH_PREFIX + BATCH).items()
+        }
+        dead = sum(job.state == "dead" for job in self.jobs.values())
+        assert counts.get("total", 0) == len(self.jobs) + sum(self.over.values())
+        assert counts.get("dead", 0) == dead
+        for field, count in self.over.items():
+            assert counts.get(field, 0) == count
+
+    def teardown(self) -> None:
+        self.redis.close()
+
+
+@pytest.mark.timeout(900)
+def test_scripts_keep_every_job_in_one_state(redis_server: RedisServer) -> None:
+    """Any order of enqueues, claims, outcomes, losses and admin actions agrees with the model."""
+    machine = type("Machine", (QueueMachine,), {"url": redis_server.url})
+    from hypothesis.stateful import run_state_machine_as_test
+
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=2500,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
