@@ -127,12 +127,12 @@ class Claimer:
         token = f"{self._worker_id}:{self._claims}"
         args: list[str | int | float | bytes]
         args = [limit, self._lease_ms, token, self._worker_id, mark, *self._still_unanswered()]
-        again = [*args, token]
-        if resting := await self._resting.known_here(limit):
-            args += ["", *resting]
-            again += ["", *resting]
+        resting = await self._resting.known_here(limit)
+        rest: list[str | bytes] = ["", *resting] if resting else []
         try:
-            reply: list[Any] = await self._script(self._queue_key, args, again=again)
+            reply: list[Any] = await self._script(
+                self._queue_key, [*args, *rest], again=lambda: [*args, token, *rest]
+            )
         except BaseException:
             self._unanswered[token] = time.monotonic() + self._lease_ms / 1000
             raise

@@ -23,11 +23,14 @@ from __future__ import annotations
 import asyncio
 import traceback
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from runner.errors import CodecError, JobFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MESSAGE_LIMIT = 10_000
 _TRACEBACK_LIMIT = 50_000
@@ -47,6 +50,19 @@ class Envelope:
     batch_id: str | None = None
     trace: str | None = None
     nonce: str | None = None
+
+
+class Letter(Protocol):
+    """What a body is written from; an `Envelope`, or a request to enqueue."""
+
+    name: str
+    args: Sequence[Any]
+    kwargs: dict[str, Any]
+    enqueued_ms: int
+    attempt: int | None
+    batch_id: str | None
+    trace: str | None
+    nonce: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,30 +88,30 @@ class ErrorRecord:
         )
 
 
-def encode_job(envelope: Envelope) -> bytes:
+def encode_job(letter: Letter) -> bytes:
     """
-    The body of *envelope*.
+    The body of *letter*.
 
     Raises:
         CodecError: An argument has no JSON form.
     """
     body: dict[str, Any] = {
-        "t": envelope.attempt,
-        "f": envelope.name,
-        "a": envelope.args,
-        "k": envelope.kwargs,
-        "et": envelope.enqueued_ms,
+        "t": letter.attempt,
+        "f": letter.name,
+        "a": letter.args,
+        "k": letter.kwargs,
+        "et": letter.enqueued_ms,
     }
-    if envelope.batch_id is not None:
-        body["b"] = envelope.batch_id
-    if envelope.trace is not None:
-        body["tp"] = envelope.trace
-    if envelope.nonce is not None:
-        body["n"] = envelope.nonce
+    if letter.batch_id is not None:
+        body["b"] = letter.batch_id
+    if letter.trace is not None:
+        body["tp"] = letter.trace
+    if letter.nonce is not None:
+        body["n"] = letter.nonce
     try:
         return to_json(body)
     except (PydanticSerializationError, ValueError) as error:
-        raise CodecError(f"{envelope.name}: an argument has no JSON form: {error}") from error
+        raise CodecError(f"{letter.name}: an argument has no JSON form: {error}") from error
 
 
 def decode_job(body: bytes) -> Envelope:

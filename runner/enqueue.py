@@ -15,21 +15,21 @@ import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from redis.exceptions import RedisError
 
 from runner import keys
-from runner.codec import Envelope, encode_job
+from runner.codec import encode_job
 from runner.errors import EnqueueError
 from runner.outage import is_passing
 from runner.scripts import ENQUEUE
 from runner.wire import ScriptWire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from redis.asyncio import Redis
 
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 _CHUNK = 500
 """Jobs in one script call: Redis serves others between two calls of about a millisecond each."""
+
+_SHORT = 2
+_FRESH = ["", "", "new", "", "", "", "", ""]
+"""What follows id and body of a fresh job in full."""
 
 _NONCE_DIGITS = 12
 _TRIES = 4
@@ -62,7 +66,7 @@ class Enqueue:
     job_id: str
     name: str
     args: Sequence[Any] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    kwargs: dict[str, Any] = field(default_factory=dict)
     due_ms: int | None = None
     delay_ms: int | None = None
     unique: bool = False
@@ -92,18 +96,7 @@ class Enqueue:
         Raises:
             CodecError: An argument has no JSON form.
         """
-        return encode_job(
-            Envelope(
-                self.name,
-                list(self.args),
-                dict(self.kwargs),
-                self.enqueued_ms,
-                self.attempt,
-                self.batch_id,
-                self.trace,
-                self.nonce,
-            )
-        )
+        return encode_job(self)
 
 
 class Transport(Protocol):
@@ -219,21 +212,31 @@ class Enqueuer:
                 self._drains[queue] = asyncio.create_task(self._drain(queue))
 
     async def _send(self, queue: str, jobs: list[list[Any]]) -> list[int]:
-        """Repeating is safe: the script knows its own bodies again."""
-        args: list[Any] = [keys.WAKE_TOKENS, keys.BATCH_TTL_S, queue]
-        for fields in jobs:
-            args += fields
+        """Repeating is safe: sent in full, the script knows its own bodies again."""
+        head = [keys.WAKE_TOKENS, keys.BATCH_TTL_S, queue]
+
+        def in_full() -> list[Any]:
+            whole = (job + _FRESH if len(job) == _SHORT else job for job in jobs)
+            return [*head, "", *chain.from_iterable(whole)]
+
+        are_fresh = all(len(job) == _SHORT for job in jobs)
+        args = [*head, "fresh", *chain.from_iterable(jobs)] if are_fresh else in_full()
         pause_s = _FIRST_PAUSE_S
         for tries_left in range(_TRIES - 1, -1, -1):
             try:
-                replies: list[int] = await self._script(keys.queue_key(queue), args)
+                replies: list[int] | int
+                replies = await self._script(keys.queue_key(queue), args, again=in_full)
             except (RedisError, OSError) as error:
                 if not tries_left or not is_passing(error):
                     raise
                 await asyncio.sleep(pause_s)
                 pause_s *= 3
             else:
-                return replies
+                if isinstance(replies, list):
+                    return replies
+                if replies:
+                    return [1] * len(jobs)
+            args = in_full()
         raise AssertionError("unreachable: the last try returns or raises")
 
 
@@ -254,7 +257,18 @@ def new_job_id() -> str:
 
 
 def _fields(request: Enqueue) -> list[Any]:
-    """The ten fields of one job in `enqueue.lua`."""
+    """The fields of one job in `enqueue.lua`: two if it is fresh, and due now; otherwise ten."""
+    if (
+        request.due_ms is None
+        and request.delay_ms is None
+        and not request.unique
+        and not request.as_arq
+        and request.expires_ms is None
+        and request.batch_id is None
+        and request.schedule is None
+        and request.attempt is None
+    ):
+        return [request.job_id, request.body()]
     mode = "arq" if request.as_arq else "unique" if request.unique else "new"
     return [
         request.job_id,

@@ -20,7 +20,7 @@ from redis.exceptions import InvalidResponse, NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from redis.asyncio import Connection, Redis
 
@@ -50,13 +50,14 @@ class ScriptWire:
         key: str,
         args: Sequence[str | int | float | bytes],
         *,
-        again: Sequence[str | int | float | bytes] | None = None,
+        again: Callable[[], Sequence[str | int | float | bytes]] | None = None,
     ) -> Any:
         """
         The script's reply for one key and *args*.
 
         A connection that Redis closed while it was idle is opened anew, once: the script may
-        then have run before, so every script here may be repeated, by *again* if that is given.
+        then have run before, so every script here may be repeated, by what *again* gives if that
+        is there.
 
         Raises:
             RedisError: Redis is away, or the script raised.
@@ -73,7 +74,7 @@ class ScriptWire:
                 # An answer may be under way that nobody waits for any more.
                 await self.close()
                 raise
-            return await self._ask(key, args if again is None else again)
+            return await self._ask(key, args if again is None else again())
 
     async def open(self) -> None:
         """Connect, if there is no connection, or none any more; raises as a call does."""

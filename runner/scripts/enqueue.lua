@@ -2,13 +2,15 @@
 --
 -- KEYS  1 the queue
 -- ARGV  1 most wake tokens to leave, 2 seconds that a batch outlives its last change, 3 the queue's name,
---       then ten fields a job:
+--       4 'fresh' if all jobs are due now, with fresh random ids, and sent for the first time:
+--       then two fields a job, id and body. Otherwise '', then ten fields a job:
 --       id, body, due (Unix ms, or '' for none), delay (ms from now, or '' for none),
 --       mode: 'new' (a fresh random id), 'unique' (refused while a job of that id is pending or dead),
 --             'arq' (refused as well while a result of that id is kept),
 --       ms until the body expires ('' for never), batch ('' for none), schedule and its tick ('' for none),
 --       attempts that count as spent ('' for none)
--- Returns for each job 1 if it is enqueued, 0 if it was there already.
+-- Returns for each job 1 if it is enqueued, 0 if it was there already; of fresh ones, 1 if all are enqueued, and 0
+-- if none is, as an id was there: they are to be sent in full.
 --
 -- Keeps: a body never stands without a queue entry (or a dead one); a call repeated after a lost
 -- reply finds its own body, or its result, and answers as the first time; a schedule's tick is enqueued once.
@@ -16,6 +18,31 @@ local queue = KEYS[1]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local replies, ready = {}, 0
+
+local function wake()
+  local cap = tonumber(ARGV[1])
+  local tokens = {}
+  for i = 1, math.min(ready, cap) do
+    tokens[i] = '1'
+  end
+  redis.call('LPUSH', queue .. ':wake', unpack(tokens))
+  redis.call('LTRIM', queue .. ':wake', 0, cap - 1)
+end
+
+if ARGV[4] == 'fresh' then
+  local bodies, entries = {}, {}
+  for at = 5, #ARGV, 2 do
+    bodies[at - 4], bodies[at - 3] = 'arq:job:' .. ARGV[at], ARGV[at + 1]
+    entries[at - 4], entries[at - 3] = string.format('%.4f', now + ready * 0.00025), ARGV[at]
+    ready = ready + 1
+  end
+  if redis.call('MSETNX', unpack(bodies)) == 0 then
+    return 0
+  end
+  redis.call('ZADD', queue, unpack(entries))
+  wake()
+  return 1
+end
 
 local function taken(id, body, mode)
   if mode == 'new' then
@@ -45,7 +72,7 @@ local function ticked(schedule, tick)
   return false
 end
 
-for at = 4, #ARGV, 10 do
+for at = 5, #ARGV, 10 do
   local id, body, due, delay, mode = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local expires, batch, spent = ARGV[at + 5], ARGV[at + 6], ARGV[at + 9]
   local present, repeated = taken(id, body, mode)
@@ -88,12 +115,6 @@ for at = 4, #ARGV, 10 do
 end
 
 if ready > 0 then
-  local cap = tonumber(ARGV[1])
-  local tokens = {}
-  for i = 1, math.min(ready, cap) do
-    tokens[i] = '1'
-  end
-  redis.call('LPUSH', queue .. ':wake', unpack(tokens))
-  redis.call('LTRIM', queue .. ':wake', 0, cap - 1)
+  wake()
 end
 return replies

@@ -11,11 +11,13 @@ import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from runner import keys, scripts
 
 if TYPE_CHECKING:
+    from hypothesis.stateful import MultipleResults
+
     from tests.redis_server import RedisServer
 
 QUEUE = "model"
@@ -54,6 +56,7 @@ class Model:
     """Entries of its history."""
     due: float = 0.0
     """When it was due before it was claimed."""
+    batch: str = BATCH
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -66,7 +69,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.redis: Any = redis.Redis.from_url(self.url)  # its hints: sync or async
         self.redis.flushdb()
         self.jobs: dict[str, Model] = {}
-        self.tokens = 0
+        self.tokens = self.fresh = 0
         self.over: dict[str, int] = {"done": 0, "aborted": 0, "failed": 0}
         self.kept: dict[str, tuple[int, int]] = {}
         """Of jobs that left a result: entries of the history, and ms that both are kept."""
@@ -89,12 +92,29 @@ class QueueMachine(RuleBasedStateMachine):
         text = unlike if known else body
         delay = FAR_MS if later else ""
         fields = [job_id, text, "", delay, "unique", "", BATCH, "", "", ""]
-        (created,) = self.eval(scripts.ENQUEUE, 8, 1000, QUEUE, *fields)
+        (created,) = self.eval(scripts.ENQUEUE, 8, 1000, QUEUE, "", *fields)
         assert created == (0 if known else 1)
         if not known:
             self.kept.pop(job_id, None)
             self.jobs[job_id] = Model("later" if later else "ready")
         return job_id
+
+    @rule(target=ids, count=st.integers(1, 3), known=ids, repeated=st.booleans())
+    def enqueue_fresh(self, count: int, known: str, repeated: bool) -> MultipleResults[str]:  # noqa: FBT001
+        """Several at once, whose ids nobody has; unless the call came before, and is repeated."""
+        job_ids = [f"fresh{self.fresh + n}" for n in range(count)]
+        self.fresh += count
+        body = json.dumps({"f": "x", "a": [], "k": {}, "et": 1, "t": None})
+        is_there = repeated and known in self.jobs
+        sent = [*job_ids, known] if is_there else job_ids
+        fields = [field for job_id in sent for field in (job_id, body)]
+        assert self.eval(scripts.ENQUEUE, 8, 1000, QUEUE, "fresh", *fields) == (
+            0 if is_there else 1
+        )
+        if is_there:
+            return multiple()
+        self.jobs |= {job_id: Model("ready", batch="") for job_id in job_ids}
+        return multiple(*job_ids)
 
     @rule(limit=st.integers(1, 5), ahead=st.booleans())
     def claim(self, limit: int, ahead: bool) -> None:  # noqa: FBT001
@@ -133,8 +153,9 @@ class QueueMachine(RuleBasedStateMachine):
         token = "stale" if stale or job is None or not job.token else job.token
         due = f"{job.due if job else 0:.4f}"
         spent = job.spent if job else 0
+        batch = job.batch if job else ""
         lost = self.eval(
-            scripts.SETTLE, QUEUE, 1000, "unclaim", job_id, token, due, "", "", spent, BATCH
+            scripts.SETTLE, QUEUE, 1000, "unclaim", job_id, token, due, "", "", spent, batch
         )
         holds = job is not None and job.state in HELD and token == job.token
         assert lost == ([] if holds else [1])
@@ -166,8 +187,9 @@ class QueueMachine(RuleBasedStateMachine):
         ms = delay if kind in {"retry", "release"} else keep_ms if is_over else 0
         result = "{}" if is_over and ms else ""
         entry = "{}" if kind in {"retry", "dead"} else ""
+        batch = job.batch if job else ""
         lost = self.eval(
-            scripts.SETTLE, QUEUE, 1000, kind, job_id, token, ms, result, entry, spent, BATCH
+            scripts.SETTLE, QUEUE, 1000, kind, job_id, token, ms, result, entry, spent, batch
         )
         holds = job is not None and job.state in HELD and token == job.token
         assert lost == ([] if holds else [1])
@@ -180,7 +202,8 @@ class QueueMachine(RuleBasedStateMachine):
         job.token = ""
         job.failures += kind in {"retry", "dead"}
         if is_over:
-            self.over[{"done": "done", "abort": "aborted", "fail": "failed"}[kind]] += 1
+            ending = {"done": "done", "abort": "aborted", "fail": "failed"}[kind]
+            self.over[ending] += job.batch == BATCH
             del self.jobs[job_id]
             if keep_ms:
                 self.kept[job_id] = (job.failures, keep_ms)
@@ -260,7 +283,7 @@ class QueueMachine(RuleBasedStateMachine):
         elif action == "bury" and job.state != "dead":
             job.state, job.retrying, job.failures = "dead", False, job.failures + 1
         elif action == "delete" or (action == "abort" and job.state != "dead"):
-            self.over["aborted"] += action == "abort"
+            self.over["aborted"] += action == "abort" and job.batch == BATCH
             del self.jobs[job_id]
             if action == "abort" and keep_ms:
                 self.kept[job_id] = (job.failures, keep_ms)
@@ -310,8 +333,9 @@ class QueueMachine(RuleBasedStateMachine):
             field.decode().rpartition("|")[2]: int(count)
             for field, count in self.hash(keys.BATCH_PREFIX + BATCH).items()
         }
-        dead = sum(job.state == "dead" for job in self.jobs.values())
-        assert counts.get("total", 0) == len(self.jobs) + sum(self.over.values())
+        of_batch = [job for job in self.jobs.values() if job.batch == BATCH]
+        dead = sum(job.state == "dead" for job in of_batch)
+        assert counts.get("total", 0) == len(of_batch) + sum(self.over.values())
         assert counts.get("dead", 0) == dead
         for field, count in self.over.items():
             assert counts.get(field, 0) == count
