@@ -68,6 +68,8 @@ class Holding:
             outcome = await self._worker.attempts.run(held)
         finally:
             self._free_slot_of(held)
+            # The task's context knows it, too: such a ring would be left to the garbage collector.
+            held.task = None
         self._hand_in(held, outcome)
 
     def _free_slot_of(self, held: Held) -> None:
