@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from runner.outage import Patience
 
-_FIELDS = 6
+_HEAD, _FIELDS = 2, 6
 _PAUSED = -2
 _PAGE = 200
 _LOOK_EVERY_S = 1.0
@@ -102,19 +102,20 @@ class Claimer:
         now_ms, next_due_ms = float(reply[0]), float(reply[1])
         self.is_paused = next_due_ms == _PAUSED
         self.next_due_in_s = None if next_due_ms < 0 else max(0.0, (next_due_ms - now_ms) / 1000)
+        fields = iter(reply[_HEAD:])
         return [
             Claim(
-                job_id=reply[at].decode("utf-8", "backslashreplace"),
-                key=reply[at],
-                token=token,
-                body=reply[at + 1],
-                attempts_spent=reply[at + 2],
-                crashes=max(0, reply[at + 3]),
-                held_before=reply[at + 3] < 0,
-                due_ms=float(reply[at + 4]),
-                aborted=bool(reply[at + 5]),
+                key.decode("utf-8", "backslashreplace"),
+                key,
+                token,
+                body,
+                spent,
+                max(crashes, 0),
+                float(due_ms),
+                aborted == 1,
+                crashes < 0,
             )
-            for at in range(2, len(reply), _FIELDS)
+            for key, body, spent, crashes, due_ms, aborted in zip(*[fields] * _FIELDS, strict=True)
         ]
 
     async def _ask(self, limit: int, mark: str) -> tuple[str, list[Any]]:

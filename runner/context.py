@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from runner.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
@@ -29,9 +30,14 @@ class Progress:
 
 
 class Board(Protocol):
-    """Where a job's progress is written up, for the worker's next heartbeat to carry."""
+    """
+    What a worker notes of an attempt while it runs.
+
+    progress: for the next heartbeat to carry. task: in which it runs.
+    """
 
     progress: Progress | None
+    task: asyncio.Task[Any] | None
 
 
 @dataclass(slots=True)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from runner.codec import ErrorRecord
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True
+)  # not frozen: that takes twice as long to make, and there is one for each job
 class Done:
     """The coroutine returned *result*."""
 

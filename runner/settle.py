@@ -207,8 +207,8 @@ class Settler:
 
 def _fields(ended: Ended, queue: str, write: ResultWriter) -> list[Any]:
     """The eight fields of one outcome in `settle.lua`."""
-    claim, outcome = ended.claim, ended.outcome
-    batch = (ended.envelope and ended.envelope.batch_id) or ""
+    claim, outcome, envelope = ended.claim, ended.outcome, ended.envelope
+    batch = (envelope and envelope.batch_id) or ""
     spent = claim.attempts_spent
     match outcome:
         case Done():
@@ -287,9 +287,9 @@ def _result(ended: Ended, queue: str) -> bytes:
 
 def _result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> dict[str, Any]:
     """arq's, and beside them: the worker, when the job came due, and what it logged."""
-    envelope = ended.envelope or Envelope("<unreadable>", [], {}, 0)
+    claim, envelope = ended.claim, ended.envelope or Envelope("<unreadable>", [], {}, 0)
     fields: dict[str, Any] = {
-        "t": ended.claim.attempts_spent + 1,
+        "t": claim.attempts_spent + 1,
         "f": envelope.name,
         "a": envelope.args,
         "k": envelope.kwargs,
@@ -299,9 +299,9 @@ def _result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> d
         "st": ended.started_ms,
         "ft": ended.finished_ms,
         "q": keys.queue_key(queue),
-        "id": ended.claim.job_id,
-        "w": ended.claim.worker,
-        "due": int(ended.claim.due_ms),
+        "id": claim.job_id,
+        "w": claim.worker,
+        "due": int(claim.due_ms),
     }
     if ended.held.lines:
         fields["log"] = list(ended.held.lines)

@@ -43,10 +43,12 @@ class Timeout:
         """
         own_s = ctx.job.options_of_worker.timeout_s
         limit_s = self._default_s if own_s is None else own_s
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        if limit_s is None or task is None:
+        if limit_s is None:
             return await call_next(ctx)
+        loop = asyncio.get_running_loop()
+        # A worker has noted the task, which on Python 3.11 is faster than to ask for it.
+        task = asyncio.current_task(loop) if ctx.board is None else ctx.board.task
+        assert task is not None  # noqa: S101 -- this runs in it
         number = next(self._numbers)
         cancelling = task.cancelling()
         at = loop.time() + limit_s
@@ -65,8 +67,8 @@ class Timeout:
                 f"{ctx.job_name} did not end within {limit_s:g} s, {whose} timeout"
             ) from error
         finally:
-            self._running.pop(number, None)
-            self._passed.discard(number)
+            if self._running.pop(number, None) is None:
+                self._passed.discard(number)
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
         if self._timer is not None:
