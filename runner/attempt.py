@@ -8,7 +8,6 @@ import sys
 import time
 from contextvars import Context as Variables
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runner.arq_function import PlainFunction
@@ -218,7 +217,7 @@ class Attempts:
             queue=self._options.queue,
             attempt=claim.attempts_spent + 1,
             max_retries=policy.max_retries,
-            enqueued_at=datetime.fromtimestamp(envelope.enqueued_ms / 1000, UTC),
+            enqueued_ms=envelope.enqueued_ms,
             args=tuple(envelope.args),
             kwargs=envelope.kwargs,
             resources=self._resources,

@@ -14,7 +14,8 @@ and, beside them, keys of ours that arq ignores, present only when set:
     n   random digits, where the caller chose the id: they tell a call that is repeated after a lost
         reply from somebody else's of the same millisecond
 
-A result has arq's keys `t f a k et s r st ft q id`. Where `s` (success) is false, `r` is an
+A result has arq's keys `t f a k et s r st ft q id`, `w` (the worker) and `due` (Unix ms), and, of a
+job that went well at once, all else that its body has. Where `s` (success) is false, `r` is an
 object `{"error": type, "message": …, "traceback": …}`: exceptions travel as data.
 """
 
@@ -53,16 +54,20 @@ class Envelope:
 
 
 class Letter(Protocol):
-    """What a body is written from; an `Envelope`, or a request to enqueue."""
+    """What a body is written from: an `Envelope`, or a request to enqueue."""
 
     name: str
-    args: Sequence[Any]
     kwargs: dict[str, Any]
     enqueued_ms: int
     attempt: int | None
     batch_id: str | None
     trace: str | None
     nonce: str | None
+
+    @property
+    def args(self) -> Sequence[Any]:
+        """Positional arguments."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runner.errors import ConfigurationError
@@ -10,7 +11,6 @@ from runner.errors import ConfigurationError
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from runner.job import Job
     from runner.offload import Offloader
@@ -47,7 +47,7 @@ class Context:
 
     `attempt` counts from 1; the job is buried when attempt `max_retries + 1` fails.
     `arguments` are those of the body until the validation middleware has replaced them by
-    values of the coroutine's own types.
+    values of the coroutine's own types. Times in Unix ms.
     """
 
     job: Job[Any, Any]
@@ -55,7 +55,7 @@ class Context:
     queue: str
     attempt: int
     max_retries: int
-    enqueued_at: datetime
+    enqueued_ms: int
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[type[Any], Any] = field(default_factory=dict)
@@ -64,6 +64,11 @@ class Context:
     trace: str | None = None
     offloader: Offloader | None = None
     board: Board | None = None
+
+    @property
+    def enqueued_at(self) -> datetime:
+        """When the job was enqueued, in UTC."""
+        return datetime.fromtimestamp(self.enqueued_ms / 1000, UTC)
 
     @property
     def job_name(self) -> str:

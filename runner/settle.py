@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 from redis.exceptions import ResponseError
 
 from runner import keys
@@ -39,6 +39,7 @@ _log = structlog.get_logger("runner.settle")
 
 _FOR_EVER_MS = -1
 _CHUNK = 500
+_NO_ATTEMPT = b'{"t":null,'
 
 
 @dataclass(slots=True)
@@ -271,6 +272,8 @@ def _result_by_kind(write_plain: ResultWriter, ended: Ended, queue: str) -> byte
 def _result(ended: Ended, queue: str) -> bytes:
     match ended.outcome:
         case Done(result=result):
+            if not ended.held.lines and (written := _beside_body(ended, queue, result)):
+                return written
             success = True
         case Dead(error=error) | Aborted(error=error) | Failed(error=error):
             success, result = False, error
@@ -283,6 +286,38 @@ def _result(ended: Ended, queue: str) -> bytes:
         _log.error("result cannot be kept", job_id=ended.claim.job_id, job=name, error=str(problem))
         record = ErrorRecord("CodecError", str(problem), "")
         return encode_result(_result_fields(ended, queue, record, success=False))
+
+
+def _beside_body(ended: Ended, queue: str, result: Any) -> bytes | None:
+    """
+    The same of a job that is done, written around its body as it stands: half the time.
+
+    None if the body is not one of ours, which begins with no attempt, or *result* has no JSON form.
+    """
+    claim = ended.claim
+    body = claim.body
+    if body is None or not (body.startswith(_NO_ATTEMPT) and body.endswith(b"}")):
+        return None
+    try:
+        returned = to_json(result)
+    except (PydanticSerializationError, ValueError):
+        return None
+    return b'{"t":%d,%b,"s":true,"r":%b,"st":%d,"ft":%d,"q":%b,"id":%b,"w":%b,"due":%d}' % (
+        claim.attempts_spent + 1,
+        body[len(_NO_ATTEMPT) : -1],
+        returned,
+        ended.started_ms,
+        ended.finished_ms,
+        _json(keys.queue_key(queue)),
+        to_json(claim.job_id),
+        _json(claim.worker),
+        claim.due_ms,
+    )
+
+
+@lru_cache(maxsize=256)
+def _json(text: str) -> bytes:
+    return to_json(text)
 
 
 def _result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> dict[str, Any]:

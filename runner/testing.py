@@ -258,7 +258,7 @@ class _Stage:
             queue=request.queue,
             attempt=attempt,
             max_retries=max_retries,
-            enqueued_at=datetime.fromtimestamp(envelope.enqueued_ms / 1000, UTC),
+            enqueued_ms=envelope.enqueued_ms,
             args=tuple(envelope.args),
             kwargs=envelope.kwargs,
             resources=self._resources,

@@ -147,8 +147,13 @@ if #over > 0 then
   redis.call('DEL', unpack(over_keys))
   redis.call('ZREM', queue, unpack(over))
   redis.call('HDEL', running, unpack(over))
-  redis.call('ZREM', 'arq:abort', unpack(over))
-  redis.call('HDEL', queue .. ':crashes', unpack(over))
+  -- Mostly there are neither, and asking once is cheaper than telling of each job.
+  if redis.call('EXISTS', 'arq:abort') == 1 then
+    redis.call('ZREM', 'arq:abort', unpack(over))
+  end
+  if redis.call('EXISTS', queue .. ':crashes') == 1 then
+    redis.call('HDEL', queue .. ':crashes', unpack(over))
+  end
 end
 if ready > 0 then
   local tokens = {}

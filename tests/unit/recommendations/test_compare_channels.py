@@ -61,7 +61,7 @@ def _context(job: Any, services: Services) -> Context:
         queue="recommendations",
         attempt=1,
         max_retries=3,
-        enqueued_at=NOW,
+        enqueued_ms=0,
         resources={Services: services},
         offloader=_Here(1),
     )

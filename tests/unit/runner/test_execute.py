@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import arq.worker
@@ -35,7 +34,7 @@ def _policy(
 
 
 def _ctx(attempt: int = 1) -> Context:
-    return Context(tidy, "j1", "default", attempt, 2, datetime.now(UTC))
+    return Context(tidy, "j1", "default", attempt, 2, 0)
 
 
 def _error_of(outcome: Any) -> ErrorRecord:

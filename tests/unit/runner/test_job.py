@@ -126,7 +126,7 @@ def test_job_may_be_registered_under_another_name() -> None:
 
 async def test_job_is_called_like_the_coroutine_that_it_is() -> None:
     """Calling a job runs it here and now, as tests do."""
-    ctx = Context(analyze, "j1", "analytics", 1, 0, datetime.now(UTC))
+    ctx = Context(analyze, "j1", "analytics", 1, 0, 0)
 
     assert await analyze(ctx, "UC1", force=True) == "j1 UC1 28 True"
 

@@ -246,7 +246,7 @@ async def test_jobs_of_a_job_belong_to_its_batch_in_tests_too() -> None:
 
 async def test_missing_resource_is_named_with_a_remedy() -> None:
     """A job that asks for what its worker does not provide says so, and what there is."""
-    ctx = Context(sync, "j1", "default", 1, 0, datetime.now(UTC), resources={int: 1})
+    ctx = Context(sync, "j1", "default", 1, 0, 0, resources={int: 1})
 
     assert ctx.get(int) == 1
     with pytest.raises(ConfigurationError, match="sync needs a Store, and its worker provides int"):

@@ -57,7 +57,7 @@ def _context(job: Job[Any, Any], services: Services, attempt: int = 1) -> Contex
         queue="default",
         attempt=attempt,
         max_retries=3,
-        enqueued_at=datetime.now(UTC),
+        enqueued_ms=0,
         resources={Services: services},
     )
 

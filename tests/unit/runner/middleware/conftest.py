@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import pytest
@@ -44,7 +43,7 @@ def make_context() -> MakeContext:
             "queue": "analytics",
             "attempt": 1,
             "max_retries": 5,
-            "enqueued_at": datetime(2026, 1, 31, tzinfo=UTC),
+            "enqueued_ms": 1_769_817_600_000,
         }
         return Context(**plain | fields)
 
