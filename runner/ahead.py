@@ -4,7 +4,7 @@ Claims ahead of free slots, so that a worker whose jobs end fast never waits for
 While every claim comes back full and jobs end fast, the next batch is asked for before there is a
 slot for it, and waits here. What holds for a claim that waits:
 
-1. Redis has it as held, and marked `…|ahead`: it was not started. If its worker dies, or its lease
+1. Redis has it as held, and marked `…|ahead…`: it was not started. If its worker dies, or its lease
    ends, the job runs again elsewhere without a crash.
 2. The mark is taken off before the job's first step. That is written and not waited for: what the
    kernel has taken reaches Redis though this process should end in that very step.

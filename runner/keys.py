@@ -17,7 +17,7 @@ Beside it, ours, each of them absent while empty:
 
 | key | type | holds | lives |
 |---|---|---|---|
-| `arq:queue:<queue>:running` | hash | job id → token of its claim: the fence; `…|offered`: a stopping worker's, for whoever claims it; `…|ahead`: not started yet | while jobs run |
+| `arq:queue:<queue>:running` | hash | job id → token of its claim: the fence; `…|offered`: a stopping worker's, for whoever claims it; `…|ahead…`: not started yet | while jobs run |
 | `arq:queue:<queue>:retrying` | sorted set | ids that failed and wait for their next attempt, by due time | until claimed |
 | `arq:queue:<queue>:crashes` | hash | job id → claims that ended with their worker | until the job is done; with a dead job |
 | `arq:queue:<queue>:unknown` | hash | job id → name that no worker here knew | until one does |

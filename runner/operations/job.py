@@ -226,7 +226,7 @@ def _view(
 def _holder(found: _Found) -> str:
     if found.token is None:
         return "a stock arq worker"
-    return worker_of(found.token.decode("utf-8", "replace").removesuffix("|offered"))
+    return worker_of(found.token.decode("utf-8", "replace").partition("|")[0])
 
 
 def _raw(body: bytes) -> str:

@@ -3,7 +3,7 @@
 -- KEYS  1 the queue
 -- ARGV  1 most jobs to take, 2 lease in ms, 3 token of this claim (never used before),
 --       4 id of the worker, which its tokens begin with,
---       5 '|ahead' if they are not started at once (see ahead.py), otherwise '',
+--       5 '|ahead…' if they are not started at once (see ahead.py), otherwise '',
 --       then tokens of earlier claims of it whose answer never arrived,
 --       then '' and ids that rest because their name was unknown elsewhere: they are taken first
 -- Returns {now, next due (Unix ms, -1 for none, or -2 if the queue is paused), then six fields a job:

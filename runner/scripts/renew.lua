@@ -26,7 +26,8 @@ end
 for at = 2, #ARGV, 2 do
   local id, token = ARGV[at], ARGV[at + 1]
   local owner = redis.call('HGET', running, id)
-  if owner ~= token and owner ~= token .. '|ahead' then
+  local ahead = token .. '|ahead'
+  if owner ~= token and (not owner or string.sub(owner, 1, #ahead) ~= ahead) then
     -- This very worker may have claimed it anew, and will hear of that in a moment.
     if not owner or worker_of(owner) ~= worker_of(token) then
       lost[#lost + 1] = id

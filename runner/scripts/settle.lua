@@ -35,7 +35,8 @@ end
 
 local function holds(i, token)
   local owner = owners[i]
-  if owner ~= token and owner ~= token .. '|offered' and owner ~= token .. '|ahead' then
+  -- With or without a mark behind it: offered to others, or not started.
+  if owner ~= token and (not owner or string.sub(owner, 1, #token + 1) ~= token .. '|') then
     return false
   end
   local mark = noted[2 * i - 1]

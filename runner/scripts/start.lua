@@ -7,10 +7,11 @@
 -- Keeps: only the holder of a job's present token changes what is noted of it. A stock arq worker may have the
 -- job by now; it was started here all the same, and the next extension tells that it is lost.
 local running, token = KEYS[1] .. ':running', ARGV[1]
+local ahead = token .. '|ahead'
 local ids, started = { unpack(ARGV, 2) }, {}
 local owners = redis.call('HMGET', running, unpack(ids))
 for i, id in ipairs(ids) do
-  if owners[i] == token .. '|ahead' then
+  if owners[i] and string.sub(owners[i], 1, #ahead) == ahead then
     started[#started + 1], started[#started + 2] = id, token
   end
 end

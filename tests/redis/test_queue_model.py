@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from runner import keys, scripts
+from runner.claim import AHEAD
 
 if TYPE_CHECKING:
     from hypothesis.stateful import MultipleResults
@@ -32,9 +33,9 @@ HELD = frozenset(("ahead", "running", "lapsed", "lapsed ahead", "offered"))
 
 MARKS = {
     "offered": "|offered",
-    "ahead": "|ahead",
-    "lapsed ahead": "|ahead",
-    "stock ahead": "|ahead",
+    "ahead": AHEAD,
+    "lapsed ahead": AHEAD,
+    "stock ahead": AHEAD,
 }
 STOCK = {"lapsed": "stock", "lapsed ahead": "stock ahead"}
 """A stock arq worker took the lapsed job; our token is noted until its worker hears of that."""
@@ -120,7 +121,7 @@ class QueueMachine(RuleBasedStateMachine):
     def claim(self, limit: int, ahead: bool) -> None:  # noqa: FBT001
         self.tokens += 1
         token = f"w:{self.tokens}"
-        mark = "|ahead" if ahead else ""
+        mark = AHEAD if ahead else ""
         reply = self.eval(scripts.CLAIM, limit, LEASE_MS, token, "", mark)
         free = {"ready", "lapsed", "lapsed ahead", "offered"}
         due = {job_id for job_id, job in self.jobs.items() if job.state in free}
