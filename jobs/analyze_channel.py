@@ -52,3 +52,11 @@ def _analyze(told: ChannelColumns, now: datetime) -> tuple[str, JsonText, list[E
     analysis = analyze(as_data(told))
     document = JsonText(to_json(analysis.model_dump(mode="json")))
     return analysis.fingerprint, document, events(analysis, now)
+
+
+def load_mathematics() -> None:
+    """Import what `_analyze` needs: called in a process before its first call comes."""
+    import jobs.analysis
+    import jobs.channel_frames
+    import jobs.json_text
+    import jobs.notifications.rules  # noqa: F401 -- for their being imported

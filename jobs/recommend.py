@@ -12,6 +12,10 @@ from runner import Context, job
 if TYPE_CHECKING:
     from jobs.channel_columns import ChannelColumns
     from jobs.json_text import JsonText
+    from jobs.records import Platform
+
+    Answers = dict[str, Any]
+    Found = tuple[list[dict[str, Any]], Answers, tuple[str, bytes] | None]
 
 
 @job(queue="recommendations")
@@ -35,24 +39,41 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     if asked is None:
         await enqueue_report_when_ready(store, analysis_id)
         return len(await store.recommendations(analysis_id))
-    found, answers, profile = await ctx.offload(_find, asked.columns, asked.document)
+    if asked.columns.items:
+        found, answers, profile = await ctx.offload(_find, asked.columns, asked.document)
+    else:
+        found, answers, profile = [], await _nothing(ctx, asked.columns.channel.platform), None
     recommendations = [StoredRecommendation(**one) for one in found]
     if await store.save_recommendations(analysis_id, recommendations, answers, profile):
         await enqueue_report(analysis_id)
     return len(recommendations)
 
 
-def _find(
-    told: ChannelColumns, document: JsonText
-) -> tuple[list[dict[str, Any]], dict[str, Any], tuple[str, bytes] | None]:
-    """Runs in a process of its own, which alone loads the libraries of the mathematics."""
+async def _nothing(ctx: Context, platform: Platform) -> Answers:
+    """Of channels without items; the same for all of a platform, so it is worked out once."""
+    if platform not in _answers_to_nothing:
+        _answers_to_nothing[platform] = await ctx.offload(_ask_nothing, platform)
+    return _answers_to_nothing[platform]
+
+
+_answers_to_nothing: dict[Platform, Answers] = {}
+
+
+# Below runs in a process of its own, which alone loads the libraries of the mathematics.
+
+
+def _ask_nothing(platform: Platform) -> Answers:
+    from jobs.recommendations import nothing_asked
+
+    return {"subjects": nothing_asked(platform).answers, "similar": None}
+
+
+def _find(told: ChannelColumns, document: JsonText) -> Found:
     from jobs.analysis import ChannelAnalysis
     from jobs.channel_frames import as_data
-    from jobs.recommendations import advise, nothing_asked
+    from jobs.recommendations import advise
     from jobs.recommendations.similar import pack, profile_of
 
-    if not told.items:
-        return [], {"subjects": nothing_asked(told.channel.platform).answers, "similar": None}, None
     data = as_data(told)
     found = advise(data, ChannelAnalysis.model_validate_json(document))
     profile = profile_of(data)

@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import structlog
+
 from runner.errors import OffloadError
 from runner.turns import Turns
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
+
+_log = structlog.get_logger("runner.offload")
 
 _PROGRAM = str(Path(__file__).with_name("offload_process.py"))
 _HEAD = struct.Struct("!?Q")
@@ -42,9 +46,11 @@ class Offloader:
     """
 
     def __init__(self, limit: int | None = None, *, idle_s: float = _IDLE_S) -> None:
-        self._turns = Turns(limit or os.cpu_count() or 1)
+        self._limit = limit or os.cpu_count() or 1
+        self._turns = Turns(self._limit)
         self._idle_s = idle_s
         self._idle: list[_Process] = []
+        self._warming: set[asyncio.Task[None]] = set()
 
     async def run(
         self,
@@ -81,8 +87,29 @@ class Offloader:
             raise found
         return found  # type: ignore[no-any-return]  # it is what `function` gave
 
+    def warm(self, function: Callable[[], object]) -> None:
+        """
+        Start all processes now, and call *function* in each: it imports what calls will need.
+
+        Returns at once; a call that comes meanwhile waits for a process as it would for work.
+        """
+        for _ in range(self._limit):
+            task = asyncio.ensure_future(self._warm(function))
+            self._warming.add(task)
+            task.add_done_callback(self._warming.discard)
+
+    async def _warm(self, function: Callable[[], object]) -> None:
+        try:
+            await self.run(function)
+        except Exception as error:  # noqa: BLE001 -- whatever it is fails anew where it is needed
+            _log.debug("process is not warm", error=f"{type(error).__name__}: {error}")
+
     async def close(self) -> None:
         """End the processes that have no work; whoever waits for one that has, ends that."""
+        for task in list(self._warming):
+            task.cancel()
+        if self._warming:
+            await asyncio.wait(self._warming)
         idle, self._idle = self._idle, []
         await asyncio.gather(*(process.end() for process in idle))
 

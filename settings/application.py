@@ -60,6 +60,12 @@ class Opened:
         """How long running jobs may go on after a worker was told to stop."""
         return self.settings.runner.grace_s
 
+    def warm_up(self) -> None:
+        """Let the processes for offloaded work import the mathematics while other work goes on."""
+        from jobs.analyze_channel import load_mathematics
+
+        self.offloader.warm(load_mathematics)
+
     def fleet(self, queues: Sequence[str] = QUEUE_NAMES) -> Fleet:
         """One worker for each of *queues*; they share services and processes for offloaded work."""
         from jobs.services import Services

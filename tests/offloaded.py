@@ -19,6 +19,20 @@ def call_and_sleep(port: int, seconds: float) -> int:
     return os.getpid()
 
 
+_warmed: list[int] = []
+
+
+def warm() -> None:
+    """Note that this process was warmed."""
+    _warmed.append(os.getpid())
+
+
+def warmed_s_later(seconds: float) -> list[int]:
+    """Hold this process for a moment, then tell what `warm` noted in it."""
+    time.sleep(seconds)
+    return _warmed
+
+
 def call_and_compute(port: int) -> None:
     """Call the test, then compute without end."""
     line = Line(port)

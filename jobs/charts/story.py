@@ -121,12 +121,16 @@ def not_told(analysis: ChannelAnalysis) -> list[str]:
     growth, ahead, engagement = analysis.growth, analysis.forecast, analysis.engagement
     trends = analysis.trends
     with_views = growth.present and growth.views.present
+    with_subscribers = growth.present and growth.subscribers.present
+    with_likes = engagement.present and engagement.likes.present
     sections = [
         growth,
         *((growth.views, growth.subscribers) if growth.present else ()),
         *((growth.views.week,) if growth.present and growth.views.present else ()),
         *((analysis.outliers, analysis.changes) if with_views else ()),
         *((trends.views,) if with_views and trends.present else ()),
+        *((trends.subscribers,) if with_subscribers and trends.present else ()),
+        *((trends.likes,) if with_likes and trends.present else ()),
         *((ahead.views, ahead.subscribers) if growth.present and ahead.present else ()),
         *((analysis.milestones,) if growth.present else ()),
         analysis.items,

@@ -88,7 +88,8 @@ def to_recommend(connection: Connection, key: str) -> AnalysedChannel | None:
     channel_id, document, recommended_at = found
     if recommended_at is not None:
         return None
-    return AnalysedChannel(JsonText(document), columns.load(connection, channel_id))
+    told = columns.load(connection, channel_id, only_with_items=True)
+    return AnalysedChannel(JsonText(document), told)
 
 
 def is_complete(connection: Connection, key: str) -> bool:

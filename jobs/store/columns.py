@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from jobs.store.models import Base
 
 
-def load(connection: Connection, channel_id: str) -> ChannelColumns:
-    """Give all that is stored of the channel."""
+def load(
+    connection: Connection, channel_id: str, *, only_with_items: bool = False
+) -> ChannelColumns:
+    """Give all that is stored of the channel; *only_with_items*, or else nothing but its record."""
     found = channel(connection, channel_id)
     if found is None:
         raise NotStoredError(f"channel {channel_id}", "it is not in the store", "sync it first")
@@ -44,13 +46,14 @@ def load(connection: Connection, channel_id: str) -> ChannelColumns:
         return tuple(zip(*rows, strict=True))
 
     items = read(ItemRow, ITEMS)
+    of_channel = items or not only_with_items
     return ChannelColumns(
         channel=found,
-        daily=read(ChannelSnapshotRow, DAILY),
+        daily=read(ChannelSnapshotRow, DAILY) if of_channel else (),
         items=items,
         # What is told of items hangs on them, by a foreign key.
         item_snapshots=read(ItemSnapshotRow, ITEM_SNAPSHOTS) if items else (),
-        gains=read(ChannelGainRow, GAINS),
+        gains=read(ChannelGainRow, GAINS) if of_channel else (),
         item_gains=read(ItemGainRow, ITEM_GAINS) if items else (),
     )
 

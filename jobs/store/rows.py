@@ -125,7 +125,11 @@ class StoredAnalysis:
 
 @dataclass(frozen=True, slots=True)
 class AnalysedChannel:
-    """The document of an analysis as it is stored, and what is known of its channel now."""
+    """
+    The document of an analysis as it is stored, and what is known of its channel now.
+
+    Of a channel without items that is its record alone: nothing is recommended to it.
+    """
 
     document: JsonText
     columns: ChannelColumns
