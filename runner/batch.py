@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -34,10 +35,21 @@ class QueueProgress:
     aborted: int = 0
     failed: int = 0
 
+    def __add__(self, other: QueueProgress) -> QueueProgress:
+        """Both together."""
+        return QueueProgress(*[a + b for a, b in zip(_counts(self), _counts(other), strict=True)])
+
+    def __sub__(self, other: QueueProgress) -> QueueProgress:
+        """Without *other*."""
+        return QueueProgress(*[a - b for a, b in zip(_counts(self), _counts(other), strict=True)])
+
     @property
     def waiting(self) -> int:
         """Jobs still to come to their end: ready, scheduled, running or retrying."""
         return self.total - self.done - self.dead - self.aborted - self.failed
+
+
+_counts = attrgetter("total", "done", "dead", "retries", "aborted", "failed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,7 +280,7 @@ class Taking:
         worker = self._worker
         try:
             block_s = min(longest_s, _LONGEST_BLOCK_S)
-            await worker.pool.blpop([worker.queue_name + keys.WAKE_SUFFIX], timeout=block_s)  # type: ignore[misc,arg-type]  # redis-py's own hints: sync or async, whole seconds
+            await worker.wake.ask("BLPOP", worker.queue_name + keys.WAKE_SUFFIX, block_s)
         except (RedisError, OSError) as error:
             if not is_passing(error):
                 raise

@@ -28,22 +28,80 @@ _ANSWER_TIMEOUT_S = 10.0
 _NOT_YET = object()
 
 
-class ScriptWire:
+class Wire:
     """
-    One script on one connection; a second caller waits for the first.
+    One connection of a stage's own; a second caller waits for the first.
 
     Connects at the first call, and again after whatever went wrong.
     """
 
-    def __init__(self, redis: Redis, script: str) -> None:
+    def __init__(self, redis: Redis) -> None:
         self._pool = redis.connection_pool
+        self._line: Line | None = None
+        self._turn = asyncio.Lock()
+
+    async def ask(self, *command: Any) -> Any:
+        """
+        Redis's reply to *command*.
+
+        Raises:
+            RedisError: Redis is away, or has no such command.
+        """
+        async with self._turn:
+            try:
+                if self._line is not None and self._line.is_closing:
+                    await self.close()  # Redis hung up while nothing was asked
+                line = self._line or await self._connect()
+                return await line.ask(pack_command(command))
+            except BaseException:
+                # An answer may be under way that nobody waits for any more.
+                await self.close()
+                raise
+
+    async def open(self) -> None:
+        """Connect, if there is no connection, or none any more; raises as a call does."""
+        if self._line is not None and not self._line.is_closing:
+            return
+        async with self._turn:
+            await self.close()
+            await self._connect()
+
+    async def close(self) -> None:
+        """Close the connection; a later call opens another."""
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close()
+
+    async def _connect(self) -> Line:
+        connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        try:
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                await connection.connect()  # type: ignore[no-untyped-call]
+                line = Line(connection)
+                await self._greet(line)
+        except BaseException as error:
+            # Cancelled half-way it would stay open, and nobody would know of it.
+            await connection.disconnect(nowait=True)
+            if isinstance(error, TimeoutError):
+                raise RedisTimeoutError("no connection in time") from None
+            raise
+        self._line = line
+        return line
+
+    async def _greet(self, line: Line) -> None:
+        """Say what a new connection is to know before the first call."""
+
+
+class ScriptWire(Wire):
+    """A wire for one script, which a new connection loads."""
+
+    def __init__(self, redis: Redis, script: str) -> None:
+        super().__init__(redis)
         self._script = script
         self._sha = ""
-        self._line: Line | None = None
         self._fresh = True
         self.sent = 0
         """How often the script was sent: a question may be sent twice for one answer."""
-        self._turn = asyncio.Lock()
 
     async def __call__(
         self,
@@ -64,25 +122,16 @@ class ScriptWire:
         """
         async with self._turn:
             try:
-                return await self._ask(key, args)
+                return await self._run(key, args)
             except (RedisConnectionError, OSError):
                 was_idle = not self._fresh
                 await self.close()
                 if not was_idle:
                     raise
             except BaseException:
-                # An answer may be under way that nobody waits for any more.
                 await self.close()
                 raise
-            return await self._ask(key, args if again is None else again())
-
-    async def open(self) -> None:
-        """Connect, if there is no connection, or none any more; raises as a call does."""
-        if self._line is not None and not self._line.is_closing:
-            return
-        async with self._turn:
-            await self.close()
-            await self._connect()
+            return await self._run(key, args if again is None else again())
 
     def tell(self, key: str, args: Sequence[str | int | float | bytes]) -> bool:
         """
@@ -104,44 +153,25 @@ class ScriptWire:
             if line is not None:
                 line.abort()
 
-    async def close(self) -> None:
-        """Close the connection; a later call opens another."""
-        line, self._line = self._line, None
-        if line is not None:
-            await line.close()
-
-    async def _ask(self, key: str, args: Sequence[str | int | float | bytes]) -> Any:
+    async def _run(self, key: str, args: Sequence[str | int | float | bytes]) -> Any:
         line = self._line
         self._fresh = line is None
         if line is None:
             line = await self._connect()
         self.sent += 1
+        command: tuple[Any, ...] = ("EVALSHA", self._sha, 1, key, *args)
         try:
-            return await self._send(line, ("EVALSHA", self._sha, 1, key, *args))
+            return await line.ask(pack_command(command))
         except NoScriptError:
             # Somebody flushed them; a new connection loads its own.
-            await self._send(line, ("SCRIPT", "LOAD", self._script))
-            return await self._send(line, ("EVALSHA", self._sha, 1, key, *args))
+            await self._greet(line)
+            return await line.ask(pack_command(command))
 
-    async def _connect(self) -> Line:
-        connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        try:
-            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-                await connection.connect()  # type: ignore[no-untyped-call]
-                line = Line(connection)
-                loaded = await self._send(line, ("SCRIPT", "LOAD", self._script))
-        except BaseException as error:
-            # Cancelled half-way it would stay open, and nobody would know of it.
-            await connection.disconnect(nowait=True)
-            if isinstance(error, TimeoutError):
-                raise RedisTimeoutError("no connection in time") from None
-            raise
+    async def _greet(self, line: Line) -> None:
+        """Load the script."""
+        command: tuple[Any, ...] = ("SCRIPT", "LOAD", self._script)
+        loaded = await line.ask(pack_command(command))
         self._sha = loaded.decode()
-        self._line = line
-        return line
-
-    async def _send(self, line: Line, command: tuple[Any, ...]) -> Any:
-        return await line.ask(pack_command(command))
 
 
 class Line(asyncio.Protocol):

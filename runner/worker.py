@@ -55,6 +55,7 @@ from runner.stopping import Stopping
 from runner.taking import Taking, end
 from runner.tally import Tally
 from runner.watchdog import Watched, watching
+from runner.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
@@ -187,7 +188,14 @@ class Worker(arq.worker.Worker):
         if self.on_startup:
             await self.on_startup(self.ctx)
         self._build_stages()
-        for stage in (self.claimer, self.ahead, self.settler, self.leases, self.enqueuer):
+        for stage in (
+            self.claimer,
+            self.wake,
+            self.ahead,
+            self.settler,
+            self.leases,
+            self.enqueuer,
+        ):
             exits.push_async_callback(stage.close)
         exits.push_async_callback(self.attempts.close)
         exits.push_async_callback(self.presence.leave)
@@ -249,6 +257,7 @@ class Worker(arq.worker.Worker):
             stopping=self.stopping,
             known=self.attempts.names,
         )
+        self.wake = Wire(self.pool)
         self.ahead = Ahead(self.pool, self.queue_name, lease_s=lease_s)
         self.settler = Settler(
             self.pool,

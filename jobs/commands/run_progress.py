@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections import defaultdict
+from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from redis.exceptions import RedisError
@@ -30,7 +31,8 @@ JOBS_OF_ONE_CHANNEL = {"default": 2, "analytics": 3, "recommendations": 1, "noti
 """So a bar need not wait for the jobs to know how long it will be."""
 
 _LOOK_EVERY_S = 0.2
-_LOOKING_SHARE = 0.02
+_AT_A_TIME = 100
+
 _FIRST_LINE_AFTER_S = 2.0
 _LINE_EVERY_S = 5.0
 
@@ -64,51 +66,54 @@ class RunProgress:
         return sum(queue.waiting for queue in self.queues.values())
 
 
-@dataclass(slots=True)
 class Follower:
-    """Looks at the batches of a run, one for each channel; those that are over only once more."""
+    """
+    Looks at the batches of a run, one for each channel, until each is over.
 
-    redis: Redis
-    batches: Mapping[str, Batch]
-    by_channel: dict[str, BatchProgress] = field(default_factory=dict)
+    At a hundred in turn, so that of thousands, too, looking costs little and holds up nobody.
+    """
+
+    def __init__(self, redis: Redis, batches: Mapping[str, Batch]) -> None:
+        self._redis = redis
+        self._batches = batches
+        self._open = deque(batches)
+        self._queues: dict[str, QueueProgress] = {}
+        self.by_channel: dict[str, BatchProgress] = {}
+        """What was last seen of each channel's batch."""
 
     async def follow(self, stop: asyncio.Event) -> AsyncIterator[RunProgress]:
         """Progress now, and again every moment until the run is over or *stop* is set."""
         while True:
-            started = time.perf_counter()
             progress = await self.look()
             yield progress
             if progress.over or stop.is_set():
                 return
-            took_s = time.perf_counter() - started
-            try:
-                async with asyncio.timeout(max(_LOOK_EVERY_S, took_s / _LOOKING_SHARE)):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):
                     await stop.wait()
-            except TimeoutError:
-                pass
 
     async def look(self) -> RunProgress:
         """Progress now; the last known one while Redis is away, for which the workers wait."""
-        open_ones = [key for key in self.batches if not self._is_over(key)]
+        channels = [self._open.popleft() for _ in range(min(_AT_A_TIME, len(self._open)))]
         try:
-            found = await progress_of(self.redis, [self.batches[key] for key in open_ones])
+            found = await progress_of(self._redis, [self._batches[one] for one in channels])
         except (RedisError, OSError):
-            found = []
-        self.by_channel.update(zip(open_ones, found, strict=False))
-        sums: defaultdict[str, list[QueueProgress]] = defaultdict(list)
-        for batch in self.by_channel.values():
-            for queue, counts in batch.queues.items():
-                sums[queue].append(counts)
-        return RunProgress(
-            channels=len(self.batches),
-            channels_done=sum(self._is_over(key) for key in self.batches),
-            queues={queue: _sum(counts) for queue, counts in sums.items()},
-        )
+            self._open.extendleft(reversed(channels))
+        else:
+            for channel_id, batch in zip(channels, found, strict=True):
+                self._note(channel_id, batch)
+        done = len(self._batches) - len(self._open)
+        return RunProgress(len(self._batches), done, dict(self._queues))
 
-    def _is_over(self, key: str) -> bool:
-        """A batch that holds nothing yet is one whose first job is on its way."""
-        batch = self.by_channel.get(key)
-        return batch is not None and bool(batch.queues) and not batch.waiting
+    def _note(self, channel_id: str, batch: BatchProgress) -> None:
+        before = self.by_channel.get(channel_id, BatchProgress()).queues
+        for queue, counts in batch.queues.items():
+            told = self._queues.get(queue, QueueProgress())
+            self._queues[queue] = told + counts - before.get(queue, QueueProgress())
+        self.by_channel[channel_id] = batch
+        # One that holds nothing yet is one whose first job is on its way.
+        if batch.waiting or not batch.queues:
+            self._open.append(channel_id)
 
 
 class Display(Protocol):
@@ -203,8 +208,3 @@ def _bar(progress: RunProgress, queue: str, counts: QueueProgress) -> ProgressBa
         complete_style="red" if failed(counts) else "cyan",
         finished_style="red" if failed(counts) else "green",
     )
-
-
-def _sum(parts: Sequence[QueueProgress]) -> QueueProgress:
-    names = ("total", "done", "dead", "retries", "aborted", "failed")
-    return QueueProgress(**{name: sum(getattr(part, name) for part in parts) for name in names})

@@ -296,7 +296,7 @@ async def _cannot_save(redis: QueueClient) -> bool:
 async def test_heartbeats_go_on_while_a_settle_waits(redis_url: str, redis: QueueClient) -> None:
     """A job whose outcome is on its way is still held: it does not start elsewhere meanwhile."""
     async with mortal(redis_url, act) as one, working(redis_url, act, idle_poll_s=0.05):
-        one.worker.settler._script._send = _never  # type: ignore[assignment, method-assign]
+        one.worker.settler._script._run = _never  # type: ignore[assignment, method-assign]
         handle = await act.enqueue()
         await soon(stage.started.get())
         stage.go.set()

@@ -162,13 +162,13 @@ async def test_worker_rests_longer_than_a_connection_may_wait_for_an_answer(
     one = worker(redis_url, act, idle_poll_s=FOR_EVER_S)
     await start(one)
     asked: list[float] = []
-    blpop = one.pool.blpop
+    ask = one.wake.ask
 
-    async def note(names: list[str], timeout: float) -> object:  # noqa: ASYNC109 -- redis-py's name
-        asked.append(timeout)
-        return await blpop(names, timeout=timeout)  # type: ignore[misc, arg-type]
+    async def note(command: str, key: str, timeout_s: float) -> object:
+        asked.append(timeout_s)
+        return await ask(command, key, timeout_s)
 
-    one.pool.blpop = note  # type: ignore[method-assign, assignment]
+    one.wake.ask = note  # type: ignore[method-assign]
     await act.enqueue()
     await soon(stage.started.get())
     await at_rest(one)
