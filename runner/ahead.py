@@ -17,7 +17,7 @@ slot for it, and waits here. What holds for a claim that waits:
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections import deque
 from itertools import groupby
 from operator import attrgetter
@@ -67,7 +67,7 @@ class Ahead:
 
     @property
     def until(self) -> float | None:
-        """When the first of them is to be given back, by the loop's clock."""
+        """When the first of them is to be given back, by `time.monotonic`."""
         return self._until[0] if self._until else None
 
     async def open(self) -> None:
@@ -79,9 +79,8 @@ class Ahead:
         await self._script.close()
 
     def put(self, claims: Sequence[Claim], asked_at: float) -> None:
-        """Let *claims* wait. asked_at: when they were asked for, the loop's time."""
-        now = asyncio.get_running_loop().time()
-        until = min(now + _LONGEST_WAIT_S, asked_at + self._lease_s * _WAIT_OF_LEASE)
+        """Let *claims* wait. asked_at: when they were asked for, by `time.monotonic`."""
+        until = min(time.monotonic() + _LONGEST_WAIT_S, asked_at + self._lease_s * _WAIT_OF_LEASE)
         self._waiting.extend(claims)
         self._until.extend([until] * len(claims))
 

@@ -183,7 +183,7 @@ class Taking:
     async def _claim_ahead(self, count: int) -> bool:
         """Claim *count* to wait for slots; whether there may be more."""
         worker = self._worker
-        asked_at = worker.loop.time()
+        asked_at = time.monotonic()
         claims = await self._claim(count, ahead=True)
         if claims is None:
             return False
@@ -198,7 +198,8 @@ class Taking:
 
     def _is_overdue(self) -> bool:
         until = self._worker.ahead.until
-        return until is not None and self._worker.loop.time() >= until
+        # The loop's clock stands still within a turn, in which the process may have been stopped.
+        return until is not None and time.monotonic() >= until
 
     async def give_back(self) -> None:
         """Give back what waits here for a slot, as if it had not been claimed."""
@@ -212,7 +213,8 @@ class Taking:
     def _set_alarm(self) -> None:
         """Look again when the first claim has waited too long."""
         if self._alarm is None and self._worker.ahead.until is not None:
-            self._alarm = self._worker.loop.call_at(self._worker.ahead.until, self._ring)
+            delay_s = max(0.0, self._worker.ahead.until - time.monotonic())
+            self._alarm = self._worker.loop.call_later(delay_s, self._ring)
 
     def _ring(self) -> None:
         self._alarm = None
