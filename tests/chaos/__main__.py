@@ -46,7 +46,7 @@ async def produce(url: str, ledger: Ledger, dice: random.Random, per_s: float) -
         while True:
             bound, kwargs = _draw(dice)
             request = bound.request((), kwargs)
-            ledger.note("sent", request.job_id)
+            ledger.note("sent", request.job_id, detail=(request.delay_ms or 0) / 1000)
             with contextlib.suppress(EnqueueError):
                 await client.enqueuer.put(request)
                 ledger.note("acknowledged", request.job_id)
@@ -107,6 +107,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> tuple[Verdict, Nem
     verdict = check(
         read(path),
         [job_id.decode() for job_id in dead],
+        lease_s=LEASE_S,
         within_s=LEASE_S + IDLE_POLL_S + _SLACK_S,
     )
     verdict.lost += [f"{job_id} (still waiting)" for job_id in stuck]
@@ -136,6 +137,7 @@ Python {platform.python_version()}, {arguments.workers} workers:
 | recoveries after SIGKILL | {verdict.recoveries} |
 | worst recovery (lease {LEASE_S:g} s, idle poll {IDLE_POLL_S:g} s) | \
 {verdict.worst_recovery_s:.2f} s |
+| longest wait of a recovered job for its turn in the queue | {verdict.longest_turn_s:.2f} s |
 
 | fault | times |
 |---|---|

@@ -6,7 +6,8 @@ What must hold after a chaos run, from the ledger and from what stands in Redis.
 2. Fenced: an outcome `Done` that Redis kept belongs to the last claim of its job, and no claim is
    settled twice.
 3. Crashes cost no attempt: an attempt's number is at most one more than the failures before it.
-4. A killed worker's jobs are claimed again within one lease and a poll, Redis being there.
+4. A killed worker's jobs are claimed again within one lease and a poll, Redis being there and
+   no job due before them waiting.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from tests.chaos.recovery import recoveries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +31,8 @@ class Verdict:
 
     duplicates: jobs that ran to their end more than once, as at-least-once delivery allows.
     worst_recovery_s: longest time from a worker's SIGKILL to the next claim of a job it held,
-        without the time in which Redis was away.
+        without the time in which Redis was away or the job waited for its turn.
+    longest_turn_s: the longest such wait, behind jobs that were due before its lease ended.
     """
 
     acknowledged: int = 0
@@ -41,6 +45,7 @@ class Verdict:
     overcharged: list[str] = field(default_factory=list)
     recoveries: int = 0
     worst_recovery_s: float = 0.0
+    longest_turn_s: float = 0.0
     late: list[str] = field(default_factory=list)
 
     @property
@@ -57,12 +62,14 @@ class Verdict:
         ]
 
 
-def check(events: Sequence[Event], dead: Iterable[str], *, within_s: float) -> Verdict:
+def check(
+    events: Sequence[Event], dead: Iterable[str], *, lease_s: float, within_s: float
+) -> Verdict:
     """
     Judge a run that has come to rest.
 
-    events: the whole ledger by time. dead: ids in the dead set. within_s: a lease and a poll, and
-    what a loaded machine may add to it.
+    events: the whole ledger by time. dead: ids in the dead set. lease_s: for how long a claim
+    holds. within_s: a lease and a poll, and what a loaded machine may add to it.
     """
     by_kind: dict[str, list[Event]] = defaultdict(list)
     for event in events:
@@ -84,7 +91,7 @@ def check(events: Sequence[Event], dead: Iterable[str], *, within_s: float) -> V
     verdict.lost += sorted((settled_ids - ends.keys()) & acknowledged - set(verdict.lost))
     verdict.unfenced = sorted({*_unfenced(by_kind), *_settled_twice(by_kind)})
     verdict.overcharged = _overcharged(events)
-    _judge_recovery(verdict, by_kind, within_s)
+    _judge_recovery(verdict, by_kind, lease_s, within_s)
     return verdict
 
 
@@ -121,36 +128,11 @@ def _overcharged(events: Sequence[Event]) -> list[str]:
 
 
 def _judge_recovery(
-    verdict: Verdict, by_kind: Mapping[str, Sequence[Event]], within_s: float
+    verdict: Verdict, by_kind: Mapping[str, Sequence[Event]], lease_s: float, within_s: float
 ) -> None:
-    claims: dict[str, list[Event]] = defaultdict(list)
-    for event in by_kind["claimed"]:
-        claims[event.job_id].append(event)
-    settled = {(event.job_id, event.token) for event in by_kind["settled"]}
-    away = _spans(by_kind)
-    for killed in by_kind["killed"]:
-        for job_id, of_job in claims.items():
-            before = [c for c in of_job if c.at_s <= killed.at_s]
-            # It may have lost the job to another worker already.
-            if not before or before[-1].pid != killed.detail:
-                continue
-            later = [c for c in of_job if c.at_s > killed.at_s]
-            if not later or (job_id, before[-1].token) in settled:
-                continue
-            span = (killed.at_s, later[0].at_s)
-            taken_s = span[1] - span[0] - sum(_overlap(span, one) for one in away)
-            verdict.recoveries += 1
-            verdict.worst_recovery_s = max(verdict.worst_recovery_s, taken_s)
-            if taken_s > within_s:
-                verdict.late.append(f"{job_id} after {taken_s:.1f} s")
-
-
-def _spans(by_kind: Mapping[str, Sequence[Event]]) -> list[tuple[float, float]]:
-    """When jobs could not be claimed, by the nemesis's own doing."""
-    return [
-        (start.at_s, end.at_s) for start, end in zip(by_kind["away"], by_kind["back"], strict=False)
-    ]
-
-
-def _overlap(one: tuple[float, float], other: tuple[float, float]) -> float:
-    return max(0.0, min(one[1], other[1]) - max(one[0], other[0]))
+    for one in recoveries(by_kind, lease_s):
+        verdict.recoveries += 1
+        verdict.worst_recovery_s = max(verdict.worst_recovery_s, one.taken_s)
+        verdict.longest_turn_s = max(verdict.longest_turn_s, one.behind_s)
+        if one.taken_s > within_s:
+            verdict.late.append(f"{one.job_id} after {one.taken_s:.1f} s")

@@ -17,9 +17,9 @@ class Event:
     """
     One line of the ledger, at Unix time *at_s*.
 
-    By the producer: `sent` and `acknowledged`. By workers: `claimed`, `began`, `raised`, `ended`
-    and `settled`. By the nemesis: `deleting`, `spared` if the job was not to be deleted, `killed`,
-    and `away`/`back` of Redis.
+    By the producer: `sent`, with the job's delay in seconds, and `acknowledged`. By workers:
+    `claimed`, `began`, `raised`, `ended` and `settled`. By the nemesis: `deleting`, `spared` if
+    the job was not to be deleted, `killed`, and `away`/`back` of Redis.
     """
 
     at_s: float

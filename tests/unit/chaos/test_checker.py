@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+LEASE_S = 3.0
 WITHIN_S = 5.0
 ONE, TWO = 101, 102
 """Process ids of two workers."""
@@ -61,7 +62,9 @@ class Story:
 
     def judged(self, dead: Sequence[str] = ()) -> Verdict:
         """What the checker says."""
-        return check(sorted(self.events, key=lambda e: e.at_s), dead, within_s=WITHIN_S)
+        return check(
+            sorted(self.events, key=lambda e: e.at_s), dead, lease_s=LEASE_S, within_s=WITHIN_S
+        )
 
 
 def _good() -> Story:
@@ -221,6 +224,63 @@ def test_recovery_does_not_count_the_time_in_which_redis_was_away() -> None:
 
     assert verdict.problems == []
     assert verdict.worst_recovery_s == pytest.approx(4.0)
+
+
+def _behind(*, due_after_s: float | None = None, acknowledged: bool = True) -> Story:
+    """
+    Ten jobs are claimed between the end of a killed worker's lease and the claim of its job.
+
+    due_after_s: an eleventh comes due so long after the end of the lease, and is claimed before.
+    acknowledged: the ten stood in the queue in time.
+    """
+    story = _good().enqueued("late").begun("late", pid=ONE)
+    killed_s = story.now + 1.0
+    for number in range(10):
+        story.add("sent", f"job{number}", after_s=0.0)
+        if acknowledged:
+            story.add("acknowledged", f"job{number}", after_s=0.0)
+    story.add("killed", detail=ONE)
+    if due_after_s is not None:
+        story.add("sent", "later", detail=LEASE_S + due_after_s, after_s=0.0)
+        story.add("acknowledged", "later", after_s=0.0)
+    story.now = killed_s + LEASE_S
+    for number in range(10):
+        story.begun(f"job{number}", pid=TWO).over(f"job{number}", "Done", pid=TWO)
+    if due_after_s is not None:
+        story.begun("later", pid=TWO).over("later", "Done", pid=TWO)
+    # A second after the last claim, which three events of its job have followed.
+    story.add("claimed", "late", token=f"{TWO}:2", pid=TWO, after_s=-2.0)
+    return story.over("late", "Done", pid=TWO, number=2)
+
+
+def test_recovered_job_waits_behind_what_was_due_before_its_lease_ended() -> None:
+    """The workers claimed without a pause, in the order of the queue: that is no late recovery."""
+    verdict = _behind().judged()
+
+    assert verdict.problems == []
+    # The lease, and from the last job of the backlog to the claim.
+    assert verdict.worst_recovery_s == pytest.approx(LEASE_S + 1.0)
+    assert verdict.longest_turn_s == pytest.approx(37.0)
+
+
+def test_recovered_job_that_was_passed_over_fails_the_run() -> None:
+    """A job that came due after the end of the lease was claimed first."""
+    assert _behind(due_after_s=0.5).judged().late == ["late after 45.0 s"]
+
+
+def test_job_that_reached_the_queue_late_is_no_backlog() -> None:
+    """Its producer had sent it in time, but Redis did not have it when the lease ended."""
+    assert len(_behind(acknowledged=False).judged().late) == 1
+
+
+def test_backlog_while_redis_was_away_is_not_taken_off_twice() -> None:
+    """Both spans cover the same seconds."""
+    story = _behind()
+    killed_s = next(event.at_s for event in story.events if event.kind == "killed")
+    for kind, at_s in (("away", killed_s + LEASE_S - 1.0), ("back", killed_s + LEASE_S + 2.0)):
+        story.events.append(Event(at_s, kind, "", "", 1, None))
+
+    assert story.judged().worst_recovery_s == pytest.approx(LEASE_S)
 
 
 @pytest.mark.parametrize("settled", [True, False])

@@ -1,0 +1,105 @@
+"""
+How soon the jobs of a killed worker were claimed again, from the ledger of a chaos run. Pure.
+
+A job whose lease has ended stands in its queue again, due since that end, behind what was due
+before it. The time in which the workers were still claiming such jobs is a backlog and no late
+recovery. It is not taken off if a job that came due later was claimed first: then the recovered
+job was not waiting for its turn, it was passed over.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from tests.chaos.ledger import Event
+
+Span = tuple[float, float]
+"""From and to, in Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """
+    One job of a killed worker, claimed again.
+
+    taken_s: from the worker's SIGKILL to the claim, without the time in which Redis was away or
+        the job waited for its turn. behind_s: what the wait for its turn took.
+    """
+
+    job_id: str
+    taken_s: float
+    behind_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """The first claim of a job: until then it is due when its producer said."""
+
+    at_s: float
+    due_s: float
+    queued_s: float
+
+
+def recoveries(by_kind: Mapping[str, Sequence[Event]], lease_s: float) -> Iterator[Recovery]:
+    """Each job that a killed worker held when it died and that was claimed again."""
+    claims: dict[str, list[Event]] = defaultdict(list)
+    for event in by_kind["claimed"]:
+        claims[event.job_id].append(event)
+    firsts = list(_firsts(by_kind, claims))
+    settled = {(event.job_id, event.token) for event in by_kind["settled"]}
+    away = [
+        (start.at_s, end.at_s) for start, end in zip(by_kind["away"], by_kind["back"], strict=False)
+    ]
+    for killed in by_kind["killed"]:
+        for job_id, of_job in claims.items():
+            before = [c for c in of_job if c.at_s <= killed.at_s]
+            # It may have lost the job to another worker already.
+            if not before or before[-1].pid != killed.detail:
+                continue
+            later = [c for c in of_job if c.at_s > killed.at_s]
+            if not later or (job_id, before[-1].token) in settled:
+                continue
+            span = (killed.at_s, later[0].at_s)
+            backlog = _backlog(firsts, span, killed.at_s + lease_s)
+            taken_s = _left(span, away)
+            without_s = _left(span, [*away, backlog])
+            yield Recovery(job_id, without_s, taken_s - without_s)
+
+
+def _firsts(
+    by_kind: Mapping[str, Sequence[Event]], claims: Mapping[str, Sequence[Event]]
+) -> Iterator[_First]:
+    queued = {event.job_id: event.at_s for event in by_kind["acknowledged"]}
+    for sent in by_kind["sent"]:
+        if sent.job_id in queued and sent.job_id in claims:
+            due_s = sent.at_s + (sent.detail or 0.0)
+            yield _First(claims[sent.job_id][0].at_s, due_s, queued[sent.job_id])
+
+
+def _backlog(firsts: Sequence[_First], span: Span, lease_end_s: float) -> Span:
+    """From the end of the lease to the last claim of a job that stood before the recovered one."""
+    claimed_s = span[1]
+    nothing = (lease_end_s, lease_end_s)
+    until_s = lease_end_s
+    for first in firsts:
+        if not lease_end_s < first.at_s < claimed_s:
+            continue
+        if first.due_s > lease_end_s:
+            return nothing
+        if first.queued_s <= lease_end_s:
+            until_s = max(until_s, first.at_s)
+    return (lease_end_s, until_s)
+
+
+def _left(span: Span, without: Iterable[Span]) -> float:
+    """Seconds of *span* that lie in none of *without*, which may overlap."""
+    left_s, reached_s = 0.0, span[0]
+    for start_s, end_s in sorted(without):
+        left_s += max(0.0, min(start_s, span[1]) - reached_s)
+        reached_s = max(reached_s, min(end_s, span[1]))
+    return left_s + max(0.0, span[1] - reached_s)
