@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from runner.outage import Patience
 
-_HEAD, _FIELDS = 2, 6
+_HEAD, _FIELDS, _ODD_FIELDS = 3, 3, 4
 _PAUSED = -2
 _PAGE = 200
 _LOOK_EVERY_S = 1.0
@@ -38,20 +38,20 @@ class Claim:
     """
     The right to run one job, until another claim of it is made.
 
+    body: None if it is gone. due_ms: when it came due, Unix ms.
     attempts_spent: attempts that failed before. crashes: workers that this job was lost with.
-    held_before: by this very worker, whose lease lapsed. due_ms: when it came due, Unix ms.
-    body: None if it is gone. key: the id as Redis has it; `job_id` is the same for people,
-    readable whatever its bytes.
+    held_before: by this very worker, whose lease lapsed. key: the id as Redis has it; `job_id` is
+    the same for people, readable whatever its bytes.
     """
 
     job_id: str
     key: bytes
     token: str
     body: bytes | None
-    attempts_spent: int
-    crashes: int
     due_ms: float
-    aborted: bool
+    attempts_spent: int = 0
+    crashes: int = 0
+    aborted: bool = False
     held_before: bool = False
 
     @property
@@ -112,20 +112,18 @@ class Claimer:
         self.is_paused = next_due_ms == _PAUSED
         self.next_due_in_s = None if next_due_ms < 0 else max(0.0, (next_due_ms - now_ms) / 1000)
         fields = iter(reply[_HEAD:])
-        return [
-            Claim(
-                key.decode("utf-8", "backslashreplace"),
-                key,
-                token,
-                body,
-                spent,
-                max(crashes, 0),
-                float(due_ms),
-                aborted == 1,
-                crashes < 0,
-            )
-            for key, body, spent, crashes, due_ms, aborted in zip(*[fields] * _FIELDS, strict=True)
+        claims = [
+            Claim(key.decode("utf-8", "backslashreplace"), key, token, body, float(due_ms))
+            for key, body, due_ms in zip(*[fields] * _FIELDS, strict=True)
         ]
+        odd = iter(reply[_HEAD - 1])
+        for place, spent, crashes, aborted in zip(*[odd] * _ODD_FIELDS, strict=True):
+            claim = claims[place - 1]
+            claim.attempts_spent = spent
+            claim.crashes = max(crashes, 0)
+            claim.held_before = crashes < 0
+            claim.aborted = aborted == 1
+        return claims
 
     async def _ask(self, limit: int, mark: str) -> tuple[str, list[Any]]:
         """A claim whose answer is lost may have been made: the next one names it and undoes it."""

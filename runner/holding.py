@@ -105,13 +105,13 @@ class Holding:
         policy = held.policy
         self._worker.settler.put(
             Ended(
-                claim=held.claim,
-                envelope=held.envelope,
-                outcome=outcome,
-                keep_result_s=policy.keep_result_s if policy else self._worker.keeps_result_s(),
-                started_ms=held.started_ms,
-                finished_ms=time.time_ns() // 1_000_000,
-                held=held,
+                held.claim,
+                held.envelope,
+                outcome,
+                policy.keep_result_s if policy else self._worker.keeps_result_s(),
+                held.started_ms,
+                time.time_ns() // 1_000_000,
+                held,
             )
         )
 

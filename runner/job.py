@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ArgsKwargs
+from pydantic_core import ArgsKwargs, SchemaValidator
 
 from runner.connection import transport
 from runner.enqueue import Enqueue, new_job_id
@@ -167,13 +167,13 @@ class Job(Generic[P, R]):
         Raises:
             ConfigurationError: A name in the signature cannot be found.
         """
-        self._adapter  # noqa: B018 -- built when it is first asked for
+        self._validator  # noqa: B018 -- built when it is first asked for
 
     def _validate(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, strict: bool
     ) -> Arguments:
         try:
-            checked: Arguments = self._adapter.validator.validate_python(
+            checked: Arguments = self._validator.validate_python(
                 ArgsKwargs(args, cast("dict[str, Any]", kwargs)), strict=strict
             )
         except ValidationError as error:
@@ -181,7 +181,7 @@ class Job(Generic[P, R]):
         return checked
 
     @functools.cached_property
-    def _adapter(self) -> TypeAdapter[Arguments]:
+    def _validator(self) -> SchemaValidator:
         """Built at first use: only then must the names in the annotations exist."""
         signature = inspect.signature(self.coroutine)
         parameters = list(signature.parameters.values())[1:]
@@ -208,7 +208,12 @@ class Job(Generic[P, R]):
             parameters=[p.replace(annotation=hints.get(p.name, Any)) for p in parameters],
             return_annotation=inspect.Signature.empty,
         )
-        return TypeAdapter(cast("Any", capture))  # pydantic takes a function as a type
+        # pydantic takes a function as a type. Of its schema only the arguments' part is kept: with
+        # the rest it would call the function with what it has checked.
+        schema: Any = TypeAdapter(cast("Any", capture)).core_schema
+        if schema["type"] == "definitions":
+            return SchemaValidator({**schema, "schema": schema["schema"]["arguments_schema"]})
+        return SchemaValidator(schema["arguments_schema"])
 
     def __repr__(self) -> str:
         return f"<job {self.name} on {self.queue}>"

@@ -40,6 +40,8 @@ _log = structlog.get_logger("runner.settle")
 _FOR_EVER_MS = -1
 _CHUNK = 500
 _NO_ATTEMPT = b'{"t":null,'
+_NONE_PLAIN = (0, 0)
+"""The script's count of jobs that are done in the plainest way, and how long their results live."""
 
 
 @dataclass(slots=True)
@@ -135,7 +137,7 @@ class Settler:
         Raises:
             RedisError: Redis did not take it; nothing is changed.
         """
-        args: list[Any] = [self._queue, keys.BATCH_TTL_S]
+        args: list[Any] = [self._queue, keys.BATCH_TTL_S, *_NONE_PLAIN]
         for claim in claims:
             args += ["offer", claim.key, claim.token, 0, "", "", claim.attempts_spent, ""]
         await self._redis.eval(SETTLE, 1, self._queue_key, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
@@ -146,7 +148,7 @@ class Settler:
 
         A claim that is lost by now is another worker's, and stays so.
         """
-        args: list[Any] = [self._queue, keys.BATCH_TTL_S]
+        args: list[Any] = [self._queue, keys.BATCH_TTL_S, *_NONE_PLAIN]
         for claim in claims:
             args += _unclaimed(claim)
         await self._patience.call(lambda: self._script(self._queue_key, args))
@@ -163,9 +165,7 @@ class Settler:
         ended = [*self._under_way, *self._waiting]
         over = {one.held for one in ended}
         back = [one.claim for one in held if one not in over]
-        args: list[Any] = [self._queue, keys.BATCH_TTL_S]
-        for one in ended:
-            args += _fields(one, self._queue, self._write)
+        args, _ = self._told(ended)
         for claim in back:
             args += ["release", claim.key, claim.token, 0, "", "", claim.attempts_spent, ""]
         for claim in unstarted:
@@ -176,9 +176,7 @@ class Settler:
         return len(back) + len(unstarted)
 
     async def _settle(self, batch: list[Ended]) -> None:
-        args: list[Any] = [self._queue, keys.BATCH_TTL_S]
-        for ended in batch:
-            args += _fields(ended, self._queue, self._write)
+        args, batch = self._told(batch)
         tokens = [ended.claim.token for ended in batch]
         sent_before = self._script.sent
         try:
@@ -195,6 +193,22 @@ class Settler:
             else:
                 self._on_settled(ended, position not in gone or not heard_at_once)
 
+    def _told(self, batch: Sequence[Ended]) -> tuple[list[Any], list[Ended]]:
+        """The script's arguments for *batch*, and *batch* in the order in which they tell of it."""
+        keep_s = batch[0].keep_result_s if batch else None
+        plain: list[Ended] = []
+        others: list[Ended] = []
+        for ended in batch:
+            (plain if _is_plain(ended, keep_s) else others).append(ended)
+        ms = _keep_ms(keep_s)
+        args: list[Any] = [self._queue, keys.BATCH_TTL_S, len(plain), ms]
+        for ended in plain:
+            claim = ended.claim
+            args += (claim.key, claim.token, self._write(ended, self._queue) if ms else b"")
+        for ended in others:
+            args += _fields(ended, self._queue, self._write)
+        return args, plain + others
+
     async def _settle_one_by_one(self, batch: list[Ended], error: ResponseError) -> None:
         """One job whose keys are not what they should be must not hold up the others."""
         if len(batch) > 1:
@@ -206,6 +220,17 @@ class Settler:
         self._on_settled(batch[0], False)  # noqa: FBT003 -- as the callback has it
 
 
+def _is_plain(ended: Ended, keep_s: float | None) -> bool:
+    """Whether there is no more to tell than its result, which is to be kept for *keep_s*."""
+    envelope = ended.envelope
+    return (
+        type(ended.outcome) is Done
+        and ended.keep_result_s == keep_s
+        and envelope is not None
+        and envelope.batch_id is None
+    )
+
+
 def _fields(ended: Ended, queue: str, write: ResultWriter) -> list[Any]:
     """The eight fields of one outcome in `settle.lua`."""
     claim, outcome, envelope = ended.claim, ended.outcome, ended.envelope
@@ -213,19 +238,19 @@ def _fields(ended: Ended, queue: str, write: ResultWriter) -> list[Any]:
     spent = claim.attempts_spent
     match outcome:
         case Done():
-            kind, ms, entry = "done", _keep_ms(ended), b""
+            kind, ms, entry = "done", _keep_ms(ended.keep_result_s), b""
         case Retrying(delay_s=delay_s, error=error):
             kind, ms, entry, spent = "retry", round(delay_s * 1000), _entry(ended, error), spent + 1
         case Dead(error=error):
-            kind, ms, entry = "dead", _keep_ms(ended), _entry(ended, error)
+            kind, ms, entry = "dead", _keep_ms(ended.keep_result_s), _entry(ended, error)
             # Poison and what cannot be read never ran: no attempt is charged.
             spent += 1 if ended.held.policy is not None else 0
         case Released(delay_s=delay_s, unknown_name=name):
             kind, ms, entry = "release", round(delay_s * 1000), (name or "").encode()
         case Aborted():
-            kind, ms, entry = "abort", _keep_ms(ended), b""
+            kind, ms, entry = "abort", _keep_ms(ended.keep_result_s), b""
         case Failed():
-            kind, ms, entry = "fail", _keep_ms(ended), b""
+            kind, ms, entry = "fail", _keep_ms(ended.keep_result_s), b""
     return [
         kind,
         claim.key,
@@ -243,8 +268,8 @@ def _unclaimed(claim: Claim) -> list[Any]:
     return ["unclaim", claim.key, claim.token, due, "", "", claim.attempts_spent, ""]
 
 
-def _keep_ms(ended: Ended) -> int:
-    return _FOR_EVER_MS if ended.keep_result_s is None else round(ended.keep_result_s * 1000)
+def _keep_ms(keep_s: float | None) -> int:
+    return _FOR_EVER_MS if keep_s is None else round(keep_s * 1000)
 
 
 def _entry(ended: Ended, error: ErrorRecord) -> bytes:

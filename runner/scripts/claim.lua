@@ -6,10 +6,11 @@
 --       5 '|ahead…' if they are not started at once (see ahead.py), otherwise '',
 --       then tokens of earlier claims of it whose answer never arrived,
 --       then '' and ids that rest because their name was unknown elsewhere: they are taken first
--- Returns {now, next due (Unix ms, -1 for none, or -2 if the queue is paused), then six fields a job:
---          id, body or false, attempts spent, crashes so far if its last holder was lost (else 0, and
---          -1 if the worker that asks was its last holder), due,
---          1 if somebody asked to abort it (else 0)}
+-- Returns {now, next due (Unix ms, -1 for none, or -2 if the queue is paused), the odd ones,
+--          then three fields a job: id, body or false, due}
+--          The odd ones are those of which there is more to tell, four fields each: place (from 1), attempts
+--          spent, crashes so far if its last holder was lost (else 0, and -1 if the worker that asks was its
+--          last holder), 1 if somebody asked to abort it (else 0).
 --
 -- Keeps: a job that is claimed is out of other workers' way until its lease ends, and comes due
 -- again by itself; what is due and yet in progress is passed over, however much of it stands at the
@@ -41,14 +42,16 @@ if resting_from > 6 then
   end
 end
 if redis.call('EXISTS', queue .. ':paused') == 1 then
-  return { now_text, '-2' }
+  return { now_text, '-2', {} }
 end
-local ids, owners, scores, taken = {}, {}, {}, {}
+local ids, marks, owners, scores, taken = {}, {}, {}, {}, {}
 for i = resting_from + 1, #ARGV do
   local id = ARGV[i]
   local due = #ids < limit and redis.call('HDEL', queue .. ':unknown', id) == 1 and redis.call('ZSCORE', queue, id)
-  if due and redis.call('EXISTS', 'arq:in-progress:' .. id) == 0 then
-    ids[#ids + 1], owners[#ids + 1], scores[#ids + 1] = id, false, tonumber(due) < now and due or now_text
+  local held_key = 'arq:in-progress:' .. id
+  if due and redis.call('EXISTS', held_key) == 0 then
+    local n = #ids + 1
+    ids[n], marks[n], owners[n], scores[n] = id, held_key, false, tonumber(due) < now and due or now_text
     taken[id] = true
   end
 end
@@ -66,25 +69,29 @@ while #ids < limit and not exhausted do
     end
     local known = redis.call('HMGET', running, unpack(names))
     local held = redis.call('MGET', unpack(held_keys))
+    local n = #ids
     for i = 1, found do
-      if #ids < limit and not held[i] and not taken[names[i]] then
-        ids[#ids + 1], owners[#ids + 1], scores[#ids + 1] = names[i], known[i], due[2 * i]
+      if n < limit and not held[i] and not taken[names[i]] then
+        n = n + 1
+        ids[n], marks[n], owners[n], scores[n] = names[i], held_keys[i], known[i], due[2 * i]
       end
     end
   end
 end
 
-local reply = { now_text, '-1' }
+local odd = {}
+local reply = { now_text, '-1', odd }
 if #ids > 0 then
   local body_keys, retry_keys, entries, tokens = {}, {}, {}, {}
   -- Due again when the mark below is gone for sure.
   local until_ms = string.format('%.0f', now + lease + 2)
+  local marked = token .. mark
   for i, id in ipairs(ids) do
     body_keys[i] = 'arq:job:' .. id
     retry_keys[i] = 'arq:retry:' .. id
     entries[2 * i - 1], entries[2 * i] = until_ms, id
-    tokens[2 * i - 1], tokens[2 * i] = id, token .. mark
-    redis.call('SET', 'arq:in-progress:' .. id, token, 'PX', lease)
+    tokens[2 * i - 1], tokens[2 * i] = id, marked
+    redis.call('SET', marks[i], token, 'PX', ARGV[2])
   end
   redis.call('ZADD', queue, unpack(entries))
   redis.call('HSET', running, unpack(tokens))
@@ -93,11 +100,15 @@ if #ids > 0 then
   local aborting = redis.call('EXISTS', 'arq:abort') == 1
   local parked = redis.call('EXISTS', queue .. ':unknown') == 1
   for i, id in ipairs(ids) do
-    local crashes = 0
-    if owners[i] and string.sub(owners[i], 1, #own) == own then
-      crashes = -1
-    elseif owners[i] and not string.find(owners[i], '|', 1, true) then
-      crashes = redis.call('HINCRBY', queue .. ':crashes', id, 1)
+    local at = 3 * i
+    reply[at + 1], reply[at + 2], reply[at + 3] = id, bodies[i], scores[i]
+    local owner, crashes = owners[i], 0
+    if owner then
+      if string.sub(owner, 1, #own) == own then
+        crashes = -1
+      elseif not string.find(owner, '|', 1, true) then
+        crashes = redis.call('HINCRBY', queue .. ':crashes', id, 1)
+      end
     end
     if spent[i] then
       redis.call('ZREM', queue .. ':retrying', id)
@@ -105,10 +116,11 @@ if #ids > 0 then
     if parked then
       redis.call('HDEL', queue .. ':unknown', id)
     end
-    local at = #reply
-    reply[at + 1], reply[at + 2], reply[at + 3] = id, bodies[i], tonumber(spent[i] or '0') or 0
-    reply[at + 4], reply[at + 5] = crashes, scores[i]
-    reply[at + 6] = aborting and redis.call('ZREM', 'arq:abort', id) or 0
+    local aborted = aborting and redis.call('ZREM', 'arq:abort', id) or 0
+    if spent[i] or crashes ~= 0 or aborted ~= 0 then
+      local n = #odd
+      odd[n + 1], odd[n + 2], odd[n + 3], odd[n + 4] = i, tonumber(spent[i] or '0') or 0, crashes, aborted
+    end
   end
 end
 

@@ -2,7 +2,9 @@
 --
 -- KEYS  1 the queue
 -- ARGV  1 the queue's name, 2 seconds that a batch outlives its last change,
---       then eight fields an outcome:
+--       3 how many jobs are done in the plainest way: of no batch, and with a result to be kept for 4 ms
+--       (-1 for ever, 0 not); then three fields for each of those: job id, token of the claim, result ('' for none);
+--       then eight fields for each other outcome:
 --       kind: 'done', 'retry', 'dead', 'release', 'abort', 'fail' (over without success), 'unclaim' (it was not
 --       started, and is due as it was), or 'offer' (not over: whoever claims it may have it, without a crash; until
 --       then it is the holder's to settle); job id; token of the claim;
@@ -22,11 +24,21 @@ local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local lost, over, over_keys = {}, {}, {}
 local ready = 0
 
-local ids, mark_keys, noted_keys, owners, noted = {}, {}, {}, {}, {}
-for at = 3, #ARGV, 8 do
-  local id, n = ARGV[at + 1], #noted_keys
-  ids[#ids + 1], mark_keys[#mark_keys + 1] = id, 'arq:in-progress:' .. id
-  noted_keys[n + 1], noted_keys[n + 2] = mark_keys[#ids], 'arq:retry:' .. id
+local plain, plain_ms = tonumber(ARGV[3]), ARGV[4]
+local others_at = 5 + 3 * plain
+local ids, noted_keys, owners, noted = {}, {}, {}, {}
+
+local function gather(id)
+  local n = #ids + 1
+  ids[n] = id
+  noted_keys[2 * n - 1], noted_keys[2 * n] = 'arq:in-progress:' .. id, 'arq:retry:' .. id
+end
+
+for at = 5, others_at - 1, 3 do
+  gather(ARGV[at])
+end
+for at = others_at, #ARGV, 8 do
+  gather(ARGV[at + 1])
 end
 if #ids > 0 then
   owners = redis.call('HMGET', running, unpack(ids))
@@ -85,9 +97,29 @@ local function back(id, due)
   redis.call('HDEL', running, id)
 end
 
+local function finish(i, id, ms, result)
+  keep_result(id, ms, result)
+  over[#over + 1] = id
+  local n = #over_keys
+  over_keys[n + 1], over_keys[n + 2] = 'arq:job:' .. id, noted_keys[2 * i - 1]
+  if noted[2 * i] then
+    over_keys[n + 3] = noted_keys[2 * i]
+    keep_history(id, ms, result)
+  end
+end
+
 local settled = {}
-for i, id in ipairs(ids) do
-  local at = 3 + (i - 1) * 8
+for i = 1, plain do
+  local id, at = ids[i], 2 + 3 * i
+  if settled[id] or not holds(i, ARGV[at + 1]) then
+    lost[#lost + 1] = i
+  else
+    settled[id] = true
+    finish(i, id, plain_ms, ARGV[at + 2])
+  end
+end
+for i = plain + 1, #ids do
+  local id, at = ids[i], others_at + (i - plain - 1) * 8
   local kind, token, ms, result = ARGV[at], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local entry, spent, batch = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
   if settled[id] or not holds(i, token) then
@@ -99,15 +131,8 @@ for i, id in ipairs(ids) do
   else
     settled[id] = true
     if kind == 'done' or kind == 'abort' or kind == 'fail' then
-      keep_result(id, ms, result)
+      finish(i, id, ms, result)
       count(batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed', 1)
-      over[#over + 1] = id
-      local n = #over_keys
-      over_keys[n + 1], over_keys[n + 2] = 'arq:job:' .. id, mark_keys[i]
-      if noted[2 * i] then
-        over_keys[n + 3] = noted_keys[2 * i]
-        keep_history(id, ms, result)
-      end
     elseif kind == 'retry' then
       redis.call('RPUSH', 'arq:history:' .. id, entry)
       redis.call('SET', 'arq:retry:' .. id, spent)

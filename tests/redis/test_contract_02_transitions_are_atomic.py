@@ -13,6 +13,7 @@ from tests.runner_kit import LosesAnswers, dead_ids, eventually, soon, start, st
 
 if TYPE_CHECKING:
     from runner import JobHandle, QueueClient
+    from runner.worker import Worker
 
 pytestmark = pytest.mark.usefixtures("redis")
 
@@ -48,6 +49,12 @@ async def act(ctx: Context, ending: str) -> str:
         case "bury":
             raise Bury("no such channel")
     return ending
+
+
+@job(queue="default", keep_result_s=0)
+async def act_unheard(ctx: Context) -> str:
+    """End with the others, and leave no result."""
+    return await act(ctx, "done")
 
 
 async def _memberships(redis: QueueClient, job_id: str) -> dict[str, bool]:
@@ -105,6 +112,40 @@ async def test_transition_leaves_a_job_in_exactly_one_state(
         stage.go.set()
         await _end_of(handle, state)
         assert await _memberships(redis, handle.id) == where
+
+
+async def test_transitions_of_all_kinds_go_together(redis_url: str, redis: QueueClient) -> None:
+    """Told in one call, each job's outcome is its own, in whatever order they stand there."""
+    endings = ["bury", "done", "retry", "done", "park", "retry", "done"]
+    states = {"bury": JobState.DEAD, "retry": JobState.RETRYING, "park": JobState.SCHEDULED}
+    calls = []
+
+    async with working(redis_url, act, act_unheard) as one:
+        settle = one.settler._settle
+
+        async def noted(batch: list[Any]) -> None:
+            calls.append(len(batch))
+            await settle(batch)
+
+        one.settler._settle = noted  # type: ignore[method-assign]
+        unheard = await act_unheard.enqueue()
+        handles = await act.enqueue_many([{"ending": ending} for ending in endings])
+        await eventually(lambda: _all_run(one, len(endings) + 1))
+        stage.go.set()
+        for ending, handle in zip(endings, handles, strict=True):
+            await _end_of(handle, states.get(ending, JobState.DONE))
+            result = await redis.get(keys.RESULT_PREFIX + handle.id)
+            assert (result is not None) == (ending in {"bury", "done"})
+            if ending == "done":
+                assert await handle.result(timeout_s=1) == "done"
+        await _end_of(unheard, JobState.UNKNOWN)
+
+    assert calls == [len(endings) + 1]
+    assert await dead_ids(redis, "default") == [handles[0].id]
+
+
+async def _all_run(one: Worker, count: int) -> bool:
+    return one.holding.busy == count
 
 
 async def test_transition_keeps_nothing_of_a_job_that_is_done(
@@ -171,7 +212,7 @@ async def test_claim_whose_answer_was_lost_is_given_back(
         assert await handle.result(timeout_s=5) == "done"
     await stop(one)
 
-    assert len(loses.lost[0]) == 2 + 5 * 6
+    assert len(loses.lost[0]) == 3 + 5 * 3
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 

@@ -35,6 +35,13 @@ class StrictWindow(BaseModel):
     start: datetime
 
 
+class Tree(BaseModel):
+    """A model that holds itself."""
+
+    name: str
+    under: list[Tree] = []
+
+
 class Kind(enum.Enum):
     """A kind of channel."""
 
@@ -86,6 +93,12 @@ async def take(
 async def take_strict(ctx: Context, window: StrictWindow) -> None:
     """Take a model that is strict by itself."""
     raise NotImplementedError(ctx, window)
+
+
+@job(queue="default")
+async def take_tree(ctx: Context, tree: Tree, others: tuple[Tree, ...] = ()) -> None:
+    """Take a model whose schema refers to itself."""
+    raise NotImplementedError(ctx, tree, others)
 
 
 @job(queue="default")
@@ -183,6 +196,15 @@ def test_arguments_of_a_strict_model_survive_json() -> None:
     window = StrictWindow(start=datetime(2026, 1, 1, tzinfo=UTC))
 
     assert _travelled(take_strict, window) == ((window,), {})
+
+
+def test_arguments_of_a_recursive_model_arrive() -> None:
+    """Its schema stands apart from the signature's."""
+    tree = Tree(name="a", under=[Tree(name="b")])
+
+    assert _travelled(take_tree, tree, others=(tree,)) == ((tree,), {"others": (tree,)})
+    with pytest.raises(ArgumentsError, match=r"tree\.under\.0\.name"):
+        take_tree.parse((), {"tree": {"name": "a", "under": [{"name": 3}]}})
 
 
 def test_arguments_without_a_type_pass_unchanged() -> None:
