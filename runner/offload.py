@@ -75,34 +75,53 @@ class Offloader:
         """
         request = _request(function, args, kwargs)
         async with asyncio.timeout(timeout_s), self._turns.place(on_behalf_of):
-            process = self._take_idle() or await _Process.start()
-            try:
-                failed, answer = await process.ask(request)
-            except BaseException:
-                await process.end()
-                raise
-            self._keep(process)
+            failed, answer = await self._ask(request)
         found = _unpack(answer)
         if failed:
             raise found
         return found  # type: ignore[no-any-return]  # it is what `function` gave
 
-    def warm(self, function: Callable[[], object]) -> None:
+    async def _ask(self, request: bytes, told: asyncio.Event | None = None) -> tuple[bool, bytes]:
+        """Hand *request* to a process, which sets *told*, and wait for its answer."""
+        process = self._take_idle() or await _Process.start()
+        try:
+            process.send(request)
+            if told is not None:
+                told.set()
+            failed, answer = await process.answer()
+        except BaseException:
+            await process.end()
+            raise
+        self._keep(process)
+        return failed, answer
+
+    async def warm(self, function: Callable[[], object]) -> None:
         """
         Start all processes now, and call *function* in each: it imports what calls will need.
 
-        Returns at once; a call that comes meanwhile waits for a process as it would for work.
+        Returns when they were told so, and does not wait for them: the caller may go on to block
+        the loop, with imports of its own. A call that comes meanwhile waits as it would for work.
         """
-        for _ in range(self._limit):
-            task = asyncio.ensure_future(self._warm(function))
+        request = _request(function, (), {})
+        everybody = [asyncio.Event() for _ in range(self._limit)]
+        for told in everybody:
+            task = asyncio.ensure_future(self._warm(request, told))
             self._warming.add(task)
             task.add_done_callback(self._warming.discard)
+        for told in everybody:
+            await told.wait()
 
-    async def _warm(self, function: Callable[[], object]) -> None:
+    async def _warm(self, request: bytes, told: asyncio.Event) -> None:
         try:
-            await self.run(function)
+            async with self._turns.place(""):
+                failed, answer = await self._ask(request, told)
+            problem = _unpack(answer) if failed else None
         except Exception as error:  # noqa: BLE001 -- whatever it is fails anew where it is needed
-            _log.debug("process is not warm", error=f"{type(error).__name__}: {error}")
+            problem = error
+        finally:
+            told.set()
+        if problem is not None:
+            _log.debug("process is not warm", error=f"{type(problem).__name__}: {problem}")
 
     async def close(self) -> None:
         """End the processes that have no work; whoever waits for one that has, ends that."""
@@ -158,14 +177,13 @@ class _Process:
         return process
 
     def send(self, frame: bytes) -> None:
-        """Hand *frame* over; it travels while `ask` waits."""
+        """Hand *frame* over; what the pipe does not take at once travels while `answer` waits."""
         self._requests.write(_HEAD.pack(False, len(frame)))  # noqa: FBT003 -- a field of the head
         self._requests.write(frame)
 
-    async def ask(self, request: bytes) -> tuple[bool, bytes]:
-        """Whether the call failed, and what it gave or raised."""
+    async def answer(self) -> tuple[bool, bytes]:
+        """Whether the call that was sent failed, and what it gave or raised."""
         try:
-            self.send(request)
             await self._requests.drain()
             failed, length = _HEAD.unpack(await self._answers.readexactly(_HEAD.size))
             return failed, await self._answers.readexactly(length)

@@ -60,12 +60,6 @@ class Opened:
         """How long running jobs may go on after a worker was told to stop."""
         return self.settings.runner.grace_s
 
-    def warm_up(self) -> None:
-        """Let the processes for offloaded work import the mathematics while other work goes on."""
-        from jobs.analyze_channel import load_mathematics
-
-        self.offloader.warm(load_mathematics)
-
     def fleet(self, queues: Sequence[str] = QUEUE_NAMES) -> Fleet:
         """One worker for each of *queues*; they share services and processes for offloaded work."""
         from jobs.services import Services
@@ -108,6 +102,7 @@ class Application:
     """The host of all commands. The configuration is read when a command first asks for it."""
 
     queues: Sequence[str] = QUEUE_NAMES
+    _warm: Offloader | None = None
 
     @property
     def settings(self) -> Settings:
@@ -163,6 +158,36 @@ class Application:
         return open_sources(self.settings)
 
     @asynccontextmanager
+    async def warmed_up(self) -> AsyncIterator[None]:
+        """
+        Let the processes for offloaded work import the mathematics while this one goes on.
+
+        They are those of `open` within.
+        """
+        from jobs.analyze_channel import load_mathematics
+
+        async with self._processes() as offloader:
+            await offloader.warm(load_mathematics)
+            self._warm = offloader
+            try:
+                yield
+            finally:
+                self._warm = None
+
+    @asynccontextmanager
+    async def _processes(self) -> AsyncIterator[Offloader]:
+        from runner.offload import Offloader
+
+        if self._warm is not None:
+            yield self._warm
+            return
+        offloader = Offloader(self.settings.runner.offload_processes)
+        try:
+            yield offloader
+        finally:
+            await offloader.close()
+
+    @asynccontextmanager
     async def open(self) -> AsyncIterator[Opened]:
         """
         Start or reach Redis and the database, and open the services.
@@ -172,7 +197,6 @@ class Application:
             StoreError, PrivateRedisError, ConfigurationError: What their names say.
         """
         from runner.connection import connect
-        from runner.offload import Offloader
         from settings.redis_location import running_redis
         from settings.services import open_services
         from settings.state_directory import make_home
@@ -180,13 +204,11 @@ class Application:
         make_home(self.settings)
         async with running_redis(self.settings) as url:
             client = connect(url)
-            offloader = Offloader(self.settings.runner.offload_processes)
             try:
                 await _reach(client, self.settings)
-                async with open_services(self.settings) as services:
+                async with self._processes() as offloader, open_services(self.settings) as services:
                     yield Opened(self.settings, client, services, offloader)
             finally:
-                await offloader.close()
                 await client.aclose()
 
     @asynccontextmanager

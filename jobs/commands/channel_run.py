@@ -45,10 +45,6 @@ class Workplace(Protocol):
         """What the jobs work with."""
         ...
 
-    def warm_up(self) -> None:
-        """Prepare the processes that compute, without waiting for them."""
-        ...
-
     def fleet(self, queues: Sequence[str]) -> Fleet:
         """One worker for each of *queues*, not yet started."""
         ...
@@ -83,7 +79,6 @@ class ChannelRun:
         Durable afterwards: what the jobs wrote. Jobs that are left stay in Redis, and the next
         run goes on with them.
         """
-        self.place.warm_up()
         store = self.place.services.store
         await store.register_all([(found.record, found.refs) for found in self.channels.values()])
         self.by_channel = {channel_id: BatchProgress() for channel_id in self.channels}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ async def sync_channels(host: Host, wish: Wish) -> int:
     console = Console(stderr=True, highlight=False)
     host.check()
     with run_logs(host.make_log_file(), console):
-        async with host.open() as place:
+        warm = host.warmed_up() if wish.wait else nullcontext()
+        async with warm, host.open() as place:
             known = await place.services.store.channels()
             chosen = [choose_channel(known, words) for words in wish.words] or known
             chosen = list(dict.fromkeys(chosen))

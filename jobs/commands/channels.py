@@ -55,6 +55,10 @@ class Host(Protocol):
         """Open what jobs work with, and start nothing."""
         ...
 
+    def warmed_up(self) -> AbstractAsyncContextManager[None]:
+        """Let the processes that compute prepare themselves, for whatever is opened within."""
+        ...
+
     def open(self) -> AbstractAsyncContextManager[Workplace]:
         """Start or reach everything, and close it at the end."""
         ...

@@ -51,6 +51,10 @@ class Host(Protocol):
         """Give access to sources, without starting anything."""
         ...
 
+    def warmed_up(self) -> AbstractAsyncContextManager[None]:
+        """Let the processes that compute prepare themselves, for whatever is opened within."""
+        ...
+
     def open(self) -> AbstractAsyncContextManager[Workplace]:
         """Start or reach everything, and close it at the end."""
         ...
@@ -144,22 +148,29 @@ async def _run(
     from jobs.commands.source_list import find_sources
 
     started = time.monotonic()
-    async with host.sources() as access:
-        sources = await find_sources(access, locations, console, reading)
-    channels = sources.channels()
-    if not channels:
-        return _nothing_to_do(sources, as_json=as_json)
-    with run_logs(host.make_log_file(), console):
-        async with host.open() as place:
-            work = ChannelRun(
-                place, host.queues, channels, console.print, reports=reports, timeout_s=timeout_s
-            )
-            with display(console, host.queues, live=live) as shown:
-                await work.go(shown)
-            if work.interrupted:
-                _tell_interrupted(work, time.monotonic() - started)
-                return EXIT_INTERRUPTED
-            summary = await summarize(place.services, sources, channels, work, started)
+    # First of all: what is imported in here from now on takes the processes as long.
+    async with host.warmed_up():
+        async with host.sources() as access:
+            sources = await find_sources(access, locations, console, reading)
+        channels = sources.channels()
+        if not channels:
+            return _nothing_to_do(sources, as_json=as_json)
+        with run_logs(host.make_log_file(), console):
+            async with host.open() as place:
+                work = ChannelRun(
+                    place,
+                    host.queues,
+                    channels,
+                    console.print,
+                    reports=reports,
+                    timeout_s=timeout_s,
+                )
+                with display(console, host.queues, live=live) as shown:
+                    await work.go(shown)
+                if work.interrupted:
+                    _tell_interrupted(work, time.monotonic() - started)
+                    return EXIT_INTERRUPTED
+                summary = await summarize(place.services, sources, channels, work, started)
     _show(summary, as_json=as_json)
     _tell_unfinished(work, summary, sources)
     if work.timed_out or summary.dead_jobs:

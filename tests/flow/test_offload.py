@@ -194,12 +194,12 @@ async def test_offload_ends_a_process_that_has_no_work() -> None:
 async def test_warm_calls_a_function_in_each_process_before_there_is_work() -> None:
     """Calls that come meanwhile wait for their process; one that fails is no worse than none."""
     offloader = Offloader(2)
-    offloader.warm(offloaded.warm)
+    await offloader.warm(offloaded.warm)
 
     first, second = await asyncio.gather(
         offloader.run(offloaded.warmed_s_later, 0.3), offloader.run(offloaded.warmed_s_later, 0.3)
     )
-    offloader.warm(offloaded.fail_oddly)
+    await offloader.warm(offloaded.fail_oddly)
 
     assert len(first) == len(second) == 1
     assert first != second
@@ -210,8 +210,8 @@ async def test_warm_calls_a_function_in_each_process_before_there_is_work() -> N
 async def test_close_ends_processes_that_are_being_warmed() -> None:
     """They are no work that anybody waits for."""
     offloader = Offloader(2)
-    offloader.warm(offloaded.warm)
-    await asyncio.sleep(0)  # they are being started
+    await offloader.warm(offloaded.warm)
+    assert len(_offloaded_to()) == 2
 
     await offloader.close()
 
