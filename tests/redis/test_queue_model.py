@@ -58,6 +58,8 @@ class Model:
     due: float = 0.0
     """When it was due before it was claimed."""
     batch: str = BATCH
+    aborting: bool = False
+    """Somebody asked to abort it while it ran, and no worker has heard of it."""
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -138,8 +140,9 @@ class QueueMachine(RuleBasedStateMachine):
                 assert crashes == job.crashes
             else:
                 assert crashes == 0
-            assert (spent, aborted) == (job.spent, 0)
+            assert (spent, aborted) == (job.spent, job.aborting)
             job.state, job.token, job.retrying = "ahead" if ahead else "running", token, False
+            job.aborting = False
             job.due = float(reply[3 * place + 2])
         assert not more
 
@@ -213,7 +216,7 @@ class QueueMachine(RuleBasedStateMachine):
             if keep_ms:
                 self.kept[job_id] = (job.failures, keep_ms)
         elif kind == "dead":
-            job.state, job.spent = "dead", spent
+            job.state, job.spent, job.aborting = "dead", spent, False
         else:
             job.state, job.spent = ("later" if later else "ready"), spent
             job.retrying = kind == "retry" or spent > 0
@@ -262,7 +265,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.give_up(job_id, token)
         if holds and job is not None:
             job.state = "ahead" if job.state in MARKS else "running"
-            assert aborted in ([], [job_id.encode()])
+            assert aborted == ([job_id.encode()] if job.aborting else [])
+            job.aborting = False
 
     @rule(
         job_id=ids,
@@ -279,6 +283,7 @@ class QueueMachine(RuleBasedStateMachine):
             return
         if job.state in HELD or job.state in STOCK.values():
             assert found == "running"
+            job.aborting |= action == "abort"
             return
         assert found == ("dead" if job.state == "dead" else "waiting")
         if action in {"run", "reschedule"}:
@@ -287,6 +292,7 @@ class QueueMachine(RuleBasedStateMachine):
             job.state = "ready" if action == "run" else "later"
         elif action == "bury" and job.state != "dead":
             job.state, job.retrying, job.failures = "dead", False, job.failures + 1
+            job.aborting = False
         elif action == "delete" or (action == "abort" and job.state != "dead"):
             self.over["aborted"] += action == "abort" and job.batch == BATCH
             del self.jobs[job_id]
