@@ -57,7 +57,10 @@ async def write_report_index(services: Services) -> Path | None:
     store = services.store
     channels = await store.channels()
     ids = [channel.id for channel in channels]
-    counts, reports = await store.counts(ids), await store.report_paths(ids)
+    reports = await store.report_paths(ids)
+    if not reports:
+        return None
+    counts = await store.counts(ids)
     lines = []
     for channel in sorted(
         channels, key=lambda one: (-counts[one.id].recommendations, one.title.casefold())
@@ -65,8 +68,6 @@ async def write_report_index(services: Services) -> Path | None:
         report = reports.get(channel.id)
         if report is not None:
             lines.append(_row(channel, counts[channel.id], report, services.reports_dir))
-    if not lines:
-        return None
     advice = sum(one.recommendations for one in counts.values())
     summary = f"{len(lines):,} channels, {advice:,} recommendations."
     path = services.reports_dir / "index.html"

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 JOBS_OF_ONE_CHANNEL = {"default": 2, "analytics": 3, "recommendations": 1, "notifications": 1}
 """So a bar need not wait for the jobs to know how long it will be."""
 
-_LOOK_EVERY_S = 0.2
 _AT_A_TIME = 100
+_LOOK_EVERY_S = 0.2
+_LOOK_AT_MANY_EVERY_S = 0.5
+"""While more are open than one look takes: each look costs the run a hundredth of its second."""
 
 _FIRST_LINE_AFTER_S = 2.0
 _LINE_EVERY_S = 5.0
@@ -88,8 +90,10 @@ class Follower:
             yield progress
             if progress.over or stop.is_set():
                 return
+            are_many = len(self._open) > _AT_A_TIME
+            pause_s = _LOOK_AT_MANY_EVERY_S if are_many else _LOOK_EVERY_S
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY_S):
+                async with asyncio.timeout(pause_s):
                     await stop.wait()
 
     async def look(self) -> RunProgress:

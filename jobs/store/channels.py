@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import String, bindparam, insert, or_, select, true
 
 from jobs.records import ChannelRecord, Platform, SourceRef
+from jobs.store.chunks import chunks
 from jobs.store.models import ChannelRow, SourceRow
 from jobs.store.upsert import upsert
 
@@ -24,26 +25,28 @@ def save_channel(connection: Connection, channel: ChannelRecord) -> None:
 
 def register(connection: Connection, channel: ChannelRecord, sources: Sequence[SourceRef]) -> None:
     """Save *channel*, and add those of *sources* that are new after those that are known."""
-    save_channel(connection, channel)
-    known = sources_of(connection, channel.id)
-    new = [source for source in dict.fromkeys(sources) if source not in known]
-    if new:
-        connection.execute(
-            insert(SourceRow),
-            [
-                {"channel_id": channel.id, "position": position, **asdict(source)}
-                for position, source in enumerate(new, start=len(known))
-            ],
-        )
+    register_all(connection, [(channel, sources)])
 
 
 def register_all(
     connection: Connection,
     channels_with_sources: Sequence[tuple[ChannelRecord, Sequence[SourceRef]]],
 ) -> None:
-    """Register each channel with its sources."""
+    """Register each channel with its sources: however many there are, by a few statements."""
+    upsert(connection, ChannelRow, [asdict(channel) for channel, _ in channels_with_sources])
+    known: dict[str, list[SourceRef]] = {channel.id: [] for channel, _ in channels_with_sources}
+    for chunk in chunks(list(known)):
+        for channel_id, kind, location in connection.execute(_SOURCES_OF_MANY, {"ids": chunk}):
+            known[channel_id].append(SourceRef(kind, location))
+    new = []
     for one, sources in channels_with_sources:
-        register(connection, one, sources)
+        of_channel = known[one.id]
+        for source in sources:
+            if source not in of_channel:
+                new.append({"channel_id": one.id, "position": len(of_channel), **asdict(source)})
+                of_channel.append(source)
+    if new:
+        connection.execute(insert(SourceRow), new)
 
 
 def sources_of(connection: Connection, channel_id: str) -> list[SourceRef]:
@@ -83,6 +86,11 @@ _SOURCES_OF = (
     select(SourceRow.kind, SourceRow.location)
     .where(SourceRow.channel_id == bindparam("channel_id", type_=String()))
     .order_by(SourceRow.position)
+)
+_SOURCES_OF_MANY = (
+    select(SourceRow.channel_id, SourceRow.kind, SourceRow.location)
+    .where(SourceRow.channel_id.in_(bindparam("ids", expanding=True, type_=String())))
+    .order_by(SourceRow.channel_id, SourceRow.position)
 )
 
 

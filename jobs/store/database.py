@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Protocol
 
-    from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from jobs.store.url import PostgresServer
@@ -87,29 +86,30 @@ if TYPE_CHECKING:
 
 class _Sqlite:
     def __init__(self, file: SqliteFile) -> None:
-        self._reader = sqlite_engine.engine(file)
-        self._writer = self._reader.execution_options(begin=sqlite_engine.BEGIN_WRITING)
+        self._engine = sqlite_engine.engine(file)
         # In order, and none of them in SQLite's own waiting, which polls and is not fair.
         self._one_writer = asyncio.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sqlite")
         self._at_work: set[asyncio.Task[Any]] = set()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self._to_its_end(self._in_thread(self._reader, work))
+        return await self._to_its_end(self._in_thread(sqlite_engine.BEGIN_READING, work))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         async with self._one_writer:
-            return await self._to_its_end(self._in_thread(self._writer, work))
+            return await self._to_its_end(self._in_thread(sqlite_engine.BEGIN_WRITING, work))
 
     async def close(self) -> None:
         if self._at_work:
             await asyncio.wait(self._at_work)
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._reader.dispose)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.dispose)
         self._threads.shutdown()
 
-    async def _in_thread(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+    async def _in_thread(self, begin: str, work: Callable[[Connection], T]) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _transaction, engine, work)
+        return await loop.run_in_executor(
+            self._threads, sqlite_engine.transaction, self._engine, begin, work
+        )
 
     async def _to_its_end(self, coroutine: Coroutine[Any, Any, T]) -> T:
         task = _ToItsEnd(coroutine, loop=asyncio.get_running_loop())
@@ -132,11 +132,6 @@ class _Postgres:
 
     async def close(self) -> None:
         await self._writer.dispose()
-
-
-def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with engine.begin() as connection:
-        return work(connection)
 
 
 async def _transaction_in_loop(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:

@@ -39,6 +39,20 @@ async def test_registering_again_adds_what_is_new(store: ChannelStore) -> None:
     assert await store.sources_of(CHANNEL.id) == [DAILY, FEED]
 
 
+async def test_many_are_registered_at_once_as_one_by_one(store: ChannelStore) -> None:
+    """One that is named twice gathers its sources, those that are known included."""
+    others = [ChannelRecord(f"UC{number}", "Other", Platform.PODCAST) for number in range(2_500)]
+    await store.register(CHANNEL, [FEED])
+
+    await store.register_all(
+        [(CHANNEL, [DAILY, FEED]), *((one, [FEED]) for one in others), (CHANNEL, [DAILY])]
+    )
+
+    assert await store.sources_of(CHANNEL.id) == [FEED, DAILY]
+    assert await store.sources_of("UC2499") == [FEED]
+    assert len(await store.channels()) == len({CHANNEL.id, *(one.id for one in others)})
+
+
 async def test_last_told_title_wins(store: ChannelStore) -> None:
     """A new title replaces the old one; a blank one or a missing address does not."""
     await store.register(CHANNEL, [])
