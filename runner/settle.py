@@ -40,8 +40,8 @@ _log = structlog.get_logger("runner.settle")
 _FOR_EVER_MS = -1
 _CHUNK = 500
 _NO_ATTEMPT = b'{"t":null,'
-_NONE_PLAIN = (0, 0)
-"""The script's count of jobs that are done in the plainest way, and how long their results live."""
+_NONE_SHORT = (0, 0)
+"""The script's count of outcomes that are told in short, and how long their results are kept."""
 
 
 @dataclass(slots=True)
@@ -137,7 +137,7 @@ class Settler:
         Raises:
             RedisError: Redis did not take it; nothing is changed.
         """
-        args: list[Any] = [self._queue, keys.BATCH_TTL_S, *_NONE_PLAIN]
+        args: list[Any] = [self._queue, keys.BATCH_TTL_S, *_NONE_SHORT]
         for claim in claims:
             args += ["offer", claim.key, claim.token, 0, "", "", claim.attempts_spent, ""]
         await self._redis.eval(SETTLE, 1, self._queue_key, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
@@ -148,7 +148,7 @@ class Settler:
 
         A claim that is lost by now is another worker's, and stays so.
         """
-        args: list[Any] = [self._queue, keys.BATCH_TTL_S, *_NONE_PLAIN]
+        args: list[Any] = [self._queue, keys.BATCH_TTL_S, *_NONE_SHORT]
         for claim in claims:
             args += _unclaimed(claim)
         await self._patience.call(lambda: self._script(self._queue_key, args))
@@ -196,18 +196,18 @@ class Settler:
     def _told(self, batch: Sequence[Ended]) -> tuple[list[Any], list[Ended]]:
         """The script's arguments for *batch*, and *batch* in the order in which they tell of it."""
         keep_s = batch[0].keep_result_s if batch else None
-        plain: list[Ended] = []
+        short: list[Ended] = []
         others: list[Ended] = []
         for ended in batch:
-            (plain if _is_plain(ended, keep_s) else others).append(ended)
+            (short if _is_told_in_short(ended, keep_s) else others).append(ended)
         ms = _keep_ms(keep_s)
-        args: list[Any] = [self._queue, keys.BATCH_TTL_S, len(plain), ms]
-        for ended in plain:
+        args: list[Any] = [self._queue, keys.BATCH_TTL_S, len(short), ms]
+        for ended in short:
             claim = ended.claim
             args += (claim.key, claim.token, self._write(ended, self._queue) if ms else b"")
         for ended in others:
             args += _fields(ended, self._queue, self._write)
-        return args, plain + others
+        return args, short + others
 
     async def _settle_one_by_one(self, batch: list[Ended], error: ResponseError) -> None:
         """One job whose keys are not what they should be must not hold up the others."""
@@ -220,7 +220,7 @@ class Settler:
         self._on_settled(batch[0], False)  # noqa: FBT003 -- as the callback has it
 
 
-def _is_plain(ended: Ended, keep_s: float | None) -> bool:
+def _is_told_in_short(ended: Ended, keep_s: float | None) -> bool:
     """Whether there is no more to tell than its result, which is to be kept for *keep_s*."""
     envelope = ended.envelope
     return (

@@ -33,7 +33,7 @@ JOBS_OF_ONE_CHANNEL = {"default": 2, "analytics": 3, "recommendations": 1, "noti
 _AT_A_TIME = 100
 _LOOK_EVERY_S = 0.2
 _LOOK_AT_MANY_EVERY_S = 0.5
-"""While more are open than one look takes: each look costs the run a hundredth of its second."""
+"""While more are open than one look takes: a look at a hundred takes milliseconds of the loop."""
 
 _FIRST_LINE_AFTER_S = 2.0
 _LINE_EVERY_S = 5.0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
 from rich.table import Table
 from rich.text import Text
 
@@ -120,11 +120,13 @@ class Summary:
                 for channel in self.channels
             ],
             "index": None if self.index is None else str(self.index),
-            "dead_jobs": self.dead_jobs,
-            "errors": self.errors,
-            "rejects": self.rejects,
+            "dead_jobs": [asdict(job) for job in self.dead_jobs],
+            "errors": list(self.errors),
+            "rejects": [asdict(each) for each in self.rejects],
         }
-        return to_json(document, indent=2).decode()
+        text = json.dumps(document, ensure_ascii=False, indent=2)
+        # A file's name that is no UTF-8 is written in JSON's own escapes, and read as what it is.
+        return text.encode("utf-8", "backslashreplace").decode()
 
     def show(self, console: Console) -> None:
         """Print it as a table, then where the reports are."""

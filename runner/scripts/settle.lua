@@ -2,8 +2,8 @@
 --
 -- KEYS  1 the queue
 -- ARGV  1 the queue's name, 2 seconds that a batch outlives its last change,
---       3 how many jobs are done in the plainest way: of no batch, and with a result to be kept for 4 ms
---       (-1 for ever, 0 not); then three fields for each of those: job id, token of the claim, result ('' for none);
+--       3 how many outcomes are told in short: done, of no batch, the result kept for 4 ms (-1 for ever, 0 not);
+--       then three fields for each of those: job id, token of the claim, result ('' for none);
 --       then eight fields for each other outcome:
 --       kind: 'done', 'retry', 'dead', 'release', 'abort', 'fail' (over without success), 'unclaim' (it was not
 --       started, and is due as it was), or 'offer' (not over: whoever claims it may have it, without a crash; until
@@ -24,8 +24,8 @@ local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local lost, over, over_keys = {}, {}, {}
 local ready = 0
 
-local plain, plain_ms = tonumber(ARGV[3]), ARGV[4]
-local others_at = 5 + 3 * plain
+local short, short_ms = tonumber(ARGV[3]), ARGV[4]
+local others_at = 5 + 3 * short
 local ids, noted_keys, owners, noted = {}, {}, {}, {}
 
 local function gather(id)
@@ -109,17 +109,17 @@ local function finish(i, id, ms, result)
 end
 
 local settled = {}
-for i = 1, plain do
+for i = 1, short do
   local id, at = ids[i], 2 + 3 * i
   if settled[id] or not holds(i, ARGV[at + 1]) then
     lost[#lost + 1] = i
   else
     settled[id] = true
-    finish(i, id, plain_ms, ARGV[at + 2])
+    finish(i, id, short_ms, ARGV[at + 2])
   end
 end
-for i = plain + 1, #ids do
-  local id, at = ids[i], others_at + (i - plain - 1) * 8
+for i = short + 1, #ids do
+  local id, at = ids[i], others_at + (i - short - 1) * 8
   local kind, token, ms, result = ARGV[at], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local entry, spent, batch = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
   if settled[id] or not holds(i, token) then

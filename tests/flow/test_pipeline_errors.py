@@ -102,6 +102,16 @@ def test_missing_source_is_refused_in_json_too(commands: Commands) -> None:
     assert len(ended.document["errors"]) == 1
 
 
+def test_source_whose_name_is_no_utf8_is_told_in_json(commands: Commands) -> None:
+    """Whatever the terminal's encoding, the output is JSON and names the very file."""
+    ended = commands.run(
+        "pipeline", "run", "--json", "odd\udcff.csv", PYTHONIOENCODING="utf-8:strict"
+    )
+
+    _assert_one_line(ended, r"odd\udcff.csv: does not exist")
+    assert ended.document["errors"][0]["source"].endswith("odd\udcff.csv")
+
+
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
