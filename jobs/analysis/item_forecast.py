@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DECAY: Final = 1.15
-"""Exponent before an item has shown its own."""
+"""Exponent that an item's own is drawn towards."""
+
+FIRST_DECAY: Final = 1.45
+"""Exponent of an item with one gain known: it is young, and fades faster than later."""
 
 OWN_WEIGHT: Final = 0.5
 STEEPEST: Final = 3.0
@@ -26,6 +29,10 @@ OLDER: Final = 0.5
 LOW: Final = 0.65
 HIGH: Final = 1.5
 """Factors on the expected gain between which four of five gains fell."""
+
+FIRST_LOW: Final = 0.5
+FIRST_HIGH: Final = 1.6
+"""The same where one gain is known, which tells nothing of how it fades."""
 
 
 def next_day_views(
@@ -37,15 +44,20 @@ def next_day_views(
     *views* is (items, 3): the last three readings a day apart, the newest last; NaN for a missing
     first one. *age_days* is the age at the last. The gain g of the last day goes on as
     `g · ((a-½)/(a+½)) ** beta`, a being the age and beta the mean of `DECAY` and of what the last
-    two gains show (cut off at 0 and `STEEPEST`), or `DECAY` where there are fewer. A counter that
-    fell gains nothing. Only ratios of ages and of gains are used, so no unit of views matters.
+    two gains show (cut off at 0 and `STEEPEST`), `DECAY` where one of them is nothing, and
+    `FIRST_DECAY` where one alone is known. A counter that fell gains nothing. Only ratios of ages
+    and of gains are used, so no unit of views matters.
     """
     age = np.maximum(age_days + OLDER, 1.0)
-    gain = np.maximum(np.diff(views, axis=1), 0.0)
-    beta = _decay(age, gain)
+    gain = np.diff(views, axis=1)
+    first = np.isnan(gain[:, 0])
+    gain = np.maximum(gain, 0.0)
+    beta = np.where(first, FIRST_DECAY, _decay(age, gain))
     expected = gain[:, 1] * ((age - 0.5) / (age + 0.5)) ** beta
     last = views[:, 2]
-    return last + expected, last + LOW * expected, last + HIGH * expected
+    low = last + np.where(first, FIRST_LOW, LOW) * expected
+    high = last + np.where(first, FIRST_HIGH, HIGH) * expected
+    return last + expected, low, high
 
 
 def _decay(age: NDArray[np.float64], gain: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -51,3 +51,13 @@ def test_item_forecast_takes_a_fall_for_no_gain() -> None:
     """A counter that fell is expected where it is; one gain alone is enough to go on."""
     assert one(5, 1_000, 1_200, 1_100) == 1_100
     assert one(5, np.nan, 1_000, 1_100) > 1_100
+
+
+def test_item_forecast_knows_less_of_an_item_with_one_gain() -> None:
+    """Where the gain before is unknown, the last one is expected to fade faster, and less surely."""
+    age = np.array([2.0, 2.0])
+    views = np.array([[np.nan, 1_000.0, 2_000.0], [0.0, 1_000.0, 2_000.0]])
+    said, low, high = next_day_views(age, views)
+    assert said[0] < said[1]
+    width = (high - low) / (said - views[:, 2])
+    assert width[0] > width[1]
