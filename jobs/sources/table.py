@@ -209,11 +209,13 @@ class _Splitter:
         except csv.Error as error:
             told = str(error)
             end = next((at for at in range(start, len(lines)) if lines[at][-1:] == "\n"), start)
-            lenient = self._read_leniently("".join(lines[start : end + 1]))
-            if "expected after" in told and lenient:
-                rows.append([lenient[at] for at in self._kept])
-                began.append(self._line + start)
-                return end + 1
+            # A return within a cell is no line end, where the row is read as far as the next one.
+            for last in sorted({end, start}, reverse=True) if "expected after" in told else ():
+                lenient = self._read_leniently("".join(lines[start : last + 1]))
+                if lenient:
+                    rows.append([lenient[at] for at in self._kept])
+                    began.append(self._line + start)
+                    return last + 1
             problem = told if told == _OPEN_AT_END else f"has a stray or open quote ({told})"
             damage.append(Damage(self._line + start, problem))
             return start + 1
@@ -222,7 +224,10 @@ class _Splitter:
     def _read_leniently(self, line: str) -> Sequence[str]:
         """Quotes may stand within a cell, as in `"a"|"b"`, where the line still has its cells."""
         flat = line.rstrip("\r\n").replace("\r", "\n")  # `csv` takes no return for a character
-        cells: Sequence[str] = next(csv.reader([flat], delimiter=self._delimiter), ())
+        try:
+            cells: Sequence[str] = next(csv.reader([flat], delimiter=self._delimiter), ())
+        except csv.Error:  # a line break outside of quotes: the row is damage then, as told above
+            return ()
         return cells if len(cells) == self._width else ()
 
     def _of_cells(self, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> pl.DataFrame:

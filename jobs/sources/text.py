@@ -65,7 +65,8 @@ def pieces(file: IO[bytes], size: int) -> Iterator[Piece]:
     blocks = _utf8_blocks(file, size)
     rest = b""
     for block in blocks:
-        whole, rest = _cut(rest + block)
+        # Before it is cut: one of them may stand between the two halves of a line end.
+        whole, rest = _cut(rest + block.translate(None, _CONTROL))
         if whole:
             yield _piece(whole, last=False)
     yield _piece(rest, last=True)
@@ -97,7 +98,6 @@ def _cut(text: bytes) -> tuple[bytes, bytes]:
 
 
 def _piece(content: bytes, *, last: bool) -> Piece:
-    content = content.translate(None, _CONTROL)
     try:
         content.decode()
     except UnicodeDecodeError:

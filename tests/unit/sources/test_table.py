@@ -95,6 +95,19 @@ def test_quotes_within_a_cell_are_kept_where_the_row_has_its_cells() -> None:
     assert [(each.line, each.problem[:11]) for each in table.damage] == [(2, "has a stray")]
 
 
+def test_a_return_after_a_stray_quote_costs_its_row_alone() -> None:
+    """An old line end outside of quotes, in a row with a stray quote, does not end the reading."""
+    table = table_of('a,b\n"";\r;\n1,2\n')
+    assert table.frame.drop(LINE).rows() == [("1", "2")]
+    assert table.damage[0].line == 2
+
+
+def test_a_control_character_within_a_line_end_makes_no_second_one() -> None:
+    """Lines are numbered alike however the file is cut into pieces."""
+    content = "a,b\r\x00\n1,2\n"
+    assert lines_of(table_of(content)) == lines_of(table_of(content, piece_bytes=1)) == [2]
+
+
 def test_header_of_finds_no_columns_in_prose() -> None:
     """A text without a delimiter has no header."""
     assert header_of(b"# Read me\n\nSome, words\n") == ()
