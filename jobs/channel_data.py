@@ -104,7 +104,10 @@ class ChannelData:
     @cached_property
     def fingerprint(self) -> str:
         """64 hexadecimal digits of the content: the same data, the same digits, in any process."""
-        digest = hashlib.sha256(json.dumps(asdict(self.channel)).encode())
+        told = asdict(self.channel)
+        if not told["successes_only"]:
+            del told["successes_only"]  # as if nobody had ever asked
+        digest = hashlib.sha256(json.dumps(told).encode())
         for table in (self.daily, self.items, self.item_snapshots, self.gains, self.item_gains):
             if table.is_empty():
                 digest.update(",".join(f'"{name}"' for name in table.columns).encode() + b"\n")

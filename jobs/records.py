@@ -40,6 +40,10 @@ class ChannelRecord:
 
     A YouTube channel has its `UC…` id; a feed without one `feed:` and twelve hexadecimal
     digits of its identity; a generated sample `sample:` and its name.
+
+    *successes_only* says that its source lists items only while they do well, as a trending list
+    does: nothing can be concluded from them on the channel's others. False where a source lists
+    everything, None where it does not tell.
     """
 
     id: str
@@ -47,6 +51,7 @@ class ChannelRecord:
     platform: Platform
     url: str | None = None
     generated: bool = False
+    successes_only: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

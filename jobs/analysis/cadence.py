@@ -10,7 +10,7 @@ import numpy as np
 from jobs.analysis.columns import aware, instants_of
 from jobs.analysis.coverage import is_partial
 from jobs.analysis.daily_gains import readings_of
-from jobs.analysis.section import Missing, Section
+from jobs.analysis.section import SUCCESSES_ONLY, Missing, Section
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,6 +59,8 @@ class Cadence(Section):
 
 def cadence(data: ChannelData) -> Cadence | Missing:
     """Return how often *data*'s channel publishes, or why that cannot be told."""
+    if data.channel.successes_only:
+        return SUCCESSES_ONLY
     published_at = recent_publications(data)
     if published_at.size < _FEWEST:
         return Missing(

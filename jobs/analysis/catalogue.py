@@ -11,7 +11,7 @@ import numpy as np
 from jobs.analysis.bootstrap import expanded_percentile, resampled_indices
 from jobs.analysis.columns import floats_of, instants_of
 from jobs.analysis.randomness import generator
-from jobs.analysis.section import Missing, Section
+from jobs.analysis.section import SUCCESSES_ONLY, Missing, Section
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,6 +75,8 @@ def catalogue(data: ChannelData) -> Catalogue | Missing:
     """
     if np.isnan(floats_of(data.item_snapshots["views"])).all() and data.item_gains.is_empty():
         return Missing(reason="The source tells no views of single items.")
+    if data.channel.successes_only:
+        return SUCCESSES_ONLY
     found = _read_twice(data) if data.item_gains.is_empty() else _told(data)
     if found is None:
         return Missing(

@@ -60,7 +60,7 @@ class Coverage(Section):
     *first_at* and *last_at* bound all observations, or the publication times where nothing was
     observed. *days_observed* and *gaps* speak of the channel's own counters. *items_left* were
     listed once and are no more. *items_counted* is the channel's own count of its items, *partial*
-    that clearly fewer are listed.
+    that clearly fewer are listed, *successes_only* that items are listed only while they do well.
     """
 
     first_at: datetime
@@ -73,6 +73,7 @@ class Coverage(Section):
     items_left: int
     items_counted: int | None
     partial: bool
+    successes_only: bool = False
     item_snapshots: int
     notes: list[str]
 
@@ -105,6 +106,7 @@ def coverage(data: ChannelData) -> Coverage | Missing:
         items_left=data.items.height - data.current_items.height,
         items_counted=own_count,
         partial=is_partial(data),
+        successes_only=data.channel.successes_only is True,
         item_snapshots=data.item_snapshots.height,
         notes=[],
     )
@@ -155,6 +157,11 @@ def _facts(daily: pl.DataFrame, name: str) -> CounterFacts | None:
 
 
 def _notes(found: Coverage) -> Iterator[str]:
+    if found.successes_only:
+        yield (
+            "The source lists items only while they do well: every number on items holds among "
+            "such items, and not for the channel's others."
+        )
     if found.days_missing:
         yield (
             f"{counted(found.days_missing, 'day')} without a reading: what came in over a gap "

@@ -12,7 +12,7 @@ from jobs.analysis.bootstrap import expanded_percentile, resampled_indices
 from jobs.analysis.item_arrays import ItemArrays, item_arrays
 from jobs.analysis.randomness import generator
 from jobs.analysis.reach import reach
-from jobs.analysis.section import Missing, Section
+from jobs.analysis.section import SUCCESSES_ONLY, Missing, Section
 from jobs.analysis.trends import Heading, heading
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ def formats(data: ChannelData) -> Formats | Missing:
         items=int(np.count_nonzero(here)),
         unknown_length=data.current_items.height - int(np.count_nonzero(here)),
         formats=sorted(facts, key=lambda each: -each.items),
-        comparison=split.comparison(generator(data.fingerprint, "formats")),
+        comparison=SUCCESSES_ONLY
+        if data.channel.successes_only
+        else split.comparison(generator(data.fingerprint, "formats")),
     )
 
 

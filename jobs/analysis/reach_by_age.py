@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.analysis.bootstrap import expanded_percentile, resampled_indices
 from jobs.analysis.columns import floats_of, instants_of
 from jobs.analysis.randomness import generator
-from jobs.analysis.section import Missing, Section
+from jobs.analysis.section import SUCCESSES_ONLY, Missing, Section
 from jobs.analysis.trends import Heading, heading
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def reach_by_age(data: ChannelData) -> ReachByAge | Missing:
     At each age every item counts once, by its reading nearest to that age, if one lies within a
     factor of 1.25 of it. Only an item read again and again appears at several ages.
     """
+    if data.channel.successes_only:
+        return SUCCESSES_ONLY
     read = _readings(data)
     if not read.age.size:
         told = data.item_snapshots["views"].is_not_null().any()

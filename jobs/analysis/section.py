@@ -22,3 +22,10 @@ class Missing(BaseModel):
 
     present: Literal[False] = False
     reason: str
+
+
+SUCCESSES_ONLY = Missing(
+    reason="The source lists items only while they do well: how often the channel publishes, what "
+    "its other items reach, and what does better cannot be told from such a list."
+)
+"""The answer to questions on ordinary items where a `ChannelRecord` says so."""

@@ -23,6 +23,8 @@ _FEWEST_SLOTS = 3
 
 def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     """Draw items by weekday and hour (UTC); None where there is nothing to see."""
+    if data.channel.successes_only:
+        return None
     published_at = recent_publications(data)
     midnight = published_at.astype("datetime64[D]")
     if published_at.size < _FEWEST or np.all(published_at == midnight):

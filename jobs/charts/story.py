@@ -93,7 +93,8 @@ def covered(analysis: ChannelAnalysis) -> str:
     if found.days_observed:
         parts.append(f"{counted(found.days_observed, 'day')} of channel counters")
     if found.items_listed:
-        parts.append(counted(found.items_listed, noun(analysis.platform)))
+        only = ", listed only while they did well" if found.successes_only else ""
+        parts.append(counted(found.items_listed, noun(analysis.platform)) + only)
     return " · ".join(parts)
 
 

@@ -58,6 +58,7 @@ SUBJECTS: dict[Subject, str] = {
     "topic": "which topics do better",
 }
 RISING = "which old items are rising"
+_ONLY_SUCCESSES = "the source lists items only while they do well"
 
 
 class Evidence(TypedDict):
@@ -219,8 +220,10 @@ def advise(data: ChannelData, analysis: ChannelAnalysis) -> Advice:
         + [_point_at(rise, len(found.rises), platform) for rise in rising],
         [
             *(
-                _answer(subject, found.splits, advised, platform, partial=partial)
-                for subject in SUBJECTS
+                _not_asked(subject, about, _ONLY_SUCCESSES)
+                if data.channel.successes_only
+                else _answer(subject, found.splits, advised, platform, partial=partial)
+                for subject, about in SUBJECTS.items()
             ),
             _answer_rising(found.rises, rising, platform),
         ],
@@ -240,6 +243,8 @@ def nothing_asked(platform: Platform) -> Advice:
 
 def why_none(analysis: ChannelAnalysis) -> str:
     """Return in a sentence why a channel got no recommendation."""
+    if analysis.coverage.present and analysis.coverage.successes_only:
+        return f"Nothing could be tested: {_ONLY_SUCCESSES}, and those that do not are missing."
     lead = "No recommendation has enough evidence yet"
     if not analysis.items.present:
         return f"{lead}: {_lower(analysis.items.reason)}"
@@ -320,11 +325,11 @@ def _answer(
         return _not_asked(
             subject,
             about,
-            f"needs {FEWEST_WEEKS} whole weeks with {noun(platform)}s of like age to compare with, "
-            f"{FEWEST} of them with clearly more than the others"
+            f"this needs {FEWEST_WEEKS} whole weeks with {noun(platform)}s of like age to compare "
+            f"with, {FEWEST} of them with clearly more than the others"
             if subject == "rate"
-            else f"needs {FEWEST_ITEMS} comparable {noun(platform)}s, {FEWEST} of them on either "
-            "side",
+            else f"this needs {FEWEST_ITEMS} comparable {noun(platform)}s, {FEWEST} of them on "
+            "either side",
         )
     told = next((one for one, _ in advised if one.question.subject == subject), None)
     clearest = told or min(own, key=lambda one: (one.p_adjusted, one.p))
@@ -342,14 +347,14 @@ def _answer(
     )
 
 
-def _not_asked(subject: str, about: str, needs: str) -> Answer:
+def _not_asked(subject: str, about: str, why: str) -> Answer:
     return Answer(
         subject=subject,
         about=about,
         strength="not asked",
         questions=0,
         items=0,
-        sentence=f"Not asked: this {needs}.",
+        sentence=f"Not asked: {why}.",
         evidence=None,
     )
 
@@ -406,7 +411,7 @@ def _answer_rising(rises: Sequence[Rise], rising: Sequence[Rise], platform: Plat
         return _not_asked(
             "rising",
             RISING,
-            f"needs {noun(platform)}s older than a month that were read daily for three weeks",
+            f"this needs {noun(platform)}s older than a month that were read daily for three weeks",
         )
     clearest = rising[0] if rising else min(rises, key=lambda rise: rise.p_adjusted)
     evidence = _evidence_of_rise(clearest, len(rises), platform)

@@ -75,7 +75,14 @@ class Round:
 
 
 def rounds(data: ChannelData) -> list[Round]:
-    """Return all questions that *data* has enough comparable items for; often none."""
+    """
+    Return all questions that *data* has enough comparable items for; often none.
+
+    None are asked of a list of successes: what is done in vain is missing from it, so that what
+    succeeds rarely, and then greatly, would look like the better choice.
+    """
+    if data.channel.successes_only:
+        return []
     timing, every = sample(data.items, by_format=True), sample(data.items, by_format=False)
     lengths = every.only(~np.isnan(every.duration_s))
     streams = every.only(~np.isnan(every.live))

@@ -133,7 +133,11 @@ class CsvSource:
     @cached_property
     def _records(self) -> Mapping[str, ChannelRecord]:
         rows = self.spill.channels.select(CHANNEL_ID, TITLE, PLATFORM).iter_rows()
-        return {channel_id: _record(channel_id, *told) for channel_id, *told in rows}
+        only = self.layout.successes_only or None
+        return {
+            channel_id: _record(channel_id, *told, successes_only=only)
+            for channel_id, *told in rows
+        }
 
     def _prepared(self, facts: pl.DataFrame) -> pl.DataFrame:
         """The columns that records are made of, in their order, every row with its time."""
@@ -294,7 +298,9 @@ def _end_of_year(text: Text) -> datetime | None:
     return end if end is not None and end < datetime.now(UTC) else None
 
 
-def _record(channel_id: str, title: str | None, platform: str | None) -> ChannelRecord:
+def _record(
+    channel_id: str, title: str | None, platform: str | None, *, successes_only: bool | None
+) -> ChannelRecord:
     """A `UC…` id is YouTube's; any other needs the file to say whose it is."""
     on_youtube = youtube.is_channel_id(channel_id)
     told = Platform(platform) if platform else Platform.OTHER
@@ -304,6 +310,7 @@ def _record(channel_id: str, title: str | None, platform: str | None) -> Channel
         title=one_line(title or "") or channel_id,
         platform=Platform.YOUTUBE if on_youtube else told,
         url=url,
+        successes_only=successes_only,
     )
 
 

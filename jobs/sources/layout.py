@@ -89,6 +89,7 @@ class Layout:
     title: what the channel is called where no column says so; `{folder}` and `{file}` stand for
         their names.
     thousands, untold: what parts the digits of numbers, and what stands for no number.
+    successes_only: it lists items only while they do well (see `ChannelRecord`).
     """
 
     name: str
@@ -103,6 +104,7 @@ class Layout:
     companions: tuple[Companion, ...] = ()
     thousands: str = ""
     untold: Collection[str] = ()
+    successes_only: bool = False
 
     def fits(self, header: Collection[str]) -> bool:
         """Tell whether a file with these columns has this layout."""

@@ -120,6 +120,7 @@ VIDEO_DAILY = Layout(
 
 TRENDING_2020 = Layout(
     name="trending list, since 2020",
+    successes_only=True,
     needs={"video_id", "channelid", "channeltitle", "publishedat", "trending_date", "view_count"},
     tellings=(
         Telling(
@@ -145,6 +146,7 @@ TRENDING_2020 = Layout(
 
 TRENDING_2017 = Layout(
     name="trending list, November 2017 to 2018",
+    successes_only=True,
     # Some copies have lost video_id: then an item is known by its title and publication.
     needs={"trending_date", "title", "channel_title", "publish_time", "views"},
     dates={"observed_at": "YY.DD.MM"},
@@ -172,6 +174,7 @@ TRENDING_2017 = Layout(
 
 TRENDING_PANEL = Layout(
     name="trending panel",
+    successes_only=True,
     needs={"video_id", "trending_date", "views", "likes", "comment_count"},
     avoids={"title"},
     dates={"observed_at": "YY.DD.MM"},
@@ -209,6 +212,7 @@ TRENDING_PANEL = Layout(
 
 TRENDING_SEPTEMBER_2017 = Layout(
     name="trending list, September and October 2017",
+    successes_only=True,
     needs={"video_id", "title", "channel_title", "comment_total", "date", "views"},
     dates={"observed_at": "DD.MM"},
     tellings=(

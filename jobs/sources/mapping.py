@@ -3,6 +3,7 @@ A mapping file: TOML that says which column of somebody's CSV tells what.
 
     name = "my tracker"                # shown where the source is described
     platform = "youtube"               # or podcast, stream, other
+    successes_only = true              # if items are listed only while they do well
 
     [columns]                          # ours = theirs; whatever is not told may be left out
     channel_id = "Channel ID"          # or channel_title alone: then the id is made of the title
@@ -82,6 +83,7 @@ class _Document(BaseModel):
 
     name: str = "mapped list"
     platform: Platform = Platform.OTHER
+    successes_only: bool = False
     columns: dict[str, str] = Field(min_length=1)
     dates: _Dates = _Dates()
     numbers: _Numbers = _Numbers()
@@ -152,6 +154,7 @@ def _layout(location: str, document: _Document) -> Layout:
         thousands=document.numbers.thousands,
         untold=tuple(document.numbers.missing),
         title=document.channel.title if document.channel else None,
+        successes_only=document.successes_only,
     )
 
 

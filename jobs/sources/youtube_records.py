@@ -36,7 +36,11 @@ class ChannelFacts:
     def record(self) -> ChannelRecord:
         """Give the channel."""
         return ChannelRecord(
-            self.id, self.title or self.id, Platform.YOUTUBE, youtube.channel_url(self.id)
+            self.id,
+            self.title or self.id,
+            Platform.YOUTUBE,
+            youtube.channel_url(self.id),
+            successes_only=False,
         )
 
     def snapshot(self, observed_at: datetime) -> ChannelSnapshot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, bindparam, insert, or_, select, true
 
@@ -79,7 +79,12 @@ def channel(connection: Connection, channel_id: str) -> ChannelRecord | None:
 
 
 CHANNELS = select(
-    ChannelRow.id, ChannelRow.title, ChannelRow.platform, ChannelRow.url, ChannelRow.generated
+    ChannelRow.id,
+    ChannelRow.title,
+    ChannelRow.platform,
+    ChannelRow.url,
+    ChannelRow.generated,
+    ChannelRow.successes_only,
 )
 _CHANNEL = CHANNELS.where(ChannelRow.id == bindparam("channel_id", type_=String()))
 _SOURCES_OF = (
@@ -94,6 +99,6 @@ _SOURCES_OF_MANY = (
 )
 
 
-def record(key: str, title: str, platform: str, url: str | None, generated: bool) -> ChannelRecord:  # noqa: FBT001 -- a row
+def record(key: str, title: str, platform: str, *told: Any) -> ChannelRecord:
     """Make the record of a row of `CHANNELS`."""
-    return ChannelRecord(key, title, Platform(platform), url, generated)
+    return ChannelRecord(key, title, Platform(platform), *told)

@@ -48,6 +48,10 @@ class Base(DeclarativeBase):
     )
 
 
+HOLDS_OF_ALL = {"holds_of_all": True}
+"""Marks a truth that is stored only while nobody who told of the row has denied it."""
+
+
 def _key_of(parent: str) -> Any:
     return mapped_column(ForeignKey(parent, ondelete="CASCADE"), primary_key=True)
 
@@ -66,6 +70,7 @@ class ChannelRow(Base):
     platform: Mapped[str]
     url: Mapped[str | None]
     generated: Mapped[bool]
+    successes_only: Mapped[bool | None] = mapped_column(info=HOLDS_OF_ALL)
 
 
 class SourceRow(Base):

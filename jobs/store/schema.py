@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Revisions are numbered, so that an older one can be told from a newer one by looking.
-REVISION = "0006"
+REVISION = "0007"
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 

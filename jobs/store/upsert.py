@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_
+from sqlalchemy import and_, func, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
+from jobs.store.models import HOLDS_OF_ALL
 from jobs.store.types import StorableText
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def upsert(connection: Connection, model: type[Base], rows: Sequence[dict[str, A
     Write *rows*, each with every column of *model*; what is told now wins over what is stored.
 
     A null or a blank text is not told and changes nothing. Neither does a row that is stored as
-    it is: writing twice leaves no trace.
+    it is: writing twice leaves no trace. A column marked `HOLDS_OF_ALL` stays false once told so.
     """
     if not rows:
         return
@@ -58,6 +59,8 @@ def _upsert(dialect: str, model: type[Base]) -> postgresql.Insert | sqlite.Inser
             if isinstance(column.type, StorableText):
                 told = func.nullif(told, "")
             merged[column.name] = func.coalesce(told, column)
+            if column.info == HOLDS_OF_ALL:
+                merged[column.name] = func.coalesce(and_(told, column), told, column)
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
         set_=merged,

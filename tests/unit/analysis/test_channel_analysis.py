@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from jobs.analysis import ChannelAnalysis, Missing, analyze
+from jobs.analysis.section import SUCCESSES_ONLY
 from jobs.sources import open_source
 from tests.real_data import data_path
-from tests.unit.analysis.channels import Item, catalogue, channel_data, growing, of_reading
+from tests.unit.analysis.channels import (
+    CHANNEL,
+    Item,
+    catalogue,
+    channel_data,
+    growing,
+    of_reading,
+)
 
 SECTIONS = (
     "coverage",
@@ -99,6 +108,19 @@ def test_coverage_tells_what_the_source_is_like() -> None:
         "fell once",
     ):
         assert words in told
+
+
+def test_a_list_of_successes_tells_nothing_of_ordinary_items() -> None:
+    """What holds among the listed items is told with that said; what needs the others is not."""
+    items = [item for one in catalogue(40) for item in (one, replace(one, read_day=401.0))]
+    data = channel_data(items=items, channel=replace(CHANNEL, successes_only=True))
+    analysis = analyze(data)
+    assert present(analysis) == {"coverage", "engagement", "items", "trends", "formats"}
+    assert analysis.coverage.present
+    assert "only while they do well" in analysis.coverage.notes[0]
+    assert analysis.cadence == analysis.reach == analysis.catalogue == SUCCESSES_ONLY
+    assert analysis.formats.present
+    assert analysis.formats.comparison == SUCCESSES_ONLY
 
 
 async def test_analysis_of_the_samples_is_complete() -> None:

@@ -54,7 +54,7 @@ def test_item_forecast_takes_a_fall_for_no_gain() -> None:
 
 
 def test_item_forecast_knows_less_of_an_item_with_one_gain() -> None:
-    """Where the gain before is unknown, the last one is expected to fade faster, and less surely."""
+    """Where the gain before is unknown, the last one fades faster, as far as anybody knows."""
     age = np.array([2.0, 2.0])
     views = np.array([[np.nan, 1_000.0, 2_000.0], [0.0, 1_000.0, 2_000.0]])
     said, low, high = next_day_views(age, views)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -13,6 +14,7 @@ from jobs.charts import Chart, build_charts
 from jobs.records import ChannelRecord, Platform
 from jobs.sources import open_source
 from tests.unit.analysis.channels import (
+    CHANNEL,
     Item,
     catalogue,
     channel_data,
@@ -74,6 +76,10 @@ def test_charts_are_all_there_for_a_full_channel() -> None:
         (channel_data(views=growing(3)), set()),
         (channel_data(subscribers=[1_000] * 20), set()),
         (channel_data(items=catalogue(60)), OF_ITEMS),
+        (
+            channel_data(items=catalogue(60), channel=replace(CHANNEL, successes_only=True)),
+            OF_ITEMS - {"cadence", "publish-times"},
+        ),
         (channel_data(items=[Item(6.6 * i) for i in range(30)]), {"cadence", "publish-times"}),
     ],
 )

@@ -15,7 +15,14 @@ from jobs.recommendations import Recommendation, advise, nothing_asked, recommen
 from jobs.recommendations.advice import SUBJECTS, Findings, findings
 from jobs.sources import open_source
 from tests.real_data import data_path
-from tests.unit.analysis.channels import Item, catalogue, channel_data, growing, of_reading
+from tests.unit.analysis.channels import (
+    CHANNEL,
+    Item,
+    catalogue,
+    channel_data,
+    growing,
+    of_reading,
+)
 
 
 def advice_for(items: list[Item], **more: list[int | None]) -> list[Recommendation]:
@@ -50,6 +57,19 @@ def test_advice_finds_a_day_that_does_better() -> None:
     assert one.evidence["low"] < 2.6 < one.evidence["high"]
     assert one.evidence["p"] <= one.evidence["p_adjusted"] <= 0.05
     assert f"{one.evidence['questions']} questions" in one.evidence["sentence"]
+
+
+def test_advice_is_never_taken_from_a_list_of_successes() -> None:
+    """Where only what did well is listed, no difference is tested, and every subject says so."""
+    items = favoured(catalogue(120, every_days=1.7), 6, 2.6)
+    data = channel_data(items=items, channel=replace(CHANNEL, successes_only=True))
+    analysis = analyze(data)
+    advice = advise(data, analysis)
+    assert advice.recommendations == []
+    told = {one["about"]: one for one in advice.answers}
+    assert all(told[about]["strength"] == "not asked" for about in SUBJECTS.values())
+    assert "only while they do well" in told["on which weekday to publish"]["sentence"]
+    assert "only while they do well" in why_none(analysis)
 
 
 def test_advice_warns_of_a_day_that_does_worse() -> None:

@@ -29,6 +29,12 @@ def only(source: Source) -> ChannelReading:
     return source.read(channel.id)
 
 
+def test_trending_lists_say_that_they_hold_successes_only() -> None:
+    """Every layout of that name does, and no other."""
+    for layout in LAYOUTS:
+        assert layout.successes_only == ("trending" in layout.name), layout.name
+
+
 def test_no_layout_hides_another() -> None:
     """A file with just the columns that a layout needs, and one counter, is of that layout."""
     for layout in LAYOUTS:
@@ -49,6 +55,7 @@ def test_trending_list_of_2017() -> None:
     reading = only(source)
     assert reading.channel.id.startswith("title:")
     assert (reading.channel.title, reading.channel.platform) == ("Casey", Platform.YOUTUBE)
+    assert reading.channel.successes_only
     assert [item.tags for item in reading.items] == [["a", "b c"], ()]
     assert reading.items[0].url == f"https://www.youtube.com/watch?v={VIDEO}"
     assert reading.items[0].published_at == datetime(2017, 11, 13, 17, 13, 1, tzinfo=UTC)

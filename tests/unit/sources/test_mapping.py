@@ -50,6 +50,14 @@ async def test_a_mapped_file_is_a_source(write: Write) -> None:
     assert source.describe().startswith("my tracker, 1 channel")
 
 
+async def test_a_mapping_may_say_that_a_list_holds_successes_only(write: Write) -> None:
+    """What is said on top of the mapping stands with the channel; unsaid, it is unknown."""
+    told = write("told.toml", "successes_only = true" + MAP)
+    for mapping, only in ((told, True), (write("map.toml", MAP), None)):
+        source = await open_source(write("list.csv", CSV), mapping=mapping)
+        assert [channel.successes_only for channel in source.channels()] == [only]
+
+
 async def test_it_is_opened_again_by_its_reference(write: Write) -> None:
     """A worker that has nothing but kind and location reads it by the same mapping."""
     source = await open_source(write("list.csv", CSV), mapping=write("map.toml", MAP))

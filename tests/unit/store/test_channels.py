@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from jobs.records import ChannelRecord, Platform, SourceRef
 from tests.unit.store.samples import CHANNEL
 
@@ -51,6 +53,27 @@ async def test_many_are_registered_at_once_as_one_by_one(store: ChannelStore) ->
     assert await store.sources_of(CHANNEL.id) == [FEED, DAILY]
     assert await store.sources_of("UC2499") == [FEED]
     assert len(await store.channels()) == len({CHANNEL.id, *(one.id for one in others)})
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ([None], None),
+        ([True, None], True),
+        ([None, True, True], True),
+        ([True, False], False),
+        ([False, True, None], False),
+    ],
+)
+async def test_a_source_that_lists_everything_outweighs_lists_of_successes(
+    store: ChannelStore, told: list[bool | None], *, kept: bool | None
+) -> None:
+    """Only while no source denied it are a channel's items known by their success alone."""
+    for one in told:
+        await store.register(replace(CHANNEL, successes_only=one), [])
+    found = await store.channel(CHANNEL.id)
+    assert found is not None
+    assert found.successes_only is kept
 
 
 async def test_last_told_title_wins(store: ChannelStore) -> None:
