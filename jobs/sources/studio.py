@@ -15,6 +15,8 @@ They are known by their columns, whatever their names. What they tell is taken a
   one are no observations; nor are a video's before its publication, or its first view.
 - What a video counts in the table is its counter only if the range began before the video; of
   others it is a part, and left out. A table alone does not tell its range and is taken as whole.
+- A chart holds the few videos that its owner left in it, the most viewed: without a table its
+  items are successes only (see `ChannelRecord`).
 - Counters are observed at the end of the range or, where none is told, at the newest
   publication: the export was made after it.
 - The export names no channel: it is called like its folder, less what Studio puts before the
@@ -25,7 +27,7 @@ They are known by their columns, whatever their names. What they tell is taken a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,7 +151,10 @@ def _reading(
     """What all tables say together, and when the counters in them were read."""
     days = [day for table in tables for day in table.days()]
     first, last = min(days, default=None), max(days, default=None)
-    videos = _videos([table for table in tables if ITEM in table.rows.columns])
+    of_videos = [table for table in tables if ITEM in table.rows.columns]
+    if of_videos and all(table.role == "chart" for table in of_videos):
+        channel = replace(channel, successes_only=True)
+    videos = _videos(of_videos)
     observed_at = _observed_at(tables, videos, last)
     reading = ChannelReading(
         channel,

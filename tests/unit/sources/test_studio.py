@@ -46,6 +46,7 @@ async def test_a_folder_is_a_channel(write: Write, tmp_path: Path) -> None:
 
     assert reading.channel.title == "Bench and Grain"
     assert reading.channel.id.startswith("title:")
+    assert reading.channel.successes_only is None
     assert [(item.id, item.title, item.duration_s) for item in reading.items] == [
         (NEW, "New", 9),
         (OLD, "Old, but good", 61),
@@ -68,6 +69,12 @@ async def test_leading_zeros_are_no_observations(write: Write) -> None:
         ItemGain(NEW, date(2025, 6, 15), 0),
         ItemGain(NEW, date(2025, 6, 16), 8),
     ]
+
+
+async def test_a_chart_alone_lists_successes_only(write: Write) -> None:
+    """It holds the few most viewed videos: of the others nothing can be concluded from them."""
+    chart = await reading_of(write("d/Chart data.csv", CHART))
+    assert chart.channel.successes_only
 
 
 async def test_a_part_is_no_counter(write: Write, tmp_path: Path) -> None:
