@@ -5,8 +5,8 @@ The folder holds, as far as there (what is missing is said and left out):
 
 - `channel_daily/daily_snapshots.csv.gz`: date_utc, channel_id, subscribers, views;
 - `vtuber_daily/daily.csv.gz`: date_taipei, vtuber_id, youtube_subscribers, youtube_total_views;
-- `youtube_trending/us_2017-11_2018-06_panel.csv.gz` and `…_videos.csv.gz`: video_id, trending_date,
-  views; video_id, publish_time.
+- `youtube_trending/`: trending lists of any layout that docs/sources.md knows, with the times at
+  which videos were published, all taken together.
 
 The protocol is written in docs/analytics.md.
 """
@@ -14,6 +14,7 @@ The protocol is written in docs/analytics.md.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 from dataclasses import asdict, dataclass
@@ -26,9 +27,11 @@ import polars as pl
 from jobs.analysis.backtest import backtest_subscribers, backtest_views
 from jobs.analysis.item_forecast import next_day_views
 from jobs.analysis.rounding import step_of
+from jobs.sources import SourceError, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
 
 SHOWN_HORIZONS = (1, 2, 3, 5, 7, 10, 14)
 _DAY = np.timedelta64(1, "D")
-_TRENDING = "us_2017-11_2018-06"
 _FIRST_RUNS = (2, 3, 4, 5)
 
 
@@ -91,10 +93,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(
                 f"make backtest: {options.data / layout.path} is not there: left out\n"
             )
-    if (options.data / "youtube_trending" / f"{_TRENDING}_panel.csv.gz").is_file():
-        results["trending"] = _trending(options.data / "youtube_trending", options.split)
+    lists = sorted((options.data / "youtube_trending").glob("*.csv*"))
+    readings = asyncio.run(_readings(lists))
+    if readings is not None:
+        results["trending"] = _trending(_pairs(readings), options.split)
     else:
-        sys.stderr.write("make backtest: no trending panel is there: left out\n")
+        sys.stderr.write("make backtest: no trending list with times is there: left out\n")
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return 0 if results else 2
@@ -162,8 +166,7 @@ def _matrix(frame: pl.DataFrame, layout: Layout, column: str) -> NDArray[np.floa
     return matrix
 
 
-def _trending(folder: Path, split: str) -> dict[str, Any]:
-    pairs = _pairs(folder)
+def _trending(pairs: dict[str, NDArray[Any]], split: str) -> dict[str, Any]:
     hours = np.floor(pairs["published"] * 24).astype(np.int64)
     scattered = ((hours * 2_654_435_761 >> 8) % 2 == 0) if split != "all" else None
     kept = np.ones(hours.size, bool) if scattered is None else scattered == (split == "inner")
@@ -178,6 +181,8 @@ def _trending(folder: Path, split: str) -> dict[str, Any]:
     results: dict[str, Any] = {"split": split}
     for first in _FIRST_RUNS:
         scored = run >= first
+        if not scored.any():
+            break
         held = (came >= low) & (came <= high)
         figures = {
             "pairs": int(np.count_nonzero(scored)),
@@ -197,22 +202,40 @@ def _trending(folder: Path, split: str) -> dict[str, Any]:
     return results
 
 
-def _pairs(folder: Path) -> dict[str, NDArray[Any]]:
+async def _readings(paths: Sequence[Path]) -> pl.DataFrame | None:
+    """Each reading of a listed video, with its publication; None where no list tells both."""
+    rows: list[tuple[str, datetime, datetime, int]] = []
+    for path in paths:
+        try:
+            source = await open_source(str(path))
+        except SourceError:  # a file of other things
+            continue
+        for channel in source.channels():
+            if not channel.successes_only:
+                continue
+            reading = source.read(channel.id)
+            published = {item.id: item.published_at for item in reading.items}
+            rows.extend(
+                (one.item_id, one.observed_at, born, one.views)
+                for one in reading.item_snapshots
+                if one.views is not None and (born := published[one.item_id]) is not None
+            )
+    schema = ["video", "at", "published", "views"]
+    return pl.DataFrame(rows, schema, orient="row") if rows else None
+
+
+def _pairs(readings: pl.DataFrame) -> dict[str, NDArray[Any]]:
     """Each reading with the one a day before it, and up to two days before that."""
     panel = (
-        pl.read_csv(folder / f"{_TRENDING}_panel.csv.gz")
-        .with_columns(pl.col("trending_date").str.to_date("%y.%d.%m").alias("day"))
-        .sort("video_id", "day", "views")
-        .unique(["video_id", "day"], keep="last")
+        readings.with_columns(pl.col("at").dt.date().alias("day"))
+        .sort("video", "day", "views")
+        .unique(["video", "day"], keep="last")
+        .sort("video", "day")
     )
-    videos = pl.read_csv(folder / f"{_TRENDING}_videos.csv.gz").select(
-        "video_id", pl.col("publish_time").str.slice(0, 19).str.to_datetime()
-    )
-    panel = panel.join(videos, on="video_id").sort("video_id", "day")
     day = panel["day"].to_numpy().astype("datetime64[D]")
     views = panel["views"].to_numpy().astype(float)
-    published = panel["publish_time"].to_numpy().astype("datetime64[s]").astype(float) / 86_400
-    video = panel["video_id"].rank("dense").to_numpy()
+    published = panel["published"].dt.epoch("s").to_numpy() / 86_400
+    video = panel["video"].rank("dense").to_numpy()
     follows = np.append(False, (video[1:] == video[:-1]) & (np.diff(day) == _DAY))
     run = np.zeros(day.size, dtype=int)
     for i in range(day.size):

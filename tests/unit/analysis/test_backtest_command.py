@@ -46,6 +46,28 @@ def test_backtest_runs_on_a_folder_of_ones_own(
     assert f"{found['error']:.3f}" in printed.out
 
 
+def test_backtest_takes_trending_lists_of_any_layout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lists of the folder count together, and days that no video was followed for are left out."""
+    folder = tmp_path / "youtube_trending"
+    folder.mkdir()
+    head = "video_id,title,publishedAt,channelId,channelTitle,trending_date,view_count\n"
+    for day, views in ((12, 100), (13, 180), (14, 220), (15, 250)):
+        row = f"2kyS6SvSYSE,A,2020-08-11T12:00:00Z,UC{'x' * 22},B,2020-08-{day}T00:00:00Z,{views}"
+        (folder / f"list_{day}.csv").write_text(f"{head}{row}\n")
+    told = tmp_path / "figures.json"
+    assert backtest.main([str(tmp_path), "--json", str(told)]) == 0
+    printed = capsys.readouterr().out
+    figures = json.loads(told.read_text())["trending"]
+    assert {name for name in figures if name.startswith("after")} == {
+        "after 2 days",
+        "after 3 days",
+    }
+    assert (figures["after 2 days"]["pairs"], figures["after 3 days"]["pairs"]) == (2, 1)
+    assert "4 daily readings" not in printed
+
+
 def test_backtest_of_nothing_says_so(tmp_path: Path) -> None:
     """A folder without any of the files is status 2."""
     assert backtest.main([str(tmp_path)]) == 2
