@@ -43,6 +43,8 @@ class Cadence(Section):
     runs from -1 (clockwork) through 0 (random) to 1 (bursts); *rhythm* says it in a word.
     *weekday_shares* are the shares of Monday to Sunday in UTC. *silent_days* passed between the
     newest item and *as_of*, when the items were last read (the newest item where that is unknown).
+    *unlisted* is by how much the channel's own count of items grew since: more than none, and the
+    silence is one of the list, not of the channel.
     """
 
     items: int
@@ -55,6 +57,7 @@ class Cadence(Section):
     rhythm: Rhythm
     weekday_shares: list[float]
     silent_days: float
+    unlisted: int = 0
 
 
 def cadence(data: ChannelData) -> Cadence | Missing:
@@ -85,6 +88,7 @@ def cadence(data: ChannelData) -> Cadence | Missing:
         rhythm=_rhythm(burst),
         weekday_shares=weekday_shares(published_at).tolist(),
         silent_days=(as_of - last).total_seconds() / 86_400,
+        unlisted=_counted_since(data, published_at[-1]),
     )
 
 
@@ -121,6 +125,13 @@ def _listed_in_full(data: ChannelData, published_at: NDArray[np.datetime64]) -> 
     if grown < _VOUCHING or np.count_nonzero(while_read) < _IN_FULL * grown:
         return 0
     return int(np.count_nonzero(published_at > instants[first]))
+
+
+def _counted_since(data: ChannelData, last: np.datetime64) -> int:
+    """By how much the channel's count of items grew between its readings after *last*."""
+    instants, counts = readings_of(data.daily, "items")
+    after = counts[(instants > last) & (counts > 0)]
+    return max(int(after[-1] - after[0]), 0) if after.size else 0
 
 
 def publication_times(items: pl.DataFrame) -> NDArray[np.datetime64]:

@@ -177,8 +177,8 @@ def _expected(
     value = round_numbers(name, float(counts.max()), 10.0 * max(float(counts.max()), 1e3))[0]
     if pace.mean <= 0:
         return None
-    # A rounded reading stands for up to a step more; the pace over n weeks is off by one step.
-    off = step / (pace.weeks * _WEEK) if step > 1 else 0.0
+    # A reading stands for up to a step more, be the step one: the pace over n weeks is off by it.
+    off = step / (pace.weeks * _WEEK)
     wide = Pace(pace.mean, max(pace.spread, off * np.sqrt(pace.weeks)), pace.weeks)
     ahead = days_until(value - current, wide, LEVEL)
     middle = int(np.ceil((value - current - (step - 1) / 2) / pace.mean))

@@ -199,8 +199,11 @@ def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
         note = f"of {counted(items.counted, thing)}{known}"
         yield KeyFigure("Views", short(items.views), note)
     if analysis.cadence.present:
-        rate, rhythm = number(analysis.cadence.per_week), RHYTHMS[analysis.cadence.rhythm]
-        yield KeyFigure(f"{thing.capitalize()}s a week", rate, rhythm)
+        cadence = analysis.cadence
+        note = RHYTHMS[cadence.rhythm]
+        if _quiet(cadence):
+            note += f" until {day(cadence.last_at.date())}, none since"
+        yield KeyFigure(f"{thing.capitalize()}s a week", number(cadence.per_week), note)
     if analysis.engagement.present and analysis.engagement.likes.present:
         likes = analysis.engagement.likes
         note = f"half of them {number(likes.lower_quartile)} to {number(likes.upper_quartile)}"
@@ -417,7 +420,8 @@ def _next_day(analysis: ChannelAnalysis) -> Iterator[str]:
 
 def _share_of_old(analysis: ChannelAnalysis) -> Iterator[str]:
     found = analysis.catalogue
-    if found.present:
+    # Where nothing new came out, all views go to old ones, and that is no finding.
+    if found.present and found.new_items:
         yield (
             f"{found.share:.0%} of new views go to {noun(analysis.platform)}s older than "
             f"{found.old_days} days ({found.level:.0%} interval {found.low:.0%} to "
@@ -441,10 +445,12 @@ def _few_hits(analysis: ChannelAnalysis) -> Iterator[str]:
 
 
 def _quiet(found: Cadence) -> bool:
-    return found.silent_days > max(_QUIET_DAYS, _QUIET_GAPS * found.median_gap_days)
+    limit = max(_QUIET_DAYS, _QUIET_GAPS * found.median_gap_days)
+    return not found.unlisted and found.silent_days > limit
 
 
 def _days(days: float) -> str:
     if days < 1:
-        return f"{number(round(24 * days))} hours"
+        hours = number(round(24 * days))
+        return "one hour" if hours == "1" else f"{hours} hours"
     return "one day" if number(days) in {"1", "1.0"} else f"{number(days)} days"

@@ -217,9 +217,10 @@ def _topic(of: Sample, things: str) -> Iterator[Question]:
         yield Question(
             subject="topic",
             key=f"topic:{topic.name}",
-            members=f"about “{topic.name}”",
-            do=f"Make more {things} about “{topic.name}”.",
-            avoid=f"Make fewer {things} about “{topic.name}”.",
+            # A word tells what they are called; what they are about is for the reader to see.
+            members=f"named or tagged “{topic.name}”",
+            do=f"Make more {things} like those named or tagged “{topic.name}”.",
+            avoid=f"Make fewer {things} like those named or tagged “{topic.name}”.",
             belongs=topic.belongs,
         )
 

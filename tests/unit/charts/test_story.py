@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from jobs.analysis import analyze
 from jobs.charts import build_charts
-from jobs.charts.story import covered, not_told, what_changed, why_it_matters
+from jobs.charts.story import covered, key_figures, not_told, what_changed, why_it_matters
 from tests.unit.analysis.channels import Item, catalogue, channel_data, growing
 
 if TYPE_CHECKING:
@@ -69,6 +70,30 @@ def test_story_says_what_is_missing_of_every_section() -> None:
     told = " ".join(not_told(analysis))
     for words in ("Unusual days need", "A change of level needs", "A trend needs", "A forecast"):
         assert words in told
+
+
+def test_story_claims_no_silence_that_the_channels_own_count_denies() -> None:
+    """Nothing listed for weeks is told, and with the rate, unless the count of items grew."""
+    items = [Item(7.0 * i, views=10, read_day=120.0) for i in range(12)]
+    silent = channel_data(items=items, counted=[11, 12, 12], days=[70, 80, 120])
+    assert "Nothing was published for 43 days" in changed(silent)
+    rate = next(one for one in key_figures(analyze(silent)) if one.label == "Videos a week")
+    assert rate.note == "like clockwork until 23 Mar 2026, none since"
+    assert "Nothing was published" not in changed(
+        channel_data(items=items, counted=[11, 12, 15], days=[70, 80, 120])
+    )
+
+
+def test_story_does_not_tell_the_share_of_old_items_where_there_are_no_new_ones() -> None:
+    """All views go to old ones then, which is no finding."""
+    old = [Item(2.0 * i, views=100, read_day=200.0) for i in range(12)]
+    data = channel_data(items=old)
+    grown = data.item_snapshots.with_columns(
+        pl.col("observed_at") + pl.duration(days=20), pl.col("views") * 2
+    )
+    data = replace(data, item_snapshots=pl.concat([data.item_snapshots, grown]).sort("item_id"))
+    assert analyze(data).catalogue.present
+    assert "new views go to" not in " ".join(why_it_matters(analyze(data)))
 
 
 def test_story_names_a_single_day_once() -> None:

@@ -92,6 +92,14 @@ def test_silence_is_that_of_the_channel_not_of_its_source() -> None:
     assert _events(data, now + timedelta(days=10)) == []
 
 
+def test_silence_of_a_list_that_lacks_the_newest_items_is_not_told() -> None:
+    """Where the channel's own count of items grew, something came out."""
+    items = [Item(2.0 * n, views=100, read_day=69.0) for n in range(31)]
+    for last, told in ((31, 1), (32, 0)):
+        data = channel_data(items=items, counted=[31, last], days=[61, 69])
+        assert len(_events(data, START + 69 * DAY)) == told
+
+
 def test_generated_channels_have_no_news() -> None:
     """Nobody is told of what was made up."""
     data = _growing_past(1_000_000)
