@@ -75,7 +75,8 @@ def level_changes(gains: DailyGains, fingerprint: str) -> Changes | Missing:
     68.6, the 1 % point for any n and any dependence of a day on those before. Source: X. Shao and
     X. Zhang, "Testing for Change Points in Time Series" (2010). Before that, the rhythm of the
     week is taken out and single wild days are cut off at three robust standard deviations.
-    The interval of a ratio comes from resampling whole weeks on either side.
+    The interval of a ratio comes from resampling whole weeks on either side. A change whose
+    interval holds none is left out, the weakest first, and what it parted is one level.
     """
     known = np.flatnonzero(~np.isnan(gains.gains))[-LONGEST:]
     values = gains.gains[known]
@@ -87,13 +88,10 @@ def level_changes(gains: DailyGains, fingerprint: str) -> Changes | Missing:
         return Missing(reason="Views arrive in batches: a change of level cannot be dated.")
     logs = np.log(np.maximum(values, values[values > 0].min() / 2))
     adjusted = _without_rhythm(logs, known % SHORTEST)
-    cuts = sorted(_cuts(adjusted, 0))
-    edges = [0, *(cut for cut, _ in cuts), values.size]
-    return Changes(
-        first_day=gains.days[known[0]].item(),
-        last_day=gains.days[known[-1]].item(),
-        days=int(values.size),
-        points=[
+    cuts, points = sorted(_cuts(adjusted, 0)), list[ChangePoint]()
+    while cuts:
+        edges = [0, *(cut for cut, _ in cuts), values.size]
+        points = [
             _point(
                 values[edges[i] : cut],
                 values[cut : edges[i + 2]],
@@ -102,7 +100,17 @@ def level_changes(gains: DailyGains, fingerprint: str) -> Changes | Missing:
                 fingerprint,
             )
             for i, (cut, strength) in enumerate(cuts)
-        ],
+        ]
+        unclear = [i for i, point in enumerate(points) if point.low <= 1 <= point.high]
+        if not unclear:
+            break
+        weakest = min(unclear, key=lambda i: points[i].strength)
+        del cuts[weakest], points[weakest]
+    return Changes(
+        first_day=gains.days[known[0]].item(),
+        last_day=gains.days[known[-1]].item(),
+        days=int(values.size),
+        points=points,
     )
 
 

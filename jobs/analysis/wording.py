@@ -52,8 +52,18 @@ def change(ratio: float) -> str:
     """Return a ratio as a change: 1.184 is “+18%”, 0.9 is “−10%”, 12.3 is “12×”."""
     if ratio >= _PERCENT_BELOW:
         return times(ratio)
-    percent = round(100 * (ratio - 1))
-    return "±0%" if percent == 0 else _signed(f"{percent:+d}%")
+    return _percent(ratio)
+
+
+def change_within(ratio: float, low: float, high: float) -> tuple[str, str]:
+    """
+    Return a change and its interval, both in the one form that suits the *ratio*.
+
+    “+89%” and “−42% to +1,020%”, or “12×” and “4.8× to 28×”.
+    """
+    if ratio >= _PERCENT_BELOW:
+        return times(ratio), f"{times(low)} to {times(high)}"
+    return _percent(ratio), f"{_percent(low)} to {_percent(high)}"
 
 
 def times(ratio: float) -> str:
@@ -97,6 +107,11 @@ def period(first: date, last: date) -> str:
         return day(first)
     start = f"{first.day} {first:%b}" if first.year == last.year else day(first)
     return f"{start} – {day(last)}"
+
+
+def _percent(ratio: float) -> str:
+    percent = round(100 * (ratio - 1))
+    return "±0%" if percent == 0 else _signed(f"{percent:+,d}%")
 
 
 def _signed(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.analysis.formats import RECENT_DAYS as FORMATS_DAYS
 from jobs.analysis.wording import (
     change,
+    change_within,
     counted,
     day,
     noun,
@@ -297,10 +298,10 @@ def _level_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
     if (analysis.changes.last_day - found.day).days > _NEWS_DAYS:
         return
     side = "higher" if found.ratio > 1 else "lower"
+    ratio, span = change_within(found.ratio, found.low, found.high)
     yield (
         f"Since {day(found.day)} views keep a {side} level: {short(found.after)} a day against "
-        f"{short(found.before)} before, {change(found.ratio)} "
-        f"({found.level:.0%} interval {change(found.low)} to {change(found.high)})."
+        f"{short(found.before)} before, {ratio} ({found.level:.0%} interval {span})."
     )
 
 
@@ -332,15 +333,16 @@ def _milestone_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
 
 
 def _week_sentence(week: WeekChange) -> str:
-    interval = f"{week.level:.0%} interval {change(week.low)} to {change(week.high)}"
+    ratio, span = change_within(week.ratio, week.low, week.high)
+    interval = f"{week.level:.0%} interval {span}"
     level = f"{short(week.last_mean)} a day in the 7 days up to {day(week.last_day)}"
     if week.direction == "unclear":
         return (
-            f"Views show no clear change: {level}, {change(week.ratio)} on the 7 days before, "
+            f"Views show no clear change: {level}, {ratio} on the 7 days before, "
             f"which may be chance ({interval})."
         )
     verb = "rose" if week.direction == "up" else "fell"
-    return f"Views {verb} to {level}, {change(week.ratio)} on the 7 days before ({interval})."
+    return f"Views {verb} to {level}, {ratio} on the 7 days before ({interval})."
 
 
 def _subscriber_sentence(found: SubscriberGrowth) -> str:

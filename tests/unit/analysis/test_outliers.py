@@ -37,6 +37,7 @@ def test_outliers_and_changes_have_no_unit(values: list[float], factor: float) -
         if isinstance(one, Changes) and isinstance(other, Changes):
             assert [p.day for p in one.points] == [p.day for p in other.points]
             assert all(p.low <= p.ratio <= p.high for p in one.points)
+            assert not any(p.low <= 1 <= p.high for p in one.points)
 
 
 def test_outliers_find_the_hit_and_the_fall() -> None:
@@ -80,6 +81,16 @@ def test_changes_find_the_day_and_the_size() -> None:
     assert abs((point.day - (FIRST + 35).item()).days) <= 1
     assert point.low < 2 < point.high
     assert point.low > 1.4
+
+
+def test_a_change_that_may_be_none_is_not_told() -> None:
+    """Days that vary that much pass the test for a change, and still may be on the same level."""
+    rng = np.random.default_rng(155)
+    values = rng.lognormal(6, 1.0, 28).round()
+    values[14:] *= 2.5
+    found = level_changes(gains(values.tolist()), "f")
+    assert isinstance(found, Changes)
+    assert found.points == []
 
 
 def test_changes_of_a_single_wild_day_are_none() -> None:

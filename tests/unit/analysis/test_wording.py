@@ -46,6 +46,20 @@ def test_wording_changes(ratio: float, text: str) -> None:
     assert wording.change(ratio) == text
 
 
+@pytest.mark.parametrize(
+    ("ratio", "low", "high", "told"),
+    [
+        (1.89, 0.58, 11.2, ("+89%", "−42% to +1,020%")),
+        (12.0, 4.76, 28.3, ("12×", "4.8× to 28×")),
+    ],
+)
+def test_wording_of_a_change_and_its_interval_is_one(
+    ratio: float, low: float, high: float, told: tuple[str, str]
+) -> None:
+    """Per cents and multiples are not to be compared in the head."""
+    assert wording.change_within(ratio, low, high) == told
+
+
 @pytest.mark.parametrize(("ratio", "text"), [(0.354, "0.35×"), (1.44, "1.4×"), (1234.0, "1,234×")])
 def test_wording_multiples(ratio: float, text: str) -> None:
     """As many digits as say something."""
