@@ -174,11 +174,18 @@ def milestone_ahead(found: MilestoneExpected) -> str:
 
 
 def subscriber_change(found: SubscriberGrowth) -> str:
-    """Return the change as “+7,123”, or as far as a rounded counter tells: “+6,000 to +8,000”."""
+    """
+    Return the change as “+7,123”, or as far as a rounded counter tells.
+
+    That is “+6,000 to +8,000”, or “up to +2,000” where it went one step.
+    """
     if found.resolution == 1:
         return signed(found.change)
     # The bounds themselves are out of reach; round numbers one off read better.
-    return f"{signed(found.low - 1)} to {signed(found.high + 1)}"
+    low, high = found.low - 1, found.high + 1
+    if not low or not high:
+        return f"up to {signed(low or high)}"
+    return f"{signed(low)} to {signed(high)}"
 
 
 def subscriber_days(found: SubscriberGrowth) -> str:

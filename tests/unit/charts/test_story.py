@@ -96,6 +96,14 @@ def test_story_does_not_tell_the_share_of_old_items_where_there_are_no_new_ones(
     assert "new views go to" not in " ".join(why_it_matters(analyze(data)))
 
 
+def test_story_does_not_let_a_fall_be_none() -> None:
+    """A rounded counter that went down one step fell, by two steps at most."""
+    down = channel_data(subscribers=[394_000] * 20 + [393_000] * 20)
+    assert "Subscribers fell to 393K: up to −2,000 in 39 days" in changed(down)
+    up = channel_data(subscribers=[394_000] * 20 + [396_000] * 20)
+    assert "Subscribers grew to 396K: +1,000 to +3,000 in 39 days" in changed(up)
+
+
 def test_story_names_a_single_day_once() -> None:
     """A list that was read on one day covers that day."""
     assert covered(analyze(channel_data(items=catalogue(20)))).startswith("9 Feb 2027 · 20 videos")
