@@ -115,6 +115,7 @@ class Document:
     platform: str
     link: str | None
     generated: bool
+    cautions: Sequence[story.Caution]
     covered: str
     source: str
     as_of: datetime | None
@@ -157,6 +158,7 @@ def compose(
         platform=_PLATFORMS.get(analysis.platform, ""),
         link=_safe_link(channel.url),
         generated=channel.generated,
+        cautions=story.cautions(analysis),
         covered=story.covered(analysis),
         source=source_note,
         as_of=coverage.last_at if coverage.present else None,

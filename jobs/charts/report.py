@@ -33,7 +33,8 @@ def render_report(
     Return *document* as a file's content; text is UTF-8, *paper* that of a pdf.
 
     CPU-bound, up to a second: see `drawing`. The same document gives the same bytes. A
-    channel marked as generated is labelled so on top, in every format.
+    channel marked as generated, or as known by its successes alone, is labelled so on top,
+    in every format.
 
     Raises:
         ValueError: *file_format* is unknown.

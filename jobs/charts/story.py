@@ -85,6 +85,37 @@ class KeyFigure:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """What to know before any number is read: in a few words, and why."""
+
+    lead: str
+    text: str
+
+
+def cautions(analysis: ChannelAnalysis) -> list[Caution]:
+    """Return what holds of the whole report, and would mislead whoever does not know it."""
+    found = list[Caution]()
+    if analysis.generated:
+        found.append(
+            Caution(
+                "Generated sample data.",
+                "This channel does not exist: its numbers were made up by a program, to show what "
+                "a report looks like.",
+            )
+        )
+    if analysis.coverage.present and analysis.coverage.successes_only:
+        things = f"{noun(analysis.platform)}s"
+        found.append(
+            Caution(
+                f"Only {things} that did well.",
+                f"The source lists {things} while they do well, and leaves them out when they do "
+                "not: nothing here holds for the channel's others.",
+            )
+        )
+    return found
+
+
 def covered(analysis: ChannelAnalysis) -> str:
     """Return in one line which days and how much the analysis covers."""
     found = analysis.coverage
@@ -94,8 +125,7 @@ def covered(analysis: ChannelAnalysis) -> str:
     if found.days_observed:
         parts.append(f"{counted(found.days_observed, 'day')} of channel counters")
     if found.items_listed:
-        only = ", listed only while they did well" if found.successes_only else ""
-        parts.append(counted(found.items_listed, noun(analysis.platform)) + only)
+        parts.append(counted(found.items_listed, noun(analysis.platform)))
     return " · ".join(parts)
 
 

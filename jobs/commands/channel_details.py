@@ -122,7 +122,10 @@ def _facts(details: Details) -> list[tuple[str, str]]:
         ("Id", channel.id),
         ("Platform", f"{channel.platform}{generated}"),
         ("Address", channel.url or NOTHING),
-        ("Items", counted(counts.items)),
+        (
+            "Items",
+            counted(counts.items) + (", only what did well" if channel.successes_only else ""),
+        ),
         (
             "Snapshots",
             f"{counts.channel_snapshots:,} of the channel, {counts.item_snapshots:,} of items",

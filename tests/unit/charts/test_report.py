@@ -160,6 +160,14 @@ def test_report_labels_generated_channels() -> None:
     assert "Generated sample data" not in plain()
 
 
+def test_report_of_a_list_of_successes_says_so() -> None:
+    """Whoever reads on knows that only what did well is in it, and finds no advice from that."""
+    text = Page(report(full(channel=replace(CHANNEL, successes_only=True)))).text
+    assert text.index("Only videos that did well.") < text.index("Views a day")
+    assert "Nothing could be tested" in text
+    assert "did well" not in plain()
+
+
 def test_report_ids_are_unique() -> None:
     """Charts side by side do not borrow each other's clip paths."""
     ids = [attributes["id"] for _, attributes in Page(plain()).elements if "id" in attributes]
