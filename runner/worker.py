@@ -303,8 +303,10 @@ class Worker(arq.worker.Worker):
                 await Stopping(self).run()
             except asyncio.CancelledError:
                 # Somebody cancels the task that runs the worker: what it holds is given back first.
+                # In a task of its own: in one that was cancelled, early releases of Python 3.11 end
+                # each timeout with CancelledError.
                 self.stop(at_once=True)
-                await Stopping(self).run()
+                await self.loop.create_task(Stopping(self).run())
                 raise
             finally:
                 await end(beside)

@@ -27,6 +27,26 @@ async def client(redis_url: str) -> AsyncIterator[QueueClient]:
     await one.aclose()
 
 
+async def test_who_was_cancelled_may_ask_while_cleaning_up(client: QueueClient) -> None:
+    """A lock is given back, a note is taken: on every Python 3.11."""
+    started = asyncio.Event()
+
+    async def hold() -> None:
+        try:
+            started.set()
+            await asyncio.Event().wait()
+        finally:
+            await client.set("given back", "yes")
+
+    holding = asyncio.ensure_future(hold())
+    await started.wait()
+    holding.cancel()
+    await asyncio.wait({holding})
+
+    assert holding.cancelled()
+    assert await client.get("given back") == b"yes"
+
+
 async def test_cancellation_is_heeded_in_each_turn_of_a_command(client: QueueClient) -> None:
     """Sent, waiting, or just answered: who is cancelled before the end is cancelled."""
     cancelled = 0
