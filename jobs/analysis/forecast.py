@@ -163,7 +163,7 @@ def forecast_subscribers(
     """
     if days.size == 0:
         return Missing(reason="The source tells no subscribers.")
-    kept = days > days[-1] - HISTORY
+    kept = days > days[-1] - np.timedelta64(HISTORY, "D")
     places = (days[kept] - days[-1]).astype(int) + HISTORY - 1
     series = np.full((1, HISTORY), np.nan)
     series[0, places] = counts[kept]

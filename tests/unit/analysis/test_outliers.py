@@ -18,7 +18,8 @@ series = st.lists(st.one_of(st.just(float("nan")), st.integers(0, 10**6).map(flo
 
 def gains(values: list[float]) -> DailyGains:
     """Give daily gains as such."""
-    return DailyGains(FIRST + np.arange(len(values)), np.array(values, dtype=float))
+    days = FIRST + np.arange(len(values)).astype("m8[D]")
+    return DailyGains(days, np.array(values, dtype=float))
 
 
 def noise(days: int, seed: int = 5) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -47,8 +48,8 @@ def test_outliers_find_the_hit_and_the_fall() -> None:
     found = unusual_days(gains(values.tolist()))
     assert isinstance(found, Outliers)
     assert [(d.day, d.kind) for d in found.days] == [
-        ((FIRST + 20).item(), "rise"),
-        ((FIRST + 40).item(), "fall"),
+        ((FIRST + np.timedelta64(20, "D")).item(), "rise"),
+        ((FIRST + np.timedelta64(40, "D")).item(), "fall"),
     ]
     assert found.days[0].ratio == pytest.approx(10, rel=0.2)
 
@@ -78,7 +79,7 @@ def test_changes_find_the_day_and_the_size() -> None:
     found = level_changes(gains(values.tolist()), "f")
     assert isinstance(found, Changes)
     (point,) = found.points
-    assert abs((point.day - (FIRST + 35).item()).days) <= 1
+    assert abs((point.day - (FIRST + np.timedelta64(35, "D")).item()).days) <= 1
     assert point.low < 2 < point.high
     assert point.low > 1.4
 
