@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import click
-
-from runner.commands.plainly import run_async
 
 if TYPE_CHECKING:
     from runner.commands.desk import Host
@@ -22,7 +21,9 @@ def top(host: Host) -> None:
         raise click.ClickException(
             "pipeline top needs Textual: install channel-pipeline[terminal]"
         ) from None
-    run_async(_watch(host))
+    # In asyncio's own loop: Textual has tasks start eagerly, which uvloop asks of early releases of
+    # Python 3.13 in words that they do not know.
+    asyncio.run(_watch(host))
 
 
 async def _watch(host: Host) -> None:
