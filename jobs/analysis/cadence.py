@@ -42,9 +42,8 @@ class Cadence(Section):
     *per_week* is items per 7 days, *median_gap_days* the usual distance between two. *burstiness*
     runs from -1 (clockwork) through 0 (random) to 1 (bursts); *rhythm* says it in a word.
     *weekday_shares* are the shares of Monday to Sunday in UTC. *silent_days* passed between the
-    newest item and *as_of*, when the items were last read (the newest item where that is unknown).
-    *unlisted* is by how much the channel's own count of items grew since: more than none, and the
-    silence is one of the list, not of the channel.
+    newest item and *as_of*, when the items were last read (the newest item where that is unknown);
+    none did where the channel's own count of items grew since: the list is silent then, not it.
     """
 
     items: int
@@ -57,7 +56,6 @@ class Cadence(Section):
     rhythm: Rhythm
     weekday_shares: list[float]
     silent_days: float
-    unlisted: int = 0
 
 
 def cadence(data: ChannelData) -> Cadence | Missing:
@@ -87,8 +85,9 @@ def cadence(data: ChannelData) -> Cadence | Missing:
         burstiness=burst,
         rhythm=_rhythm(burst),
         weekday_shares=weekday_shares(published_at).tolist(),
-        silent_days=(as_of - last).total_seconds() / 86_400,
-        unlisted=_counted_since(data, published_at[-1]),
+        silent_days=0.0
+        if _counted_more_since(data, published_at[-1])
+        else (as_of - last).total_seconds() / 86_400,
     )
 
 
@@ -127,11 +126,11 @@ def _listed_in_full(data: ChannelData, published_at: NDArray[np.datetime64]) -> 
     return int(np.count_nonzero(published_at > instants[first]))
 
 
-def _counted_since(data: ChannelData, last: np.datetime64) -> int:
-    """By how much the channel's count of items grew between its readings after *last*."""
+def _counted_more_since(data: ChannelData, last: np.datetime64) -> bool:
+    """Whether the channel's count of items grew between its readings after *last*."""
     instants, counts = readings_of(data.daily, "items")
     after = counts[(instants > last) & (counts > 0)]
-    return max(int(after[-1] - after[0]), 0) if after.size else 0
+    return bool(after.size and after[-1] > after[0])
 
 
 def publication_times(items: pl.DataFrame) -> NDArray[np.datetime64]:

@@ -484,8 +484,7 @@ def _few_hits(analysis: ChannelAnalysis) -> Iterator[str]:
 
 
 def _quiet(found: Cadence) -> bool:
-    limit = max(_QUIET_DAYS, _QUIET_GAPS * found.median_gap_days)
-    return not found.unlisted and found.silent_days > limit
+    return found.silent_days > max(_QUIET_DAYS, _QUIET_GAPS * found.median_gap_days)
 
 
 def _days(days: float) -> str:

@@ -80,7 +80,7 @@ def _unusual(analysis: ChannelAnalysis, now: datetime) -> Iterator[Event]:
 def _quiet(analysis: ChannelAnalysis, now: datetime) -> Iterator[Event]:
     """Told while the silence is new: a channel that ended years ago is no news either."""
     cadence = analysis.cadence
-    if not cadence.present or cadence.unlisted or now - cadence.as_of > NEWS:
+    if not cadence.present or now - cadence.as_of > NEWS:
         return
     limit_days = max(QUIET_GAPS * cadence.median_gap_days, QUIET_DAYS)
     if not limit_days < cadence.silent_days <= 2 * limit_days + NEWS.days:
