@@ -334,7 +334,8 @@ class ChannelStore:
         Make *items*, maybe none, those of the analysis, and it `recommended_at` now.
 
         *answers* tell what came of every subject that was looked at, “no evidence” included. A
-        *profile* is saved as by `save_profile`, and what `save_similar` noted last for the channel
+        *profile*, its fingerprint first, tells what the channel's content is like: it is saved
+        unless that of the fingerprint is stored, and what `save_similar` noted last for the channel
         becomes the answer “similar”.
 
         Returns whether the analysis has its charts, too: of the two that save these and those, the
@@ -360,10 +361,6 @@ class ChannelStore:
     async def answers(self, analysis_id: str) -> dict[str, Any] | None:
         """Give the answers saved with the recommendations of the analysis, or None."""
         return await self._database.read(analyses.answers, analysis_id)
-
-    async def save_profile(self, channel_id: str, fingerprint: str, packed: bytes) -> None:
-        """Save what the channel's content is like, unless that of *fingerprint* is stored."""
-        await self._database.write(profiles.save_profile, channel_id, fingerprint, packed)
 
     async def profiles_changed(self) -> bool:
         """Say whether a profile was saved that `save_similar` has not seen."""

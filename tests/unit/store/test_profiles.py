@@ -11,18 +11,24 @@ if TYPE_CHECKING:
     from jobs.store import ChannelStore
 
 
+async def recommend(store: ChannelStore, fingerprint: str, packed: bytes) -> None:
+    """Save what the recommendations of an analysis leave of the channel's content."""
+    analysis_id = await store.save_analysis(CHANNEL.id, fingerprint, {})
+    await store.save_recommendations(analysis_id, [], {}, (fingerprint, packed))
+
+
 async def test_profile_is_replaced_when_the_content_changed(store: ChannelStore) -> None:
     """The same fingerprint changes nothing; another brings the new profile."""
     await store.register(CHANNEL, [])
     for fingerprint, packed in (("a", b"one"), ("a", b"two"), ("b", b"three")):
-        await store.save_profile(CHANNEL.id, fingerprint, packed)
+        await recommend(store, fingerprint, packed)
     assert await store.profiles() == [StoredProfile(CHANNEL.id, CHANNEL.title, b"three")]
 
 
 async def test_similar_channels_come_back(store: ChannelStore) -> None:
     """What was noted last is given; of an unknown channel nothing is noted."""
     await store.register(CHANNEL, [])
-    await store.save_profile(CHANNEL.id, "a", b"one")
+    await recommend(store, "a", b"one")
     assert await store.similar(CHANNEL.id) is None
     await store.save_similar({CHANNEL.id: {"nearest": []}, "UC9": {"nearest": []}})
     await store.save_similar({CHANNEL.id: {"nearest": [{"title": "X"}]}})
@@ -35,8 +41,8 @@ async def test_profiles_change_until_they_are_compared(store: ChannelStore) -> N
     await store.register(CHANNEL, [])
     assert not await store.profiles_changed()
     for fingerprint in ("a", "b"):
-        await store.save_profile(CHANNEL.id, fingerprint, b"one")
+        await recommend(store, fingerprint, b"one")
         assert await store.profiles_changed()
         await store.save_similar({CHANNEL.id: {}})
-        await store.save_profile(CHANNEL.id, fingerprint, b"one")
+        await recommend(store, fingerprint, b"one")
         assert not await store.profiles_changed()
