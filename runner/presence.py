@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psutil
 import structlog
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from redis.exceptions import RedisError
 
 from runner import keys
@@ -226,12 +226,3 @@ async def live_workers(redis: Redis, queues: list[str]) -> dict[str, int]:
         named = [keys.WORKER_PREFIX + worker_id.decode() for worker_id in ids]
         counts[queue] = await redis.exists(*named) if named else 0
     return counts
-
-
-async def describe_workers(redis: Redis, queue: str) -> list[dict[str, Any]]:
-    """What each live worker of *queue* says of itself."""
-    ids = await redis.zrange(keys.queue_key(queue) + keys.WORKERS_SUFFIX, 0, -1)
-    if not ids:
-        return []
-    entries = await redis.mget([keys.WORKER_PREFIX + worker_id.decode() for worker_id in ids])
-    return [from_json(entry) for entry in entries if entry is not None]
