@@ -17,6 +17,7 @@ from jobs.analysis.growth import Growth, growth
 from jobs.analysis.items import Items, items
 from jobs.analysis.items_ahead import ItemsAhead, items_ahead
 from jobs.analysis.milestones import Milestones, milestones
+from jobs.analysis.months import NOT_LOOKED_AT, Months, months
 from jobs.analysis.outliers import Outliers, outliers
 from jobs.analysis.reach_by_age import ReachByAge, reach_by_age
 from jobs.analysis.section import Missing
@@ -47,6 +48,7 @@ class ChannelAnalysis(BaseModel):
     coverage: Annotated[Coverage | Missing, Field(discriminator="present")]
     growth: Annotated[Growth | Missing, Field(discriminator="present")]
     trends: Annotated[Trends | Missing, Field(discriminator="present")]
+    months: Annotated[Months | Missing, Field(discriminator="present")] = NOT_LOOKED_AT
     outliers: Annotated[Outliers | Missing, Field(discriminator="present")]
     changes: Annotated[Changes | Missing, Field(discriminator="present")]
     milestones: Annotated[Milestones | Missing, Field(discriminator="present")]
@@ -75,6 +77,7 @@ def analyze(data: ChannelData) -> ChannelAnalysis:
         coverage=coverage(data),
         growth=growth(data),
         trends=trends(data),
+        months=months(data),
         outliers=outliers(data),
         changes=change_points(data),
         milestones=milestones(data),

@@ -77,20 +77,61 @@ class SubscriberGrowth(Section):
     direction: Direction
 
 
+class SubscribersGained(Section):
+    """
+    Net subscribers by day, as an owner's export tells them: exact, and negative where more left.
+
+    *gained* is their sum over the *days* known, *last_week* that over those of the last 7.
+    """
+
+    first_day: date
+    last_day: date
+    days: int
+    gained: int
+    last_week: int
+
+
+_NONE_GAINED = Missing(reason="The source tells no subscribers gained by day.")
+
+
 class Growth(Section):
-    """Growth of views and of subscribers; either may be missing on its own."""
+    """
+    Growth of views and of subscribers; each may be missing on its own.
+
+    *subscribers* follows the counter, *gained* what an export tells of single days.
+    """
 
     views: Annotated[ViewGrowth | Missing, Field(discriminator="present")]
     subscribers: Annotated[SubscriberGrowth | Missing, Field(discriminator="present")]
+    gained: Annotated[SubscribersGained | Missing, Field(discriminator="present")] = _NONE_GAINED
 
 
 def growth(data: ChannelData) -> Growth | Missing:
     """Return how the channel's own counters grow, or why that cannot be told."""
     if data.daily.is_empty() and data.gains.is_empty():
         return Missing(reason="The source tells no counters of the channel as a whole.")
+    subscribers = subscriber_growth(*readings_of(data.daily, "subscribers"))
+    gained = subscribers_gained(data)
+    if gained.present and not subscribers.present:
+        subscribers = Missing(
+            reason="The source tells how many subscribers came and went, not how many there are."
+        )
     return Growth(
-        views=view_growth(gains_told(data, "views")),
-        subscribers=subscriber_growth(*readings_of(data.daily, "subscribers")),
+        views=view_growth(gains_told(data, "views")), subscribers=subscribers, gained=gained
+    )
+
+
+def subscribers_gained(data: ChannelData) -> SubscribersGained | Missing:
+    """Return what the source itself tells of subscribers won and lost; a counter does not count."""
+    if data.gains["subscribers"].null_count() == data.gains.height:
+        return _NONE_GAINED
+    told = gains_told(data, "subscribers")
+    return SubscribersGained(
+        first_day=told.days[0].item(),
+        last_day=told.days[-1].item(),
+        days=int(told.known.size),
+        gained=int(told.known.sum()),
+        last_week=int(np.nansum(told.gains[-WEEK:])),
     )
 
 

@@ -15,6 +15,7 @@ from jobs.analysis.item_arrays import item_arrays
 from jobs.analysis.rounding import step_of
 from jobs.analysis.section import Missing, Section
 from jobs.analysis.theil_sen import Slope, theil_sen
+from jobs.analysis.wording import day
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +105,7 @@ def subscriber_points(data: ChannelData) -> Points:
         return Points(
             told.days[known][-DAYS:],
             np.cumsum(told.gains[known])[-DAYS:],
-            f"subscribers gained since {told.days[0]}",
+            f"subscribers gained since {day(told.days[0].item())}",
         )
     instants, counts = readings_of(data.daily, "subscribers")
     read = counts > 0

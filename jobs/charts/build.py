@@ -12,9 +12,11 @@ from jobs.charts.engagement import engagement
 from jobs.charts.formats import formats
 from jobs.charts.items_ahead import items_ahead
 from jobs.charts.milestones import milestones
+from jobs.charts.months import months
 from jobs.charts.publish_times import publish_times
 from jobs.charts.reach_by_age import reach_by_age
 from jobs.charts.subscribers import subscribers
+from jobs.charts.subscribers_gained import subscribers_gained
 from jobs.charts.top_items import top_items
 from jobs.charts.trends import trends
 
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 CHARTS: Final = (
     daily_views,
+    months,
     subscribers,
+    subscribers_gained,
     trends,
     milestones,
     top_items,

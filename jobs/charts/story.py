@@ -31,9 +31,15 @@ if TYPE_CHECKING:
 
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.cadence import Cadence, Rhythm
-    from jobs.analysis.growth import SubscriberGrowth, ViewGrowth, WeekChange
+    from jobs.analysis.growth import (
+        SubscriberGrowth,
+        SubscribersGained,
+        ViewGrowth,
+        WeekChange,
+    )
     from jobs.analysis.items import RankedItem
     from jobs.analysis.milestones import MilestoneExpected, MilestoneReached
+    from jobs.analysis.months import FourWeeks
     from jobs.records import Platform
 
 RHYTHMS: Final[dict[Rhythm, str]] = {
@@ -59,7 +65,8 @@ _METHODS: Final = (
         "its own: gaps, falling counters and zeros that stand for “not read” never count as growth."
     ),
     (
-        "Weeks are compared weekday by weekday, with a bootstrap interval widened for few values. "
+        "Weeks are compared weekday by weekday, with a bootstrap interval widened for few values; "
+        "four weeks by their weeks, with the interval of a ratio of sums. "
         "A trend is a Theil–Sen slope, its interval widened for days that resemble each other. "
         "Forecasts go on as before ({method}); their intervals come from the errors that the same "
         "method made on earlier days."
@@ -159,11 +166,13 @@ def not_told(analysis: ChannelAnalysis) -> list[str]:
         growth,
         *((growth.views, growth.subscribers) if growth.present else ()),
         *((growth.views.week,) if growth.present and growth.views.present else ()),
+        *((analysis.months.before,) if with_views and analysis.months.present else ()),
         *((analysis.outliers, analysis.changes) if with_views else ()),
         *((trends.views,) if with_views and trends.present else ()),
         *((trends.subscribers,) if with_subscribers and trends.present else ()),
         *((trends.likes,) if with_likes and trends.present else ()),
-        *((ahead.views, ahead.subscribers) if growth.present and ahead.present else ()),
+        *((ahead.views,) if growth.present and ahead.present else ()),
+        *((ahead.subscribers,) if with_subscribers and ahead.present else ()),
         *((analysis.milestones,) if growth.present else ()),
         analysis.items,
         *((analysis.next_day, analysis.reach) if analysis.items.present else ()),
@@ -232,6 +241,10 @@ def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
         found = growth.subscribers
         note = f"{subscriber_change(found)} in {subscriber_days(found)}"
         yield KeyFigure("Subscribers", short(found.last), note)
+    elif growth.present and growth.gained.present:
+        gained = growth.gained
+        note = f"net, in {counted(gained.days, 'day')}"
+        yield KeyFigure("Subscribers gained", signed(gained.gained), note)
     if items.present and not (growth.present and growth.views.present):
         known = "" if items.counted == items.listed else f" with known views of {items.listed:,}"
         note = f"of {counted(items.counted, thing)}{known}"
@@ -269,11 +282,14 @@ def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
     growth = analysis.growth
     if growth.present and growth.views.present and growth.views.week.present:
         yield _week_sentence(growth.views.week)
+    yield from _four_weeks_sentences(analysis)
     yield from _trend_sentences(analysis)
     yield from _level_sentences(analysis)
     yield from _unusual_sentences(analysis)
     if growth.present and growth.subscribers.present:
         yield _subscriber_sentence(growth.subscribers)
+    elif growth.present and growth.gained.present:
+        yield _gained_sentence(growth.gained)
     yield from _milestone_sentences(analysis)
     if analysis.cadence.present and _quiet(analysis.cadence):
         found = analysis.cadence
@@ -286,6 +302,32 @@ def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
         yield from (f"{_standout(item)}." for item in islice(fresh, 1))
     yield from _format_sentences(analysis)
     yield from _likes_sentences(analysis)
+
+
+def _four_weeks_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
+    """What is clear of the last four weeks, as far as the sentence on the last one says it not."""
+    found, growth = analysis.months, analysis.growth
+    if not found.present:
+        return
+    week = growth.views.week if growth.present and growth.views.present else None
+    told = week.direction if week is not None and week.present else "unclear"
+    clear = [
+        (one, against)
+        for one, against in (
+            (found.before, "the 28 before"),
+            (found.year, "the same weeks a year before"),
+        )
+        if one.present and one.heading != "unclear" and (one is found.year or one.heading != told)
+    ]
+    if clear:
+        first, _ = clear[0]
+        extents = [_extent(one, against) for one, against in clear]
+        yield f"Over the last 28 days, {short(first.mean)} views a day, {' and '.join(extents)}."
+
+
+def _extent(found: FourWeeks, against: str) -> str:
+    ratio, span = change_within(found.ratio, found.low, found.high)
+    return f"{ratio} on {against} ({found.level:.0%} interval {span})"
 
 
 def _trend_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
@@ -395,6 +437,13 @@ def _subscriber_sentence(found: SubscriberGrowth) -> str:
     extent = subscriber_change(found)
     rounded = "" if found.resolution == 1 else f" (the source rounds to {number(found.resolution)})"
     return f"Subscribers {verb} to {short(found.last)}: {extent} {over}{rounded}."
+
+
+def _gained_sentence(found: SubscribersGained) -> str:
+    return (
+        f"{signed(found.gained)} subscribers, net, in {counted(found.days, 'day')} up to "
+        f"{day(found.last_day)}: {signed(found.last_week)} in the last 7."
+    )
 
 
 def _fresh(item: RankedItem, analysis: ChannelAnalysis) -> bool:

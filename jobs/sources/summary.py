@@ -46,4 +46,4 @@ def why_none(rejects: Sequence[Reject]) -> str:
     if not rejects:
         return ""
     first = rejects[0]
-    return f"The first is {'' if first.line is None else f'line {first.line}: '}{first.reason}"
+    return f"The first: {'' if first.line is None else f'line {first.line}: '}{first.reason}"

@@ -56,6 +56,7 @@ def test_charts_are_all_there_for_a_full_channel() -> None:
     """Counters and items carry their charts, in the order of a report."""
     assert list(charts_of(full())) == [
         "daily-views",
+        "months",
         "subscribers",
         "trends",
         "milestones",

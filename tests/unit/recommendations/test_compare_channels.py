@@ -88,7 +88,8 @@ async def test_recommend_keeps_answers_and_compare_finds_neighbours(services: Se
         profile = profile_of(data)
         assert profile is not None
         if number:
-            await store.save_profile(data.channel.id, *pack(profile))
+            key = await store.save_analysis(data.channel.id, data.fingerprint, {})
+            await store.save_recommendations(key, [], {}, pack(profile))
     data = await store.load("UC00")
     document = analyze(data).model_dump(mode="json")
     key = await store.save_analysis("UC00", data.fingerprint, document)

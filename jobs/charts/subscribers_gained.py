@@ -1,0 +1,76 @@
+"""Net subscribers as an owner's export tells them by day, added up."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import altair as alt
+import numpy as np
+
+from jobs.analysis.daily_gains import gains_told
+from jobs.analysis.wording import counted, day, signed
+from jobs.charts.chart import Table
+from jobs.charts.theme import BLUE, SKY, WIDTH, count_axis, finished, rows, stamp, time_axis
+
+if TYPE_CHECKING:
+    from jobs.analysis import ChannelAnalysis
+    from jobs.channel_data import ChannelData
+    from jobs.charts.chart import Chart
+
+_FEWEST = 3
+_MOST = 800
+_TOLD = 28
+
+
+def subscribers_gained(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
+    """Draw what came and went since the first day told; None under three days, or for nothing."""
+    if not (analysis.growth.present and analysis.growth.gained.present):
+        return None
+    found = analysis.growth.gained
+    told = gains_told(data, "subscribers")
+    known = ~np.isnan(told.gains)
+    gained = told.gains[known].astype(int).tolist()
+    if len(gained) < _FEWEST or not any(gained):
+        return None
+    days = told.days[known].tolist()
+    points = [
+        {"day": stamp(when), "total": total, "gained": net}
+        for when, total, net in zip(days, accumulate(gained), gained, strict=True)
+    ][-_MOST:]
+    x = time_axis("day", days[-len(points)], days[-1])
+    y = count_axis("total", f"subscribers gained since {day(found.first_day)}")
+    tooltip = [
+        alt.Tooltip("day:T", title="day", format="%-d %b %Y"),
+        alt.Tooltip("gained:Q", title="net"),
+        alt.Tooltip("total:Q", title="in all"),
+    ]
+    drawing = alt.layer(
+        alt.Chart(rows(points))
+        .mark_area(interpolate="step-after", color=SKY, opacity=0.16)
+        .encode(x=x, y=y),
+        alt.Chart(rows(points))
+        .mark_line(interpolate="step-after", strokeWidth=2.5, color=BLUE)
+        .encode(x=x, y=y, tooltip=tooltip),
+    )
+    over = counted(found.days, "day")
+    return finished(
+        "subscribers-gained",
+        drawing.properties(width=WIDTH, height=170),
+        title=f"{signed(found.gained)} subscribers, net, in {over}",
+        reading=(
+            "What the source tells of each day, added up: where more left than came, it falls."
+        ),
+        description=(
+            f"Net subscribers added up over {over} from {day(found.first_day)} to "
+            f"{day(found.last_day)}: {signed(found.gained)}, {signed(found.last_week)} of them in "
+            "the last seven days."
+        ),
+        table=Table(
+            ["Day (UTC)", "Net subscribers", f"Since {day(found.first_day)}"],
+            [
+                [day(when), signed(point["gained"]), signed(point["total"])]
+                for when, point in zip(days[-_TOLD:], points[-_TOLD:], strict=True)
+            ][::-1],
+        ),
+    )
