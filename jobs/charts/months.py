@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _FEWEST_WHOLE = 2
 _SHOWN = 36
+_LABELS = 8
 _UNIT = "views per day"
 
 
@@ -61,7 +62,8 @@ def months(
         for bar, one in zip(bars, shown, strict=True)
         if (year := _year_before(one.first_day)) in whole
     ]
-    x = time_axis("month", shown[0].first_day, _next(shown[-1].first_day), padded=True)
+    end = _next(shown[-1].first_day)
+    x = time_axis("month", shown[0].first_day, end, padded=True, at=_labelled(shown))
     colour = alt.condition(alt.datum.whole, alt.value(BLUE), alt.value(SKY))
     tooltip = [alt.Tooltip("name:N", title="month"), alt.Tooltip("views:Q", title=_UNIT)]
     y = count_axis("views", _UNIT)
@@ -136,6 +138,12 @@ def _table(shown: Sequence[Month], whole: Mapping[date, Month]) -> Table:
 def _change(one: Month, earlier: Month) -> str | None:
     """Return the change of views a day; None where there were none."""
     return change(one.per_day / earlier.per_day) if earlier.per_day > 0 <= one.per_day else None
+
+
+def _labelled(shown: Sequence[Month]) -> list[date]:
+    """Return the middle of every, or every other … month: at its start a label could be of two."""
+    apart = -(-len(shown) // _LABELS)
+    return [one.first_day + timedelta(days=one.days // 2) for one in shown[::-apart]][::-1]
 
 
 def _next(month: date) -> date:

@@ -20,6 +20,7 @@ from jobs.charts.chart import Chart
 from jobs.charts.code_version import code_version
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date, datetime
 
     from jobs.charts.chart import Table
@@ -216,19 +217,32 @@ def legend(*, under_title: bool = True) -> alt.Legend:
 
 
 def time_axis(
-    field: str, first: date, last: date, *, padded: bool = False, ticks: int = 6
+    field: str,
+    first: date,
+    last: date,
+    *,
+    padded: bool = False,
+    ticks: int = 6,
+    at: Sequence[date] = (),
 ) -> alt.X:
     """
     Return *field* on a horizontal axis of about *ticks* UTC dates, months alone where it is long.
 
-    The axis ends where the data does, or with *padded* at *first* and *last*.
+    The axis ends where the data does, or with *padded* at *first* and *last*. Dates *at* which it
+    is labelled are chosen by Vega unless given.
     """
     ends = [stamp(first), stamp(last)] if padded else alt.Undefined
     many = (last - first).days > _FEW_DAYS
     return alt.X(
         field,
         type="temporal",
-        axis=alt.Axis(title=None, format="%b %Y" if many else "%-d %b", tickCount=ticks),
+        axis=alt.Axis(
+            title=None,
+            format="%b %Y" if many else "%-d %b",
+            # Vega thins out the values given, too, where they are more than the ticks.
+            tickCount=max(ticks, len(at)),
+            values=[stamp(one) for one in at] or alt.Undefined,
+        ),
         scale=alt.Scale(type="utc", nice=False, domain=ends),
     )
 
