@@ -57,7 +57,10 @@ async def stock_working(
     try:
         yield worker
     finally:
+        pool = worker.pool.connection_pool
         with contextlib.suppress(asyncio.CancelledError):
             await worker.close()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+        # arq closes the pool while its main task may still be opening a connection of it.
+        await pool.disconnect()
