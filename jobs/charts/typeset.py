@@ -86,8 +86,8 @@ def _compile(
         pdf_standards=[_ACCESSIBLE] if file_format == "pdf" else [],
         package_path=_NO_PACKAGES,
         package_cache_path=_NO_PACKAGES,
-        # The time of the data: a clock would make equal reports differ.
-        timestamp=at or _EPOCH,
+        # The time of the data: a clock would make equal reports differ. Typst takes whole seconds.
+        timestamp=(at or _EPOCH).replace(microsecond=0),
     )
 
 

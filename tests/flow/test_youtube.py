@@ -48,7 +48,7 @@ def _youtube() -> Iterator[YoutubeServer]:
 
 
 def test_channel_is_run_by_its_handle(commands: Commands) -> None:
-    """From a handle to a report; run again it asks for little; the key is written nowhere."""
+    """From a handle to reports; run again it asks for little; the key is written nowhere."""
     commands.limit_s = 220.0  # analysing and drawing, twice: a loaded machine takes its time
     with _youtube() as youtube:
         youtube.add_channel(UC)
@@ -62,7 +62,11 @@ def test_channel_is_run_by_its_handle(commands: Commands) -> None:
             "pipeline", "run", f"youtube:{UC}", "--no-reports", "--json", **variables
         )
 
+        printed = commands.run("pipeline", "report", UC, "--format", "pdf", "-o", "report.pdf")
+
     assert (first.status, again.status) == (0, 0), first.err + again.err
+    assert printed.status == 0, printed.err
+    assert (commands.folder / "report.pdf").read_bytes().startswith(b"%PDF")
     assert f"youtube:{UC}: YouTube channel 'Channel 1', 1,230 subscribers, 28 videos" in first.err
     assert (first.document["channels"], first.document["items"]) == (1, 28)
     assert asked == 4

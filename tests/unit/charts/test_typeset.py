@@ -176,6 +176,15 @@ def test_report_is_the_same_bytes_for_the_same_document(full: Document) -> None:
         assert render_report(full, file_format) == render_report(full, file_format), file_format
 
 
+@pytest.mark.parametrize("file_format", ["pdf", "png", "svg"])
+def test_report_of_any_instant_is_typeset(file_format: ReportFormat) -> None:
+    """What was read just now was read at some microsecond, which no file format keeps."""
+    found = document(small())
+    assert found.as_of is not None
+    exact = replace(found, as_of=found.as_of.replace(microsecond=123_456))
+    assert render_report(exact, file_format) == render_report(found, file_format)
+
+
 def test_report_of_nothing_is_a_report() -> None:
     """However little there is, every format is made, and says what is missing."""
     empty = document(channel_data())
