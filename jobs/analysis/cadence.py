@@ -65,8 +65,8 @@ def cadence(data: ChannelData) -> Cadence | Missing:
     published_at = recent_publications(data)
     if published_at.size < _FEWEST:
         return Missing(
-            reason=f"{published_at.size} items with a publication date are listed; "
-            f"a cadence needs at least {_FEWEST}."
+            reason=f"A cadence needs {_FEWEST} items with a publication date, and the source lists "
+            f"{published_at.size or 'none'}."
         )
     gaps = np.diff(published_at) / _DAY
     span_days = float(gaps.sum())

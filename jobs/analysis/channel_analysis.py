@@ -16,6 +16,8 @@ from jobs.analysis.formats import Formats, formats
 from jobs.analysis.growth import Growth, growth
 from jobs.analysis.items import Items, items
 from jobs.analysis.items_ahead import ItemsAhead, items_ahead
+from jobs.analysis.items_daily import NOT_LOOKED_AT as NOT_FOLLOWED
+from jobs.analysis.items_daily import ItemsDaily, items_daily
 from jobs.analysis.milestones import Milestones, milestones
 from jobs.analysis.months import NOT_LOOKED_AT, Months, months
 from jobs.analysis.outliers import Outliers, outliers
@@ -55,6 +57,7 @@ class ChannelAnalysis(BaseModel):
     cadence: Annotated[Cadence | Missing, Field(discriminator="present")]
     engagement: Annotated[Engagement | Missing, Field(discriminator="present")]
     items: Annotated[Items | Missing, Field(discriminator="present")]
+    items_daily: Annotated[ItemsDaily | Missing, Field(discriminator="present")] = NOT_FOLLOWED
     next_day: Annotated[ItemsAhead | Missing, Field(discriminator="present")]
     reach: Annotated[ReachByAge | Missing, Field(discriminator="present")]
     formats: Annotated[Formats | Missing, Field(discriminator="present")]
@@ -84,6 +87,7 @@ def analyze(data: ChannelData) -> ChannelAnalysis:
         cadence=cadence(data),
         engagement=engagement(data),
         items=items(data),
+        items_daily=items_daily(data),
         next_day=items_ahead(data),
         reach=reach_by_age(data),
         formats=formats(data),

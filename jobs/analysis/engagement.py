@@ -61,8 +61,8 @@ def _rate(noun: str, reactions: NDArray[np.float64], views: NDArray[np.float64])
     told = rates[~np.isnan(rates)]
     if told.size < _FEWEST:
         return Missing(
-            reason=f"{told.size} items tell {noun} and have {FEWEST_VIEWS} views or more; "
-            f"a rate needs {_FEWEST}."
+            reason=f"A rate of {noun} needs {_FEWEST} items that tell them and have {FEWEST_VIEWS} "
+            f"views or more, and the source lists {told.size or 'none'}."
         )
     lower, median, upper = np.quantile(told, [0.25, 0.5, 0.75])
     return Rate(

@@ -176,9 +176,12 @@ def week_change(gains: DailyGains) -> WeekChange | Missing:
     times, chance = every_resample(pairs)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(times @ last) - np.log(times @ previous)
-    # A resample of nothing but empty days has no ratio; it says neither up nor down.
-    told = np.isfinite(logs)
+    # A resample of nothing but empty days has no ratio; one of which a week is empty has an end of
+    # all ratios: where that is within the interval, nothing can be told.
+    told = ~np.isnan(logs)
     low, high = np.exp(expanded_percentile(logs[told], pairs, LEVEL, chance[told]))
+    if low == 0 or not np.isfinite(high):
+        return Missing(reason="Too few days of the last two weeks brought views to compare them.")
     return WeekChange(
         last_day=gains.days[-1].item(),
         last_mean=float(last.mean()),

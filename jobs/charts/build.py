@@ -11,6 +11,7 @@ from jobs.charts.daily_views import daily_views
 from jobs.charts.engagement import engagement
 from jobs.charts.formats import formats
 from jobs.charts.items_ahead import items_ahead
+from jobs.charts.items_daily import items_daily
 from jobs.charts.milestones import milestones
 from jobs.charts.months import months
 from jobs.charts.publish_times import publish_times
@@ -33,6 +34,7 @@ CHARTS: Final = (
     trends,
     milestones,
     top_items,
+    items_daily,
     items_ahead,
     reach_by_age,
     age_curve,

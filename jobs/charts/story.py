@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         WeekChange,
     )
     from jobs.analysis.items import RankedItem
+    from jobs.analysis.items_daily import DailyItem
     from jobs.analysis.milestones import MilestoneExpected, MilestoneReached
     from jobs.analysis.months import FourWeeks
     from jobs.records import Platform
@@ -175,6 +176,7 @@ def not_told(analysis: ChannelAnalysis) -> list[str]:
         *((ahead.subscribers,) if with_subscribers and ahead.present else ()),
         *((analysis.milestones,) if growth.present else ()),
         analysis.items,
+        *((analysis.items_daily,) if analysis.items.present else ()),
         *((analysis.next_day, analysis.reach) if analysis.items.present else ()),
         *((analysis.reach.change,) if analysis.items.present and analysis.reach.present else ()),
         analysis.formats,
@@ -282,6 +284,8 @@ def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
     growth = analysis.growth
     if growth.present and growth.views.present and growth.views.week.present:
         yield _week_sentence(growth.views.week)
+    elif analysis.items_daily.present:
+        yield _item_week_sentence(analysis.items_daily.items[0])
     yield from _four_weeks_sentences(analysis)
     yield from _trend_sentences(analysis)
     yield from _level_sentences(analysis)
@@ -422,6 +426,20 @@ def _week_sentence(week: WeekChange) -> str:
         )
     verb = "rose" if week.direction == "up" else "fell"
     return f"Views {verb} to {level}, {ratio} on the 7 days before ({interval})."
+
+
+def _item_week_sentence(found: DailyItem) -> str:
+    """Of the item that brings most, where nothing is known of the channel as a whole."""
+    gained = (
+        f"“{found.title}” gained {short(found.last_week)} views in the 7 days up to "
+        f"{day(found.last_day)}"
+    )
+    week = found.week
+    if not week.present:
+        return f"{gained}."
+    ratio, span = change_within(week.ratio, week.low, week.high)
+    chance = ", which may be chance" if week.direction == "unclear" else ""
+    return f"{gained}, {ratio} on the 7 days before{chance} ({week.level:.0%} interval {span})."
 
 
 def _subscriber_sentence(found: SubscriberGrowth) -> str:

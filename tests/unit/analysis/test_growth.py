@@ -86,6 +86,21 @@ def test_growth_of_a_week_says_what_is_missing() -> None:
         assert found.reason.endswith(".")
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0],
+        [0, 0, 90, 0, 0, 0, 0, 5, 6, 7, 8, 5, 6, 7],
+        [5, 6, 7, 8, 5, 6, 7, 0, 0, 0, 0, 0, 900, 0],
+    ],
+)
+def test_growth_of_a_week_of_single_days_is_not_told(values: list[float]) -> None:
+    """Where one day carries a week, chance might have carried none: no ratio holds."""
+    found = week_change(gains([float(one) for one in values]))
+    assert isinstance(found, Missing)
+    assert found.reason == "Too few days of the last two weeks brought views to compare them."
+
+
 def test_growth_unclear_is_said_to_be_unclear() -> None:
     """A change within the noise has no direction."""
     assert week([100, 300, 90, 110, 400, 80, 95, 120, 250, 300, 70, 390, 90, 85]).direction == (

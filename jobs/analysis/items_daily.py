@@ -1,0 +1,143 @@
+"""Items that are followed day by day: what they bring now, and against the week before."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.analysis.columns import floats_of
+from jobs.analysis.daily_gains import DailyGains, gains_of
+from jobs.analysis.growth import WEEK, WeekChange, week_change
+from jobs.analysis.section import Missing, Section
+
+if TYPE_CHECKING:
+    from jobs.channel_data import ChannelData
+
+SHOWN = 4
+_FEWEST = 2 * WEEK
+_FEWEST_VIEWS = 50
+_LATELY_DAYS = 3
+
+
+class DailyItem(BaseModel):
+    """
+    An item whose views are known on *days* days from *first_day* to *last_day*.
+
+    *last_week* is the sum over those of the last 7 that are known, *week* what that is against the
+    7 before.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    item_id: str
+    title: str
+    published_at: datetime | None
+    first_day: date
+    last_day: date
+    days: int
+    last_week: int
+    week: Annotated[WeekChange | Missing, Field(discriminator="present")]
+
+
+class ItemsDaily(Section):
+    """The up to `SHOWN` *items* with the most views in their last week, of *followed* in all."""
+
+    followed: int
+    items: list[DailyItem]
+
+
+NOT_LOOKED_AT = Missing(
+    reason="The program that made this analysis did not follow single items: sync the channel anew."
+)
+_NONE = Missing(
+    reason=f"To follow single items from week to week, {_FEWEST} days of views of one, and "
+    f"{_FEWEST_VIEWS} views in its last week, are needed."
+)
+
+
+def items_daily(data: ChannelData) -> ItemsDaily | Missing:
+    """
+    Return the items that bring most now, of those with `_FEWEST` known days, or why there are none.
+
+    Days are those that the owner's export tells, else differences of readings on neighbouring
+    days. Items that were not read in the last `_LATELY_DAYS` days of the data, or brought less than
+    `_FEWEST_VIEWS` in their last week, are left out.
+    """
+    chosen, followed = _most_now(data)
+    titles = {
+        item: (title, published_at)
+        for item, title, published_at in data.current_items.select(
+            "item_id", "title", "published_at"
+        )
+        .filter(pl.col("item_id").is_in(chosen))
+        .iter_rows()
+    }
+    found = [
+        _item(item, *titles[item], gains)
+        for item in chosen
+        if (gains := item_gains_told(data, item)).known.size >= _FEWEST
+    ]
+    return ItemsDaily(followed=followed, items=found) if found else _NONE
+
+
+def item_gains_told(data: ChannelData, item_id: str) -> DailyGains:
+    """Return the views of an item on each day: as told, or else by its counter."""
+    if data.item_gains.is_empty():
+        return gains_of(data.item_snapshots.filter(pl.col("item_id") == item_id), "views")
+    told = data.item_gains.filter(pl.col("item_id") == item_id).drop_nulls("views").sort("day")
+    told_on = told["day"].to_numpy().astype("datetime64[D]")
+    days = np.arange(told_on[0], told_on[-1] + 1) if told_on.size else told_on
+    gains = np.full(days.size, np.nan)
+    gains[np.searchsorted(days, told_on)] = floats_of(told["views"])
+    return DailyGains(days, gains)
+
+
+def _most_now(data: ChannelData) -> tuple[list[str], int]:
+    """The items with the most views in their last week, and how many could be chosen from."""
+    told, snapshots = data.item_gains.drop_nulls("views"), data.item_snapshots
+    # Most lists are read once: they need no more than this look.
+    if told.is_empty() and snapshots["item_id"].n_unique() == snapshots.height:
+        return [], 0
+    week = pl.duration(days=WEEK)
+    if not told.is_empty():
+        at, in_week = pl.col("day"), pl.col("day") > pl.col("day").max() - week
+        gained = pl.col("views").filter(in_week).sum()
+        read = told
+    else:
+        at, before = pl.col("observed_at"), pl.col("observed_at").max() - week
+        gained = (
+            pl.col("views").last() - pl.col("views").filter(pl.col("observed_at") <= before).last()
+        )
+        read = snapshots.drop_nulls("views")
+    followed = (
+        read.lazy()
+        .group_by("item_id")
+        .agg(gained.alias("gained"), at.max().alias("last"), at.dt.date().n_unique().alias("days"))
+        .filter(
+            pl.col("days") >= _FEWEST,
+            pl.col("last") > pl.col("last").max() - pl.duration(days=_LATELY_DAYS),
+            # Of fewer, single viewers make the difference.
+            pl.col("gained") >= _FEWEST_VIEWS,
+        )
+        .join(data.current_items.lazy().select("item_id"), on="item_id", how="semi")
+        .sort("gained", "item_id", descending=[True, False])
+        .collect()
+    )
+    return followed["item_id"].head(SHOWN).to_list(), followed.height
+
+
+def _item(item_id: str, title: str, published_at: datetime | None, gains: DailyGains) -> DailyItem:
+    return DailyItem(
+        item_id=item_id,
+        title=title,
+        published_at=published_at,
+        first_day=gains.days[0].item(),
+        last_day=gains.days[-1].item(),
+        days=int(gains.known.size),
+        last_week=int(np.nansum(gains.gains[-WEEK:])),
+        week=week_change(gains),
+    )

@@ -1,0 +1,123 @@
+"""Items followed day by day: those that bring most now, each against its week before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from jobs.analysis import ChannelAnalysis, analyze
+from jobs.analysis.items_daily import NOT_LOOKED_AT, SHOWN, items_daily
+from jobs.channel_data import ITEM_GAINS, ITEM_SNAPSHOTS, ChannelData
+from jobs.charts.items_daily import items_daily as drawn
+from jobs.charts.story import not_told, what_changed
+from tests.unit.analysis.channels import START, Item, channel_data, growing
+
+DAYS = 40
+
+
+def read_daily(*gained: list[int], left: int | None = None) -> ChannelData:
+    """Make a channel of items, each read once a day, which gained so much from one to the next."""
+    items = [
+        Item(0.0, views=1, title=f"Item {i}", left_day=50.0 if i == left else None)
+        for i in range(len(gained))
+    ]
+    rows = [
+        (f"v{i}", START + timedelta(days=day), 1_000 + sum(each[:day]), None, None)
+        for i, each in enumerate(gained)
+        for day in range(len(each) + 1)
+    ]
+    snapshots = pl.DataFrame(rows, schema=ITEM_SNAPSHOTS, orient="row")
+    return replace(channel_data(items=items), item_snapshots=snapshots)
+
+
+def test_items_that_bring_most_now_come_first() -> None:
+    """By their last week, whatever they brought before; the others are only counted."""
+    rising = [[10 * (i + 1)] * DAYS for i in range(6)]
+    found = items_daily(read_daily([9_000] * 20 + [25] * 20, *rising))
+    assert found.present
+    assert [one.title for one in found.items] == ["Item 6", "Item 5", "Item 4", "Item 3"]
+    assert len(found.items) == SHOWN
+    assert found.followed == 7
+    assert [one.last_week for one in found.items] == [420, 350, 280, 210]
+    assert all(one.days == DAYS for one in found.items)
+
+
+def test_item_week_is_compared_with_the_one_before() -> None:
+    """A week of half the views is a clear fall, told where no counter of the channel is."""
+    data = read_daily([100] * 33 + [50] * 7)
+    found = items_daily(data)
+    assert found.present
+    week = found.items[0].week
+    assert week.present
+    assert (week.ratio, week.direction) == (pytest.approx(0.5), "down")
+    assert what_changed(analyze(data))[0] == (
+        "“Item 0” gained 350 views in the 7 days up to 14 Feb 2026, −50% on the 7 days before "
+        "(95% interval −50% to −50%)."
+    )
+    with_counters = replace(data, daily=channel_data(views=growing(41)).daily)
+    assert "Item 0" not in " ".join(what_changed(analyze(with_counters)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        channel_data(),
+        channel_data(items=[Item(1.0, views=5_000)]),
+        read_daily([100] * 12),
+        read_daily([7] * DAYS),
+        read_daily([100] * DAYS, left=0),
+        read_daily([100] * 20, [0] * DAYS),
+    ],
+    ids=["nothing", "read once", "too few days", "hardly viewed", "left", "not read of late"],
+)
+def test_items_are_followed_only_where_that_tells_something(data: ChannelData) -> None:
+    """Nothing is followed that was read too seldom, hardly viewed, or is history."""
+    assert not items_daily(data).present
+    assert drawn(data, analyze(data)) is None
+
+
+def test_told_gains_of_items_are_taken_as_they_are() -> None:
+    """An owner's export tells days: they count, and not the counter beside them."""
+    day = START.date()
+    gains = pl.DataFrame(
+        [("v0", day + timedelta(days=i), 20 + i) for i in range(30)],
+        schema=ITEM_GAINS,
+        orient="row",
+    )
+    data = replace(read_daily([5] * DAYS), item_gains=gains)
+    found = items_daily(data)
+    assert found.present
+    assert found.items[0].last_week == sum(range(43, 50))
+    assert found.items[0].days == 30
+
+
+def test_followed_items_are_drawn() -> None:
+    """A dot for each known day, a line that breaks over a gap, and a row of numbers for each."""
+    data = read_daily([100 + (7 * i) % 30 for i in range(DAYS)], [60] * DAYS)
+    gap = pl.col("observed_at").is_between(START + timedelta(days=9), START + timedelta(days=20))
+    data = replace(data, item_snapshots=data.item_snapshots.filter(~gap))
+    chart = drawn(data, analyze(data))
+    assert chart is not None
+    assert chart.title.startswith("“Item 0” brought 8")
+    assert chart.title.endswith("no clear change from the one before")
+    names = [layer["data"]["name"] for layer in chart.spec["layer"]]
+    dots, lines = (chart.spec["datasets"][name] for name in names)
+    assert len(dots) == 2 * (DAYS - 13)
+    broken = [row["views"] is None for row in lines if row["item"].startswith("2.")]
+    assert broken.index(True) == 8
+    assert np.count_nonzero(broken) == 13
+    assert [row[0] for row in chart.spec["usermeta"]["table"]["rows"]] == ["1. Item 0", "2. Item 1"]
+
+
+def test_analysis_from_before_items_were_followed_is_read() -> None:
+    """A stored analysis of an older program is whole, but for the items followed."""
+    document = analyze(read_daily([100] * DAYS)).model_dump(mode="json")
+    assert document["items_daily"]["present"]
+    del document["items_daily"]
+    read = ChannelAnalysis.model_validate(document)
+    assert read.items_daily == NOT_LOOKED_AT
+    assert NOT_LOOKED_AT.reason in not_told(read)
