@@ -41,6 +41,7 @@ class CounterFacts(BaseModel):
 
     *resolution* is the step of its last reading where it is rounded, else None; *falls* counts
     steps down, *zero_filled* zeros taken for "not read", *unchanged_days* days without any gain.
+    *last* is what it read on *last_day*.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +52,8 @@ class CounterFacts(BaseModel):
     falls: int
     zero_filled: int
     unchanged_days: int
+    last: int | None = None
+    last_day: date | None = None
 
 
 class Coverage(Section):
@@ -140,8 +143,9 @@ def _last_told(daily: pl.DataFrame, column: str) -> int | None:
 
 
 def _facts(daily: pl.DataFrame, name: str) -> CounterFacts | None:
-    _, values = readings_of(daily, name)
-    told = values[~np.isnan(values)]
+    instants, values = readings_of(daily, name)
+    known = ~np.isnan(values)
+    told = values[known]
     if told.size == 0:
         return None
     gains = gains_of(daily, name)
@@ -153,6 +157,8 @@ def _facts(daily: pl.DataFrame, name: str) -> CounterFacts | None:
         falls=len(gains.corrections),
         zero_filled=gains.zero_filled,
         unchanged_days=int(np.count_nonzero(gains.known == 0)),
+        last=int(told[-1]),
+        last_day=aware(instants[known][-1]).date(),
     )
 
 

@@ -247,10 +247,14 @@ def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
         gained = growth.gained
         note = f"net, in {counted(gained.days, 'day')}"
         yield KeyFigure("Subscribers gained", signed(gained.gained), note)
+    else:
+        yield from _last_read(analysis, "subscribers", "Subscribers")
     if items.present and not (growth.present and growth.views.present):
         known = "" if items.counted == items.listed else f" with known views of {items.listed:,}"
         note = f"of {counted(items.counted, thing)}{known}"
         yield KeyFigure("Views", short(items.views), note)
+    elif not (growth.present and growth.views.present):
+        yield from _last_read(analysis, "views", "Views")
     if analysis.cadence.present:
         cadence = analysis.cadence
         note = RHYTHMS[cadence.rhythm]
@@ -265,6 +269,15 @@ def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
         listed, all_of_them = analysis.coverage.items_listed, analysis.coverage.items_counted
         note = f"of {all_of_them:,} on the channel" if all_of_them else "listed by the source"
         yield KeyFigure(f"{thing.capitalize()}s", f"{listed:,}", note)
+    else:
+        yield from _last_read(analysis, "items", f"{thing.capitalize()}s")
+
+
+def _last_read(analysis: ChannelAnalysis, name: str, label: str) -> Iterator[KeyFigure]:
+    """What a counter of the channel said last, where nothing more can be made of it."""
+    for found in analysis.coverage.counters if analysis.coverage.present else []:
+        if found.name == name and found.last and found.last_day:
+            yield KeyFigure(label, short(found.last), f"read on {day(found.last_day)}")
 
 
 def _views_figure(views: ViewGrowth) -> KeyFigure:

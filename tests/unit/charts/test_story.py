@@ -39,6 +39,21 @@ def test_story_calls_no_old_item_new() -> None:
     assert "The hit" in changed(channel_data(items=[*items, new]))
 
 
+def test_story_tells_counters_that_were_read_once() -> None:
+    """What a list of channels says of one is its figures, with the day; zeros are not read."""
+    data = channel_data(views=[228_000_000_000], subscribers=[245_000_000], counted=[20_082])
+    assert [(one.label, one.value, one.note) for one in key_figures(analyze(data))] == [
+        ("Subscribers", "245M", "read on 5 Jan 2026"),
+        ("Views", "228B", "read on 5 Jan 2026"),
+        ("Videos", "20.1K", "read on 5 Jan 2026"),
+    ]
+    listed = channel_data(views=[9_000], subscribers=[0], counted=[70], items=catalogue(60))
+    told = {one.label: one.note for one in key_figures(analyze(listed))}
+    assert told["Views"] == "of 60 videos"
+    assert told["Videos"] == "of 70 on the channel"
+    assert "Subscribers" not in told
+
+
 def test_story_does_not_call_noise_a_level() -> None:
     """A week a third of the one before, with days that vary tenfold, holds no level."""
     days = [*[3_000] * 20, *[300, 9_000] * 4, *[200, 2_500] * 4]
