@@ -17,6 +17,7 @@ _NOUNS = {Platform.YOUTUBE: "video", Platform.PODCAST: "episode", Platform.STREA
 _EXACT_BELOW = 10_000
 _DECIMALS_BELOW = 10
 _PERCENT_BELOW = 10
+_SMALLEST = 0.001
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "K"))
 _MINUS = "−"
 
@@ -24,11 +25,6 @@ _MINUS = "−"
 def noun(platform: Platform) -> str:
     """Return what *platform* calls one item: video, episode, stream or item."""
     return _NOUNS.get(platform, "item")
-
-
-def counted(number: int, word: str) -> str:
-    """Return *number* and *word*, the latter in the plural where English asks for it."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def number(value: float) -> str:
@@ -78,8 +74,10 @@ def signed(value: int) -> str:
 
 
 def step(value: float) -> str:
-    """Return a change with its sign, in at most four digits: “+420”, “−1.2”, “±0”."""
+    """Return a change with its sign, in at most four digits: “+420”, “−1.2”, “−0.03”, “±0”."""
     text = short(abs(value))
+    if text == "0" and abs(value) >= _SMALLEST:
+        text = f"{abs(value):.1g}"
     if text == "0":
         return "±0"
     return f"+{text}" if value > 0 else f"{_MINUS}{text}"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 
-from jobs.analysis.wording import counted, times
+from jobs.analysis.wording import times
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, INK, MUTED, SKY, WIDTH, finished, legend, rows
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 
 from jobs.analysis.daily_gains import gains_told
-from jobs.analysis.wording import change, counted, day, number, short
+from jobs.analysis.wording import change, day, number, short
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
@@ -27,6 +27,7 @@ from jobs.charts.theme import (
     stamp,
     time_axis,
 )
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,10 @@ import numpy as np
 from jobs.analysis.columns import aware
 from jobs.analysis.engagement import FEWEST_VIEWS, per_thousand
 from jobs.analysis.item_arrays import item_arrays
-from jobs.analysis.wording import counted, noun, number
+from jobs.analysis.wording import noun, number
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, SKY, WIDTH, finished, flat_axis, rows, stamp, time_axis
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis

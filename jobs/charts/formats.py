@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 
-from jobs.analysis.wording import counted, noun, short, times
+from jobs.analysis.wording import noun, short, times
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, INK, SKY, WIDTH, finished, legend, rows
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 
-from jobs.analysis.wording import counted, day, noun, short
+from jobs.analysis.wording import day, noun, short
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
@@ -20,6 +20,7 @@ from jobs.charts.theme import (
     rows,
     trimmed,
 )
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis

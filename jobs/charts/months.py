@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import altair as alt
 
-from jobs.analysis.wording import change, counted, number, short
+from jobs.analysis.wording import change, number, short
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
@@ -20,6 +20,7 @@ from jobs.charts.theme import (
     stamp,
     time_axis,
 )
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

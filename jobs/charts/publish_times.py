@@ -8,9 +8,10 @@ import altair as alt
 import numpy as np
 
 from jobs.analysis.cadence import recent_publications, weekdays
-from jobs.analysis.wording import WEEKDAYS, counted, noun
+from jobs.analysis.wording import WEEKDAYS, noun
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, WIDTH, finished, rows
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis

@@ -9,7 +9,7 @@ import numpy as np
 
 from jobs.analysis.item_arrays import item_arrays
 from jobs.analysis.reach import OUTLIER_SCORE, PEERS, Reach, reach
-from jobs.analysis.wording import counted, noun, number, short, times
+from jobs.analysis.wording import noun, number, short, times
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
@@ -25,6 +25,7 @@ from jobs.charts.theme import (
     rows,
     trimmed,
 )
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,6 @@ from jobs.analysis.formats import RECENT_DAYS as FORMATS_DAYS
 from jobs.analysis.wording import (
     change,
     change_within,
-    counted,
     day,
     noun,
     number,
@@ -25,6 +24,7 @@ from jobs.analysis.wording import (
     steps,
     times,
 )
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

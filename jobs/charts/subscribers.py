@@ -11,10 +11,11 @@ import numpy as np
 from jobs.analysis.columns import aware
 from jobs.analysis.daily_gains import readings_of
 from jobs.analysis.rounding import resolution_at
-from jobs.analysis.wording import counted, day, number, short, signed
+from jobs.analysis.wording import day, number, short, signed
 from jobs.charts.chart import Table
 from jobs.charts.story import subscriber_days
 from jobs.charts.theme import BLUE, ORANGE, WIDTH, count_axis, finished, rows, stamp, time_axis
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

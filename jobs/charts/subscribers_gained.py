@@ -9,9 +9,10 @@ import altair as alt
 import numpy as np
 
 from jobs.analysis.daily_gains import gains_told
-from jobs.analysis.wording import counted, day, signed
+from jobs.analysis.wording import day, signed
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, SKY, WIDTH, count_axis, finished, rows, stamp, time_axis
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis

@@ -10,7 +10,7 @@ import numpy as np
 
 from jobs.analysis.columns import aware
 from jobs.analysis.trends import like_points, subscriber_points, view_points
-from jobs.analysis.wording import counted, listed, noun, period, short, step, steps
+from jobs.analysis.wording import listed, noun, period, short, step, steps
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
@@ -25,6 +25,7 @@ from jobs.charts.theme import (
     stamp,
     time_axis,
 )
+from jobs.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.commands.channel_choice import choose_channel
+from jobs.counted import counted
 from jobs.report_files import folder_name
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ async def remove_channel(host: Host, words: str, *, sure: bool, as_json: bool) -
 def _ask(channel: ChannelRecord, counts: ChannelCounts, files: int) -> None:
     snapshots = counts.channel_snapshots + counts.item_snapshots
     goes = (
-        f"{channel.title} ({channel.id}): {counts.items:,} items, {snapshots:,} snapshots, "
-        f"{counts.analyses:,} analyses, {files:,} files"
+        f"{channel.title} ({channel.id}): {counted(counts.items, 'item')}, "
+        f"{counted(snapshots, 'snapshot')}, {counts.analyses:,} "
+        f"{'analysis' if counts.analyses == 1 else 'analyses'}, {counted(files, 'file')}"
     )
     if not sys.stdin.isatty():
         raise click.ClickException(f"{goes} would go; give --yes to remove them")

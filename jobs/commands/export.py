@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 import click
 
 from jobs.commands.channel_choice import choose_channel
+from jobs.counted import counted
 from runner.commands.plainly import run_async
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def export(
         told = {"what": what, "rows": rows, "path": str(output.absolute())}
         click.echo(json.dumps(told, ensure_ascii=False))
     else:
-        click.echo(f"{rows:,} rows in {output}")
+        click.echo(f"{counted(rows, 'row')} in {output}")
 
 
 async def _export(host: Host, wish: _Wish) -> int:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from jobs.counted import counted
+
 if TYPE_CHECKING:
     from jobs.records import ChannelRecord
     from jobs.services import Services
@@ -69,7 +71,7 @@ async def write_report_index(services: Services) -> Path | None:
         if report is not None:
             lines.append(_row(channel, counts[channel.id], report, services.reports_dir))
     advice = sum(one.recommendations for one in counts.values())
-    summary = f"{len(lines):,} channels, {advice:,} recommendations."
+    summary = f"{counted(len(lines), 'channel')}, {counted(advice, 'recommendation')}."
     path = services.reports_dir / "index.html"
     await asyncio.to_thread(_write, path, _PAGE.format(summary=summary, rows="\n".join(lines)))
     return path

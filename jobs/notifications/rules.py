@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from jobs.analysis.wording import change, counted, day, noun, short
+from jobs.analysis.wording import change, day, noun, short
+from jobs.counted import counted
 from jobs.notifications.event import Event, Kind
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ import numpy as np
 from scipy import special
 
 from jobs.analysis.randomness import generator
-from jobs.analysis.wording import counted, noun, times
+from jobs.analysis.wording import noun, times
+from jobs.counted import counted
 from jobs.recommendations.permutation import holm, permutation_p
 from jobs.recommendations.questions import FEWEST, FEWEST_ITEMS, rounds
 from jobs.recommendations.rising import LEVEL, RECENT_DAYS, Pace, paces

@@ -14,7 +14,8 @@ import numpy as np
 
 from jobs.analysis.cadence import recent_publications, weekdays
 from jobs.analysis.formats import SHORT_S
-from jobs.analysis.wording import WEEKDAYS, counted, noun, number
+from jobs.analysis.wording import WEEKDAYS, noun, number
+from jobs.counted import counted
 from jobs.recommendations.sample import Sample, sample
 from jobs.recommendations.topics import topics
 from jobs.recommendations.weeks import weeks

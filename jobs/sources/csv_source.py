@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import polars as pl
 
+from jobs.counted import counted
 from jobs.records import (
     ChannelReading,
     ChannelRecord,
@@ -53,7 +54,7 @@ from jobs.sources.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
 from jobs.sources.location import shown
 from jobs.sources.source import SourceError
 from jobs.sources.spill import Batch
-from jobs.sources.summary import joined, oddities, period, quantity, why_none
+from jobs.sources.summary import joined, oddities, period, why_none
 from jobs.sources.table import LINE, header_of, read_rows
 from jobs.sources.text import one_line
 
@@ -103,9 +104,9 @@ class CsvSource:
         named = [PurePath(location).name for location in self.beside]
         return joined(
             self.layout.name,
-            quantity(len(self._records), "channel"),
-            quantity(found.items, "item") if found.items else "",
-            quantity(found.rows, "row"),
+            counted(len(self._records), "channel"),
+            counted(found.items, "item") if found.items else "",
+            counted(found.rows, "row"),
             period(found.first_at or self.undated_at, self.observed_at),
             f"with {' and '.join(named)}" if named else "",
             oddities(

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import feedparser
 
+from jobs.counted import counted
 from jobs.records import ChannelReading, ChannelRecord, Listing, Platform, Reject, SourceRef
 from jobs.sources import times, youtube
 from jobs.sources.feed_entry import Entry, EntryError, read_entry
@@ -31,7 +32,7 @@ from jobs.sources.feed_identity import feed_id, youtube_channel
 from jobs.sources.location import shown
 from jobs.sources.markup import what_it_is
 from jobs.sources.source import SourceError
-from jobs.sources.summary import joined, oddities, quantity, why_none
+from jobs.sources.summary import joined, oddities, why_none
 from jobs.sources.text import as_utf8
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Feed:
         )
         return joined(
             f"{what} '{self.channel.title}'",
-            quantity(len(self.entries), "item"),
+            counted(len(self.entries), "item"),
             f"as of {self.observed_at:%Y-%m-%d %H:%M} UTC",
             self.oddities,
         )

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from jobs.counted import counted
 from jobs.records import Platform, SourceRef
 from jobs.sources.location import SAMPLES
 from jobs.sources.sample_model import Audience, SampleChannel, Slot, simulate
 from jobs.sources.source import SourceError
-from jobs.sources.summary import joined, period, quantity
+from jobs.sources.summary import joined, period
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,8 +157,8 @@ class Samples:
         ]
         return joined(
             "generated samples",
-            quantity(len(self.readings), "channel"),
-            quantity(sum(len(reading.items) for reading in self.readings.values()), "item"),
+            counted(len(self.readings), "channel"),
+            counted(sum(len(reading.items) for reading in self.readings.values()), "item"),
             period(min(times), max(times)),
         )
 

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from jobs.counted import counted
 from jobs.records import (
     ChannelGain,
     ChannelReading,
@@ -48,7 +49,7 @@ from jobs.sources import youtube
 from jobs.sources.facts import id_of_title
 from jobs.sources.source import SourceError, UnrecognisedError
 from jobs.sources.studio_table import DAY, DURATION, ITEM, PUBLISHED, TITLE, StudioTable, role_at
-from jobs.sources.summary import joined, oddities, period, quantity, why_none
+from jobs.sources.summary import joined, oddities, period, why_none
 from jobs.sources.text import one_line
 
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ class StudioExport:
         days = [gain.day for gain in reading.channel_gains]
         return joined(
             f"Studio export of '{reading.channel.title}'",
-            quantity(len(days), "day") if days else "",
-            quantity(len(reading.items), "item") if reading.items else "",
-            f"{quantity(len(reading.item_gains), 'day')} of items" if reading.item_gains else "",
+            counted(len(days), "day") if days else "",
+            counted(len(reading.items), "item") if reading.items else "",
+            f"{counted(len(reading.item_gains), 'day')} of items" if reading.item_gains else "",
             period(_midnight(min(days)), _midnight(max(days))) if days else "",
             f"from {', '.join(self.tables)}",
             "engaged views taken for views" if self.engaged_only else "",

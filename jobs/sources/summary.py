@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobs.counted import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from jobs.records import Reject
-
-
-def quantity(number: int, noun: str) -> str:
-    """Return *number* with its noun: `1 row`, `2,522 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def period(first: datetime | None, last: datetime | None) -> str:
@@ -30,9 +27,9 @@ def oddities(
 ) -> str:
     """Return what a reader should know of a document's damage; nothing if there is none."""
     return joined(
-        f"{quantity(rejected, noun)} rejected" if rejected else "",
-        f"{quantity(repeated, noun)} repeated" if repeated else "",
-        f"{quantity(guessed_lines, 'line')} not in UTF-8" if guessed_lines else "",
+        f"{counted(rejected, noun)} rejected" if rejected else "",
+        f"{counted(repeated, noun)} repeated" if repeated else "",
+        f"{counted(guessed_lines, 'line')} not in UTF-8" if guessed_lines else "",
     )
 
 

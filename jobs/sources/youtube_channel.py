@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from jobs.counted import counted
 from jobs.records import (
     EVER,
     ChannelReading,
@@ -29,7 +30,7 @@ from jobs.records import (
 )
 from jobs.sources.quota import QuotaError
 from jobs.sources.source import SourceError
-from jobs.sources.summary import joined, quantity
+from jobs.sources.summary import joined
 from jobs.sources.youtube_api import PAGE_SIZE, NotFoundError, Page
 from jobs.sources.youtube_name import NameKind, location_of, youtube_name
 from jobs.sources.youtube_plan import cost_of_everything, plan_at, videos_to_ask
@@ -75,8 +76,8 @@ class YoutubeChannel:
             f"YouTube channel '{facts.record().title}'",
             "subscribers hidden"
             if facts.subscribers is None
-            else quantity(facts.subscribers, "subscriber"),
-            "" if facts.items is None else quantity(facts.items, "video"),
+            else counted(facts.subscribers, "subscriber"),
+            "" if facts.items is None else counted(facts.items, "video"),
         )
 
     def channels(self) -> Sequence[ChannelRecord]:

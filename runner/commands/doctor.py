@@ -176,7 +176,8 @@ def _queue(one: Queue) -> Finding:
         return Finding(
             name,
             Severity.WARNING,
-            f"{one.unknown:,} jobs whose name no worker knows; {counts}",
+            f"{one.unknown:,} {'job' if one.unknown == 1 else 'jobs'} whose name no worker knows; "
+            f"{counts}",
             f"pipeline jobs list --queue {one.name} shows them: deploy what knows them, or delete.",
         )
     return Finding(name, Severity.OK, f"{workers}; {counts}")

@@ -288,7 +288,8 @@ async def _act_on_all(host: Host, chosen: _Chosen, request: Request, *, yes: boo
             return 0
         number = f"{total:,}" if all(one.is_exact for one in counts) else f"at least {total:,}"
         if not yes:
-            click.confirm(f"{VERBS[request.action].name.capitalize()} {number} jobs?", abort=True)
+            verb = VERBS[request.action].name.capitalize()
+            click.confirm(f"{verb} {number} {'job' if total == 1 else 'jobs'}?", abort=True)
         return await _run_all(desk, selections, [one.jobs for one in counts], request)
 
 

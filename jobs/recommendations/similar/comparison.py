@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 
 from jobs.analysis.randomness import generator
-from jobs.analysis.wording import counted, listed
+from jobs.analysis.wording import listed
+from jobs.counted import counted
 from jobs.recommendations.similar.shuffled import nearest_by_chance
 from jobs.recommendations.similar.vectors import Vectors, vectors
 from jobs.recommendations.strength import NO_EVIDENCE, chance, strength_of

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from jobs.analysis import wording
+from jobs.counted import counted
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,15 @@ from jobs.analysis import wording
 def test_wording_short_numbers(value: float, text: str) -> None:
     """At most four digits, with a unit from ten thousand on."""
     assert wording.short(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(420, "+420"), (-1.23, "−1.2"), (-0.031, "−0.03"), (0.0004, "±0"), (0, "±0")],
+)
+def test_wording_steps(value: float, text: str) -> None:
+    """A change that has a direction keeps it, however small the unit makes it."""
+    assert wording.step(value) == text
 
 
 @pytest.mark.parametrize(
@@ -68,8 +78,8 @@ def test_wording_multiples(ratio: float, text: str) -> None:
 
 def test_wording_counts_and_periods() -> None:
     """One is singular, and a year is said once where once is enough."""
-    assert wording.counted(1, "day") == "1 day"
-    assert wording.counted(1_200, "video") == "1,200 videos"
+    assert counted(1, "day") == "1 day"
+    assert counted(1_200, "video") == "1,200 videos"
     assert wording.signed(-1_500) == "−1,500"
     assert wording.period(date(2026, 1, 17), date(2026, 2, 10)) == "17 Jan – 10 Feb 2026"
     assert wording.period(date(2025, 1, 7), date(2026, 2, 1)) == "7 Jan 2025 – 1 Feb 2026"
@@ -80,8 +90,8 @@ def test_wording_of_changes_and_lists() -> None:
     assert [wording.step(x) for x in (420, -1.23, 0.0, 0.04, -12_345)] == [
         "+420",
         "−1.2",
-        "±0",
-        "±0",
+        "+0.04",
+        "+0.04",
         "−12.3K",
     ]
     assert wording.steps(-900, 80) == "−900 to +80"
