@@ -90,7 +90,7 @@ def test_wording_of_changes_and_lists() -> None:
     assert [wording.step(x) for x in (420, -1.23, 0.0, 0.04, -12_345)] == [
         "+420",
         "−1.2",
-        "+0.04",
+        "±0",
         "+0.04",
         "−12.3K",
     ]
