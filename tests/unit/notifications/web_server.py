@@ -49,7 +49,13 @@ class WebServer:
 async def answering(status: int | None = 200) -> AsyncIterator[WebServer]:
     """Run a server on a free port of 127.0.0.1."""
     web = WebServer(status)
-    server = await asyncio.start_server(web.answer, "127.0.0.1", 0)
+    connections = asyncio.TaskGroup()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.create_task(web.answer(reader, writer))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
     web.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
-    async with server:
+    # A server that is closed does not wait for its connections, and the loop would end before them.
+    async with connections, server:
         yield web
