@@ -11,7 +11,7 @@ import numpy as np
 from jobs.analysis.cadence import items_per_week, recent_publications
 from jobs.analysis.wording import day, noun, number
 from jobs.charts.chart import Table
-from jobs.charts.story import RHYTHMS
+from jobs.charts.phrases import RHYTHMS
 from jobs.charts.theme import BLUE, ORANGE, SKY, WIDTH, finished, flat_axis, rows, stamp, time_axis
 from jobs.counted import counted
 

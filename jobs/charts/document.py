@@ -16,6 +16,8 @@ from jobs.charts import story
 from jobs.charts.answers import NO_EVIDENCE
 from jobs.charts.answers import answers as draw_answers
 from jobs.charts.chart import reading, table
+from jobs.charts.key_figures import KeyFigure, key_figures
+from jobs.charts.what_changed import what_changed
 from jobs.recommendations import why_none
 from jobs.records import Platform
 
@@ -120,7 +122,7 @@ class Document:
     source: str
     as_of: datetime | None
     thing: str
-    key_figures: Sequence[story.KeyFigure]
+    key_figures: Sequence[KeyFigure]
     what_changed: Sequence[str]
     why_it_matters: Sequence[str]
     advice: Sequence[Advice]
@@ -163,8 +165,8 @@ def compose(
         source=source_note,
         as_of=coverage.last_at if coverage.present else None,
         thing=noun(analysis.platform),
-        key_figures=story.key_figures(analysis),
-        what_changed=story.what_changed(analysis),
+        key_figures=key_figures(analysis),
+        what_changed=what_changed(analysis),
         why_it_matters=story.why_it_matters(analysis),
         advice=[_advice(each) for each in recommendations],
         why_none=why_none(analysis),

@@ -9,7 +9,7 @@ import altair as alt
 
 from jobs.analysis.wording import day
 from jobs.charts.chart import Table
-from jobs.charts.story import milestone_ahead, milestone_name
+from jobs.charts.phrases import milestone_ahead, milestone_name
 from jobs.charts.theme import BLUE, INK, ORANGE, WIDTH, finished, legend, rows, stamp, time_axis
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from jobs.analysis.daily_gains import readings_of
 from jobs.analysis.rounding import resolution_at
 from jobs.analysis.wording import day, number, short, signed
 from jobs.charts.chart import Table
-from jobs.charts.story import subscriber_days
+from jobs.charts.phrases import subscriber_days
 from jobs.charts.theme import BLUE, ORANGE, WIDTH, count_axis, finished, rows, stamp, time_axis
 from jobs.counted import counted
 

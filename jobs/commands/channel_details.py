@@ -160,7 +160,9 @@ def _findings(analysis: StoredAnalysis) -> list[tuple[str, list[Text]]]:
     from pydantic import ValidationError
 
     from jobs.analysis import ChannelAnalysis
-    from jobs.charts.story import covered, key_figures, what_changed
+    from jobs.charts.key_figures import key_figures
+    from jobs.charts.story import covered
+    from jobs.charts.what_changed import what_changed
 
     try:
         read = ChannelAnalysis.model_validate(analysis.document)

@@ -13,7 +13,8 @@ from jobs.analysis import ChannelAnalysis, analyze
 from jobs.analysis.items_daily import NOT_LOOKED_AT, SHOWN, items_daily
 from jobs.channel_data import ITEM_GAINS, ITEM_SNAPSHOTS, ChannelData
 from jobs.charts.items_daily import items_daily as drawn
-from jobs.charts.story import not_told, what_changed
+from jobs.charts.story import not_told
+from jobs.charts.what_changed import what_changed
 from tests.unit.analysis.channels import START, Item, channel_data, growing
 
 DAYS = 40

@@ -12,8 +12,8 @@ import pytest
 from jobs.analysis import analyze
 from jobs.channel_data import GAINS
 from jobs.charts.months import months
-from jobs.charts.story import what_changed
 from jobs.charts.subscribers_gained import subscribers_gained
+from jobs.charts.what_changed import what_changed
 from tests.unit.analysis.channels import START, channel_data
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ import polars as pl
 
 from jobs.analysis import analyze
 from jobs.charts import build_charts
-from jobs.charts.story import covered, key_figures, not_told, what_changed, why_it_matters
+from jobs.charts.key_figures import key_figures
+from jobs.charts.story import covered, not_told, why_it_matters
+from jobs.charts.what_changed import what_changed
 from tests.unit.analysis.channels import Item, catalogue, channel_data, growing
 
 if TYPE_CHECKING:

@@ -1,0 +1,89 @@
+"""Phrases that several parts of a report share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from jobs.analysis.wording import day, noun, number, period, short, signed, times
+from jobs.counted import counted
+
+if TYPE_CHECKING:
+    from jobs.analysis import ChannelAnalysis
+    from jobs.analysis.cadence import Cadence, Rhythm
+    from jobs.analysis.growth import SubscriberGrowth
+    from jobs.analysis.items import RankedItem
+    from jobs.analysis.milestones import MilestoneExpected, MilestoneReached
+    from jobs.records import Platform
+
+RHYTHMS: Final[dict[Rhythm, str]] = {
+    "like clockwork": "like clockwork",
+    "regular": "at regular intervals",
+    "irregular": "at irregular intervals",
+    "in bursts": "in bursts",
+}
+_QUIET_GAPS = 3
+_QUIET_DAYS = 7
+RECENT_DAYS = 30
+"""So long something is news."""
+
+
+def milestone_name(found: MilestoneReached | MilestoneExpected, platform: Platform) -> str:
+    """Return a milestone as “100K subscribers”."""
+    things = f"{noun(platform)}s" if found.counter == "items" else found.counter
+    return f"{short(found.value)} {things}"
+
+
+def milestone_ahead(found: MilestoneExpected) -> str:
+    """Return when it is expected: “around 3 May 2026 (80% interval 1 May – 6 May 2026)”."""
+    if found.latest is None:
+        return f"around {day(found.day)} (from {day(found.earliest)}, or much later)"
+    return (
+        f"around {day(found.day)} "
+        f"({found.level:.0%} interval {period(found.earliest, found.latest)})"
+    )
+
+
+def subscriber_change(found: SubscriberGrowth) -> str:
+    """
+    Return the change as “+7,123”, or as far as a rounded counter tells.
+
+    That is “+6,000 to +8,000”, or “up to +2,000” where it went one step.
+    """
+    if found.resolution == 1:
+        return signed(found.change)
+    # The bounds themselves are out of reach; round numbers one off read better.
+    low, high = found.low - 1, found.high + 1
+    if not low or not high:
+        return f"up to {signed(low or high)}"
+    return f"{signed(low)} to {signed(high)}"
+
+
+def subscriber_days(found: SubscriberGrowth) -> str:
+    """Return the time between the first and the last reading, in days."""
+    return counted(max(1, round((found.last_at - found.first_at).total_seconds() / 86_400)), "day")
+
+
+def is_fresh(item: RankedItem, analysis: ChannelAnalysis) -> bool:
+    """Whether *item* is new where the data ends: it may have been read once, long before."""
+    if item.published_at is None or not analysis.coverage.present:
+        return False
+    return (analysis.coverage.last_at - item.published_at).days <= RECENT_DAYS
+
+
+def standout(item: RankedItem) -> str:
+    """Return what an item reached that stands out: “A title” (3 May 2026) reached 4.8× …."""
+    when = "" if item.published_at is None else f" ({day(item.published_at.date())})"
+    return f"“{item.title}”{when} reached {times(item.ratio or 0)} the views usual here at its age"
+
+
+def is_quiet(found: Cadence) -> bool:
+    """Whether nothing was published for far longer than usual."""
+    return found.silent_days > max(_QUIET_DAYS, _QUIET_GAPS * found.median_gap_days)
+
+
+def pause(days: float) -> str:
+    """Return a time between two items: “one day”, “6 hours”, “7.5 days”."""
+    if days < 1:
+        hours = number(round(24 * days))
+        return "one hour" if hours == "1" else f"{hours} hours"
+    return "one day" if number(days) in {"1", "1.0"} else f"{number(days)} days"
