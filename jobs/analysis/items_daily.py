@@ -21,6 +21,7 @@ SHOWN = 4
 _FEWEST = 2 * WEEK
 _FEWEST_VIEWS = 50
 _LATELY_DAYS = 3
+_DAY = np.timedelta64(1, "D")
 
 
 class DailyItem(BaseModel):
@@ -90,7 +91,7 @@ def item_gains_told(data: ChannelData, item_id: str) -> DailyGains:
         return gains_of(data.item_snapshots.filter(pl.col("item_id") == item_id), "views")
     told = data.item_gains.filter(pl.col("item_id") == item_id).drop_nulls("views").sort("day")
     told_on = told["day"].to_numpy().astype("datetime64[D]")
-    days = np.arange(told_on[0], told_on[-1] + 1) if told_on.size else told_on
+    days = np.arange(told_on[0], told_on[-1] + _DAY, _DAY) if told_on.size else told_on
     gains = np.full(days.size, np.nan)
     gains[np.searchsorted(days, told_on)] = floats_of(told["views"])
     return DailyGains(days, gains)

@@ -26,6 +26,7 @@ _WEEKS, _WEEK = 4, 7
 _DAYS = _WEEKS * _WEEK
 _YEAR = 52 * _WEEK
 _FEWEST_PAIRS = 5
+_MONTH = np.timedelta64(1, "M")
 
 
 class Month(BaseModel):
@@ -102,7 +103,7 @@ def by_month(gains: DailyGains) -> list[Month]:
     of_day = gains.days[told].astype("datetime64[M]")
     starts, month, known = np.unique(of_day, return_inverse=True, return_counts=True)
     sums = np.bincount(month, weights=gains.gains[told])
-    lengths = (starts + 1).astype("datetime64[D]") - starts.astype("datetime64[D]")
+    first_days, next_months = (at.astype("datetime64[D]") for at in (starts, starts + _MONTH))
     return [
         Month(
             first_day=start,
@@ -113,8 +114,8 @@ def by_month(gains: DailyGains) -> list[Month]:
             whole=count >= _WHOLE * days,
         )
         for start, days, count, views in zip(
-            starts.astype("datetime64[D]").tolist(),
-            lengths.astype(int).tolist(),
+            first_days.tolist(),
+            (next_months - first_days).astype(int).tolist(),
             known.tolist(),
             sums.tolist(),
             strict=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
@@ -46,7 +46,7 @@ def items_daily(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     found = analysis.items_daily.items
     names = [f"{i}. {trimmed(one.title, _CHARACTERS)}" for i, one in enumerate(found, 1)]
     last = max(one.last_day for one in found)
-    first = (np.datetime64(last) - _SHOWN_DAYS + 1).item()
+    first = last - timedelta(days=_SHOWN_DAYS - 1)
     dots, lines = list[dict[str, Any]](), list[dict[str, Any]]()
     for name, one in zip(names, found, strict=True):
         gains = item_gains_told(data, one.item_id)
