@@ -16,10 +16,9 @@ from jobs.analysis.formats import Formats, formats
 from jobs.analysis.growth import Growth, growth
 from jobs.analysis.items import Items, items
 from jobs.analysis.items_ahead import ItemsAhead, items_ahead
-from jobs.analysis.items_daily import NOT_LOOKED_AT as NOT_FOLLOWED
-from jobs.analysis.items_daily import ItemsDaily, items_daily
+from jobs.analysis.items_daily import NOT_FOLLOWED, ItemsDaily, items_daily
 from jobs.analysis.milestones import Milestones, milestones
-from jobs.analysis.months import NOT_LOOKED_AT, Months, months
+from jobs.analysis.months import NOT_COMPARED, Months, months
 from jobs.analysis.outliers import Outliers, outliers
 from jobs.analysis.reach_by_age import ReachByAge, reach_by_age
 from jobs.analysis.section import Missing
@@ -50,7 +49,7 @@ class ChannelAnalysis(BaseModel):
     coverage: Annotated[Coverage | Missing, Field(discriminator="present")]
     growth: Annotated[Growth | Missing, Field(discriminator="present")]
     trends: Annotated[Trends | Missing, Field(discriminator="present")]
-    months: Annotated[Months | Missing, Field(discriminator="present")] = NOT_LOOKED_AT
+    months: Annotated[Months | Missing, Field(discriminator="present")] = NOT_COMPARED
     outliers: Annotated[Outliers | Missing, Field(discriminator="present")]
     changes: Annotated[Changes | Missing, Field(discriminator="present")]
     milestones: Annotated[Milestones | Missing, Field(discriminator="present")]

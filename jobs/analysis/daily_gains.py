@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import polars as pl
 
 from jobs.analysis.columns import floats_of, instants_of
 
 if TYPE_CHECKING:
     from datetime import date
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from jobs.channel_data import ChannelData
@@ -119,6 +119,18 @@ def gains_told(data: ChannelData, column: Literal["views", "subscribers"]) -> Da
     told = data.gains if data.gains.is_empty() else data.gains.drop_nulls(column)
     if told.is_empty():
         return gains_of(data.daily, column)
+    return _as_told(told, column)
+
+
+def item_gains_told(data: ChannelData, item_id: str) -> DailyGains:
+    """Return the views of an item on each day, likewise; at least one reading is there."""
+    of_item = pl.col("item_id") == item_id
+    if data.item_gains.is_empty():
+        return gains_of(data.item_snapshots.filter(of_item), "views")
+    return _as_told(data.item_gains.filter(of_item).drop_nulls("views").sort("day"), "views")
+
+
+def _as_told(told: pl.DataFrame, column: str) -> DailyGains:
     told_on = told["day"].to_numpy().astype("datetime64[D]")
     days = np.arange(told_on[0], told_on[-1] + _ONE_DAY, _ONE_DAY)
     gains = np.full(days.size, np.nan)

@@ -9,19 +9,18 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.analysis.columns import floats_of
-from jobs.analysis.daily_gains import DailyGains, gains_of
+from jobs.analysis.daily_gains import item_gains_told
 from jobs.analysis.growth import WEEK, WeekChange, week_change
 from jobs.analysis.section import Missing, Section
 
 if TYPE_CHECKING:
+    from jobs.analysis.daily_gains import DailyGains
     from jobs.channel_data import ChannelData
 
 SHOWN = 4
 _FEWEST = 2 * WEEK
 _FEWEST_VIEWS = 50
 _LATELY_DAYS = 3
-_DAY = np.timedelta64(1, "D")
 
 
 class DailyItem(BaseModel):
@@ -51,7 +50,7 @@ class ItemsDaily(Section):
     items: list[DailyItem]
 
 
-NOT_LOOKED_AT = Missing(
+NOT_FOLLOWED = Missing(
     reason="The program that made this analysis did not follow single items: sync the channel anew."
 )
 _NONE = Missing(
@@ -69,6 +68,8 @@ def items_daily(data: ChannelData) -> ItemsDaily | Missing:
     `_FEWEST_VIEWS` in their last week, are left out.
     """
     chosen, followed = _most_now(data)
+    if not chosen:
+        return _NONE
     titles = {
         item: (title, published_at)
         for item, title, published_at in data.current_items.select(
@@ -85,39 +86,29 @@ def items_daily(data: ChannelData) -> ItemsDaily | Missing:
     return ItemsDaily(followed=followed, items=found) if found else _NONE
 
 
-def item_gains_told(data: ChannelData, item_id: str) -> DailyGains:
-    """Return the views of an item on each day: as told, or else by its counter."""
-    if data.item_gains.is_empty():
-        return gains_of(data.item_snapshots.filter(pl.col("item_id") == item_id), "views")
-    told = data.item_gains.filter(pl.col("item_id") == item_id).drop_nulls("views").sort("day")
-    told_on = told["day"].to_numpy().astype("datetime64[D]")
-    days = np.arange(told_on[0], told_on[-1] + _DAY, _DAY) if told_on.size else told_on
-    gains = np.full(days.size, np.nan)
-    gains[np.searchsorted(days, told_on)] = floats_of(told["views"])
-    return DailyGains(days, gains)
-
-
 def _most_now(data: ChannelData) -> tuple[list[str], int]:
     """The items with the most views in their last week, and how many could be chosen from."""
-    told, snapshots = data.item_gains.drop_nulls("views"), data.item_snapshots
+    snapshots, is_told = data.item_snapshots, not data.item_gains.is_empty()
     # Most lists are read once: they need no more than this look.
-    if told.is_empty() and snapshots["item_id"].n_unique() == snapshots.height:
+    if not is_told and snapshots["item_id"].n_unique() == snapshots.height:
         return [], 0
     week = pl.duration(days=WEEK)
-    if not told.is_empty():
+    if is_told:
         at, in_week = pl.col("day"), pl.col("day") > pl.col("day").max() - week
-        gained = pl.col("views").filter(in_week).sum()
-        read = told
+        gained, known = pl.col("views").filter(in_week).sum(), at.n_unique()
+        read = data.item_gains
     else:
         at, before = pl.col("observed_at"), pl.col("observed_at").max() - week
         gained = (
             pl.col("views").last() - pl.col("views").filter(pl.col("observed_at") <= before).last()
         )
-        read = snapshots.drop_nulls("views")
+        known = (at.dt.date().diff().dt.total_days() == 1).sum()
+        read = snapshots
     followed = (
         read.lazy()
+        .drop_nulls("views")
         .group_by("item_id")
-        .agg(gained.alias("gained"), at.max().alias("last"), at.dt.date().n_unique().alias("days"))
+        .agg(gained.alias("gained"), at.max().alias("last"), known.alias("days"))
         .filter(
             pl.col("days") >= _FEWEST,
             pl.col("last") > pl.col("last").max() - pl.duration(days=_LATELY_DAYS),

@@ -80,7 +80,7 @@ class Months(Section):
     year: Annotated[FourWeeks | Missing, Field(discriminator="present")]
 
 
-NOT_LOOKED_AT = Missing(
+NOT_COMPARED = Missing(
     reason="The program that made this analysis did not compare months: sync the channel anew."
 )
 

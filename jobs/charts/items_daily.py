@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import altair as alt
 import numpy as np
 
-from jobs.analysis.items_daily import item_gains_told
+from jobs.analysis.daily_gains import item_gains_told
 from jobs.analysis.wording import change, day, noun, short
 from jobs.charts.chart import Table
 from jobs.charts.theme import (

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from jobs.analysis import ChannelAnalysis, analyze
-from jobs.analysis.items_daily import NOT_LOOKED_AT, SHOWN, items_daily
+from jobs.analysis.items_daily import NOT_FOLLOWED, SHOWN, items_daily
 from jobs.channel_data import ITEM_GAINS, ITEM_SNAPSHOTS, ChannelData
 from jobs.charts.items_daily import items_daily as drawn
 from jobs.charts.story import not_told
@@ -82,6 +82,17 @@ def test_items_are_followed_only_where_that_tells_something(data: ChannelData) -
     assert drawn(data, analyze(data)) is None
 
 
+def test_item_read_every_other_day_takes_no_place_of_one_read_daily() -> None:
+    """What it gained on a single day is unknown, however much that is."""
+    data = read_daily(*([[900] * DAYS] * SHOWN), [100] * DAYS)
+    odd = (pl.col("observed_at") - START).dt.total_days() % 2 == 1
+    kept = data.item_snapshots.filter(~odd | (pl.col("item_id") == f"v{SHOWN}"))
+    found = items_daily(replace(data, item_snapshots=kept))
+    assert found.present
+    assert [one.title for one in found.items] == [f"Item {SHOWN}"]
+    assert found.followed == 1
+
+
 def test_told_gains_of_items_are_taken_as_they_are() -> None:
     """An owner's export tells days: they count, and not the counter beside them."""
     day = START.date()
@@ -121,5 +132,5 @@ def test_analysis_from_before_items_were_followed_is_read() -> None:
     assert document["items_daily"]["present"]
     del document["items_daily"]
     read = ChannelAnalysis.model_validate(document)
-    assert read.items_daily == NOT_LOOKED_AT
-    assert NOT_LOOKED_AT.reason in not_told(read)
+    assert read.items_daily == NOT_FOLLOWED
+    assert NOT_FOLLOWED.reason in not_told(read)

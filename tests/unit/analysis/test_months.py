@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jobs.analysis import ChannelAnalysis, analyze
 from jobs.analysis.daily_gains import DailyGains
-from jobs.analysis.months import NOT_LOOKED_AT, FourWeeks, by_month, four_weeks, months
+from jobs.analysis.months import NOT_COMPARED, FourWeeks, by_month, four_weeks, months
 from jobs.analysis.section import Missing
 from tests.unit.analysis.channels import channel_data, growing
 
@@ -122,5 +122,5 @@ def test_analysis_from_before_months_is_read() -> None:
     assert document["months"]["months"][0]["first_day"] == date(2026, 1, 1).isoformat()
     del document["months"]
     read = ChannelAnalysis.model_validate(document)
-    assert read.months == NOT_LOOKED_AT
+    assert read.months == NOT_COMPARED
     assert read.growth.present
