@@ -21,11 +21,11 @@ import polars as pl
 from polars import selectors
 
 from benchmarks.channels.plain import as_data
-from jobs.channel_data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
+from jobs.channel.data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
+from jobs.channel.records import ChannelRecord, Platform
 from jobs.recommendations.advice import findings
 from jobs.recommendations.sample import BLOCK
 from jobs.recommendations.strength import SIGNIFICANT
-from jobs.records import ChannelRecord, Platform
 from jobs.sources import open_source
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
-from jobs.sources.csv_source import open_csv
+from jobs.sources.csv.csv_source import open_csv
+from jobs.sources.csv.fact_cache import Shelf
 from jobs.sources.detect import layout_in
 from jobs.sources.document import text_file
-from jobs.sources.shelf import Shelf
 
 _FIRST = date(2024, 1, 1)
 _READ = 200

@@ -17,15 +17,15 @@ from hiredis import pack_command
 
 from benchmarks.systems.protocol import CHANNEL_IDS
 from runner import Context, job
-from runner.attempt import Attempts, Held
-from runner.claim import Claim
 from runner.codec import decode_job, encode_result
 from runner.enqueue import Enqueue, new_job_id
-from runner.event_loop import new_event_loop
-from runner.instruments import Instruments
-from runner.logs import configure_logging
+from runner.on_arq.job_function import JobFunction
 from runner.options import WorkerOptions
-from runner.registered import JobFunction
+from runner.telemetry.logs import configure_logging
+from runner.worker.attempt import Attempts, Held
+from runner.worker.claim import Claim
+from runner.worker.event_loop import new_event_loop
+from runner.worker.instruments import Instruments
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -21,12 +21,13 @@ import httpx
 from pydantic_core import to_json
 
 from benchmarks.redis_server import running_redis
-from runner import connect, keys
-from runner.operations.shown import Catalog
-from runner.web.access import Doors, Gatekeeper
+from runner import connect
+from runner.broker import keys
+from runner.operations.catalog import Catalog
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
+from runner.web.login import Doors, Gatekeeper
 
 if TYPE_CHECKING:
     from runner import QueueClient

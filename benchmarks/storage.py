@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.records import ChannelReading, ChannelRecord, ChannelSnapshot, Platform
+from jobs.channel.records import ChannelReading, ChannelRecord, ChannelSnapshot, Platform
 from jobs.store import ChannelStore, migrate, open_store
 
 if TYPE_CHECKING:

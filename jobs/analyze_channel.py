@@ -12,7 +12,7 @@ from jobs.visualize_data import visualize_data
 from runner import Context, job
 
 if TYPE_CHECKING:
-    from jobs.channel_columns import ChannelColumns
+    from jobs.channel.columns import ChannelColumns
     from jobs.json_text import JsonText
     from jobs.notifications.event import Event
 
@@ -45,7 +45,7 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
 def _analyze(told: ChannelColumns, now: datetime) -> tuple[str, JsonText, list[Event]]:
     """Runs in a process of its own, which alone loads the libraries of the mathematics."""
     from jobs.analysis import analyze
-    from jobs.channel_frames import as_data
+    from jobs.channel.frames import as_data
     from jobs.json_text import JsonText, to_json
     from jobs.notifications.rules import events
 
@@ -57,6 +57,6 @@ def _analyze(told: ChannelColumns, now: datetime) -> tuple[str, JsonText, list[E
 def load_mathematics() -> None:
     """Import what `_analyze` needs: called in a process before its first call comes."""
     import jobs.analysis
-    import jobs.channel_frames
+    import jobs.channel.frames
     import jobs.json_text
     import jobs.notifications.rules  # noqa: F401 -- for their being imported

@@ -14,7 +14,7 @@ from jobs.lazy_import import imported
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.services import Services
     from jobs.store import StoredAnalysis, StoredChart
 

@@ -10,9 +10,9 @@ from jobs.services import Services
 from runner import Context, job
 
 if TYPE_CHECKING:
-    from jobs.channel_columns import ChannelColumns
+    from jobs.channel.columns import ChannelColumns
+    from jobs.channel.records import Platform
     from jobs.json_text import JsonText
-    from jobs.records import Platform
 
     Answers = dict[str, Any]
     Found = tuple[list[dict[str, Any]], Answers, tuple[str, bytes] | None]
@@ -70,7 +70,7 @@ def _ask_nothing(platform: Platform) -> Answers:
 
 def _find(told: ChannelColumns, document: JsonText) -> Found:
     from jobs.analysis import ChannelAnalysis
-    from jobs.channel_frames import as_data
+    from jobs.channel.frames import as_data
     from jobs.recommendations import advise
     from jobs.recommendations.similar import pack, profile_of
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from jobs.channel.records import SourceRef, SourceResult
     from jobs.content_cache import ContentCache
     from jobs.notifications.target import Target
-    from jobs.records import SourceRef, SourceResult
     from jobs.sources import Finding
-    from jobs.sources.past import Past
+    from jobs.sources.memory import Past
     from jobs.store import ChannelStore
 
 

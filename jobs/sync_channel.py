@@ -18,7 +18,7 @@ from runner import Bury, Context, Retry, job
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jobs.records import SourceResult
+    from jobs.channel.records import SourceResult
     from jobs.sources.source import SourceError
     from jobs.store import ChannelSchedule, StoredSource
     from jobs.sync_pace import Pace
@@ -88,10 +88,10 @@ async def _read(services: Services, channel_id: str, source: StoredSource) -> _R
     """One that cannot be read is a result, too, and does not stop the others."""
     # Only a worker that syncs loads the parsers; in a thread, for they are large.
     await imported("jobs.sources")
-    from jobs.records import SourceResult, SyncOutcome
-    from jobs.sources.past import Past
-    from jobs.sources.quota import QuotaError
+    from jobs.channel.records import SourceResult, SyncOutcome
+    from jobs.sources.memory import Past
     from jobs.sources.source import SourceError
+    from jobs.sources.youtube.quota import QuotaError
 
     async def listed_items() -> Mapping[str, datetime | None]:
         return await services.store.listed_items(channel_id)

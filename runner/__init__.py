@@ -10,17 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runner.batch import Batch, BatchProgress, QueueProgress
-from runner.connection import QueueClient, connect, disconnect
+from runner.client import QueueClient, connect, disconnect
 from runner.context import Context
+from runner.definition import Job, job
 from runner.errors import Bury, Retry
 from runner.handle import JobHandle, JobState
-from runner.job import Job, job
 from runner.retry import exponential, linear, polynomial
 
 if TYPE_CHECKING:
-    from runner.fleet import Fleet
-    from runner.poller import CatchUp, Periodic
-    from runner.worker import Worker
+    from runner.on_arq.worker import Worker
+    from runner.periodic.poller import CatchUp, Periodic
+    from runner.processes.fleet import Fleet
     from runner.worker_settings import WorkerSettings
 
 __all__ = [
@@ -48,10 +48,10 @@ __all__ = [
 ]
 
 _OF_THE_WORKER = {
-    "CatchUp": "runner.poller",
-    "Fleet": "runner.fleet",
-    "Periodic": "runner.poller",
-    "Worker": "runner.worker",
+    "CatchUp": "runner.periodic.poller",
+    "Fleet": "runner.processes.fleet",
+    "Periodic": "runner.periodic.poller",
+    "Worker": "runner.on_arq.worker",
     "WorkerSettings": "runner.worker_settings",
 }
 

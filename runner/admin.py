@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json, to_json
 
-from runner import keys
+from runner.broker import keys
+from runner.broker.scripts import ADMIN
 from runner.codec import decode_job
 from runner.errors import CodecError, ConfigurationError
-from runner.scripts import ADMIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from runner import keys
+from runner.broker import keys
 from runner.enqueue import current_batch
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping
 
-    from runner.job import Job
-    from runner.offload import Offloader
+    from runner.definition import Job
+    from runner.offload.offloader import Offloader
 
 T = TypeVar("T")
 
@@ -126,7 +126,7 @@ class Context:
                 function, *args, timeout_s=timeout_s, on_behalf_of=self.queue, **kwargs
             )
         # Without a worker, as in a test, nobody would end a process that is kept.
-        from runner.offload import Offloader
+        from runner.offload.offloader import Offloader
 
         alone = Offloader(1)
         try:

@@ -21,19 +21,19 @@ from uuid import uuid4
 
 from redis.exceptions import RedisError
 
-from runner import keys
+from runner.broker import keys
+from runner.broker.outage import is_passing
+from runner.broker.script_connection import ScriptWire
+from runner.broker.scripts import ENQUEUE
 from runner.codec import encode_job
 from runner.errors import EnqueueError
-from runner.outage import is_passing
-from runner.scripts import ENQUEUE
-from runner.wire import ScriptWire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redis.asyncio import Redis
 
-    from runner.job import Job
+    from runner.definition import Job
 
 _CHUNK = 500
 """Jobs in one script call: Redis serves others between two calls of about a millisecond each."""

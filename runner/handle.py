@@ -11,11 +11,11 @@ from typing import Any, Generic, TypeVar
 from pydantic_core import from_json
 from redis.exceptions import RedisError
 
-from runner import keys
 from runner.admin import Admin
-from runner.connection import current_client
+from runner.broker import keys
+from runner.broker.outage import is_passing
+from runner.client import current_client
 from runner.errors import JobFailedError, ResultNotFoundError
-from runner.outage import is_passing
 
 R = TypeVar("R")
 

@@ -11,8 +11,8 @@ from runner.retry import Backoff, linear
 
 if TYPE_CHECKING:
     from runner.middleware import Middleware
-    from runner.offload import Offloader
-    from runner.poller import Periodic
+    from runner.offload.offloader import Offloader
+    from runner.periodic.poller import Periodic
     from runner.reporters import Reporter
 
 Resources = Callable[[], AbstractAsyncContextManager[Mapping[type[Any], Any]]]

@@ -25,22 +25,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from runner.client import test_transports
 from runner.codec import decode_job
-from runner.connection import test_transports
 from runner.context import Context
 from runner.enqueue import current_batch
 from runner.errors import ConfigurationError
-from runner.execute import Policy, decide, execute
 from runner.middleware import Middleware, compose
 from runner.middleware.validation import validate_arguments
-from runner.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
 from runner.retry import Backoff, linear
+from runner.worker.execute import Policy, decide, execute
+from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
+    from runner.definition import Job
     from runner.enqueue import Enqueue
-    from runner.job import Job
 
 _EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -7,9 +7,9 @@
         concurrency = 10
         max_retries = 5
 
-`arq settings.AnalyticsWorker` runs it, and so does `runner.fleet`. arq reads a settings class by
-its own `__dict__` and knows nothing of inheritance, so each subclass gets everything written
-into it here, under arq's names.
+`arq settings.AnalyticsWorker` runs it, and so does `runner.processes.fleet`. arq reads a settings
+class by its own `__dict__` and knows nothing of inheritance, so each subclass gets everything
+written into it here, under arq's names.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from runner import arq_command, codec, keys
-from runner.connection import location
-from runner.cron import IntervalCron
+from runner import codec
+from runner.broker import keys
+from runner.client import location
 from runner.errors import ConfigurationError
+from runner.on_arq import command as arq_command
+from runner.on_arq.cron import IntervalCron
+from runner.on_arq.job_function import JobFunction
+from runner.on_arq.worker import Worker
 from runner.options import Resources, WorkerOptions
-from runner.poller import poll
-from runner.registered import JobFunction
+from runner.periodic.poller import poll
 from runner.retry import Backoff, linear
-from runner.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,10 +38,10 @@ if TYPE_CHECKING:
     from arq.connections import RedisSettings
     from arq.cron import CronJob
 
-    from runner.job import Job
+    from runner.definition import Job
     from runner.middleware import Middleware
-    from runner.offload import Offloader
-    from runner.poller import Periodic
+    from runner.offload.offloader import Offloader
+    from runner.periodic.poller import Periodic
     from runner.reporters import Reporter
 
 arq_command.run_our_worker()

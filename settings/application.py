@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from settings.environment import Settings, SettingsError, current
-from settings.queues import QUEUE_NAMES
+from settings.queue_names import QUEUE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from runner import Fleet, QueueClient
     from runner.commands.completing import Kind
     from runner.commands.desk import Desk
-    from runner.health import HealthCheck
-    from runner.offload import Offloader
+    from runner.offload.offloader import Offloader
+    from runner.processes.health import HealthCheck
     from runner.web.dashboard import Dashboard
 
 
@@ -45,7 +45,7 @@ class Opened:
     def places(self) -> Mapping[str, str]:
         """Where things are, to be shown to a person."""
         from jobs.store.url import parse_url
-        from runner.connection import location
+        from runner.client import location
         from settings.redis_location import redis_url
 
         shown = location(redis_url(self.settings)).shown
@@ -93,7 +93,7 @@ class Opened:
 
     def pages(self, queues: Sequence[str] = QUEUE_NAMES) -> tuple[Dashboard, ASGIApp]:
         """The pages for operators."""
-        from settings.web import pages
+        from settings.pages import pages
 
         return pages(self.settings, self.redis, self.services, queues)
 
@@ -176,7 +176,7 @@ class Application:
 
     @asynccontextmanager
     async def _processes(self) -> AsyncIterator[Offloader]:
-        from runner.offload import Offloader
+        from runner.offload.offloader import Offloader
 
         if self._warm is not None:
             yield self._warm
@@ -196,7 +196,7 @@ class Application:
             SettingsError: The state directory cannot be written, or Redis does not answer.
             StoreError, PrivateRedisError, ConfigurationError: What their names say.
         """
-        from runner.connection import connect
+        from runner.client import connect
         from settings.redis_location import running_redis
         from settings.services import open_services
         from settings.state_directory import make_home
@@ -229,7 +229,7 @@ class Application:
     async def look(self) -> AsyncIterator[Sequence[HealthCheck]]:
         """Give the health checks of everything, without starting or making anything."""
         from jobs.store import open_store
-        from runner.connection import connect
+        from runner.client import connect
         from settings.health import health_checks
         from settings.redis_location import redis_url
 
@@ -251,7 +251,7 @@ class Application:
         Raises:
             SettingsError: Redis does not answer.
         """
-        from runner.connection import connect
+        from runner.client import connect
         from runner.operations.actions import Operator
         from settings.desk import make_desk
         from settings.redis_location import redis_url
@@ -300,7 +300,7 @@ def _user() -> str:
 
 async def _reach(client: QueueClient, settings: Settings) -> None:
     """A worker would wait for Redis; a person at a terminal wants to know now."""
-    from runner.connection import location
+    from runner.client import location
     from settings.redis_location import redis_url
 
     try:

@@ -8,18 +8,18 @@ from typing import Any
 
 import click
 
-from jobs.commands.channels import channels
+from jobs.commands.channels.channels import channels
 from jobs.commands.export import export
 from jobs.commands.notifications import notifications
 from jobs.commands.report import report
-from jobs.commands.run import run
+from jobs.commands.run.run import run
 from runner.commands.completion import completion
 from runner.commands.doctor import doctor
 from runner.commands.enqueue import enqueue
 from runner.commands.health import health
 from runner.commands.jobs import dead, jobs, retries, scheduled
-from runner.commands.plainly import run_plainly
 from runner.commands.queues import queues
+from runner.commands.run_command import run_plainly
 from runner.commands.schedules import schedules
 from runner.commands.top import top
 from runner.commands.up import up

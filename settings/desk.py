@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.commands.desk import Desk
-from runner.operations.shown import Catalog
-from settings.queues import QUEUE_NAMES
+from runner.operations.catalog import Catalog
+from settings.queue_names import QUEUE_NAMES
 from settings.schedule import make_schedule
 
 if TYPE_CHECKING:

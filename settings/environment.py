@@ -24,10 +24,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValueError
 
 from runner.errors import ConfigurationError
-from settings.notifications import Notify
-from settings.queues import Queues
+from settings.pages import Web
+from settings.queue_names import Queues
+from settings.targets import Notify
 from settings.timing import RunnerTiming
-from settings.web import Web
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

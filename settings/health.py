@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from runner.health import Answers, HealthCheck, PollerIsFresh, QueuesHaveWorkers, RedisAnswers
-from runner.poller import last_poll_at
-from runner.presence import live_workers
+from runner.periodic.poller import last_poll_at
+from runner.processes.health import (
+    Answers,
+    HealthCheck,
+    PollerIsFresh,
+    QueuesHaveWorkers,
+    RedisAnswers,
+)
+from runner.worker.heartbeat import live_workers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from runner.logs import configure_logging
+from runner.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
     from settings.environment import Settings
@@ -17,7 +17,7 @@ def configure_logs(settings: Settings) -> None:
     """Send log lines to standard error as *settings* say, and traces where they name a place."""
     configure_logging(settings.log_format, settings.log_level, job_lines=settings.log_lines_per_job)
     if settings.otel_exporter_otlp_endpoint:
-        from runner.traces import send_traces
+        from runner.telemetry.traces import send_traces
 
         send_traces(
             settings.otel_exporter_otlp_endpoint,

@@ -8,7 +8,7 @@ import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from runner.private_redis import PrivateRedis
+from runner.processes.private_redis import PrivateRedis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

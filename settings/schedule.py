@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from jobs import announce_failures, compare_channels, deliver_notifications, sync_due_channels
 from runner import CatchUp, Periodic
-from settings.queues import QUEUE_NAMES
+from settings.queue_names import QUEUE_NAMES
 
 if TYPE_CHECKING:
     from settings.environment import Settings

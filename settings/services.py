@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from jobs.content_cache import ContentCache
 from jobs.services import Services
 from jobs.sync_pace import Pace
-from runner.connection import connect
+from runner.client import connect
 from settings.environment import current
-from settings.notifications import make_targets
 from settings.redis_location import redis_url
 from settings.sources import open_sources
 from settings.state_directory import make_home
+from settings.targets import make_targets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

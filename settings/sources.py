@@ -12,12 +12,12 @@ from settings.state_directory import make_home
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from jobs.records import SourceRef, SourceResult
+    from jobs.channel.records import SourceRef, SourceResult
     from jobs.services import SourceAccess
     from jobs.sources import Finding
-    from jobs.sources.past import Past
-    from jobs.sources.quota import QuotaLedger
+    from jobs.sources.memory import Past
     from jobs.sources.reader import SourceReader
+    from jobs.sources.youtube.quota import QuotaLedger
     from jobs.store import ChannelStore
     from settings.environment import Settings
 
@@ -64,7 +64,7 @@ class _Sources:
     async def _open(self) -> SourceReader:
         from jobs.sources import Shelf
         from jobs.sources.reader import SourceReader
-        from jobs.sources.youtube_api import open_youtube_api
+        from jobs.sources.youtube.api import open_youtube_api
 
         settings, api = self._settings, None
         if settings.youtube_api_key:

@@ -23,7 +23,7 @@ from jobs import (
 from runner import WorkerSettings
 from settings.environment import current
 from settings.logs import configure_logs
-from settings.queues import QUEUE_NAMES
+from settings.queue_names import QUEUE_NAMES
 from settings.redis_location import hold_redis, redis_url
 from settings.reporters import make_reporters
 from settings.schedule import make_schedule

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from runner import Worker, WorkerSettings, connect, keys, linear
-from runner.cron import IntervalCron
+from runner import Worker, WorkerSettings, connect, linear
+from runner.broker import keys
+from runner.on_arq.cron import IntervalCron
 from tests.cable import cable_to
 
 if TYPE_CHECKING:

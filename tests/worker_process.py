@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from runner import Context, Fleet, Worker, WorkerSettings, job
-from runner.cron import IntervalCron
-from runner.event_loop import new_event_loop
-from runner.logs import configure_logging
-from runner.supervisor import Supervisor, answer_supervisor
+from runner.on_arq.cron import IntervalCron
+from runner.processes.supervisor import Supervisor, answer_supervisor
+from runner.telemetry.logs import configure_logging
+from runner.worker.event_loop import new_event_loop
 from tests.switchboard import Line
 
 QUEUE = "flow"

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from jobs.channel_data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
+from jobs.channel.data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from jobs.records import ChannelReading
+    from jobs.channel.records import ChannelReading
 
 Cost = tuple[float, float, int]
 """Of one channel: CPU seconds of analysis and of recommendations, and how many there are."""

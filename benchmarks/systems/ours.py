@@ -22,12 +22,12 @@ from protocol import (
 )
 
 from runner import Context, WorkerSettings, disconnect, job
+from runner.broker.script_connection import Line
+from runner.client import current_client
 from runner.codec import decode_job
-from runner.connection import current_client
-from runner.event_loop import new_event_loop
-from runner.fleet import Fleet
-from runner.logs import configure_logging
-from runner.wire import Line
+from runner.processes.fleet import Fleet
+from runner.telemetry.logs import configure_logging
+from runner.worker.event_loop import new_event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

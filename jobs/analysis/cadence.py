@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 Rhythm = Literal["like clockwork", "regular", "irregular", "in bursts"]
 

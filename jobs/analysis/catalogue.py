@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 OLD_DAYS = 28
 WINDOW_DAYS = 28

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobs.analysis.daily_gains import DailyGains
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 SHORTEST = 7
 """Days that a level must last, at least, to be called one."""

@@ -23,10 +23,10 @@ from jobs.analysis.outliers import Outliers, outliers
 from jobs.analysis.reach_by_age import ReachByAge, reach_by_age
 from jobs.analysis.section import Missing
 from jobs.analysis.trends import Trends, trends
-from jobs.records import Platform
+from jobs.channel.records import Platform
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 
 class ChannelAnalysis(BaseModel):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 COUNTERS = ("subscribers", "views", "items")
 

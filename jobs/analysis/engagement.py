@@ -13,7 +13,7 @@ from jobs.analysis.section import Missing, Section
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 FEWEST_VIEWS = 100
 """Below this many views a rate per thousand is mostly noise; such items are left out."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobs.analysis.daily_gains import DailyGains
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 HORIZON = 14
 HISTORY = 90

@@ -18,7 +18,7 @@ from jobs.analysis.trends import Heading, heading
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 SHORT_S = 180
 """Up to three minutes a video is offered as a Short, to another audience (since October 2024)."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobs.analysis.daily_gains import DailyGains
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 WEEK = 7
 LEVEL = 0.95

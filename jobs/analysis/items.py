@@ -16,7 +16,7 @@ from jobs.analysis.section import Missing, Section
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 TOP = 10
 OUTLIERS = 5

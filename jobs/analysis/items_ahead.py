@@ -12,7 +12,7 @@ from jobs.analysis.item_forecast import next_day_views
 from jobs.analysis.section import Missing, Section
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 MOST_AGE_DAYS = 30
 """The oldest items that the forecast was tried on."""

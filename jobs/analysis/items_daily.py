@@ -15,7 +15,7 @@ from jobs.analysis.section import Missing, Section
 
 if TYPE_CHECKING:
     from jobs.analysis.daily_gains import DailyGains
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 SHOWN = 4
 _FEWEST = 2 * WEEK

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 Counter = Literal["subscribers", "views", "items"]
 COUNTERS: tuple[Counter, ...] = ("subscribers", "views", "items")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobs.analysis.daily_gains import DailyGains
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 LEVEL = 0.95
 MOST_MONTHS = 60

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobs.analysis.daily_gains import DailyGains
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 AROUND = 28
 """Days that a day is compared with: as many before as after it, near an end the nearest."""

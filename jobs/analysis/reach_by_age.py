@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 AGES_DAYS = (1, 3, 7, 14, 30, 60, 90, 180, 365, 730, 1460)
 FEWEST = 5

@@ -20,7 +20,7 @@ from jobs.analysis.wording import day
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 DAYS = 28
 LEVEL = 0.95

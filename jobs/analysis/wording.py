@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from jobs.records import Platform
+from jobs.channel.records import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ from jobs.charts.trends import trends
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 CHARTS: Final = (

@@ -14,7 +14,7 @@ from jobs.counted import counted
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.catalogue import Catalogue
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 _HEIGHT: Final = 46

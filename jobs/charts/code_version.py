@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-_ROOTS: Final = ("jobs.charts.build", "jobs.analysis", "jobs.channel_frames")
+_ROOTS: Final = ("jobs.charts.build", "jobs.analysis", "jobs.channel.frames")
 """What draws, what reads a stored analysis, and what makes the tables that are drawn."""
 
 _LIBRARIES: Final = ("altair",)

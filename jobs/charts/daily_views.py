@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jobs.analysis.daily_gains import DailyGains
     from jobs.analysis.forecast import DayAhead, ViewForecast
     from jobs.analysis.growth import ViewGrowth
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 _SHOWN_DAYS = 400

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from jobs.analysis.wording import day, noun, number, short, times
+from jobs.channel.records import Platform
 from jobs.charts import story
 from jobs.charts.answers import NO_EVIDENCE
 from jobs.charts.answers import answers as draw_answers
@@ -19,7 +20,6 @@ from jobs.charts.chart import reading, table
 from jobs.charts.key_figures import KeyFigure, key_figures
 from jobs.charts.what_changed import what_changed
 from jobs.recommendations import why_none
-from jobs.records import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.items import RankedItem
+    from jobs.channel.records import ChannelRecord
     from jobs.charts.chart import DrawnFrom, Table
-    from jobs.records import ChannelRecord
 
 _MINUTE = 60
 _PLATFORMS = {Platform.YOUTUBE: "YouTube", Platform.PODCAST: "Podcast", Platform.STREAM: "Streams"}

@@ -18,7 +18,7 @@ from jobs.counted import counted
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.engagement import Engagement
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 _FEWEST = 8

@@ -25,7 +25,7 @@ from jobs.counted import counted
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.items_ahead import ItemAhead, ItemsAhead
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 _CHARACTERS: Final = 42

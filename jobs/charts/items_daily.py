@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.daily_gains import DailyGains
     from jobs.analysis.items_daily import DailyItem
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 _COLOURS: Final = (BLUE, ORANGE, VERMILLION, SKY)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.milestones import MilestoneExpected, MilestoneReached
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
+    from jobs.channel.records import Platform
     from jobs.charts.chart import Chart
-    from jobs.records import Platform
 
 _REACHED_SHOWN: Final = 5
 _ROW_HEIGHT: Final = 28

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.months import Month
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 _FEWEST_WHOLE = 2

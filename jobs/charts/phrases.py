@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jobs.analysis.growth import SubscriberGrowth
     from jobs.analysis.items import RankedItem
     from jobs.analysis.milestones import MilestoneExpected, MilestoneReached
-    from jobs.records import Platform
+    from jobs.channel.records import Platform
 
 RHYTHMS: Final[dict[Rhythm, str]] = {
     "like clockwork": "like clockwork",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.item_arrays import ItemArrays
     from jobs.analysis.items import Items, RankedItem
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 _FEWEST = 12

@@ -17,10 +17,10 @@ from jobs.charts.typeset import DEFAULT_PAPER
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jobs.channel.records import ChannelRecord, SourceRef
     from jobs.charts.render import Format
     from jobs.charts.report import ReportFormat
     from jobs.charts.typeset import Paper
-    from jobs.records import ChannelRecord, SourceRef
     from jobs.store import ChannelStore, StoredAnalysis, StoredChart, StoredRecommendation
 
 

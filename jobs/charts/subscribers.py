@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.forecast import SubscriberForecast
     from jobs.analysis.growth import SubscriberGrowth
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 _FEWEST = 3

@@ -12,7 +12,7 @@ from jobs.charts.theme import BLUE, INK, ORANGE, SHORT_LABELS, WIDTH, finished, 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.items import Items
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 _FEWEST = 3

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.trends import Points, Trend
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 _HEIGHT: Final = 150

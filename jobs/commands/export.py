@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import click
 
-from jobs.commands.channel_choice import choose_channel
+from jobs.commands.channels.choice import choose_channel
 from jobs.counted import counted
-from runner.commands.plainly import run_async
+from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from jobs.channel_data import UTC_TIME
+from jobs.channel.data import UTC_TIME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence

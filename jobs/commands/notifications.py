@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from runner.commands.plainly import EXIT_WRONG, run_async, tell
+from runner.commands.run_command import EXIT_WRONG, run_async, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

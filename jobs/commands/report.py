@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import click
 
-from jobs.commands.channel_choice import choose_channel
-from runner.commands.plainly import run_async
+from jobs.commands.channels.choice import choose_channel
+from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from jobs.records import ChannelRecord
+    from jobs.channel.records import ChannelRecord
     from jobs.store import StoredSource
     from runner.admin import DeadJob
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from runner.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from runner.crontab import Crontab
+    from runner.periodic.crontab import Crontab
 
 _SPAN = re.compile(r"(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})")
 _DAY = timedelta(days=1)

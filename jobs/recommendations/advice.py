@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobs.analysis import ChannelAnalysis
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
+    from jobs.channel.records import Platform
     from jobs.recommendations.questions import Question, Subject
     from jobs.recommendations.sample import Sample
     from jobs.recommendations.strength import Strength
-    from jobs.records import Platform
 
 SMALLEST_EFFECT = 1.1
 """A difference below a tenth may be real, and still is not worth changing habits for."""

@@ -17,7 +17,7 @@ from scipy import special
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 OLD_DAYS = 30
 """Views of the days before belong to an item's early life, whose pace says nothing of later."""

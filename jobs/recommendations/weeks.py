@@ -20,7 +20,7 @@ from jobs.recommendations.sample import NEWEST, Sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 FEWEST_WEEKS = 12
 BLOCK = 10

@@ -8,9 +8,9 @@ Where channels come from: files, folders, addresses and generated samples, all r
 
 from __future__ import annotations
 
+from jobs.sources.csv.fact_cache import Shelf
 from jobs.sources.discover import Finding, discover
 from jobs.sources.open_source import open_source
-from jobs.sources.shelf import Shelf
 from jobs.sources.source import Skipped, Source, SourceError, UnrecognisedError
 
 __all__ = [

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.sources.layouts import layout_of, only_names
-from jobs.sources.markup import has_feed_within, is_markup
+from jobs.sources.csv.layouts import layout_of, only_names
+from jobs.sources.csv.table import header_of, is_table
+from jobs.sources.feed.markup import has_feed_within, is_markup
 from jobs.sources.source import UnrecognisedError
-from jobs.sources.table import header_of, is_table
 from jobs.sources.text import decode, one_line
 
 if TYPE_CHECKING:
+    from jobs.sources.csv.layout import Layout
     from jobs.sources.document import Text
-    from jobs.sources.layout import Layout
 
 _REMEDY = "Describe it by a mapping file: --mapping MAP.toml"
 _SHOWN_BYTES = 1024

@@ -7,21 +7,21 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from jobs.sources.csv_source import CsvSource
+from jobs.sources.csv.csv_source import CsvSource
+from jobs.sources.csv.mapping import read_mapping
+from jobs.sources.csv.table import header_of
 from jobs.sources.document import text_file
 from jobs.sources.fetch import fetch
 from jobs.sources.location import absolute, is_address, is_samples
-from jobs.sources.mapping import read_mapping
 from jobs.sources.open_source import open_source
 from jobs.sources.source import Skipped, Source, SourceError, UnrecognisedError
-from jobs.sources.studio_table import role_at
-from jobs.sources.table import header_of
+from jobs.sources.studio.studio_table import role_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from jobs.sources.csv.fact_cache import Shelf
     from jobs.sources.open_source import Fetch
-    from jobs.sources.shelf import Shelf
 
 Finding: TypeAlias = Source | SourceError | Skipped
 """What was found in one place: a source, why it cannot be read, or that it is none."""

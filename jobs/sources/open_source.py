@@ -7,25 +7,26 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.sources import feed, samples
+from jobs.sources import samples
 from jobs.sources.cache import SourceCache
-from jobs.sources.csv_source import KIND, open_csv
+from jobs.sources.csv.csv_source import KIND, open_csv
+from jobs.sources.csv.fact_cache import temporary_shelf
+from jobs.sources.csv.mapping import read_mapping
+from jobs.sources.csv.table import header_of
 from jobs.sources.detect import layout_in
 from jobs.sources.document import TextFile, text_file
+from jobs.sources.feed import feed
 from jobs.sources.fetch import fetch
 from jobs.sources.location import absolute, is_address, is_samples
-from jobs.sources.mapping import read_mapping
-from jobs.sources.shelf import temporary_shelf
 from jobs.sources.source import SourceError
-from jobs.sources.studio import open_studio
-from jobs.sources.studio_table import role_of
-from jobs.sources.table import header_of
+from jobs.sources.studio.studio import open_studio
+from jobs.sources.studio.studio_table import role_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from jobs.sources.csv.fact_cache import Shelf
     from jobs.sources.document import Document
-    from jobs.sources.shelf import Shelf
     from jobs.sources.source import Source
 
     Fetch = Callable[[str], Awaitable[Document]]

@@ -8,24 +8,24 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jobs.records import SourceResult, SyncOutcome
-from jobs.sources import youtube_channel
+from jobs.channel.records import SourceResult, SyncOutcome
 from jobs.sources.discover import discover
 from jobs.sources.fetch import NotModified, fetch
 from jobs.sources.location import is_address
 from jobs.sources.open_source import open_source
 from jobs.sources.source import SourceError
-from jobs.sources.youtube_name import NameKind, is_youtube, youtube_name
+from jobs.sources.youtube import channel as youtube_channel
+from jobs.sources.youtube.name import NameKind, is_youtube, youtube_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobs.records import ChannelReading, SourceRef
+    from jobs.channel.records import ChannelReading, SourceRef
+    from jobs.sources.csv.fact_cache import Shelf
     from jobs.sources.discover import Finding
     from jobs.sources.document import Document
-    from jobs.sources.past import Past
-    from jobs.sources.shelf import Shelf
-    from jobs.sources.youtube_api import YoutubeApi
+    from jobs.sources.memory import Past
+    from jobs.sources.youtube.api import YoutubeApi
 
 _FEED = "https://www.youtube.com/feeds/videos.xml?channel_id="
 

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from jobs.records import (
+from jobs.channel.records import (
     ChannelReading,
     ChannelRecord,
     ChannelSnapshot,
@@ -31,7 +31,7 @@ from jobs.records import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from jobs.records import Platform
+    from jobs.channel.records import Platform
 
 FIRST_DAY = datetime(2025, 1, 6, tzinfo=UTC)
 """A Monday: the first day on which the channel's counters are read, at 06:00 UTC."""

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from jobs.channel.records import Platform, SourceRef
 from jobs.counted import counted
-from jobs.records import Platform, SourceRef
+from jobs.sources.csv.summary import joined, period
 from jobs.sources.location import SAMPLES
 from jobs.sources.sample_model import Audience, SampleChannel, Slot, simulate
 from jobs.sources.source import SourceError
-from jobs.sources.summary import joined, period
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from jobs.records import ChannelReading, ChannelRecord, Reject
+    from jobs.channel.records import ChannelReading, ChannelRecord, Reject
 
 KIND = "samples"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from jobs.records import ChannelReading, ChannelRecord, Reject, SourceRef
+    from jobs.channel.records import ChannelReading, ChannelRecord, Reject, SourceRef
 
 
 class SourceError(Exception):

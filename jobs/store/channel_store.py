@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from jobs.channel_columns import ChannelColumns
-    from jobs.channel_data import ChannelData
+    from jobs.channel.columns import ChannelColumns
+    from jobs.channel.data import ChannelData
+    from jobs.channel.records import ChannelReading, ChannelRecord, SourceRef, SourceResult
     from jobs.json_text import JsonText
-    from jobs.records import ChannelReading, ChannelRecord, SourceRef, SourceResult
     from jobs.store.rows import (
         AnalysedChannel,
         ChannelCounts,
@@ -271,7 +271,7 @@ class ChannelStore:
         """
         told = await self.columns(channel_id)
         # The library of the tables is large: imported, and worked with, in a thread.
-        frames = await imported("jobs.channel_frames")
+        frames = await imported("jobs.channel.frames")
         data: ChannelData = await asyncio.to_thread(frames.as_data, told)
         return data
 

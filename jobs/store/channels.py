@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, bindparam, insert, or_, select, true
 
-from jobs.records import ChannelRecord, Platform, SourceRef
+from jobs.channel.records import ChannelRecord, Platform, SourceRef
 from jobs.store.chunks import chunks
 from jobs.store.models import ChannelRow, SourceRow
 from jobs.store.upsert import upsert

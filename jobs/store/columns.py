@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, bindparam, select
 
-from jobs.channel_columns import (
-    DAILY,
-    GAINS,
-    ITEM_GAINS,
-    ITEM_SNAPSHOTS,
-    ITEMS,
-    ChannelColumns,
-)
+from jobs.channel.columns import DAILY, GAINS, ITEM_GAINS, ITEM_SNAPSHOTS, ITEMS, ChannelColumns
 from jobs.store.channels import channel
 from jobs.store.errors import NotStoredError
 from jobs.store.models import (
@@ -29,7 +22,7 @@ from jobs.store.types import UtcDateTime, epoch_us
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
-    from jobs.channel_columns import Columns
+    from jobs.channel.columns import Columns
     from jobs.store.models import Base
 
 

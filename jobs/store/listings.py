@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select, update
 
-from jobs.records import EVER
+from jobs.channel.records import EVER
 from jobs.store.models import ItemRow
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from jobs.records import Listing
+    from jobs.channel.records import Listing
 
 _Marks = tuple["datetime | None", "datetime | None"]
 """When an item was first listed, and since when it is no more."""

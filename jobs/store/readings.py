@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-    from jobs.records import ChannelReading
+    from jobs.channel.records import ChannelReading
 
     Row = dict[str, Any]
     _Counted = ItemRow | ChannelSnapshotRow | ItemSnapshotRow | ChannelGainRow | ItemGainRow

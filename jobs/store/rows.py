@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from jobs.channel_columns import ChannelColumns
+    from jobs.channel.columns import ChannelColumns
+    from jobs.channel.records import ChannelRecord, SourceRef, SyncOutcome
     from jobs.json_text import JsonText
-    from jobs.records import ChannelRecord, SourceRef, SyncOutcome
 
 
 @dataclass(frozen=True, slots=True)

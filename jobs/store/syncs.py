@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, and_, bindparam, select
 
-from jobs.records import SourceRef, SyncOutcome
+from jobs.channel.records import SourceRef, SyncOutcome
 from jobs.store.models import ItemRow, SourceRow, SourceSyncRow
 from jobs.store.readings import save_readings
 from jobs.store.rows import StoredSource, SyncCounts
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Executable
 
-    from jobs.records import SourceResult
+    from jobs.channel.records import SourceResult
     from jobs.store.rows import ChannelSchedule
     from jobs.store.schedules import Plan
 

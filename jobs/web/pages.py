@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from jobs.records import ChannelRecord
+    from jobs.channel.records import ChannelRecord
     from jobs.services import Services
     from jobs.store import ChannelStore
     from jobs.store.rows import StoredChart

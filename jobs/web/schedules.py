@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from jobs.records import ChannelRecord
+    from jobs.channel.records import ChannelRecord
     from jobs.services import Services
     from jobs.store import ChannelSchedule, ScheduledChannel
     from runner.web.dashboard import Dashboard

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from runner.connection import QueueClient
-    from runner.health import HealthCheck
-    from runner.job import Job
+    from runner.client import QueueClient
+    from runner.definition import Job
     from runner.operations.actions import Operator
-    from runner.operations.shown import Catalog
-    from runner.poller import Periodic
+    from runner.operations.catalog import Catalog
+    from runner.periodic.poller import Periodic
+    from runner.processes.health import HealthCheck
 
 EXIT_NOTHING = 1
 """Exit status where what was asked for found nothing to act on."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner import keys
-from runner.commands.plainly import run_async
+from runner.broker import keys
 from runner.commands.printing import as_json, print_json, size
+from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -80,7 +80,7 @@ async def _examine(host: Host) -> list[Finding]:
 
 
 async def _of_redis(redis: Redis) -> AsyncIterator[Finding]:
-    from runner.operations.store import store
+    from runner.operations.redis_info import store
 
     found = await store(redis)
     version = tuple(int(part) for part in found.version.split(".")[:2])
@@ -137,7 +137,7 @@ async def _clock(redis: Redis) -> Finding:
 async def _of_queues(desk: Desk) -> AsyncIterator[Finding]:
     from runner.operations.processes import processes
     from runner.operations.queues import queues
-    from runner.poller import last_poll_at
+    from runner.periodic.poller import last_poll_at
 
     for one in await queues(desk.redis, desk.queues):
         yield _queue(one)
@@ -230,7 +230,7 @@ async def _orphans(desk: Desk, ids: Sequence[bytes]) -> list[str]:
 
 
 async def _of_the_rest(host: Host) -> list[Finding]:
-    from runner.health import find
+    from runner.processes.health import find
 
     return [
         Finding(

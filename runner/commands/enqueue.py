@@ -9,8 +9,8 @@ from pydantic_core import from_json
 
 from runner.commands.completing import named
 from runner.commands.desk import MomentType
-from runner.commands.plainly import run_async
 from runner.commands.printing import print_json
+from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ async def _enqueue(
     job_id: str | None,
     wait: bool,
 ) -> None:
-    from runner.connection import use
+    from runner.client import use
 
     async with host.desk() as desk:
         use(desk.redis)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.plainly import run_async
+from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
     from runner.commands.host import Host
-    from runner.health import Finding
+    from runner.processes.health import Finding
 
 
 @click.command
@@ -25,7 +25,7 @@ def health(context: click.Context) -> None:
 
 
 async def _find(host: Host) -> list[Finding]:
-    from runner.health import find
+    from runner.processes.health import find
 
     async with host.look() as checks:
         return await find(checks)

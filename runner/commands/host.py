@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from runner.fleet import Fleet
-    from runner.health import HealthCheck
+    from runner.processes.fleet import Fleet
+    from runner.processes.health import HealthCheck
     from runner.web.dashboard import Dashboard
 
 

@@ -13,16 +13,16 @@ import click
 
 from runner.commands.completing import named
 from runner.commands.desk import EXIT_NOTHING, MomentType, chosen_queues
-from runner.commands.job_text import facts, sentence, timeline
-from runner.commands.plainly import run_async
 from runner.commands.printing import (
     arguments,
     as_json,
     print_json,
     print_table,
 )
+from runner.commands.run_command import run_async
 from runner.handle import JobState
 from runner.operations.actions import Action, Request
+from runner.operations.job_text import facts, sentence, timeline
 from runner.operations.jobs import LISTED, Filter
 
 if TYPE_CHECKING:

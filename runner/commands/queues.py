@@ -8,8 +8,8 @@ import click
 
 from runner.commands.completing import named
 from runner.commands.desk import chosen_queues
-from runner.commands.plainly import run_async
 from runner.commands.printing import as_json, print_json, print_table
+from runner.commands.run_command import run_async
 from runner.operations.spans import span
 
 if TYPE_CHECKING:

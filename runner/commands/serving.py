@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.health import health_app, serve_health
-from runner.supervisor import answer_supervisor
+from runner.processes.health import health_app, serve_health
+from runner.processes.supervisor import answer_supervisor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from runner.commands.host import Host, Workplace
-    from runner.fleet import Fleet
+    from runner.processes.fleet import Fleet
 
 
 async def serve(

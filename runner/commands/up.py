@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.plainly import run_async
+from runner.commands.run_command import run_async
 from runner.commands.web import DEFAULT_WEB_PORT, free_port
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.plainly import run_async
+from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -38,7 +38,7 @@ def web(host: Host, port: int | None) -> None:
 @click.password_option(help="Asked for where it is not given.")
 def password(password: str) -> None:
     """Print a password's hash, for WEB__USERS."""
-    from runner.web.access import hash_password
+    from runner.web.login import hash_password
 
     click.echo(hash_password(password))
 
@@ -64,7 +64,7 @@ async def operator_pages(
     host: Host, place: Workplace, port: int
 ) -> AsyncIterator[Mapping[str, str]]:
     """Serve the pages on *port* for the block; gives where, to be shown."""
-    from runner.health import serve_health
+    from runner.processes.health import serve_health
 
     dashboard, app = place.pages(host.queues)
     address, _ = host.web_address

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.commands.desk import EXIT_NOTHING
-from runner.commands.job_text import sentence
-from runner.commands.plainly import run_async
 from runner.commands.printing import as_json, print_json
+from runner.commands.run_command import run_async
+from runner.operations.job_text import sentence
 
 if TYPE_CHECKING:
     from runner.commands.desk import Host

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.commands.completing import named
-from runner.commands.plainly import run_async
+from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ async def _supervise(
 ) -> None:
     """Here all is opened too: what is wrong shows once, and a private Redis outlives children."""
     from runner.commands.serving import health_pages, show
-    from runner.supervisor import Supervisor
+    from runner.processes.supervisor import Supervisor
 
     async with host.open() as place, health_pages(host, place, queues, health_port) as pages:
         show(

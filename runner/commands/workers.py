@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.commands.desk import EXIT_NOTHING
-from runner.commands.plainly import run_async
 from runner.commands.printing import as_json, elapsed, print_json, print_table, progress, size
+from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

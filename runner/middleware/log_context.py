@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from runner.attempt_log import LOGGER_NAME
 from runner.errors import Retry
-from runner.short_lines import ShortLogger
+from runner.telemetry.fast_lines import ShortLogger
+from runner.telemetry.job_log import LOGGER_NAME
 
 if TYPE_CHECKING:
     from contextvars import ContextVar

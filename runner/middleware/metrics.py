@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import Retry
-from runner.statsd import metric_part
+from runner.telemetry.statsd import metric_part
 
 if TYPE_CHECKING:
     from runner.context import Context
     from runner.middleware import Handler
-    from runner.statsd import StatsD
+    from runner.telemetry.statsd import StatsD
 
 EXECUTION = "worker.execution"
 SUCCESS = "worker.success"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from runner.errors import ArgumentsError, Bury, Retry
-from runner.logs import LogThrottle
-from runner.redaction import redacted
 from runner.reporters import Failure
+from runner.telemetry.logs import LogThrottle
+from runner.telemetry.redaction import redacted
 
 if TYPE_CHECKING:
     from runner.context import Context

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from runner import keys
 from runner.admin import Admin, Found
+from runner.broker import keys
 from runner.errors import ConfigurationError
 from runner.operations import audit
 from runner.operations.job_ids import keys_of, shown_id

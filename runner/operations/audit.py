@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runner import keys
+from runner.broker import keys
 from runner.operations.jobs import moment
 
 if TYPE_CHECKING:

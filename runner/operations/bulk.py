@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from runner import keys
+from runner.broker import keys
 from runner.handle import JobState
 from runner.operations.jobs import Filter, Window, matching
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.operations.actions import Operator, Request
-    from runner.operations.shown import Catalog
+    from runner.operations.catalog import Catalog
 
 _TTL_S = 86_400
 _TOLD_EVERY_S = 0.25

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json
 
-from runner import keys
-from runner.claim import worker_of
+from runner.broker import keys
 from runner.handle import JobState
 from runner.operations.job_ids import keys_of
 from runner.operations.jobs import counted, last_entry, lines, moment, readable, whole
 from runner.operations.processes import workers_of
+from runner.worker.claim import worker_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.context import Progress
+    from runner.operations.catalog import Catalog
     from runner.operations.processes import RunningJob
-    from runner.operations.shown import Catalog
 
 _MOST_ATTEMPTS = 100
 _RAW_CHARACTERS = 2_000

@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic_core import from_json, to_json
 
-from runner import keys
+from runner.broker import keys
+from runner.broker.scripts import LAST_ENTRIES
 from runner.codec import Envelope, decode_job
 from runner.errors import CodecError, ConfigurationError
 from runner.handle import JobState
 from runner.operations.job_ids import shown_id
-from runner.redaction import REDACTED
-from runner.scripts import LAST_ENTRIES
+from runner.telemetry.redaction import REDACTED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
     from redis.asyncio import Redis
 
-    from runner.operations.shown import Catalog
+    from runner.operations.catalog import Catalog
 
 LISTED = (JobState.READY, JobState.SCHEDULED, JobState.RETRYING, JobState.RUNNING, JobState.DEAD)
 """States whose jobs can be listed; done ones stand in no queue."""

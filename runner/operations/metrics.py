@@ -11,9 +11,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runner import keys
+from runner.broker import keys
 from runner.operations.jobs import moment
-from runner.tally import (
+from runner.worker.counts import (
     BOUNDS_MS,
     BY_MINUTE,
     BY_TEN_MINUTES,

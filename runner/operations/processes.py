@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from runner import keys
+from runner.broker import keys
 from runner.context import Progress
 from runner.operations.jobs import NEVER, moment
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from runner import keys
-from runner.gauges import QueueGauges, queue_gauges
+from runner.broker import keys
+from runner.periodic.gauges import QueueGauges, queue_gauges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from runner import keys
-from runner.crontab import Crontab
+from runner.broker import keys
 from runner.enqueue import Enqueue, Enqueuer, new_job_id
 from runner.errors import ConfigurationError
 from runner.operations.jobs import moment
 from runner.operations.queues import paused_by
+from runner.periodic.crontab import Crontab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.operations.actions import Operator
+    from runner.operations.catalog import Catalog
     from runner.operations.queues import Paused
-    from runner.operations.shown import Catalog
-    from runner.poller import Periodic
+    from runner.periodic.poller import Periodic
 
 _MISSED_AT_MOST = 1000
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from runner import keys
+from runner.broker import keys
 from runner.handle import JobState
 from runner.operations.job import find_queue, job
 from runner.operations.processes import workers_of
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.operations.catalog import Catalog
     from runner.operations.job import JobView
     from runner.operations.processes import WorkerView
-    from runner.operations.shown import Catalog
 
 _MESSAGE_CHARACTERS = 160
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from runner.logs import LogThrottle
 from runner.reporters import ClosableReporter
+from runner.telemetry.logs import LogThrottle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

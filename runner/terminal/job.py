@@ -12,9 +12,9 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from runner.commands.job_text import facts, timeline
 from runner.commands.printing import shown
 from runner.operations.job import job
+from runner.operations.job_text import facts, timeline
 from runner.operations.why import explain
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from runner.operations.job import find_queue, job
 from runner.operations.jobs import LISTED, PAGE, list_jobs
 from runner.operations.processes import processes
 from runner.operations.queues import depth, queue, queues
-from runner.operations.store import store
+from runner.operations.redis_info import store
 from runner.operations.why import why
 from runner.web.pages.queues import filter_of, state_of
 from runner.web.pages.records import ENTRY

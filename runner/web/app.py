@@ -14,10 +14,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runner.errors import ArgumentsError, ConfigurationError, RunnerError
-from runner.web import api, scrape
+from runner.web import api
+from runner.web import prometheus as scrape
 from runner.web.dashboard import STATIC
+from runner.web.guard import Shield
 from runner.web.pages import actions, jobs, login, overview, queues, records
-from runner.web.shield import Shield
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence

@@ -13,7 +13,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from runner.operations.actions import Operator
-from runner.web import drawings
+from runner.web import svg as drawings
 from runner.web.formats import FILTERS
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from runner.operations.shown import Catalog
-    from runner.poller import Periodic
-    from runner.web.access import Gatekeeper, Visitor
+    from runner.operations.catalog import Catalog
+    from runner.periodic.poller import Periodic
     from runner.web.api import Endpoint
     from runner.web.live import Live
+    from runner.web.login import Gatekeeper, Visitor
 
 STATIC = {
     "style.css": "text/css",

@@ -14,7 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 
-from runner import keys
+from runner.broker import keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import uvicorn
 
 from runner import Context, Periodic, connect, job, linear
-from runner.connection import disconnect
-from runner.operations.shown import Catalog
-from runner.web.access import Doors, Gatekeeper
+from runner.client import disconnect
+from runner.operations.catalog import Catalog
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
+from runner.web.login import Doors, Gatekeeper
 from tests.runner_kit import PATIENCE_S, start, stop, worker
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from jobs.records import ChannelRecord, Platform
+from jobs.channel.records import ChannelRecord, Platform
 from jobs.store import ChannelSchedule, migrate, open_store
 from jobs.sync_pace import Pace
 from jobs.web import channel_pages

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner import connect
+from runner.broker.keys import DEAD_SUFFIX, PAUSED_SUFFIX, queue_key
 from runner.errors import EnqueueError
-from runner.keys import DEAD_SUFFIX, PAUSED_SUFFIX, queue_key
 from tests.chaos.checker import Verdict, check
 from tests.chaos.ledger import Ledger, read
 from tests.chaos.nemesis import Nemesis, Workers
@@ -30,7 +30,7 @@ from tests.chaos.workload import IDLE_POLL_S, LEASE_S, QUEUE, flaky, quick, slow
 from tests.redis_server import running_redis
 
 if TYPE_CHECKING:
-    from runner.job import BoundJob
+    from runner.definition import BoundJob
 
 _SLACK_S = 2.0
 """What starting a process and a busy machine may add to a recovery."""

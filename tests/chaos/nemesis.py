@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from runner import connect
 from runner.admin import Admin, Found
-from runner.keys import DEAD_SUFFIX, queue_key
+from runner.broker.keys import DEAD_SUFFIX, queue_key
 from tests.chaos.workload import LEASE_S, QUEUE, blocking
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner import Context, WorkerSettings, exponential, job
-from runner.holding import Holding
-from runner.worker import Worker
+from runner.on_arq.worker import Worker
+from runner.worker.slots import Holding
 from tests.chaos.ledger import Ledger
 
 if TYPE_CHECKING:
-    from runner.claim import Claim
     from runner.options import WorkerOptions
-    from runner.settle import Ended
+    from runner.worker.claim import Claim
+    from runner.worker.settle import Ended
 
 QUEUE = "chaos"
 LEASE_S = 3.0
@@ -123,7 +123,7 @@ def worker_for(url: str, ledger: Path) -> ChaosWorker:
     """A worker on *url* that writes into *ledger*."""
     LedgerBook.ledger = Ledger(ledger)
     options: dict[str, Any] = ChaosSettings._for_arq()
-    from runner.connection import location
+    from runner.client import location
 
     options["redis_settings"] = location(url)
     runner: WorkerOptions = options["runner"]
@@ -134,7 +134,7 @@ def worker_for(url: str, ledger: Path) -> ChaosWorker:
 if __name__ == "__main__":
     import sys
 
-    from runner.logs import configure_logging
+    from runner.telemetry.logs import configure_logging
 
     configure_logging("json", "CRITICAL")
     worker_for(sys.argv[1], Path(sys.argv[2])).run()

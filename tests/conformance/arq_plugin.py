@@ -22,8 +22,8 @@ import arq.worker
 import pytest
 from arq.constants import default_queue_name
 
-from runner.connection import QueueClient
-from runner.worker import Worker
+from runner.client import QueueClient
+from runner.on_arq.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

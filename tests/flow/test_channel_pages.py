@@ -9,16 +9,16 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from jobs.records import ChannelReading, ChannelRecord, Platform, SourceRef
+from jobs.channel.records import ChannelReading, ChannelRecord, Platform, SourceRef
 from jobs.store import StoredRecommendation, migrate, open_store
 from jobs.sync_pace import Pace
 from jobs.web import channel_pages
 from runner import connect
-from runner.operations.shown import Catalog
-from runner.web.access import Doors, Gatekeeper, Role
+from runner.operations.catalog import Catalog
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
+from runner.web.login import Doors, Gatekeeper, Role
 from tests.api_document import keeps_to_its_document
 from tests.browser.site import Site
 

@@ -16,7 +16,7 @@ import pytest
 
 from runner import Context, JobState, job
 from runner.errors import OffloadError
-from runner.offload import Offloader
+from runner.offload.offloader import Offloader
 from tests import offloaded
 from tests.runner_kit import PATIENCE_S, eventually, history, soon, working
 from tests.switchboard import GONE
@@ -247,7 +247,7 @@ async def test_offload_ends_with_its_worker(board: Switchboard) -> None:
     """A process whose worker was killed does not go on computing."""
     program = (
         "import asyncio\n"
-        "from runner.offload import Offloader\n"
+        "from runner.offload.offloader import Offloader\n"
         "from tests.offloaded import call_and_compute\n"
         f"asyncio.run(Offloader().run(call_and_compute, {board.port}))\n"
     )

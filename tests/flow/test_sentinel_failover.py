@@ -18,7 +18,7 @@ import pytest
 import redis
 
 from runner import Context, Fleet, WorkerSettings, connect, job
-from runner.connection import use
+from runner.client import use
 from tests.redis_server import find_executable
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner import JobState
-from runner.watchdog import EXIT_BLOCKED
+from runner.worker.watchdog import EXIT_BLOCKED
 from tests.program import Program, running
 from tests.runner_kit import crashes, dead_ids, eventually, history
 from tests.switchboard import GONE

@@ -9,7 +9,7 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-from runner.web.access import Doors, Role
+from runner.web.login import Doors, Role
 from tests.api_document import keeps_to_its_document
 from tests.browser.site import Gate, Site, notify, sync_channel
 

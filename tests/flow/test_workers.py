@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs import run_analytics, sync_channel
-from jobs.records import ChannelRecord, Platform, SourceRef
+from jobs.channel.records import ChannelRecord, Platform, SourceRef
 
 if TYPE_CHECKING:
     from runner import QueueClient

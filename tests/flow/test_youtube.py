@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.sources.youtube_server import YoutubeServer, serving_youtube
+from tests.unit.sources.youtube.youtube_server import YoutubeServer, serving_youtube
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # it ships no types
 
-from runner.commands.plainly import run_plainly
+from runner.commands.run_command import run_plainly
 from runner.commands.worker import _AFTER_GRACE_S
-from runner.health import health_app
-from runner.web.shield import _OPEN_PATHS
+from runner.processes.health import health_app
+from runner.web.guard import _OPEN_PATHS
 from settings.command import cli
 from settings.environment import Settings
-from settings.queues import QUEUE_NAMES
+from settings.queue_names import QUEUE_NAMES
 from settings.timing import RunnerTiming
 from tests.house.test_monitoring import served
 from tests.house.test_settings_documented import settings_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.sources.layouts import LAYOUTS
+from jobs.sources.csv.layouts import LAYOUTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "sources.md"
 

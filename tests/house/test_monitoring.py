@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from runner.operations.queues import Queue
-from runner.operations.store import Store
-from runner.web import scrape
+from runner.operations.redis_info import Store
+from runner.web import prometheus as scrape
 
 FOLDER = Path(__file__).parents[2] / "docs" / "monitoring"
 REFERENCE = FOLDER.parent / "reference-metrics.md"

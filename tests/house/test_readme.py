@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.commands.plainly import run_plainly
+from runner.commands.run_command import run_plainly
 from settings.command import cli
 
 ROOT = Path(__file__).parents[2]

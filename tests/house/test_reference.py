@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runner import codec, keys, presence, settle
+from runner import codec
+from runner.broker import keys
 from runner.errors import JobFailedError
-from runner.gauges import QueueGauges
 from runner.middleware import metrics
 from runner.operations import processes
-from runner.statsd import NullStatsD
+from runner.periodic.gauges import QueueGauges
+from runner.telemetry.statsd import NullStatsD
+from runner.worker import heartbeat as presence
+from runner.worker import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runner import Batch, Context, JobState, job, keys, linear
+from runner import Batch, Context, JobState, job, linear
 from runner.admin import Admin, Found
+from runner.broker import keys
 from runner.errors import ConfigurationError, JobFailedError
 from tests.runner_kit import dead_ids, eventually, history, result_of, soon, working
 

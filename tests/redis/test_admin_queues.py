@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runner import Batch, Context, JobState, job, keys
+from runner import Batch, Context, JobState, job
 from runner.admin import Admin
+from runner.broker import keys
 from tests.runner_kit import eventually, soon, working
 
 if TYPE_CHECKING:

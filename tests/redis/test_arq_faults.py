@@ -19,12 +19,12 @@ import pytest
 from arq import cron
 
 from runner import Bury, CatchUp, Context, JobState, Periodic, Retry, WorkerSettings, connect, job
-from runner import keys as redis_keys
-from runner.cron import next_time
+from runner.broker import keys as redis_keys
 from runner.errors import ConfigurationError, JobFailedError
+from runner.on_arq.cron import next_time
 from runner.options import WorkerOptions
-from runner.poller import Poller
-from runner.statsd import NullStatsD
+from runner.periodic.poller import Poller
+from runner.telemetry.statsd import NullStatsD
 from tests.runner_kit import (
     at_rest,
     crashes,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner import Context, JobState, job, keys
+from runner import Context, JobState, job
 from runner.admin import Admin
-from runner.claim import Claimer
-from runner.outage import Patience
+from runner.broker import keys
+from runner.broker.outage import Patience
+from runner.worker.claim import Claimer
 from tests.runner_kit import eventually, working
 
 if TYPE_CHECKING:

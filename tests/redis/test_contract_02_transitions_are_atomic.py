@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runner import Bury, Context, JobState, Retry, job, keys
-from runner.gauges import queue_gauges
+from runner import Bury, Context, JobState, Retry, job
+from runner.broker import keys
+from runner.periodic.gauges import queue_gauges
 from tests.runner_kit import LosesAnswers, dead_ids, eventually, soon, start, stop, worker, working
 
 if TYPE_CHECKING:
     from runner import JobHandle, QueueClient
-    from runner.worker import Worker
+    from runner.on_arq.worker import Worker
 
 pytestmark = pytest.mark.usefixtures("redis")
 

@@ -11,7 +11,7 @@ import pytest
 
 from runner import Context, JobState, job
 from runner.admin import Admin
-from runner.gauges import queue_gauges
+from runner.periodic.gauges import queue_gauges
 from tests.runner_kit import crashes, dead_ids, eventually, history, soon, working
 
 if TYPE_CHECKING:

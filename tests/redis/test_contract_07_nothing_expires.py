@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner import Batch, Bury, Context, JobState, Retry, job, keys, linear
-from runner.poller import Poller
-from runner.trim import trim_dead
+from runner import Batch, Bury, Context, JobState, Retry, job, linear
+from runner.broker import keys
+from runner.periodic.cleanup import trim_dead
+from runner.periodic.poller import Poller
 from tests.runner_kit import eventually, soon, start, stop, worker, working
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from runner import Context, connect, durability, job
+from runner import Context, connect, job
+from runner.broker import redis_risks as durability
 from tests.redis_server import running_redis
 from tests.runner_kit import working
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic_core import from_json, to_json
 
-from runner import Context, job, keys
+from runner import Context, job
+from runner.broker import keys
 from tests.runner_kit import at_rest, eventually, working
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import pytest
 
 from jobs import drawn_charts as module
 from jobs.analysis import analyze
+from jobs.channel.records import ChannelReading, ChannelSnapshot
 from jobs.charts import code_version as code
 from jobs.content_cache import ContentCache
 from jobs.drawn_charts import drawn_charts
-from jobs.records import ChannelReading, ChannelSnapshot
 from jobs.services import Services
 from jobs.store import StoredAnalysis, migrate, open_store
 from tests.unit.analysis.channels import CHANNEL, DAY, START, growing

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from runner import JobState, keys
-from runner.connection import connect
+from runner import JobState
+from runner.broker import keys
+from runner.client import connect
+from runner.operations.catalog import Catalog
 from runner.operations.job import job as look_at
 from runner.operations.jobs import LISTED, Filter, list_jobs
 from runner.operations.processes import processes
 from runner.operations.queues import queues
-from runner.operations.shown import Catalog
 from runner.operations.why import why
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from redis.asyncio import Redis
 
-from runner.health import RedisAnswers, find
+from runner.processes.health import RedisAnswers, find
 
 if TYPE_CHECKING:
     from tests.redis_server import RedisServer

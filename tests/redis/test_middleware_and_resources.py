@@ -12,8 +12,8 @@ import pytest
 import structlog
 
 from runner import Context, job
-from runner.attempt import Held
 from runner.errors import ConfigurationError, JobFailedError
+from runner.worker.attempt import Held
 from tests.runner_kit import eventually, soon, start, stop, worker, working
 
 if TYPE_CHECKING:

@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner import Batch, Context, JobState, Periodic, job, keys, linear
+from runner import Batch, Context, JobState, Periodic, job, linear
 from runner.admin import Found
+from runner.broker import keys
 from runner.errors import ConfigurationError
 from runner.operations import audit, metrics, schedules
 from runner.operations.actions import Action, Operator, Request
 from runner.operations.bulk import Bulk, Selection, bulk_progress, count
+from runner.operations.catalog import Catalog
 from runner.operations.job import find_queue
 from runner.operations.job import job as look_at
 from runner.operations.job_ids import keys_of, shown_id
 from runner.operations.jobs import Filter, list_jobs
 from runner.operations.processes import processes
 from runner.operations.queues import depth, queue
-from runner.operations.shown import Catalog
-from runner.operations.store import store
+from runner.operations.redis_info import store
 from runner.operations.why import Cause, why
-from runner.poller import Poller
-from runner.redaction import REDACTED
-from runner.statsd import NullStatsD
+from runner.periodic.poller import Poller
+from runner.telemetry.redaction import REDACTED
+from runner.telemetry.statsd import NullStatsD
 from tests.runner_kit import eventually, soon, working
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs import notify, sync_channel
-from runner import Bury, Context, job, keys
-from runner.commands.plainly import run_plainly
-from runner.connection import connect, use
+from runner import Bury, Context, job
+from runner.broker import keys
+from runner.client import connect, use
+from runner.commands.run_command import run_plainly
 from runner.errors import JobFailedError
 from runner.operations.audit import entries
 from settings import environment

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from arq import cron
 
-from runner import CatchUp, Context, Periodic, job, keys
+from runner import CatchUp, Context, Periodic, job
+from runner.broker import keys
 from runner.options import WorkerOptions
-from runner.poller import Poller, last_poll_at
-from runner.statsd import NullStatsD
+from runner.periodic.poller import Poller, last_poll_at
+from runner.telemetry.statsd import NullStatsD
 from tests.runner_kit import eventually, mortal, start, stop, worker, working
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from runner.errors import PrivateRedisError
-from runner.private_redis import PrivateRedis, _find_executable
+from runner.processes.private_redis import PrivateRedis, _find_executable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

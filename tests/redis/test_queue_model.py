@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
-from runner import keys, scripts
-from runner.claim import AHEAD
+from runner.broker import keys, scripts
+from runner.worker.claim import AHEAD
 
 if TYPE_CHECKING:
     from hypothesis.stateful import MultipleResults

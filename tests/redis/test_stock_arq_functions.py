@@ -15,10 +15,10 @@ from arq.jobs import DeserializationError
 from arq.worker import FailedJobs, JobExecutionFailed, Retry, RetryJob
 
 from runner import Context, JobState, Worker, connect, errors, job
-from runner.connection import location
+from runner.client import location
 from runner.handle import JobHandle
+from runner.on_arq.job_function import JobFunction
 from runner.options import WorkerOptions
-from runner.registered import JobFunction
 from tests.runner_kit import dead_ids, eventually, soon, start, stop
 from tests.stock_arq import named
 

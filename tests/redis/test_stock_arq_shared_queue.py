@@ -11,7 +11,8 @@ import pytest
 from arq.constants import in_progress_key_prefix
 from arq.cron import cron
 
-from runner import Context, JobState, Worker, job, keys
+from runner import Context, JobState, Worker, job
+from runner.broker import keys
 from runner.options import WorkerOptions
 from tests.runner_kit import crashes, eventually, result_of, soon, start, stop, working
 from tests.stock_arq import named, stock_client, stock_working
@@ -272,6 +273,6 @@ async def _has_run(runs: list[str]) -> bool:
 
 
 def _where(url: str) -> Any:
-    from runner.connection import location
+    from runner.client import location
 
     return location(url)

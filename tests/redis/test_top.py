@@ -15,12 +15,12 @@ from textual.widgets import Static
 from jobs import notify, sync_channel
 from runner import Context, JobState, job
 from runner.commands.desk import Desk
-from runner.commands.plainly import run_plainly
+from runner.commands.run_command import run_plainly
 from runner.operations.actions import Action, Operator, Request
 from runner.operations.audit import entries
+from runner.operations.catalog import Catalog
 from runner.operations.processes import processes
 from runner.operations.queues import queue
-from runner.operations.shown import Catalog
 from runner.terminal.app import Top
 from runner.terminal.confirm import Confirm
 from runner.terminal.help import Help

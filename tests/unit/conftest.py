@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.sources.local_server import serving
-from tests.unit.sources.youtube_server import serving_youtube
+from tests.unit.sources.youtube.youtube_server import serving_youtube
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.unit.sources.local_server import LocalServer
-    from tests.unit.sources.youtube_server import YoutubeServer
+    from tests.unit.sources.youtube.youtube_server import YoutubeServer
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.analysis import analyze
-from jobs.commands.channel_choice import choose_channel
+from jobs.channel.records import ChannelReading, ChannelRecord, ChannelSnapshot, Platform
+from jobs.commands.channels.choice import choose_channel
 from jobs.commands.report import report
-from jobs.records import ChannelReading, ChannelRecord, ChannelSnapshot, Platform
 from jobs.services import Services
 from jobs.store import migrate, open_store
-from runner.commands.plainly import run_async
+from runner.commands.run_command import run_async
 from tests.unit.analysis.channels import CHANNEL, DAY, START, growing
 
 if TYPE_CHECKING:

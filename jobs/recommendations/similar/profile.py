@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 NEWEST = 200
 MOST_WORDS = 600

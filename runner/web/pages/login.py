@@ -9,9 +9,9 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from runner.operations import audit
-from runner.web.access import COOKIE
 from runner.web.dashboard import local
-from runner.web.shield import cookie
+from runner.web.guard import cookie
+from runner.web.login import COOKIE
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -10,8 +10,8 @@ from starlette.routing import Route
 from runner.operations import metrics
 from runner.operations.processes import processes
 from runner.operations.queues import queues
-from runner.operations.store import store
-from runner.tally import BOUNDS_MS
+from runner.operations.redis_info import store
+from runner.worker.counts import BOUNDS_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

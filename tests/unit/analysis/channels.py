@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from jobs.channel_data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
-from jobs.records import ChannelRecord, Platform
+from jobs.channel.data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
+from jobs.channel.records import ChannelRecord, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.records import ChannelReading
+    from jobs.channel.records import ChannelReading
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)

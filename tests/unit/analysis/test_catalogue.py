@@ -17,7 +17,7 @@ from jobs.analysis.section import Missing
 from tests.unit.analysis.channels import START, Item, channel_data
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 
 def read_again(items: list[Item], gains: list[int], *, days: float) -> ChannelData:

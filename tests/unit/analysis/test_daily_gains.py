@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from jobs.analysis.daily_gains import daily_gains, gains_of, gains_told
-from jobs.channel_data import GAINS
+from jobs.channel.data import GAINS
 from tests.unit.analysis.channels import channel_data
 
 FIRST = np.datetime64("2026-01-05T06:00", "us")

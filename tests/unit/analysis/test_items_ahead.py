@@ -20,7 +20,7 @@ from tests.unit.analysis.channels import DAY, START, Item, channel_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 END = START + 100 * DAY
 

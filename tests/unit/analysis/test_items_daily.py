@@ -11,7 +11,7 @@ import pytest
 
 from jobs.analysis import ChannelAnalysis, analyze
 from jobs.analysis.items_daily import NOT_FOLLOWED, SHOWN, items_daily
-from jobs.channel_data import ITEM_GAINS, ITEM_SNAPSHOTS, ChannelData
+from jobs.channel.data import ITEM_GAINS, ITEM_SNAPSHOTS, ChannelData
 from jobs.charts.items_daily import items_daily as drawn
 from jobs.charts.story import not_told
 from jobs.charts.what_changed import what_changed

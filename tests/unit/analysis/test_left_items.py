@@ -16,7 +16,7 @@ from jobs.recommendations.rising import paces
 from tests.unit.analysis.channels import DAY, START, Item, catalogue, channel_data
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 HIT = Item(20.5, views=900_000, likes=30_000, title="The hit", duration_s=30)
 

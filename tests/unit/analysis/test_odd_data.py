@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.analysis import ChannelAnalysis, analyze
-from jobs.channel_data import GAINS, ITEM_GAINS
+from jobs.channel.data import GAINS, ITEM_GAINS
 from tests.unit.analysis.channels import Item, channel_data, growing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 count = st.one_of(st.none(), st.just(0), st.integers(0, 50), st.integers(0, 10**15))
 walk = st.builds(

@@ -10,8 +10,8 @@ import altair as alt
 import pytest
 
 from jobs.analysis import analyze
+from jobs.channel.records import ChannelRecord, Platform
 from jobs.charts import Chart, build_charts
-from jobs.records import ChannelRecord, Platform
 from jobs.sources import open_source
 from tests.unit.analysis.channels import (
     CHANNEL,
@@ -24,7 +24,7 @@ from tests.unit.analysis.channels import (
 )
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 OF_ITEMS = {
     "trends",

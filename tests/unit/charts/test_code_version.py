@@ -17,7 +17,7 @@ def test_code_version_hashes_the_import_closure_of_what_draws() -> None:
     assert set(code_version.drawing_modules()) == drawing
 
 
-@pytest.mark.parametrize("module", ["jobs.counted", "jobs.channel_frames", "jobs.charts.theme"])
+@pytest.mark.parametrize("module", ["jobs.counted", "jobs.channel.frames", "jobs.charts.theme"])
 def test_code_version_changes_with_a_module_that_takes_part(
     module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from jobs.analysis import analyze
-from jobs.channel_data import GAINS
+from jobs.channel.data import GAINS
 from jobs.charts.months import months
 from jobs.charts.subscribers_gained import subscribers_gained
 from jobs.charts.what_changed import what_changed
@@ -19,7 +19,7 @@ from tests.unit.analysis.channels import START, channel_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts import Chart
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from jobs.analysis import analyze
+from jobs.channel.records import SourceRef
 from jobs.charts import build_charts, rendering
-from jobs.records import SourceRef
 from jobs.store import NotStoredError, StoredChart, migrate, open_store
 from tests.unit.analysis.channels import CHANNEL, catalogue, channel_data, growing
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.analysis import analyze
+from jobs.channel.records import ChannelRecord, Platform
 from jobs.charts import build_charts, compose, render_report
 from jobs.recommendations import recommend
-from jobs.records import ChannelRecord, Platform
 from jobs.sources import open_source
 from tests.unit.analysis.channels import (
     CHANNEL,
@@ -26,7 +26,7 @@ from tests.unit.analysis.channels import (
 )
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
 
 HOSTILE = '<script>alert(1)</script><img src="x" onerror="alert(2)">&amp;" onload="alert(3)'
 VOID = {"meta", "br", "img", "link", "hr", "input"}

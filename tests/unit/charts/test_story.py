@@ -16,7 +16,7 @@ from jobs.charts.what_changed import what_changed
 from tests.unit.analysis.channels import Item, catalogue, channel_data, growing
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts import Chart
 
 

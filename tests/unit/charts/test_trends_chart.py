@@ -11,7 +11,7 @@ from jobs.charts.trends import trends
 from tests.unit.analysis.channels import Item, channel_data, growing
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from jobs.analysis import analyze
+from jobs.channel.records import ChannelRecord, Platform
 from jobs.charts import REPORT_FORMATS, Document, build_charts, compose, render, render_report
 from jobs.charts.fonts import families, font_folders, typefaces
 from jobs.recommendations import recommend
-from jobs.records import ChannelRecord, Platform
 from tests.unit.analysis.channels import CHANNEL, catalogue, channel_data, growing, titled
 from tests.unit.charts.printed import pdf, pdf_fonts, pdf_text, png_size
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.charts import ReportFormat
 
 MARKUP = '#panic("no") #include "/etc/passwd" $x^2$ *b* _i_ `r` <b> @ref \\ = //c ]]] {{ }} "q"'

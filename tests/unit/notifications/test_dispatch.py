@@ -15,7 +15,7 @@ from jobs.notifications.sender import NotificationError, UnconfirmedError
 from jobs.notifications.target import Target
 from jobs.notifications.timing import QuietHours, Timing
 from jobs.store import DeliveryState
-from runner.crontab import Crontab
+from runner.periodic.crontab import Crontab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from jobs.notifications.rules import events
 from tests.unit.analysis.channels import CHANNEL, DAY, START, Item, channel_data, growing
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.notifications.event import Event
 
 DAYS = 60

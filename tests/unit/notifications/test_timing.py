@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.notifications.timing import QuietHours, Timing
-from runner.crontab import Crontab
 from runner.errors import ConfigurationError
+from runner.periodic.crontab import Crontab
 
 PARIS = "Europe/Paris"
 

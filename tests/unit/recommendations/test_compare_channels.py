@@ -9,15 +9,15 @@ import pytest
 
 from jobs import compare_channels, recommend
 from jobs.analysis import analyze
+from jobs.channel.records import ChannelReading, ChannelRecord, ItemRecord, ItemSnapshot, Platform
 from jobs.notifications.log_sender import LogSender
 from jobs.notifications.target import Target
 from jobs.recommendations.similar import pack, profile_of
-from jobs.records import ChannelReading, ChannelRecord, ItemRecord, ItemSnapshot, Platform
 from jobs.services import Services
 from jobs.sources.reader import SourceReader
 from jobs.store import migrate, open_store
 from runner import Context
-from runner.offload import Offloader
+from runner.offload.offloader import Offloader
 from runner.testing import collect
 
 if TYPE_CHECKING:

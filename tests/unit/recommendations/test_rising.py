@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.analysis import analyze
-from jobs.channel_data import ITEM_SNAPSHOTS, ITEMS, ChannelData
+from jobs.channel.data import ITEM_SNAPSHOTS, ITEMS, ChannelData
 from jobs.recommendations import advise
 from jobs.recommendations.advice import findings
 from jobs.recommendations.rising import paces

@@ -16,7 +16,7 @@ from jobs.recommendations.weeks import weeks
 from tests.unit.analysis.channels import Item, channel_data
 
 if TYPE_CHECKING:
-    from jobs.channel_data import ChannelData
+    from jobs.channel.data import ChannelData
     from jobs.recommendations.advice import Finding
 
 CALM, BUSY = 2, 6

@@ -13,8 +13,8 @@ from arq.connections import RedisSettings
 
 from runner import CatchUp, Context, Periodic, Worker, WorkerSettings, codec, job
 from runner.errors import ConfigurationError
+from runner.on_arq.job_function import JobFunction
 from runner.options import WorkerOptions
-from runner.registered import JobFunction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

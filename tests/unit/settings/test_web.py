@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.web.access import Role, hash_password
+from runner.web.login import Role, hash_password
 from settings.environment import SettingsError, load
-from settings.web import _kept_secret, doors
+from settings.pages import _kept_secret, doors
 
 if TYPE_CHECKING:
     from pathlib import Path

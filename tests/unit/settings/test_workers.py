@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import jobs
-from runner.job import Job
+from runner.definition import Job
 
 if TYPE_CHECKING:
     from pathlib import Path

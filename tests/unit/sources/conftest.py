@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from jobs.sources.youtube_api import open_youtube_api
-from tests.unit.sources.ledger import MemoryLedger
+from jobs.sources.youtube.api import open_youtube_api
+from tests.unit.sources.youtube.ledger import MemoryLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from jobs.sources.youtube_api import YoutubeApi
-    from tests.unit.sources.youtube_server import YoutubeServer
+    from jobs.sources.youtube.api import YoutubeApi
+    from tests.unit.sources.youtube.youtube_server import YoutubeServer
 
 KEY = "AIza-not-a-real-key-0123456789"
 

@@ -11,7 +11,7 @@ from statistics import median
 
 import pytest
 
-from jobs.records import ChannelReading, Platform
+from jobs.channel.records import ChannelReading, Platform
 from jobs.sources.samples import open_samples
 from jobs.sources.source import SourceError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from jobs.records import (
+from jobs.channel.records import (
     ChannelReading,
     ChannelRecord,
     ChannelSnapshot,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.channel_frames import as_data
+from jobs.channel.frames import as_data
 from jobs.json_text import JsonText, to_json
 from jobs.store import (
     ChannelCounts,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.records import ChannelRecord, Platform, SourceRef
+from jobs.channel.records import ChannelRecord, Platform, SourceRef
 from tests.unit.store.samples import CHANNEL
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from jobs.records import ChannelGain, ChannelReading, ItemGain, ItemRecord
+from jobs.channel.records import ChannelGain, ChannelReading, ItemGain, ItemRecord
 from tests.unit.store.samples import CHANNEL
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.records import EVER, Listing
+from jobs.channel.records import EVER, Listing
 from tests.unit.store.samples import CHANNEL, DAY, START, reading
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from jobs.channel_data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
-from jobs.records import ChannelReading, ItemRecord, ItemSnapshot
+from jobs.channel.data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
+from jobs.channel.records import ChannelReading, ItemRecord, ItemSnapshot
 from jobs.store import NotStoredError
 from tests.unit.store.samples import CHANNEL, DAY, START, reading
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from jobs.records import ChannelReading, ChannelRecord, ChannelSnapshot, Platform
+from jobs.channel.records import ChannelReading, ChannelRecord, ChannelSnapshot, Platform
 from jobs.store import ChannelSchedule
 from tests.unit.store.samples import CHANNEL, DAY, START, reading
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.records import (
+from jobs.channel.records import (
     ChannelReading,
     ChannelRecord,
     ChannelSnapshot,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from jobs.records import SourceRef
+from jobs.channel.records import SourceRef
 from jobs.store import StoredRecommendation
 from tests.unit.store.samples import reading
 

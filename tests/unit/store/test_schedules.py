@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.records import SourceRef, SourceResult, SyncOutcome
+from jobs.channel.records import SourceRef, SourceResult, SyncOutcome
 from jobs.store import ChannelSchedule, NotStoredError
 from tests.unit.store.samples import CHANNEL, DAY, START, reading
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
+from jobs.channel.records import ChannelRecord, Platform
 from jobs.json_text import to_json
-from jobs.records import ChannelRecord, Platform
 from jobs.store.types import StorableText, UtcDateTime
 from tests.unit.store.samples import CHANNEL, START, notification
 

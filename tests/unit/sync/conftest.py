@@ -11,7 +11,7 @@ from jobs.notifications.log_sender import LogSender
 from jobs.notifications.target import Target
 from jobs.services import Services
 from jobs.sources.reader import SourceReader
-from jobs.sources.youtube_api import open_youtube_api
+from jobs.sources.youtube.api import open_youtube_api
 from jobs.store import migrate, open_store
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs.store import ChannelStore
-    from tests.unit.sources.youtube_server import YoutubeServer
+    from tests.unit.sources.youtube.youtube_server import YoutubeServer
 
 
 @pytest.fixture

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs import run_analytics, sync_channel, sync_due_channels
-from jobs.records import ChannelRecord, Platform, SourceRef, SyncOutcome
+from jobs.channel.records import ChannelRecord, Platform, SourceRef, SyncOutcome
 from jobs.scheduling import read_interval, schedule_channel, write_interval
 from jobs.services import Services
 from jobs.sources import SourceError
-from jobs.sources.past import Past
+from jobs.sources.memory import Past
 from jobs.sources.reader import SourceReader
-from jobs.sources.youtube_plan import cost_per_day
+from jobs.sources.youtube.plan import cost_per_day
 from jobs.store import ChannelSchedule, NotStoredError
 from runner import Bury, Context, Job, Retry
 from runner.testing import collect
-from tests.unit.sources.youtube_server import Fault
+from tests.unit.sources.youtube.youtube_server import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jobs.store import ChannelStore
     from runner.testing import Collected
     from tests.unit.sources.local_server import LocalServer
-    from tests.unit.sources.youtube_server import YoutubeServer
+    from tests.unit.sources.youtube.youtube_server import YoutubeServer
 
 UC = "UC0000000000000000000001"
 CHANNEL = ChannelRecord(UC, "One", Platform.YOUTUBE)

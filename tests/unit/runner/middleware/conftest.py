@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import pytest
 
 from runner.context import Context
-from runner.job import job
+from runner.definition import job
 
 
 @job(queue="analytics", redact=["email"])

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from runner.attempt_log import LOGGER_NAME
 from runner.errors import Retry
 from runner.middleware.log_context import log_context
+from runner.telemetry.job_log import LOGGER_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import structlog
 
 from runner.errors import ArgumentsError, Bury, Retry
 from runner.middleware.reporting import Reporting
-from runner.redaction import REDACTED
+from runner.telemetry.redaction import REDACTED
 
 if TYPE_CHECKING:
     from runner.context import Context

@@ -12,7 +12,7 @@ from starlette.requests import Request  # noqa: TC002 -- Starlette looks at the 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.health import serve_health
+from runner.processes.health import serve_health
 from runner.reporters import Failure
 
 if TYPE_CHECKING:

@@ -1,0 +1,49 @@
+"""
+All that is known of one channel, as plain columns: what the store gives, with no library loaded.
+
+A worker hands them to a process that computes; there `jobs.channel.frames` makes tables of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.channel.records import ChannelRecord
+
+Columns: TypeAlias = "tuple[Sequence[Any], ...]"
+"""The values of one column after the other, in the order of names below; empty without a row."""
+
+DAILY = ("observed_at", "subscribers", "views", "items")
+ITEMS = (
+    "item_id",
+    "title",
+    "published_at",
+    "duration_s",
+    "category",
+    "tags",
+    "live",
+    "left_at",
+)
+ITEM_SNAPSHOTS = ("item_id", "observed_at", "views", "likes", "comments")
+GAINS = ("day", "views", "subscribers")
+ITEM_GAINS = ("item_id", "day", "views")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelColumns:
+    """
+    One channel's rows, by column. Times are microseconds since 1970, days are dates.
+
+    Counters of the channel and its gains are in order of time; the rest is in no order.
+    """
+
+    channel: ChannelRecord
+    daily: Columns
+    items: Columns
+    item_snapshots: Columns
+    gains: Columns
+    item_gains: Columns

@@ -1,0 +1,1 @@
+"""`pipeline channels`: list, show, add, remove, schedule and sync channels."""

@@ -1,0 +1,237 @@
+"""`pipeline channels add|list|show|sync|schedule|remove`: channels of the store, one or all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from jobs.scheduling import read_interval
+from runner.commands.completing import files
+from runner.commands.run_command import run_async
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from jobs.commands.run.work import Workplace
+    from jobs.services import Services, SourceAccess
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_CHANNELS_LISTED = 50
+
+
+class Host(Protocol):
+    """The application, as these commands see it."""
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """Every queue there is."""
+        ...
+
+    def sources(self) -> AbstractAsyncContextManager[SourceAccess]:
+        """Give access to sources, without starting anything."""
+        ...
+
+    @property
+    def rejects_dir(self) -> Path:
+        """Where rows that could not be used are written down."""
+        ...
+
+    def check(self) -> None:
+        """Raise what is wrong with the configuration."""
+        ...
+
+    def configure_logs(self) -> None:
+        """Send log lines to standard error, as configured."""
+        ...
+
+    def make_log_file(self) -> Path:
+        """Make the state directory, and say where in it the log of a run belongs."""
+        ...
+
+    def open_services(self) -> AbstractAsyncContextManager[Services]:
+        """Open what jobs work with, and start nothing."""
+        ...
+
+    def warmed_up(self) -> AbstractAsyncContextManager[None]:
+        """Let the processes that compute prepare themselves, for whatever is opened within."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[Workplace]:
+        """Start or reach everything, and close it at the end."""
+        ...
+
+
+class Interval(click.ParamType):  # type: ignore[type-arg]  # generic for the type checker only
+    """What `read_interval` reads, but `auto` is 0: None is an option that was not given."""
+
+    name = "interval"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Read it."""
+        try:
+            return read_interval(str(value)) or 0
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group
+def channels() -> None:
+    """Add, list, show, sync, schedule and remove the channels of the store."""
+
+
+@channels.command
+@click.argument("locations", metavar="LOCATION…", nargs=-1, required=True, shell_complete=files)
+@click.option(
+    "--every",
+    "every_s",
+    type=Interval(),
+    metavar="TIME",
+    help="So often, such as 60m, 12h or 1d. Without it, or with auto, as often as suits what they "
+    "publish.",
+)
+@click.option("--off", is_flag=True, help="Only when asked to.")
+@_JSON
+@click.pass_context
+def add(
+    context: click.Context,
+    *,
+    locations: tuple[str, ...],
+    every_s: int | None,
+    off: bool,
+    as_json: bool,
+) -> None:
+    """
+    Remember every channel of each LOCATION, and sync it by itself while workers run.
+
+    A LOCATION is whatever `pipeline run` takes: a file, a folder, the address of a feed, a channel.
+    Channels that are known keep their schedule, unless --every changes it.
+
+    Exit status: 0; 2 if a source was refused.
+    """
+    from jobs.commands.channels.registration import add_channels
+
+    if off and every_s is not None:
+        raise click.UsageError("give --every or --off, not both")
+    host: Host = context.obj
+    host.check()
+    context.exit(run_async(add_channels(host, locations, every_s, off=off, as_json=as_json)))
+
+
+@channels.command("list")
+@click.argument("text", metavar="[TEXT]", default="")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=_CHANNELS_LISTED,
+    show_default=True,
+    metavar="N",
+    help="So many at most; 0 for all.",
+)
+@_JSON
+@click.pass_obj
+def list_(host: Host, *, text: str, limit: int, as_json: bool) -> None:
+    """List channels by title, those with TEXT in title or id."""
+    from jobs.commands.channels.listing import list_channels
+
+    host.configure_logs()
+    run_async(list_channels(host, text, limit or None, as_json=as_json))
+
+
+@channels.command
+@click.argument("channel", metavar="CHANNEL")
+@_JSON
+@click.pass_obj
+def show(host: Host, *, channel: str, as_json: bool) -> None:
+    """
+    Show what is known of CHANNEL.
+
+    CHANNEL is an id, a title, or a part of either that no other channel has.
+    """
+    from jobs.commands.channels.details import show_channel
+
+    host.configure_logs()
+    run_async(show_channel(host, channel, as_json=as_json))
+
+
+@channels.command
+@click.argument("chosen", metavar="CHANNEL…", nargs=-1)
+@click.option("--all", "every_one", is_flag=True, help="Every channel of the store.")
+@click.option(
+    "--wait", is_flag=True, help="Work on it here, too, and return when all of it has ended."
+)
+@click.option(
+    "--reports/--no-reports",
+    default=True,
+    show_default=True,
+    help="Draw charts and make reports afterwards.",
+)
+@_JSON
+@click.pass_context
+def sync(
+    context: click.Context,
+    *,
+    chosen: tuple[str, ...],
+    every_one: bool,
+    wait: bool,
+    reports: bool,
+    as_json: bool,
+) -> None:
+    """
+    Read the sources of each CHANNEL again, then analyse it: now, whenever it is due.
+
+    Exit status: 0; 1 if a job died, which only --wait can tell.
+    """
+    from jobs.commands.channels.sync import Wish, sync_channels
+
+    if bool(chosen) == every_one:
+        raise click.UsageError("Name one or more channels, or give --all.")
+    wish = Wish(chosen, wait=wait, reports=reports, as_json=as_json)
+    context.exit(run_async(sync_channels(context.obj, wish)))
+
+
+@channels.command
+@click.argument("channel", metavar="CHANNEL")
+@click.option(
+    "--every",
+    "every_s",
+    type=Interval(),
+    metavar="TIME",
+    help="So often, such as 60m, 12h or 1d, or auto, as often as suits what it publishes.",
+)
+@click.option("--off", is_flag=True, help="Only when asked to.")
+@_JSON
+@click.pass_obj
+def schedule(host: Host, *, channel: str, every_s: int | None, off: bool, as_json: bool) -> None:
+    """
+    Say how often CHANNEL is synced by itself while workers run, or, with neither option, show it.
+
+    CHANNEL is an id, a title, or a part of either that no other channel has.
+    """
+    from jobs.commands.channels.schedule import change_schedule
+
+    if off and every_s is not None:
+        raise click.UsageError("give --every or --off, not both")
+    host.configure_logs()
+    run_async(change_schedule(host, channel, every_s, off=off, as_json=as_json))
+
+
+@channels.command
+@click.argument("channel", metavar="CHANNEL")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_JSON
+@click.pass_obj
+def remove(host: Host, *, channel: str, yes: bool, as_json: bool) -> None:
+    """
+    Remove CHANNEL, with its history, its schedule and its reports; its sources are left alone.
+
+    CHANNEL is an id, a title, or a part of either that no other channel has.
+    """
+    from jobs.commands.channels.removal import remove_channel
+
+    host.configure_logs()
+    run_async(remove_channel(host, channel, sure=yes, as_json=as_json))

@@ -1,0 +1,78 @@
+"""Remember channels: where their data comes from, and how often it is read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from jobs.commands.run.source_list import Reading, find_sources
+from jobs.scheduling import schedule_channel
+from runner.commands.run_command import EXIT_WRONG, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.commands.channels.channels import Host
+    from jobs.commands.run.source_list import SourceList
+
+
+async def add_channels(
+    host: Host, locations: Sequence[str], every_s: int | None, *, off: bool, as_json: bool
+) -> int:
+    """
+    Add the channels of all *locations*, and return the exit status.
+
+    every_s: how often to sync each, 0 as suits what it publishes; None is 0 for new channels, and
+    leaves known ones as they are. off: puts none on the schedule.
+    """
+    told = Console(stderr=True, highlight=False)
+    async with host.sources() as access:
+        sources = await find_sources(access, locations, told, Reading(host.rejects_dir))
+    found = sources.channels()
+    new: set[str] = set()
+    if found:
+        async with host.open_services() as services:
+            store = services.store
+            new = set(found) - {channel.id for channel in await store.channels()}
+            await store.register_all([(one.record, one.refs) for one in found.values()])
+            for channel_id in () if off else new if every_s is None else found:
+                await schedule_channel(services, channel_id, every_s or None)
+    if as_json:
+        click.echo(_as_json(sources, new, every_s))
+    else:
+        _tell(sources, new, off=off)
+    return EXIT_WRONG if sources.refused else 0
+
+
+def _as_json(sources: SourceList, new: set[str], every_s: int | None) -> str:
+    document = {
+        "channels": [
+            {
+                "id": one.record.id,
+                "title": one.record.title,
+                "platform": one.record.platform,
+                "new": one.record.id in new,
+                "sources": [ref.location for ref in one.refs],
+            }
+            for one in sources.channels().values()
+        ],
+        "every_s": every_s or None,
+        "errors": [{"source": one.location, "reason": one.reason} for one in sources.refused],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def _tell(sources: SourceList, new: set[str], *, off: bool) -> None:
+    found = sources.channels()
+    if not found:
+        tell("the sources tell of no channel: nothing was added")
+        return
+    known = f", {len(found) - len(new):,} were known" if len(new) < len(found) else ""
+    click.echo(f"{len(new):,} added{known}.")
+    if off:
+        click.echo("Read them with: pipeline channels sync --all --wait")
+    else:
+        click.echo("They are synced by themselves while workers run: pipeline up")

@@ -1,0 +1,62 @@
+"""Remove a channel, after having said what goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.commands.channels.choice import choose_channel
+from jobs.counted import counted
+from jobs.report_files import folder_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jobs.channel.records import ChannelRecord
+    from jobs.commands.channels.channels import Host
+    from jobs.store import ChannelCounts
+
+
+async def remove_channel(host: Host, words: str, *, sure: bool, as_json: bool) -> None:
+    """
+    Remove the channel that *words* name from the store, and its files from the reports.
+
+    Raises:
+        click.ClickException: None is named, or nobody can be asked.
+    """
+    async with host.open_services() as services:
+        store = services.store
+        channel = choose_channel(await store.channels(), words)
+        counts = (await store.counts([channel.id]))[channel.id]
+        folder = services.reports_dir / folder_name(channel.id)
+        files = await asyncio.to_thread(_count_files, folder)
+        if not sure:
+            _ask(channel, counts, files)
+        await store.remove(channel.id)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    if as_json:
+        removed = {"id": channel.id, "title": channel.title, "files": files}
+        click.echo(json.dumps(removed, ensure_ascii=False))
+    else:
+        click.echo(f"Removed {channel.title} ({channel.id}).")
+
+
+def _ask(channel: ChannelRecord, counts: ChannelCounts, files: int) -> None:
+    snapshots = counts.channel_snapshots + counts.item_snapshots
+    goes = (
+        f"{channel.title} ({channel.id}): {counted(counts.items, 'item')}, "
+        f"{counted(snapshots, 'snapshot')}, {counts.analyses:,} "
+        f"{'analysis' if counts.analyses == 1 else 'analyses'}, {counted(files, 'file')}"
+    )
+    if not sys.stdin.isatty():
+        raise click.ClickException(f"{goes} would go; give --yes to remove them")
+    click.confirm(f"{goes}. Remove them?", abort=True, err=True)
+
+
+def _count_files(folder: Path) -> int:
+    return sum(path.is_file() for path in folder.rglob("*"))

@@ -1,0 +1,61 @@
+"""Say how often a channel is synced by itself, or look how often it is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.commands.channels.choice import choose_channel
+from jobs.scheduling import schedule_channel, write_interval
+from runner.operations.spans import span
+
+if TYPE_CHECKING:
+    from jobs.commands.channels.channels import Host
+    from jobs.store import ChannelSchedule
+
+
+async def change_schedule(
+    host: Host, words: str, every_s: int | None, *, off: bool, as_json: bool
+) -> None:
+    """
+    Change the schedule of the channel that *words* name, and tell what it is afterwards.
+
+    every_s: None leaves it as it is, 0 lets it adapt to what is published.
+
+    Raises:
+        click.ClickException: None is named, or several are.
+    """
+    async with host.open_services() as services:
+        channel = choose_channel(await services.store.channels(), words)
+        if off:
+            await services.store.remove_schedule(channel.id)
+        elif every_s is not None:
+            await schedule_channel(services, channel.id, every_s or None)
+        schedule = await services.store.schedule(channel.id)
+    if as_json:
+        click.echo(_as_json(channel.id, schedule))
+    else:
+        click.echo(f"{channel.title or channel.id}: {_words(schedule)}")
+
+
+def _as_json(channel_id: str, schedule: ChannelSchedule | None) -> str:
+    document = {"id": channel_id, "scheduled": schedule is not None}
+    if schedule is not None:
+        document |= {
+            "every_s": schedule.every_s,
+            "interval_s": schedule.interval_s,
+            "due_at": schedule.due_at.isoformat(),
+        }
+    return json.dumps(document, ensure_ascii=False)
+
+
+def _words(schedule: ChannelSchedule | None) -> str:
+    if schedule is None:
+        return "synced when asked to"
+    if schedule.every_s is None:
+        often = f"as often as it publishes, now every {span(schedule.interval_s)}"
+    else:
+        often = f"every {write_interval(schedule.every_s)}"
+    return f"synced by itself {often}; next at {schedule.due_at:%Y-%m-%d %H:%M} UTC"

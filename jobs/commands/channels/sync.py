@@ -1,0 +1,103 @@
+"""Sync channels when a person asks: hand it to the workers, or see it through here."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from jobs import sync_channel
+from jobs.commands.channels.choice import choose_channel
+from jobs.commands.run.logs import run_logs
+from jobs.commands.run.progress import display
+from jobs.commands.run.source_list import FoundChannel
+from jobs.commands.run.work import ChannelRun
+from runner.client import use
+from runner.commands.run_command import EXIT_INTERRUPTED, tell
+from runner.worker.heartbeat import live_workers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.channel.records import ChannelRecord
+    from jobs.commands.channels.channels import Host
+    from jobs.commands.run.work import Workplace
+
+_EXIT_DEAD = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asked for; no *words* mean every channel."""
+
+    words: Sequence[str]
+    wait: bool
+    reports: bool
+    as_json: bool
+
+
+async def sync_channels(host: Host, wish: Wish) -> int:
+    """Do it, and return the exit status."""
+    console = Console(stderr=True, highlight=False)
+    host.check()
+    with run_logs(host.make_log_file(), console):
+        warm = host.warmed_up() if wish.wait else nullcontext()
+        async with warm, host.open() as place:
+            known = await place.services.store.channels()
+            chosen = [choose_channel(known, words) for words in wish.words] or known
+            chosen = list(dict.fromkeys(chosen))
+            if not chosen:
+                raise click.ClickException("no channel is stored yet: pipeline channels add")
+            if wish.wait:
+                return await _see_through(host, place, chosen, wish, console)
+            await _hand_over(host, place, chosen, wish)
+            return 0
+
+
+async def _hand_over(
+    host: Host, place: Workplace, chosen: Sequence[ChannelRecord], wish: Wish
+) -> None:
+    use(place.redis)
+    handles = await sync_channel.enqueue_many(
+        [{"channel_id": channel.id, "report": wish.reports} for channel in chosen]
+    )
+    working = await live_workers(place.redis, list(host.queues))
+    if wish.as_json:
+        jobs = [
+            {"channel_id": channel.id, "job_id": handle.id}
+            for channel, handle in zip(chosen, handles, strict=True)
+        ]
+        click.echo(json.dumps({"enqueued": jobs}, ensure_ascii=False, indent=2))
+    else:
+        click.echo(f"{len(chosen):,} queued.")
+    if not any(working.values()):
+        tell("no worker is alive: they wait for pipeline up, or give --wait to work on them here")
+
+
+async def _see_through(
+    host: Host, place: Workplace, chosen: Sequence[ChannelRecord], wish: Wish, console: Console
+) -> int:
+    """With workers of our own, beside whatever others there are."""
+    channels = {channel.id: FoundChannel(channel) for channel in chosen}
+    work = ChannelRun(place, host.queues, channels, console.print, reports=wish.reports)
+    with display(console, host.queues, live=console.is_terminal) as shown:
+        await work.go(shown)
+    if wish.as_json:
+        document = {
+            "channels": [channel.id for channel in chosen],
+            "channels_done": work.channels_done,
+            "dead_jobs": [asdict(job) for job in work.dead_jobs],
+        }
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    elif not work.interrupted:
+        click.echo(f"{work.channels_done:,} of {len(chosen):,} synced.")
+    for job in work.dead_jobs:
+        tell(f"job died: {job.job} in {job.queue}, channel {job.channel_id}: {job.error}")
+    if work.interrupted:
+        tell("interrupted; what is queued stays: give the same command again to go on")
+        return EXIT_INTERRUPTED
+    return _EXIT_DEAD if work.dead_jobs else 0

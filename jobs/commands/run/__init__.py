@@ -1,0 +1,1 @@
+"""`pipeline run`: the whole way of some sources, in one process that ends by itself."""

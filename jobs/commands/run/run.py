@@ -1,0 +1,226 @@
+"""`pipeline run SOURCE…`: the main job on one's own channels, from their sources to reports."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from runner.commands.completing import files
+from runner.commands.run_command import EXIT_INTERRUPTED, EXIT_WRONG, run_async, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from jobs.commands.run.source_list import Reading, SourceList
+    from jobs.commands.run.summary import Summary
+    from jobs.commands.run.work import ChannelRun, Workplace
+    from jobs.services import SourceAccess
+
+EXIT_DEAD = 1
+"""Exit status where a job died, or time was over before all were done."""
+
+
+class Host(Protocol):
+    """The application, as this command sees it."""
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """Every queue there is."""
+        ...
+
+    def check(self) -> None:
+        """Raise what is wrong with the configuration."""
+        ...
+
+    @property
+    def rejects_dir(self) -> Path:
+        """Where rows that could not be used are written down."""
+        ...
+
+    def make_log_file(self) -> Path:
+        """Make the state directory, and say where in it the log of a run belongs."""
+        ...
+
+    def sources(self) -> AbstractAsyncContextManager[SourceAccess]:
+        """Give access to sources, without starting anything."""
+        ...
+
+    def warmed_up(self) -> AbstractAsyncContextManager[None]:
+        """Let the processes that compute prepare themselves, for whatever is opened within."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[Workplace]:
+        """Start or reach everything, and close it at the end."""
+        ...
+
+
+@click.command
+@click.argument("sources", metavar="SOURCE…", nargs=-1, required=True, shell_complete=files)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@click.option("--no-progress", is_flag=True, help="Show plain lines instead of moving bars.")
+@click.option(
+    "--reports/--no-reports",
+    default=True,
+    show_default=True,
+    help="Draw charts and make reports.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop, with grace, after so long; run again to go on.",
+)
+@click.option(
+    "--mapping",
+    type=click.Path(dir_okay=False),
+    metavar="MAP.toml",
+    help="Read CSVs by this file, which says what their columns tell.",
+)
+@click.option("--strict", is_flag=True, help="Refuse a source of which any row is rejected.")
+@click.pass_context
+def run(
+    context: click.Context,
+    *,
+    sources: tuple[str, ...],
+    mapping: str | None,
+    strict: bool,
+    as_json: bool,
+    no_progress: bool,
+    reports: bool,
+    timeout_s: float | None,
+) -> None:
+    """
+    Sync, analyse and report every channel of each SOURCE.
+
+    A SOURCE is a file (counters or a video list as CSV, a Studio export, a YouTube or podcast
+    feed; plain or .gz), a folder of such files, the address of a feed, or samples: for generated
+    channels; with YOUTUBE_API_KEY set, youtube:@handle or the address of a channel on YouTube.
+    docs/sources.md has every layout, and the mapping file for any other.
+
+    Exit status: 0; 1 if a job died or time was over; 2 if a source was refused.
+    """
+    from rich.console import Console
+
+    from jobs.commands.run.source_list import Reading
+
+    progress = Console(stderr=True, highlight=False)
+    live = progress.is_terminal and not no_progress
+    host: Host = context.obj
+    host.check()
+    reading = Reading(host.rejects_dir, mapping, strict)
+    status = run_async(
+        _run(
+            host,
+            sources,
+            reading,
+            progress,
+            live=live,
+            as_json=as_json,
+            reports=reports,
+            timeout_s=timeout_s,
+        )
+    )
+    context.exit(status)
+
+
+async def _run(
+    host: Host,
+    locations: Sequence[str],
+    reading: Reading,
+    console: Console,
+    *,
+    live: bool,
+    as_json: bool,
+    reports: bool,
+    timeout_s: float | None,
+) -> int:
+    from jobs.commands.run.logs import run_logs
+    from jobs.commands.run.progress import display
+    from jobs.commands.run.source_list import find_sources
+    from jobs.commands.run.summary import summarize
+    from jobs.commands.run.work import ChannelRun
+
+    started = time.monotonic()
+    # First of all: what is imported in here from now on takes the processes as long.
+    async with host.warmed_up():
+        async with host.sources() as access:
+            sources = await find_sources(access, locations, console, reading)
+        channels = sources.channels()
+        if not channels:
+            return _nothing_to_do(sources, as_json=as_json)
+        with run_logs(host.make_log_file(), console):
+            async with host.open() as place:
+                work = ChannelRun(
+                    place,
+                    host.queues,
+                    channels,
+                    console.print,
+                    reports=reports,
+                    timeout_s=timeout_s,
+                )
+                with display(console, host.queues, live=live) as shown:
+                    await work.go(shown)
+                if work.interrupted:
+                    _tell_interrupted(work, time.monotonic() - started)
+                    return EXIT_INTERRUPTED
+                summary = await summarize(place.services, sources, channels, work, started)
+    _show(summary, as_json=as_json)
+    _tell_unfinished(work, summary, sources)
+    if work.timed_out or summary.dead_jobs:
+        return EXIT_DEAD
+    return EXIT_WRONG if sources.refused else 0
+
+
+def _nothing_to_do(sources: SourceList, *, as_json: bool) -> int:
+    from jobs.commands.run.summary import Summary
+
+    if as_json:
+        click.echo(Summary.of_nothing(sources).as_json())
+    if not sources.refused:
+        tell("the sources tell of no channel: nothing to do")
+    return EXIT_WRONG
+
+
+def _show(summary: Summary, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    if as_json:
+        click.echo(summary.as_json())
+    else:
+        summary.show(Console(highlight=False))
+
+
+def _tell_interrupted(work: ChannelRun, seconds: float) -> None:
+    tell(
+        f"interrupted after {seconds:.0f} s, {work.channels_done} of {len(work.channels)} channels "
+        "done; what is queued stays: run the same command again to go on"
+    )
+
+
+def _tell_unfinished(work: ChannelRun, summary: Summary, sources: SourceList) -> None:
+    from jobs.sources.location import shown
+
+    if work.timed_out:
+        tell(
+            f"stopped after {work.timeout_s:g} s, {work.channels_done} of {len(work.channels)} "
+            "channels done; what is queued stays: run the same command again to go on"
+        )
+    for job in summary.dead_jobs:
+        tell(
+            f"job died: {job.job} in {job.queue}, channel {job.channel_id}: {job.error} "
+            f"(job {job.job_id}); correct the cause and run again"
+        )
+    if sources.refused:
+        count = len(sources.refused)
+        tell(
+            f"{count} sources were refused, as told above"
+            if count > 1
+            else f"1 source was refused, as told above: {shown(sources.refused[0].location)}"
+        )

@@ -1,0 +1,162 @@
+"""The main job for a set of channels: register, enqueue, follow to the end, look what died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from jobs import sync_channel
+from jobs.commands.run.progress import Follower
+from jobs.commands.run.summary import DeadJob
+from runner import Batch, BatchProgress
+from runner.admin import Admin
+from runner.client import use
+from runner.periodic.gauges import queue_gauges
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from jobs.commands.run.progress import Display
+    from jobs.commands.run.source_list import FoundChannel
+    from jobs.services import Services
+    from runner import Fleet, QueueClient
+
+_LOOK_EVERY_S = 0.1
+
+
+class Workplace(Protocol):
+    """Redis answers, and all that the jobs need is open."""
+
+    @property
+    def redis(self) -> QueueClient:
+        """The Redis that holds the queues."""
+        ...
+
+    @property
+    def redis_is_private(self) -> bool:
+        """Whether nobody but runs like this one puts jobs there."""
+        ...
+
+    @property
+    def services(self) -> Services:
+        """What the jobs work with."""
+        ...
+
+    def fleet(self, queues: Sequence[str]) -> Fleet:
+        """One worker for each of *queues*, not yet started."""
+        ...
+
+
+@dataclass(slots=True)
+class ChannelRun:
+    """
+    One run over *channels*, by id, in this process.
+
+    reports: whether charts and reports are made. timeout_s: it is stopped after so long.
+    tell: shows a person one line.
+    """
+
+    place: Workplace
+    queues: Sequence[str]
+    channels: Mapping[str, FoundChannel]
+    tell: Callable[[str], None]
+    reports: bool = True
+    timeout_s: float | None = None
+    interrupted: bool = False
+    timed_out: bool = False
+    channels_done: int = 0
+    by_channel: dict[str, BatchProgress] = field(default_factory=dict)
+    dead_jobs: list[DeadJob] = field(default_factory=list)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def go(self, display: Display) -> None:
+        """
+        Work until every job of the run has ended, or a signal or the timeout stops it.
+
+        Durable afterwards: what the jobs wrote. Jobs that are left stay in Redis, and the next
+        run goes on with them.
+        """
+        store = self.place.services.store
+        await store.register_all([(found.record, found.refs) for found in self.channels.values()])
+        self.by_channel = {channel_id: BatchProgress() for channel_id in self.channels}
+        fleet = self.place.fleet(self.queues)
+        # Around the fleet: a second signal may come while it winds up.
+        with self._stopped_by_signals(fleet), self._stopped_in_time():
+            async with fleet.running():
+                await self._work(display)
+
+    async def _work(self, display: Display) -> None:
+        use(self.place.redis)
+        batches = {channel_id: Batch() for channel_id in self.channels}
+        # Side by side, so that they share their ways to Redis.
+        await asyncio.gather(*(self._enqueue(*one) for one in batches.items()))
+        follower = Follower(self.place.redis, batches)
+        async for progress in follower.follow(self._stop):
+            display.show(progress)
+            self.channels_done = progress.channels_done
+        if self.place.redis_is_private:
+            await self._finish_what_others_left()
+        self.by_channel = follower.by_channel
+        for channel_id, batch in batches.items():
+            await self._note_dead(channel_id, batch)
+
+    async def _enqueue(self, channel_id: str, batch: Batch) -> None:
+        with batch.joined():
+            await sync_channel.enqueue(channel_id=channel_id, report=self.reports)
+
+    async def _finish_what_others_left(self) -> None:
+        """Of a run that was interrupted: its jobs are in our queues, and not in our batches."""
+        while not self._stop.is_set():
+            gauges = [await queue_gauges(self.place.redis, queue) for queue in self.queues]
+            if not any(one.ready + one.running + one.retrying for one in gauges):
+                return
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _note_dead(self, channel_id: str, batch: Batch) -> None:
+        if not self.by_channel.get(channel_id, BatchProgress()).dead:
+            return
+        admin = Admin(self.place.redis)
+        for queue, job_id in await batch.dead_jobs(self.place.redis):
+            dead = await admin.dead_job(queue, job_id)
+            error = " ".join(f"{dead.error}: {dead.message}".split())
+            self.dead_jobs.append(DeadJob(queue, dead.name or "?", job_id, channel_id, error))
+
+    @contextlib.contextmanager
+    def _stopped_by_signals(self, fleet: Fleet) -> Iterator[None]:
+        """The first signal ends the run with grace, a second one at once."""
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            if self.interrupted:
+                fleet.stop(at_once=True)
+                return
+            self.interrupted = True
+            self._stop.set()
+            self.tell("Stopping: running jobs may finish; Ctrl-C again stops at once")
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, stop)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    @contextlib.contextmanager
+    def _stopped_in_time(self) -> Iterator[None]:
+        def stop() -> None:
+            self.timed_out = True
+            self._stop.set()
+
+        timer = None
+        if self.timeout_s is not None:
+            timer = asyncio.get_running_loop().call_later(self.timeout_s, stop)
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()

@@ -1,0 +1,356 @@
+"""
+A CSV of any layout as a `Source`: spilled by channel once, then read a channel at a time.
+
+A list without a time of observation was read at some time after everything in it. It is dated by
+
+1. the time in the file's name, as in `list_2021-04-08T122223Z.csv`, else
+2. for an address, the time of fetching it by the server's clock, else
+3. the newest publication in it, else
+4. the end of the year in the file's name, as in `list_2023.csv`, else
+5. when the file was last changed.
+
+So a copy of the same list is the same observation, and items look younger than they are by
+however long the list was made after the last of them, all alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import chain
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, overload
+
+import polars as pl
+
+from jobs.channel.records import (
+    ChannelReading,
+    ChannelRecord,
+    ChannelSnapshot,
+    ItemRecord,
+    ItemSnapshot,
+    Platform,
+    Reject,
+    SourceRef,
+)
+from jobs.counted import counted
+from jobs.sources.csv import companions, times
+from jobs.sources.csv import twitch_names as twitch
+from jobs.sources.csv import youtube_ids as youtube
+from jobs.sources.csv.fact_files import Batch
+from jobs.sources.csv.facts import (
+    CHANNEL_ID,
+    ITEM_ID,
+    OBSERVED_AT,
+    PLATFORM,
+    PROBLEM,
+    PUBLISHED_AT,
+    TITLE,
+    Place,
+    facts_of,
+)
+from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
+from jobs.sources.csv.summary import joined, oddities, period, why_none
+from jobs.sources.csv.table import LINE, header_of, read_rows
+from jobs.sources.document import trouble_told
+from jobs.sources.location import shown
+from jobs.sources.source import SourceError
+from jobs.sources.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jobs.sources.csv.companions import Beside
+    from jobs.sources.csv.fact_cache import Shelf
+    from jobs.sources.csv.fact_files import Spill
+    from jobs.sources.csv.layout import Companion, Layout
+    from jobs.sources.document import Text
+
+KIND = "csv"
+
+_VERSION = 1
+"""Counts up when the same file would give other facts."""
+
+_OF_CHANNELS = (OBSERVED_AT, *CHANNEL_COUNTERS)
+_COUNTS = (OBSERVED_AT, ITEM_ID, "subscribers", "items", *ITEM_COUNTERS)
+_COUNTED = len(_COUNTS)
+_OF_ITEMS = (*_COUNTS, "title", PUBLISHED_AT, "duration_s", "category", "tags", "live")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvSource:
+    """A CSV that was read; see `Source`. beside: the files that were read with it."""
+
+    ref: SourceRef
+    layout: Layout
+    spill: Spill
+    undated_at: datetime
+    beside: Sequence[str] = ()
+
+    @property
+    def observed_at(self) -> datetime:
+        """See `Source`."""
+        return self.spill.summary.last_at or self.undated_at
+
+    @cached_property
+    def rejects(self) -> Sequence[Reject]:
+        """See `Source`."""
+        return Rejects(shown(self.ref.location), self.spill.rejects())
+
+    def describe(self) -> str:
+        """Say how many channels, items and rows it holds, of which days, and what is odd."""
+        found = self.spill.summary
+        named = [PurePath(location).name for location in self.beside]
+        return joined(
+            self.layout.name,
+            counted(len(self._records), "channel"),
+            counted(found.items, "item") if found.items else "",
+            counted(found.rows, "row"),
+            period(found.first_at or self.undated_at, self.observed_at),
+            f"with {' and '.join(named)}" if named else "",
+            oddities(
+                rejected=found.rejected,
+                repeated=found.repeated,
+                guessed_lines=found.guessed_lines,
+            ),
+        )
+
+    def channels(self) -> Sequence[ChannelRecord]:
+        """Return the channels in the order in which they first appear."""
+        return list(self._records.values())
+
+    def read(self, channel_id: str) -> ChannelReading:
+        """Return what is told of the channel, by time, and its rejected rows."""
+        if channel_id not in self._records:
+            raise SourceError(self.ref.location, f"has no channel {channel_id}")
+        facts = self.spill.facts(channel_id, self._prepared)
+        channel, rejects = self._records[channel_id], self._rejects_of(channel_id)
+        if ITEM_ID not in facts.columns:
+            snapshots = [ChannelSnapshot(*row) for row in facts.iter_rows()]
+            return ChannelReading(channel, channel_snapshots=snapshots, rejects=rejects)
+        return _of_items(channel, facts, rejects)
+
+    @cached_property
+    def _records(self) -> Mapping[str, ChannelRecord]:
+        rows = self.spill.channels.select(CHANNEL_ID, TITLE, PLATFORM).iter_rows()
+        only = self.layout.successes_only or None
+        return {
+            channel_id: _record(channel_id, *told, successes_only=only)
+            for channel_id, *told in rows
+        }
+
+    def _prepared(self, facts: pl.DataFrame) -> pl.DataFrame:
+        """The columns that records are made of, in their order, every row with its time."""
+        told = facts.columns
+        wanted = _OF_ITEMS if ITEM_ID in told else _OF_CHANNELS
+        return facts.select(
+            name if name in told else pl.lit(None).alias(name) for name in wanted
+        ).with_columns(pl.col(OBSERVED_AT).fill_null(self.undated_at))
+
+    def _rejects_of(self, channel_id: str) -> Sequence[Reject]:
+        if not self.spill.summary.rejected:
+            return ()
+        mine = [part.filter(pl.col(CHANNEL_ID) == channel_id) for part in self.spill.rejects()]
+        return list(Rejects(shown(self.ref.location), mine))
+
+
+def open_csv(text: Text, layout: Layout, shelf: Shelf, kind: str = KIND) -> CsvSource:
+    """
+    Read the CSV *text*, unless *shelf* has what it told.
+
+    Raises:
+        SourceError: It holds no row that can be used, is damaged, or lacks a file beside it.
+    """
+    beside = companions.find(text, layout)
+    _require(text, layout, beside)
+    key = _key(text, layout, beside)
+    spill = shelf.get(key) or shelf.put(key, _batches(text, layout, beside))
+    if spill is None:
+        raise SourceError(text.location, "holds a header and no rows")
+    source = CsvSource(
+        ref=SourceRef(kind, text.location),
+        layout=layout,
+        spill=spill,
+        undated_at=_undated_at(text, spill),
+        beside=[each.file.location for each in beside],
+    )
+    if not spill.summary.rows:
+        raise SourceError(text.location, "has no usable row", why_none(source.rejects))
+    return source
+
+
+class Rejects(Sequence[Reject]):
+    """Rejected rows, made into records one by one as they are asked for."""
+
+    def __init__(self, location: str, parts: Sequence[pl.DataFrame]) -> None:
+        self._location = location
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return sum(part.height for part in self._parts)
+
+    def __iter__(self) -> Iterator[Reject]:
+        rows = (part.select(LINE, PROBLEM, CHANNEL_ID).iter_rows() for part in self._parts)
+        for line, problem, channel_id in chain.from_iterable(rows):
+            yield Reject(self._location, line, one_line(problem), channel_id)
+
+    @overload
+    def __getitem__(self, index: int) -> Reject: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Reject]: ...
+    def __getitem__(self, index: int | slice) -> Reject | list[Reject]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        at = range(len(self))[index]
+        for part in self._parts:
+            if at < part.height:
+                line, problem, channel_id = part.select(LINE, PROBLEM, CHANNEL_ID).row(at)
+                return Reject(self._location, line, one_line(problem), channel_id)
+            at -= part.height
+        raise IndexError(index)
+
+
+def _require(text: Text, layout: Layout, beside: Sequence[Beside]) -> None:
+    found = [each.companion for each in beside]
+    for companion in layout.companions:
+        if companion.required and companion not in found:
+            columns = ", ".join(sorted(companion.needs))
+            reason = f"is a {layout.name}, which does not say whose items these are"
+            raise SourceError(
+                text.location, reason, f"Put a list with the columns {columns} into its folder"
+            )
+
+
+def _key(text: Text, layout: Layout, beside: Sequence[Beside]) -> str:
+    """What the facts depend on: content and layout, and the year in the name."""
+    with trouble_told(text.location):
+        parts = [
+            str(_VERSION),
+            layout.identity(),
+            repr(_place(text, layout)),
+            text.digest(),
+            *(each.file.digest() for each in beside),
+        ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _batches(text: Text, layout: Layout, beside: Sequence[Beside]) -> Iterator[Batch]:
+    lookups = [(each.companion, companions.lookup(each)) for each in beside if each.companion.gives]
+    yield from _told(text, layout, lookups)
+    for each in beside:
+        if each.companion.layout is not None:
+            for batch in _told(each.file, each.companion.layout, ()):
+                yield Batch(batch.facts, batch.damage.clear(), own=False)
+
+
+def _told(
+    text: Text, layout: Layout, lookups: Sequence[tuple[Companion, pl.DataFrame]]
+) -> Iterator[Batch]:
+    place = _place(text, layout)
+    header = header_of(text.head())
+    wanted = layout.columns() & set(header)
+    if "DD.MM" in layout.dates.values() and place.year is None:
+        remedy = "Put it into the file's name, as in list_2017.csv, or into a mapping"
+        raise SourceError(text.location, "has dates without a year", remedy)
+    with trouble_told(text.location), text.open() as file:
+        for rows in read_rows(file, wanted):
+            frame = companions.join(_joined(rows.frame, layout), lookups)
+            damage = pl.DataFrame(
+                [(each.line, None, each.problem) for each in rows.damage],
+                schema={LINE: pl.UInt32, CHANNEL_ID: pl.String, PROBLEM: pl.String},
+                orient="row",
+            )
+            yield Batch(facts_of(frame, layout, place), damage, rows.guessed_lines)
+
+
+def _place(text: Text, layout: Layout) -> Place:
+    title = layout.title
+    if title is not None:
+        path = PurePath(text.location)
+        file = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+        title = title.replace("{folder}", path.parent.name).replace("{file}", file)
+    return Place(title, layout.year or times.year_in_name(text.name))
+
+
+def _joined(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    made = [
+        pl.concat_str(pair, separator=" ").str.strip_chars().alias(name)
+        for name, pair in layout.joined.items()
+        if set(pair) <= set(frame.columns)
+    ]
+    return frame.with_columns(made)
+
+
+def _undated_at(text: Text, spill: Spill) -> datetime:
+    return (
+        times.from_name(text.name)
+        or text.fetched_at
+        or spill.summary.last_published_at
+        or _end_of_year(text)
+        or text.modified_at
+        or datetime.now(UTC)
+    )
+
+
+def _end_of_year(text: Text) -> datetime | None:
+    year = times.year_in_name(text.name)
+    end = datetime(year, 12, 31, tzinfo=UTC) if year is not None else None
+    return end if end is not None and end < datetime.now(UTC) else None
+
+
+def _record(
+    channel_id: str, title: str | None, platform: str | None, *, successes_only: bool | None
+) -> ChannelRecord:
+    """A `UC…` id is YouTube's; any other needs the file to say whose it is."""
+    on_youtube = youtube.is_channel_id(channel_id)
+    told = Platform(platform) if platform else Platform.OTHER
+    url = youtube.channel_url(channel_id) if on_youtube else twitch.channel_url(channel_id)
+    return ChannelRecord(
+        id=channel_id,
+        title=one_line(title or "") or channel_id,
+        platform=Platform.YOUTUBE if on_youtube else told,
+        url=url,
+        successes_only=successes_only,
+    )
+
+
+def _of_items(
+    channel: ChannelRecord, facts: pl.DataFrame, rejects: Sequence[Reject]
+) -> ChannelReading:
+    """What an item was called last is its title: the row that came last rules."""
+    last: dict[str, tuple[Any, ...]] = {}
+    own: list[ChannelSnapshot] = []
+    snapshots: list[ItemSnapshot] = []
+    for row in facts.iter_rows():
+        observed_at, item_id, subscribers, count, views, likes, comments = row[:_COUNTED]
+        if item_id is None:
+            own.append(ChannelSnapshot(observed_at, subscribers, views, count))
+            continue
+        last[item_id] = row
+        if views is not None or likes is not None or comments is not None:
+            snapshots.append(ItemSnapshot(item_id, observed_at, views, likes, comments))
+    on_youtube = channel.platform is Platform.YOUTUBE
+    return ChannelReading(
+        channel,
+        items=[_item(item_id, told, on_youtube=on_youtube) for item_id, told in last.items()],
+        channel_snapshots=own,
+        item_snapshots=snapshots,
+        rejects=rejects,
+    )
+
+
+def _item(item_id: str, told: tuple[Any, ...], *, on_youtube: bool) -> ItemRecord:
+    title, published_at, duration_s, category, tags, live = told[_COUNTED:]
+    return ItemRecord(
+        id=item_id,
+        title=one_line(title or "") or item_id,
+        published_at=published_at,
+        duration_s=duration_s,
+        url=youtube.video_url(item_id) if on_youtube else None,
+        category=category,
+        tags=tags.split("\n") if tags else (),
+        live=live,
+    )

@@ -1,0 +1,58 @@
+"""Facts that count, and why the others do not: repeated, contradicted, superseded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from jobs.sources.csv.facts import CHANNEL_ID, PROBLEM
+from jobs.sources.csv.table import LINE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """
+    The facts that count, and what became of the others.
+
+    rejects: line, channel and problem of those that contradict one that counts.
+    """
+
+    kept: pl.DataFrame
+    rejects: pl.DataFrame
+    repeated_rows: int
+
+
+def sift(frame: pl.DataFrame, key: Sequence[str], *, supersede: bool = False) -> Sifted:
+    """
+    Keep the last fact of each *key*; *frame* holds all facts of a channel, in order.
+
+    Earlier facts that say the same in every column are repeated; those that say otherwise are
+    rejects, or likewise repeated where later ones *supersede* them by design.
+    """
+    kept = frame.unique(subset=key, keep="last", maintain_order=True)
+    if kept.height == frame.height:
+        return Sifted(kept, _rejects(frame.clear()), 0)
+    earlier = frame.join(kept.select(LINE, CHANNEL_ID), on=(LINE, CHANNEL_ID), how="anti")
+    contradicting = earlier.clear() if supersede else _contradicting(earlier, kept, key)
+    rejects = _rejects(contradicting)
+    return Sifted(kept, rejects, earlier[LINE].n_unique() - rejects[LINE].n_unique())
+
+
+def _rejects(contradicting: pl.DataFrame) -> pl.DataFrame:
+    if PROBLEM not in contradicting.columns:
+        contradicting = contradicting.with_columns(pl.lit(None, dtype=pl.String).alias(PROBLEM))
+    return contradicting.select(LINE, CHANNEL_ID, PROBLEM)
+
+
+def _contradicting(earlier: pl.DataFrame, kept: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Null equals null here: two empty cells say the same."""
+    beside = earlier.join(kept, on=key, how="left", suffix=" kept", nulls_equal=True)
+    compared = [name for name in earlier.columns if name not in {LINE, *key}]
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name} kept")) for name in compared)
+    problem = pl.format("contradicts line {}, which counts", pl.col(f"{LINE} kept"))
+    return beside.filter(~same).with_columns(problem.alias(PROBLEM))

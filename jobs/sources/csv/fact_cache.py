@@ -1,0 +1,67 @@
+"""
+Where spills are kept: one folder each, named by what it was made of.
+
+Every process of this machine shares them, so that a large file is read once and not once a
+worker. A spill that nobody has opened for a month is removed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.sources.csv import fact_files as spill
+from jobs.sources.csv.fact_files import Spill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_KEPT_S = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A folder of spills; it is made when the first one is put there."""
+
+    folder: Path
+
+    def get(self, key: str) -> Spill | None:
+        """Return the spill of *key*, or None."""
+        folder = self.folder / key
+        try:
+            os.utime(folder)
+        except OSError:
+            return None
+        return Spill(folder) if (folder / "summary.json").exists() else None
+
+    def put(self, key: str, batches: Iterable[spill.Batch]) -> Spill | None:
+        """
+        Make the spill of *key* from *batches*; None if they hold not a single row.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        self._remove_old()
+        return Spill(self.folder / key) if spill.build(self.folder / key, batches) else None
+
+    def _remove_old(self) -> None:
+        if not self.folder.is_dir():
+            return
+        for each in self.folder.iterdir():
+            if time.time() - each.stat().st_mtime > _KEPT_S:
+                shutil.rmtree(each, ignore_errors=True)
+
+
+@cache
+def temporary_shelf() -> Shelf:
+    """Return this process's own shelf, gone when it ends: for callers without a state directory."""
+    folder = tempfile.mkdtemp(prefix="channel-pipeline-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Shelf(Path(folder))

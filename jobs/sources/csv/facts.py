@@ -1,0 +1,269 @@
+"""
+Rows of text to facts: what each row tells, in our words and types, or why it tells nothing.
+
+A batch of facts has `line`, `channel_id`, `channel_title`, `observed_at` and the counters; where
+items are told, also what they are. Rows that tell nothing at all are left out in silence; those
+that tell something in a way that cannot be read keep their problem.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import polars as pl
+
+from jobs.sources.csv import durations, tags, times
+from jobs.sources.csv import twitch_names as twitch
+from jobs.sources.csv import youtube_ids as youtube
+from jobs.sources.csv.columns import (
+    TIME,
+    bad_counter,
+    filled,
+    named,
+    parsed,
+    text,
+    unreadable,
+    with_parsed,
+    with_whole_number,
+)
+from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
+from jobs.sources.csv.table import LINE
+from jobs.sources.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jobs.channel.records import Platform
+    from jobs.sources.csv.layout import Field, Layout, Telling
+
+PROBLEM: Final = "problem"
+"""The column that says why a row does not count; null where it does."""
+
+CHANNEL_ID: Final = "channel_id"
+TITLE: Final = "channel_title"
+PLATFORM: Final = "platform"
+ITEM_ID: Final = "item_id"
+OBSERVED_AT: Final = "observed_at"
+PUBLISHED_AT: Final = "published_at"
+DAY: Final = "day"
+
+_ITEM_ID = r"^[A-Za-z0-9_-]{11}$"
+_ID_DIGITS = 12
+
+_Pair: TypeAlias = tuple[str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the file's place says for all of its rows: the channel's title, the year of dates."""
+
+    title: str | None = None
+    year: int | None = None
+
+
+def facts_of(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
+    """Return what the rows of *frame* tell, by every telling of *layout*."""
+    frame = _with_values(frame, layout, place)
+    parts = [_told(frame, telling, place) for telling in layout.tellings]
+    return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
+
+
+def id_of_title(platform: Platform | None, title: str) -> str:
+    """
+    Return the id of a channel of which only the title is known: `title:` and twelve digits.
+
+    The same title on the same platform is the same channel, whatever its spacing.
+    """
+    return f"title:{_digits(platform or '', title)}"
+
+
+def _digits(*parts: str) -> str:
+    plain = "\n".join(one_line(part) for part in parts)
+    return hashlib.sha256(plain.encode()).hexdigest()[:_ID_DIGITS]
+
+
+def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
+    """Every column that holds no text is read once, whoever tells it."""
+    readers = {
+        name: times.reader(layout.dates.get(name, "iso"), layout.time_zone, place.year)
+        for name in (OBSERVED_AT, PUBLISHED_AT)
+    }
+    seen: set[str] = set()
+    for telling in layout.tellings:
+        for name, column in telling.columns.items():
+            if column not in frame.columns or column in seen:
+                continue
+            seen.add(column)
+            if name in readers:
+                frame = with_parsed(frame, column, readers[name], TIME)
+            elif name == "duration":
+                frame = with_parsed(frame, column, durations.read, pl.Int64())
+            elif name == "tags":
+                frame = with_parsed(frame, column, tags.read, pl.String())
+            elif name in {*CHANNEL_COUNTERS, *ITEM_COUNTERS}:
+                frame = with_whole_number(
+                    frame, column, thousands=layout.thousands, untold=layout.untold
+                )
+    return frame
+
+
+def _told(frame: pl.DataFrame, telling: Telling, place: Place) -> pl.DataFrame:
+    header = set(frame.columns)
+    columns = {name: each for name, each in telling.columns.items() if each in header}
+    counters = dict(telling.counters(header))
+    told = [filled(column) for column in counters.values()]
+    if telling.tells_items():
+        told += [filled(columns[name]) for name in ("title", PUBLISHED_AT) if name in columns]
+    frame = frame.filter(pl.any_horizontal(told))
+    frame = frame.with_columns(
+        _title(columns, place).alias("found title"),
+        _or_else(telling, columns, CHANNEL_ID).alias("found id"),
+    )
+    frame = _with_ids(frame, telling, columns)
+    return frame.select(
+        LINE,
+        pl.col("made id").alias(CHANNEL_ID),
+        pl.col("found title").alias(TITLE),
+        pl.lit(telling.platform, dtype=pl.String).alias(PLATFORM),
+        *_items(telling, columns),
+        _observed_at(telling, columns).alias(OBSERVED_AT),
+        *([text(columns[DAY]).alias(DAY)] if DAY in columns else []),
+        *(_counter(telling, name, column, header).alias(name) for name, column in counters.items()),
+        pl.coalesce(_problems(telling, columns, counters)).alias(PROBLEM),
+    )
+
+
+def _title(columns: Mapping[Field, str], place: Place) -> pl.Expr:
+    fallback = pl.lit(place.title, dtype=pl.String)
+    return pl.coalesce(text(columns[TITLE]), fallback) if TITLE in columns else fallback
+
+
+def _or_else(telling: Telling, columns: Mapping[Field, str], name: Field) -> pl.Expr:
+    """The cell, or the one that stands in for it where it is empty."""
+    places = [text(columns[name])] if name in columns else []
+    if name in telling.or_else:
+        places.append(text(telling.or_else[name]))
+    return pl.coalesce(places) if places else pl.lit(None, dtype=pl.String)
+
+
+def _with_ids(frame: pl.DataFrame, telling: Telling, columns: Mapping[Field, str]) -> pl.DataFrame:
+    """A channel, or an item, that has no id gets one of what it is called."""
+    frame = _with_channel_ids(frame, telling)
+    if not telling.tells_items() or ITEM_ID in columns:
+        return frame
+
+    def item_id(their: _Pair) -> str | None:
+        title, published = their
+        return None if title is None else f"title:{_digits(title, published or '')}"
+
+    title = columns["title"]
+    return _with_made(frame, (title, columns.get(PUBLISHED_AT, title)), "made item", item_id)
+
+
+def _with_channel_ids(frame: pl.DataFrame, telling: Telling) -> pl.DataFrame:
+    found = pl.col("found id")
+    if telling.prefix != twitch.PREFIX and not frame["found id"].null_count():
+        uploads = found.str.contains(youtube.UPLOADS)
+        own = pl.when(uploads).then("UC" + found.str.slice(2)).otherwise(found)
+        return frame.with_columns((telling.prefix + own).alias("made id"))
+
+    def channel_id(their: _Pair) -> str | None:
+        identity, title = their
+        if identity is not None and telling.prefix == twitch.PREFIX:
+            return twitch.PREFIX + twitch.login(identity)
+        if identity is not None:
+            return telling.prefix + youtube.channel_of_uploads(identity)
+        if title is None or not telling.titled_only:
+            return None
+        return id_of_title(telling.platform, title)
+
+    return _with_made(frame, ("found id", "found title"), "made id", channel_id)
+
+
+def _with_made(
+    frame: pl.DataFrame,
+    names: tuple[str, str],
+    made: str,
+    make: Callable[[tuple[str | None, str | None]], str | None],
+) -> pl.DataFrame:
+    """Add the column *made*, from each distinct pair of the columns *names* once."""
+    first, second = names
+    pairs = frame.select(pl.col(first).alias("1"), pl.col(second).alias("2")).unique()
+    values = pairs.with_columns(
+        pl.Series(made, [make(pair) for pair in pairs.iter_rows()], dtype=pl.String)
+    )
+    return frame.join(
+        values,
+        left_on=[pl.col(first), pl.col(second)],
+        right_on=["1", "2"],
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+
+
+def _items(telling: Telling, columns: Mapping[Field, str]) -> list[pl.Expr]:
+    if not telling.tells_items():
+        return []
+    told = [(text(columns[ITEM_ID]) if ITEM_ID in columns else pl.col("made item")).alias(ITEM_ID)]
+    told += [text(columns[name]).alias(name) for name in ("title", "category") if name in columns]
+    if PUBLISHED_AT in columns:
+        told.append(parsed(columns[PUBLISHED_AT]).alias(PUBLISHED_AT))
+    if "duration" in columns:  # zero is told of a stream that has not ended
+        length = parsed(columns["duration"])
+        told.append(pl.when(length > 0).then(length).alias("duration_s"))
+    if "tags" in columns:
+        told.append(parsed(columns["tags"]).alias("tags"))
+    if "live" in columns:
+        told.append(_is_true(columns["live"]).alias("live"))
+    return told
+
+
+def _observed_at(telling: Telling, columns: Mapping[Field, str]) -> pl.Expr:
+    if telling.age is not None:
+        return parsed(columns[PUBLISHED_AT]) + telling.age
+    if OBSERVED_AT not in columns:
+        return pl.lit(None, dtype=TIME)
+    return parsed(columns[OBSERVED_AT])
+
+
+def _counter(telling: Telling, name: Field, column: str, header: set[str]) -> pl.Expr:
+    value = parsed(column)
+    if name in telling.zero_is_unknown:
+        value = pl.when(value != 0).then(value)
+    flag = telling.hidden.get(name)
+    if flag in header:
+        value = pl.when(_is_true(flag).fill_null(value=False).not_()).then(value)
+    return value
+
+
+def _is_true(column: str) -> pl.Expr:
+    cell = pl.col(column).str.to_lowercase()
+    return pl.when(filled(column)).then(cell.is_in(["true", "1", "1.0", "yes"]))
+
+
+def _problems(
+    telling: Telling, columns: Mapping[Field, str], counters: Mapping[Field, str]
+) -> list[pl.Expr]:
+    named_by = columns.get(CHANNEL_ID) or columns.get(TITLE) or CHANNEL_ID
+    found = [_absent(pl.col("made id"), named_by)]
+    if telling.tells_items():
+        column = columns.get(ITEM_ID) or columns["title"]
+        found.append(_absent(text(column), column))
+        if telling.item_ids == "youtube" and ITEM_ID in columns:
+            wrong = ~pl.col(column).str.contains(_ITEM_ID)
+            found.append(pl.when(wrong).then(named(column, "is no video's id")))
+    if OBSERVED_AT in columns:
+        found.append(_absent(text(columns[OBSERVED_AT]), columns[OBSERVED_AT]))
+    found += [
+        unreadable(columns[name], "date") for name in (OBSERVED_AT, PUBLISHED_AT) if name in columns
+    ]
+    if "duration" in columns:
+        found.append(unreadable(columns["duration"], "duration"))
+    return found + [bad_counter(column) for column in counters.values()]
+
+
+def _absent(value: pl.Expr, column: str) -> pl.Expr:
+    return pl.when(value.is_null()).then(pl.lit(f"{column} is missing"))

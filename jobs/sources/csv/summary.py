@@ -1,0 +1,46 @@
+"""The words in which a source describes itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobs.counted import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from jobs.channel.records import Reject
+
+
+def period(first: datetime | None, last: datetime | None) -> str:
+    """Return the days from *first* to *last*: `2026-01-17 to 2026-02-10`."""
+    if first is None or last is None:
+        return ""
+    if first.date() == last.date():
+        return f"{first:%Y-%m-%d}"
+    return f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def oddities(
+    *, rejected: int = 0, repeated: int = 0, guessed_lines: int = 0, noun: str = "row"
+) -> str:
+    """Return what a reader should know of a document's damage; nothing if there is none."""
+    return joined(
+        f"{counted(rejected, noun)} rejected" if rejected else "",
+        f"{counted(repeated, noun)} repeated" if repeated else "",
+        f"{counted(guessed_lines, 'line')} not in UTF-8" if guessed_lines else "",
+    )
+
+
+def joined(*parts: str) -> str:
+    """Return *parts* as one line, without those that say nothing."""
+    return ", ".join(part for part in parts if part)
+
+
+def why_none(rejects: Sequence[Reject]) -> str:
+    """Return the first reason why nothing could be used."""
+    if not rejects:
+        return ""
+    first = rejects[0]
+    return f"The first: {'' if first.line is None else f'line {first.line}: '}{first.reason}"

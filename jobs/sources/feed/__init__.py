@@ -1,0 +1,1 @@
+"""RSS and Atom feeds: podcasts, and the video feeds of a channel."""

@@ -1,0 +1,219 @@
+"""
+Feeds: RSS, Atom and RDF, with YouTube's, iTunes' and the podcast namespace's tags.
+
+One document is one recording of one channel. Several recordings of a feed are one channel
+(see `feed_identity`), and their counters are snapshots at different times:
+
+1. the time in the file's name, as in `news_2021-04-08T122223Z.xml`, else
+2. for an address, the time of fetching it by the server's clock, else
+3. the newest date in the document, else
+4. when the file was last changed.
+
+A feed tells no counters of the channel itself, and those of items on YouTube only. Entries of
+which nothing can be used are rejects. Of several entries with one id the last one counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import feedparser
+
+from jobs.channel.records import ChannelReading, ChannelRecord, Listing, Platform, Reject, SourceRef
+from jobs.counted import counted
+from jobs.sources.csv import times
+from jobs.sources.csv import youtube_ids as youtube
+from jobs.sources.csv.summary import joined, oddities, why_none
+from jobs.sources.feed.feed_entry import Entry, EntryError, read_entry
+from jobs.sources.feed.feed_fields import date_of, links, title_of, told, web_address
+from jobs.sources.feed.feed_identity import feed_id, youtube_channel
+from jobs.sources.feed.markup import what_it_is
+from jobs.sources.location import shown
+from jobs.sources.source import SourceError
+from jobs.sources.text import as_utf8
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.sources.document import Document
+    from jobs.sources.feed.feed_fields import Fields
+
+KIND = "feed"
+
+_PODCAST_NAMESPACES = frozenset({"itunes", "podcast"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """A recording of a feed that was read; see `Source`. It knows one channel."""
+
+    ref: SourceRef
+    rejects: Sequence[Reject]
+    observed_at: datetime
+    channel: ChannelRecord
+    entries: Sequence[Entry]
+    oddities: str
+    fetched: bool = False
+
+    def describe(self) -> str:
+        """Say whose feed it is, how many items it holds, when it was recorded, what is odd."""
+        what = (
+            "feed" if self.channel.platform is Platform.OTHER else f"{self.channel.platform} feed"
+        )
+        return joined(
+            f"{what} '{self.channel.title}'",
+            counted(len(self.entries), "item"),
+            f"as of {self.observed_at:%Y-%m-%d %H:%M} UTC",
+            self.oddities,
+        )
+
+    def channels(self) -> Sequence[ChannelRecord]:
+        """Return the one channel."""
+        return [self.channel]
+
+    def read(self, channel_id: str) -> ChannelReading:
+        """Return all items with the counters that the feed tells, and rejected entries."""
+        if channel_id != self.channel.id:
+            raise SourceError(self.ref.location, f"has no channel {channel_id}")
+        return ChannelReading(
+            channel=self.channel,
+            items=[entry.item for entry in self.entries],
+            item_snapshots=[entry.snapshot for entry in self.entries if entry.snapshot],
+            rejects=self.rejects,
+            listing=self._listing() if self.fetched else None,
+        )
+
+    def _listing(self) -> Listing:
+        """
+        What the feed held as it was fetched.
+
+        Feeds are cut to the newest items, so nothing is said of those older than the oldest one;
+        nor of any where the order or a date is not what would show such a cut.
+        """
+        dates = [entry.item.published_at for entry in self.entries]
+        told = [date for date in dates if date is not None]
+        cut_by_date = bool(told) and len(told) == len(dates) and not self.rejects
+        newest_first = all(older <= newer for newer, older in pairwise(told))
+        return Listing(
+            at=self.observed_at,
+            item_ids=[entry.item.id for entry in self.entries],
+            since=told[-1] if cut_by_date and newest_first else None,
+        )
+
+
+def parse(document: Document) -> Feed:
+    """
+    Read a recording of a feed. The network is never asked for anything it refers to.
+
+    Raises:
+        SourceError: It is no feed, or nothing in it can be used.
+    """
+    parsed = _parsed(document)
+    feed, fields = parsed.feed, parsed.entries
+    observed_at = _observed_at(document, [feed, *fields])
+    channel = _channel(document, parsed)
+    reading = _read_entries(fields, observed_at, shown(document.location), channel.id)
+    if not reading.entries and not (title_of(feed) or web_address(told(feed, "link"))):
+        reason = "is a feed without title and link, and without any usable entry"
+        raise SourceError(document.location, reason, why_none(reading.rejects))
+    return Feed(
+        ref=SourceRef(KIND, document.location),
+        rejects=reading.rejects,
+        observed_at=observed_at,
+        channel=channel,
+        entries=reading.entries,
+        oddities=_oddities(parsed, reading),
+        fetched=document.fetched_at is not None,
+    )
+
+
+def _parsed(document: Document) -> Any:
+    """
+    Three things that feedparser would stumble over are taken care of.
+
+    It takes bare bytes for a path, UTF-16 for UTF-8, and white space at the start for damage.
+    """
+    content = BytesIO(as_utf8(document.content).lstrip())
+    try:
+        parsed = feedparser.parse(content, resolve_relative_uris=False, sanitize_html=False)
+    except Exception as error:  # whatever its many parsers raise, it is the document's fault
+        reason = f"is too damaged to be read as a feed ({type(error).__name__}: {error})"
+        raise SourceError(document.location, reason) from error
+    if not parsed.version and not parsed.entries:
+        reason = f"is {what_it_is(document.content)}, not a feed"
+        raise SourceError(document.location, reason, "Check where it was copied from")
+    return parsed
+
+
+def _observed_at(document: Document, fields: Sequence[Fields]) -> datetime:
+    told_outside = times.from_name(document.name) or document.fetched_at
+    if told_outside:
+        return told_outside
+    dates = [date_of(part, name) for part in fields for name in ("updated", "published")]
+    newest = max((date for date in dates if date), default=None)
+    return newest or document.modified_at or datetime.now(UTC)
+
+
+def _channel(document: Document, parsed: Any) -> ChannelRecord:
+    feed = parsed.feed
+    on_youtube = youtube_channel(feed, parsed.entries)
+    title = title_of(feed) or told(feed, "link") or document.name or shown(document.location)
+    if on_youtube:
+        return ChannelRecord(on_youtube, title, Platform.YOUTUBE, youtube.channel_url(on_youtube))
+    identity = feed_id(feed, document.location)
+    return ChannelRecord(identity, title, _platform(parsed), web_address(told(feed, "link")))
+
+
+def _platform(parsed: Any) -> Platform:
+    if told(parsed.feed, "yt_playlistid"):
+        return Platform.YOUTUBE
+    spoken = any(
+        str(link.get("type", "")).startswith("audio/")
+        for entry in parsed.entries
+        for link in links(entry, "enclosure")
+    )
+    tagged = not _PODCAST_NAMESPACES.isdisjoint(parsed.namespaces)
+    return Platform.PODCAST if spoken or tagged else Platform.OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """The entries that count, and what became of the others."""
+
+    entries: Sequence[Entry]
+    rejects: Sequence[Reject]
+    repeated: int
+
+
+def _read_entries(
+    entries: Sequence[Fields], observed_at: datetime, location: str, channel_id: str
+) -> _Entries:
+    kept: dict[str, tuple[int, Entry]] = {}
+    reasons: list[str] = []
+    repeated = 0
+    for number, fields in enumerate(entries, start=1):
+        try:
+            entry = read_entry(fields, observed_at)
+        except EntryError as error:
+            reasons.append(f"entry {number} {error}")
+            continue
+        earlier = kept.pop(entry.item.id, None)
+        if earlier and earlier[1] != entry:
+            reasons.append(f"entry {earlier[0]} has the id of entry {number}, which counts")
+        elif earlier:
+            repeated += 1
+        kept[entry.item.id] = (number, entry)
+    rejects = [Reject(location, None, reason, channel_id) for reason in reasons]
+    return _Entries([entry for _, entry in kept.values()], rejects, repeated)
+
+
+def _oddities(parsed: Any, reading: _Entries) -> str:
+    """A guessed encoding is no fault of the markup."""
+    fault = parsed.get("bozo_exception")
+    well_formed = fault is None or isinstance(fault, feedparser.ThingsNobodyCaresAboutButMe)
+    counts = oddities(rejected=len(reading.rejects), repeated=reading.repeated, noun="item")
+    return joined("" if well_formed else "not well-formed", counts)

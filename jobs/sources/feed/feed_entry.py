@@ -1,0 +1,145 @@
+"""One entry of a feed: an item, and on YouTube its counters."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobs.channel.records import ItemRecord, ItemSnapshot
+from jobs.sources.csv import durations
+from jobs.sources.csv import youtube_ids as youtube
+from jobs.sources.feed.feed_fields import (
+    attribute,
+    date_of,
+    links,
+    listed,
+    title_of,
+    told,
+    web_address,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from jobs.sources.feed.feed_fields import Fields
+
+_ITUNES_SCHEME = "itunes.com"
+_FIVE_STARS = frozenset({"5.00", "5.0", "5"})
+_HEX_DIGITS = 12
+_MAX_DIGITS = 18
+_SHOWN_CHARACTERS = 40
+
+
+class EntryError(ValueError):
+    """An entry cannot be used; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An item, with its counters where the feed tells any."""
+
+    item: ItemRecord
+    snapshot: ItemSnapshot | None
+
+
+def read_entry(fields: Fields, observed_at: datetime) -> Entry:
+    """
+    Read one entry as feedparser gives it.
+
+    An item's id is the first it has of: `yt:videoId`, guid or id, the address of its recording,
+    its link, and a digest of its title and date.
+
+    Raises:
+        EntryError: It has none of them, or a counter that is no count.
+    """
+    title = title_of(fields)
+    # RDF knows one date only, and some Atom feeds give nothing but `updated`.
+    published_at = date_of(fields, "published") or date_of(fields, "updated")
+    identity = _item_id(fields, title, published_at)
+    item = ItemRecord(
+        id=identity,
+        title=title or identity,
+        published_at=published_at,
+        duration_s=_duration_s(fields),
+        url=_url(fields),
+        category=_category(fields),
+    )
+    return Entry(item, _snapshot(fields, identity, observed_at))
+
+
+def _item_id(fields: Fields, title: str, published_at: datetime | None) -> str:
+    identity = (
+        told(fields, "yt_videoid")
+        or told(fields, "id")
+        or _enclosure(fields)
+        or told(fields, "link")
+        or _digest(title, published_at)
+    )
+    if not identity:
+        raise EntryError("has neither id, enclosure, link nor title")
+    return identity
+
+
+def _digest(title: str, published_at: datetime | None) -> str:
+    if not title:
+        return ""
+    text = f"{title} {published_at.isoformat() if published_at else ''}"
+    return f"title:{hashlib.sha256(text.encode()).hexdigest()[:_HEX_DIGITS]}"
+
+
+def _enclosure(fields: Fields) -> str:
+    """Pictures do not count: many feeds enclose the same logo in every entry."""
+    enclosed = links(fields, "enclosure")
+    media = (link for link in enclosed if not told(link, "type").startswith("image/"))
+    return next((told(link, "href") for link in media), "")
+
+
+def _url(fields: Fields) -> str | None:
+    video_id = told(fields, "yt_videoid")
+    return (
+        (youtube.video_url(video_id) if video_id else None)
+        or web_address(told(fields, "link"))
+        or web_address(_enclosure(fields))
+    )
+
+
+def _duration_s(fields: Fields) -> int | None:
+    """Zero seconds is what shows write whose length their software does not know."""
+    media = (told(content, "duration") for content in listed(fields, "media_content"))
+    lengths = map(durations.from_clock, (told(fields, "itunes_duration"), *media))
+    return next((length for length in lengths if length), None)
+
+
+def _category(fields: Fields) -> str | None:
+    """The first category that is not one of iTunes' keywords."""
+    tags = listed(fields, "tags")
+    terms = (told(tag, "term") for tag in tags if _ITUNES_SCHEME not in str(tag.get("scheme")))
+    return next((term for term in terms if term), None)
+
+
+def _snapshot(fields: Fields, item_id: str, observed_at: datetime) -> ItemSnapshot | None:
+    views = _count(attribute(fields, "media_statistics", "views"), "views")
+    likes = _likes(fields)
+    if views is None and likes is None:
+        return None
+    return ItemSnapshot(item_id, observed_at, views=views, likes=likes)
+
+
+def _likes(fields: Fields) -> int | None:
+    """
+    Ratings are likes only where all of them are: YouTube's five stars are a share of likes.
+
+    Until dislikes went from its feeds (end of 2021) the count held both.
+    """
+    ratings = _count(attribute(fields, "media_starrating", "count"), "ratings")
+    average = attribute(fields, "media_starrating", "average")
+    return ratings if average in _FIVE_STARS else None
+
+
+def _count(text: str, name: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
+        raise EntryError(f"{name} is not a count: '{text[:_SHOWN_CHARACTERS]}'")
+    return int(text)

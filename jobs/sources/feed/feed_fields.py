@@ -1,0 +1,65 @@
+"""What feedparser found, taken with care: any field may be missing, empty, or of an odd type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from jobs.sources.csv import times
+from jobs.sources.feed.markup import plain
+from jobs.sources.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    Fields = Mapping[str, Any]
+
+
+def told(fields: Fields, name: str) -> str:
+    """Return the text of a field in one line; empty if there is none."""
+    value = _raw(fields, name)
+    return one_line(value) if isinstance(value, str) else ""
+
+
+def title_of(fields: Fields) -> str:
+    """Return the title as plain text; feedparser tells whether it was written as HTML."""
+    detail = _raw(fields, "title_detail") or {}
+    written_as_html = "html" in str(detail.get("type", ""))
+    return plain(str(detail.get("value", ""))) if written_as_html else told(fields, "title")
+
+
+def attribute(fields: Fields, element: str, name: str) -> str:
+    """Return an attribute of an element that feedparser keeps as a mapping; empty if none."""
+    value = _raw(fields, element)
+    return str(value.get(name, "")).strip() if isinstance(value, dict) else ""
+
+
+def date_of(fields: Fields, name: str) -> datetime | None:
+    """Return the date that feedparser read in the field *name*, or None if it could not."""
+    return times.from_parts(_raw(fields, f"{name}_parsed"))
+
+
+def links(fields: Fields, rel: str) -> list[Fields]:
+    """Return the links of one relation (`self`, `alternate`, `enclosure`) that lead somewhere."""
+    return [link for link in listed(fields, "links") if link.get("rel") == rel and link.get("href")]
+
+
+def listed(fields: Fields, name: str) -> list[Fields]:
+    """Return the mappings of a field that feedparser keeps as a list; none if it is missing."""
+    value = _raw(fields, name)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def web_address(text: str) -> str | None:
+    """Return *text* if it is an http(s) address: others have no place in a link on a page."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    return text if parts.scheme in {"http", "https"} and parts.netloc else None
+
+
+def _raw(fields: Fields, name: str) -> Any:
+    """Goes past feedparser's own lookup, which answers with another field for a missing one."""
+    return dict.get(fields, name) if isinstance(fields, dict) else None

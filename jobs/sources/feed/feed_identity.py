@@ -1,0 +1,58 @@
+"""Which channel a feed is: the same id for every recording of it, wherever it was fetched."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from jobs.sources.csv import youtube_ids as youtube
+from jobs.sources.feed.feed_fields import links, title_of, told
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.sources.feed.feed_fields import Fields
+
+_HEX_DIGITS = 12
+
+
+def youtube_channel(feed: Fields, entries: Sequence[Fields]) -> str | None:
+    """
+    Return the channel's `UC…` id, or None if this is no feed of a channel on YouTube.
+
+    A playlist's feed names its owner, but is not the owner's channel.
+    """
+    if told(feed, "yt_playlistid"):
+        return None
+    own = youtube.channel_id(told(feed, "yt_channelid"))
+    own = own or youtube.channel_id_within(told(feed, "id"))
+    if own or not all(told(entry, "yt_videoid") for entry in entries):
+        return own
+    owners = {youtube.channel_id(told(entry, "yt_channelid")) for entry in entries}
+    return owners.pop() if len(owners) == 1 else None
+
+
+def feed_id(feed: Fields, location: str) -> str:
+    """
+    Return `feed:` and twelve hexadecimal digits of what makes the feed itself.
+
+    That is the first it has of: playlist id, `podcast:guid`, its own address, its Atom id, its
+    page and title. A feed with none of them is known by where it lies.
+    """
+    own_address = next((str(link["href"]) for link in links(feed, "self")), "")
+    candidates = (
+        ("playlist", told(feed, "yt_playlistid")),
+        ("guid", told(feed, "podcast_guid").lower()),
+        ("address", _without_scheme(own_address)),
+        ("id", told(feed, "id")),
+        ("page", f"{_without_scheme(told(feed, 'link'))} {title_of(feed)}".strip()),
+        ("location", location),
+    )
+    kind, identity = next((kind, identity) for kind, identity in candidates if identity)
+    digest = hashlib.sha256(f"{kind}:{identity}".encode()).hexdigest()
+    return f"feed:{digest[:_HEX_DIGITS]}"
+
+
+def _without_scheme(address: str) -> str:
+    """A feed that moved from http to https is still the same."""
+    return address.strip().partition("://")[2] or address.strip()

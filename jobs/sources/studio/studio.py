@@ -1,0 +1,275 @@
+"""
+YouTube Studio's export of a channel: the tables in one folder.
+
+    Totals       a day a row, and what came in on it: the channel's gains
+    Chart data   a day and a video a row: the gains of single videos
+    Table data   a video a row, below a row `Total`: what it is, and its counters over the range
+    any other    a split by country, traffic source or the like: of no day or video, passed over
+
+They are known by their columns, whatever their names. What they tell is taken as follows.
+
+- A gain is what came in on a day of YouTube's, which ends at midnight Pacific. Subscribers are
+  net. An empty cell is unknown, never zero. Where only engaged views are told, they are taken
+  for views.
+- The range may begin before the channel did: days of nothing but zeros before the first other
+  one are no observations; nor are a video's before its publication, or its first view.
+- What a video counts in the table is its counter only if the range began before the video; of
+  others it is a part, and left out. A table alone does not tell its range and is taken as whole.
+- A chart holds the few videos that its owner left in it, the most viewed: without a table its
+  items are successes only (see `ChannelRecord`).
+- Counters are observed at the end of the range or, where none is told, at the newest
+  publication: the export was made after it.
+- The export names no channel: it is called like its folder, less what Studio puts before the
+  name (`Content 2024-01-01_2024-12-31 `), and its id is made of that, unless an id of YouTube's
+  stands in the folder's name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from jobs.channel.records import (
+    ChannelGain,
+    ChannelReading,
+    ChannelRecord,
+    ItemGain,
+    ItemRecord,
+    ItemSnapshot,
+    Platform,
+    SourceRef,
+)
+from jobs.counted import counted
+from jobs.sources.csv import youtube_ids as youtube
+from jobs.sources.csv.facts import id_of_title
+from jobs.sources.csv.summary import joined, oddities, period, why_none
+from jobs.sources.source import SourceError, UnrecognisedError
+from jobs.sources.studio.studio_table import (
+    DAY,
+    DURATION,
+    ITEM,
+    PUBLISHED,
+    TITLE,
+    StudioTable,
+    role_at,
+)
+from jobs.sources.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.channel.records import Reject
+
+KIND = "studio"
+
+_FOLDER = re.compile(r"[A-Z][\w ]*? \d{4}-\d{2}-\d{2}_\d{4}-\d{2}-\d{2} (?P<title>.+)")
+_END_OF_DAY = time(23, 59, 59, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudioExport:
+    """An export that was read; see `Source`. It knows one channel."""
+
+    ref: SourceRef
+    reading: ChannelReading
+    observed_at: datetime
+    tables: Sequence[str]
+    engaged_only: bool
+
+    @property
+    def rejects(self) -> Sequence[Reject]:
+        """See `Source`."""
+        return self.reading.rejects
+
+    def describe(self) -> str:
+        """Say whose export it is, how many days and videos it tells, and what is odd."""
+        reading = self.reading
+        days = [gain.day for gain in reading.channel_gains]
+        return joined(
+            f"Studio export of '{reading.channel.title}'",
+            counted(len(days), "day") if days else "",
+            counted(len(reading.items), "item") if reading.items else "",
+            f"{counted(len(reading.item_gains), 'day')} of items" if reading.item_gains else "",
+            period(_midnight(min(days)), _midnight(max(days))) if days else "",
+            f"from {', '.join(self.tables)}",
+            "engaged views taken for views" if self.engaged_only else "",
+            oddities(rejected=len(self.rejects)),
+        )
+
+    def channels(self) -> Sequence[ChannelRecord]:
+        """Return the channel."""
+        return [self.reading.channel]
+
+    def read(self, channel_id: str) -> ChannelReading:
+        """Return all there is of it."""
+        if channel_id != self.reading.channel.id:
+            raise SourceError(self.ref.location, f"has no channel {channel_id}")
+        return self.reading
+
+
+def open_studio(location: str) -> StudioExport:
+    """
+    Read the export in the folder *location*, or the one table of it that *location* is.
+
+    Raises:
+        SourceError: A table is damaged, or none tells of days or videos.
+        UnrecognisedError: Nothing there is of an export.
+    """
+    path = Path(location)
+    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    roles = [(role, each) for each in paths if (role := role_at(each)) is not None]
+    if not roles:
+        raise UnrecognisedError(location, "is a folder, not a file")
+    tables = [StudioTable(role, each) for role, each in roles if role != "split"]
+    if not tables:
+        reason = "tells a split by country, source or the like, of no day or video"
+        raise UnrecognisedError(location, reason, "Export Totals, or Table data by content, too")
+    folder = path if path.is_dir() else path.parent
+    reading, observed_at = _reading(_channel(folder.name), tables)
+    if not reading.channel_gains and not reading.items:
+        raise SourceError(location, "has no usable row", why_none(reading.rejects))
+    return StudioExport(
+        ref=SourceRef(KIND, location),
+        reading=reading,
+        observed_at=observed_at,
+        tables=[table.name for table in tables],
+        engaged_only=any(table.engaged_only for table in tables),
+    )
+
+
+def _channel(folder: str) -> ChannelRecord:
+    named = _FOLDER.fullmatch(folder)
+    title = one_line(named["title"] if named else folder) or "Studio export"
+    identity = youtube.channel_id_in_name(folder)
+    return ChannelRecord(
+        id=identity or id_of_title(Platform.YOUTUBE, title),
+        title=title,
+        platform=Platform.YOUTUBE,
+        url=youtube.channel_url(identity) if identity else None,
+    )
+
+
+def _reading(
+    channel: ChannelRecord, tables: Sequence[StudioTable]
+) -> tuple[ChannelReading, datetime]:
+    """What all tables say together, and when the counters in them were read."""
+    days = [day for table in tables for day in table.days()]
+    first, last = min(days, default=None), max(days, default=None)
+    of_videos = [table for table in tables if ITEM in table.rows.columns]
+    if of_videos and all(table.role == "chart" for table in of_videos):
+        channel = replace(channel, successes_only=True)
+    videos = _videos(of_videos)
+    observed_at = _observed_at(tables, videos, last)
+    reading = ChannelReading(
+        channel,
+        items=_items(videos),
+        item_snapshots=_item_snapshots(videos, first, observed_at),
+        channel_gains=_channel_gains([table for table in tables if table.role == "totals"]),
+        item_gains=_item_gains([table for table in tables if table.role == "chart"], videos),
+        rejects=[reject for table in tables for reject in table.rejects],
+    )
+    return reading, observed_at
+
+
+def _videos(tables: Sequence[StudioTable]) -> pl.DataFrame:
+    """Every video once: what it is, and its counters over the range where the table tells them."""
+    counters = {"views": "views", "likes": "likes", "comments": "comments added"}
+    schema = pl.Schema(
+        {
+            **dict.fromkeys((ITEM, TITLE), pl.String()),
+            PUBLISHED: pl.Datetime("us", "UTC"),
+            DURATION: pl.Int64(),
+            **dict.fromkeys(counters, pl.Int64()),
+        }
+    )
+    parts = [schema.to_frame()]
+    for table in sorted(tables, key=lambda each: each.role, reverse=True):  # the table first
+        counted = {
+            ours: table.counter(theirs) if table.role == "table" else pl.lit(None, pl.Int64)
+            for ours, theirs in counters.items()
+        }
+        told = [
+            pl.col(name) if name in table.rows.columns else pl.lit(None, schema[name]).alias(name)
+            for name in (ITEM, TITLE, PUBLISHED, DURATION)
+        ]
+        parts.append(
+            table.rows.select(*told, *(each.alias(ours) for ours, each in counted.items()))
+        )
+    return pl.concat(parts).unique(ITEM, keep="first", maintain_order=True)
+
+
+def _observed_at(
+    tables: Sequence[StudioTable], videos: pl.DataFrame, last: date | None
+) -> datetime:
+    if last is not None:
+        return datetime.combine(last, _END_OF_DAY)
+    newest = videos.select(pl.col(PUBLISHED).max()).item()
+    return newest or max(table.modified_at for table in tables)
+
+
+def _items(videos: pl.DataFrame) -> list[ItemRecord]:
+    columns = (ITEM, TITLE, PUBLISHED, DURATION)
+    return [
+        ItemRecord(
+            id=item_id,
+            title=one_line(title or "") or item_id,
+            published_at=published_at,
+            duration_s=duration_s or None,
+            url=youtube.video_url(item_id),
+        )
+        for item_id, title, published_at, duration_s in videos.select(columns).iter_rows()
+    ]
+
+
+def _item_snapshots(
+    videos: pl.DataFrame, first: date | None, observed_at: datetime
+) -> list[ItemSnapshot]:
+    """Of videos older than the range only a part is told, which is no counter of theirs."""
+    whole = videos.filter(pl.any_horizontal(pl.col("views", "likes", "comments").is_not_null()))
+    if first is not None:
+        whole = whole.filter(pl.col(PUBLISHED) >= _midnight(first))
+    return [
+        ItemSnapshot(item_id, observed_at, *counters)
+        for item_id, *counters in whole.select(ITEM, "views", "likes", "comments").iter_rows()
+    ]
+
+
+def _channel_gains(tables: Sequence[StudioTable]) -> list[ChannelGain]:
+    """Several tables of one folder may tell one metric each: a day has what any of them tells."""
+    names = ("views", "subscribers")
+    schema = pl.Schema({DAY: pl.Date(), **dict.fromkeys(names, pl.Int64())})
+    parts = [table.rows.select(DAY, *map(table.counter, names)) for table in tables]
+    days = (
+        pl.concat([schema.to_frame(), *parts])
+        .group_by(DAY)
+        .agg(pl.col(names).drop_nulls().last())
+        .sort(DAY)
+        .filter(pl.any_horizontal(pl.col(names).is_not_null()))
+    )
+    begun = pl.any_horizontal(pl.col(names) != 0).fill_null(value=False).cum_max()
+    return [ChannelGain(*row) for row in days.filter(begun).iter_rows()]
+
+
+def _item_gains(tables: Sequence[StudioTable], videos: pl.DataFrame) -> list[ItemGain]:
+    schema = pl.Schema({ITEM: pl.String(), DAY: pl.Date(), "views": pl.Int64()})
+    parts = [table.rows.select(ITEM, DAY, table.counter("views")) for table in tables]
+    days = (
+        pl.concat([schema.to_frame(), *parts])
+        .drop_nulls()
+        .unique((ITEM, DAY), keep="last")
+        .sort(ITEM, DAY)
+        .join(videos.select(ITEM, PUBLISHED), on=ITEM, how="left", maintain_order="left")
+    )
+    viewed = (pl.col("views") != 0).cum_max().over(ITEM)
+    published = (pl.col(DAY) >= pl.col(PUBLISHED).dt.date()).fill_null(value=False)
+    begun = days.filter(viewed | published)
+    return [ItemGain(*row) for row in begun.select(ITEM, DAY, "views").iter_rows()]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(tzinfo=UTC))

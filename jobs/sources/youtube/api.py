@@ -1,0 +1,194 @@
+"""
+The YouTube Data API v3, as far as lists are read with a key: one call, its quota, its errors.
+
+The key travels in a header and nowhere else: no address, log line, error or row holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from jobs.sources.fetch import retry_after_s
+from jobs.sources.source import SourceError
+from jobs.sources.youtube.errors import Trouble, read_refusal
+from jobs.sources.youtube.quota import Quota
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+
+    from jobs.sources.youtube.errors import Refusal
+    from jobs.sources.youtube.quota import QuotaLedger
+
+DEFAULT_URL = "https://www.googleapis.com/youtube/v3"
+PAGE_SIZE = 50
+"""The most that one page of a list holds, and that are asked for by id at once."""
+
+UNITS_OF_A_LIST = 1
+"""https://developers.google.com/youtube/v3/determine_quota_cost, for every list used here."""
+
+_ATTEMPTS = 4
+_FIRST_DELAY_S = 1.0
+_LONGEST_DELAY_S = 30.0
+_TIMEOUT_S = 20.0
+_KEY_HEADER = "X-Goog-Api-Key"
+_KEY_REMEDY = "Check YOUTUBE_API_KEY, and that the YouTube Data API v3 is enabled for it"
+
+
+class NotFoundError(SourceError):
+    """What was asked for by id is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer: *items* as JSON; *etag* tells it from a later one; *next_token* goes on."""
+
+    items: list[dict[str, Any]]
+    etag: str | None
+    next_token: str | None
+
+
+def account_of(key: str) -> str:
+    """Name the account of *key* without telling it: enough to count two keys apart."""
+    return f"youtube:{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+
+
+class _Key(httpx.Auth):
+    """Adds the key to a request as it leaves, so that no variable on a stack shows it."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers[_KEY_HEADER] = self._key
+        yield request
+
+
+@asynccontextmanager
+async def open_youtube_api(
+    key: str, ledger: QuotaLedger, *, units_per_day: int, url: str = DEFAULT_URL
+) -> AsyncIterator[YoutubeApi]:
+    """Open the interface for *key*, of whose account *units_per_day* may be spent."""
+    quota = Quota(ledger, account_of(key), units_per_day)
+    async with httpx.AsyncClient(auth=_Key(key), timeout=_TIMEOUT_S) as client:
+        yield YoutubeApi(client, key, quota, url)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class YoutubeApi:
+    """
+    Reads lists by *client*, which adds the *key*, spending *quota*.
+
+    The key is kept to take it out of what YouTube writes; *sleep* and *spread* to be replaced.
+    """
+
+    client: httpx.AsyncClient
+    key: str = field(repr=False)
+    quota: Quota
+    url: str = DEFAULT_URL
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    spread: Callable[[], float] = random.random
+
+    async def list(
+        self,
+        resource: str,
+        parameters: Mapping[str, str],
+        *,
+        location: str,
+        etag: str | None = None,
+    ) -> Page | None:
+        """
+        Read one page of *resource*; None if it is still the one of *etag*, which costs the same.
+
+        Each attempt is counted before it is made. What is too fast, or broken on their side, is
+        tried again with growing, random delays, or when the answer says so.
+
+        Raises:
+            QuotaError: The quota of the day is used up, by our count or by theirs.
+            NotFoundError: It does not exist.
+            SourceError: Anything else; transient where another time may do.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            await self.quota.spend(UNITS_OF_A_LIST, location)
+            try:
+                response = await self._get(resource, parameters, etag)
+            except httpx.HTTPError as error:
+                told = str(error) or type(error).__name__
+                problem, wait_s = f"cannot be reached ({told})", None
+            else:
+                if response.status_code == HTTPStatus.NOT_MODIFIED and etag:
+                    return None
+                if response.is_success:
+                    return self._page(response, location)
+                refusal = read_refusal(response.status_code, self._redacted(response.content))
+                if refusal.trouble is not Trouble.WAIT:
+                    raise await self._error(refusal, location)
+                problem, wait_s = refusal.text, retry_after_s(response)
+            delay_s = self._delay_s(attempt) if wait_s is None else wait_s
+            if attempt == _ATTEMPTS or delay_s > _LONGEST_DELAY_S:
+                break
+            await self.sleep(delay_s)
+        raise SourceError(
+            location,
+            f"YouTube {problem}",
+            "Try again later",
+            transient=True,
+            retry_after_s=wait_s,
+        )
+
+    async def _get(
+        self, resource: str, parameters: Mapping[str, str], etag: str | None
+    ) -> httpx.Response:
+        return await self.client.get(
+            f"{self.url.rstrip('/')}/{resource}",
+            params=dict(parameters),
+            headers={"If-None-Match": etag} if etag else {},
+        )
+
+    def _page(self, response: httpx.Response, location: str) -> Page:
+        try:
+            document = json.loads(response.content or b"null")
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            reason = f"YouTube answered {response.status_code} with something other than JSON"
+            raise SourceError(location, reason, "Try again later", transient=True)
+        items = document.get("items")
+        token = document.get("nextPageToken")
+        return Page(
+            items=[one for one in items if isinstance(one, dict)]
+            if isinstance(items, list)
+            else [],
+            etag=response.headers.get("etag") or document.get("etag"),
+            next_token=token if isinstance(token, str) and token else None,
+        )
+
+    async def _error(self, refusal: Refusal, location: str) -> SourceError:
+        text = f"YouTube {refusal.text}"
+        match refusal.trouble:
+            case Trouble.DAY_IS_OVER:
+                return await self.quota.is_over(location, text)
+            case Trouble.NOT_FOUND:
+                return NotFoundError(location, text, "Check the name")
+            case Trouble.KEY:
+                return SourceError(location, text, _KEY_REMEDY)
+            case _:
+                return SourceError(location, text)
+
+    def _delay_s(self, attempt: int) -> float:
+        """Doubling, and anywhere between half of it and all: those who met a limit part ways."""
+        return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** (attempt - 1)) * (
+            0.5 + self.spread() / 2
+        )
+
+    def _redacted(self, body: bytes) -> bytes:
+        """Their messages quote the key now and then."""
+        return body.replace(self.key.encode(), "…".encode())

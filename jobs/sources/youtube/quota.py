@@ -1,0 +1,104 @@
+"""
+A budget of units a day: counted before they are spent, by all workers that share it.
+
+The count lives in the database. Redis may be private to one machine, emptied or restored without
+harm to the queues; a count that is lost there would spend the same day twice. A call takes some
+hundred milliseconds, its count one small transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Protocol
+from zoneinfo import ZoneInfo
+
+from jobs.sources.source import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jobs.channel.records import ChannelReading
+
+_PACIFIC = ZoneInfo("America/Los_Angeles")
+
+
+def quota_day(now: datetime) -> str:
+    """The day that *now* is counted to: Google's, which ends at midnight Pacific time."""
+    return now.astimezone(_PACIFIC).date().isoformat()
+
+
+def quota_day_ends(now: datetime) -> datetime:
+    """When the day of *now* is over; such a day has 23 or 25 hours where clocks are changed."""
+    tomorrow = now.astimezone(_PACIFIC).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), _PACIFIC).astimezone(UTC)
+
+
+class QuotaLedger(Protocol):
+    """Counts units by account and day, for whoever shares them."""
+
+    async def spend_quota(self, account: str, day: str, units: int, budget: int) -> bool:
+        """Count *units*, unless more than *budget* were spent with them; whether it was."""
+        ...
+
+    async def exhaust_quota(self, account: str, day: str, budget: int) -> None:
+        """Note that nothing is left of *day*."""
+        ...
+
+    async def quota_used(self, account: str, day: str) -> int:
+        """Give the units counted on *day*."""
+        ...
+
+
+class QuotaError(SourceError):
+    """
+    The quota of the day is used up: nobody's fault, and over at *until*.
+
+    *reading* is what was read until then, for it is paid for.
+    """
+
+    def __init__(
+        self,
+        location: str,
+        reason: str,
+        until: datetime,
+        reading: ChannelReading | None = None,
+    ) -> None:
+        told = f"{until:%Y-%m-%d %H:%M} UTC, midnight Pacific time"
+        super().__init__(location, reason, f"It goes on at {told}", transient=True)
+        self.until = until
+        self.reading = reading
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The budget of one account: *per_day* units of the *ledger*'s."""
+
+    ledger: QuotaLedger
+    account: str
+    per_day: int
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def spend(self, units: int, location: str) -> None:
+        """
+        Count *units*, which may be spent when this returns.
+
+        Raises:
+            QuotaError: So many are not left today.
+        """
+        now = self.now()
+        day = quota_day(now)
+        if not await self.ledger.spend_quota(self.account, day, units, self.per_day):
+            reason = f"YouTube quota of {self.per_day:,} units for {day} is used up"
+            raise QuotaError(location, reason, quota_day_ends(now))
+
+    async def is_over(self, location: str, reason: str) -> QuotaError:
+        """Note that the other side gives no more today, and make the error that says so."""
+        now = self.now()
+        await self.ledger.exhaust_quota(self.account, quota_day(now), self.per_day)
+        return QuotaError(location, reason, quota_day_ends(now))
+
+    async def left(self) -> int:
+        """Units that are left today."""
+        used = await self.ledger.quota_used(self.account, quota_day(self.now()))
+        return max(0, self.per_day - used)

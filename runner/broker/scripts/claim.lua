@@ -1,0 +1,135 @@
+-- Take jobs that are due: mark each as held by a token and move it to the end of its lease.
+--
+-- KEYS  1 the queue
+-- ARGV  1 most jobs to take, 2 lease in ms, 3 token of this claim (never used before),
+--       4 id of the worker, which its tokens begin with,
+--       5 '|ahead…' if they are not started at once (see prefetch.py), otherwise '',
+--       then tokens of earlier claims of it whose answer never arrived,
+--       then '' and ids that rest because their name was unknown elsewhere: they are taken first
+-- Returns {now, next due (Unix ms, -1 for none, or -2 if the queue is paused), the odd ones,
+--          then three fields a job: id, body or false, due}
+--          The odd ones are those of which there is more to tell, four fields each: place (from 1), attempts
+--          spent, crashes so far if its last holder was lost (else 0, and -1 if the worker that asks was its
+--          last holder), 1 if somebody asked to abort it (else 0).
+--
+-- Keeps: a job that is claimed is out of other workers' way until its lease ends, and comes due
+-- again by itself; what is due and yet in progress is passed over, however much of it stands at the
+-- head: a stock arq worker holds it, or a stock arq client rewrote its time; a lapsed lease counts as
+-- a crash, never as an attempt, unless its worker is the one that asks, has offered the job, or had not
+-- started it; a claim whose answer was lost gives its jobs back without a crash.
+local queue, limit, lease, token = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local own, mark = ARGV[4] .. ':', ARGV[5]
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+local now_text = string.format('%.4f', now)
+local running = queue .. ':running'
+local resting_from = 6
+while ARGV[resting_from] and ARGV[resting_from] ~= '' do
+  resting_from = resting_from + 1
+end
+if resting_from > 6 then
+  local unanswered = {}
+  for i = 6, resting_from - 1 do
+    unanswered[ARGV[i]] = true
+  end
+  local held = redis.call('HGETALL', running)
+  for i = 1, #held, 2 do
+    if unanswered[string.match(held[i + 1], '^[^|]*')] then
+      redis.call('HDEL', running, held[i])
+      redis.call('DEL', 'arq:in-progress:' .. held[i])
+      redis.call('ZADD', queue, now_text, held[i])
+    end
+  end
+end
+if redis.call('EXISTS', queue .. ':paused') == 1 then
+  return { now_text, '-2', {} }
+end
+local ids, marks, owners, scores, taken = {}, {}, {}, {}, {}
+for i = resting_from + 1, #ARGV do
+  local id = ARGV[i]
+  local due = #ids < limit and redis.call('HDEL', queue .. ':unknown', id) == 1 and redis.call('ZSCORE', queue, id)
+  local held_key = 'arq:in-progress:' .. id
+  if due and redis.call('EXISTS', held_key) == 0 then
+    local n = #ids + 1
+    ids[n], marks[n], owners[n], scores[n] = id, held_key, false, tonumber(due) < now and due or now_text
+    taken[id] = true
+  end
+end
+local offset, exhausted = 0, false
+while #ids < limit and not exhausted do
+  local due = redis.call('ZRANGEBYSCORE', queue, '-inf', now_text, 'WITHSCORES', 'LIMIT', offset, limit)
+  local found = #due / 2
+  exhausted = found < limit
+  offset = offset + found
+  if found > 0 then
+    local names, held_keys = {}, {}
+    for i = 1, found do
+      names[i] = due[2 * i - 1]
+      held_keys[i] = 'arq:in-progress:' .. names[i]
+    end
+    local known = redis.call('HMGET', running, unpack(names))
+    local held = redis.call('MGET', unpack(held_keys))
+    local n = #ids
+    for i = 1, found do
+      if n < limit and not held[i] and not taken[names[i]] then
+        n = n + 1
+        ids[n], marks[n], owners[n], scores[n] = names[i], held_keys[i], known[i], due[2 * i]
+      end
+    end
+  end
+end
+
+local odd = {}
+local reply = { now_text, '-1', odd }
+if #ids > 0 then
+  local body_keys, retry_keys, entries, tokens = {}, {}, {}, {}
+  -- Due again when the mark below is gone for sure.
+  local until_ms = string.format('%.0f', now + lease + 2)
+  local marked = token .. mark
+  for i, id in ipairs(ids) do
+    body_keys[i] = 'arq:job:' .. id
+    retry_keys[i] = 'arq:retry:' .. id
+    entries[2 * i - 1], entries[2 * i] = until_ms, id
+    tokens[2 * i - 1], tokens[2 * i] = id, marked
+    redis.call('SET', marks[i], token, 'PX', ARGV[2])
+  end
+  redis.call('ZADD', queue, unpack(entries))
+  redis.call('HSET', running, unpack(tokens))
+  local bodies = redis.call('MGET', unpack(body_keys))
+  local spent = redis.call('MGET', unpack(retry_keys))
+  local aborting = redis.call('EXISTS', 'arq:abort') == 1
+  local parked = redis.call('EXISTS', queue .. ':unknown') == 1
+  for i, id in ipairs(ids) do
+    local at = 3 * i
+    reply[at + 1], reply[at + 2], reply[at + 3] = id, bodies[i], scores[i]
+    local owner, crashes = owners[i], 0
+    if owner then
+      if string.sub(owner, 1, #own) == own then
+        crashes = -1
+      elseif not string.find(owner, '|', 1, true) then
+        crashes = redis.call('HINCRBY', queue .. ':crashes', id, 1)
+      end
+    end
+    if spent[i] then
+      redis.call('ZREM', queue .. ':retrying', id)
+    end
+    if parked then
+      redis.call('HDEL', queue .. ':unknown', id)
+    end
+    local aborted = aborting and redis.call('ZREM', 'arq:abort', id) or 0
+    if spent[i] or crashes ~= 0 or aborted ~= 0 then
+      local n = #odd
+      odd[n + 1], odd[n + 2], odd[n + 3], odd[n + 4] = i, tonumber(spent[i] or '0') or 0, crashes, aborted
+    end
+  end
+end
+
+if #ids < limit then
+  -- Nothing is left to wake anybody for.
+  redis.call('DEL', queue .. ':wake')
+  local next_due = redis.call('ZRANGEBYSCORE', queue, '(' .. now_text, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if next_due[2] then
+    reply[2] = next_due[2]
+  end
+end
+return reply

@@ -1,0 +1,1 @@
+"""All that knows arq's worker: our subclass, plain functions, cron jobs, arq's log lines."""

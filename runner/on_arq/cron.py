@@ -1,0 +1,199 @@
+"""
+arq's cron jobs, enqueued once for each of their times however many workers run.
+
+arq guards a time by a job id that is forgotten a minute after the job ran, so that a slow peer
+may run it again. Here the last time enqueued is kept for each name (`arq:ticks`), and compared in
+the same atomic step that enqueues. What runs at the start runs once for all workers that start
+within a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING, Any, cast
+
+from arq.cron import CronJob
+from arq.typing import WEEKDAYS
+
+from runner.broker import keys
+from runner.enqueue import new_job_id
+from runner.errors import ConfigurationError, EnqueueError
+from runner.serializers import request_maker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from runner.on_arq.worker import Worker
+
+_LONGEST_SLEEP_S = 60.0
+_WEEKDAYS = {name: number for number, day in enumerate(WEEKDAYS) for name in (day, day[:3])}
+_ONE_START_S = 60
+"""Workers that start within this time are one fleet, which starts."""
+
+_STEP = timedelta(seconds=1)
+_NONE = timedelta()
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class IntervalCron(CronJob):
+    """A cron job at every multiple of *interval_s* seconds, which a crontab cannot say."""
+
+    interval_s: float
+
+    @classmethod
+    def of(
+        cls,
+        coroutine: Callable[..., Coroutine[Any, Any, Any]],
+        *,
+        interval_s: float,
+        name: str,
+        timeout_s: float,
+    ) -> IntervalCron:
+        """Run *coroutine* every *interval_s* seconds under *name*."""
+        every = cls(
+            name=name,
+            coroutine=coroutine,
+            month=None,
+            day=None,
+            weekday=None,
+            hour=None,
+            minute=None,
+            second=None,
+            microsecond=0,
+            run_at_startup=True,
+            unique=True,
+            job_id=None,
+            timeout_s=timeout_s,
+            keep_result_s=0,
+            keep_result_forever=False,
+            max_tries=1,
+        )
+        every.interval_s = interval_s
+        return every
+
+    def calculate_next(self, prev_run: datetime) -> None:
+        """The first multiple of the interval after *prev_run*."""
+        interval = timedelta(seconds=self.interval_s)
+        self.next_run = _EPOCH + ((prev_run - _EPOCH) // interval + 1) * interval
+
+
+class CronClock:
+    """Enqueues a worker's cron jobs at their times."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._zone = worker.timezone if worker.timezone_given else None
+
+    async def run(self) -> None:
+        """Enqueue each cron job when it comes due, until cancelled."""
+        while self._worker.cron_jobs:
+            await self._worker.run_cron(datetime.now(UTC), 0.0)
+            now = datetime.now(UTC)
+            next_run = min(cron_job.next_run or now for cron_job in self._worker.cron_jobs)
+            wait_s = (next_run - now).total_seconds()
+            await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
+
+    async def enqueue_due(self, now: datetime, until: datetime) -> None:
+        """Enqueue what comes due not later than *until*, and find out when it comes due again."""
+        for cron_job in self._worker.cron_jobs:
+            if cron_job.next_run is None:
+                at_once = cron_job.run_at_startup and await self._is_first_to_start(cron_job)
+                cron_job.next_run = now if at_once else next_time(cron_job, now, self._zone)
+            due = cron_job.next_run
+            if due <= until:
+                await self._enqueue(cron_job, due)
+                # After an outage the next time is one to come: the poller is who catches up.
+                past = max(due, now - timedelta(milliseconds=1))
+                cron_job.next_run = next_time(cron_job, past, self._zone)
+
+    async def _is_first_to_start(self, cron_job: CronJob) -> bool:
+        """In arq each worker of a fleet is, for each goes by its own clock."""
+        if not cron_job.unique:
+            return True
+        key = keys.STARTUP_PREFIX + (cron_job.job_id or cron_job.name)
+        pool, patience = self._worker.pool, self._worker.patience
+        return bool(
+            await patience.call(lambda: pool.set(key, self._worker.id, nx=True, ex=_ONE_START_S))
+        )
+
+    async def _enqueue(self, cron_job: CronJob, due: datetime) -> None:
+        tick_ms = round(due.timestamp() * 1000)
+        job_id = cron_job.job_id or (f"{cron_job.name}:{tick_ms}" if cron_job.unique else None)
+        request = request_maker(self._worker.job_serializer)(
+            queue=self._worker.options.queue,
+            job_id=job_id or new_job_id(),
+            name=cron_job.name,
+            due_ms=tick_ms if due > datetime.now(UTC) else None,
+            unique=job_id is not None,
+            schedule=(cron_job.job_id or cron_job.name) if cron_job.unique else None,
+            tick_ms=tick_ms if cron_job.unique else None,
+        )
+        try:
+            await self._worker.enqueuer.put(request)
+        except EnqueueError as error:
+            self._worker.patience.note_loss(error)
+
+
+def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> datetime:
+    """
+    When (UTC) *cron_job* is due next after *after*, on the clocks of *zone*; None: of this machine.
+
+    arq counts on as if a day never had 23 or 25 hours. Here a job at a fixed hour runs once on
+    each day; one at any hour runs in both passes of an hour that comes twice.
+
+    Raises:
+        ConfigurationError: It never is.
+    """
+    if isinstance(cron_job, IntervalCron):
+        return _calculated(cron_job, after)
+    _number_weekdays(cron_job)
+    try:
+        by_wall = _next_by_wall(cron_job, after, zone)
+        if cron_job.hour is not None:
+            return by_wall
+        # An hour that comes twice is passed over by the clock on the wall, and not by this one.
+        local = after.astimezone(zone)
+        steady = _calculated(cron_job, local.astimezone(timezone(local.utcoffset() or _NONE)))
+        wall = _wall(steady, zone)
+        matches = _calculated(cron_job, wall - _STEP) == wall
+    except (OverflowError, ValueError):
+        # The calendar has ended.
+        raise ConfigurationError(f"{cron_job.name}: its date never comes: {cron_job}") from None
+    return min(steady.astimezone(UTC), by_wall) if matches else by_wall
+
+
+def _number_weekdays(cron_job: CronJob) -> None:
+    """arq reads the name of a day where it stands alone; of a set of them, none ever comes."""
+    if isinstance(cron_job.weekday, set):
+        days: set[int | str] = set(cron_job.weekday)
+        numbers = {_WEEKDAYS.get(day.lower(), day) if isinstance(day, str) else day for day in days}
+        if unknown := [day for day in numbers if isinstance(day, str)]:
+            raise ConfigurationError(
+                f"{cron_job.name}: {unknown[0]!r} is no weekday: write one of {', '.join(WEEKDAYS)}"
+            )
+        cron_job.weekday = cast("set[int]", numbers)
+
+
+def _next_by_wall(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> datetime:
+    wall = _wall(after, zone)
+    while True:
+        wall = _calculated(cron_job, wall)
+        for fold in (0, 1) if cron_job.hour is None else (0,):
+            local = wall.replace(fold=fold)
+            moment = local.astimezone() if zone is None else local.replace(tzinfo=zone)
+            # In UTC: times of one zone are compared by what their clocks show.
+            utc = moment.astimezone(UTC)
+            if utc > after.astimezone(UTC):
+                return utc
+
+
+def _wall(moment: datetime, zone: tzinfo | None) -> datetime:
+    """What a clock on the wall shows, without its zone."""
+    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def _calculated(cron_job: CronJob, previous: datetime) -> datetime:
+    cron_job.calculate_next(previous)
+    assert cron_job.next_run is not None  # noqa: S101 -- that is what it calculates
+    return cron_job.next_run

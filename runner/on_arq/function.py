@@ -1,0 +1,223 @@
+"""
+Plain arq functions on our worker: arq's semantics, kept.
+
+A function that raises is over: no retry, no dead set, its result says what happened. Only
+`arq.Retry` runs it again, up to `max_tries`. It gets arq's dictionary as its context, arq's hooks
+run around it, and arq's lines about it go to the log. What `arq` gets wrong is not kept: a hook
+that raises ends no worker, and neither a shutdown nor a lost worker costs a try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from arq.constants import in_progress_key_prefix, keep_cronjob_progress
+from arq.cron import CronJob
+from arq.worker import JobExecutionFailed, Retry, RetryJob
+from redis.exceptions import RedisError
+
+from runner import errors
+from runner.codec import ErrorRecord
+from runner.definition import Arguments, Job, JobOptions
+from runner.middleware.log_context import log_context
+from runner.on_arq.cron import IntervalCron
+from runner.on_arq.log import AttemptLines
+from runner.worker.execute import Stop, execute
+from runner.worker.outcome import Aborted, Done, Failed, Outcome, Released, Retrying
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+
+    from arq.worker import Function
+    from redis.asyncio import Redis
+
+    from runner.context import Context
+    from runner.middleware import Middleware
+    from runner.on_arq.worker import Worker
+    from runner.worker.attempt import Held
+    from runner.worker.execute import Policy
+
+_arq_ctx: ContextVar[dict[Any, Any]] = ContextVar("arq_ctx")
+"""Hooks and function share one dictionary: what `on_job_start` puts there, the function finds."""
+
+
+class PlainJob(Job[Any, Any]):
+    """A plain arq function as a job. Its arguments are nobody's business but its own."""
+
+    fails_at_once = True
+
+    def parse(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
+        """Arguments as they came: arq neither checks nor converts them."""
+        return args, dict(kwargs)
+
+
+class Chore(PlainJob):
+    """A job of the worker's own."""
+
+    is_chore = True
+
+
+class PlainFunction:
+    """One plain arq function or cron job, as one worker runs it."""
+
+    def __init__(self, function: Function | CronJob, worker: Worker) -> None:
+        self._function = function
+        self._worker = worker
+        self._like_ours = isinstance(function, IntervalCron)
+        self.max_tries = worker.max_tries if function.max_tries is None else function.max_tries
+        kind = Chore if self._like_ours else PlainJob
+        self.job = kind(
+            _caller(function),
+            queue=worker.options.queue,
+            name=function.name,
+            options=JobOptions(timeout_s=function.timeout_s),
+        )
+
+    def stack(self, stack: Sequence[Middleware]) -> Sequence[Middleware]:
+        """The worker's middleware without our own log lines: arq's take their place."""
+        if self._like_ours:
+            return stack
+        return [middleware for middleware in stack if middleware is not log_context]
+
+    async def run(self, policy: Policy, ctx: Context, held: Held) -> Outcome | None:
+        """One attempt: arq's count of tries, its context, its hooks, its lines in the log."""
+        with structlog.contextvars.bound_contextvars(
+            job_id=ctx.job_id, job_name=ctx.job_name, queue=ctx.queue, attempt=ctx.attempt
+        ):
+            lines = self._lines(ctx)
+            if ctx.attempt > self.max_tries:
+                lines.out_of_tries(ctx, self.max_tries)
+                return self._out_of_tries()
+            arq_ctx = self._context(ctx)
+            outcome = await self._attempt(policy, ctx, held, arq_ctx, lines)
+            if not self._like_ours:
+                lines.ended(outcome)
+            await _call_hook("on_job_end", self._worker.on_job_end, arq_ctx, lines)
+            held.afterwards = self._afterwards(ctx, outcome, arq_ctx, lines)
+            return outcome
+
+    def decide(self, _policy: Policy, _attempt: int, error: BaseException) -> Outcome:
+        """What follows in arq when an attempt ended with *error*."""
+        # `_caller` made a signal of ours of arq's.
+        cause = error.__cause__ if isinstance(error.__cause__, Retry | RetryJob) else error
+        if self._worker.retry_jobs and isinstance(cause, Retry):
+            return Retrying(max(0.0, (cause.defer_score or 0) / 1000), ErrorRecord.of(cause))
+        if self._worker.retry_jobs and isinstance(cause, RetryJob):
+            return Retrying(0.0, ErrorRecord.of(cause))
+        return Failed(ErrorRecord.of(cause), cause)
+
+    async def _attempt(
+        self,
+        policy: Policy,
+        ctx: Context,
+        held: Held,
+        arq_ctx: dict[Any, Any],
+        lines: AttemptLines,
+    ) -> Outcome | None:
+        _arq_ctx.set(arq_ctx)
+        try:
+            if self._worker.on_job_start:
+                await self._worker.on_job_start(arq_ctx)
+            if not self._like_ours:
+                lines.started(ctx)
+            return await execute(policy, ctx)
+        except asyncio.CancelledError as error:
+            return self._cancelled(held.why_stopped, error)
+        except Exception as error:  # noqa: BLE001 -- `on_job_start`: as if the job had raised it
+            return self.decide(policy, ctx.attempt, error)
+
+    def _cancelled(self, why: Stop | None, error: asyncio.CancelledError) -> Outcome | None:
+        record = ErrorRecord("CancelledError", why.value if why else str(error), "")
+        match why:
+            case Stop.LOST:
+                return None
+            case Stop.ABORT:
+                return Aborted(record)
+            case _ if not self._worker.retry_jobs:
+                return Failed(record, error)
+            case Stop.RELEASE:
+                return Released()
+            case None:
+                # The function's own doing: it costs a try, or it could go on for ever.
+                return Retrying(0.0, record)
+
+    def _out_of_tries(self) -> Outcome:
+        error = JobExecutionFailed(f"max {self.max_tries} retries exceeded")
+        return Failed(ErrorRecord.of(error), error)
+
+    def _context(self, ctx: Context) -> dict[Any, Any]:
+        return {
+            **self._worker.ctx,
+            "job_id": ctx.job_id,
+            "job_try": ctx.attempt,
+            "enqueue_time": ctx.enqueued_at,
+            "score": int(ctx.due_ms),
+        }
+
+    def _lines(self, ctx: Context) -> AttemptLines:
+        is_cron = isinstance(self._function, CronJob)
+        ref = ctx.job_name if is_cron else f"{ctx.job_id}:{ctx.job_name}"
+        return AttemptLines(ref, self._worker.log_results)
+
+    def _afterwards(
+        self, ctx: Context, outcome: Outcome | None, arq_ctx: dict[Any, Any], lines: AttemptLines
+    ) -> Callable[[], Coroutine[Any, Any, None]] | None:
+        """What is to be done when the outcome is in Redis."""
+        hook = self._worker.after_job_end
+        over = isinstance(outcome, Done | Failed)
+        is_tick = self._is_arqs_cron() and ctx.job_id.startswith(f"{ctx.job_name}:")
+        if hook is None and not (over and is_tick):
+            return None
+
+        async def after() -> None:
+            if over and is_tick:
+                await _keep_in_progress(self._worker.pool, ctx.job_id)
+            await _call_hook("after_job_end", hook, arq_ctx, lines)
+
+        return after
+
+    def _is_arqs_cron(self) -> bool:
+        return isinstance(self._function, CronJob) and not self._like_ours
+
+
+def _caller(function: Function | CronJob) -> Callable[..., Any]:
+    """*function* as the coroutine of a job, with its own signature."""
+
+    @functools.wraps(function.coroutine)
+    async def call(_ctx: Context, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function.coroutine(_arq_ctx.get(), *args, **kwargs)
+        except (Retry, RetryJob) as signal:
+            if isinstance(signal, errors.Retry):
+                raise
+            # Our middleware knows our signal: it is no failure to report.
+            delay_s = (getattr(signal, "defer_score", None) or 0) / 1000
+            raise errors.Retry(delay_s) from signal
+
+    return call
+
+
+async def _keep_in_progress(redis: Redis, job_id: str) -> None:
+    """A stock arq worker whose clock is behind enqueues the tick once more, and must not run it."""
+    with contextlib.suppress(RedisError, OSError):
+        await redis.set(in_progress_key_prefix + job_id, b"1", ex=keep_cronjob_progress)
+
+
+async def _call_hook(
+    name: str,
+    hook: Callable[[dict[Any, Any]], Awaitable[Any]] | None,
+    arq_ctx: dict[Any, Any],
+    lines: AttemptLines,
+) -> None:
+    """The job is over by now, so neither an error nor a cancellation changes its outcome."""
+    if hook is None:
+        return
+    try:
+        await hook(arq_ctx)
+    except (Exception, asyncio.CancelledError):  # noqa: BLE001 -- a hook may raise anything
+        lines.hook_failed(name)

@@ -1,0 +1,36 @@
+"""A job of ours in the list of functions of an arq worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from arq.worker import Function
+
+if TYPE_CHECKING:
+    from arq.typing import WorkerCoroutine
+
+    from runner.definition import Job
+
+
+@dataclass
+class JobFunction(Function):
+    """arq's record of a function, with the job that it was made from."""
+
+    job: Job[Any, Any]
+
+    @classmethod
+    def of(cls, job: Job[Any, Any]) -> JobFunction:
+        """Register *job* under its name."""
+        options = job.options_of_worker
+        tries = None if options.max_retries is None else options.max_retries + 1
+        return cls(
+            name=job.name,
+            # Never called by arq: the middleware calls the job's own coroutine.
+            coroutine=cast("WorkerCoroutine", job.coroutine),
+            timeout_s=options.timeout_s,
+            keep_result_s=options.keep_result_s,
+            keep_result_forever=None,
+            max_tries=tries,
+            job=job,
+        )

@@ -1,0 +1,61 @@
+"""Arguments as they may be shown: by name, without secrets."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from runner.telemetry.redaction import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from runner.definition import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known here of one job: names of its parameters, and those that nobody may see."""
+
+    parameters: tuple[str, ...] = ()
+    redact: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The jobs that this process knows; others are shown too, redacted by the names of keys."""
+
+    jobs: Mapping[str, Known] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, jobs: Iterable[Job[Any, Any]]) -> Catalog:
+        """Read names and secrets of *jobs* from their signatures and options."""
+        return cls(
+            {
+                job.name: Known(
+                    tuple(inspect.signature(job.coroutine).parameters)[1:],
+                    job.options_of_worker.redact,
+                )
+                for job in jobs
+            }
+        )
+
+    def arguments(
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Arguments by name as JSON values, secrets replaced, long ones cut."""
+        known = self.jobs.get(name, Known())
+        names = known.parameters[: len(args)]
+        # A body from elsewhere may carry more arguments than there are parameters.
+        positional = {
+            parameter or f"argument {place}": value
+            for place, (parameter, value) in enumerate(zip_longest(names, args), 1)
+        }
+        return redacted({**positional, **kwargs}, known.redact)
+
+    def result(self, name: str, value: Any) -> Any:
+        """A job's result likewise."""
+        known = self.jobs.get(name, Known())
+        return redacted({"result": value}, known.redact - {"result"})["result"]

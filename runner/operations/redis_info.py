@@ -1,0 +1,55 @@
+"""Redis itself: memory, policy, durability, and how fast it answers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.broker.redis_risks import risks
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """
+    What Redis says of itself. Bytes and seconds.
+
+    memory_limit: 0 for none. risks: each way in which it may lose jobs, as a line that says what to
+    set. answer_ms: a round trip from here.
+    """
+
+    version: str
+    uptime_s: int
+    memory: int
+    memory_peak: int
+    memory_limit: int
+    policy: str
+    appends: bool
+    clients: int
+    commands_per_s: int
+    answer_ms: float
+    risks: tuple[str, ...]
+
+
+async def store(redis: Redis) -> Store:
+    """Ask Redis."""
+    started = time.perf_counter()
+    await redis.ping()
+    answer_ms = (time.perf_counter() - started) * 1000
+    info = await redis.info()
+    return Store(
+        version=str(info.get("valkey_version") or info.get("redis_version", "?")),
+        uptime_s=int(info.get("uptime_in_seconds", 0)),
+        memory=int(info.get("used_memory", 0)),
+        memory_peak=int(info.get("used_memory_peak", 0)),
+        memory_limit=int(info.get("maxmemory", 0)),
+        policy=str(info.get("maxmemory_policy", "?")),
+        appends=bool(info.get("aof_enabled", 0)),
+        clients=int(info.get("connected_clients", 0)),
+        commands_per_s=int(info.get("instantaneous_ops_per_sec", 0)),
+        answer_ms=round(answer_ms, 2),
+        risks=tuple(await risks(redis)),
+    )

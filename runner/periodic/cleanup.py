@@ -1,0 +1,55 @@
+"""What the poller takes away: workers that are gone, and dead jobs where that was asked for."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from runner.admin import Admin, Found
+from runner.broker import keys
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_log = structlog.get_logger("runner.trim")
+
+_CHUNK = 500
+
+
+async def trim_workers(redis: Redis, queue: str) -> int:
+    """Take workers whose sign of life has lapsed off the register of *queue*; how many."""
+    register = keys.queue_key(queue) + keys.WORKERS_SUFFIX
+    ids = await redis.zrange(register, 0, -1)
+    if not ids:
+        return 0
+    entries = await redis.mget([keys.WORKER_PREFIX + worker_id.decode() for worker_id in ids])
+    gone = [worker_id for worker_id, entry in zip(ids, entries, strict=True) if entry is None]
+    return await redis.zrem(register, *gone) if gone else 0
+
+
+async def trim_dead(
+    redis: Redis, queue: str, *, max_jobs: int | None, max_age_s: float | None
+) -> int:
+    """
+    Delete the oldest dead jobs of *queue* beyond *max_jobs* or older than *max_age_s*; how many.
+
+    None keeps everything: nothing expires unless asked to.
+    """
+    dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
+    victims: list[bytes] = []
+    if max_age_s is not None:
+        oldest_ms = (time.time() - max_age_s) * 1000
+        victims += await redis.zrangebyscore(dead, "-inf", oldest_ms, start=0, num=_CHUNK)
+    if max_jobs is not None:
+        beyond = await redis.zcard(dead) - max_jobs
+        if beyond > 0:
+            victims += await redis.zrange(dead, 0, min(beyond, _CHUNK) - 1)
+    admin = Admin(redis)
+    trimmed = 0
+    for job_id in dict.fromkeys(victims):
+        trimmed += await admin.delete_dead(queue, job_id) is Found.DEAD
+    if trimmed:
+        _log.info("dead jobs trimmed", queue=queue, jobs=trimmed)
+    return trimmed

@@ -1,0 +1,79 @@
+"""Several workers in one process and one event loop, started and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from runner.on_arq.worker import Worker
+
+_log = structlog.get_logger("runner.fleet")
+
+
+class Fleet:
+    """Workers that live together. If one of them ends by an error, so do the others."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self.workers = workers
+
+    async def run(self) -> None:
+        """Run until every worker has ended; their errors are raised together."""
+        async with asyncio.TaskGroup() as group:
+            for worker in self.workers:
+                # In a context of its own: each worker enqueues through its own client.
+                group.create_task(self._run_one(worker), name=f"worker {worker.options.queue}")
+
+    async def _run_one(self, worker: Worker) -> None:
+        try:
+            await worker.async_run()
+        finally:
+            await worker.close()
+
+    async def ready(self) -> None:
+        """Return when every worker has entered its register and claims jobs."""
+        for worker in self.workers:
+            await worker.ready.wait()
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Stop all of them with grace, or *at_once*."""
+        for worker in self.workers:
+            worker.stop(at_once=at_once)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Fleet]:
+        """Run them beside what is done inside, and stop them at its end."""
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self.run(), name="fleet")
+            try:
+                yield self
+            finally:
+                self.stop()
+                await asyncio.wait({task})
+
+    @asynccontextmanager
+    async def stopped_by_signals(self) -> AsyncIterator[Fleet]:
+        """While inside, SIGINT and SIGTERM stop the fleet with grace, a second one at once."""
+        loop = asyncio.get_running_loop()
+        asked = False
+
+        def stop(number: signal.Signals) -> None:
+            nonlocal asked
+            _log.info("stopping", signal=number.name, at_once=asked)
+            self.stop(at_once=asked)
+            asked = True
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, stop, number)
+        try:
+            yield self
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)

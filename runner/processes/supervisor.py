@@ -1,0 +1,349 @@
+"""
+Keeps worker processes alive: `pipeline worker --processes N`.
+
+The supervisor
+1. starts N children, each the same command as a worker of its own;
+2. starts a child that died again, after a pause that doubles with each early death;
+3. replaces a child that has grown beyond the memory limit;
+4. on SIGHUP replaces every child, one after the other, for new code or settings, and leaves
+   the rest as they are when a new one does not come up;
+5. on SIGINT or SIGTERM stops them with grace, on a second signal at once, and kills what stays.
+
+A replacement is ready before its predecessor is told to stop, so capacity is never lost. Each
+child holds one end of a socket: it says on it that it is ready, and learns from its end that the
+supervisor is gone, whatever killed it; then it stops with grace by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psutil
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from runner.processes.fleet import Fleet
+
+_log = structlog.get_logger("runner.supervisor")
+
+_LONGEST_PAUSE_S = 30.0
+_LONG_LIFE_S = 60.0
+_READY = b"R"
+_AT_ONCE = b"!"
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    process: asyncio.subprocess.Process
+    line: socket.socket
+    started: float = field(default_factory=time.monotonic)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    spare: bool = False
+    """A successor that is not ready: it takes nobody's place yet."""
+    leaving: bool = False
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory of the child and of the processes it has offloaded work to."""
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.process.pid)
+            family = [process, *process.children(recursive=True)]
+            return sum(member.memory_info().rss for member in family)
+        return 0
+
+
+class Supervisor:
+    """
+    Runs *processes* children of *command*, which gets `--supervised FD` appended.
+
+    memory_limit_mb: MiB of resident memory past which a child is replaced; None for no limit.
+    memory_check_s: how often that is looked at.
+    ready_within_s: how long a child may take to start before it counts as failed.
+    stop_within_s: how long children may take to stop before they are killed: longer than their
+        grace time.
+    first_pause_s: after a first early death; it doubles with each further one.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        processes: int,
+        memory_limit_mb: int | None = None,
+        memory_check_s: float = 5.0,
+        ready_within_s: float = 60.0,
+        stop_within_s: float = 60.0,
+        first_pause_s: float = 0.5,
+    ) -> None:
+        self._command = command
+        self._processes = processes
+        self._memory_limit = None if memory_limit_mb is None else memory_limit_mb * 1024 * 1024
+        self._memory_check_s = memory_check_s
+        self._ready_within_s = ready_within_s
+        self._stop_within_s = stop_within_s
+        self._first_pause_s = first_pause_s
+        self._children: set[_Child] = set()
+        self._early_deaths = 0
+        self._not_before = 0.0
+        self._changed = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._roll_asked = asyncio.Event()
+        self._replacing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Keep the children alive until told to stop, and until the last has stopped."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop, number)
+        before = signal.getsignal(signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, self._roll_asked.set)
+        beside = [loop.create_task(part) for part in (self._watch_memory(), self._roll())]
+        try:
+            while not self._stopping.is_set():
+                await self._start_missing()
+                self._stop_surplus()
+                await self._change()
+            await self._see_off()
+        finally:
+            ending = [*beside, *self._tasks]
+            for task in ending:
+                task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+            # What is closed now may take its time, too.
+            signal.signal(signal.SIGHUP, before)
+
+    # ------------------------------------------------------------------ keeping the number
+
+    async def _start_missing(self) -> None:
+        while len(self._staying()) < self._processes and not self._stopping.is_set():
+            if self._pause_s() > 0:
+                return
+            await self._start()
+
+    def _stop_surplus(self) -> None:
+        """A child died while its successor was on its way, and was started again, too."""
+        oldest_first = sorted(self._staying(), key=lambda child: child.started)
+        for child in oldest_first[self._processes :]:
+            child.leaving = True
+            _signal(child, signal.SIGTERM)
+
+    async def _change(self) -> None:
+        """Until a child ends, a signal comes, or the pause before the next start is over."""
+        missing = len(self._staying()) < self._processes
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.01, self._pause_s()) if missing else None):
+                await self._changed.wait()
+        self._changed.clear()
+
+    def _staying(self) -> list[_Child]:
+        return [child for child in self._children if not (child.leaving or child.spare)]
+
+    def _pause_s(self) -> float:
+        return self._not_before - time.monotonic()
+
+    async def _start(self, *, spare: bool = False) -> _Child | None:
+        """One more child; None if the system gives no process for it."""
+        ours, theirs = socket.socketpair()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                "--supervised",
+                str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                # A terminal's Ctrl-C reaches the whole group: the children would hear it twice.
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            pause_s = self._pause_after_death(0.0)
+            _log.error("worker process cannot be started", error=str(error), next_in_s=pause_s)
+            return None
+        finally:
+            theirs.close()
+        ours.settimeout(0)
+        child = _Child(process, ours, spare=spare)
+        self._children.add(child)
+        self._spawn(self._hear_ready(child))
+        self._spawn(self._hear_end(child))
+        _log.info("worker process started", pid=process.pid)
+        if self._stopping.is_set():
+            # Those that were there have been told before this one was.
+            _signal(child, signal.SIGTERM)
+        return child
+
+    async def _hear_ready(self, child: _Child) -> None:
+        with contextlib.suppress(OSError):
+            if await asyncio.get_running_loop().sock_recv(child.line, 1) == _READY:
+                child.ready.set()
+
+    async def _hear_end(self, child: _Child) -> None:
+        code = await child.process.wait()
+        self._children.discard(child)
+        child.line.close()
+        child.ended.set()
+        if not child.leaving and not self._stopping.is_set():
+            lived_s = time.monotonic() - child.started
+            _log.error(
+                "worker process died",
+                pid=child.process.pid,
+                exit_code=code,
+                lived_s=round(lived_s, 1),
+                next_in_s=self._pause_after_death(lived_s),
+            )
+        self._changed.set()
+
+    def _pause_after_death(self, lived_s: float) -> float:
+        """Seconds until the next start; none after a long life."""
+        self._early_deaths = 0 if lived_s > _LONG_LIFE_S else self._early_deaths + 1
+        pause_s = 0.0
+        if self._early_deaths:
+            # Capped before the power: a float holds no 2 ** 2000.
+            pause_s = self._first_pause_s * 2 ** min(self._early_deaths - 1, 9)
+        pause_s = min(_LONGEST_PAUSE_S, pause_s)
+        self._not_before = time.monotonic() + pause_s
+        return pause_s
+
+    # ------------------------------------------------------------------ replacing
+
+    async def _watch_memory(self) -> None:
+        while self._memory_limit is not None:
+            await asyncio.sleep(self._memory_check_s)
+            for child in self._staying():
+                used = child.memory_bytes
+                if used > self._memory_limit:
+                    _log.warning(
+                        "worker process beyond its memory limit",
+                        pid=child.process.pid,
+                        used_mb=used // 2**20,
+                        limit_mb=self._memory_limit // 2**20,
+                    )
+                    await self._replace(child)
+
+    async def _roll(self) -> None:
+        """Replace all that are there when it is asked for; asked for meanwhile, once more."""
+        while True:
+            await self._roll_asked.wait()
+            self._roll_asked.clear()
+            old = self._staying()
+            _log.info("replacing every worker process", processes=len(old))
+            for child in old:
+                if not await self._replace(child):
+                    _log.error("the worker processes that are left stay as they are")
+                    break
+            else:
+                _log.info("every worker process is replaced", processes=len(old))
+
+    async def _replace(self, child: _Child) -> bool:
+        """A successor first; without one that comes up, the old child stays."""
+        async with self._replacing:
+            if self._stopping.is_set() or child.leaving or child.ended.is_set():
+                return True
+            successor = await self._start(spare=True)
+            if successor is None or not await self._comes_up(successor):
+                _log.error(
+                    "successor did not come up, the old worker process stays",
+                    pid=child.process.pid,
+                )
+                return False
+            successor.spare, child.leaving = False, True
+            self._changed.set()
+            _signal(child, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._stop_within_s):
+                    await child.ended.wait()
+            self._kill(child)
+            return True
+
+    async def _comes_up(self, successor: _Child) -> bool:
+        ready = asyncio.ensure_future(successor.ready.wait())
+        ended = asyncio.ensure_future(successor.ended.wait())
+        try:
+            await asyncio.wait(
+                {ready, ended},
+                timeout=self._ready_within_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            ready.cancel()
+            ended.cancel()
+        if successor.ready.is_set() and not successor.ended.is_set():
+            return True
+        successor.leaving = True
+        _signal(successor, signal.SIGKILL)
+        return False
+
+    # ------------------------------------------------------------------ stopping
+
+    def _stop(self, number: signal.Signals) -> None:
+        _log.info("stopping", signal=number.name, processes=len(self._children))
+        again = self._stopping.is_set()
+        self._stopping.set()
+        self._changed.set()
+        for child in self._children:
+            if again:
+                # By signal as well, a busy child would hear of both at once, as if of one.
+                with contextlib.suppress(OSError):
+                    child.line.send(_AT_ONCE)
+            _signal(child, signal.SIGTERM)
+
+    async def _see_off(self) -> None:
+        try:
+            async with asyncio.timeout(self._stop_within_s):
+                while self._children:
+                    await self._changed.wait()
+                    self._changed.clear()
+        except TimeoutError:
+            for child in list(self._children):
+                self._kill(child)
+            await asyncio.gather(*(child.ended.wait() for child in list(self._children)))
+
+    def _kill(self, child: _Child) -> None:
+        if not child.ended.is_set():
+            _log.error("worker process did not stop, killed", pid=child.process.pid)
+            _signal(child, signal.SIGKILL)
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def answer_supervisor(descriptor: int, fleet: Fleet) -> None:
+    """
+    In a child: say that *fleet* is ready; stop it when the supervisor says so, or is gone.
+
+    descriptor: the number that came after `--supervised`.
+    """
+    line = socket.socket(fileno=descriptor)
+    line.settimeout(0)
+    loop = asyncio.get_running_loop()
+    try:
+        await fleet.ready()
+        told = b""
+        with contextlib.suppress(OSError):
+            await loop.sock_sendall(line, _READY)
+            told = await loop.sock_recv(line, 1)
+        if told == _AT_ONCE:
+            fleet.stop(at_once=True)
+        else:
+            _log.warning("the supervisor is gone, stopping")
+            fleet.stop()
+    finally:
+        line.close()
+
+
+def _signal(child: _Child, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        child.process.send_signal(number)

@@ -1,0 +1,1 @@
+"""What a worker reports: logs, StatsD metrics, traces; with secrets redacted."""

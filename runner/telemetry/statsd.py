@@ -1,0 +1,221 @@
+"""
+Metrics over UDP by aiostatsd, with its faults kept from the worker.
+
+What aiostatsd 1.0 does, and what happens here instead:
+
+- Its client can only be created inside a running loop: `AioStatsD` is created anywhere, and its
+  client by `start`.
+- Its collector keeps whole milliseconds, and fails above 2³¹: `_Lines` keeps three decimals.
+- Its queues grow without bound: the counts of one flush are added up, and timings above a limit
+  are dropped and counted.
+- It prints a line for each datagram that is refused, loses what is waiting when it is stopped, and
+  hangs there if the host has no address: see `aiostatsd_client.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import math
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol, Self
+
+from runner.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.telemetry.aiostatsd_client import AioStatsdClient
+
+PACKET_BYTES = 1432
+"""Fits an Ethernet frame, so that no datagram is split on the way."""
+
+_CLOSE_LIMIT_S = 2.0
+_NAME_CHARACTERS = 250
+_UNSAFE_IN_PART = re.compile(r"[^A-Za-z0-9_-]+")
+_UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+class StatsD(Protocol):
+    """Where metrics go. No call waits, and none fails: metrics never harm a job."""
+
+    def timing(self, name: str, duration_ms: float, /) -> None:
+        """Record one duration in milliseconds; parts of one count."""
+        ...
+
+    def increment(self, name: str, count: int = 1, /) -> None:
+        """Add *count* to a counter."""
+        ...
+
+    def gauge(self, name: str, value: float, /) -> None:
+        """Set a gauge, to 0 or more: StatsD takes a sign for a change. The last value counts."""
+        ...
+
+
+class NullStatsD:
+    """Metrics switched off."""
+
+    def timing(self, name: str, duration_ms: float, /) -> None:
+        """Drop it."""
+
+    def increment(self, name: str, count: int = 1, /) -> None:
+        """Drop it."""
+
+    def gauge(self, name: str, value: float, /) -> None:
+        """Drop it."""
+
+
+class AioStatsD:
+    """
+    Metrics gathered in memory, sent every half second to *host*:*port* by UDP.
+
+    Recording works at any time; what was recorded before `start` goes out with the first flush.
+    Nothing tells whether a datagram arrived.
+
+    prefix: before every name, with its dot if it is to have one.
+    limit: lines held between two flushes; more timings, or more distinct names, are dropped.
+    """
+
+    def __init__(
+        self, host: str, port: int = 8125, *, prefix: str = "", limit: int = 10_000
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._lines = _Lines(limit, prefix)
+        self._client: AioStatsdClient | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    @property
+    def dropped(self) -> int:
+        """Lines lost so far: too many were waiting, or the host had no address."""
+        return self._lines.dropped
+
+    def timing(self, name: str, duration_ms: float, /) -> None:
+        """Record one duration in milliseconds; three decimals are kept."""
+        self._lines.push_timer(name, duration_ms)
+
+    def increment(self, name: str, count: int = 1, /) -> None:
+        """Add *count* to a counter."""
+        self._lines.push_counter(name, count)
+
+    def gauge(self, name: str, value: float, /) -> None:
+        """Set a gauge; the last value before a flush is sent."""
+        self._lines.push_gauge(name, value)
+
+    async def start(self) -> None:
+        """
+        Begin to send, in the loop that runs now.
+
+        Raises:
+            ConfigurationError: aiostatsd is not installed.
+        """
+        try:
+            from runner.telemetry.aiostatsd_client import AioStatsdClient
+        except ImportError as error:
+            raise ConfigurationError(
+                f"metrics need aiostatsd ({error}): pip install 'channel-pipeline[worker]'"
+            ) from None
+        await self.close()
+        self._client = AioStatsdClient(self._host, self._port, self._lines)
+        # Started from within a job, its log lines would carry that job's id for ever.
+        self._sending = asyncio.create_task(
+            self._client.run(), name="statsd", context=contextvars.Context()
+        )
+
+    async def close(self) -> None:
+        """Send what is waiting, and stop, in 2 s at most. It may be started again."""
+        client, self._client = self._client, None
+        sending, self._sending = self._sending, None
+        if client is None or sending is None:
+            return
+        if sending.get_loop() is not asyncio.get_running_loop():
+            return  # that loop is gone, and the task and the socket with it
+        client.end()
+        await asyncio.wait({sending}, timeout=_CLOSE_LIMIT_S)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close."""
+        await self.close()
+
+
+def metric_part(text: str) -> str:
+    """*text* as one part of a metric's name: a dot or a colon in it would change the meaning."""
+    return _UNSAFE_IN_PART.sub("_", text) or "_"
+
+
+class _Lines:
+    """
+    In place of aiostatsd's collector, with the same calls: metrics as lines, packed for sending.
+
+    Counters and gauges are one number for each name until they are flushed.
+    """
+
+    def __init__(self, limit: int, prefix: str = "") -> None:
+        self.dropped = 0
+        self._limit = limit
+        self._prefix = prefix
+        self._timings: list[tuple[str, float]] = []
+        self._counts: dict[str, float] = {}
+        self._gauges: dict[str, float] = {}
+
+    def push_timer(self, name: str, value: float, rate: float = 1.0) -> None:  # noqa: ARG002
+        if len(self._timings) < self._limit:
+            self._timings.append((name, value))
+        else:
+            self.dropped += 1
+
+    def push_counter(self, name: str, value: float, rate: float = 1.0) -> None:  # noqa: ARG002
+        if name in self._counts:
+            self._counts[name] += value
+        elif len(self._counts) < self._limit:
+            self._counts[name] = value
+        else:
+            self.dropped += 1
+
+    def push_gauge(self, name: str, value: float, rate: float = 1.0) -> None:  # noqa: ARG002
+        if name in self._gauges or len(self._gauges) < self._limit:
+            self._gauges[name] = value
+        else:
+            self.dropped += 1
+
+    def flush(self) -> Iterator[bytes]:
+        """Datagrams of at most PACKET_BYTES; what they hold is forgotten here."""
+        packet = b""
+        for line in self._take():
+            if packet and len(packet) + 1 + len(line) > PACKET_BYTES:
+                yield packet
+                packet = b""
+            packet = packet + b"\n" + line if packet else line
+        if packet:
+            yield packet
+
+    def discard(self) -> None:
+        """Forget what is waiting, and count it as dropped."""
+        self.dropped += sum(1 for _ in self._take())
+
+    def _take(self) -> Iterator[bytes]:
+        timings, self._timings = self._timings, []
+        counts, self._counts = self._counts, {}
+        gauges, self._gauges = self._gauges, {}
+        for kind, values in ((b"ms", timings), (b"c", counts.items()), (b"g", gauges.items())):
+            for name, value in values:
+                if math.isfinite(value):
+                    yield b"%b:%b|%b" % (_clean(self._prefix + name), _number(value), kind)
+
+
+@lru_cache(maxsize=4096)
+def _clean(name: str) -> bytes:
+    """A line break or a colon in a name would forge other metrics."""
+    return _UNSAFE_IN_NAME.sub("_", name)[:_NAME_CHARACTERS].encode()
+
+
+def _number(value: float) -> bytes:
+    return f"{value:.3f}".rstrip("0").rstrip(".").encode()

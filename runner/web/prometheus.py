@@ -1,0 +1,152 @@
+"""`/metrics` for Prometheus: queues, workers and jobs, read from Redis as it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import CollectorRegistry
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runner.broker import keys
+from runner.operations.processes import processes
+from runner.operations.queues import queues
+from runner.operations.redis_info import store
+from runner.worker.counts import BOUNDS_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from prometheus_client.metrics_core import Metric
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+
+    from runner.operations.processes import Process
+    from runner.operations.queues import Queue
+    from runner.operations.redis_info import Store
+    from runner.web.dashboard import Dashboard
+
+_STATES = ("ready", "running", "scheduled", "retrying", "dead")
+Totals = dict[tuple[str, str], dict[str, int]]
+"""Counts of each queue and job, by field."""
+
+
+def routes(dashboard: Dashboard) -> list[BaseRoute]:
+    """The one route."""
+
+    async def scrape(request: Request) -> Response:
+        redis, names = dashboard.redis, dashboard.queues
+        counted, working, server, told = await asyncio.gather(
+            queues(redis, names),
+            processes(redis, names),
+            store(redis),
+            redis.hgetall(keys.METRICS_TOTAL),  # type: ignore[arg-type]  # redis-py's own hints
+        )
+        found = [
+            *_of_queues(counted),
+            *_of_processes(working),
+            *_of_jobs(read_totals(told)),
+            *_of_redis(server),
+        ]
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Found(found))
+        encode, kind = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"Content-Type": kind})
+
+    return [Route("/metrics", scrape)]
+
+
+class _Found:
+    """What was read, as a registry takes it."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        """Give all of them."""
+        yield from self._metrics
+
+
+def read_totals(told: dict[bytes, bytes]) -> Totals:
+    """The counts of all times as workers have told them."""
+    totals: Totals = {}
+    for name, value in told.items():
+        head, _, what = name.decode("utf-8", "replace").rpartition("|")
+        queue, _, job = head.partition("|")
+        totals.setdefault((queue, job), {})[what] = int(value)
+    return totals
+
+
+def _of_queues(counted: Sequence[Queue]) -> list[Metric]:
+    jobs = GaugeMetricFamily(
+        "pipeline_jobs", "Jobs in a queue, by state", labels=["queue", "state"]
+    )
+    wait = GaugeMetricFamily(
+        "pipeline_oldest_wait_seconds", "How long the oldest ready job is due", labels=["queue"]
+    )
+    paused = GaugeMetricFamily("pipeline_queue_paused", "1 while paused", labels=["queue"])
+    workers = GaugeMetricFamily("pipeline_workers", "Live workers", labels=["queue"])
+    for one in counted:
+        for state in _STATES:
+            jobs.add_metric([one.name, state], getattr(one, state))
+        wait.add_metric([one.name], one.oldest_wait_s)
+        paused.add_metric([one.name], float(one.paused is not None))
+        workers.add_metric([one.name], one.workers)
+    return [jobs, wait, paused, workers]
+
+
+def _of_processes(working: Sequence[Process]) -> list[Metric]:
+    slots = GaugeMetricFamily("pipeline_slots", "Jobs at a time", labels=["process"])
+    busy = GaugeMetricFamily("pipeline_busy", "Jobs that run", labels=["process"])
+    rss = GaugeMetricFamily("pipeline_process_memory_bytes", "Resident", labels=["process"])
+    lag = GaugeMetricFamily("pipeline_loop_lag_seconds", "Of the event loop", labels=["process"])
+    for process in working:
+        slots.add_metric([process.name], process.slots)
+        busy.add_metric([process.name], process.busy)
+        rss.add_metric([process.name], process.rss)
+        lag.add_metric([process.name], process.lag_ms / 1000)
+    return [slots, busy, rss, lag]
+
+
+def _of_jobs(totals: Totals) -> list[Metric]:
+    ended = CounterMetricFamily(
+        "pipeline_attempts", "Attempts that ended", labels=["queue", "job", "ending"]
+    )
+    waited = CounterMetricFamily(
+        "pipeline_wait_seconds", "Time from due to started, summed", labels=["queue", "job"]
+    )
+    lasted = HistogramMetricFamily(
+        "pipeline_attempt_seconds", "How long attempts ran", labels=["queue", "job"]
+    )
+    for (queue, job), counts in sorted(totals.items()):
+        ended.add_metric([queue, job, "done"], counts.get("n", 0))
+        ended.add_metric([queue, job, "failed"], counts.get("f", 0))
+        waited.add_metric([queue, job], counts.get("w", 0) / 1000)
+        lasted.add_metric([queue, job], _buckets(counts), counts.get("ms", 0) / 1000)
+    return [ended, waited, lasted]
+
+
+def _buckets(counts: dict[str, int]) -> list[tuple[str, float]]:
+    """Prometheus counts each bucket with all below it."""
+    below, found = 0, []
+    for place, bound in enumerate(BOUNDS_MS):
+        below += counts.get(str(place), 0)
+        found.append((str(bound / 1000), float(below)))
+    found.append(("+Inf", float(below + counts.get(str(len(BOUNDS_MS)), 0))))
+    return found
+
+
+def _of_redis(server: Store) -> list[Metric]:
+    return [
+        GaugeMetricFamily("pipeline_redis_memory_bytes", "Used by Redis", value=server.memory),
+        GaugeMetricFamily(
+            "pipeline_redis_risks", "Ways in which Redis may lose jobs", value=len(server.risks)
+        ),
+    ]

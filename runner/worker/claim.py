@@ -1,0 +1,187 @@
+"""Second stage: take due jobs out of the queue, each held by a token until the end of a lease."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runner.broker.keys import UNKNOWN_SUFFIX
+from runner.broker.script_connection import ScriptWire
+from runner.broker.scripts import CLAIM
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
+
+    from redis.asyncio import Redis
+
+    from runner.broker.outage import Patience
+
+_HEAD, _FIELDS, _ODD_FIELDS = 3, 3, 4
+_PAUSED = -2
+_PAGE = 200
+_LOOK_EVERY_S = 1.0
+
+
+AHEAD = "|ahead of a free slot, which it will have soon, and not started so far"
+"""
+Stands behind the token of a claim until its job starts.
+
+Said at such length for Redis: a hash with a value of more than 64 bytes is a table and not a list
+that is walked for each look-up, and where a hundred jobs are held that is an eighth of its time.
+"""
+
+
+@dataclass(slots=True)
+class Claim:
+    """
+    The right to run one job, until another claim of it is made.
+
+    body: None if it is gone. due_ms: when it came due, Unix ms.
+    attempts_spent: attempts that failed before. crashes: workers that this job was lost with.
+    held_before: by this very worker, whose lease lapsed. key: the id as Redis has it; `job_id` is
+    the same for people, readable whatever its bytes.
+    """
+
+    job_id: str
+    key: bytes
+    token: str
+    body: bytes | None
+    due_ms: float
+    attempts_spent: int = 0
+    crashes: int = 0
+    aborted: bool = False
+    held_before: bool = False
+
+    @property
+    def worker(self) -> str:
+        """Id of the worker that holds it."""
+        return worker_of(self.token)
+
+
+def worker_of(token: str) -> str:
+    """Id of the worker that made a claim's *token*."""
+    return token.rpartition(":")[0]
+
+
+class Claimer:
+    """Claims jobs of one queue for one worker."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        queue_key: str,
+        *,
+        worker_id: str,
+        lease_s: float,
+        patience: Patience,
+        stopping: asyncio.Event,
+        known: Iterable[str] = (),
+    ) -> None:
+        """*known*: names of the jobs that the worker knows; None of them has to rest."""
+        self._script = ScriptWire(redis, CLAIM)
+        self._resting = _Resting(redis, queue_key, known)
+        self._stopping = stopping
+        self._queue_key = queue_key
+        self._worker_id = worker_id
+        self._lease_ms = round(lease_s * 1000)
+        self._patience = patience
+        self._claims = 0
+        self._redis = redis
+        self._unanswered: dict[str, float] = {}
+        self.next_due_in_s: float | None = None
+        """Seconds from the last claim to the queue's next due time, if it took all that was due."""
+        self.is_paused = False
+        """Whether the queue was paused at the last claim."""
+
+    async def claim(self, limit: int, *, ahead: bool = False) -> list[Claim]:
+        """
+        At most *limit* jobs that are due, the longest due first; waits while Redis is away.
+
+        `next_due_in_s` tells afterwards when to come again. ahead: they are not started at once.
+
+        Raises:
+            RedisError: Redis is away, and the worker is stopping.
+        """
+        mark = AHEAD if ahead else ""
+        token, reply = await self._patience.call(
+            lambda: self._ask(limit, mark), unless=self._stopping
+        )
+        now_ms, next_due_ms = float(reply[0]), float(reply[1])
+        self.is_paused = next_due_ms == _PAUSED
+        self.next_due_in_s = None if next_due_ms < 0 else max(0.0, (next_due_ms - now_ms) / 1000)
+        fields = iter(reply[_HEAD:])
+        claims = [
+            Claim(key.decode("utf-8", "backslashreplace"), key, token, body, float(due_ms))
+            for key, body, due_ms in zip(*[fields] * _FIELDS, strict=True)
+        ]
+        odd = iter(reply[_HEAD - 1])
+        for place, spent, crashes, aborted in zip(*[odd] * _ODD_FIELDS, strict=True):
+            claim = claims[place - 1]
+            claim.attempts_spent = spent
+            claim.crashes = max(crashes, 0)
+            claim.held_before = crashes < 0
+            claim.aborted = aborted == 1
+        return claims
+
+    async def _ask(self, limit: int, mark: str) -> tuple[str, list[Any]]:
+        """A claim whose answer is lost may have been made: the next one names it and undoes it."""
+        if self._patience.away_s:
+            await self._redis.ping()
+            self._patience.note_answer()
+        await self._patience.calm(self._lease_ms / 1000)
+        self._claims += 1
+        token = f"{self._worker_id}:{self._claims}"
+        args: list[str | int | float | bytes]
+        args = [limit, self._lease_ms, token, self._worker_id, mark, *self._still_unanswered()]
+        resting = await self._resting.known_here(limit)
+        rest: list[str | bytes] = ["", *resting] if resting else []
+        try:
+            reply: list[Any] = await self._script(
+                self._queue_key, [*args, *rest], again=lambda: [*args, token, *rest]
+            )
+        except BaseException:
+            self._unanswered[token] = time.monotonic() + self._lease_ms / 1000
+            raise
+        return token, reply
+
+    def _still_unanswered(self) -> list[str]:
+        """A lost claim may reach Redis later than its successor; its own lease ends that."""
+        if self._unanswered:
+            now = time.monotonic()
+            self._unanswered = {t: end for t, end in self._unanswered.items() if end > now}
+        return list(self._unanswered)
+
+    async def give_back_unanswered(self) -> None:
+        """Undo a claim whose answer never arrived; a worker's last word."""
+        if unanswered := self._still_unanswered():
+            await self._script(
+                self._queue_key, [0, self._lease_ms, "", self._worker_id, "", *unanswered]
+            )
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._script.close()
+
+
+class _Resting:
+    """Jobs that rest because a worker of other code, older or newer, did not know their names."""
+
+    def __init__(self, redis: Redis, queue_key: str, known: Iterable[str]) -> None:
+        self._redis = redis
+        self._key = queue_key + UNKNOWN_SUFFIX
+        self._known = frozenset(name.encode() for name in known)
+        self._cursor = 0
+        self._not_before = 0.0
+
+    async def known_here(self, limit: int) -> list[bytes]:
+        """At most *limit* of those whose names are known here; looks about once a second."""
+        now = time.monotonic()
+        if now < self._not_before:
+            return []
+        self._cursor, names = await self._redis.hscan(self._key, self._cursor, count=_PAGE)
+        found = [job_id for job_id, name in names.items() if name in self._known][:limit]
+        # Where there are some, there are more.
+        self._not_before = 0.0 if found else now + _LOOK_EVERY_S
+        return found

@@ -1,0 +1,137 @@
+"""
+How many jobs end how, and how long they take: counted in the worker, sent with its heartbeat.
+
+A job costs one dictionary look-up and a few additions. Counts wait, minute by minute, until Redis
+has answered for them; a batch that is sent again after a lost answer is known by its number, so
+none is lost and none is counted twice.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from runner.broker import keys
+from runner.worker.outcome import Dead, Done, Failed, Retrying
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runner.worker.settle import Ended
+
+BOUNDS_MS: Final = tuple(sorted({round(2 ** (half / 2)) for half in range(44)}))
+"""Upper ends of the duration buckets, each about √2 of the one before, 1 ms to 50 minutes."""
+
+DONE, FAILED, RAN_MS, WAITED_MS = range(4)
+FIELDS: Final = ("n", "f", "ms", "w", *map(str, range(len(BOUNDS_MS) + 1)))
+"""Fields of one cell in Redis: done, failed, sums of running and waiting, then the buckets."""
+
+MINUTE_MS: Final = 60_000
+SLOT_MS: Final = 10 * MINUTE_MS
+HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
+_GUARD_TTL_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """One of the two series: *step_ms* a cell, *page_ms* a key, kept for *kept_ms*."""
+
+    letter: str
+    step_ms: int
+    page_ms: int
+    kept_ms: int
+
+
+BY_MINUTE: Final = Resolution("m", MINUTE_MS, HOUR_MS, 9 * HOUR_MS)
+BY_TEN_MINUTES: Final = Resolution("t", SLOT_MS, DAY_MS, 4 * DAY_MS)
+
+
+def page_key(queue: str, job: str, resolution: Resolution, at_ms: int) -> str:
+    """The hash that holds the cells of the hour, or the day, of *at_ms*."""
+    start_ms = at_ms - at_ms % resolution.page_ms
+    stamp = datetime.fromtimestamp(start_ms / 1000, UTC).strftime("%Y%m%d%H")
+    return f"{keys.METRICS}:{resolution.letter}:{stamp}:{queue}|{job}"
+
+
+class Tally:
+    """Counts the attempts of one worker's queue."""
+
+    def __init__(self, queue: str, worker_id: str) -> None:
+        self._queue = queue
+        self._guard = keys.METRICS_GUARD_PREFIX + worker_id
+        self._cells: dict[str, list[int]] = {}
+        self._closed: dict[int, dict[str, list[int]]] = {}
+        self._sequence = 0
+        self._under_way: list[Any] = []
+
+    def count(self, ended: Ended) -> None:
+        """Count an attempt that Redis has settled; what was given back or aborted is none."""
+        envelope, outcome = ended.envelope, ended.outcome
+        if envelope is None:
+            return
+        kind = type(outcome)
+        if kind is Done:
+            slot = DONE
+        elif kind is Retrying or kind is Dead or kind is Failed:
+            slot = FAILED
+        else:
+            return
+        cell = self._cells.get(envelope.name)
+        if cell is None:
+            cell = self._cells[envelope.name] = [0] * len(FIELDS)
+        started_ms = ended.started_ms
+        ran_ms = ended.finished_ms - started_ms
+        cell[slot] += 1
+        cell[RAN_MS] += ran_ms
+        cell[WAITED_MS] += max(0, started_ms - int(ended.claim.due_ms))
+        cell[4 + bisect_right(BOUNDS_MS, ran_ms)] += 1
+
+    def batch(self) -> list[Any]:
+        """
+        Arguments of `tally.lua`, or [] if there is nothing to tell.
+
+        The same until `sent` says that Redis has answered: a repeated call changes nothing.
+        """
+        self._close_minute()
+        if not self._under_way and self._closed:
+            self._sequence += 1
+            self._under_way = [self._sequence, _GUARD_TTL_S, time.time_ns() // 1_000_000]
+            for minute_ms, cells in self._closed.items():
+                for job, cell in cells.items():
+                    self._under_way += self._told(minute_ms, job, cell)
+            self._closed = {}
+        return self._under_way
+
+    @property
+    def guard(self) -> str:
+        """The key that remembers which batch was told last."""
+        return self._guard
+
+    def sent(self) -> None:
+        """Redis has answered for the last batch."""
+        self._under_way = []
+
+    def _close_minute(self) -> None:
+        if not self._cells:
+            return
+        now_ms = time.time_ns() // 1_000_000
+        cells, self._cells = self._cells, {}
+        into = self._closed.setdefault(now_ms - now_ms % MINUTE_MS, {})
+        for job, cell in cells.items():
+            known = into.get(job)
+            into[job] = cell if known is None else [a + b for a, b in zip(known, cell, strict=True)]
+
+    def _told(self, minute_ms: int, job: str, cell: list[int]) -> list[Any]:
+        counts = [(name, value) for name, value in zip(FIELDS, cell, strict=True) if value]
+        told: list[Any] = [f"{self._queue}|{job}"]
+        for resolution in (BY_MINUTE, BY_TEN_MINUTES):
+            at_ms = minute_ms - minute_ms % resolution.step_ms
+            told += [page_key(self._queue, job, resolution, at_ms), resolution.kept_ms, at_ms]
+        told.append(len(counts))
+        for name, value in counts:
+            told += [name, value]
+        return told

@@ -1,0 +1,52 @@
+"""
+Leases: a running job is held only as long as its worker says so.
+
+The heartbeat extends the leases of all running jobs in one call and learns which of them
+another worker has taken over, and which somebody asked to abort.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.broker.script_connection import ScriptWire
+from runner.broker.scripts import RENEW
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+
+    from runner.broker.outage import Patience
+    from runner.worker.claim import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Keys of the jobs to stop: their claim is lost, or somebody asked to abort them."""
+
+    lost: frozenset[bytes]
+    aborted: frozenset[bytes]
+
+
+class LeaseKeeper:
+    """Extends leases of one queue for one worker."""
+
+    def __init__(self, redis: Redis, queue_key: str, *, lease_s: float, patience: Patience) -> None:
+        self._script = ScriptWire(redis, RENEW)
+        self._queue_key = queue_key
+        self._lease_ms = round(lease_s * 1000)
+        self._patience = patience
+
+    async def renew(self, claims: Sequence[Claim]) -> Renewal:
+        """Extend the leases of *claims* from now; waits while Redis is away."""
+        args: list[int | str | bytes] = [self._lease_ms]
+        for claim in claims:
+            args += [claim.key, claim.token]
+        lost, aborted = await self._patience.call(lambda: self._script(self._queue_key, args))
+        return Renewal(frozenset(lost), frozenset(aborted))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._script.close()

@@ -1,0 +1,136 @@
+"""The pages for operators: where they are served, who may come in, and what they are made of."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+    from starlette.types import ASGIApp
+
+    from jobs.services import Services
+    from runner.web.dashboard import Dashboard
+    from runner.web.login import Doors
+    from settings.environment import Settings
+
+
+class Web(BaseModel):
+    """
+    Where `pipeline web` and `pipeline up` serve the pages, and who may come in.
+
+    port: unset, 8090. allowed_hosts: names that the server answers to, beside those of the
+    loopback address. users: words NAME:ROLE:HASH, the role view or operate, the hash made by
+    `pipeline password`. token, view_token: for programs, and for people with no name. proxy_header:
+    a header in which a reverse proxy says who comes, believed from proxy_peers alone;
+    proxy_operators: who of them may operate, `*` for all. secret: signs sessions; unset, one is
+    made and kept in the state directory.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(None, ge=0, le=65535)
+    allowed_hosts: str = ""
+    users: str = ""
+    token: str = ""
+    view_token: str = ""
+    proxy_header: str = ""
+    proxy_peers: str = "127.0.0.1 ::1"
+    proxy_operators: str = ""
+    secret: str = ""
+
+
+def pages(
+    settings: Settings, redis: Redis, services: Services, queues: Sequence[str]
+) -> tuple[Dashboard, ASGIApp]:
+    """
+    The pages of *queues*, of the channels, and what machines read.
+
+    Raises:
+        SettingsError: Anybody could come in from another machine.
+        ConfigurationError: A user is written wrong.
+    """
+    from importlib.metadata import version
+
+    from jobs.web import channel_pages
+    from runner.operations.catalog import Catalog
+    from runner.web.app import dashboard_app
+    from runner.web.dashboard import Dashboard
+    from runner.web.live import Live
+    from runner.web.login import Gatekeeper
+    from settings.schedule import make_schedule
+    from settings.workers import WORKERS
+
+    secret = settings.web.secret or _kept_secret(settings)
+    dashboard = Dashboard(
+        redis=redis,
+        queues=queues,
+        catalog=Catalog.of(job for worker in WORKERS for job in worker.jobs),
+        schedule=make_schedule(settings),
+        gatekeeper=Gatekeeper(doors(settings), secret),
+        live=Live(redis, queues),
+        secret=secret,
+        version=version("channel-pipeline"),
+    )
+    dashboard.extend(channel_pages(dashboard, services))
+    hosts = {"localhost", "127.0.0.1", "::1", settings.web.host}
+    hosts |= set(settings.web.allowed_hosts.lower().split())
+    return dashboard, dashboard_app(dashboard, hosts=hosts)
+
+
+def doors(settings: Settings) -> Doors:
+    """
+    The ways in.
+
+    Raises:
+        SettingsError: Anybody could come in from another machine.
+        ConfigurationError: A user is written wrong.
+    """
+    from runner.web.login import Doors, Proxy, Role, read_users
+    from settings.environment import SettingsError
+
+    web = settings.web
+    tokens = {web.token: Role.OPERATE, web.view_token: Role.VIEW}
+    proxy = None
+    if web.proxy_header:
+        peers = frozenset(web.proxy_peers.split())
+        proxy = Proxy(web.proxy_header, peers, frozenset(web.proxy_operators.split()))
+    found = Doors(
+        users=read_users(web.users),
+        tokens={token: role for token, role in tokens.items() if token},
+        proxy=proxy,
+    )
+    if found.are_open and not _is_loopback(web.host):
+        raise SettingsError(
+            f"WEB__HOST is {web.host}, and anybody could come in from there: set WEB__USERS, "
+            "WEB__TOKEN or WEB__PROXY_HEADER, or serve on 127.0.0.1"
+        )
+    return found
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _kept_secret(settings: Settings) -> str:
+    """Made once: a restart logs nobody out."""
+    path = settings.home / "web-secret"
+    try:
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        secret = secrets.token_urlsafe(32)
+        path.touch(mode=0o600)
+        path.write_text(secret, encoding="ascii")
+        return secret

@@ -1,0 +1,119 @@
+"""What a worker's heartbeat carries and brings: progress, counts, orders."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from runner import Context, job
+from runner.broker import keys
+from runner.worker.counts import BY_MINUTE, BY_TEN_MINUTES
+from tests.runner_kit import LosesAnswers, eventually, soon, working
+
+if TYPE_CHECKING:
+    from runner import QueueClient, Worker
+
+_go = asyncio.Event()
+
+
+@job(queue="default")
+async def step(ctx: Context, done: int) -> int:
+    """Say how far it has come, and wait."""
+    ctx.progress(done, 10, "pages")
+    await _go.wait()
+    return done
+
+
+@job(queue="default")
+async def quick(ctx: Context) -> int:
+    """End at once."""
+    return ctx.attempt
+
+
+async def _entry(redis: QueueClient, one: Worker) -> dict[str, Any]:
+    data = await redis.get(keys.WORKER_PREFIX + one.id)
+    assert data is not None
+    entry: dict[str, Any] = from_json(data)
+    return entry
+
+
+async def test_beat_tells_what_runs_and_how_far_it_has_come(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Progress needs no call to Redis of its own."""
+    _go.clear()
+    async with working(redis_url, step, release="v7") as one:
+        handle = await step.enqueue(3)
+
+        async def told() -> Any:
+            return [job for job in (await _entry(redis, one))["running"] if job.get("progress")]
+
+        (running,) = await eventually(told)
+        assert running["id"] == handle.id
+        assert running["progress"] == {"done": 3, "total": 10, "note": "pages"}
+        entry = await _entry(redis, one)
+        assert entry["rss"] > 1_000_000
+        assert entry["release"] == "v7"
+        assert await redis.hexists(keys.RELEASES, "v7")  # type: ignore[misc]
+        _go.set()
+        await soon(handle.result())
+
+
+async def _counted(redis: QueueClient) -> dict[str, int]:
+    """Totals over all cells, by resolution."""
+    totals: dict[str, int] = {}
+    for resolution in (BY_MINUTE, BY_TEN_MINUTES):
+        async for key in redis.scan_iter(f"{keys.METRICS}:{resolution.letter}:*"):
+            cells = await redis.hgetall(key)  # type: ignore[misc]
+            for field, value in cells.items():
+                if field.endswith(b"|n"):
+                    totals[resolution.letter] = totals.get(resolution.letter, 0) + int(value)
+            assert 0 < await redis.pttl(key) <= resolution.kept_ms
+    return totals
+
+
+async def test_counts_of_jobs_reach_redis_the_last_ones_as_the_worker_stops(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """No job that ended is left out, by minute and by ten minutes."""
+    async with working(redis_url, quick, heartbeat_s=0.5, lease_s=1.5):
+        handles = [await quick.enqueue() for _ in range(30)]
+        await asyncio.gather(*[soon(handle.result()) for handle in handles])
+
+    assert await _counted(redis) == {"m": 30, "t": 30}
+    assert await redis.zrange(keys.METRICS, 0, -1) == [b"default|quick"]
+
+
+async def test_counts_whose_answer_was_lost_are_counted_once(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """The batch is told again under its number."""
+    async with working(redis_url, quick) as one:
+        await soon((await quick.enqueue()).result())
+        sends = LosesAnswers(one.presence._beat)
+        one.presence._beat = sends  # type: ignore[method-assign]
+        told = one.tally.sent
+        one.tally.sent = lambda: None if not sends.lost else told()  # type: ignore[method-assign]
+        await eventually(lambda: _is(sends.left == 0))
+        await soon((await quick.enqueue()).result())
+
+    assert await _counted(redis) == {"m": 2, "t": 2}
+
+
+async def test_worker_obeys_orders(redis_url: str, redis: QueueClient) -> None:
+    """Quiet, it leaves jobs alone and stays; told to go on, it takes them; at last it stops."""
+    async with working(redis_url, quick) as one:
+        await redis.set(keys.ORDER_PREFIX + one.id, "quiet")
+        await eventually(lambda: _is(one.is_quiet))
+        handle = await quick.enqueue()
+        await redis.set(keys.ORDER_PREFIX + one.id, "resume")
+        assert await soon(handle.result()) == 1
+        await redis.set(keys.ORDER_PREFIX + one.id, "stop")
+        assert one.main_task is not None
+        await soon(asyncio.shield(one.main_task))
+
+
+async def _is(value: bool) -> bool:  # noqa: FBT001 -- what is waited for
+    return value

@@ -1,0 +1,442 @@
+"""Claims that wait for a slot: nobody loses, is delayed or is charged by them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hiredis import pack_command
+
+from runner import Context, JobState, job
+from runner.admin import Admin
+from runner.worker import prefetch as ahead
+from runner.worker.claim import AHEAD
+from tests.runner_kit import (
+    LosesAnswers,
+    crashes,
+    eventually,
+    history,
+    mortal,
+    result_of,
+    soon,
+    start,
+    stop,
+    worker,
+    working,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner import JobHandle, QueueClient, Worker
+    from runner.worker.claim import Claim
+    from runner.worker.prefetch import Ahead
+
+pytestmark = pytest.mark.usefixtures("redis")
+
+QUEUE = "arq:queue:default"
+LONG_S = 60.0
+
+
+class Stage:
+    """What the jobs here say, and wait for."""
+
+    def __init__(self) -> None:
+        self.started: asyncio.Queue[str] = asyncio.Queue()
+        self.go = asyncio.Event()
+        self.counts: dict[str, int] = {}
+
+
+stage = Stage()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every job counts as fast, however busy the machine is."""
+    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
+    monkeypatch.setattr(ahead, "_FAST_S", LONG_S)
+
+
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for a slot is not given back before the test has seen it."""
+    monkeypatch.setattr(ahead, "_LONGEST_WAIT_S", LONG_S)
+
+
+@job(queue="default")
+async def quick(ctx: Context) -> None:
+    """Be over at once."""
+    stage.counts[ctx.job_id] = stage.counts.get(ctx.job_id, 0) + 1
+
+
+@job(queue="default", max_retries=0)
+async def act(ctx: Context, name: str) -> str:
+    """Say that it started, and wait until it may go on."""
+    stage.started.put_nowait(name)
+    await stage.go.wait()
+    return f"{name} in attempt {ctx.attempt}"
+
+
+@job(queue="default")
+async def block(_ctx: Context, seconds: float) -> None:
+    """Hold the event loop."""
+    time.sleep(seconds)  # noqa: ASYNC251 -- the point of it
+
+
+@job(queue="default")
+async def nap(_ctx: Context) -> None:
+    """Take a moment."""
+    await asyncio.sleep(0.002)
+
+
+JOBS = (quick, act, block, nap)
+
+
+async def _fast_then_slow(names: Sequence[str] = "abcd") -> list[JobHandle[str]]:
+    """Enqueue jobs that make a worker claim ahead, and others that then fill its slots."""
+    await quick.enqueue_many([{}] * 40)
+    return await act.enqueue_many([{"name": name} for name in names])
+
+
+async def _holding_two_ahead(one: Worker) -> list[JobHandle[str]]:
+    """Let *one*, which has two slots, run two slow jobs and hold two more that it cannot start."""
+    handles = await _fast_then_slow()
+    assert [await soon(stage.started.get()) for _ in range(2)] == ["a", "b"]
+    await eventually(lambda: _waiting(one, 2))
+    return handles
+
+
+@pytest.mark.usefixtures("_patient")
+async def test_claim_ahead_is_marked_until_its_job_starts(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Redis knows what was started and what was not; both are held, and looked at as running."""
+    async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
+        handles = await _holding_two_ahead(one)
+        marks = await eventually(lambda: _marks(redis, handles, ["", "", AHEAD, AHEAD]))
+        assert marks
+        assert [await handle.state() for handle in handles] == [JobState.RUNNING] * 4
+
+        stage.go.set()
+        assert [await handle.result(timeout_s=5) for handle in handles] == [
+            f"{name} in attempt 1" for name in "abcd"
+        ]
+        assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
+
+
+async def test_slow_jobs_hold_up_nothing_that_waits_behind_them(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A tenth of a second later what cannot be started goes back, due as it was, to who is idle."""
+    handles = await _fast_then_slow()
+    due_ms = [await redis.zscore(QUEUE, handle.id) for handle in handles]
+    async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
+        assert [await soon(stage.started.get()) for _ in range(2)] == ["a", "b"]
+        await eventually(lambda: _due(redis, handles[2:], due_ms[2:]))
+        assert len(one.ahead) == 0
+
+        async with working(redis_url, *JOBS, concurrency=2):
+            assert [await soon(stage.started.get()) for _ in range(2)] == ["c", "d"]
+            stage.go.set()
+            for handle in handles:
+                assert (await handle.result(timeout_s=5)).endswith("in attempt 1")
+    for handle in handles:
+        assert await crashes(redis, "default", handle.id) == 0
+        assert await history(redis, handle.id) == []
+
+
+@pytest.mark.usefixtures("_patient")
+async def test_stop_gives_back_what_was_not_started_before_anything_else(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """While running jobs use their grace time, the others run elsewhere already."""
+    one = await start(worker(redis_url, *JOBS, concurrency=2, lease_s=LONG_S))
+    handles = await _holding_two_ahead(one)
+    async with working(redis_url, *JOBS, concurrency=2):
+        one.stop()
+        assert [await soon(stage.started.get()) for _ in range(2)] == ["c", "d"]
+        assert one.holding.busy == 2
+        stage.go.set()
+        await stop(one)
+        for handle in handles:
+            assert (await handle.result(timeout_s=5)).endswith("in attempt 1")
+    assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+@pytest.mark.usefixtures("_patient")
+async def test_killed_worker_costs_what_it_had_not_started_no_crash(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Only the two that ran are counted as lost with it; all four run again within a lease."""
+    async with mortal(redis_url, *JOBS, concurrency=2, lease_s=2.0) as one:
+        handles = await _holding_two_ahead(one.worker)
+        await eventually(lambda: _marks(redis, handles, ["", "", AHEAD, AHEAD]))
+        await one.kill()
+        # As it was being killed, a slot may have fallen free: nobody heard of that.
+        stage.started = asyncio.Queue()
+
+    async with working(redis_url, *JOBS, concurrency=4, idle_poll_s=0.05):
+        names = {await soon(stage.started.get()) for _ in range(4)}
+        assert names == set("abcd")
+        lost = [await crashes(redis, "default", handle.id) for handle in handles]
+        assert lost == [1, 1, 0, 0]
+        stage.go.set()
+        for handle in handles:
+            assert (await handle.result(timeout_s=5)).endswith("in attempt 1")
+
+
+@pytest.mark.usefixtures("_patient")
+async def test_crash_in_the_first_step_of_a_job_claimed_ahead_counts(redis_url: str) -> None:
+    """The mark is off before the job's first step, so a job that kills its worker is found out."""
+    seen: list[bytes] = []
+
+    @job(queue="default")
+    async def look(ctx: Context) -> None:
+        """Look at its own claim before anything else."""
+        # On the connection that starts are told on: of two, Redis may read the later one first.
+        line = ahead_of[0]._script._line
+        assert line is not None
+        question: tuple[Any, ...] = ("HGET", f"{QUEUE}:running", ctx.job_id)
+        seen.append(await line.ask(pack_command(question)))
+
+    ahead_of: list[Ahead] = []
+
+    async with working(redis_url, *JOBS, look, concurrency=2, lease_s=LONG_S) as one:
+        ahead_of.append(one.ahead)
+        takes = one.ahead.take
+        taken: list[Claim] = []
+        one.ahead.take = lambda most: _noted(taken, takes(most))  # type: ignore[method-assign]
+        await quick.enqueue_many([{}] * 40)
+        for handle in await look.enqueue_many([{}] * 40):
+            await handle.result(timeout_s=5)
+
+    assert len(taken) > 20
+    assert len(seen) == 40
+    assert not any(b"|ahead" in claim for claim in seen)
+
+
+@pytest.mark.usefixtures("_patient")
+async def test_claim_that_waited_for_a_quarter_of_its_lease_is_not_started(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A blocked loop may have cost the lease: the job is given back and claimed anew."""
+    async with working(redis_url, *JOBS, concurrency=1, lease_s=1.0, heartbeat_s=0.1) as one:
+        given_back: list[str] = []
+        unclaim = one.settler.unclaim
+
+        async def note(claims: Sequence[Claim]) -> None:
+            given_back.extend(claim.job_id for claim in claims)
+            await unclaim(claims)
+
+        one.settler.unclaim = note  # type: ignore[method-assign]
+        await quick.enqueue_many([{}] * 40)
+        await block.enqueue(seconds=0.5)
+        last = await quick.enqueue()
+        await last.result(timeout_s=5)
+
+    assert given_back in ([last.id], [])  # not claimed ahead at all, if the block came first
+    assert stage.counts[last.id] == 1
+    assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+@pytest.mark.usefixtures("_patient")
+async def test_lease_lost_while_waiting_is_the_other_workers(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """What this worker makes of it later is dropped: the other one's result stands."""
+    async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
+        handles = await _holding_two_ahead(one)
+        lost = handles[2]
+        await redis.delete(f"arq:in-progress:{lost.id}")
+        await redis.zadd(QUEUE, {lost.id: 1})
+        async with working(redis_url, *JOBS, concurrency=1) as other:
+            assert await soon(stage.started.get()) == "c"
+            await one.taking.give_back()
+            assert await lost.state() is JobState.RUNNING
+            assert len(other.holding.held) == 1
+            stage.go.set()
+            for handle in handles:
+                assert (await handle.result(timeout_s=5)).endswith("in attempt 1")
+    assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+async def test_job_aborted_while_it_waits_does_not_run(redis_url: str, redis: QueueClient) -> None:
+    """It is given back as anything else, and the next claim ends it before it starts."""
+    async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
+        handles = await _fast_then_slow()
+        assert [await soon(stage.started.get()) for _ in range(2)] == ["a", "b"]
+        await Admin(redis).abort("default", handles[2].id)
+        await eventually(lambda: _waiting(one, 0))
+        async with working(redis_url, *JOBS, concurrency=2):
+            assert await soon(stage.started.get()) == "d"
+            result = await eventually(lambda: result_of(redis, handles[2].id))
+            assert result["r"]["error"] == "CancelledError"
+            assert stage.started.empty()
+            stage.go.set()
+
+
+async def test_pause_stops_what_was_claimed_ahead(redis_url: str, redis: QueueClient) -> None:
+    """After it at most what was claimed already starts; nothing stays held."""
+    handles = await quick.enqueue_many([{}] * 3000)
+    async with working(redis_url, *JOBS, concurrency=4):
+        await eventually(lambda: _counted(100))
+        await Admin(redis).pause("default", by="a test")
+        at_pause = len(stage.counts)
+        await eventually(lambda: _none_running(redis))
+        assert len(stage.counts) - at_pause < 3000 - at_pause
+        assert await redis.zcard(QUEUE) == len(handles) - len(stage.counts)
+    assert max(stage.counts.values()) == 1
+
+
+async def test_quiet_worker_starts_nothing_that_it_claimed_ahead(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """What waits goes back at once, to whoever is not asked to be quiet."""
+    handles = await quick.enqueue_many([{}] * 3000)
+    async with working(redis_url, *JOBS, concurrency=4) as one:
+        await eventually(lambda: _counted(100))
+        one.quiet()
+        at_once = len(stage.counts)
+        await eventually(lambda: _none_running(redis))
+        assert len(stage.counts) - at_once <= 2 * 4
+        assert await redis.zcard(QUEUE) == len(handles) - len(stage.counts)
+        one.resume()
+        await eventually(lambda: _all_counted(len(handles)))
+    assert max(stage.counts.values()) == 1
+
+
+async def test_workers_that_claim_ahead_share_a_queue(redis_url: str) -> None:
+    """Of two alike each gets its share, and every job runs once."""
+    async with (
+        working(redis_url, *JOBS, concurrency=4) as one,
+        working(redis_url, *JOBS, concurrency=4) as two,
+    ):
+        handles = await nap.enqueue_many([{}] * 600)
+        for handle in handles:
+            await handle.result(timeout_s=20)
+        await eventually(lambda: _complete(600, one, two))
+        assert min(one.jobs_complete, two.jobs_complete) > 150
+
+
+async def test_many_fast_jobs_on_many_workers_run_once_each(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Three workers that all claim ahead, three thousand jobs, and as many runs."""
+    handles = await quick.enqueue_many([{}] * 3000)
+    async with (
+        working(redis_url, *JOBS) as one,
+        working(redis_url, *JOBS) as two,
+        working(redis_url, *JOBS) as three,
+    ):
+        await eventually(lambda: _complete(3000, one, two, three))
+
+    assert stage.counts == {handle.id: 1 for handle in handles}
+    assert await redis.zcard(QUEUE) == 0
+    assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
+    assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+async def test_burst_of_so_many_jobs_takes_no_more(redis_url: str, redis: QueueClient) -> None:
+    """`max_burst_jobs` counts what waits for a slot, and leaves the rest untouched."""
+    await quick.enqueue_many([{}] * 200)
+    one = worker(redis_url, *JOBS, burst=True, max_burst_jobs=137, concurrency=4)
+    await soon(one.async_run())
+    await one.close()
+
+    assert len(stage.counts) == 137
+    assert await redis.zcard(QUEUE) == 63
+    assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
+
+
+@pytest.mark.usefixtures("_patient")
+async def test_worker_given_up_by_the_watchdog_gives_back_what_waits(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """From the watchdog's thread, while the loop is blocked; only the blocking job is lost."""
+    async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S, heartbeat_s=20.0) as one:
+        handles = await _holding_two_ahead(one)
+        running = next(held for held in one.holding.held if held.claim.job_id == handles[0].id)
+        giving = threading.Thread(target=lambda: one._give_up(running.task))
+        giving.start()
+        giving.join()
+        assert await _marks(redis, handles, ["", None, None, None])
+        one.ahead.leave()
+        one.ahead.left()
+        stage.go.set()
+
+
+@pytest.mark.usefixtures("_patient")
+async def test_claim_ahead_whose_answer_is_lost_is_undone(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """The next claim names its token; nothing waits for a lease, nothing counts a crash."""
+    handles = await quick.enqueue_many([{}] * 500)
+    one = worker(redis_url, *JOBS, concurrency=4, lease_s=LONG_S)
+    running = asyncio.create_task(one.async_run())
+    await one.ready.wait()
+    one.claimer._script = loses = LosesAnswers(one.claimer._script, times=5)  # type: ignore[assignment]
+    for handle in handles:
+        await handle.result(timeout_s=20)
+    await stop(one)
+    await running
+
+    assert len(loses.lost) == 5
+    assert stage.counts == {handle.id: 1 for handle in handles}
+    assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+async def test_redis_away_while_claims_wait_loses_none(redis_url: str, redis: QueueClient) -> None:
+    """Cut off at full speed, for longer than a lease: each job runs, and none counts a crash."""
+    handles = await quick.enqueue_many([{}] * 3000)
+    async with mortal(redis_url, *JOBS, concurrency=4, idle_poll_s=0.05) as one:
+        await eventually(lambda: _counted(300))
+        one.cable.cut()
+        await asyncio.sleep(0.8)
+        one.cable.mend()
+        await eventually(lambda: _all_counted(len(handles)))
+        await eventually(lambda: _none_running(redis))
+
+    assert set(stage.counts) == {handle.id for handle in handles}
+    assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+def _noted(taken: list[Claim], more: list[Claim]) -> list[Claim]:
+    taken += more
+    return more
+
+
+async def _waiting(one: Worker, count: int) -> bool:
+    return len(one.ahead) == count
+
+
+async def _marks(
+    redis: QueueClient, handles: Sequence[JobHandle[Any]], marks: Sequence[str | None]
+) -> bool:
+    tokens = await redis.hmget(f"{QUEUE}:running", [handle.id for handle in handles])  # type: ignore[misc]
+    found = [None if token is None else token.decode().partition("|")[1:] for token in tokens]
+    return found == [None if mark is None else ("|" * bool(mark), mark[1:]) for mark in marks]
+
+
+async def _due(
+    redis: QueueClient, handles: Sequence[JobHandle[Any]], due_ms: Sequence[float | None]
+) -> bool:
+    return [await redis.zscore(QUEUE, handle.id) for handle in handles] == due_ms
+
+
+async def _counted(least: int) -> bool:
+    return len(stage.counts) >= least
+
+
+async def _all_counted(count: int) -> bool:
+    return len(stage.counts) == count
+
+
+async def _none_running(redis: QueueClient) -> bool:
+    return not await redis.hlen(f"{QUEUE}:running")  # type: ignore[misc]
+
+
+async def _complete(count: int, *workers: Worker) -> bool:
+    return sum(one.jobs_complete for one in workers) == count

@@ -1,0 +1,245 @@
+"""Who gets to the pages, and from where: login, roles, forged requests, foreign hosts, headers."""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from runner.errors import ConfigurationError
+from runner.operations.catalog import Catalog
+from runner.web.app import dashboard_app
+from runner.web.dashboard import Dashboard
+from runner.web.live import Live
+from runner.web.login import Doors, Gatekeeper, Proxy, Role, hash_password, read_users
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from runner import QueueClient
+
+PAUSE = "/queues/default/pause"
+HASH = hash_password("correct horse")
+USERS = read_users(f"ada:operate:{HASH} bob:view:{HASH}")
+SAME = {"sec-fetch-site": "same-origin"}
+SEAL = "of the test"
+
+
+@asynccontextmanager
+async def _visit(
+    redis: QueueClient, doors: Doors, *, client: str = "127.0.0.1", base: str = "http://localhost"
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser, more or less."""
+    dashboard = Dashboard(
+        redis=redis,
+        queues=("default",),
+        catalog=Catalog(),
+        schedule=(),
+        gatekeeper=Gatekeeper(doors, SEAL),
+        live=Live(redis, ("default",)),
+        secret=SEAL,
+    )
+    app = dashboard_app(dashboard, hosts=("localhost",))
+    transport = httpx.ASGITransport(app=app, client=(client, 1234), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=base) as browser:
+        yield browser
+    await dashboard.close()
+
+
+def _csrf(page: httpx.Response) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert found is not None
+    return found[1]
+
+
+async def _login(browser: httpx.AsyncClient, name: str, password: str) -> httpx.Response:
+    return await browser.post("/login", data={"name": name, "password": password}, headers=SAME)
+
+
+async def _is_paused(redis: QueueClient) -> bool:
+    return bool(await redis.exists("arq:queue:default:paused"))
+
+
+async def test_every_page_sends_the_headers_that_keep_it_safe(redis: QueueClient) -> None:
+    """A strict policy with a nonce of its own for each answer, no inline script or style."""
+    async with _visit(redis, Doors()) as browser:
+        pages = [await browser.get(path) for path in ("/", "/dead", "/nothing-here", "/jobs?id=x")]
+    nonces = set()
+    for page in pages:
+        policy = page.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        (nonce,) = re.findall(r"script-src 'nonce-([\w-]+)'", policy)
+        nonces.add(nonce)
+        assert re.findall(r"<script[^>]*>", page.text) == [
+            f for f in re.findall(r"<script[^>]*>", page.text) if f'nonce="{nonce}"' in f
+        ]
+        assert "style=" not in page.text
+        assert " onclick" not in page.text
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert page.headers["cache-control"] == "private, no-store"
+    assert len(nonces) == len(pages)
+
+
+async def test_foreign_host_is_refused(redis: QueueClient) -> None:
+    """A page of another site cannot make a name of its own point here."""
+    async with _visit(redis, Doors()) as browser:
+        for host in ("evil.example", "localhost.evil.example", ""):
+            page = await browser.get("/", headers={"host": host})
+            assert page.status_code == 400
+        assert (await browser.get("/", headers={"host": "localhost:8090"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "http://evil.example"},
+    ],
+)
+async def test_forged_request_changes_nothing(redis: QueueClient, headers: dict[str, str]) -> None:
+    """From another site, even with the right token; and from ours without it."""
+    async with _visit(redis, Doors()) as browser:
+        csrf = _csrf(await browser.get("/queues"))
+        forged = await browser.post(PAUSE, data={"csrf": csrf}, headers=headers)
+        assert forged.status_code == 403
+        without = await browser.post(PAUSE, data={"csrf": "guess"}, headers=SAME)
+        assert without.status_code == 403
+        assert not await _is_paused(redis)
+        real = await browser.post(PAUSE, data={"csrf": csrf}, headers=SAME)
+        assert real.status_code == 303
+        assert await _is_paused(redis)
+
+
+async def test_nobody_sees_a_page_before_the_login(redis: QueueClient) -> None:
+    """Not a page, not a stream, not an action; afterwards they see the page that they wanted."""
+    async with _visit(redis, Doors(users=USERS)) as browser:
+        for path in ("/", "/dead", "/live", "/audit"):
+            page = await browser.get(path)
+            assert page.status_code == 303
+            assert page.headers["location"].startswith("/login")
+        assert (await browser.post(PAUSE, headers=SAME)).status_code == 303
+        assert not await _is_paused(redis)
+        wrong = await _login(browser, "ada", "battery staple")
+        assert wrong.status_code == 401
+        right = await browser.post(
+            "/login",
+            data={"name": "ada", "password": "correct horse", "next": "/dead"},
+            headers=SAME,
+        )
+        assert right.headers["location"] == "/dead"
+        cookie = right.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert (await browser.get("/dead")).status_code == 200
+
+
+async def test_login_leads_to_no_other_site(redis: QueueClient) -> None:
+    """However the way onward is written."""
+    async with _visit(redis, Doors(users=USERS)) as browser:
+        for onward in ("//evil.example", "https://evil.example", "/\\evil.example"):
+            answer = await browser.post(
+                "/login",
+                data={"name": "ada", "password": "correct horse", "next": onward},
+                headers=SAME,
+            )
+            assert answer.headers["location"] == "/"
+
+
+async def test_who_may_look_may_change_nothing(redis: QueueClient) -> None:
+    """The buttons are not there, and what they would send is refused."""
+    async with _visit(redis, Doors(users=USERS)) as browser:
+        await _login(browser, "bob", "correct horse")
+        page = await browser.get("/queues")
+        assert "Pause" not in page.text
+        refused = await browser.post(PAUSE, data={"csrf": _csrf(page)}, headers=SAME)
+        assert refused.status_code == 403
+        assert not await _is_paused(redis)
+
+
+async def test_logins_are_slowed_down_by_address(redis: QueueClient) -> None:
+    """After five wrong ones even the right one has to wait."""
+    async with _visit(redis, Doors(users=USERS)) as browser:
+        for _ in range(5):
+            assert (await _login(browser, "ada", "guess")).status_code == 401
+        assert (await _login(browser, "ada", "correct horse")).status_code == 429
+
+
+async def test_session_of_somebody_who_was_taken_out_is_over(redis: QueueClient) -> None:
+    """Nor does a session that was tampered with count."""
+    async with _visit(redis, Doors(users=USERS)) as browser:
+        await _login(browser, "ada", "correct horse")
+        cookies = dict(browser.cookies)
+    without_ada = {name: user for name, user in USERS.items() if name != "ada"}
+    async with _visit(redis, Doors(users=without_ada)) as browser:
+        browser.cookies.update(cookies)
+        assert (await browser.get("/")).status_code == 303
+    async with _visit(redis, Doors(users=USERS)) as browser:
+        browser.cookies.update({name: value[:-2] + "xx" for name, value in cookies.items()})
+        assert (await browser.get("/")).status_code == 303
+
+
+async def test_token_lets_programs_in(redis: QueueClient) -> None:
+    """By header, and at the login with no name; each with its role."""
+    doors = Doors(tokens={"op-token": Role.OPERATE, "view-token": Role.VIEW})
+    async with _visit(redis, doors) as browser:
+        bearer = {"authorization": "Bearer op-token"}
+        assert (await browser.get("/", headers=bearer)).status_code == 200
+        assert (await browser.post(PAUSE, headers=bearer)).status_code == 303
+        looking = {"authorization": "Bearer view-token"}
+        assert (await browser.post(PAUSE, headers=looking)).status_code == 403
+        wrong = {"authorization": "Bearer nope"}
+        assert (await browser.get("/", headers=wrong)).status_code == 303
+        assert (await _login(browser, "", "view-token")).status_code == 303
+        assert (await browser.get("/")).status_code == 200
+
+
+async def test_proxy_is_believed_from_its_own_address_only(redis: QueueClient) -> None:
+    """Anybody can send a header."""
+    doors = Doors(proxy=Proxy("x-user", frozenset({"10.0.0.1"}), frozenset({"ada"})))
+    async with _visit(redis, doors, client="10.0.0.1") as browser:
+        page = await browser.get("/queues", headers={"x-user": "ada"})
+        assert "Pause" in page.text
+        assert "Pause" not in (await browser.get("/queues", headers={"x-user": "bob"})).text
+        assert (await browser.get("/")).status_code == 401
+        browser.cookies.clear()
+        by_tls = {"x-user": "ada", "x-forwarded-proto": "https"}
+        assert "Secure" in (await browser.get("/", headers=by_tls)).headers["set-cookie"]
+    async with _visit(redis, doors, client="10.0.0.2") as browser:
+        assert (await browser.get("/", headers={"x-user": "ada"})).status_code == 401
+
+
+@pytest.mark.parametrize("text", ["ada", "ada:root:$argon2id$x", "ada:view:plain"])
+def test_user_that_is_written_wrong_is_refused(text: str) -> None:
+    """Before anything is served."""
+    with pytest.raises(ConfigurationError, match="NAME:ROLE:HASH"):
+        read_users(text)
+
+
+async def test_page_that_fails_tells_nothing_of_the_inside(
+    redis: QueueClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log has the reason; the page says that there is one."""
+
+    async def broken(*_: Any, **__: Any) -> None:
+        raise KeyError("an inner secret")
+
+    monkeypatch.setattr("runner.web.pages.queues.queues", broken)
+    async with _visit(redis, Doors()) as browser:
+        page = await browser.get("/queues")
+    assert page.status_code == 500
+    assert "inner secret" not in page.text
+    assert "the log says how" in page.text
+
+
+async def test_stream_ends_with_the_server(redis: QueueClient) -> None:
+    """An open page does not hold up a stop."""
+    live = Live(redis, ("default",))
+    events = live._events()
+    assert (await anext(events)).startswith(b"retry")
+    await live.close()
+    assert [event async for event in events][:1] in ([], [b"event: change\ndata:\n\n"])

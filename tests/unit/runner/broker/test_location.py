@@ -1,0 +1,200 @@
+"""Redis addresses, and which client is used where."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+import redis
+from arq.connections import RedisSettings
+
+from runner import client as connection
+from runner.client import QueueClient, connect, current_client, disconnect, location
+from runner.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://cache", {"host": "cache", "port": 6379, "database": 0, "ssl": False}),
+        ("redis://", {"host": "localhost"}),
+        ("redis://cache:6380/3", {"host": "cache", "port": 6380, "database": 3}),
+        ("redis://cache?db=4", {"database": 4}),
+        ("redis://[::1]:6380/1", {"host": "::1", "port": 6380, "database": 1}),
+        ("rediss://cache", {"ssl": True}),
+        ("redis://me:p%40ss@cache", {"username": "me", "password": "p@ss"}),
+        ("redis://:secret@cache", {"username": None, "password": "secret"}),
+        ("unix:///run/redis.sock?db=2", {"unix_socket_path": "/run/redis.sock", "database": 2}),
+        ("unix://me:secret@/run/redis.sock", {"username": "me", "password": "secret"}),
+        (
+            "redis+sentinel://me:secret@s1:26380,s2/main/5",
+            {
+                "host": [("s1", 26380), ("s2", 26379)],
+                "sentinel": True,
+                "sentinel_master": "main",
+                "database": 5,
+                "username": "me",
+                "password": "secret",
+            },
+        ),
+        ("redis+sentinel://s1/main", {"host": [("s1", 26379)], "database": 0, "username": None}),
+        ("redis+sentinel://[::1]:26380,[::2]/main", {"host": [("::1", 26380), ("::2", 26379)]}),
+    ],
+)
+def test_location_reads_every_form_of_address(url: str, expected: dict[str, Any]) -> None:
+    """TCP, TLS, a Unix socket and Sentinel, with user, password and database."""
+    settings = location(url)
+
+    assert {name: getattr(settings, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:6379",
+        "http://cache",
+        "redis://cache:notaport",
+        "redis://cache:99999",
+        "redis://cache/first",
+        "redis://cache/-1",
+        "redis://cache?db=first",
+        "redis://[::1",
+        "redis+sentinel://s1",
+        "redis+sentinel://s1:port/main",
+        "redis+sentinel:///main",
+        "unix://",
+    ],
+)
+def test_location_refuses_anything_else_in_one_line(url: str) -> None:
+    """The message says what is wrong with which address, and how one is written."""
+    with pytest.raises(ConfigurationError) as raised:
+        location(url)
+
+    message = str(raised.value)
+    assert repr(url) in message
+    assert "write it as redis://host:6379/0" in message
+    assert "\n" not in message
+
+
+def test_location_never_shows_the_password() -> None:
+    """Neither the error nor what is logged of an address carries its password."""
+    assert location("redis://me:secret@cache").shown == "redis://me:…@cache"
+    assert location("redis://:secret@cache").shown == "redis://:…@cache"
+    with pytest.raises(ConfigurationError) as raised:
+        location("redis://me:secret@cache:port")
+    assert "secret" not in str(raised.value)
+
+
+def test_connect_sends_nothing_yet() -> None:
+    """A client is made without Redis; the first command connects."""
+    names = [connect("redis://127.0.0.1:1", queue=name).default_queue_name for name in ("a", "b")]
+
+    assert names == ["arq:queue:a", "arq:queue:b"]
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "redis+sentinel://127.0.0.1:1/main"])
+def test_connect_never_waits_without_end(url: str) -> None:
+    """Every client has timeouts, that of Sentinel too: arq's own has none."""
+    options = connect(url).connection_pool.connection_kwargs
+
+    assert options["socket_connect_timeout"] >= 1
+    assert options["socket_timeout"] >= 1
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "redis+sentinel://127.0.0.1:1/main"])
+async def test_connect_keeps_client_middleware(url: str) -> None:
+    """Middleware of the client wraps every enqueue, whatever the address."""
+    asked: list[str] = []
+
+    async def refuse(request: Any, _: Any) -> bool:
+        asked.append(request.name)
+        return False
+
+    client = connect(url, client_middleware=[refuse])
+
+    assert await client.enqueue_job("tidy") is None
+    assert asked == ["tidy"]
+
+
+def test_connect_takes_arqs_settings_too() -> None:
+    """An arq user's RedisSettings work as they are."""
+    client = connect(RedisSettings(host="cache", port=1234, database=2))
+
+    options = client.connection_pool.connection_kwargs
+    assert (options["host"], options["port"], options["db"]) == ("cache", 1234, 2)
+
+
+async def test_current_client_needs_redis_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without REDIS_URL and without a worker there is one clear line."""
+    monkeypatch.delenv("REDIS_URL", raising=False)
+
+    with pytest.raises(ConfigurationError, match="set REDIS_URL"):
+        _ = await _current()
+
+
+async def test_current_client_is_one_for_each_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tasks of a loop share a client; another loop gets its own; `disconnect` closes it."""
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+
+    async def ask() -> QueueClient:
+        client = current_client()
+        assert await asyncio.create_task(_current()) is client
+        await disconnect()
+        return client
+
+    here = await ask()
+    elsewhere = await asyncio.to_thread(lambda: asyncio.run(ask()))
+
+    assert elsewhere is not here
+    assert current_client() is not here
+    await disconnect()
+
+
+async def test_use_holds_in_this_task_and_those_that_it_starts() -> None:
+    """A worker's jobs enqueue through the worker's client, and nobody else does."""
+    client = connect("redis://127.0.0.1:1")
+
+    async def inside() -> None:
+        connection.use(client)
+        assert current_client() is client
+        assert await asyncio.create_task(_current()) is client
+
+    await asyncio.create_task(inside())
+
+    assert connection._used.get() is None
+
+
+async def _current() -> QueueClient:
+    return current_client()
+
+
+def test_blocking_twin_reaches_the_same_redis() -> None:
+    """Host, port, database, name and password are those of the client; a socket's path, too."""
+    twin = connection.blocking_twin(connect("redis://me:secret@cache:1234/5"))
+    options = twin.connection_pool.connection_kwargs
+    assert {name: options[name] for name in ("host", "port", "db", "username", "password")} == {
+        "host": "cache",
+        "port": 1234,
+        "db": 5,
+        "username": "me",
+        "password": "secret",
+    }
+
+    twin = connection.blocking_twin(connect("unix:///run/redis.sock"))
+    assert twin.connection_pool.connection_kwargs["path"] == "/run/redis.sock"
+
+    twin = connection.blocking_twin(connect("rediss://cache:1234"))
+    assert issubclass(twin.connection_pool.connection_class, redis.SSLConnection)
+
+
+def test_blocking_twin_behind_sentinels_reaches_the_master_of_now() -> None:
+    """It goes where the client is connected to; before that nobody knows where."""
+    client = connect("redis+sentinel://one:26379,two:26379/jobs")
+    with pytest.raises(redis.ConnectionError, match="no master is known"):
+        connection.blocking_twin(client)
+
+    client.connection_pool.master_address = ("master", 6380)  # type: ignore[attr-defined]
+    options = connection.blocking_twin(client).connection_pool.connection_kwargs
+    assert (options["host"], options["port"]) == ("master", 6380)

@@ -1,0 +1,134 @@
+"""Ticks of periodic jobs: which are enqueued, and when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from runner import CatchUp, Context, Periodic, job
+from runner.errors import ArgumentsError, ConfigurationError
+from runner.on_arq.cron import IntervalCron
+from runner.periodic.poller import poll
+
+_NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@job(queue="default")
+async def tidy(ctx: Context, days: int = 30) -> None:
+    """Stand for any periodic job."""
+    raise NotImplementedError(ctx, days)
+
+
+def _periodic(
+    crontab: str = "0 * * * *", *, timezone: str = "UTC", catch_up: CatchUp = CatchUp.LAST
+) -> Periodic:
+    return Periodic("tidy", tidy, crontab, timezone=timezone, catch_up=catch_up)
+
+
+def _hours_ago(hours: float) -> datetime:
+    return _NOON - timedelta(hours=hours)
+
+
+def test_due_ticks_of_a_new_schedule_are_none() -> None:
+    """A schedule that has never run starts with its next tick, not with those of the past."""
+    assert _periodic().due_ticks(None, _NOON) == []
+
+
+def test_due_ticks_are_those_since_the_last_one() -> None:
+    """A tick is due from its moment on, and once enqueued no more."""
+    periodic = _periodic()
+
+    assert periodic.due_ticks(_hours_ago(1), _NOON - timedelta(seconds=1)) == []
+    assert periodic.due_ticks(_hours_ago(1), _NOON) == [_NOON]
+    assert periodic.due_ticks(_NOON, _NOON + timedelta(seconds=15)) == []
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "hours"), [(CatchUp.ALL, [3, 2, 1, 0]), (CatchUp.LAST, [0]), (CatchUp.NONE, [0])]
+)
+def test_due_ticks_after_an_outage_follow_the_policy(catch_up: CatchUp, hours: list[int]) -> None:
+    """After four hours down: all ticks in order, or the last, or the one that is just now due."""
+    periodic = _periodic(catch_up=catch_up)
+
+    assert periodic.due_ticks(_hours_ago(4), _NOON) == [_hours_ago(hour) for hour in hours]
+
+
+def test_due_ticks_that_were_missed_are_left_out_where_that_is_asked_for() -> None:
+    """`CatchUp.NONE`: a tick that nobody could enqueue in its minute is not made up for."""
+    late = _NOON + timedelta(minutes=30)
+
+    assert _periodic(catch_up=CatchUp.NONE).due_ticks(_hours_ago(4), late) == []
+    assert _periodic(catch_up=CatchUp.LAST).due_ticks(_hours_ago(4), late) == [_NOON]
+
+
+def test_due_ticks_of_a_long_outage_are_bounded() -> None:
+    """A year of missed minutes does not flood the queue: the latest thousand are made up for."""
+    ticks = _periodic("* * * * *", catch_up=CatchUp.ALL).due_ticks(_hours_ago(366 * 24), _NOON)
+
+    assert len(ticks) == 1000
+    assert ticks[-1] == _NOON
+
+
+def test_due_ticks_at_the_start_of_summer_time_run_once() -> None:
+    """02:30 does not exist in Berlin on 29 March 2026: the job runs at the end of the gap."""
+    before = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    periodic = _periodic("30 2 * * *", timezone="Europe/Berlin", catch_up=CatchUp.ALL)
+
+    ticks = periodic.due_ticks(before, before + timedelta(days=2))
+
+    assert ticks == [
+        datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
+        datetime(2026, 3, 30, 0, 30, tzinfo=UTC),
+    ]
+
+
+def test_due_ticks_at_the_end_of_summer_time_run_once() -> None:
+    """02:30 comes twice in Berlin on 25 October 2026: the job runs in the first pass."""
+    before = datetime(2026, 10, 24, 12, tzinfo=UTC)
+    periodic = _periodic("30 2 * * *", timezone="Europe/Berlin", catch_up=CatchUp.ALL)
+
+    ticks = periodic.due_ticks(before, before + timedelta(days=2))
+
+    assert ticks == [
+        datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+        datetime(2026, 10, 26, 1, 30, tzinfo=UTC),
+    ]
+
+
+def test_periodic_is_refused_where_it_is_written() -> None:
+    """A crontab, a time zone or arguments that are wrong fail at import, not at night."""
+    with pytest.raises(ConfigurationError, match="crontab '61"):
+        Periodic("tidy", tidy, "61 * * * *")
+    with pytest.raises(ConfigurationError, match="Europe/Bärlin"):
+        Periodic("tidy", tidy, "0 * * * *", timezone="Europe/Bärlin")
+    with pytest.raises(ArgumentsError, match="days"):
+        Periodic("tidy", tidy, "0 * * * *", {"days": "many"})
+
+
+def test_interval_cron_comes_at_each_multiple_of_its_interval() -> None:
+    """Every worker computes the same times, so a tick has one name in the fleet."""
+    every = IntervalCron.of(poll, interval_s=15, name="poll", timeout_s=10)
+
+    every.calculate_next(_NOON)
+    assert every.next_run == _NOON + timedelta(seconds=15)
+    every.calculate_next(_NOON + timedelta(seconds=14.999))
+    assert every.next_run == _NOON + timedelta(seconds=15)
+    every.calculate_next(_NOON - timedelta(milliseconds=1))
+    assert every.next_run == _NOON
+
+
+def test_interval_cron_takes_fractions_of_a_second() -> None:
+    """A test may poll ten times a second without a tick coming twice."""
+    every = IntervalCron.of(poll, interval_s=0.1, name="poll", timeout_s=10)
+    moments = []
+    moment = _NOON
+    for _ in range(20):
+        every.calculate_next(moment)
+        assert every.next_run is not None
+        moment = every.next_run
+        moments.append(moment)
+
+    assert len(set(moments)) == 20
+    assert moments == sorted(moments)
+    assert moments[-1] - _NOON == timedelta(seconds=2)

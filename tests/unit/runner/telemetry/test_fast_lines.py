@@ -1,0 +1,80 @@
+"""The short way writes what the long one does."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from runner.telemetry.fast_lines import ShortLogger, ShortRecord
+from runner.telemetry.logs import LogFormat, configure_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIELDS: dict[str, Any] = {
+    "duration_ms": 1.5,
+    "error": "ValueError",
+    "message": "a = 'b'\n\"c\"",
+    "missing": None,
+    "name_of_it": "Ünal 漢字 🙂",
+}
+
+
+@pytest.fixture(autouse=True)
+def _bound() -> Iterator[None]:
+    """Bind what a running job has bound; take all that is configured back afterwards."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    with structlog.contextvars.bound_contextvars(job_id="a b", job_name="x", attempt=2):
+        yield
+    root.handlers[:] = before
+    structlog.reset_defaults()
+
+
+def _lines(way: LogFormat) -> tuple[str, str]:
+    stream = io.StringIO()
+    configure_logging(way, "INFO", colors=False, stream=stream)
+    ShortLogger("runner.job").log(logging.WARNING, "job failed", **FIELDS)
+    structlog.stdlib.get_logger("runner.job").warning("job failed", **FIELDS)
+    short, long = stream.getvalue().splitlines()
+    return short, long
+
+
+def test_short_line_for_people_is_the_long_one() -> None:
+    """Nobody who reads, or parses, can tell by which way a line came."""
+    short, long = (re.sub(r"^\S+Z", "", line) for line in _lines("console"))
+    assert short == long
+
+
+def test_short_line_for_machines_has_the_same_fields() -> None:
+    """One JSON object of the same fields; only the time differs."""
+    short, long = (json.loads(line) for line in _lines("json"))
+    time = short.pop("timestamp"), long.pop("timestamp")
+    assert short == long
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", one) for one in time)
+
+
+def test_handlers_of_others_get_a_record_with_everything(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever collects records, such as an error tracker, finds the event and its fields."""
+    configure_logging("json", "INFO", stream=io.StringIO())
+    with caplog.at_level(logging.INFO, "runner.job"):
+        ShortLogger("runner.job").log(logging.INFO, "job done", duration_ms=1.5)
+    [record] = caplog.records
+    assert isinstance(record, ShortRecord)
+    assert (record.name, record.levelname, record.msg) == ("runner.job", "INFO", "job done")
+    assert record.getMessage() == "job done attempt=2 duration_ms=1.5 job_id='a b' job_name=x"
+
+
+def test_structlog_of_somebody_else_gets_the_lines_in_its_own_way() -> None:
+    """An application that configured structlog itself finds the lines where it wants them."""
+    configure_logging("json", "INFO", stream=io.StringIO())
+    with structlog.testing.capture_logs() as captured:
+        ShortLogger("runner.job").log(logging.INFO, "job done", duration_ms=1.5)
+    [line] = captured
+    assert (line["event"], line["duration_ms"]) == ("job done", 1.5)

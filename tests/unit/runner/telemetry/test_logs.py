@@ -1,0 +1,243 @@
+"""One renderer for every line, whoever logs it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import logging.config
+import os
+import warnings
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+from arq.logs import default_log_config
+
+from runner.errors import ConfigurationError
+from runner.telemetry.logs import LogThrottle, configure_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOGGERS = ("", "arq", "uvicorn", "uvicorn.access", "uvicorn.error", "httpx", "py.warnings")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(one, one.level, one.handlers[:], one.propagate) for one in loggers]
+    yield
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+    for one, level, handlers, propagate in before:
+        one.setLevel(level)
+        one.handlers[:] = handlers
+        one.propagate = propagate
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _fail() -> None:
+    password = "".join(reversed("2retnuh"))
+    try:
+        _ = os.environ[password[8:]]
+    except KeyError as error:
+        raise ValueError("bad") from error
+
+
+def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_json_lines_of_structlog_and_of_logging_look_alike() -> None:
+    """arq's and uvicorn's records carry the same fields as ours, the job's included."""
+    stream = io.StringIO()
+    configure_logging("json", stream=stream)
+
+    with structlog.contextvars.bound_contextvars(job_id="j1"):
+        structlog.get_logger("runner.job").info("job done", duration_ms=1.5)
+        logging.getLogger("arq.worker").info("recording health: %s", "j_complete=0")
+        logging.getLogger("uvicorn.error").info(
+            "Started", extra={"color_message": "\x1b[36mStarted", "pid": 7}
+        )
+
+    ours, arqs, uvicorns = _lines(stream)
+    assert ours == {
+        "event": "job done",
+        "duration_ms": 1.5,
+        "job_id": "j1",
+        "logger": "runner.job",
+        "level": "info",
+        "timestamp": ours["timestamp"],
+    }
+    assert (arqs["event"], arqs["logger"]) == ("recording health: j_complete=0", "arq.worker")
+    assert (uvicorns["event"], uvicorns["pid"]) == ("Started", 7)
+    assert "color_message" not in uvicorns
+    assert arqs["job_id"] == uvicorns["job_id"] == "j1"
+    logged_at = datetime.fromisoformat(ours["timestamp"])
+    assert logged_at.utcoffset() == datetime.now(UTC).utcoffset()
+
+
+def test_json_exceptions_are_data_without_local_variables() -> None:
+    """A machine reads type, value and frames; what variables held is nobody's business."""
+    stream = io.StringIO()
+    configure_logging("json", stream=stream)
+
+    for log in (structlog.get_logger("ours"), logging.getLogger("theirs")):
+        try:
+            _fail()
+        except ValueError:
+            log.exception("it failed")
+
+    for line in _lines(stream):
+        outer, cause = line["exception"]
+        assert (outer["exc_type"], outer["exc_value"]) == ("ValueError", "bad")
+        assert cause["exc_type"] == "KeyError"
+        assert outer["frames"][-1]["filename"] == __file__
+    assert "hunter2" not in stream.getvalue()
+
+
+def test_console_exceptions_are_readable_without_local_variables() -> None:
+    """A person reads the traceback as Python prints it."""
+    stream = io.StringIO()
+    configure_logging("console", stream=stream)
+
+    try:
+        _fail()
+    except ValueError:
+        structlog.get_logger().exception("it failed")
+
+    assert "Traceback (most recent call last):" in stream.getvalue()
+    assert stream.getvalue().endswith("ValueError: bad\n")
+    assert "hunter2" not in stream.getvalue()
+
+
+def test_console_has_colours_on_a_terminal_only() -> None:
+    """Lines that go into a file or a pipe are plain text."""
+    plain, terminal, asked_not_to = io.StringIO(), _Terminal(), _Terminal()
+    for stream, colors in ((plain, None), (terminal, None), (asked_not_to, False)):
+        configure_logging("console", stream=stream, colors=colors)
+        structlog.get_logger().info("hello", job_id="j1")
+
+    assert "\x1b" in terminal.getvalue()
+    for stream in (plain, asked_not_to):
+        assert "\x1b" not in stream.getvalue()
+        assert "hello" in stream.getvalue()
+        assert "job_id=j1" in stream.getvalue()
+
+
+def test_lines_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard output is for results, such as those of --json."""
+    configure_logging("json")
+    structlog.get_logger().info("hello")
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert json.loads(captured.err)["event"] == "hello"
+
+
+def test_level_holds_for_all() -> None:
+    """What is below the level is not logged, whoever logs it; a level is found in any case."""
+    stream = io.StringIO()
+    configure_logging("json", " warning ", stream=stream)
+
+    for log in (structlog.get_logger("ours"), logging.getLogger("theirs")):
+        log.info("quiet")
+        log.warning("loud")
+
+    assert [line["event"] for line in _lines(stream)] == ["loud", "loud"]
+
+
+def test_configured_again_lines_are_not_doubled() -> None:
+    """The last configuration stands alone, also after arq has installed a handler of its own."""
+    first, last = io.StringIO(), io.StringIO()
+    configure_logging("json", stream=first)
+    log = structlog.get_logger("runner.job")
+    log.info("to the first")
+    logging.config.dictConfig(default_log_config(verbose=True))
+    configure_logging("json", stream=last)
+
+    log.info("to the last")
+    logging.getLogger("arq.worker").info("arq's")
+
+    assert [line["event"] for line in _lines(first)] == ["to the first"]
+    assert [line["event"] for line in _lines(last)] == ["to the last", "arq's"]
+
+
+def test_handlers_of_others_stay() -> None:
+    """A service that also logs elsewhere goes on to."""
+    own = logging.NullHandler()
+    logging.getLogger().addHandler(own)
+
+    configure_logging(stream=io.StringIO())
+
+    assert own in logging.getLogger().handlers
+
+
+def test_urls_that_httpx_requests_are_not_logged() -> None:
+    """The URL of a webhook is a secret, and httpx would log it at INFO."""
+    stream = io.StringIO()
+    configure_logging("json", "DEBUG", stream=stream)
+
+    logging.getLogger("httpx").info("HTTP Request: POST https://hooks.example/s3cret")
+
+    assert stream.getvalue() == ""
+
+
+def test_warnings_are_log_lines() -> None:
+    """Python's own warnings do not break a stream of JSON."""
+    stream = io.StringIO()
+    with warnings.catch_warnings():
+        configure_logging("json", stream=stream)
+        warnings.simplefilter("always")
+        warnings.warn("old ways", DeprecationWarning, stacklevel=1)
+        logging.captureWarnings(capture=False)
+
+    (line,) = _lines(stream)
+    assert (line["logger"], line["level"]) == ("py.warnings", "warning")
+    assert "old ways" in line["event"]
+
+
+def test_what_has_no_json_form_is_logged_all_the_same() -> None:
+    """A line with an odd value is a line with its repr, and letters stay letters."""
+    stream = io.StringIO()
+    configure_logging("json", stream=stream)
+
+    structlog.get_logger().info("größe", odd=object, text="two\nlines")
+
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "größe" in stream.getvalue()
+    assert _lines(stream)[0]["odd"] == "<class 'object'>"
+
+
+@pytest.mark.parametrize(("format_", "level"), [("xml", "INFO"), ("json", "LOUD"), ("json", "")])
+def test_unknown_format_or_level_is_one_clear_line(format_: Any, level: str) -> None:
+    """The error names the wrong value and the right ones; nothing was changed."""
+    before = logging.getLogger().handlers[:]
+
+    with pytest.raises(ConfigurationError, match=r"console|INFO"):
+        configure_logging(format_, level)
+
+    assert logging.getLogger().handlers == before
+
+
+def test_log_throttle_admits_one_line_and_counts_the_rest() -> None:
+    """The first line passes, those after it are held back, each kind for itself."""
+    throttle = LogThrottle(interval_s=3600)
+    assert [throttle.admit("a") for _ in range(3)] == [0, None, None]
+    assert throttle.admit("b") == 0
+
+
+def test_log_throttle_tells_how_many_it_held_back() -> None:
+    """When the interval is over, the next line passes, with the count."""
+    throttle = LogThrottle(interval_s=3600)
+    for _ in range(3):
+        throttle.admit()
+    throttle._interval_s = 0.0
+    assert throttle.admit() == 2
+    assert throttle.admit() == 0

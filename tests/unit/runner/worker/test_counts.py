@@ -1,0 +1,89 @@
+"""Counting attempts in the worker."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from runner.codec import ErrorRecord
+from runner.worker.counts import BOUNDS_MS, FIELDS, Tally
+from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
+
+if TYPE_CHECKING:
+    from runner.worker.settle import Ended
+
+_ERROR = ErrorRecord("ValueError", "no", "")
+
+
+def _ended(outcome: Outcome, *, ms: int = 5, name: str | None = "sync") -> Ended:
+    envelope = None if name is None else SimpleNamespace(name=name)
+    claim = SimpleNamespace(due_ms=990.5)
+    return cast(
+        "Ended",
+        SimpleNamespace(
+            outcome=outcome, envelope=envelope, claim=claim, started_ms=1000, finished_ms=1000 + ms
+        ),
+    )
+
+
+def _told(batch: list[Any]) -> dict[str, dict[str, int]]:
+    """What a batch adds, by queue and job."""
+    told: dict[str, dict[str, int]] = {}
+    at = 3
+    while at < len(batch):
+        pairs = batch[at + 8 : at + 8 + 2 * batch[at + 7]]
+        told[batch[at]] = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        at += 8 + len(pairs)
+    return told
+
+
+def test_count_adds_up_endings_durations_and_waits() -> None:
+    """Done and failed attempts are told apart; both are timed."""
+    tally = Tally("default", "w1")
+    tally.count(_ended(Done(1), ms=5))
+    for outcome in (Retrying(1, _ERROR), Dead(_ERROR), Failed(_ERROR)):
+        tally.count(_ended(outcome, ms=100))
+
+    told = _told(tally.batch())["default|sync"]
+
+    assert (told["n"], told["f"], told["ms"], told["w"]) == (1, 3, 305, 40)
+    buckets = {int(name): count for name, count in told.items() if name.isdigit()}
+    assert buckets == {BOUNDS_MS.index(6): 1, BOUNDS_MS.index(128): 3}
+
+
+@pytest.mark.parametrize("outcome", [Released(), Aborted(_ERROR)])
+def test_count_leaves_out_what_is_nobodys_success_or_failure(outcome: Outcome) -> None:
+    """A job that was given back or aborted is no attempt that ended."""
+    tally = Tally("default", "w1")
+    tally.count(_ended(outcome))
+    tally.count(_ended(Dead(_ERROR), name=None))
+
+    assert tally.batch() == []
+
+
+def test_batch_is_told_again_unchanged_until_it_is_answered_for() -> None:
+    """What comes meanwhile waits for the next one: no count is lost, none is told twice."""
+    tally = Tally("default", "w1")
+    tally.count(_ended(Done(1)))
+    first = list(tally.batch())
+    tally.count(_ended(Done(2)))
+    tally.count(_ended(Done(3)))
+
+    assert tally.batch() == first
+    tally.sent()
+    second = tally.batch()
+    assert second[0] == first[0] + 1
+    assert _told(second)["default|sync"]["n"] == 2
+    tally.sent()
+    assert tally.batch() == []
+
+
+def test_buckets_cover_every_duration() -> None:
+    """They grow, and the last one is open."""
+    assert list(BOUNDS_MS) == sorted(set(BOUNDS_MS))
+    assert FIELDS[-1] == str(len(BOUNDS_MS))
+    tally = Tally("default", "w1")
+    tally.count(_ended(Done(1), ms=10**9))
+    assert _told(tally.batch())["default|sync"][FIELDS[-1]] == 1

@@ -1,0 +1,132 @@
+"""Mapping files: any CSV becomes a source, or one line says what does not fit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.channel.records import ChannelSnapshot, ItemSnapshot, Platform
+from jobs.sources import Skipped, SourceError, discover, open_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.sources.conftest import Write
+
+MAP = """
+name = "my tracker"
+platform = "stream"
+
+[columns]
+channel_title = "Kanal"
+observed_at = "Tag"
+views = "Aufrufe"
+subscribers = "Abos"
+
+[dates]
+observed_at = "%d.%m.%Y %H:%M"
+time_zone = "Europe/Berlin"
+
+[numbers]
+thousands = "."
+missing = ["k. A."]
+"""
+CSV = "Kanal;Tag;Aufrufe;Abos\nEins;17.01.2026 01:00;1.234;k. A.\nEins;gestern;1;2\n"
+
+
+async def test_a_mapped_file_is_a_source(write: Write) -> None:
+    """Columns, dates, time zone and numbers are read as the mapping says."""
+    source = await open_source(write("list.csv", CSV), mapping=write("map.toml", MAP))
+    (channel,) = source.channels()
+    assert (channel.title, channel.platform) == ("Eins", Platform.STREAM)
+    assert source.read(channel.id).channel_snapshots == [
+        ChannelSnapshot(datetime(2026, 1, 17, tzinfo=UTC), views=1234)
+    ]
+    assert [(each.line, each.reason) for each in source.rejects] == [
+        (3, "tag is no date: 'gestern'")
+    ]
+    assert source.describe().startswith("my tracker, 1 channel")
+
+
+async def test_a_mapping_may_say_that_a_list_holds_successes_only(write: Write) -> None:
+    """What is said on top of the mapping stands with the channel; unsaid, it is unknown."""
+    told = write("told.toml", "successes_only = true" + MAP)
+    for mapping, only in ((told, True), (write("map.toml", MAP), None)):
+        source = await open_source(write("list.csv", CSV), mapping=mapping)
+        assert [channel.successes_only for channel in source.channels()] == [only]
+
+
+async def test_it_is_opened_again_by_its_reference(write: Write) -> None:
+    """A worker that has nothing but kind and location reads it by the same mapping."""
+    source = await open_source(write("list.csv", CSV), mapping=write("map.toml", MAP))
+    again = await open_source(source.ref.location, source.ref.kind)
+    assert again.channels() == source.channels()
+
+
+async def test_items_of_one_channel_can_be_mapped(write: Write) -> None:
+    """The channel may be named by the mapping alone."""
+    mapping = """
+    [columns]
+    item_id = "Nr"
+    title = "Name"
+    published_at = "Out"
+    observed_at = "Read"
+    views = "Plays"
+    [channel]
+    title = "The Long Footnote"
+    """
+    source = await open_source(
+        write("list.csv", "Nr,Name,Out,Read,Plays\n1,One,2026-01-01,2026-01-09,7\n"),
+        mapping=write("map.toml", mapping),
+    )
+    (channel,) = source.channels()
+    reading = source.read(channel.id)
+    assert channel.title == "The Long Footnote"
+    assert reading.item_snapshots == [ItemSnapshot("1", datetime(2026, 1, 9, tzinfo=UTC), views=7)]
+
+
+async def test_a_column_that_is_not_there_is_told_with_those_that_are(write: Write) -> None:
+    """One line names the file, the column, and what it could have been."""
+    path = write("list.csv", "Kanal;Datum;Aufrufe\na;b;c\n")
+    with pytest.raises(SourceError) as error:
+        await open_source(path, mapping=write("map.toml", MAP))
+    assert str(error.value) == (
+        f"{path}: has no column abos, tag, which map.toml names. "
+        "Its columns are kanal, datum, aufrufe"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("columns = 3", "columns: Input should be a valid dictionary"),
+        ("[columns", "is no TOML"),
+        ("[columns]\nviews = 'V'", "says nowhere whose the rows are"),
+        ("[columns]\nchannel_id = 'C'", "maps no counter under [columns]: subscribers, views"),
+        (
+            "[columns]\nviewz = 'V'",
+            "has under [columns] the unknown field viewz. There are",
+        ),
+        ("[columns]\nviews = 'V'\n[dates]\ntime_zone = 'Mars'", "dates.time_zone: is no time zone"),
+        ("[column]\nviews = 'V'", "columns: Field required"),
+    ],
+)
+async def test_a_wrong_mapping_is_told(write: Write, text: str, reason: str) -> None:
+    """What is wrong with a mapping is one line that names it."""
+    path = write("map.toml", text)
+    with pytest.raises(SourceError) as error:
+        await open_source(write("list.csv", CSV), mapping=path)
+    assert str(error.value).startswith(f"{path}: {reason}")
+    assert "\n" not in str(error.value)
+
+
+async def test_in_a_folder_only_files_that_fit_are_mapped(write: Write, tmp_path: Path) -> None:
+    """Known layouts beside them stay what they are."""
+    mapping = write("map.toml", MAP)
+    write("data/daily.csv", "date_utc,channel_id,views\n2026-01-17,c,5\n")
+    write("data/list.csv", CSV)
+    findings = await discover(str(tmp_path / "data"), mapping=mapping)
+    kinds = [each.ref.kind for each in findings if not isinstance(each, Skipped | SourceError)]
+    assert kinds == ["csv", f"csv+{mapping}"]
