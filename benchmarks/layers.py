@@ -22,9 +22,10 @@ from runner.enqueue import Enqueue, new_job_id
 from runner.on_arq.job_function import JobFunction
 from runner.options import WorkerOptions
 from runner.telemetry.logs import configure_logging
-from runner.worker.attempt import Attempts, Held
+from runner.worker.attempt import Attempts
 from runner.worker.claim import Claim
 from runner.worker.event_loop import new_event_loop
+from runner.worker.held import Held
 from runner.worker.instruments import Instruments
 
 if TYPE_CHECKING:

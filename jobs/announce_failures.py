@@ -39,7 +39,7 @@ async def announce_failures(ctx: Context, queues: list[str]) -> int:
 async def _of_dead_jobs(queues: list[str]) -> list[Event]:
     from jobs.notifications.event import job_died
     from runner.admin import Admin
-    from runner.client import current_client
+    from runner.current import current_client
 
     admin = Admin(current_client())
     return [

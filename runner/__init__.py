@@ -10,16 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runner.batch import Batch, BatchProgress, QueueProgress
-from runner.client import QueueClient, connect, disconnect
+from runner.client import QueueClient, connect
 from runner.context import Context
-from runner.definition import Job, job
+from runner.current import disconnect
+from runner.decorator import Job, job
 from runner.errors import Bury, Retry
 from runner.handle import JobHandle, JobState
 from runner.retry import exponential, linear, polynomial
 
 if TYPE_CHECKING:
     from runner.on_arq.worker import Worker
-    from runner.periodic.poller import CatchUp, Periodic
+    from runner.periodic.schedule import CatchUp, Periodic
     from runner.processes.fleet import Fleet
     from runner.worker_settings import WorkerSettings
 

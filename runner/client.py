@@ -1,33 +1,20 @@
-"""
-The way to Redis: `QueueClient`, arq's client with our enqueue under it.
-
-A service needs nothing but `REDIS_URL`: the first `enqueue` of an event loop opens a client for
-it. `use` puts another client in its place, as a worker does for the jobs that it runs.
-"""
+"""The way to Redis: `QueueClient`, arq's client with our enqueue under it."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import weakref
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
-import redis
 from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import Job as ArqJob
 from arq.jobs import JobDef, deserialize_job
 from arq.utils import timestamp_ms, to_ms, to_unix_ms
-from redis.asyncio import SSLConnection as AsyncSSLConnection
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import Sentinel
 
 from runner import codec
 from runner.broker import keys
 from runner.broker.cancel_safe import send_promptly
-from runner.enqueue import ClientMiddleware, Enqueuer, Transport, new_job_id
-from runner.errors import ConfigurationError
+from runner.broker.location import CONNECT_TIMEOUT_S, location
+from runner.enqueue import ClientMiddleware, Enqueuer, new_job_id
 from runner.serializers import request_maker
 
 if TYPE_CHECKING:
@@ -36,19 +23,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-_CONNECT_TIMEOUT_S = 5.0
 _ANSWER_TIMEOUT_S = 10.0
 _KEEPALIVE_S = 30
-_SENTINEL_PORT = 26379
-
-_TWIN_OPTIONS = frozenset(("host", "port", "path", "db", "username", "password"))
-
-
-@dataclass(repr=False)
-class RedisLocation(RedisSettings):
-    """arq's settings, read from a URL, with the URL kept (without its password) for messages."""
-
-    shown: str = "redis://localhost:6379"
 
 
 class QueueClient(ArqRedis):
@@ -151,44 +127,6 @@ class QueueClient(ArqRedis):
         return jobs
 
 
-def location(url: str) -> RedisLocation:
-    """
-    Settings for `redis://`, `rediss://`, `unix://` and `redis+sentinel://` URLs.
-
-    Sentinel: `redis+sentinel://[user:password@]host:port[,host:port…]/service[/database]`.
-
-    Raises:
-        ConfigurationError: The URL is none of these.
-    """
-    shown = _without_password(url)
-    try:
-        parts = urlsplit(url)
-        if parts.scheme == "redis+sentinel":
-            return _sentinel_location(url, shown)
-        if parts.scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError(f"scheme {parts.scheme!r}")  # noqa: TRY301 -- one place explains all
-        database = parse_qs(parts.query).get("db", [""])[0]
-        if not database and parts.scheme != "unix":
-            database = parts.path.lstrip("/")
-        if parts.scheme == "unix" and not parts.path:
-            raise ValueError("no path")  # noqa: TRY301 -- likewise
-        return RedisLocation(
-            host=parts.hostname or "localhost",
-            port=parts.port or 6379,
-            unix_socket_path=parts.path if parts.scheme == "unix" else None,
-            database=_database(database),
-            username=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-            ssl=parts.scheme == "rediss",
-            shown=shown,
-        )
-    except ValueError as error:
-        raise ConfigurationError(
-            f"REDIS_URL {shown!r} is not a Redis address ({error}): "
-            "write it as redis://host:6379/0, rediss://…, unix:///path or redis+sentinel://…"
-        ) from None
-
-
 def connect(
     where: str | RedisSettings,
     *,
@@ -206,7 +144,7 @@ def connect(
         "db": settings.database,
         "username": settings.username,
         "password": settings.password,
-        "socket_connect_timeout": max(settings.conn_timeout, _CONNECT_TIMEOUT_S),
+        "socket_connect_timeout": max(settings.conn_timeout, CONNECT_TIMEOUT_S),
         "socket_timeout": _ANSWER_TIMEOUT_S,
         "health_check_interval": _KEEPALIVE_S,
         "retry": settings.retry,
@@ -239,113 +177,6 @@ def connect(
     return client
 
 
-def current_client() -> QueueClient:
-    """
-    The client in use here: the running worker's, or this event loop's own for `REDIS_URL`.
-
-    Raises:
-        ConfigurationError: `REDIS_URL` is not set, or is not a Redis address.
-    """
-    client = _used.get()
-    if client is not None:
-        return client
-    loop = asyncio.get_running_loop()
-    client = _by_loop.get(loop)
-    if client is None:
-        # The one place outside settings/ that reads the environment: a service that enqueues
-        # has our jobs and REDIS_URL, and none of our settings.
-        url = os.environ.get("REDIS_URL")
-        if not url:
-            raise ConfigurationError(
-                "no Redis to enqueue into: set REDIS_URL, such as redis://localhost:6379/0"
-            )
-        client = _by_loop[loop] = connect(url)
-    return client
-
-
-def use(client: QueueClient) -> None:
-    """Enqueue through *client* from here on: in this task and all that it starts."""
-    _used.set(client)
-
-
-def blocking_twin(client: Redis) -> redis.Redis:
-    """
-    A client for the same Redis that needs no event loop: for a thread that watches one.
-
-    Raises:
-        ConnectionError: Behind sentinels, *client* has not connected yet.
-    """
-    options = {
-        name: value
-        for name, value in client.connection_pool.connection_kwargs.items()
-        if name in _TWIN_OPTIONS or name.startswith("ssl_")
-    }
-    if isinstance(client.connection_pool, SentinelConnectionPool):
-        if client.connection_pool.master_address is None:
-            raise redis.ConnectionError("no master is known")
-        options["host"], options["port"] = client.connection_pool.master_address
-    options["socket_timeout"] = options["socket_connect_timeout"] = _CONNECT_TIMEOUT_S
-    kind: type[redis.connection.AbstractConnection] = redis.Connection
-    if "path" in options:
-        kind = redis.UnixDomainSocketConnection
-    elif issubclass(client.connection_pool.connection_class, AsyncSSLConnection):
-        kind = redis.SSLConnection
-    return redis.Redis(connection_pool=redis.ConnectionPool(kind, **options))
-
-
-async def disconnect() -> None:
-    """Close this event loop's own client, if there is one. A service calls it as it ends."""
-    client = _by_loop.pop(asyncio.get_running_loop(), None)
-    if client is not None:
-        await client.aclose()
-
-
-def transport() -> Transport:
-    """Where jobs enqueued here go: a test's own list, or the current client."""
-    return test_transports[-1] if test_transports else current_client().enqueuer
-
-
-test_transports: list[Transport] = []
-"""`runner.testing` pushes here; the last one takes everything."""
-
-_used: ContextVar[QueueClient | None] = ContextVar("used_client", default=None)
-_by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, QueueClient] = (
-    weakref.WeakKeyDictionary()
-)
-
-
-def _sentinel_location(url: str, shown: str) -> RedisLocation:
-    rest = url.partition("://")[2]
-    userinfo, _, rest = rest.rpartition("@")
-    username, _, password = userinfo.partition(":")
-    addresses, _, path = rest.partition("/")
-    service, _, database = path.partition("?")[0].partition("/")
-    sentinels = []
-    for address in addresses.split(","):
-        one = urlsplit(f"//{address}")
-        if not one.hostname:
-            raise ValueError("a sentinel without a host")
-        sentinels.append((one.hostname, one.port or _SENTINEL_PORT))
-    if not service:
-        raise ValueError("no service name")
-    return RedisLocation(
-        host=sentinels,
-        sentinel=True,
-        sentinel_master=service,
-        database=_database(database),
-        username=unquote(username) or None,
-        password=unquote(password) or None,
-        shown=shown,
-    )
-
-
-def _database(text: str) -> int:
-    number = int(text or 0)
-    if number < 0:
-        raise ValueError(f"database {number}")
-    return number
-
-
 def _sentinel_client(settings: RedisSettings, options: dict[str, Any]) -> QueueClient:
     """arq's own branch forgets the timeouts; without them a failover is never noticed."""
     sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
@@ -359,10 +190,3 @@ def _sentinel_client(settings: RedisSettings, options: dict[str, Any]) -> QueueC
     client: QueueClient = sentinel.master_for(settings.sentinel_master, redis_class=QueueClient)
     client.watchers = sentinel.sentinels
     return client
-
-
-def _without_password(url: str) -> str:
-    scheme, mark, rest = url.partition("://")
-    userinfo, at, place = rest.rpartition("@")
-    user = userinfo.partition(":")[0]
-    return f"{scheme}{mark}{user}{':…' if ':' in userinfo else ''}{at}{place}"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping
 
-    from runner.definition import Job
+    from runner.definition import JobDefinition
     from runner.offload.offloader import Offloader
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Context:
     values of the coroutine's own types. Times in Unix ms.
     """
 
-    job: Job[Any, Any]
+    job: JobDefinition
     job_id: str
     queue: str
     attempt: int

@@ -1,12 +1,4 @@
-"""
-`@job`: a coroutine function becomes a typed, registered, enqueueable job.
-
-    @job(queue="analytics")
-    async def analyze_channel(ctx: Context, channel_id: str) -> str: ...
-
-    handle = await analyze_channel.enqueue(channel_id="UC…")
-    await analyze_channel.options(delay_s=60).enqueue(channel_id="UC…")
-"""
+"""What a job is, apart from any queue server: its coroutine, name, queue, options, arguments."""
 
 from __future__ import annotations
 
@@ -14,25 +6,17 @@ import functools
 import inspect
 import typing
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs, SchemaValidator
 
-from runner.client import transport
-from runner.enqueue import Enqueue, new_job_id
 from runner.errors import ArgumentsError, ConfigurationError
-from runner.handle import JobHandle
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
-    from runner.context import Context
     from runner.retry import Backoff
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -48,22 +32,18 @@ class JobOptions:
     redact: frozenset[str] = frozenset()
 
 
-class Job(Generic[P, R]):
-    """
-    A job: a coroutine with a name, a queue and the rules of its retries.
-
-    Calling it runs the coroutine here and now, as tests do; `enqueue` leaves it to a worker.
-    """
+class JobDefinition:
+    """A coroutine with a name, a queue, rules for its retries, and the types of its arguments."""
 
     fails_at_once = False
     """Whether what it raises ends it, as in arq: only `Retry` runs it again."""
 
     is_chore = False
-    """Whether it is a worker's own, such as the poll: nothing to tell of while all is well."""
+    """Whether it is a worker's own, such as the poll: not worth a log line while all is well."""
 
     def __init__(
         self,
-        coroutine: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]],
+        coroutine: Callable[..., Coroutine[Any, Any, Any]],
         *,
         queue: str,
         name: str,
@@ -77,67 +57,7 @@ class Job(Generic[P, R]):
         self.queue = queue
         self.name = name
         self.options_of_worker = options
-        functools.update_wrapper(self, coroutine)
-
-    def __call__(self, ctx: Context, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
-        """Run the coroutine in this process, without a queue."""
-        return self.coroutine(ctx, *args, **kwargs)
-
-    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
-        """
-        Put the job into its queue. When this returns, it is in Redis.
-
-        Raises:
-            ArgumentsError: The arguments do not fit the coroutine's signature.
-            EnqueueError: Redis did not take the job.
-        """
-        return await BoundJob(self).enqueue(*args, **kwargs)
-
-    async def enqueue_many(self, calls: Iterable[Mapping[str, Any]]) -> list[JobHandle[R]]:
-        """
-        Put one job for each mapping of keyword arguments into the queue, in their order.
-
-        All arguments are checked before the first job goes out; many jobs share one round trip.
-
-        Raises:
-            ArgumentsError: The arguments of a call do not fit; nothing was enqueued.
-            EnqueueError: Redis did not take all of them; the same ids may be enqueued again.
-        """
-        bound = BoundJob(self)
-        requests = [bound.request((), dict(kwargs)) for kwargs in calls]
-        created = await transport().put_many(requests)
-        return [
-            JobHandle(request.job_id, request.queue, created=new)
-            for request, new in zip(requests, created, strict=True)
-        ]
-
-    def options(
-        self,
-        *,
-        delay_s: float | None = None,
-        at: datetime | None = None,
-        job_id: str | None = None,
-        queue: str | None = None,
-    ) -> BoundJob[P, R]:
-        """
-        The same job, to be enqueued in another way.
-
-        delay_s: not before so many seconds from now. at: not before this aware time.
-        job_id: refused, with `handle.created` false, while a job of this id is pending.
-        queue: into this queue instead of the job's own.
-
-        Raises:
-            ConfigurationError: Both delay_s and at, a naive time, a negative delay, an empty id.
-        """
-        if delay_s is not None and at is not None:
-            raise ConfigurationError(f"{self.name}: give delay_s or at, not both")
-        if delay_s is not None and delay_s < 0:
-            raise ConfigurationError(f"{self.name}: delay_s is {delay_s:g}; it counts from now on")
-        if at is not None and at.tzinfo is None:
-            raise ConfigurationError(f"{self.name}: `at` needs a time zone, such as datetime.UTC")
-        if job_id is not None and not job_id:
-            raise ConfigurationError(f"{self.name}: job_id is empty")
-        return BoundJob(self, delay_s=delay_s, at=at, job_id=job_id, queue=queue)
+        functools.update_wrapper(cast("Callable[..., Any]", self), coroutine)
 
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
         """
@@ -217,79 +137,6 @@ class Job(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<job {self.name} on {self.queue}>"
-
-
-class BoundJob(Generic[P, R]):
-    """A job together with when, under which id and where it is to be enqueued."""
-
-    def __init__(
-        self,
-        job: Job[P, R],
-        *,
-        delay_s: float | None = None,
-        at: datetime | None = None,
-        job_id: str | None = None,
-        queue: str | None = None,
-    ) -> None:
-        self._job = job
-        self._delay_s = delay_s
-        self._at = at
-        self._job_id = job_id
-        self._queue = queue or job.queue
-
-    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
-        """As `Job.enqueue`, with the options given."""
-        request = self.request(args, kwargs)
-        created = await transport().put(request)
-        return JobHandle(request.job_id, request.queue, created=created)
-
-    def request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Enqueue:
-        """
-        What to enqueue, arguments checked; nothing is sent.
-
-        Raises:
-            ArgumentsError: They do not fit the signature.
-        """
-        checked_args, checked_kwargs = self._job.check(args, kwargs)
-        return Enqueue(
-            queue=self._queue,
-            job_id=self._job_id or new_job_id(),
-            name=self._job.name,
-            args=checked_args,
-            kwargs=checked_kwargs,
-            due_ms=None if self._at is None else round(self._at.astimezone(UTC).timestamp() * 1000),
-            delay_ms=None if self._delay_s is None else round(self._delay_s * 1000),
-            unique=self._job_id is not None,
-            job=self._job,
-        )
-
-
-def job(
-    *,
-    queue: str,
-    name: str | None = None,
-    max_retries: int | None = None,
-    timeout_s: float | None = None,
-    keep_result_s: float | None = None,
-    backoff: Backoff | None = None,
-    redact: Iterable[str] = (),
-) -> Callable[[Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]], Job[P, R]]:
-    """
-    Make a coroutine function a job of *queue*.
-
-    name: under which it is registered and enqueued; the function's own by default.
-    max_retries, timeout_s (seconds), backoff: instead of the queue's.
-    keep_result_s: how long its result is kept, in seconds; 0 not at all.
-    redact: names of arguments that no log, report or page may show.
-    """
-
-    def decorate(
-        coroutine: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]],
-    ) -> Job[P, R]:
-        options = JobOptions(max_retries, timeout_s, keep_result_s, backoff, frozenset(redact))
-        return Job(coroutine, queue=queue, name=name or coroutine.__name__, options=options)
-
-    return decorate
 
 
 def _in_one_line(error: ValidationError) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from runner.definition import Job
+    from runner.definition import JobDefinition
 
 _CHUNK = 500
 """Jobs in one script call: Redis serves others between two calls of about a millisecond each."""
@@ -79,7 +79,7 @@ class Enqueue:
     schedule: str | None = None
     tick_ms: int | None = None
     enqueued_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
-    job: Job[Any, Any] | None = None
+    job: JobDefinition | None = None
 
     def __post_init__(self) -> None:
         if self.batch_id is None:

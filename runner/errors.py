@@ -8,7 +8,6 @@ Every error that the runner raises, as one tree.
     ├── CodecError              bytes from Redis are not a job or a result of ours
     ├── JobFailedError          raised by `JobHandle.result()`: the job ended in the dead set
     ├── ResultNotFoundError     likewise: no such job, or its result is not kept
-    ├── ClaimLostError          another worker owns the job now; nothing was written
     ├── OffloadError            a process for CPU-bound work died, or cannot be talked to
     └── PrivateRedisError       no redis-server to start, or it did not come up
 
@@ -18,6 +17,9 @@ Every error that the runner raises, as one tree.
 from __future__ import annotations
 
 import arq.worker
+
+ArqRetry = arq.worker.Retry
+"""arq's own signal: jobs and functions may raise it, too."""
 
 
 class RunnerError(Exception):
@@ -60,10 +62,6 @@ class ResultNotFoundError(RunnerError):
     """There is no such job, or its result is not kept (any longer)."""
 
 
-class ClaimLostError(RunnerError):
-    """Another worker owns the job now; nothing was written."""
-
-
 class OffloadError(RunnerError):
     """Work in a process of its own: the process died, or the call or its result cannot travel."""
 
@@ -72,7 +70,7 @@ class PrivateRedisError(RunnerError):
     """There is no redis-server to start, or it did not come up."""
 
 
-class Retry(arq.worker.Retry):
+class Retry(ArqRetry):
     """
     Raised by a job to be run again after *delay_s* seconds.
 

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.outage import is_passing
-from runner.client import current_client
+from runner.current import current_client
 from runner.errors import JobFailedError, ResultNotFoundError
 
 R = TypeVar("R")

@@ -12,7 +12,7 @@ from runner.retry import Backoff, linear
 if TYPE_CHECKING:
     from runner.middleware import Middleware
     from runner.offload.offloader import Offloader
-    from runner.periodic.poller import Periodic
+    from runner.periodic.schedule import Periodic
     from runner.reporters import Reporter
 
 Resources = Callable[[], AbstractAsyncContextManager[Mapping[type[Any], Any]]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Protocol
 
+from runner.errors import ArgumentsError, Bury
+
 
 class Backoff(Protocol):
     """Says how long to wait before the next attempt."""
@@ -12,6 +14,11 @@ class Backoff(Protocol):
     def __call__(self, count: int, /) -> float:
         """Seconds until the next attempt; *count* earlier retries, 0 at the first failure."""
         ...
+
+
+def is_final(error: BaseException, *, attempt: int, max_retries: int) -> bool:
+    """Whether no attempt follows *attempt* (from 1): none is left, or none would help."""
+    return isinstance(error, Bury | ArgumentsError) or attempt > max_retries
 
 
 def linear(step_s: float = 10.0) -> Backoff:

@@ -8,27 +8,22 @@ Nothing here unpickles unless it was asked to.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from arq.jobs import DeserializationError, SerializationError, serialize_result
-from arq.worker import JobExecutionFailed
+from arq.jobs import SerializationError
 
 from runner import codec
-from runner.broker import keys
 from runner.codec import Envelope, decode_job
 from runner.enqueue import Enqueue
 from runner.errors import CodecError
-from runner.worker.outcome import Aborted, Dead, Done, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from arq.jobs import Deserializer, Serializer
 
-    from runner.worker.settle import Ended
 
 MakeRequest = type[Enqueue] | partial["SerializedEnqueue"]
 """Makes an `Enqueue` of its fields."""
@@ -91,13 +86,6 @@ def body_reader(deserializer: Deserializer | None) -> Callable[[bytes], Envelope
     return read
 
 
-def result_writer(serializer: Serializer | None) -> Callable[[Ended, str], bytes] | None:
-    """What writes results of plain functions for workers with *serializer*; None is ours."""
-    if serializer is None or serializer is codec.dumps:
-        return None
-    return partial(_write_result, serializer)
-
-
 def _envelope(fields: dict[str, Any]) -> Envelope:
     name, enqueued_ms, attempt = fields["f"], fields["et"], fields["t"]
     if (
@@ -117,49 +105,3 @@ def _envelope(fields: dict[str, Any]) -> Envelope:
         batch_id=fields.get("b"),
         trace=fields.get("tp"),
     )
-
-
-def _write_result(serializer: Serializer, ended: Ended, queue: str) -> bytes:
-    """As arq writes it, exceptions as themselves; empty if there is none, or no way to write it."""
-    match ended.outcome:
-        case Done(result=result):
-            success = True
-        case Dead() | Aborted() | Failed():
-            success, result = False, _exception_of(ended)
-        case _:
-            return b""
-    envelope = ended.envelope or Envelope("<unknown>", [], {}, 0)
-    job_id = ended.claim.job_id
-    written = serialize_result(
-        function=envelope.name,
-        args=tuple(envelope.args),
-        kwargs=envelope.kwargs,
-        job_try=ended.claim.attempts_spent + 1,
-        enqueue_time_ms=envelope.enqueued_ms,
-        success=success,
-        result=result,
-        start_ms=ended.started_ms,
-        finished_ms=ended.finished_ms,
-        ref=f"{job_id}:{envelope.name}",
-        queue_name=keys.queue_key(queue),
-        job_id=job_id,
-        serializer=serializer,
-    )
-    return written or b""
-
-
-def _exception_of(ended: Ended) -> BaseException:
-    """What `arq.jobs.Job.result()` is to raise."""
-    match ended.outcome:
-        case Failed(exception=BaseException() as exception):
-            return exception
-        case Aborted():
-            return asyncio.CancelledError()
-        case Dead() if ended.claim.body is None:
-            return JobExecutionFailed("job expired")
-        case Dead() if ended.envelope is None:
-            return DeserializationError("unable to deserialize job")
-        case Dead(error=error) | Failed(error=error):
-            return JobExecutionFailed(f"{error.error}: {error.message}")
-        case _:
-            raise AssertionError("unreachable: the others have no result")

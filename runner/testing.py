@@ -21,25 +21,27 @@ from __future__ import annotations
 import heapq
 import itertools
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from runner.client import test_transports
 from runner.codec import decode_job
 from runner.context import Context
+from runner.current import redirect
 from runner.enqueue import current_batch
 from runner.errors import ConfigurationError
 from runner.middleware import Middleware, compose
 from runner.middleware.validation import validate_arguments
 from runner.retry import Backoff, linear
-from runner.worker.execute import Policy, decide, execute
+from runner.worker.attempt import call
+from runner.worker.execute import execute
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
+from runner.worker.policy import Defaults, Policy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from runner.definition import Job
+    from runner.decorator import Job
     from runner.enqueue import Enqueue
 
 _EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
@@ -90,11 +92,8 @@ class Collected:
 def collect() -> Iterator[Collected]:
     """Write down what is enqueued inside, and run none of it."""
     collected = Collected()
-    test_transports.append(collected)
-    try:
+    with redirect(collected):
         yield collected
-    finally:
-        test_transports.remove(collected)
 
 
 @asynccontextmanager
@@ -107,12 +106,9 @@ async def inline(
     Raises:
         JobError: From `enqueue`, if the job fails; delays and retries are not waited for.
     """
-    runner = _Inline(_Stage(resources or {}, middleware))
-    test_transports.append(runner)
-    try:
+    runner = _Inline(_Stage(resources or {}, middleware, Defaults(0, linear(), 0, None)))
+    with redirect(runner):
         yield runner.collected
-    finally:
-        test_transports.remove(runner)
 
 
 @asynccontextmanager
@@ -124,12 +120,10 @@ async def drain(
     backoff: Backoff | None = None,
 ) -> AsyncIterator[Drained]:
     """Keep what is enqueued inside until `run` is called, then run it in order of time."""
-    drained = Drained(_Stage(resources or {}, middleware), max_retries, backoff or linear())
-    test_transports.append(drained)
-    try:
+    defaults = Defaults(max_retries, backoff or linear(), 0, None)
+    drained = Drained(_Stage(resources or {}, middleware, defaults))
+    with redirect(drained):
         yield drained
-    finally:
-        test_transports.remove(drained)
 
 
 class Clock:
@@ -150,13 +144,11 @@ class Drained:
     done: in the order in which they ended. dead: with the error of their last attempt.
     """
 
-    def __init__(self, stage: _Stage, max_retries: int, backoff: Backoff) -> None:
+    def __init__(self, stage: _Stage) -> None:
         self.clock = Clock()
         self.done: list[Enqueued] = []
         self.dead: list[tuple[Enqueued, Dead]] = []
         self._stage = stage
-        self._max_retries = max_retries
-        self._backoff = backoff
         self._order = itertools.count()
         self._waiting: list[tuple[datetime, int, Enqueue, int]] = []
 
@@ -198,10 +190,7 @@ class Drained:
             self.clock.now = max(self.clock.now, until)
 
     async def _run_one(self, request: Enqueue, attempt: int) -> None:
-        own = request.job.options_of_worker if request.job else None
-        retries = own.max_retries if own and own.max_retries is not None else self._max_retries
-        backoff = (own and own.backoff) or self._backoff
-        outcome = await self._stage.run(request, attempt, retries, backoff)
+        outcome = await self._stage.run(request, attempt)
         match outcome:
             case Done():
                 self.done.append(_enqueued(request))
@@ -212,7 +201,7 @@ class Drained:
                 self._push(self.clock.now + timedelta(seconds=delay_s), request, attempt=attempt)
             case Dead():
                 self.dead.append((_enqueued(request), outcome))
-            case Aborted() | Failed():
+            case Aborted() | Failed() | None:
                 raise AssertionError("unreachable: nothing here aborts, or is a plain arq function")
 
     def _push(self, due: datetime, request: Enqueue, *, attempt: int) -> None:
@@ -227,7 +216,7 @@ class _Inline:
     async def put(self, request: Enqueue, /) -> bool:
         if not await self.collected.put(request):
             return False
-        outcome = await self._stage.run(request, 1, 0, linear())
+        outcome = await self._stage.run(request, 1, retries=False)
         if isinstance(outcome, Dead):
             error = outcome.error
             raise JobError(f"{request.name}: {error.error}: {error.message}\n{error.traceback}")
@@ -241,23 +230,28 @@ class _Stage:
     """Runs one attempt as a worker would, without Redis."""
 
     def __init__(
-        self, resources: Mapping[type[Any], Any], middleware: Sequence[Middleware]
+        self,
+        resources: Mapping[type[Any], Any],
+        middleware: Sequence[Middleware],
+        defaults: Defaults,
     ) -> None:
         self._resources = resources
-        self._handler = compose((validate_arguments, *middleware), _call)
+        self._handler = compose((validate_arguments, *middleware), call)
+        self._defaults = defaults
 
-    async def run(
-        self, request: Enqueue, attempt: int, max_retries: int, backoff: Backoff
-    ) -> Outcome:
+    async def run(self, request: Enqueue, attempt: int, *, retries: bool = True) -> Outcome | None:
         if request.job is None:
             raise ConfigurationError(f"{request.name}: only jobs made by @job run in a test")
+        policy = Policy.of(request.job, self._handler, self._defaults)
+        if not retries:
+            policy = replace(policy, max_retries=0)
         envelope = decode_job(request.body())
         ctx = Context(
             job=request.job,
             job_id=request.job_id,
             queue=request.queue,
             attempt=attempt,
-            max_retries=max_retries,
+            max_retries=policy.max_retries,
             enqueued_ms=envelope.enqueued_ms,
             args=tuple(envelope.args),
             kwargs=envelope.kwargs,
@@ -267,13 +261,9 @@ class _Stage:
         )
         token = current_batch.set(envelope.batch_id)
         try:
-            return await execute(Policy(self._handler, max_retries, backoff, 0, decide), ctx)
+            return await execute(policy, ctx)
         finally:
             current_batch.reset(token)
-
-
-def _call(ctx: Context) -> Any:
-    return ctx.job.coroutine(ctx, *ctx.args, **ctx.kwargs)
 
 
 def _enqueued(request: Enqueue, *, delay_s: float = 0.0) -> Enqueued:

@@ -22,14 +22,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runner import codec
 from runner.broker import keys
-from runner.client import location
+from runner.broker.location import location
 from runner.errors import ConfigurationError
 from runner.on_arq import command as arq_command
 from runner.on_arq.cron import IntervalCron
 from runner.on_arq.job_function import JobFunction
-from runner.on_arq.worker import Worker
+from runner.on_arq.worker import Worker, poll
 from runner.options import Resources, WorkerOptions
-from runner.periodic.poller import poll
 from runner.retry import Backoff, linear
 
 if TYPE_CHECKING:
@@ -38,10 +37,10 @@ if TYPE_CHECKING:
     from arq.connections import RedisSettings
     from arq.cron import CronJob
 
-    from runner.definition import Job
+    from runner.decorator import Job
     from runner.middleware import Middleware
     from runner.offload.offloader import Offloader
-    from runner.periodic.poller import Periodic
+    from runner.periodic.schedule import Periodic
     from runner.reporters import Reporter
 
 arq_command.run_our_worker()

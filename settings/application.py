@@ -45,7 +45,7 @@ class Opened:
     def places(self) -> Mapping[str, str]:
         """Where things are, to be shown to a person."""
         from jobs.store.url import parse_url
-        from runner.client import location
+        from runner.broker.location import location
         from settings.redis_location import redis_url
 
         shown = location(redis_url(self.settings)).shown
@@ -300,7 +300,7 @@ def _user() -> str:
 
 async def _reach(client: QueueClient, settings: Settings) -> None:
     """A worker would wait for Redis; a person at a terminal wants to know now."""
-    from runner.client import location
+    from runner.broker.location import location
     from settings.redis_location import redis_url
 
     try:

@@ -77,7 +77,7 @@ async def at_rest(one: Worker) -> None:
 
     async def rests() -> bool:
         is_over = one.main_task is None or one.main_task.done()
-        return one.taking.rests_until > 0 or one.holding.busy >= one.max_jobs or is_over
+        return one.is_at_rest or is_over
 
     await eventually(rests, every_s=0.001)
 

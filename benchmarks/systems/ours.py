@@ -23,8 +23,8 @@ from protocol import (
 
 from runner import Context, WorkerSettings, disconnect, job
 from runner.broker.script_connection import Line
-from runner.client import current_client
 from runner.codec import decode_job
+from runner.current import current_client
 from runner.processes.fleet import Fleet
 from runner.telemetry.logs import configure_logging
 from runner.worker.event_loop import new_event_loop

@@ -1,8 +1,8 @@
 """
-Redis away: which errors pass by themselves, and how to wait for that.
+Redis away: which errors pass by themselves, and how to wait until it is back.
 
-A worker outlives restarts, failovers and pauses of Redis. Everything that it says to Redis goes
-through `Patience`, which waits, tells about an outage once, and about its end once.
+A worker outlives restarts, failovers and pauses of Redis. Every call of its stages goes through
+`Outage`, which waits, and logs the start of an outage once, and its end once.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def is_passing(error: BaseException) -> bool:
     )
 
 
-class Patience:
-    """Repeats calls to Redis until they are answered. One for each worker, shared by its stages."""
+class Outage:
+    """Repeats calls while Redis is away. One for each worker, shared by its stages."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -67,14 +67,14 @@ class Patience:
 
     @property
     def away_s(self) -> float:
-        """Seconds since Redis was last heard of, 0 while it answers."""
+        """Seconds since Redis was found to be away, 0 while it answers."""
         return 0.0 if self._away_since is None else time.monotonic() - self._away_since
 
     async def call(
         self, ask: Callable[[], Awaitable[T]], *, unless: asyncio.Event | None = None
     ) -> T:
         """
-        What `ask()` returns, asked again for as long as Redis is away, unless *unless* is set.
+        Return what `ask()` returns; ask again while Redis is away, unless *unless* is set.
 
         Raises:
             RedisError: Redis answered that the request is wrong; repeating would not help. Or it
@@ -108,7 +108,7 @@ class Patience:
             self._was_away_s = 0.0
 
     async def _wait_for_an_answer(self, longest_s: float) -> None:
-        """Whoever hears of Redis first wakes the others, but for a moment each waits alone."""
+        """The first to get an answer wakes the others; for a moment each waits alone."""
         first_s = min(longest_s, _FIRST_PAUSE_S)
         await asyncio.sleep(first_s)
         with contextlib.suppress(TimeoutError):
@@ -116,7 +116,7 @@ class Patience:
                 await self._back.wait()
 
     def note_loss(self, error: BaseException) -> None:
-        """Remember, and tell once, that Redis is away."""
+        """Remember, and log once, that Redis is away."""
         if self._away_since is None:
             self._away_since = time.monotonic()
             self._back.clear()
@@ -127,7 +127,7 @@ class Patience:
             )
 
     def note_answer(self) -> None:
-        """Remember, and tell once, that Redis is back."""
+        """Remember, and log once, that Redis is back."""
         if self._away_since is not None:
             away_s = time.monotonic() - self._away_since
             self._away_since = None

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from runner.client import QueueClient
-    from runner.definition import Job
+    from runner.decorator import Job
     from runner.operations.actions import Operator
     from runner.operations.catalog import Catalog
-    from runner.periodic.poller import Periodic
+    from runner.periodic.schedule import Periodic
     from runner.processes.health import HealthCheck
 
 EXIT_NOTHING = 1

@@ -71,7 +71,7 @@ async def _enqueue(
     job_id: str | None,
     wait: bool,
 ) -> None:
-    from runner.client import use
+    from runner.current import use
 
     async with host.desk() as desk:
         use(desk.redis)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from runner.errors import ArgumentsError, Bury, Retry
+from runner.errors import Retry
 from runner.reporters import Failure
+from runner.retry import is_final
 from runner.telemetry.logs import LogThrottle
 from runner.telemetry.redaction import redacted
 
@@ -83,6 +84,6 @@ def failure_of(ctx: Context, error: Exception) -> Failure:
 
 
 def _is_final(ctx: Context, error: Exception) -> bool:
-    hopeless = isinstance(error, Bury | ArgumentsError)
-    over = ctx.job.fails_at_once and not isinstance(error, Retry)
-    return hopeless or over or ctx.attempt > ctx.max_retries
+    if ctx.job.fails_at_once and not isinstance(error, Retry):
+        return True
+    return is_final(error, attempt=ctx.attempt, max_retries=ctx.max_retries)

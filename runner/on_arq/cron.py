@@ -19,12 +19,15 @@ from arq.typing import WEEKDAYS
 from runner.broker import keys
 from runner.enqueue import new_job_id
 from runner.errors import ConfigurationError, EnqueueError
-from runner.serializers import request_maker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
-    from runner.on_arq.worker import Worker
+    from redis.asyncio import Redis
+
+    from runner.broker.outage import Outage
+    from runner.enqueue import Enqueuer
+    from runner.serializers import MakeRequest
 
 _LONGEST_SLEEP_S = 60.0
 _WEEKDAYS = {name: number for number, day in enumerate(WEEKDAYS) for name in (day, day[:3])}
@@ -79,24 +82,46 @@ class IntervalCron(CronJob):
 
 
 class CronClock:
-    """Enqueues a worker's cron jobs at their times."""
+    """
+    Enqueues a worker's cron jobs at their times.
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._zone = worker.timezone if worker.timezone_given else None
+    zone: on whose clocks; None: this machine's.
+    """
+
+    def __init__(
+        self,
+        cron_jobs: Sequence[CronJob],
+        *,
+        queue: str,
+        worker_id: str,
+        redis: Redis,
+        outage: Outage,
+        enqueuer: Enqueuer,
+        make_request: MakeRequest,
+        zone: tzinfo | None,
+    ) -> None:
+        self._cron_jobs = cron_jobs
+        self._queue = queue
+        self._worker_id = worker_id
+        self._redis = redis
+        self._outage = outage
+        self._enqueuer = enqueuer
+        self._make_request = make_request
+        self._zone = zone
 
     async def run(self) -> None:
         """Enqueue each cron job when it comes due, until cancelled."""
-        while self._worker.cron_jobs:
-            await self._worker.run_cron(datetime.now(UTC), 0.0)
+        while self._cron_jobs:
             now = datetime.now(UTC)
-            next_run = min(cron_job.next_run or now for cron_job in self._worker.cron_jobs)
+            await self.enqueue_due(now, now)
+            now = datetime.now(UTC)
+            next_run = min(cron_job.next_run or now for cron_job in self._cron_jobs)
             wait_s = (next_run - now).total_seconds()
             await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
 
     async def enqueue_due(self, now: datetime, until: datetime) -> None:
         """Enqueue what comes due not later than *until*, and find out when it comes due again."""
-        for cron_job in self._worker.cron_jobs:
+        for cron_job in self._cron_jobs:
             if cron_job.next_run is None:
                 at_once = cron_job.run_at_startup and await self._is_first_to_start(cron_job)
                 cron_job.next_run = now if at_once else next_time(cron_job, now, self._zone)
@@ -112,16 +137,17 @@ class CronClock:
         if not cron_job.unique:
             return True
         key = keys.STARTUP_PREFIX + (cron_job.job_id or cron_job.name)
-        pool, patience = self._worker.pool, self._worker.patience
         return bool(
-            await patience.call(lambda: pool.set(key, self._worker.id, nx=True, ex=_ONE_START_S))
+            await self._outage.call(
+                lambda: self._redis.set(key, self._worker_id, nx=True, ex=_ONE_START_S)
+            )
         )
 
     async def _enqueue(self, cron_job: CronJob, due: datetime) -> None:
         tick_ms = round(due.timestamp() * 1000)
         job_id = cron_job.job_id or (f"{cron_job.name}:{tick_ms}" if cron_job.unique else None)
-        request = request_maker(self._worker.job_serializer)(
-            queue=self._worker.options.queue,
+        request = self._make_request(
+            queue=self._queue,
             job_id=job_id or new_job_id(),
             name=cron_job.name,
             due_ms=tick_ms if due > datetime.now(UTC) else None,
@@ -130,9 +156,9 @@ class CronClock:
             tick_ms=tick_ms if cron_job.unique else None,
         )
         try:
-            await self._worker.enqueuer.put(request)
+            await self._enqueuer.put(request)
         except EnqueueError as error:
-            self._worker.patience.note_loss(error)
+            self._outage.note_loss(error)
 
 
 def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> datetime:

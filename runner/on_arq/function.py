@@ -1,10 +1,10 @@
 """
 Plain arq functions on our worker: arq's semantics, kept.
 
-A function that raises is over: no retry, no dead set, its result says what happened. Only
+A function that raises has ended: no retry, no dead set, its result says what happened. Only
 `arq.Retry` runs it again, up to `max_tries`. It gets arq's dictionary as its context, arq's hooks
-run around it, and arq's lines about it go to the log. What `arq` gets wrong is not kept: a hook
-that raises ends no worker, and neither a shutdown nor a lost worker costs a try.
+run around it, and arq's lines about it go to the log. What arq gets wrong is not kept: a hook that
+raises does not end the worker, and neither a shutdown nor a lost worker costs a try.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import functools
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,12 +24,15 @@ from redis.exceptions import RedisError
 
 from runner import errors
 from runner.codec import ErrorRecord
-from runner.definition import Arguments, Job, JobOptions
+from runner.definition import Arguments, JobDefinition, JobOptions
+from runner.middleware import compose
 from runner.middleware.log_context import log_context
 from runner.on_arq.cron import IntervalCron
 from runner.on_arq.log import AttemptLines
-from runner.worker.execute import Stop, execute
-from runner.worker.outcome import Aborted, Done, Failed, Outcome, Released, Retrying
+from runner.worker.attempt import call
+from runner.worker.execute import execute
+from runner.worker.outcome import Aborted, Done, Failed, Outcome, Released, Retrying, Stop
+from runner.worker.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -38,15 +42,61 @@ if TYPE_CHECKING:
 
     from runner.context import Context
     from runner.middleware import Middleware
-    from runner.on_arq.worker import Worker
-    from runner.worker.attempt import Held
-    from runner.worker.execute import Policy
+    from runner.retry import Backoff
+    from runner.worker.attempt import Attempts
+    from runner.worker.policy import Attempt
+
+    Hook = Callable[[dict[Any, Any]], Awaitable[Any]]
 
 _arq_ctx: ContextVar[dict[Any, Any]] = ContextVar("arq_ctx")
 """Hooks and function share one dictionary: what `on_job_start` puts there, the function finds."""
 
 
-class PlainJob(Job[Any, Any]):
+@dataclass(frozen=True, slots=True)
+class ArqRules:
+    """
+    What arq's options say of all plain functions of one worker.
+
+    ctx: the dictionary that each function gets, with what is added for its attempt. retry_jobs:
+    whether `arq.Retry` and a stop of the worker run a function again.
+    """
+
+    queue: str
+    redis: Redis
+    ctx: dict[Any, Any]
+    max_tries: int
+    backoff: Backoff
+    keep_result_s: float | None
+    retry_jobs: bool
+    log_results: bool
+    on_job_start: Hook | None
+    on_job_end: Hook | None
+    after_job_end: Hook | None
+
+
+def learn_plain(
+    attempts: Attempts, function: Function | CronJob, rules: ArqRules, stack: Sequence[Middleware]
+) -> None:
+    """Register a plain arq function or cron job, with arq's semantics."""
+    plain = PlainFunction(function, rules)
+    own_s = function.keep_result_s
+    policy = Policy(
+        handler=compose(plain.stack(stack), call),
+        max_retries=max(0, plain.max_tries - 1),
+        backoff=rules.backoff,
+        keep_result_s=None
+        if function.keep_result_forever
+        else (rules.keep_result_s if own_s is None else own_s),
+        timeout_s=function.timeout_s,
+        decide=plain.decide,
+        decide_stopped=plain.decide_stopped,
+        run=plain.run,
+        is_given_back=rules.retry_jobs,
+    )
+    attempts.register(plain.job, policy)
+
+
+class PlainJob(JobDefinition):
     """A plain arq function as a job. Its arguments are nobody's business but its own."""
 
     fails_at_once = True
@@ -65,15 +115,15 @@ class Chore(PlainJob):
 class PlainFunction:
     """One plain arq function or cron job, as one worker runs it."""
 
-    def __init__(self, function: Function | CronJob, worker: Worker) -> None:
+    def __init__(self, function: Function | CronJob, rules: ArqRules) -> None:
         self._function = function
-        self._worker = worker
+        self._rules = rules
         self._like_ours = isinstance(function, IntervalCron)
-        self.max_tries = worker.max_tries if function.max_tries is None else function.max_tries
+        self.max_tries = rules.max_tries if function.max_tries is None else function.max_tries
         kind = Chore if self._like_ours else PlainJob
         self.job = kind(
             _caller(function),
-            queue=worker.options.queue,
+            queue=rules.queue,
             name=function.name,
             options=JobOptions(timeout_s=function.timeout_s),
         )
@@ -84,7 +134,7 @@ class PlainFunction:
             return stack
         return [middleware for middleware in stack if middleware is not log_context]
 
-    async def run(self, policy: Policy, ctx: Context, held: Held) -> Outcome | None:
+    async def run(self, policy: Policy, ctx: Context, attempt: Attempt) -> Outcome | None:
         """One attempt: arq's count of tries, its context, its hooks, its lines in the log."""
         with structlog.contextvars.bound_contextvars(
             job_id=ctx.job_id, job_name=ctx.job_name, queue=ctx.queue, attempt=ctx.attempt
@@ -94,51 +144,56 @@ class PlainFunction:
                 lines.out_of_tries(ctx, self.max_tries)
                 return self._out_of_tries()
             arq_ctx = self._context(ctx)
-            outcome = await self._attempt(policy, ctx, held, arq_ctx, lines)
+            outcome = await self._attempt(policy, ctx, attempt, arq_ctx, lines)
             if not self._like_ours:
                 lines.ended(outcome)
-            await _call_hook("on_job_end", self._worker.on_job_end, arq_ctx, lines)
-            held.afterwards = self._afterwards(ctx, outcome, arq_ctx, lines)
+            await _call_hook("on_job_end", self._rules.on_job_end, arq_ctx, lines)
+            attempt.afterwards = self._afterwards(ctx, outcome, arq_ctx, lines)
             return outcome
-
-    def decide(self, _policy: Policy, _attempt: int, error: BaseException) -> Outcome:
-        """What follows in arq when an attempt ended with *error*."""
-        # `_caller` made a signal of ours of arq's.
-        cause = error.__cause__ if isinstance(error.__cause__, Retry | RetryJob) else error
-        if self._worker.retry_jobs and isinstance(cause, Retry):
-            return Retrying(max(0.0, (cause.defer_score or 0) / 1000), ErrorRecord.of(cause))
-        if self._worker.retry_jobs and isinstance(cause, RetryJob):
-            return Retrying(0.0, ErrorRecord.of(cause))
-        return Failed(ErrorRecord.of(cause), cause)
 
     async def _attempt(
         self,
         policy: Policy,
         ctx: Context,
-        held: Held,
+        attempt: Attempt,
         arq_ctx: dict[Any, Any],
         lines: AttemptLines,
     ) -> Outcome | None:
         _arq_ctx.set(arq_ctx)
-        try:
-            if self._worker.on_job_start:
-                await self._worker.on_job_start(arq_ctx)
-            if not self._like_ours:
-                lines.started(ctx)
-            return await execute(policy, ctx)
-        except asyncio.CancelledError as error:
-            return self._cancelled(held.why_stopped, error)
-        except Exception as error:  # noqa: BLE001 -- `on_job_start`: as if the job had raised it
-            return self.decide(policy, ctx.attempt, error)
+        if self._rules.on_job_start:
+            try:
+                await self._rules.on_job_start(arq_ctx)
+            except asyncio.CancelledError as error:
+                return self.decide_stopped(policy, ctx.attempt, error, attempt.why_stopped)
+            except Exception as error:  # noqa: BLE001 -- as if the job had raised it
+                return self.decide(policy, ctx.attempt, error)
+        if not self._like_ours:
+            lines.started(ctx)
+        return await execute(policy, ctx, attempt)
 
-    def _cancelled(self, why: Stop | None, error: asyncio.CancelledError) -> Outcome | None:
+    def decide(self, _policy: Policy, _attempt: int, error: BaseException) -> Outcome:
+        """Return what follows in arq when an attempt ended with *error*."""
+        # `_caller` made a signal of ours of arq's.
+        cause = error.__cause__ if isinstance(error.__cause__, Retry | RetryJob) else error
+        if self._rules.retry_jobs and isinstance(cause, Retry):
+            return Retrying(max(0.0, (cause.defer_score or 0) / 1000), ErrorRecord.of(cause))
+        if self._rules.retry_jobs and isinstance(cause, RetryJob):
+            return Retrying(0.0, ErrorRecord.of(cause))
+        return Failed(ErrorRecord.of(cause), cause)
+
+    def decide_stopped(
+        self, policy: Policy, attempt: int, error: BaseException, why: Stop | None
+    ) -> Outcome | None:
+        """Return what follows in arq when an attempt was cancelled; None: write nothing."""
+        if not isinstance(error, asyncio.CancelledError):
+            return self.decide(policy, attempt, error)
         record = ErrorRecord("CancelledError", why.value if why else str(error), "")
         match why:
             case Stop.LOST:
                 return None
             case Stop.ABORT:
                 return Aborted(record)
-            case _ if not self._worker.retry_jobs:
+            case _ if not self._rules.retry_jobs:
                 return Failed(record, error)
             case Stop.RELEASE:
                 return Released()
@@ -152,7 +207,7 @@ class PlainFunction:
 
     def _context(self, ctx: Context) -> dict[Any, Any]:
         return {
-            **self._worker.ctx,
+            **self._rules.ctx,
             "job_id": ctx.job_id,
             "job_try": ctx.attempt,
             "enqueue_time": ctx.enqueued_at,
@@ -162,13 +217,13 @@ class PlainFunction:
     def _lines(self, ctx: Context) -> AttemptLines:
         is_cron = isinstance(self._function, CronJob)
         ref = ctx.job_name if is_cron else f"{ctx.job_id}:{ctx.job_name}"
-        return AttemptLines(ref, self._worker.log_results)
+        return AttemptLines(ref, self._rules.log_results)
 
     def _afterwards(
         self, ctx: Context, outcome: Outcome | None, arq_ctx: dict[Any, Any], lines: AttemptLines
     ) -> Callable[[], Coroutine[Any, Any, None]] | None:
         """What is to be done when the outcome is in Redis."""
-        hook = self._worker.after_job_end
+        hook = self._rules.after_job_end
         over = isinstance(outcome, Done | Failed)
         is_tick = self._is_arqs_cron() and ctx.job_id.startswith(f"{ctx.job_name}:")
         if hook is None and not (over and is_tick):
@@ -176,7 +231,7 @@ class PlainFunction:
 
         async def after() -> None:
             if over and is_tick:
-                await _keep_in_progress(self._worker.pool, ctx.job_id)
+                await _keep_in_progress(self._rules.redis, ctx.job_id)
             await _call_hook("after_job_end", hook, arq_ctx, lines)
 
         return after

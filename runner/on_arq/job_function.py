@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from arq.worker import Function
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
 
-    from runner.definition import Job
+    from runner.definition import JobDefinition
 
 
 @dataclass
 class JobFunction(Function):
     """arq's record of a function, with the job that it was made from."""
 
-    job: Job[Any, Any]
+    job: JobDefinition
 
     @classmethod
-    def of(cls, job: Job[Any, Any]) -> JobFunction:
+    def of(cls, job: JobDefinition) -> JobFunction:
         """Register *job* under its name."""
         options = job.options_of_worker
-        tries = None if options.max_retries is None else options.max_retries + 1
         return cls(
             name=job.name,
             # Never called by arq: the middleware calls the job's own coroutine.
@@ -31,6 +30,6 @@ class JobFunction(Function):
             timeout_s=options.timeout_s,
             keep_result_s=options.keep_result_s,
             keep_result_forever=None,
-            max_tries=tries,
+            max_tries=None,  # the worker resolves it, with the rest of its policy
             job=job,
         )

@@ -1,8 +1,8 @@
 """
 arq's own log lines about plain functions, word for word, on its logger `arq.worker`.
 
-Who comes from arq has alerts and dashboards that read them. They take the place of the lines of
-`middleware/log_context.py`, which speak of the jobs made by `@job`.
+Alerts and dashboards of people who used arq before read these lines. They take the place of those
+that `middleware/log_context.py` writes for jobs made by `@job`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from redis.exceptions import RedisError
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+    from arq.connections import ArqRedis
 
     from runner.context import Context
-    from runner.on_arq.worker import Worker
-    from runner.worker.attempt import Held
+    from runner.worker.counts import JobCounts
+    from runner.worker.held import Held
 
 _log = logging.getLogger("arq.worker")
 
@@ -90,7 +92,7 @@ class AttemptLines:
         return _shown(lambda: truncate(repr(result)))
 
 
-def tell_refusal(held: Held, refusal: Outcome) -> None:
+def refused(held: Held, refusal: Outcome) -> None:
     """A job was claimed that cannot be run here and now."""
     job_id, envelope = held.claim.job_id, held.envelope
     match refusal:
@@ -105,31 +107,30 @@ def tell_refusal(held: Held, refusal: Outcome) -> None:
             _log.warning("job %s, function %r not found: left in its queue", job_id, name)
 
 
-async def tell_start(worker: Worker) -> None:
+async def started(names: Collection[str], redis: ArqRedis) -> None:
     """The worker starts."""
-    names = worker.functions
     _log.info("Starting worker for %d functions: %s", len(names), ", ".join(names))
     if _log.isEnabledFor(logging.INFO):
-        # It is said for information only, and Redis may forbid to ask.
+        # This is information only, and Redis may not permit the command.
         with contextlib.suppress(RedisError, OSError):
-            await log_redis_info(worker.pool, _log.info)
+            await log_redis_info(redis, _log.info)
 
 
-def tell_stop(worker: Worker, signal_name: str, *, waited: bool = False) -> None:
-    """A signal asked the worker to stop, or the jobs had their time to finish after it."""
+def stopping(signal_name: str, counts: JobCounts, *, ongoing: int, waited: bool) -> None:
+    """A signal asked the worker to stop; *waited*: its jobs have had their time to finish."""
     _log.info(
         "shutdown on %s%s ◆ %d jobs complete ◆ %d failed ◆ %d retries ◆ %d %s",
         signal_name,
         ", wait complete" if waited else "",
-        worker.jobs_complete,
-        worker.jobs_failed,
-        worker.jobs_retried,
-        len(worker.tasks),
+        counts.complete,
+        counts.failed,
+        counts.retried,
+        ongoing,
         "ongoing to cancel" if waited else "to be completed",
     )
 
 
-def tell_health(info: str) -> None:
+def health(info: str) -> None:
     """The line that `arq --check` reads has changed."""
     _log.info("recording health: %s", info)
 

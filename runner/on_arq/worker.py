@@ -1,18 +1,9 @@
 """
-The loop: the one place that knows the order of the stages.
+Our worker under arq's name for it: `arq settings.AnalyticsWorker` runs this class.
 
-    claim → (middleware → execute) → settle
-
-A worker
-1. claims as many due jobs as it has free slots, and ahead of them while jobs end fast (`taking`);
-2. runs each in a task of its own, extends the leases of all that it holds, and stops what it no
-   longer holds (`holding`);
-3. settles outcomes as they come, in batches; only what Redis has answered for is settled;
-4. while idle, blocks on the wake list until a job is enqueued or the next one comes due;
-5. enqueues cron jobs at their times, once in the fleet;
-6. waits while Redis is away, and goes on when it is back;
-7. on SIGTERM claims no more, lets running jobs finish within the grace time, and gives the
-   rest back; on a second signal gives them back at once (`stopping`).
+It takes arq's options, connects, opens what jobs need, enqueues cron jobs at their times, and
+leaves the jobs to the engine (`runner/worker/engine.py`). On SIGTERM it stops with grace, on a
+second signal at once.
 """
 
 from __future__ import annotations
@@ -34,38 +25,33 @@ import arq.worker
 import structlog
 from redis.exceptions import RedisError
 
-from runner import client as connection
+from runner import current
 from runner.broker import keys
-from runner.broker.outage import Patience, is_passing
+from runner.broker.outage import Outage, is_passing
 from runner.broker.redis_risks import warn_of_risks
-from runner.broker.script_connection import Wire
+from runner.client import QueueClient, connect
 from runner.enqueue import Enqueuer
-from runner.on_arq import log as arq_log
+from runner.on_arq import log
 from runner.on_arq.cron import CronClock, IntervalCron
+from runner.on_arq.function import ArqRules, learn_plain
 from runner.on_arq.job_function import JobFunction
+from runner.on_arq.results import result_writer
 from runner.options import WorkerOptions
-from runner.serializers import body_reader, result_writer
-from runner.worker.attempt import Attempts, held_by
-from runner.worker.claim import Claimer
-from runner.worker.counts import Tally
+from runner.periodic.poller import Poller
+from runner.serializers import body_reader, request_maker
+from runner.worker.attempt import Attempts
+from runner.worker.counts import JobCounts
+from runner.worker.engine import Engine, Setup
 from runner.worker.event_loop import loop_for_arq, new_event_loop
-from runner.worker.fetch import Taking, end
-from runner.worker.heartbeat import Presence, take_back_health
+from runner.worker.fetch import Burst
+from runner.worker.heartbeat import take_back_health
 from runner.worker.instruments import Instruments
-from runner.worker.lease import LeaseKeeper
-from runner.worker.prefetch import Ahead
-from runner.worker.settle import Settler
-from runner.worker.shutdown import Stopping
-from runner.worker.slots import Holding
-from runner.worker.watchdog import Watched, watching
+from runner.worker.life import Life
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 _log = structlog.get_logger("runner.worker")
-
-_LAST_ANSWER_S = 1.0
-"""A stop waits for so long for Redis to answer a claim."""
 
 
 class Worker(arq.worker.Worker):
@@ -76,6 +62,9 @@ class Worker(arq.worker.Worker):
     dead set; plain arq functions keep arq's semantics. Both run through the middleware.
     """
 
+    engine: Engine
+    """The stages, from `ready` on."""
+
     def __init__(
         self,
         functions: Sequence[Any] = (),
@@ -84,21 +73,23 @@ class Worker(arq.worker.Worker):
         handle_signals: bool = True,
         **arq_options: Any,
     ) -> None:
+        self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
+        self.counts = JobCounts(self.id)
+        self._life = Life()
         # Signals are taken when the worker runs, and by whoever runs several in one process.
         with loop_for_arq(needed=arq_options.get("redis_pool") is not None):
             super().__init__(functions, handle_signals=False, **arq_options)
         self._takes_signals = handle_signals
-        self.timezone_given = arq_options.get("timezone") is not None
+        self._zone = self.timezone if arq_options.get("timezone") is not None else None
         self.options = runner or self._options_of_arq()
-        self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
-        self.patience = Patience(self.id)
-        self.tally = Tally(self.options.queue, self.id)
-        self._resources: Mapping[type[Any], Any] = {}
-        self._clock = CronClock(self)
-        self._reset()
+        self.outage = Outage(self.id)
+        self._clock: CronClock | None = None
+        self._stop_signal = ""
+        self._over = asyncio.Event()
+        self.ready = asyncio.Event()
 
     def _options_of_arq(self) -> WorkerOptions:
-        """What arq's options say, where there are none of ours."""
+        """Return what arq's options say, where there are none of ours."""
         options = WorkerOptions(
             queue=keys.queue_of(self.queue_name),
             max_retries=max(0, self.max_tries - 1),
@@ -109,23 +100,50 @@ class Worker(arq.worker.Worker):
         return replace(options, grace_s=self._job_completion_wait)
 
     @property
-    def speaks_arq(self) -> bool:
-        """Whether it runs plain arq functions, and logs what arq would."""
+    def _runs_plain_functions(self) -> bool:
+        """Whether there are plain arq functions, for which it logs what arq would."""
         return not all(isinstance(f, JobFunction | IntervalCron) for f in self.functions.values())
 
-    def _reset(self) -> None:
-        """A worker may run again after it was closed, as `arq --watch` does."""
-        self.holding = Holding(self)
-        self.taking = Taking(self)
-        self.allow_pick_jobs = True
-        self.takes = asyncio.Event()
-        """Clear while the worker is asked to be quiet."""
-        self.takes.set()
-        self.stopping = asyncio.Event()
-        self.at_once = asyncio.Event()
-        self.stop_signal = ""
-        self._over = asyncio.Event()
-        self.ready = asyncio.Event()
+    # ------------------------------------------------------------------ arq's own attributes
+
+    @property
+    def jobs_complete(self) -> int:
+        """Jobs that ended well, since the worker was made."""
+        return self.counts.complete
+
+    @jobs_complete.setter
+    def jobs_complete(self, count: int) -> None:
+        self.counts.complete = count
+
+    @property
+    def jobs_retried(self) -> int:
+        """Attempts after which the job went back to its queue."""
+        return self.counts.retried
+
+    @jobs_retried.setter
+    def jobs_retried(self, count: int) -> None:
+        self.counts.retried = count
+
+    @property
+    def jobs_failed(self) -> int:
+        """Jobs that ended badly."""
+        return self.counts.failed
+
+    @jobs_failed.setter
+    def jobs_failed(self, count: int) -> None:
+        self.counts.failed = count
+
+    @property
+    def allow_pick_jobs(self) -> bool:
+        """Whether it claims jobs: it was asked neither to be quiet nor to stop."""
+        return not (self._life.is_quiet or self._life.stopping.is_set())
+
+    @allow_pick_jobs.setter
+    def allow_pick_jobs(self, allowed: bool) -> None:
+        if allowed:
+            self._life.resume()
+        else:
+            self._life.quiet()
 
     # ------------------------------------------------------------------ life
 
@@ -152,211 +170,186 @@ class Worker(arq.worker.Worker):
     async def main(self) -> None:
         """Run until told to stop or, in a burst, until the queue is drained."""
         if self._over.is_set():
-            self._reset()
+            self._begin_anew()
         self.main_task = self.main_task or asyncio.current_task()
         try:
             async with contextlib.AsyncExitStack() as exits:
                 try:
                     await self._open(exits)
                 except (RedisError, OSError) as error:
-                    if self.stopping.is_set() and is_passing(error):
+                    if self._life.stopping.is_set() and is_passing(error):
                         return  # told to stop while it waited for Redis
                     raise
-                await self._work()
+                clock = self._cron_clock()
+                # First of all, so that a burst runs what is to run at its start.
+                await self.engine.until_stopped(self.run_cron(datetime.now(UTC), 0.0))
+                await self.engine.run(clock.run())
         finally:
             self._over.set()
 
+    def _begin_anew(self) -> None:
+        """A worker may run again after it was closed, as `arq --watch` does."""
+        self._life = Life()
+        self._clock = None
+        self._stop_signal = ""
+        self._over = asyncio.Event()
+        self.ready = asyncio.Event()
+
     async def _open(self, exits: contextlib.AsyncExitStack) -> None:
         """Connect, and open what jobs and middleware need; it is closed in reverse."""
-        if self.options.prepare is not None:
-            self.options.prepare()
+        options = self.options
+        if options.prepare is not None:
+            options.prepare()
         if self._takes_signals:
             self._take_signals(exits)
         self._connect()
-        await self.patience.call(self.pool.ping, unless=self.stopping)
+        await self.outage.call(self.pool.ping, unless=self._life.stopping)
         await warn_of_risks(self.pool)
-        if self.speaks_arq:
-            await arq_log.tell_start(self)
-        if isinstance(self.pool, connection.QueueClient):
-            connection.use(self.pool)
+        if self._runs_plain_functions:
+            await log.started(self.functions, self.pool)
+        if isinstance(self.pool, QueueClient):
+            current.use(self.pool)
             self.enqueuer = self.pool.enqueuer
         else:
             self.enqueuer = Enqueuer(self.pool)
+        exits.push_async_callback(self.enqueuer.close)
         self.ctx["redis"] = self.pool
         self.ctx["worker"] = self
-        if self.options.resources is not None:
-            self._resources = await exits.enter_async_context(self.options.resources())
-        self.instruments = await exits.enter_async_context(Instruments.open(self.options))
+        resources: Mapping[type[Any], Any] = {}
+        if options.resources is not None:
+            resources = await exits.enter_async_context(options.resources())
+        self.instruments = await exits.enter_async_context(Instruments.open(options))
         if self.on_startup:
             await self.on_startup(self.ctx)
-        self._build_stages()
-        for stage in (
-            self.claimer,
-            self.wake,
-            self.ahead,
-            self.settler,
-            self.leases,
-            self.enqueuer,
-        ):
-            exits.push_async_callback(stage.close)
-        exits.push_async_callback(self.attempts.close)
-        exits.push_async_callback(self.presence.leave)
-        await self.presence.arrive()
-        exits.enter_context(watching(self.loop, self._watched()))
+        self.engine = Engine(
+            options,
+            self.pool,
+            self._setup(),
+            life=self._life,
+            outage=self.outage,
+            counts=self.counts,
+            attempts=self._attempts(resources),
+        )
+        await self.engine.open(exits)
         self.ready.set()
 
     def _connect(self) -> None:
         if self._pool is None:
-            self._pool = connection.connect(self.redis_settings or "redis://localhost:6379")
+            self._pool = connect(self.redis_settings or "redis://localhost:6379")
             self._pool.job_serializer = self.job_serializer or self._pool.job_serializer
             self._pool.job_deserializer = self.job_deserializer or self._pool.job_deserializer
             self._pool.default_queue_name = self.queue_name
             if self.expires_extra_ms != arq.constants.expires_extra_ms:
                 self._pool.expires_extra_ms = self.expires_extra_ms
 
-    def _watched(self) -> Watched:
-        return Watched(
-            warn_s=self.options.blocked_warn_s,
-            limit_s=self.options.blocked_limit_s,
-            describe=self._describe_blocker,
-            give_up=self._give_up,
+    def _setup(self) -> Setup:
+        """Return what the engine needs to know of arq's options."""
+        return Setup(
+            worker_id=self.id,
+            queue_key=self.queue_name,
+            slots=self.max_jobs,
+            idle_poll_s=float(self.poll_delay_s),
+            health_key=self.health_check_key,
+            keep_result_s=self._keep_result_s,
+            burst=Burst(int(self.max_burst_jobs)) if self.burst else None,
+            heeds_aborts=self.allow_abort_jobs,
+            write_plain=result_writer(self.job_serializer),
+            tasks=self.tasks,
+            on_beat=self.log_health,
+            on_waited=self._log_waited,
         )
 
-    def _describe_blocker(self, task: asyncio.Task[object] | None) -> dict[str, str]:
-        """In the watchdog's thread: which job of this worker holds the loop."""
-        held = held_by(task)
-        if held is None or held.envelope is None or held not in self.holding.held:
-            return {}
-        return {"job": held.envelope.name, "job_id": held.claim.job_id}
-
-    def _give_up(self, task: asyncio.Task[object] | None) -> int:
-        """In the watchdog's thread: give back all but the job that blocks; it counts a crash."""
-        blocker = held_by(task)
-        return self.settler.settle_from_outside(
-            [held for held in list(self.holding.held) if held is not blocker], self.ahead.claims
-        )
-
-    def _build_stages(self) -> None:
-        lease_s, patience = self.options.lease_s, self.patience
-        self.attempts = Attempts(
+    def _attempts(self, resources: Mapping[type[Any], Any]) -> Attempts:
+        """Return what runs the jobs and functions of this worker."""
+        stack = self.instruments.stack
+        attempts = Attempts(
             self.options,
-            self.instruments.stack,
-            self._resources,
+            stack,
+            resources,
+            keep_result_s=self._keep_result_s,
             read_body=body_reader(self.job_deserializer),
+            on_refused=log.refused if self._runs_plain_functions else None,
+        )
+        rules = ArqRules(
+            queue=self.options.queue,
+            redis=self.pool,
+            ctx=self.ctx,
+            max_tries=self.max_tries,
+            backoff=self.options.backoff,
+            keep_result_s=self._keep_result_s,
+            retry_jobs=self.retry_jobs,
+            log_results=self.log_results,
+            on_job_start=self.on_job_start,
+            on_job_end=self.on_job_end,
+            after_job_end=self.after_job_end,
         )
         for function in self.functions.values():
-            keep_s = self.keeps_result_s()
             if isinstance(function, JobFunction):
-                self.attempts.learn(function, keep_result_s=keep_s)
+                attempts.learn(function.job)
             else:
-                self.attempts.learn_plain(function, self, keep_result_s=keep_s)
-        self.claimer = Claimer(
-            self.pool,
-            self.queue_name,
-            worker_id=self.id,
-            lease_s=lease_s,
-            patience=patience,
-            stopping=self.stopping,
-            known=self.attempts.names,
-        )
-        self.wake = Wire(self.pool)
-        self.ahead = Ahead(self.pool, self.queue_name, lease_s=lease_s)
-        self.settler = Settler(
-            self.pool,
-            self.queue_name,
-            patience=patience,
-            on_settled=self.holding.on_settled,
-            write_plain=result_writer(self.job_serializer),
-        )
-        self.leases = LeaseKeeper(self.pool, self.queue_name, lease_s=lease_s, patience=patience)
-        self.presence = Presence(self)
+                learn_plain(attempts, function, rules, stack)
+        return attempts
 
     def log_health(self, info: str) -> None:
-        """arq's line, when its counts have changed, once in a `health_check_interval`."""
+        """Log arq's line, when its counts have changed, once in a `health_check_interval`."""
+        if not self._runs_plain_functions:
+            return
         counts = info[info.index("j_complete=") :]
         changed = self._last_health_check_log not in {None, counts}
         if changed and time.time() - self._last_health_check < self.health_check_interval:
             return
         if changed:
-            arq_log.tell_health(info)
+            log.health(info)
             self._last_health_check = time.time()
         self._last_health_check_log = counts
 
-    def keeps_result_s(self) -> float | None:
+    @property
+    def _keep_result_s(self) -> float | None:
         """For jobs that do not say; None for ever."""
         return None if self.keep_result_forever else self.keep_result_s
 
-    async def _work(self) -> None:
-        # First of all, so that a burst runs what is to run at its start.
-        await self._until_stopped(self.run_cron(datetime.now(UTC), 0.0))
-        async with asyncio.TaskGroup() as group:
-            beside = [
-                group.create_task(part)
-                for part in (
-                    self.settler.run(),
-                    self.holding.keep_leases(),
-                    self.holding.watch_for_aborts(),
-                    self.presence.run(),
-                    self._clock.run(),
-                )
-            ]
-            try:
-                await self._until_stopped(self.taking.run())
-                await Stopping(self).run()
-            except asyncio.CancelledError:
-                # Somebody cancels the task that runs the worker: what it holds is given back first.
-                # In a task of its own: in one that was cancelled, early releases of Python 3.11 end
-                # each timeout with CancelledError.
-                self.stop(at_once=True)
-                await self.loop.create_task(Stopping(self).run())
-                raise
-            finally:
-                await end(beside)
-
-    async def _until_stopped(self, part: Coroutine[Any, Any, None]) -> None:
-        """Do *part*; after a stop it is cut off soon: it may wait for a Redis that hangs."""
-        doing = self.loop.create_task(part)
-        stopping = self.loop.create_task(self.stopping.wait())
-        try:
-            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            # A claim that is cut off may have been made: `give_back_unanswered` undoes it.
-            await asyncio.wait({doing}, timeout=_LAST_ANSWER_S)
-        finally:
-            await end((doing, stopping))
-        if not doing.cancelled():
-            doing.result()
+    def _cron_clock(self) -> CronClock:
+        if self._clock is None:
+            self._clock = CronClock(
+                self.cron_jobs,
+                queue=self.options.queue,
+                worker_id=self.id,
+                redis=self.pool,
+                outage=self.outage,
+                enqueuer=self.enqueuer,
+                make_request=request_maker(self.job_serializer),
+                zone=self._zone,
+            )
+        return self._clock
 
     async def run_cron(self, n: datetime, delay: float, num_windows: int = 2) -> None:
         """Enqueue the cron jobs that come due within *delay* times *num_windows* seconds of *n*."""
         now = n.astimezone(UTC)
-        await self._clock.enqueue_due(now, now + timedelta(seconds=delay * num_windows))
+        await self._cron_clock().enqueue_due(now, now + timedelta(seconds=delay * num_windows))
 
     # ------------------------------------------------------------------ stopping
 
     @property
     def is_quiet(self) -> bool:
         """Whether it was asked to claim no jobs for now."""
-        return not self.takes.is_set()
+        return self._life.is_quiet
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it has claimed what it can, and waits for work or for a free slot."""
+        return self._life.rest.until > 0 or len(self.tasks) >= self.max_jobs
 
     def quiet(self) -> None:
         """Claim no more jobs, let running ones go on, and stay; until `resume`."""
-        self.takes.clear()
-        self.holding.changed.set()
-        self.taking.call()
+        self._life.quiet()
 
     def resume(self) -> None:
         """Claim jobs again."""
-        self.takes.set()
+        self._life.resume()
 
     def stop(self, *, at_once: bool = False) -> None:
         """Claim no more, let running jobs finish within the grace time; *at_once*: without it."""
-        if at_once or self.stopping.is_set():
-            self.at_once.set()
-        self.allow_pick_jobs = False
-        self.stopping.set()
-        self.takes.set()
-        self.holding.changed.set()
-        self.taking.call()
+        self._life.stop(at_once=at_once)
 
     def _take_signals(self, exits: contextlib.AsyncExitStack) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -369,12 +362,11 @@ class Worker(arq.worker.Worker):
         _log.info(
             "stopping",
             signal=number.name,
-            running=self.holding.busy,
-            at_once=self.stopping.is_set(),
+            running=len(self.tasks),
+            at_once=self._life.stopping.is_set(),
         )
-        self.stop_signal = number.name
-        if self.speaks_arq:
-            arq_log.tell_stop(self, number.name)
+        self._stop_signal = number.name
+        self._log_stopping()
         self.stop(at_once=number == signal.SIGUSR1)
         if self.on_stop is not None:
             self.on_stop(number)
@@ -382,6 +374,14 @@ class Worker(arq.worker.Worker):
     def handle_sig_wait_for_completion(self, signum: signal.Signals) -> None:
         """As `handle_sig`: running jobs get their time here in any case."""
         self.handle_sig(signum)
+
+    def _log_waited(self) -> None:
+        if self._stop_signal:
+            self._log_stopping(waited=True)
+
+    def _log_stopping(self, *, waited: bool = False) -> None:
+        if self._runs_plain_functions:
+            log.stopping(self._stop_signal, self.counts, ongoing=len(self.tasks), waited=waited)
 
     async def close(self) -> None:
         """Stop, if it still runs, give jobs back, and close what was opened."""
@@ -401,6 +401,22 @@ class Worker(arq.worker.Worker):
         finally:
             await self.pool.aclose(close_connection_pool=True)
             self._pool = None
+
+
+async def poll(ctx: dict[str, Any]) -> None:
+    """The poller as arq's cron job: one poll, by the worker that claimed this tick."""
+    worker: Worker = ctx["worker"]
+    options = worker.options
+    poller = Poller(
+        worker.pool,
+        worker.enqueuer,
+        worker.instruments.statsd,
+        schedule=options.schedule,
+        queues=options.polled_queues,
+        dead_max_jobs=options.dead_max_jobs,
+        dead_max_age_s=options.dead_max_age_s,
+    )
+    await poller.poll()
 
 
 def _signature() -> inspect.Signature:

@@ -12,7 +12,7 @@ from runner.telemetry.redaction import redacted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from runner.definition import Job
+    from runner.decorator import Job
 
 
 @dataclass(frozen=True, slots=True)

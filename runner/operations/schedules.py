@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runner.operations.actions import Operator
     from runner.operations.catalog import Catalog
     from runner.operations.queues import Paused
-    from runner.periodic.poller import Periodic
+    from runner.periodic.schedule import Periodic
 
 _MISSED_AT_MOST = 1000
 

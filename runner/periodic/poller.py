@@ -14,111 +14,59 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import structlog
 
 from runner.broker import keys
 from runner.enqueue import Enqueue, Enqueuer
 from runner.periodic.cleanup import trim_dead, trim_workers
-from runner.periodic.crontab import Crontab
 from runner.periodic.gauges import queue_gauges
 from runner.periodic.queue_history import note_depth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from redis.asyncio import Redis
 
-    from runner.definition import Job
-    from runner.on_arq.worker import Worker
-    from runner.options import WorkerOptions
+    from runner.periodic.schedule import Periodic
     from runner.telemetry.statsd import StatsD
 
 _log = structlog.get_logger("runner.poller")
 
 
-class CatchUp(StrEnum):
-    """What becomes of ticks missed while everything was down: all run, the last one, or none."""
-
-    ALL = "all"
-    LAST = "last"
-    NONE = "none"
-
-
-_MOST_CAUGHT_UP = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Periodic:
-    """
-    A job enqueued at the times of a crontab.
-
-    jitter_s: each tick is enqueued up to so many seconds late, at random, so that many schedules
-    of one minute do not run in the same second.
-
-    Raises:
-        ConfigurationError: The crontab or the time zone is none.
-        ArgumentsError: The arguments do not fit the job.
-    """
-
-    name: str
-    job: Job[Any, Any]
-    crontab: str
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    timezone: str = "UTC"
-    jitter_s: float = 0.0
-    catch_up: CatchUp = CatchUp.LAST
-
-    def __post_init__(self) -> None:
-        """Refuse here what could only fail at night: the crontab, the time zone, the arguments."""
-        Crontab(self.crontab, self.timezone)
-        self.job.check((), self.kwargs)
-
-    def due_ticks(self, last: datetime | None, now: datetime) -> list[datetime]:
-        """
-        Times to enqueue at *now*, *last* being the last one enqueued. Pure.
-
-        A schedule that has never run starts with its next tick, not with those of the past.
-        """
-        if last is None:
-            return []
-        ticks = Crontab(self.crontab, self.timezone).ticks_between(last, now, limit=_MOST_CAUGHT_UP)
-        if self.catch_up is CatchUp.ALL:
-            return ticks
-        if self.catch_up is CatchUp.LAST:
-            return ticks[-1:]
-        return [tick for tick in ticks[-1:] if now - tick <= _ON_TIME]
-
-
-_ON_TIME = timedelta(minutes=1)
-"""A tick this recent was not missed: the poller comes by every 15 seconds."""
-
-
-async def poll(ctx: dict[str, Any]) -> None:
-    """The arq cron job itself: one poll by the worker that claimed this tick."""
-    worker: Worker = ctx["worker"]
-    await Poller(worker.pool, worker.enqueuer, worker.options, worker.instruments.statsd).poll()
-
-
 class Poller:
-    """What one poll does, for one worker's connection and options."""
+    """
+    What one poll does.
+
+    schedule: the periodic jobs to enqueue. queues: whose gauges are refreshed and dead sets
+    trimmed, to dead_max_jobs and dead_max_age_s; None keeps everything.
+    """
 
     def __init__(
-        self, redis: Redis, enqueuer: Enqueuer, options: WorkerOptions, statsd: StatsD
+        self,
+        redis: Redis,
+        enqueuer: Enqueuer,
+        statsd: StatsD,
+        *,
+        schedule: Sequence[Periodic] = (),
+        queues: Sequence[str] = (),
+        dead_max_jobs: int | None = None,
+        dead_max_age_s: float | None = None,
     ) -> None:
         self._redis = redis
-        self._options = options
-        self._statsd = statsd
         self._enqueuer = enqueuer
+        self._statsd = statsd
+        self._schedule = schedule
+        self._queues = queues
+        self._dead_max_jobs = dead_max_jobs
+        self._dead_max_age_s = dead_max_age_s
 
     async def poll(self) -> None:
         """Do all of it once. Raises what Redis raises; the next poll catches up."""
         await self._enqueue_due(datetime.now(UTC))
-        for queue in self._options.polled_queues:
+        for queue in self._queues:
             gauges = await queue_gauges(self._redis, queue)
             gauges.send(self._statsd)
             await note_depth(self._redis, gauges)
@@ -126,19 +74,18 @@ class Poller:
             await trim_dead(
                 self._redis,
                 queue,
-                max_jobs=self._options.dead_max_jobs,
-                max_age_s=self._options.dead_max_age_s,
+                max_jobs=self._dead_max_jobs,
+                max_age_s=self._dead_max_age_s,
             )
         await self._redis.set(keys.POLLER, time.time_ns() // 1_000_000)
 
     async def _enqueue_due(self, now: datetime) -> None:
-        schedule: Sequence[Periodic] = self._options.schedule
-        if not schedule:
+        if not self._schedule:
             return
-        names = [periodic.name for periodic in schedule]
+        names = [periodic.name for periodic in self._schedule]
         paused = set(await self._redis.hkeys(keys.SCHEDULE_PAUSED))  # type: ignore[misc]
         last_ticks: list[bytes | None] = await self._redis.hmget(keys.TICKS, names)  # type: ignore[misc]
-        for periodic, last_ms in zip(schedule, last_ticks, strict=True):
+        for periodic, last_ms in zip(self._schedule, last_ticks, strict=True):
             if periodic.name.encode() in paused:
                 continue
             last = None if last_ms is None else datetime.fromtimestamp(int(last_ms) / 1000, UTC)

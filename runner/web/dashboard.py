@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from runner.operations.catalog import Catalog
-    from runner.periodic.poller import Periodic
+    from runner.periodic.schedule import Periodic
     from runner.web.api import Endpoint
     from runner.web.live import Live
     from runner.web.login import Gatekeeper, Visitor

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from runner.broker.outage import Patience
+    from runner.broker.outage import Outage
 
 _HEAD, _FIELDS, _ODD_FIELDS = 3, 3, 4
 _PAUSED = -2
@@ -75,7 +75,7 @@ class Claimer:
         *,
         worker_id: str,
         lease_s: float,
-        patience: Patience,
+        outage: Outage,
         stopping: asyncio.Event,
         known: Iterable[str] = (),
     ) -> None:
@@ -86,7 +86,7 @@ class Claimer:
         self._queue_key = queue_key
         self._worker_id = worker_id
         self._lease_ms = round(lease_s * 1000)
-        self._patience = patience
+        self._patience = outage
         self._claims = 0
         self._redis = redis
         self._unanswered: dict[str, float] = {}

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from runner.broker import keys
-from runner.worker.outcome import Dead, Done, Failed, Retrying
+from runner.worker.outcome import Aborted, Done, Released, Retrying
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from runner.worker.settle import Ended
+    from runner.worker.held import Ended
 
 BOUNDS_MS: Final = tuple(sorted({round(2 ** (half / 2)) for half in range(44)}))
 """Upper ends of the duration buckets, each about √2 of the one before, 1 ms to 50 minutes."""
@@ -57,28 +57,46 @@ def page_key(queue: str, job: str, resolution: Resolution, at_ms: int) -> str:
     return f"{keys.METRICS}:{resolution.letter}:{stamp}:{queue}|{job}"
 
 
-class Tally:
-    """Counts the attempts of one worker's queue."""
+class JobCounts:
+    """
+    Counts the attempts that one worker has settled.
 
-    def __init__(self, queue: str, worker_id: str) -> None:
-        self._queue = queue
+    complete, retried (given back ones included), failed: since the worker was made.
+    """
+
+    def __init__(self, worker_id: str) -> None:
+        self.complete = 0
+        self.retried = 0
+        self.failed = 0
         self._guard = keys.METRICS_GUARD_PREFIX + worker_id
         self._cells: dict[str, list[int]] = {}
         self._closed: dict[int, dict[str, list[int]]] = {}
         self._sequence = 0
         self._under_way: list[Any] = []
 
+    @property
+    def settled(self) -> int:
+        """All attempts counted so far."""
+        return self.complete + self.retried + self.failed
+
     def count(self, ended: Ended) -> None:
-        """Count an attempt that Redis has settled; what was given back or aborted is none."""
-        envelope, outcome = ended.envelope, ended.outcome
-        if envelope is None:
-            return
-        kind = type(outcome)
+        """
+        Count an attempt that Redis has settled.
+
+        Metrics leave out what was given back or aborted: it neither succeeded nor failed.
+        """
+        kind = type(ended.outcome)
         if kind is Done:
+            self.complete += 1
             slot = DONE
-        elif kind is Retrying or kind is Dead or kind is Failed:
+        elif kind is Retrying or kind is Released:
+            self.retried += 1
             slot = FAILED
         else:
+            self.failed += 1
+            slot = FAILED
+        envelope = ended.envelope
+        if envelope is None or kind is Released or kind is Aborted:
             return
         cell = self._cells.get(envelope.name)
         if cell is None:
@@ -90,9 +108,9 @@ class Tally:
         cell[WAITED_MS] += max(0, started_ms - int(ended.claim.due_ms))
         cell[4 + bisect_right(BOUNDS_MS, ran_ms)] += 1
 
-    def batch(self) -> list[Any]:
+    def batch(self, queue: str) -> list[Any]:
         """
-        Arguments of `tally.lua`, or [] if there is nothing to tell.
+        Return the arguments of `count.lua` for jobs of *queue*, or [] if there is nothing to count.
 
         The same until `sent` says that Redis has answered: a repeated call changes nothing.
         """
@@ -102,13 +120,13 @@ class Tally:
             self._under_way = [self._sequence, _GUARD_TTL_S, time.time_ns() // 1_000_000]
             for minute_ms, cells in self._closed.items():
                 for job, cell in cells.items():
-                    self._under_way += self._told(minute_ms, job, cell)
+                    self._under_way += _fields(queue, minute_ms, job, cell)
             self._closed = {}
         return self._under_way
 
     @property
     def guard(self) -> str:
-        """The key that remembers which batch was told last."""
+        """The key that remembers which batch was counted last."""
         return self._guard
 
     def sent(self) -> None:
@@ -125,13 +143,14 @@ class Tally:
             known = into.get(job)
             into[job] = cell if known is None else [a + b for a, b in zip(known, cell, strict=True)]
 
-    def _told(self, minute_ms: int, job: str, cell: list[int]) -> list[Any]:
-        counts = [(name, value) for name, value in zip(FIELDS, cell, strict=True) if value]
-        told: list[Any] = [f"{self._queue}|{job}"]
-        for resolution in (BY_MINUTE, BY_TEN_MINUTES):
-            at_ms = minute_ms - minute_ms % resolution.step_ms
-            told += [page_key(self._queue, job, resolution, at_ms), resolution.kept_ms, at_ms]
-        told.append(len(counts))
-        for name, value in counts:
-            told += [name, value]
-        return told
+
+def _fields(queue: str, minute_ms: int, job: str, cell: list[int]) -> list[Any]:
+    counts = [(name, value) for name, value in zip(FIELDS, cell, strict=True) if value]
+    fields: list[Any] = [f"{queue}|{job}"]
+    for resolution in (BY_MINUTE, BY_TEN_MINUTES):
+        at_ms = minute_ms - minute_ms % resolution.step_ms
+        fields += [page_key(queue, job, resolution, at_ms), resolution.kept_ms, at_ms]
+    fields.append(len(counts))
+    for name, value in counts:
+        fields += [name, value]
+    return fields

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+_CANCEL_AGAIN_S = 0.2
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -39,3 +42,12 @@ def loop_for_arq(*, needed: bool) -> Iterator[None]:
                 loop.close()
             return
     yield
+
+
+async def cancel_all(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel until it works: on Python 3.11, redis-py may swallow one that comes as it is done."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)

@@ -1,8 +1,8 @@
 """
-Who works: each worker says every few seconds that it lives, where, and on what.
+The heartbeat: each worker says every few seconds that it lives, where, and what it runs.
 
-The same beat carries the progress of running jobs and the counts of those that ended, and brings
-what an operator asks of the worker: to be quiet, to go on, to stop.
+It carries the progress of running jobs and the counts of those that ended, and brings back what
+an operator asks of the worker: to be quiet, to go on, to stop.
 
 arq's one health key for a queue is kept for `arq --check`, but no worker that leaves takes it
 away from the others: the last of them does, or it lapses by itself after three heartbeats.
@@ -24,188 +24,212 @@ from pydantic_core import to_json
 from redis.exceptions import RedisError
 
 from runner.broker import keys
-from runner.broker.scripts import TALLY
+from runner.broker.scripts import COUNT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from redis.asyncio import Redis
 
-    from runner.on_arq.worker import Worker
-    from runner.worker.attempt import Held
+    from runner.broker.outage import Outage
+    from runner.options import WorkerOptions
+    from runner.worker.counts import JobCounts
+    from runner.worker.held import Held
+    from runner.worker.life import Life
+    from runner.worker.slots import Slots
 
 _log = structlog.get_logger("runner.presence")
 
 _LEAVE_LIMIT_S = 1.0
-_MOST_TOLD = 200
+
+_MOST_DESCRIBED = 200
 """Running jobs that a beat describes; a worker may run thousands."""
 
-_LINES_TOLD = 20
+_LINES_SHOWN = 20
 
 
-class Presence:
-    """One worker's entry in the register of its queue."""
+class Heartbeat:
+    """
+    One worker's entry in the register of its queue.
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+    names: the jobs that it knows. health_key: where `arq --check` looks. on_beat: called with the
+    line that is written there.
+    """
+
+    def __init__(
+        self,
+        options: WorkerOptions,
+        redis: Redis,
+        queue_key: str,
+        *,
+        worker_id: str,
+        names: Sequence[str],
+        health_key: str,
+        life: Life,
+        outage: Outage,
+        slots: Slots,
+        counts: JobCounts,
+        on_beat: Callable[[str], None],
+    ) -> None:
+        self._options = options
+        self._redis = redis
+        self._queue_key = queue_key
+        self._worker_id = worker_id
+        self._names = list(names)
+        self._health_key = health_key
+        self._life = life
+        self._outage = outage
+        self._slots = slots
+        self._counts = counts
+        self._on_beat = on_beat
         self._started_at = datetime.now(UTC)
-        self._every_s = worker.options.heartbeat_s
+        self._every_s = options.heartbeat_s
         self._process = psutil.Process()
         self._lag_ms = 0.0
         self._answer_ms = 0.0
 
     async def arrive(self) -> None:
         """Enter the register; take back to the queue what rests for names known here."""
-        worker = self._worker
-        if worker.options.release:
-            await worker.patience.call(self._mark_release, unless=worker.stopping)
-        self._tell(await worker.patience.call(self._beat, unless=worker.stopping))
-        await worker.patience.call(self._offer_known, unless=worker.stopping)
+        if self._options.release:
+            await self._outage.call(self._mark_release, unless=self._life.stopping)
+        self._on_beat(await self._outage.call(self._beat, unless=self._life.stopping))
+        await self._outage.call(self._offer_known, unless=self._life.stopping)
         _log.info(
             "worker started",
-            worker=worker.id,
-            queue=worker.options.queue,
-            slots=worker.max_jobs,
-            jobs=worker.attempts.names,
+            worker=self._worker_id,
+            queue=self._options.queue,
+            slots=self._slots.count,
+            jobs=self._names,
         )
 
     async def run(self) -> None:
-        """Say every heartbeat that the worker lives, until cancelled."""
+        """Renew the entry with every heartbeat, until cancelled."""
         while True:
             due = time.perf_counter() + self._every_s
             await asyncio.sleep(self._every_s)
             # How late the loop comes to what is due: what it does meanwhile holds up all jobs.
             self._lag_ms = max(0.0, (time.perf_counter() - due) * 1000)
-            self._tell(await self._worker.patience.call(self._beat))
+            self._on_beat(await self._outage.call(self._beat))
 
     async def leave(self) -> None:
-        """Leave the register, if Redis is there to be told."""
-        worker = self._worker
+        """Leave the register, if Redis answers."""
         try:
             async with asyncio.timeout(_LEAVE_LIMIT_S):
                 await self._beat()
-                if worker.tally.batch():
-                    await self._beat()  # the first one told what an earlier one had told in vain
-                await worker.pool.zrem(worker.queue_name + keys.WORKERS_SUFFIX, worker.id)
-                await worker.pool.delete(keys.WORKER_PREFIX + worker.id)
-        except Exception as error:  # noqa: BLE001 -- a worker that ends by another error tells that one
+                if self._counts.batch(self._options.queue):
+                    await self._beat()  # the first one carried counts of an earlier beat
+                await self._redis.zrem(self._queue_key + keys.WORKERS_SUFFIX, self._worker_id)
+                await self._redis.delete(keys.WORKER_PREFIX + self._worker_id)
+        except Exception as error:  # noqa: BLE001 -- a worker that ends by another error raises that one
             _log.info(
                 "left without telling Redis; the entry lapses",
-                worker=worker.id,
+                worker=self._worker_id,
                 error=f"{type(error).__name__}: {error}",
             )
         _log.info(
             "worker stopped",
-            worker=worker.id,
-            queue=worker.options.queue,
-            complete=worker.jobs_complete,
-            retried=worker.jobs_retried,
-            failed=worker.jobs_failed,
+            worker=self._worker_id,
+            queue=self._options.queue,
+            complete=self._counts.complete,
+            retried=self._counts.retried,
+            failed=self._counts.failed,
         )
-
-    def _tell(self, health: str) -> None:
-        """As arq does with every beat; the last one, which has counts to bring, is ours alone."""
-        if self._worker.speaks_arq:
-            self._worker.log_health(health)
 
     async def _beat(self) -> str:
         """Renew the entry, and bring what was counted; returns arq's line."""
-        worker = self._worker
         now_ms = time.time_ns() // 1_000_000
         lives_ms = round(max(self._every_s * 3, 1.0) * 1000)
         started = time.perf_counter()
-        health = self._health_line(await worker.pool.zcard(worker.queue_name))
+        health = self._health_line(await self._redis.zcard(self._queue_key))
         self._answer_ms = (time.perf_counter() - started) * 1000
-        counts = worker.tally.batch()
-        async with worker.pool.pipeline(transaction=True) as pipe:
-            pipe.getdel(keys.ORDER_PREFIX + worker.id)
+        counts = self._counts.batch(self._options.queue)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.getdel(keys.ORDER_PREFIX + self._worker_id)
             if counts:
-                pipe.eval(TALLY, 3, worker.tally.guard, keys.METRICS, keys.METRICS_TOTAL, *counts)
-            pipe.zadd(worker.queue_name + keys.WORKERS_SUFFIX, {worker.id: now_ms})
-            pipe.set(keys.WORKER_PREFIX + worker.id, to_json(self._describe()), px=lives_ms)
-            pipe.set(worker.health_check_key, health, px=lives_ms)
+                pipe.eval(COUNT, 3, self._counts.guard, keys.METRICS, keys.METRICS_TOTAL, *counts)
+            pipe.zadd(self._queue_key + keys.WORKERS_SUFFIX, {self._worker_id: now_ms})
+            pipe.set(keys.WORKER_PREFIX + self._worker_id, to_json(self._describe()), px=lives_ms)
+            pipe.set(self._health_key, health, px=lives_ms)
             order, *_ = await pipe.execute()
-        worker.tally.sent()
+        self._counts.sent()
         self._obey(order)
         return health
 
     async def _mark_release(self) -> None:
-        worker = self._worker
         now_ms = str(time.time_ns() // 1_000_000)
-        await worker.pool.hsetnx(keys.RELEASES, worker.options.release, now_ms)  # type: ignore[misc]
+        await self._redis.hsetnx(keys.RELEASES, self._options.release, now_ms)  # type: ignore[misc]
 
     def _obey(self, order: bytes | None) -> None:
         if order is None:
             return
-        _log.info("asked by an operator", worker=self._worker.id, order=order.decode())
+        _log.info("asked by an operator", worker=self._worker_id, order=order.decode())
         match order:
             case b"quiet":
-                self._worker.quiet()
+                self._life.quiet()
             case b"resume":
-                self._worker.resume()
+                self._life.resume()
             case b"stop":
-                self._worker.stop()
+                self._life.stop()
 
     async def _offer_known(self) -> None:
         """Jobs that rest because no worker knew their name need not rest any longer."""
-        worker = self._worker
-        unknown = worker.queue_name + keys.UNKNOWN_SUFFIX
-        names: dict[bytes, bytes] = await worker.pool.hgetall(unknown)  # type: ignore[misc]
-        known = set(worker.attempts.names)
+        unknown = self._queue_key + keys.UNKNOWN_SUFFIX
+        names: dict[bytes, bytes] = await self._redis.hgetall(unknown)  # type: ignore[misc]
+        known = set(self._names)
         ids = [job_id for job_id, name in names.items() if name.decode("utf-8", "replace") in known]
         if ids:
-            async with worker.pool.pipeline(transaction=True) as pipe:
+            async with self._redis.pipeline(transaction=True) as pipe:
                 now_ms = time.time_ns() // 1_000_000
-                pipe.zadd(worker.queue_name, dict.fromkeys(ids, now_ms), xx=True, lt=True)
+                pipe.zadd(self._queue_key, dict.fromkeys(ids, now_ms), xx=True, lt=True)
                 pipe.hdel(unknown, *cast("list[str]", ids))
                 await pipe.execute()
 
     def _describe(self) -> dict[str, Any]:
-        worker = self._worker
         return {
-            "id": worker.id,
-            "queue": worker.options.queue,
+            "id": self._worker_id,
+            "queue": self._options.queue,
             "host": platform.node(),
             "pid": os.getpid(),
-            "slots": worker.max_jobs,
-            "busy": len(worker.tasks),
+            "slots": self._slots.count,
+            "busy": self._slots.running_count,
             "started_at": self._started_at,
-            "complete": worker.jobs_complete,
-            "retried": worker.jobs_retried,
-            "failed": worker.jobs_failed,
-            "stopping": worker.stopping.is_set(),
-            "quiet": worker.is_quiet,
-            "jobs": worker.attempts.names,
-            "release": worker.options.release,
+            "complete": self._counts.complete,
+            "retried": self._counts.retried,
+            "failed": self._counts.failed,
+            "stopping": self._life.stopping.is_set(),
+            "quiet": self._life.is_quiet,
+            "jobs": self._names,
+            "release": self._options.release,
             "beat_ms": time.time_ns() // 1_000_000,
             "rss": self._process.memory_info().rss,
             "lag_ms": round(self._lag_ms, 1),
             "answer_ms": round(self._answer_ms, 1),
             "running": [
                 _running(held)
-                for held in itertools.islice(worker.holding.running_now(), _MOST_TOLD)
+                for held in itertools.islice(self._slots.running_now(), _MOST_DESCRIBED)
             ],
         }
 
     def _health_line(self, queued: int) -> str:
-        worker = self._worker
         return (
-            f"{datetime.now(UTC):%b-%d %H:%M:%S} j_complete={worker.jobs_complete} "
-            f"j_failed={worker.jobs_failed} j_retried={worker.jobs_retried} "
-            f"j_ongoing={len(worker.tasks)} queued={queued}"
+            f"{datetime.now(UTC):%b-%d %H:%M:%S} j_complete={self._counts.complete} "
+            f"j_failed={self._counts.failed} j_retried={self._counts.retried} "
+            f"j_ongoing={self._slots.running_count} queued={queued}"
         )
 
 
 def _running(held: Held) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    described: dict[str, Any] = {
         "id": held.claim.job_id,
         "name": held.envelope.name if held.envelope else None,
         "attempt": held.claim.attempts_spent + 1,
         "started_ms": held.started_ms,
     }
     if held.progress is not None:
-        told["progress"] = held.progress
+        described["progress"] = held.progress
     if held.lines:
-        told["log"] = list(held.lines)[-_LINES_TOLD:]
-    return told
+        described["log"] = list(held.lines)[-_LINES_SHOWN:]
+    return described
 
 
 async def take_back_health(redis: Redis, queue_key: str, health_key: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from runner.broker.outage import Patience
+    from runner.broker.outage import Outage
     from runner.worker.claim import Claim
 
 
@@ -33,11 +33,11 @@ class Renewal:
 class LeaseKeeper:
     """Extends leases of one queue for one worker."""
 
-    def __init__(self, redis: Redis, queue_key: str, *, lease_s: float, patience: Patience) -> None:
+    def __init__(self, redis: Redis, queue_key: str, *, lease_s: float, outage: Outage) -> None:
         self._script = ScriptWire(redis, RENEW)
         self._queue_key = queue_key
         self._lease_ms = round(lease_s * 1000)
-        self._patience = patience
+        self._patience = outage
 
     async def renew(self, claims: Sequence[Claim]) -> Renewal:
         """Extend the leases of *claims* from now; waits while Redis is away."""

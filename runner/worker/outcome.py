@@ -12,6 +12,7 @@ How an attempt can end: a closed set, matched by `settle`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,3 +67,11 @@ class Failed:
 
 
 Outcome = Done | Retrying | Dead | Released | Aborted | Failed
+
+
+class Stop(Enum):
+    """Why the worker cancelled a running job."""
+
+    RELEASE = "the worker is shutting down"
+    ABORT = "somebody asked for it"
+    LOST = "another worker holds the job now"

@@ -45,7 +45,7 @@ _BATCH = 64
 _token = attrgetter("token")
 
 
-class Ahead:
+class Prefetched:
     """The claims of one worker that wait for a slot."""
 
     def __init__(self, redis: Redis, queue_key: str, *, lease_s: float) -> None:

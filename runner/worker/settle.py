@@ -9,60 +9,39 @@ that it runs again. That is why jobs run at least once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from pydantic_core import PydanticSerializationError, to_json
 from redis.exceptions import ResponseError
 
 from runner.broker import keys
+from runner.broker.blocking import blocking_twin
 from runner.broker.script_connection import ScriptWire
 from runner.broker.scripts import SETTLE
-from runner.client import blocking_twin
-from runner.codec import Envelope, ErrorRecord, encode_result
-from runner.errors import CodecError
-from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
+from runner.worker.outcome import Aborted, Dead, Done, Failed, Released, Retrying
+from runner.worker.results import (
+    ResultWriter,
+    history_entry,
+    result_by_kind,
+    result_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from redis.asyncio import Redis
 
-    from runner.broker.outage import Patience
-    from runner.worker.attempt import Held
+    from runner.broker.outage import Outage
     from runner.worker.claim import Claim
+    from runner.worker.held import Ended, Held
 
 _log = structlog.get_logger("runner.settle")
 
 _FOR_EVER_MS = -1
 _CHUNK = 500
-_NO_ATTEMPT = b'{"t":null,'
 _NONE_SHORT = (0, 0)
 """The script's count of outcomes that are told in short, and how long their results are kept."""
-
-
-@dataclass(slots=True)
-class Ended:
-    """
-    An attempt that is over: its claim, what it was, and its outcome. Times in Unix ms.
-
-    envelope: None if the body could not be read. keep_result_s: None for ever, 0 not at all.
-    """
-
-    claim: Claim
-    envelope: Envelope | None
-    outcome: Outcome
-    keep_result_s: float | None
-    started_ms: int
-    finished_ms: int
-    held: Held
-
-
-ResultWriter = Callable[[Ended, str], bytes]
-"""The result's bytes, for an attempt and its queue's name; empty if it has none."""
 
 
 class Settler:
@@ -73,24 +52,24 @@ class Settler:
         redis: Redis,
         queue_key: str,
         *,
-        patience: Patience,
-        on_settled: Callable[[Ended, bool], None],
+        outage: Outage,
         write_plain: ResultWriter | None = None,
     ) -> None:
         """
-        `on_settled(ended, kept)` is told of each; *kept* is False where the claim was lost.
+        Settle for the worker whose jobs wait in *queue_key*.
 
-        write_plain: writes the results of plain arq functions, and of jobs that never ran.
+        write_plain: writes results of plain arq functions, and of jobs that could not be opened.
         """
-        self._write: ResultWriter = _result
+        self._write: ResultWriter = result_of
         if write_plain is not None:
-            self._write = partial(_result_by_kind, write_plain)
+            self._write = partial(result_by_kind, write_plain)
         self._redis = redis
         self._script = ScriptWire(redis, SETTLE)
         self._queue_key = queue_key
         self._queue = keys.queue_of(queue_key)
-        self._patience = patience
-        self._on_settled = on_settled
+        self._patience = outage
+        self.on_settled: Callable[[Ended, bool], None] = lambda _ended, _kept: None
+        """Called with each outcome once Redis has answered; False: the claim was lost."""
         self._waiting: list[Ended] = []
         self._under_way: list[Ended] = []
         self._arrived = asyncio.Event()
@@ -191,7 +170,7 @@ class Settler:
             if position in gone and ended.claim.token != token:
                 self.put(ended)  # the lease had lapsed, and this worker claimed the job anew
             else:
-                self._on_settled(ended, position not in gone or not heard_at_once)
+                self.on_settled(ended, position not in gone or not heard_at_once)
 
     def _told(self, batch: Sequence[Ended]) -> tuple[list[Any], list[Ended]]:
         """The script's arguments for *batch*, and *batch* in the order in which they tell of it."""
@@ -217,7 +196,7 @@ class Settler:
             return
         job_id = batch[0].claim.job_id
         _log.error("cannot be settled, its lease will lapse", job_id=job_id, error=str(error))
-        self._on_settled(batch[0], False)  # noqa: FBT003 -- as the callback has it
+        self.on_settled(batch[0], False)  # noqa: FBT003 -- as the callback has it
 
 
 def _is_told_in_short(ended: Ended, keep_s: float | None) -> bool:
@@ -240,9 +219,10 @@ def _fields(ended: Ended, queue: str, write: ResultWriter) -> list[Any]:
         case Done():
             kind, ms, entry = "done", _keep_ms(ended.keep_result_s), b""
         case Retrying(delay_s=delay_s, error=error):
-            kind, ms, entry, spent = "retry", round(delay_s * 1000), _entry(ended, error), spent + 1
+            kind, ms, entry = "retry", round(delay_s * 1000), history_entry(ended, error)
+            spent += 1
         case Dead(error=error):
-            kind, ms, entry = "dead", _keep_ms(ended.keep_result_s), _entry(ended, error)
+            kind, ms, entry = "dead", _keep_ms(ended.keep_result_s), history_entry(ended, error)
             # Poison and what cannot be read never ran: no attempt is charged.
             spent += 1 if ended.held.policy is not None else 0
         case Released(delay_s=delay_s, unknown_name=name):
@@ -270,99 +250,3 @@ def _unclaimed(claim: Claim) -> list[Any]:
 
 def _keep_ms(keep_s: float | None) -> int:
     return _FOR_EVER_MS if keep_s is None else round(keep_s * 1000)
-
-
-def _entry(ended: Ended, error: ErrorRecord) -> bytes:
-    """One failed attempt in the job's history."""
-    entry: dict[str, Any] = {
-        "attempt": ended.claim.attempts_spent + 1,
-        "started_ms": ended.started_ms,
-        "failed_ms": ended.finished_ms,
-        "error": error.error,
-        "message": error.message,
-        "traceback": error.traceback,
-        "worker": ended.claim.worker,
-    }
-    if ended.held.lines:
-        entry["log"] = list(ended.held.lines)
-    return to_json(entry)
-
-
-def _result_by_kind(write_plain: ResultWriter, ended: Ended, queue: str) -> bytes:
-    policy = ended.held.policy
-    ours = policy is not None and policy.plain is None
-    return _result(ended, queue) if ours else write_plain(ended, queue)
-
-
-def _result(ended: Ended, queue: str) -> bytes:
-    match ended.outcome:
-        case Done(result=result):
-            if not ended.held.lines and (written := _beside_body(ended, queue, result)):
-                return written
-            success = True
-        case Dead(error=error) | Aborted(error=error) | Failed(error=error):
-            success, result = False, error
-        case _:
-            return b""
-    try:
-        return encode_result(_result_fields(ended, queue, result, success=success))
-    except CodecError as problem:
-        name = ended.envelope.name if ended.envelope else "?"
-        _log.error("result cannot be kept", job_id=ended.claim.job_id, job=name, error=str(problem))
-        record = ErrorRecord("CodecError", str(problem), "")
-        return encode_result(_result_fields(ended, queue, record, success=False))
-
-
-def _beside_body(ended: Ended, queue: str, result: Any) -> bytes | None:
-    """
-    The same of a job that is done, written around its body as it stands: half the time.
-
-    None if the body is not one of ours, which begins with no attempt, or *result* has no JSON form.
-    """
-    claim = ended.claim
-    body = claim.body
-    if body is None or not (body.startswith(_NO_ATTEMPT) and body.endswith(b"}")):
-        return None
-    try:
-        returned = to_json(result)
-    except (PydanticSerializationError, ValueError):
-        return None
-    return b'{"t":%d,%b,"s":true,"r":%b,"st":%d,"ft":%d,"q":%b,"id":%b,"w":%b,"due":%d}' % (
-        claim.attempts_spent + 1,
-        body[len(_NO_ATTEMPT) : -1],
-        returned,
-        ended.started_ms,
-        ended.finished_ms,
-        _json(keys.queue_key(queue)),
-        to_json(claim.job_id),
-        _json(claim.worker),
-        claim.due_ms,
-    )
-
-
-@lru_cache(maxsize=256)
-def _json(text: str) -> bytes:
-    return to_json(text)
-
-
-def _result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> dict[str, Any]:
-    """arq's, and beside them: the worker, when the job came due, and what it logged."""
-    claim, envelope = ended.claim, ended.envelope or Envelope("<unreadable>", [], {}, 0)
-    fields: dict[str, Any] = {
-        "t": claim.attempts_spent + 1,
-        "f": envelope.name,
-        "a": envelope.args,
-        "k": envelope.kwargs,
-        "et": envelope.enqueued_ms,
-        "s": success,
-        "r": result,
-        "st": ended.started_ms,
-        "ft": ended.finished_ms,
-        "q": keys.queue_key(queue),
-        "id": claim.job_id,
-        "w": claim.worker,
-        "due": int(claim.due_ms),
-    }
-    if ended.held.lines:
-        fields["log"] = list(ended.held.lines)
-    return fields

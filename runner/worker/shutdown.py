@@ -2,7 +2,7 @@
 How a worker stops: jobs finish if they can within the grace time, the rest goes back.
 
 1. Claims that were not started are given back at once.
-2. Running jobs have the grace time, unless a second signal says otherwise.
+2. Running jobs have the grace time, unless a second signal cuts it short.
 3. What still runs is offered to other workers, so that it runs again at once should this process
    be killed now, and then cancelled.
 4. What ignores its cancellation is left behind.
@@ -20,26 +20,53 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
-from runner.on_arq import log as arq_log
-from runner.worker.execute import Stop
-from runner.worker.outcome import Released
+from runner.worker.outcome import Released, Stop
 
 if TYPE_CHECKING:
-    from runner.on_arq.worker import Worker
-    from runner.worker.attempt import Held
+    from collections.abc import Callable
+
+    from runner.options import WorkerOptions
+    from runner.worker.claim import Claimer
+    from runner.worker.fetch import Fetcher
+    from runner.worker.held import Held
+    from runner.worker.life import Life
+    from runner.worker.settle import Settler
+    from runner.worker.slots import Slots
 
 _log = structlog.get_logger("runner.worker")
 
 _OFFER_WITHIN_S = 1.0
-"""Redis away: the jobs are cancelled all the same."""
+"""With Redis away, the jobs are cancelled all the same."""
 
 
-class Stopping:
-    """How one worker stops."""
+class Shutdown:
+    """
+    How one worker stops.
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._holding = worker.holding
+    is_burst: running jobs have all the time they need, unless the worker is told to stop.
+    on_waited: called when the grace time has passed, or nothing runs any more.
+    """
+
+    def __init__(
+        self,
+        options: WorkerOptions,
+        *,
+        life: Life,
+        slots: Slots,
+        fetcher: Fetcher,
+        settler: Settler,
+        claimer: Claimer,
+        is_burst: bool,
+        on_waited: Callable[[], None],
+    ) -> None:
+        self._options = options
+        self._life = life
+        self._slots = slots
+        self._fetcher = fetcher
+        self._settler = settler
+        self._claimer = claimer
+        self._is_burst = is_burst
+        self._on_waited = on_waited
 
     async def run(self) -> None:
         """Let jobs finish, give back those that have not, and settle the last."""
@@ -51,43 +78,41 @@ class Stopping:
         """Redis away: their leases lapse, which costs them nothing either."""
         with contextlib.suppress(TimeoutError, RedisError, OSError):
             async with asyncio.timeout(_OFFER_WITHIN_S):
-                await self._worker.taking.give_back()
+                await self._fetcher.give_back()
 
     async def _finish_running(self) -> None:
         """Let jobs finish within the grace time, give back those that have not, and cancel them."""
-        worker, options = self._worker, self._worker.options
-        if worker.burst:
-            await self._wait_for_running(None, unless=worker.stopping)
-        await self._wait_for_running(options.grace_s, unless=worker.at_once)
-        if worker.stop_signal and worker.speaks_arq:
-            arq_log.tell_stop(worker, worker.stop_signal, waited=True)
+        if self._is_burst:
+            await self._wait_for_running(None, unless=self._life.stopping)
+        await self._wait_for_running(self._options.grace_s, unless=self._life.at_once)
+        self._on_waited()
         await self._offer_running()
-        for held in list(self._holding.held):
-            self._holding.stop(held, Stop.RELEASE)
-        await self._wait_for_running(options.cancel_wait_s, unless=asyncio.Event())
-        for held in list(self._holding.held):
+        for held in list(self._slots.held):
+            self._slots.stop(held, Stop.RELEASE)
+        await self._wait_for_running(self._options.cancel_wait_s, unless=asyncio.Event())
+        for held in list(self._slots.held):
             if held.is_running:
-                self._holding.leave_behind(held, Released())
+                self._slots.leave_behind(held, Released())
 
     async def _offer_running(self) -> None:
         """Before they are cancelled: if this process is killed meanwhile, they run at once."""
         running = [
             held.claim
-            for held in self._holding.held
+            for held in self._slots.held
             if held.task is not None and not held.task.done() and self._comes_back(held)
         ]
         if running:
             with contextlib.suppress(TimeoutError, RedisError, OSError):
                 async with asyncio.timeout(_OFFER_WITHIN_S):
-                    await self._worker.settler.offer(running)
+                    await self._settler.offer(running)
 
     def _comes_back(self, held: Held) -> bool:
-        """Cancelled by a stop, it is to run again; arq's `retry_jobs` says no for its functions."""
-        is_ours = held.policy is None or held.policy.plain is None
-        return held.why_stopped is None and (is_ours or self._worker.retry_jobs)
+        """Whether it is to run again when the stop has cancelled it."""
+        is_given_back = held.policy is None or held.policy.is_given_back
+        return held.why_stopped is None and is_given_back
 
     async def _wait_for_running(self, longest_s: float | None, *, unless: asyncio.Event) -> None:
-        running = {held.task for held in self._holding.held if held.task and not held.task.done()}
+        running = {held.task for held in self._slots.held if held.task and not held.task.done()}
         if not running:
             return
         hurry = asyncio.ensure_future(unless.wait())
@@ -103,15 +128,14 @@ class Stopping:
 
     async def _settle_the_last(self) -> None:
         """Redis away at the very end: the leases lapse, and the jobs run again elsewhere."""
-        worker = self._worker
         try:
-            async with asyncio.timeout(worker.options.cancel_wait_s):
-                await worker.settler.drained()
-                if self._holding.afterwards:
-                    await asyncio.wait(self._holding.afterwards)
-                await worker.claimer.give_back_unanswered()
+            async with asyncio.timeout(self._options.cancel_wait_s):
+                await self._settler.drained()
+                if self._slots.afterwards:
+                    await asyncio.wait(self._slots.afterwards)
+                await self._claimer.give_back_unanswered()
         except (TimeoutError, RedisError, OSError):
             _log.error(
                 "stopped before Redis took every outcome: these jobs run again",
-                job_ids=[held.claim.job_id for held in self._holding.held],
+                job_ids=[held.claim.job_id for held in self._slots.held],
             )

@@ -1,8 +1,8 @@
 """
-What a worker holds: each job from its start until Redis has answered for its outcome.
+The slots of a worker: each holds a job from its start until Redis has answered for its outcome.
 
-Here a slot is taken and falls free, leases are extended, and a job learns that somebody asked it
-to stop, or that another worker has it now.
+A slot is taken here and falls free, leases are extended, and a job learns that somebody asked it
+to stop, or that another worker holds it now.
 """
 
 from __future__ import annotations
@@ -14,30 +14,66 @@ from typing import TYPE_CHECKING
 import structlog
 
 from runner.broker import keys
-from runner.worker.attempt import Held
-from runner.worker.execute import Stop
-from runner.worker.outcome import Done, Outcome, Released, Retrying
-from runner.worker.settle import Ended
+from runner.worker.held import Ended, Held
+from runner.worker.outcome import Done, Outcome, Released, Retrying, Stop
 
 if TYPE_CHECKING:
-    from runner.on_arq.worker import Worker
+    from redis.asyncio import Redis
+
+    from runner.broker.outage import Outage
+    from runner.options import WorkerOptions
+    from runner.worker.attempt import Attempts
     from runner.worker.claim import Claim
+    from runner.worker.counts import JobCounts
+    from runner.worker.lease import LeaseKeeper
+    from runner.worker.life import Life
+    from runner.worker.settle import Settler
 
 _log = structlog.get_logger("runner.worker")
 
 
-class Holding:
-    """The jobs that one worker holds."""
+class Slots:
+    """
+    The jobs that one worker holds.
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+    count: how many run at a time. tasks: by job id, the task that runs it. keep_result_s: for jobs
+    that could not be opened. heeds_aborts: whether running jobs are stopped when somebody asks.
+    """
+
+    def __init__(
+        self,
+        options: WorkerOptions,
+        redis: Redis,
+        *,
+        count: int,
+        life: Life,
+        outage: Outage,
+        attempts: Attempts,
+        leases: LeaseKeeper,
+        settler: Settler,
+        counts: JobCounts,
+        tasks: dict[str, asyncio.Task[None]],
+        keep_result_s: float | None,
+        heeds_aborts: bool,
+    ) -> None:
+        self._options = options
+        self._redis = redis
+        self._life = life
+        self._outage = outage
+        self._attempts = attempts
+        self._leases = leases
+        self._settler = settler
+        self._counts = counts
+        self._tasks = tasks
+        self._keep_result_s = keep_result_s
+        self._heeds_aborts = heeds_aborts
+        self._loop = asyncio.get_running_loop()
+        self.count = count
         self.held: set[Held] = set()
         self.busy = 0
         """Slots that are taken: jobs whose coroutine has not ended, or was left behind."""
-        self.ended = 0
+        self.freed = 0
         """Slots that have fallen free so far."""
-        self.changed = asyncio.Event()
-        """Set when a slot falls free, an outcome is settled, or the worker is to stop."""
         self.afterwards: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ one job
@@ -47,15 +83,19 @@ class Holding:
         held = Held(claim, time.time_ns() // 1_000_000)
         self.held.add(held)
         self.busy += 1
-        worker = self._worker
-        held.task = worker.tasks[claim.job_id] = worker.loop.create_task(self._run(held))
+        held.task = self._tasks[claim.job_id] = self._loop.create_task(self._run(held))
+
+    @property
+    def running_count(self) -> int:
+        """How many jobs run here."""
+        return len(self._tasks)
 
     def running_now(self) -> list[Held]:
         """The jobs that run here."""
         return [held for held in self.held if held.is_running]
 
-    def goes_on_under(self, claim: Claim) -> bool:
-        """Its lease lapsed while the job ran here, or its outcome was on the way to Redis."""
+    def continue_under(self, claim: Claim) -> bool:
+        """Hold a job that is still here under its new *claim*; False if it is not here."""
         for held in self.held:
             if held.claim.key == claim.key and held.why_stopped is not Stop.LOST:
                 held.claim.token = claim.token
@@ -65,7 +105,7 @@ class Holding:
     async def _run(self, held: Held) -> None:
         """One job, from its start to its outcome."""
         try:
-            outcome = await self._worker.attempts.run(held)
+            outcome = await self._attempts.run(held)
         finally:
             self._free_slot_of(held)
             # The task's context knows it, too: such a ring would be left to the garbage collector.
@@ -76,11 +116,10 @@ class Holding:
         if held.is_left_behind:
             return
         self.busy -= 1
-        self.ended += 1
-        self.changed.set()
-        tasks = self._worker.tasks
-        if tasks.get(held.claim.job_id) is held.task:
-            del tasks[held.claim.job_id]
+        self.freed += 1
+        self._life.changed.set()
+        if self._tasks.get(held.claim.job_id) is held.task:
+            del self._tasks[held.claim.job_id]
 
     def leave_behind(self, held: Held, outcome: Outcome | None) -> None:
         """A job that goes on although it was cancelled: this is its end, whatever it still does."""
@@ -103,12 +142,12 @@ class Holding:
             self._start_afterwards(held)
             return
         policy = held.policy
-        self._worker.settler.put(
+        self._settler.put(
             Ended(
                 held.claim,
                 held.envelope,
                 outcome,
-                policy.keep_result_s if policy else self._worker.keeps_result_s(),
+                policy.keep_result_s if policy else self._keep_result_s,
                 held.started_ms,
                 time.time_ns() // 1_000_000,
                 held,
@@ -118,7 +157,7 @@ class Holding:
     def on_settled(self, ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- a callback's answer
         """Redis has answered for *ended*; not *kept*: another worker holds the job."""
         self.held.discard(ended.held)
-        self.changed.set()
+        self._life.changed.set()
         if ended.held.afterwards is not None:
             self._start_afterwards(ended.held)
         if not kept:
@@ -126,21 +165,14 @@ class Holding:
                 "outcome dropped: another worker holds the job now", job_id=ended.claim.job_id
             )
             return
-        worker = self._worker
-        worker.tally.count(ended)
-        match ended.outcome:
-            case Done():
-                worker.jobs_complete += 1
-            case Retrying(delay_s=delay_s) | Released(delay_s=delay_s):
-                worker.jobs_retried += 1
-                worker.taking.call_within(delay_s)
-            case _:
-                worker.jobs_failed += 1
+        self._counts.count(ended)
+        if type(ended.outcome) is not Done and isinstance(ended.outcome, Retrying | Released):
+            self._life.rest.end_within(ended.outcome.delay_s)
 
     def _start_afterwards(self, held: Held) -> None:
         """arq's `after_job_end`, which is waited for when the worker stops."""
         if held.afterwards is not None:
-            task = self._worker.loop.create_task(held.afterwards())
+            task = self._loop.create_task(held.afterwards())
             self.afterwards.add(task)
             task.add_done_callback(self.afterwards.discard)
 
@@ -156,8 +188,7 @@ class Holding:
 
     async def keep_leases(self) -> None:
         """Extend the leases of all that is held, well before they end, until cancelled."""
-        options = self._worker.options
-        pause_s = min(options.heartbeat_s, options.lease_s / 3)
+        pause_s = min(self._options.heartbeat_s, self._options.lease_s / 3)
         while True:
             await asyncio.sleep(pause_s)
             self._leave_stubborn_behind()
@@ -165,25 +196,23 @@ class Holding:
 
     def _leave_stubborn_behind(self) -> None:
         """A slot is not lost to a job that swallows its timeout, its abort or its lost claim."""
-        worker = self._worker
-        now = worker.loop.time()
+        now = self._loop.time()
         for held in list(self.held):
             if not held.is_running or held.task is None or not held.task.cancelling():
                 held.cancelled_at = None
             elif held.cancelled_at is None:
                 held.cancelled_at = now
             elif (
-                now - held.cancelled_at > worker.options.cancel_wait_s
-                and worker.attempts.is_overdue(held)
+                now - held.cancelled_at > self._options.cancel_wait_s
+                and self._attempts.is_overdue(held)
             ):
-                self.leave_behind(held, worker.attempts.end_of_stubborn(held))
+                self.leave_behind(held, self._attempts.end_of_stubborn(held))
 
     async def watch_for_aborts(self) -> None:
         """Asks for a key that is absent while nobody aborts anything: cheaper than renewing."""
-        worker = self._worker
         while True:
-            await asyncio.sleep(worker.options.abort_check_s)
-            if self.busy and await worker.patience.call(lambda: worker.pool.exists(keys.ABORT)):
+            await asyncio.sleep(self._options.abort_check_s)
+            if self.busy and await self._outage.call(lambda: self._redis.exists(keys.ABORT)):
                 await self.renew()
 
     async def renew(self) -> None:
@@ -195,12 +224,12 @@ class Holding:
                 held[one.claim.key] = one
         if not held:
             return
-        renewal = await self._worker.leases.renew([one.claim for one in held.values()])
+        renewal = await self._leases.renew([one.claim for one in held.values()])
         for key in renewal.lost:
             # A job that was settled while the question was under way is not lost.
             if self.stop(held[key], Stop.LOST):
                 _log.warning(
                     "claim lost: another worker holds the job now", job_id=held[key].claim.job_id
                 )
-        for key in renewal.aborted if self._worker.allow_abort_jobs else ():
+        for key in renewal.aborted if self._heeds_aborts else ():
             self.stop(held[key], Stop.ABORT)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import uvicorn
 
 from runner import Context, Periodic, connect, job, linear
-from runner.client import disconnect
+from runner.current import disconnect
 from runner.operations.catalog import Catalog
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard

@@ -30,7 +30,7 @@ from tests.chaos.workload import IDLE_POLL_S, LEASE_S, QUEUE, flaky, quick, slow
 from tests.redis_server import running_redis
 
 if TYPE_CHECKING:
-    from runner.definition import BoundJob
+    from runner.decorator import BoundJob
 
 _SLACK_S = 2.0
 """What starting a process and a busy machine may add to a recovery."""

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from runner import Context, WorkerSettings, exponential, job
 from runner.on_arq.worker import Worker
-from runner.worker.slots import Holding
 from tests.chaos.ledger import Ledger
 
 if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
     from runner.options import WorkerOptions
     from runner.worker.claim import Claim
-    from runner.worker.settle import Ended
+    from runner.worker.held import Ended
 
 QUEUE = "chaos"
 LEASE_S = 3.0
@@ -68,37 +69,34 @@ async def blocking(ctx: Context, seconds: float) -> None:
     _note(ctx, "ended")
 
 
-class LedgerHolding(Holding):
-    """Tells the ledger of every outcome that was kept."""
-
-    def on_settled(self, ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- as the worker's own
-        """Note what was kept."""
-        if kept:
-            kind = type(ended.outcome).__name__
-            claim = ended.claim
-            LedgerBook.ledger.note("settled", claim.job_id, token=claim.token, detail=kind)
-        super().on_settled(ended, kept)
-
-
 class ChaosWorker(Worker):
     """Our worker, with the ledger beside it."""
 
-    def _reset(self) -> None:
-        super()._reset()
-        self.holding = LedgerHolding(self)
+    async def _open(self, exits: AsyncExitStack) -> None:
+        """
+        Note every outcome that was kept, and every claim when it is made.
 
-    def _build_stages(self) -> None:
-        """Note every claim when it is made: one made ahead may never start, and counts as taken."""
-        super()._build_stages()
-        claim = self.claimer.claim
+        One made ahead may never start, and counts as taken.
+        """
+        await super()._open(exits)
+        engine = self.engine
+        claim, on_settled = engine.claimer.claim, engine.settler.on_settled
 
-        async def noted(limit: int, *, ahead: bool = False) -> list[Claim]:
+        def note_settled(ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- a callback's answer
+            if kept:
+                kind = type(ended.outcome).__name__
+                key, token = ended.claim.job_id, ended.claim.token
+                LedgerBook.ledger.note("settled", key, token=token, detail=kind)
+            on_settled(ended, kept)
+
+        async def note_claimed(limit: int, *, ahead: bool = False) -> list[Claim]:
             claims = await claim(limit, ahead=ahead)
             for one in claims:
                 LedgerBook.ledger.note("claimed", one.job_id, token=one.token)
             return claims
 
-        self.claimer.claim = noted  # type: ignore[method-assign]
+        engine.claimer.claim = note_claimed  # type: ignore[method-assign]
+        engine.settler.on_settled = note_settled
 
 
 class ChaosSettings(WorkerSettings):
@@ -123,7 +121,7 @@ def worker_for(url: str, ledger: Path) -> ChaosWorker:
     """A worker on *url* that writes into *ledger*."""
     LedgerBook.ledger = Ledger(ledger)
     options: dict[str, Any] = ChaosSettings._for_arq()
-    from runner.client import location
+    from runner.broker.location import location
 
     options["redis_settings"] = location(url)
     runner: WorkerOptions = options["runner"]

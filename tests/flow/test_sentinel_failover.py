@@ -18,7 +18,7 @@ import pytest
 import redis
 
 from runner import Context, Fleet, WorkerSettings, connect, job
-from runner.client import use
+from runner.current import use
 from tests.redis_server import find_executable
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from runner.middleware import metrics
 from runner.operations import processes
 from runner.periodic.gauges import QueueGauges
 from runner.telemetry.statsd import NullStatsD
-from runner.worker import heartbeat as presence
-from runner.worker import settle
+from runner.worker import heartbeat, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,9 +82,9 @@ def test_example_of_a_worker_is_read_whole() -> None:
     ("kind", "writers"),
     [
         ("job", (codec.encode_job,)),
-        ("result", (settle._result_fields,)),
-        ("history", (settle._entry,)),
-        ("worker", (presence.Presence._describe,)),
+        ("result", (results.result_fields,)),
+        ("history", (results.history_entry,)),
+        ("worker", (heartbeat.Heartbeat._describe,)),
     ],
 )
 def test_examples_have_every_key_that_is_written(

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from runner import QueueClient, connect
-from runner.client import disconnect
+from runner.current import disconnect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

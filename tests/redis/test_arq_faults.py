@@ -22,7 +22,6 @@ from runner import Bury, CatchUp, Context, JobState, Periodic, Retry, WorkerSett
 from runner.broker import keys as redis_keys
 from runner.errors import ConfigurationError, JobFailedError
 from runner.on_arq.cron import next_time
-from runner.options import WorkerOptions
 from runner.periodic.poller import Poller
 from runner.telemetry.statsd import NullStatsD
 from tests.runner_kit import (
@@ -147,7 +146,7 @@ async def _is(handle: JobHandle[Any], state: JobState) -> bool:
 
 
 async def _is_idle(one: Worker) -> bool:
-    return not one.holding.held
+    return not one.engine.slots.held
 
 
 # ---------------------------------------------------------------- losing or duplicating work
@@ -288,7 +287,7 @@ async def test_fault_10_a_swallowed_timeout_holds_no_slot(
             await handle.result(timeout_s=5)
         stage.go.set()
         await asyncio.sleep(0.01)
-        assert one.holding.busy == 0
+        assert one.engine.slots.busy == 0
 
     assert await dead_ids(redis, "default") == [handle.id]
     assert len(await history(redis, handle.id)) == 1
@@ -417,7 +416,7 @@ async def test_fault_21_a_late_peer_repeats_no_tick(redis_url: str, redis: Queue
         due = datetime.fromtimestamp(due_ms / 1000, UTC)
         await eventually(lambda: _is_idle(one))
         seen = stage.started.qsize()
-        await one._clock._enqueue(one.cron_jobs[0], due)
+        await one._cron_clock()._enqueue(one.cron_jobs[0], due)
         assert await redis.zscore(QUEUE, f"cron:_tick:{due_ms}") is None
         assert stage.started.qsize() <= seen + 1
 
@@ -427,7 +426,7 @@ async def test_fault_22_missed_ticks_are_made_up_for(redis: QueueClient) -> None
     hour_ago_ms = (int(time.time()) // 60 - 60) * 60_000
     await redis.hset(redis_keys.TICKS, "act", str(hour_ago_ms))  # type: ignore[misc]
     schedule = (Periodic("act", act, "*/10 * * * *", catch_up=CatchUp.ALL),)
-    await Poller(redis, redis.enqueuer, WorkerOptions(schedule=schedule), NullStatsD()).poll()
+    await Poller(redis, redis.enqueuer, NullStatsD(), schedule=schedule).poll()
 
     assert await redis.zcard(QUEUE) == 6
 
@@ -581,13 +580,13 @@ async def test_fault_34_a_stop_in_the_first_moment_of_a_job_is_orderly(
 
     one = await start(worker(redis_url, act, on_shutdown=on_shutdown))
     handle = await act.enqueue("wait")
-    run = one.holding._run
+    run = one.engine.slots._run
 
     def stop_at_once(held: Any) -> Any:
         one.stop(at_once=True)
         return run(held)
 
-    one.holding._run = stop_at_once  # type: ignore[method-assign]
+    one.engine.slots._run = stop_at_once  # type: ignore[method-assign]
     await stop(one)
 
     assert shut == ["shut"]

@@ -145,7 +145,7 @@ async def test_batch_counts_once_whatever_answers_are_lost(
     """Repeated enqueues and repeated settles change no count."""
     batch = Batch()
     async with working(redis_url, leaf) as one:
-        one.settler._script = LosesAnswers(one.settler._script, times=3)  # type: ignore[assignment]
+        one.engine.settler._script = LosesAnswers(one.engine.settler._script, times=3)  # type: ignore[assignment]
         redis.enqueuer._script = LosesAnswers(redis.enqueuer._script)  # type: ignore[assignment]
         with batch.joined():
             await redis.enqueue_job("leaf", _job_id="leaf:1")

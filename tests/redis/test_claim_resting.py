@@ -10,7 +10,7 @@ import pytest
 from runner import Context, JobState, job
 from runner.admin import Admin
 from runner.broker import keys
-from runner.broker.outage import Patience
+from runner.broker.outage import Outage
 from runner.worker.claim import Claimer
 from tests.runner_kit import eventually, working
 
@@ -41,7 +41,7 @@ def _claimer(redis: QueueClient, *known: str) -> Claimer:
         KEY,
         worker_id="w",
         lease_s=30.0,
-        patience=Patience("w"),
+        outage=Outage("w"),
         stopping=asyncio.Event(),
         known=known,
     )

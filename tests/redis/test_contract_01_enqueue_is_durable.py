@@ -11,8 +11,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from runner import Context, JobState, connect, job
-from runner.client import current_client
 from runner.codec import decode_job
+from runner.current import current_client
 from runner.errors import ArgumentsError, CodecError, EnqueueError
 from tests.runner_kit import LosesAnswers, eventually, working
 

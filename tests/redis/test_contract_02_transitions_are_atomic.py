@@ -122,13 +122,13 @@ async def test_transitions_of_all_kinds_go_together(redis_url: str, redis: Queue
     calls = []
 
     async with working(redis_url, act, act_unheard) as one:
-        settle = one.settler._settle
+        settle = one.engine.settler._settle
 
         async def noted(batch: list[Any]) -> None:
             calls.append(len(batch))
             await settle(batch)
 
-        one.settler._settle = noted  # type: ignore[method-assign]
+        one.engine.settler._settle = noted  # type: ignore[method-assign]
         unheard = await act_unheard.enqueue()
         handles = await act.enqueue_many([{"ending": ending} for ending in endings])
         await eventually(lambda: _all_run(one, len(endings) + 1))
@@ -146,7 +146,7 @@ async def test_transitions_of_all_kinds_go_together(redis_url: str, redis: Queue
 
 
 async def _all_run(one: Worker, count: int) -> bool:
-    return one.holding.busy == count
+    return one.engine.slots.busy == count
 
 
 async def test_transition_keeps_nothing_of_a_job_that_is_done(
@@ -174,7 +174,7 @@ async def test_settle_repeated_after_a_lost_answer_changes_nothing(
 ) -> None:
     """Redis settled and nobody heard: the worker settles again, and the job is done once."""
     async with working(redis_url, act) as one:
-        one.settler._script = loses = LosesAnswers(one.settler._script)  # type: ignore[assignment]
+        one.engine.settler._script = loses = LosesAnswers(one.engine.settler._script)  # type: ignore[assignment]
         stage.go.set()
         handle = await act.enqueue("done")
         assert await handle.result(timeout_s=5) == "done"
@@ -190,7 +190,7 @@ async def test_settle_repeated_after_a_lost_answer_charges_one_attempt(
 ) -> None:
     """A failure that is told twice is one failure: one entry in the history, one attempt spent."""
     async with working(redis_url, act) as one:
-        one.settler._script = LosesAnswers(one.settler._script)  # type: ignore[assignment]
+        one.engine.settler._script = LosesAnswers(one.engine.settler._script)  # type: ignore[assignment]
         stage.go.set()
         handle = await act.enqueue("retry")
         await _end_of(handle, JobState.RETRYING)
@@ -206,7 +206,7 @@ async def test_claim_whose_answer_was_lost_is_given_back(
     """Jobs claimed by an answer that never came run at once, by the next claim, with no crash."""
     one = worker(redis_url, act)
     await start(one)
-    one.claimer._script = loses = LosesAnswers(one.claimer._script)  # type: ignore[assignment]
+    one.engine.claimer._script = loses = LosesAnswers(one.engine.claimer._script)  # type: ignore[assignment]
     handles = await act.enqueue_many([{"ending": "done"}] * 5)
     stage.go.set()
     for handle in handles:
@@ -222,7 +222,7 @@ async def test_claim_whose_answers_were_lost_several_times_is_given_back(
 ) -> None:
     """Each of several lost answers is made good, not only the last."""
     one = await start(worker(redis_url, act, concurrency=2))
-    one.claimer._script = LosesAnswers(one.claimer._script, times=3)  # type: ignore[assignment]
+    one.engine.claimer._script = LosesAnswers(one.engine.claimer._script, times=3)  # type: ignore[assignment]
     handles = await act.enqueue_many([{"ending": "done"}] * 8)
     stage.go.set()
     for handle in handles:
@@ -243,7 +243,7 @@ async def test_claim_whose_answer_was_lost_at_the_end_is_given_back_by_the_last_
             one.stop()
             return await super().__call__(*args, **kwargs)
 
-    one.claimer._script = Stops(one.claimer._script)  # type: ignore[assignment]
+    one.engine.claimer._script = Stops(one.engine.claimer._script)  # type: ignore[assignment]
     handle = await act.enqueue("done")
     await eventually(lambda: _is(handle, JobState.READY))
     await stop(one)
@@ -281,4 +281,4 @@ async def test_gauges_count_each_job_in_one_state(redis_url: str, redis: QueueCl
 
 
 async def _idle(one: Any) -> bool:
-    return not one.holding.held
+    return not one.engine.slots.held

@@ -77,7 +77,7 @@ def _never_renew(one: Worker) -> None:
     async def renew(*_: Any) -> None:
         await asyncio.Event().wait()
 
-    one.leases.renew = renew  # type: ignore[assignment, method-assign]
+    one.engine.leases.renew = renew  # type: ignore[assignment, method-assign]
 
 
 async def test_job_is_held_by_one_worker_while_its_leases_hold(
@@ -178,7 +178,7 @@ async def test_worker_that_lost_its_lease_writes_nothing(
         async with working(redis_url, act, idle_poll_s=0.1) as second:
             await soon(stage.started.get())
             holder = await redis.hget(f"{QUEUE}:running", handle.id)  # type: ignore[misc]
-            held = next(iter(first.holding.held))
+            held = next(iter(first.engine.slots.held))
             held.task.cancel()  # type: ignore[union-attr]
             await eventually(lambda: _is_idle(first))
 
@@ -195,14 +195,14 @@ async def test_worker_that_lost_its_lease_writes_nothing(
 async def test_worker_that_lost_its_lease_stops_the_job(redis_url: str) -> None:
     """The heartbeat learns that another worker has the job, and cancels the run that lost it."""
     async with working(redis_url, act, concurrency=1) as first:
-        renew, first.leases.renew = first.leases.renew, None  # type: ignore[method-assign, assignment]
+        renew, first.engine.leases.renew = first.engine.leases.renew, None  # type: ignore[method-assign, assignment]
         _never_renew(first)
         await act.enqueue()
         await soon(stage.started.get())
         async with working(redis_url, act, idle_poll_s=0.1):
             await soon(stage.started.get())
-            first.leases.renew = renew  # type: ignore[method-assign]
-            await first.holding.renew()
+            first.engine.leases.renew = renew  # type: ignore[method-assign]
+            await first.engine.slots.renew()
             await soon(stage.cancelled.get())
             await eventually(lambda: _is_idle(first))
 
@@ -218,7 +218,7 @@ async def test_settled_job_stays_settled_when_a_stale_worker_speaks_late(
         _never_renew(first)
         handle = await act.enqueue()
         await soon(stage.started.get())
-        stale = next(iter(first.holding.held))
+        stale = next(iter(first.engine.slots.held))
         async with working(redis_url, act, idle_poll_s=0.1):
             await soon(stage.started.get())
             stage.go.set()
@@ -243,7 +243,7 @@ async def test_worker_that_ends_by_an_error_leaves_no_job_running(
     one = await start(worker(redis_url, act))
     handle = await act.enqueue()
     await soon(stage.started.get())
-    one.presence._beat = break_down  # type: ignore[method-assign]
+    one.engine.heartbeat._beat = break_down  # type: ignore[method-assign]
 
     with pytest.raises(BaseExceptionGroup):
         await soon(one.main_task)  # type: ignore[arg-type]
@@ -316,7 +316,7 @@ async def _owner_changed(redis: QueueClient, job_id: str, owner: Any) -> bool:
 
 
 async def _is_idle(one: Worker) -> bool:
-    return not one.holding.held
+    return not one.engine.slots.held
 
 
 async def _completed(one: Worker) -> int:

@@ -263,8 +263,8 @@ async def act_then_fail(ctx: Context) -> str:
 
 
 async def _away(one: Worker) -> bool:
-    return one.patience.away_s > 0
+    return one.outage.away_s > 0
 
 
 async def _is_back(*workers: Worker) -> bool:
-    return all(one.patience.away_s == 0 for one in workers)
+    return all(one.outage.away_s == 0 for one in workers)

@@ -170,7 +170,7 @@ async def test_dead_jobs_are_trimmed_only_where_that_is_asked_for(
         handles = [await end.enqueue("bury") for _ in range(5)]
         await eventually(lambda: _dead(redis, 5))
         statsd = one.instruments.statsd
-        await Poller(redis, redis.enqueuer, one.options, statsd).poll()
+        await Poller(redis, redis.enqueuer, statsd, queues=one.options.polled_queues).poll()
     assert await redis.zcard(f"{QUEUE}:dead") == 5
 
     assert await trim_dead(redis, "default", max_jobs=2, max_age_s=None) == 3

@@ -84,7 +84,7 @@ async def test_worker_goes_on_after_redis_was_killed_and_restarted(
         assert await handle.result(timeout_s=PATIENCE_S) == "before 1"
         assert await (await act.enqueue("after")).result(timeout_s=PATIENCE_S) == "after 1"
         assert (one.jobs_complete, one.jobs_failed) == (2, 0)
-        assert one.patience.away_s == 0
+        assert one.outage.away_s == 0
 
     assert await crashes(own, "default", handle.id) == 0
 
@@ -285,7 +285,7 @@ async def test_worker_waits_while_the_disk_of_redis_is_full(
 
         await own.config_set("stop-writes-on-bgsave-error", "no")
         assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
-        assert one.patience.away_s == 0
+        assert one.outage.away_s == 0
     assert await own.exists(f"{QUEUE}:crashes") == 0
 
 
@@ -296,7 +296,7 @@ async def _cannot_save(redis: QueueClient) -> bool:
 async def test_heartbeats_go_on_while_a_settle_waits(redis_url: str, redis: QueueClient) -> None:
     """A job whose outcome is on its way is still held: it does not start elsewhere meanwhile."""
     async with mortal(redis_url, act) as one:
-        one.worker.settler._script._run = _never  # type: ignore[assignment, method-assign]
+        one.worker.engine.settler._script._run = _never  # type: ignore[assignment, method-assign]
         handle = await act.enqueue()
         await soon(stage.started.get())
         async with working(redis_url, act, idle_poll_s=0.05):
@@ -313,11 +313,11 @@ async def _never(*_: object) -> None:
 
 
 async def _away(one: Worker) -> bool:
-    return one.patience.away_s > 0
+    return one.outage.away_s > 0
 
 
 async def _has_outcome(one: Worker) -> bool:
-    return one.settler.pending > 0
+    return one.engine.settler.pending > 0
 
 
 async def _completed(one: Worker, least: int = 1) -> int:

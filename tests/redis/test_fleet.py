@@ -95,7 +95,7 @@ async def test_fleet_ends_together_when_one_worker_ends_by_an_error(
     await soon(fleet.ready())
     handle = await act.enqueue()
     await soon(stage.started.get())
-    fleet.workers[1].presence._beat = break_down  # type: ignore[method-assign]
+    fleet.workers[1].engine.heartbeat._beat = break_down  # type: ignore[method-assign]
     await asyncio.wait({running}, timeout=10)
 
     errors = running.exception()
@@ -114,7 +114,7 @@ async def test_fleet_stops_on_signals_with_grace_and_then_at_once(redis_url: str
         await soon(stage.started.get())
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.sleep(0.05)
-        assert fleet.workers[0].stopping.is_set()
+        assert not fleet.workers[0].allow_pick_jobs
         assert not running.done()
         os.kill(os.getpid(), signal.SIGTERM)
         await soon(running)

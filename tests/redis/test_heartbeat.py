@@ -92,10 +92,10 @@ async def test_counts_whose_answer_was_lost_are_counted_once(
     """The batch is told again under its number."""
     async with working(redis_url, quick) as one:
         await soon((await quick.enqueue()).result())
-        sends = LosesAnswers(one.presence._beat)
-        one.presence._beat = sends  # type: ignore[method-assign]
-        told = one.tally.sent
-        one.tally.sent = lambda: None if not sends.lost else told()  # type: ignore[method-assign]
+        sends = LosesAnswers(one.engine.heartbeat._beat)
+        one.engine.heartbeat._beat = sends  # type: ignore[method-assign]
+        told = one.counts.sent
+        one.counts.sent = lambda: None if not sends.lost else told()  # type: ignore[method-assign]
         await eventually(lambda: _is(sends.left == 0))
         await soon((await quick.enqueue()).result())
 

@@ -13,7 +13,7 @@ import structlog
 
 from runner import Context, job
 from runner.errors import ConfigurationError, JobFailedError
-from runner.worker.attempt import Held
+from runner.worker.held import Held
 from tests.runner_kit import eventually, soon, start, stop, worker, working
 
 if TYPE_CHECKING:
@@ -240,4 +240,4 @@ async def test_finished_jobs_leave_nothing_to_the_garbage_collector(redis_url: s
 
 
 async def _is_idle(one: Worker) -> bool:
-    return not one.holding.held
+    return not one.engine.slots.held

@@ -473,7 +473,7 @@ async def test_depth_grows_by_each_poll_and_redis_tells_of_itself(
     await sync.enqueue("UC1")
     async with working(redis_url, die, unknown_delay_s=600.0) as one:
         for _ in range(3):
-            await Poller(redis, one.enqueuer, one.options, NullStatsD()).poll()
+            await Poller(redis, one.enqueuer, NullStatsD(), queues=one.options.polled_queues).poll()
 
     series = await depth(redis, QUEUE)
     assert len(series) == 3

@@ -11,8 +11,9 @@ import pytest
 from jobs import notify, sync_channel
 from runner import Bury, Context, job
 from runner.broker import keys
-from runner.client import connect, use
+from runner.client import connect
 from runner.commands.run_command import run_plainly
+from runner.current import use
 from runner.errors import JobFailedError
 from runner.operations.audit import entries
 from settings import environment

@@ -12,7 +12,6 @@ from arq import cron
 
 from runner import CatchUp, Context, Periodic, job
 from runner.broker import keys
-from runner.options import WorkerOptions
 from runner.periodic.poller import Poller, last_poll_at
 from runner.telemetry.statsd import NullStatsD
 from tests.runner_kit import eventually, mortal, start, stop, worker, working
@@ -53,8 +52,8 @@ async def _tick(ctx: dict[str, Any]) -> None:
 
 
 def _poller(redis: QueueClient, *schedule: Periodic, **options: Any) -> Poller:
-    options = {"schedule": schedule, "polled_queues": ("default",)} | options
-    return Poller(redis, redis.enqueuer, WorkerOptions(**options), NullStatsD())
+    options = {"schedule": schedule, "queues": ("default",)} | options
+    return Poller(redis, redis.enqueuer, NullStatsD(), **options)
 
 
 def _periodic(**fields: Any) -> Periodic:

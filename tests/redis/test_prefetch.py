@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from runner import JobHandle, QueueClient, Worker
     from runner.worker.claim import Claim
-    from runner.worker.prefetch import Ahead
+    from runner.worker.prefetch import Prefetched
 
 pytestmark = pytest.mark.usefixtures("redis")
 
@@ -136,7 +136,7 @@ async def test_slow_jobs_hold_up_nothing_that_waits_behind_them(
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
         assert [await soon(stage.started.get()) for _ in range(2)] == ["a", "b"]
         await eventually(lambda: _due(redis, handles[2:], due_ms[2:]))
-        assert len(one.ahead) == 0
+        assert len(one.engine.prefetched) == 0
 
         async with working(redis_url, *JOBS, concurrency=2):
             assert [await soon(stage.started.get()) for _ in range(2)] == ["c", "d"]
@@ -158,7 +158,7 @@ async def test_stop_gives_back_what_was_not_started_before_anything_else(
     async with working(redis_url, *JOBS, concurrency=2):
         one.stop()
         assert [await soon(stage.started.get()) for _ in range(2)] == ["c", "d"]
-        assert one.holding.busy == 2
+        assert one.engine.slots.busy == 2
         stage.go.set()
         await stop(one)
         for handle in handles:
@@ -202,13 +202,13 @@ async def test_crash_in_the_first_step_of_a_job_claimed_ahead_counts(redis_url: 
         question: tuple[Any, ...] = ("HGET", f"{QUEUE}:running", ctx.job_id)
         seen.append(await line.ask(pack_command(question)))
 
-    ahead_of: list[Ahead] = []
+    ahead_of: list[Prefetched] = []
 
     async with working(redis_url, *JOBS, look, concurrency=2, lease_s=LONG_S) as one:
-        ahead_of.append(one.ahead)
-        takes = one.ahead.take
+        ahead_of.append(one.engine.prefetched)
+        takes = one.engine.prefetched.take
         taken: list[Claim] = []
-        one.ahead.take = lambda most: _noted(taken, takes(most))  # type: ignore[method-assign]
+        one.engine.prefetched.take = lambda most: _noted(taken, takes(most))  # type: ignore[method-assign]
         await quick.enqueue_many([{}] * 40)
         for handle in await look.enqueue_many([{}] * 40):
             await handle.result(timeout_s=5)
@@ -225,13 +225,13 @@ async def test_claim_that_waited_for_a_quarter_of_its_lease_is_not_started(
     """A blocked loop may have cost the lease: the job is given back and claimed anew."""
     async with working(redis_url, *JOBS, concurrency=1, lease_s=1.0, heartbeat_s=0.1) as one:
         given_back: list[str] = []
-        unclaim = one.settler.unclaim
+        unclaim = one.engine.settler.unclaim
 
         async def note(claims: Sequence[Claim]) -> None:
             given_back.extend(claim.job_id for claim in claims)
             await unclaim(claims)
 
-        one.settler.unclaim = note  # type: ignore[method-assign]
+        one.engine.settler.unclaim = note  # type: ignore[method-assign]
         await quick.enqueue_many([{}] * 40)
         await block.enqueue(seconds=0.5)
         last = await quick.enqueue()
@@ -254,9 +254,9 @@ async def test_lease_lost_while_waiting_is_the_other_workers(
         await redis.zadd(QUEUE, {lost.id: 1})
         async with working(redis_url, *JOBS, concurrency=1) as other:
             assert await soon(stage.started.get()) == "c"
-            await one.taking.give_back()
+            await one.engine.fetcher.give_back()
             assert await lost.state() is JobState.RUNNING
-            assert len(other.holding.held) == 1
+            assert len(other.engine.slots.held) == 1
             stage.go.set()
             for handle in handles:
                 assert (await handle.result(timeout_s=5)).endswith("in attempt 1")
@@ -358,13 +358,13 @@ async def test_worker_given_up_by_the_watchdog_gives_back_what_waits(
     """From the watchdog's thread, while the loop is blocked; only the blocking job is lost."""
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S, heartbeat_s=20.0) as one:
         handles = await _holding_two_ahead(one)
-        running = next(held for held in one.holding.held if held.claim.job_id == handles[0].id)
-        giving = threading.Thread(target=lambda: one._give_up(running.task))
+        running = next(held for held in one.engine.slots.held if held.claim.job_id == handles[0].id)
+        giving = threading.Thread(target=lambda: one.engine.give_up(running.task))
         giving.start()
         giving.join()
         assert await _marks(redis, handles, ["", None, None, None])
-        one.ahead.leave()
-        one.ahead.left()
+        one.engine.prefetched.leave()
+        one.engine.prefetched.left()
         stage.go.set()
 
 
@@ -377,7 +377,7 @@ async def test_claim_ahead_whose_answer_is_lost_is_undone(
     one = worker(redis_url, *JOBS, concurrency=4, lease_s=LONG_S)
     running = asyncio.create_task(one.async_run())
     await one.ready.wait()
-    one.claimer._script = loses = LosesAnswers(one.claimer._script, times=5)  # type: ignore[assignment]
+    one.engine.claimer._script = loses = LosesAnswers(one.engine.claimer._script, times=5)  # type: ignore[assignment]
     for handle in handles:
         await handle.result(timeout_s=20)
     await stop(one)
@@ -409,7 +409,7 @@ def _noted(taken: list[Claim], more: list[Claim]) -> list[Claim]:
 
 
 async def _waiting(one: Worker, count: int) -> bool:
-    return len(one.ahead) == count
+    return len(one.engine.prefetched) == count
 
 
 async def _marks(

@@ -15,7 +15,7 @@ from arq.jobs import DeserializationError
 from arq.worker import FailedJobs, JobExecutionFailed, Retry, RetryJob
 
 from runner import Context, JobState, Worker, connect, errors, job
-from runner.client import location
+from runner.broker.location import location
 from runner.handle import JobHandle
 from runner.on_arq.job_function import JobFunction
 from runner.options import WorkerOptions

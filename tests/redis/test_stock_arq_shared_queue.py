@@ -120,7 +120,7 @@ async def test_lapsed_job_that_a_stock_worker_took_is_the_stock_workers(
         await redis.delete(in_progress_key_prefix + handle.id)
         async with stock_working(redis_url, QUEUE, [named("note", _hold)]):
             await soon(stage.started.wait())
-            await ours.holding.renew()
+            await ours.engine.slots.renew()
             await eventually(lambda: _holds_nothing(ours))
             assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
             stage.go.set()
@@ -152,7 +152,7 @@ async def _has_started(stage: Stage) -> bool:
 
 
 async def _holds_nothing(one: Worker) -> bool:
-    return not one.holding.held
+    return not one.engine.slots.held
 
 
 async def _all_settled(ours: Worker, theirs: arq.worker.Worker) -> bool:
@@ -273,6 +273,6 @@ async def _has_run(runs: list[str]) -> bool:
 
 
 def _where(url: str) -> Any:
-    from runner.client import location
+    from runner.broker.location import location
 
     return location(url)

@@ -162,13 +162,13 @@ async def test_worker_rests_longer_than_a_connection_may_wait_for_an_answer(
     one = worker(redis_url, act, idle_poll_s=FOR_EVER_S)
     await start(one)
     asked: list[float] = []
-    ask = one.wake.ask
+    ask = one.engine.wake.ask
 
     async def note(command: str, key: str, timeout_s: float) -> object:
         asked.append(timeout_s)
         return await ask(command, key, timeout_s)
 
-    one.wake.ask = note  # type: ignore[method-assign]
+    one.engine.wake.ask = note  # type: ignore[method-assign]
     await act.enqueue()
     await soon(stage.started.get())
     await at_rest(one)
@@ -188,4 +188,4 @@ async def test_backlog_is_worked_off_without_rests(redis_url: str) -> None:
 
 
 async def _claims(one: object, least: int) -> bool:
-    return bool(one.claimer._claims >= least)  # type: ignore[attr-defined]
+    return bool(one.engine.claimer._claims >= least)  # type: ignore[attr-defined]

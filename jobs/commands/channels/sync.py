@@ -16,8 +16,8 @@ from jobs.commands.run.logs import run_logs
 from jobs.commands.run.progress import display
 from jobs.commands.run.source_list import FoundChannel
 from jobs.commands.run.work import ChannelRun
-from runner.client import use
 from runner.commands.run_command import EXIT_INTERRUPTED, tell
+from runner.current import use
 from runner.worker.heartbeat import live_workers
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from jobs.commands.run.progress import Follower
 from jobs.commands.run.summary import DeadJob
 from runner import Batch, BatchProgress
 from runner.admin import Admin
-from runner.client import use
+from runner.current import use
 from runner.periodic.gauges import queue_gauges
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import jobs
-from runner.definition import Job
+from runner.decorator import Job
 
 if TYPE_CHECKING:
     from pathlib import Path

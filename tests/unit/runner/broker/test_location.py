@@ -9,8 +9,11 @@ import pytest
 import redis
 from arq.connections import RedisSettings
 
-from runner import client as connection
-from runner.client import QueueClient, connect, current_client, disconnect, location
+from runner import current
+from runner.broker.blocking import blocking_twin
+from runner.broker.location import location
+from runner.client import QueueClient, connect
+from runner.current import current_client, disconnect
 from runner.errors import ConfigurationError
 
 
@@ -157,13 +160,13 @@ async def test_use_holds_in_this_task_and_those_that_it_starts() -> None:
     client = connect("redis://127.0.0.1:1")
 
     async def inside() -> None:
-        connection.use(client)
+        current.use(client)
         assert current_client() is client
         assert await asyncio.create_task(_current()) is client
 
     await asyncio.create_task(inside())
 
-    assert connection._used.get() is None
+    assert current._used.get() is None
 
 
 async def _current() -> QueueClient:
@@ -172,7 +175,7 @@ async def _current() -> QueueClient:
 
 def test_blocking_twin_reaches_the_same_redis() -> None:
     """Host, port, database, name and password are those of the client; a socket's path, too."""
-    twin = connection.blocking_twin(connect("redis://me:secret@cache:1234/5"))
+    twin = blocking_twin(connect("redis://me:secret@cache:1234/5"))
     options = twin.connection_pool.connection_kwargs
     assert {name: options[name] for name in ("host", "port", "db", "username", "password")} == {
         "host": "cache",
@@ -182,10 +185,10 @@ def test_blocking_twin_reaches_the_same_redis() -> None:
         "password": "secret",
     }
 
-    twin = connection.blocking_twin(connect("unix:///run/redis.sock"))
+    twin = blocking_twin(connect("unix:///run/redis.sock"))
     assert twin.connection_pool.connection_kwargs["path"] == "/run/redis.sock"
 
-    twin = connection.blocking_twin(connect("rediss://cache:1234"))
+    twin = blocking_twin(connect("rediss://cache:1234"))
     assert issubclass(twin.connection_pool.connection_class, redis.SSLConnection)
 
 
@@ -193,8 +196,8 @@ def test_blocking_twin_behind_sentinels_reaches_the_master_of_now() -> None:
     """It goes where the client is connected to; before that nobody knows where."""
     client = connect("redis+sentinel://one:26379,two:26379/jobs")
     with pytest.raises(redis.ConnectionError, match="no master is known"):
-        connection.blocking_twin(client)
+        blocking_twin(client)
 
     client.connection_pool.master_address = ("master", 6380)  # type: ignore[attr-defined]
-    options = connection.blocking_twin(client).connection_pool.connection_kwargs
+    options = blocking_twin(client).connection_pool.connection_kwargs
     assert (options["host"], options["port"]) == ("master", 6380)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redis import exceptions
 
-from runner.broker.outage import Patience, is_passing
+from runner.broker.outage import Outage, is_passing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -83,16 +83,16 @@ def _failing(times: int, error: Exception) -> Callable[[], Awaitable[str]]:
 
 async def test_patience_asks_until_it_is_answered() -> None:
     """However Redis is away, the caller just gets its answer later."""
-    patience = Patience("w1")
+    outage = Outage("w1")
 
-    assert await patience.call(_failing(2, exceptions.ConnectionError("refused"))) == "answer"
-    assert patience.away_s == 0
+    assert await outage.call(_failing(2, exceptions.ConnectionError("refused"))) == "answer"
+    assert outage.away_s == 0
 
 
 async def test_patience_ends_for_an_error_that_will_not_pass() -> None:
     """A wrong request is raised at once."""
     with pytest.raises(exceptions.ResponseError):
-        await Patience("w1").call(_failing(1, exceptions.ResponseError("WRONGTYPE")))
+        await Outage("w1").call(_failing(1, exceptions.ResponseError("WRONGTYPE")))
 
 
 async def test_patience_ends_where_nobody_waits_any_more() -> None:
@@ -101,15 +101,15 @@ async def test_patience_ends_where_nobody_waits_any_more() -> None:
     stopping.set()
 
     with pytest.raises(exceptions.ConnectionError):
-        await Patience("w1").call(_failing(99, exceptions.ConnectionError()), unless=stopping)
+        await Outage("w1").call(_failing(99, exceptions.ConnectionError()), unless=stopping)
 
 
 async def test_patience_knows_how_long_redis_has_been_away() -> None:
     """`away_s` counts from the first loss to the next answer."""
-    patience = Patience("w1")
-    patience.note_loss(OSError())
+    outage = Outage("w1")
+    outage.note_loss(OSError())
     await asyncio.sleep(0)
 
-    assert patience.away_s > 0
-    patience.note_answer()
-    assert patience.away_s == 0
+    assert outage.away_s > 0
+    outage.note_answer()
+    assert outage.away_s == 0

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import pytest
 
 from runner.context import Context
-from runner.definition import job
+from runner.decorator import job
 
 
 @job(queue="analytics", redact=["email"])

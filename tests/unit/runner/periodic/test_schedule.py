@@ -9,7 +9,7 @@ import pytest
 from runner import CatchUp, Context, Periodic, job
 from runner.errors import ArgumentsError, ConfigurationError
 from runner.on_arq.cron import IntervalCron
-from runner.periodic.poller import poll
+from runner.on_arq.worker import poll
 
 _NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from runner.codec import ErrorRecord
-from runner.worker.counts import BOUNDS_MS, FIELDS, Tally
+from runner.worker.counts import BOUNDS_MS, FIELDS, JobCounts
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
 
 if TYPE_CHECKING:
-    from runner.worker.settle import Ended
+    from runner.worker.held import Ended
 
 _ERROR = ErrorRecord("ValueError", "no", "")
 
@@ -41,12 +41,12 @@ def _told(batch: list[Any]) -> dict[str, dict[str, int]]:
 
 def test_count_adds_up_endings_durations_and_waits() -> None:
     """Done and failed attempts are told apart; both are timed."""
-    tally = Tally("default", "w1")
-    tally.count(_ended(Done(1), ms=5))
+    counts = JobCounts("w1")
+    counts.count(_ended(Done(1), ms=5))
     for outcome in (Retrying(1, _ERROR), Dead(_ERROR), Failed(_ERROR)):
-        tally.count(_ended(outcome, ms=100))
+        counts.count(_ended(outcome, ms=100))
 
-    told = _told(tally.batch())["default|sync"]
+    told = _told(counts.batch("default"))["default|sync"]
 
     assert (told["n"], told["f"], told["ms"], told["w"]) == (1, 3, 305, 40)
     buckets = {int(name): count for name, count in told.items() if name.isdigit()}
@@ -56,34 +56,34 @@ def test_count_adds_up_endings_durations_and_waits() -> None:
 @pytest.mark.parametrize("outcome", [Released(), Aborted(_ERROR)])
 def test_count_leaves_out_what_is_nobodys_success_or_failure(outcome: Outcome) -> None:
     """A job that was given back or aborted is no attempt that ended."""
-    tally = Tally("default", "w1")
-    tally.count(_ended(outcome))
-    tally.count(_ended(Dead(_ERROR), name=None))
+    counts = JobCounts("w1")
+    counts.count(_ended(outcome))
+    counts.count(_ended(Dead(_ERROR), name=None))
 
-    assert tally.batch() == []
+    assert counts.batch("default") == []
 
 
 def test_batch_is_told_again_unchanged_until_it_is_answered_for() -> None:
     """What comes meanwhile waits for the next one: no count is lost, none is told twice."""
-    tally = Tally("default", "w1")
-    tally.count(_ended(Done(1)))
-    first = list(tally.batch())
-    tally.count(_ended(Done(2)))
-    tally.count(_ended(Done(3)))
+    counts = JobCounts("w1")
+    counts.count(_ended(Done(1)))
+    first = list(counts.batch("default"))
+    counts.count(_ended(Done(2)))
+    counts.count(_ended(Done(3)))
 
-    assert tally.batch() == first
-    tally.sent()
-    second = tally.batch()
+    assert counts.batch("default") == first
+    counts.sent()
+    second = counts.batch("default")
     assert second[0] == first[0] + 1
     assert _told(second)["default|sync"]["n"] == 2
-    tally.sent()
-    assert tally.batch() == []
+    counts.sent()
+    assert counts.batch("default") == []
 
 
 def test_buckets_cover_every_duration() -> None:
     """They grow, and the last one is open."""
     assert list(BOUNDS_MS) == sorted(set(BOUNDS_MS))
     assert FIELDS[-1] == str(len(BOUNDS_MS))
-    tally = Tally("default", "w1")
-    tally.count(_ended(Done(1), ms=10**9))
-    assert _told(tally.batch())["default|sync"][FIELDS[-1]] == 1
+    counts = JobCounts("w1")
+    counts.count(_ended(Done(1), ms=10**9))
+    assert _told(counts.batch("default"))["default|sync"][FIELDS[-1]] == 1

@@ -12,13 +12,17 @@ import pytest
 from runner import Bury, Context, Retry, job
 from runner.errors import ArgumentsError
 from runner.retry import linear
-from runner.worker.execute import Policy, Stop, cancelled, decide, execute
-from runner.worker.outcome import Aborted, Dead, Done, Released, Retrying
+from runner.worker.execute import execute
+from runner.worker.outcome import Aborted, Dead, Done, Released, Retrying, Stop
+from runner.worker.policy import Policy, decide, decide_stopped
 
 if TYPE_CHECKING:
     from runner.codec import ErrorRecord
     from runner.middleware import Handler
     from runner.retry import Backoff
+
+
+_CANCELLED = asyncio.CancelledError()
 
 
 @job(queue="default")
@@ -30,7 +34,7 @@ async def tidy(ctx: Context) -> None:
 def _policy(
     handler: Handler | None = None, *, max_retries: int = 2, backoff: Backoff | None = None
 ) -> Policy:
-    return Policy(handler or tidy.coroutine, max_retries, backoff or linear(), 0, decide)
+    return Policy(handler or tidy.coroutine, max_retries, backoff or linear(), 0)
 
 
 def _ctx(attempt: int = 1) -> Context:
@@ -146,12 +150,12 @@ async def test_execute_lets_cancellation_and_interrupts_through() -> None:
 
 def test_cancelled_by_a_shutdown_is_nobodys_fault() -> None:
     """The job goes back to its queue, its attempts as they were."""
-    assert cancelled(_policy(), 3, Stop.RELEASE) == Released()
+    assert decide_stopped(_policy(), 3, _CANCELLED, Stop.RELEASE) == Released()
 
 
 def test_cancelled_by_an_abort_is_over() -> None:
     """Somebody asked for it: the job ends, and says so."""
-    outcome = cancelled(_policy(), 1, Stop.ABORT)
+    outcome = decide_stopped(_policy(), 1, _CANCELLED, Stop.ABORT)
 
     assert isinstance(outcome, Aborted)
     assert outcome.error.message == "aborted while running"
@@ -159,12 +163,12 @@ def test_cancelled_by_an_abort_is_over() -> None:
 
 def test_cancelled_for_a_lost_claim_writes_nothing() -> None:
     """Another worker has the job: there is nothing left to say about this attempt."""
-    assert cancelled(_policy(), 1, Stop.LOST) is None
+    assert decide_stopped(_policy(), 1, _CANCELLED, Stop.LOST) is None
 
 
 def test_cancelled_by_itself_is_a_failure() -> None:
     """A cancellation that the worker did not ask for is the job's own error, and is retried."""
-    outcome = cancelled(_policy(), 1, None)
+    outcome = decide_stopped(_policy(), 1, _CANCELLED, None)
 
     assert isinstance(outcome, Retrying)
     assert outcome.error.message == "the job cancelled itself"

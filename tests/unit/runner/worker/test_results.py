@@ -10,10 +10,10 @@ import pytest
 from pydantic_core import from_json
 
 from runner.codec import Envelope, decode_job, encode_job
-from runner.worker.attempt import Held
 from runner.worker.claim import Claim
+from runner.worker.held import Ended, Held
 from runner.worker.outcome import Done
-from runner.worker.settle import Ended, _beside_body, _result, _result_fields
+from runner.worker.results import result_beside_body, result_fields, result_of
 
 BODY = encode_job(Envelope("tidy", [1], {"path": 'a "b" \\ é'}, 1_764_028_800_000))
 OF_BATCH = encode_job(Envelope("tidy", [], {}, 1_764_028_800_000, batch_id="b1", nonce="n"))
@@ -40,27 +40,27 @@ def ended(body: bytes, result: Any, job_id: str = "j1") -> Ended:
 def test_result_around_a_body_tells_the_same(body: bytes, result: Any, job_id: str) -> None:
     """All that the long way tells, and what else the body has."""
     one = ended(body, result, job_id)
-    short = _beside_body(one, "default", result)
+    short = result_beside_body(one, "default", result)
 
     assert short is not None
     told = from_json(short)
-    assert told.items() >= _result_fields(one, "default", result, success=True).items()
-    assert told.keys() - {"b", "n"} == _result_fields(one, "default", result, success=True).keys()
+    assert told.items() >= result_fields(one, "default", result, success=True).items()
+    assert told.keys() - {"b", "n"} == result_fields(one, "default", result, success=True).keys()
 
 
 def test_result_of_a_body_of_another_make_goes_the_long_way() -> None:
     """Spaces, other orders of keys, an attempt in the body: it is read and written anew."""
     one = ended(STOCK, "fine")
 
-    assert _beside_body(one, "default", "fine") is None
-    assert from_json(_result(one, "default")) == _result_fields(
+    assert result_beside_body(one, "default", "fine") is None
+    assert from_json(result_of(one, "default")) == result_fields(
         one, "default", "fine", success=True
     )
 
 
 def test_result_without_a_json_form_is_told_as_an_error() -> None:
     """The job was done; what it returned cannot be kept, and the result says so."""
-    told = from_json(_result(ended(BODY, object()), "default"))
+    told = from_json(result_of(ended(BODY, object()), "default"))
 
     assert told["s"] is False
     assert told["r"]["error"] == "CodecError"
@@ -71,4 +71,4 @@ def test_result_with_log_lines_has_them() -> None:
     one = ended(BODY, None)
     one.held.lines = deque(["a line"])
 
-    assert from_json(_result(one, "default"))["log"] == ["a line"]
+    assert from_json(result_of(one, "default"))["log"] == ["a line"]

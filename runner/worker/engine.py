@@ -1,0 +1,236 @@
+"""
+The engine of a worker: the one place that knows the order of the stages.
+
+    claim → (middleware → execute) → settle
+
+The engine
+1. claims as many due jobs as it has free slots, and ahead of them while jobs end fast (`fetch`);
+2. runs each in a task of its own, extends the leases of all that it holds, and stops what it no
+   longer holds (`slots`);
+3. settles outcomes as they come, in batches; only what Redis has answered for is settled;
+4. while idle, blocks on the wake list until a job is enqueued or the next one comes due;
+5. waits while Redis is away, and goes on when it is back;
+6. when told to stop claims no more, lets running jobs finish within the grace time, and gives the
+   rest back; told again, gives them back at once (`shutdown`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runner.broker.script_connection import Wire
+from runner.worker.claim import Claimer
+from runner.worker.event_loop import cancel_all
+from runner.worker.fetch import Burst, Fetcher
+from runner.worker.heartbeat import Heartbeat
+from runner.worker.held import held_by
+from runner.worker.lease import LeaseKeeper
+from runner.worker.prefetch import Prefetched
+from runner.worker.settle import Settler
+from runner.worker.shutdown import Shutdown
+from runner.worker.slots import Slots
+from runner.worker.watchdog import Watched, watching
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from redis.asyncio import Redis
+
+    from runner.broker.outage import Outage
+    from runner.options import WorkerOptions
+    from runner.worker.attempt import Attempts
+    from runner.worker.counts import JobCounts
+    from runner.worker.life import Life
+    from runner.worker.results import ResultWriter
+
+_LAST_ANSWER_S = 1.0
+"""A stop waits for so long for Redis to answer a claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """
+    What one engine works with.
+
+    worker_id: unique in the fleet. slots: jobs that run at a time. idle_poll_s: how long it rests
+    before it looks for jobs that nobody announced. burst: None for a worker that stays.
+    keep_result_s: for jobs that could not be opened; None for ever. heeds_aborts: whether running
+    jobs are stopped when somebody asks. health_key: where `arq --check` looks. write_plain: writes
+    results of plain arq functions. tasks: by job id, the tasks that run, for whoever looks on.
+    on_beat: called with the line that `arq --check` reads. on_waited: called when a stopping worker
+    has waited for its running jobs.
+    """
+
+    worker_id: str
+    queue_key: str
+    slots: int
+    idle_poll_s: float
+    health_key: str
+    keep_result_s: float | None = None
+    burst: Burst | None = None
+    heeds_aborts: bool = True
+    write_plain: ResultWriter | None = None
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    on_beat: Callable[[str], None] = lambda _line: None
+    on_waited: Callable[[], None] = lambda: None
+
+
+class Engine:
+    """One worker's stages, opened and closed together. Made in the loop that they run in."""
+
+    def __init__(
+        self,
+        options: WorkerOptions,
+        redis: Redis,
+        setup: Setup,
+        *,
+        life: Life,
+        outage: Outage,
+        counts: JobCounts,
+        attempts: Attempts,
+    ) -> None:
+        self._options = options
+        self._loop = asyncio.get_running_loop()
+        self._life = life
+        self._attempts = attempts
+        queue_key, lease_s = setup.queue_key, options.lease_s
+        self.claimer = Claimer(
+            redis,
+            queue_key,
+            worker_id=setup.worker_id,
+            lease_s=lease_s,
+            outage=outage,
+            stopping=life.stopping,
+            known=attempts.names,
+        )
+        self.wake = Wire(redis)
+        self.prefetched = Prefetched(redis, queue_key, lease_s=lease_s)
+        self.settler = Settler(redis, queue_key, outage=outage, write_plain=setup.write_plain)
+        self.leases = LeaseKeeper(redis, queue_key, lease_s=lease_s, outage=outage)
+        self.slots = Slots(
+            options,
+            redis,
+            count=setup.slots,
+            life=life,
+            outage=outage,
+            attempts=attempts,
+            leases=self.leases,
+            settler=self.settler,
+            counts=counts,
+            tasks=setup.tasks,
+            keep_result_s=setup.keep_result_s,
+            heeds_aborts=setup.heeds_aborts,
+        )
+        self.settler.on_settled = self.slots.on_settled
+        self.fetcher = Fetcher(
+            redis,
+            queue_key,
+            life=life,
+            outage=outage,
+            claimer=self.claimer,
+            wake=self.wake,
+            prefetched=self.prefetched,
+            slots=self.slots,
+            settler=self.settler,
+            counts=counts,
+            idle_poll_s=setup.idle_poll_s,
+            burst=setup.burst,
+        )
+        self.heartbeat = Heartbeat(
+            options,
+            redis,
+            queue_key,
+            worker_id=setup.worker_id,
+            names=attempts.names,
+            health_key=setup.health_key,
+            life=life,
+            outage=outage,
+            slots=self.slots,
+            counts=counts,
+            on_beat=setup.on_beat,
+        )
+        self._shutdown = Shutdown(
+            options,
+            life=life,
+            slots=self.slots,
+            fetcher=self.fetcher,
+            settler=self.settler,
+            claimer=self.claimer,
+            is_burst=setup.burst is not None,
+            on_waited=setup.on_waited,
+        )
+
+    async def open(self, exits: contextlib.AsyncExitStack) -> None:
+        """Enter the register, and watch the loop; *exits* closes all of it in reverse."""
+        for stage in (self.claimer, self.wake, self.prefetched, self.settler, self.leases):
+            exits.push_async_callback(stage.close)
+        exits.push_async_callback(self._attempts.close)
+        exits.push_async_callback(self.heartbeat.leave)
+        await self.heartbeat.arrive()
+        exits.enter_context(watching(self._loop, self._watched()))
+
+    async def run(self, *beside: Coroutine[Any, Any, None]) -> None:
+        """Run jobs until told to stop or, in a burst, until there are none; *beside* runs along."""
+        async with asyncio.TaskGroup() as group:
+            parts = [
+                group.create_task(part)
+                for part in (
+                    self.settler.run(),
+                    self.slots.keep_leases(),
+                    self.slots.watch_for_aborts(),
+                    self.heartbeat.run(),
+                    *beside,
+                )
+            ]
+            try:
+                await self.until_stopped(self.fetcher.run())
+                await self._shutdown.run()
+            except asyncio.CancelledError:
+                # Somebody cancels the task that runs the worker: what it holds is given back first.
+                # In a task of its own: in one that was cancelled, early releases of Python 3.11 end
+                # each timeout with CancelledError.
+                self._life.stop(at_once=True)
+                await self._loop.create_task(self._shutdown.run())
+                raise
+            finally:
+                await cancel_all(parts)
+
+    async def until_stopped(self, part: Coroutine[Any, Any, None]) -> None:
+        """Do *part*; after a stop it is cut off soon: it may wait for a Redis that hangs."""
+        doing = self._loop.create_task(part)
+        stopping = self._loop.create_task(self._life.stopping.wait())
+        try:
+            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            # A claim that is cut off may have been made: `give_back_unanswered` undoes it.
+            await asyncio.wait({doing}, timeout=_LAST_ANSWER_S)
+        finally:
+            await cancel_all((doing, stopping))
+        if not doing.cancelled():
+            doing.result()
+
+    def _watched(self) -> Watched:
+        return Watched(
+            warn_s=self._options.blocked_warn_s,
+            limit_s=self._options.blocked_limit_s,
+            describe=self._describe_blocker,
+            give_up=self.give_up,
+        )
+
+    def _describe_blocker(self, task: asyncio.Task[object] | None) -> dict[str, str]:
+        """In the watchdog's thread: which job of this worker holds the loop."""
+        held = held_by(task)
+        if held is None or held.envelope is None or held not in self.slots.held:
+            return {}
+        return {"job": held.envelope.name, "job_id": held.claim.job_id}
+
+    def give_up(self, task: asyncio.Task[object] | None) -> int:
+        """In the watchdog's thread: give back all but the job of *task*, which counts a crash."""
+        blocker = held_by(task)
+        return self.settler.settle_from_outside(
+            [held for held in list(self.slots.held) if held is not blocker],
+            self.prefetched.claims,
+        )

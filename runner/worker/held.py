@@ -1,0 +1,89 @@
+"""What a worker holds: a job from its claim until Redis has answered for its outcome."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from contextvars import Context as Variables
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runner.telemetry import job_log
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections import deque
+    from collections.abc import Callable, Coroutine
+
+    from runner.codec import Envelope
+    from runner.context import Progress
+    from runner.worker.claim import Claim
+    from runner.worker.outcome import Outcome, Stop
+    from runner.worker.policy import Policy
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A job that a worker holds: from its claim until Redis has answered for its outcome."""
+
+    claim: Claim
+    started_ms: int
+    task: asyncio.Task[None] | None = None
+    why_stopped: Stop | None = None
+    envelope: Envelope | None = None
+    policy: Policy | None = None
+    afterwards: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """To be run when Redis has answered for its outcome."""
+
+    cancelled_at: float | None = None
+    """When it was first seen to go on although it was cancelled, by the loop's clock."""
+    progress: Progress | None = None
+    lines: deque[str] | None = None
+    """The last lines that the attempt has logged."""
+
+    is_left_behind: bool = False
+    """Its outcome is settled without it, though its coroutine still runs."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its coroutine has not ended yet, and the worker waits for that."""
+        return self.task is not None and not self.task.done() and not self.is_left_behind
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a job made by `@job`, and could be opened."""
+        return self.policy is not None and self.policy.run is None
+
+
+@dataclass(slots=True)
+class Ended:
+    """
+    An attempt that has ended: its claim, what it was, and its outcome. Times in Unix ms.
+
+    envelope: None if the body could not be read. keep_result_s: None for ever, 0 not at all.
+    """
+
+    claim: Claim
+    envelope: Envelope | None
+    outcome: Outcome
+    keep_result_s: float | None
+    started_ms: int
+    finished_ms: int
+    held: Held
+
+
+def held_by(task: asyncio.Task[object] | None) -> Held | None:
+    """Return the job that *task* runs, or was started by; may be called from any thread."""
+    if task is None:
+        return None
+    for variables in _variables_of(task):
+        held = variables.get(job_log.running)
+        if isinstance(held, Held):
+            return held
+    return None
+
+
+def _variables_of(task: asyncio.Task[object]) -> list[Variables]:
+    if sys.version_info >= (3, 12):
+        return [task.get_context()]
+    return [found for found in gc.get_referents(task) if isinstance(found, Variables)]

@@ -1,0 +1,131 @@
+"""How a worker treats a job: which rules hold for its attempts, and what follows when one ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from runner.codec import ErrorRecord
+from runner.errors import ArqRetry, Retry
+from runner.retry import is_final, linear
+from runner.worker.outcome import Aborted, Dead, Outcome, Released, Retrying, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine
+
+    from runner.context import Context
+    from runner.definition import JobDefinition
+    from runner.middleware import Handler
+    from runner.retry import Backoff
+
+_log = structlog.get_logger("runner.execute")
+
+_LONGEST_DELAY_S = 10 * 366 * 86_400.0
+
+
+class Attempt(Protocol):
+    """
+    An attempt that the worker may stop.
+
+    why_stopped: set when the worker cancels it. afterwards: to be run once its outcome is settled.
+    """
+
+    why_stopped: Stop | None
+    afterwards: Callable[[], Coroutine[Any, Any, None]] | None
+
+
+Decide = Callable[["Policy", int, BaseException], Outcome]
+"""What follows when an attempt, counted from 1, ends with an error."""
+
+DecideStopped = Callable[["Policy", int, BaseException, Stop | None], Outcome | None]
+"""Likewise, when the attempt was cancelled; None: write nothing, another worker holds the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for jobs whose own options leave it open."""
+
+    max_retries: int
+    backoff: Backoff
+    keep_result_s: float | None
+    timeout_s: float | None
+
+
+def decide(policy: Policy, attempt: int, error: BaseException) -> Outcome:
+    """Return what follows in a job of ours when *attempt* (from 1) ended with *error*. Pure."""
+    if isinstance(error, Retry) and not error.charge:
+        return Released(max(0.0, error.delay_s or 0.0))
+    record = ErrorRecord.of(error)
+    if is_final(error, attempt=attempt, max_retries=policy.max_retries):
+        return Dead(record)
+    if isinstance(error, ArqRetry) and error.defer_score is not None:
+        return Retrying(max(0.0, error.defer_score / 1000), record)
+    return Retrying(_delay_s(policy.backoff, attempt - 1), record)
+
+
+def decide_stopped(
+    policy: Policy, attempt: int, _error: BaseException, why: Stop | None
+) -> Outcome | None:
+    """Return what follows when a running attempt of ours was cancelled; None: write nothing."""
+    match why:
+        case Stop.RELEASE:
+            return Released()
+        case Stop.ABORT:
+            return Aborted(ErrorRecord("CancelledError", "aborted while running", ""))
+        case Stop.LOST:
+            return None
+        case None:
+            # The job itself let a cancellation out: an exception like any other.
+            return policy.decide(policy, attempt, RuntimeError("the job cancelled itself"))
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """
+    The composed handler of one job in one worker, and the rules of its attempts.
+
+    keep_result_s: None for ever, 0 not at all. run: runs an attempt in place of `execute`, as plain
+    arq functions need it. is_given_back: whether it runs again after a stop of the worker.
+    """
+
+    handler: Handler
+    max_retries: int
+    backoff: Backoff
+    keep_result_s: float | None
+    timeout_s: float | None = None
+    decide: Decide = decide
+    decide_stopped: DecideStopped = decide_stopped
+    run: Callable[[Policy, Context, Attempt], Awaitable[Outcome | None]] | None = None
+    is_given_back: bool = True
+
+    @classmethod
+    def of(cls, job: JobDefinition, handler: Handler, defaults: Defaults) -> Policy:
+        """Return the policy of *job*: its own options, and *defaults* where it has none."""
+        own = job.options_of_worker
+        return cls(
+            handler=handler,
+            max_retries=_first(own.max_retries, defaults.max_retries),
+            backoff=own.backoff or defaults.backoff,
+            keep_result_s=_first(own.keep_result_s, defaults.keep_result_s),
+            timeout_s=_first(own.timeout_s, defaults.timeout_s),
+        )
+
+
+def _first(own: Any, default: Any) -> Any:
+    return default if own is None else own
+
+
+def _delay_s(backoff: Backoff, count: int) -> float:
+    """A backoff may be anybody's code; broken, it must not lose the job that failed."""
+    try:
+        delay_s = backoff(count)
+        if delay_s <= _LONGEST_DELAY_S:
+            return max(0.0, delay_s)
+        problem = f"it gave {delay_s} s"
+    except Exception as error:  # noqa: BLE001
+        problem = f"{type(error).__name__}: {error}"
+    _log.error("backoff is broken, the default is used", problem=problem)
+    return linear()(count)

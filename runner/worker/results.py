@@ -1,0 +1,120 @@
+"""What remains of a job that ended: its result, and an entry in its history for each failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from pydantic_core import PydanticSerializationError, to_json
+
+from runner.broker import keys
+from runner.codec import Envelope, ErrorRecord, encode_result
+from runner.errors import CodecError
+from runner.worker.held import Ended
+from runner.worker.outcome import Aborted, Dead, Done, Failed
+
+_log = structlog.get_logger("runner.settle")
+
+_NO_ATTEMPT = b'{"t":null,'
+
+
+ResultWriter = Callable[[Ended, str], bytes]
+"""The result's bytes, for an attempt and its queue's name; empty if it has none."""
+
+
+def history_entry(ended: Ended, error: ErrorRecord) -> bytes:
+    """One failed attempt in the job's history."""
+    entry: dict[str, Any] = {
+        "attempt": ended.claim.attempts_spent + 1,
+        "started_ms": ended.started_ms,
+        "failed_ms": ended.finished_ms,
+        "error": error.error,
+        "message": error.message,
+        "traceback": error.traceback,
+        "worker": ended.claim.worker,
+    }
+    if ended.held.lines:
+        entry["log"] = list(ended.held.lines)
+    return to_json(entry)
+
+
+def result_by_kind(write_plain: ResultWriter, ended: Ended, queue: str) -> bytes:
+    """Return the result of a job of ours, or what *write_plain* makes of any other."""
+    return result_of(ended, queue) if ended.held.is_ours else write_plain(ended, queue)
+
+
+def result_of(ended: Ended, queue: str) -> bytes:
+    """Return the result as JSON: arq's fields, and ours beside them; empty if there is none."""
+    match ended.outcome:
+        case Done(result=result):
+            if not ended.held.lines and (written := result_beside_body(ended, queue, result)):
+                return written
+            success = True
+        case Dead(error=error) | Aborted(error=error) | Failed(error=error):
+            success, result = False, error
+        case _:
+            return b""
+    try:
+        return encode_result(result_fields(ended, queue, result, success=success))
+    except CodecError as problem:
+        name = ended.envelope.name if ended.envelope else "?"
+        _log.error("result cannot be kept", job_id=ended.claim.job_id, job=name, error=str(problem))
+        record = ErrorRecord("CodecError", str(problem), "")
+        return encode_result(result_fields(ended, queue, record, success=False))
+
+
+def result_beside_body(ended: Ended, queue: str, result: Any) -> bytes | None:
+    """
+    The same of a job that is done, written around its body as it stands: half the time.
+
+    None if the body is not one of ours, which begins with no attempt, or *result* has no JSON form.
+    """
+    claim = ended.claim
+    body = claim.body
+    if body is None or not (body.startswith(_NO_ATTEMPT) and body.endswith(b"}")):
+        return None
+    try:
+        returned = to_json(result)
+    except (PydanticSerializationError, ValueError):
+        return None
+    return b'{"t":%d,%b,"s":true,"r":%b,"st":%d,"ft":%d,"q":%b,"id":%b,"w":%b,"due":%d}' % (
+        claim.attempts_spent + 1,
+        body[len(_NO_ATTEMPT) : -1],
+        returned,
+        ended.started_ms,
+        ended.finished_ms,
+        _json(keys.queue_key(queue)),
+        to_json(claim.job_id),
+        _json(claim.worker),
+        claim.due_ms,
+    )
+
+
+@lru_cache(maxsize=256)
+def _json(text: str) -> bytes:
+    return to_json(text)
+
+
+def result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> dict[str, Any]:
+    """arq's, and beside them: the worker, when the job came due, and what it logged."""
+    claim, envelope = ended.claim, ended.envelope or Envelope("<unreadable>", [], {}, 0)
+    fields: dict[str, Any] = {
+        "t": claim.attempts_spent + 1,
+        "f": envelope.name,
+        "a": envelope.args,
+        "k": envelope.kwargs,
+        "et": envelope.enqueued_ms,
+        "s": success,
+        "r": result,
+        "st": ended.started_ms,
+        "ft": ended.finished_ms,
+        "q": keys.queue_key(queue),
+        "id": claim.job_id,
+        "w": claim.worker,
+        "due": int(claim.due_ms),
+    }
+    if ended.held.lines:
+        fields["log"] = list(ended.held.lines)
+    return fields
