@@ -49,9 +49,9 @@ __all__ = [
 ]
 
 _OF_THE_WORKER = {
-    "CatchUp": "runner.periodic.poller",
+    "CatchUp": "runner.periodic.schedule",
     "Fleet": "runner.processes.fleet",
-    "Periodic": "runner.periodic.poller",
+    "Periodic": "runner.periodic.schedule",
     "Worker": "runner.on_arq.worker",
     "WorkerSettings": "runner.worker_settings",
 }

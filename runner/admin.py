@@ -17,6 +17,7 @@ from pydantic_core import from_json, to_json
 
 from runner.broker import keys
 from runner.broker.scripts import ADMIN
+from runner.broker.scripts.fields import AdminHead
 from runner.codec import decode_job
 from runner.errors import CodecError, ConfigurationError
 
@@ -73,7 +74,7 @@ class Admin:
         """
         if at.tzinfo is None:
             raise ConfigurationError(f"{at} needs a time zone, such as datetime.UTC")
-        return await self._act("reschedule", queue, job_id, round(at.timestamp() * 1000))
+        return await self._act("reschedule", queue, job_id, due_ms=round(at.timestamp() * 1000))
 
     async def bury(
         self, queue: str, job_id: str | bytes, *, reason: str = "buried by hand"
@@ -81,7 +82,7 @@ class Admin:
         """Put a waiting job into the dead set."""
         now_ms = time.time_ns() // 1_000_000
         entry = {"attempt": None, "failed_ms": now_ms, "error": "Buried", "message": reason}
-        return await self._act("bury", queue, job_id, to_json(entry))
+        return await self._act("bury", queue, job_id, entry=to_json(entry))
 
     async def delete(self, queue: str, job_id: str | bytes) -> Found:
         """Delete a waiting or dead job for good."""
@@ -100,7 +101,7 @@ class Admin:
         """
         if keys.queue_key(to) == keys.queue_key(queue):
             raise ConfigurationError(f"the job is in {to} already: name another queue")
-        return await self._act("move", queue, job_id, keys.queue_key(to), to)
+        return await self._act("move", queue, job_id, target_key=keys.queue_key(to), target=to)
 
     async def abort(self, queue: str, job_id: str | bytes) -> Found:
         """End a waiting job before it starts, or have a running one cancelled."""
@@ -119,7 +120,8 @@ class Admin:
             "q": keys.queue_key(queue),
             "id": shown,
         }
-        return await self._act("abort", queue, job_id, to_json(result), _KEEP_ABORTED_MS)
+        written = to_json(result)
+        return await self._act("abort", queue, job_id, result=written, keep_ms=_KEEP_ABORTED_MS)
 
     async def run_all_dead(self, queue: str) -> int:
         """Make every job that is dead now ready again; how many were."""
@@ -204,11 +206,7 @@ class Admin:
                 break
         return acted
 
-    async def _act(
-        self, action: str, queue: str, job_id: str | bytes, detail: Any = "", second: Any = ""
-    ) -> Found:
-        found = await self._script(
-            keys=[keys.queue_key(queue)],
-            args=[action, job_id, queue, keys.BATCH_TTL_S, detail, second],
-        )
+    async def _act(self, action: str, queue: str, job_id: str | bytes, **details: Any) -> Found:
+        head = AdminHead(action, job_id, queue, keys.BATCH_TTL_S, **details)
+        found = await self._script(keys=[keys.queue_key(queue)], args=list(head))
         return Found(found.decode())

@@ -23,8 +23,9 @@ from redis.exceptions import RedisError
 
 from runner.broker import keys
 from runner.broker.outage import is_passing
-from runner.broker.script_connection import ScriptWire
+from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import ENQUEUE
+from runner.broker.scripts.fields import EnqueueHead, FreshJob, NewJob
 from runner.codec import encode_job
 from runner.errors import EnqueueError
 
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 500
 """Jobs in one script call: Redis serves others between two calls of about a millisecond each."""
-
-_SHORT = 2
-_FRESH = ["", "", "new", "", "", "", "", ""]
-"""What follows id and body of a fresh job in full."""
 
 _NONCE_DIGITS = 12
 _TRIES = 4
@@ -116,7 +113,8 @@ ClientMiddleware = Callable[[Enqueue, ClientHandler], Awaitable[bool]]
 """Wraps every enqueue of a client; goes on by `return await call_next(request)`."""
 
 
-Parcel = tuple[list[list[Any]], asyncio.Future[list[bool]]]
+Block = FreshJob | NewJob
+Parcel = tuple[list[Block], asyncio.Future[list[bool]]]
 """Jobs of one call, as fields of the script, and what Redis answers for each of them."""
 
 
@@ -128,7 +126,7 @@ class Enqueuer:
     """
 
     def __init__(self, redis: Redis, middleware: Sequence[ClientMiddleware] = ()) -> None:
-        self._script = ScriptWire(redis, ENQUEUE)
+        self._script = ScriptConnection(redis, ENQUEUE)
         self._handler: ClientHandler = self._hand_over
         for wrapper in reversed(middleware):
             self._handler = functools.partial(_call, wrapper, self._handler)
@@ -153,14 +151,14 @@ class Enqueuer:
         """
         if self._handler != self._hand_over:
             return list(await asyncio.gather(*[self._handler(request) for request in requests]))
-        jobs: dict[str, list[list[Any]]] = {}
+        jobs: dict[str, list[Block]] = {}
         for request in requests:
             jobs.setdefault(request.queue, []).append(_fields(request))
         sent = await asyncio.gather(*[self._push_many(*of_queue) for of_queue in jobs.items()])
         replies = {queue: iter(answers) for queue, answers in zip(jobs, sent, strict=True)}
         return [next(replies[request.queue]) for request in requests]
 
-    async def _push_many(self, queue: str, jobs: list[list[Any]]) -> list[bool]:
+    async def _push_many(self, queue: str, jobs: list[Block]) -> list[bool]:
         parcels = [self._push(queue, jobs[at : at + _CHUNK]) for at in range(0, len(jobs), _CHUNK)]
         return [reply for replies in await asyncio.gather(*parcels) for reply in replies]
 
@@ -173,7 +171,7 @@ class Enqueuer:
         [reply] = await self._push(request.queue, [_fields(request)])
         return reply
 
-    def _push(self, queue: str, jobs: list[list[Any]]) -> asyncio.Future[list[bool]]:
+    def _push(self, queue: str, jobs: list[Block]) -> asyncio.Future[list[bool]]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[bool]] = loop.create_future()
         self._waiting.setdefault(queue, []).append((jobs, future))
@@ -211,16 +209,18 @@ class Enqueuer:
             if waiting:
                 self._drains[queue] = asyncio.create_task(self._drain(queue))
 
-    async def _send(self, queue: str, jobs: list[list[Any]]) -> list[int]:
+    async def _send(self, queue: str, jobs: list[Block]) -> list[int]:
         """Repeating is safe: sent in full, the script knows its own bodies again."""
-        head = [keys.WAKE_TOKENS, keys.BATCH_TTL_S, queue]
 
         def in_full() -> list[Any]:
-            whole = (job + _FRESH if len(job) == _SHORT else job for job in jobs)
-            return [*head, "", *chain.from_iterable(whole)]
+            whole = (NewJob(*job) if type(job) is FreshJob else job for job in jobs)
+            return [*EnqueueHead(keys.BATCH_TTL_S, queue), *chain.from_iterable(whole)]
 
-        are_fresh = all(len(job) == _SHORT for job in jobs)
-        args = [*head, "fresh", *chain.from_iterable(jobs)] if are_fresh else in_full()
+        if all(type(job) is FreshJob for job in jobs):
+            head = EnqueueHead(keys.BATCH_TTL_S, queue, "fresh")
+            args = [*head, *chain.from_iterable(jobs)]
+        else:
+            args = in_full()
         pause_s = _FIRST_PAUSE_S
         for tries_left in range(_TRIES - 1, -1, -1):
             try:
@@ -256,8 +256,8 @@ def new_job_id() -> str:
     return os.urandom(16).hex()
 
 
-def _fields(request: Enqueue) -> list[Any]:
-    """The fields of one job in `enqueue.lua`: two if it is fresh, and due now; otherwise ten."""
+def _fields(request: Enqueue) -> Block:
+    """Return what is sent of one job: in short if it is fresh and due now, otherwise in full."""
     if (
         request.due_ms is None
         and request.delay_ms is None
@@ -268,20 +268,19 @@ def _fields(request: Enqueue) -> list[Any]:
         and request.schedule is None
         and request.attempt is None
     ):
-        return [request.job_id, request.body()]
-    mode = "arq" if request.as_arq else "unique" if request.unique else "new"
-    return [
-        request.job_id,
-        request.body(),
-        "" if request.due_ms is None else request.due_ms,
-        "" if request.delay_ms is None else request.delay_ms,
-        mode,
-        "" if request.expires_ms is None else request.expires_ms,
-        request.batch_id or "",
-        request.schedule or "",
-        "" if request.tick_ms is None else request.tick_ms,
-        "" if not request.attempt or request.attempt <= 1 else request.attempt - 1,
-    ]
+        return FreshJob(request.job_id, request.body())
+    return NewJob(
+        id=request.job_id,
+        body=request.body(),
+        due_ms="" if request.due_ms is None else request.due_ms,
+        delay_ms="" if request.delay_ms is None else request.delay_ms,
+        mode="arq" if request.as_arq else "unique" if request.unique else "new",
+        expires_ms="" if request.expires_ms is None else request.expires_ms,
+        batch=request.batch_id or "",
+        schedule=request.schedule or "",
+        tick_ms="" if request.tick_ms is None else request.tick_ms,
+        spent="" if not request.attempt or request.attempt <= 1 else request.attempt - 1,
+    )
 
 
 def _next_chunk(waiting: list[Parcel]) -> list[Parcel]:

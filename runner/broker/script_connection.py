@@ -1,5 +1,5 @@
 """
-The short way to Redis for the stages: one connection of their own, one script per call.
+The stages' short way to Redis: each has one connection of its own, and sends one script per call.
 
 redis-py's client checks its pooled connection, wraps each write in a task of its own and packs
 every argument in Python, for each command. A stage repeats one script thousands of times a second
@@ -28,39 +28,39 @@ _ANSWER_TIMEOUT_S = 10.0
 _NOT_YET = object()
 
 
-class Wire:
+class StageConnection:
     """
-    One connection of a stage's own; a second caller waits for the first.
+    A stage's own connection; a second caller waits for the first.
 
-    Connects at the first call, and again after whatever went wrong.
+    It connects at the first call, and again after any error.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._pool = redis.connection_pool
-        self._line: Line | None = None
+        self._protocol: RedisProtocol | None = None
         self._turn = asyncio.Lock()
 
-    async def ask(self, *command: Any) -> Any:
+    async def execute(self, *command: Any) -> Any:
         """
-        Redis's reply to *command*.
+        Return Redis's reply to *command*.
 
         Raises:
             RedisError: Redis is away, or has no such command.
         """
         async with self._turn:
             try:
-                if self._line is not None and self._line.is_closing:
-                    await self.close()  # Redis hung up while nothing was asked
-                line = self._line or await self._connect()
-                return await line.ask(pack_command(command))
+                if self._protocol is not None and self._protocol.is_closing:
+                    await self.close()  # Redis closed it while it was idle
+                protocol = self._protocol or await self._connect()
+                return await protocol.send(pack_command(command))
             except BaseException:
-                # An answer may be under way that nobody waits for any more.
+                # A reply may be under way that nobody waits for any more.
                 await self.close()
                 raise
 
     async def open(self) -> None:
-        """Connect, if there is no connection, or none any more; raises as a call does."""
-        if self._line is not None and not self._line.is_closing:
+        """Connect, unless the connection is open; raises as a call does."""
+        if self._protocol is not None and not self._protocol.is_closing:
             return
         async with self._turn:
             await self.close()
@@ -68,32 +68,32 @@ class Wire:
 
     async def close(self) -> None:
         """Close the connection; a later call opens another."""
-        line, self._line = self._line, None
-        if line is not None:
-            await line.close()
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None:
+            await protocol.close()
 
-    async def _connect(self) -> Line:
+    async def _connect(self) -> RedisProtocol:
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
-                line = Line(connection)
-                await self._greet(line)
+                protocol = RedisProtocol(connection)
+                await self._set_up(protocol)
         except BaseException as error:
-            # Cancelled half-way it would stay open, and nobody would know of it.
+            # Cancelled half-way, the connection would stay open, and nobody would know of it.
             await connection.disconnect(nowait=True)
             if isinstance(error, TimeoutError):
                 raise RedisTimeoutError("no connection in time") from None
             raise
-        self._line = line
-        return line
+        self._protocol = protocol
+        return protocol
 
-    async def _greet(self, line: Line) -> None:
-        """Say what a new connection is to know before the first call."""
+    async def _set_up(self, protocol: RedisProtocol) -> None:
+        """Prepare a new connection for the first call."""
 
 
-class ScriptWire(Wire):
-    """A wire for one script, which a new connection loads."""
+class ScriptConnection(StageConnection):
+    """A connection for one script, which is loaded when it opens."""
 
     def __init__(self, redis: Redis, script: str) -> None:
         super().__init__(redis)
@@ -101,7 +101,7 @@ class ScriptWire(Wire):
         self._sha = ""
         self._fresh = True
         self.sent = 0
-        """How often the script was sent: a question may be sent twice for one answer."""
+        """How often the script was sent: a call may have to send it twice."""
 
     async def __call__(
         self,
@@ -111,11 +111,11 @@ class ScriptWire(Wire):
         again: Callable[[], Sequence[str | int | float | bytes]] | None = None,
     ) -> Any:
         """
-        The script's reply for one key and *args*.
+        Return the script's reply for one key and *args*.
 
-        A connection that Redis closed while it was idle is opened anew, once: the script may
-        then have run before, so every script here may be repeated, by what *again* gives if that
-        is there.
+        A connection that Redis closed while it was idle is opened anew, once. The script may then
+        have run before, so every script may be repeated; with the arguments that *again* returns,
+        if it is given.
 
         Raises:
             RedisError: Redis is away, or the script raised.
@@ -133,49 +133,49 @@ class ScriptWire(Wire):
                 raise
             return await self._run(key, args if again is None else again())
 
-    def tell(self, key: str, args: Sequence[str | int | float | bytes]) -> bool:
+    def send(self, key: str, args: Sequence[str | int | float | bytes]) -> bool:
         """
-        Send the script now, and wait for nothing; False if there is no connection to send it on.
+        Send the script now, and do not wait for its reply; False if there is no connection.
 
-        It is in the kernel's hands at the return, unless Redis reads so slowly that it has to wait.
+        When this returns, the kernel has the bytes, unless Redis reads so slowly that they wait.
         """
-        if self._line is None or self._line.is_closing:
+        if self._protocol is None or self._protocol.is_closing:
             return False
         command: tuple[Any, ...] = ("EVALSHA", self._sha, 1, key, *args)
-        answer = self._line.ask(pack_command(command))
-        answer.add_done_callback(self._forget_answer)
+        reply = self._protocol.send(pack_command(command))
+        reply.add_done_callback(self._check_reply)
         return True
 
-    def _forget_answer(self, answer: asyncio.Future[Any]) -> None:
-        """If Redis has lost the script, the next `open` brings it again."""
-        if not answer.cancelled() and isinstance(answer.exception(), NoScriptError):
-            self._line, line = None, self._line
-            if line is not None:
-                line.abort()
+    def _check_reply(self, reply: asyncio.Future[Any]) -> None:
+        """If Redis has lost the script, the next `open` loads it again."""
+        if not reply.cancelled() and isinstance(reply.exception(), NoScriptError):
+            self._protocol, protocol = None, self._protocol
+            if protocol is not None:
+                protocol.abort()
 
     async def _run(self, key: str, args: Sequence[str | int | float | bytes]) -> Any:
-        line = self._line
-        self._fresh = line is None
-        if line is None:
-            line = await self._connect()
+        protocol = self._protocol
+        self._fresh = protocol is None
+        if protocol is None:
+            protocol = await self._connect()
         self.sent += 1
         command: tuple[Any, ...] = ("EVALSHA", self._sha, 1, key, *args)
         try:
-            return await line.ask(pack_command(command))
+            return await protocol.send(pack_command(command))
         except NoScriptError:
             # Somebody flushed them; a new connection loads its own.
-            await self._greet(line)
-            return await line.ask(pack_command(command))
+            await self._set_up(protocol)
+            return await protocol.send(pack_command(command))
 
-    async def _greet(self, line: Line) -> None:
+    async def _set_up(self, protocol: RedisProtocol) -> None:
         """Load the script."""
         command: tuple[Any, ...] = ("SCRIPT", "LOAD", self._script)
-        loaded = await line.ask(pack_command(command))
+        loaded = await protocol.send(pack_command(command))
         self._sha = loaded.decode()
 
 
-class Line(asyncio.Protocol):
-    """A connection that redis-py has opened; answers come in the order of their questions."""
+class RedisProtocol(asyncio.Protocol):
+    """A connection that redis-py has opened; replies come in the order of their commands."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -191,11 +191,12 @@ class Line(asyncio.Protocol):
         self._transport = connection._writer.transport  # noqa: SLF001
         self._transport.set_protocol(self)
 
-    def ask(self, packed: bytes) -> asyncio.Future[Any]:
+    def send(self, packed: bytes) -> asyncio.Future[Any]:
         """
-        Send a command now; what Redis answers is the future's result.
+        Send a command now; the future's result is Redis's reply.
 
-        It raises RedisError where Redis says so, is silent for too long, or hangs up.
+        The future raises RedisError if Redis replies with an error, is silent for too long, or
+        closes the connection.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._transport.is_closing():
@@ -210,22 +211,22 @@ class Line(asyncio.Protocol):
 
     @property
     def is_closing(self) -> bool:
-        """Whether nothing can be asked any more."""
+        """Whether nothing can be sent any more."""
         return self._transport.is_closing()
 
     def abort(self) -> None:
-        """Hang up without another word."""
+        """Close at once."""
         self._transport.abort()
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close; commands under way raise."""
         if self._timer is not None:
             self._timer.cancel()
         await self._connection.disconnect(nowait=True)
         self._fail(RedisConnectionError("the connection was closed"))
 
     def data_received(self, data: bytes) -> None:
-        """Hand each whole answer to whoever asked."""
+        """Hand each whole reply to its caller."""
         self._reader.feed(data)
         try:
             while (answer := self._reader.gets()) is not _NOT_YET:
@@ -237,17 +238,17 @@ class Line(asyncio.Protocol):
                 else:
                     future.set_result(answer)
         except (InvalidResponse, IndexError) as error:
-            self._fail(RedisConnectionError(f"not an answer to anything that was asked: {error}"))
+            self._fail(RedisConnectionError(f"a reply to no command: {error}"))
             self._transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell whoever still waits."""
+        """Raise for every caller that still waits."""
         if self._timer is not None:
             self._timer.cancel()
         self._fail(RedisConnectionError(str(error or "Redis closed the connection")))
 
     def _look_for_overdue(self) -> None:
-        """One timer for all questions: setting one for each would cost more than the question."""
+        """One timer for all commands: one for each would cost more than the command."""
         self._timer = None
         if not self._waiting:
             return

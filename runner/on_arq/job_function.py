@@ -30,6 +30,6 @@ class JobFunction(Function):
             timeout_s=options.timeout_s,
             keep_result_s=options.keep_result_s,
             keep_result_forever=None,
-            max_tries=None,  # the worker resolves it, with the rest of its policy
+            max_tries=None if options.max_retries is None else options.max_retries + 1,
             job=job,
         )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.broker.keys import UNKNOWN_SUFFIX
-from runner.broker.script_connection import ScriptWire
+from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import CLAIM
+from runner.broker.scripts.fields import Claimed, ClaimHead, Odd
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from runner.broker.outage import Outage
 
-_HEAD, _FIELDS, _ODD_FIELDS = 3, 3, 4
+_REPLY_HEAD = 3
+_CLAIMED, _ODD = len(Claimed._fields), len(Odd._fields)
 _PAUSED = -2
 _PAGE = 200
 _LOOK_EVERY_S = 1.0
@@ -80,7 +82,7 @@ class Claimer:
         known: Iterable[str] = (),
     ) -> None:
         """*known*: names of the jobs that the worker knows; None of them has to rest."""
-        self._script = ScriptWire(redis, CLAIM)
+        self._script = ScriptConnection(redis, CLAIM)
         self._resting = _Resting(redis, queue_key, known)
         self._stopping = stopping
         self._queue_key = queue_key
@@ -111,13 +113,13 @@ class Claimer:
         now_ms, next_due_ms = float(reply[0]), float(reply[1])
         self.is_paused = next_due_ms == _PAUSED
         self.next_due_in_s = None if next_due_ms < 0 else max(0.0, (next_due_ms - now_ms) / 1000)
-        fields = iter(reply[_HEAD:])
+        fields = iter(reply[_REPLY_HEAD:])
         claims = [
             Claim(key.decode("utf-8", "backslashreplace"), key, token, body, float(due_ms))
-            for key, body, due_ms in zip(*[fields] * _FIELDS, strict=True)
+            for key, body, due_ms in zip(*[fields] * _CLAIMED, strict=True)
         ]
-        odd = iter(reply[_HEAD - 1])
-        for place, spent, crashes, aborted in zip(*[odd] * _ODD_FIELDS, strict=True):
+        odd = iter(reply[_REPLY_HEAD - 1])
+        for place, spent, crashes, aborted in zip(*[odd] * _ODD, strict=True):
             claim = claims[place - 1]
             claim.attempts_spent = spent
             claim.crashes = max(crashes, 0)
@@ -134,7 +136,8 @@ class Claimer:
         self._claims += 1
         token = f"{self._worker_id}:{self._claims}"
         args: list[str | int | float | bytes]
-        args = [limit, self._lease_ms, token, self._worker_id, mark, *self._still_unanswered()]
+        head = ClaimHead(limit, self._lease_ms, token, self._worker_id, mark)
+        args = [*head, *self._still_unanswered()]
         resting = await self._resting.known_here(limit)
         rest: list[str | bytes] = ["", *resting] if resting else []
         try:
@@ -156,9 +159,8 @@ class Claimer:
     async def give_back_unanswered(self) -> None:
         """Undo a claim whose answer never arrived; a worker's last word."""
         if unanswered := self._still_unanswered():
-            await self._script(
-                self._queue_key, [0, self._lease_ms, "", self._worker_id, "", *unanswered]
-            )
+            head = ClaimHead(0, self._lease_ms, "", self._worker_id, "")
+            await self._script(self._queue_key, [*head, *unanswered])
 
     async def close(self) -> None:
         """Close the connection."""

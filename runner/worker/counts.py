@@ -12,9 +12,11 @@ import time
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from runner.broker import keys
+from runner.broker.scripts.fields import CountHead, JobCount
 from runner.worker.outcome import Aborted, Done, Released, Retrying
 
 if TYPE_CHECKING:
@@ -117,7 +119,8 @@ class JobCounts:
         self._close_minute()
         if not self._under_way and self._closed:
             self._sequence += 1
-            self._under_way = [self._sequence, _GUARD_TTL_S, time.time_ns() // 1_000_000]
+            now_ms = time.time_ns() // 1_000_000
+            self._under_way = [*CountHead(self._sequence, _GUARD_TTL_S, now_ms)]
             for minute_ms, cells in self._closed.items():
                 for job, cell in cells.items():
                     self._under_way += _fields(queue, minute_ms, job, cell)
@@ -146,11 +149,15 @@ class JobCounts:
 
 def _fields(queue: str, minute_ms: int, job: str, cell: list[int]) -> list[Any]:
     counts = [(name, value) for name, value in zip(FIELDS, cell, strict=True) if value]
-    fields: list[Any] = [f"{queue}|{job}"]
-    for resolution in (BY_MINUTE, BY_TEN_MINUTES):
-        at_ms = minute_ms - minute_ms % resolution.step_ms
-        fields += [page_key(queue, job, resolution, at_ms), resolution.kept_ms, at_ms]
-    fields.append(len(counts))
-    for name, value in counts:
-        fields += [name, value]
-    return fields
+    slot_ms = minute_ms - minute_ms % SLOT_MS
+    head = JobCount(
+        name=f"{queue}|{job}",
+        minute_key=page_key(queue, job, BY_MINUTE, minute_ms),
+        minute_kept_ms=BY_MINUTE.kept_ms,
+        minute_ms=minute_ms,
+        slot_key=page_key(queue, job, BY_TEN_MINUTES, slot_ms),
+        slot_kept_ms=BY_TEN_MINUTES.kept_ms,
+        slot_ms=slot_ms,
+        counts=len(counts),
+    )
+    return [*head, *chain.from_iterable(counts)]

@@ -20,7 +20,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runner.broker.script_connection import Wire
+from runner.broker.script_connection import StageConnection
 from runner.worker.claim import Claimer
 from runner.worker.event_loop import cancel_all
 from runner.worker.fetch import Burst, Fetcher
@@ -94,9 +94,13 @@ class Engine:
         attempts: Attempts,
     ) -> None:
         self._options = options
-        self._loop = asyncio.get_running_loop()
+        self._redis = redis
+        self._setup = setup
         self._life = life
+        self._outage = outage
+        self._counts = counts
         self._attempts = attempts
+        self._loop = asyncio.get_running_loop()
         queue_key, lease_s = setup.queue_key, options.lease_s
         self.claimer = Claimer(
             redis,
@@ -107,61 +111,72 @@ class Engine:
             stopping=life.stopping,
             known=attempts.names,
         )
-        self.wake = Wire(redis)
+        self.wake = StageConnection(redis)
         self.prefetched = Prefetched(redis, queue_key, lease_s=lease_s)
         self.settler = Settler(redis, queue_key, outage=outage, write_plain=setup.write_plain)
         self.leases = LeaseKeeper(redis, queue_key, lease_s=lease_s, outage=outage)
-        self.slots = Slots(
-            options,
-            redis,
-            count=setup.slots,
-            life=life,
-            outage=outage,
-            attempts=attempts,
+        self.slots = self._make_slots()
+        self.settler.on_settled = self.slots.on_settled
+        self.fetcher = self._make_fetcher()
+        self.heartbeat = self._make_heartbeat()
+
+    def _make_slots(self) -> Slots:
+        return Slots(
+            self._options,
+            self._redis,
+            count=self._setup.slots,
+            life=self._life,
+            outage=self._outage,
+            attempts=self._attempts,
             leases=self.leases,
             settler=self.settler,
-            counts=counts,
-            tasks=setup.tasks,
-            keep_result_s=setup.keep_result_s,
-            heeds_aborts=setup.heeds_aborts,
+            counts=self._counts,
+            tasks=self._setup.tasks,
+            keep_result_s=self._setup.keep_result_s,
+            heeds_aborts=self._setup.heeds_aborts,
         )
-        self.settler.on_settled = self.slots.on_settled
-        self.fetcher = Fetcher(
-            redis,
-            queue_key,
-            life=life,
-            outage=outage,
+
+    def _make_fetcher(self) -> Fetcher:
+        return Fetcher(
+            self._redis,
+            self._setup.queue_key,
+            life=self._life,
+            outage=self._outage,
             claimer=self.claimer,
             wake=self.wake,
             prefetched=self.prefetched,
             slots=self.slots,
             settler=self.settler,
-            counts=counts,
-            idle_poll_s=setup.idle_poll_s,
-            burst=setup.burst,
+            counts=self._counts,
+            idle_poll_s=self._setup.idle_poll_s,
+            burst=self._setup.burst,
         )
-        self.heartbeat = Heartbeat(
-            options,
-            redis,
-            queue_key,
-            worker_id=setup.worker_id,
-            names=attempts.names,
-            health_key=setup.health_key,
-            life=life,
-            outage=outage,
+
+    def _make_heartbeat(self) -> Heartbeat:
+        return Heartbeat(
+            self._options,
+            self._redis,
+            self._setup.queue_key,
+            worker_id=self._setup.worker_id,
+            names=self._attempts.names,
+            health_key=self._setup.health_key,
+            life=self._life,
+            outage=self._outage,
             slots=self.slots,
-            counts=counts,
-            on_beat=setup.on_beat,
+            counts=self._counts,
+            on_beat=self._setup.on_beat,
         )
-        self._shutdown = Shutdown(
-            options,
-            life=life,
+
+    def _make_shutdown(self) -> Shutdown:
+        return Shutdown(
+            self._options,
+            life=self._life,
             slots=self.slots,
             fetcher=self.fetcher,
             settler=self.settler,
             claimer=self.claimer,
-            is_burst=setup.burst is not None,
-            on_waited=setup.on_waited,
+            is_burst=self._setup.burst is not None,
+            on_waited=self._setup.on_waited,
         )
 
     async def open(self, exits: contextlib.AsyncExitStack) -> None:
@@ -188,13 +203,13 @@ class Engine:
             ]
             try:
                 await self.until_stopped(self.fetcher.run())
-                await self._shutdown.run()
+                await self._make_shutdown().run()
             except asyncio.CancelledError:
                 # Somebody cancels the task that runs the worker: what it holds is given back first.
                 # In a task of its own: in one that was cancelled, early releases of Python 3.11 end
                 # each timeout with CancelledError.
                 self._life.stop(at_once=True)
-                await self._loop.create_task(self._shutdown.run())
+                await self._loop.create_task(self._make_shutdown().run())
                 raise
             finally:
                 await cancel_all(parts)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.broker.outage import Outage
-    from runner.broker.script_connection import Wire
+    from runner.broker.script_connection import StageConnection
     from runner.worker.claim import Claim, Claimer
     from runner.worker.counts import JobCounts
     from runner.worker.life import Life
@@ -74,7 +74,7 @@ class Fetcher:
         life: Life,
         outage: Outage,
         claimer: Claimer,
-        wake: Wire,
+        wake: StageConnection,
         prefetched: Prefetched,
         slots: Slots,
         settler: Settler,
@@ -137,7 +137,7 @@ class Fetcher:
             if claim.held_before:
                 self._prefetched.drop(claim.key)
                 if self._slots.continue_under(claim):
-                    self._prefetched.tell_started([claim])
+                    self._prefetched.send_started([claim])
                     continue
             new.append(claim)
         return new
@@ -216,7 +216,7 @@ class Fetcher:
         new = self._new_here(claims)
         # It will not run, so it needs no slot.
         aborted = [claim for claim in new if claim.aborted]
-        self._prefetched.tell_started(aborted)
+        self._prefetched.send_started(aborted)
         for claim in aborted:
             self._slots.start(claim)
         self._prefetched.put([claim for claim in new if not claim.aborted], asked_at)
@@ -305,7 +305,7 @@ class Fetcher:
     async def _block_on_wake_list(self, longest_s: float) -> None:
         try:
             block_s = min(longest_s, _LONGEST_BLOCK_S)
-            await self._wake.ask("BLPOP", self._queue_key + keys.WAKE_SUFFIX, block_s)
+            await self._wake.execute("BLPOP", self._queue_key + keys.WAKE_SUFFIX, block_s)
         except (RedisError, OSError) as error:
             if not is_passing(error):
                 raise

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.broker.script_connection import ScriptWire
+from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import RENEW
+from runner.broker.scripts.fields import Lease, RenewHead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,16 +35,16 @@ class LeaseKeeper:
     """Extends leases of one queue for one worker."""
 
     def __init__(self, redis: Redis, queue_key: str, *, lease_s: float, outage: Outage) -> None:
-        self._script = ScriptWire(redis, RENEW)
+        self._script = ScriptConnection(redis, RENEW)
         self._queue_key = queue_key
         self._lease_ms = round(lease_s * 1000)
         self._patience = outage
 
     async def renew(self, claims: Sequence[Claim]) -> Renewal:
         """Extend the leases of *claims* from now; waits while Redis is away."""
-        args: list[int | str | bytes] = [self._lease_ms]
+        args: list[int | str | bytes] = [*RenewHead(self._lease_ms)]
         for claim in claims:
-            args += [claim.key, claim.token]
+            args += Lease(claim.key, claim.token)
         lost, aborted = await self._patience.call(lambda: self._script(self._queue_key, args))
         return Renewal(frozenset(lost), frozenset(aborted))
 

@@ -23,8 +23,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from runner.broker.script_connection import ScriptWire
+from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import START
+from runner.broker.scripts.fields import StartHead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,10 +47,10 @@ _token = attrgetter("token")
 
 
 class Prefetched:
-    """The claims of one worker that wait for a slot."""
+    """The claims of one worker that wait for a free slot."""
 
     def __init__(self, redis: Redis, queue_key: str, *, lease_s: float) -> None:
-        self._script = ScriptWire(redis, START)
+        self._script = ScriptConnection(redis, START)
         self._queue_key = queue_key
         self._lease_s = lease_s
         self._waiting: deque[Claim] = deque()
@@ -71,7 +72,7 @@ class Prefetched:
         return self._until[0] if self._until else None
 
     async def open(self) -> None:
-        """Connect, so that a start can be told without waiting."""
+        """Connect, so that a start can be sent without waiting."""
         await self._script.open()
 
     async def close(self) -> None:
@@ -85,20 +86,20 @@ class Prefetched:
         self._until.extend([until] * len(claims))
 
     def take(self, most: int) -> list[Claim]:
-        """At most *most* to be started now. Redis has been told; if it cannot be, they wait on."""
+        """Return at most *most* to start now, announced to Redis; none if it cannot be reached."""
         count = min(most, len(self._waiting))
         taken = [self._waiting.popleft() for _ in range(count)]
-        if not self.tell_started(taken):
+        if not self.send_started(taken):
             self._waiting.extendleft(reversed(taken))
             return []
         for _ in range(count):
             self._until.popleft()
         return taken
 
-    def tell_started(self, claims: Sequence[Claim]) -> bool:
-        """Take the mark off *claims*; False if there is nobody to tell it to."""
+    def send_started(self, claims: Sequence[Claim]) -> bool:
+        """Take the mark off *claims*; False if there is no connection."""
         return all(
-            self._script.tell(self._queue_key, [token, *[claim.key for claim in group]])
+            self._script.send(self._queue_key, [*StartHead(token), *[claim.key for claim in group]])
             for token, group in groupby(claims, _token)
         )
 
@@ -109,7 +110,7 @@ class Prefetched:
         self._until = deque(until for _, until in kept)
 
     def leave(self) -> list[Claim]:
-        """None of those that wait is to start any more; they are held until they have `left`."""
+        """Return all that wait: none is to start any more. They are held until they have `left`."""
         self._leaving += self._waiting
         self._waiting.clear()
         self._until.clear()
@@ -121,7 +122,7 @@ class Prefetched:
 
 
 class Pace:
-    """How fast jobs end in a worker all of whose slots are taken."""
+    """How fast jobs end in a worker whose slots are all taken."""
 
     def __init__(self) -> None:
         self._since: float | None = None
@@ -131,7 +132,7 @@ class Pace:
         """How many jobs end within a hundredth of a second, up to a batch."""
 
     def is_fast(self, ended: int, slots: int, now: float) -> bool:
-        """Whether claiming ahead pays. ended: jobs so far; judged anew by each *slots*."""
+        """Whether claiming ahead pays. ended: jobs so far; measured anew after each *slots*."""
         if self._since is None:
             self._since, self._ended_before = now, ended
         elif ended - self._ended_before >= slots:
@@ -142,7 +143,7 @@ class Pace:
         return self._is_fast
 
     def forget(self) -> None:
-        """What was is no measure any more: there was a pause, or a slow job."""
+        """Start measuring anew: there was a pause, or a slow job."""
         self._since = None
         self._is_fast = False
         self.ending_soon = 0

@@ -17,8 +17,9 @@ from redis.exceptions import ResponseError
 
 from runner.broker import keys
 from runner.broker.blocking import blocking_twin
-from runner.broker.script_connection import ScriptWire
+from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import SETTLE
+from runner.broker.scripts.fields import FullOutcome, SettleHead, ShortOutcome
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Released, Retrying
 from runner.worker.results import (
     ResultWriter,
@@ -40,8 +41,6 @@ _log = structlog.get_logger("runner.settle")
 
 _FOR_EVER_MS = -1
 _CHUNK = 500
-_NONE_SHORT = (0, 0)
-"""The script's count of outcomes that are told in short, and how long their results are kept."""
 
 
 class Settler:
@@ -64,7 +63,7 @@ class Settler:
         if write_plain is not None:
             self._write = partial(result_by_kind, write_plain)
         self._redis = redis
-        self._script = ScriptWire(redis, SETTLE)
+        self._script = ScriptConnection(redis, SETTLE)
         self._queue_key = queue_key
         self._queue = keys.queue_of(queue_key)
         self._patience = outage
@@ -116,9 +115,9 @@ class Settler:
         Raises:
             RedisError: Redis did not take it; nothing is changed.
         """
-        args: list[Any] = [self._queue, keys.BATCH_TTL_S, *_NONE_SHORT]
+        args: list[Any] = [*SettleHead(self._queue, keys.BATCH_TTL_S)]
         for claim in claims:
-            args += ["offer", claim.key, claim.token, 0, "", "", claim.attempts_spent, ""]
+            args += FullOutcome("offer", claim.key, claim.token, spent=claim.attempts_spent)
         await self._redis.eval(SETTLE, 1, self._queue_key, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
 
     async def unclaim(self, claims: Sequence[Claim]) -> None:
@@ -127,7 +126,7 @@ class Settler:
 
         A claim that is lost by now is another worker's, and stays so.
         """
-        args: list[Any] = [self._queue, keys.BATCH_TTL_S, *_NONE_SHORT]
+        args: list[Any] = [*SettleHead(self._queue, keys.BATCH_TTL_S)]
         for claim in claims:
             args += _unclaimed(claim)
         await self._patience.call(lambda: self._script(self._queue_key, args))
@@ -144,9 +143,9 @@ class Settler:
         ended = [*self._under_way, *self._waiting]
         over = {one.held for one in ended}
         back = [one.claim for one in held if one not in over]
-        args, _ = self._told(ended)
+        args, _ = self._arguments(ended)
         for claim in back:
-            args += ["release", claim.key, claim.token, 0, "", "", claim.attempts_spent, ""]
+            args += FullOutcome("release", claim.key, claim.token, spent=claim.attempts_spent)
         for claim in unstarted:
             args += _unclaimed(claim)
         if ended or back or unstarted:
@@ -155,7 +154,7 @@ class Settler:
         return len(back) + len(unstarted)
 
     async def _settle(self, batch: list[Ended]) -> None:
-        args, batch = self._told(batch)
+        args, batch = self._arguments(batch)
         tokens = [ended.claim.token for ended in batch]
         sent_before = self._script.sent
         try:
@@ -172,20 +171,20 @@ class Settler:
             else:
                 self.on_settled(ended, position not in gone or not heard_at_once)
 
-    def _told(self, batch: Sequence[Ended]) -> tuple[list[Any], list[Ended]]:
-        """The script's arguments for *batch*, and *batch* in the order in which they tell of it."""
+    def _arguments(self, batch: Sequence[Ended]) -> tuple[list[Any], list[Ended]]:
+        """The script's arguments for *batch*, and *batch* in their order."""
         keep_s = batch[0].keep_result_s if batch else None
         short: list[Ended] = []
         others: list[Ended] = []
         for ended in batch:
-            (short if _is_told_in_short(ended, keep_s) else others).append(ended)
+            (short if _fits_in_short(ended, keep_s) else others).append(ended)
         ms = _keep_ms(keep_s)
-        args: list[Any] = [self._queue, keys.BATCH_TTL_S, len(short), ms]
+        args: list[Any] = [*SettleHead(self._queue, keys.BATCH_TTL_S, len(short), ms)]
         for ended in short:
-            claim = ended.claim
-            args += (claim.key, claim.token, self._write(ended, self._queue) if ms else b"")
+            claim, result = ended.claim, self._write(ended, self._queue) if ms else b""
+            args += ShortOutcome(claim.key, claim.token, result)
         for ended in others:
-            args += _fields(ended, self._queue, self._write)
+            args += _outcome(ended, self._queue, self._write)
         return args, short + others
 
     async def _settle_one_by_one(self, batch: list[Ended], error: ResponseError) -> None:
@@ -199,8 +198,8 @@ class Settler:
         self.on_settled(batch[0], False)  # noqa: FBT003 -- as the callback has it
 
 
-def _is_told_in_short(ended: Ended, keep_s: float | None) -> bool:
-    """Whether there is no more to tell than its result, which is to be kept for *keep_s*."""
+def _fits_in_short(ended: Ended, keep_s: float | None) -> bool:
+    """Whether there is nothing to write but its result, which is to be kept for *keep_s*."""
     envelope = ended.envelope
     return (
         type(ended.outcome) is Done
@@ -210,8 +209,8 @@ def _is_told_in_short(ended: Ended, keep_s: float | None) -> bool:
     )
 
 
-def _fields(ended: Ended, queue: str, write: ResultWriter) -> list[Any]:
-    """The eight fields of one outcome in `settle.lua`."""
+def _outcome(ended: Ended, queue: str, write: ResultWriter) -> FullOutcome:
+    """Return what is sent of one outcome in full."""
     claim, outcome, envelope = ended.claim, ended.outcome, ended.envelope
     batch = (envelope and envelope.batch_id) or ""
     spent = claim.attempts_spent
@@ -231,21 +230,13 @@ def _fields(ended: Ended, queue: str, write: ResultWriter) -> list[Any]:
             kind, ms, entry = "abort", _keep_ms(ended.keep_result_s), b""
         case Failed():
             kind, ms, entry = "fail", _keep_ms(ended.keep_result_s), b""
-    return [
-        kind,
-        claim.key,
-        claim.token,
-        ms,
-        write(ended, queue) if ms else b"",
-        entry,
-        spent,
-        batch,
-    ]
+    result = write(ended, queue) if ms else b""
+    return FullOutcome(kind, claim.key, claim.token, ms, result, entry, spent, batch)
 
 
-def _unclaimed(claim: Claim) -> list[Any]:
-    due = f"{claim.due_ms:.4f}"
-    return ["unclaim", claim.key, claim.token, due, "", "", claim.attempts_spent, ""]
+def _unclaimed(claim: Claim) -> FullOutcome:
+    due_ms = f"{claim.due_ms:.4f}"
+    return FullOutcome("unclaim", claim.key, claim.token, due_ms, spent=claim.attempts_spent)
 
 
 def _keep_ms(keep_s: float | None) -> int:

@@ -157,10 +157,10 @@ import asyncio, json, sys
 from settings.application import Application
 
 async def main():
-    from jobs.commands.channel_run import ChannelRun
-    from jobs.commands.run_progress import display
-    from jobs.commands.source_list import FoundChannel
-    from jobs.records import ChannelRecord, Platform, SourceRef
+    from jobs.commands.run.work import ChannelRun
+    from jobs.commands.run.progress import display
+    from jobs.commands.run.source_list import FoundChannel
+    from jobs.channel.records import ChannelRecord, Platform, SourceRef
     from rich.console import Console
 
     host = Application()

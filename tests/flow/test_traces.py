@@ -19,8 +19,8 @@ PROGRAM = """
 import asyncio, sys
 from opentelemetry import trace
 from runner import Context, WorkerSettings, connect, job
-from runner.connection import use
-from runner.traces import send_traces
+from runner.current import use
+from runner.telemetry.traces import send_traces
 
 @job(queue="default")
 async def second(ctx: Context) -> None:

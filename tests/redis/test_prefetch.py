@@ -197,10 +197,10 @@ async def test_crash_in_the_first_step_of_a_job_claimed_ahead_counts(redis_url: 
     async def look(ctx: Context) -> None:
         """Look at its own claim before anything else."""
         # On the connection that starts are told on: of two, Redis may read the later one first.
-        line = ahead_of[0]._script._line
+        line = ahead_of[0]._script._protocol
         assert line is not None
         question: tuple[Any, ...] = ("HGET", f"{QUEUE}:running", ctx.job_id)
-        seen.append(await line.ask(pack_command(question)))
+        seen.append(await line.send(pack_command(question)))
 
     ahead_of: list[Prefetched] = []
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 USER = """
 import asyncio, sys
-from runner.private_redis import PrivateRedis
+from runner.processes.private_redis import PrivateRedis
 
 async def main():
     async with PrivateRedis(sys.argv[1]) as server:

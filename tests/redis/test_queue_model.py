@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -14,6 +15,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from runner.broker import keys, scripts
+from runner.broker.scripts.fields import (
+    AdminHead,
+    ClaimHead,
+    EnqueueHead,
+    FreshJob,
+    FullOutcome,
+    Lease,
+    NewJob,
+    RenewHead,
+    SettleHead,
+    ShortOutcome,
+    StartHead,
+)
 from runner.worker.claim import AHEAD
 
 if TYPE_CHECKING:
@@ -94,8 +108,8 @@ class QueueMachine(RuleBasedStateMachine):
         known = self.jobs.get(job_id)
         text = unlike if known else body
         delay = FAR_MS if later else ""
-        fields = [job_id, text, "", delay, "unique", "", BATCH, "", "", ""]
-        (created,) = self.eval(scripts.ENQUEUE, 8, 1000, QUEUE, "", *fields)
+        job = NewJob(job_id, text.encode(), delay_ms=delay, mode="unique", batch=BATCH)
+        (created,) = self.eval(scripts.ENQUEUE, *EnqueueHead(1000, QUEUE), *job)
         assert created == (0 if known else 1)
         if not known:
             self.kept.pop(job_id, None)
@@ -110,10 +124,9 @@ class QueueMachine(RuleBasedStateMachine):
         body = json.dumps({"f": "x", "a": [], "k": {}, "et": 1, "t": None})
         is_there = repeated and known in self.jobs
         sent = [*job_ids, known] if is_there else job_ids
-        fields = [field for job_id in sent for field in (job_id, body)]
-        assert self.eval(scripts.ENQUEUE, 8, 1000, QUEUE, "fresh", *fields) == (
-            0 if is_there else 1
-        )
+        jobs = chain.from_iterable(FreshJob(job_id, body.encode()) for job_id in sent)
+        head = EnqueueHead(1000, QUEUE, "fresh")
+        assert self.eval(scripts.ENQUEUE, *head, *jobs) == (0 if is_there else 1)
         if is_there:
             return multiple()
         self.jobs |= {job_id: Model("ready", batch="") for job_id in job_ids}
@@ -124,12 +137,12 @@ class QueueMachine(RuleBasedStateMachine):
         self.tokens += 1
         token = f"w:{self.tokens}"
         mark = AHEAD if ahead else ""
-        reply = self.eval(scripts.CLAIM, limit, LEASE_MS, token, "", mark)
+        reply = self.eval(scripts.CLAIM, *ClaimHead(limit, LEASE_MS, token, "", mark))
         free = {"ready", "lapsed", "lapsed ahead", "offered"}
         due = {job_id for job_id, job in self.jobs.items() if job.state in free}
         taken = [reply[at].decode() for at in range(3, len(reply), 3)]
         odd = [reply[2][at : at + 4] for at in range(0, len(reply[2]), 4)]
-        more = {place: told for place, *told in odd}
+        more = {place: rest for place, *rest in odd}
         assert set(taken) <= due
         assert len(taken) == min(limit, len(due))
         for place, job_id in enumerate(taken, 1):
@@ -151,7 +164,7 @@ class QueueMachine(RuleBasedStateMachine):
         job = self.jobs.get(job_id)
         token = "stale" if stale or job is None or not job.token else job.token
         waits = job is not None and job.state in STARTED and token == job.token
-        assert self.eval(scripts.START, token, job_id) == (1 if waits else 0)
+        assert self.eval(scripts.START, *StartHead(token), job_id) == (1 if waits else 0)
         if waits and job is not None:
             job.state = STARTED[job.state]
 
@@ -162,9 +175,8 @@ class QueueMachine(RuleBasedStateMachine):
         due = f"{job.due if job else 0:.4f}"
         spent = job.spent if job else 0
         batch = job.batch if job else ""
-        lost = self.eval(
-            scripts.SETTLE, QUEUE, 1000, 0, 0, "unclaim", job_id, token, due, "", "", spent, batch
-        )
+        outcome = FullOutcome("unclaim", job_id, token, due, spent=spent, batch=batch)
+        lost = self.eval(scripts.SETTLE, *SettleHead(QUEUE, 1000), *outcome)
         holds = job is not None and job.state in HELD and token == job.token
         assert lost == ([] if holds else [1])
         self.give_up(job_id, token)
@@ -189,17 +201,23 @@ class QueueMachine(RuleBasedStateMachine):
         delay = FAR_MS if later else 0
         is_over = kind in {"done", "abort", "fail"}
         ms = delay if kind in {"retry", "release"} else keep_ms if is_over else 0
-        result = "{}" if is_over and ms else ""
-        entry = "{}" if kind in {"retry", "dead"} else ""
+        result = b"{}" if is_over and ms else b""
+        entry = b"{}" if kind in {"retry", "dead"} else b""
         batch = job.batch if job else ""
-        told: list[Any] = [0, 0, kind, job_id, token, ms, result, entry, spent, batch]
-        if plain:
-            # In the short form where there is one, otherwise behind one that nobody holds.
-            short = kind == "done" and not batch
-            told = [1, ms, job_id, token, result] if short else [1, -1, "x", "?", "{}", *told[2:]]
-        lost = self.eval(scripts.SETTLE, QUEUE, 1000, *told)
+        # In short where that is possible, otherwise behind one in short that nobody holds.
+        in_short = plain and kind == "done" and not batch
+        beside = [1] if plain and not in_short else []
+        if in_short:
+            sent: list[Any] = [
+                *SettleHead(QUEUE, 1000, 1, ms),
+                *ShortOutcome(job_id, token, result),
+            ]
+        else:
+            full = FullOutcome(kind, job_id, token, ms, result, entry, spent, batch)
+            first: list[Any] = [*ShortOutcome("x", "?", b"{}")] if beside else []
+            sent = [*SettleHead(QUEUE, 1000, len(beside), -1), *first, *full]
+        lost = self.eval(scripts.SETTLE, *sent)
         holds = job is not None and job.state in HELD and token == job.token
-        beside = [1] if told[2] == "x" else []
         assert lost == (beside if holds else [*beside, len(beside) + 1])
         if job is None or not holds:
             self.give_up(job_id, token)
@@ -257,7 +275,7 @@ class QueueMachine(RuleBasedStateMachine):
     def renew(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
         job = self.jobs.get(job_id)
         token = "stale" if stale or job is None or not job.token else job.token
-        lost, aborted = self.eval(scripts.RENEW, LEASE_MS, job_id, token)
+        lost, aborted = self.eval(scripts.RENEW, *RenewHead(LEASE_MS), *Lease(job_id, token))
         holds = job is not None and job.state in HELD - {"offered"} and token == job.token
         # An offered job is its holder's to settle still, and anybody's to claim: not extended.
         is_offered = job is not None and job.state == "offered" and token == job.token
@@ -275,8 +293,10 @@ class QueueMachine(RuleBasedStateMachine):
     )
     def administer(self, job_id: str, action: str, keep_ms: int) -> None:
         due = self.redis.time()[0] * 1000 + FAR_MS
-        detail = due if action == "reschedule" else "{}"
-        found = self.eval(scripts.ADMIN, action, job_id, QUEUE, 1000, detail, keep_ms).decode()
+        head = AdminHead(
+            action, job_id, QUEUE, 1000, due_ms=due, entry="{}", result="{}", keep_ms=keep_ms
+        )
+        found = self.eval(scripts.ADMIN, *head).decode()
         job = self.jobs.get(job_id)
         if job is None:
             assert found == "gone"

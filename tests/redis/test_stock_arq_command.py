@@ -34,8 +34,8 @@ class Settings(Base):
 """
 
 PLAIN = """
-from runner.arq_command import run_our_worker
-from runner.connection import location
+from runner.on_arq.command import run_our_worker
+from runner.broker.location import location
 
 run_our_worker()
 
@@ -67,7 +67,7 @@ def _arq(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "expected"), [(OURS, 8), (PLAIN, "runner.worker 8")], indirect=["folder"]
+    ("folder", "expected"), [(OURS, 8), (PLAIN, "runner.on_arq.worker 8")], indirect=["folder"]
 )
 async def test_arq_command_runs_our_worker(
     folder: Path, expected: object, redis: QueueClient

@@ -162,13 +162,13 @@ async def test_worker_rests_longer_than_a_connection_may_wait_for_an_answer(
     one = worker(redis_url, act, idle_poll_s=FOR_EVER_S)
     await start(one)
     asked: list[float] = []
-    ask = one.engine.wake.ask
+    ask = one.engine.wake.execute
 
     async def note(command: str, key: str, timeout_s: float) -> object:
         asked.append(timeout_s)
         return await ask(command, key, timeout_s)
 
-    one.engine.wake.ask = note  # type: ignore[method-assign]
+    one.engine.wake.execute = note  # type: ignore[method-assign]
     await act.enqueue()
     await soon(stage.started.get())
     await at_rest(one)

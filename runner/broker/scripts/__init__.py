@@ -1,16 +1,77 @@
-"""The Lua scripts: every transition of a job is one of them. Each file states what it keeps."""
+"""
+The Lua scripts: every transition of a job is one of them. Each file states the invariant it keeps.
+
+The places of arguments in a script's text come from `fields`, so that no two lists can differ.
+"""
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
+from typing import Any, Final, NamedTuple
+
+from runner.broker.keys import WAKE_TOKENS
+from runner.broker.scripts import fields
 
 _HERE = files(__name__)
+_PLACE = re.compile(r"\b[A-Z_]+\.[a-z_]+\b|\bWAKE_TOKENS\b")
 
-ENQUEUE = (_HERE / "enqueue.lua").read_text("utf-8")
-CLAIM = (_HERE / "claim.lua").read_text("utf-8")
-START = (_HERE / "start.lua").read_text("utf-8")
-SETTLE = (_HERE / "settle.lua").read_text("utf-8")
-RENEW = (_HERE / "renew.lua").read_text("utf-8")
-ADMIN = (_HERE / "admin.lua").read_text("utf-8")
-COUNT = (_HERE / "count.lua").read_text("utf-8")
-LAST_ENTRIES = (_HERE / "last_entries.lua").read_text("utf-8")
+
+class Script(NamedTuple):
+    """A script's file, and the fields that it takes: its head, and blocks by the names it uses."""
+
+    file: str
+    head: type[Any] | None = None
+    blocks: dict[str, type[Any]] = {}  # noqa: RUF012 -- never written to
+    replies: dict[str, type[Any]] = {}  # noqa: RUF012 -- likewise
+
+    def text(self) -> str:
+        """
+        Return the Lua text with the places of the fields in it.
+
+        Raises:
+            KeyError: It names a field that is not declared.
+        """
+        places = {"WAKE_TOKENS": WAKE_TOKENS}
+        if self.head is not None:
+            places |= _places("HEAD", self.head, first=1)
+        for name, block in (self.blocks | self.replies).items():
+            places |= _places(name, block, first=0)
+        source = (_HERE / self.file).read_text("utf-8")
+        return _PLACE.sub(lambda found: str(places[found[0]]), source)
+
+
+def _places(name: str, block: type[Any], *, first: int) -> dict[str, int]:
+    names = block._fields
+    return {f"{name}.{field}": at for at, field in enumerate(names, first)} | {
+        f"{name}.size": len(names)
+    }
+
+
+SCRIPTS: Final = {
+    "enqueue": Script(
+        "enqueue.lua", fields.EnqueueHead, {"FRESH": fields.FreshJob, "JOB": fields.NewJob}
+    ),
+    "claim": Script(
+        "claim.lua", fields.ClaimHead, replies={"CLAIMED": fields.Claimed, "ODD": fields.Odd}
+    ),
+    "start": Script("start.lua", fields.StartHead),
+    "settle": Script(
+        "settle.lua",
+        fields.SettleHead,
+        {"SHORT": fields.ShortOutcome, "OUTCOME": fields.FullOutcome},
+    ),
+    "renew": Script("renew.lua", fields.RenewHead, {"LEASE": fields.Lease}),
+    "admin": Script("admin.lua", fields.AdminHead),
+    "count": Script("count.lua", fields.CountHead, {"JOB": fields.JobCount}),
+    "last_entries": Script("last_entries.lua"),
+}
+
+ENQUEUE = SCRIPTS["enqueue"].text()
+CLAIM = SCRIPTS["claim"].text()
+START = SCRIPTS["start"].text()
+SETTLE = SCRIPTS["settle"].text()
+RENEW = SCRIPTS["renew"].text()
+ADMIN = SCRIPTS["admin"].text()
+COUNT = SCRIPTS["count"].text()
+LAST_ENTRIES = SCRIPTS["last_entries"].text()

@@ -1,18 +1,13 @@
--- Change one job that waits or is dead, on somebody's word.
+-- Change one job that waits or is dead, as an operator or its caller asks.
 --
 -- KEYS  1 the queue
--- ARGV  1 action: 'run' (now, from wherever it waits, or out of the dead set with its attempts back),
---         'bury', 'delete', 'trim' (delete, but only out of the dead set), 'reschedule', 'abort',
---         'move' (to another queue; a dead job is ready there)
---       2 job id, 3 the queue's name, 4 seconds that a batch outlives its last change,
---       5 reschedule: due, Unix ms; bury: entry for the history; abort: the result; move: the queue's
---         key; otherwise ''
---       6 abort: ms that the result is kept; move: the queue's name; otherwise ''
+-- ARGV  AdminHead
 -- Returns the state that the job was found in: 'waiting', 'dead', 'running' or 'gone'.
 --
--- Keeps: a job is in exactly one state afterwards; a running job is its worker's, and is only told
--- (by 'abort'); an action on a job that has moved on changes nothing, so it may be repeated.
-local queue, action, id, name, batch_ttl = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+-- Keeps: a job is in exactly one state afterwards; a running job is its worker's, and is only asked
+-- to stop (by 'abort'); an action on a job that has moved on changes nothing, so it may be repeated.
+local queue, action, id = KEYS[1], ARGV[HEAD.action], ARGV[HEAD.id]
+local name, batch_ttl = ARGV[HEAD.queue], ARGV[HEAD.batch_ttl_s]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local now_text = string.format('%.4f', now)
@@ -86,7 +81,7 @@ local function wait_until(due)
   redis.call('HDEL', queue .. ':unknown', id)
   if tonumber(due) <= now then
     redis.call('LPUSH', queue .. ':wake', '1')
-    redis.call('LTRIM', queue .. ':wake', 0, 63)
+    redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)
   end
 end
 
@@ -97,7 +92,7 @@ if action == 'run' or action == 'reschedule' then
     attempts_back()
     redis.call('HDEL', queue .. ':crashes', id)
   end
-  local due = ARGV[5]
+  local due = ARGV[HEAD.due_ms]
   if action == 'run' then
     -- What is due already keeps its place.
     local score = redis.call('ZSCORE', queue, id)
@@ -110,7 +105,7 @@ elseif action == 'bury' and state == 'waiting' then
   redis.call('HDEL', queue .. ':unknown', id)
   redis.call('ZREM', 'arq:abort', id)
   redis.call('PERSIST', 'arq:job:' .. id)
-  redis.call('RPUSH', 'arq:history:' .. id, ARGV[5])
+  redis.call('RPUSH', 'arq:history:' .. id, ARGV[HEAD.entry])
   redis.call('SETNX', 'arq:retry:' .. id, '0')
   redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
   if batch then
@@ -127,7 +122,7 @@ elseif action == 'delete' or (action == 'trim' and state == 'dead') then
   redis.call('DEL', 'arq:history:' .. id)
   count(batch, 'total', -1)
 elseif action == 'move' then
-  local target, target_name = ARGV[5], ARGV[6]
+  local target, target_name = ARGV[HEAD.target_key], ARGV[HEAD.target]
   local due = redis.call('ZSCORE', queue, id) or now_text
   local retry = redis.call('ZSCORE', queue .. ':retrying', id)
   if state == 'dead' then
@@ -147,12 +142,13 @@ elseif action == 'move' then
     redis.call('HINCRBY', 'arq:batch:' .. batch, target_name .. '|total', 1)
   end
   redis.call('LPUSH', target .. ':wake', '1')
-  redis.call('LTRIM', target .. ':wake', 0, 63)
+  redis.call('LTRIM', target .. ':wake', 0, WAKE_TOKENS - 1)
 elseif action == 'abort' and state == 'waiting' then
   forget()
-  if ARGV[6] ~= '0' then
-    redis.call('SET', 'arq:result:' .. id, ARGV[5], 'PX', ARGV[6])
-    redis.call('PEXPIRE', 'arq:history:' .. id, ARGV[6])
+  local keep_ms = ARGV[HEAD.keep_ms]
+  if keep_ms ~= '0' then
+    redis.call('SET', 'arq:result:' .. id, ARGV[HEAD.result], 'PX', keep_ms)
+    redis.call('PEXPIRE', 'arq:history:' .. id, keep_ms)
   else
     redis.call('DEL', 'arq:history:' .. id)
   end

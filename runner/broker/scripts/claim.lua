@@ -1,35 +1,30 @@
 -- Take jobs that are due: mark each as held by a token and move it to the end of its lease.
 --
 -- KEYS  1 the queue
--- ARGV  1 most jobs to take, 2 lease in ms, 3 token of this claim (never used before),
---       4 id of the worker, which its tokens begin with,
---       5 '|ahead…' if they are not started at once (see prefetch.py), otherwise '',
---       then tokens of earlier claims of it whose answer never arrived,
---       then '' and ids that rest because their name was unknown elsewhere: they are taken first
--- Returns {now, next due (Unix ms, -1 for none, or -2 if the queue is paused), the odd ones,
---          then three fields a job: id, body or false, due}
---          The odd ones are those of which there is more to tell, four fields each: place (from 1), attempts
---          spent, crashes so far if its last holder was lost (else 0, and -1 if the worker that asks was its
---          last holder), 1 if somebody asked to abort it (else 0).
+-- ARGV  ClaimHead, then what it says
+-- Returns {now, next due (Unix ms, -1 for none, or -2 if the queue is paused), an ODD for each job of which there
+--          is more to know; then a CLAIMED for each job}
 --
 -- Keeps: a job that is claimed is out of other workers' way until its lease ends, and comes due
 -- again by itself; what is due and yet in progress is passed over, however much of it stands at the
 -- head: a stock arq worker holds it, or a stock arq client rewrote its time; a lapsed lease counts as
 -- a crash, never as an attempt, unless its worker is the one that asks, has offered the job, or had not
 -- started it; a claim whose answer was lost gives its jobs back without a crash.
-local queue, limit, lease, token = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local own, mark = ARGV[4] .. ':', ARGV[5]
+local queue, limit, token = KEYS[1], tonumber(ARGV[HEAD.limit]), ARGV[HEAD.token]
+local lease = tonumber(ARGV[HEAD.lease_ms])
+local own, mark = ARGV[HEAD.worker_id] .. ':', ARGV[HEAD.mark]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local now_text = string.format('%.4f', now)
 local running = queue .. ':running'
-local resting_from = 6
+local first = HEAD.size + 1
+local resting_from = first
 while ARGV[resting_from] and ARGV[resting_from] ~= '' do
   resting_from = resting_from + 1
 end
-if resting_from > 6 then
+if resting_from > first then
   local unanswered = {}
-  for i = 6, resting_from - 1 do
+  for i = first, resting_from - 1 do
     unanswered[ARGV[i]] = true
   end
   local held = redis.call('HGETALL', running)
@@ -91,7 +86,7 @@ if #ids > 0 then
     retry_keys[i] = 'arq:retry:' .. id
     entries[2 * i - 1], entries[2 * i] = until_ms, id
     tokens[2 * i - 1], tokens[2 * i] = id, marked
-    redis.call('SET', marks[i], token, 'PX', ARGV[2])
+    redis.call('SET', marks[i], token, 'PX', ARGV[HEAD.lease_ms])
   end
   redis.call('ZADD', queue, unpack(entries))
   redis.call('HSET', running, unpack(tokens))
@@ -100,8 +95,8 @@ if #ids > 0 then
   local aborting = redis.call('EXISTS', 'arq:abort') == 1
   local parked = redis.call('EXISTS', queue .. ':unknown') == 1
   for i, id in ipairs(ids) do
-    local at = 3 * i
-    reply[at + 1], reply[at + 2], reply[at + 3] = id, bodies[i], scores[i]
+    local at = 4 + (i - 1) * CLAIMED.size
+    reply[at + CLAIMED.id], reply[at + CLAIMED.body], reply[at + CLAIMED.due_ms] = id, bodies[i], scores[i]
     local owner, crashes = owners[i], 0
     if owner then
       if string.sub(owner, 1, #own) == own then
@@ -118,8 +113,9 @@ if #ids > 0 then
     end
     local aborted = aborting and redis.call('ZREM', 'arq:abort', id) or 0
     if spent[i] or crashes ~= 0 or aborted ~= 0 then
-      local n = #odd
-      odd[n + 1], odd[n + 2], odd[n + 3], odd[n + 4] = i, tonumber(spent[i] or '0') or 0, crashes, aborted
+      local at = #odd + 1
+      odd[at + ODD.place], odd[at + ODD.spent] = i, tonumber(spent[i] or '0') or 0
+      odd[at + ODD.crashes], odd[at + ODD.aborted] = crashes, aborted
     end
   end
 end

@@ -1,14 +1,7 @@
 -- Put jobs into one queue: body, queue entry and wake token in one atomic step.
 --
 -- KEYS  1 the queue
--- ARGV  1 most wake tokens to leave, 2 seconds that a batch outlives its last change, 3 the queue's name,
---       4 'fresh' if all jobs are due now, with fresh random ids, and sent for the first time:
---       then two fields a job, id and body. Otherwise '', then ten fields a job:
---       id, body, due (Unix ms, or '' for none), delay (ms from now, or '' for none),
---       mode: 'new' (a fresh random id), 'unique' (refused while a job of that id is pending or dead),
---             'arq' (refused as well while a result of that id is kept),
---       ms until the body expires ('' for never), batch ('' for none), schedule and its tick ('' for none),
---       attempts that count as spent ('' for none)
+-- ARGV  EnqueueHead; then of its form 'fresh' a FRESH for each job, otherwise a JOB (see fields.py)
 -- Returns for each job 1 if it is enqueued, 0 if it was there already; of fresh ones, 1 if all are enqueued, and 0
 -- if none is, as an id was there: they are to be sent in full.
 --
@@ -20,20 +13,22 @@ local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local replies, ready = {}, 0
 
 local function wake()
-  local cap = tonumber(ARGV[1])
   local tokens = {}
-  for i = 1, math.min(ready, cap) do
+  for i = 1, math.min(ready, WAKE_TOKENS) do
     tokens[i] = '1'
   end
   redis.call('LPUSH', queue .. ':wake', unpack(tokens))
-  redis.call('LTRIM', queue .. ':wake', 0, cap - 1)
+  redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)
 end
 
-if ARGV[4] == 'fresh' then
+local first = HEAD.size + 1
+
+if ARGV[HEAD.form] == 'fresh' then
   local bodies, entries = {}, {}
-  for at = 5, #ARGV, 2 do
-    bodies[at - 4], bodies[at - 3] = 'arq:job:' .. ARGV[at], ARGV[at + 1]
-    entries[at - 4], entries[at - 3] = string.format('%.4f', now + ready * 0.00025), ARGV[at]
+  for at = first, #ARGV, FRESH.size do
+    local id, n = ARGV[at + FRESH.id], 2 * ready
+    bodies[n + 1], bodies[n + 2] = 'arq:job:' .. id, ARGV[at + FRESH.body]
+    entries[n + 1], entries[n + 2] = string.format('%.4f', now + ready * 0.00025), id
     ready = ready + 1
   end
   if redis.call('MSETNX', unpack(bodies)) == 0 then
@@ -72,13 +67,14 @@ local function ticked(schedule, tick)
   return false
 end
 
-for at = 5, #ARGV, 10 do
-  local id, body, due, delay, mode = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local expires, batch, spent = ARGV[at + 5], ARGV[at + 6], ARGV[at + 9]
+for at = first, #ARGV, JOB.size do
+  local id, body, mode = ARGV[at + JOB.id], ARGV[at + JOB.body], ARGV[at + JOB.mode]
+  local due, delay, expires = ARGV[at + JOB.due_ms], ARGV[at + JOB.delay_ms], ARGV[at + JOB.expires_ms]
+  local batch, spent = ARGV[at + JOB.batch], ARGV[at + JOB.spent]
   local present, repeated = taken(id, body, mode)
   if present then
     replies[#replies + 1] = repeated and 1 or 0
-  elseif ticked(ARGV[at + 7], ARGV[at + 8]) then
+  elseif ticked(ARGV[at + JOB.schedule], ARGV[at + JOB.tick_ms]) then
     replies[#replies + 1] = 0
   else
     -- Jobs of one call keep their order: a score of today resolves a quarter of a microsecond.
@@ -103,8 +99,8 @@ for at = 5, #ARGV, 10 do
     end
     redis.call('ZADD', queue, string.format('%.4f', score), id)
     if batch ~= '' then
-      redis.call('HINCRBY', 'arq:batch:' .. batch, ARGV[3] .. '|total', 1)
-      redis.call('EXPIRE', 'arq:batch:' .. batch, ARGV[2])
+      redis.call('HINCRBY', 'arq:batch:' .. batch, ARGV[HEAD.queue] .. '|total', 1)
+      redis.call('EXPIRE', 'arq:batch:' .. batch, ARGV[HEAD.batch_ttl_s])
     end
     -- The earliest of all that wait: a worker sets its clock by it.
     if score <= now + 1 or redis.call('ZRANGE', queue, 0, 0)[1] == id then

@@ -1,12 +1,12 @@
--- Extend the leases of a worker's running jobs, and tell which of them to stop.
+-- Extend the leases of a worker's running jobs, and return which of them to stop.
 --
 -- KEYS  1 the queue
--- ARGV  1 lease in ms, then two fields a job: id, token of its claim
+-- ARGV  RenewHead, then a LEASE for each job
 -- Returns {ids whose claim was lost, ids that somebody asked to abort}.
 --
 -- Keeps: only the holder of a job's present token extends it, and only while no stock arq worker has
 -- taken the job since the lease lapsed.
-local queue, lease = KEYS[1], tonumber(ARGV[1])
+local queue, lease = KEYS[1], tonumber(ARGV[HEAD.lease_ms])
 local running = queue .. ':running'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
@@ -23,8 +23,8 @@ local function taken_by_stock_arq(id, token)
   return mark ~= token and (mark or not redis.call('ZSCORE', queue, id))
 end
 
-for at = 2, #ARGV, 2 do
-  local id, token = ARGV[at], ARGV[at + 1]
+for at = HEAD.size + 1, #ARGV, LEASE.size do
+  local id, token = ARGV[at + LEASE.id], ARGV[at + LEASE.token]
   local owner = redis.call('HGET', running, id)
   local ahead = token .. '|ahead'
   if owner ~= token and (not owner or string.sub(owner, 1, #ahead) ~= ahead) then

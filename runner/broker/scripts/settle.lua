@@ -1,31 +1,22 @@
 -- Record how attempts ended and give up their claims, all in one atomic step.
 --
 -- KEYS  1 the queue
--- ARGV  1 the queue's name, 2 seconds that a batch outlives its last change,
---       3 how many outcomes are told in short: done, of no batch, the result kept for 4 ms (-1 for ever, 0 not);
---       then three fields for each of those: job id, token of the claim, result ('' for none);
---       then eight fields for each other outcome:
---       kind: 'done', 'retry', 'dead', 'release', 'abort', 'fail' (over without success), 'unclaim' (it was not
---       started, and is due as it was), or 'offer' (not over: whoever claims it may have it, without a crash; until
---       then it is the holder's to settle); job id; token of the claim;
---       ms: retry and release: delay from now; unclaim: when it was due, Unix ms; otherwise how long the result is
---       kept (-1 for ever, 0 not);
---       result ('' for none); entry for the history, or the unknown name of a released job ('' for none);
---       attempts now spent; batch ('' for none)
+-- ARGV  SettleHead, then a SHORT for each outcome that is in short, then an OUTCOME for each other one
 -- Returns the positions (from 1) of the outcomes whose claim was lost: for them nothing was written.
 --
 -- Keeps: only the holder of a job's present token writes, and only while no stock arq worker, which knows
 -- nothing of tokens, has taken the job since its lease lapsed; a job is in exactly one state afterwards; where
 -- there is a history, attempts spent are noted, be it 0; a history lives as long as its job, and then its result.
-local queue, name, batch_ttl = KEYS[1], ARGV[1], ARGV[2]
+local queue, name, batch_ttl = KEYS[1], ARGV[HEAD.queue], ARGV[HEAD.batch_ttl_s]
 local running = queue .. ':running'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local lost, over, over_keys = {}, {}, {}
 local ready = 0
 
-local short, short_ms = tonumber(ARGV[3]), ARGV[4]
-local others_at = 5 + 3 * short
+local short, short_ms = tonumber(ARGV[HEAD.short]), ARGV[HEAD.short_keep_ms]
+local short_at = HEAD.size + 1
+local others_at = short_at + short * SHORT.size
 local ids, noted_keys, owners, noted = {}, {}, {}, {}
 
 local function gather(id)
@@ -34,11 +25,11 @@ local function gather(id)
   noted_keys[2 * n - 1], noted_keys[2 * n] = 'arq:in-progress:' .. id, 'arq:retry:' .. id
 end
 
-for at = 5, others_at - 1, 3 do
-  gather(ARGV[at])
+for at = short_at, others_at - 1, SHORT.size do
+  gather(ARGV[at + SHORT.id])
 end
-for at = others_at, #ARGV, 8 do
-  gather(ARGV[at + 1])
+for at = others_at, #ARGV, OUTCOME.size do
+  gather(ARGV[at + OUTCOME.id])
 end
 if #ids > 0 then
   owners = redis.call('HMGET', running, unpack(ids))
@@ -110,18 +101,19 @@ end
 
 local settled = {}
 for i = 1, short do
-  local id, at = ids[i], 2 + 3 * i
-  if settled[id] or not holds(i, ARGV[at + 1]) then
+  local id, at = ids[i], short_at + (i - 1) * SHORT.size
+  if settled[id] or not holds(i, ARGV[at + SHORT.token]) then
     lost[#lost + 1] = i
   else
     settled[id] = true
-    finish(i, id, short_ms, ARGV[at + 2])
+    finish(i, id, short_ms, ARGV[at + SHORT.result])
   end
 end
 for i = short + 1, #ids do
-  local id, at = ids[i], others_at + (i - short - 1) * 8
-  local kind, token, ms, result = ARGV[at], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local entry, spent, batch = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
+  local id, at = ids[i], others_at + (i - short - 1) * OUTCOME.size
+  local kind, token, ms = ARGV[at + OUTCOME.kind], ARGV[at + OUTCOME.token], ARGV[at + OUTCOME.ms]
+  local result, entry = ARGV[at + OUTCOME.result], ARGV[at + OUTCOME.entry]
+  local spent, batch = ARGV[at + OUTCOME.spent], ARGV[at + OUTCOME.batch]
   if settled[id] or not holds(i, token) then
     lost[#lost + 1] = i
   elseif kind == 'offer' then
@@ -183,10 +175,10 @@ if #over > 0 then
 end
 if ready > 0 then
   local tokens = {}
-  for i = 1, math.min(ready, 64) do
+  for i = 1, math.min(ready, WAKE_TOKENS) do
     tokens[i] = '1'
   end
   redis.call('LPUSH', queue .. ':wake', unpack(tokens))
-  redis.call('LTRIM', queue .. ':wake', 0, 63)
+  redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)
 end
 return lost

@@ -1,14 +1,14 @@
 -- Note that jobs which were claimed ahead of a free slot are started now.
 --
 -- KEYS  1 the queue
--- ARGV  1 token of their claim, then their ids
+-- ARGV  StartHead, then their ids
 -- Returns for how many of them that was noted: no other worker of ours has claimed them since.
 --
 -- Keeps: only the holder of a job's present token changes what is noted of it. A stock arq worker may have the
 -- job by now; it was started here all the same, and the next extension tells that it is lost.
-local running, token = KEYS[1] .. ':running', ARGV[1]
+local running, token = KEYS[1] .. ':running', ARGV[HEAD.token]
 local ahead = token .. '|ahead'
-local ids, started = { unpack(ARGV, 2) }, {}
+local ids, started = { unpack(ARGV, HEAD.size + 1) }, {}
 local owners = redis.call('HMGET', running, unpack(ids))
 for i, id in ipairs(ids) do
   if owners[i] and string.sub(owners[i], 1, #ahead) == ahead then
