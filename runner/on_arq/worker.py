@@ -324,6 +324,8 @@ class Worker(arq.worker.Worker):
 
     async def run_cron(self, n: datetime, delay: float, num_windows: int = 2) -> None:
         """Enqueue the cron jobs that come due within *delay* times *num_windows* seconds of *n*."""
+        if not self.cron_jobs:
+            return
         now = n.astimezone(UTC)
         await self._cron_clock().enqueue_due(now, now + timedelta(seconds=delay * num_windows))
 
