@@ -85,6 +85,10 @@ chaos: $(READY) ## Break workers, Redis and connections for two minutes; nothing
 bench: $(READY) ## Measure against other job systems; shorter: make bench ARGS="--quick --systems ours,arq"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: bench-against
+bench-against: $(READY) ## Fail if the runner is slower than that of another revision: make bench-against REV=HEAD~10
+	@$(BIN)/python -m benchmarks.against $(or $(REV),$(error name the revision: make bench-against REV=HEAD~10)) $(ARGS)
+
 .PHONY: bench-pages
 bench-pages: $(READY) ## Measure the operators' pages with a million jobs in a queue
 	@$(BIN)/python -m benchmarks.pages $(ARGS)
