@@ -27,7 +27,7 @@ from runner.operations.catalog import Catalog
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
-from runner.web.login import Doors, Gatekeeper
+from runner.web.login import Authenticator, LoginSettings
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -102,7 +102,7 @@ async def measure(redis: QueueClient) -> dict[str, tuple[float, float]]:
         queues=QUEUES,
         catalog=Catalog(),
         schedule=(),
-        gatekeeper=Gatekeeper(Doors(), "benchmark"),
+        authenticator=Authenticator(LoginSettings(), "benchmark"),
         live=Live(redis, QUEUES),
         secret="benchmark",  # noqa: S106 -- of nothing
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jobs.services import Services
     from runner.web.dashboard import Dashboard
-    from runner.web.login import Doors
+    from runner.web.login import LoginSettings
     from settings.environment import Settings
 
 
@@ -63,7 +63,7 @@ def pages(
     from runner.web.app import dashboard_app
     from runner.web.dashboard import Dashboard
     from runner.web.live import Live
-    from runner.web.login import Gatekeeper
+    from runner.web.login import Authenticator
     from settings.schedule import make_schedule
     from settings.workers import WORKERS
 
@@ -73,7 +73,7 @@ def pages(
         queues=queues,
         catalog=Catalog.of(job for worker in WORKERS for job in worker.jobs),
         schedule=make_schedule(settings),
-        gatekeeper=Gatekeeper(doors(settings), secret),
+        authenticator=Authenticator(login_settings(settings), secret),
         live=Live(redis, queues),
         secret=secret,
         version=version("channel-pipeline"),
@@ -84,7 +84,7 @@ def pages(
     return dashboard, dashboard_app(dashboard, hosts=hosts)
 
 
-def doors(settings: Settings) -> Doors:
+def login_settings(settings: Settings) -> LoginSettings:
     """
     The ways in.
 
@@ -92,7 +92,7 @@ def doors(settings: Settings) -> Doors:
         SettingsError: Anybody could come in from another machine.
         ConfigurationError: A user is written wrong.
     """
-    from runner.web.login import Doors, Proxy, Role, read_users
+    from runner.web.login import LoginSettings, Proxy, Role, read_users
     from settings.environment import SettingsError
 
     web = settings.web
@@ -101,12 +101,12 @@ def doors(settings: Settings) -> Doors:
     if web.proxy_header:
         peers = frozenset(web.proxy_peers.split())
         proxy = Proxy(web.proxy_header, peers, frozenset(web.proxy_operators.split()))
-    found = Doors(
+    found = LoginSettings(
         users=read_users(web.users),
         tokens={token: role for token, role in tokens.items() if token},
         proxy=proxy,
     )
-    if found.are_open and not _is_loopback(web.host):
+    if found.is_open and not _is_loopback(web.host):
         raise SettingsError(
             f"WEB__HOST is {web.host}, and anybody could come in from there: set WEB__USERS, "
             "WEB__TOKEN or WEB__PROXY_HEADER, or serve on 127.0.0.1"

@@ -1,4 +1,4 @@
-"""The application: pages, styles, the stream of changes, and the shield around all of it."""
+"""The application: pages, styles, the stream of changes, and the guard around all of it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runner.errors import ArgumentsError, ConfigurationError, RunnerError
-from runner.web import api
-from runner.web import prometheus as scrape
+from runner.web import api, prometheus
 from runner.web.dashboard import STATIC
-from runner.web.guard import Shield
+from runner.web.guard import Guard
 from runner.web.pages import actions, jobs, login, overview, queues, records
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def dashboard_app(
     """
     The pages as an ASGI application that answers to *hosts*; `*` is any name.
 
-    more: routes for machines, which the same shield guards.
+    more: routes for machines, which the same guard protects.
     """
 
     @asynccontextmanager
@@ -73,7 +72,7 @@ def dashboard_app(
             *login.routes(dashboard),
             *dashboard.extension.routes,
             *api.routes(dashboard),
-            *scrape.routes(dashboard),
+            *prometheus.routes(dashboard),
             *more,
             Route("/live", stream),
             Route("/static/{name}", _static),
@@ -89,7 +88,7 @@ def dashboard_app(
             Exception: broken,
         },
     )
-    return Shield(inner, dashboard.gatekeeper, hosts)
+    return Guard(inner, dashboard.authenticator, hosts)
 
 
 async def _static(request: Request) -> Response:

@@ -13,7 +13,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from runner.operations.actions import Operator
-from runner.web import svg as drawings
+from runner.web import svg
 from runner.web.formats import FILTERS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from runner.periodic.schedule import Periodic
     from runner.web.api import Endpoint
     from runner.web.live import Live
-    from runner.web.login import Gatekeeper, Visitor
+    from runner.web.login import Authenticator, Visitor
 
 STATIC = {
     "style.css": "text/css",
@@ -69,7 +69,7 @@ class Dashboard:
     queues: Sequence[str]
     catalog: Catalog
     schedule: Sequence[Periodic]
-    gatekeeper: Gatekeeper
+    authenticator: Authenticator
     live: Live
     secret: str = field(repr=False)
     version: str = ""
@@ -94,7 +94,7 @@ class Dashboard:
             lstrip_blocks=True,
         )
         self._templates.filters.update(FILTERS)
-        self._templates.globals.update(draw=drawings, asset=_fingerprint())
+        self._templates.globals.update(draw=svg, asset=_fingerprint())
 
     def render(
         self, request: Request, template: str, *, status: int = 200, **values: Any
@@ -111,7 +111,7 @@ class Dashboard:
                 nonce=request.state.nonce,
                 version=self.version,
                 told=self._message(told) if told else None,
-                has_login=self.gatekeeper.doors.has_login,
+                has_login=self.authenticator.settings.has_login,
             ),
             status_code=status,
         )
@@ -128,14 +128,14 @@ class Dashboard:
             max_age=_TOLD_S,
             httponly=True,
             samesite="strict",
-            secure=self.gatekeeper.is_https(request),
+            secure=self.authenticator.is_https(request),
         )
         return response
 
     def operator(self, request: Request) -> Operator:
         """Whoever asks, as one who acts."""
         visitor = visitor_of(request)
-        assert visitor is not None  # noqa: S101 -- the shield lets nobody else act
+        assert visitor is not None  # noqa: S101 -- the guard lets nobody else act
         return Operator(self.redis, visitor.name)
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:

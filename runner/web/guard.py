@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from runner.web.login import Gatekeeper
+    from runner.web.login import Authenticator
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/login", "/static/style.css", "/static/page.js", "/static/icon.svg"})
@@ -34,12 +34,12 @@ _MACHINES = ("/api/", "/metrics")
 _LONGEST_FORM = 1_000_000
 
 
-class Shield:
+class Guard:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, gatekeeper: Gatekeeper, hosts: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, hosts: Collection[str]) -> None:
         self._app = app
-        self._gatekeeper = gatekeeper
+        self._authenticator = authenticator
         self._hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +50,7 @@ class Shield:
         nonce = secrets.token_urlsafe(16)
         scope.setdefault("state", {})["nonce"] = nonce
         request = Request(scope, receive)
-        visitor = self._gatekeeper.visitor(request)
+        visitor = self._authenticator.visitor(request)
         refusal = self._refusal(request, visitor)
         fresh = None
         if refusal is None and visitor is not None:
@@ -72,7 +72,7 @@ class Shield:
                 status_code=400,
             )
         if visitor is None and request.url.path not in _OPEN_PATHS:
-            return _login_first(request, has_login=self._gatekeeper.doors.has_login)
+            return _login_first(request, has_login=self._authenticator.settings.has_login)
         if visitor and not visitor.may_operate and request.method not in _SAFE:
             if request.url.path == "/logout":
                 return None
@@ -103,7 +103,9 @@ class Shield:
     def _cookie(self, visitor: Visitor | None, request: Request) -> str | None:
         if visitor is None:
             return None
-        return cookie(self._gatekeeper.sealed(visitor), secure=self._gatekeeper.is_https(request))
+        return cookie(
+            self._authenticator.sealed(visitor), secure=self._authenticator.is_https(request)
+        )
 
 
 def cookie(value: str, *, secure: bool, lives_s: int = SESSION_S) -> str:

@@ -74,7 +74,7 @@ class Proxy:
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class LoginSettings:
     """The ways in, as configured."""
 
     users: Mapping[str, User] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Doors:
     proxy: Proxy | None = None
 
     @property
-    def are_open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether nobody is asked."""
         return not self.users and not self.tokens and self.proxy is None
 
@@ -119,11 +119,11 @@ def hash_password(password: str) -> str:
     return PasswordHasher().hash(password)
 
 
-class Gatekeeper:
+class Authenticator:
     """Lets people in and knows them again."""
 
-    def __init__(self, doors: Doors, secret: str) -> None:
-        self.doors = doors
+    def __init__(self, settings: LoginSettings, secret: str) -> None:
+        self.settings = settings
         self._serializer = URLSafeTimedSerializer(secret, salt="session")
         self._failures = Failures()
         self._decoy: str | None = None
@@ -134,9 +134,9 @@ class Gatekeeper:
             return bearer
         session = self._session(request)
         csrf = str(session.get("csrf", ""))
-        if self.doors.proxy is not None:
-            return self._by_proxy(self.doors.proxy, request, csrf)
-        if self.doors.are_open:
+        if self.settings.proxy is not None:
+            return self._by_proxy(self.settings.proxy, request, csrf)
+        if self.settings.is_open:
             return Visitor("local", Role.OPERATE, csrf)
         name, role = session.get("name"), session.get("role")
         if isinstance(name, str) and role in set(Role) and self._still_known(name):
@@ -150,7 +150,7 @@ class Gatekeeper:
             role = self._role_of(password)
             self._failures.note(address, failed=role is None)
             return None if role is None else Visitor(f"token ({role})", role, new_csrf())
-        user = self.doors.users.get(name)
+        user = self.settings.users.get(name)
         fits = await asyncio.to_thread(self._verify, user, password)
         self._failures.note(address, failed=not fits)
         if user is None or not fits:
@@ -165,7 +165,7 @@ class Gatekeeper:
         """Whether the browser came by TLS, as the connection says, or a proxy that is believed."""
         if request.url.scheme == "https":
             return True
-        proxy, peer = self.doors.proxy, request.client.host if request.client else ""
+        proxy, peer = self.settings.proxy, request.client.host if request.client else ""
         believed = proxy is not None and peer in proxy.peers
         return believed and request.headers.get("x-forwarded-proto") == "https"
 
@@ -186,7 +186,7 @@ class Gatekeeper:
 
     def _still_known(self, name: str) -> bool:
         """A user who was taken out of the configuration is out."""
-        return name in self.doors.users or name.startswith("token (")
+        return name in self.settings.users or name.startswith("token (")
 
     def _bearer(self, request: HTTPConnection) -> Visitor | None:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
@@ -195,7 +195,7 @@ class Gatekeeper:
 
     def _role_of(self, token: str) -> Role | None:
         found = None
-        for known, role in self.doors.tokens.items():
+        for known, role in self.settings.tokens.items():
             if hmac.compare_digest(known.encode(), token.encode()):
                 found = role
         return found

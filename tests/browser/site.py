@@ -16,7 +16,7 @@ from runner.operations.catalog import Catalog
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
-from runner.web.login import Doors, Gatekeeper
+from runner.web.login import Authenticator, LoginSettings
 from tests.runner_kit import PATIENCE_S, start, stop, worker
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Site:
     """A running site. url: where its pages are."""
 
     redis_url: str
-    doors: Doors = field(default_factory=Doors)
+    login: LoginSettings = field(default_factory=LoginSettings)
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
     extend: Callable[[Dashboard], Extension] | None = None
     worker_options: Mapping[str, Any] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class Site:
             queues=QUEUES,
             catalog=Catalog.of(JOBS),
             schedule=SCHEDULE,
-            gatekeeper=Gatekeeper(self.doors, "a secret of the test"),
+            authenticator=Authenticator(self.login, "a secret of the test"),
             live=Live(self.redis, QUEUES),
             secret="a secret of the test",  # noqa: S106 -- nobody else's
             version="test",

@@ -18,7 +18,7 @@ from runner.operations.catalog import Catalog
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
-from runner.web.login import Doors, Gatekeeper, Role
+from runner.web.login import Authenticator, LoginSettings, Role
 from tests.api_document import keeps_to_its_document
 from tests.browser.site import Site
 
@@ -59,7 +59,7 @@ async def browser(redis_url: str, store: ChannelStore) -> AsyncIterator[httpx.As
         queues=("default",),
         catalog=Catalog(),
         schedule=(),
-        gatekeeper=Gatekeeper(Doors(), "of the test"),
+        authenticator=Authenticator(LoginSettings(), "of the test"),
         live=Live(redis, ("default",)),
         secret="of the test",  # noqa: S106 -- nobody else's
     )
@@ -191,8 +191,8 @@ def site(redis_url: str, store: ChannelStore, monkeypatch: pytest.MonkeyPatch) -
     """Give the pages of channels, served behind tokens."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     services = cast("Services", _Store(store))
-    doors = Doors(tokens={"op": Role.OPERATE, "look": Role.VIEW})
-    one = Site(redis_url, doors, extend=lambda dashboard: channel_pages(dashboard, services))
+    login = LoginSettings(tokens={"op": Role.OPERATE, "look": Role.VIEW})
+    one = Site(redis_url, login, extend=lambda dashboard: channel_pages(dashboard, services))
     with one.running(workers=False):
         yield one
 

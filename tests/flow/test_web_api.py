@@ -9,7 +9,7 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-from runner.web.login import Doors, Role
+from runner.web.login import LoginSettings, Role
 from tests.api_document import keeps_to_its_document
 from tests.browser.site import Gate, Site, notify, sync_channel
 
@@ -22,8 +22,8 @@ def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Give the pages, behind tokens."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
-    doors = Doors(tokens={"op": Role.OPERATE, "look": Role.VIEW})
-    with Site(redis_url, doors).running() as one:
+    login = LoginSettings(tokens={"op": Role.OPERATE, "look": Role.VIEW})
+    with Site(redis_url, login).running() as one:
         yield one
     structlog.reset_defaults()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.operations.queues import Queue
 from runner.operations.redis_info import Store
-from runner.web import prometheus as scrape
+from runner.web import prometheus
 
 FOLDER = Path(__file__).parents[2] / "docs" / "monitoring"
 REFERENCE = FOLDER.parent / "reference-metrics.md"
@@ -19,10 +19,10 @@ def served() -> set[str]:
     queue = Queue("q", 0, 0, 0, 0, 0, 0, 0.0, None, 1)
     store = Store("7", 1, 1, 1, 0, "noeviction", True, 1, 1, 0.1, ())  # noqa: FBT003 -- as it is
     found = [
-        *scrape._of_queues([queue]),
-        *scrape._of_processes([]),
-        *scrape._of_jobs({("q", "j"): {"n": 1}}),
-        *scrape._of_redis(store),
+        *prometheus._of_queues([queue]),
+        *prometheus._of_processes([]),
+        *prometheus._of_jobs({("q", "j"): {"n": 1}}),
+        *prometheus._of_redis(store),
     ]
     return {metric.name for metric in found}
 

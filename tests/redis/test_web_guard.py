@@ -14,7 +14,7 @@ from runner.operations.catalog import Catalog
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
-from runner.web.login import Doors, Gatekeeper, Proxy, Role, hash_password, read_users
+from runner.web.login import Authenticator, LoginSettings, Proxy, Role, hash_password, read_users
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,7 +30,11 @@ SEAL = "of the test"
 
 @asynccontextmanager
 async def _visit(
-    redis: QueueClient, doors: Doors, *, client: str = "127.0.0.1", base: str = "http://localhost"
+    redis: QueueClient,
+    login: LoginSettings,
+    *,
+    client: str = "127.0.0.1",
+    base: str = "http://localhost",
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A browser, more or less."""
     dashboard = Dashboard(
@@ -38,7 +42,7 @@ async def _visit(
         queues=("default",),
         catalog=Catalog(),
         schedule=(),
-        gatekeeper=Gatekeeper(doors, SEAL),
+        authenticator=Authenticator(login, SEAL),
         live=Live(redis, ("default",)),
         secret=SEAL,
     )
@@ -65,7 +69,7 @@ async def _is_paused(redis: QueueClient) -> bool:
 
 async def test_every_page_sends_the_headers_that_keep_it_safe(redis: QueueClient) -> None:
     """A strict policy with a nonce of its own for each answer, no inline script or style."""
-    async with _visit(redis, Doors()) as browser:
+    async with _visit(redis, LoginSettings()) as browser:
         pages = [await browser.get(path) for path in ("/", "/dead", "/nothing-here", "/jobs?id=x")]
     nonces = set()
     for page in pages:
@@ -86,7 +90,7 @@ async def test_every_page_sends_the_headers_that_keep_it_safe(redis: QueueClient
 
 async def test_foreign_host_is_refused(redis: QueueClient) -> None:
     """A page of another site cannot make a name of its own point here."""
-    async with _visit(redis, Doors()) as browser:
+    async with _visit(redis, LoginSettings()) as browser:
         for host in ("evil.example", "localhost.evil.example", ""):
             page = await browser.get("/", headers={"host": host})
             assert page.status_code == 400
@@ -103,7 +107,7 @@ async def test_foreign_host_is_refused(redis: QueueClient) -> None:
 )
 async def test_forged_request_changes_nothing(redis: QueueClient, headers: dict[str, str]) -> None:
     """From another site, even with the right token; and from ours without it."""
-    async with _visit(redis, Doors()) as browser:
+    async with _visit(redis, LoginSettings()) as browser:
         csrf = _csrf(await browser.get("/queues"))
         forged = await browser.post(PAUSE, data={"csrf": csrf}, headers=headers)
         assert forged.status_code == 403
@@ -117,7 +121,7 @@ async def test_forged_request_changes_nothing(redis: QueueClient, headers: dict[
 
 async def test_nobody_sees_a_page_before_the_login(redis: QueueClient) -> None:
     """Not a page, not a stream, not an action; afterwards they see the page that they wanted."""
-    async with _visit(redis, Doors(users=USERS)) as browser:
+    async with _visit(redis, LoginSettings(users=USERS)) as browser:
         for path in ("/", "/dead", "/live", "/audit"):
             page = await browser.get(path)
             assert page.status_code == 303
@@ -140,7 +144,7 @@ async def test_nobody_sees_a_page_before_the_login(redis: QueueClient) -> None:
 
 async def test_login_leads_to_no_other_site(redis: QueueClient) -> None:
     """However the way onward is written."""
-    async with _visit(redis, Doors(users=USERS)) as browser:
+    async with _visit(redis, LoginSettings(users=USERS)) as browser:
         for onward in ("//evil.example", "https://evil.example", "/\\evil.example"):
             answer = await browser.post(
                 "/login",
@@ -152,7 +156,7 @@ async def test_login_leads_to_no_other_site(redis: QueueClient) -> None:
 
 async def test_who_may_look_may_change_nothing(redis: QueueClient) -> None:
     """The buttons are not there, and what they would send is refused."""
-    async with _visit(redis, Doors(users=USERS)) as browser:
+    async with _visit(redis, LoginSettings(users=USERS)) as browser:
         await _login(browser, "bob", "correct horse")
         page = await browser.get("/queues")
         assert "Pause" not in page.text
@@ -163,7 +167,7 @@ async def test_who_may_look_may_change_nothing(redis: QueueClient) -> None:
 
 async def test_logins_are_slowed_down_by_address(redis: QueueClient) -> None:
     """After five wrong ones even the right one has to wait."""
-    async with _visit(redis, Doors(users=USERS)) as browser:
+    async with _visit(redis, LoginSettings(users=USERS)) as browser:
         for _ in range(5):
             assert (await _login(browser, "ada", "guess")).status_code == 401
         assert (await _login(browser, "ada", "correct horse")).status_code == 429
@@ -171,22 +175,22 @@ async def test_logins_are_slowed_down_by_address(redis: QueueClient) -> None:
 
 async def test_session_of_somebody_who_was_taken_out_is_over(redis: QueueClient) -> None:
     """Nor does a session that was tampered with count."""
-    async with _visit(redis, Doors(users=USERS)) as browser:
+    async with _visit(redis, LoginSettings(users=USERS)) as browser:
         await _login(browser, "ada", "correct horse")
         cookies = dict(browser.cookies)
     without_ada = {name: user for name, user in USERS.items() if name != "ada"}
-    async with _visit(redis, Doors(users=without_ada)) as browser:
+    async with _visit(redis, LoginSettings(users=without_ada)) as browser:
         browser.cookies.update(cookies)
         assert (await browser.get("/")).status_code == 303
-    async with _visit(redis, Doors(users=USERS)) as browser:
+    async with _visit(redis, LoginSettings(users=USERS)) as browser:
         browser.cookies.update({name: value[:-2] + "xx" for name, value in cookies.items()})
         assert (await browser.get("/")).status_code == 303
 
 
 async def test_token_lets_programs_in(redis: QueueClient) -> None:
     """By header, and at the login with no name; each with its role."""
-    doors = Doors(tokens={"op-token": Role.OPERATE, "view-token": Role.VIEW})
-    async with _visit(redis, doors) as browser:
+    login = LoginSettings(tokens={"op-token": Role.OPERATE, "view-token": Role.VIEW})
+    async with _visit(redis, login) as browser:
         bearer = {"authorization": "Bearer op-token"}
         assert (await browser.get("/", headers=bearer)).status_code == 200
         assert (await browser.post(PAUSE, headers=bearer)).status_code == 303
@@ -200,8 +204,8 @@ async def test_token_lets_programs_in(redis: QueueClient) -> None:
 
 async def test_proxy_is_believed_from_its_own_address_only(redis: QueueClient) -> None:
     """Anybody can send a header."""
-    doors = Doors(proxy=Proxy("x-user", frozenset({"10.0.0.1"}), frozenset({"ada"})))
-    async with _visit(redis, doors, client="10.0.0.1") as browser:
+    login = LoginSettings(proxy=Proxy("x-user", frozenset({"10.0.0.1"}), frozenset({"ada"})))
+    async with _visit(redis, login, client="10.0.0.1") as browser:
         page = await browser.get("/queues", headers={"x-user": "ada"})
         assert "Pause" in page.text
         assert "Pause" not in (await browser.get("/queues", headers={"x-user": "bob"})).text
@@ -209,7 +213,7 @@ async def test_proxy_is_believed_from_its_own_address_only(redis: QueueClient) -
         browser.cookies.clear()
         by_tls = {"x-user": "ada", "x-forwarded-proto": "https"}
         assert "Secure" in (await browser.get("/", headers=by_tls)).headers["set-cookie"]
-    async with _visit(redis, doors, client="10.0.0.2") as browser:
+    async with _visit(redis, login, client="10.0.0.2") as browser:
         assert (await browser.get("/", headers={"x-user": "ada"})).status_code == 401
 
 
@@ -229,7 +233,7 @@ async def test_page_that_fails_tells_nothing_of_the_inside(
         raise KeyError("an inner secret")
 
     monkeypatch.setattr("runner.web.pages.queues.queues", broken)
-    async with _visit(redis, Doors()) as browser:
+    async with _visit(redis, LoginSettings()) as browser:
         page = await browser.get("/queues")
     assert page.status_code == 500
     assert "inner secret" not in page.text

@@ -25,7 +25,7 @@ _log = structlog.get_logger("runner.web")
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
     """The routes of these pages."""
-    gatekeeper = dashboard.gatekeeper
+    authenticator = dashboard.authenticator
 
     async def show(request: Request) -> Response:
         return _page(request, "")
@@ -37,18 +37,18 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             status=status,
             problem=problem,
             onward=local(request.query_params.get("next", "/")),
-            takes_users=bool(gatekeeper.doors.users),
-            takes_tokens=bool(gatekeeper.doors.tokens),
+            takes_users=bool(authenticator.settings.users),
+            takes_tokens=bool(authenticator.settings.tokens),
         )
 
     async def enter(request: Request) -> Response:
         if not _from_here(request):
             return _page(request, "That form came from another site.", 403)
-        if wait_s := gatekeeper.must_wait_s(request):
+        if wait_s := authenticator.must_wait_s(request):
             return _page(request, f"Too many tries. Wait {wait_s / 60:.0f} minutes.", 429)
         form = await request.form()
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
-        visitor = await gatekeeper.login(request, name, password)
+        visitor = await authenticator.login(request, name, password)
         if visitor is None:
             _log.warning("login failed", user=name[:100], address=_address(request))
             return _page(request, "Wrong name or password.", 401)
@@ -56,12 +56,12 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             dashboard.redis, who=visitor.name, action="log in", target=_address(request)
         )
         response = RedirectResponse(local(str(form.get("next", "/"))), status_code=303)
-        sealed = cookie(gatekeeper.sealed(visitor), secure=gatekeeper.is_https(request))
+        sealed = cookie(authenticator.sealed(visitor), secure=authenticator.is_https(request))
         response.headers.append("Set-Cookie", sealed)
         return response
 
     async def leave(_: Request) -> Response:
-        response = RedirectResponse("/login" if gatekeeper.doors.has_login else "/", 303)
+        response = RedirectResponse("/login" if authenticator.settings.has_login else "/", 303)
         response.delete_cookie(COOKIE)
         return response
 

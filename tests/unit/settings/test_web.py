@@ -8,7 +8,7 @@ import pytest
 
 from runner.web.login import Role, hash_password
 from settings.environment import SettingsError, load
-from settings.pages import _kept_secret, doors
+from settings.pages import _kept_secret, login_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 def test_pages_are_open_on_the_loopback_address_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Anywhere else somebody has to be asked who they are."""
-    assert doors(load()).are_open
+    assert login_settings(load()).is_open
     monkeypatch.setenv("WEB__HOST", "::1")
-    assert doors(load()).are_open
+    assert login_settings(load()).is_open
     for host in ("0.0.0.0", "192.168.1.5", "pipeline.example"):  # noqa: S104 -- that is the point
         monkeypatch.setenv("WEB__HOST", host)
         with pytest.raises(SettingsError, match="WEB__USERS"):
-            doors(load())
+            login_settings(load())
 
 
 def test_users_tokens_and_proxy_open_other_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each by itself is enough."""
     monkeypatch.setenv("WEB__HOST", "192.168.1.5")
     monkeypatch.setenv("WEB__USERS", f"ada:operate:{hash_password('correct horse')}")
-    assert doors(load()).users["ada"].role is Role.OPERATE
+    assert login_settings(load()).users["ada"].role is Role.OPERATE
     monkeypatch.delenv("WEB__USERS")
     monkeypatch.setenv("WEB__VIEW_TOKEN", "look")
-    assert doors(load()).tokens == {"look": Role.VIEW}
+    assert login_settings(load()).tokens == {"look": Role.VIEW}
     monkeypatch.delenv("WEB__VIEW_TOKEN")
     monkeypatch.setenv("WEB__PROXY_HEADER", "X-User")
-    proxy = doors(load()).proxy
+    proxy = login_settings(load()).proxy
     assert proxy is not None
     assert proxy.peers == {"127.0.0.1", "::1"}
     assert proxy.operators == frozenset()
