@@ -22,7 +22,14 @@ _NOTE_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job says it has come: *done* of *total*, None where that is not known."""
+    """
+    How far a job has come, by its own account.
+
+    Attributes:
+        done: How much is done.
+        total: How much there is to do; None if that is not known.
+        note: What it is doing.
+    """
 
     done: float
     total: float | None

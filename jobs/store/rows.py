@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from jobs.channel.columns import ChannelColumns
     from jobs.channel.records import ChannelRecord, SourceRef, SyncOutcome
@@ -91,9 +91,14 @@ class StoredSource:
 @dataclass(frozen=True, slots=True)
 class ChannelSchedule:
     """
-    A channel that is synced by itself: next at *due_at*, and then after about *interval_s*.
+    When a channel is synced on its own.
 
-    *every_s* was asked for; None lets the interval follow how often the channel publishes.
+    Attributes:
+        channel_id: Id of the channel.
+        every_s: The interval that was asked for, in seconds; None follows how often the channel
+            publishes.
+        interval_s: The interval in force, in seconds.
+        due_at: When the channel is synced next.
     """
 
     channel_id: str

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
@@ -15,9 +17,10 @@ from jobs.scheduling import (
     schedule_channel,
     write_interval,
 )
-from jobs.store import NotStoredError
+from jobs.store import ChannelSchedule, NotStoredError
 from runner.errors import ConfigurationError
-from runner.web.api import Endpoint, json_object, shape, whole_number
+from runner.web.endpoint import Done, Endpoint
+from runner.web.reading import body_of, whole_number
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,22 +29,35 @@ if TYPE_CHECKING:
 
     from jobs.channel.records import ChannelRecord
     from jobs.services import Services
-    from jobs.store import ChannelSchedule, ScheduledChannel
+    from jobs.store import ScheduledChannel
     from runner.web.dashboard import Dashboard
 
 _PAGE = 50
 _MOST = 500
-_PATH = "/api/channel-schedules/{channel_id:path}"
-_SCHEDULE = shape(
-    channel_id={"type": "string"},
-    every_s={"type": ["integer", "null"], "description": "null: it adapts to what is published"},
-    interval_s={"type": "integer"},
-    due_at={"type": "string", "format": "date-time"},
-)
-_ASKED = {
-    **shape(every_s={"type": ["integer", "null"], "minimum": SHORTEST_S, "maximum": LONGEST_S}),
-    "additionalProperties": False,
-}
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePage:
+    """
+    Some of the channels that are synced on their own.
+
+    Attributes:
+        schedules: Their schedules, those due first come first.
+        after: Position where the next page starts; null on the last page.
+    """
+
+    schedules: list[ChannelSchedule]
+    after: str | None
+
+
+class IntervalBody(BaseModel):
+    """How often to sync a channel."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    every_s: Annotated[int, Field(ge=SHORTEST_S, le=LONGEST_S)] | None = Field(
+        description="Seconds between two syncs; null to follow how often the channel publishes."
+    )
 
 
 class ChannelSchedules:
@@ -140,47 +156,47 @@ def schedule_routes(dashboard: Dashboard, schedules: ChannelSchedules) -> list[B
 def schedule_endpoints(schedules: ChannelSchedules) -> list[Endpoint]:
     """For programs: the same."""
 
-    async def list_all(request: Request) -> Any:
+    async def all_schedules(request: Request) -> SchedulePage:
         limit = whole_number(request, "limit", _PAGE, _MOST)
         found, more = await schedules.page(request.query_params.get("after"), limit)
-        return {"schedules": [one.schedule for one in found], "after": more}
+        return SchedulePage([one.schedule for one in found], more)
 
-    async def look(request: Request) -> Any:
+    async def one_schedule(request: Request) -> ChannelSchedule | None:
         return await schedules.schedule(request.path_params["channel_id"])
 
-    async def change(request: Request) -> Any:
-        asked = await json_object(request, {"every_s"})
-        if "every_s" not in asked:
-            raise HTTPException(400, "say every_s: seconds, or null for as often as it publishes")
-        every_s = asked["every_s"]
-        if every_s is not None and (isinstance(every_s, bool) or not isinstance(every_s, int)):
-            raise HTTPException(400, "every_s is a whole number of seconds, or null")
+    async def change(request: Request) -> ChannelSchedule:
+        body = await body_of(request, IntervalBody)
         channel = await schedules.channel(request.path_params["channel_id"])
-        return await schedules.set(request, channel, every_s)
+        return await schedules.set(request, channel, body.every_s)
 
-    async def remove(request: Request) -> Any:
+    async def remove(request: Request) -> Done:
         channel = await schedules.channel(request.path_params["channel_id"])
-        return {"done": await schedules.remove(request, channel)}
+        return Done(done=await schedules.remove(request, channel))
 
+    base = "/api/channel-schedules"
+    path = base + "/{channel_id:path}"
+    channel_id = {
+        "channel_id": Annotated[str, Field(description="Id of the channel.", min_length=1)]
+    }
+    page = {
+        "after": Annotated[str, Field(description="`after` of the page before.")],
+        "limit": Annotated[int, Field(description="Schedules on a page.", ge=1, le=_MOST)],
+    }
     return [
+        Endpoint("GET", base, "List the schedules of channels", SchedulePage, all_schedules, page),
         Endpoint(
-            "GET",
-            "/api/channel-schedules",
-            "Channels that are synced by themselves, those due first, page by page",
-            shape(
-                schedules={"type": "array", "items": _SCHEDULE}, after={"type": ["string", "null"]}
-            ),
-            list_all,
-            {
-                "after": {"type": "string"},
-                "limit": {"type": "integer", "minimum": 1, "maximum": _MOST},
-            },
+            "GET", path, "Show a channel's schedule", ChannelSchedule, one_schedule, channel_id
         ),
-        Endpoint("GET", _PATH, "One channel's schedule", _SCHEDULE, look),
-        Endpoint("POST", _PATH, "Sync it by itself, so often", _SCHEDULE, change, body=_ASKED),
         Endpoint(
-            "DELETE", _PATH, "Sync it when asked to only", shape(done={"type": "boolean"}), remove
+            "POST",
+            path,
+            "Sync a channel on its own",
+            ChannelSchedule,
+            change,
+            channel_id,
+            IntervalBody,
         ),
+        Endpoint("DELETE", path, "Sync a channel on request only", Done, remove, channel_id),
     ]
 
 

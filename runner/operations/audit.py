@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING, Any
 
 from runner.broker import keys
 from runner.operations.jobs import moment
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from redis.asyncio import Redis
 
 _MOST = 10_000
@@ -18,7 +17,18 @@ _MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One action. target: what it was done to. outcome: how that ended, in a word or two."""
+    """
+    One action of an operator.
+
+    Attributes:
+        entry_id: Id of the entry.
+        at: When it was done.
+        who: Name of the operator.
+        action: What was done.
+        target: What it was done to.
+        detail: What it was done with, such as the queue to move to.
+        outcome: How it ended.
+    """
 
     entry_id: str
     at: datetime | None

@@ -62,7 +62,18 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class BulkProgress:
-    """How far it has come: acted on, and passed over since they had moved on; of how many."""
+    """
+    How far an action on many jobs has come.
+
+    Attributes:
+        bulk_id: Id of the bulk action.
+        action: What is done to each job.
+        selection: Which jobs, in words.
+        total: Jobs that matched when it started.
+        acted: Jobs that it was done to.
+        passed: Jobs that had moved on: they were left alone.
+        is_over: Whether it has finished.
+    """
 
     bulk_id: str
     action: str

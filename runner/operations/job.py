@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json
 
 from runner.broker import keys
+from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.handle import JobState
 from runner.operations.job_ids import keys_of
 from runner.operations.jobs import counted, last_entry, lines, moment, readable, whole
-from runner.operations.processes import workers_of
+from runner.operations.processes import RunningJob, workers_of
 from runner.worker.claim import worker_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from redis.asyncio import Redis
 
-    from runner.context import Progress
     from runner.operations.catalog import Catalog
-    from runner.operations.processes import RunningJob
 
 _MOST_ATTEMPTS = 100
 _RAW_CHARACTERS = 2_000
@@ -30,7 +29,19 @@ _RAW_CHARACTERS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """One attempt that is over. number: None where it never ran, as when it was buried by hand."""
+    """
+    One finished attempt.
+
+    Attributes:
+        number: Number of the attempt, from 1; null if it never ran: the job was buried by hand.
+        started_at: When it started.
+        ended_at: When it ended.
+        worker: Id of the worker that ran it.
+        error: Type of its error; empty if it succeeded.
+        message: Message of its error.
+        traceback: Traceback of its error.
+        lines: The last lines that it logged.
+    """
 
     number: int | None
     started_at: datetime | None
@@ -51,13 +62,33 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """
+    r"""
     One job.
 
-    due_at: when it comes due, for one that waits. name: None if its body cannot be read: `raw` has
-    the start of it then. holder: id of the worker that holds it, until `lease_until`. succeeded:
-    None while it is not over. attempts: those that failed, and the one that ended it.
-    attempts_spent: since it was enqueued, or retried by hand; of one that is done, all that failed.
+    Attributes:
+        job_id: Id of the job; bytes that are not UTF-8 are written as `\xff`.
+        queue: Queue of the job.
+        state: State of the job.
+        name: Name of the job; null if its body cannot be read.
+        arguments: Arguments by name, without secrets, long ones cut.
+        enqueued_at: When the job was enqueued.
+        due_at: When the job is due, or was.
+        died_at: When the job was put into the dead set.
+        attempts_spent: Attempts since it was enqueued or retried by hand; of a done job, those that
+            failed.
+        crashes: Times that a worker crashed while it ran.
+        batch_id: Id of the batch that it belongs to.
+        trace: W3C trace context of its enqueuing.
+        raw: Start of the body, if it cannot be read.
+        unknown: Whether it is put off because no worker knew its name.
+        abort_asked: Whether it was asked to stop.
+        attempts: The failed attempts, and the one that ended it.
+        holder: Id of the worker that holds it.
+        lease_until: When the holder's lease ends.
+        running: The attempt that runs.
+        succeeded: Whether it succeeded; null until it is done.
+        result: What it returned, without secrets, long texts cut.
+        result_kept_s: Seconds until the result expires; null if it does not.
     """
 
     job_id: str

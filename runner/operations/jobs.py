@@ -14,8 +14,9 @@ import re
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
+from pydantic import Field
 from pydantic_core import from_json, to_json
 
 from runner.broker import keys
@@ -79,11 +80,24 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """
+    r"""
     One job in a list.
 
-    at: when it is due, was claimed or died. name: None if the body cannot be read. unknown: it
-    rests since no worker here knew its name. error, message: of its last failed attempt.
+    Attributes:
+        job_id: Id of the job; bytes that are not UTF-8 are written as `\xff`.
+        queue: Queue of the job.
+        state: State of the job.
+        name: Name of the job; null if its body cannot be read.
+        arguments: Arguments by name, without secrets, long ones cut.
+        enqueued_at: When the job was enqueued.
+        at: When the job is due; when it was claimed, if it runs; when it died, if it is dead.
+        attempts: Attempts that it has spent.
+        crashes: Times that a worker crashed while it ran.
+        unknown: Whether it is put off because no worker knew its name.
+        worker: Id of the worker that runs it; null if it does not run.
+        error: Type of the last attempt's error.
+        message: Message of the last attempt's error.
+        key: Id of the job in Redis.
     """
 
     job_id: str
@@ -99,15 +113,21 @@ class Row:
     worker: str | None
     error: str
     message: str
-    key: bytes = field(repr=False)
+    key: Annotated[bytes, Field(exclude=True)] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """
-    Some of a queue's jobs in one state, and where the next ones start: `after`, None at the end.
+    Some of a queue's jobs in one state.
 
-    total: all jobs in that state, whatever the filter. searched: how many of them were looked at.
+    Attributes:
+        rows: The jobs.
+        total: All jobs in that state, whatever the filter.
+        searched: Jobs that were compared with the filter.
+        after: Position where the next page starts; null on the last page.
+        oldest_first: Whether the job that is due first comes first; if not, the one that died last
+            does.
     """
 
     rows: list[Row]

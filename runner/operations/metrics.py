@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING
 
 from runner.broker import keys
@@ -25,7 +26,6 @@ from runner.worker.counts import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from redis.asyncio import Redis
 
@@ -37,7 +37,18 @@ LONGEST_HOURS = 72
 
 @dataclass(slots=True)
 class Cell:
-    """What ended in one step of time. wait_ms: how long attempts had been due, summed."""
+    """
+    The attempts that ended in one step of time.
+
+    Attributes:
+        at: Start of the step; null in a sum.
+        done: Attempts that succeeded.
+        failed: Attempts that failed.
+        ran_ms: Sum of their durations, in milliseconds.
+        wait_ms: Sum of the milliseconds from due to started.
+        buckets: Attempts by duration, in steps of √2 from 1 ms to 50 minutes; the last one has no
+            end.
+    """
 
     at: datetime | None = None
     done: int = 0
@@ -100,7 +111,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class JobMetrics:
-    """One job over a while: its sum, and step by step, empty steps included."""
+    """
+    One job over some hours.
+
+    Attributes:
+        queue: Queue of the job.
+        name: Name of the job.
+        step_s: Seconds in a step.
+        total: Sum of all steps.
+        cells: The steps, oldest first, empty ones included.
+    """
 
     queue: str
     name: str

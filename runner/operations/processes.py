@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -13,14 +14,25 @@ from runner.operations.jobs import NEVER, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from redis.asyncio import Redis
 
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """An attempt that runs. lines: the last that it has logged."""
+    """
+    A running attempt.
+
+    Attributes:
+        job_id: Id of the job.
+        name: Name of the job; null if its body cannot be read.
+        queue: Queue of the job.
+        worker: Id of the worker.
+        attempt: Number of the attempt, from 1.
+        started_at: When it started.
+        progress: How far it has come; null if it reports no progress.
+        lines: The last lines that it logged.
+    """
 
     job_id: str
     name: str | None
@@ -35,9 +47,24 @@ class RunningJob:
 @dataclass(frozen=True, slots=True)
 class WorkerView:
     """
-    One queue's worker in a process. slots: jobs at a time.
+    One queue's worker in a process.
 
-    lag_ms: how late its event loop came to its last heartbeat. answer_ms: Redis's answer then.
+    Attributes:
+        worker_id: Id of the worker.
+        queue: Queue of the worker.
+        slots: Jobs that it runs at a time, at most.
+        busy: Jobs that it runs now.
+        jobs: Names of the jobs that it knows.
+        started_at: When it started.
+        beat_at: Time of its last heartbeat.
+        complete: Attempts that succeeded since it started.
+        retried: Attempts that will be tried again, or were given back, since it started.
+        failed: Jobs that ended without success, since it started.
+        quiet: Whether it was asked to claim no more jobs.
+        stopping: Whether it is about to exit.
+        lag_ms: Milliseconds by which its event loop was late at the last heartbeat.
+        answer_ms: Milliseconds that Redis took to answer the last heartbeat.
+        running: The attempts that run.
     """
 
     worker_id: str
@@ -59,7 +86,16 @@ class WorkerView:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process with its workers. rss: its resident memory in bytes."""
+    """
+    A process with its workers.
+
+    Attributes:
+        host: Name of the machine.
+        pid: Id of the process on its machine.
+        release: Release that it runs; empty if it was not given.
+        rss: Resident memory in bytes.
+        workers: Its workers, one for each queue.
+    """
 
     host: str
     pid: int
@@ -169,7 +205,7 @@ def _worker(entry: dict[str, Any]) -> WorkerView:
         slots=int(entry.get("slots", 0)),
         busy=int(entry.get("busy", 0)),
         jobs=tuple(entry.get("jobs", ())),
-        started_at=None if started is None else _time(started),
+        started_at=None if started is None else datetime.fromisoformat(started),
         beat_at=moment(entry.get("beat_ms")),
         complete=int(entry.get("complete", 0)),
         retried=int(entry.get("retried", 0)),
@@ -194,9 +230,3 @@ def _running(job: dict[str, Any], queue: str, worker_id: str) -> RunningJob:
         progress=None if progress is None else Progress(**progress),
         lines=tuple(job.get("log", ())),
     )
-
-
-def _time(text: str) -> datetime:
-    from datetime import datetime
-
-    return datetime.fromisoformat(text)

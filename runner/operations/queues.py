@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """By whom and when; `by` is empty where nobody said."""
+    """
+    Who paused it, and when.
+
+    Attributes:
+        by: Name of the operator; empty if it was not given.
+        at: When it was paused.
+    """
 
     by: str
     at: datetime | None
@@ -30,8 +36,17 @@ class Queue:
     """
     One queue now.
 
-    ready: due now. unknown: rest because no worker here knew their name; they are among the
-    scheduled. oldest_wait_s: how long the oldest ready job has been due. workers: live ones.
+    Attributes:
+        name: Name of the queue.
+        ready: Jobs that are due.
+        running: Jobs that run.
+        scheduled: Jobs that come due later, those of `unknown` included.
+        retrying: Jobs that failed and will be tried again.
+        dead: Jobs in the dead set.
+        unknown: Jobs that are put off because no worker knew their name.
+        oldest_wait_s: Seconds since the oldest ready job came due.
+        paused: Set while the queue is paused.
+        workers: Live workers.
     """
 
     name: str
@@ -48,7 +63,18 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """A queue's gauges at one poll."""
+    """
+    A queue's gauges at one poll.
+
+    Attributes:
+        at: Time of the poll.
+        ready: Jobs that were due.
+        running: Jobs that ran.
+        scheduled: Jobs that were to come due later.
+        retrying: Jobs that had failed and were to be tried again.
+        dead: Jobs in the dead set.
+        oldest_wait_ms: Milliseconds since the oldest ready job had come due.
+    """
 
     at: datetime
     ready: int

@@ -15,10 +15,20 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Store:
     """
-    What Redis says of itself. Bytes and seconds.
+    Redis's report on itself.
 
-    memory_limit: 0 for none. risks: each way in which it may lose jobs, as a line that says what to
-    set. answer_ms: a round trip from here.
+    Attributes:
+        version: Version of Redis or Valkey.
+        uptime_s: Seconds since it started.
+        memory: Bytes that it uses.
+        memory_peak: Bytes that it used at most.
+        memory_limit: Bytes that it may use; 0 for no limit.
+        policy: What it does at that limit.
+        appends: Whether it keeps an append-only file.
+        clients: Connected clients.
+        commands_per_s: Commands a second.
+        answer_ms: Milliseconds of a round trip from this server.
+        risks: Each way in which it may lose jobs, and what to set against it.
     """
 
     version: str

@@ -12,7 +12,7 @@ from runner.broker import keys
 from runner.enqueue import Enqueue, Enqueuer, new_job_id
 from runner.errors import ConfigurationError
 from runner.operations.jobs import moment
-from runner.operations.queues import paused_by
+from runner.operations.queues import Paused, paused_by
 from runner.periodic.crontab import Crontab
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from runner.operations.actions import Operator
     from runner.operations.catalog import Catalog
-    from runner.operations.queues import Paused
     from runner.periodic.schedule import Periodic
 
 _MISSED_AT_MOST = 1000
@@ -33,8 +32,20 @@ class Schedule:
     """
     One schedule.
 
-    words: its crontab, for people. missed: ticks that passed since the last run and were not
-    enqueued. next_at: None while it is paused.
+    Attributes:
+        name: Name of the schedule.
+        job: Name of its job.
+        queue: Queue of its job.
+        crontab: When it ticks.
+        words: The crontab in English.
+        timezone: Time zone of the crontab.
+        arguments: Arguments of its job, without secrets, long ones cut.
+        catch_up: What happens to ticks that passed while no poller ran.
+        jitter_s: Seconds by which a tick may be delayed at random.
+        last_at: Its last tick.
+        next_at: Its next tick; null while it is paused.
+        missed: Ticks since the last one that enqueued no job.
+        paused: Set while the schedule is paused.
     """
 
     name: str

@@ -50,7 +50,17 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """One cause and its sentence. until, since: the times that it names. ahead: jobs due before."""
+    """
+    Why a job is not running.
+
+    Attributes:
+        cause: The cause in a word or two.
+        sentence: The cause in a sentence.
+        remedy: What to do about it; empty if there is nothing to do.
+        since: Since when, if the sentence names that time.
+        until: Until when, if the sentence names that time.
+        ahead: Jobs of the queue that are due before it.
+    """
 
     cause: Cause
     sentence: str

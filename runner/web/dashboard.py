@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from runner.operations.catalog import Catalog
     from runner.periodic.schedule import Periodic
-    from runner.web.api import Endpoint
+    from runner.web.endpoint import Endpoint
     from runner.web.live import Live
     from runner.web.login import Authenticator, Visitor
 

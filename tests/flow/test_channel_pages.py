@@ -19,7 +19,7 @@ from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
 from runner.web.login import Authenticator, LoginSettings, Role
-from tests.api_document import keeps_to_its_document
+from tests.api_document import ApiDocument
 from tests.browser.site import Site
 
 if TYPE_CHECKING:
@@ -220,8 +220,13 @@ def test_program_changes_schedules(site: Site) -> None:
 
 @pytest.mark.timeout(300)
 def test_api_of_schedules_keeps_to_its_document(site: Site) -> None:
-    """Whatever is sent: no failure of the server, and answers of the shape that is told."""
+    """Every field is described, and whatever is sent, the answers fit the document."""
+    document = ApiDocument(site.url, "op")
+    assert list(document.undescribed()) == []
+    base, path = "/api/channel-schedules", "/api/channel-schedules/{channel_id}"
+    own = f"{base}/{quote(CHANNEL.id, safe='')}"
     with httpx.Client(base_url=site.url, headers={"authorization": "Bearer op"}) as api:
-        api.post(f"/api/channel-schedules/{quote(CHANNEL.id, safe='')}", json={"every_s": 7200})
-    names = keeps_to_its_document(site.url, "op", only="channel-schedules")
-    assert len(names) == 4
+        document.check(api.post(own, json={"every_s": 7200}), path)
+        document.check(api.get(own), path)
+        document.check(api.get(base), base)
+    assert len(document.check_all(only="channel-schedules")) == 4

@@ -10,11 +10,26 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from runner.web.login import LoginSettings, Role
-from tests.api_document import keeps_to_its_document
+from tests.api_document import ApiDocument
 from tests.browser.site import Gate, Site, notify, sync_channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+ODD_BODIES = (
+    b"",
+    b"[]",
+    b"{}",
+    b'{"action": "explode"}',
+    b'{"action": "run", "more": 1}',
+    b'{"action": "reschedule"}',
+    b'{"action": "reschedule", "at": 1900000000}',
+    b'{"action": "reschedule", "at": "soon"}',
+    b'{"action": "reschedule", "at": "0001-01-01T00:00+23:00"}',
+    b'{"action": "move", "to": ["analytics"]}',
+    b'{"action": "move", "to": "nowhere"}',
+)
 
 
 @pytest.fixture
@@ -131,11 +146,58 @@ def test_schedule_is_paused_and_resumed(api: httpx.Client) -> None:
         assert api.post(f"/api/schedules/none/{action}").status_code == 404
 
 
+def test_every_field_of_the_document_is_described(site: Site) -> None:
+    """Of answers, bodies and parameters alike."""
+    assert list(ApiDocument(site.url, "op").undescribed()) == []
+
+
+def test_answers_about_jobs_have_exactly_the_fields_of_the_document(
+    site: Site, api: httpx.Client
+) -> None:
+    """Jobs that run, are dead, done and scheduled; their lists, workers and metrics."""
+    document = ApiDocument(site.url, "op")
+    dead = site.do(notify.enqueue("UC1")).id
+    _until(api, f"/api/jobs/{dead}", lambda found: found.get("state") == "dead")
+    Gate.failing = False
+    done = site.do(notify.enqueue("UC1")).id
+    _until(api, f"/api/jobs/{done}", lambda found: found.get("state") == "done")
+    running = site.do(sync_channel.enqueue("UC1")).id
+    later = site.do(sync_channel.options(delay_s=600).enqueue("UC2")).id
+    _until(api, f"/api/jobs/{running}", lambda found: found.get("running"))
+    for one in (dead, done, running, later, "none"):
+        document.check(api.get(f"/api/jobs/{one}"), "/api/jobs/{job_id}")
+        document.check(api.get(f"/api/why/{one}"), "/api/why/{job_id}")
+    for state in ("ready", "scheduled", "retrying", "running", "dead", "odd"):
+        listed = api.get("/api/queues/default/jobs", params={"state": state})
+        document.check(listed, "/api/queues/{queue}/jobs")
+    assert api.post("/api/queues/default/pause").json() == {"done": True}
+    act = api.post(f"/api/queues/default/jobs/{later}", json={"action": "delete"})
+    document.check(act, "/api/queues/{queue}/jobs/{job_id}")
+    bulk = api.post("/api/queues/default/jobs", json={"action": "delete"})
+    document.check(bulk, "/api/queues/{queue}/jobs")
+    for path in ("queues", "processes", "schedules", "metrics", "redis", "audit"):
+        answer = api.get(f"/api/{path}")
+        assert answer.json()
+        document.check(answer, f"/api/{path}")
+    depths = api.get("/api/queues/default/depth")
+    document.check(depths, "/api/queues/{queue}/depth")
+
+
+def test_body_that_fits_no_action_is_refused_with_a_reason(api: httpx.Client) -> None:
+    """In one line, and before anything is done."""
+    for path in ("/api/queues/default/jobs/x", "/api/queues/default/jobs"):
+        for body in ODD_BODIES:
+            answer = api.post(path, content=body)
+            assert answer.status_code == 400, body
+            assert "\n" not in answer.json()["error"]
+    assert api.get("/api/audit").json()["entries"] == []
+
+
 @pytest.mark.timeout(300)
 def test_api_keeps_to_its_document(site: Site) -> None:
-    """Whatever is sent: no failure of the server, and answers of the shape that is told."""
+    """Whatever is sent: no failure of the server, and answers that fit the document."""
     site.do(notify.enqueue("UC1"))
     site.do(sync_channel.options(delay_s=600, job_id="later").enqueue("UC1"))
-    names = keeps_to_its_document(site.url, "op")
+    names = ApiDocument(site.url, "op").check_all()
     assert "POST /api/queues/{queue}/pause" in names
     assert len(names) > 15

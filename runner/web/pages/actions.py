@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from runner.errors import ConfigurationError
 from runner.operations import schedules
-from runner.operations.actions import Action, Request, known_queue
+from runner.operations.actions import Action, known_queue
 from runner.operations.bulk import PATIENCE_S, Bulk, Selection, bulk_progress, count
 from runner.operations.processes import processes
-from runner.web.pages.queues import filter_of, state_of
+from runner.web.reading import action_of, filter_of, read_request, state_of, text_of
 
 if TYPE_CHECKING:
-    from starlette.datastructures import FormData, QueryParams
+    from starlette.datastructures import QueryParams
     from starlette.requests import Request as WebRequest
     from starlette.responses import Response
     from starlette.routing import BaseRoute
@@ -46,10 +44,10 @@ def _on_jobs(dashboard: Dashboard) -> list[BaseRoute]:
     async def act(request: WebRequest) -> Response:
         """One job, or those that were selected."""
         form = await request.form()
-        queue = known_queue(dashboard.queues, _text(form, "queue"))
-        asked = read_request(dashboard, form)
+        queue = known_queue(dashboard.queues, text_of(form, "queue"))
+        asked = read_request(form, dashboard.queues)
         ids = [str(value) for value in form.getlist("id")]
-        back = _text(form, "back") or "/"
+        back = text_of(form, "back") or "/"
         if not ids:
             return dashboard.back(request, back, "Nothing was selected.")
         operator = dashboard.operator(request)
@@ -69,7 +67,7 @@ def _on_all(dashboard: Dashboard) -> list[BaseRoute]:
         """How many match, before anything is done."""
         query = request.query_params
         selection = _selection(dashboard, query)
-        action = _action(query.get("action", ""))
+        action = action_of(query.get("action", ""))
         return dashboard.render(
             request,
             "confirm.html.j2",
@@ -83,7 +81,7 @@ def _on_all(dashboard: Dashboard) -> list[BaseRoute]:
     async def act_on_all(request: WebRequest) -> Response:
         form = await request.form()
         selection = _selection(dashboard, request.query_params)
-        asked = read_request(dashboard, form)
+        asked = read_request(form, dashboard.queues)
         bulk = Bulk(dashboard.redis, dashboard.operator(request), asked, selection)
         counted = await count(dashboard.redis, selection, dashboard.catalog, for_s=PATIENCE_S)
         await bulk.announce(counted.jobs)
@@ -114,7 +112,7 @@ def _on_the_rest(dashboard: Dashboard) -> list[BaseRoute]:
         else:
             await operator.resume(queue)
             message = f"{queue} goes on."
-        return dashboard.back(request, _text(form, "back") or "/queues", message)
+        return dashboard.back(request, text_of(form, "back") or "/queues", message)
 
     async def process_action(request: WebRequest) -> Response:
         form = await request.form()
@@ -123,7 +121,7 @@ def _on_the_rest(dashboard: Dashboard) -> list[BaseRoute]:
             if process.name == name:
                 await dashboard.operator(request).order(process, order)
                 message = f"{name} was asked to {order.replace('quiet', 'take no more jobs')}."
-                return dashboard.back(request, _text(form, "back") or "/running", message)
+                return dashboard.back(request, text_of(form, "back") or "/running", message)
         return dashboard.back(request, "/running", f"{name} is gone.")
 
     async def schedule_action(request: WebRequest) -> Response:
@@ -144,43 +142,9 @@ def _on_the_rest(dashboard: Dashboard) -> list[BaseRoute]:
     ]
 
 
-def read_request(dashboard: Dashboard, form: FormData) -> Request:
-    """
-    The action that a form asks for, with what it needs.
-
-    Raises:
-        ConfigurationError: It is incomplete.
-    """
-    action = _action(_text(form, "action"))
-    at = None
-    if action is Action.RESCHEDULE:
-        text = _text(form, "at")
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            raise ConfigurationError(
-                f"{text[:50]!r} is no time: write it as 2030-01-31 12:00, in UTC"
-            ) from None
-        at = at.replace(tzinfo=at.tzinfo or UTC)
-    to = _text(form, "to")
-    return Request(action, at=at, to=known_queue(dashboard.queues, to) if to else None)
-
-
 def _selection(dashboard: Dashboard, query: QueryParams) -> Selection:
     queue = known_queue(dashboard.queues, query.get("queue", ""))
     return Selection(queue, state_of(query), filter_of(query))
-
-
-def _action(text: str) -> Action:
-    try:
-        return Action(text)
-    except ValueError:
-        raise HTTPException(400, f"there is no action {text[:50]!r}") from None
-
-
-def _text(form: FormData, name: str) -> str:
-    value = form.get(name, "")
-    return value.strip() if isinstance(value, str) else ""
 
 
 def _jobs(many: int) -> str:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from runner.handle import JobState
 from runner.operations.actions import known_queue
-from runner.operations.jobs import LISTED, Filter, list_jobs
+from runner.operations.jobs import LISTED, list_jobs
 from runner.operations.queues import depth, queue, queues
+from runner.web.reading import filter_of, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from starlette.datastructures import QueryParams
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
@@ -29,7 +28,6 @@ _LISTS = (
     ("/retries", JobState.RETRYING),
     ("/dead", JobState.DEAD),
 )
-_LONGEST_FILTER = 200
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
@@ -108,29 +106,6 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         *[Route(path, listing(state)) for path, state in _LISTS],
         Route("/queues/{queue:path}", one_queue, methods=["GET"]),
     ]
-
-
-def state_of(query: QueryParams, default: JobState = JobState.READY) -> JobState:
-    """The state that the query names; a page that is not there for one that cannot be listed."""
-    text = query.get("state", default)
-    if text not in {str(state) for state in LISTED}:
-        raise HTTPException(404, f"jobs that are {text[:50]!r} cannot be listed")
-    return JobState(text)
-
-
-def filter_of(query: QueryParams) -> Filter:
-    """The filter that the query names."""
-    return Filter(
-        **{
-            field: query.get(name, "").strip()[:_LONGEST_FILTER]
-            for field, name in (
-                ("name", "job"),
-                ("job_id", "id"),
-                ("text", "text"),
-                ("error", "error"),
-            )
-        }
-    )
 
 
 def _fullest(counted: list[Queue], state: JobState) -> str:

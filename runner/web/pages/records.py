@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
 from runner.operations import audit
 from runner.operations.schedules import schedules
+from runner.web.reading import ENTRY
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from runner.web.dashboard import Dashboard
-
-ENTRY = re.compile(r"\d{1,16}-\d{1,6}")
-"""An id in the audit log."""
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:

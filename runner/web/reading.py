@@ -1,0 +1,134 @@
+"""What pages and API read from a request: numbers, bodies, states, filters, actions."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+
+from runner.handle import JobState
+from runner.operations.actions import Action, Request, known_queue
+from runner.operations.jobs import LISTED, Filter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.datastructures import FormData, QueryParams
+    from starlette.requests import Request as WebRequest
+
+B = TypeVar("B", bound=BaseModel)
+
+ENTRY = re.compile(r"\d{1,16}-\d{1,6}")
+"""The id of an entry in the audit log."""
+
+_LONGEST_FILTER = 200
+
+
+def whole_number(request: WebRequest, name: str, default: int, most: int) -> int:
+    """
+    Read a number from 1 to *most* from the query; *default* if it is not there.
+
+    Raises:
+        HTTPException: 400, it is not such a number.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= most):
+        raise HTTPException(400, f"{name} must be a whole number from 1 to {most}")
+    return int(text)
+
+
+async def body_of(request: WebRequest, kind: type[B]) -> B:
+    """
+    Read the body, which is JSON.
+
+    Raises:
+        HTTPException: 400, it does not fit *kind*.
+    """
+    try:
+        return kind.model_validate_json(await request.body())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "body"
+        raise HTTPException(400, f"{place}: {first['msg']}") from None
+
+
+def state_of(query: QueryParams) -> JobState:
+    """
+    Read the state whose jobs to list; ready ones if the query names none.
+
+    Raises:
+        HTTPException: 404, jobs in that state are not listed.
+    """
+    text = query.get("state", JobState.READY)
+    if text not in {str(state) for state in LISTED}:
+        raise HTTPException(404, f"jobs that are {text[:50]!r} cannot be listed")
+    return JobState(text)
+
+
+def filter_of(query: QueryParams) -> Filter:
+    """Read which jobs to list."""
+    return Filter(
+        **{
+            field: query.get(name, "").strip()[:_LONGEST_FILTER]
+            for field, name in (
+                ("name", "job"),
+                ("job_id", "id"),
+                ("text", "text"),
+                ("error", "error"),
+            )
+        }
+    )
+
+
+def read_request(form: FormData, queues: Sequence[str]) -> Request:
+    """
+    Read an action and what it needs.
+
+    Raises:
+        HTTPException: 400, there is no such action, or its time cannot be read.
+        ConfigurationError: What the action needs is missing, or no queue of *queues*.
+    """
+    action = action_of(text_of(form, "action"))
+    at = time_of(text_of(form, "at")) if action is Action.RESCHEDULE else None
+    to = text_of(form, "to")
+    return Request(action, at=at, to=known_queue(queues, to) if to else None)
+
+
+def action_of(text: str) -> Action:
+    """
+    Read the name of an action.
+
+    Raises:
+        HTTPException: 400, there is none.
+    """
+    try:
+        return Action(text)
+    except ValueError:
+        raise HTTPException(400, f"there is no action {text[:50]!r}") from None
+
+
+def time_of(text: str) -> datetime:
+    """
+    Read a time in ISO 8601; it is in UTC if it names no zone.
+
+    Raises:
+        HTTPException: 400, it cannot be read.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise HTTPException(
+            400, f"{text[:50]!r} is not a time: write it as 2030-01-31 12:00, in UTC"
+        ) from None
+
+
+def text_of(form: FormData, name: str) -> str:
+    """Read a field of a form; empty if it is not there, or is a file."""
+    value = form.get(name, "")
+    return value.strip() if isinstance(value, str) else ""
