@@ -102,7 +102,7 @@ async def measure(redis: QueueClient) -> dict[str, tuple[float, float]]:
         queues=QUEUES,
         catalog=Catalog(),
         schedule=(),
-        authenticator=Authenticator(LoginSettings(), "benchmark"),
+        authenticator=Authenticator(LoginSettings()),
         live=Live(redis, QUEUES),
         secret="benchmark",  # noqa: S106 -- of nothing
     )

@@ -73,7 +73,7 @@ def pages(
         queues=queues,
         catalog=Catalog.of(job for worker in WORKERS for job in worker.jobs),
         schedule=make_schedule(settings),
-        authenticator=Authenticator(login_settings(settings), secret),
+        authenticator=Authenticator(login_settings(settings)),
         live=Live(redis, queues),
         secret=secret,
         version=version("channel-pipeline"),

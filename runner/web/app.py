@@ -16,7 +16,7 @@ from starlette.routing import Route
 from runner.errors import ArgumentsError, ConfigurationError, RunnerError
 from runner.web import api, prometheus
 from runner.web.dashboard import STATIC
-from runner.web.guard import Guard
+from runner.web.guard import guarded
 from runner.web.pages import actions, jobs, login, overview, queues, records
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def dashboard_app(
             Exception: broken,
         },
     )
-    return Guard(inner, dashboard.authenticator, hosts)
+    return guarded(inner, dashboard.authenticator, hosts, dashboard.secret)
 
 
 async def _static(request: Request) -> Response:

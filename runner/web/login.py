@@ -15,9 +15,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
-
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from typing import TYPE_CHECKING
 
 from runner.errors import ConfigurationError
 
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import HTTPConnection
 
-SESSION_S = 12 * 3600
-COOKIE = "pipeline_session"
 _TRIES = 5
 _WINDOW_S = 300.0
 _REMEMBERED = 10_000
@@ -122,9 +118,8 @@ def hash_password(password: str) -> str:
 class Authenticator:
     """Lets people in and knows them again."""
 
-    def __init__(self, settings: LoginSettings, secret: str) -> None:
+    def __init__(self, settings: LoginSettings) -> None:
         self.settings = settings
-        self._serializer = URLSafeTimedSerializer(secret, salt="session")
         self._failures = Failures()
         self._decoy: str | None = None
 
@@ -132,7 +127,7 @@ class Authenticator:
         """Who asks; None if they have to log in first."""
         if bearer := self._bearer(request):
             return bearer
-        session = self._session(request)
+        session = request.scope["session"]
         csrf = str(session.get("csrf", ""))
         if self.settings.proxy is not None:
             return self._by_proxy(self.settings.proxy, request, csrf)
@@ -168,21 +163,6 @@ class Authenticator:
         proxy, peer = self.settings.proxy, request.client.host if request.client else ""
         believed = proxy is not None and peer in proxy.peers
         return believed and request.headers.get("x-forwarded-proto") == "https"
-
-    def sealed(self, visitor: Visitor) -> str:
-        """The session's cookie."""
-        return str(
-            self._serializer.dumps(
-                {"name": visitor.name, "role": visitor.role, "csrf": visitor.csrf}
-            )
-        )
-
-    def _session(self, request: HTTPConnection) -> dict[str, Any]:
-        try:
-            found = self._serializer.loads(request.cookies.get(COOKIE, ""), max_age=SESSION_S)
-        except BadSignature:
-            return {}
-        return found if isinstance(found, dict) else {}
 
     def _still_known(self, name: str) -> bool:
         """A user who was taken out of the configuration is out."""

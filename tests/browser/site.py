@@ -112,7 +112,7 @@ class Site:
             queues=QUEUES,
             catalog=Catalog.of(JOBS),
             schedule=SCHEDULE,
-            authenticator=Authenticator(self.login, "a secret of the test"),
+            authenticator=Authenticator(self.login),
             live=Live(self.redis, QUEUES),
             secret="a secret of the test",  # noqa: S106 -- nobody else's
             version="test",

@@ -59,7 +59,7 @@ async def browser(redis_url: str, store: ChannelStore) -> AsyncIterator[httpx.As
         queues=("default",),
         catalog=Catalog(),
         schedule=(),
-        authenticator=Authenticator(LoginSettings(), "of the test"),
+        authenticator=Authenticator(LoginSettings()),
         live=Live(redis, ("default",)),
         secret="of the test",  # noqa: S106 -- nobody else's
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from itsdangerous import TimestampSigner
 
 from runner.errors import ConfigurationError
 from runner.operations.catalog import Catalog
@@ -35,6 +37,8 @@ async def _visit(
     *,
     client: str = "127.0.0.1",
     base: str = "http://localhost",
+    hosts: tuple[str, ...] = ("localhost",),
+    secret: str = SEAL,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A browser, more or less."""
     dashboard = Dashboard(
@@ -42,11 +46,11 @@ async def _visit(
         queues=("default",),
         catalog=Catalog(),
         schedule=(),
-        authenticator=Authenticator(login, SEAL),
+        authenticator=Authenticator(login),
         live=Live(redis, ("default",)),
-        secret=SEAL,
+        secret=secret,
     )
-    app = dashboard_app(dashboard, hosts=("localhost",))
+    app = dashboard_app(dashboard, hosts=hosts)
     transport = httpx.ASGITransport(app=app, client=(client, 1234), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=base) as browser:
         yield browser
@@ -61,6 +65,10 @@ def _csrf(page: httpx.Response) -> str:
 
 async def _login(browser: httpx.AsyncClient, name: str, password: str) -> httpx.Response:
     return await browser.post("/login", data={"name": name, "password": password}, headers=SAME)
+
+
+def _flags(cookie: str) -> set[str]:
+    return {part.strip().lower() for part in cookie.split(";")}
 
 
 async def _is_paused(redis: QueueClient) -> bool:
@@ -90,11 +98,35 @@ async def test_every_page_sends_the_headers_that_keep_it_safe(redis: QueueClient
 
 async def test_foreign_host_is_refused(redis: QueueClient) -> None:
     """A page of another site cannot make a name of its own point here."""
-    async with _visit(redis, LoginSettings()) as browser:
-        for host in ("evil.example", "localhost.evil.example", ""):
+    async with _visit(
+        redis, LoginSettings(), hosts=("localhost", "::1", "*.own.example")
+    ) as browser:
+        for host in (
+            "evil.example",
+            "localhost.evil.example",
+            "evil.example@localhost",
+            "localhost@evil.example",
+            "localhost:evil.example",
+            "localhost/evil.example",
+            "own.example",
+            "[::2]:8090",
+            "[::1",
+            "::1",
+            "",
+        ):
             page = await browser.get("/", headers={"host": host})
-            assert page.status_code == 400
-        assert (await browser.get("/", headers={"host": "localhost:8090"})).status_code == 200
+            assert page.status_code == 400, host
+        for host in ("localhost:8090", "LOCALHOST", "[::1]:8090", "[::1]", "pages.own.example"):
+            assert (await browser.get("/", headers={"host": host})).status_code == 200, host
+    async with _visit(redis, LoginSettings(), hosts=("*",)) as browser:
+        assert (await browser.get("/", headers={"host": "any.example"})).status_code == 200
+
+
+async def test_host_pattern_that_fits_nothing_is_refused_at_the_start(redis: QueueClient) -> None:
+    """A star stands for all names below one, or for any."""
+    with pytest.raises(ConfigurationError, match=r"host pages\.\*"):
+        async with _visit(redis, LoginSettings(), hosts=("pages.*",)):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -137,8 +169,8 @@ async def test_nobody_sees_a_page_before_the_login(redis: QueueClient) -> None:
         )
         assert right.headers["location"] == "/dead"
         cookie = right.headers["set-cookie"]
-        assert "HttpOnly" in cookie
-        assert "SameSite=Strict" in cookie
+        assert {"httponly", "samesite=strict"} <= _flags(cookie)
+        assert "secure" not in _flags(cookie)
         assert (await browser.get("/dead")).status_code == 200
 
 
@@ -187,6 +219,51 @@ async def test_session_of_somebody_who_was_taken_out_is_over(redis: QueueClient)
         assert (await browser.get("/")).status_code == 303
 
 
+async def test_logout_ends_the_session(redis: QueueClient) -> None:
+    """The cookie is gone, and pages ask for a login; another site cannot log anybody out."""
+    async with _visit(redis, LoginSettings(users=USERS)) as browser:
+        await _login(browser, "bob", "correct horse")
+        csrf = _csrf(await browser.get("/queues"))
+        forged = {"sec-fetch-site": "cross-site"}
+        assert (await browser.post("/logout", data={"csrf": csrf}, headers=forged)).is_error
+        assert (await browser.get("/")).status_code == 200
+        left = await browser.post("/logout", data={"csrf": csrf}, headers=SAME)
+        assert left.headers["location"] == "/login"
+        assert dict(browser.cookies) == {}
+        assert (await browser.get("/")).status_code == 303
+
+
+async def test_session_ends_twelve_hours_after_the_login(
+    redis: QueueClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much it is used meanwhile."""
+    now = time.time()
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: int(now))
+    async with _visit(redis, LoginSettings(users=USERS)) as browser:
+        await _login(browser, "ada", "correct horse")
+        now += 12 * 3600 - 1
+        page = await browser.get("/")
+        assert page.status_code == 200
+        assert "set-cookie" not in page.headers
+        now += 2
+        assert (await browser.get("/")).status_code == 303
+
+
+async def test_session_of_another_secret_or_of_open_pages_is_no_login(redis: QueueClient) -> None:
+    """A new secret logs everybody out; and where nobody had to log in, nobody has."""
+    async with _visit(redis, LoginSettings(users=USERS), secret="the old one") as browser:  # noqa: S106
+        await _login(browser, "ada", "correct horse")
+        of_old_secret = dict(browser.cookies)
+    async with _visit(redis, LoginSettings()) as browser:
+        await browser.get("/")
+        of_open_pages = dict(browser.cookies)
+    for cookies in (of_old_secret, of_open_pages):
+        assert cookies
+        async with _visit(redis, LoginSettings(users=USERS)) as browser:
+            browser.cookies.update(cookies)
+            assert (await browser.get("/")).status_code == 303
+
+
 async def test_token_lets_programs_in(redis: QueueClient) -> None:
     """By header, and at the login with no name; each with its role."""
     login = LoginSettings(tokens={"op-token": Role.OPERATE, "view-token": Role.VIEW})
@@ -212,7 +289,8 @@ async def test_proxy_is_believed_from_its_own_address_only(redis: QueueClient) -
         assert (await browser.get("/")).status_code == 401
         browser.cookies.clear()
         by_tls = {"x-user": "ada", "x-forwarded-proto": "https"}
-        assert "Secure" in (await browser.get("/", headers=by_tls)).headers["set-cookie"]
+        cookie = (await browser.get("/", headers=by_tls)).headers["set-cookie"]
+        assert {"httponly", "samesite=strict", "secure"} <= _flags(cookie)
     async with _visit(redis, login, client="10.0.0.2") as browser:
         assert (await browser.get("/", headers={"x-user": "ada"})).status_code == 401
 

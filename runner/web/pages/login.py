@@ -10,8 +10,6 @@ from starlette.routing import Route
 
 from runner.operations import audit
 from runner.web.dashboard import local
-from runner.web.guard import cookie
-from runner.web.login import COOKIE
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -55,15 +53,13 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         await audit.record(
             dashboard.redis, who=visitor.name, action="log in", target=_address(request)
         )
-        response = RedirectResponse(local(str(form.get("next", "/"))), status_code=303)
-        sealed = cookie(authenticator.sealed(visitor), secure=authenticator.is_https(request))
-        response.headers.append("Set-Cookie", sealed)
-        return response
+        request.session.clear()
+        request.session.update(name=visitor.name, role=visitor.role, csrf=visitor.csrf)
+        return RedirectResponse(local(str(form.get("next", "/"))), status_code=303)
 
-    async def leave(_: Request) -> Response:
-        response = RedirectResponse("/login" if authenticator.settings.has_login else "/", 303)
-        response.delete_cookie(COOKIE)
-        return response
+    async def leave(request: Request) -> Response:
+        request.session.clear()
+        return RedirectResponse("/login" if authenticator.settings.has_login else "/", 303)
 
     return [
         Route("/login", show, methods=["GET"]),
