@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.requests import Request
+    from starlette.routing import BaseRoute
 
     from jobs.channel.records import ChannelRecord
     from jobs.services import Services
@@ -39,8 +40,22 @@ _CHART_HEADERS = {
 
 def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
     """The channels' part of the dashboard."""
-    store, schedules = services.store, ChannelSchedules(dashboard, services)
+    schedules = ChannelSchedules(dashboard, services)
+    return Extension(
+        links=(("Channels", "/channels"),),
+        routes=(
+            *_channel_routes(dashboard, services.store),
+            *_file_routes(services.store),
+            *schedule_routes(dashboard, schedules),
+        ),
+        templates=jinja2.PackageLoader("jobs.web", "templates"),
+        job_links={"channel_id": "/channels/one?id={}"},
+        schedule_links=(("Schedules of channels", "/channels/schedules"),),
+        endpoints=schedule_endpoints(schedules),
+    )
 
+
+def _channel_routes(dashboard: Dashboard, store: ChannelStore) -> list[BaseRoute]:
     async def all_channels(request: Request) -> Response:
         text = request.query_params.get("text", "").strip()[:200]
         found = await store.channel_page(
@@ -73,6 +88,21 @@ def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
             queues=dashboard.queues,
         )
 
+    async def sync(request: Request) -> Response:
+        channel = await _channel(store, request)
+        created = await _enqueue_sync(dashboard, channel.id)
+        outcome = "enqueued" if created else "was waiting already"
+        await dashboard.operator(request).record("sync", channel.id, outcome=outcome)
+        return dashboard.back(request, f"/channels/one?{request.query_params}", f"Sync {outcome}.")
+
+    return [
+        Route("/channels", all_channels),
+        Route("/channels/one", one_channel),
+        Route("/channels/sync", sync, methods=["POST"]),
+    ]
+
+
+def _file_routes(store: ChannelStore) -> list[BaseRoute]:
     async def report(request: Request) -> Response:
         channel = await _channel(store, request)
         path = await store.report_path(channel.id)
@@ -89,28 +119,7 @@ def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
         charts = [] if analysis is None else await store.charts(analysis.id)
         return await _picture(charts, request.query_params.get("key", ""))
 
-    async def sync(request: Request) -> Response:
-        channel = await _channel(store, request)
-        created = await _enqueue_sync(dashboard, channel.id)
-        outcome = "enqueued" if created else "was waiting already"
-        await dashboard.operator(request).record("sync", channel.id, outcome=outcome)
-        return dashboard.back(request, f"/channels/one?{request.query_params}", f"Sync {outcome}.")
-
-    return Extension(
-        links=(("Channels", "/channels"),),
-        routes=(
-            Route("/channels", all_channels),
-            Route("/channels/one", one_channel),
-            Route("/channels/report", report),
-            Route("/channels/chart", chart),
-            Route("/channels/sync", sync, methods=["POST"]),
-            *schedule_routes(dashboard, schedules),
-        ),
-        templates=jinja2.PackageLoader("jobs.web", "templates"),
-        job_links={"channel_id": "/channels/one?id={}"},
-        schedule_links=(("Schedules of channels", "/channels/schedules"),),
-        endpoints=schedule_endpoints(schedules),
-    )
+    return [Route("/channels/report", report), Route("/channels/chart", chart)]
 
 
 async def _channel(store: ChannelStore, request: Request) -> ChannelRecord:

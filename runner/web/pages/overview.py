@@ -51,6 +51,10 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             marks=_marks(cells, marks),
         )
 
+    return [Route("/", overview), *_metrics_routes(dashboard)]
+
+
+def _metrics_routes(dashboard: Dashboard) -> list[BaseRoute]:
     async def all_metrics(request: Request) -> Response:
         hours = _hours(request)
         jobs, marks = await asyncio.gather(
@@ -86,7 +90,6 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         )
 
     return [
-        Route("/", overview),
         Route("/metrics/jobs", all_metrics),
         Route("/metrics/jobs/{queue}/{name:path}", one_metric),
     ]

@@ -72,40 +72,41 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             base=request.url.path,
         )
 
-    def listing(state: JobState) -> Callable[[Request], Awaitable[Response]]:
-        async def page_of(request: Request) -> Response:
-            counted = await queues(dashboard.redis, dashboard.queues)
-            chosen = request.query_params.get("queue") or _fullest(counted, state)
-            name = known_queue(dashboard.queues, chosen)
-            where = filter_of(request.query_params)
-            page = await list_jobs(
-                dashboard.redis,
-                name,
-                state,
-                dashboard.catalog,
-                where=where,
-                after=request.query_params.get("after"),
-            )
-            return dashboard.render(
-                request,
-                "listing.html.j2",
-                counted=counted,
-                queue=next(one for one in counted if one.name == name),
-                queues=dashboard.queues,
-                page=page,
-                state=state,
-                where=where,
-                is_first="after" not in request.query_params,
-                base=request.url.path,
-            )
-
-        return page_of
-
     return [
         Route("/queues", all_queues),
-        *[Route(path, listing(state)) for path, state in _LISTS],
+        *[Route(path, _listing(dashboard, state)) for path, state in _LISTS],
         Route("/queues/{queue:path}", one_queue, methods=["GET"]),
     ]
+
+
+def _listing(dashboard: Dashboard, state: JobState) -> Callable[[Request], Awaitable[Response]]:
+    async def page_of(request: Request) -> Response:
+        counted = await queues(dashboard.redis, dashboard.queues)
+        chosen = request.query_params.get("queue") or _fullest(counted, state)
+        name = known_queue(dashboard.queues, chosen)
+        where = filter_of(request.query_params)
+        page = await list_jobs(
+            dashboard.redis,
+            name,
+            state,
+            dashboard.catalog,
+            where=where,
+            after=request.query_params.get("after"),
+        )
+        return dashboard.render(
+            request,
+            "listing.html.j2",
+            counted=counted,
+            queue=next(one for one in counted if one.name == name),
+            queues=dashboard.queues,
+            page=page,
+            state=state,
+            where=where,
+            is_first="after" not in request.query_params,
+            base=request.url.path,
+        )
+
+    return page_of
 
 
 def _fullest(counted: list[Queue], state: JobState) -> str:
