@@ -1,4 +1,4 @@
-"""The pages for operators: where they are served, who may come in, and what they are made of."""
+"""The operators' pages: where they are served, who may come in, and what they show."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Web(BaseModel):
     """
     Where `pipeline web` and `pipeline up` serve the pages, and who may come in.
 
-    port: unset, 8090. allowed_hosts: names that the server answers to, beside those of the
-    loopback address. users: words NAME:ROLE:HASH, the role view or operate, the hash made by
-    `pipeline password`. token, view_token: for programs, and for people with no name. proxy_header:
-    a header in which a reverse proxy says who comes, believed from proxy_peers alone;
-    proxy_operators: who of them may operate, `*` for all. secret: signs sessions; unset, one is
-    made and kept in the state directory.
+    port: 8090 if unset. allowed_hosts: names that the server answers to, beside those of the
+    loopback address. users: words NAME:ROLE:HASH, with the role view or operate and the hash that
+    `pipeline password` prints. token, view_token: for programs, or a login without a name.
+    proxy_header: the header in which a reverse proxy names the visitor, believed from proxy_peers
+    only; proxy_operators: which of them may operate, `*` for all. secret: signs sessions; if unset,
+    one is made and kept in the state directory.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,11 +50,11 @@ def pages(
     settings: Settings, redis: Redis, services: Services, queues: Sequence[str]
 ) -> tuple[Dashboard, ASGIApp]:
     """
-    The pages of *queues*, of the channels, and what machines read.
+    Make the pages of *queues* and of the channels, with the API and `/metrics`.
 
     Raises:
         SettingsError: Anybody could come in from another machine.
-        ConfigurationError: A user is written wrong.
+        ConfigurationError: A user or a host name cannot be read.
     """
     from importlib.metadata import version
 
@@ -86,11 +86,11 @@ def pages(
 
 def login_settings(settings: Settings) -> LoginSettings:
     """
-    The ways in.
+    Read who may come in.
 
     Raises:
         SettingsError: Anybody could come in from another machine.
-        ConfigurationError: A user is written wrong.
+        ConfigurationError: A user cannot be read.
     """
     from runner.web.login import LoginSettings, Proxy, Role, read_users
     from settings.environment import SettingsError
@@ -124,7 +124,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _kept_secret(settings: Settings) -> str:
-    """Made once: a restart logs nobody out."""
+    """Made once, so that a restart logs nobody out."""
     path = settings.home / "web-secret"
     try:
         return path.read_text(encoding="ascii")

@@ -1,4 +1,4 @@
-"""The channels' pages: a list, one channel with its charts and its report, and what to do to it."""
+"""The pages of channels: their list, each with charts and report, their sync and schedules."""
 
 from jobs.web.pages import channel_pages
 

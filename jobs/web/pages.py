@@ -1,4 +1,4 @@
-"""Routes of the channels' pages. Heavy libraries are imported where a chart is drawn."""
+"""Routes of the channels' pages. Heavy libraries are imported when a chart is drawn."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CHART_HEADERS = {
 
 
 def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
-    """The channels' part of the dashboard."""
+    """Make the channels' part of the dashboard."""
     schedules = ChannelSchedules(dashboard, services)
     return Extension(
         links=(("Channels", "/channels"),),
@@ -132,8 +132,8 @@ async def _channel(store: ChannelStore, request: Request) -> ChannelRecord:
 async def _enqueue_sync(dashboard: Dashboard, channel_id: str) -> bool:
     enqueuer = Enqueuer(dashboard.redis)
     try:
-        asked = sync_channel.options(job_id=f"sync:{channel_id}")
-        return await enqueuer.put(asked.request((), {"channel_id": channel_id}))
+        request = sync_channel.options(job_id=f"sync:{channel_id}")
+        return await enqueuer.put(request.request((), {"channel_id": channel_id}))
     finally:
         await enqueuer.close()
 
@@ -153,7 +153,7 @@ async def _picture(charts: Sequence[StoredChart], key: str) -> Response:
 
 
 async def _drawn(chart: StoredChart) -> bytes:
-    """Drawing takes some tens of milliseconds, in a thread; the browser keeps what it gets."""
+    """Drawing takes tens of milliseconds, in a thread; the browser caches the picture."""
     render = await imported("jobs.charts.render")
     drawn: bytes = await asyncio.to_thread(render.render, chart.spec, "svg")
     return drawn

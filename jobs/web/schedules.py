@@ -1,4 +1,4 @@
-"""How often channels are synced by themselves: seen and changed, by people and by programs."""
+"""Pages and endpoints for the schedules of channels: how often each is synced on its own."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class IntervalBody(BaseModel):
 
 
 class ChannelSchedules:
-    """Changes schedules on an operator's word, and writes down that it was done."""
+    """Shows schedules, changes them for an operator, and records that in the audit log."""
 
     def __init__(self, dashboard: Dashboard, services: Services) -> None:
         self._dashboard = dashboard
@@ -70,7 +70,7 @@ class ChannelSchedules:
     async def page(
         self, after: str | None, limit: int
     ) -> tuple[list[ScheduledChannel], str | None]:
-        """The next *limit* scheduled channels, those that are due first, and where others start."""
+        """The next *limit* schedules by due time, and where the next page starts."""
         start = None if not after else _position(after)
         found = await self._services.store.schedule_page(start, limit + 1)
         if len(found) <= limit:
@@ -82,10 +82,11 @@ class ChannelSchedules:
         self, request: Request, channel: ChannelRecord, every_s: int | None
     ) -> ChannelSchedule:
         """
-        Sync *channel* by itself, as often as asked.
+        Sync *channel* on its own every *every_s* seconds; None follows how often it publishes.
 
         Raises:
-            ConfigurationError: That is no interval for a channel.
+            ConfigurationError: The interval is too short or too long.
+            HTTPException: 404, the channel is gone.
         """
         try:
             schedule = await schedule_channel(self._services, channel.id, every_s)
@@ -99,7 +100,7 @@ class ChannelSchedules:
         return schedule
 
     async def remove(self, request: Request, channel: ChannelRecord) -> bool:
-        """Sync *channel* when asked to only; whether it was scheduled."""
+        """Sync *channel* on request only; whether it had a schedule."""
         was = await self._services.store.remove_schedule(channel.id)
         await self._dashboard.operator(request).record(
             "unschedule", channel.id, outcome="done" if was else "nothing: it had none"
@@ -107,19 +108,24 @@ class ChannelSchedules:
         return was
 
     async def channel(self, channel_id: str) -> ChannelRecord:
-        """The channel of that id, or there is no such page."""
+        """
+        The channel of this id.
+
+        Raises:
+            HTTPException: 404, there is none.
+        """
         found = await self._services.store.channel(channel_id)
         if found is None:
             raise HTTPException(404, "there is no such channel")
         return found
 
     async def schedule(self, channel_id: str) -> ChannelSchedule | None:
-        """The channel's schedule, None for one that is synced when asked to."""
+        """The channel's schedule; None if it is synced on request only."""
         return await self._services.store.schedule(channel_id)
 
 
 def schedule_routes(dashboard: Dashboard, schedules: ChannelSchedules) -> list[BaseRoute]:
-    """For people: all schedules, and the form that changes one."""
+    """The page of all schedules, and the form that changes one."""
 
     async def all_schedules(request: Request) -> Response:
         found, more = await schedules.page(request.query_params.get("after"), _PAGE)
@@ -133,8 +139,8 @@ def schedule_routes(dashboard: Dashboard, schedules: ChannelSchedules) -> list[B
         back = str(form.get("back") or "/channels/schedules")
         if form.get("off"):
             was = await schedules.remove(request, channel)
-            told = "is synced when asked to only." if was else "had no schedule."
-            return dashboard.back(request, back, f"{channel.title or channel.id} {told}")
+            outcome = "is synced on request only." if was else "had no schedule."
+            return dashboard.back(request, back, f"{channel.title or channel.id} {outcome}")
         try:
             every_s = read_interval(str(form.get("every", "")))
         except ValueError as error:
@@ -154,7 +160,7 @@ def schedule_routes(dashboard: Dashboard, schedules: ChannelSchedules) -> list[B
 
 
 def schedule_endpoints(schedules: ChannelSchedules) -> list[Endpoint]:
-    """For programs: the same."""
+    """The same for programs."""
 
     async def all_schedules(request: Request) -> SchedulePage:
         limit = whole_number(request, "limit", _PAGE, _MOST)
@@ -207,5 +213,5 @@ def _position(text: str) -> tuple[datetime, str]:
     except ValueError:
         due_at = None
     if due_at is None or due_at.tzinfo is None:
-        raise ConfigurationError("that place in the list is none; start from the top")
+        raise ConfigurationError("`after` is not a position in this list: start from the top")
     return due_at, channel_id

@@ -1,11 +1,17 @@
 """
 The pages for operators: Starlette and Jinja2, rendered on the server, usable without scripts.
 
-    dashboard    what the pages work with, and how one is rendered
-    login        who may come in, by login, token or a proxy's word, and what they may do
-    guard        host check, security headers, CSRF: what every request passes
+    app          the application: routes, error pages, and the guard around them
+    guard        host check, session, login, forged requests, headers: what every request passes
+    login        who may come in: users, tokens, a proxy's header; their roles
+    dashboard    what the pages work with, and how a page is rendered
     pages/       one module for each group of pages
-    live         tells open pages that something has changed
+    reading      what pages and API read from a request
+    api          the JSON API: its endpoints
+    endpoint     one operation of the API
+    openapi      the API's document
+    prometheus   /metrics
+    live         notifies open pages of changes
     svg          sparklines and histograms as SVG
-    formats      numbers, times and spans for people
+    formats      the filters of the page templates
 """

@@ -1,4 +1,4 @@
-"""The application: pages, styles, the stream of changes, and the guard around all of it."""
+"""The application: pages, API, styles, the stream of changes, and the guard around all of them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from runner.errors import ArgumentsError, ConfigurationError, RunnerError
+from runner.errors import RunnerError
 from runner.web import api, prometheus
 from runner.web.dashboard import STATIC
 from runner.web.guard import guarded
 from runner.web.pages import actions, jobs, login, overview, queues, records
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Collection
 
     from starlette.requests import Request
-    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
 
     from runner.web.dashboard import Dashboard
@@ -33,13 +32,14 @@ _log = structlog.get_logger("runner.web")
 _FOR_A_DAY = "public, max-age=86400"
 
 
-def dashboard_app(
-    dashboard: Dashboard, *, hosts: Collection[str], more: Sequence[BaseRoute] = ()
-) -> ASGIApp:
+def dashboard_app(dashboard: Dashboard, *, hosts: Collection[str]) -> ASGIApp:
     """
-    The pages as an ASGI application that answers to *hosts*; `*` is any name.
+    Make the ASGI application.
 
-    more: routes for machines, which the same guard protects.
+    hosts: names that it answers to; `*.example.com` is all below a name, `*` is any.
+
+    Raises:
+        ConfigurationError: A name in *hosts* has a `*` elsewhere.
     """
 
     @asynccontextmanager
@@ -52,15 +52,15 @@ def dashboard_app(
 
     async def refused(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 400
-        return _tell(dashboard, request, status, str(getattr(error, "detail", error)))
+        return _problem(dashboard, request, status, str(getattr(error, "detail", error)))
 
     async def away(request: Request, error: Exception) -> Response:
         _log.warning("Redis does not answer the pages", error=str(error))
-        return _tell(dashboard, request, 503, f"Redis does not answer: {type(error).__name__}")
+        return _problem(dashboard, request, 503, f"Redis does not answer: {type(error).__name__}")
 
     async def broken(request: Request, error: Exception) -> Response:
         _log.error("a page failed", path=request.url.path, exc_info=error)
-        return _tell(dashboard, request, 500, "That went wrong, and the log says how.")
+        return _problem(dashboard, request, 500, "That failed; the log says why.")
 
     inner = Starlette(
         routes=[
@@ -73,15 +73,12 @@ def dashboard_app(
             *dashboard.extension.routes,
             *api.routes(dashboard),
             *prometheus.routes(dashboard),
-            *more,
             Route("/live", stream),
             Route("/static/{name}", _static),
         ],
         lifespan=lifespan,
         exception_handlers={
             HTTPException: refused,
-            ConfigurationError: refused,
-            ArgumentsError: refused,
             RunnerError: refused,
             RedisError: away,
             OSError: away,
@@ -100,7 +97,7 @@ async def _static(request: Request) -> Response:
     return Response(content, media_type=kind, headers={"Cache-Control": _FOR_A_DAY})
 
 
-def _tell(dashboard: Dashboard, request: Request, status: int, reason: str) -> Response:
+def _problem(dashboard: Dashboard, request: Request, status: int, reason: str) -> Response:
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": reason}, status_code=status)
     return dashboard.render(request, "problem.html.j2", status=status, code=status, reason=reason)

@@ -1,4 +1,4 @@
-"""What the pages work with, and how one of them is rendered."""
+"""What the pages work with, and how a page is rendered."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ STATIC = {
     "page.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
-"""Files that pages load, and what they are."""
+"""Files that pages load, and their media types."""
 
-_TOLD = "pipeline_told"
-_TOLD_S = 60
+_MESSAGE_COOKIE = "pipeline_message"
+_MESSAGE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
     """
-    Pages of the application beside ours.
+    Pages and endpoints that an application adds.
 
     links: label and path for the navigation. templates: a loader of their templates, which may
     extend our `layout.html.j2`. job_links: from a job's arguments to pages about what it works on.
-    schedule_links: label and path of pages with schedules of its own, which can be changed.
-    endpoints: what its part of the JSON API is.
+    schedule_links: label and path of pages with schedules of the application's own. endpoints: its
+    part of the JSON API.
     """
 
     links: Sequence[tuple[str, str]] = ()
@@ -63,7 +63,7 @@ class Extension:
 
 @dataclass(eq=False)
 class Dashboard:
-    """One application's pages: its queues, its jobs, its schedules."""
+    """What the pages of one application show: its queues, jobs and schedules."""
 
     redis: Redis
     queues: Sequence[str]
@@ -77,11 +77,11 @@ class Dashboard:
 
     def __post_init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._told = URLSafeTimedSerializer(self.secret, salt="told")
+        self._messages = URLSafeTimedSerializer(self.secret, salt="message")
         self.extend(self.extension)
 
     def extend(self, extension: Extension) -> None:
-        """Add the application's own pages; before the application is made of it."""
+        """Add the application's own pages. Call it before `dashboard_app`."""
         self.extension = extension
         loaders: list[jinja2.BaseLoader] = [jinja2.PackageLoader("runner.web", "templates")]
         if self.extension.templates is not None:
@@ -99,8 +99,8 @@ class Dashboard:
     def render(
         self, request: Request, template: str, *, status: int = 200, **values: Any
     ) -> Response:
-        """*template* with what every page needs beside *values*; a message is shown once."""
-        told = request.cookies.get(_TOLD)
+        """Render *template* with *values* and what every page needs; a message is shown once."""
+        message = request.cookies.get(_MESSAGE_COOKIE)
         response = HTMLResponse(
             self._templates.get_template(template).render(
                 **values,
@@ -110,22 +110,22 @@ class Dashboard:
                 visitor=visitor_of(request),
                 nonce=request.state.nonce,
                 version=self.version,
-                told=self._message(told) if told else None,
+                told=self._message(message) if message else None,
                 has_login=self.authenticator.settings.has_login,
             ),
             status_code=status,
         )
-        if told:
-            response.delete_cookie(_TOLD)
+        if message:
+            response.delete_cookie(_MESSAGE_COOKIE)
         return response
 
     def back(self, request: Request, where: str, message: str) -> Response:
-        """Go to *where* and say *message* there."""
+        """Send the browser to *where*, and show *message* there."""
         response = RedirectResponse(local(where), status_code=303)
         response.set_cookie(
-            _TOLD,
-            self._told.dumps(message),
-            max_age=_TOLD_S,
+            _MESSAGE_COOKIE,
+            self._messages.dumps(message),
+            max_age=_MESSAGE_S,
             httponly=True,
             samesite="strict",
             secure=self.authenticator.is_https(request),
@@ -133,19 +133,19 @@ class Dashboard:
         return response
 
     def operator(self, request: Request) -> Operator:
-        """Whoever asks, as one who acts."""
+        """The visitor, as one who acts."""
         visitor = visitor_of(request)
-        assert visitor is not None  # noqa: S101 -- the guard lets nobody else act
+        assert visitor is not None  # noqa: S101 -- the guard refuses anybody else
         return Operator(self.redis, visitor.name)
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Do *work* beside the requests."""
+        """Run *work* in the background, until `close`."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """End what goes on beside the requests."""
+        """Cancel what runs in the background."""
         await self.live.close()
         for task in self._tasks:
             task.cancel()
@@ -153,7 +153,7 @@ class Dashboard:
 
     def _message(self, sealed: str) -> str | None:
         try:
-            return str(self._told.loads(sealed, max_age=_TOLD_S))
+            return str(self._messages.loads(sealed, max_age=_MESSAGE_S))
         except BadSignature:
             return None
 
@@ -171,7 +171,7 @@ _LINKS = (
 
 
 def _fingerprint() -> str:
-    """Of the static files, so that a browser keeps them until they change."""
+    """A hash of the static files: browsers keep them until it changes."""
     digest = hashlib.sha256()
     for name in sorted(STATIC):
         digest.update((files("runner.web") / "static" / name).read_bytes())
@@ -179,11 +179,11 @@ def _fingerprint() -> str:
 
 
 def visitor_of(request: Request) -> Visitor | None:
-    """Who asks; None on the login page."""
+    """The visitor; None on the login page."""
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     return visitor
 
 
 def local(where: str) -> str:
-    """A path of this server: a form may not send anybody elsewhere."""
+    """*where* if it is a path of this server, else `/`: a form must not lead to another site."""
     return where if where.startswith("/") and not where.startswith(("//", "/\\")) else "/"

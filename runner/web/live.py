@@ -1,8 +1,8 @@
 """
-Tells open pages that something has changed, by server-sent events.
+Notifies open pages of changes, by server-sent events.
 
-One look at Redis every two seconds serves all of them, and none is taken while nobody looks. An
-event carries no data: the page fetches itself anew, as the same person, and swaps its live parts.
+One poll of Redis every two seconds serves all pages; while none is open, nothing is polled. An
+event carries no data: the page fetches itself again, as the same visitor, and swaps its live parts.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("runner.web")
 
-_LOOK_EVERY_S = 2.0
-_QUIET_S = 20.0
-"""A comment this often keeps proxies from closing the stream."""
+_POLL_INTERVAL_S = 2.0
+_SILENCE_S = 20.0
+"""After so long without a change, a comment keeps proxies from closing the stream."""
 
 _MOST_READERS = 100
 
@@ -37,11 +37,11 @@ class Live:
         self._redis = redis
         self._queues = queues
         self._readers: set[asyncio.Event] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
     def respond(self) -> StreamingResponse:
-        """A response that goes on until the reader leaves, or the server stops."""
+        """A response that lasts until the reader leaves or the server stops."""
         return StreamingResponse(
             self._events(),
             media_type="text/event-stream",
@@ -49,13 +49,13 @@ class Live:
         )
 
     async def close(self) -> None:
-        """Let all readers go."""
+        """End all streams."""
         self._closing.set()
         for reader in self._readers:
             reader.set()
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.gather(self._polling, return_exceptions=True)
 
     async def _events(self) -> AsyncIterator[bytes]:
         changed = asyncio.Event()
@@ -63,13 +63,13 @@ class Live:
             yield b"retry: 30000\n\n"
             return
         self._readers.add(changed)
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look(), name="live")
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.create_task(self._poll(), name="live")
         try:
             yield b"retry: 2000\n\n"
             while not self._closing.is_set():
                 try:
-                    async with asyncio.timeout(_QUIET_S):
+                    async with asyncio.timeout(_SILENCE_S):
                         await changed.wait()
                 except TimeoutError:
                     yield b": still here\n\n"
@@ -79,7 +79,7 @@ class Live:
         finally:
             self._readers.discard(changed)
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         seen: object = None
         while self._readers:
             try:
@@ -91,10 +91,10 @@ class Live:
                 for reader in self._readers:
                     reader.set()
             seen = found
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(_POLL_INTERVAL_S)
 
     async def _fingerprint(self) -> object:
-        """What changes when anything does: counts, and the workers' last words."""
+        """What changes whenever a page would: counts, and times of the last heartbeats."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for queue in self._queues:
                 key = keys.queue_key(queue)

@@ -1,9 +1,9 @@
 """
 Who may come in, and what they may do.
 
-Four ways: nobody is asked (on the loopback address alone), users with passwords, tokens, or the
-word of a reverse proxy, believed from its own address only. Two roles: `view` looks, `operate`
-acts.
+There are four ways in: no login at all (on the loopback address only), users with passwords,
+tokens, or the header of a reverse proxy, believed from its own address only. There are two roles:
+`view` looks, `operate` acts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REMEMBERED = 10_000
 
 
 class Role(StrEnum):
-    """What somebody may do."""
+    """What a visitor may do."""
 
     VIEW = "view"
     OPERATE = "operate"
@@ -38,7 +38,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who was let in. csrf: what their forms carry; none for a token's bearer."""
+    """Somebody who came in. csrf: the token of their forms; empty for a bearer token."""
 
     name: str
     role: Role
@@ -61,17 +61,17 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A reverse proxy that says who comes: by which header, from which addresses."""
+    """A reverse proxy that names the visitor in *header*, from the addresses in *peers*."""
 
     header: str
     peers: frozenset[str]
     operators: frozenset[str]
-    """Names that may operate; `*` is everybody."""
+    """Names that may operate; `*` is any name."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginSettings:
-    """The ways in, as configured."""
+    """Who may come in. With no users, tokens or proxy, anybody may."""
 
     users: Mapping[str, User] = field(default_factory=dict)
     tokens: Mapping[str, Role] = field(default_factory=dict, repr=False)
@@ -79,12 +79,12 @@ class LoginSettings:
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody is asked."""
+        """Whether anybody may come in."""
         return not self.users and not self.tokens and self.proxy is None
 
     @property
     def has_login(self) -> bool:
-        """Whether there is anything to log in with."""
+        """Whether the login page accepts anything."""
         return bool(self.users or self.tokens)
 
 
@@ -93,7 +93,7 @@ def read_users(text: str) -> dict[str, User]:
     Read `name:role:hash` words.
 
     Raises:
-        ConfigurationError: A word is none.
+        ConfigurationError: A word has another form.
     """
     users = {}
     for word in text.split():
@@ -101,22 +101,22 @@ def read_users(text: str) -> dict[str, User]:
         role, _, password_hash = rest.partition(":")
         if not name or role not in set(Role) or not password_hash.startswith("$argon2"):
             raise ConfigurationError(
-                f"user {name or '?'}: write NAME:ROLE:HASH, the role view or operate, and the hash "
-                "as `pipeline password` prints it"
+                f"user {name or '?'}: write NAME:ROLE:HASH, with the role view or operate and the "
+                "hash that `pipeline password` prints"
             )
         users[name] = User(name, Role(role), password_hash)
     return users
 
 
 def hash_password(password: str) -> str:
-    """An Argon2id hash with the library's own parameters."""
+    """Hash with Argon2id and the library's own parameters."""
     from argon2 import PasswordHasher
 
     return PasswordHasher().hash(password)
 
 
 class Authenticator:
-    """Lets people in and knows them again."""
+    """Checks logins, and knows visitors by session, token or proxy."""
 
     def __init__(self, settings: LoginSettings) -> None:
         self.settings = settings
@@ -124,7 +124,7 @@ class Authenticator:
         self._decoy: str | None = None
 
     def visitor(self, request: HTTPConnection) -> Visitor | None:
-        """Who asks; None if they have to log in first."""
+        """The visitor; None if they have to log in first."""
         if bearer := self._bearer(request):
             return bearer
         session = request.scope["session"]
@@ -139,7 +139,7 @@ class Authenticator:
         return None
 
     async def login(self, request: HTTPConnection, name: str, password: str) -> Visitor | None:
-        """Check a name and its password, or a token with no name; slow on purpose."""
+        """Check a name and password, or a token without a name; slow on purpose."""
         address = request.client.host if request.client else "?"
         if not name:
             role = self._role_of(password)
@@ -153,11 +153,11 @@ class Authenticator:
         return Visitor(user.name, user.role, new_csrf())
 
     def must_wait_s(self, request: HTTPConnection) -> float:
-        """Seconds until this address may try again; 0 for now."""
+        """Seconds until this address may try again; 0 if it may now."""
         return self._failures.wait_s(request.client.host if request.client else "?")
 
     def is_https(self, request: HTTPConnection) -> bool:
-        """Whether the browser came by TLS, as the connection says, or a proxy that is believed."""
+        """Whether the browser came by TLS: to this server, or to a proxy that is believed."""
         if request.url.scheme == "https":
             return True
         proxy, peer = self.settings.proxy, request.client.host if request.client else ""
@@ -165,7 +165,7 @@ class Authenticator:
         return believed and request.headers.get("x-forwarded-proto") == "https"
 
     def _still_known(self, name: str) -> bool:
-        """A user who was taken out of the configuration is out."""
+        """Removing a user from the configuration ends their sessions."""
         return name in self.settings.users or name.startswith("token (")
 
     def _bearer(self, request: HTTPConnection) -> Visitor | None:
@@ -204,13 +204,13 @@ class Authenticator:
 
 
 class Failures:
-    """Failed logins by address: five in five minutes, then a wait. Remembers a bounded number."""
+    """Failed logins by address, which has to wait after five in five minutes. Bounded."""
 
     def __init__(self) -> None:
         self._times: OrderedDict[str, list[float]] = OrderedDict()
 
     def note(self, address: str, *, failed: bool) -> None:
-        """A login succeeded, which forgets the failures, or failed."""
+        """Record a login: a failure counts, a success clears the count."""
         if not failed:
             self._times.pop(address, None)
             return
@@ -220,7 +220,7 @@ class Failures:
             self._times.popitem(last=False)
 
     def wait_s(self, address: str) -> float:
-        """How long the address has to wait."""
+        """Seconds that the address has to wait."""
         now = time.monotonic()
         recent = [at for at in self._times.get(address, ()) if now - at < _WINDOW_S]
         if address in self._times:
@@ -229,5 +229,5 @@ class Failures:
 
 
 def new_csrf() -> str:
-    """What the forms of one session carry."""
+    """Make the token that the forms of one session carry."""
     return secrets.token_urlsafe(24)

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus: queues, workers and jobs, read from Redis as it is asked."""
+"""`/metrics` for Prometheus: queues, workers and jobs, read from Redis at each scrape."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ Totals = dict[tuple[str, str], dict[str, int]]
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
-    """The one route."""
+    """The route of the metrics."""
 
     async def scrape(request: Request) -> Response:
         redis, names = dashboard.redis, dashboard.queues
-        counted, working, server, told = await asyncio.gather(
+        counted, working, server, counts = await asyncio.gather(
             queues(redis, names),
             processes(redis, names),
             store(redis),
@@ -52,7 +52,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         found = [
             *_of_queues(counted),
             *_of_processes(working),
-            *_of_jobs(read_totals(told)),
+            *_of_jobs(read_totals(counts)),
             *_of_redis(server),
         ]
         registry = CollectorRegistry(auto_describe=False)
@@ -64,23 +64,23 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
 
 
 class _Found:
-    """What was read, as a registry takes it."""
+    """The metrics of one scrape, in the form that a registry takes."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self._metrics = metrics
 
     def collect(self) -> Iterator[Metric]:
-        """Give all of them."""
+        """Yield them all."""
         yield from self._metrics
 
 
-def read_totals(told: dict[bytes, bytes]) -> Totals:
-    """The counts of all times as workers have told them."""
+def read_totals(fields: dict[bytes, bytes]) -> Totals:
+    """Read the counts of all time, as workers have added them up in Redis."""
     totals: Totals = {}
-    for name, value in told.items():
-        head, _, what = name.decode("utf-8", "replace").rpartition("|")
+    for name, value in fields.items():
+        head, _, field = name.decode("utf-8", "replace").rpartition("|")
         queue, _, job = head.partition("|")
-        totals.setdefault((queue, job), {})[what] = int(value)
+        totals.setdefault((queue, job), {})[field] = int(value)
     return totals
 
 
@@ -89,9 +89,11 @@ def _of_queues(counted: Sequence[Queue]) -> list[Metric]:
         "pipeline_jobs", "Jobs in a queue, by state", labels=["queue", "state"]
     )
     wait = GaugeMetricFamily(
-        "pipeline_oldest_wait_seconds", "How long the oldest ready job is due", labels=["queue"]
+        "pipeline_oldest_wait_seconds", "Time since the oldest ready job came due", labels=["queue"]
     )
-    paused = GaugeMetricFamily("pipeline_queue_paused", "1 while paused", labels=["queue"])
+    paused = GaugeMetricFamily(
+        "pipeline_queue_paused", "1 while the queue is paused", labels=["queue"]
+    )
     workers = GaugeMetricFamily("pipeline_workers", "Live workers", labels=["queue"])
     for one in counted:
         for state in _STATES:
@@ -103,10 +105,12 @@ def _of_queues(counted: Sequence[Queue]) -> list[Metric]:
 
 
 def _of_processes(working: Sequence[Process]) -> list[Metric]:
-    slots = GaugeMetricFamily("pipeline_slots", "Jobs at a time", labels=["process"])
-    busy = GaugeMetricFamily("pipeline_busy", "Jobs that run", labels=["process"])
-    rss = GaugeMetricFamily("pipeline_process_memory_bytes", "Resident", labels=["process"])
-    lag = GaugeMetricFamily("pipeline_loop_lag_seconds", "Of the event loop", labels=["process"])
+    slots = GaugeMetricFamily(
+        "pipeline_slots", "Jobs that a process runs at most", labels=["process"]
+    )
+    busy = GaugeMetricFamily("pipeline_busy", "Jobs that a process runs", labels=["process"])
+    rss = GaugeMetricFamily("pipeline_process_memory_bytes", "Resident memory", labels=["process"])
+    lag = GaugeMetricFamily("pipeline_loop_lag_seconds", "Event loop lag", labels=["process"])
     for process in working:
         slots.add_metric([process.name], process.slots)
         busy.add_metric([process.name], process.busy)
@@ -117,10 +121,10 @@ def _of_processes(working: Sequence[Process]) -> list[Metric]:
 
 def _of_jobs(totals: Totals) -> list[Metric]:
     ended = CounterMetricFamily(
-        "pipeline_attempts", "Attempts that ended", labels=["queue", "job", "ending"]
+        "pipeline_attempts", "Finished attempts", labels=["queue", "job", "ending"]
     )
     waited = CounterMetricFamily(
-        "pipeline_wait_seconds", "Time from due to started, summed", labels=["queue", "job"]
+        "pipeline_wait_seconds", "Sum of the times from due to started", labels=["queue", "job"]
     )
     lasted = HistogramMetricFamily(
         "pipeline_attempt_seconds", "How long attempts ran", labels=["queue", "job"]
@@ -134,7 +138,7 @@ def _of_jobs(totals: Totals) -> list[Metric]:
 
 
 def _buckets(counts: dict[str, int]) -> list[tuple[str, float]]:
-    """Prometheus counts each bucket with all below it."""
+    """Prometheus adds to each bucket all that are below it."""
     below, found = 0, []
     for place, bound in enumerate(BOUNDS_MS):
         below += counts.get(str(place), 0)
@@ -145,7 +149,9 @@ def _buckets(counts: dict[str, int]) -> list[tuple[str, float]]:
 
 def _of_redis(server: Store) -> list[Metric]:
     return [
-        GaugeMetricFamily("pipeline_redis_memory_bytes", "Used by Redis", value=server.memory),
+        GaugeMetricFamily(
+            "pipeline_redis_memory_bytes", "Memory that Redis uses", value=server.memory
+        ),
         GaugeMetricFamily(
             "pipeline_redis_risks", "Ways in which Redis may lose jobs", value=len(server.risks)
         ),

@@ -16,7 +16,7 @@ _LEFT, _BOTTOM, _TOP = 44.0, 18.0, 8.0
 
 
 def sparkline(values: Sequence[float], *, label: str, from_zero: bool = True) -> Markup:
-    """A line without axes; *label* says what it shows to who cannot see it."""
+    """A line without axes. *label* describes it to screen readers."""
     if not values:
         return Markup("")
     width, height = 120.0, 28.0
@@ -43,8 +43,8 @@ def columns(
     """
     Stacked columns over time: each of *series* is a class name and its values.
 
-    ends: what stands under the first and the last column. marks: upright lines at a share (0 to
-    1) of the width, each with a title.
+    ends: labels of the first and the last column. marks: vertical lines at a share (0 to 1) of the
+    width, each with a title.
     """
     many = max((len(values) for _, values in series), default=0)
     if not many:
@@ -94,7 +94,7 @@ def lines(
 
 
 def histogram(buckets: Sequence[int], bounds_ms: Sequence[int], *, label: str) -> Markup:
-    """Durations: a column for each bucket between the first and the last that is not empty."""
+    """Durations: a column for each bucket, from the first that is not empty to the last."""
     filled = [place for place, count in enumerate(buckets) if count]
     if not filled:
         return Markup("")
@@ -105,7 +105,7 @@ def histogram(buckets: Sequence[int], bounds_ms: Sequence[int], *, label: str) -
 
 
 def _nice(value: float) -> float:
-    """The least of 1, 2, 5, 10, 20 … that is not below *value*."""
+    """The smallest of 1, 2, 5, 10, 20 … that is at least *value*."""
     size = 1.0
     while True:
         for factor in (1, 2, 5):
@@ -143,7 +143,7 @@ def _ends(first: str, last: str) -> str:
 
 
 def _picture(label: str, shapes: Sequence[str]) -> Markup:
-    inside = Markup("".join(shapes))  # noqa: S704 -- numbers, and text that was escaped
+    inside = Markup("".join(shapes))  # noqa: S704 -- numbers and escaped text
     return Markup(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
     ).format(int(_WIDTH), int(_HEIGHT), label, inside)

@@ -1,4 +1,4 @@
-"""The JSON API and the metrics: what programs get."""
+"""The JSON API and the metrics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ODD_BODIES = (
 
 @pytest.fixture
 def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Give the pages, behind tokens."""
+    """Serve the pages, with tokens."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
     login = LoginSettings(tokens={"op": Role.OPERATE, "look": Role.VIEW})
@@ -45,7 +45,7 @@ def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def api(site: Site) -> Iterator[httpx.Client]:
-    """Give a program with a token."""
+    """Give a client with a token to operate."""
     headers = {"authorization": "Bearer op"}
     with httpx.Client(base_url=site.url, headers=headers, timeout=20) as client:
         yield client
@@ -60,7 +60,7 @@ def _until(api: httpx.Client, path: str, fits: Any) -> Any:
 
 
 def test_job_is_followed_retried_and_explained(site: Site, api: httpx.Client) -> None:
-    """From dead to done, by a program."""
+    """A program finds a dead job, its reason, and runs it again."""
     handle = site.do(notify.enqueue("UC1", api_token="s3cret-s3cret"))  # noqa: S106
     path = f"/api/jobs/{handle.id}"
     dead = _until(api, path, lambda found: found.get("state") == "dead")
@@ -78,7 +78,7 @@ def test_job_is_followed_retried_and_explained(site: Site, api: httpx.Client) ->
 
 
 def test_all_that_match_are_moved(site: Site, api: httpx.Client) -> None:
-    """Its progress can be asked for; the audit log has it."""
+    """The API shows how far it has come, and the audit log has an entry."""
     for number in range(5):
         site.do(sync_channel.options(delay_s=600).enqueue(f"UC{number}"))
     started = api.post(
@@ -93,7 +93,7 @@ def test_all_that_match_are_moved(site: Site, api: httpx.Client) -> None:
 
 
 def test_program_that_may_look_may_change_nothing(site: Site) -> None:
-    """Nor may one without a token look."""
+    """A program without a token may not even look."""
     look = {"authorization": "Bearer look"}
     with httpx.Client(base_url=site.url) as client:
         assert client.get("/api/queues", headers=look).status_code == 200
@@ -103,7 +103,7 @@ def test_program_that_may_look_may_change_nothing(site: Site) -> None:
 
 
 def test_metrics_are_what_prometheus_reads(site: Site, api: httpx.Client) -> None:
-    """Queues and workers now, attempts as counters and histograms."""
+    """Queues and workers as gauges, attempts as counters and histograms."""
     Gate.failing = False
     for _ in range(3):
         site.do(notify.enqueue("UC1"))
@@ -133,7 +133,7 @@ def test_metrics_are_what_prometheus_reads(site: Site, api: httpx.Client) -> Non
 
 
 def test_schedule_is_paused_and_resumed(api: httpx.Client) -> None:
-    """As on its page; a schedule that is none of ours is told."""
+    """As on its page; an unknown schedule is answered with 404."""
     assert api.post("/api/schedules/digest/pause").json() == {"done": True}
     paused = {one["name"]: one["paused"] for one in api.get("/api/schedules").json()}
     assert paused["digest"]["by"] == "token (operate)"
@@ -184,7 +184,7 @@ def test_answers_about_jobs_have_exactly_the_fields_of_the_document(
 
 
 def test_body_that_fits_no_action_is_refused_with_a_reason(api: httpx.Client) -> None:
-    """In one line, and before anything is done."""
+    """In one line; nothing is done."""
     for path in ("/api/queues/default/jobs/x", "/api/queues/default/jobs"):
         for body in ODD_BODIES:
             answer = api.post(path, content=body)
@@ -195,7 +195,7 @@ def test_body_that_fits_no_action_is_refused_with_a_reason(api: httpx.Client) ->
 
 @pytest.mark.timeout(300)
 def test_api_keeps_to_its_document(site: Site) -> None:
-    """Whatever is sent: no failure of the server, and answers that fit the document."""
+    """Whatever is sent, the server does not fail, and its answers fit the document."""
     site.do(notify.enqueue("UC1"))
     site.do(sync_channel.options(delay_s=600, job_id="later").enqueue("UC1"))
     names = ApiDocument(site.url, "op").check_all()

@@ -28,7 +28,7 @@ _EXAMPLE = re.compile(r"^```json (\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def test_every_key_constant_is_in_the_table_of_keys() -> None:
-    """A key that is written under a constant of `keys.py` has its row: type, contents, life."""
+    """Each key with a constant in `keys.py` has a row: type, contents, life."""
     rows = re.findall(r"^\| `(arq:[^`]+)` \|", keys.__doc__ or "", re.MULTILINE)
     constants = {
         name: value
@@ -52,7 +52,7 @@ def test_every_key_constant_is_in_the_table_of_keys() -> None:
     "example", [text for kind, text in _EXAMPLE.findall(ENVELOPES) if kind == "job"]
 )
 def test_example_of_a_body_is_read_whole(example: str) -> None:
-    """What the page shows to other languages is a job to us, with nothing lost on the way."""
+    """A job in the page's form is read with all of its fields."""
     envelope = codec.decode_job(example.encode())
     envelope.nonce = json.loads(example).get("n")  # no reader needs it
 
@@ -60,7 +60,7 @@ def test_example_of_a_body_is_read_whole(example: str) -> None:
 
 
 def test_examples_of_results_are_read_as_success_and_failure() -> None:
-    """Both examples are results to a client, the failed one as the error that it tells of."""
+    """A client reads both examples; the failed one is the error."""
     done, failed = (codec.loads(text.encode()) for text in _examples("result"))
 
     assert done["s"] is True
@@ -68,7 +68,7 @@ def test_examples_of_results_are_read_as_success_and_failure() -> None:
 
 
 def test_example_of_a_worker_is_read_whole() -> None:
-    """The page's entry is a worker to the pages, with what it runs and how far that is."""
+    """The pages read the example as a worker, with its running jobs and their progress."""
     (example,) = _examples("worker")
 
     view = processes._worker(json.loads(example))
@@ -90,7 +90,7 @@ def test_example_of_a_worker_is_read_whole() -> None:
 def test_examples_have_every_key_that_is_written(
     kind: str, writers: tuple[Callable[..., Any], ...]
 ) -> None:
-    """A key that is new or gone in the code fails here until the examples say so."""
+    """A key that the code adds or drops fails here until the examples follow."""
     written = {
         first or second
         for writer in writers
@@ -106,7 +106,7 @@ def test_examples_have_every_key_that_is_written(
 
 
 class _Names(NullStatsD):
-    """Keeps the names alone."""
+    """Keeps the names only."""
 
     def __init__(self) -> None:
         self.sent: set[str] = set()
@@ -125,9 +125,9 @@ class _Names(NullStatsD):
 
 
 def test_metrics_page_has_every_statsd_name() -> None:
-    """What workers and the poller send, and no other name."""
+    """Exactly the names that workers and the poller send."""
     page = (DOCS / "reference-metrics.md").read_text(encoding="utf-8")
-    told = set(re.findall(r"^\| `((?:worker|queue)\.[^`]+)`", page, re.MULTILINE))
+    listed = set(re.findall(r"^\| `((?:worker|queue)\.[^`]+)`", page, re.MULTILINE))
     sent = _Names()
     QueueGauges("<queue>", 0, 0, 0, 0, 0, 0, 0.0, paused=False).send(sent)
     of_a_job = metrics._Names.of("Q", "J")
@@ -137,7 +137,7 @@ def test_metrics_page_has_every_statsd_name() -> None:
         for name in (of_a_job.execution, of_a_job.success, of_a_job.failure)
     }
 
-    assert told == sent.sent | totals | each
+    assert listed == sent.sent | totals | each
 
 
 def _examples(kind: str) -> list[str]:

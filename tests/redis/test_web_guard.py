@@ -40,7 +40,7 @@ async def _visit(
     hosts: tuple[str, ...] = ("localhost",),
     secret: str = SEAL,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser, more or less."""
+    """Give a client that behaves like a browser."""
     dashboard = Dashboard(
         redis=redis,
         queues=("default",),
@@ -76,7 +76,7 @@ async def _is_paused(redis: QueueClient) -> bool:
 
 
 async def test_every_page_sends_the_headers_that_keep_it_safe(redis: QueueClient) -> None:
-    """A strict policy with a nonce of its own for each answer, no inline script or style."""
+    """A strict policy with a nonce for each answer, and no inline script or style."""
     async with _visit(redis, LoginSettings()) as browser:
         pages = [await browser.get(path) for path in ("/", "/dead", "/nothing-here", "/jobs?id=x")]
     nonces = set()
@@ -97,7 +97,7 @@ async def test_every_page_sends_the_headers_that_keep_it_safe(redis: QueueClient
 
 
 async def test_foreign_host_is_refused(redis: QueueClient) -> None:
-    """A page of another site cannot make a name of its own point here."""
+    """Another site cannot reach the pages through a name of its own."""
     async with _visit(
         redis, LoginSettings(), hosts=("localhost", "::1", "*.own.example")
     ) as browser:
@@ -123,7 +123,7 @@ async def test_foreign_host_is_refused(redis: QueueClient) -> None:
 
 
 async def test_host_pattern_that_fits_nothing_is_refused_at_the_start(redis: QueueClient) -> None:
-    """A star stands for all names below one, or for any."""
+    """A star stands for all names below one, or for any name."""
     with pytest.raises(ConfigurationError, match=r"host pages\.\*"):
         async with _visit(redis, LoginSettings(), hosts=("pages.*",)):
             pass
@@ -138,7 +138,7 @@ async def test_host_pattern_that_fits_nothing_is_refused_at_the_start(redis: Que
     ],
 )
 async def test_forged_request_changes_nothing(redis: QueueClient, headers: dict[str, str]) -> None:
-    """From another site, even with the right token; and from ours without it."""
+    """Not from another site with the right token, nor from our own pages without it."""
     async with _visit(redis, LoginSettings()) as browser:
         csrf = _csrf(await browser.get("/queues"))
         forged = await browser.post(PAUSE, data={"csrf": csrf}, headers=headers)
@@ -152,7 +152,7 @@ async def test_forged_request_changes_nothing(redis: QueueClient, headers: dict[
 
 
 async def test_nobody_sees_a_page_before_the_login(redis: QueueClient) -> None:
-    """Not a page, not a stream, not an action; afterwards they see the page that they wanted."""
+    """No page, no stream, no action; the login then leads to the page that was asked for."""
     async with _visit(redis, LoginSettings(users=USERS)) as browser:
         for path in ("/", "/dead", "/live", "/audit"):
             page = await browser.get(path)
@@ -175,7 +175,7 @@ async def test_nobody_sees_a_page_before_the_login(redis: QueueClient) -> None:
 
 
 async def test_login_leads_to_no_other_site(redis: QueueClient) -> None:
-    """However the way onward is written."""
+    """However `next` is written."""
     async with _visit(redis, LoginSettings(users=USERS)) as browser:
         for onward in ("//evil.example", "https://evil.example", "/\\evil.example"):
             answer = await browser.post(
@@ -187,7 +187,7 @@ async def test_login_leads_to_no_other_site(redis: QueueClient) -> None:
 
 
 async def test_who_may_look_may_change_nothing(redis: QueueClient) -> None:
-    """The buttons are not there, and what they would send is refused."""
+    """Pages have no buttons for them, and what a button would send is refused."""
     async with _visit(redis, LoginSettings(users=USERS)) as browser:
         await _login(browser, "bob", "correct horse")
         page = await browser.get("/queues")
@@ -198,15 +198,15 @@ async def test_who_may_look_may_change_nothing(redis: QueueClient) -> None:
 
 
 async def test_logins_are_slowed_down_by_address(redis: QueueClient) -> None:
-    """After five wrong ones even the right one has to wait."""
+    """After five wrong passwords even the right one has to wait."""
     async with _visit(redis, LoginSettings(users=USERS)) as browser:
         for _ in range(5):
             assert (await _login(browser, "ada", "guess")).status_code == 401
         assert (await _login(browser, "ada", "correct horse")).status_code == 429
 
 
-async def test_session_of_somebody_who_was_taken_out_is_over(redis: QueueClient) -> None:
-    """Nor does a session that was tampered with count."""
+async def test_session_of_a_removed_user_ends(redis: QueueClient) -> None:
+    """A session that was tampered with is refused, too."""
     async with _visit(redis, LoginSettings(users=USERS)) as browser:
         await _login(browser, "ada", "correct horse")
         cookies = dict(browser.cookies)
@@ -236,7 +236,7 @@ async def test_logout_ends_the_session(redis: QueueClient) -> None:
 async def test_session_ends_twelve_hours_after_the_login(
     redis: QueueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However much it is used meanwhile."""
+    """Using it does not prolong it."""
     now = time.time()
     monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: int(now))
     async with _visit(redis, LoginSettings(users=USERS)) as browser:
@@ -249,8 +249,10 @@ async def test_session_ends_twelve_hours_after_the_login(
         assert (await browser.get("/")).status_code == 303
 
 
-async def test_session_of_another_secret_or_of_open_pages_is_no_login(redis: QueueClient) -> None:
-    """A new secret logs everybody out; and where nobody had to log in, nobody has."""
+async def test_session_with_another_secret_or_from_open_pages_is_no_login(
+    redis: QueueClient,
+) -> None:
+    """A new secret logs everybody out, and pages without a login give none."""
     async with _visit(redis, LoginSettings(users=USERS), secret="the old one") as browser:  # noqa: S106
         await _login(browser, "ada", "correct horse")
         of_old_secret = dict(browser.cookies)
@@ -265,7 +267,7 @@ async def test_session_of_another_secret_or_of_open_pages_is_no_login(redis: Que
 
 
 async def test_token_lets_programs_in(redis: QueueClient) -> None:
-    """By header, and at the login with no name; each with its role."""
+    """By header, or at the login without a name; each token has its role."""
     login = LoginSettings(tokens={"op-token": Role.OPERATE, "view-token": Role.VIEW})
     async with _visit(redis, login) as browser:
         bearer = {"authorization": "Bearer op-token"}
@@ -280,7 +282,7 @@ async def test_token_lets_programs_in(redis: QueueClient) -> None:
 
 
 async def test_proxy_is_believed_from_its_own_address_only(redis: QueueClient) -> None:
-    """Anybody can send a header."""
+    """Anybody could send that header."""
     login = LoginSettings(proxy=Proxy("x-user", frozenset({"10.0.0.1"}), frozenset({"ada"})))
     async with _visit(redis, login, client="10.0.0.1") as browser:
         page = await browser.get("/queues", headers={"x-user": "ada"})
@@ -296,16 +298,16 @@ async def test_proxy_is_believed_from_its_own_address_only(redis: QueueClient) -
 
 
 @pytest.mark.parametrize("text", ["ada", "ada:root:$argon2id$x", "ada:view:plain"])
-def test_user_that_is_written_wrong_is_refused(text: str) -> None:
-    """Before anything is served."""
+def test_user_in_another_form_is_refused(text: str) -> None:
+    """The error shows the form."""
     with pytest.raises(ConfigurationError, match="NAME:ROLE:HASH"):
         read_users(text)
 
 
-async def test_page_that_fails_tells_nothing_of_the_inside(
+async def test_page_that_fails_reveals_no_reason(
     redis: QueueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The log has the reason; the page says that there is one."""
+    """The log has it; the page points to the log."""
 
     async def broken(*_: Any, **__: Any) -> None:
         raise KeyError("an inner secret")
@@ -315,11 +317,11 @@ async def test_page_that_fails_tells_nothing_of_the_inside(
         page = await browser.get("/queues")
     assert page.status_code == 500
     assert "inner secret" not in page.text
-    assert "the log says how" in page.text
+    assert "the log says why" in page.text
 
 
 async def test_stream_ends_with_the_server(redis: QueueClient) -> None:
-    """An open page does not hold up a stop."""
+    """An open page does not delay a stop."""
     live = Live(redis, ("default",))
     events = live._events()
     assert (await anext(events)).startswith(b"retry")

@@ -1,4 +1,4 @@
-"""Coming in and going out."""
+"""Log in and log out."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
 
     async def enter(request: Request) -> Response:
         if not _from_here(request):
-            return _page(request, "That form came from another site.", 403)
+            return _page(request, "This form came from another site.", 403)
         if wait_s := authenticator.must_wait_s(request):
-            return _page(request, f"Too many tries. Wait {wait_s / 60:.0f} minutes.", 429)
+            return _page(request, f"Too many attempts. Wait {wait_s / 60:.0f} minutes.", 429)
         form = await request.form()
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
         visitor = await authenticator.login(request, name, password)
@@ -73,6 +73,6 @@ def _address(request: Request) -> str:
 
 
 def _from_here(request: Request) -> bool:
-    """Nobody is logged in by another site's form either."""
+    """Another site must not log anybody in either."""
     site = request.headers.get("sec-fetch-site")
     return site in {None, "same-origin", "none"}

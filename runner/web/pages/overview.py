@@ -1,4 +1,4 @@
-"""Overview and metrics: how it goes, as a whole and job by job."""
+"""The overview, and the metrics of all jobs and of one."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _last_minutes(cells: Sequence[Cell], many: int = 5) -> metrics.Cell:
 
 
 def _marks(cells: Sequence[Cell], deploys: Sequence[Deploy]) -> list[tuple[float, str]]:
-    """Deploys as places (0 to 1) in the time that *cells* span."""
+    """Deploys by their place (0 to 1) in the time that *cells* span."""
     times = [cell.at for cell in cells if cell.at is not None]
     if len(times) < 2:  # noqa: PLR2004 -- a span has two ends
         return []

@@ -110,6 +110,6 @@ def _listing(dashboard: Dashboard, state: JobState) -> Callable[[Request], Await
 
 
 def _fullest(counted: list[Queue], state: JobState) -> str:
-    """The first queue that has such jobs, so that the page is not empty for no reason."""
+    """The first queue that has such jobs: an empty page would say nothing."""
     having = (one.name for one in counted if getattr(one, state.value))
     return next(having, counted[0].name)
