@@ -19,7 +19,6 @@ from benchmarks.systems.protocol import CHANNEL_IDS
 from runner import Context, job
 from runner.codec import decode_job, encode_result
 from runner.enqueue import Enqueue, new_job_id
-from runner.on_arq.job_function import JobFunction
 from runner.options import WorkerOptions
 from runner.telemetry.logs import configure_logging
 from runner.worker.attempt import Attempts
@@ -75,13 +74,14 @@ async def _least_us(work: Callable[[], Awaitable[object]]) -> float:
 
 
 async def _attempts_us(stack: tuple[Middleware, ...]) -> float:
-    attempts = Attempts(WorkerOptions(queue="bench"), stack, {})
-    attempts.learn(JobFunction.of(touch), keep_result_s=3600)
+    attempts = Attempts(WorkerOptions(queue="bench"), stack, {}, keep_result_s=3600)
+    attempts.learn(touch)
     claims = _claims()
 
     async def work() -> None:
+        task = asyncio.current_task()
         for claim in claims:
-            await attempts.run(Held(claim, 0))
+            await attempts.run(Held(claim, 0, task))
 
     return await _least_us(work)
 
