@@ -1,11 +1,14 @@
-"""Every number and part that shapes a worker, in one place, with units."""
+"""Every option of a worker, stated once: its type, its default, its unit and what it does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+# At run time, since a pydantic model may inherit `WorkerLimits`.
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt  # noqa: TC002
 
 from runner.retry import Backoff, linear
 
@@ -16,63 +19,91 @@ if TYPE_CHECKING:
     from runner.reporters import Reporter
 
 Resources = Callable[[], AbstractAsyncContextManager[Mapping[type[Any], Any]]]
-"""Opens what jobs get by `ctx.get(kind)`; left when the worker stops."""
+"""Opens what jobs get by `ctx.get(kind)`; closed when the worker stops."""
+
+_DEFAULT_BACKOFF = linear()
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
+@dataclass(frozen=True)
+class WorkerLimits:
+    """The options that a deployment may change without touching code. `*_s` is in seconds."""
+
+    timeout_s: PositiveFloat | None = 300.0
+    """Longest run of one attempt, for jobs that set no timeout. None: no limit."""
+    keep_result_s: NonNegativeFloat | None = 3600.0
+    """How long a result is kept, for jobs that set no time. 0: not at all. None: for ever."""
+    lease_s: PositiveFloat = 30.0
     """
-    What a worker has beyond arq's own options.
+    How long a claim holds without its worker's heartbeat.
 
-    max_retries: attempts after the first, for jobs that do not say. backoff: their delays.
-    timeout_s: longest run of one attempt, for jobs that do not say. None for no limit.
-    lease_s: how long a claim holds without its worker's heartbeat: a dead worker's jobs run
-        again within it. heartbeat_s: how often it is extended; at most a third of the lease.
-    abort_check_s: how soon a running job learns that somebody asked it to abort.
-    grace_s: on SIGTERM, how long running jobs may go on before they are cancelled and given back.
-    cancel_wait_s: how long a cancelled job may take to clean up before it is left behind.
-    max_crashes: a job lost with its worker for this many times goes to the dead set as poison.
-    unknown_delay_s: how long a job whose name is not known here rests before it is offered again.
-    poll_interval_s: the cron poller's interval. schedule: the periodic jobs that it enqueues.
-    polled_queues: the queues whose gauges it refreshes.
-    blocked_warn_s: an event loop blocked for so long is reported, with the stack that blocks it.
-    blocked_limit_s: past it the worker gives its other jobs back and its process exits. Together
-        with a heartbeat and blocked_warn_s it lies below the lease, so that they go back before
-        they are counted as lost.
-    offload_processes: processes for `ctx.offload`; None for one for each core.
-    offloader: processes shared with other workers, and closed by who shares them; None for own.
-    dead_max_jobs, dead_max_age_s: what the poller trims the dead set to; None keeps everything.
-    middleware: added inside the default ones, the first outermost.
-    resources: opened at start, closed at the end.
-    release: what runs here; the first start of a worker with it marks its deploy.
-    statsd: host and port. statsd_prefix: before every metric's name.
+    A dead worker's jobs run again within it.
+    """
+    heartbeat_s: PositiveFloat = 5.0
+    """Time between two heartbeats, which renew the leases. At most a third of the lease."""
+    grace_s: NonNegativeFloat = 20.0
+    """On SIGTERM, how long running jobs may go on before they are cancelled and given back."""
+    abort_check_s: PositiveFloat = 1.0
+    """How soon a running job learns that it is to be aborted."""
+    unknown_delay_s: PositiveFloat = 15.0
+    """How long a job waits to be offered again if the worker does not know its name."""
+    idle_poll_s: PositiveFloat = 0.5
+    """Longest wait for a job that a stock arq client enqueued. Ours wake the worker at once."""
+    blocked_warn_s: PositiveFloat = 1.0
+    """An event loop blocked for this long is reported, with the stack that blocks it."""
+    blocked_limit_s: PositiveFloat = 20.0
+    """
+    A worker whose event loop is blocked for this long gives its other jobs back and exits.
+
+    Together with a heartbeat and `blocked_warn_s` it is below the lease, so that the jobs go back
+    before they count as lost.
+    """
+    max_crashes: PositiveInt = 3
+    """A job lost with its worker this many times goes to the dead set as poison."""
+    offload_processes: PositiveInt | None = None
+    """Processes for `ctx.offload`. None: one for each core."""
+    dead_max_jobs: NonNegativeInt | None = None
+    """Dead jobs to keep in each queue. None: all."""
+    dead_max_age_s: PositiveFloat | None = None
+    """How long to keep a dead job. None: for ever."""
+
+
+@dataclass(frozen=True)
+class WorkerOptions(WorkerLimits):
+    """
+    The options of one worker.
+
+    `concurrency`, `keep_result_s` and `idle_poll_s` reach it under arq's names for them.
     """
 
     queue: str = "default"
+    """The queue whose jobs the worker runs."""
+    concurrency: int = 10
+    """Jobs that run at a time."""
     max_retries: int = 3
-    backoff: Backoff = field(default_factory=linear)
-    timeout_s: float | None = 300.0
-    lease_s: float = 30.0
-    heartbeat_s: float = 5.0
-    abort_check_s: float = 1.0
-    grace_s: float = 20.0
+    """Attempts after the first, for jobs that set no number."""
+    backoff: Backoff = _DEFAULT_BACKOFF
+    """Delays before these attempts."""
     cancel_wait_s: float = 5.0
-    max_crashes: int = 3
-    unknown_delay_s: float = 15.0
+    """How long a cancelled job may take to clean up before the worker goes on without it."""
     poll_interval_s: float = 15.0
+    """Time between two polls of the cron poller."""
     schedule: Sequence[Periodic] = ()
+    """The periodic jobs that the poller enqueues."""
     polled_queues: Sequence[str] = ()
-    blocked_warn_s: float = 1.0
-    blocked_limit_s: float = 20.0
-    offload_processes: int | None = None
+    """The queues whose gauges the poller refreshes. A settings class that names none: its own."""
     offloader: Offloader | None = None
-    dead_max_jobs: int | None = None
-    dead_max_age_s: float | None = None
+    """Offload processes shared with other workers, and closed by their owner. None: own ones."""
     middleware: Sequence[Middleware] = ()
+    """Added inside the default middleware, the first outermost."""
     resources: Resources | None = None
+    """Opened when the worker starts, closed when it stops."""
     reporters: Sequence[Reporter] = ()
+    """They get the error of every failed attempt."""
     statsd: tuple[str, int] | None = None
+    """Host and port of a StatsD server. None: no metrics are sent."""
     statsd_prefix: str = ""
+    """Put before every metric's name, with its dot."""
     release: str = ""
+    """What runs here, such as a commit. The first worker that starts with it marks its deploy."""
     prepare: Callable[[], None] | None = None
     """Called once before the worker connects, such as to configure logging."""

@@ -1,15 +1,15 @@
 """
-`WorkerSettings`: what every queue's settings class inherits.
+`WorkerSettings`: the base of every queue's settings class.
 
-    class AnalyticsWorker(WorkerSettings):
-        queue = "analytics"
-        jobs = (run_analytics, analyze_channel)
+    class MailWorker(WorkerSettings):
+        queue = "mail"
+        jobs = (send, send_digest)
         concurrency = 10
         max_retries = 5
 
-`arq settings.AnalyticsWorker` runs it, and so does `runner.processes.fleet`. arq reads a settings
-class by its own `__dict__` and knows nothing of inheritance, so each subclass gets everything
-written into it here, under arq's names.
+`arq shop.MailWorker` runs it, and so does `runner.Fleet`. arq reads a settings class by its own
+`__dict__` and ignores its bases, so each subclass gets everything written into it, inherited or
+not, under arq's names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from runner import codec
@@ -28,20 +28,15 @@ from runner.on_arq import command as arq_command
 from runner.on_arq.cron import IntervalCron
 from runner.on_arq.job_function import JobFunction
 from runner.on_arq.worker import Worker, poll
-from runner.options import Resources, WorkerOptions
-from runner.retry import Backoff, linear
+from runner.options import WorkerLimits, WorkerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from arq.connections import RedisSettings
     from arq.cron import CronJob
 
     from runner.decorator import Job
-    from runner.middleware import Middleware
-    from runner.offload.offloader import Offloader
-    from runner.periodic.schedule import Periodic
-    from runner.reporters import Reporter
 
 arq_command.run_our_worker()
 
@@ -51,7 +46,7 @@ _TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*keys.SUFFIXES, ":health-chec
 
 _POLL = "poll"
 _ARQ_OPTIONS = frozenset(inspect.signature(Worker).parameters) - {"runner"}
-_OUR_WORDS = {
+_OUR_NAMES = {
     "queue_name": "queue",
     "redis_settings": "redis",
     "max_jobs": "concurrency",
@@ -64,63 +59,38 @@ _OUR_WORDS = {
 }
 
 
-class WorkerSettings:
+class WorkerSettings(WorkerOptions):
     """
-    One queue's worker: its jobs, its numbers, and the parts that all queues share.
+    One queue's worker: its jobs and its options.
 
-    Everything may be given on a common base class and changed on a subclass. Names and units
-    are those of `WorkerOptions`; `concurrency` is the number of jobs that run at a time, and
-    `keep_result_s` how long results are kept (None: for ever).
+    The options are those of `WorkerOptions`, with their defaults. A common base class without a
+    queue may set some for all queues, and a subclass may set them again.
 
-    What has no name here may be said in arq's own words: `on_startup`, `ctx`, `timezone`, plain
+    arq's options that have no name here keep arq's: `on_startup`, `ctx`, `timezone`, and plain
     `functions` and `cron_jobs`, which work beside `jobs`.
     """
 
-    queue: ClassVar[str] = ""
+    queue: str = ""
     jobs: ClassVar[Sequence[Job[Any, Any]]] = ()
     redis: ClassVar[str | RedisSettings] = "redis://localhost:6379"
 
-    concurrency: ClassVar[int] = 10
-    max_retries: ClassVar[int] = 3
-    backoff: ClassVar[Backoff] = linear()
-    timeout_s: ClassVar[float | None] = 300.0
-    keep_result_s: ClassVar[float | None] = 3600.0
-    lease_s: ClassVar[float] = 30.0
-    heartbeat_s: ClassVar[float] = 5.0
-    abort_check_s: ClassVar[float] = 1.0
-    grace_s: ClassVar[float] = 20.0
-    cancel_wait_s: ClassVar[float] = 5.0
-    max_crashes: ClassVar[int] = 3
-    unknown_delay_s: ClassVar[float] = 15.0
-    idle_poll_s: ClassVar[float] = 0.5
-    poll_interval_s: ClassVar[float] = 15.0
-    schedule: ClassVar[Sequence[Periodic]] = ()
-    polled_queues: ClassVar[Sequence[str]] = ()
-    blocked_warn_s: ClassVar[float] = 1.0
-    blocked_limit_s: ClassVar[float] = 20.0
-    offload_processes: ClassVar[int | None] = None
-    offloader: ClassVar[Offloader | None] = None
-    dead_max_jobs: ClassVar[int | None] = None
-    dead_max_age_s: ClassVar[float | None] = None
+    _arq_options: ClassVar[dict[str, Any]] = {}
 
-    middleware: ClassVar[Sequence[Middleware]] = ()
-    resources: ClassVar[Resources | None] = None
-    reporters: ClassVar[Sequence[Reporter]] = ()
-    statsd: ClassVar[tuple[str, int] | None] = None
-    statsd_prefix: ClassVar[str] = ""
-    release: ClassVar[str] = ""
-    prepare: ClassVar[Callable[[], None] | None] = None
+    def __init_subclass__(cls, *, limits: WorkerLimits | None = None, **kwargs: Any) -> None:
+        """
+        Write what arq looks for into the class, unless it is a base without a queue.
 
-    _in_arqs_words: ClassVar[dict[str, Any]] = {}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Write what arq looks for into the class itself; a base without a queue is left alone."""
+        limits: sets every option of `WorkerLimits` that the class does not set itself.
+        """
         super().__init_subclass__(**kwargs)
+        if limits is not None:
+            for name in _names(WorkerLimits) - vars(cls).keys():
+                setattr(cls, name, getattr(limits, name))
         if not cls.queue:
             return
-        cls._in_arqs_words = cls._said()
+        cls._arq_options = cls._given_to_arq()
         cls._check()
-        for name, value in cls._for_arq().items():
+        for name, value in cls._for_arq(cls._options()).items():
             setattr(cls, name, value)
 
     @classmethod
@@ -130,27 +100,25 @@ class WorkerSettings:
 
         options: arq's, or those of `WorkerOptions`, in place of the class's own.
         """
-        names = WorkerOptions.__dataclass_fields__
-        ours = {name: options.pop(name) for name in list(options) if name in names}
-        given = cls._for_arq() | options
-        return Worker(**given | {"runner": replace(given["runner"], **ours)})
+        ours = {name: options.pop(name) for name in _names(WorkerOptions) & options.keys()}
+        return Worker(**cls._for_arq(replace(cls._options(), **ours)) | options)
 
     @classmethod
-    def _said(cls) -> dict[str, Any]:
-        """What the class and its bases say in arq's words, before anything is written into it."""
-        said: dict[str, Any] = {}
+    def _given_to_arq(cls) -> dict[str, Any]:
+        """What the class and its bases set under arq's names, before anything is added here."""
+        given: dict[str, Any] = {}
         for base in reversed(cls.__mro__):
-            if "_in_arqs_words" in base.__dict__:
-                said |= base.__dict__["_in_arqs_words"]
+            if "_arq_options" in base.__dict__:
+                given |= base.__dict__["_arq_options"]
             else:
-                said |= {name: inherited(base, name) for name in _ARQ_OPTIONS & vars(base).keys()}
-        return said
+                given |= {name: inherited(base, name) for name in _ARQ_OPTIONS & vars(base).keys()}
+        return given
 
     @classmethod
     def _check(cls) -> None:
-        for word, ours in _OUR_WORDS.items():
-            if word in cls._in_arqs_words:
-                raise ConfigurationError(f"{cls.__name__}: {word} is arq's word; say {ours}")
+        for name, ours in _OUR_NAMES.items():
+            if name in cls._arq_options:
+                raise ConfigurationError(f"{cls.__name__}: {name} is arq's name: use {ours}")
         if not _QUEUE_NAME.fullmatch(cls.queue) or cls.queue in _TAKEN_NAMES:
             raise ConfigurationError(
                 f"{cls.__name__}: {cls.queue!r} cannot be a queue's name: use letters, digits, "
@@ -178,49 +146,49 @@ class WorkerSettings:
             )
 
     @classmethod
-    def _for_arq(cls) -> dict[str, Any]:
-        queue_name = keys.queue_key(cls.queue)
-        said = dict(cls._in_arqs_words)
-        return {
-            "functions": [*map(JobFunction.of, cls.jobs), *said.pop("functions", ())],
-            "cron_jobs": [*(said.pop("cron_jobs", None) or ()), cls._poller()],
-            "queue_name": queue_name,
-            "health_check_key": queue_name + ":health-check",
-            "health_check_interval": cls.heartbeat_s,
-            "redis_settings": location(cls.redis) if isinstance(cls.redis, str) else cls.redis,
-            "max_jobs": cls.concurrency,
-            "max_tries": cls.max_retries + 1,
-            # arq takes the longest timeout, and None cannot be compared.
-            "job_timeout": math.inf if cls.timeout_s is None else cls.timeout_s,
-            "keep_result": 0 if cls.keep_result_s is None else cls.keep_result_s,
-            "keep_result_forever": cls.keep_result_s is None,
-            "poll_delay": cls.idle_poll_s,
-            "job_serializer": codec.dumps,
-            "job_deserializer": codec.loads,
-            "allow_abort_jobs": True,
-            "runner": cls._options(),
-            **said,
-        }
-
-    @classmethod
     def _options(cls) -> WorkerOptions:
         # Through the class's own attributes: a plain function on a class is not a method here.
-        given = {
-            name: inherited(cls, name)
-            for name in WorkerOptions.__dataclass_fields__
-            if hasattr(cls, name)
-        }
+        given = {name: inherited(cls, name) for name in _names(WorkerOptions)}
         given["polled_queues"] = tuple(cls.polled_queues) or (cls.queue,)
         return WorkerOptions(**given)
 
     @classmethod
-    def _poller(cls) -> CronJob:
-        return IntervalCron.of(
-            poll,
-            interval_s=cls.poll_interval_s,
-            name=_POLL,
-            timeout_s=max(10.0, cls.poll_interval_s),
-        )
+    def _for_arq(cls, options: WorkerOptions) -> dict[str, Any]:
+        queue_name = keys.queue_key(options.queue)
+        given = dict(cls._arq_options)
+        return {
+            "functions": [*map(JobFunction.of, cls.jobs), *given.pop("functions", ())],
+            "cron_jobs": [*(given.pop("cron_jobs", None) or ()), _poller(options)],
+            "queue_name": queue_name,
+            "health_check_key": queue_name + ":health-check",
+            "health_check_interval": options.heartbeat_s,
+            "redis_settings": location(cls.redis) if isinstance(cls.redis, str) else cls.redis,
+            "max_jobs": options.concurrency,
+            "max_tries": options.max_retries + 1,
+            # arq takes the longest timeout, and None cannot be compared.
+            "job_timeout": math.inf if options.timeout_s is None else options.timeout_s,
+            "keep_result": 0 if options.keep_result_s is None else options.keep_result_s,
+            "keep_result_forever": options.keep_result_s is None,
+            "poll_delay": options.idle_poll_s,
+            "job_serializer": codec.dumps,
+            "job_deserializer": codec.loads,
+            "allow_abort_jobs": True,
+            "runner": options,
+            **given,
+        }
+
+
+def _poller(options: WorkerOptions) -> CronJob:
+    return IntervalCron.of(
+        poll,
+        interval_s=options.poll_interval_s,
+        name=_POLL,
+        timeout_s=max(10.0, options.poll_interval_s),
+    )
+
+
+def _names(options: type[WorkerLimits]) -> set[str]:
+    return {field.name for field in fields(options)}
 
 
 def inherited(cls: type, name: str) -> Any:

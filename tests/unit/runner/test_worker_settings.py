@@ -14,7 +14,7 @@ from arq.connections import RedisSettings
 from runner import CatchUp, Context, Periodic, Worker, WorkerSettings, codec, job
 from runner.errors import ConfigurationError
 from runner.on_arq.job_function import JobFunction
-from runner.options import WorkerOptions
+from runner.options import WorkerLimits, WorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -114,8 +114,10 @@ def test_settings_of_a_subclass_go_before_those_of_its_base() -> None:
 
 
 def test_settings_of_every_option_have_a_name_on_the_class() -> None:
-    """What a worker can be told, a settings class can say."""
-    assert set(WorkerOptions.__dataclass_fields__) <= set(WorkerSettings.__annotations__)
+    """A settings class has every option of a worker, with its default, and can set it."""
+    for name, option in WorkerOptions.__dataclass_fields__.items():
+        if name != "queue":
+            assert inspect.getattr_static(WorkerSettings, name) is option.default, name
 
 
 def test_settings_without_a_queue_are_a_base_and_left_alone() -> None:
@@ -140,6 +142,29 @@ def test_settings_give_a_worker_for_one_process_too() -> None:
     assert (worker.burst, worker.max_jobs) == (True, 2)
     assert (worker.options.lease_s, worker.options.heartbeat_s) == (3.0, 2.0)
     assert worker.on_startup is _greet
+
+
+def test_settings_give_a_worker_its_own_number_of_slots() -> None:
+    """An option that arq has too reaches its part of the worker under arq's name."""
+    worker = Analytics.worker(concurrency=3, idle_poll_s=0.25, keep_result_s=None)
+
+    assert (worker.max_jobs, worker.poll_delay_s) == (3, 0.25)
+    assert worker.keep_result_forever
+
+
+def test_settings_take_limits_from_a_configuration() -> None:
+    """`limits` sets all of them at once; what the class itself sets goes before."""
+
+    class Configured(Base, limits=WorkerLimits(lease_s=9.0, grace_s=1.0)):
+        grace_s = 2.0
+
+    class Queue(Configured):
+        queue = "configured"
+        jobs = (draw,)
+
+    given: Any = arq.worker.get_kwargs(Queue)  # type: ignore[arg-type]  # likewise
+    assert (given["runner"].lease_s, given["runner"].grace_s) == (9.0, 2.0)
+    assert given["runner"].heartbeat_s == WorkerLimits.heartbeat_s
 
 
 def test_settings_carry_each_jobs_own_options() -> None:
@@ -188,9 +213,9 @@ def test_settings_take_plain_arq_functions_beside_jobs() -> None:
     ("option", "remedy"),
     [("max_jobs", "concurrency"), ("max_tries", "max_retries"), ("queue_name", "queue")],
 )
-def test_settings_in_arqs_words_are_not_ignored(option: str, remedy: str) -> None:
+def test_settings_under_arqs_names_are_not_ignored(option: str, remedy: str) -> None:
     """An option that has a name of ours is refused under arq's, with the name to use."""
-    with pytest.raises(ConfigurationError, match=f"Odd: {option} is arq's word; say {remedy}"):
+    with pytest.raises(ConfigurationError, match=f"Odd: {option} is arq's name: use {remedy}"):
         type("Odd", (WorkerSettings,), {"queue": "odd", "jobs": (draw,), option: 5})
 
 
@@ -233,6 +258,3 @@ def test_settings_have_the_numbers_of_the_design_by_default() -> None:
 
     assert (options.lease_s, options.poll_interval_s, options.max_crashes) == (30, 15, 3)
     assert [options.backoff(count) for count in range(3)] == [10, 20, 30]
-    for name, option in WorkerOptions.__dataclass_fields__.items():
-        if name not in {"queue", "backoff"}:
-            assert inspect.getattr_static(WorkerSettings, name) == option.default, name
