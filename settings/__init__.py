@@ -3,7 +3,7 @@ The composition root: configuration, the four workers, and the `pipeline` comman
 
     from settings import AnalyticsWorker        # and: arq settings.AnalyticsWorker
 
-The workers are imported when they are first asked for, since making them reads the configuration.
+The workers are imported when they are first used, since making them reads the configuration.
 """
 
 from __future__ import annotations

@@ -1,27 +1,26 @@
-"""What the commands work with, put together from the configuration."""
+"""The application: what the commands work with, made from the configuration."""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
-
+from runner.app import App, fleet_of, health_checks
 from settings.environment import Settings, SettingsError, current
-from settings.queue_names import QUEUE_NAMES
+from settings.groups import QUEUE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
+    from typing import Any
 
     from starlette.types import ASGIApp
 
     from jobs.services import Services, SourceAccess
-    from runner import Fleet, QueueClient
-    from runner.commands.completing import Kind
-    from runner.commands.desk import Desk
+    from runner import Fleet, Job, Periodic, QueueClient
+    from runner.errors import RunnerError
     from runner.offload.offloader import Offloader
     from runner.processes.health import HealthCheck
     from runner.web.dashboard import Dashboard
@@ -45,10 +44,8 @@ class Opened:
     def places(self) -> Mapping[str, str]:
         """Where things are, to be shown to a person."""
         from jobs.store.url import parse_url
-        from runner.broker.location import location
-        from settings.redis_location import redis_url
 
-        shown = location(redis_url(self.settings)).shown
+        shown = _shown(self.settings)
         return {
             "Redis": f"private, {shown}" if self.redis_is_private else shown,
             "Database": parse_url(self.settings.database).where,
@@ -57,49 +54,41 @@ class Opened:
 
     @property
     def grace_s(self) -> float:
-        """How long running jobs may go on after a worker was told to stop."""
+        """How long running jobs may go on when a worker stops, in seconds."""
         return self.settings.runner.grace_s
 
-    def fleet(self, queues: Sequence[str] = QUEUE_NAMES) -> Fleet:
+    def fleet(self, queues: Sequence[str]) -> Fleet:
         """One worker for each of *queues*; they share services and processes for offloaded work."""
         from jobs.services import Services
-        from runner import Fleet
         from settings.reporters import make_reporters
         from settings.workers import WORKERS
 
-        @asynccontextmanager
-        async def shared() -> AsyncIterator[Mapping[type, object]]:
-            yield {Services: self.services}
-
-        return Fleet(
-            [
-                kind.worker(
-                    resources=shared,
-                    offloader=self.offloader,
-                    prepare=None,
-                    reporters=make_reporters(self.settings),
-                    handle_signals=False,
-                )
-                for kind in WORKERS
-                if kind.queue in queues
-            ]
+        return fleet_of(
+            (worker for worker in WORKERS if worker.queue in queues),
+            resources={Services: self.services},
+            offloader=self.offloader,
+            make_reporters=lambda: make_reporters(self.settings),
         )
 
     def health_checks(self, queues: Sequence[str]) -> Sequence[HealthCheck]:
         """What must hold for *queues* to be worked."""
-        from settings.health import health_checks
+        from runner.processes.health import Answers
 
-        return health_checks(self.settings, self.redis, queues, self.services.store.ping)
+        interval_s = self.settings.scheduled_poll_interval_s
+        return [
+            *health_checks(self.redis, queues, poll_interval_s=interval_s),
+            Answers("database", self.services.store.ping),
+        ]
 
-    def pages(self, queues: Sequence[str] = QUEUE_NAMES) -> tuple[Dashboard, ASGIApp]:
+    def pages(self, queues: Sequence[str]) -> tuple[Dashboard, ASGIApp]:
         """The pages for operators."""
         from settings.pages import pages
 
         return pages(self.settings, self.redis, self.services, queues)
 
 
-class Application:
-    """The host of all commands. The configuration is read when a command first asks for it."""
+class Application(App):
+    """The product. The configuration is read when a command first asks for it."""
 
     queues: Sequence[str] = QUEUE_NAMES
     _warm: Offloader | None = None
@@ -110,13 +99,49 @@ class Application:
         return current()
 
     @property
+    def jobs(self) -> Sequence[Job[Any, Any]]:
+        """Every job."""
+        import jobs
+
+        return [getattr(jobs, name) for name in jobs.__all__]
+
+    @property
+    def schedule(self) -> Sequence[Periodic]:
+        """
+        Every periodic job.
+
+        Raises:
+            SettingsError: The configuration, which says what is scheduled, is wrong.
+        """
+        from settings.schedule import make_schedule
+
+        return make_schedule(self.settings)
+
+    @property
+    def redis_url(self) -> str:
+        """The Redis of `REDIS_URL`, or the private one."""
+        from settings.redis_location import redis_url
+
+        return redis_url(self.settings)
+
+    @property
+    def poll_interval_s(self) -> float:
+        """Time between two polls of the cron poller, in seconds."""
+        return self.settings.scheduled_poll_interval_s
+
+    @property
+    def statsd(self) -> tuple[str, int] | None:
+        """Host and port that metrics go to."""
+        return self.settings.statsd
+
+    @property
     def health_address(self) -> tuple[str, int | None]:
-        """Host and port for health pages."""
+        """Host and port of the health pages."""
         return self.settings.health_host, self.settings.health_port
 
     @property
     def web_address(self) -> tuple[str, int | None]:
-        """Host and port for the operators' pages."""
+        """Host and port of the pages for operators."""
         return self.settings.web.host, self.settings.web.port
 
     def check(self) -> None:
@@ -130,12 +155,12 @@ class Application:
 
     @property
     def rejects_dir(self) -> Path:
-        """Where rows that could not be used are written down."""
+        """Where rows that could not be used are written."""
         return self.settings.rejects_dir
 
     def make_log_file(self) -> Path:
         """
-        Make the state directory, and say where in it the log of `pipeline run` belongs.
+        Make the state directory, and give the path of the log file of `pipeline run` in it.
 
         Raises:
             SettingsError: The state directory cannot be written.
@@ -151,8 +176,47 @@ class Application:
 
         configure_logs(self.settings)
 
+    def own_checks(self) -> Sequence[HealthCheck]:
+        """The database answers, and has the tables of this version."""
+        from runner.processes.health import Answers
+
+        with suppress(ImportError):
+            # Importing it takes longer than a check may. If it is missing, the check says so.
+            import jobs.store  # noqa: F401
+
+        async def ask_database() -> None:
+            from jobs.store import open_store
+
+            async with open_store(self.settings.database) as store:
+                await store.ping()
+
+        return [Answers("database", ask_database)]
+
+    def expected_errors(self) -> tuple[type[BaseException], ...]:
+        """Beside the runner's: a source or the database cannot be used."""
+        try:
+            from jobs.sources import SourceError
+            from jobs.store import StoreError
+        except ImportError:
+            return super().expected_errors()  # the extra `channels` is not installed
+        return (*super().expected_errors(), SourceError, StoreError)
+
+    def unreachable(self, reason: str) -> RunnerError:
+        """Name the Redis, and how to start it or choose another."""
+        shown = _shown(self.settings)
+        if self.settings.redis_url is None:
+            return SettingsError(
+                f"no private Redis runs at {shown} ({reason}): `pipeline up`, which also works on "
+                "what is queued, starts it and stops it at its end; for another Redis set "
+                "REDIS_URL, for another folder PIPELINE_HOME"
+            )
+        return SettingsError(
+            f"Redis at {shown}: {reason}; "
+            "start it, correct REDIS_URL, or unset REDIS_URL for a private one"
+        )
+
     def sources(self) -> AbstractAsyncContextManager[SourceAccess]:
-        """Give access to sources; nothing is started, and the database opened if a quota asks."""
+        """Give access to sources. Nothing is started; spending a quota opens the database."""
         from settings.sources import open_sources
 
         return open_sources(self.settings)
@@ -162,7 +226,7 @@ class Application:
         """
         Let the processes for offloaded work import the mathematics while this one goes on.
 
-        They are those of `open` within.
+        `open` inside the block uses these processes.
         """
         from jobs.analyze_channel import load_mathematics
 
@@ -196,25 +260,23 @@ class Application:
             SettingsError: The state directory cannot be written, or Redis does not answer.
             StoreError, PrivateRedisError, ConfigurationError: What their names say.
         """
-        from runner.client import connect
         from settings.redis_location import running_redis
         from settings.services import open_services
         from settings.state_directory import make_home
 
         make_home(self.settings)
-        async with running_redis(self.settings) as url:
-            client = connect(url)
-            try:
-                await _reach(client, self.settings)
-                async with self._processes() as offloader, open_services(self.settings) as services:
-                    yield Opened(self.settings, client, services, offloader)
-            finally:
-                await client.aclose()
+        async with (
+            running_redis(self.settings) as url,
+            self.connected(url) as client,
+            self._processes() as offloader,
+            open_services(self.settings) as services,
+        ):
+            yield Opened(self.settings, client, services, offloader)
 
     @asynccontextmanager
     async def open_services(self) -> AsyncIterator[Services]:
         """
-        Open the store and what else jobs work with; Redis is neither started nor asked.
+        Open the store and everything else that jobs work with. Redis is neither started nor asked.
 
         Raises:
             SettingsError: The state directory cannot be written.
@@ -225,95 +287,10 @@ class Application:
         async with open_services(self.settings) as services:
             yield services
 
-    @asynccontextmanager
-    async def look(self) -> AsyncIterator[Sequence[HealthCheck]]:
-        """Give the health checks of everything, without starting or making anything."""
-        from jobs.store import open_store
-        from runner.client import connect
-        from settings.health import health_checks
-        from settings.redis_location import redis_url
 
-        async def ask_database() -> None:
-            async with open_store(self.settings.database) as store:
-                await store.ping()
-
-        client = connect(redis_url(self.settings))
-        try:
-            yield health_checks(self.settings, client, self.queues, ask_database)
-        finally:
-            await client.aclose()
-
-    @asynccontextmanager
-    async def desk(self) -> AsyncIterator[Desk]:
-        """
-        Give an operator Redis and what is known of its jobs; nothing is started.
-
-        Raises:
-            SettingsError: Redis does not answer.
-        """
-        from runner.client import connect
-        from runner.operations.actions import Operator
-        from settings.desk import make_desk
-        from settings.redis_location import redis_url
-
-        url = redis_url(self.settings)
-        client = connect(url)
-        try:
-            await _reach(client, self.settings)
-            yield make_desk(self.settings, client, Operator(client, f"terminal:{_user()}"))
-        finally:
-            await client.aclose()
-
-    def names(self, kind: Kind) -> Sequence[str]:
-        """
-        Give every name of that kind, to be completed by a shell; nothing is started or reached.
-
-        Raises:
-            SettingsError: The configuration, which says what is scheduled, is wrong.
-        """
-        from settings.schedule import make_schedule
-
-        if kind == "queue":
-            return self.queues
-        if kind == "schedule":
-            return [periodic.name for periodic in make_schedule(self.settings)]
-        import jobs
-
-        return [getattr(jobs, name).name for name in jobs.__all__]
-
-    def checks_beside_redis(self) -> Sequence[HealthCheck]:
-        """The database and its migrations, and where metrics go."""
-        from settings.health import checks_beside_redis
-
-        return checks_beside_redis(self.settings)
-
-
-def _user() -> str:
-    """Who the audit log says it was; in a container nobody may have a name."""
-    from getpass import getuser
-
-    try:
-        return getuser()
-    except (KeyError, OSError):
-        return "unknown"
-
-
-async def _reach(client: QueueClient, settings: Settings) -> None:
-    """A worker would wait for Redis; a person at a terminal wants to know now."""
+def _shown(settings: Settings) -> str:
+    """The address of Redis without its password."""
     from runner.broker.location import location
     from settings.redis_location import redis_url
 
-    try:
-        await client.ping()
-    except (RedisError, OSError) as error:
-        shown, reason = location(redis_url(settings)).shown, str(error).rstrip(".")
-        if settings.redis_url is None:
-            raise SettingsError(
-                f"no private Redis runs at {shown} ({reason}): `pipeline up`, which also works on "
-                "what is queued, starts it and stops it at its end; for another Redis set "
-                "REDIS_URL, for another folder PIPELINE_HOME"
-            ) from None
-        raise SettingsError(
-            f"Redis at {shown}: {reason}; "
-            "start it, correct REDIS_URL, or unset REDIS_URL for a private one"
-        ) from None
+    return location(redis_url(settings)).shown

@@ -1,10 +1,9 @@
-"""The `pipeline` command, put together from the runner's commands and those of the channels."""
+"""The `pipeline` command: the runner's commands and those about channels."""
 
 from __future__ import annotations
 
 import sys
 from importlib.metadata import version
-from typing import Any
 
 import click
 
@@ -30,6 +29,8 @@ from runner.commands.workers import workers
 from settings.application import Application
 from settings.environment import CONFIG_VARIABLE, use_config_file
 
+app = Application()
+
 _EPILOG = "Settings are environment variables or keys of a TOML file: see the README."
 
 
@@ -50,19 +51,19 @@ _COMMON = (
         ["--debug"], is_flag=True, expose_value=False, help="Show where an error comes from."
     ),
 )
-"""Taken before the command's name and after it: both are where people write them."""
+"""Accepted before the command's name and after it: people write them in both places."""
 
 
 class _InOrder(click.Group):
-    """Lists its commands in the order in which a newcomer needs them."""
+    """Lists commands in the order in which a newcomer needs them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
-        """Give them as they were added."""
+        """In the order in which they were added."""
         return list(self.commands)
 
 
-# Among the settings, since a shell that completes words runs no command.
-@click.group(cls=_InOrder, epilog=_EPILOG, context_settings={"obj": Application()})
+# In the context's settings, since a shell that completes words runs no command.
+@click.group(cls=_InOrder, epilog=_EPILOG, context_settings={"obj": app})
 @click.version_option(version("channel-pipeline"), prog_name="pipeline")
 def cli() -> None:
     """Sync channels, analyse them, draw their charts, recommend what to do, tell people."""
@@ -106,22 +107,7 @@ _with_common(cli)
 
 def main() -> None:
     """Run the command that the process was started with, and exit with its status."""
-    sys.exit(run_plainly(cli, sys.argv[1:], expected=_expected))
-
-
-def _expected() -> tuple[type[BaseException], ...]:
-    """What a person can mend: its message is shown as it is."""
-    from redis.exceptions import RedisError
-
-    from runner.errors import RunnerError
-
-    found: list[type[Any]] = [RunnerError, RedisError]
-    try:
-        from jobs.sources import SourceError
-        from jobs.store import StoreError
-    except ImportError:
-        return tuple(found)  # workers of other jobs need neither
-    return (*found, SourceError, StoreError)
+    sys.exit(run_plainly(cli, sys.argv[1:], expected=app.expected_errors))
 
 
 if __name__ == "__main__":

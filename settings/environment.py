@@ -1,9 +1,9 @@
 """
-The configuration, and the only reader of the environment.
+The configuration, and the only code that reads it from the environment.
 
-Every setting is an environment variable, and a key of the same name in small letters in a TOML
-file given by `--config` or `PIPELINE_CONFIG`; the environment wins. Groups are tables in the file
-and take two underscores in the environment:
+Every setting is an environment variable, and a key of the same name in lower case in a TOML file
+named by `--config` or `PIPELINE_CONFIG`. The environment wins. A group is a table in the file and
+two underscores in the environment:
 
     [queues.analytics]
     worker_count = 20                       # QUEUES__ANALYTICS__WORKER_COUNT=20
@@ -24,10 +24,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValueError
 
 from runner.errors import ConfigurationError
-from settings.pages import Web
-from settings.queue_names import Queues
-from settings.targets import Notify
-from settings.timing import RunnerTiming
+from runner.options import WorkerOptions
+from settings.groups import Notify, Port, Queues, RunnerLimits, Web
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -48,34 +46,10 @@ def _upper(value: object) -> object:
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
 ]
-Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseSettings):
-    """
-    Everything that can be set.
-
-    redis_url: unset, a private Redis runs under pipeline_home. database_url: unset, it is a
-    SQLite file there. pipeline_home: the state directory; reports and logs go there, too.
-    scheduled_poll_interval_s: seconds between two polls of the cron poller.
-    log_lines_per_job: an attempt's last lines, kept with it; 0 for none.
-    release: what runs here, such as a commit; the pages mark when it was first seen.
-    otel_exporter_otlp_endpoint: where traces go by OTLP over HTTP; unset, none are sent.
-    otel_service_name: what they are told of.
-    statsd_host: unset, no metrics are sent. statsd_prefix: before every name, with its dot.
-    sentry_dsn, error_webhook_url: who is told of failures, beside the log.
-    notify: who gets which notifications, and when. notify_webhook_url: one more who gets all of
-    them at once, as JSON. With neither, they are logged.
-    report_paper: what reports are printed on.
-    chart_cache_ttl_s, chart_cache_max_bytes: how long drawn charts are kept in Redis for the same
-    data, and how much of its memory all of them may take; 0 bytes keep none.
-    youtube_api_key: of the YouTube Data API v3. youtube_quota_per_day: units of it to spend.
-    allow_private_addresses: whether sources may be fetched from private networks.
-    sync_every_minutes: how often scheduled channels are synced; unset, as often as suits what they
-    publish, between sync_min_minutes and sync_max_minutes.
-    health_host, health_port: where `pipeline up` and `pipeline worker` serve health pages;
-    with no port, `up` takes 8080 and `worker` serves none.
-    """
+    """Every setting. docs/settings.md says what each of them means."""
 
     model_config = SettingsConfigDict(
         env_nested_delimiter="__",
@@ -88,7 +62,7 @@ class Settings(BaseSettings):
     redis_url: str | None = _SECRET
     database_url: str | None = _SECRET
     pipeline_home: Path = Path(".pipeline")
-    scheduled_poll_interval_s: float = Field(15.0, gt=0)
+    scheduled_poll_interval_s: float = Field(WorkerOptions.poll_interval_s, gt=0)
     log_format: Literal["console", "json"] = "console"
     log_level: LogLevel = "INFO"
     log_lines_per_job: int = Field(50, ge=0, le=1000)
@@ -115,15 +89,15 @@ class Settings(BaseSettings):
     health_port: Port | None = None
     notify: Notify = Field(Notify(), repr=False)
     queues: Queues = Queues()
-    runner: RunnerTiming = RunnerTiming()
+    runner: RunnerLimits = RunnerLimits()
     web: Web = Field(Web(), repr=False)
 
     @model_validator(mode="after")
-    def _shortest_is_not_the_longer(self) -> Self:
+    def _shortest_interval_is_no_longer_than_the_longest(self) -> Self:
         if self.sync_min_minutes > self.sync_max_minutes:
             raise ValueError(
                 f"sync_min_minutes is {self.sync_min_minutes} and sync_max_minutes "
-                f"{self.sync_max_minutes}; the first may not be the larger"
+                f"{self.sync_max_minutes}; the first may not be larger"
             )
         return self
 
@@ -136,7 +110,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first, then what `load` read from the file."""
+        """The environment first, then what `load` reads from the file."""
         return env_settings, init_settings
 
     @property
@@ -146,7 +120,7 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The URL of the database that is used."""
+        """The URL of the database in use."""
         return self.database_url or f"sqlite:///{quote(str(self.home / 'pipeline.db'))}"
 
     @property
@@ -156,12 +130,12 @@ class Settings(BaseSettings):
 
     @property
     def sources_dir(self) -> Path:
-        """Where what large files tell is laid out for all workers."""
+        """Where large source files are cached for all workers, as columns."""
         return self.home / "sources"
 
     @property
     def rejects_dir(self) -> Path:
-        """Where rows that could not be used are written down."""
+        """Where rows that could not be used are written."""
         return self.home / "rejects"
 
     @property
@@ -175,7 +149,7 @@ def load(config_file: str | Path | None = None) -> Settings:
     Read the configuration from the environment and *config_file*, or `PIPELINE_CONFIG`.
 
     Raises:
-        SettingsError: The file is missing or is no TOML, a key is unknown, a value is wrong.
+        SettingsError: The file is missing or not TOML, a key is unknown, or a value is wrong.
     """
     named = config_file or os.environ.get(CONFIG_VARIABLE)
     path = Path(named) if named else None
@@ -190,12 +164,12 @@ def load(config_file: str | Path | None = None) -> Settings:
 
 @cache
 def current() -> Settings:
-    """The configuration of this process, read once. `--config` must have been told by then."""
+    """The configuration of this process, read once, after `use_config_file`."""
     return load(_config_file[-1] if _config_file else None)
 
 
 def use_config_file(path: str | None) -> None:
-    """From here on `current` reads *path*, which `--config` named."""
+    """Make `current` read *path*, which `--config` names, from now on."""
     _config_file[:] = [] if path is None else [path]
     current.cache_clear()
 
@@ -228,7 +202,7 @@ def _explain(error: ErrorDetails, path: Path | None) -> str:
 
 
 def _place(keys: list[str], path: Path | None) -> str:
-    """The variable if it is one that is set, for it wins over the file."""
+    """The variable, if it is set: it wins over the file."""
     variable = "__".join(keys).upper()
     names = [name.upper() for name in os.environ]
     if variable in names:
@@ -244,7 +218,7 @@ def _known(group: list[str]) -> list[str]:
         if hasattr(model, "model_fields"):
             model = model.model_fields[key].annotation
         else:
-            model = get_args(model)[1]  # a table of tables, whose names are the user's
+            model = get_args(model)[1]  # a table of tables, named by the user
     return list(model.model_fields)
 
 

@@ -1,4 +1,4 @@
-"""Log lines as configured, without those of libraries that tell nobody anything."""
+"""Log lines and traces, as configured."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from runner.telemetry.logs import configure_logging
 if TYPE_CHECKING:
     from settings.environment import Settings
 
-_TALKATIVE = ("alembic", "uvicorn.error", "watchfiles")
+_NOISY = ("alembic", "uvicorn.error", "watchfiles")
+"""Libraries whose lines below a warning help nobody."""
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send log lines to standard error as *settings* say, and traces where they name a place."""
+    """Send log lines to standard error, and traces to the endpoint, if *settings* have one."""
     configure_logging(settings.log_format, settings.log_level, job_lines=settings.log_lines_per_job)
     if settings.otel_exporter_otlp_endpoint:
         from runner.telemetry.traces import send_traces
@@ -24,5 +25,5 @@ def configure_logs(settings: Settings) -> None:
             service=settings.otel_service_name,
             release=settings.release,
         )
-    for name in _TALKATIVE:
+    for name in _NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -6,8 +6,6 @@ import ipaddress
 import secrets
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,32 +16,6 @@ if TYPE_CHECKING:
     from runner.web.dashboard import Dashboard
     from runner.web.login import LoginSettings
     from settings.environment import Settings
-
-
-class Web(BaseModel):
-    """
-    Where `pipeline web` and `pipeline up` serve the pages, and who may come in.
-
-    port: 8090 if unset. allowed_hosts: names that the server answers to, beside those of the
-    loopback address. users: words NAME:ROLE:HASH, with the role view or operate and the hash that
-    `pipeline password` prints. token, view_token: for programs, or a login without a name.
-    proxy_header: the header in which a reverse proxy names the visitor, believed from proxy_peers
-    only; proxy_operators: which of them may operate, `*` for all. secret: signs sessions; if unset,
-    one is made and kept in the state directory.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    host: str = "127.0.0.1"
-    port: int | None = Field(None, ge=0, le=65535)
-    allowed_hosts: str = ""
-    users: str = ""
-    token: str = ""
-    view_token: str = ""
-    proxy_header: str = ""
-    proxy_peers: str = "127.0.0.1 ::1"
-    proxy_operators: str = ""
-    secret: str = ""
 
 
 def pages(

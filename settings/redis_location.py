@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def redis_url(settings: Settings) -> str:
-    """The address to use; a private Redis has it before it runs."""
+    """The address to use. A private Redis has one before it runs."""
     return settings.redis_url or PrivateRedis(settings.home).url
 
 
 @asynccontextmanager
 async def running_redis(settings: Settings) -> AsyncIterator[str]:
     """
-    Give the address, and keep the private Redis running for the block if it is that one.
+    Give the address. If it is the private Redis, run that for the block.
 
     Raises:
         PrivateRedisError: It does not start.
@@ -42,9 +42,9 @@ async def running_redis(settings: Settings) -> AsyncIterator[str]:
 
 def hold_redis(settings: Settings) -> None:
     """
-    Keep the private Redis, if it is that one, running until this process ends.
+    If the private Redis is used, run it until this process ends.
 
-    For the `arq` command, which leaves no place for a block around its worker.
+    For the `arq` command, which has no place for a block around its worker.
 
     Raises:
         PrivateRedisError: It does not start.
@@ -61,7 +61,7 @@ _held: set[str] = set()
 
 
 def _in_a_thread(private: PrivateRedis, *, enter: bool) -> None:
-    """The worker's event loop runs in this one, and waits."""
+    """This thread runs the worker's event loop already; it waits meanwhile."""
     failed: list[BaseException] = []
 
     def call() -> None:

@@ -1,4 +1,4 @@
-"""Who is told when a job fails."""
+"""Where failures are reported."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 def make_reporters(settings: Settings) -> tuple[Reporter, ...]:
     """
-    The log, and what is configured beside it. Each worker closes its own.
+    The log, and Sentry and the webhook if they are configured. A worker closes the ones it has.
 
     Raises:
-        ConfigurationError: A DSN or URL is wrong, or the package that it needs is missing.
+        ConfigurationError: A DSN or URL is wrong, or the package it needs is missing.
     """
     reporters: list[Reporter] = [LogReporter()]
     if settings.sentry_dsn:

@@ -1,9 +1,9 @@
 """
-Periodic jobs, enqueued by the cron poller, once in the fleet.
+Periodic jobs, which the cron poller enqueues, once in the fleet.
 
-Channels have no entries of their own here, and none in Redis. When one is due stands in the
-database beside what its syncs found, in one index: that finds a thousand due ones of a hundred
-thousand at once, is committed with the sync that moves it, and outlives the queues.
+Channels have no entries here, and none in Redis: the database holds when each is due, beside the
+results of its syncs. One index there finds a thousand due channels of a hundred thousand at once,
+the time is committed with the sync that moves it, and it survives the loss of the queues.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from jobs import announce_failures, compare_channels, deliver_notifications, sync_due_channels
 from runner import CatchUp, Periodic
-from settings.queue_names import QUEUE_NAMES
+from settings.groups import QUEUE_NAMES
 
 if TYPE_CHECKING:
     from settings.environment import Settings
@@ -21,7 +21,7 @@ _EVERY_MINUTE = "* * * * *"
 
 
 def make_schedule(settings: Settings) -> tuple[Periodic, ...]:
-    """What runs by the clock. Where nobody is told of anything, nothing has to wait for anybody."""
+    """Every periodic job. Without a target, notifications go to the log, and none waits."""
     of_channels = (
         Periodic("sync_due_channels", sync_due_channels, _EVERY_MINUTE),
         Periodic("compare_channels", compare_channels, "23 * * * *"),

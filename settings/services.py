@@ -1,4 +1,4 @@
-"""What the jobs get from outside: the store, the sources, who is told, the reports' folder."""
+"""What jobs work with: the store, the sources, the targets of notifications, the reports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """
-    Open everything; the database's tables are brought up to date first.
+    Open everything, after the database has been migrated.
 
     Raises:
         SettingsError: The state directory cannot be written.
@@ -58,7 +58,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
 @asynccontextmanager
 async def resources() -> AsyncIterator[Mapping[type[Any], Any]]:
-    """One worker's services, by the kind that its jobs ask for."""
+    """One worker's services, by the type that jobs ask for."""
     async with open_services(current()) as services:
         yield {Services: services}
 

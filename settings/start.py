@@ -1,9 +1,9 @@
 """
-The first step of the `pipeline` command: what must hold before anything else is imported.
+The entry point of `pipeline`: it guards a supervisor from SIGHUP, then imports the commands.
 
-Importing the commands, and opening what they work with, takes seconds. A supervisor that a SIGHUP
-reaches in them must not die of it. It has nothing to replace yet: its workers start later, with
-the code and the settings of then.
+Importing the commands and opening what they work with takes seconds. A SIGHUP in that time must
+not kill a supervisor. It has nothing to replace yet: its workers start later, with the code and
+the settings of that moment.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the command that the process was started with, and exit with its status."""
     if supervises(sys.argv[1:]):
-        # A function, and not SIG_IGN: that would be handed on to every process that is started.
+        # A function, not SIG_IGN, which every child process would inherit.
         signal.signal(signal.SIGHUP, lambda *_: None)
     from settings.command import main as run
 
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def supervises(words: Sequence[str]) -> bool:
-    """Whether a command of these words keeps worker processes, and is none of them."""
+    """Whether the command with these words runs worker processes, and is not one of them."""
     if "worker" not in words or "--supervised" in words:
         return False
     parts = [part for word in words for part in word.split("=", 1)]

@@ -1,4 +1,4 @@
-"""The state directory: made and tried before anything else is started."""
+"""The state directory: made, and checked for writing, before anything is started."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def make_home(settings: Settings) -> None:
     """
-    Make the state directory, if it is not there, and try to write into it.
+    Make the state directory if it is missing, and check that it can be written.
 
     Raises:
         SettingsError: It cannot be made or written.
@@ -21,7 +21,7 @@ def make_home(settings: Settings) -> None:
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=settings.home) as probe:
-            # A full disk takes the file and refuses its bytes.
+            # On a full disk the file can be made, but not filled.
             probe.write(b"\0" * 4096)
     except OSError as error:
         raise SettingsError(

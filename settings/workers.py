@@ -22,8 +22,8 @@ from jobs import (
 )
 from runner import WorkerSettings
 from settings.environment import current
+from settings.groups import QUEUE_NAMES
 from settings.logs import configure_logs
-from settings.queue_names import QUEUE_NAMES
 from settings.redis_location import hold_redis, redis_url
 from settings.reporters import make_reporters
 from settings.schedule import make_schedule
@@ -33,13 +33,13 @@ _settings = current()
 
 
 def _prepare() -> None:
-    """What the `arq` command leaves to us before a worker connects."""
+    """Under the `arq` command nothing else configures logs or starts the private Redis."""
     configure_logs(_settings)
     hold_redis(_settings)
 
 
-class PipelineWorker(WorkerSettings):
-    """What all four share: where Redis is, the timings, the reporters, metrics, the services."""
+class PipelineWorker(WorkerSettings, limits=_settings.runner):
+    """What all four share: Redis, the limits, the reporters, metrics, the services."""
 
     redis = redis_url(_settings)
     prepare = staticmethod(_prepare)
@@ -50,23 +50,7 @@ class PipelineWorker(WorkerSettings):
     schedule = make_schedule(_settings)
     polled_queues = QUEUE_NAMES
     poll_interval_s = _settings.scheduled_poll_interval_s
-
     release = _settings.release
-
-    timeout_s = _settings.runner.timeout_s
-    keep_result_s = _settings.runner.keep_result_s
-    lease_s = _settings.runner.lease_s
-    heartbeat_s = _settings.runner.heartbeat_s
-    grace_s = _settings.runner.grace_s
-    abort_check_s = _settings.runner.abort_check_s
-    unknown_delay_s = _settings.runner.unknown_delay_s
-    idle_poll_s = _settings.runner.idle_poll_s
-    blocked_warn_s = _settings.runner.blocked_warn_s
-    blocked_limit_s = _settings.runner.blocked_limit_s
-    max_crashes = _settings.runner.max_crashes
-    offload_processes = _settings.runner.offload_processes
-    dead_max_jobs = _settings.runner.dead_max_jobs
-    dead_max_age_s = _settings.runner.dead_max_age_s
 
 
 class DefaultWorker(PipelineWorker):
@@ -79,7 +63,7 @@ class DefaultWorker(PipelineWorker):
 
 
 class AnalyticsWorker(PipelineWorker):
-    """Analyses channels and makes their charts."""
+    """Analyses channels and draws their charts."""
 
     queue = "analytics"
     jobs = (run_analytics, analyze_channel, visualize_data)
@@ -88,7 +72,7 @@ class AnalyticsWorker(PipelineWorker):
 
 
 class RecommendationsWorker(PipelineWorker):
-    """Says what to do next, and which channels are alike."""
+    """Recommends what to do next, and finds similar channels."""
 
     queue = "recommendations"
     jobs = (recommend, compare_channels)
@@ -97,7 +81,7 @@ class RecommendationsWorker(PipelineWorker):
 
 
 class NotificationsWorker(PipelineWorker):
-    """Tells people."""
+    """Sends notifications."""
 
     queue = "notifications"
     jobs = (notify, deliver_notifications, announce_failures)

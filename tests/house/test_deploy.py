@@ -17,8 +17,7 @@ from runner.processes.health import health_app
 from runner.web.guard import _OPEN_PATHS
 from settings.command import cli
 from settings.environment import Settings
-from settings.queue_names import QUEUE_NAMES
-from settings.timing import RunnerTiming
+from settings.groups import QUEUE_NAMES, RunnerLimits
 from tests.house.test_monitoring import served
 from tests.house.test_settings_documented import settings_of
 
@@ -29,7 +28,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 MANIFESTS = sorted((DEPLOY / "kubernetes").rglob("*.yaml"))
 ADAPTER = DEPLOY / "prometheus-adapter-values.yaml"
-GRACE_S = RunnerTiming().grace_s
+GRACE_S = RunnerLimits().grace_s
 STOP_S = GRACE_S + _AFTER_GRACE_S + 10
 """What a worker may take to stop, and ten seconds to spare."""
 

@@ -1,13 +1,17 @@
-"""docs/settings.md lists every setting, with its default, and no other."""
+"""docs/settings.md lists every setting and no other, each with its default and its meaning."""
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from runner.options import WorkerLimits, WorkerOptions
 from settings.environment import Settings
 
 if TYPE_CHECKING:
@@ -16,14 +20,37 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
-_ROW = re.compile(r"^\| `([A-Z_]+)` \| ([^|]*) \|", re.MULTILINE)
+_ROW = re.compile(r"^\| `([A-Z_]+)` \| ([^|]*) \|(?: (.*))? \|$", re.MULTILINE)
 
 
 def test_settings_page_lists_every_setting_with_its_default() -> None:
     """A setting that is new, gone or changed fails here until the page says so."""
-    told = {name: default.strip().strip("`") for name, default in _ROW.findall(PAGE.read_text())}
+    listed = {name: default.strip("`") for name, default, _ in _ROW.findall(PAGE.read_text())}
 
-    assert told == dict(settings_of(Settings.model_fields))
+    assert listed == dict(settings_of(Settings.model_fields))
+
+
+def test_settings_page_explains_the_runners_options_in_their_own_words() -> None:
+    """A worker's option is explained once, beside its default; the page repeats that sentence."""
+    meanings = {name: meaning for name, _, meaning in _ROW.findall(PAGE.read_text())}
+    options = {f"RUNNER__{name.upper()}": text for name, text in _meanings_of(WorkerLimits)}
+    options["SCHEDULED_POLL_INTERVAL_S"] = dict(_meanings_of(WorkerOptions))["poll_interval_s"]
+
+    for name, meaning in options.items():
+        assert meanings[name].startswith(meaning), name
+
+
+def _meanings_of(options: type) -> Iterator[tuple[str, str]]:
+    """Each option, and the first sentence of the string below it, as the page writes it."""
+    body = ast.parse(inspect.getsource(options)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    for line, below in pairwise(body.body):
+        if isinstance(line, ast.AnnAssign):
+            assert isinstance(line.target, ast.Name)
+            assert isinstance(below, ast.Expr), f"{line.target.id} is not explained"
+            text = inspect.cleandoc(ast.literal_eval(below.value))
+            sentence = re.split(r"\.(?:\s|$)", text)[0]
+            yield line.target.id, sentence[0].lower() + sentence[1:]
 
 
 def settings_of(fields: dict[str, FieldInfo], group: str = "") -> Iterator[tuple[str, str]]:

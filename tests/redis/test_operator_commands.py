@@ -17,7 +17,7 @@ from runner.current import use
 from runner.errors import JobFailedError
 from runner.operations.audit import entries
 from settings import environment
-from settings.command import _expected, cli
+from settings.command import app, cli
 from tests.runner_kit import soon, working
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Terminal:
 
     def __call__(self, *words: str) -> tuple[int, str, str]:
         """Run `pipeline WORDS…`."""
-        status = run_plainly(cli, words, expected=_expected)
+        status = run_plainly(cli, words, expected=app.expected_errors)
         told = self._capsys.readouterr()
         return status, told.out, told.err
 

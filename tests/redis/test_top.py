@@ -27,7 +27,7 @@ from runner.terminal.help import Help
 from runner.terminal.job import OneJob
 from runner.terminal.overview import bars
 from settings import environment
-from settings.command import _expected, cli
+from settings.command import app, cli
 from tests.runner_kit import eventually, working
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ async def test_enter_opens_a_job(
     await dead(desk, "one")
     monkeypatch.setenv("REDIS_URL", redis_url)
     environment.use_config_file(None)
-    show = partial(run_plainly, cli, ["jobs", "show", "one"], expected=_expected)
+    show = partial(run_plainly, cli, ["jobs", "show", "one"], expected=app.expected_errors)
     assert await asyncio.to_thread(show) == 0
     printed = capsys.readouterr().out
     names = [line.split()[0] for line in printed.splitlines() if line[:1].isalpha()]
@@ -331,7 +331,7 @@ def test_missing_textual_is_one_line(
     """Without the extra, the command says what to install."""
     monkeypatch.setitem(sys.modules, "textual", None)
 
-    status = run_plainly(cli, ["top"], expected=_expected)
+    status = run_plainly(cli, ["top"], expected=app.expected_errors)
 
     assert status == 2
     err = capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from settings.environment import SettingsError, current, load, use_config_file
-from settings.queue_names import QUEUE_NAMES
+from settings.groups import QUEUE_NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,216 @@
+"""
+`App`: the runner's side of an application, free of what its jobs are about.
+
+An application says which queues, jobs and schedules it has and where its Redis is. From that come
+the parts that every command for operators needs. Nothing of a worker is imported before a command
+asks for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+
+from runner.errors import RunnerError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from redis.asyncio import Redis
+
+    from runner.client import QueueClient
+    from runner.commands.completing import Kind
+    from runner.commands.desk import Desk
+    from runner.decorator import Job
+    from runner.offload.offloader import Offloader
+    from runner.periodic.schedule import Periodic
+    from runner.processes.fleet import Fleet
+    from runner.processes.health import HealthCheck
+    from runner.reporters import Reporter
+    from runner.worker_settings import WorkerSettings
+
+
+class App(ABC):
+    """An application whose jobs the runner runs; the host of its commands."""
+
+    @property
+    @abstractmethod
+    def queues(self) -> Sequence[str]:
+        """Every queue. Known without reading the configuration."""
+
+    @property
+    @abstractmethod
+    def jobs(self) -> Sequence[Job[Any, Any]]:
+        """Every job."""
+
+    @property
+    @abstractmethod
+    def schedule(self) -> Sequence[Periodic]:
+        """Every periodic job."""
+
+    @property
+    @abstractmethod
+    def redis_url(self) -> str:
+        """The Redis that holds the queues; it need not run yet."""
+
+    @property
+    @abstractmethod
+    def poll_interval_s(self) -> float:
+        """Time between two polls of the cron poller, in seconds."""
+
+    @property
+    @abstractmethod
+    def statsd(self) -> tuple[str, int] | None:
+        """Host and port that metrics go to; None: they are not sent."""
+
+    @abstractmethod
+    def unreachable(self, reason: str) -> RunnerError:
+        """The error for a Redis that does not answer: one line that says what to do."""
+
+    def own_checks(self) -> Sequence[HealthCheck]:
+        """Health checks of what the application needs beside Redis, such as a database."""
+        return ()
+
+    def expected_errors(self) -> tuple[type[BaseException], ...]:
+        """Errors that a person can mend: their message is printed without a traceback."""
+        return (RunnerError, RedisError)
+
+    def names(self, kind: Kind) -> Sequence[str]:
+        """Every name of *kind*, for a shell to complete. Nothing is started or reached."""
+        match kind:
+            case "queue":
+                return self.queues
+            case "schedule":
+                return [periodic.name for periodic in self.schedule]
+            case "job":
+                return [job.name for job in self.jobs]
+
+    def checks_beside_redis(self) -> Sequence[HealthCheck]:
+        """The application's own checks, and whether the name of the StatsD host resolves."""
+        from runner.processes.health import Answers
+
+        if (statsd := self.statsd) is None:
+            return self.own_checks()
+        return [*self.own_checks(), Answers("statsd", lambda: _resolve(*statsd))]
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Sequence[HealthCheck]]:
+        """Give the health checks of everything, without starting or making anything."""
+        from runner.client import connect
+
+        client = connect(self.redis_url)
+        try:
+            runner = health_checks(client, self.queues, poll_interval_s=self.poll_interval_s)
+            yield [*runner, *self.own_checks()]
+        finally:
+            await client.aclose()
+
+    @asynccontextmanager
+    async def desk(self) -> AsyncIterator[Desk]:
+        """
+        Give an operator Redis and what is known of its jobs. Nothing is started.
+
+        Raises:
+            RunnerError: Redis does not answer.
+        """
+        from runner.commands.desk import Desk
+        from runner.operations.actions import Operator
+        from runner.operations.catalog import Catalog
+
+        async with self.connected(self.redis_url) as client:
+            yield Desk(
+                redis=client,
+                queues=self.queues,
+                jobs={job.name: job for job in self.jobs},
+                schedule=self.schedule,
+                catalog=Catalog.of(self.jobs),
+                operator=Operator(client, f"terminal:{_user()}"),
+            )
+
+    @asynccontextmanager
+    async def connected(self, url: str) -> AsyncIterator[QueueClient]:
+        """
+        Give a client of a Redis that answers. A worker would wait for it; a person wants to know.
+
+        Raises:
+            RunnerError: It does not answer.
+        """
+        from runner.client import connect
+
+        client = connect(url)
+        try:
+            try:
+                await client.ping()
+            except (RedisError, OSError) as error:
+                raise self.unreachable(str(error).rstrip(".")) from None
+            yield client
+        finally:
+            await client.aclose()
+
+
+def health_checks(
+    redis: Redis, queues: Sequence[str], *, poll_interval_s: float
+) -> Sequence[HealthCheck]:
+    """Whether Redis answers, each of *queues* has a live worker, and the poller has just run."""
+    from runner.periodic.poller import last_poll_at
+    from runner.processes.health import PollerIsFresh, QueuesHaveWorkers, RedisAnswers
+    from runner.worker.heartbeat import live_workers
+
+    return [
+        RedisAnswers(redis),
+        QueuesHaveWorkers(queues, lambda: live_workers(redis, list(queues))),
+        PollerIsFresh(lambda: last_poll_at(redis), interval_s=poll_interval_s),
+    ]
+
+
+def fleet_of(
+    workers: Iterable[type[WorkerSettings]],
+    *,
+    resources: Mapping[type[Any], Any],
+    offloader: Offloader,
+    make_reporters: Callable[[], Sequence[Reporter]],
+) -> Fleet:
+    """
+    One worker of each class, for one process. Signals are left to the caller.
+
+    They share *resources* and the processes of *offloader*, which stay open when they stop, and
+    get reporters of their own, which they close.
+    """
+    from runner.processes.fleet import Fleet
+
+    @asynccontextmanager
+    async def shared() -> AsyncIterator[Mapping[type[Any], Any]]:
+        yield resources
+
+    return Fleet(
+        [
+            kind.worker(
+                resources=shared,
+                offloader=offloader,
+                prepare=None,
+                reporters=make_reporters(),
+                handle_signals=False,
+            )
+            for kind in workers
+        ]
+    )
+
+
+async def _resolve(host: str, port: int) -> None:
+    """UDP has no answer: all that can be known is whether the name resolves."""
+    await asyncio.get_running_loop().getaddrinfo(host, port)
+
+
+def _user() -> str:
+    """The name for the audit log; a container may have none for its user."""
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return "unknown"

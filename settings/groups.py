@@ -1,0 +1,133 @@
+"""
+The groups of settings: queues, the runner's limits, pages, notifications.
+
+Each is a table in the configuration file; docs/settings.md says what each setting means.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from runner.errors import ConfigurationError
+from runner.options import WorkerLimits
+
+if TYPE_CHECKING:
+    from jobs.notifications.timing import Timing
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class QueueNumbers(_Group):
+    """One queue's numbers: how many jobs a worker runs at a time, and how often each is retried."""
+
+    worker_count: int = Field(ge=1, le=10_000)
+    max_retries: int = Field(ge=0, le=1_000)
+
+
+class Queues(_Group):
+    """Every queue with its numbers, in the order in which a channel's jobs reach them."""
+
+    default: QueueNumbers = QueueNumbers(worker_count=5, max_retries=3)
+    analytics: QueueNumbers = QueueNumbers(worker_count=10, max_retries=5)
+    recommendations: QueueNumbers = QueueNumbers(worker_count=3, max_retries=3)
+    notifications: QueueNumbers = QueueNumbers(worker_count=2, max_retries=2)
+
+
+QUEUE_NAMES: tuple[str, ...] = tuple(Queues.model_fields)
+
+
+class RunnerLimits(_Group, WorkerLimits):
+    """The limits of every worker, with the types and defaults of the runner's own."""
+
+    @model_validator(mode="after")
+    def _lease_outlives_the_rest(self) -> Self:
+        blocked_s = self.blocked_limit_s + self.heartbeat_s + self.blocked_warn_s
+        for name, least in (("heartbeat_s", self.heartbeat_s * 2), ("blocked_limit_s", blocked_s)):
+            if least > self.lease_s:
+                raise ValueError(
+                    f"{name} is {getattr(self, name):g} and lease_s {self.lease_s:g}; a lease must "
+                    "outlive two heartbeats, and blocked_limit_s, blocked_warn_s and one heartbeat "
+                    "together"
+                )
+        return self
+
+
+class Web(_Group):
+    """The pages for operators: where they are served, and who may log in."""
+
+    host: str = "127.0.0.1"
+    port: Port | None = None
+    allowed_hosts: str = ""
+    users: str = ""
+    token: str = ""
+    view_token: str = ""
+    proxy_header: str = ""
+    proxy_peers: str = "127.0.0.1 ::1"
+    proxy_operators: str = ""
+    secret: str = ""
+
+
+def _words(value: object) -> object:
+    """In the environment a list is written with commas or spaces."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+class TargetSettings(_Group):
+    """One target of notifications, the table `[notify.targets.NAME]`."""
+
+    url: str = Field(repr=False)
+    kinds: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    quiet: str | None = None
+    digest: str | None = None
+    timezone: str = "UTC"
+    per_hour: int = Field(20, ge=1)
+
+    def timing(self) -> Timing:
+        """
+        When messages may go to it.
+
+        Raises:
+            ConfigurationError: The quiet hours or the crontab cannot be read.
+        """
+        from jobs.notifications.timing import QuietHours, Timing
+        from runner.periodic.crontab import Crontab
+
+        return Timing(
+            quiet=QuietHours.parse(self.quiet, self.timezone) if self.quiet else None,
+            digest=Crontab(self.digest, self.timezone) if self.digest else None,
+        )
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        from jobs.notifications.event import Kind
+
+        if not _ADDRESS.fullmatch(self.url):
+            raise ValueError("its url is not an address: write one such as mailto://… or https://…")
+        try:
+            ZoneInfo(self.timezone)
+        except (ValueError, OSError):
+            raise ValueError(f"time zone {self.timezone!r} is not known here") from None
+        if unknown := sorted(set(self.kinds) - set(Kind)):
+            known = ", ".join(Kind)
+            raise ValueError(f"there is no kind {unknown[0]!r}; there are {known}")
+        try:
+            self.timing()
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+
+class Notify(_Group):
+    """Every target of notifications, by name."""
+
+    targets: dict[str, TargetSettings] = {}
