@@ -1,9 +1,8 @@
 """
 `App`: the runner's side of an application, free of what its jobs are about.
 
-An application says which queues, jobs and schedules it has and where its Redis is. From that come
-the parts that every command for operators needs. Nothing of a worker is imported before a command
-asks for it.
+An application gives its queues, jobs and schedule, and the address of its Redis. `App` makes from
+them what the commands need. Nothing of a worker is imported before a command needs it.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ class App(ABC):
 
     @abstractmethod
     def unreachable(self, reason: str) -> RunnerError:
-        """The error for a Redis that does not answer: one line that says what to do."""
+        """The error for a Redis that does not answer: one line, with what to do."""
 
     def own_checks(self) -> Sequence[HealthCheck]:
         """Health checks of what the application needs beside Redis, such as a database."""

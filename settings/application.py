@@ -111,7 +111,7 @@ class Application(App):
         Every periodic job.
 
         Raises:
-            SettingsError: The configuration, which says what is scheduled, is wrong.
+            SettingsError: The configuration, which the schedule follows, is wrong.
         """
         from settings.schedule import make_schedule
 
@@ -258,7 +258,8 @@ class Application(App):
 
         Raises:
             SettingsError: The state directory cannot be written, or Redis does not answer.
-            StoreError, PrivateRedisError, ConfigurationError: What their names say.
+            StoreError, PrivateRedisError: The database, or the private Redis, cannot be used.
+            ConfigurationError: `REDIS_URL` or `DATABASE_URL` is not an address.
         """
         from settings.redis_location import running_redis
         from settings.services import open_services

@@ -66,7 +66,7 @@ class _InOrder(click.Group):
 @click.group(cls=_InOrder, epilog=_EPILOG, context_settings={"obj": app})
 @click.version_option(version("channel-pipeline"), prog_name="pipeline")
 def cli() -> None:
-    """Sync channels, analyse them, draw their charts, recommend what to do, tell people."""
+    """Sync channels, analyse them, draw their charts, recommend what to do, notify people."""
 
 
 def _with_common(command: click.Command) -> click.Command:

@@ -49,7 +49,7 @@ LogLevel = Annotated[
 
 
 class Settings(BaseSettings):
-    """Every setting. docs/settings.md says what each of them means."""
+    """Every setting. docs/settings.md explains them."""
 
     model_config = SettingsConfigDict(
         env_nested_delimiter="__",

@@ -1,7 +1,7 @@
 """
 The groups of settings: queues, the runner's limits, pages, notifications.
 
-Each is a table in the configuration file; docs/settings.md says what each setting means.
+Each is a table in the configuration file. docs/settings.md explains every setting.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The operators' pages: where they are served, who may come in, and what they show."""
+"""The operators' pages: what they show, and who may log in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pages(
     Make the pages of *queues* and of the channels, with the API and `/metrics`.
 
     Raises:
-        SettingsError: Anybody could come in from another machine.
+        SettingsError: The pages would be open to other machines without a login.
         ConfigurationError: A user or a host name cannot be read.
     """
     from importlib.metadata import version
@@ -58,10 +58,10 @@ def pages(
 
 def login_settings(settings: Settings) -> LoginSettings:
     """
-    Read who may come in.
+    Read who may log in.
 
     Raises:
-        SettingsError: Anybody could come in from another machine.
+        SettingsError: The pages would be open to other machines without a login.
         ConfigurationError: A user cannot be read.
     """
     from runner.web.login import LoginSettings, Proxy, Role, read_users
@@ -80,8 +80,8 @@ def login_settings(settings: Settings) -> LoginSettings:
     )
     if found.is_open and not _is_loopback(web.host):
         raise SettingsError(
-            f"WEB__HOST is {web.host}, and anybody could come in from there: set WEB__USERS, "
-            "WEB__TOKEN or WEB__PROXY_HEADER, or serve on 127.0.0.1"
+            f"WEB__HOST is {web.host}, and the pages would be open to anybody there: set "
+            "WEB__USERS, WEB__TOKEN or WEB__PROXY_HEADER, or serve on 127.0.0.1"
         )
     return found
 

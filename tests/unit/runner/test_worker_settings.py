@@ -1,4 +1,4 @@
-"""`WorkerSettings`: one class for each queue, everything inherited, arq's command served."""
+"""`WorkerSettings`: one class for each queue, everything inherited, run by arq's command."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Slow(Analytics):
 
 
 def test_settings_of_a_base_class_reach_arq() -> None:
-    """arq reads a class's own `__dict__`; whatever is inherited is written into it."""
+    """arq reads a class's own `__dict__`; everything inherited is written into it."""
     given: Any = arq.worker.get_kwargs(Analytics)  # type: ignore[arg-type]  # a class, as its command has it
     ours: Any = given["runner"]
 
@@ -121,7 +121,7 @@ def test_settings_of_every_option_have_a_name_on_the_class() -> None:
 
 
 def test_settings_without_a_queue_are_a_base_and_left_alone() -> None:
-    """A common base class is no worker, and arq gets nothing from it."""
+    """A common base class is not a worker, and arq gets nothing from it."""
     assert "queue_name" not in Base.__dict__
 
 
@@ -153,7 +153,7 @@ def test_settings_give_a_worker_its_own_number_of_slots() -> None:
 
 
 def test_settings_take_limits_from_a_configuration() -> None:
-    """`limits` sets all of them at once; what the class itself sets goes before."""
+    """`limits` sets all of them at once; a value that the class itself sets wins."""
 
     class Configured(Base, limits=WorkerLimits(lease_s=9.0, grace_s=1.0)):
         grace_s = 2.0
@@ -183,7 +183,7 @@ def test_settings_carry_each_jobs_own_options() -> None:
 
 
 def test_settings_write_json_and_never_pickle() -> None:
-    """What arq's own client and worker would pickle goes as JSON."""
+    """arq's own client and worker pickle; ours write JSON."""
     given: Any = arq.worker.get_kwargs(Analytics)  # type: ignore[arg-type]  # likewise
 
     assert given["job_serializer"] is codec.dumps
@@ -191,7 +191,7 @@ def test_settings_write_json_and_never_pickle() -> None:
 
 
 def test_settings_take_plain_arq_functions_beside_jobs() -> None:
-    """A queue may move from arq function by function: nothing that a class lists is left out."""
+    """A queue may move from arq function by function: everything that a class lists runs."""
 
     class Mixed(Base):
         queue = "mixed"
@@ -246,7 +246,7 @@ def test_settings_keep_results_for_ever_where_asked() -> None:
     ],
 )
 def test_settings_that_make_no_sense_fail_at_import(settings: dict[str, Any], problem: str) -> None:
-    """A worker that could not work is refused where its class is written, by the class's name."""
+    """A class whose worker could not work is refused where it is defined, by name."""
     plain = {"queue": "odd", "jobs": (draw,)}
     with pytest.raises(ConfigurationError, match=problem):
         type("Odd", (WorkerSettings,), plain | settings)

@@ -1,4 +1,4 @@
-"""Settings are read from a bare environment, and nothing is remembered between tests."""
+"""Each test reads settings from an environment without any, and leaves none behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Take away every variable that is a setting, and stand in an empty folder."""
+    """Remove every variable that is a setting, and work in an empty folder."""
     known = {name.upper() for name in environment.Settings.model_fields}
     for name in list(os.environ):
         if name.upper().partition("__")[0] in known or name == environment.CONFIG_VARIABLE:

@@ -1,4 +1,4 @@
-"""The configuration: defaults, precedence, and errors that say what to do."""
+"""The configuration: defaults, precedence, and errors with what to do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_defaults_are_those_of_the_design() -> None:
-    """With nothing set there are four queues with their numbers, and a private everything."""
+    """With nothing set there are four queues with their numbers, and nothing is sent out."""
     settings = load()
 
     numbers = {
@@ -50,7 +50,7 @@ def test_defaults_are_those_of_the_design() -> None:
 
 
 def test_home_holds_database_and_reports(tmp_path: Path) -> None:
-    """The state directory is `.pipeline` here, and its places are absolute."""
+    """The state directory is `.pipeline` in the current folder, and its paths are absolute."""
     settings = load()
 
     assert settings.home == tmp_path / ".pipeline"
@@ -68,7 +68,7 @@ def test_database_of_an_odd_home_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_file_sets_and_environment_wins(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One number of a group from the environment leaves the file's other ones."""
+    """A variable replaces one number of a group; the others stay as the file sets them."""
     monkeypatch.setenv("QUEUES__ANALYTICS__WORKER_COUNT", "2")
 
     settings = load(config)
@@ -81,7 +81,7 @@ def test_file_sets_and_environment_wins(config: Path, monkeypatch: pytest.Monkey
 
 
 def test_file_is_found_by_its_variable(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`PIPELINE_CONFIG` names a file as `--config` does."""
+    """`PIPELINE_CONFIG` names a file, as `--config` does."""
     monkeypatch.setenv("PIPELINE_CONFIG", str(config))
 
     assert load().log_format == "json"
@@ -95,7 +95,7 @@ def test_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_current_is_read_once(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process has one configuration; naming a config file starts anew."""
+    """A process reads its configuration once, and again when a config file is named."""
     first = current()
     monkeypatch.setenv("LOG_FORMAT", "json")
     assert current() is first
@@ -119,7 +119,7 @@ def test_current_is_read_once(config: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_wrong_file_names_itself_and_the_key(tmp_path: Path, text: str, expected: str) -> None:
-    """What is wrong in a config file is one line: the file, the key, what to do."""
+    """An error in a config file is one line: the file, the key, what to do."""
     path = tmp_path / "wrong.toml"
     path.write_text(text)
 
@@ -132,8 +132,8 @@ def test_wrong_file_names_itself_and_the_key(tmp_path: Path, text: str, expected
     assert "\n" not in message
 
 
-def test_missing_file_is_told(tmp_path: Path) -> None:
-    """A config file that is not there, or is a folder, is no silent default."""
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
+    """A config file that is missing, or is a folder, is not ignored."""
     with pytest.raises(SettingsError, match=r"none\.toml: No such file or directory; correct"):
         load(tmp_path / "none.toml")
     with pytest.raises(SettingsError, match="Is a directory"):
@@ -141,8 +141,8 @@ def test_missing_file_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the byte is a valid file name there only")
-def test_file_in_another_encoding_is_told(tmp_path: Path) -> None:
-    """A file that is not UTF-8 is named, not half read."""
+def test_file_in_another_encoding_is_an_error(tmp_path: Path) -> None:
+    """A file that is not UTF-8 is named in the error, not half read."""
     path = tmp_path / "latin.toml"
     path.write_bytes(b'statsd_prefix = "\xe9"')
 
@@ -163,7 +163,7 @@ def test_file_in_another_encoding_is_told(tmp_path: Path) -> None:
 def test_wrong_variable_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
 ) -> None:
-    """What is wrong in the environment names the variable."""
+    """An error in the environment names the variable."""
     monkeypatch.setenv(name, value)
 
     with pytest.raises(SettingsError) as raised:

@@ -1,4 +1,4 @@
-"""Who may come in to the pages, as configured."""
+"""Who may log in to the pages, as configured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_pages_are_open_on_the_loopback_address_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anywhere else somebody has to be asked who they are."""
+    """On any other address a login is required."""
     assert login_settings(load()).is_open
     monkeypatch.setenv("WEB__HOST", "::1")
     assert login_settings(load()).is_open
@@ -26,7 +26,7 @@ def test_pages_are_open_on_the_loopback_address_alone(monkeypatch: pytest.Monkey
 
 
 def test_users_tokens_and_proxy_open_other_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each by itself is enough."""
+    """Each is enough by itself."""
     monkeypatch.setenv("WEB__HOST", "192.168.1.5")
     monkeypatch.setenv("WEB__USERS", f"ada:operate:{hash_password('correct horse')}")
     assert login_settings(load()).users["ada"].role is Role.OPERATE

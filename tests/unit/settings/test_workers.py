@@ -56,7 +56,7 @@ def _workers(folder: Path, **variables: str) -> dict[str, Any]:
 
 
 def test_workers_carry_what_arq_reads(tmp_path: Path) -> None:
-    """Every queue's class holds its jobs and numbers under arq's names, in itself."""
+    """Every queue's class itself holds its jobs and numbers under arq's names."""
     found = _workers(tmp_path)
 
     assert {
@@ -73,7 +73,7 @@ def test_workers_carry_what_arq_reads(tmp_path: Path) -> None:
 
 
 def test_workers_follow_the_environment(tmp_path: Path) -> None:
-    """Redis, numbers, timings, metrics and reporters are those that are configured."""
+    """Redis, numbers, timings, metrics and reporters are the configured ones."""
     found = _workers(
         tmp_path,
         REDIS_URL="redis://example.com",
@@ -94,7 +94,7 @@ def test_workers_follow_the_environment(tmp_path: Path) -> None:
 
 
 def test_every_job_has_its_worker(tmp_path: Path) -> None:
-    """Each of the jobs is worked by the class of its queue, or it would wait for ever."""
+    """Each job is run by the class of its queue: any other would wait for ever."""
     found = _workers(tmp_path)
     worked = {
         (name, one["queue"].removeprefix("arq:queue:"))
@@ -119,7 +119,7 @@ def test_configuration_is_read_without_the_workers(tmp_path: Path) -> None:
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
-    """The lazy front door answers as any module does."""
+    """The lazy package fails as any module does."""
     import settings
 
     with pytest.raises(AttributeError, match="has no attribute 'SlowWorker'"):
