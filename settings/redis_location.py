@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
-import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -52,27 +50,9 @@ def hold_redis(settings: Settings) -> None:
     if settings.redis_url or redis_url(settings) in _held:
         return
     private = PrivateRedis(settings.home)
-    _in_a_thread(private, enter=True)
+    private.start()
     _held.add(private.url)
-    atexit.register(_in_a_thread, private, enter=False)
+    atexit.register(private.stop)
 
 
 _held: set[str] = set()
-
-
-def _in_a_thread(private: PrivateRedis, *, enter: bool) -> None:
-    """This thread runs the worker's event loop already; it waits meanwhile."""
-    failed: list[BaseException] = []
-
-    def call() -> None:
-        step = private.__aenter__() if enter else private.__aexit__(None, None, None)
-        try:
-            asyncio.run(step)
-        except BaseException as error:  # noqa: BLE001 -- raised again below
-            failed.append(error)
-
-    thread = threading.Thread(target=call, name="private redis")
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]

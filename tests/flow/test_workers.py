@@ -13,6 +13,7 @@ import pytest
 
 from jobs import run_analytics, sync_channel
 from jobs.channel.records import ChannelRecord, Platform, SourceRef
+from runner.processes.private_redis import PrivateRedis
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -52,6 +53,17 @@ async def test_arq_burst_drains_the_queue(
     done = {line["job_name"] for line in lines if line["event"] == "job done"}
     assert done >= {"run_analytics", "analyze_channel", "visualize_data"}
     assert await redis.zcard("arq:queue:recommendations") == 1
+
+
+def test_arq_starts_the_private_redis_and_stops_it(commands: Commands) -> None:
+    """With no `REDIS_URL` the arq command works on the private Redis, and leaves none behind."""
+    ended = commands.run("arq", "settings.AnalyticsWorker", "--burst", **FAST)
+
+    assert ended.status == 0, ended.err
+    assert "Traceback" not in ended.err
+    private = PrivateRedis(commands.folder / ".pipeline")
+    assert private.directory.is_dir()
+    assert not private.socket_path.exists()
 
 
 def test_arq_check_knows_whether_a_worker_lives(commands: Commands, redis_url: str) -> None:
