@@ -74,7 +74,7 @@ async def _least_us(work: Callable[[], Awaitable[object]]) -> float:
 
 
 async def _attempts_us(stack: tuple[Middleware, ...]) -> float:
-    attempts = Attempts(WorkerOptions(queue="bench"), stack, {}, keep_result_s=3600)
+    attempts = Attempts(WorkerOptions(queue="bench"), stack, {})
     attempts.learn(touch)
     claims = _claims()
 

@@ -69,11 +69,7 @@ class WorkerLimits:
 
 @dataclass(frozen=True)
 class WorkerOptions(WorkerLimits):
-    """
-    The options of one worker.
-
-    `concurrency`, `keep_result_s` and `idle_poll_s` reach it under arq's names for them.
-    """
+    """The options of one worker."""
 
     queue: str = "default"
     """The queue whose jobs the worker runs."""

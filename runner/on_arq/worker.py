@@ -81,7 +81,7 @@ class Worker(arq.worker.Worker):
             super().__init__(functions, handle_signals=False, **arq_options)
         self._takes_signals = handle_signals
         self._zone = self.timezone if arq_options.get("timezone") is not None else None
-        self.options = runner or self._options_of_arq()
+        self.options = self._with_arqs(runner or self._options_of_arq())
         self.outage = Outage(self.id)
         self._clock: CronClock | None = None
         self._stop_signal = ""
@@ -98,6 +98,15 @@ class Worker(arq.worker.Worker):
         if not self._job_completion_wait:
             return options
         return replace(options, grace_s=self._job_completion_wait)
+
+    def _with_arqs(self, options: WorkerOptions) -> WorkerOptions:
+        """Return *options* with what was given under arq's names, which arq's class has read."""
+        return replace(
+            options,
+            concurrency=self.max_jobs,
+            keep_result_s=None if self.keep_result_forever else self.keep_result_s,
+            idle_poll_s=float(self.poll_delay_s),
+        )
 
     @property
     def _runs_plain_functions(self) -> bool:
@@ -247,10 +256,7 @@ class Worker(arq.worker.Worker):
         return Setup(
             worker_id=self.id,
             queue_key=self.queue_name,
-            slots=self.max_jobs,
-            idle_poll_s=float(self.poll_delay_s),
             health_key=self.health_check_key,
-            keep_result_s=self._keep_result_s,
             burst=Burst(int(self.max_burst_jobs)) if self.burst else None,
             heeds_aborts=self.allow_abort_jobs,
             write_plain=result_writer(self.job_serializer),
@@ -266,7 +272,6 @@ class Worker(arq.worker.Worker):
             self.options,
             stack,
             resources,
-            keep_result_s=self._keep_result_s,
             read_body=body_reader(self.job_deserializer),
             on_refused=log.refused if self._runs_plain_functions else None,
         )
@@ -276,7 +281,7 @@ class Worker(arq.worker.Worker):
             ctx=self.ctx,
             max_tries=self.max_tries,
             backoff=self.options.backoff,
-            keep_result_s=self._keep_result_s,
+            keep_result_s=self.options.keep_result_s,
             retry_jobs=self.retry_jobs,
             log_results=self.log_results,
             on_job_start=self.on_job_start,
@@ -302,11 +307,6 @@ class Worker(arq.worker.Worker):
             log.health(info)
             self._last_health_check = time.time()
         self._last_health_check_log = counts
-
-    @property
-    def _keep_result_s(self) -> float | None:
-        """For jobs that do not say; None for ever."""
-        return None if self.keep_result_forever else self.keep_result_s
 
     def _cron_clock(self) -> CronClock:
         if self._clock is None:

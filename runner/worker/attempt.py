@@ -38,7 +38,6 @@ class Attempts:
         stack: Sequence[Middleware],
         resources: Mapping[type[Any], Any],
         *,
-        keep_result_s: float | None = None,
         read_body: Callable[[bytes], Envelope] = decode_job,
         on_refused: Callable[[Held, Outcome], None] | None = None,
     ) -> None:
@@ -50,7 +49,7 @@ class Attempts:
         self._resources = resources
         self._offloader = options.offloader or Offloader(options.offload_processes)
         self._defaults = Defaults(
-            options.max_retries, options.backoff, keep_result_s, options.timeout_s
+            options.max_retries, options.backoff, options.keep_result_s, options.timeout_s
         )
         self._known: dict[str, tuple[JobDefinition, Policy]] = {}
 

@@ -56,21 +56,16 @@ class Setup:
     """
     What one engine works with.
 
-    worker_id: unique in the fleet. slots: jobs that run at a time. idle_poll_s: how long it rests
-    before it looks for jobs that nobody announced. burst: None for a worker that stays.
-    keep_result_s: for jobs that could not be opened; None for ever. heeds_aborts: whether running
-    jobs are stopped when somebody asks. health_key: where `arq --check` looks. write_plain: writes
-    results of plain arq functions. tasks: by job id, the tasks that run, for whoever looks on.
+    worker_id: unique in the fleet. health_key: where `arq --check` looks. burst: None for a worker
+    that stays. heeds_aborts: whether running jobs are stopped when somebody asks. write_plain:
+    writes results of plain arq functions. tasks: by job id, the tasks that run, for arq's users.
     on_beat: called with the line that `arq --check` reads. on_waited: called when a stopping worker
     has waited for its running jobs.
     """
 
     worker_id: str
     queue_key: str
-    slots: int
-    idle_poll_s: float
     health_key: str
-    keep_result_s: float | None = None
     burst: Burst | None = None
     heeds_aborts: bool = True
     write_plain: ResultWriter | None = None
@@ -124,7 +119,6 @@ class Engine:
         return Slots(
             self._options,
             self._redis,
-            count=self._setup.slots,
             life=self._life,
             outage=self._outage,
             attempts=self._attempts,
@@ -132,7 +126,6 @@ class Engine:
             settler=self.settler,
             counts=self._counts,
             tasks=self._setup.tasks,
-            keep_result_s=self._setup.keep_result_s,
             heeds_aborts=self._setup.heeds_aborts,
         )
 
@@ -148,7 +141,7 @@ class Engine:
             slots=self.slots,
             settler=self.settler,
             counts=self._counts,
-            idle_poll_s=self._setup.idle_poll_s,
+            idle_poll_s=self._options.idle_poll_s,
             burst=self._setup.burst,
         )
 

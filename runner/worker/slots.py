@@ -36,8 +36,8 @@ class Slots:
     """
     The jobs that one worker holds.
 
-    count: how many run at a time. tasks: by job id, the task that runs it. keep_result_s: for jobs
-    that could not be opened. heeds_aborts: whether running jobs are stopped when somebody asks.
+    tasks: by job id, the task that runs it. heeds_aborts: whether running jobs are stopped when
+    somebody asks.
     """
 
     def __init__(
@@ -45,7 +45,6 @@ class Slots:
         options: WorkerOptions,
         redis: Redis,
         *,
-        count: int,
         life: Life,
         outage: Outage,
         attempts: Attempts,
@@ -53,7 +52,6 @@ class Slots:
         settler: Settler,
         counts: JobCounts,
         tasks: dict[str, asyncio.Task[None]],
-        keep_result_s: float | None,
         heeds_aborts: bool,
     ) -> None:
         self._options = options
@@ -65,10 +63,9 @@ class Slots:
         self._settler = settler
         self._counts = counts
         self._tasks = tasks
-        self._keep_result_s = keep_result_s
         self._heeds_aborts = heeds_aborts
         self._loop = asyncio.get_running_loop()
-        self.count = count
+        self.count = options.concurrency
         self.held: set[Held] = set()
         self.busy = 0
         """Slots that are taken: jobs whose coroutine has not ended, or was left behind."""
@@ -147,7 +144,7 @@ class Slots:
                 held.claim,
                 held.envelope,
                 outcome,
-                policy.keep_result_s if policy else self._keep_result_s,
+                (policy or self._options).keep_result_s,
                 held.started_ms,
                 time.time_ns() // 1_000_000,
                 held,
