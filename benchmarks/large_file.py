@@ -20,9 +20,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from jobs.sources.csv.csv_source import open_csv
-from jobs.sources.csv.fact_cache import Shelf
-from jobs.sources.detect import layout_in
+from jobs.sources.csv.fact_cache import FactCache
 from jobs.sources.document import text_file
+from jobs.sources.recognise import layout_in
 
 _FIRST = date(2024, 1, 1)
 _READ = 200
@@ -38,7 +38,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "daily.csv")
         _write(path, asked.days, asked.channels)
-        _measure(path, Shelf(Path(folder, "shelf")))
+        _measure(path, FactCache(Path(folder, "fact_cache")))
 
 
 def _write(path: Path, days: int, channels: int) -> None:
@@ -53,13 +53,13 @@ def _write(path: Path, days: int, channels: int) -> None:
             )
 
 
-def _measure(path: Path, shelf: Shelf) -> None:
+def _measure(path: Path, fact_cache: FactCache) -> None:
     started, worked = time.monotonic(), time.process_time()
     text = text_file(str(path))
     layout = layout_in(text)
     if layout is None:
         raise AssertionError("what was written is daily counters")
-    source = open_csv(text, layout, shelf)
+    source = open_csv(text, layout, fact_cache)
     _print(f"file                {path.stat().st_size / _MIB:8,.0f} MiB")
     _print(f"opened in           {time.monotonic() - started:8,.1f} s")
     _print(f"                    {time.process_time() - worked:8,.1f} s of CPU")

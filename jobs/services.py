@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobs.content_cache import ContentCache
     from jobs.notifications.target import Target
     from jobs.sources import Finding
-    from jobs.sources.memory import Past
+    from jobs.sources.memory import SourceMemory
     from jobs.store import ChannelStore
 
 
@@ -34,9 +34,9 @@ class SourceAccess(Protocol):
         """
         ...
 
-    async def read(self, ref: SourceRef, channel_id: str, past: Past) -> SourceResult:
+    async def read(self, ref: SourceRef, channel_id: str, memory: SourceMemory) -> SourceResult:
         """
-        Read what a source says of a channel now, or what changed since *past*.
+        Read what a source says of a channel now, or what changed since *memory*.
 
         Raises:
             QuotaError: Its quota is used up for today; it holds what was read until then.

@@ -89,7 +89,7 @@ async def _read(services: Services, channel_id: str, source: StoredSource) -> _R
     # Only a worker that syncs loads the parsers; in a thread, for they are large.
     await imported("jobs.sources")
     from jobs.channel.records import SourceResult, SyncOutcome
-    from jobs.sources.memory import Past
+    from jobs.sources.memory import SourceMemory
     from jobs.sources.source import SourceError
     from jobs.sources.youtube.quota import QuotaError
 
@@ -97,8 +97,8 @@ async def _read(services: Services, channel_id: str, source: StoredSource) -> _R
         return await services.store.listed_items(channel_id)
 
     try:
-        past = Past(source.memory, listed_items)
-        return _Reading(source, await services.sources.read(source.ref, channel_id, past))
+        memory = SourceMemory(source.memory, listed_items)
+        return _Reading(source, await services.sources.read(source.ref, channel_id, memory))
     except SourceError as error:
         _log.warning("source skipped", channel_id=channel_id, reason=str(error))
         result = SourceResult(source.ref, datetime.now(UTC), SyncOutcome.FAILED, str(error))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jobs.channel.records import SourceRef, SourceResult
     from jobs.services import SourceAccess
     from jobs.sources import Finding
-    from jobs.sources.memory import Past
+    from jobs.sources.memory import SourceMemory
     from jobs.sources.reader import SourceReader
     from jobs.sources.youtube.quota import QuotaLedger
     from jobs.store import ChannelStore
@@ -50,9 +50,9 @@ class _Sources:
         """See `SourceAccess`."""
         return await (await self._reader()).discover(location, mapping)
 
-    async def read(self, ref: SourceRef, channel_id: str, past: Past) -> SourceResult:
+    async def read(self, ref: SourceRef, channel_id: str, memory: SourceMemory) -> SourceResult:
         """See `SourceAccess`."""
-        return await (await self._reader()).read(ref, channel_id, past)
+        return await (await self._reader()).read(ref, channel_id, memory)
 
     async def _reader(self) -> SourceReader:
         async with self._opening:
@@ -62,7 +62,7 @@ class _Sources:
             return self._opened
 
     async def _open(self) -> SourceReader:
-        from jobs.sources import Shelf
+        from jobs.sources import FactCache
         from jobs.sources.reader import SourceReader
         from jobs.sources.youtube.api import open_youtube_api
 
@@ -78,7 +78,7 @@ class _Sources:
             )
         return SourceReader(
             api,
-            Shelf(settings.sources_dir),
+            FactCache(settings.sources_dir),
             allow_private=settings.allow_private_addresses,
         )
 

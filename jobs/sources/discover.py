@@ -15,12 +15,12 @@ from jobs.sources.fetch import fetch
 from jobs.sources.location import absolute, is_address, is_samples
 from jobs.sources.open_source import open_source
 from jobs.sources.source import Skipped, Source, SourceError, UnrecognisedError
-from jobs.sources.studio.studio_table import role_at
+from jobs.sources.studio.table import role_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from jobs.sources.csv.fact_cache import Shelf
+    from jobs.sources.csv.fact_cache import FactCache
     from jobs.sources.open_source import Fetch
 
 Finding: TypeAlias = Source | SourceError | Skipped
@@ -29,7 +29,7 @@ Finding: TypeAlias = Source | SourceError | Skipped
 
 async def discover(
     location: str,
-    shelf: Shelf | None = None,
+    fact_cache: FactCache | None = None,
     mapping: str | None = None,
     *,
     fetch: Fetch = fetch,
@@ -43,16 +43,16 @@ async def discover(
     another, is `Skipped`. The same file named by itself is an error, as is a folder in which
     there is nothing but such files.
 
-    shelf, fetch: see `open_source`. mapping: the file *location* is read by it, of a folder those
-    files that have all of its columns.
+    fact_cache, fetch: see `open_source`. mapping: *location* is read by it; in a folder,
+    those files are that have all of its columns.
     """
     location = absolute(location)
     if is_samples(location) or is_address(location) or not _is_folder(location):
-        return [await _open(location, shelf, mapping, fetch)]
+        return [await _open(location, fact_cache, mapping, fetch)]
     paths, findings = await asyncio.to_thread(_walk, location)
     for path in paths:
         fits = mapping is not None and await asyncio.to_thread(_fits, path, mapping)
-        found = await _open(path, shelf, mapping if fits else None, fetch)
+        found = await _open(path, fact_cache, mapping if fits else None, fetch)
         findings.append(_skipped(found) if isinstance(found, UnrecognisedError) else found)
     findings = _told_once(findings)
     if all(isinstance(finding, Skipped) for finding in findings):
@@ -67,13 +67,13 @@ def _told_once(findings: list[Finding]) -> list[Finding]:
         for finding in findings
         if isinstance(finding, CsvSource)
         for beside in finding.beside
-        if finding.layout.tells_items()
+        if finding.layout.has_items()
     }
     return [
         Skipped(finding.ref.location, f"was read with {Path(read_with[finding.ref.location]).name}")
         if isinstance(finding, CsvSource)
         and finding.ref.location in read_with
-        and not finding.layout.tells_items()
+        and not finding.layout.has_items()
         else finding
         for finding in findings
     ]
@@ -92,10 +92,10 @@ def _is_folder(location: str) -> bool:
 
 
 async def _open(
-    location: str, shelf: Shelf | None, mapping: str | None, fetch: Fetch
+    location: str, fact_cache: FactCache | None, mapping: str | None, fetch: Fetch
 ) -> Source | SourceError:
     try:
-        return await open_source(location, shelf=shelf, mapping=mapping, fetch=fetch)
+        return await open_source(location, fact_cache=fact_cache, mapping=mapping, fetch=fetch)
     except SourceError as error:
         return error
 

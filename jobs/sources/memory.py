@@ -17,12 +17,12 @@ async def _nothing() -> Mapping[str, datetime | None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class SourceMemory:
     """
     *memory* is what the source left; *listed_items* gives the items that are listed, with dates.
 
     The latter is asked for only by sources that need it, since a channel may have many.
     """
 
-    memory: Mapping[str, Any] = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict)
     listed_items: ListedItems = _nothing

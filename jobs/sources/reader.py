@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jobs.channel.records import ChannelReading, SourceRef
-    from jobs.sources.csv.fact_cache import Shelf
+    from jobs.sources.csv.fact_cache import FactCache
     from jobs.sources.discover import Finding
     from jobs.sources.document import Document
-    from jobs.sources.memory import Past
+    from jobs.sources.memory import SourceMemory
     from jobs.sources.youtube.api import YoutubeApi
 
 _FEED = "https://www.youtube.com/feeds/videos.xml?channel_id="
@@ -35,12 +35,12 @@ class SourceReader:
     """
     Finds and reads sources.
 
-    youtube: the Data API; None where no key is set. shelf: keeps what large files told, for other
+    youtube: the Data API; None without a key. fact_cache: keeps the facts of large files, for other
     processes too. allow_private: whether addresses may lead into private networks.
     """
 
     youtube: YoutubeApi | None = None
-    shelf: Shelf | None = None
+    fact_cache: FactCache | None = None
     allow_private: bool = False
 
     async def discover(self, location: str, mapping: str | None = None) -> list[Finding]:
@@ -53,7 +53,7 @@ class SourceReader:
         """
         if not is_youtube(location):
             fetching = partial(fetch, allow_private=self.allow_private)
-            return await discover(location, self.shelf, mapping, fetch=fetching)
+            return await discover(location, self.fact_cache, mapping, fetch=fetching)
         try:
             api = self._youtube(location)
             return [await youtube_channel.find_channel(api, location)]
@@ -61,10 +61,10 @@ class SourceReader:
             return [error]
 
     async def read(
-        self, ref: SourceRef, channel_id: str, past: Past, now: datetime | None = None
+        self, ref: SourceRef, channel_id: str, memory: SourceMemory, now: datetime | None = None
     ) -> SourceResult:
         """
-        Read what the source says of the channel now, or what changed since *past*.
+        Read what the source says of the channel now, or what changed since *memory*.
 
         now: what a source that plans by time takes the time to be.
 
@@ -74,25 +74,27 @@ class SourceReader:
         """
         if ref.kind == youtube_channel.KIND:
             api = self._youtube(ref.location)
-            return await youtube_channel.read_channel(api, ref.location, channel_id, past, now)
+            return await youtube_channel.read_channel(api, ref.location, channel_id, memory, now)
         if is_address(ref.location):
-            return await self._read_address(ref, channel_id, past)
-        source = await open_source(ref.location, ref.kind, shelf=self.shelf)
+            return await self._read_address(ref, channel_id, memory)
+        source = await open_source(ref.location, ref.kind, fact_cache=self.fact_cache)
         # Thousands of items take tens of milliseconds to make.
         return _read(ref, await asyncio.to_thread(source.read, channel_id))
 
-    async def _read_address(self, ref: SourceRef, channel_id: str, past: Past) -> SourceResult:
+    async def _read_address(
+        self, ref: SourceRef, channel_id: str, memory: SourceMemory
+    ) -> SourceResult:
         fetched: list[Document] = []
 
         async def fetch_changed(address: str) -> Document:
-            known = past.memory.get("validators")
+            known = memory.kept.get("validators")
             document = await fetch(address, validators=known, allow_private=self.allow_private)
             fetched.append(document)
             return document
 
         try:
             source = await open_source(
-                ref.location, ref.kind, shelf=self.shelf, fetch=fetch_changed
+                ref.location, ref.kind, fact_cache=self.fact_cache, fetch=fetch_changed
             )
         except NotModified:
             return SourceResult(ref, datetime.now(UTC), SyncOutcome.UNCHANGED)

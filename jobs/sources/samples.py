@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from jobs.channel.records import Platform, SourceRef
 from jobs.counted import counted
-from jobs.sources.csv.summary import joined, period
+from jobs.sources.description import joined, period
 from jobs.sources.location import SAMPLES
 from jobs.sources.sample_model import Audience, SampleChannel, Slot, simulate
 from jobs.sources.source import SourceError

@@ -37,9 +37,7 @@ from jobs.channel.records import (
     SourceRef,
 )
 from jobs.counted import counted
-from jobs.sources.csv import companions, times
-from jobs.sources.csv import twitch_names as twitch
-from jobs.sources.csv import youtube_ids as youtube
+from jobs.sources.csv import companions
 from jobs.sources.csv.fact_files import Batch
 from jobs.sources.csv.facts import (
     CHANNEL_ID,
@@ -53,19 +51,20 @@ from jobs.sources.csv.facts import (
     facts_of,
 )
 from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
-from jobs.sources.csv.summary import joined, oddities, period, why_none
 from jobs.sources.csv.table import LINE, header_of, read_rows
+from jobs.sources.description import joined, oddities, period, why_none
 from jobs.sources.document import trouble_told
 from jobs.sources.location import shown
 from jobs.sources.source import SourceError
 from jobs.sources.text import one_line
+from jobs.sources.values import times, twitch_names, youtube_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from jobs.sources.csv.companions import Beside
-    from jobs.sources.csv.fact_cache import Shelf
-    from jobs.sources.csv.fact_files import Spill
+    from jobs.sources.csv.fact_cache import FactCache
+    from jobs.sources.csv.fact_files import FactFiles
     from jobs.sources.csv.layout import Companion, Layout
     from jobs.sources.document import Text
 
@@ -86,23 +85,23 @@ class CsvSource:
 
     ref: SourceRef
     layout: Layout
-    spill: Spill
+    files: FactFiles
     undated_at: datetime
     beside: Sequence[str] = ()
 
     @property
     def observed_at(self) -> datetime:
         """See `Source`."""
-        return self.spill.summary.last_at or self.undated_at
+        return self.files.summary.last_at or self.undated_at
 
     @cached_property
     def rejects(self) -> Sequence[Reject]:
         """See `Source`."""
-        return Rejects(shown(self.ref.location), self.spill.rejects())
+        return Rejects(shown(self.ref.location), self.files.rejects())
 
     def describe(self) -> str:
         """Say how many channels, items and rows it holds, of which days, and what is odd."""
-        found = self.spill.summary
+        found = self.files.summary
         named = [PurePath(location).name for location in self.beside]
         return joined(
             self.layout.name,
@@ -126,7 +125,7 @@ class CsvSource:
         """Return what is told of the channel, by time, and its rejected rows."""
         if channel_id not in self._records:
             raise SourceError(self.ref.location, f"has no channel {channel_id}")
-        facts = self.spill.facts(channel_id, self._prepared)
+        facts = self.files.facts(channel_id, self._prepared)
         channel, rejects = self._records[channel_id], self._rejects_of(channel_id)
         if ITEM_ID not in facts.columns:
             snapshots = [ChannelSnapshot(*row) for row in facts.iter_rows()]
@@ -135,7 +134,7 @@ class CsvSource:
 
     @cached_property
     def _records(self) -> Mapping[str, ChannelRecord]:
-        rows = self.spill.channels.select(CHANNEL_ID, TITLE, PLATFORM).iter_rows()
+        rows = self.files.channels.select(CHANNEL_ID, TITLE, PLATFORM).iter_rows()
         only = self.layout.successes_only or None
         return {
             channel_id: _record(channel_id, *told, successes_only=only)
@@ -151,15 +150,15 @@ class CsvSource:
         ).with_columns(pl.col(OBSERVED_AT).fill_null(self.undated_at))
 
     def _rejects_of(self, channel_id: str) -> Sequence[Reject]:
-        if not self.spill.summary.rejected:
+        if not self.files.summary.rejected:
             return ()
-        mine = [part.filter(pl.col(CHANNEL_ID) == channel_id) for part in self.spill.rejects()]
+        mine = [part.filter(pl.col(CHANNEL_ID) == channel_id) for part in self.files.rejects()]
         return list(Rejects(shown(self.ref.location), mine))
 
 
-def open_csv(text: Text, layout: Layout, shelf: Shelf, kind: str = KIND) -> CsvSource:
+def open_csv(text: Text, layout: Layout, fact_cache: FactCache, kind: str = KIND) -> CsvSource:
     """
-    Read the CSV *text*, unless *shelf* has what it told.
+    Read the CSV *text*, unless *fact_cache* has what it told.
 
     Raises:
         SourceError: It holds no row that can be used, is damaged, or lacks a file beside it.
@@ -167,17 +166,17 @@ def open_csv(text: Text, layout: Layout, shelf: Shelf, kind: str = KIND) -> CsvS
     beside = companions.find(text, layout)
     _require(text, layout, beside)
     key = _key(text, layout, beside)
-    spill = shelf.get(key) or shelf.put(key, _batches(text, layout, beside))
-    if spill is None:
+    files = fact_cache.get(key) or fact_cache.put(key, _batches(text, layout, beside))
+    if files is None:
         raise SourceError(text.location, "holds a header and no rows")
     source = CsvSource(
         ref=SourceRef(kind, text.location),
         layout=layout,
-        spill=spill,
-        undated_at=_undated_at(text, spill),
+        files=files,
+        undated_at=_undated_at(text, files),
         beside=[each.file.location for each in beside],
     )
-    if not spill.summary.rows:
+    if not files.summary.rows:
         raise SourceError(text.location, "has no usable row", why_none(source.rejects))
     return source
 
@@ -284,11 +283,11 @@ def _joined(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     return frame.with_columns(made)
 
 
-def _undated_at(text: Text, spill: Spill) -> datetime:
+def _undated_at(text: Text, files: FactFiles) -> datetime:
     return (
         times.from_name(text.name)
         or text.fetched_at
-        or spill.summary.last_published_at
+        or files.summary.last_published_at
         or _end_of_year(text)
         or text.modified_at
         or datetime.now(UTC)
@@ -305,9 +304,11 @@ def _record(
     channel_id: str, title: str | None, platform: str | None, *, successes_only: bool | None
 ) -> ChannelRecord:
     """A `UC…` id is YouTube's; any other needs the file to say whose it is."""
-    on_youtube = youtube.is_channel_id(channel_id)
+    on_youtube = youtube_ids.is_channel_id(channel_id)
     told = Platform(platform) if platform else Platform.OTHER
-    url = youtube.channel_url(channel_id) if on_youtube else twitch.channel_url(channel_id)
+    url = (
+        youtube_ids.channel_url(channel_id) if on_youtube else twitch_names.channel_url(channel_id)
+    )
     return ChannelRecord(
         id=channel_id,
         title=one_line(title or "") or channel_id,
@@ -349,7 +350,7 @@ def _item(item_id: str, told: tuple[Any, ...], *, on_youtube: bool) -> ItemRecor
         title=one_line(title or "") or item_id,
         published_at=published_at,
         duration_s=duration_s,
-        url=youtube.video_url(item_id) if on_youtube else None,
+        url=youtube_ids.video_url(item_id) if on_youtube else None,
         category=category,
         tags=tags.split("\n") if tags else (),
         live=live,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Sifted:
+class Deduplicated:
     """
     The facts that count, and what became of the others.
 
@@ -27,7 +27,9 @@ class Sifted:
     repeated_rows: int
 
 
-def sift(frame: pl.DataFrame, key: Sequence[str], *, supersede: bool = False) -> Sifted:
+def drop_duplicates(
+    frame: pl.DataFrame, key: Sequence[str], *, supersede: bool = False
+) -> Deduplicated:
     """
     Keep the last fact of each *key*; *frame* holds all facts of a channel, in order.
 
@@ -36,11 +38,11 @@ def sift(frame: pl.DataFrame, key: Sequence[str], *, supersede: bool = False) ->
     """
     kept = frame.unique(subset=key, keep="last", maintain_order=True)
     if kept.height == frame.height:
-        return Sifted(kept, _rejects(frame.clear()), 0)
+        return Deduplicated(kept, _rejects(frame.clear()), 0)
     earlier = frame.join(kept.select(LINE, CHANNEL_ID), on=(LINE, CHANNEL_ID), how="anti")
     contradicting = earlier.clear() if supersede else _contradicting(earlier, kept, key)
     rejects = _rejects(contradicting)
-    return Sifted(kept, rejects, earlier[LINE].n_unique() - rejects[LINE].n_unique())
+    return Deduplicated(kept, rejects, earlier[LINE].n_unique() - rejects[LINE].n_unique())
 
 
 def _rejects(contradicting: pl.DataFrame) -> pl.DataFrame:

@@ -17,8 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.sources.csv import fact_files as spill
-from jobs.sources.csv.fact_files import Spill
+from jobs.sources.csv import fact_files
+from jobs.sources.csv.fact_files import FactFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,21 +27,21 @@ _KEPT_S = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class FactCache:
     """A folder of spills; it is made when the first one is put there."""
 
     folder: Path
 
-    def get(self, key: str) -> Spill | None:
+    def get(self, key: str) -> FactFiles | None:
         """Return the spill of *key*, or None."""
         folder = self.folder / key
         try:
             os.utime(folder)
         except OSError:
             return None
-        return Spill(folder) if (folder / "summary.json").exists() else None
+        return FactFiles(folder) if (folder / "summary.json").exists() else None
 
-    def put(self, key: str, batches: Iterable[spill.Batch]) -> Spill | None:
+    def put(self, key: str, batches: Iterable[fact_files.Batch]) -> FactFiles | None:
         """
         Make the spill of *key* from *batches*; None if they hold not a single row.
 
@@ -49,7 +49,9 @@ class Shelf:
             OSError: The folder cannot be written.
         """
         self._remove_old()
-        return Spill(self.folder / key) if spill.build(self.folder / key, batches) else None
+        return (
+            FactFiles(self.folder / key) if fact_files.build(self.folder / key, batches) else None
+        )
 
     def _remove_old(self) -> None:
         if not self.folder.is_dir():
@@ -60,8 +62,8 @@ class Shelf:
 
 
 @cache
-def temporary_shelf() -> Shelf:
-    """Return this process's own shelf, gone when it ends: for callers without a state directory."""
+def temporary_fact_cache() -> FactCache:
+    """Return this process's own cache, which it removes as it ends."""
     folder = tempfile.mkdtemp(prefix="channel-pipeline-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Shelf(Path(folder))
+    return FactCache(Path(folder))

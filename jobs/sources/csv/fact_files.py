@@ -8,7 +8,7 @@ The facts of a large file, laid out on disk by channel: built once, then read a 
 
 Facts come in batches and may be more than fits into memory. While they are few they are kept
 there; past `MEMORY_BYTES` they are dealt out to `_BUCKETS` by channel, on disk, and each bucket
-is sorted on its own. A finished spill is moved into place whole, so that it is there or not.
+is sorted on its own. A finished files is moved into place whole, so that it is there or not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from jobs.sources.csv.duplicates import sift
+from jobs.sources.csv.duplicates import drop_duplicates
 from jobs.sources.csv.facts import (
     CHANNEL_ID,
     DAY,
@@ -131,7 +131,7 @@ class _Builder:
         self._summary.guessed_lines += batch.guessed_lines
         sound = batch.facts.filter(pl.col(PROBLEM).is_null()).drop(PROBLEM)
         problems = batch.facts.filter(pl.col(PROBLEM).is_not_null()).select(_REJECTS.names())
-        # A row that two tellings read is rejected once.
+        # A row that two rules read is rejected once.
         problems = problems.unique(subset=(LINE, PROBLEM), keep="first", maintain_order=True)
         self._reject(pl.concat([batch.damage, problems]))
         if batch.own:
@@ -187,11 +187,11 @@ class _Builder:
         facts = facts.sort(CHANNEL_ID, OBSERVED_AT, LINE)
         key = [CHANNEL_ID, *([ITEM_ID] if ITEM_ID in facts.columns else [])]
         by_day = DAY in facts.columns
-        sifted = sift(facts, [*key, DAY if by_day else OBSERVED_AT], supersede=by_day)
-        self._reject(sifted.rejects)
-        self._summarize(facts, sifted.kept, sifted.repeated_rows)
-        self._channels.append(_on_its_own(_channels(sifted.kept, number)))
-        own = sifted.kept.drop(CHANNEL_ID, TITLE, PLATFORM, *([DAY] if by_day else []))
+        found = drop_duplicates(facts, [*key, DAY if by_day else OBSERVED_AT], supersede=by_day)
+        self._reject(found.rejects)
+        self._summarize(facts, found.kept, found.repeated_rows)
+        self._channels.append(_on_its_own(_channels(found.kept, number)))
+        own = found.kept.drop(CHANNEL_ID, TITLE, PLATFORM, *([DAY] if by_day else []))
         own.write_ipc(self._folder / f"facts-{number:03}.arrow", record_batch_size=_PAGE_ROWS)
 
     def _summarize(self, facts: pl.DataFrame, kept: pl.DataFrame, repeated: int) -> None:
@@ -239,7 +239,7 @@ def _channels(kept: pl.DataFrame, number: int) -> pl.DataFrame:
     )
 
 
-class Spill:
+class FactFiles:
     """
     A finished spill; it may be shared by threads.
 

@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
-from jobs.sources.csv import durations, tags, times
-from jobs.sources.csv import twitch_names as twitch
-from jobs.sources.csv import youtube_ids as youtube
 from jobs.sources.csv.columns import (
     TIME,
     bad_counter,
@@ -31,12 +28,13 @@ from jobs.sources.csv.columns import (
 from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
 from jobs.sources.csv.table import LINE
 from jobs.sources.text import one_line
+from jobs.sources.values import durations, tags, times, twitch_names, youtube_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from jobs.channel.records import Platform
-    from jobs.sources.csv.layout import Field, Layout, Telling
+    from jobs.sources.csv.layout import Field, Layout, RowRule
 
 PROBLEM: Final = "problem"
 """The column that says why a row does not count; null where it does."""
@@ -64,9 +62,9 @@ class Place:
 
 
 def facts_of(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
-    """Return what the rows of *frame* tell, by every telling of *layout*."""
+    """Return what the rows of *frame* tell, by every rule of *layout*."""
     frame = _with_values(frame, layout, place)
-    parts = [_told(frame, telling, place) for telling in layout.tellings]
+    parts = [_told(frame, rule, place) for rule in layout.rules]
     return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
 
 
@@ -91,8 +89,8 @@ def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFr
         for name in (OBSERVED_AT, PUBLISHED_AT)
     }
     seen: set[str] = set()
-    for telling in layout.tellings:
-        for name, column in telling.columns.items():
+    for rule in layout.rules:
+        for name, column in rule.columns.items():
             if column not in frame.columns or column in seen:
                 continue
             seen.add(column)
@@ -109,29 +107,29 @@ def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFr
     return frame
 
 
-def _told(frame: pl.DataFrame, telling: Telling, place: Place) -> pl.DataFrame:
+def _told(frame: pl.DataFrame, rule: RowRule, place: Place) -> pl.DataFrame:
     header = set(frame.columns)
-    columns = {name: each for name, each in telling.columns.items() if each in header}
-    counters = dict(telling.counters(header))
+    columns = {name: each for name, each in rule.columns.items() if each in header}
+    counters = dict(rule.counters(header))
     told = [filled(column) for column in counters.values()]
-    if telling.tells_items():
+    if rule.has_items():
         told += [filled(columns[name]) for name in ("title", PUBLISHED_AT) if name in columns]
     frame = frame.filter(pl.any_horizontal(told))
     frame = frame.with_columns(
         _title(columns, place).alias("found title"),
-        _or_else(telling, columns, CHANNEL_ID).alias("found id"),
+        _or_else(rule, columns, CHANNEL_ID).alias("found id"),
     )
-    frame = _with_ids(frame, telling, columns)
+    frame = _with_ids(frame, rule, columns)
     return frame.select(
         LINE,
         pl.col("made id").alias(CHANNEL_ID),
         pl.col("found title").alias(TITLE),
-        pl.lit(telling.platform, dtype=pl.String).alias(PLATFORM),
-        *_items(telling, columns),
-        _observed_at(telling, columns).alias(OBSERVED_AT),
+        pl.lit(rule.platform, dtype=pl.String).alias(PLATFORM),
+        *_items(rule, columns),
+        _observed_at(rule, columns).alias(OBSERVED_AT),
         *([text(columns[DAY]).alias(DAY)] if DAY in columns else []),
-        *(_counter(telling, name, column, header).alias(name) for name, column in counters.items()),
-        pl.coalesce(_problems(telling, columns, counters)).alias(PROBLEM),
+        *(_counter(rule, name, column, header).alias(name) for name, column in counters.items()),
+        pl.coalesce(_problems(rule, columns, counters)).alias(PROBLEM),
     )
 
 
@@ -140,18 +138,18 @@ def _title(columns: Mapping[Field, str], place: Place) -> pl.Expr:
     return pl.coalesce(text(columns[TITLE]), fallback) if TITLE in columns else fallback
 
 
-def _or_else(telling: Telling, columns: Mapping[Field, str], name: Field) -> pl.Expr:
+def _or_else(rule: RowRule, columns: Mapping[Field, str], name: Field) -> pl.Expr:
     """The cell, or the one that stands in for it where it is empty."""
     places = [text(columns[name])] if name in columns else []
-    if name in telling.or_else:
-        places.append(text(telling.or_else[name]))
+    if name in rule.or_else:
+        places.append(text(rule.or_else[name]))
     return pl.coalesce(places) if places else pl.lit(None, dtype=pl.String)
 
 
-def _with_ids(frame: pl.DataFrame, telling: Telling, columns: Mapping[Field, str]) -> pl.DataFrame:
+def _with_ids(frame: pl.DataFrame, rule: RowRule, columns: Mapping[Field, str]) -> pl.DataFrame:
     """A channel, or an item, that has no id gets one of what it is called."""
-    frame = _with_channel_ids(frame, telling)
-    if not telling.tells_items() or ITEM_ID in columns:
+    frame = _with_channel_ids(frame, rule)
+    if not rule.has_items() or ITEM_ID in columns:
         return frame
 
     def item_id(their: _Pair) -> str | None:
@@ -162,22 +160,22 @@ def _with_ids(frame: pl.DataFrame, telling: Telling, columns: Mapping[Field, str
     return _with_made(frame, (title, columns.get(PUBLISHED_AT, title)), "made item", item_id)
 
 
-def _with_channel_ids(frame: pl.DataFrame, telling: Telling) -> pl.DataFrame:
+def _with_channel_ids(frame: pl.DataFrame, rule: RowRule) -> pl.DataFrame:
     found = pl.col("found id")
-    if telling.prefix != twitch.PREFIX and not frame["found id"].null_count():
-        uploads = found.str.contains(youtube.UPLOADS)
+    if rule.prefix != twitch_names.PREFIX and not frame["found id"].null_count():
+        uploads = found.str.contains(youtube_ids.UPLOADS)
         own = pl.when(uploads).then("UC" + found.str.slice(2)).otherwise(found)
-        return frame.with_columns((telling.prefix + own).alias("made id"))
+        return frame.with_columns((rule.prefix + own).alias("made id"))
 
     def channel_id(their: _Pair) -> str | None:
         identity, title = their
-        if identity is not None and telling.prefix == twitch.PREFIX:
-            return twitch.PREFIX + twitch.login(identity)
+        if identity is not None and rule.prefix == twitch_names.PREFIX:
+            return twitch_names.PREFIX + twitch_names.login(identity)
         if identity is not None:
-            return telling.prefix + youtube.channel_of_uploads(identity)
-        if title is None or not telling.titled_only:
+            return rule.prefix + youtube_ids.channel_of_uploads(identity)
+        if title is None or not rule.titled_only:
             return None
-        return id_of_title(telling.platform, title)
+        return id_of_title(rule.platform, title)
 
     return _with_made(frame, ("found id", "found title"), "made id", channel_id)
 
@@ -204,8 +202,8 @@ def _with_made(
     )
 
 
-def _items(telling: Telling, columns: Mapping[Field, str]) -> list[pl.Expr]:
-    if not telling.tells_items():
+def _items(rule: RowRule, columns: Mapping[Field, str]) -> list[pl.Expr]:
+    if not rule.has_items():
         return []
     told = [(text(columns[ITEM_ID]) if ITEM_ID in columns else pl.col("made item")).alias(ITEM_ID)]
     told += [text(columns[name]).alias(name) for name in ("title", "category") if name in columns]
@@ -221,19 +219,19 @@ def _items(telling: Telling, columns: Mapping[Field, str]) -> list[pl.Expr]:
     return told
 
 
-def _observed_at(telling: Telling, columns: Mapping[Field, str]) -> pl.Expr:
-    if telling.age is not None:
-        return parsed(columns[PUBLISHED_AT]) + telling.age
+def _observed_at(rule: RowRule, columns: Mapping[Field, str]) -> pl.Expr:
+    if rule.age is not None:
+        return parsed(columns[PUBLISHED_AT]) + rule.age
     if OBSERVED_AT not in columns:
         return pl.lit(None, dtype=TIME)
     return parsed(columns[OBSERVED_AT])
 
 
-def _counter(telling: Telling, name: Field, column: str, header: set[str]) -> pl.Expr:
+def _counter(rule: RowRule, name: Field, column: str, header: set[str]) -> pl.Expr:
     value = parsed(column)
-    if name in telling.zero_is_unknown:
+    if name in rule.zero_is_unknown:
         value = pl.when(value != 0).then(value)
-    flag = telling.hidden.get(name)
+    flag = rule.hidden.get(name)
     if flag in header:
         value = pl.when(_is_true(flag).fill_null(value=False).not_()).then(value)
     return value
@@ -245,14 +243,14 @@ def _is_true(column: str) -> pl.Expr:
 
 
 def _problems(
-    telling: Telling, columns: Mapping[Field, str], counters: Mapping[Field, str]
+    rule: RowRule, columns: Mapping[Field, str], counters: Mapping[Field, str]
 ) -> list[pl.Expr]:
     named_by = columns.get(CHANNEL_ID) or columns.get(TITLE) or CHANNEL_ID
     found = [_absent(pl.col("made id"), named_by)]
-    if telling.tells_items():
+    if rule.has_items():
         column = columns.get(ITEM_ID) or columns["title"]
         found.append(_absent(text(column), column))
-        if telling.item_ids == "youtube" and ITEM_ID in columns:
+        if rule.item_ids == "youtube" and ITEM_ID in columns:
             wrong = ~pl.col(column).str.contains(_ITEM_ID)
             found.append(pl.when(wrong).then(named(column, "is no video's id")))
     if OBSERVED_AT in columns:

@@ -42,7 +42,7 @@ COUNTERS: tuple[Field, ...] = ("subscribers", "views", "items", "likes", "commen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
+class RowRule:
     """
     What one row tells: of a channel or, where an item is named, of that item.
 
@@ -66,13 +66,13 @@ class Telling:
     hidden: Mapping[Field, str] = field(default_factory=dict)
     zero_is_unknown: tuple[Field, ...] = ()
 
-    def tells_items(self) -> bool:
+    def has_items(self) -> bool:
         """Tell whether it is items that it tells of."""
         return "item_id" in self.columns or "title" in self.columns
 
     def counters(self, header: Collection[str]) -> Iterator[tuple[Field, str]]:
         """Give the counters that a file with these columns tells, and their columns."""
-        for name in ITEM_COUNTERS if self.tells_items() else CHANNEL_COUNTERS:
+        for name in ITEM_COUNTERS if self.has_items() else CHANNEL_COUNTERS:
             if self.columns.get(name) in header:
                 yield name, self.columns[name]
 
@@ -95,7 +95,7 @@ class Layout:
     name: str
     needs: Collection[str]
     avoids: Collection[str] = ()
-    tellings: tuple[Telling, ...]
+    rules: tuple[RowRule, ...]
     dates: Mapping[Field, str] = field(default_factory=dict)
     time_zone: str = "UTC"
     year: int | None = None
@@ -112,17 +112,17 @@ class Layout:
         return (
             columns.issuperset(self.needs)
             and columns.isdisjoint(self.avoids)
-            and any(next(each.counters(columns), None) for each in self.tellings)
+            and any(next(each.counters(columns), None) for each in self.rules)
         )
 
-    def tells_items(self) -> bool:
+    def has_items(self) -> bool:
         """Tell whether it is items that its rows tell of."""
-        return any(telling.tells_items() for telling in self.tellings)
+        return any(rule.has_items() for rule in self.rules)
 
     def identity(self) -> str:
         """Return the same text for the same layout in any process: what the facts depend on."""
         own = (
-            self.tellings,
+            self.rules,
             self.dates,
             self.time_zone,
             self.year,
@@ -142,11 +142,11 @@ class Layout:
         keys = (companion.key[0] for companion in self.companions)
         return {*keys, *(column for pair in self.joined.values() for column in pair)} | {
             column
-            for telling in self.tellings
+            for rule in self.rules
             for column in (
-                *telling.columns.values(),
-                *telling.or_else.values(),
-                *telling.hidden.values(),
+                *rule.columns.values(),
+                *rule.or_else.values(),
+                *rule.hidden.values(),
             )
         }
 

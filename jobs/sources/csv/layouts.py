@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from jobs.channel.records import Platform
-from jobs.sources.csv.layout import Companion, Layout, Telling
+from jobs.sources.csv.layout import Companion, Layout, RowRule
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 DAILY_COUNTERS = Layout(
     name="daily counters",
     needs={"date_utc", "channel_id"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             columns={
                 "observed_at": "date_utc",
                 "channel_id": "channel_id",
@@ -37,8 +37,8 @@ VTUBER_DAILY = Layout(
     name="daily counters on two platforms",
     needs={"snapshot_at", "vtuber_id"},
     # Whoever is on both has a channel on each: other people, other counters.
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             columns={
                 "observed_at": "snapshot_at",
@@ -49,7 +49,7 @@ VTUBER_DAILY = Layout(
             },
             or_else={"channel_id": "vtuber_id"},
         ),
-        Telling(
+        RowRule(
             platform=Platform.STREAM,
             prefix="twitch:",
             columns={
@@ -77,8 +77,8 @@ VTUBER_DAILY = Layout(
 VIDEO_LIST = Layout(
     name="video list",
     needs={"snapshot_utc", "channel_id", "video_id"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             columns={
                 "observed_at": "snapshot_utc",
                 "channel_id": "channel_id",
@@ -99,8 +99,8 @@ VIDEO_LIST = Layout(
 VIDEO_DAILY = Layout(
     name="daily counters of videos",
     needs={"run_date_bkk", "run_datetime_utc", "video_id", "channel_id"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             # Several runs on one day: the last one counts.
             columns={
@@ -122,8 +122,8 @@ TRENDING_2020 = Layout(
     name="trending list, since 2020",
     successes_only=True,
     needs={"video_id", "channelid", "channeltitle", "publishedat", "trending_date", "view_count"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             item_ids="youtube",
             columns={
@@ -150,8 +150,8 @@ TRENDING_2017 = Layout(
     # Some copies have lost video_id: then an item is known by its title and publication.
     needs={"trending_date", "title", "channel_title", "publish_time", "views"},
     dates={"observed_at": "YY.DD.MM"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             item_ids="youtube",
             titled_only=True,
@@ -178,8 +178,8 @@ TRENDING_PANEL = Layout(
     needs={"video_id", "trending_date", "views", "likes", "comment_count"},
     avoids={"title"},
     dates={"observed_at": "YY.DD.MM"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             item_ids="youtube",
             titled_only=True,
@@ -215,8 +215,8 @@ TRENDING_SEPTEMBER_2017 = Layout(
     successes_only=True,
     needs={"video_id", "title", "channel_title", "comment_total", "date", "views"},
     dates={"observed_at": "DD.MM"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             item_ids="youtube",
             titled_only=True,
@@ -240,8 +240,8 @@ TRENDING_SEPTEMBER_2017 = Layout(
 API_CHANNEL_LIST = Layout(
     name="channel list",
     needs={"channeltitle", "uploads", "subscribers", "views"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             titled_only=True,
             # The list of a channel's uploads is named like the channel, but for its second letter.
@@ -259,8 +259,8 @@ API_CHANNEL_LIST = Layout(
 API_VIDEO_LIST = Layout(
     name="video list without dates of observation",
     needs={"id", "channeltitle", "title", "viewcount", "duration"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             titled_only=True,
             columns={
@@ -291,8 +291,8 @@ API_VIDEO_LIST = Layout(
 GAMING_CHANNEL_LIST = Layout(
     name="channel list",
     needs={"channel_name", "sub_count", "view_count", "vid_count"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             titled_only=True,
             columns={
@@ -308,8 +308,8 @@ GAMING_CHANNEL_LIST = Layout(
 GAMING_VIDEO_LIST = Layout(
     name="video list without ids",
     needs={"channel", "title", "view_count", "like_count", "upload_date", "duration"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             titled_only=True,
             columns={
@@ -338,8 +338,8 @@ STUDIO_RESHAPED = Layout(
     needs={"id", "video duration", "video publish time", "new comments", "views", "likes"},
     dates={"published_at": "%d-%m-%Y %H:%M"},
     title="{folder}",
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             titled_only=True,
             columns={
@@ -358,8 +358,8 @@ SOCIAL_BLADE = Layout(
     name="channel list",
     needs={"youtuber", "subscribers", "video views", "uploads", "channel_type"},
     untold=("nan",),
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.YOUTUBE,
             titled_only=True,
             columns={
@@ -377,8 +377,8 @@ SOCIAL_BLADE = Layout(
 TWITCH_LIST = Layout(
     name="channel list",
     needs={"channel", "followers", "peak viewers", "average viewers"},
-    tellings=(
-        Telling(
+    rules=(
+        RowRule(
             platform=Platform.STREAM,
             prefix="twitch:",
             columns={
@@ -402,8 +402,8 @@ PODLOVE = Layout(
     name="podcast downloads by age",
     needs={"title", "id", "post_date_gmt", "downloads", "1d"},
     title="{file}",
-    tellings=tuple(
-        Telling(
+    rules=tuple(
+        RowRule(
             platform=Platform.PODCAST,
             titled_only=True,
             age=timedelta(days=days),

@@ -39,7 +39,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from jobs.channel.records import Platform
 from jobs.sources.csv import layout
-from jobs.sources.csv.layout import Layout, Telling
+from jobs.sources.csv.layout import Layout, RowRule
 from jobs.sources.source import SourceError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _layout(location: str, document: _Document) -> Layout:
     if unknown:
         reason = f"has under [columns] the unknown field {unknown[0]}"
         raise SourceError(location, reason, f"There are {', '.join(_FIELDS)}")
-    telling = Telling(platform=document.platform, columns=columns, titled_only=True)
+    rule = RowRule(platform=document.platform, columns=columns, titled_only=True)
     if not any(name in columns for name in layout.COUNTERS):
         reason = f"maps no counter under [columns]: {', '.join(layout.COUNTERS)}"
         raise SourceError(location, reason)
@@ -144,7 +144,7 @@ def _layout(location: str, document: _Document) -> Layout:
     return Layout(
         name=document.name,
         needs=tuple(columns.values()),
-        tellings=(telling,),
+        rules=(rule,),
         dates={
             "observed_at": document.dates.observed_at,
             "published_at": document.dates.published_at,

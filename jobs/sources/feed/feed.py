@@ -25,22 +25,21 @@ import feedparser
 
 from jobs.channel.records import ChannelReading, ChannelRecord, Listing, Platform, Reject, SourceRef
 from jobs.counted import counted
-from jobs.sources.csv import times
-from jobs.sources.csv import youtube_ids as youtube
-from jobs.sources.csv.summary import joined, oddities, why_none
-from jobs.sources.feed.feed_entry import Entry, EntryError, read_entry
-from jobs.sources.feed.feed_fields import date_of, links, title_of, told, web_address
-from jobs.sources.feed.feed_identity import feed_id, youtube_channel
+from jobs.sources.description import joined, oddities, why_none
+from jobs.sources.feed.entry import Entry, EntryError, read_entry
+from jobs.sources.feed.fields import date_of, links, title_of, told, web_address
+from jobs.sources.feed.identity import feed_id, youtube_channel
 from jobs.sources.feed.markup import what_it_is
 from jobs.sources.location import shown
 from jobs.sources.source import SourceError
 from jobs.sources.text import as_utf8
+from jobs.sources.values import times, youtube_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.sources.document import Document
-    from jobs.sources.feed.feed_fields import Fields
+    from jobs.sources.feed.fields import Fields
 
 KIND = "feed"
 
@@ -163,7 +162,9 @@ def _channel(document: Document, parsed: Any) -> ChannelRecord:
     on_youtube = youtube_channel(feed, parsed.entries)
     title = title_of(feed) or told(feed, "link") or document.name or shown(document.location)
     if on_youtube:
-        return ChannelRecord(on_youtube, title, Platform.YOUTUBE, youtube.channel_url(on_youtube))
+        return ChannelRecord(
+            on_youtube, title, Platform.YOUTUBE, youtube_ids.channel_url(on_youtube)
+        )
     identity = feed_id(feed, document.location)
     return ChannelRecord(identity, title, _platform(parsed), web_address(told(feed, "link")))
 

@@ -57,7 +57,7 @@ class Page:
 
 
 def account_of(key: str) -> str:
-    """Name the account of *key* without telling it: enough to count two keys apart."""
+    """Name the account of *key* without rule it: enough to count two keys apart."""
     return f"youtube:{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 

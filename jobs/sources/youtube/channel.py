@@ -28,7 +28,7 @@ from jobs.channel.records import (
     SyncOutcome,
 )
 from jobs.counted import counted
-from jobs.sources.csv.summary import joined
+from jobs.sources.description import joined
 from jobs.sources.source import SourceError
 from jobs.sources.youtube.api import PAGE_SIZE, NotFoundError, Page
 from jobs.sources.youtube.name import NameKind, location_of, youtube_name
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from jobs.channel.records import Reject
-    from jobs.sources.memory import Past
+    from jobs.sources.memory import SourceMemory
     from jobs.sources.youtube.api import YoutubeApi
     from jobs.sources.youtube.name import YoutubeName
     from jobs.sources.youtube.plan import Plan
@@ -140,10 +140,14 @@ def _questions(name: YoutubeName) -> list[dict[str, str]]:
 
 
 async def read_channel(
-    api: YoutubeApi, location: str, channel_id: str, past: Past, now: datetime | None = None
+    api: YoutubeApi,
+    location: str,
+    channel_id: str,
+    memory: SourceMemory,
+    now: datetime | None = None,
 ) -> SourceResult:
     """
-    Read what is new of the channel since *past*, and the counters that are due.
+    Read what is new of the channel since *memory*, and the counters that are due.
 
     Raises:
         QuotaError: The day's quota was used up on the way; it holds what was read until then.
@@ -151,7 +155,7 @@ async def read_channel(
         SourceError: YouTube cannot be asked.
     """
     at = now or datetime.now(UTC)
-    sync = _Sync(api, location, channel_id, at, dict(past.memory), await past.listed_items())
+    sync = _Sync(api, location, channel_id, at, dict(memory.kept), await memory.listed_items())
     try:
         await sync.run()
     except QuotaError as error:

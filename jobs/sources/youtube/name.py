@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from jobs.sources.csv import youtube_ids as youtube
 from jobs.sources.source import SourceError
+from jobs.sources.values import youtube_ids
 
 SCHEME = "youtube:"
 
@@ -79,7 +79,7 @@ def location_of(channel_id: str) -> str:
 
 
 def _from_word(word: str) -> YoutubeName | None:
-    if youtube.is_channel_id(word):
+    if youtube_ids.is_channel_id(word):
         return YoutubeName(NameKind.CHANNEL, word)
     if word.startswith("@") and len(word) > 1:
         return YoutubeName(NameKind.HANDLE, word)
@@ -102,7 +102,7 @@ def _from_path(first: str, second: str) -> YoutubeName | None:
     if first in _OF_VIDEOS:
         return _video(second)
     if first == "channel":
-        known = youtube.channel_id(second)
+        known = youtube_ids.channel_id(second)
         return YoutubeName(NameKind.CHANNEL, known) if known else None
     if first in _OF_NAMES:
         return YoutubeName(_OF_NAMES[first], second) if second else None

@@ -19,7 +19,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from jobs.sources.csv import times
+from jobs.sources.values import times
 from jobs.sources.youtube.api import PAGE_SIZE
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobs.channel.records import ChannelRecord, ChannelSnapshot, ItemRecord, ItemSnapshot, Platform
-from jobs.sources.csv import durations, times
-from jobs.sources.csv import youtube_ids as youtube
 from jobs.sources.text import one_line
+from jobs.sources.values import durations, times, youtube_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +39,7 @@ class ChannelFacts:
             self.id,
             self.title or self.id,
             Platform.YOUTUBE,
-            youtube.channel_url(self.id),
+            youtube_ids.channel_url(self.id),
             successes_only=False,
         )
 
@@ -89,7 +88,7 @@ def video_item(entry: Json) -> ItemRecord:
         title=_text(snippet, "title") or video_id,
         published_at=times.from_iso8601(_text(snippet, "publishedAt")),
         duration_s=length_s or None,
-        url=youtube.video_url(video_id),
+        url=youtube_ids.video_url(video_id),
         category=_text(snippet, "categoryId") or None,
         tags=[one_line(tag) for tag in tags if isinstance(tag, str)]
         if isinstance(tags, list)

@@ -14,7 +14,7 @@ from jobs.channel.records import ChannelRecord, Platform, SourceRef, SyncOutcome
 from jobs.scheduling import read_interval, schedule_channel, write_interval
 from jobs.services import Services
 from jobs.sources import SourceError
-from jobs.sources.memory import Past
+from jobs.sources.memory import SourceMemory
 from jobs.sources.reader import SourceReader
 from jobs.sources.youtube.plan import cost_per_day
 from jobs.store import ChannelSchedule, NotStoredError
@@ -333,8 +333,8 @@ async def test_channel_left_alone_for_a_month_stays_within_its_cost(
         if step == 60:
             youtube.take_down(UC, "v0000000050")
         [source] = await store.sources(UC)
-        past = Past(source.memory, lambda: store.listed_items(UC))
-        await store.save_sync(UC, [await reader.read(API, UC, past, now)])
+        memory = SourceMemory(source.memory, lambda: store.listed_items(UC))
+        await store.save_sync(UC, [await reader.read(API, UC, memory, now)])
     listed = await store.listed_items(UC)
     assert len(listed) == 129
     assert "v0000000050" not in listed

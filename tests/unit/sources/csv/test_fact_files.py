@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.sources import Shelf, SourceError, open_source
-from jobs.sources.csv import fact_files as spill
-from jobs.sources.csv import table
+from jobs.sources import FactCache, SourceError, open_source
+from jobs.sources.csv import fact_files, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,13 +37,13 @@ async def test_a_file_larger_than_memory_is_read_like_any_other(
 ) -> None:
     """Dealt out and sorted part by part, it gives the same channels, rows and rejects."""
     path = write("daily.csv.gz", gzip.compress("".join([HEADER, *ROWS, *DAMAGE]).encode()))
-    whole = await open_source(path, shelf=Shelf(tmp_path / "whole"))
+    whole = await open_source(path, fact_cache=FactCache(tmp_path / "whole"))
     expected = readings(whole)
-    monkeypatch.setattr(spill, "MEMORY_BYTES", 100_000)
+    monkeypatch.setattr(fact_files, "MEMORY_BYTES", 100_000)
     monkeypatch.setattr(table.read_rows, "__defaults__", (None, 20_000))
     path = write("again/daily.csv.gz", gzip.compress("".join([HEADER, *ROWS, *DAMAGE]).encode()))
 
-    parts = await open_source(path, shelf=Shelf(tmp_path / "parts"))
+    parts = await open_source(path, fact_cache=FactCache(tmp_path / "parts"))
 
     assert readings(parts).keys() == expected.keys()
     for channel_id, reading in readings(parts).items():
@@ -59,13 +58,13 @@ async def test_another_process_finds_what_was_laid_out(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same content under another name is not read again; other content is."""
-    shelf = Shelf(tmp_path / "shelf")
-    first = await open_source(write("a.csv", HEADER + ROWS[0]), shelf=shelf)
-    monkeypatch.setattr(spill, "build", None)
-    second = await open_source(write("b.csv", HEADER + ROWS[0]), shelf=shelf)
+    fact_cache = FactCache(tmp_path / "fact_cache")
+    first = await open_source(write("a.csv", HEADER + ROWS[0]), fact_cache=fact_cache)
+    monkeypatch.setattr(fact_files, "build", None)
+    second = await open_source(write("b.csv", HEADER + ROWS[0]), fact_cache=fact_cache)
     assert readings(second).keys() == readings(first).keys()
     with pytest.raises(TypeError):
-        await open_source(write("c.csv", HEADER + ROWS[1]), shelf=shelf)
+        await open_source(write("c.csv", HEADER + ROWS[1]), fact_cache=fact_cache)
 
 
 async def test_a_file_that_breaks_off_leaves_nothing_behind(
@@ -75,14 +74,17 @@ async def test_a_file_that_breaks_off_leaves_nothing_behind(
     monkeypatch.setattr(table.read_rows, "__defaults__", (None, 20_000))
     packed = gzip.compress("".join([HEADER, *ROWS]).encode())[:-2000]
     with pytest.raises(SourceError, match="gzip data ends early"):
-        await open_source(write("daily.csv.gz", packed), shelf=Shelf(tmp_path / "shelf"))
-    assert list((tmp_path / "shelf").iterdir()) == []
+        await open_source(
+            write("daily.csv.gz", packed), fact_cache=FactCache(tmp_path / "fact_cache")
+        )
+    assert list((tmp_path / "fact_cache").iterdir()) == []
 
 
 async def test_rejects_are_a_sequence(write: Write, tmp_path: Path) -> None:
     """They can be counted, sliced and asked for one by one, without all being made."""
     source = await open_source(
-        write("daily.csv", "".join([HEADER, ROWS[0], *DAMAGE])), shelf=Shelf(tmp_path / "shelf")
+        write("daily.csv", "".join([HEADER, ROWS[0], *DAMAGE])),
+        fact_cache=FactCache(tmp_path / "fact_cache"),
     )
     assert len(source.rejects) == 3
     assert [each.line for each in source.rejects[1:]] == [4, 5]

@@ -38,8 +38,8 @@ def test_trending_lists_say_that_they_hold_successes_only() -> None:
 def test_no_layout_hides_another() -> None:
     """A file with just the columns that a layout needs, and one counter, is of that layout."""
     for layout in LAYOUTS:
-        telling = layout.tellings[0]
-        counters = {column for _, column in telling.counters(set(telling.columns.values()))}
+        rule = layout.rules[0]
+        counters = {column for _, column in rule.counters(set(rule.columns.values()))}
         assert layout_of({*layout.needs, *counters}) is layout, layout.name
 
 

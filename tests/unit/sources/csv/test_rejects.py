@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from jobs.commands.run.source_list import Reading, SourceList, find_sources
-from jobs.sources import Shelf
+from jobs.sources import FactCache
 from jobs.sources.reader import SourceReader
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ async def found(tmp_path: Path, path: str, *, strict: bool = False) -> tuple[Sou
     """Find the source at *path*, and give what was told of it."""
     told = StringIO()
     reading = Reading(tmp_path / "rejects", strict=strict)
-    access = SourceReader(shelf=Shelf(tmp_path / "sources"))
+    access = SourceReader(fact_cache=FactCache(tmp_path / "sources"))
     console = Console(file=told, width=400)
     return await find_sources(access, [path], console, reading), told.getvalue()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs.channel.records import EVER, ChannelReading, Platform, SourceRef, SyncOutcome
-from jobs.sources.memory import Past
+from jobs.sources.memory import SourceMemory
 from jobs.sources.source import SourceError
 from jobs.sources.youtube.channel import find_channel, read_channel
 from jobs.sources.youtube.quota import QuotaError
@@ -52,7 +52,7 @@ class Follower:
         async def listed() -> Mapping[str, datetime | None]:
             return dict(self.listed)
 
-        result = await read_channel(self.api, HERE, UC, Past(self.memory, listed), now)
+        result = await read_channel(self.api, HERE, UC, SourceMemory(self.memory, listed), now)
         reading = result.reading
         assert reading is not None
         listing = reading.listing

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs.channel.records import EVER
-from jobs.sources.memory import Past
+from jobs.sources.memory import SourceMemory
 from jobs.sources.youtube.channel import find_channel, read_channel
 from jobs.sources.youtube.records import channel_facts, listed_video, video_item, video_snapshot
 from tests.real_data import data_path
@@ -100,7 +100,7 @@ async def test_recorded_channel_is_synced(
     location = f"youtube:{recorded['id']}"
     found = await find_channel(api, location)
     assert found.facts.title == recorded["snippet"]["title"]
-    result = await read_channel(api, location, recorded["id"], Past(), NOW)
+    result = await read_channel(api, location, recorded["id"], SourceMemory(), NOW)
     reading = result.reading
     assert reading is not None
     assert reading.listing is not None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from jobs.sources.csv import youtube_ids as youtube
-from jobs.sources.feed.feed_fields import links, title_of, told
+from jobs.sources.feed.fields import links, title_of, told
+from jobs.sources.values import youtube_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.sources.feed.feed_fields import Fields
+    from jobs.sources.feed.fields import Fields
 
 _HEX_DIGITS = 12
 
@@ -24,11 +24,11 @@ def youtube_channel(feed: Fields, entries: Sequence[Fields]) -> str | None:
     """
     if told(feed, "yt_playlistid"):
         return None
-    own = youtube.channel_id(told(feed, "yt_channelid"))
-    own = own or youtube.channel_id_within(told(feed, "id"))
+    own = youtube_ids.channel_id(told(feed, "yt_channelid"))
+    own = own or youtube_ids.channel_id_within(told(feed, "id"))
     if own or not all(told(entry, "yt_videoid") for entry in entries):
         return own
-    owners = {youtube.channel_id(told(entry, "yt_channelid")) for entry in entries}
+    owners = {youtube_ids.channel_id(told(entry, "yt_channelid")) for entry in entries}
     return owners.pop() if len(owners) == 1 else None
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.sources.csv import times
+from jobs.sources.values import times
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.channel.records import ChannelGain, ItemGain, ItemSnapshot
 from jobs.sources import Skipped, SourceError, discover, open_source
-from jobs.sources.studio.studio_table import role_of
+from jobs.sources.studio.table import role_of
 
 if TYPE_CHECKING:
     from pathlib import Path

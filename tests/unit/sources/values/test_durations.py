@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.sources.csv import durations
+from jobs.sources.values import durations
 
 
 @pytest.mark.parametrize(

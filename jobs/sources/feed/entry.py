@@ -7,22 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.channel.records import ItemRecord, ItemSnapshot
-from jobs.sources.csv import durations
-from jobs.sources.csv import youtube_ids as youtube
-from jobs.sources.feed.feed_fields import (
-    attribute,
-    date_of,
-    links,
-    listed,
-    title_of,
-    told,
-    web_address,
-)
+from jobs.sources.feed.fields import attribute, date_of, links, listed, title_of, told, web_address
+from jobs.sources.values import durations, youtube_ids
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from jobs.sources.feed.feed_fields import Fields
+    from jobs.sources.feed.fields import Fields
 
 _ITUNES_SCHEME = "itunes.com"
 _FIVE_STARS = frozenset({"5.00", "5.0", "5"})
@@ -98,7 +89,7 @@ def _enclosure(fields: Fields) -> str:
 def _url(fields: Fields) -> str | None:
     video_id = told(fields, "yt_videoid")
     return (
-        (youtube.video_url(video_id) if video_id else None)
+        (youtube_ids.video_url(video_id) if video_id else None)
         or web_address(told(fields, "link"))
         or web_address(_enclosure(fields))
     )

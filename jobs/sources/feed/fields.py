@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from jobs.sources.csv import times
 from jobs.sources.feed.markup import plain
 from jobs.sources.text import one_line
+from jobs.sources.values import times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

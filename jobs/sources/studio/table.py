@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from jobs.channel.records import Reject
-from jobs.sources.csv import durations, times
 from jobs.sources.csv.columns import (
     TIME,
     not_whole,
@@ -23,6 +22,7 @@ from jobs.sources.document import text_file, trouble_told
 from jobs.sources.location import shown
 from jobs.sources.source import SourceError
 from jobs.sources.text import one_line
+from jobs.sources.values import durations, times
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -45,20 +45,12 @@ from jobs.channel.records import (
     SourceRef,
 )
 from jobs.counted import counted
-from jobs.sources.csv import youtube_ids as youtube
 from jobs.sources.csv.facts import id_of_title
-from jobs.sources.csv.summary import joined, oddities, period, why_none
+from jobs.sources.description import joined, oddities, period, why_none
 from jobs.sources.source import SourceError, UnrecognisedError
-from jobs.sources.studio.studio_table import (
-    DAY,
-    DURATION,
-    ITEM,
-    PUBLISHED,
-    TITLE,
-    StudioTable,
-    role_at,
-)
+from jobs.sources.studio.table import DAY, DURATION, ITEM, PUBLISHED, TITLE, StudioTable, role_at
 from jobs.sources.text import one_line
+from jobs.sources.values import youtube_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,12 +137,12 @@ def open_studio(location: str) -> StudioExport:
 def _channel(folder: str) -> ChannelRecord:
     named = _FOLDER.fullmatch(folder)
     title = one_line(named["title"] if named else folder) or "Studio export"
-    identity = youtube.channel_id_in_name(folder)
+    identity = youtube_ids.channel_id_in_name(folder)
     return ChannelRecord(
         id=identity or id_of_title(Platform.YOUTUBE, title),
         title=title,
         platform=Platform.YOUTUBE,
-        url=youtube.channel_url(identity) if identity else None,
+        url=youtube_ids.channel_url(identity) if identity else None,
     )
 
 
@@ -220,7 +212,7 @@ def _items(videos: pl.DataFrame) -> list[ItemRecord]:
             title=one_line(title or "") or item_id,
             published_at=published_at,
             duration_s=duration_s or None,
-            url=youtube.video_url(item_id),
+            url=youtube_ids.video_url(item_id),
         )
         for item_id, title, published_at, duration_s in videos.select(columns).iter_rows()
     ]
