@@ -5,8 +5,8 @@ The folder holds, as far as there (what is missing is said and left out):
 
 - `channel_daily/daily_snapshots.csv.gz`: date_utc, channel_id, subscribers, views;
 - `vtuber_daily/daily.csv.gz`: date_taipei, vtuber_id, youtube_subscribers, youtube_total_views;
-- `youtube_trending/`: trending lists of any layout that docs/sources.md knows, with the times at
-  which videos were published, all taken together.
+- `youtube_trending/`: trending lists of any layout in docs/sources.md or `mappings/` that has the
+  times at which videos were published, all taken together.
 
 The protocol is written in docs/analytics.md.
 """
@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from benchmarks.lists import open_list
 from jobs.analysis.backtest import backtest_subscribers, backtest_views
 from jobs.analysis.item_forecast import next_day_views
 from jobs.analysis.rounding import step_of
-from jobs.sources import SourceError, open_source
+from jobs.sources import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -207,7 +208,7 @@ async def _readings(paths: Sequence[Path]) -> pl.DataFrame | None:
     rows: list[tuple[str, datetime, datetime, int]] = []
     for path in paths:
         try:
-            source = await open_source(str(path))
+            source = await open_list(path)
         except SourceError:  # a file of other things
             continue
         for channel in source.channels():

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.channels.plain import as_data
+from benchmarks.lists import open_list
 from jobs.analysis.randomness import generator
 from jobs.recommendations.similar import Profile, profile_of
 from jobs.recommendations.similar.comparison import chance_of
@@ -28,7 +29,7 @@ from jobs.recommendations.similar.vectors import counts, vectors
 from jobs.recommendations.similar.weighting import tf_idf
 from jobs.recommendations.strength import NO_EVIDENCE, STRENGTHS, strength_of
 from jobs.recommendations.words import words
-from jobs.sources import SourceError, open_source
+from jobs.sources import SourceError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def main() -> None:
 async def _judged(path: Path) -> dict[str, Any] | None:
     """None for a list of other things, or with too few channels to tell anything."""
     try:
-        source = await open_source(str(path))
+        source = await open_list(path)
     except SourceError:
         return None
     profiles: list[Profile] = []

@@ -25,6 +25,7 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.channels.page import as_markdown
 from benchmarks.channels.watched import run
+from benchmarks.lists import mapping_of
 
 _HERE = Path(__file__).parents[1]
 _SETS = (
@@ -69,7 +70,10 @@ def _measure(name: str, source: Path, scratch: Path, options: argparse.Namespace
     )
     _say(f"{plain.seconds:.1f} s\n{name}: pipeline")
     pipeline = run(
-        ["settings.command", "run", str(source), "--no-reports", "--no-progress", "--json"],
+        [
+            *("settings.command", "run", str(source), "--mapping", str(mapping_of(source))),
+            *("--no-reports", "--no-progress", "--json"),
+        ],
         scratch / f"{key}-run",
     )
     _say(f"{pipeline.seconds:.1f} s\n{name}: charts")

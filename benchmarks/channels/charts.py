@@ -11,23 +11,24 @@ import asyncio
 import json
 import time
 from collections import Counter
+from pathlib import Path
 
 from benchmarks.channels.plain import as_data
+from benchmarks.lists import open_list
 from jobs.analysis import analyze
 from jobs.charts import build_charts
 from jobs.charts.render import render
-from jobs.sources import open_source
 
 
 def main() -> None:
     """Draw the charts of N channels spread over each file, and print what it took."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("files", nargs="+")
+    parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--channels", type=int, default=20)
     options = parser.parse_args()
     found: Counter[str] = Counter()
     for file in options.files:
-        source = asyncio.run(open_source(file))
+        source = asyncio.run(open_list(file))
         channels = source.channels()
         for channel in channels[:: max(1, len(channels) // options.channels)][: options.channels]:
             data = as_data(source.read(channel.id))

@@ -16,6 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import asdict
 from datetime import UTC, datetime
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -37,7 +38,7 @@ _AHEAD = 4
 def main() -> None:
     """Work through all files, and print what it took."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("files", nargs="+")
+    parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--width", type=int, required=True)
     options = parser.parse_args()
     costs: Counter[str] = Counter()
@@ -80,12 +81,12 @@ def compute(data: ChannelData) -> Cost:
     return between - started, time.process_time() - between, len(found.recommendations)
 
 
-def _channels(files: Sequence[str], costs: Counter[str]) -> Iterator[ChannelData]:
-    from jobs.sources import open_source
+def _channels(files: Sequence[Path], costs: Counter[str]) -> Iterator[ChannelData]:
+    from benchmarks.lists import open_list
 
     for file in files:
         started = time.process_time()
-        source = asyncio.run(open_source(file))
+        source = asyncio.run(open_list(file))
         costs.update(open_s=time.process_time() - started)  # type: ignore[arg-type]
         for channel in source.channels():
             started = time.process_time()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.sources.csv.layouts import layout_of, only_names
+from jobs.sources.csv.known_layouts import layout_of
 from jobs.sources.csv.table import header_of, is_table
 from jobs.sources.feed.markup import has_feed_within, is_markup
 from jobs.sources.source import UnrecognisedError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jobs.sources.csv.layout import Layout
     from jobs.sources.document import Text
 
+_NAMES = frozenset({"channel_id", "channel_title"})
 _REMEDY = "Describe it by a mapping file: --mapping MAP.toml"
 _SHOWN_BYTES = 1024
 _SHOWN_CHARACTERS = 80
@@ -40,7 +41,7 @@ def layout_in(text: Text) -> Layout | None:
         return None
     if head.lstrip().startswith((b"{", b"[")):
         raise UnrecognisedError(text.location, "is JSON, neither a feed nor a CSV")
-    if only_names(header):
+    if _NAMES.issubset(header):
         reason = "names channels and counts nothing of theirs; lists in its folder are read with it"
         raise UnrecognisedError(text.location, reason)
     if is_table(head):

@@ -1,9 +1,8 @@
 """
-Cells of text to values, and what is wrong with those that are none.
+Cells of text to values, and what is wrong with cells that hold none.
 
-Each column is read once a batch, into a column beside it that `parsed` names: null where the
-cell is empty or unreadable. What is unreadable is told by `unreadable`, and ends up in a
-`Reject`.
+Each column is parsed once a batch, into a column beside it that `parsed` names: null where the
+cell is empty or unreadable. `unreadable` describes what could not be read, for a `Reject`.
 """
 
 from __future__ import annotations
@@ -29,27 +28,27 @@ def text(column: str) -> pl.Expr:
 
 
 def filled(column: str) -> pl.Expr:
-    """Tell whether anything is in the cell."""
+    """Whether anything is in the cell."""
     return pl.col(column) != ""
 
 
 def missing(column: str) -> pl.Expr:
-    """Say that the cell is empty, if it is."""
+    """Describe an empty cell; null if it is not empty."""
     return pl.when(~filled(column)).then(pl.lit(f"{column} is missing"))
 
 
 def with_whole_number(
-    frame: pl.DataFrame, column: str, *, thousands: str = "", untold: Collection[str] = ()
+    frame: pl.DataFrame, column: str, *, thousands: str = "", missing: Collection[str] = ()
 ) -> pl.DataFrame:
     """
     Add the cells of *column* as whole numbers.
 
-    `12.0` is one, and so is `2.28E+11`, as spreadsheets shorten one; `12.5`, `1e3` and `NaN` are
-    not, nor is `1,200` unless *thousands* says that the comma parts them. Cells that are one of
-    *untold* are emptied.
+    `12.0` is one, and so is `2.28E+11`, which is how spreadsheets shorten one; `12.5`, `1e3` and
+    `NaN` are not, nor is `1,200` unless *thousands* is the comma. Cells that are one of *missing*
+    are emptied.
     """
-    if untold:
-        empty = pl.col(column).str.to_lowercase().is_in([each.lower() for each in untold])
+    if missing:
+        empty = pl.col(column).str.to_lowercase().is_in([each.lower() for each in missing])
         frame = frame.with_columns(pl.when(~empty).then(pl.col(column)).otherwise(pl.lit("")))
     cell = pl.col(column)
     if thousands:
@@ -67,13 +66,13 @@ def with_whole_number(
 
 
 def bad_counter(column: str) -> pl.Expr:
-    """Say what is wrong with a counter; an empty cell is none, and nothing is wrong with it."""
+    """Describe what is wrong with a counter; an empty cell is no counter and no mistake."""
     negative = pl.when(parsed(column) < 0).then(named(column, "is negative"))
     return pl.coalesce(not_whole(column), negative)
 
 
 def not_whole(column: str) -> pl.Expr:
-    """Say that the cell is no whole number; it may be negative, as a net gain is."""
+    """Describe a cell that is no whole number; it may be negative, as a net gain is."""
     return pl.when(filled(column) & parsed(column).is_null()).then(
         named(column, "is not a whole number")
     )
@@ -83,7 +82,7 @@ def with_parsed(
     frame: pl.DataFrame, column: str, parse: Callable[[str], object], dtype: pl.DataType
 ) -> pl.DataFrame:
     """Add what *parse* makes of the cells of *column*. Each distinct cell is parsed once."""
-    if frame.is_empty():  # then polars forgets the type
+    if frame.is_empty():  # polars would lose the type
         return frame.with_columns(pl.lit(None, dtype=dtype).alias(_parsed_name(column)))
     distinct = frame[column].unique()
     values = pl.Series([parse(cell) for cell in distinct], dtype=dtype)
@@ -92,17 +91,17 @@ def with_parsed(
 
 
 def parsed(column: str) -> pl.Expr:
-    """Return what was made of the cell, or null if nothing could be."""
+    """Return the value parsed from the cell, or null if there is none."""
     return pl.col(_parsed_name(column))
 
 
 def unreadable(column: str, kind: str) -> pl.Expr:
-    """Say that nothing could be made of the cell, though something is in it."""
+    """Describe a cell that holds something from which no value could be parsed."""
     return pl.when(filled(column) & parsed(column).is_null()).then(named(column, f"is no {kind}"))
 
 
 def named(column: str, problem: str) -> pl.Expr:
-    """Say *problem* of the cell, with its column and the beginning of what it holds."""
+    """Describe the *problem* of a cell, with its column and the beginning of what it holds."""
     shown = pl.col(column).str.slice(0, _SHOWN_CHARACTERS)
     return pl.format("{} {}: '{}'", pl.lit(column), pl.lit(problem), shown)
 

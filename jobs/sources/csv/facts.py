@@ -1,9 +1,9 @@
 """
-Rows of text to facts: what each row tells, in our words and types, or why it tells nothing.
+Rows of text to facts: what each row holds, in our words and types, or why it cannot be used.
 
-A batch of facts has `line`, `channel_id`, `channel_title`, `observed_at` and the counters; where
-items are told, also what they are. Rows that tell nothing at all are left out in silence; those
-that tell something in a way that cannot be read keep their problem.
+A batch of facts has `line`, `channel_id`, `channel_title`, `observed_at` and the counters, and of
+items also what they are. Rows that hold none of this are left out silently; those with something
+that cannot be read keep their problem.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from jobs.sources.csv.columns import (
     TIME,
     bad_counter,
     filled,
+    missing,
     named,
     parsed,
     text,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from jobs.sources.csv.layout import Field, Layout, RowRule
 
 PROBLEM: Final = "problem"
-"""The column that says why a row does not count; null where it does."""
+"""The column that says why a row cannot be used; null where it can."""
 
 CHANNEL_ID: Final = "channel_id"
 TITLE: Final = "channel_title"
@@ -55,26 +56,26 @@ _Pair: TypeAlias = tuple[str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What the file's place says for all of its rows: the channel's title, the year of dates."""
+    """What a file's name says of all its rows: the channel's title, the year of dates."""
 
     title: str | None = None
     year: int | None = None
 
 
 def facts_of(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
-    """Return what the rows of *frame* tell, by every rule of *layout*."""
+    """Return the facts in the rows of *frame*, by every rule of *layout*."""
     frame = _with_values(frame, layout, place)
-    parts = [_told(frame, rule, place) for rule in layout.rules]
+    parts = [_by_rule(frame, rule, place) for rule in layout.rules]
     return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
 
 
-def id_of_title(platform: Platform | None, title: str) -> str:
+def id_of_title(platform: Platform, title: str) -> str:
     """
     Return the id of a channel of which only the title is known: `title:` and twelve digits.
 
     The same title on the same platform is the same channel, whatever its spacing.
     """
-    return f"title:{_digits(platform or '', title)}"
+    return f"title:{_digits(platform, title)}"
 
 
 def _digits(*parts: str) -> str:
@@ -83,7 +84,7 @@ def _digits(*parts: str) -> str:
 
 
 def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
-    """Every column that holds no text is read once, whoever tells it."""
+    """Parse each column that is not plain text once, however many rules use it."""
     readers = {
         name: times.reader(layout.dates.get(name, "iso"), layout.time_zone, place.year)
         for name in (OBSERVED_AT, PUBLISHED_AT)
@@ -102,22 +103,22 @@ def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFr
                 frame = with_parsed(frame, column, tags.read, pl.String())
             elif name in {*CHANNEL_COUNTERS, *ITEM_COUNTERS}:
                 frame = with_whole_number(
-                    frame, column, thousands=layout.thousands, untold=layout.untold
+                    frame, column, thousands=layout.thousands, missing=layout.missing
                 )
     return frame
 
 
-def _told(frame: pl.DataFrame, rule: RowRule, place: Place) -> pl.DataFrame:
+def _by_rule(frame: pl.DataFrame, rule: RowRule, place: Place) -> pl.DataFrame:
     header = set(frame.columns)
     columns = {name: each for name, each in rule.columns.items() if each in header}
     counters = dict(rule.counters(header))
-    told = [filled(column) for column in counters.values()]
+    used = [filled(column) for column in counters.values()]
     if rule.has_items():
-        told += [filled(columns[name]) for name in ("title", PUBLISHED_AT) if name in columns]
-    frame = frame.filter(pl.any_horizontal(told))
+        used += [filled(columns[name]) for name in ("title", PUBLISHED_AT) if name in columns]
+    frame = frame.filter(pl.any_horizontal(used))
     frame = frame.with_columns(
         _title(columns, place).alias("found title"),
-        _or_else(rule, columns, CHANNEL_ID).alias("found id"),
+        _channel_id(rule, columns).alias("found id"),
     )
     frame = _with_ids(frame, rule, columns)
     return frame.select(
@@ -138,16 +139,15 @@ def _title(columns: Mapping[Field, str], place: Place) -> pl.Expr:
     return pl.coalesce(text(columns[TITLE]), fallback) if TITLE in columns else fallback
 
 
-def _or_else(rule: RowRule, columns: Mapping[Field, str], name: Field) -> pl.Expr:
-    """The cell, or the one that stands in for it where it is empty."""
-    places = [text(columns[name])] if name in columns else []
-    if name in rule.or_else:
-        places.append(text(rule.or_else[name]))
+def _channel_id(rule: RowRule, columns: Mapping[Field, str]) -> pl.Expr:
+    places = [text(columns[CHANNEL_ID])] if CHANNEL_ID in columns else []
+    if rule.id_fallback:
+        places.append(text(rule.id_fallback))
     return pl.coalesce(places) if places else pl.lit(None, dtype=pl.String)
 
 
 def _with_ids(frame: pl.DataFrame, rule: RowRule, columns: Mapping[Field, str]) -> pl.DataFrame:
-    """A channel, or an item, that has no id gets one of what it is called."""
+    """Add ids of channels, and of items; one that has none gets an id made of its title."""
     frame = _with_channel_ids(frame, rule)
     if not rule.has_items() or ITEM_ID in columns:
         return frame
@@ -162,18 +162,18 @@ def _with_ids(frame: pl.DataFrame, rule: RowRule, columns: Mapping[Field, str]) 
 
 def _with_channel_ids(frame: pl.DataFrame, rule: RowRule) -> pl.DataFrame:
     found = pl.col("found id")
-    if rule.prefix != twitch_names.PREFIX and not frame["found id"].null_count():
+    if rule.id_prefix != twitch_names.PREFIX and not frame["found id"].null_count():
         uploads = found.str.contains(youtube_ids.UPLOADS)
         own = pl.when(uploads).then("UC" + found.str.slice(2)).otherwise(found)
-        return frame.with_columns((rule.prefix + own).alias("made id"))
+        return frame.with_columns((rule.id_prefix + own).alias("made id"))
 
     def channel_id(their: _Pair) -> str | None:
         identity, title = their
-        if identity is not None and rule.prefix == twitch_names.PREFIX:
+        if identity is not None and rule.id_prefix == twitch_names.PREFIX:
             return twitch_names.PREFIX + twitch_names.login(identity)
         if identity is not None:
-            return rule.prefix + youtube_ids.channel_of_uploads(identity)
-        if title is None or not rule.titled_only:
+            return rule.id_prefix + youtube_ids.channel_of_uploads(identity)
+        if title is None or not rule.id_from_title:
             return None
         return id_of_title(rule.platform, title)
 
@@ -186,7 +186,7 @@ def _with_made(
     made: str,
     make: Callable[[tuple[str | None, str | None]], str | None],
 ) -> pl.DataFrame:
-    """Add the column *made*, from each distinct pair of the columns *names* once."""
+    """Add the column *made*; *make* is called once for each distinct pair in columns *names*."""
     first, second = names
     pairs = frame.select(pl.col(first).alias("1"), pl.col(second).alias("2")).unique()
     values = pairs.with_columns(
@@ -205,18 +205,18 @@ def _with_made(
 def _items(rule: RowRule, columns: Mapping[Field, str]) -> list[pl.Expr]:
     if not rule.has_items():
         return []
-    told = [(text(columns[ITEM_ID]) if ITEM_ID in columns else pl.col("made item")).alias(ITEM_ID)]
-    told += [text(columns[name]).alias(name) for name in ("title", "category") if name in columns]
+    facts = [(text(columns[ITEM_ID]) if ITEM_ID in columns else pl.col("made item")).alias(ITEM_ID)]
+    facts += [text(columns[name]).alias(name) for name in ("title", "category") if name in columns]
     if PUBLISHED_AT in columns:
-        told.append(parsed(columns[PUBLISHED_AT]).alias(PUBLISHED_AT))
-    if "duration" in columns:  # zero is told of a stream that has not ended
+        facts.append(parsed(columns[PUBLISHED_AT]).alias(PUBLISHED_AT))
+    if "duration" in columns:  # a stream that has not ended is listed with a length of zero
         length = parsed(columns["duration"])
-        told.append(pl.when(length > 0).then(length).alias("duration_s"))
+        facts.append(pl.when(length > 0).then(length).alias("duration_s"))
     if "tags" in columns:
-        told.append(parsed(columns["tags"]).alias("tags"))
+        facts.append(parsed(columns["tags"]).alias("tags"))
     if "live" in columns:
-        told.append(_is_true(columns["live"]).alias("live"))
-    return told
+        facts.append(_is_true(columns["live"]).alias("live"))
+    return facts
 
 
 def _observed_at(rule: RowRule, columns: Mapping[Field, str]) -> pl.Expr:
@@ -254,7 +254,7 @@ def _problems(
             wrong = ~pl.col(column).str.contains(_ITEM_ID)
             found.append(pl.when(wrong).then(named(column, "is no video's id")))
     if OBSERVED_AT in columns:
-        found.append(_absent(text(columns[OBSERVED_AT]), columns[OBSERVED_AT]))
+        found.append(missing(columns[OBSERVED_AT]))
     found += [
         unreadable(columns[name], "date") for name in (OBSERVED_AT, PUBLISHED_AT) if name in columns
     ]

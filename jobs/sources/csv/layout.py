@@ -1,8 +1,7 @@
 """
-What a layout is: which columns a CSV has, and what each of them tells.
+A layout: the columns of one form of CSV, and what each of them holds.
 
-The layouts that are known stand in `layouts`; any other is described by a mapping file, which
-becomes a `Layout` just the same (see `mapping`).
+`layouts/` has those that are known; a mapping file describes any other (see `mapping`).
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from jobs.channel.records import Platform
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from datetime import timedelta
-
-    from jobs.channel.records import Platform
 
 Field = Literal[
     "channel_id",
@@ -34,7 +33,7 @@ Field = Literal[
     "likes",
     "comments",
 ]
-"""What a column can tell. *day* is the publisher's own name for the day of an observation."""
+"""What a column can hold. *day* is the publisher's own name for the day of an observation."""
 
 CHANNEL_COUNTERS: tuple[Field, ...] = ("subscribers", "views", "items")
 ITEM_COUNTERS: tuple[Field, ...] = ("views", "likes", "comments")
@@ -44,34 +43,34 @@ COUNTERS: tuple[Field, ...] = ("subscribers", "views", "items", "likes", "commen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowRule:
     """
-    What one row tells: of a channel or, where an item is named, of that item.
+    How to read a row: as an item and its counters if it names one, else as a channel's counters.
 
-    columns: which column tells which field; those that the file has not tell nothing.
-    platform, prefix: where the channel publishes; what stands before its id for that.
-    or_else: the column that stands in for a field where its own is empty.
-    titled_only: a channel without an id gets one made of its title.
-    item_ids: what an item's id has to look like.
-    age: the counters were read so long after publication; there is no column for their time.
+    columns: the column that holds each field; a file may lack some of them.
+    platform, id_prefix: where the channel publishes, and what its id begins with for that.
+    id_fallback: the column to read where a channel's id is empty.
+    id_from_title: a channel without an id gets one made of its title.
+    item_ids: what an item's id must look like.
+    age: the counters were read this long after publication; no column holds their time.
     hidden: a counter is unknown where this other column says `true`.
-    zero_is_unknown: counters of which a zero may as well mean that they are off.
+    zero_is_unknown: counters whose zero may also mean that they are switched off.
     """
 
     columns: Mapping[Field, str]
-    platform: Platform | None = None
-    prefix: str = ""
-    or_else: Mapping[Field, str] = field(default_factory=dict)
-    titled_only: bool = False
+    platform: Platform = Platform.OTHER
+    id_prefix: str = ""
+    id_fallback: str = ""
+    id_from_title: bool = True
     item_ids: Literal["any", "youtube"] = "any"
     age: timedelta | None = None
     hidden: Mapping[Field, str] = field(default_factory=dict)
     zero_is_unknown: tuple[Field, ...] = ()
 
     def has_items(self) -> bool:
-        """Tell whether it is items that it tells of."""
+        """Whether rows are items, and not channels."""
         return "item_id" in self.columns or "title" in self.columns
 
     def counters(self, header: Collection[str]) -> Iterator[tuple[Field, str]]:
-        """Give the counters that a file with these columns tells, and their columns."""
+        """Yield each counter for which a file with this *header* has a column, and the column."""
         for name in ITEM_COUNTERS if self.has_items() else CHANNEL_COUNTERS:
             if self.columns.get(name) in header:
                 yield name, self.columns[name]
@@ -80,21 +79,20 @@ class RowRule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """
-    One form of CSV.
+    One form of CSV. Columns are written in lower case.
 
-    needs, avoids: the columns by which it is known, all in small letters.
-    dates: how a field writes dates where it is not ISO 8601 (see `times.reader`).
-    time_zone: of times that tell none. year: of dates that lack it, else that in the file's name.
-    joined: a column that is made of two, for a date and its time.
-    title: what the channel is called where no column says so; `{folder}` and `{file}` stand for
-        their names.
-    thousands, untold: what parts the digits of numbers, and what stands for no number.
-    successes_only: it lists items only while they do well (see `ChannelRecord`).
+    needs: the columns by which a file is recognised.
+    rules: how to read a row; each of them reads every row.
+    dates: the form of a field's dates where it is not ISO 8601 (see `times.reader`).
+    time_zone: of times without one. year: of dates without one, else the year in the file's name.
+    joined: a column made of two, such as a date and a time of day.
+    title: the channel's title where no column has it; `{folder}` and `{file}` stand for names.
+    thousands: the separator within numbers. missing: cells that stand for no number.
+    successes_only: the file lists items only while they do well (see `ChannelRecord`).
     """
 
     name: str
     needs: Collection[str]
-    avoids: Collection[str] = ()
     rules: tuple[RowRule, ...]
     dates: Mapping[Field, str] = field(default_factory=dict)
     time_zone: str = "UTC"
@@ -103,24 +101,22 @@ class Layout:
     title: str | None = None
     companions: tuple[Companion, ...] = ()
     thousands: str = ""
-    untold: Collection[str] = ()
+    missing: Collection[str] = ()
     successes_only: bool = False
 
     def fits(self, header: Collection[str]) -> bool:
-        """Tell whether a file with these columns has this layout."""
+        """Whether a file with this *header* has this layout, and a counter."""
         columns = set(header)
-        return (
-            columns.issuperset(self.needs)
-            and columns.isdisjoint(self.avoids)
-            and any(next(each.counters(columns), None) for each in self.rules)
+        return columns.issuperset(self.needs) and any(
+            next(rule.counters(columns), None) for rule in self.rules
         )
 
     def has_items(self) -> bool:
-        """Tell whether it is items that its rows tell of."""
+        """Whether some of what its rows give are items."""
         return any(rule.has_items() for rule in self.rules)
 
     def identity(self) -> str:
-        """Return the same text for the same layout in any process: what the facts depend on."""
+        """Return a text that is the same, in any process, for layouts that give the same facts."""
         own = (
             self.rules,
             self.dates,
@@ -129,7 +125,7 @@ class Layout:
             self.joined,
             self.title,
             self.thousands,
-            tuple(self.untold),
+            tuple(self.missing),
         )
         beside = [
             (each.key, each.gives, each.layout and each.layout.identity())
@@ -138,27 +134,23 @@ class Layout:
         return repr((own, beside))
 
     def columns(self) -> set[str]:
-        """Give all columns that are read, where the file has them."""
+        """Return every column that is read where the file has it."""
         keys = (companion.key[0] for companion in self.companions)
         return {*keys, *(column for pair in self.joined.values() for column in pair)} | {
             column
             for rule in self.rules
-            for column in (
-                *rule.columns.values(),
-                *rule.or_else.values(),
-                *rule.hidden.values(),
-            )
+            for column in (*rule.columns.values(), *rule.hidden.values(), rule.id_fallback)
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Companion:
     """
-    A second file in the same folder that tells more of what the first one names.
+    A second file in the same folder that says more of what the first one names.
 
-    needs: the columns by which it is known. key: the column of the first file, and its own, that
-    name the same thing. gives: what its columns are called beside those of the first file.
-    layout: what its own rows tell besides. required: without it the first file tells nothing.
+    needs: the columns by which it is recognised. key: the column of the first file, and its own,
+    that hold the same. gives: what its columns are called beside those of the first file.
+    layout: how to read its rows for themselves. required: the first file is of no use without it.
     """
 
     needs: Collection[str]

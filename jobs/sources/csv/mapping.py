@@ -1,51 +1,31 @@
 """
-A mapping file: TOML that says which column of somebody's CSV tells what.
+A mapping file: TOML that says what the columns of a CSV hold. docs/sources.md has every key.
 
-    name = "my tracker"                # shown where the source is described
-    platform = "youtube"               # or podcast, stream, other
-    successes_only = true              # if items are listed only while they do well
-
-    [columns]                          # ours = theirs; whatever is not told may be left out
-    channel_id = "Channel ID"          # or channel_title alone: then the id is made of the title
-    observed_at = "Day"
-    views = "Total views"
-
-    [dates]
-    observed_at = "%d.%m.%Y"           # where it is not ISO 8601; also "YY.DD.MM", "DD.MM"
-    time_zone = "Europe/Berlin"        # of times that tell none; else UTC
-    year = 2017                        # of dates that lack it
-
-    [numbers]
-    thousands = "."                    # what parts the digits
-    missing = ["n/a", "-"]             # what stands for no number
-
-    [channel]                          # where no column says it
-    title = "My channel"
-
-Fields of a channel: channel_id, channel_title, observed_at, subscribers, views, items. Of its
-items, once item_id or title is among the columns: those, published_at, duration, category, tags,
-live, views, likes, comments.
+Known layouts and users' own mappings are written in the same form.
 """
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from jobs.channel.records import Platform
 from jobs.sources.csv import layout
-from jobs.sources.csv.layout import Layout, RowRule
+from jobs.sources.csv.layout import Companion, Layout, RowRule
 from jobs.sources.source import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
-_FIELDS = tuple(name for name in get_args(layout.Field) if name != "day")
+_FIELDS = get_args(layout.Field)
+
+_Column = Annotated[str, AfterValidator(str.lower)]
 
 
 def _known_zone(name: str) -> str:
@@ -56,38 +36,65 @@ def _known_zone(name: str) -> str:
     return name
 
 
-class _Dates(BaseModel):
+class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+
+class _Dates(_Table):
     observed_at: str = "iso"
     published_at: str = "iso"
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     year: int | None = None
 
 
-class _Numbers(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Numbers(_Table):
     thousands: str = ""
     missing: list[str] = []
+    zero_is_unknown: list[layout.Field] = []
 
 
-class _Channel(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Channel(_Table):
     title: str
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Beside(_Table):
+    key: tuple[_Column, _Column]
+    needs: list[_Column] = []
+    gives: dict[_Column, _Column] = {}
+    columns: dict[layout.Field, _Column] = {}
+    required: bool = False
 
-    name: str = "mapped list"
+
+class _Rows(_Table):
     platform: Platform = Platform.OTHER
+    id_prefix: str = ""
+    columns: dict[str, _Column] = Field(min_length=1)
+    id_fallback: _Column = ""
+
+
+class _Common(_Table):
+    name: str = "mapped list"
     successes_only: bool = False
-    columns: dict[str, str] = Field(min_length=1)
+    needs: list[_Column] = []
+    id_from_title: bool = True
+    item_ids: Literal["any", "youtube"] = "any"
+    joined: dict[_Column, tuple[_Column, _Column]] = {}
+    hidden: dict[layout.Field, _Column] = {}
+    views_by_age: dict[_Column, int] = {}
     dates: _Dates = _Dates()
     numbers: _Numbers = _Numbers()
     channel: _Channel | None = None
+    beside: list[_Beside] = []
+
+
+class _OneRule(_Rows, _Common):
+    @property
+    def rows(self) -> list[_Rows]:
+        return [self]
+
+
+class _SeveralRules(_Common):
+    rows: list[_Rows] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +104,18 @@ class Mapping:
     location: str
     layout: Layout
 
+    def lacking(self, header: Collection[str]) -> list[str]:
+        """Return the columns that a file with this *header* would need."""
+        return sorted(set(self.layout.needs) - set(header))
+
     def check(self, location: str, header: Collection[str]) -> None:
         """
-        Make sure that the file at *location*, with these columns, is what this describes.
+        Make sure that the file at *location*, with this *header*, is what this describes.
 
         Raises:
             SourceError: It lacks a column, or is no CSV.
         """
-        lacking = sorted(set(self.layout.needs) - set(header))
-        if lacking:
+        if lacking := self.lacking(header):
             reason = f"has no column {', '.join(lacking)}, which {Path(self.location).name} names"
             raise SourceError(location, reason, f"Its columns are {', '.join(header) or 'none'}")
 
@@ -115,46 +125,93 @@ def read_mapping(location: str) -> Mapping:
     Read the mapping file at the path *location*.
 
     Raises:
-        SourceError: It cannot be read, is no TOML, or says something that no mapping says.
+        SourceError: It cannot be read, is no TOML, or has a key or value that no mapping has.
     """
     try:
-        document = _Document.model_validate(tomllib.loads(Path(location).read_text("utf-8")))
+        table = tomllib.loads(Path(location).read_text("utf-8"))
+        document = (_SeveralRules if "rows" in table else _OneRule).model_validate(table)
     except OSError as error:
         raise SourceError(location, f"cannot be read ({error.strerror or error})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SourceError(location, f"is no TOML ({error})") from error
     except ValidationError as error:
         raise SourceError(location, _first(error)) from error
-    return Mapping(location, _layout(location, document))
+    for rows in document.rows:
+        _check_columns(location, rows, document)
+    return Mapping(location, _layout(document))
 
 
-def _layout(location: str, document: _Document) -> Layout:
-    columns: dict[Any, str] = {name: each.lower() for name, each in document.columns.items()}
-    unknown = [name for name in columns if name not in _FIELDS]
+def _check_columns(location: str, rows: _Rows, document: _OneRule | _SeveralRules) -> None:
+    unknown = [name for name in rows.columns if name not in _FIELDS]
     if unknown:
         reason = f"has under [columns] the unknown field {unknown[0]}"
         raise SourceError(location, reason, f"There are {', '.join(_FIELDS)}")
-    rule = RowRule(platform=document.platform, columns=columns, titled_only=True)
-    if not any(name in columns for name in layout.COUNTERS):
+    if not document.views_by_age and not any(name in rows.columns for name in layout.COUNTERS):
         reason = f"maps no counter under [columns]: {', '.join(layout.COUNTERS)}"
         raise SourceError(location, reason)
-    if not {"channel_id", "channel_title"} & set(columns) and document.channel is None:
+    if not {"channel_id", "channel_title"} & set(rows.columns) and document.channel is None:
         reason = "says nowhere whose the rows are"
         raise SourceError(location, reason, "Map channel_id or channel_title, or give [channel]")
+
+
+def _layout(document: _OneRule | _SeveralRules) -> Layout:
     return Layout(
         name=document.name,
-        needs=tuple(columns.values()),
-        rules=(rule,),
+        needs=tuple(document.needs or _needed(document)),
+        rules=tuple(rule for rows in document.rows for rule in _rules(rows, document)),
         dates={
             "observed_at": document.dates.observed_at,
             "published_at": document.dates.published_at,
         },
         time_zone=document.dates.time_zone,
         year=document.dates.year,
-        thousands=document.numbers.thousands,
-        untold=tuple(document.numbers.missing),
+        joined=document.joined,
         title=document.channel.title if document.channel else None,
+        companions=tuple(_companion(each, document.rows[0].platform) for each in document.beside),
+        thousands=document.numbers.thousands,
+        missing=tuple(document.numbers.missing),
         successes_only=document.successes_only,
+    )
+
+
+def _needed(document: _OneRule | _SeveralRules) -> Iterator[str]:
+    """Every column that the document names, but for those that it makes."""
+    made = {*document.joined, *(name for each in document.beside for name in each.gives.values())}
+    for rows in document.rows:
+        yield from (column for column in rows.columns.values() if column not in made)
+        yield from filter(None, [rows.id_fallback])
+    yield from (column for pair in document.joined.values() for column in pair)
+    yield from (each.key[0] for each in document.beside)
+    yield from document.views_by_age
+
+
+def _rules(rows: _Rows, document: _OneRule | _SeveralRules) -> Iterator[RowRule]:
+    columns: dict[Any, str] = rows.columns
+    rule = RowRule(
+        columns=columns,
+        platform=rows.platform,
+        id_prefix=rows.id_prefix,
+        id_fallback=rows.id_fallback,
+        id_from_title=document.id_from_title,
+        item_ids=document.item_ids,
+        hidden=document.hidden,
+        zero_is_unknown=tuple(document.numbers.zero_is_unknown),
+    )
+    if not document.views_by_age:
+        yield rule
+    for column, days in document.views_by_age.items():
+        yield replace(rule, columns={**columns, "views": column}, age=timedelta(days=days))
+
+
+def _companion(beside: _Beside, platform: Platform) -> Companion:
+    own = RowRule(columns=beside.columns, platform=platform)
+    needs = beside.needs or sorted({beside.key[1], *beside.gives, *own.columns.values()})
+    return Companion(
+        needs=tuple(needs),
+        key=beside.key,
+        gives=beside.gives,
+        layout=Layout(name="list beside it", needs=(), rules=(own,)) if own.columns else None,
+        required=beside.required,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.channel.records import ChannelSnapshot, Platform
 from jobs.sources.source import SourceError
-from tests.unit.sources.csv.csv_text import read_csv
+from tests.unit.sources.csv.csv_text import mapping_named, read_csv
 
 if TYPE_CHECKING:
     from jobs.sources.csv.csv_source import CsvSource
@@ -18,9 +18,9 @@ HEADER = "date_utc,channel_id,channel_title,subscribers,views,videos\n"
 CHANNEL = "UC-pdFydi9ooxEfATh3KoiIw"
 
 
-def read(rows: str, header: str = HEADER) -> CsvSource:
+def read(rows: str, header: str = HEADER, mapping: str | None = None) -> CsvSource:
     """Read *rows* below *header*."""
-    return read_csv(header + rows, "daily.csv")
+    return read_csv(header + rows, "daily.csv", mapping)
 
 
 def day(number: int) -> datetime:
@@ -120,6 +120,7 @@ def test_a_channel_per_platform_where_a_row_tells_two() -> None:
         "2026-01-17T08:00:00+08:00,ab,10,20,30\n2026-01-18T08:00:00+08:00,ab,,,31\n"
         "2026-01-17T08:00:00+08:00,cd,1,,\n2026-01-1,cd,1,2,3\n",
         header=header,
+        mapping=mapping_named("vtuber_daily"),
     )
     assert [(channel.id, channel.platform) for channel in source.channels()] == [
         ("ab", Platform.YOUTUBE),

@@ -1,4 +1,4 @@
-"""The known layouts: each file by its columns, each cell as what it means there."""
+"""Layouts, known and mapped: each file by its columns, each cell as what it means there."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from jobs.channel.records import ChannelSnapshot, ItemSnapshot, Platform
 from jobs.sources import open_source
-from jobs.sources.csv.layouts import LAYOUTS, layout_of
+from jobs.sources.csv.known_layouts import known_layouts, layout_of
 from jobs.sources.source import SourceError
-from tests.unit.sources.csv.csv_text import read_csv
+from tests.unit.sources.csv.csv_text import mapping_named, read_csv
 
 if TYPE_CHECKING:
     from jobs.channel.records import ChannelReading
@@ -31,13 +31,13 @@ def only(source: Source) -> ChannelReading:
 
 def test_trending_lists_say_that_they_hold_successes_only() -> None:
     """Every layout of that name does, and no other."""
-    for layout in LAYOUTS:
+    for layout in known_layouts():
         assert layout.successes_only == ("trending" in layout.name), layout.name
 
 
 def test_no_layout_hides_another() -> None:
     """A file with just the columns that a layout needs, and one counter, is of that layout."""
-    for layout in LAYOUTS:
+    for layout in known_layouts():
         rule = layout.rules[0]
         counters = {column for _, column in rule.counters(set(rule.columns.values()))}
         assert layout_of({*layout.needs, *counters}) is layout, layout.name
@@ -91,7 +91,8 @@ def test_trending_list_of_september_2017() -> None:
         "video_id,title,channel_title,category_id,tags,views,likes,dislikes,comment_total,"
         "thumbnail_link,date\n"
     )
-    source = read_csv(header + "\r\n".join(rows), "us_2017-09.csv")
+    mapping = mapping_named("trending_2017_autumn")
+    source = read_csv(header + "\r\n".join(rows), "us_2017-09.csv", mapping)
     assert only(source).item_snapshots == [
         ItemSnapshot(VIDEO, datetime(2017, 9, 13, tzinfo=UTC), views=1, likes=2, comments=None),
         ItemSnapshot(VIDEO, datetime(2017, 10, 1, tzinfo=UTC), views=2, likes=3, comments=4),
@@ -101,7 +102,7 @@ def test_trending_list_of_september_2017() -> None:
         (5, "date is no date: '24.09xcaeyJTx4Co'"),
     ]
     with pytest.raises(SourceError, match=r"has dates without a year\. Put it into"):
-        read_csv(header + "\n".join(rows), "list.csv")
+        read_csv(header + "\n".join(rows), "list.csv", mapping)
 
 
 def test_trending_list_since_2020() -> None:
@@ -122,6 +123,7 @@ def test_trending_list_since_2020() -> None:
 
 async def test_trending_panel_takes_channels_from_the_list_beside_it(write: Write) -> None:
     """Counters by day in one file, titles and channels in another: one source."""
+    mapping = mapping_named("trending_panel")
     panel = write(
         "panel.csv.gz",
         gzip.compress(
@@ -132,13 +134,13 @@ async def test_trending_panel_takes_channels_from_the_list_beside_it(write: Writ
         ),
     )
     with pytest.raises(SourceError, match=r"not say whose items these are\. Put a list"):
-        await open_source(panel)
+        await open_source(panel, mapping=mapping)
     write(
         "videos.csv",
         "video_id,trending_date,title,channel_title,category_id,publish_time,views\n"
         f"{VIDEO},17.15.11,We talk,Casey,22,2017-11-13T17:13:01.000Z,9\n",
     )
-    source = await open_source(panel)
+    source = await open_source(panel, mapping=mapping)
     reading = only(source)
     assert (reading.channel.title, reading.items[0].title) == ("Casey", "We talk")
     assert [one.views for one in reading.item_snapshots] == [5, 9]
@@ -155,7 +157,8 @@ def test_daily_counters_of_videos() -> None:
     source = read_csv(
         f"{header}2025-08-12,2025-08-11T17:15:00.25+00:00,{told},20,2,1,x\n"
         f"2025-08-12,2025-08-11T19:15:00+00:00,{told},30,3,1,x\n"
-        f"2025-08-13,2025-08-12T17:15:00+00:00,{VIDEO},,,,,,,x\n"
+        f"2025-08-13,2025-08-12T17:15:00+00:00,{VIDEO},,,,,,,x\n",
+        mapping=mapping_named("video_daily"),
     )
     assert only(source).item_snapshots == [
         ItemSnapshot(VIDEO, datetime(2025, 8, 11, 19, 15, tzinfo=UTC), 30, 3, 1)
@@ -173,7 +176,7 @@ async def test_lists_without_ids_and_the_channels_beside_them(write: Write) -> N
         "1,Jess,Live,5,,2023-06-03T02:00:19Z,P0D,1\n",
     )
     write("channels.csv", ",channel_name,sub_count,view_count,vid_count\n0,Jess,272,336,20\n")
-    reading = only(await open_source(videos))
+    reading = only(await open_source(videos, mapping=mapping_named("gaming_videos")))
     newest = datetime(2023, 6, 4, 2, 0, 19, tzinfo=UTC)
     assert reading.channel_snapshots == [ChannelSnapshot(newest, 272, 336, 20)]
     assert {one.observed_at for one in reading.item_snapshots} == {newest}
@@ -196,7 +199,7 @@ async def test_lists_of_the_api_take_ids_from_the_uploads_beside_them(write: Wri
         "channelTitle,subscribers,views,totalVideos,uploads\nDarshil,157,763,158,"
         "UUChmJrVa8kDg05JfCmxpLRw\n",
     )
-    reading = only(await open_source(videos))
+    reading = only(await open_source(videos, mapping=mapping_named("data_engineering_videos")))
     assert reading.channel.id == "UCChmJrVa8kDg05JfCmxpLRw"
     (item,) = reading.items
     assert (item.tags, item.duration_s) == (["x", "y"], 846)
@@ -209,6 +212,7 @@ def test_channel_lists_are_dated_by_their_file() -> None:
         "rank,Youtuber,subscribers,video views,uploads,channel_type\n"
         "1,T-Series,245000000,2.28E+11,20082,Music\n2,Movies,nan,0,1,Games\n",
         "statistics_2023.csv",
+        mapping_named("youtube_statistics"),
     )
     end = datetime(2023, 12, 31, tzinfo=UTC)
     first, second = (source.read(channel.id).channel_snapshots for channel in source.channels())

@@ -111,6 +111,8 @@ async def test_a_column_that_is_not_there_is_told_with_those_that_are(write: Wri
         ),
         ("[columns]\nviews = 'V'\n[dates]\ntime_zone = 'Mars'", "dates.time_zone: is no time zone"),
         ("[column]\nviews = 'V'", "columns: Field required"),
+        ("[[rows]]\nplatform = 'stream'", "rows.0.columns: Field required"),
+        ("[columns]\nviews = 'V'\n[beside]", "beside: Input should be a valid list"),
     ],
 )
 async def test_a_wrong_mapping_is_told(write: Write, text: str, reason: str) -> None:

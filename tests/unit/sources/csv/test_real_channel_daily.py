@@ -13,6 +13,7 @@ import pytest
 
 from jobs.sources import open_source
 from tests.real_data import data_path
+from tests.unit.sources.csv.csv_text import mapping_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +135,7 @@ async def test_two_platforms_in_one_file_are_all_read() -> None:
         if row["twitch_followers"]:
             expected[f"twitch:{(who['twitch_login'] or row['vtuber_id']).lower()}"].append(at)
 
-    source = await open_source(str(path))
+    source = await open_source(str(path), mapping=mapping_named("vtuber_daily"))
     read = {
         channel_id: [one.observed_at for one in reading.channel_snapshots]
         for channel_id, reading in readings_of(source).items()

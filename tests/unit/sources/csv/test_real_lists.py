@@ -9,6 +9,7 @@ import pytest
 
 from jobs.sources import Skipped, SourceError, discover, open_source
 from tests.real_data import data_path, data_root
+from tests.unit.sources.csv.csv_text import mapping_named
 
 if TYPE_CHECKING:
     from jobs.channel.records import ChannelReading
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 
 EXPORTS = "studio_exports"
 TRENDING = "youtube_trending"
+PANEL, AUTUMN = "trending_panel", "trending_2017_autumn"
 
 
-async def opened(*parts: str) -> tuple[Source, list[ChannelReading]]:
-    """Open a source of the real data and read all of its channels."""
-    source = await open_source(str(data_path(*parts)))
+async def opened(*parts: str, mapping: str | None = None) -> tuple[Source, list[ChannelReading]]:
+    """Open a source of the real data, by the mapping of that name, and read all its channels."""
+    path = mapping_named(mapping) if mapping else None
+    source = await open_source(str(data_path(*parts)), mapping=path)
     return source, [source.read(channel.id) for channel in source.channels()]
 
 
@@ -31,19 +34,21 @@ async def export(name: str) -> ChannelReading:
 
 
 @pytest.mark.parametrize(
-    ("name", "channels", "snapshots", "rejected"),
+    ("name", "mapping", "channels", "snapshots", "rejected"),
     [
-        ("us_2017-11_2018-06_panel.csv.gz", 2188, 35_207, 2),
-        ("us_2017-11_2018-06_videos.csv.gz", 2188, 6281, 0),
-        ("us_2017-11_original_first3000.csv.gz", 553, 3000, 0),
-        ("us_2017-09_2017-10.csv.gz", 1230, 7992, 7),
-        ("us_2020-08_new_format.csv.gz", 274, 872, 6),  # its last row is cut off
-        ("dirty/us_2017-09_excel_resaved.csv.gz", 1219, 7886, 112),
+        ("us_2017-11_2018-06_panel.csv.gz", PANEL, 2188, 35_207, 2),
+        ("us_2017-11_2018-06_videos.csv.gz", None, 2188, 6281, 0),
+        ("us_2017-11_original_first3000.csv.gz", None, 553, 3000, 0),
+        ("us_2017-09_2017-10.csv.gz", AUTUMN, 1230, 7992, 7),
+        ("us_2020-08_new_format.csv.gz", None, 274, 872, 6),  # its last row is cut off
+        ("dirty/us_2017-09_excel_resaved.csv.gz", AUTUMN, 1219, 7886, 112),
     ],
 )
-async def test_trending_lists(name: str, channels: int, snapshots: int, rejected: int) -> None:
+async def test_trending_lists(
+    name: str, mapping: str | None, channels: int, snapshots: int, rejected: int
+) -> None:
     """Every row is a snapshot, a repetition or a reject."""
-    source, readings = await opened(TRENDING, *name.split("/"))
+    source, readings = await opened(TRENDING, *name.split("/"), mapping=mapping)
     assert len(readings) == channels
     assert sum(len(each.item_snapshots) for each in readings) == snapshots
     assert len(source.rejects) == rejected
@@ -51,7 +56,7 @@ async def test_trending_lists(name: str, channels: int, snapshots: int, rejected
 
 async def test_panel_and_videos_are_one() -> None:
     """Titles and channels come from the list beside the panel, days and counters from the panel."""
-    source, readings = await opened(TRENDING, "us_2017-11_2018-06_panel.csv.gz")
+    source, readings = await opened(TRENDING, "us_2017-11_2018-06_panel.csv.gz", mapping=PANEL)
     assert "5,343 rows repeated" in source.describe()
     assert len({item.id for each in readings for item in each.items}) == 6281
     days = {one.observed_at for each in readings for one in each.item_snapshots}
@@ -60,7 +65,7 @@ async def test_panel_and_videos_are_one() -> None:
 
 async def test_comments_that_may_be_off_are_unknown() -> None:
     """The zeros of 2017 tell nothing."""
-    _, readings = await opened(TRENDING, "us_2017-09_2017-10.csv.gz")
+    _, readings = await opened(TRENDING, "us_2017-09_2017-10.csv.gz", mapping=AUTUMN)
     comments = [one.comments for each in readings for one in each.item_snapshots]
     assert 0 not in comments
     assert comments.count(None) == 253
@@ -68,7 +73,7 @@ async def test_comments_that_may_be_off_are_unknown() -> None:
 
 async def test_what_a_spreadsheet_spoilt_is_named() -> None:
     """101 ids became an error of the spreadsheet, dates numbers, or ran into ids."""
-    source, _ = await opened(TRENDING, "dirty", "us_2017-09_excel_resaved.csv.gz")
+    source, _ = await opened(TRENDING, "dirty", "us_2017-09_excel_resaved.csv.gz", mapping=AUTUMN)
     reasons = [each.reason for each in source.rejects]
     assert sum("#NAME?" in reason for reason in reasons) == 101
     assert {reason for reason in reasons if "is no date" in reason} == {
@@ -88,37 +93,50 @@ async def test_mixed_encodings_cost_no_row() -> None:
 
 async def test_daily_counters_of_videos() -> None:
     """One run a day, the last; the days on which a video was away tell nothing."""
-    source, readings = await opened("video_daily", "daily_stats.csv.gz")
+    source, readings = await opened("video_daily", "daily_stats.csv.gz", mapping="video_daily")
     assert sorted(len(each.item_snapshots) for each in readings) == [303, 377, 377]
     assert not source.rejects
 
 
 @pytest.mark.parametrize(
-    ("name", "counts"),
+    ("name", "mapping", "counts"),
     [
-        ("data_engineering_8_channels_videos.csv.gz", [19, 52, 65, 68, 158, 208, 279, 331]),
+        (
+            "data_engineering_8_channels_videos.csv.gz",
+            "data_engineering_videos",
+            [19, 52, 65, 68, 158, 208, 279, 331],
+        ),
         (
             "gaming_11_channels_videos.csv.gz",
+            "gaming_videos",
             [263, 309, 1195, 1230, 1472, 2041, 2662, 2703, 2862, 3661, 4339],
         ),
     ],
 )
-async def test_video_lists(name: str, counts: list[int]) -> None:
+async def test_video_lists(name: str, mapping: str, counts: list[int]) -> None:
     """Every video of every channel, and the channels' own counters from the list beside it."""
-    _, readings = await opened("channel_video_lists", name)
+    _, readings = await opened("channel_video_lists", name, mapping=mapping)
     assert sorted(len(each.items) for each in readings) == counts
     assert all(len(each.channel_snapshots) == 1 for each in readings)
 
 
 async def test_ids_come_from_the_lists_of_uploads() -> None:
     """A list without channel ids has them where its neighbour tells the uploads."""
-    _, readings = await opened("channel_video_lists", "data_engineering_8_channels_videos.csv.gz")
+    _, readings = await opened(
+        "channel_video_lists",
+        "data_engineering_8_channels_videos.csv.gz",
+        mapping="data_engineering_videos",
+    )
     assert {each.channel.id[:2] for each in readings} == {"UC"}
 
 
 async def test_other_platforms() -> None:
     """A channel a row; what is written as `nan` or lost in the encoding stops nothing."""
-    source, readings = await opened("other_platforms", "global_youtube_statistics_2023.csv.gz")
+    source, readings = await opened(
+        "other_platforms",
+        "global_youtube_statistics_2023.csv.gz",
+        mapping="youtube_statistics",
+    )
     assert (len(readings), len(source.rejects)) == (995, 0)
     assert sum(each.channel_snapshots[0].items is None for each in readings) == 43
     _, readings = await opened("other_platforms", "twitch_top1000.csv.gz")
@@ -180,7 +198,10 @@ async def test_studio_table_alone() -> None:
     reading = await export("g_community_lifetime")
     assert len(reading.items) == 220
     _, (reshaped,) = await opened(
-        EXPORTS, "h_per_video_70_columns", "youtube_channel_real_performance_analytics.csv"
+        EXPORTS,
+        "h_per_video_70_columns",
+        "youtube_channel_real_performance_analytics.csv",
+        mapping="reshaped_studio_videos",
     )
     assert len(reshaped.items) == len(reshaped.item_snapshots) == 364
 

@@ -1,0 +1,41 @@
+"""Open the lists of a data set: by a known layout, or by the mapping beside us that fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.sources import UnrecognisedError, open_source
+from jobs.sources.csv.mapping import read_mapping
+from jobs.sources.csv.table import header_of
+from jobs.sources.document import text_file
+
+if TYPE_CHECKING:
+    from jobs.sources import Source
+
+MAPPINGS = Path(__file__).with_name("mappings")
+"""The columns of lists that one data set alone has."""
+
+
+async def open_list(path: Path) -> Source:
+    """
+    Open the list at *path*.
+
+    Raises:
+        SourceError: It cannot be read, or is no list that we know.
+    """
+    try:
+        return await open_source(str(path))
+    except UnrecognisedError:
+        mapping = mapping_of(path)
+        if mapping is None:
+            raise
+        return await open_source(str(path), mapping=str(mapping))
+
+
+def mapping_of(path: Path) -> Path | None:
+    """Return the mapping whose columns the list at *path* has, or None."""
+    header = header_of(text_file(str(path)).head())
+    mappings = map(read_mapping, map(str, sorted(MAPPINGS.iterdir())))
+    fitting = (Path(each.location) for each in mappings if not each.lacking(header))
+    return next(fitting, None)
