@@ -21,8 +21,9 @@ from pathlib import Path
 
 from jobs.sources.csv.csv_source import open_csv
 from jobs.sources.csv.fact_cache import FactCache
+from jobs.sources.csv.layout import Layout
 from jobs.sources.document import text_file
-from jobs.sources.recognise import layout_in
+from jobs.sources.recognise import recognise
 
 _FIRST = date(2024, 1, 1)
 _READ = 200
@@ -45,9 +46,9 @@ def _write(path: Path, days: int, channels: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write("date_utc,channel_id,channel_title,subscribers,views,videos\n")
         for day in range(days):
-            told = _FIRST + timedelta(days=day)
+            on = _FIRST + timedelta(days=day)
             file.writelines(
-                f"{told},UC{n:022},Channel number {n},{1000 + n},{10**6 + 7 * n + 31 * day},"
+                f"{on},UC{n:022},Channel number {n},{1000 + n},{10**6 + 7 * n + 31 * day},"
                 f"{10 + day // 7}\n"
                 for n in range(channels)
             )
@@ -55,11 +56,10 @@ def _write(path: Path, days: int, channels: int) -> None:
 
 def _measure(path: Path, fact_cache: FactCache) -> None:
     started, worked = time.monotonic(), time.process_time()
-    text = text_file(str(path))
-    layout = layout_in(text)
-    if layout is None:
-        raise AssertionError("what was written is daily counters")
-    source = open_csv(text, layout, fact_cache)
+    found = recognise(text_file(str(path)))
+    if not isinstance(found.layout, Layout):
+        raise TypeError("the file that was written is no CSV")
+    source = open_csv(found.text, found.layout, fact_cache)
     _print(f"file                {path.stat().st_size / _MIB:8,.0f} MiB")
     _print(f"opened in           {time.monotonic() - started:8,.1f} s")
     _print(f"                    {time.process_time() - worked:8,.1f} s of CPU")

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from jobs.sources import UnrecognisedError, open_source
 from jobs.sources.csv.mapping import read_mapping
-from jobs.sources.csv.table import header_of
 from jobs.sources.document import text_file
 
 if TYPE_CHECKING:
     from jobs.sources import Source
 
 MAPPINGS = Path(__file__).with_name("mappings")
-"""The columns of lists that one data set alone has."""
+"""Mappings for the lists that one data set alone has."""
 
 
 async def open_list(path: Path) -> Source:
@@ -30,12 +29,11 @@ async def open_list(path: Path) -> Source:
         mapping = mapping_of(path)
         if mapping is None:
             raise
-        return await open_source(str(path), mapping=str(mapping))
+        return await open_source(str(path), mapping=mapping)
 
 
-def mapping_of(path: Path) -> Path | None:
+def mapping_of(path: Path) -> str | None:
     """Return the mapping whose columns the list at *path* has, or None."""
-    header = header_of(text_file(str(path)).head())
-    mappings = map(read_mapping, map(str, sorted(MAPPINGS.iterdir())))
-    fitting = (Path(each.location) for each in mappings if not each.lacking(header))
-    return next(fitting, None)
+    text = text_file(str(path))
+    mappings = (read_mapping(str(each)) for each in sorted(MAPPINGS.iterdir()))
+    return next((each.location for each in mappings if each.fits(text)), None)

@@ -1,9 +1,15 @@
 """
 Where channels come from: files, folders, addresses and generated samples, all read alike.
 
-    location → document or fetch → detect → csv_source, feed → Source
-    csv_source: layouts → table (rows of text) → facts (typed) → spill (by channel, on a fact_cache)
-    discover: all of a folder; open_source: one, kept while its file stays the same; samples
+    location      what a location names: a file, a folder, an address, YouTube, samples
+    document      the text of a file, unpacked; of an address, `fetch` (guarded by `addresses`)
+    header        the text's first line, as columns
+    recognise     what the text is: a CSV of a layout, a table of a Studio export, a feed
+    csv/ studio/ feed/ youtube/ samples
+                  each reads its own kind of source; `values/` reads single cells and tags
+    open_source   all of this for one location; `cache` keeps the source while its file stays
+    discover      all sources in a folder
+    reader        both, with a process's keys and limits; what jobs use
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """
 Which network addresses a source may be fetched from: public ones, unless private ones are allowed.
 
-A source's address comes from outside, and so does every redirect. Followed blindly they lead into
-the network that the worker stands in: a database's port, a cloud's metadata. So each name is
-looked up here, what it stands for is checked, and the connection is made to the very address that
-was checked; a name that means something else a moment later (DNS rebinding) gains nothing.
+A source's address comes from outside, and so does every redirect. Followed blindly, they could lead
+into the worker's own network: to a database's port, to a cloud's metadata. So each name is looked
+up here, the result is checked, and the connection is made to the very address that was checked; a
+name that means something else a moment later (DNS rebinding) gains nothing.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _NAT64 = ip_network("64:ff9b::/96")
-_REMEDY = "Set ALLOW_PRIVATE_ADDRESSES=true if that is meant"
+_REMEDY = "Set ALLOW_PRIVATE_ADDRESSES=true if that is intended"
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of the internet, also where IPv6 only wraps an IPv4 one."""
+    """Whether an IP address is public; of an IPv6 one that wraps an IPv4 one, whether that is."""
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv6Address):
         found = _unwrapped(found)
@@ -50,10 +50,10 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 class PublicOnly(httpx.AsyncBaseTransport):
     """
-    Connects to public addresses only; httpx hands it every hop of a redirect.
+    Connects to public addresses only; httpx passes it every hop of a redirect.
 
     Raises:
-        SourceError: The host of a request stands for no public address.
+        SourceError: The host of a request has no public address.
     """
 
     def __init__(self, inner: httpx.AsyncBaseTransport, resolve: Resolve = resolve) -> None:
@@ -61,7 +61,7 @@ class PublicOnly(httpx.AsyncBaseTransport):
         self._resolve = resolve
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Ask the first of the host's public addresses that takes a connection."""
+        """Ask the first of the host's public addresses that accepts a connection."""
         addresses = await public_addresses(request.url, self._resolve)
         extensions = {**request.extensions, "sni_hostname": request.url.raw_host.decode()}
         for address in addresses[:-1]:
@@ -108,7 +108,7 @@ def guarded_client(*, allow_private: bool, **options: object) -> httpx.AsyncClie
         arguments["event_hooks"] = {"request": [_refuse_private]}
     elif not allow_private:
         arguments["transport"] = PublicOnly(httpx.AsyncHTTPTransport())
-    return httpx.AsyncClient(**arguments)  # type: ignore[arg-type]  # handed on as they came
+    return httpx.AsyncClient(**arguments)  # type: ignore[arg-type]  # passed on as they came
 
 
 async def _refuse_private(request: httpx.Request) -> None:
@@ -119,7 +119,7 @@ async def _refuse_private(request: httpx.Request) -> None:
 
 
 def _at(request: httpx.Request, address: str, extensions: dict[str, object]) -> httpx.Request:
-    """The same request to an address; its Host header, and TLS, go on to name the host."""
+    """The same request to an address; its Host header, and TLS, still name the host."""
     return httpx.Request(
         request.method,
         request.url.copy_with(host=address),

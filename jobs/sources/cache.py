@@ -1,8 +1,8 @@
 """
-Sources lately read, kept for the process: the channels of one file are synced one by one.
+Sources that were read lately, kept for the process: channels of one file are synced one by one.
 
-A source is kept by what its file is now (path, time of change, size, inode), so a
-changed file is read anew.
+The key of a source has the version of its file (time of change, size, inode), so a file that
+changed is read again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SourceCache:
     _reading: Lock = field(default_factory=Lock)
 
     def get(self, key: Hashable) -> Source | None:
-        """Return the source kept under *key*, or None."""
+        """Return the source of *key*, or None."""
         with self._lock:
             source = self._sources.get(key)
             if source is not None:
@@ -37,9 +37,9 @@ class SourceCache:
 
     def get_or_read(self, key: Hashable, read: Callable[[], Source]) -> Source:
         """
-        Return the source kept under *key*, or what *read* gives, and keep that.
+        Return the source of *key*, or what *read* returns, and keep that.
 
-        One source is read at a time, so that ten jobs that want the same one read it once;
+        One source is read at a time, so that ten jobs that need the same one read it once;
         parsing holds the interpreter anyway. Errors are not kept.
         """
         with self._reading:

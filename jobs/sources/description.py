@@ -1,4 +1,4 @@
-"""The words in which a source describes itself."""
+"""The parts of the line in which a source describes itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def period(first: datetime | None, last: datetime | None) -> str:
 def oddities(
     *, rejected: int = 0, repeated: int = 0, guessed_lines: int = 0, noun: str = "row"
 ) -> str:
-    """Return what a reader should know of a document's damage; nothing if there is none."""
+    """Return what people should know of a document's damage; nothing if there is none."""
     return joined(
         f"{counted(rejected, noun)} rejected" if rejected else "",
         f"{counted(repeated, noun)} repeated" if repeated else "",
@@ -34,12 +34,12 @@ def oddities(
 
 
 def joined(*parts: str) -> str:
-    """Return *parts* as one line, without those that say nothing."""
+    """Return *parts* as one line, without the empty ones."""
     return ", ".join(part for part in parts if part)
 
 
 def why_none(rejects: Sequence[Reject]) -> str:
-    """Return the first reason why nothing could be used."""
+    """Return the first reason why no row could be used."""
     if not rejects:
         return ""
     first = rejects[0]

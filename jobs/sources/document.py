@@ -1,7 +1,7 @@
 """
-The bytes of one file or address, unpacked, with what is known of their age.
+The bytes of one file or address, unpacked, with its head, its header, and what is known of its age.
 
-What is packed by gzip is told by its first two bytes, whatever its name says.
+Its first two bytes say whether gzip packed it, whatever its name says.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
+from jobs.sources.header import header_of
 from jobs.sources.source import SourceError, UnrecognisedError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
 
+    from jobs.sources.header import Header
+
 MAX_BYTES = 256 * 1024 * 1024
-"""No document that is held in memory as a whole, a feed or what is fetched, may be larger."""
+"""The most bytes of a document that is held in memory as a whole: a feed, or what is fetched."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEAD_BYTES = 64 * 1024
@@ -47,10 +51,10 @@ _KNOWN_BINARIES = {
 
 class Text(Protocol):
     """
-    Text to be read from its beginning, any number of times. *name* is its file name.
+    Text that can be read from its beginning, any number of times. *name* is its file name.
 
-    *modified_at* is told by files, *fetched_at* by addresses (the server's own clock), and
-    *validators* by servers that tell an unchanged document by them (ETag, Last-Modified).
+    head: its first 64 KiB, unpacked. header: the first line that is not blank, as columns.
+    modified_at: of a file. fetched_at: of an address, by the server's own clock.
     """
 
     @property
@@ -61,10 +65,10 @@ class Text(Protocol):
     def modified_at(self) -> datetime | None: ...  # noqa: D102
     @property
     def fetched_at(self) -> datetime | None: ...  # noqa: D102
-
-    def head(self) -> bytes:
-        """Return its first 64 KiB, unpacked."""
-        ...
+    @property
+    def head(self) -> bytes: ...  # noqa: D102
+    @property
+    def header(self) -> Header: ...  # noqa: D102
 
     def open(self) -> IO[bytes]:
         """Open it; what is read is unpacked."""
@@ -74,10 +78,23 @@ class Text(Protocol):
         """Return hexadecimal digits of its content, packed or not."""
         ...
 
+    def document(self) -> Document:
+        """
+        Return it as a whole.
 
-@dataclass(frozen=True, slots=True)
+        Raises:
+            SourceError: It is damaged or too large.
+        """
+        ...
+
+
+@dataclass(frozen=True)
 class Document:
-    """A `Text` that is held in memory as a whole."""
+    """
+    A `Text` that is held in memory as a whole.
+
+    validators: what a server knows this version of the document by (ETag, Last-Modified).
+    """
 
     location: str
     name: str
@@ -86,9 +103,15 @@ class Document:
     fetched_at: datetime | None = None
     validators: Mapping[str, str] = field(default_factory=dict)
 
+    @property
     def head(self) -> bytes:
         """See `Text`."""
         return self.content[:_HEAD_BYTES]
+
+    @cached_property
+    def header(self) -> Header:
+        """See `Text`."""
+        return header_of(self.head)
 
     def open(self) -> IO[bytes]:
         """See `Text`."""
@@ -98,14 +121,19 @@ class Document:
         """See `Text`."""
         return hashlib.sha256(self.content).hexdigest()
 
+    def document(self) -> Document:
+        """See `Text`."""
+        return self
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class TextFile:
     """A `Text` in a file, unpacked as it is read: it never has to fit into memory."""
 
     location: str
     modified_at: datetime
     packed: bool
+    head: bytes = field(repr=False)
     fetched_at: None = None
 
     @property
@@ -113,51 +141,54 @@ class TextFile:
         """See `Text`."""
         return Path(self.location).name
 
-    def head(self) -> bytes:
+    @cached_property
+    def header(self) -> Header:
         """See `Text`."""
-        with self.open() as file:
-            return file.read(_HEAD_BYTES)
+        return header_of(self.head)
 
     def open(self) -> IO[bytes]:
         """See `Text`."""
-        opened = gzip.open if self.packed else open
-        return cast("IO[bytes]", opened(self.location, "rb"))
+        return _opened(self.location, packed=self.packed)
 
     def digest(self) -> str:
         """See `Text`."""
         with Path(self.location).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def document(self, max_bytes: int = MAX_BYTES) -> Document:
-        """Read it as a whole; errors are those of `read_document`."""
-        return read_document(self.location, max_bytes)
+    def document(self) -> Document:
+        """See `Text`."""
+        return read_document(self.location)
+
+
+def _opened(location: str, *, packed: bool) -> IO[bytes]:
+    return cast("IO[bytes]", (gzip.open if packed else open)(location, "rb"))
 
 
 def text_file(location: str) -> TextFile:
     """
-    Look at the file at the path *location*: its head only.
+    Open the file at the path *location*, and read its head.
 
     Raises:
         SourceError: It is missing, unreadable, empty, or its head is damaged.
         UnrecognisedError: It is not a file with text in it.
     """
-    with trouble_told(location):
+    with file_errors(location):
         status = _status(location)
         with Path(location).open("rb") as file:
             packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-        found = TextFile(location, datetime.fromtimestamp(status.st_mtime, UTC), packed)
-        head = found.head()
+        with _opened(location, packed=packed) as file:
+            head = file.read(_HEAD_BYTES)
     if binary := _binary(head):
         raise UnrecognisedError(location, f"is {binary}, not text")
     if not head.strip():
         raise SourceError(location, "is empty")
-    return found
+    return TextFile(location, datetime.fromtimestamp(status.st_mtime, UTC), packed, head)
 
 
 @contextmanager
-def trouble_told(location: str) -> Iterator[None]:
+def file_errors(location: str) -> Iterator[None]:
     """
-    Tell what goes wrong while the file at *location* is read.
+    Name the file at *location* in what goes wrong while it is read.
 
     Raises:
         SourceError: In place of errors of the file system and of damaged gzip data.
@@ -181,7 +212,7 @@ def read_document(location: str, max_bytes: int = MAX_BYTES) -> Document:
         UnrecognisedError: It is not a file with text in it.
     """
     path = Path(location)
-    with trouble_told(location):
+    with file_errors(location):
         status = _status(location)
         with path.open("rb") as file:
             content = unpack(file, location, max_bytes)
@@ -199,7 +230,7 @@ def unpack(file: IO[bytes], location: str, max_bytes: int = MAX_BYTES) -> bytes:
     """
     packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
     file.seek(0)
-    with trouble_told(location):
+    with file_errors(location):
         content = _read(gzip.GzipFile(fileobj=file) if packed else file, location, max_bytes)
     if not content.strip():
         raise SourceError(location, "is empty")
@@ -210,14 +241,14 @@ def _status(location: str) -> os.stat_result:
     try:
         status = Path(location).stat()
     except ValueError as error:
-        raise SourceError(location, f"is no path ({error})", "Check the path") from error
+        raise SourceError(location, f"is not a path ({error})", "Check the path") from error
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for a writer
         raise UnrecognisedError(location, f"is {_special(status)}, not a file")
     return status
 
 
 def _read(stream: IO[bytes] | gzip.GzipFile, location: str, max_bytes: int) -> bytes:
-    """A video file is known by its head: no need to read gigabytes of it first."""
+    """Check the head first: a video file need not be read by the gigabyte."""
     head = stream.read(_HEAD_BYTES)
     if binary := _binary(head):
         raise UnrecognisedError(location, f"is {binary}, not text")
@@ -242,7 +273,7 @@ def _special(status: os.stat_result) -> str:
 
 
 def _trouble(error: OSError) -> tuple[str, str]:
-    """Tell what is wrong, and what to do."""
+    """Return what is wrong, and what to do."""
     match error:
         case FileNotFoundError() | NotADirectoryError():
             return "does not exist", "Check the path"

@@ -1,8 +1,8 @@
 """
 Fetch one document by http or https, within limits of time, size and redirects.
 
-Nothing else is ever opened: a redirect to another scheme (`file:`, `ftp:`) is an error, and so is
-one that leads into a private network, unless that is allowed (see `addresses`).
+A redirect to any other scheme (`file:`, `ftp:`) is an error, and so is one into a private network,
+unless that is allowed (see `addresses`).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class FetchLimits:
 
 
 class NotModified(Exception):  # noqa: N818 -- a signal, not an error
-    """What is at the address is what the validators were told with."""
+    """The document is still the one that the validators came with."""
 
 
 async def fetch(
@@ -65,14 +65,14 @@ async def fetch(
     """
     Return what is at *address* now; its `fetched_at` is the server's `Date`, or else our clock.
 
-    validators: those of the document that is known already (`Document.validators`), so that a
+    validators: those of the document that the caller has (`Document.validators`), so that the
     server need not send it again.
 
     Raises:
-        SourceError: It is no http(s) address, nobody answered in time, the answer was not 200,
+        SourceError: It is no http(s) address, no server answered in time, the answer was not 200,
             too large, redirected too often or into a private network, or empty. Transient where
             trying again may help.
-        NotModified: The server says that it is still the document of the *validators*.
+        NotModified: It is still the document of the *validators*.
     """
     limits = limits or FetchLimits()
     try:
@@ -89,7 +89,7 @@ async def fetch(
         raise SourceError(address, reason, "Check the address") from error
     except (SourceError, NotModified):
         raise
-    except Exception as error:  # httpx lets through what the transport below it raises
+    except Exception as error:  # httpx does not catch all that its transport raises
         reason = f"cannot be fetched ({str(error) or type(error).__name__})"
         raise SourceError(address, reason, "Check address and network", transient=True) from error
 
@@ -114,12 +114,12 @@ async def _fetch(
         body = await _body(address, response, limits.max_bytes)
     content = await asyncio.to_thread(unpack, BytesIO(body), address, limits.max_bytes)
     name = PurePosixPath(unquote(response.url.path)).name
-    told = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
-    return Document(address, name, content, fetched_at=_served_at(response), validators=told)
+    known_by = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
+    return Document(address, name, content, fetched_at=_served_at(response), validators=known_by)
 
 
 async def _body(address: str, response: httpx.Response, max_bytes: int) -> bytes:
-    """Counts what comes; the length that a server promises may be untrue."""
+    """Count what arrives; the length that a server announces may be wrong."""
     packed = bytearray()
     async for chunk in response.aiter_raw():
         packed += chunk
@@ -132,16 +132,16 @@ async def _body(address: str, response: httpx.Response, max_bytes: int) -> bytes
 
 def _unpacked(address: str, packed: bytes, encoding: str, max_bytes: int) -> bytes:
     """
-    Undo the one packing that was asked for, no further than allowed.
+    Undo the one packing that was asked for, up to *max_bytes*.
 
-    httpx would unpack whatever it is told to, packings of packings too: a kilobyte becomes a
-    gigabyte before anybody can count it.
+    httpx would undo any that the answer names, packings of packings too: a kilobyte becomes a
+    gigabyte before its size can be checked.
     """
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"} or not packed:
         return packed
     if encoding not in {"gzip", "x-gzip"}:
-        raise SourceError(address, f"is packed as '{encoding[:20]}', which nobody asked for")
+        raise SourceError(address, f"is packed as '{encoding[:20]}', which was not asked for")
     try:
         content = gzip.GzipFile(fileobj=BytesIO(packed)).read(max_bytes + 1)
     except EOFError as error:
@@ -169,12 +169,12 @@ def _refuse_failure(address: str, response: httpx.Response) -> None:
 
 
 def retry_after_s(response: httpx.Response) -> float | None:
-    """Read how long a server asks to be left alone: seconds or a date (RFC 9110, 10.2.3)."""
-    told = response.headers.get("retry-after", "").strip()
-    if told.isascii() and told.isdecimal():
-        return float(told[:9])
+    """Read how long a server asks us to wait: seconds or a date (RFC 9110, 10.2.3)."""
+    wait = response.headers.get("retry-after", "").strip()
+    if wait.isascii() and wait.isdecimal():
+        return float(wait[:9])
     try:
-        until = parsedate_to_datetime(told)
+        until = parsedate_to_datetime(wait)
     except ValueError:
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)

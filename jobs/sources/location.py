@@ -1,33 +1,90 @@
-"""Where a source lies: a path, an http(s) address, or `samples:`; its spelling tells which."""
+"""
+What a location names; `parse` is the one place that reads its spelling.
+
+    samples:, samples:NAME              SampleName
+    youtube:…, an address of the site   YoutubeLocation
+    SCHEME://…                          WebAddress
+    anything else is a path             FolderPath where there is a folder, else FilePath
+"""
 
 from __future__ import annotations
 
-import re
+import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-SAMPLES = "samples:"
+from jobs.sources.source import is_address
+from jobs.sources.youtube.name import is_youtube, youtube_name
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_PASSWORD = re.compile(r"(?P<user>://[^/?#@\s:]*):[^/?#\s]*@")
+if TYPE_CHECKING:
+    from jobs.sources.youtube.name import YoutubeName
 
-
-def is_samples(location: str) -> bool:
-    """Tell whether *location* names generated samples: all (`samples:`) or one (`samples:NAME`)."""
-    return location.startswith(SAMPLES)
-
-
-def is_address(location: str) -> bool:
-    """Tell whether *location* is an address of any scheme, rather than a path."""
-    return _SCHEME.match(location) is not None
+_SAMPLES = "samples:"
 
 
-def absolute(location: str) -> str:
-    """Return *location* so that it means the same in every process; only paths change."""
-    if is_samples(location) or is_address(location):
-        return location
-    return str(Path(location).expanduser().absolute())
+@dataclass(frozen=True, slots=True)
+class SampleName:
+    """Generated samples: all of them (`samples:`), or the one of a *name*."""
+
+    name: str = ""
+
+    @property
+    def text(self) -> str:
+        """How it is written."""
+        return f"{_SAMPLES}{self.name}"
 
 
-def shown(location: str) -> str:
-    """Return *location* as people may see it: an address keeps its user and loses its password."""
-    return _PASSWORD.sub(r"\g<user>:…@", location) if is_address(location) else location
+@dataclass(frozen=True, slots=True)
+class YoutubeLocation:
+    """A channel on YouTube, by one of its names; *text* is how that was written."""
+
+    text: str
+    name: YoutubeName
+
+
+@dataclass(frozen=True, slots=True)
+class WebAddress:
+    """An address of any scheme; only http and https are ever fetched."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilePath:
+    """The absolute path of a file, or of nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPath:
+    """The absolute path of a folder."""
+
+    text: str
+
+
+Location: TypeAlias = SampleName | YoutubeLocation | WebAddress | FilePath | FolderPath
+
+
+def parse(text: str) -> Location:
+    """
+    Return what *text* names; a path becomes absolute, so that it means the same in any process.
+
+    Raises:
+        SourceError: It is a location on YouTube that names no channel.
+    """
+    if is_youtube(text):
+        return YoutubeLocation(text, youtube_name(text))
+    if text.startswith(_SAMPLES):
+        return SampleName(text.removeprefix(_SAMPLES))
+    if is_address(text):
+        return WebAddress(text)
+    path = absolute(text)
+    is_folder = os.path.isdir(path)  # noqa: PTH112 -- Path.is_dir raises where it may not look
+    return FolderPath(path) if is_folder else FilePath(path)
+
+
+def absolute(path: str) -> str:
+    """Return *path* from the root, with `~` replaced."""
+    return str(Path(path).expanduser().absolute())

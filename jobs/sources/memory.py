@@ -1,4 +1,4 @@
-"""What is known of a source from the last time: handed to it when it is read again."""
+"""What is known of a source from the last time it was read, for the next time."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     ListedItems = Callable[[], Awaitable[Mapping[str, datetime | None]]]
 
 
-async def _nothing() -> Mapping[str, datetime | None]:
+async def _none() -> Mapping[str, datetime | None]:
     return {}
 
 
 @dataclass(frozen=True, slots=True)
 class SourceMemory:
     """
-    *memory* is what the source left; *listed_items* gives the items that are listed, with dates.
+    *kept* is what the source left; *listed_items* returns the items that are listed, with dates.
 
-    The latter is asked for only by sources that need it, since a channel may have many.
+    Only sources that need the latter call it, since a channel may have many.
     """
 
     kept: Mapping[str, Any] = field(default_factory=dict)
-    listed_items: ListedItems = _nothing
+    listed_items: ListedItems = _none

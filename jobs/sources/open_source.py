@@ -1,38 +1,46 @@
-"""Open a source wherever it lies: find out what it is, read it, and keep it for the next caller."""
+"""Open one source, wherever it lies: recognise it, read it, and keep it for the next caller."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.sources import samples
 from jobs.sources.cache import SourceCache
-from jobs.sources.csv.csv_source import KIND, open_csv
+from jobs.sources.csv.csv_source import mapping_in, open_csv
 from jobs.sources.csv.fact_cache import temporary_fact_cache
+from jobs.sources.csv.layout import Layout
 from jobs.sources.csv.mapping import read_mapping
-from jobs.sources.csv.table import header_of
-from jobs.sources.document import TextFile, text_file
+from jobs.sources.document import text_file
 from jobs.sources.feed import feed
 from jobs.sources.fetch import fetch
-from jobs.sources.location import absolute, is_address, is_samples
-from jobs.sources.recognise import layout_in
-from jobs.sources.source import SourceError
+from jobs.sources.location import (
+    FilePath,
+    FolderPath,
+    SampleName,
+    WebAddress,
+    YoutubeLocation,
+    absolute,
+    parse,
+)
+from jobs.sources.recognise import recognise
+from jobs.sources.samples import open_samples
+from jobs.sources.source import SourceError, UnrecognisedError
 from jobs.sources.studio.export import open_studio
-from jobs.sources.studio.table import role_of
+from jobs.sources.studio.role import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from jobs.sources.csv.fact_cache import FactCache
-    from jobs.sources.document import Document
+    from jobs.sources.document import Document, Text
+    from jobs.sources.location import Location
+    from jobs.sources.recognise import Recognised
     from jobs.sources.source import Source
 
     Fetch = Callable[[str], Awaitable[Document]]
 
 _CACHE = SourceCache(size=32)
-_MAPPED = f"{KIND}+"
 
 
 async def open_source(
@@ -44,73 +52,142 @@ async def open_source(
     fetch: Fetch = fetch,
 ) -> Source:
     """
-    Return the source at *location*: a path, an http(s) address, `samples:` or `samples:NAME`.
+    Return the source at *location*, as `open_location` does.
+
+    Raises:
+        SourceError: It cannot be read, or is not of that kind.
+        UnrecognisedError: No source is made of what is there.
+    """
+    return await open_location(
+        parse(location), kind, mapping=mapping, fact_cache=fact_cache, fetch=fetch
+    )
+
+
+async def open_location(
+    location: Location,
+    kind: str | None = None,
+    *,
+    mapping: str | None = None,
+    fact_cache: FactCache | None = None,
+    fetch: Fetch = fetch,
+) -> Source:
+    """
+    Return the source at *location*, which is anything but a channel on YouTube.
 
     With *kind* (`csv`, `studio`, `feed`, `samples`) it must be of that kind; `csv+PATH` is a CSV
     read by the mapping file at PATH, as is one with *mapping*. Files are read in a thread and kept
     until they change; addresses are fetched every time, by *fetch*, whose signals pass through.
-    *fact_cache* keeps what large files told, for other processes too.
+    *fact_cache* keeps the facts of CSVs, for other processes too.
 
     Raises:
         SourceError: It cannot be read, or is not of that kind.
-        UnrecognisedError: It is nothing that a source is made of.
+        UnrecognisedError: No source is made of what is there.
     """
-    named = kind.removeprefix(_MAPPED) if kind and kind.startswith(_MAPPED) else None
-    mapping = named or (absolute(mapping) if mapping else None)
-    source = await _open(absolute(location), mapping, fact_cache or temporary_fact_cache(), fetch)
+    mapping = mapping_in(kind or "") or (absolute(mapping) if mapping else None)
+    source = await _open(location, mapping, fact_cache or temporary_fact_cache(), fetch)
     if kind is not None and source.ref.kind != kind:
-        raise SourceError(location, f"is of the kind {source.ref.kind}, not {kind}")
+        raise SourceError(location.text, f"is of kind {source.ref.kind}, not {kind}")
     return source
 
 
-async def _open(location: str, mapping: str | None, fact_cache: FactCache, fetch: Fetch) -> Source:
-    if is_samples(location):
-        return samples.open_samples(location)
-    if is_address(location):
-        document = await fetch(location)
-        return await asyncio.to_thread(_read, document, mapping, fact_cache)
-    key = (location, mapping, _versions(location, mapping))
-    source = _CACHE.get(key)
-    if source is not None:
-        return source
-    return await asyncio.to_thread(
-        _CACHE.get_or_read, key, lambda: _read_path(location, mapping, fact_cache)
-    )
+async def _open(
+    location: Location, mapping: str | None, fact_cache: FactCache, fetch: Fetch
+) -> Source:
+    match location:
+        case SampleName():
+            return open_samples(location)
+        case YoutubeLocation():
+            reason = "is a channel on YouTube, which only its Data API can read"
+            raise SourceError(location.text, reason)
+        case WebAddress():
+            document = await fetch(location.text)
+            return await asyncio.to_thread(_open_text, document, mapping, fact_cache)
+        case FilePath() | FolderPath():
+            key = _key(location, mapping)
+            source = _CACHE.get(key)
+            if source is not None:
+                return source
+            return await asyncio.to_thread(
+                _CACHE.get_or_read, key, lambda: _open_path(location, mapping, fact_cache)
+            )
 
 
-def _versions(location: str, mapping: str | None) -> tuple[tuple[int, ...], ...]:
-    """What the file is now, its folder (others there are read with it), and the mapping."""
-    path = Path(location)
+def _open_path(
+    location: FilePath | FolderPath, mapping: str | None, fact_cache: FactCache
+) -> Source:
+    if isinstance(location, FilePath):
+        return _open_text(text_file(location.text), mapping, fact_cache)
+    tables = list(_tables_in(location))
+    if not tables:
+        raise UnrecognisedError(location.text, "is a folder, not a file")
+    return open_studio(location.text, tables)
+
+
+def _open_text(text: Text, mapping: str | None, fact_cache: FactCache) -> Source:
+    described = read_mapping(mapping) if mapping is not None else None
+    return _open_recognised(recognise(text, described), fact_cache)
+
+
+def _open_recognised(found: Recognised, fact_cache: FactCache) -> Source:
+    match found.layout:
+        case Layout() as layout:
+            return open_csv(found.text, layout, fact_cache, found.kind)
+        case Role() as role:
+            return open_studio(found.text.location, [(role, found.text)])
+        case None:
+            return feed.parse(found.text.document())
+
+
+def _tables_in(folder: FolderPath) -> Iterator[tuple[Role, Text]]:
+    """The tables of a Studio export in *folder*, by name."""
+    for path in sorted(Path(folder.text).iterdir()):
+        try:
+            found = recognise(text_file(str(path)))
+        except SourceError:
+            continue
+        if isinstance(found.layout, Role):
+            yield found.layout, found.text
+
+
+def open_file(found: Recognised, fact_cache: FactCache) -> Source:
+    """
+    Return the source that was recognised in a file, from the cache if it is there.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    key = _key(FilePath(found.text.location), mapping_in(found.kind))
+    return _CACHE.get_or_read(key, lambda: _open_recognised(found, fact_cache))
+
+
+def open_export(folder: str, tables: Sequence[tuple[Role, Text]]) -> Source:
+    """
+    Return the Studio export of which *tables* lie in *folder*, from the cache if it is there.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    key = _key(FolderPath(folder), None)
+    return _CACHE.get_or_read(key, lambda: open_studio(folder, tables))
+
+
+def _key(
+    location: FilePath | FolderPath, mapping: str | None
+) -> tuple[str, str | None, tuple[tuple[int, ...], ...]]:
+    """Where it lies, and the versions of its file, folder (others are read with it) and mapping."""
+    path = Path(location.text)
     try:
-        beside = sorted(path.iterdir()) if path.is_dir() else [path.parent]
-    except (OSError, ValueError):
+        beside = sorted(path.iterdir()) if isinstance(location, FolderPath) else [path.parent]
+    except OSError:
         beside = []
-    return tuple(map(_version, [path, *beside, *([Path(mapping)] if mapping else [])]))
+    paths = [path, *beside, *([Path(mapping)] if mapping else [])]
+    return location.text, mapping, tuple(map(_version, paths))
 
 
 def _version(path: Path) -> tuple[int, ...]:
-    """What a file is now. One that cannot be looked at cannot be read either: nothing is kept."""
+    """Return what changes with a file; a file without it cannot be read, so nothing is kept."""
     try:
         status = path.stat()
     except (OSError, ValueError):
         return ()
     return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _read_path(location: str, mapping: str | None, fact_cache: FactCache) -> Source:
-    if os.path.isdir(location):  # noqa: PTH112 -- Path.is_dir raises where it may not look
-        return open_studio(location)
-    return _read(text_file(location), mapping, fact_cache)
-
-
-def _read(text: Document | TextFile, mapping: str | None, fact_cache: FactCache) -> Source:
-    if mapping is not None:
-        mapped = read_mapping(mapping)
-        mapped.check(text.location, header_of(text.head()))
-        return open_csv(text, mapped.layout, fact_cache, f"{_MAPPED}{mapping}")
-    if isinstance(text, TextFile) and role_of(header_of(text.head())) is not None:
-        return open_studio(text.location)
-    layout = layout_in(text)
-    if layout is not None:
-        return open_csv(text, layout, fact_cache)
-    return feed.parse(text.document() if isinstance(text, TextFile) else text)

@@ -9,13 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jobs.channel.records import SourceResult, SyncOutcome
-from jobs.sources.discover import discover
+from jobs.sources.discover import discover_at
 from jobs.sources.fetch import NotModified, fetch
-from jobs.sources.location import is_address
-from jobs.sources.open_source import open_source
+from jobs.sources.location import WebAddress, YoutubeLocation, parse
+from jobs.sources.open_source import open_location
 from jobs.sources.source import SourceError
-from jobs.sources.youtube import channel as youtube_channel
-from jobs.sources.youtube.name import NameKind, is_youtube, youtube_name
+from jobs.sources.youtube.channel import find_channel, read_channel
+from jobs.sources.youtube.name import NameKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ class SourceReader:
     """
     Finds and reads sources.
 
-    youtube: the Data API; None without a key. fact_cache: keeps the facts of large files, for other
+    youtube: the Data API; None without a key. fact_cache: keeps the facts of CSVs, for other
     processes too. allow_private: whether addresses may lead into private networks.
     """
 
@@ -45,44 +45,46 @@ class SourceReader:
 
     async def discover(self, location: str, mapping: str | None = None) -> list[Finding]:
         """
-        Look into *location*, and give what is there; nothing is raised for what is damaged.
+        Look into *location* and return what is there; nothing is raised for what is damaged.
 
         A file, a folder, the address of a feed, `samples:`, or any name of a channel on YouTube
         (`youtube:@handle`, `youtube:UC…`, the address of the channel or of one of its videos).
         A CSV is read by *mapping*, if there is one.
         """
-        if not is_youtube(location):
-            fetching = partial(fetch, allow_private=self.allow_private)
-            return await discover(location, self.fact_cache, mapping, fetch=fetching)
         try:
-            api = self._youtube(location)
-            return [await youtube_channel.find_channel(api, location)]
+            place = parse(location)
+            if isinstance(place, YoutubeLocation):
+                return [await find_channel(self._youtube(place), place.name, place.text)]
         except SourceError as error:
             return [error]
+        fetching = partial(fetch, allow_private=self.allow_private)
+        return await discover_at(place, self.fact_cache, mapping, fetch=fetching)
 
     async def read(
         self, ref: SourceRef, channel_id: str, memory: SourceMemory, now: datetime | None = None
     ) -> SourceResult:
         """
-        Read what the source says of the channel now, or what changed since *memory*.
+        Read what the source has of the channel now, or what changed since *memory*.
 
-        now: what a source that plans by time takes the time to be.
+        now: the time for a source that plans by time; else the clock's.
 
         Raises:
             QuotaError: Its quota is used up for today; it holds what was read until then.
             SourceError: It cannot be read, or does not know the channel.
         """
-        if ref.kind == youtube_channel.KIND:
-            api = self._youtube(ref.location)
-            return await youtube_channel.read_channel(api, ref.location, channel_id, memory, now)
-        if is_address(ref.location):
-            return await self._read_address(ref, channel_id, memory)
-        source = await open_source(ref.location, ref.kind, fact_cache=self.fact_cache)
+        place = parse(ref.location)
+        match place:
+            case YoutubeLocation():
+                api = self._youtube(place)
+                return await read_channel(api, ref.location, channel_id, memory, now)
+            case WebAddress():
+                return await self._read_address(place, ref, channel_id, memory)
+        source = await open_location(place, ref.kind, fact_cache=self.fact_cache)
         # Thousands of items take tens of milliseconds to make.
-        return _read(ref, await asyncio.to_thread(source.read, channel_id))
+        return _result(ref, await asyncio.to_thread(source.read, channel_id))
 
     async def _read_address(
-        self, ref: SourceRef, channel_id: str, memory: SourceMemory
+        self, address: WebAddress, ref: SourceRef, channel_id: str, memory: SourceMemory
     ) -> SourceResult:
         fetched: list[Document] = []
 
@@ -93,26 +95,26 @@ class SourceReader:
             return document
 
         try:
-            source = await open_source(
-                ref.location, ref.kind, fact_cache=self.fact_cache, fetch=fetch_changed
+            source = await open_location(
+                address, ref.kind, fact_cache=self.fact_cache, fetch=fetch_changed
             )
         except NotModified:
             return SourceResult(ref, datetime.now(UTC), SyncOutcome.UNCHANGED)
-        return _read(ref, source.read(channel_id), {"validators": dict(fetched[-1].validators)})
+        kept = {"validators": dict(fetched[-1].validators)}
+        return _result(ref, source.read(channel_id), kept)
 
-    def _youtube(self, location: str) -> YoutubeApi:
+    def _youtube(self, location: YoutubeLocation) -> YoutubeApi:
         if self.youtube is not None:
             return self.youtube
-        name = youtube_name(location)
-        known = name.text if name.kind is NameKind.CHANNEL else "UC…"
+        known = location.name.text if location.name.kind is NameKind.CHANNEL else "UC…"
         remedy = (
             f"Set YOUTUBE_API_KEY (it is free: docs/sources.md), or name its feed, {_FEED}{known}, "
-            "which tells the newest 15 videos"
+            "which has the newest 15 videos"
         )
-        raise SourceError(location, "needs a key of the YouTube Data API", remedy)
+        raise SourceError(location.text, "needs a key of the YouTube Data API", remedy)
 
 
-def _read(
-    ref: SourceRef, reading: ChannelReading, memory: Mapping[str, Any] | None = None
+def _result(
+    ref: SourceRef, reading: ChannelReading, kept: Mapping[str, Any] | None = None
 ) -> SourceResult:
-    return SourceResult(ref, datetime.now(UTC), SyncOutcome.READ, reading=reading, memory=memory)
+    return SourceResult(ref, datetime.now(UTC), SyncOutcome.READ, reading=reading, memory=kept)

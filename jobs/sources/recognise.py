@@ -1,18 +1,36 @@
-"""Which kind of source a text is, by its content alone: names and endings are not asked."""
+"""
+What a text is, by its content alone: names and endings do not count.
+
+The first of these that fits decides:
+
+1. With a mapping it is a CSV, and must have the columns of the mapping.
+2. A file with the columns of a table of a Studio export (`studio/role.py`) is one.
+3. Markup is a feed; the reader of feeds then says if it is a web page instead.
+4. A table with the columns of a known layout (`csv/layouts/`) is a CSV.
+5. What has the root of a feed a little further on is a feed.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobs.sources.csv import csv_source
 from jobs.sources.csv.known_layouts import layout_of
-from jobs.sources.csv.table import header_of, is_table
+from jobs.sources.document import TextFile
+from jobs.sources.feed import feed
 from jobs.sources.feed.markup import has_feed_within, is_markup
+from jobs.sources.header import is_table
 from jobs.sources.source import UnrecognisedError
+from jobs.sources.studio import export
+from jobs.sources.studio.role import role_of
 from jobs.sources.text import decode, one_line
 
 if TYPE_CHECKING:
     from jobs.sources.csv.layout import Layout
+    from jobs.sources.csv.mapping import Mapping
     from jobs.sources.document import Text
+    from jobs.sources.studio.role import Role
 
 _NAMES = frozenset({"channel_id", "channel_title"})
 _REMEDY = "Describe it by a mapping file: --mapping MAP.toml"
@@ -21,34 +39,56 @@ _SHOWN_CHARACTERS = 80
 _SHOWN_COLUMNS = 24
 
 
-def layout_in(text: Text) -> Layout | None:
+@dataclass(frozen=True, slots=True)
+class Recognised:
     """
-    Return the layout of the CSV that *text* is, or None for a feed; reading may still show damage.
+    A text, and what it was recognised as. Everything that reads it is given this.
 
-    Markup counts as a feed here, so that a web page in its place is an error that says so.
+    kind: of the source that it makes (`SourceRef.kind`). layout: of a CSV its layout, of a table
+    of a Studio export its role, None for a feed. text: its head and header were read.
+    """
+
+    kind: str
+    layout: Layout | Role | None
+    text: Text
+
+
+def recognise(text: Text, mapping: Mapping | None = None) -> Recognised:
+    """
+    Recognise *text*, or take it for the CSV that *mapping* describes.
 
     Raises:
-        UnrecognisedError: It is text, but none that a source is made of.
+        SourceError: It is not what *mapping* describes.
+        UnrecognisedError: It is text, but no source is made of it.
     """
-    head = text.head()
-    if is_markup(head):
-        return None
-    header = header_of(head)
-    layout = layout_of(header)
+    if mapping is not None:
+        mapping.check(text)
+        return Recognised(csv_source.mapped_kind(mapping.location), mapping.layout, text)
+    role = role_of(text.header.names) if isinstance(text, TextFile) else None
+    if role is not None:
+        return Recognised(export.KIND, role, text)
+    if is_markup(text.head):
+        return Recognised(feed.KIND, None, text)
+    layout = layout_of(text.header.names)
     if layout is not None:
-        return layout
-    if has_feed_within(head):
-        return None
+        return Recognised(csv_source.KIND, layout, text)
+    if has_feed_within(text.head):
+        return Recognised(feed.KIND, None, text)
+    raise _unrecognised(text)
+
+
+def _unrecognised(text: Text) -> UnrecognisedError:
+    head, names = text.head, text.header.names
     if head.lstrip().startswith((b"{", b"[")):
-        raise UnrecognisedError(text.location, "is JSON, neither a feed nor a CSV")
-    if _NAMES.issubset(header):
-        reason = "names channels and counts nothing of theirs; lists in its folder are read with it"
-        raise UnrecognisedError(text.location, reason)
+        return UnrecognisedError(text.location, "is JSON, neither a feed nor a CSV")
+    if _NAMES.issubset(names):
+        reason = "names channels but counts nothing; lists in its folder are read with it"
+        return UnrecognisedError(text.location, reason)
     if is_table(head):
-        columns = ", ".join(one_line(name) for name in header[:_SHOWN_COLUMNS])
-        more = f" and {len(header) - _SHOWN_COLUMNS} more" if len(header) > _SHOWN_COLUMNS else ""
+        columns = ", ".join(one_line(name) for name in names[:_SHOWN_COLUMNS])
+        more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
         reason = f"is a CSV of no known layout, with the columns {columns}{more}"
-        raise UnrecognisedError(text.location, reason, _REMEDY)
+        return UnrecognisedError(text.location, reason, _REMEDY)
     start = one_line(decode(head[:_SHOWN_BYTES]).text.strip().partition("\n")[0])
     reason = f"is neither a feed nor a CSV, it begins '{start[:_SHOWN_CHARACTERS]}'"
-    raise UnrecognisedError(text.location, reason)
+    return UnrecognisedError(text.location, reason)

@@ -1,5 +1,5 @@
 """
-How a generated channel comes about: who publishes when, and how views gather.
+Generate a channel: who publishes when, and how views gather.
 
 An item has R views in the end, of which the share 1 − exp(−(age / τ)^0.6) has come by its
 age: a stretched exponential, fast at first and long in the tail. R is the channel's usual
@@ -7,8 +7,8 @@ reach, times growth, times the pull of the place in the week, times log-normal l
 is an outlier. The channel's views are those of its items, and a steady trickle to its older
 ones, with growth, a weekly rhythm and noise.
 
-All chance comes from one seeded generator, in a fixed order, by its `random()` alone, whose
-numbers are the same in every version of Python.
+All random numbers come from one seeded generator, in a fixed order, and from its `random()` alone:
+that gives the same numbers in every version of Python.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DAYS = 175
 """How many days there are from the first reading to the last, the gap included: 25 weeks."""
 ITEM_AGES_DAYS = (1, 2, 3, 7, 14, 28, 56, 84)
 """
-How old an item is when its counters are read, if the channel is read on that day; on the first
+The ages at which an item's counters are read, if the channel is read on that day; on the first
 and last day all items are read.
 """
 
@@ -54,7 +54,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place in the week (Monday is 0, UTC), its pull on viewers, how often nothing comes out."""
+    """A place in the week (Monday is 0, UTC), its pull on viewers, how often it is skipped."""
 
     weekday: int
     hour: int
@@ -65,11 +65,11 @@ class Slot:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
     """
-    How many come, and what they leave behind.
+    How many people watch, and what they leave behind.
 
     *reach* is an item's views in the end and *luck* the spread of its logarithm, *trickle* the
     views of older items per day; both grow by *growth* per year. Shares are per view; None means
-    that the platform does not tell that counter.
+    that the platform does not publish that counter.
     """
 
     reach: float
@@ -91,8 +91,8 @@ class SampleChannel:
     """
     What makes one generated channel.
 
-    Items begin *weeks_before* the first day. *outlier* is the number of the item that went far,
-    and how many times as far; *gap* the first day without counters, and how many there are.
+    Items begin *weeks_before* the first day. *outlier* is the number of the item that did far
+    better, and by what factor; *gap* the first day without counters, and how many there are.
     """
 
     name: str
@@ -116,7 +116,7 @@ class SampleChannel:
 
 
 class _Chance:
-    """The one source of all chance in a channel."""
+    """All random numbers of a channel."""
 
     def __init__(self, seed: int) -> None:
         self._draw = random.Random(seed).random  # noqa: S311 -- repeatable, not secret
@@ -156,7 +156,7 @@ class _Item:
 
 
 def simulate(channel: SampleChannel) -> ChannelReading:
-    """Return all there is to read of *channel*: the same at every call."""
+    """Return all data of *channel*: the same at every call."""
     chance = _Chance(channel.seed)
     items = list(_items(channel, chance))
     read_at = _reading_times(channel)
@@ -256,7 +256,7 @@ def _subscribers(audience: Audience, gained: float) -> int | None:
     exact = audience.subscribers_before + int(gained * audience.subscribers_share)
     if not audience.subscribers_rounded:
         return exact
-    hidden = max(len(str(exact)) - 3, 0)  # YouTube tells three digits, rounded down
+    hidden = max(len(str(exact)) - 3, 0)  # YouTube publishes three digits, rounded down
     return int(str(exact)[:3] + "0" * hidden)
 
 

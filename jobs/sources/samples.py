@@ -3,8 +3,8 @@ Three generated channels, a video, a podcast and a streaming one: the same on ev
 
 They show what real ones show: growth, a weekly rhythm, items that gather views fast and then
 slowly, an outlier, days without counters, rounded subscribers, counters that a platform does
-not tell. Their titles say that they are generated, and `ChannelRecord.generated` is set; how
-they come about is in `sample_model`.
+not publish. Their titles say that they are generated, and `ChannelRecord.generated` is set;
+`sample_model` generates them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from jobs.channel.records import Platform, SourceRef
 from jobs.counted import counted
 from jobs.sources.description import joined, period
-from jobs.sources.location import SAMPLES
+from jobs.sources.location import SampleName
 from jobs.sources.sample_model import Audience, SampleChannel, Slot, simulate
 from jobs.sources.source import SourceError
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jobs.channel.records import ChannelReading, ChannelRecord, Reject
 
 KIND = "samples"
+_ALL = SampleName()
 
 _VIDEO = SampleChannel(
     name="video",
@@ -151,7 +152,7 @@ class Samples:
     readings: Mapping[str, ChannelReading]
 
     def describe(self) -> str:
-        """Say that they are generated, how many channels and items there are, of which days."""
+        """Describe how many channels and items there are, and of which days."""
         times = [
             one.observed_at for each in self.readings.values() for one in each.channel_snapshots
         ]
@@ -167,25 +168,25 @@ class Samples:
         return [reading.channel for reading in self.readings.values()]
 
     def read(self, channel_id: str) -> ChannelReading:
-        """Return all there is of one channel."""
+        """Return all it holds of one channel."""
         if channel_id not in self.readings:
             raise SourceError(self.ref.location, f"has no channel {channel_id}")
         return self.readings[channel_id]
 
 
-def open_samples(location: str = SAMPLES) -> Samples:
+def open_samples(samples: SampleName = _ALL) -> Samples:
     """
-    Return all samples (`samples:`), or the one named (`samples:podcast`).
+    Return the *samples* of that name.
 
     Raises:
         SourceError: There is none of that name.
     """
-    name = location.removeprefix(SAMPLES)
+    name = samples.name
     if name and name not in _CHANNELS:
-        raise SourceError(location, f"there is no sample '{name}'", f"There are {_names()}")
+        raise SourceError(samples.text, f"there is no sample '{name}'", f"There are {_names()}")
     readings = [_simulated(each) for each in _CHANNELS if name in {"", each}]
     return Samples(
-        ref=SourceRef(KIND, location),
+        ref=SourceRef(KIND, samples.text),
         rejects=(),
         observed_at=max(reading.channel_snapshots[-1].observed_at for reading in readings),
         readings={reading.channel.id: reading for reading in readings},

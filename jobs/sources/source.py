@@ -1,8 +1,8 @@
 """
-What a source is, and how it says that it cannot be read.
+A source, and the errors of one that cannot be read.
 
 A *source* is one file, address or generated set, read and understood: it knows its channels
-and gives, per channel, all it says of it. Whoever reads it need not know its format.
+and gives all it holds of each. Its callers need not know its format.
 
     SourceError              a source cannot be read; one line: what, where, what to do
     └── UnrecognisedError    it is no source at all (a README among the data, a picture …)
@@ -10,10 +10,9 @@ and gives, per channel, all it says of it. Whoever reads it need not know its fo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-
-from jobs.sources.location import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,13 +20,26 @@ if TYPE_CHECKING:
 
     from jobs.channel.records import ChannelReading, ChannelRecord, Reject, SourceRef
 
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_PASSWORD = re.compile(r"(?P<user>://[^/?#@\s:]*):[^/?#\s]*@")
+
+
+def is_address(location: str) -> bool:
+    """Whether *location* is an address of any scheme, and not a path."""
+    return _SCHEME.match(location) is not None
+
+
+def shown(location: str) -> str:
+    """Return *location* as people may see it: an address keeps its user and loses its password."""
+    return _PASSWORD.sub(r"\g<user>:…@", location) if is_address(location) else location
+
 
 class SourceError(Exception):
     """
     A source cannot be read. The message is one line that names it; passwords are left out.
 
-    *transient* says that the same source may well be readable later (a server that is down or
-    too slow), so that trying again makes sense; after *retry_after_s*, where it said so itself.
+    transient: the source may well be readable later (a server that is down or too slow), so
+    trying again makes sense, after *retry_after_s* if the server said so.
     """
 
     def __init__(
@@ -49,19 +61,19 @@ class SourceError(Exception):
 
 
 class UnrecognisedError(SourceError):
-    """It can be read, but is nothing that a source is made of."""
+    """It can be read, but no source is made of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file in a folder that is no source and does not pretend to be one, and why."""
+    """A file in a folder that is no source and does not claim to be one, and why."""
 
     location: str
     reason: str
 
 
 class Source(Protocol):
-    """One source, read and understood. It is never changed afterwards, so it may be shared."""
+    """One source, read and understood. It never changes afterwards, so it may be shared."""
 
     @property
     def ref(self) -> SourceRef:
@@ -75,20 +87,20 @@ class Source(Protocol):
 
     @property
     def observed_at(self) -> datetime | None:
-        """The newest observation in it; among recordings of one channel the latest one rules."""
+        """The newest observation in it; of several recordings of a channel the latest counts."""
         ...
 
     def describe(self) -> str:
-        """Say in one line what it is and how much it holds."""
+        """Describe in one line what it is and how much it holds."""
         ...
 
     def channels(self) -> Sequence[ChannelRecord]:
-        """Return every channel it knows something of, in the order of the document."""
+        """Return every channel in it, in the order of the document."""
         ...
 
     def read(self, channel_id: str) -> ChannelReading:
         """
-        Return all it says of one channel.
+        Return all it holds of one channel.
 
         Raises:
             SourceError: It does not know the channel.

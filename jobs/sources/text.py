@@ -1,10 +1,12 @@
-"""Bytes to text: what a document says its encoding is, or else the likeliest one."""
+"""Bytes to text: in the encoding that a document declares, or else the likeliest one."""
 
 from __future__ import annotations
 
 import codecs
+import html
 import re
 from dataclasses import dataclass
+from io import StringIO
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ _MARKED = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
 _CONTROL = bytes({*range(9), *range(0x0E, 0x20), 0x7F})
 _UNSTORABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _BREAKS = re.compile(r"[ \t\r\n\v\f]+")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ def decode(content: bytes) -> Decoded:
     """
     Decode *content* by its byte order mark, else as UTF-8.
 
-    Lines that are not UTF-8 are read as Windows-1252, each for itself: files put together from
-    several sources mix both. Nothing is dropped, so line numbers stay those of the file.
+    Lines that are not UTF-8 are read as Windows-1252, one by one: files put together from several
+    sources mix both. Nothing is dropped, so line numbers stay those of the file.
     """
     encoding = next((name for mark, name in _MARKED if content.startswith(mark)), "utf-8")
     try:
@@ -60,12 +63,12 @@ def pieces(file: IO[bytes], size: int) -> Iterator[Piece]:
     """
     Read *file* in pieces of whole lines of about *size* bytes, decoded as `decode` does it.
 
-    A line longer than that makes a longer piece.
+    A longer line makes a longer piece.
     """
     blocks = _utf8_blocks(file, size)
     rest = b""
     for block in blocks:
-        # Before it is cut: one of them may stand between the two halves of a line end.
+        # Before it is cut: a control character may stand between the two halves of a line end.
         whole, rest = _cut(rest + block.translate(None, _CONTROL))
         if whole:
             yield _piece(whole, last=False)
@@ -113,6 +116,11 @@ def as_utf8(content: bytes) -> bytes:
     return content
 
 
+def lines_of(text: str) -> list[str]:
+    """Split *text* at line ends, which are kept; `str.splitlines` also splits at odd characters."""
+    return list(StringIO(text, newline=""))
+
+
 def storable(text: str) -> str:
     """Return *text* without the characters that no database takes: control, half surrogates."""
     return _UNSTORABLE.sub("", text)
@@ -128,6 +136,11 @@ def one_line(text: str) -> str:
     if text.isprintable() and "  " not in text:
         return text.strip()
     return _BREAKS.sub(" ", storable(text)).strip()
+
+
+def without_tags(markup: str) -> str:
+    """Return HTML without tags and entities, in one line."""
+    return one_line(html.unescape(_TAG.sub("", markup)))
 
 
 def _decode_by_line(content: bytes) -> Decoded:

@@ -14,7 +14,7 @@ from rich.text import Text
 from jobs.commands.channels.choice import choose_channel
 from jobs.commands.channels.listing import table_console
 from jobs.commands.wording import NOTHING, ago, ahead, counted
-from jobs.sources.location import shown
+from jobs.sources.source import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

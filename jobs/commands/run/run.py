@@ -205,7 +205,7 @@ def _tell_interrupted(work: ChannelRun, seconds: float) -> None:
 
 
 def _tell_unfinished(work: ChannelRun, summary: Summary, sources: SourceList) -> None:
-    from jobs.sources.location import shown
+    from jobs.sources.source import shown
 
     if work.timed_out:
         tell(

@@ -97,7 +97,9 @@ def parsed(column: str) -> pl.Expr:
 
 def unreadable(column: str, kind: str) -> pl.Expr:
     """Describe a cell that holds something from which no value could be parsed."""
-    return pl.when(filled(column) & parsed(column).is_null()).then(named(column, f"is no {kind}"))
+    return pl.when(filled(column) & parsed(column).is_null()).then(
+        named(column, f"is not a {kind}")
+    )
 
 
 def named(column: str, problem: str) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""Files beside a list that tell more of what it names: found by their columns, never by name."""
+"""Files beside a list that say more of what it names: found by their columns, never by name."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from jobs.sources.csv.table import LINE, header_of, read_rows
-from jobs.sources.document import TextFile, text_file, trouble_told
+from jobs.sources.csv.table import read_rows
+from jobs.sources.document import TextFile, file_errors, text_file
+from jobs.sources.header import LINE
 from jobs.sources.source import SourceError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A companion that was found, and the file that it is."""
+    """A companion, and the file that was found to be it."""
 
     companion: Companion
     file: TextFile
@@ -29,9 +30,9 @@ class Beside:
 
 def find(text: Text, layout: Layout) -> list[Beside]:
     """
-    Look in the folder of the file *text* for what *layout* wants beside it.
+    Look in the folder of the file *text* for the companions of *layout*.
 
-    Of several files that fit, the one that names most is taken. What was fetched has no folder.
+    Of several files that fit, the one that names most is taken. A fetched text has no folder.
     """
     if not layout.companions or not isinstance(text, TextFile):
         return []
@@ -39,7 +40,9 @@ def find(text: Text, layout: Layout) -> list[Beside]:
     files = list(_neighbours(text))
     for companion in layout.companions:
         fitting = [
-            Beside(companion, file) for file, header in files if header.issuperset(companion.needs)
+            Beside(companion, file)
+            for file in files
+            if set(file.header.names).issuperset(companion.needs)
         ]
         if len(fitting) > 1:
             fitting.sort(key=lambda each: lookup(each).height)
@@ -47,25 +50,24 @@ def find(text: Text, layout: Layout) -> list[Beside]:
     return found
 
 
-def _neighbours(text: TextFile) -> Iterator[tuple[TextFile, set[str]]]:
-    """Every other file of the folder, with its columns, by name; what cannot be read is none."""
+def _neighbours(text: TextFile) -> Iterator[TextFile]:
+    """Every other readable file in the folder, by name."""
     own = Path(text.location)
     for path in sorted(own.parent.iterdir()):
         if path == own or path.name.startswith("."):
             continue
         try:
-            file = text_file(str(path))
+            yield text_file(str(path))
         except SourceError:
             continue
-        yield file, set(header_of(file.head()))
 
 
 def join(frame: pl.DataFrame, beside: Sequence[tuple[Companion, pl.DataFrame]]) -> pl.DataFrame:
-    """Add to *frame* what its companions tell; a cell that they do not tell is empty."""
+    """Add to *frame* what its companions give; a cell is empty where they have nothing."""
     for companion, lookup in beside:
-        theirs, _ = companion.key
-        if theirs in frame.columns:
-            frame = frame.join(lookup, on=theirs, how="left", maintain_order="left")
+        ours, _ = companion.key
+        if ours in frame.columns:
+            frame = frame.join(lookup, on=ours, how="left", maintain_order="left")
             frame = frame.with_columns(pl.col(companion.gives.values()).fill_null(""))
     return frame
 
@@ -77,12 +79,12 @@ def lookup(each: Beside) -> pl.DataFrame:
     Raises:
         SourceError: It is damaged.
     """
-    theirs, ours = each.companion.key
+    ours, theirs = each.companion.key
     gives = each.companion.gives
-    with trouble_told(each.file.location), each.file.open() as file:
-        parts = [rows.frame for rows in read_rows(file, {ours, *gives})]
-    frame = pl.concat(parts).sort(LINE).unique(subset=ours, keep="last")
-    return frame.filter(pl.col(ours) != "").select(
-        pl.col(ours).alias(theirs),
+    with file_errors(each.file.location), each.file.open() as file:
+        parts = [rows.frame for rows in read_rows(file, each.file.header, {theirs, *gives})]
+    frame = pl.concat(parts).sort(LINE).unique(subset=theirs, keep="last")
+    return frame.filter(pl.col(theirs) != "").select(
+        pl.col(theirs).alias(ours),
         *(pl.col(column).alias(name) for column, name in gives.items()),
     )

@@ -1,5 +1,5 @@
 """
-A CSV of any layout as a `Source`: spilled by channel once, then read a channel at a time.
+A CSV of any layout as a `Source`: its facts are laid out by channel once, then read one by one.
 
 A list without a time of observation was read at some time after everything in it. It is dated by
 
@@ -9,20 +9,18 @@ A list without a time of observation was read at some time after everything in i
 4. the end of the year in the file's name, as in `list_2023.csv`, else
 5. when the file was last changed.
 
-So a copy of the same list is the same observation, and items look younger than they are by
-however long the list was made after the last of them, all alike.
+So a copy of the same list is the same observation. Items look younger than they were when the list
+was made, all by the same time.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import chain
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -33,7 +31,6 @@ from jobs.channel.records import (
     ItemRecord,
     ItemSnapshot,
     Platform,
-    Reject,
     SourceRef,
 )
 from jobs.counted import counted
@@ -51,17 +48,19 @@ from jobs.sources.csv.facts import (
     facts_of,
 )
 from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
-from jobs.sources.csv.table import LINE, header_of, read_rows
+from jobs.sources.csv.rejects import Rejects
+from jobs.sources.csv.table import read_rows
 from jobs.sources.description import joined, oddities, period, why_none
-from jobs.sources.document import trouble_told
-from jobs.sources.location import shown
-from jobs.sources.source import SourceError
+from jobs.sources.document import file_errors
+from jobs.sources.header import LINE
+from jobs.sources.source import SourceError, shown
 from jobs.sources.text import one_line
 from jobs.sources.values import times, twitch_names, youtube_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from jobs.channel.records import Reject
     from jobs.sources.csv.companions import Beside
     from jobs.sources.csv.fact_cache import FactCache
     from jobs.sources.csv.fact_files import FactFiles
@@ -70,8 +69,9 @@ if TYPE_CHECKING:
 
 KIND = "csv"
 
+_MAPPED = f"{KIND}+"
 _VERSION = 1
-"""Counts up when the same file would give other facts."""
+"""Raise it when the same file would give other facts."""
 
 _OF_CHANNELS = (OBSERVED_AT, *CHANNEL_COUNTERS)
 _COUNTS = (OBSERVED_AT, ITEM_ID, "subscribers", "items", *ITEM_COUNTERS)
@@ -100,7 +100,7 @@ class CsvSource:
         return Rejects(shown(self.ref.location), self.files.rejects())
 
     def describe(self) -> str:
-        """Say how many channels, items and rows it holds, of which days, and what is odd."""
+        """Describe how many channels, items and rows it holds, of which days, and what is odd."""
         found = self.files.summary
         named = [PurePath(location).name for location in self.beside]
         return joined(
@@ -122,7 +122,7 @@ class CsvSource:
         return list(self._records.values())
 
     def read(self, channel_id: str) -> ChannelReading:
-        """Return what is told of the channel, by time, and its rejected rows."""
+        """Return what it holds of the channel, by time, and its rejected rows."""
         if channel_id not in self._records:
             raise SourceError(self.ref.location, f"has no channel {channel_id}")
         facts = self.files.facts(channel_id, self._prepared)
@@ -137,16 +137,16 @@ class CsvSource:
         rows = self.files.channels.select(CHANNEL_ID, TITLE, PLATFORM).iter_rows()
         only = self.layout.successes_only or None
         return {
-            channel_id: _record(channel_id, *told, successes_only=only)
-            for channel_id, *told in rows
+            channel_id: _record(channel_id, *rest, successes_only=only)
+            for channel_id, *rest in rows
         }
 
     def _prepared(self, facts: pl.DataFrame) -> pl.DataFrame:
         """The columns that records are made of, in their order, every row with its time."""
-        told = facts.columns
-        wanted = _OF_ITEMS if ITEM_ID in told else _OF_CHANNELS
+        has = facts.columns
+        wanted = _OF_ITEMS if ITEM_ID in has else _OF_CHANNELS
         return facts.select(
-            name if name in told else pl.lit(None).alias(name) for name in wanted
+            name if name in has else pl.lit(None).alias(name) for name in wanted
         ).with_columns(pl.col(OBSERVED_AT).fill_null(self.undated_at))
 
     def _rejects_of(self, channel_id: str) -> Sequence[Reject]:
@@ -156,9 +156,19 @@ class CsvSource:
         return list(Rejects(shown(self.ref.location), mine))
 
 
+def mapped_kind(mapping: str) -> str:
+    """Return the kind of a CSV that is read by the mapping file at the path *mapping*."""
+    return f"{_MAPPED}{mapping}"
+
+
+def mapping_in(kind: str) -> str | None:
+    """Return the path of the mapping file in the *kind* of a source, if there is one."""
+    return kind.removeprefix(_MAPPED) if kind.startswith(_MAPPED) else None
+
+
 def open_csv(text: Text, layout: Layout, fact_cache: FactCache, kind: str = KIND) -> CsvSource:
     """
-    Read the CSV *text*, unless *fact_cache* has what it told.
+    Read the CSV *text* by *layout*, unless *fact_cache* has its facts.
 
     Raises:
         SourceError: It holds no row that can be used, is damaged, or lacks a file beside it.
@@ -181,37 +191,6 @@ def open_csv(text: Text, layout: Layout, fact_cache: FactCache, kind: str = KIND
     return source
 
 
-class Rejects(Sequence[Reject]):
-    """Rejected rows, made into records one by one as they are asked for."""
-
-    def __init__(self, location: str, parts: Sequence[pl.DataFrame]) -> None:
-        self._location = location
-        self._parts = parts
-
-    def __len__(self) -> int:
-        return sum(part.height for part in self._parts)
-
-    def __iter__(self) -> Iterator[Reject]:
-        rows = (part.select(LINE, PROBLEM, CHANNEL_ID).iter_rows() for part in self._parts)
-        for line, problem, channel_id in chain.from_iterable(rows):
-            yield Reject(self._location, line, one_line(problem), channel_id)
-
-    @overload
-    def __getitem__(self, index: int) -> Reject: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Reject]: ...
-    def __getitem__(self, index: int | slice) -> Reject | list[Reject]:
-        if isinstance(index, slice):
-            return [self[at] for at in range(*index.indices(len(self)))]
-        at = range(len(self))[index]
-        for part in self._parts:
-            if at < part.height:
-                line, problem, channel_id = part.select(LINE, PROBLEM, CHANNEL_ID).row(at)
-                return Reject(self._location, line, one_line(problem), channel_id)
-            at -= part.height
-        raise IndexError(index)
-
-
 def _require(text: Text, layout: Layout, beside: Sequence[Beside]) -> None:
     found = [each.companion for each in beside]
     for companion in layout.companions:
@@ -224,8 +203,8 @@ def _require(text: Text, layout: Layout, beside: Sequence[Beside]) -> None:
 
 
 def _key(text: Text, layout: Layout, beside: Sequence[Beside]) -> str:
-    """What the facts depend on: content and layout, and the year in the name."""
-    with trouble_told(text.location):
+    """What the facts depend on: content and layout, and what the file's name adds."""
+    with file_errors(text.location):
         parts = [
             str(_VERSION),
             layout.identity(),
@@ -238,24 +217,23 @@ def _key(text: Text, layout: Layout, beside: Sequence[Beside]) -> str:
 
 def _batches(text: Text, layout: Layout, beside: Sequence[Beside]) -> Iterator[Batch]:
     lookups = [(each.companion, companions.lookup(each)) for each in beside if each.companion.gives]
-    yield from _told(text, layout, lookups)
+    yield from _batches_of(text, layout, lookups)
     for each in beside:
         if each.companion.layout is not None:
-            for batch in _told(each.file, each.companion.layout, ()):
+            for batch in _batches_of(each.file, each.companion.layout, ()):
                 yield Batch(batch.facts, batch.damage.clear(), own=False)
 
 
-def _told(
+def _batches_of(
     text: Text, layout: Layout, lookups: Sequence[tuple[Companion, pl.DataFrame]]
 ) -> Iterator[Batch]:
     place = _place(text, layout)
-    header = header_of(text.head())
-    wanted = layout.columns() & set(header)
+    wanted = layout.columns() & set(text.header.names)
     if "DD.MM" in layout.dates.values() and place.year is None:
         remedy = "Put it into the file's name, as in list_2017.csv, or into a mapping"
         raise SourceError(text.location, "has dates without a year", remedy)
-    with trouble_told(text.location), text.open() as file:
-        for rows in read_rows(file, wanted):
+    with file_errors(text.location), text.open() as file:
+        for rows in read_rows(file, text.header, wanted):
             frame = companions.join(_joined(rows.frame, layout), lookups)
             damage = pl.DataFrame(
                 [(each.line, None, each.problem) for each in rows.damage],
@@ -303,16 +281,15 @@ def _end_of_year(text: Text) -> datetime | None:
 def _record(
     channel_id: str, title: str | None, platform: str | None, *, successes_only: bool | None
 ) -> ChannelRecord:
-    """A `UC…` id is YouTube's; any other needs the file to say whose it is."""
+    """A `UC…` id is YouTube's; of any other the layout knows the platform."""
     on_youtube = youtube_ids.is_channel_id(channel_id)
-    told = Platform(platform) if platform else Platform.OTHER
     url = (
         youtube_ids.channel_url(channel_id) if on_youtube else twitch_names.channel_url(channel_id)
     )
     return ChannelRecord(
         id=channel_id,
         title=one_line(title or "") or channel_id,
-        platform=Platform.YOUTUBE if on_youtube else told,
+        platform=Platform.YOUTUBE if on_youtube else Platform(platform or Platform.OTHER),
         url=url,
         successes_only=successes_only,
     )
@@ -321,7 +298,7 @@ def _record(
 def _of_items(
     channel: ChannelRecord, facts: pl.DataFrame, rejects: Sequence[Reject]
 ) -> ChannelReading:
-    """What an item was called last is its title: the row that came last rules."""
+    """The last row of an item says what it is; each row may have counters."""
     last: dict[str, tuple[Any, ...]] = {}
     own: list[ChannelSnapshot] = []
     snapshots: list[ItemSnapshot] = []
@@ -336,15 +313,15 @@ def _of_items(
     on_youtube = channel.platform is Platform.YOUTUBE
     return ChannelReading(
         channel,
-        items=[_item(item_id, told, on_youtube=on_youtube) for item_id, told in last.items()],
+        items=[_item(item_id, row, on_youtube=on_youtube) for item_id, row in last.items()],
         channel_snapshots=own,
         item_snapshots=snapshots,
         rejects=rejects,
     )
 
 
-def _item(item_id: str, told: tuple[Any, ...], *, on_youtube: bool) -> ItemRecord:
-    title, published_at, duration_s, category, tags, live = told[_COUNTED:]
+def _item(item_id: str, row: tuple[Any, ...], *, on_youtube: bool) -> ItemRecord:
+    title, published_at, duration_s, category, tags, live = row[_COUNTED:]
     return ItemRecord(
         id=item_id,
         title=one_line(title or "") or item_id,

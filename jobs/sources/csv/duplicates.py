@@ -1,4 +1,4 @@
-"""Facts that count, and why the others do not: repeated, contradicted, superseded."""
+"""Of several facts of one thing at one time the last one counts; what becomes of the others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from jobs.sources.csv.facts import CHANNEL_ID, PROBLEM
-from jobs.sources.csv.table import LINE
+from jobs.sources.header import LINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,8 @@ def drop_duplicates(
     """
     Keep the last fact of each *key*; *frame* holds all facts of a channel, in order.
 
-    Earlier facts that say the same in every column are repeated; those that say otherwise are
-    rejects, or likewise repeated where later ones *supersede* them by design.
+    Earlier facts with the same values are repeated. Those with others are rejects, unless later
+    ones *supersede* them by design: then they are repeated too.
     """
     kept = frame.unique(subset=key, keep="last", maintain_order=True)
     if kept.height == frame.height:
@@ -52,7 +52,7 @@ def _rejects(contradicting: pl.DataFrame) -> pl.DataFrame:
 
 
 def _contradicting(earlier: pl.DataFrame, kept: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
-    """Null equals null here: two empty cells say the same."""
+    """Null equals null here: two empty cells do not contradict each other."""
     beside = earlier.join(kept, on=key, how="left", suffix=" kept", nulls_equal=True)
     compared = [name for name in earlier.columns if name not in {LINE, *key}]
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name} kept")) for name in compared)

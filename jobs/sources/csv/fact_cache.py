@@ -1,8 +1,8 @@
 """
-Where spills are kept: one folder each, named by what it was made of.
+Where facts are kept: one folder for each content that was read, named by it.
 
 Every process of this machine shares them, so that a large file is read once and not once a
-worker. A spill that nobody has opened for a month is removed.
+worker. Facts that nobody has opened for a month are removed.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from jobs.sources.csv.fact_files import FactFiles
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from jobs.sources.csv.fact_files import Batch
+
 _KEPT_S = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class FactCache:
-    """A folder of spills; it is made when the first one is put there."""
+    """A folder of facts; it is made when the first are put there."""
 
     folder: Path
 
     def get(self, key: str) -> FactFiles | None:
-        """Return the spill of *key*, or None."""
+        """Return the facts of *key*, or None."""
         folder = self.folder / key
         try:
             os.utime(folder)
@@ -41,17 +43,16 @@ class FactCache:
             return None
         return FactFiles(folder) if (folder / "summary.json").exists() else None
 
-    def put(self, key: str, batches: Iterable[fact_files.Batch]) -> FactFiles | None:
+    def put(self, key: str, batches: Iterable[Batch]) -> FactFiles | None:
         """
-        Make the spill of *key* from *batches*; None if they hold not a single row.
+        Keep the facts of *key*, made from *batches*; return None if these hold not a single row.
 
         Raises:
             OSError: The folder cannot be written.
         """
         self._remove_old()
-        return (
-            FactFiles(self.folder / key) if fact_files.build(self.folder / key, batches) else None
-        )
+        folder = self.folder / key
+        return FactFiles(folder) if fact_files.build(folder, batches) else None
 
     def _remove_old(self) -> None:
         if not self.folder.is_dir():
@@ -63,7 +64,7 @@ class FactCache:
 
 @cache
 def temporary_fact_cache() -> FactCache:
-    """Return this process's own cache, which it removes as it ends."""
+    """Return this process's own cache, which is removed as the process ends."""
     folder = tempfile.mkdtemp(prefix="channel-pipeline-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return FactCache(Path(folder))

@@ -1,5 +1,5 @@
 """
-The facts of a large file, laid out on disk by channel: built once, then read a channel at a time.
+The facts of a CSV on disk, by channel: built once, then read a channel at a time.
 
     facts-NNN.arrow   facts by channel and time, in pages; a single one is held in memory
     channels.arrow    every channel, and which rows of which file are its own
@@ -7,8 +7,8 @@ The facts of a large file, laid out on disk by channel: built once, then read a 
     summary.json      counts and the period
 
 Facts come in batches and may be more than fits into memory. While they are few they are kept
-there; past `MEMORY_BYTES` they are dealt out to `_BUCKETS` by channel, on disk, and each bucket
-is sorted on its own. A finished files is moved into place whole, so that it is there or not.
+there; past `MEMORY_BYTES` they are distributed to `_BUCKETS` by channel, on disk, and each bucket
+is sorted on its own. The finished folder is moved into place as a whole: it is complete or absent.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from jobs.sources.csv.facts import (
     PUBLISHED_AT,
     TITLE,
 )
-from jobs.sources.csv.table import LINE
+from jobs.sources.header import LINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -63,7 +63,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Facts with their problems, and damage; *own* rows are those of the file itself."""
+    """Facts with their problems, and damage. *own* rows are in the file itself, not beside it."""
 
     facts: pl.DataFrame
     damage: pl.DataFrame
@@ -73,12 +73,12 @@ class Batch:
 
 def build(folder: Path, batches: Iterable[Batch]) -> bool:
     """
-    Lay *batches* out in *folder*, which is made; if it is there, somebody was faster.
+    Write *batches* to the new folder *folder*; if it exists by then, another process was faster.
 
-    Returns False, and makes nothing, if there is not a single row.
+    Returns False, and writes nothing, if there is not a single row.
 
     Raises:
-        OSError: The disk is full, or not to be written to.
+        OSError: The disk is full or cannot be written.
     """
     rest = iter(batches)
     first = next((each for each in rest if each.facts.height or each.damage.height), None)
@@ -99,7 +99,7 @@ def build(folder: Path, batches: Iterable[Batch]) -> bool:
 
 
 class _Builder:
-    """Takes batches in, and lays out what they come to."""
+    """Collects batches, and writes what remains of them without duplicates."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -114,20 +114,20 @@ class _Builder:
 
     def build(self, batches: Iterable[Batch]) -> None:
         for batch in batches:
-            self._take(batch)
+            self._add(batch)
         if self._flushes:
             self._flush()
             for bucket in range(_BUCKETS):
-                self._lay_out(self._gathered(bucket), bucket)
+                self._write(self._collected(bucket), bucket)
         elif self._held:
-            self._lay_out(_together(self._held), 0)
+            self._write(_together(self._held), 0)
         self._flush_rejects()
         if self._channels:
             pl.concat(self._channels).write_ipc(self._folder / "channels.arrow")
         document = asdict(self._summary)
         (self._folder / "summary.json").write_text(json.dumps(document, default=str))
 
-    def _take(self, batch: Batch) -> None:
+    def _add(self, batch: Batch) -> None:
         self._summary.guessed_lines += batch.guessed_lines
         sound = batch.facts.filter(pl.col(PROBLEM).is_null()).drop(PROBLEM)
         problems = batch.facts.filter(pl.col(PROBLEM).is_not_null()).select(_REJECTS.names())
@@ -160,7 +160,7 @@ class _Builder:
             self._rejects, self._rejects_held = [], 0
 
     def _flush(self) -> None:
-        """Deal out what is held."""
+        """Distribute what is held."""
         if not self._held:
             return
         held = _together(self._held)
@@ -171,17 +171,17 @@ class _Builder:
             .partition_by("bucket", as_dict=True, include_key=False)
             .items()
         ):
-            part.write_ipc(self._folder / f"dealt-{number:03}-{self._flushes:06}.arrow")
+            part.write_ipc(self._folder / f"bucket-{number:03}-{self._flushes:06}.arrow")
         self._flushes += 1
 
-    def _gathered(self, bucket: int) -> pl.DataFrame:
-        paths = sorted(self._folder.glob(f"dealt-{bucket:03}-*.arrow"))
+    def _collected(self, bucket: int) -> pl.DataFrame:
+        paths = sorted(self._folder.glob(f"bucket-{bucket:03}-*.arrow"))
         parts = [pl.read_ipc(path) for path in paths]
         for path in paths:
             path.unlink()
         return _together(parts) if parts else pl.DataFrame()
 
-    def _lay_out(self, facts: pl.DataFrame, number: int) -> None:
+    def _write(self, facts: pl.DataFrame, number: int) -> None:
         if facts.is_empty():
             return
         facts = facts.sort(CHANNEL_ID, OBSERVED_AT, LINE)
@@ -209,22 +209,22 @@ class _Builder:
 
 
 def _on_its_own(frame: pl.DataFrame) -> pl.DataFrame:
-    """Copy a few rows: their texts are views, and would keep those of all others in memory."""
+    """Copy a few rows: their texts are views, which keep those of all others in memory."""
     return pl.DataFrame(frame.to_dict(as_series=False), schema=frame.schema)
 
 
 def _together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """A companion's rows tell less than those of the list itself."""
+    """A companion's rows have fewer columns than those of the list itself."""
     return pl.concat(parts, how="diagonal")
 
 
 def _outer(choose: Any, known: datetime | None, new: Any) -> datetime | None:
-    told = [each for each in (known, new) if each is not None]
-    return choose(told) if told else None
+    times = [each for each in (known, new) if each is not None]
+    return choose(times) if times else None
 
 
 def _channels(kept: pl.DataFrame, number: int) -> pl.DataFrame:
-    """One row a channel; it is called what it was called last."""
+    """A row for each channel, with the title that it had last."""
     return (
         kept.with_row_index("row")
         .group_by(CHANNEL_ID, maintain_order=True)
@@ -241,7 +241,7 @@ def _channels(kept: pl.DataFrame, number: int) -> pl.DataFrame:
 
 class FactFiles:
     """
-    A finished spill; it may be shared by threads.
+    The facts in a finished folder; threads may share them.
 
     channels: `channel_id`, `channel_title`, `platform` of every channel, by first line.
     """
@@ -262,9 +262,9 @@ class FactFiles:
         self, channel_id: str, prepare: Callable[[pl.DataFrame], pl.DataFrame]
     ) -> pl.DataFrame:
         """
-        Give the channel's own facts by time, as *prepare* makes them of those of any channels.
+        Return the channel's own facts by time, as *prepare* makes them of facts of any channels.
 
-        A single file is held, prepared once for all channels.
+        A single file is held in memory, prepared once for all channels.
         """
         number, offset, length = self._places[channel_id]
         path = self._folder / f"facts-{number:03}.arrow"
@@ -275,7 +275,7 @@ class FactFiles:
         return self._whole.slice(offset, length)
 
     def rejects(self) -> Sequence[pl.DataFrame]:
-        """Give line, channel and problem of the rows that could not be used, in parts."""
+        """Return line, channel and problem of the rows that could not be used, in parts."""
         paths = sorted(self._folder.glob("rejects-*.arrow"))
         return [pl.read_ipc(path) for path in paths]
 

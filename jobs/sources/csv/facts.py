@@ -27,7 +27,7 @@ from jobs.sources.csv.columns import (
     with_whole_number,
 )
 from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
-from jobs.sources.csv.table import LINE
+from jobs.sources.header import LINE
 from jobs.sources.text import one_line
 from jobs.sources.values import durations, tags, times, twitch_names, youtube_ids
 
@@ -252,7 +252,7 @@ def _problems(
         found.append(_absent(text(column), column))
         if rule.item_ids == "youtube" and ITEM_ID in columns:
             wrong = ~pl.col(column).str.contains(_ITEM_ID)
-            found.append(pl.when(wrong).then(named(column, "is no video's id")))
+            found.append(pl.when(wrong).then(named(column, "is not a video id")))
     if OBSERVED_AT in columns:
         found.append(missing(columns[OBSERVED_AT]))
     found += [

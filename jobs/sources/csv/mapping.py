@@ -21,7 +21,9 @@ from jobs.sources.csv.layout import Companion, Layout, RowRule
 from jobs.sources.source import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
+
+    from jobs.sources.document import Text
 
 _FIELDS = get_args(layout.Field)
 
@@ -32,7 +34,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError("is no time zone") from None
+        raise ValueError("is not a time zone") from None
     return name
 
 
@@ -104,20 +106,24 @@ class Mapping:
     location: str
     layout: Layout
 
-    def lacking(self, header: Collection[str]) -> list[str]:
-        """Return the columns that a file with this *header* would need."""
-        return sorted(set(self.layout.needs) - set(header))
+    def fits(self, text: Text) -> bool:
+        """Whether *text* has the columns that this needs."""
+        return not self._lacking(text)
 
-    def check(self, location: str, header: Collection[str]) -> None:
+    def check(self, text: Text) -> None:
         """
-        Make sure that the file at *location*, with this *header*, is what this describes.
+        Make sure that *text* is what this describes.
 
         Raises:
-            SourceError: It lacks a column, or is no CSV.
+            SourceError: It lacks a column, or is not a CSV.
         """
-        if lacking := self.lacking(header):
+        if lacking := self._lacking(text):
             reason = f"has no column {', '.join(lacking)}, which {Path(self.location).name} names"
-            raise SourceError(location, reason, f"Its columns are {', '.join(header) or 'none'}")
+            columns = ", ".join(text.header.names) or "none"
+            raise SourceError(text.location, reason, f"Its columns are {columns}")
+
+    def _lacking(self, text: Text) -> list[str]:
+        return sorted(set(self.layout.needs) - set(text.header.names))
 
 
 def read_mapping(location: str) -> Mapping:
@@ -125,7 +131,7 @@ def read_mapping(location: str) -> Mapping:
     Read the mapping file at the path *location*.
 
     Raises:
-        SourceError: It cannot be read, is no TOML, or has a key or value that no mapping has.
+        SourceError: It cannot be read, is not TOML, or has a key or value that no mapping has.
     """
     try:
         table = tomllib.loads(Path(location).read_text("utf-8"))
@@ -133,7 +139,7 @@ def read_mapping(location: str) -> Mapping:
     except OSError as error:
         raise SourceError(location, f"cannot be read ({error.strerror or error})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SourceError(location, f"is no TOML ({error})") from error
+        raise SourceError(location, f"is not TOML ({error})") from error
     except ValidationError as error:
         raise SourceError(location, _first(error)) from error
     for rows in document.rows:
@@ -150,7 +156,7 @@ def _check_columns(location: str, rows: _Rows, document: _OneRule | _SeveralRule
         reason = f"maps no counter under [columns]: {', '.join(layout.COUNTERS)}"
         raise SourceError(location, reason)
     if not {"channel_id", "channel_title"} & set(rows.columns) and document.channel is None:
-        reason = "says nowhere whose the rows are"
+        reason = "names no channel for its rows"
         raise SourceError(location, reason, "Map channel_id or channel_title, or give [channel]")
 
 

@@ -1,22 +1,22 @@
 """
 A CSV document as batches of rows of text cells, each row with its line in the file.
 
-It is read piece by piece, some megabytes at a time, and never held as a whole. A piece without
-quotes is split by polars; one with quotes by the `csv` module, for it alone tells which line a
-row begins on and which row is damaged: polars refuses a whole file for one stray quote.
+It is read piece by piece, some megabytes at a time, and never held as a whole. Polars splits a
+piece without quotes. The `csv` module splits one with quotes: it alone can say on which line a row
+begins and which row is damaged, where polars refuses a whole file for one stray quote.
 """
 
 from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from io import StringIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from jobs.sources.text import decode, one_line, pieces
+from jobs.sources.header import LINE
+from jobs.sources.text import lines_of, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -24,23 +24,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LINE = "line"
-"""The column with the line of the file, counted from 1, on which a row begins."""
+    from jobs.sources.header import Header
 
 PIECE_BYTES = 4 * 1024 * 1024
 
-_DELIMITERS = (",", ";", "\t")
-_HEAD_BYTES = 64 * 1024
-_LOOKED_AT = 20
 _MAX_HELD_CHARACTERS = 1024 * 1024
-"""An open quote is waited for so long; then its row is damaged."""
+"""How far to look for the end of an open quote, before its row counts as damaged."""
 
 _OPEN_AT_END = "unexpected end of data"
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A row that is no row: too few or too many cells, or a quote that is not closed."""
+    """A row that cannot be split: too few or too many cells, or a quote that is not closed."""
 
     line: int
     problem: str
@@ -55,78 +51,52 @@ class Rows:
     guessed_lines: int = 0
 
 
-def header_of(head: bytes) -> Sequence[str]:
-    """Return the column names in the first line of *head*, or none if it has no columns."""
-    lines = _lines(decode(head[:_HEAD_BYTES]).text)
-    first = next((line for line in lines if line.strip()), "")
-    names = _names(first, _delimiter(first))
-    return names if len(names) > 1 else ()
-
-
-def is_table(head: bytes) -> bool:
-    """Tell whether the first two lines of *head* have as many cells: prose seldom does."""
-    lines = [line for line in _lines(decode(head[:_HEAD_BYTES]).text) if line.strip()]
-    delimiter = _delimiter(lines[0]) if lines else ","
-    cells = [len(row) for row in csv.reader(lines[:_LOOKED_AT], delimiter=delimiter)]
-    return len(cells) > 1 and cells[0] == cells[1] > 1
-
-
 def read_rows(
-    file: IO[bytes], wanted: Collection[str] | None = None, piece_bytes: int = PIECE_BYTES
+    file: IO[bytes],
+    header: Header,
+    wanted: Collection[str] | None = None,
+    piece_bytes: int = PIECE_BYTES,
 ) -> Iterator[Rows]:
     """
-    Split *file*, unpacked, into rows. The first line that is not blank names the columns.
+    Split *file*, unpacked, into the rows below its *header*.
 
     Only the columns of *wanted* are kept, or all. Cells lose their outer white space. A row with
     too few or too many cells, or with a quote that is not closed, is damage; reading goes on with
-    the line after it. Blank rows are passed over.
+    the line after it. Blank rows are left out.
     """
-    splitter: _Splitter | None = None
-    line = 1
+    splitter = _Splitter(header, wanted)
+    above = header.line
     for piece in pieces(file, piece_bytes):
         text = piece.text
-        if splitter is None:
-            blank, header, text = _top(text)
-            line += blank
-            if not header:
-                continue
-            delimiter = _delimiter(header)
-            splitter = _Splitter(_names(header, delimiter), delimiter, wanted, line + 1)
-        frame, damage = splitter.split(text, last=piece.last)
-        yield Rows(frame, damage, piece.guessed_lines)
-
-
-def _top(text: bytes) -> tuple[int, str, bytes]:
-    """How many blank lines there are above the header, the header, and what is below it."""
-    lines = text.splitlines(keepends=True)
-    blank = next((at for at, line in enumerate(lines) if line.strip()), len(lines))
-    if blank == len(lines):
-        return blank, "", b""
-    return blank, lines[blank].decode(), b"".join(lines[blank + 1 :])
+        if above:
+            lines = text.splitlines(keepends=True)
+            text, above = b"".join(lines[above:]), max(0, above - len(lines))
+        if not above:
+            frame, damage = splitter.split(text, last=piece.last)
+            yield Rows(frame, damage, piece.guessed_lines)
 
 
 class _Splitter:
     """Splits the pieces of one file, and holds what an open quote leaves for the next piece."""
 
-    def __init__(
-        self, names: Sequence[str], delimiter: str, wanted: Collection[str] | None, line: int
-    ) -> None:
+    def __init__(self, header: Header, wanted: Collection[str] | None) -> None:
+        names = header.names
         self._width = len(names)
-        self._delimiter = delimiter
+        self._delimiter = header.delimiter
         self._kept = [at for at, name in enumerate(names) if wanted is None or name in wanted]
         self._names = [names[at] for at in self._kept]
-        self._line = line
+        self._line = header.line + 1
         self._held = ""
 
     def split(self, text: bytes, *, last: bool) -> tuple[pl.DataFrame, list[Damage]]:
         plain = not self._held and b'"' not in text and text.count(b"\r") == text.count(b"\r\n")
         frame, damage = self._split_plain(text) if plain else self._split_quoted(text, last=last)
         frame = frame.with_columns(pl.col(self._names).str.strip_chars())
-        told = pl.any_horizontal(pl.col(name) != "" for name in self._names)
-        return frame.filter(told), damage
+        filled = pl.any_horizontal(pl.col(name) != "" for name in self._names)
+        return frame.filter(filled), damage
 
     def _split_plain(self, text: bytes) -> tuple[pl.DataFrame, list[Damage]]:
-        """Every line is a row: cells are counted by their delimiters."""
+        """Without quotes every line is a row, and delimiters count its cells."""
         if text and not text.endswith(b"\n"):
             text += b"\n"
         raw = np.frombuffer(text, dtype=np.uint8)
@@ -165,8 +135,8 @@ class _Splitter:
         return frame.with_columns(pl.Series(LINE, lines, dtype=pl.UInt32))
 
     def _split_quoted(self, text: bytes, *, last: bool) -> tuple[pl.DataFrame, list[Damage]]:
-        """After damage it starts anew one line further on: an open quote swallows what follows."""
-        lines = _lines(self._held + text.decode())
+        """After damage, start again one line further on: an open quote swallows what follows."""
+        lines = lines_of(self._held + text.decode())
         self._held = ""
         rows: list[Sequence[str]] = []
         began: list[int] = []
@@ -193,7 +163,7 @@ class _Splitter:
         began: list[int],
         damage: list[Damage],
     ) -> int:
-        """Take rows from line *top* on up to the first damaged one; return the line after it."""
+        """Add rows from line *top* up to the first damaged one; return the line after it."""
         rest = map(lines.__getitem__, range(top, len(lines)))
         reader = csv.reader(rest, delimiter=self._delimiter, strict=True)
         start = top
@@ -207,26 +177,26 @@ class _Splitter:
                     return start + 1
                 start = top + reader.line_num
         except csv.Error as error:
-            told = str(error)
+            reason = str(error)
             end = next((at for at in range(start, len(lines)) if lines[at][-1:] == "\n"), start)
-            # A return within a cell is no line end, where the row is read as far as the next one.
-            for last in sorted({end, start}, reverse=True) if "expected after" in told else ():
+            # A return within a cell ends no line: try the row as far as the next line feed first.
+            for last in sorted({end, start}, reverse=True) if "expected after" in reason else ():
                 lenient = self._read_leniently("".join(lines[start : last + 1]))
                 if lenient:
                     rows.append([lenient[at] for at in self._kept])
                     began.append(self._line + start)
                     return last + 1
-            problem = told if told == _OPEN_AT_END else f"has a stray or open quote ({told})"
+            problem = reason if reason == _OPEN_AT_END else f"has a stray or open quote ({reason})"
             damage.append(Damage(self._line + start, problem))
             return start + 1
         return len(lines)
 
     def _read_leniently(self, line: str) -> Sequence[str]:
-        """Quotes may stand within a cell, as in `"a"|"b"`, where the line still has its cells."""
-        flat = line.rstrip("\r\n").replace("\r", "\n")  # `csv` takes no return for a character
+        """Accept quotes within a cell, as in `"a"|"b"`, if the line still has all its cells."""
+        flat = line.rstrip("\r\n").replace("\r", "\n")  # `csv` accepts no return in a cell
         try:
             cells: Sequence[str] = next(csv.reader([flat], delimiter=self._delimiter), ())
-        except csv.Error:  # a line break outside of quotes: the row is damage then, as told above
+        except csv.Error:  # a line break outside quotes: the caller counts the row as damage
             return ()
         return cells if len(cells) == self._width else ()
 
@@ -244,22 +214,3 @@ class _Splitter:
 
     def _miscounted(self, cells: int) -> str:
         return f"has {cells} cells instead of {self._width}"
-
-
-def _lines(text: str) -> list[str]:
-    """Lines end as in a text file; `str.splitlines` would also end them at odd characters."""
-    return list(StringIO(text, newline=""))
-
-
-def _delimiter(header: str) -> str:
-    return max(_DELIMITERS, key=header.count)
-
-
-def _names(header: str, delimiter: str) -> list[str]:
-    """A column without a name, or with one already taken, gets its number as its name."""
-    names: list[str] = []
-    cells = next(csv.reader([header[:_HEAD_BYTES]], delimiter=delimiter), [])
-    for number, cell in enumerate(cells, start=1):
-        name = one_line(cell).lstrip("\ufeff").lower()
-        names.append(f"column {number}" if name in {"", LINE, *names} else name)
-    return names

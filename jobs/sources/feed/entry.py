@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.channel.records import ItemRecord, ItemSnapshot
-from jobs.sources.feed.fields import attribute, date_of, links, listed, title_of, told, web_address
+from jobs.sources.feed.fields import (
+    attribute,
+    date_of,
+    links,
+    listed,
+    text_of,
+    title_of,
+    web_address,
+)
 from jobs.sources.values import durations, youtube_ids
 
 if TYPE_CHECKING:
@@ -28,7 +36,7 @@ class EntryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An item, with its counters where the feed tells any."""
+    """An item, with its counters where the feed has any."""
 
     item: ItemRecord
     snapshot: ItemSnapshot | None
@@ -38,14 +46,14 @@ def read_entry(fields: Fields, observed_at: datetime) -> Entry:
     """
     Read one entry as feedparser gives it.
 
-    An item's id is the first it has of: `yt:videoId`, guid or id, the address of its recording,
-    its link, and a digest of its title and date.
+    An item's id is the first that it has of: `yt:videoId`, guid or id, the address of its
+    recording, its link, and a digest of its title and date.
 
     Raises:
         EntryError: It has none of them, or a counter that is no count.
     """
     title = title_of(fields)
-    # RDF knows one date only, and some Atom feeds give nothing but `updated`.
+    # RDF has one date only, and some Atom feeds have nothing but `updated`.
     published_at = date_of(fields, "published") or date_of(fields, "updated")
     identity = _item_id(fields, title, published_at)
     item = ItemRecord(
@@ -61,10 +69,10 @@ def read_entry(fields: Fields, observed_at: datetime) -> Entry:
 
 def _item_id(fields: Fields, title: str, published_at: datetime | None) -> str:
     identity = (
-        told(fields, "yt_videoid")
-        or told(fields, "id")
+        text_of(fields, "yt_videoid")
+        or text_of(fields, "id")
         or _enclosure(fields)
-        or told(fields, "link")
+        or text_of(fields, "link")
         or _digest(title, published_at)
     )
     if not identity:
@@ -80,32 +88,32 @@ def _digest(title: str, published_at: datetime | None) -> str:
 
 
 def _enclosure(fields: Fields) -> str:
-    """Pictures do not count: many feeds enclose the same logo in every entry."""
+    """Leave out pictures: many feeds enclose the same logo in every entry."""
     enclosed = links(fields, "enclosure")
-    media = (link for link in enclosed if not told(link, "type").startswith("image/"))
-    return next((told(link, "href") for link in media), "")
+    media = (link for link in enclosed if not text_of(link, "type").startswith("image/"))
+    return next((text_of(link, "href") for link in media), "")
 
 
 def _url(fields: Fields) -> str | None:
-    video_id = told(fields, "yt_videoid")
+    video_id = text_of(fields, "yt_videoid")
     return (
         (youtube_ids.video_url(video_id) if video_id else None)
-        or web_address(told(fields, "link"))
+        or web_address(text_of(fields, "link"))
         or web_address(_enclosure(fields))
     )
 
 
 def _duration_s(fields: Fields) -> int | None:
-    """Zero seconds is what shows write whose length their software does not know."""
-    media = (told(content, "duration") for content in listed(fields, "media_content"))
-    lengths = map(durations.from_clock, (told(fields, "itunes_duration"), *media))
+    """Zero seconds means that the show's software does not know the length."""
+    media = (text_of(content, "duration") for content in listed(fields, "media_content"))
+    lengths = map(durations.from_clock, (text_of(fields, "itunes_duration"), *media))
     return next((length for length in lengths if length), None)
 
 
 def _category(fields: Fields) -> str | None:
-    """The first category that is not one of iTunes' keywords."""
+    """Return the first category that is none of iTunes' keywords."""
     tags = listed(fields, "tags")
-    terms = (told(tag, "term") for tag in tags if _ITUNES_SCHEME not in str(tag.get("scheme")))
+    terms = (text_of(tag, "term") for tag in tags if _ITUNES_SCHEME not in str(tag.get("scheme")))
     return next((term for term in terms if term), None)
 
 
@@ -119,9 +127,9 @@ def _snapshot(fields: Fields, item_id: str, observed_at: datetime) -> ItemSnapsh
 
 def _likes(fields: Fields) -> int | None:
     """
-    Ratings are likes only where all of them are: YouTube's five stars are a share of likes.
+    Count ratings as likes only if all of them are: YouTube's stars are the share of likes.
 
-    Until dislikes went from its feeds (end of 2021) the count held both.
+    Until the end of 2021, when dislikes left its feeds, the count included both.
     """
     ratings = _count(attribute(fields, "media_starrating", "count"), "ratings")
     average = attribute(fields, "media_starrating", "average")

@@ -1,16 +1,16 @@
 """
 Feeds: RSS, Atom and RDF, with YouTube's, iTunes' and the podcast namespace's tags.
 
-One document is one recording of one channel. Several recordings of a feed are one channel
-(see `feed_identity`), and their counters are snapshots at different times:
+One document is one recording of one channel. Several recordings of a feed are of one channel
+(see `identity`), and their counters are snapshots at different times:
 
 1. the time in the file's name, as in `news_2021-04-08T122223Z.xml`, else
 2. for an address, the time of fetching it by the server's clock, else
 3. the newest date in the document, else
 4. when the file was last changed.
 
-A feed tells no counters of the channel itself, and those of items on YouTube only. Entries of
-which nothing can be used are rejects. Of several entries with one id the last one counts.
+A feed has no counters of the channel itself, and those of items on YouTube only. Entries that
+cannot be used are rejects. Of several entries with one id the last one counts.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ from jobs.channel.records import ChannelReading, ChannelRecord, Listing, Platfor
 from jobs.counted import counted
 from jobs.sources.description import joined, oddities, why_none
 from jobs.sources.feed.entry import Entry, EntryError, read_entry
-from jobs.sources.feed.fields import date_of, links, title_of, told, web_address
+from jobs.sources.feed.fields import date_of, links, text_of, title_of, web_address
 from jobs.sources.feed.identity import feed_id, youtube_channel
 from jobs.sources.feed.markup import what_it_is
-from jobs.sources.location import shown
-from jobs.sources.source import SourceError
+from jobs.sources.source import SourceError, shown
 from jobs.sources.text import as_utf8
 from jobs.sources.values import times, youtube_ids
 
@@ -59,7 +58,7 @@ class Feed:
     fetched: bool = False
 
     def describe(self) -> str:
-        """Say whose feed it is, how many items it holds, when it was recorded, what is odd."""
+        """Describe whose feed it is, how many items it has, when it was recorded, what is odd."""
         what = (
             "feed" if self.channel.platform is Platform.OTHER else f"{self.channel.platform} feed"
         )
@@ -75,7 +74,7 @@ class Feed:
         return [self.channel]
 
     def read(self, channel_id: str) -> ChannelReading:
-        """Return all items with the counters that the feed tells, and rejected entries."""
+        """Return all items with the counters that the feed has, and rejected entries."""
         if channel_id != self.channel.id:
             raise SourceError(self.ref.location, f"has no channel {channel_id}")
         return ChannelReading(
@@ -88,25 +87,25 @@ class Feed:
 
     def _listing(self) -> Listing:
         """
-        What the feed held as it was fetched.
+        Return what the feed listed when it was fetched.
 
-        Feeds are cut to the newest items, so nothing is said of those older than the oldest one;
-        nor of any where the order or a date is not what would show such a cut.
+        Feeds are cut to the newest items, so the listing is complete from its oldest item on. It
+        is not known to be if entries are out of order, or a date is missing.
         """
         dates = [entry.item.published_at for entry in self.entries]
-        told = [date for date in dates if date is not None]
-        cut_by_date = bool(told) and len(told) == len(dates) and not self.rejects
-        newest_first = all(older <= newer for newer, older in pairwise(told))
+        known = [date for date in dates if date is not None]
+        cut_by_date = bool(known) and len(known) == len(dates) and not self.rejects
+        newest_first = all(older <= newer for newer, older in pairwise(known))
         return Listing(
             at=self.observed_at,
             item_ids=[entry.item.id for entry in self.entries],
-            since=told[-1] if cut_by_date and newest_first else None,
+            since=known[-1] if cut_by_date and newest_first else None,
         )
 
 
 def parse(document: Document) -> Feed:
     """
-    Read a recording of a feed. The network is never asked for anything it refers to.
+    Read a recording of a feed. Nothing that it refers to is ever fetched.
 
     Raises:
         SourceError: It is no feed, or nothing in it can be used.
@@ -116,7 +115,7 @@ def parse(document: Document) -> Feed:
     observed_at = _observed_at(document, [feed, *fields])
     channel = _channel(document, parsed)
     reading = _read_entries(fields, observed_at, shown(document.location), channel.id)
-    if not reading.entries and not (title_of(feed) or web_address(told(feed, "link"))):
+    if not reading.entries and not (title_of(feed) or web_address(text_of(feed, "link"))):
         reason = "is a feed without title and link, and without any usable entry"
         raise SourceError(document.location, reason, why_none(reading.rejects))
     return Feed(
@@ -132,14 +131,14 @@ def parse(document: Document) -> Feed:
 
 def _parsed(document: Document) -> Any:
     """
-    Three things that feedparser would stumble over are taken care of.
+    Parse the document, around three mistakes of feedparser's.
 
     It takes bare bytes for a path, UTF-16 for UTF-8, and white space at the start for damage.
     """
     content = BytesIO(as_utf8(document.content).lstrip())
     try:
         parsed = feedparser.parse(content, resolve_relative_uris=False, sanitize_html=False)
-    except Exception as error:  # whatever its many parsers raise, it is the document's fault
+    except Exception as error:  # its many parsers raise anything; the document is at fault
         reason = f"is too damaged to be read as a feed ({type(error).__name__}: {error})"
         raise SourceError(document.location, reason) from error
     if not parsed.version and not parsed.entries:
@@ -149,9 +148,9 @@ def _parsed(document: Document) -> Any:
 
 
 def _observed_at(document: Document, fields: Sequence[Fields]) -> datetime:
-    told_outside = times.from_name(document.name) or document.fetched_at
-    if told_outside:
-        return told_outside
+    recorded_at = times.from_name(document.name) or document.fetched_at
+    if recorded_at:
+        return recorded_at
     dates = [date_of(part, name) for part in fields for name in ("updated", "published")]
     newest = max((date for date in dates if date), default=None)
     return newest or document.modified_at or datetime.now(UTC)
@@ -160,17 +159,17 @@ def _observed_at(document: Document, fields: Sequence[Fields]) -> datetime:
 def _channel(document: Document, parsed: Any) -> ChannelRecord:
     feed = parsed.feed
     on_youtube = youtube_channel(feed, parsed.entries)
-    title = title_of(feed) or told(feed, "link") or document.name or shown(document.location)
+    title = title_of(feed) or text_of(feed, "link") or document.name or shown(document.location)
     if on_youtube:
         return ChannelRecord(
             on_youtube, title, Platform.YOUTUBE, youtube_ids.channel_url(on_youtube)
         )
     identity = feed_id(feed, document.location)
-    return ChannelRecord(identity, title, _platform(parsed), web_address(told(feed, "link")))
+    return ChannelRecord(identity, title, _platform(parsed), web_address(text_of(feed, "link")))
 
 
 def _platform(parsed: Any) -> Platform:
-    if told(parsed.feed, "yt_playlistid"):
+    if text_of(parsed.feed, "yt_playlistid"):
         return Platform.YOUTUBE
     spoken = any(
         str(link.get("type", "")).startswith("audio/")
@@ -213,7 +212,7 @@ def _read_entries(
 
 
 def _oddities(parsed: Any, reading: _Entries) -> str:
-    """A guessed encoding is no fault of the markup."""
+    """Markup whose encoding had to be guessed may still be well-formed."""
     fault = parsed.get("bozo_exception")
     well_formed = fault is None or isinstance(fault, feedparser.ThingsNobodyCaresAboutButMe)
     counts = oddities(rejected=len(reading.rejects), repeated=reading.repeated, noun="item")

@@ -1,12 +1,11 @@
-"""What feedparser found, taken with care: any field may be missing, empty, or of an odd type."""
+"""The fields that feedparser found; any of them may be missing, empty, or of an odd type."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from jobs.sources.feed.markup import plain
-from jobs.sources.text import one_line
+from jobs.sources.text import one_line, without_tags
 from jobs.sources.values import times
 
 if TYPE_CHECKING:
@@ -16,17 +15,19 @@ if TYPE_CHECKING:
     Fields = Mapping[str, Any]
 
 
-def told(fields: Fields, name: str) -> str:
+def text_of(fields: Fields, name: str) -> str:
     """Return the text of a field in one line; empty if there is none."""
     value = _raw(fields, name)
     return one_line(value) if isinstance(value, str) else ""
 
 
 def title_of(fields: Fields) -> str:
-    """Return the title as plain text; feedparser tells whether it was written as HTML."""
+    """Return the title as plain text; feedparser knows whether it was written as HTML."""
     detail = _raw(fields, "title_detail") or {}
     written_as_html = "html" in str(detail.get("type", ""))
-    return plain(str(detail.get("value", ""))) if written_as_html else told(fields, "title")
+    if written_as_html:
+        return without_tags(str(detail.get("value", "")))
+    return text_of(fields, "title")
 
 
 def attribute(fields: Fields, element: str, name: str) -> str:
@@ -36,7 +37,7 @@ def attribute(fields: Fields, element: str, name: str) -> str:
 
 
 def date_of(fields: Fields, name: str) -> datetime | None:
-    """Return the date that feedparser read in the field *name*, or None if it could not."""
+    """Return the date that feedparser read from the field *name*, or None if it could not."""
     return times.from_parts(_raw(fields, f"{name}_parsed"))
 
 
@@ -52,7 +53,7 @@ def listed(fields: Fields, name: str) -> list[Fields]:
 
 
 def web_address(text: str) -> str | None:
-    """Return *text* if it is an http(s) address: others have no place in a link on a page."""
+    """Return *text* if it is an http(s) address: no page may link to any other."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -61,5 +62,5 @@ def web_address(text: str) -> str | None:
 
 
 def _raw(fields: Fields, name: str) -> Any:
-    """Goes past feedparser's own lookup, which answers with another field for a missing one."""
+    """Bypass feedparser's own lookup, which returns another field for a missing one."""
     return dict.get(fields, name) if isinstance(fields, dict) else None

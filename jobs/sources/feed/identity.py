@@ -1,11 +1,11 @@
-"""Which channel a feed is: the same id for every recording of it, wherever it was fetched."""
+"""Which channel a feed is of: the same id for every recording, wherever it was fetched."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING
 
-from jobs.sources.feed.fields import links, title_of, told
+from jobs.sources.feed.fields import links, text_of, title_of
 from jobs.sources.values import youtube_ids
 
 if TYPE_CHECKING:
@@ -20,32 +20,32 @@ def youtube_channel(feed: Fields, entries: Sequence[Fields]) -> str | None:
     """
     Return the channel's `UC…` id, or None if this is no feed of a channel on YouTube.
 
-    A playlist's feed names its owner, but is not the owner's channel.
+    A playlist's feed names the playlist's owner, but is not of the owner's channel.
     """
-    if told(feed, "yt_playlistid"):
+    if text_of(feed, "yt_playlistid"):
         return None
-    own = youtube_ids.channel_id(told(feed, "yt_channelid"))
-    own = own or youtube_ids.channel_id_within(told(feed, "id"))
-    if own or not all(told(entry, "yt_videoid") for entry in entries):
+    own = youtube_ids.channel_id(text_of(feed, "yt_channelid"))
+    own = own or youtube_ids.channel_id_within(text_of(feed, "id"))
+    if own or not all(text_of(entry, "yt_videoid") for entry in entries):
         return own
-    owners = {youtube_ids.channel_id(told(entry, "yt_channelid")) for entry in entries}
+    owners = {youtube_ids.channel_id(text_of(entry, "yt_channelid")) for entry in entries}
     return owners.pop() if len(owners) == 1 else None
 
 
 def feed_id(feed: Fields, location: str) -> str:
     """
-    Return `feed:` and twelve hexadecimal digits of what makes the feed itself.
+    Return `feed:` and twelve hexadecimal digits of what identifies the feed.
 
-    That is the first it has of: playlist id, `podcast:guid`, its own address, its Atom id, its
-    page and title. A feed with none of them is known by where it lies.
+    That is the first that it has of: playlist id, `podcast:guid`, its own address, its Atom id,
+    its page and title. A feed with none of them is identified by its *location*.
     """
     own_address = next((str(link["href"]) for link in links(feed, "self")), "")
     candidates = (
-        ("playlist", told(feed, "yt_playlistid")),
-        ("guid", told(feed, "podcast_guid").lower()),
+        ("playlist", text_of(feed, "yt_playlistid")),
+        ("guid", text_of(feed, "podcast_guid").lower()),
         ("address", _without_scheme(own_address)),
-        ("id", told(feed, "id")),
-        ("page", f"{_without_scheme(told(feed, 'link'))} {title_of(feed)}".strip()),
+        ("id", text_of(feed, "id")),
+        ("page", f"{_without_scheme(text_of(feed, 'link'))} {title_of(feed)}".strip()),
         ("location", location),
     )
     kind, identity = next((kind, identity) for kind, identity in candidates if identity)
@@ -54,5 +54,5 @@ def feed_id(feed: Fields, location: str) -> str:
 
 
 def _without_scheme(address: str) -> str:
-    """A feed that moved from http to https is still the same."""
+    """A feed that moved from http to https is the same feed."""
     return address.strip().partition("://")[2] or address.strip()

@@ -1,1 +1,1 @@
-"""Exports of YouTube Studio: a folder or a ZIP file with the tables of one channel."""
+"""Exports of YouTube Studio: the tables of one channel in one folder."""

@@ -1,26 +1,27 @@
 """
 YouTube Studio's export of a channel: the tables in one folder.
 
-    Totals       a day a row, and what came in on it: the channel's gains
-    Chart data   a day and a video a row: the gains of single videos
-    Table data   a video a row, below a row `Total`: what it is, and its counters over the range
-    any other    a split by country, traffic source or the like: of no day or video, passed over
+    Totals       a row for each day, with what came in on it: the channel's gains
+    Chart data   a row for each day and video: the gains of single videos
+    Table data   a row for each video, below a row `Total`: what it is, its counters in the range
+    any other    a split by country, traffic source or the like, of no day or video: left out
 
-They are known by their columns, whatever their names. What they tell is taken as follows.
+`role` recognises them by their columns, whatever their names. What they hold is read as follows.
 
 - A gain is what came in on a day of YouTube's, which ends at midnight Pacific. Subscribers are
-  net. An empty cell is unknown, never zero. Where only engaged views are told, they are taken
-  for views.
+  net. An empty cell is unknown, never zero. Engaged views stand in for views where an export has
+  no others.
 - The range may begin before the channel did: days of nothing but zeros before the first other
   one are no observations; nor are a video's before its publication, or its first view.
-- What a video counts in the table is its counter only if the range began before the video; of
-  others it is a part, and left out. A table alone does not tell its range and is taken as whole.
+- What the table counts of a video is its counter only if the range began before the video. Of an
+  older video it is a part, and left out. A table alone does not have its range: it is read as if
+  that were the whole lifetime.
 - A chart holds the few videos that its owner left in it, the most viewed: without a table its
   items are successes only (see `ChannelRecord`).
-- Counters are observed at the end of the range or, where none is told, at the newest
+- Counters are observed at the end of the range or, where that is unknown, at the newest
   publication: the export was made after it.
-- The export names no channel: it is called like its folder, less what Studio puts before the
-  name (`Content 2024-01-01_2024-12-31 `), and its id is made of that, unless an id of YouTube's
+- The export does not name its channel, which gets the folder's name, less what Studio puts before
+  the title (`Content 2024-01-01_2024-12-31 `). Its id is made of that, unless an id of YouTube's
   stands in the folder's name.
 """
 
@@ -48,7 +49,8 @@ from jobs.counted import counted
 from jobs.sources.csv.facts import id_of_title
 from jobs.sources.description import joined, oddities, period, why_none
 from jobs.sources.source import SourceError, UnrecognisedError
-from jobs.sources.studio.table import DAY, DURATION, ITEM, PUBLISHED, TITLE, StudioTable, role_at
+from jobs.sources.studio.role import DAY, ITEM, TITLE, Role
+from jobs.sources.studio.table import DURATION, PUBLISHED, StudioTable
 from jobs.sources.text import one_line
 from jobs.sources.values import youtube_ids
 
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.channel.records import Reject
+    from jobs.sources.document import Text
 
 KIND = "studio"
 
@@ -79,7 +82,7 @@ class StudioExport:
         return self.reading.rejects
 
     def describe(self) -> str:
-        """Say whose export it is, how many days and videos it tells, and what is odd."""
+        """Describe whose export it is, how many days and videos it holds, and what is odd."""
         reading = self.reading
         days = [gain.day for gain in reading.channel_gains]
         return joined(
@@ -98,30 +101,25 @@ class StudioExport:
         return [self.reading.channel]
 
     def read(self, channel_id: str) -> ChannelReading:
-        """Return all there is of it."""
+        """Return all it holds of the channel."""
         if channel_id != self.reading.channel.id:
             raise SourceError(self.ref.location, f"has no channel {channel_id}")
         return self.reading
 
 
-def open_studio(location: str) -> StudioExport:
+def open_studio(location: str, files: Sequence[tuple[Role, Text]]) -> StudioExport:
     """
-    Read the export in the folder *location*, or the one table of it that *location* is.
+    Read the export at *location*, which is a folder or one table of it; *files* are its tables.
 
     Raises:
-        SourceError: A table is damaged, or none tells of days or videos.
-        UnrecognisedError: Nothing there is of an export.
+        SourceError: A table is damaged, or holds nothing that can be used.
+        UnrecognisedError: None is of days or videos.
     """
-    path = Path(location)
-    paths = sorted(path.iterdir()) if path.is_dir() else [path]
-    roles = [(role, each) for each in paths if (role := role_at(each)) is not None]
-    if not roles:
-        raise UnrecognisedError(location, "is a folder, not a file")
-    tables = [StudioTable(role, each) for role, each in roles if role != "split"]
+    tables = [StudioTable(role, file) for role, file in files if role is not Role.SPLIT]
     if not tables:
-        reason = "tells a split by country, source or the like, of no day or video"
+        reason = "is a split by country, source or the like, of no day or video"
         raise UnrecognisedError(location, reason, "Export Totals, or Table data by content, too")
-    folder = path if path.is_dir() else path.parent
+    folder = Path(tables[0].location).parent
     reading, observed_at = _reading(_channel(folder.name), tables)
     if not reading.channel_gains and not reading.items:
         raise SourceError(location, "has no usable row", why_none(reading.rejects))
@@ -149,11 +147,11 @@ def _channel(folder: str) -> ChannelRecord:
 def _reading(
     channel: ChannelRecord, tables: Sequence[StudioTable]
 ) -> tuple[ChannelReading, datetime]:
-    """What all tables say together, and when the counters in them were read."""
+    """What all tables hold together, and when the counters in them were read."""
     days = [day for table in tables for day in table.days()]
     first, last = min(days, default=None), max(days, default=None)
     of_videos = [table for table in tables if ITEM in table.rows.columns]
-    if of_videos and all(table.role == "chart" for table in of_videos):
+    if of_videos and all(table.role is Role.CHART for table in of_videos):
         channel = replace(channel, successes_only=True)
     videos = _videos(of_videos)
     observed_at = _observed_at(tables, videos, last)
@@ -161,15 +159,15 @@ def _reading(
         channel,
         items=_items(videos),
         item_snapshots=_item_snapshots(videos, first, observed_at),
-        channel_gains=_channel_gains([table for table in tables if table.role == "totals"]),
-        item_gains=_item_gains([table for table in tables if table.role == "chart"], videos),
+        channel_gains=_channel_gains([table for table in tables if table.role is Role.TOTALS]),
+        item_gains=_item_gains([table for table in tables if table.role is Role.CHART], videos),
         rejects=[reject for table in tables for reject in table.rejects],
     )
     return reading, observed_at
 
 
 def _videos(tables: Sequence[StudioTable]) -> pl.DataFrame:
-    """Every video once: what it is, and its counters over the range where the table tells them."""
+    """Every video once: what it is, and its counters over the range where the table has them."""
     counters = {"views": "views", "likes": "likes", "comments": "comments added"}
     schema = pl.Schema(
         {
@@ -182,15 +180,15 @@ def _videos(tables: Sequence[StudioTable]) -> pl.DataFrame:
     parts = [schema.to_frame()]
     for table in sorted(tables, key=lambda each: each.role, reverse=True):  # the table first
         counted = {
-            ours: table.counter(theirs) if table.role == "table" else pl.lit(None, pl.Int64)
+            ours: table.counter(theirs) if table.role is Role.TABLE else pl.lit(None, pl.Int64)
             for ours, theirs in counters.items()
         }
-        told = [
+        facts = [
             pl.col(name) if name in table.rows.columns else pl.lit(None, schema[name]).alias(name)
             for name in (ITEM, TITLE, PUBLISHED, DURATION)
         ]
         parts.append(
-            table.rows.select(*told, *(each.alias(ours) for ours, each in counted.items()))
+            table.rows.select(*facts, *(each.alias(ours) for ours, each in counted.items()))
         )
     return pl.concat(parts).unique(ITEM, keep="first", maintain_order=True)
 
@@ -201,7 +199,8 @@ def _observed_at(
     if last is not None:
         return datetime.combine(last, _END_OF_DAY)
     newest = videos.select(pl.col(PUBLISHED).max()).item()
-    return newest or max(table.modified_at for table in tables)
+    changed = [table.modified_at for table in tables if table.modified_at]
+    return newest or max(changed, default=datetime.now(UTC))
 
 
 def _items(videos: pl.DataFrame) -> list[ItemRecord]:
@@ -221,7 +220,7 @@ def _items(videos: pl.DataFrame) -> list[ItemRecord]:
 def _item_snapshots(
     videos: pl.DataFrame, first: date | None, observed_at: datetime
 ) -> list[ItemSnapshot]:
-    """Of videos older than the range only a part is told, which is no counter of theirs."""
+    """The table counts only a part of a video older than the range: that is no counter of it."""
     whole = videos.filter(pl.any_horizontal(pl.col("views", "likes", "comments").is_not_null()))
     if first is not None:
         whole = whole.filter(pl.col(PUBLISHED) >= _midnight(first))
@@ -232,7 +231,7 @@ def _item_snapshots(
 
 
 def _channel_gains(tables: Sequence[StudioTable]) -> list[ChannelGain]:
-    """Several tables of one folder may tell one metric each: a day has what any of them tells."""
+    """Each of several tables in a folder may have one metric: a day gets those of all of them."""
     names = ("views", "subscribers")
     schema = pl.Schema({DAY: pl.Date(), **dict.fromkeys(names, pl.Int64())})
     parts = [table.rows.select(DAY, *map(table.counter, names)) for table in tables]

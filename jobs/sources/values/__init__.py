@@ -1,1 +1,1 @@
-"""What cells and tags hold, as values: times, durations, tags, ids; None where it is none."""
+"""What cells and tags hold, as values: times, durations, tags, ids; None for anything else."""

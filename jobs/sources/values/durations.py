@@ -1,11 +1,11 @@
-"""Durations as sources write them, in whole seconds; None for what is none."""
+"""Durations as sources write them, in whole seconds; None for anything else."""
 
 from __future__ import annotations
 
 import re
 
 MAX_S = 366 * 24 * 3600
-"""Longer than a year is no duration of an item, but a damaged cell."""
+"""No item is longer than a year: the cell is damaged."""
 
 _ISO_8601 = re.compile(
     r"P(?:(?P<weeks>\d{1,9})W)?(?:(?P<days>\d{1,9})D)?"
@@ -18,7 +18,7 @@ _CLOCK = re.compile(r"(?:(?:(\d{1,9}):)?(\d{1,9}):)?(\d{1,9})(?:[.,]\d*)?", re.A
 
 
 def read(text: str) -> int | None:
-    """Read a duration in either way."""
+    """Read a duration in either form."""
     return from_iso8601(text) if text.lstrip().startswith("P") else from_clock(text)
 
 

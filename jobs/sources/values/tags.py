@@ -1,4 +1,4 @@
-"""A publisher's keywords as lists write them, one a line; None for what is none."""
+"""A publisher's keywords as lists write them, one a line; None where there are none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NONE = frozenset({"", "[none]", "[]"})
 
 
 def read(text: str) -> str | None:
-    """Read `"a"|"b"`, `a|b`, `a, b` or `['a', 'b']`; `[none]` and an empty cell tell no tags."""
+    """Read `"a"|"b"`, `a|b`, `a, b` or `['a', 'b']`; `[none]` and an empty cell hold none."""
     stripped = text.strip()
     if stripped.lower() in _NONE:
         return None
@@ -23,7 +23,7 @@ def read(text: str) -> str | None:
 
 
 def _of_python(text: str) -> list[str]:
-    """A list as Python prints it."""
+    """Read a list as Python prints it."""
     try:
         found = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

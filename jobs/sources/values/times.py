@@ -1,4 +1,4 @@
-"""Points in time as sources write them, as aware UTC datetimes; None for what is none."""
+"""Points in time as sources write them, as aware UTC datetimes; None for anything else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EARLIEST_YEAR = 1970
 LATEST_YEAR = 2199
-"""Years outside these are damage; the first podcast and video are far younger than 1970."""
+"""Years outside these are damage; the first podcast and video are much younger than 1970."""
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)", re.ASCII)
 _DAY_AND_MONTH = re.compile(r"(\d{1,2})\.(\d{1,2})", re.ASCII)
@@ -30,7 +30,7 @@ def from_iso8601(text: str) -> datetime | None:
     Only forms with a full year, month and day count: `2026-01-17`, `2026-01-17T08:30:00+01:00`.
     """
     stripped = text.strip()
-    if _DATE.match(stripped) is None:  # 20260117 may be a number that slipped a column
+    if _DATE.match(stripped) is None:  # 20260117 may be a number from the next column
         return None
     try:
         return _sane(datetime.fromisoformat(stripped))
@@ -40,7 +40,7 @@ def from_iso8601(text: str) -> datetime | None:
 
 def reader(form: str, time_zone: str, year: int | None) -> Callable[[str], datetime | None]:
     """
-    Return what reads dates and times of one *form*; those without a zone are of *time_zone*.
+    Return a function that reads dates and times of one *form*, in *time_zone* if they have none.
 
     - `iso`: as `from_iso8601` reads them;
     - `YY.DD.MM`: `17.14.11` is 14 November 2017;
@@ -58,7 +58,7 @@ def reader(form: str, time_zone: str, year: int | None) -> Callable[[str], datet
 
 
 def from_name(name: str) -> datetime | None:
-    """Find when a recording was made in its file name: `news_2021-04-08T122223Z.xml`."""
+    """Find the time of a recording in its file name: `news_2021-04-08T122223Z.xml`."""
     found = _IN_NAME.search(name)
     if found is None:
         return None
@@ -67,13 +67,13 @@ def from_name(name: str) -> datetime | None:
 
 
 def year_in_name(name: str) -> int | None:
-    """Find the one year that a file's name tells; two different ones tell none."""
+    """Find the year in a file's name, if it has one year and no other."""
     found = set(_YEAR_IN_NAME.findall(name))
     return int(found.pop()) if len(found) == 1 else None
 
 
 def from_parts(parts: struct_time | None) -> datetime | None:
-    """Read a UTC time given as its parts; a leap second is the second before it."""
+    """Read a UTC time given as its parts; a leap second becomes the second before it."""
     if parts is None:
         return None
     year, month, day, hour, minute, second = parts[:6]

@@ -1,4 +1,4 @@
-"""Twitch's names: a login for each channel, in small letters, whatever is shown in its place."""
+"""Twitch's names: a login for each channel, in lower case, whatever is shown in its place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LOGIN = re.compile(r"[a-z0-9_]{2,25}")
 
 
 def login(name: str) -> str:
-    """Return the login in *name*: `한동숙 (handongsuk)` shows one that is not written in Latin."""
+    """Return the login in *name*, which may be shown after another name: `한동숙 (handongsuk)`."""
     shown = _SHOWN_WITH_LOGIN.fullmatch(name)
     return (shown[1] if shown else name).lower()
 

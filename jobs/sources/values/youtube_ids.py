@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 UPLOADS = r"^UU[A-Za-z0-9_-]{22}$"
-"""What the list of a channel's uploads is called, as a pattern for polars and `re` alike."""
+"""The id of the list of a channel's uploads, as a pattern for polars and `re` alike."""
 
 _CHANNEL_ID = re.compile(r"(?:UC)?(?P<key>[\w-]{22})", re.ASCII)
 _CHANNEL_IN = re.compile(r"(?:yt:channel:|/channel/)([\w-]{22,24})\b", re.ASCII)
@@ -26,13 +26,13 @@ def channel_id_within(text: str) -> str | None:
 
 
 def channel_id_in_name(name: str) -> str | None:
-    """Return the full id that stands in a file's or folder's name, or None."""
+    """Return the full id in the name of a file or folder, or None."""
     found = _CHANNEL_IN_NAME.search(name)
     return found[0] if found else None
 
 
 def is_channel_id(text: str) -> bool:
-    """Tell whether *text* is a channel's full id."""
+    """Whether *text* is a channel's full id."""
     return text.startswith("UC") and channel_id(text) == text
 
 

@@ -1,1 +1,1 @@
-"""The YouTube Data API: what a channel costs, what to ask for, and what was answered."""
+"""Channels on YouTube by its Data API: their names, what a sync asks for, and what that costs."""

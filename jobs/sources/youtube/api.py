@@ -1,7 +1,7 @@
 """
-The YouTube Data API v3, as far as lists are read with a key: one call, its quota, its errors.
+The lists of the YouTube Data API v3, read with a key: one call, its quota, its errors.
 
-The key travels in a header and nowhere else: no address, log line, error or row holds it.
+The key is sent in a header and is nowhere else: in no address, log line, error or row.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "https://www.googleapis.com/youtube/v3"
 PAGE_SIZE = 50
-"""The most that one page of a list holds, and that are asked for by id at once."""
+"""The most that a page of a list holds, and that one call can ask for by id."""
 
 UNITS_OF_A_LIST = 1
 """https://developers.google.com/youtube/v3/determine_quota_cost, for every list used here."""
@@ -44,12 +44,12 @@ _KEY_REMEDY = "Check YOUTUBE_API_KEY, and that the YouTube Data API v3 is enable
 
 
 class NotFoundError(SourceError):
-    """What was asked for by id is not there."""
+    """There is nothing with the id that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer: *items* as JSON; *etag* tells it from a later one; *next_token* goes on."""
+    """One page: *items* as JSON, its *etag*, and the *next_token* of the page after it."""
 
     items: list[dict[str, Any]]
     etag: str | None
@@ -57,12 +57,12 @@ class Page:
 
 
 def account_of(key: str) -> str:
-    """Name the account of *key* without rule it: enough to count two keys apart."""
+    """Return a name for the account of *key* that does not reveal it, to count by."""
     return f"youtube:{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
 class _Key(httpx.Auth):
-    """Adds the key to a request as it leaves, so that no variable on a stack shows it."""
+    """Adds the key to a request as it is sent, so that no variable in a traceback has it."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -76,7 +76,7 @@ class _Key(httpx.Auth):
 async def open_youtube_api(
     key: str, ledger: QuotaLedger, *, units_per_day: int, url: str = DEFAULT_URL
 ) -> AsyncIterator[YoutubeApi]:
-    """Open the interface for *key*, of whose account *units_per_day* may be spent."""
+    """Open the API with *key*, to spend at most *units_per_day* of its account."""
     quota = Quota(ledger, account_of(key), units_per_day)
     async with httpx.AsyncClient(auth=_Key(key), timeout=_TIMEOUT_S) as client:
         yield YoutubeApi(client, key, quota, url)
@@ -85,9 +85,10 @@ async def open_youtube_api(
 @dataclass(frozen=True, slots=True, eq=False)
 class YoutubeApi:
     """
-    Reads lists by *client*, which adds the *key*, spending *quota*.
+    Reads lists by *client*, which adds the *key*, and spends *quota*.
 
-    The key is kept to take it out of what YouTube writes; *sleep* and *spread* to be replaced.
+    The key is kept so that it can be removed from YouTube's messages. Tests replace *sleep* and
+    *spread*.
     """
 
     client: httpx.AsyncClient
@@ -108,21 +109,21 @@ class YoutubeApi:
         """
         Read one page of *resource*; None if it is still the one of *etag*, which costs the same.
 
-        Each attempt is counted before it is made. What is too fast, or broken on their side, is
-        tried again with growing, random delays, or when the answer says so.
+        Each attempt is counted before it is made. A call that came too fast, or failed on
+        YouTube's side, is tried again with growing, random delays, or when the answer says.
 
         Raises:
-            QuotaError: The quota of the day is used up, by our count or by theirs.
+            QuotaError: The quota of the day is used up, by our count or by YouTube's.
             NotFoundError: It does not exist.
-            SourceError: Anything else; transient where another time may do.
+            SourceError: Anything else; transient if it may work later.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             await self.quota.spend(UNITS_OF_A_LIST, location)
             try:
                 response = await self._get(resource, parameters, etag)
             except httpx.HTTPError as error:
-                told = str(error) or type(error).__name__
-                problem, wait_s = f"cannot be reached ({told})", None
+                reason = str(error) or type(error).__name__
+                problem, wait_s = f"cannot be reached ({reason})", None
             else:
                 if response.status_code == HTTPStatus.NOT_MODIFIED and etag:
                     return None
@@ -184,11 +185,11 @@ class YoutubeApi:
                 return SourceError(location, text)
 
     def _delay_s(self, attempt: int) -> float:
-        """Doubling, and anywhere between half of it and all: those who met a limit part ways."""
+        """Doubling, times a random half to one: callers that met a limit together spread out."""
         return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** (attempt - 1)) * (
             0.5 + self.spread() / 2
         )
 
     def _redacted(self, body: bytes) -> bytes:
-        """Their messages quote the key now and then."""
+        """Remove the key: YouTube's messages sometimes quote it."""
         return body.replace(self.key.encode(), "…".encode())

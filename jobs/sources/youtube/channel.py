@@ -1,12 +1,12 @@
 """
-A channel on YouTube, read by its Data API: found by any of its names, then read piece by piece.
+A channel on YouTube, read by the Data API: found by any of its names, then read part by part.
 
 Needs a key (`YOUTUBE_API_KEY`). Yields the channel's counters, its public videos with length,
-category, tags, and their counters. `youtube_plan` says what is asked for when.
+category, tags, and their counters. `plan` decides what a sync asks for.
 
 All videos of a channel are in its uploads playlist, the newest first. A pass over all of it is a
 complete listing; a shorter one is complete from its oldest video on. A video that is asked for by
-id and not answered has left, too: deleted, or private.
+id and missing in the answer has left, too: it is deleted or private.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from jobs.counted import counted
 from jobs.sources.description import joined
 from jobs.sources.source import SourceError
 from jobs.sources.youtube.api import PAGE_SIZE, NotFoundError, Page
-from jobs.sources.youtube.name import NameKind, location_of, youtube_name
+from jobs.sources.youtube.name import NameKind, location_of
 from jobs.sources.youtube.plan import cost_of_everything, plan_at, videos_to_ask
 from jobs.sources.youtube.quota import QuotaError
 from jobs.sources.youtube.records import (
@@ -70,7 +70,7 @@ class YoutubeChannel:
     rejects: Sequence[Reject] = ()
 
     def describe(self) -> str:
-        """Say which channel it is, and its counters."""
+        """Describe which channel it is, and its counters."""
         facts = self.facts
         return joined(
             f"YouTube channel '{facts.record().title}'",
@@ -85,7 +85,7 @@ class YoutubeChannel:
         return [self.facts.record()]
 
     def read(self, channel_id: str) -> ChannelReading:
-        """Return its counters, which is all that finding it told."""
+        """Return its counters, which is all that was read to find it."""
         if channel_id != self.facts.id:
             raise SourceError(self.ref.location, f"has no channel {channel_id}")
         return ChannelReading(
@@ -93,14 +93,15 @@ class YoutubeChannel:
         )
 
 
-async def find_channel(api: YoutubeApi, location: str) -> YoutubeChannel:
+async def find_channel(api: YoutubeApi, name: YoutubeName, location: str) -> YoutubeChannel:
     """
-    Find the channel that *location* names, for 1 unit, or 2 to 3 where the name has to be tried.
+    Find the channel called *name*, for 1 unit, or 2 to 3 if it could be of several kinds.
+
+    location: how the name was written, for errors.
 
     Raises:
         SourceError: There is none, or YouTube cannot be asked.
     """
-    name = youtube_name(location)
     facts = await _facts_by_name(api, name, location)
     return YoutubeChannel(
         ref=SourceRef(KIND, location_of(facts.id)),
@@ -127,7 +128,7 @@ async def _facts_by_name(api: YoutubeApi, name: YoutubeName, location: str) -> C
 
 
 def _questions(name: YoutubeName) -> list[dict[str, str]]:
-    """No parameter takes a custom name; most have become the handle of the same spelling."""
+    """No parameter takes a custom name; most are handles of the same spelling by now."""
     match name.kind:
         case NameKind.CHANNEL:
             return [{"id": name.text}]
@@ -150,7 +151,7 @@ async def read_channel(
     Read what is new of the channel since *memory*, and the counters that are due.
 
     Raises:
-        QuotaError: The day's quota was used up on the way; it holds what was read until then.
+        QuotaError: The day's quota was used up on the way; it holds what was read before that.
         NotFoundError: There is no such channel any more.
         SourceError: YouTube cannot be asked.
     """
@@ -172,7 +173,7 @@ async def read_channel(
 
 @dataclass(slots=True, eq=False)
 class _Sync:
-    """One sync under way: what it has read so far, and what it will remember."""
+    """One sync: what it has read so far, and what it will remember."""
 
     api: YoutubeApi
     location: str
@@ -188,7 +189,7 @@ class _Sync:
     gone: list[str] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Ask for all that is due, the cheap and new things first."""
+        """Ask for all that is due, what is cheap and new first."""
         self.facts = await self._channel()
         plan = await self._plan(self.facts)
         await self._list_uploads(self.facts, whole=plan.everything)
@@ -200,7 +201,7 @@ class _Sync:
             self.memory["young_at"] = stamp
 
     def reading(self) -> ChannelReading | None:
-        """Give what was read; None if not even the channel was."""
+        """Return what was read; None if not even the channel was."""
         if self.facts is None:
             return None
         return ChannelReading(
@@ -229,7 +230,7 @@ class _Sync:
         return facts
 
     async def _plan(self, facts: ChannelFacts) -> Plan:
-        """A whole pass that today's quota does not cover waits; a part of it would be lost."""
+        """Put off a whole pass that today's quota does not cover: a part of it would be lost."""
         plan = plan_at(self.now, self.memory)
         if not plan.everything:
             return plan
@@ -252,7 +253,7 @@ class _Sync:
             while page.next_token and (whole or not self._is_enough(page, pages)):
                 page = await self._page(facts.uploads, token=page.next_token) or _END
                 pages += 1
-        except NotFoundError:  # so they say of a channel that never uploaded anything
+        except NotFoundError:  # YouTube's answer for a channel that never uploaded anything
             self.since = EVER if facts.items == 0 else None
             return
         self.since = _oldest(list(self.listed.values())) if page.next_token else EVER
@@ -272,7 +273,7 @@ class _Sync:
         return pages >= _MOST_PAGES_OF_A_SHORT_PASS or any(one in self.known for one in ids)
 
     def _due(self, plan: Plan) -> list[str]:
-        """New videos first: should the quota end on the way, they are in."""
+        """Return new videos first: if the quota ends on the way, they have been read."""
         new = [video_id for video_id in self.listed if video_id not in self.known]
         if plan.everything:
             return new + [video_id for video_id in self.listed if video_id in self.known]
@@ -293,7 +294,7 @@ class _Sync:
 
 
 def _oldest(dates: Sequence[datetime | None]) -> datetime | None:
-    """From when on a list is complete; None where its order does not show that."""
-    told = [date for date in dates if date is not None]
-    in_order = len(told) == len(dates) and all(older <= newer for newer, older in pairwise(told))
-    return told[-1] if told and in_order else None
+    """Return the date from which a list is complete; None if its order does not show that."""
+    known = [date for date in dates if date is not None]
+    in_order = len(known) == len(dates) and all(older <= newer for newer, older in pairwise(known))
+    return known[-1] if known and in_order else None

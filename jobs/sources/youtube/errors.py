@@ -1,8 +1,8 @@
 """
-What an answer of the YouTube Data API means when it is none. Pure.
+What an error of the YouTube Data API means. Pure.
 
 Errors come in two layouts (`errors` with a `reason` each; `status` and `details` beside them), as
-a bare string, as HTML, or without any body; messages hold HTML. A used up day is a 403
+a bare string, as HTML, or without any body; messages contain HTML. A used up day is a 403
 `quotaExceeded`, or a 429 whose message says `per day`.
 https://developers.google.com/youtube/v3/docs/errors
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from jobs.sources.feed.markup import plain
+from jobs.sources.text import without_tags
 
 _DAY_IS_OVER = frozenset({"quotaExceeded", "dailyLimitExceeded", "dailyLimitExceededUnreg"})
 _TOO_FAST = frozenset(
@@ -50,30 +50,30 @@ class Trouble(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer that is an error: what to do, and what it says of itself, in one line."""
+    """An error: what to do about it, and its own text in one line."""
 
     trouble: Trouble
     text: str
 
 
 def read_refusal(status: int, body: bytes) -> Refusal:
-    """Tell what an answer of *status* (not 2xx) means."""
+    """Return what an answer with *status* (not 2xx) means."""
     error = _error_in(body)
     reasons = _reasons(error)
-    message = plain(str(error.get("message") or ""))[:_SHOWN_CHARACTERS]
-    said = ", ".join(part for part in (next(iter(reasons), ""), message.rstrip(".")) if part)
-    text = f"answered {status}" + (f" ({said})" if said else "")
+    message = without_tags(str(error.get("message") or ""))[:_SHOWN_CHARACTERS]
+    details = ", ".join(part for part in (next(iter(reasons), ""), message.rstrip(".")) if part)
+    text = f"answered {status}" + (f" ({details})" if details else "")
     return Refusal(_trouble(status, reasons, message), text)
 
 
 def _trouble(status: int, reasons: list[str], message: str) -> Trouble:
-    told = set(reasons)
-    limited = status == 429 or told & _TOO_FAST  # noqa: PLR2004 -- Too Many Requests
-    if told & _DAY_IS_OVER or (limited and _PER_DAY in message.lower()):
+    given = set(reasons)
+    limited = status == 429 or given & _TOO_FAST  # noqa: PLR2004 -- Too Many Requests
+    if given & _DAY_IS_OVER or (limited and _PER_DAY in message.lower()):
         return Trouble.DAY_IS_OVER
     if limited or status in _TRANSIENT_STATUS:
         return Trouble.WAIT
-    if status == 401 or (told & _ABOUT_THE_KEY and status in {400, 403}):  # noqa: PLR2004
+    if status == 401 or (given & _ABOUT_THE_KEY and status in {400, 403}):  # noqa: PLR2004
         return Trouble.KEY
     return Trouble.NOT_FOUND if status == 404 else Trouble.OTHER  # noqa: PLR2004
 

@@ -1,8 +1,8 @@
 """
-What names a channel on YouTube: an id, a handle, an address of it or of one of its videos.
+The names of a channel on YouTube: an id, a handle, an address of it or of one of its videos.
 
-Spelled `youtube:` and any of them (`youtube:@handle`, `youtube:UC…`), or as an address of the
-site. Addresses of feeds (`/feeds/videos.xml`) are not among them: those are read as feeds.
+Each may follow `youtube:` (`youtube:@handle`, `youtube:UC…`); addresses of the site may also stand
+alone. Addresses of feeds (`/feeds/videos.xml`) are no names: they are read as feeds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REMEDY = "Write youtube:@handle, youtube:UC… or the address of the channel or
 
 
 class NameKind(StrEnum):
-    """What a name is one of."""
+    """What a name is."""
 
     CHANNEL = "channel id"
     HANDLE = "handle"
@@ -42,7 +42,7 @@ _OF_NAMES = {"user": NameKind.USER, "c": NameKind.CUSTOM}
 
 @dataclass(frozen=True, slots=True)
 class YoutubeName:
-    """One name of a channel, as YouTube's interface wants it."""
+    """One name of a channel, as the Data API takes it."""
 
     kind: NameKind
     text: str
@@ -52,7 +52,7 @@ class YoutubeName:
 
 
 def is_youtube(location: str) -> bool:
-    """Tell whether *location* names a channel on YouTube, rather than a file or a feed."""
+    """Whether *location* names a channel on YouTube, and not a file or a feed."""
     if location.startswith(SCHEME):
         return True
     host, path = _site(location)
@@ -61,7 +61,7 @@ def is_youtube(location: str) -> bool:
 
 def youtube_name(location: str) -> YoutubeName:
     """
-    Read the name in *location*, of which `is_youtube` is true.
+    Return the name in *location*, of which `is_youtube` is true.
 
     Raises:
         SourceError: It names no channel and no video.
@@ -74,7 +74,7 @@ def youtube_name(location: str) -> YoutubeName:
 
 
 def location_of(channel_id: str) -> str:
-    """Spell the channel so that it stays the same when its handle does not."""
+    """Return the location of a channel by its id, which stays when its handle changes."""
     return f"{SCHEME}{channel_id}"
 
 
@@ -114,7 +114,7 @@ def _video(identity: str) -> YoutubeName | None:
 
 
 def _site(address: str) -> tuple[str, list[str]]:
-    """Host and path, in parts; nothing for what is no http(s) address."""
+    """Return host and parts of the path; nothing unless it is an http(s) address."""
     try:
         parts = urlsplit(address)
     except ValueError:

@@ -1,5 +1,5 @@
 """
-What a sync of a YouTube channel asks for, and what that costs of a day's quota. Pure.
+What a sync of a YouTube channel asks for, and how much of a day's quota that costs. Pure.
 
 | what | how often | units |
 |---|---|---|
@@ -9,7 +9,7 @@ What a sync of a YouTube channel asks for, and what that costs of a day's quota.
 | counters of videos younger than 90 days | once a day | 1 for 50 |
 | everything: all pages of the uploads, counters of all videos | once a week | 2 for 50 |
 
-A video's views come mostly in its first days, so that is where the units go.
+Most of a video's views come in its first days, so most units are spent there.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ RECENT = timedelta(days=7)
 YOUNG = timedelta(days=90)
 
 _DAILY = timedelta(hours=23)
-"""A little less than a day: syncs are jittered, and a day should not be missed for a minute."""
+"""Less than a day: syncs are jittered, and one that is a minute early must not skip a day."""
 
 _WEEKLY = timedelta(days=6, hours=23)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which of the dearer parts are due: counters of *young* videos, and *everything*."""
+    """Which of the expensive parts are due: counters of *young* videos, and *everything*."""
 
     young: bool
     everything: bool
 
 
 def plan_at(now: datetime, memory: Mapping[str, str]) -> Plan:
-    """Tell what is due by when it was done last: `young_at`, `everything_at`, ISO 8601."""
+    """Return what is due; *memory* has when it was last done: `young_at`, `everything_at`."""
     return Plan(
         young=_is_due(memory.get("young_at"), now, _DAILY),
         everything=_is_due(memory.get("everything_at"), now, _WEEKLY),
@@ -52,16 +52,16 @@ def plan_at(now: datetime, memory: Mapping[str, str]) -> Plan:
 
 
 def cost_of_everything(videos: int) -> int:
-    """Units for a whole pass: the channel, the pages of its uploads, the batches of its videos."""
+    """Return the units of a whole pass: the channel, the pages of its uploads, all its videos."""
     return 1 + max(1, _batches(videos)) + _batches(videos)
 
 
 def cost_per_day(videos: int, *, recent: int, young: int, syncs: float) -> float:
     """
-    Units a day of a channel with so many videos (of the last 7 and 90 days), by syncs a day.
+    Return the units a day of a channel with so many videos (of the last 7 and 90 days).
 
-    What is asked for seldom takes the place of what is asked for often: the daily batches hold
-    the recent videos, and a weekly pass all of them.
+    A larger batch takes the place of a smaller one: the daily batches include the recent videos,
+    and the weekly pass includes all.
     """
     weekly = cost_of_everything(videos) - 2
     often = 2 * syncs + max(0.0, syncs - 1) * _batches(recent)
@@ -69,7 +69,7 @@ def cost_per_day(videos: int, *, recent: int, young: int, syncs: float) -> float
 
 
 def videos_to_ask(known: Mapping[str, datetime | None], now: datetime, plan: Plan) -> list[str]:
-    """Choose the known videos whose counters are due, oldest first: batches stay alike."""
+    """Return the known videos whose counters are due, oldest first: so batches stay the same."""
     reach = YOUNG if plan.young else RECENT
     dated = [(date, video_id) for video_id, date in known.items() if date and now - date <= reach]
     return [video_id for _, video_id in sorted(dated)]
@@ -79,6 +79,6 @@ def _batches(videos: int) -> int:
     return ceil(videos / PAGE_SIZE)
 
 
-def _is_due(told: str | None, now: datetime, every: timedelta) -> bool:
-    last = times.from_iso8601(told or "")
+def _is_due(last_done: str | None, now: datetime, every: timedelta) -> bool:
+    last = times.from_iso8601(last_done or "")
     return last is None or now - last >= every

@@ -1,9 +1,9 @@
 """
 A budget of units a day: counted before they are spent, by all workers that share it.
 
-The count lives in the database. Redis may be private to one machine, emptied or restored without
-harm to the queues; a count that is lost there would spend the same day twice. A call takes some
-hundred milliseconds, its count one small transaction.
+The count is in the database. Redis may be private to one machine, and may be emptied or restored
+without harm to the queues; then a count in it would let the same day be spent twice. A call takes
+some hundred milliseconds, its count one small transaction.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ _PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
 def quota_day(now: datetime) -> str:
-    """The day that *now* is counted to: Google's, which ends at midnight Pacific time."""
+    """Return the day to which *now* belongs: Google's, which ends at midnight Pacific time."""
     return now.astimezone(_PACIFIC).date().isoformat()
 
 
 def quota_day_ends(now: datetime) -> datetime:
-    """When the day of *now* is over; such a day has 23 or 25 hours where clocks are changed."""
+    """Return the end of the day of *now*; it has 23 or 25 hours where clocks change."""
     tomorrow = now.astimezone(_PACIFIC).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time(), _PACIFIC).astimezone(UTC)
 
 
 class QuotaLedger(Protocol):
-    """Counts units by account and day, for whoever shares them."""
+    """Counts units by account and day, for all that share them."""
 
     async def spend_quota(self, account: str, day: str, units: int, budget: int) -> bool:
-        """Count *units*, unless more than *budget* were spent with them; whether it was."""
+        """Count *units* and return True, unless that would exceed *budget*."""
         ...
 
     async def exhaust_quota(self, account: str, day: str, budget: int) -> None:
-        """Note that nothing is left of *day*."""
+        """Count the whole *budget* of *day* as spent."""
         ...
 
     async def quota_used(self, account: str, day: str) -> int:
-        """Give the units counted on *day*."""
+        """Return the units counted on *day*."""
         ...
 
 
 class QuotaError(SourceError):
     """
-    The quota of the day is used up: nobody's fault, and over at *until*.
+    The quota of the day is used up; there is more at *until*.
 
-    *reading* is what was read until then, for it is paid for.
+    *reading* is what was read before that: it is paid for.
     """
 
     def __init__(
@@ -64,15 +64,15 @@ class QuotaError(SourceError):
         until: datetime,
         reading: ChannelReading | None = None,
     ) -> None:
-        told = f"{until:%Y-%m-%d %H:%M} UTC, midnight Pacific time"
-        super().__init__(location, reason, f"It goes on at {told}", transient=True)
+        time = f"{until:%Y-%m-%d %H:%M} UTC, midnight Pacific time"
+        super().__init__(location, reason, f"It goes on at {time}", transient=True)
         self.until = until
         self.reading = reading
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The budget of one account: *per_day* units of the *ledger*'s."""
+    """The budget of one account: *per_day* units, counted in *ledger*."""
 
     ledger: QuotaLedger
     account: str
@@ -81,10 +81,10 @@ class Quota:
 
     async def spend(self, units: int, location: str) -> None:
         """
-        Count *units*, which may be spent when this returns.
+        Count *units*; they may be spent when this returns.
 
         Raises:
-            QuotaError: So many are not left today.
+            QuotaError: Fewer are left today.
         """
         now = self.now()
         day = quota_day(now)
@@ -93,12 +93,12 @@ class Quota:
             raise QuotaError(location, reason, quota_day_ends(now))
 
     async def is_over(self, location: str, reason: str) -> QuotaError:
-        """Note that the other side gives no more today, and make the error that says so."""
+        """Count the day as used up, as YouTube says it is, and return the error for that."""
         now = self.now()
         await self.ledger.exhaust_quota(self.account, quota_day(now), self.per_day)
         return QuotaError(location, reason, quota_day_ends(now))
 
     async def left(self) -> int:
-        """Units that are left today."""
+        """Return the units that are left today."""
         used = await self.ledger.quota_used(self.account, quota_day(self.now()))
         return max(0, self.per_day - used)

@@ -1,5 +1,5 @@
 """
-What the YouTube Data API tells of channels and videos, as records. Pure.
+Answers of the YouTube Data API, as records of channels and videos. Pure.
 
 Counts are strings. A count that is hidden or switched off is missing, and None here; never zero.
 """
@@ -24,7 +24,7 @@ _MAX_DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class ChannelFacts:
-    """What a channel's entry says; *uploads* is the playlist of all its public videos."""
+    """The entry of a channel; *uploads* is the playlist of all its public videos."""
 
     id: str
     title: str
@@ -34,7 +34,7 @@ class ChannelFacts:
     items: int | None
 
     def record(self) -> ChannelRecord:
-        """Give the channel."""
+        """Return the channel."""
         return ChannelRecord(
             self.id,
             self.title or self.id,
@@ -44,7 +44,7 @@ class ChannelFacts:
         )
 
     def snapshot(self, observed_at: datetime) -> ChannelSnapshot:
-        """Give its counters. Subscribers are rounded by YouTube to three digits."""
+        """Return its counters. YouTube rounds subscribers to three digits."""
         return ChannelSnapshot(observed_at, self.subscribers, self.views, self.items)
 
 
@@ -64,7 +64,7 @@ def channel_facts(entry: Json) -> ChannelFacts:
 
 
 def listed_video(entry: Json) -> tuple[str, datetime | None] | None:
-    """Read id and date of an entry of `playlistItems.list`; None where it names no video."""
+    """Read id and date of an entry of `playlistItems.list`; None if it names no video."""
     details, snippet = _part(entry, "contentDetails"), _part(entry, "snippet")
     video_id = _text(details, "videoId") or _text(_part(snippet, "resourceId"), "videoId")
     if not video_id:
@@ -77,8 +77,8 @@ def video_item(entry: Json) -> ItemRecord:
     """
     Read an entry of `videos.list`, part `snippet,contentDetails,statistics,liveStreamingDetails`.
 
-    A stream that has not ended has the length `P0D`: unknown. A premiere counts as live, as
-    YouTube tells it.
+    A stream that has not ended has the length `P0D`: unknown. A premiere counts as live, as it
+    does for YouTube.
     """
     snippet, video_id = _part(entry, "snippet"), _text(entry, "id")
     tags = snippet.get("tags")
@@ -98,7 +98,7 @@ def video_item(entry: Json) -> ItemRecord:
 
 
 def video_snapshot(entry: Json, observed_at: datetime) -> ItemSnapshot | None:
-    """Read a video's counters; None where every one of them is hidden."""
+    """Read a video's counters; None if all of them are hidden."""
     counts = _part(entry, "statistics")
     views, likes, comments = (
         count(counts, name) for name in ("viewCount", "likeCount", "commentCount")
@@ -109,7 +109,7 @@ def video_snapshot(entry: Json, observed_at: datetime) -> ItemSnapshot | None:
 
 
 def count(fields: Json, name: str) -> int | None:
-    """Read a count, which is a string of digits; None where it is missing or is none."""
+    """Read a count, which is a string of digits; None if it is missing or anything else."""
     text = str(fields.get(name, ""))
     countable = text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
     return int(text) if countable else None

@@ -6,6 +6,7 @@ import gzip
 from typing import TYPE_CHECKING
 
 from jobs.sources import Skipped, SourceError, discover
+from tests.unit.sources.csv.csv_text import mapping_named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,3 +92,21 @@ async def test_samples_are_one_source() -> None:
     (finding,) = await discover("samples:")
     assert not isinstance(finding, SourceError | Skipped)
     assert finding.ref.kind == "samples"
+
+
+async def test_a_list_read_with_another_is_no_source_of_its_own(
+    write: Write, tmp_path: Path
+) -> None:
+    """Whether or not it could be one alone, it is skipped, and the line says with what."""
+    write(
+        "videos.csv",
+        "channel,title,view_count,like_count,upload_date,duration\n"
+        "Jess,Pisau!,31762,18,2023-06-04T02:00:19Z,PT10S\n",
+    )
+    write("channels.csv", "channel_name,sub_count,view_count,vid_count\nJess,272,336,20\n")
+    findings = await discover(str(tmp_path), mapping=mapping_named("gaming_videos"))
+    assert [told(finding, tmp_path) for finding in findings] == [
+        ("channels.csv", "skipped"),
+        ("videos.csv", f"csv+{mapping_named('gaming_videos')}"),
+    ]
+    assert findings[0] == Skipped(str(tmp_path / "channels.csv"), "was read with videos.csv")

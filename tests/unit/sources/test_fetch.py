@@ -242,7 +242,7 @@ async def test_fetch_asks_for_one_packing_and_takes_no_other(server: LocalServer
     bomb = gzip.compress(gzip.compress(b"<" + b" " * 2**20))
     for encoding in ("gzip, gzip", "br", "deflate", "zstd"):
         address = server.set("/x", bomb, headers=f"Content-Encoding: {encoding}\r\n")
-        assert f"is packed as '{encoding}', which nobody asked for" in str(await failure(address))
+        assert f"is packed as '{encoding}', which was not asked for" in str(await failure(address))
     assert "accept-encoding: gzip\r\n" in server.heads[-1].lower()
 
 

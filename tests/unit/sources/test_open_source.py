@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.sources import document
+from jobs.sources.header import Header, header_of
 from jobs.sources.open_source import open_source
 from jobs.sources.source import SourceError, UnrecognisedError
 
@@ -70,6 +71,22 @@ async def test_byte_order_marks_do_no_harm(write: Write, content: str, encoding:
     assert len(marked.channels()) == len(plain.channels()) == 1
 
 
+async def test_a_text_is_recognised_by_one_reading_of_its_header(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Detection, companions and rows all take the header that was read first."""
+    read: list[bytes] = []
+
+    def counted(head: bytes) -> Header:
+        read.append(head)
+        return header_of(head)
+
+    monkeypatch.setattr(document, "header_of", counted)
+    await open_source(write("a/daily.csv", DAILY))
+    await open_source(write("b/Totals.csv", "Date,Views\n2025-06-13,5\n"))
+    assert len(read) == 2
+
+
 async def test_locations_become_absolute(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,7 +109,7 @@ async def test_a_source_is_read_once_until_its_file_changes(write: Write) -> Non
 async def test_a_named_kind_must_be_right(write: Write) -> None:
     """A file that is no longer what it was registered as is an error."""
     error = await failure(write("daily.csv", DAILY), "feed")
-    assert "is of the kind csv, not feed" in str(error)
+    assert "is of kind csv, not feed" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from statistics import median
 import pytest
 
 from jobs.channel.records import ChannelReading, Platform
+from jobs.sources.location import SampleName
 from jobs.sources.samples import open_samples
 from jobs.sources.source import SourceError
 
@@ -25,7 +26,7 @@ DIGEST = (
 @pytest.fixture(params=NAMES)
 def reading(request: pytest.FixtureRequest) -> ChannelReading:
     """Give each sample in turn."""
-    return open_samples(f"samples:{request.param}").read(f"sample:{request.param}")
+    return open_samples(SampleName(request.param)).read(f"sample:{request.param}")
 
 
 def gains(reading: ChannelReading) -> list[tuple[int, int]]:
@@ -131,6 +132,6 @@ def test_samples_describe_themselves_as_generated() -> None:
 def test_an_unknown_sample_is_told() -> None:
     """A name that there is not gets the names that there are."""
     with pytest.raises(SourceError, match=r"no sample 'tv'\. There are video, podcast, stream"):
-        open_samples("samples:tv")
+        open_samples(SampleName("tv"))
     with pytest.raises(SourceError, match="has no channel nobody"):
         open_samples().read("nobody")

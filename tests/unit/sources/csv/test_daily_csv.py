@@ -53,8 +53,8 @@ def test_zero_and_empty_are_not_the_same() -> None:
     [
         ("2026-01-17,,S,1,2,3", "channel_id is missing"),
         (",c,S,1,2,3", "date_utc is missing"),
-        ("17.01.2026,c,S,1,2,3", "date_utc is no date: '17.01.2026'"),
-        ("2026-02-30,c,S,1,2,3", "date_utc is no date: '2026-02-30'"),
+        ("17.01.2026,c,S,1,2,3", "date_utc is not a date: '17.01.2026'"),
+        ("2026-02-30,c,S,1,2,3", "date_utc is not a date: '2026-02-30'"),
         ("2026-01-17,c,S,-1,2,3", "subscribers is negative: '-1'"),
         ("2026-01-17,c,S,1,many,3", "views is not a whole number: 'many'"),
         ("2026-01-17,c,S,1,2,3.5", "videos is not a whole number: '3.5'"),

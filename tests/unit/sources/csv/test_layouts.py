@@ -98,8 +98,8 @@ def test_trending_list_of_september_2017() -> None:
         ItemSnapshot(VIDEO, datetime(2017, 10, 1, tzinfo=UTC), views=2, likes=3, comments=4),
     ]
     assert [(reject.line, reject.reason) for reject in source.rejects] == [
-        (4, "video_id is no video's id: '#NAME?'"),
-        (5, "date is no date: '24.09xcaeyJTx4Co'"),
+        (4, "video_id is not a video id: '#NAME?'"),
+        (5, "date is not a date: '24.09xcaeyJTx4Co'"),
     ]
     with pytest.raises(SourceError, match=r"has dates without a year\. Put it into"):
         read_csv(header + "\n".join(rows), "list.csv", mapping)

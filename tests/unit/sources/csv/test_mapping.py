@@ -45,7 +45,7 @@ async def test_a_mapped_file_is_a_source(write: Write) -> None:
         ChannelSnapshot(datetime(2026, 1, 17, tzinfo=UTC), views=1234)
     ]
     assert [(each.line, each.reason) for each in source.rejects] == [
-        (3, "tag is no date: 'gestern'")
+        (3, "tag is not a date: 'gestern'")
     ]
     assert source.describe().startswith("my tracker, 1 channel")
 
@@ -102,14 +102,17 @@ async def test_a_column_that_is_not_there_is_told_with_those_that_are(write: Wri
     ("text", "reason"),
     [
         ("columns = 3", "columns: Input should be a valid dictionary"),
-        ("[columns", "is no TOML"),
-        ("[columns]\nviews = 'V'", "says nowhere whose the rows are"),
+        ("[columns", "is not TOML"),
+        ("[columns]\nviews = 'V'", "names no channel for its rows"),
         ("[columns]\nchannel_id = 'C'", "maps no counter under [columns]: subscribers, views"),
         (
             "[columns]\nviewz = 'V'",
             "has under [columns] the unknown field viewz. There are",
         ),
-        ("[columns]\nviews = 'V'\n[dates]\ntime_zone = 'Mars'", "dates.time_zone: is no time zone"),
+        (
+            "[columns]\nviews = 'V'\n[dates]\ntime_zone = 'Mars'",
+            "dates.time_zone: is not a time zone",
+        ),
         ("[column]\nviews = 'V'", "columns: Field required"),
         ("[[rows]]\nplatform = 'stream'", "rows.0.columns: Field required"),
         ("[columns]\nviews = 'V'\n[beside]", "beside: Input should be a valid list"),

@@ -76,10 +76,10 @@ async def test_what_a_spreadsheet_spoilt_is_named() -> None:
     source, _ = await opened(TRENDING, "dirty", "us_2017-09_excel_resaved.csv.gz", mapping=AUTUMN)
     reasons = [each.reason for each in source.rejects]
     assert sum("#NAME?" in reason for reason in reasons) == 101
-    assert {reason for reason in reasons if "is no date" in reason} == {
-        "date is no date: '24.09xcaeyJTx4Co'",
-        "date is no date: '26.0903jeumSTSzc'",
-        "date is no date: '100'",
+    assert {reason for reason in reasons if "is not a date" in reason} == {
+        "date is not a date: '24.09xcaeyJTx4Co'",
+        "date is not a date: '26.0903jeumSTSzc'",
+        "date is not a date: '100'",
     }
 
 

@@ -7,16 +7,17 @@ from io import BytesIO, StringIO
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.sources.csv.table import LINE, PIECE_BYTES, Rows, header_of, read_rows
+from jobs.sources.csv.table import PIECE_BYTES, Rows, read_rows
+from jobs.sources.header import LINE, Header, header_of
 
 
 def table_of(content: str | bytes, piece_bytes: int = PIECE_BYTES) -> Rows:
     """Read *content* as one batch, whatever the pieces in which it is read."""
     raw = content.encode() if isinstance(content, str) else content
-    batches = list(read_rows(BytesIO(raw), piece_bytes=piece_bytes))
+    batches = list(read_rows(BytesIO(raw), header_of(raw), piece_bytes=piece_bytes))
     if not batches:
         return Rows(pl.DataFrame(schema={LINE: pl.UInt32}))
     return Rows(
@@ -110,10 +111,11 @@ def test_a_control_character_within_a_line_end_makes_no_second_one() -> None:
 
 def test_header_of_finds_no_columns_in_prose() -> None:
     """A text without a delimiter has no header."""
-    assert header_of(b"# Read me\n\nSome, words\n") == ()
-    assert header_of(b"\n\nA;B\n1;2\n") == ["a", "b"]
+    assert header_of(b"# Read me\n\nSome, words\n").names == ()
+    assert header_of(b"\n\nA;B\n1;2\n") == Header(["a", "b"], ";", line=3)
 
 
+@settings(deadline=None)  # a busy machine is slow
 @given(st.lists(st.lists(st.text('ab"\n\r, ;é', max_size=6), min_size=3, max_size=3), min_size=1))
 def test_what_csv_writes_is_read_back(rows: list[list[str]]) -> None:
     """Every row that the csv module writes comes back whole, unless it is blank."""
@@ -129,6 +131,7 @@ def test_what_csv_writes_is_read_back(rows: list[list[str]]) -> None:
     assert not table.damage
 
 
+@settings(deadline=None)  # a busy machine is slow
 @given(st.text('ab,;"\n\r\t\x00é', max_size=60), st.integers(1, 9))
 def test_any_text_gives_rows_and_damage(text: str, piece_bytes: int) -> None:
     """Whatever stands below a header, reading ends, no line counts twice, and pieces no matter."""

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.channel.records import ChannelGain, ItemGain, ItemSnapshot
 from jobs.sources import Skipped, SourceError, discover, open_source
-from jobs.sources.studio.table import role_of
+from jobs.sources.studio.role import role_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,17 +132,15 @@ async def test_damaged_rows_are_rejected(write: Write) -> None:
         )
     )
     assert [(each.line, each.reason) for each in source.rejects] == [
-        (5, "content is no video's id: 'short'"),
-        (6, "video publish time is no date: 'soon'"),
+        (5, "content is not a video id: 'short'"),
+        (6, "video publish time is not a date: 'soon'"),
     ]
 
 
 async def test_splits_are_told_and_passed_over(write: Write, tmp_path: Path) -> None:
     """A table by country tells no day or video; alone it is refused with what is needed."""
     path = write("c/Table data.csv", "Geography,Views\nTotal,15\nUS,9\n")
-    with pytest.raises(
-        SourceError, match=r"tells a split.*Export Totals, or Table data by content"
-    ):
+    with pytest.raises(SourceError, match=r"is a split.*Export Totals, or Table data by content"):
         await open_source(path)
     write("c/Totals.csv", TOTALS)
     split, export = await discover(str(tmp_path))

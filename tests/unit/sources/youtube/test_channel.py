@@ -12,6 +12,7 @@ from jobs.channel.records import EVER, ChannelReading, Platform, SourceRef, Sync
 from jobs.sources.memory import SourceMemory
 from jobs.sources.source import SourceError
 from jobs.sources.youtube.channel import find_channel, read_channel
+from jobs.sources.youtube.name import youtube_name
 from jobs.sources.youtube.quota import QuotaError
 from tests.unit.sources.youtube.youtube_server import Fault
 
@@ -97,7 +98,7 @@ async def test_channel_is_found_by_any_of_its_names(
     youtube.add_channel(UC)
     youtube.handles["@One"] = youtube.users["one"] = UC
     _publish(youtube, 1, NOW)
-    source = await find_channel(api, location)
+    source = await find_channel(api, youtube_name(location), location)
     [channel] = source.channels()
     assert (channel.id, channel.platform) == (UC, Platform.YOUTUBE)
     assert source.ref == SourceRef("youtube-api", HERE)
@@ -112,7 +113,7 @@ async def test_channel_is_found_by_any_of_its_names(
 async def test_unknown_name_is_one_clear_error(api: YoutubeApi, location: str) -> None:
     """An empty list means that there is no such channel."""
     with pytest.raises(SourceError, match="YouTube knows nothing of the") as error:
-        await find_channel(api, location)
+        await find_channel(api, youtube_name(location), location)
     assert not error.value.transient
 
 

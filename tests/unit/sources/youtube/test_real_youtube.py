@@ -11,6 +11,7 @@ import pytest
 from jobs.channel.records import EVER
 from jobs.sources.memory import SourceMemory
 from jobs.sources.youtube.channel import find_channel, read_channel
+from jobs.sources.youtube.name import youtube_name
 from jobs.sources.youtube.records import channel_facts, listed_video, video_item, video_snapshot
 from tests.real_data import data_path
 
@@ -98,7 +99,7 @@ async def test_recorded_channel_is_synced(
 ) -> None:
     """Found, paged, asked in batches; what was recorded without an answer is gone."""
     location = f"youtube:{recorded['id']}"
-    found = await find_channel(api, location)
+    found = await find_channel(api, youtube_name(location), location)
     assert found.facts.title == recorded["snippet"]["title"]
     result = await read_channel(api, location, recorded["id"], SourceMemory(), NOW)
     reading = result.reading

@@ -1,0 +1,53 @@
+"""What a table is in a YouTube Studio export; its columns alone decide, whatever its name."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+DAY = "date"
+ITEM = "content"
+TITLE = "video title"
+
+_DIMENSIONS = frozenset(
+    {
+        *("geography", "traffic source", "viewer age", "viewer gender", "device type", "cities"),
+        *("subscription status", "subscription source", "playlist", "operating system"),
+        *("content type", "new and returning viewers", "subtitles and cc", "playback location"),
+    }
+)
+_METRICS = frozenset(
+    {
+        *("views", "engaged views", "subscribers", "watch time (hours)", "impressions"),
+        *("impressions click-through rate (%)", "average view duration", "likes", "dislikes"),
+        *("average percentage viewed (%)", "subscribers gained", "subscribers lost", "shares"),
+        *("comments added", "unique viewers", "estimated revenue (usd)", "your estimated revenue"),
+        *("average views per viewer", "returning viewers", "new viewers", "hypes"),
+        *("likes (vs. dislikes) (%)", "casual viewers", "regular viewers", "stayed to watch (%)"),
+    }
+)
+
+
+class Role(StrEnum):
+    """The tables of an export, as `export` describes them; a split is of no day and no video."""
+
+    TOTALS = "totals"
+    CHART = "chart"
+    TABLE = "table"
+    SPLIT = "split"
+
+
+def role_of(names: Collection[str]) -> Role | None:
+    """Return what a table with columns of these *names* is, or None if no export has it."""
+    columns = set(names)
+    if columns >= {ITEM, TITLE}:
+        return Role.CHART if DAY in columns else Role.TABLE
+    metrics, others = columns & _METRICS, columns - _METRICS
+    if not metrics:
+        return None
+    if others == {DAY}:
+        return Role.TOTALS
+    return Role.SPLIT if others & _DIMENSIONS and others <= {*_DIMENSIONS, DAY} else None
