@@ -1,4 +1,4 @@
-"""Sources as one process reaches them; what they need is loaded and opened when first asked for."""
+"""Sources as one process reaches them; what they need is loaded when it is first used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def open_sources(
     settings: Settings, ledger: QuotaLedger | None = None
 ) -> AsyncIterator[SourceAccess]:
     """
-    Give access to sources. Quotas are counted by *ledger*, or in a store opened when one is spent.
+    Give access to sources. *ledger* counts quotas; without one, a store that is opened for it.
 
     Raises:
         SettingsError, StoreError: As for `open_services`, when a quota is first spent.
@@ -37,7 +37,7 @@ async def open_sources(
 
 
 class _Sources:
-    """Only a process that reads sources loads the parsers; in a thread, for they are large."""
+    """Loads the parsers when a source is first read, in a thread, because they are large."""
 
     def __init__(self, settings: Settings, ledger: QuotaLedger, stack: AsyncExitStack) -> None:
         self._settings = settings
@@ -84,7 +84,7 @@ class _Sources:
 
 
 class _LateLedger:
-    """Opens the store when a unit is spent: a command that reads files needs none."""
+    """Opens the store when a unit is first spent: a command that reads files needs none."""
 
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self._settings = settings

@@ -99,10 +99,8 @@ def _recognised(path: str, mapping: Mapping | None) -> Recognised | Skipped | So
     try:
         text = text_file(path)
         return recognise(text, mapping if mapping is not None and mapping.fits(text) else None)
-    except UnrecognisedError as error:
-        return Skipped(error.location, error.reason)
     except SourceError as error:
-        return error
+        return _skipped_or_error(error)
 
 
 def _opened(files: Sequence[Recognised], folder: str, fact_cache: FactCache) -> Finding:
@@ -112,10 +110,13 @@ def _opened(files: Sequence[Recognised], folder: str, fact_cache: FactCache) -> 
             return open_file(files[0], fact_cache)
         tables = [(each.layout, each.text) for each in files if isinstance(each.layout, Role)]
         return open_export(folder, tables)
-    except UnrecognisedError as error:
-        return Skipped(error.location, error.reason)
     except SourceError as error:
-        return error
+        return _skipped_or_error(error)
+
+
+def _skipped_or_error(error: SourceError) -> Skipped | SourceError:
+    is_none = isinstance(error, UnrecognisedError)
+    return Skipped(error.location, error.reason) if is_none else error
 
 
 def _without_companions(findings: Sequence[Finding]) -> list[Finding]:

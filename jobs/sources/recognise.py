@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from jobs.sources.document import Text
     from jobs.sources.studio.role import Role
 
-_NAMES = frozenset({"channel_id", "channel_title"})
 _REMEDY = "Describe it by a mapping file: --mapping MAP.toml"
 _SHOWN_BYTES = 1024
 _SHOWN_CHARACTERS = 80
@@ -42,10 +41,10 @@ _SHOWN_COLUMNS = 24
 @dataclass(frozen=True, slots=True)
 class Recognised:
     """
-    A text, and what it was recognised as. Everything that reads it is given this.
+    A text, and what it was recognised as: all that is needed to open it.
 
     kind: of the source that it makes (`SourceRef.kind`). layout: of a CSV its layout, of a table
-    of a Studio export its role, None for a feed. text: its head and header were read.
+    of a Studio export its role, None for a feed. text: with its head and header, read once.
     """
 
     kind: str
@@ -81,9 +80,6 @@ def _unrecognised(text: Text) -> UnrecognisedError:
     head, names = text.head, text.header.names
     if head.lstrip().startswith((b"{", b"[")):
         return UnrecognisedError(text.location, "is JSON, neither a feed nor a CSV")
-    if _NAMES.issubset(names):
-        reason = "names channels but counts nothing; lists in its folder are read with it"
-        return UnrecognisedError(text.location, reason)
     if is_table(head):
         columns = ", ".join(one_line(name) for name in names[:_SHOWN_COLUMNS])
         more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""

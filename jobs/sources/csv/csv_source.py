@@ -1,5 +1,5 @@
 """
-A CSV of any layout as a `Source`: its facts are laid out by channel once, then read one by one.
+A CSV of any layout as a `Source`: facts are stored by channel once, then read a channel at a time.
 
 A list without a time of observation was read at some time after everything in it. It is dated by
 
@@ -9,8 +9,8 @@ A list without a time of observation was read at some time after everything in i
 4. the end of the year in the file's name, as in `list_2023.csv`, else
 5. when the file was last changed.
 
-So a copy of the same list is the same observation. Items look younger than they were when the list
-was made, all by the same time.
+So a copy of a list is the same observation as the list. If the list was made later than that, all
+items look younger than they were, by the same time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What tests of sources share: a local HTTP server, and files written for the test."""
+"""Fixtures for tests of sources: files, a quota ledger, the Data API on a local server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY = "AIza-not-a-real-key-0123456789"
 
 
 class Write(Protocol):
-    """Writes a file of the test's own and gives its path."""
+    """Writes a file of the test's own and returns its path."""
 
     def __call__(self, name: str, content: str | bytes) -> str:
         """Write *content* to the file *name*."""
@@ -43,13 +43,13 @@ def write(tmp_path: Path) -> Write:
 
 @pytest.fixture
 def ledger() -> MemoryLedger:
-    """Give a quota ledger."""
+    """Return a quota ledger."""
     return MemoryLedger()
 
 
 @pytest.fixture
 async def api(youtube: YoutubeServer, ledger: MemoryLedger) -> AsyncIterator[YoutubeApi]:
-    """Open the interface on the local server, with a budget of 100 units and no real waiting."""
+    """Open the API on the local server, with a budget of 100 units and no real waiting."""
     async with open_youtube_api(KEY, ledger, units_per_day=100, url=youtube.url) as opened:
         yield replace(opened, sleep=_at_once, spread=lambda: 1.0)
 

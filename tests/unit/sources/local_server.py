@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine that answers as a test wants it to, badly too."""
+"""A real HTTP server on this machine that answers as a test wants, badly too."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class LocalServer:
         self._open: set[asyncio.StreamWriter] = set()
 
     def url(self, path: str) -> str:
-        """Give the address of *path*."""
+        """Return the address of *path*."""
         return f"http://127.0.0.1:{self.port}{path}"
 
     def set(self, path: str, body: bytes = b"", status: str = "200 OK", headers: str = "") -> str:
-        """Answer *path* with *body*, and give its address."""
+        """Answer *path* with *body*, and return its address."""
         head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
         self.answers[path] = f"{head}{headers}\r\n".encode() + body
         return self.url(path)

@@ -28,7 +28,7 @@ PUBLIC = "93.184.215.14"
         "192.168.1.1",
         "169.254.169.254",
         "100.64.0.1",
-        "0.0.0.0",  # noqa: S104 -- it is told apart, not listened on
+        "0.0.0.0",  # noqa: S104 -- it is compared, not listened on
         "224.0.0.1",
         "255.255.255.255",
         "::1",
@@ -55,7 +55,7 @@ def test_public_address_is(address: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "0x7f000001", "2130706433"])
 async def test_private_host_is_refused_in_every_spelling(host: str) -> None:
-    """A number, a name, an address: what it leads to is asked, not how it is written."""
+    """A number, a name, an address: what counts is where it leads, not how it is written."""
     with pytest.raises(SourceError, match="ALLOW_PRIVATE_ADDRESSES=true") as error:
         await fetch(f"http://{host}:1/feed.xml")
     assert "private address" in str(error.value)
@@ -63,7 +63,7 @@ async def test_private_host_is_refused_in_every_spelling(host: str) -> None:
 
 
 async def test_allowed_private_host_is_fetched(server: LocalServer) -> None:
-    """With the setting, this machine is a place like others."""
+    """With the setting, this machine is a host like any other."""
     address = server.set("/feed", b"<rss/>")
     assert (await fetch(address, allow_private=True)).content == b"<rss/>"
     with pytest.raises(SourceError, match="private address"):
@@ -72,7 +72,7 @@ async def test_allowed_private_host_is_fetched(server: LocalServer) -> None:
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """Stands for the network: notes where connections go, and answers or refuses."""
+    """A fake network: notes where connections go, and answers or refuses."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self.answers = list(answers)
@@ -89,7 +89,7 @@ class Wire(httpx.AsyncBaseTransport):
 
 
 async def test_connection_goes_to_the_address_that_was_checked() -> None:
-    """A name that means something else when asked again (DNS rebinding) is asked only once."""
+    """A name is looked up only once, so it cannot change in between (DNS rebinding)."""
     meanings = [[PUBLIC], ["127.0.0.1"]]
 
     async def resolve(host: str, port: int) -> Sequence[str]:
@@ -137,7 +137,7 @@ async def test_private_ones_among_several_addresses_are_passed_over() -> None:
 async def test_behind_a_proxy_private_hosts_are_refused_too(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proxy connects, so that what it is asked for is checked before; it may be private."""
+    """The proxy connects, so hosts are checked before it is asked; it may itself be private."""
     monkeypatch.setenv("http_proxy", server.url("").rstrip("/"))
     monkeypatch.setenv("no_proxy", "")
     address = "http://93.184.215.14/feed"

@@ -1,4 +1,4 @@
-"""Discovering: every file of a folder is a source, an error or skipped, and stops no other."""
+"""Discovery: every file of a folder is a source, an error or skipped, and stops no other."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ DAILY = "date_utc,channel_id,views\n2026-01-17,c,5\n"
 RSS = "<rss version='2.0'><channel><title>Show</title></channel></rss>"
 
 
-def told(finding: Finding, folder: Path) -> tuple[str, str]:
-    """Say what was found where."""
+def found_in(finding: Finding, folder: Path) -> tuple[str, str]:
+    """Return where the finding is, below *folder*, and what it is."""
     match finding:
         case SourceError(location=location):
             kind = "error"
@@ -31,7 +31,7 @@ def told(finding: Finding, folder: Path) -> tuple[str, str]:
 
 
 async def test_a_folder_is_walked(write: Write, tmp_path: Path) -> None:
-    """Subfolders are entered; each file is told apart, and damage stops nothing."""
+    """Subfolders are entered; each file is recognised by itself, and damage stops nothing."""
     write("a/daily.csv", DAILY)
     write("a/cut.csv.gz", gzip.compress(DAILY.encode() * 99)[:-9])
     write("b/feed.xml", RSS)
@@ -40,7 +40,7 @@ async def test_a_folder_is_walked(write: Write, tmp_path: Path) -> None:
     write("README.md", "# Read me\n")
     write("logo.png", b"\x89PNG\r\n\x1a\n")
     write(".hidden/daily.csv", DAILY)
-    findings = [told(finding, tmp_path) for finding in await discover(str(tmp_path))]
+    findings = [found_in(finding, tmp_path) for finding in await discover(str(tmp_path))]
     assert findings == [
         ("README.md", "skipped"),
         ("logo.png", "skipped"),
@@ -53,13 +53,13 @@ async def test_a_folder_is_walked(write: Write, tmp_path: Path) -> None:
 
 
 async def test_a_file_named_by_itself_is_never_skipped(write: Write) -> None:
-    """Who names a file means it, so that one which is no source is an error."""
+    """A file named by itself is meant, so one that is no source is an error."""
     (finding,) = await discover(write("README.md", "# Read me\n"))
     assert isinstance(finding, SourceError)
 
 
 async def test_a_folder_without_sources_is_an_error(write: Write, tmp_path: Path) -> None:
-    """Other files are told as skipped, and that there is nothing else as an error."""
+    """Other files are skipped; that there is nothing else is an error."""
     write("README.md", "# Read me\n")
     skipped, error = await discover(str(tmp_path))
     assert isinstance(skipped, Skipped)
@@ -73,17 +73,17 @@ async def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
 
 
 async def test_a_missing_place_is_an_error(tmp_path: Path) -> None:
-    """A path with nothing there is an error to be told, not one to be raised."""
+    """A path with nothing there gives an error, and raises none."""
     (error,) = await discover(str(tmp_path / "none"))
     assert "does not exist" in str(error)
 
 
 async def test_links_to_folders_are_not_followed(write: Write, tmp_path: Path) -> None:
-    """A link that leads back up does not make a folder endless; a dead one is an error."""
+    """A link back up does not make a folder endless; a dead link is an error."""
     write("daily.csv", DAILY)
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "dead.csv").symlink_to(tmp_path / "gone.csv")
-    findings = [told(finding, tmp_path) for finding in await discover(str(tmp_path))]
+    findings = [found_in(finding, tmp_path) for finding in await discover(str(tmp_path))]
     assert findings == [("daily.csv", "csv"), ("dead.csv", "error")]
 
 
@@ -97,7 +97,7 @@ async def test_samples_are_one_source() -> None:
 async def test_a_list_read_with_another_is_no_source_of_its_own(
     write: Write, tmp_path: Path
 ) -> None:
-    """Whether or not it could be one alone, it is skipped, and the line says with what."""
+    """It is skipped, and the line names the list that it was read with."""
     write(
         "videos.csv",
         "channel,title,view_count,like_count,upload_date,duration\n"
@@ -105,7 +105,7 @@ async def test_a_list_read_with_another_is_no_source_of_its_own(
     )
     write("channels.csv", "channel_name,sub_count,view_count,vid_count\nJess,272,336,20\n")
     findings = await discover(str(tmp_path), mapping=mapping_named("gaming_videos"))
-    assert [told(finding, tmp_path) for finding in findings] == [
+    assert [found_in(finding, tmp_path) for finding in findings] == [
         ("channels.csv", "skipped"),
         ("videos.csv", f"csv+{mapping_named('gaming_videos')}"),
     ]

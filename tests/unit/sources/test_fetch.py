@@ -24,7 +24,7 @@ RSS = b'<rss version="2.0"><channel><title>Show</title></channel></rss>'
 
 
 async def failure(address: str, limits: FetchLimits | None = None) -> SourceError:
-    """Fetch what cannot be fetched, and give the error, which must be one line."""
+    """Fetch what cannot be fetched, and return the error, which must be one line."""
     with pytest.raises(SourceError) as error:
         await fetch(address, limits)
     assert "\n" not in str(error.value)
@@ -43,7 +43,7 @@ async def test_fetch_gives_content_name_and_the_servers_time(server: LocalServer
 
 
 @pytest.mark.parametrize("headers", ["", "Date: soon\r\n"])
-async def test_fetch_takes_our_time_where_the_server_tells_none(
+async def test_fetch_takes_our_time_where_the_server_has_none(
     server: LocalServer, headers: str
 ) -> None:
     """Without a readable date the time of fetching is ours."""
@@ -73,7 +73,7 @@ async def test_fetch_follows_a_redirect(server: LocalServer) -> None:
 
 
 async def test_fetch_gives_up_on_a_redirect_loop(server: LocalServer) -> None:
-    """A document that moves for ever is an error, after as many requests as were allowed."""
+    """A document that moves for ever is an error after the allowed number of requests."""
     address = server.set("/loop", status="302 Found", headers="Location: /loop\r\n")
     error = await failure(address, FetchLimits(max_redirects=3))
     assert str(error) == f"{address}: redirects more than 3 times. Check the address"
@@ -120,7 +120,7 @@ async def test_fetch_gives_up_on_a_server_that_never_answers(server: LocalServer
 
 
 async def test_fetch_gives_up_on_a_server_that_drips(server: LocalServer) -> None:
-    """The whole fetch has a limit too, however patiently each wait is fed."""
+    """The whole fetch has a limit too, even if no single wait is long."""
     address = server.hang("/drip")
     error = await failure(address, FetchLimits(timeout_s=60, total_s=0.05))
     assert "did not answer within 0.05 s" in str(error)
@@ -136,28 +136,28 @@ async def test_fetch_gives_up_on_a_server_that_drips(server: LocalServer) -> Non
         ("503 Busy", True),
     ],
 )
-async def test_fetch_tells_what_the_server_answered(
+async def test_fetch_names_the_servers_answer(
     server: LocalServer, status: str, *, transient: bool
 ) -> None:
-    """A refusal is told by its status, whatever page comes with it; some pass by waiting."""
+    """A refusal is an error with its status, whatever page comes with it; some are transient."""
     error = await failure(server.set("/x", b"<html><title>No</title></html>", status=status))
     assert f"answered {status[:3]}" in str(error)
     assert error.transient is transient
 
 
-async def test_fetch_tells_that_nobody_is_there(unused_tcp_port: int) -> None:
+async def test_fetch_from_a_closed_port_is_transient(unused_tcp_port: int) -> None:
     """A refused connection may be retried."""
     error = await failure(f"http://127.0.0.1:{unused_tcp_port}/feed.xml")
     assert "cannot be fetched" in str(error)
     assert error.transient
 
 
-async def test_fetch_tells_that_a_port_is_impossible() -> None:
-    """What the transport cannot make sense of is an error like others."""
+async def test_fetch_from_an_impossible_port_is_an_error() -> None:
+    """A port that the transport refuses is an error like others."""
     assert "cannot be fetched" in str(await failure("http://127.0.0.1:99999/"))
 
 
-async def test_fetch_tells_that_an_answer_broke_off(server: LocalServer) -> None:
+async def test_fetch_of_half_an_answer_is_an_error(server: LocalServer) -> None:
     """Half an answer is no document."""
     server.answers["/half"] = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<rss"
     error = await failure(server.url("/half"))
@@ -166,12 +166,12 @@ async def test_fetch_tells_that_an_answer_broke_off(server: LocalServer) -> None
 
 
 async def test_an_empty_answer_is_an_error(server: LocalServer) -> None:
-    """Nothing is no document either."""
+    """An empty answer is no document either."""
     assert "is empty" in str(await failure(server.set("/empty")))
 
 
 async def test_errors_keep_the_password_to_themselves(server: LocalServer) -> None:
-    """A password within an address does not end up in a message."""
+    """The message leaves out a password in the address."""
     address = server.set("/x", status="404 Not Found").replace("//", "//me:secret@")
     message = str(await failure(address))
     assert "secret" not in message
@@ -179,7 +179,7 @@ async def test_errors_keep_the_password_to_themselves(server: LocalServer) -> No
 
 
 async def test_rejects_keep_the_password_to_themselves(server: LocalServer) -> None:
-    """A rejected row or entry names its address without the password; the source keeps it."""
+    """Rejects name their address without the password; the source keeps it."""
     table = b"date_utc,channel_id,views\n2026-01-17,c,5\n2026-01-18,c,-5\n2026-01-19\n"
     entry = RSS.replace(b"</channel>", b"<item><author>a</author></item></channel>")
     for path, content, count in (("/table", table, 2), ("/feed", entry, 1)):
@@ -192,7 +192,7 @@ async def test_rejects_keep_the_password_to_themselves(server: LocalServer) -> N
 
 
 async def test_a_feed_at_an_address_is_fetched_anew_each_time(server: LocalServer) -> None:
-    """An address opens as a source; the second time may be another time."""
+    """An address opens as a source; each time it is fetched, and may have changed."""
     address = server.set("/feed", RSS, headers="Date: Thu, 08 Apr 2021 12:22:23 GMT\r\n")
     first = await open_source(address, "feed")
     server.set("/feed", RSS, headers="Date: Fri, 09 Apr 2021 12:22:23 GMT\r\n")
@@ -204,14 +204,14 @@ async def test_a_feed_at_an_address_is_fetched_anew_each_time(server: LocalServe
 
 
 async def test_a_web_page_at_an_address_is_no_feed(server: LocalServer) -> None:
-    """A page that a server gives in place of a feed, with status 200, is told for what it is."""
+    """A page in place of a feed, with status 200, is an error that says so."""
     address = server.set("/feed", b"<!DOCTYPE html><html><title>Log in</title></html>")
     with pytest.raises(SourceError, match="is an HTML page titled 'Log in', not a feed"):
         await open_source(address)
 
 
 async def test_a_cancelled_fetch_stays_cancelled(server: LocalServer) -> None:
-    """Whoever cancels a fetch gets a cancellation, and no source error."""
+    """A cancelled fetch raises the cancellation, and no source error."""
     task = asyncio.create_task(fetch(server.hang("/silent")))
     await server.requested.wait()
     task.cancel()
@@ -220,7 +220,7 @@ async def test_a_cancelled_fetch_stays_cancelled(server: LocalServer) -> None:
 
 
 async def test_what_is_known_is_not_sent_again(server: LocalServer) -> None:
-    """The validators of an answer go out with the next question, and 304 is their answer."""
+    """The validators of an answer go out with the next request, and 304 is understood."""
     dated = "Sun, 01 Feb 2026 12:00:00 GMT"
     headers = f'ETag: W/"one"\r\nLast-Modified: {dated}\r\n'
     document = await fetch(server.set("/feed", RSS, headers=headers))
@@ -233,12 +233,12 @@ async def test_what_is_known_is_not_sent_again(server: LocalServer) -> None:
 
 
 async def test_unasked_304_is_an_error(server: LocalServer) -> None:
-    """A server that spares what was never sent is told as that."""
+    """A 304 to a request without validators is an error."""
     assert "answered 304" in str(await failure(server.set("/x", status="304 Not Modified")))
 
 
 async def test_fetch_asks_for_one_packing_and_takes_no_other(server: LocalServer) -> None:
-    """What is packed twice, or otherwise, would unpack beyond all bounds before it is counted."""
+    """Anything packed twice, or otherwise, could unpack without bound before it is counted."""
     bomb = gzip.compress(gzip.compress(b"<" + b" " * 2**20))
     for encoding in ("gzip, gzip", "br", "deflate", "zstd"):
         address = server.set("/x", bomb, headers=f"Content-Encoding: {encoding}\r\n")
@@ -247,7 +247,7 @@ async def test_fetch_asks_for_one_packing_and_takes_no_other(server: LocalServer
 
 
 async def test_damaged_packing_may_be_better_next_time(server: LocalServer) -> None:
-    """A transfer that was cut or garbled is worth another try."""
+    """A transfer that was cut or garbled is a transient error."""
     packed = gzip.compress(RSS)
     for body, reason in ((packed[:-9], "cut off on its way"), (b"no gzip", "damaged on its way")):
         address = server.set("/x", body, headers="Content-Encoding: gzip\r\n")
@@ -257,13 +257,13 @@ async def test_damaged_packing_may_be_better_next_time(server: LocalServer) -> N
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("header", "seconds"),
     [("120", 120.0), ("Thu, 08 Apr 2021 12:23:23 GMT", 60.0), ("soon", None)],
 )
 async def test_server_that_is_busy_may_say_until_when(
-    server: LocalServer, told: str, seconds: float | None
+    server: LocalServer, header: str, seconds: float | None
 ) -> None:
-    """Retry-After is read as seconds or as a date by the server's own clock."""
-    headers = f"Date: Thu, 08 Apr 2021 12:22:23 GMT\r\nRetry-After: {told}\r\n"
+    """Retry-After is read as seconds, or as a date by the server's own clock."""
+    headers = f"Date: Thu, 08 Apr 2021 12:22:23 GMT\r\nRetry-After: {header}\r\n"
     error = await failure(server.set("/x", status="503 Busy", headers=headers))
     assert error.retry_after_s == seconds

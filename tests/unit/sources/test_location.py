@@ -36,7 +36,7 @@ from jobs.sources.youtube.name import NameKind, YoutubeName
     ],
 )
 def test_a_location_is_what_its_spelling_says(text: str, location: Location) -> None:
-    """Each kind has a type of its own, and keeps how it was written."""
+    """Each kind has its own type, and keeps how it was written."""
     assert parse(text) == location
 
 
@@ -53,11 +53,11 @@ def test_a_location_on_disk_is_a_file_or_a_folder(
 
 @pytest.mark.parametrize("text", ["samples:", "samples:tv", "https://h/x", "youtube:@a", "/no/x"])
 def test_a_parsed_location_is_parsed_again_alike(text: str) -> None:
-    """Its text is stored, and means the same to whoever reads it back."""
+    """Its text is stored, and means the same when it is read back."""
     assert parse(parse(text).text) == parse(text)
 
 
 def test_a_youtube_location_without_a_channel_is_an_error() -> None:
-    """What YouTube has beside channels and videos is refused where it is parsed."""
+    """Addresses of other things on YouTube are refused when they are parsed."""
     with pytest.raises(SourceError, match=r"names no channel on YouTube\. Write youtube:@handle"):
         parse("https://www.youtube.com/feed/trending")

@@ -31,7 +31,7 @@ def _packed(content: bytes) -> bytes:
 
 
 async def failure(location: str, kind: str | None = None) -> SourceError:
-    """Open what cannot be opened, and give the error, which must be one line that names it."""
+    """Open what cannot be opened, and return the error: one line that names it."""
     with pytest.raises(SourceError) as error:
         await open_source(location, kind)
     assert "\n" not in str(error.value)
@@ -44,27 +44,27 @@ async def failure(location: str, kind: str | None = None) -> SourceError:
 async def test_content_decides_not_the_name(
     write: Write, content: str, kind: str, name: str
 ) -> None:
-    """A source is what its content is, whatever it is called, packed or not."""
+    """Only content decides what a source is: not its name, and not whether it is packed."""
     plain = await open_source(write(name, content))
     packed = await open_source(write(f"packed/{name}", gzip.compress(content.encode())))
     assert plain.ref.kind == packed.ref.kind == kind
 
 
 async def test_markup_in_a_cell_makes_no_feed_of_a_table(write: Write) -> None:
-    """A title may hold anything: columns decide first."""
+    """A title may contain anything: columns decide first."""
     titled = "date_utc,channel_id,channel_title,views\n2026-01-17,c,How <rss > works,5\n"
     assert (await open_source(write("daily.csv", titled))).ref.kind == "csv"
 
 
 async def test_a_feed_behind_other_output_is_a_feed(write: Write) -> None:
-    """What a server says before the feed, a warning say, is passed over."""
+    """Output of the server before the feed, such as a warning, is skipped."""
     assert (await open_source(write("feed", f"Warning: x\n{RSS}"))).ref.kind == "feed"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("content", [DAILY, VIDEOS, RSS])
 async def test_byte_order_marks_do_no_harm(write: Write, content: str, encoding: str) -> None:
-    """What a spreadsheet saves, with a byte order mark, is the same source."""
+    """A file that a spreadsheet saved with a byte order mark is the same source."""
     marked = await open_source(write("marked", content.encode(encoding)))
     plain = await open_source(write("plain", content))
     assert marked.ref.kind == plain.ref.kind
@@ -74,7 +74,7 @@ async def test_byte_order_marks_do_no_harm(write: Write, content: str, encoding:
 async def test_a_text_is_recognised_by_one_reading_of_its_header(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Detection, companions and rows all take the header that was read first."""
+    """Recognition, companions and rows all use the header that was read first."""
     read: list[bytes] = []
 
     def counted(head: bytes) -> Header:
@@ -125,8 +125,8 @@ async def test_a_named_kind_must_be_right(write: Write) -> None:
         (b"date_utc,channel_id,views\n", "holds a header and no rows"),
     ],
 )
-async def test_damage_is_told(write: Write, content: bytes, reason: str) -> None:
-    """An empty, cut-off or broken file says so."""
+async def test_damage_is_named(write: Write, content: bytes, reason: str) -> None:
+    """An empty, cut-off or broken file is an error that says so."""
     assert reason in str(await failure(write("file.csv.gz", content)))
 
 
@@ -143,21 +143,21 @@ async def test_damage_is_told(write: Write, content: bytes, reason: str) -> None
         (b'{"a": 1}', "is JSON, neither a feed nor a CSV"),
     ],
 )
-async def test_what_is_no_source_is_told(write: Write, content: bytes, reason: str) -> None:
-    """A file that is nothing a source is made of says what it is."""
+async def test_what_is_no_source_is_named(write: Write, content: bytes, reason: str) -> None:
+    """A file that is no source is an error that says what it is."""
     error = await failure(write("file.csv", content))
     assert isinstance(error, UnrecognisedError)
     assert reason in str(error)
 
 
-async def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    """A path with nothing there says so."""
+async def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """A path with nothing there is an error that says so."""
     assert "does not exist. Check the path" in str(await failure(str(tmp_path / "none.csv")))
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "zero\0byte"])
-async def test_an_impossible_path_is_told(tmp_path: Path, name: str) -> None:
-    """A path that no file can have is an error like others."""
+async def test_an_impossible_path_is_an_error(tmp_path: Path, name: str) -> None:
+    """A path that no file can have is an error like any other."""
     await failure(f"{tmp_path}/{name}")
 
 
@@ -175,7 +175,7 @@ async def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 @pytest.fixture
 def forbidden(write: Write) -> Iterator[str]:
-    """Give a file that may not be read, and for root lay down the right to read it anyway."""
+    """Yield a file that may not be read; root drops the right to read it anyway."""
     path = write("closed.csv", DAILY)
     Path(path).chmod(0)
     if os.geteuid() != 0:
@@ -188,20 +188,20 @@ def forbidden(write: Write) -> Iterator[str]:
         os.seteuid(0)
 
 
-async def test_a_forbidden_file_is_told(forbidden: str) -> None:
-    """A file that may not be read says so."""
+async def test_a_forbidden_file_is_an_error(forbidden: str) -> None:
+    """A file that may not be read is an error that says so."""
     assert "may not be read (permission denied)" in str(await failure(forbidden))
 
 
 async def test_a_document_has_a_size_limit(write: Write) -> None:
-    """What unpacks to more than may be held in memory is refused on the way."""
+    """A file that unpacks to more than the limit is refused on the way."""
     path = write("bomb.gz", gzip.compress(b"a,b\n" * 2**19))
     with pytest.raises(SourceError, match="is larger than 1 MiB"):
         document.read_document(path, max_bytes=2**20)
 
 
 async def test_a_password_in_an_address_is_not_shown() -> None:
-    """Whatever goes wrong with an address, its password is not told."""
+    """Whatever goes wrong with an address, the message leaves out its password."""
     with pytest.raises(SourceError) as error:
         await open_source("ftp://me:secret@127.0.0.1/feed.xml")
     assert "secret" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Generated samples: the same everywhere, as real ones are, and never taken for real ones."""
+"""Generated samples: the same everywhere, like real ones, and never taken for real ones."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ DIGEST = (
 
 @pytest.fixture(params=NAMES)
 def reading(request: pytest.FixtureRequest) -> ChannelReading:
-    """Give each sample in turn."""
+    """Return each sample in turn."""
     return open_samples(SampleName(request.param)).read(f"sample:{request.param}")
 
 
 def gains(reading: ChannelReading) -> list[tuple[int, int]]:
-    """Give weekday and views gained, for each pair of readings a day apart."""
+    """Return weekday and views gained, for each pair of readings a day apart."""
     return [
         (earlier.observed_at.weekday(), (later.views or 0) - (earlier.views or 0))
         for earlier, later in pairwise(reading.channel_snapshots)
@@ -90,7 +90,7 @@ def test_samples_have_a_weekly_rhythm(reading: ChannelReading) -> None:
 
 
 def test_samples_have_one_outlier(reading: ChannelReading) -> None:
-    """One item has a multiple of the second most watched one's views."""
+    """One item has several times the views of the second most watched."""
     views: dict[str, int] = {}
     for snapshot in reading.item_snapshots:
         views[snapshot.item_id] = max(snapshot.views or 0, views.get(snapshot.item_id, 0))
@@ -108,7 +108,7 @@ def test_samples_items_gather_views_ever_more_slowly(reading: ChannelReading) ->
         assert [one.views or 0 for one in mine] == sorted(one.views or 0 for one in mine)
 
 
-def test_samples_tell_what_their_platform_tells() -> None:
+def test_samples_have_the_counters_of_their_platform() -> None:
     """YouTube rounds subscribers, a podcast has none, a streaming platform counts exactly."""
     source = open_samples()
     platforms = [channel.platform for channel in source.channels()]
@@ -123,14 +123,14 @@ def test_samples_tell_what_their_platform_tells() -> None:
 
 
 def test_samples_describe_themselves_as_generated() -> None:
-    """The one line that tells what they are says that they are generated."""
+    """The line that describes them says that they are generated."""
     assert open_samples().describe() == (
         "generated samples, 3 channels, 181 items, 2025-01-06 to 2025-06-29"
     )
 
 
-def test_an_unknown_sample_is_told() -> None:
-    """A name that there is not gets the names that there are."""
+def test_an_unknown_sample_is_an_error() -> None:
+    """The error for an unknown name lists the known ones."""
     with pytest.raises(SourceError, match=r"no sample 'tv'\. There are video, podcast, stream"):
         open_samples(SampleName("tv"))
     with pytest.raises(SourceError, match="has no channel nobody"):

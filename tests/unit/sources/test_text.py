@@ -1,4 +1,4 @@
-"""Text: decoded whatever it is, and storable."""
+"""Text: decoded whatever its encoding, and storable."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_one_line_is_storable(text: str) -> None:
 
 @given(st.text(alphabet=st.sampled_from("aé日🙂 \u00a0\u3000\n\t\x00\u200d\ud800")))
 def test_one_line_has_single_spaces_whatever_the_way(text: str) -> None:
-    """Plain text takes a shorter way than text with breaks in it, to the same line."""
+    """Plain text takes a shortcut, and comes out the same as by the long way."""
     line = one_line(text)
     assert one_line(f"{text}\n") == line == one_line(line)
     assert "  " not in line

@@ -24,7 +24,7 @@ def read(rows: str, header: str = HEADER, mapping: str | None = None) -> CsvSour
 
 
 def day(number: int) -> datetime:
-    """Give a day of January 2026."""
+    """Return a day of January 2026."""
     return datetime(2026, 1, number, tzinfo=UTC)
 
 
@@ -43,7 +43,7 @@ def test_rows_become_snapshots_by_time() -> None:
 
 
 def test_zero_and_empty_are_not_the_same() -> None:
-    """Zero is a counter that was told; an empty cell is one that was not."""
+    """Zero is a counter; an empty cell is an unknown one."""
     (snapshot,) = read(f"2026-01-17,{CHANNEL},S,0,,\n").read(CHANNEL).channel_snapshots
     assert (snapshot.subscribers, snapshot.views, snapshot.items) == (0, None, None)
 
@@ -76,7 +76,7 @@ def test_a_bad_row_is_rejected_with_its_line_and_reason(row: str, reason: str) -
 
 
 def test_rejects_belong_to_their_channel() -> None:
-    """A channel's reading holds its own rejected rows and nobody else's."""
+    """A channel's reading holds its own rejected rows and no others."""
     source = read("2026-01-17,a,A,1,2,3\n2026-01-17,b,B,1,2,3\n2026-01-18,b,B,-1,2,3\n")
     assert list(source.read("a").rejects) == []
     assert [reject.line for reject in source.read("b").rejects] == [4]
@@ -94,7 +94,7 @@ def test_the_last_of_several_rows_of_one_day_counts() -> None:
 
 
 def test_a_row_without_counters_is_no_snapshot_and_no_error() -> None:
-    """A day on which nothing was told leaves a gap, silently."""
+    """A day without counters leaves a gap, and no reject."""
     source = read("2026-01-17,c,C,1,2,3\n2026-01-18,c,C,,,\n")
     assert len(source.read("c").channel_snapshots) == 1
     assert not source.rejects
@@ -113,8 +113,8 @@ def test_columns_may_come_in_any_order_and_company() -> None:
     assert source.read("c").channel.title == "c"
 
 
-def test_a_channel_per_platform_where_a_row_tells_two() -> None:
-    """One who is on YouTube and Twitch has two channels, each only where it tells something."""
+def test_a_row_of_two_platforms_is_two_channels() -> None:
+    """A row with counters of YouTube and Twitch is two channels; one without either is one."""
     header = "snapshot_at,vtuber_id,youtube_subscribers,youtube_total_views,twitch_followers\n"
     source = read(
         "2026-01-17T08:00:00+08:00,ab,10,20,30\n2026-01-18T08:00:00+08:00,ab,,,31\n"

@@ -1,4 +1,4 @@
-"""Spills: what a file tells, laid out by channel, whether it fits into memory or not."""
+"""Facts of a file, stored by channel, whether they fit into memory or not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def readings(source: Source) -> dict[str, ChannelReading]:
 async def test_a_file_larger_than_memory_is_read_like_any_other(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dealt out and sorted part by part, it gives the same channels, rows and rejects."""
+    """Distributed and sorted part by part, it gives the same channels, rows and rejects."""
     path = write("daily.csv.gz", gzip.compress("".join([HEADER, *ROWS, *DAMAGE]).encode()))
     whole = await open_source(path, fact_cache=FactCache(tmp_path / "whole"))
     expected = readings(whole)
@@ -54,7 +54,7 @@ async def test_a_file_larger_than_memory_is_read_like_any_other(
     assert len(list((tmp_path / "parts").rglob("facts-*.arrow"))) > 1
 
 
-async def test_another_process_finds_what_was_laid_out(
+async def test_another_process_finds_the_facts(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same content under another name is not read again; other content is."""
@@ -70,7 +70,7 @@ async def test_another_process_finds_what_was_laid_out(
 async def test_a_file_that_breaks_off_leaves_nothing_behind(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was laid out of a damaged file is removed, so that it is never taken for whole."""
+    """Facts of a damaged file are removed, so that they are never taken for all."""
     monkeypatch.setattr(table.read_rows, "__defaults__", (None, 20_000))
     packed = gzip.compress("".join([HEADER, *ROWS]).encode())[:-2000]
     with pytest.raises(SourceError, match="gzip data ends early"):

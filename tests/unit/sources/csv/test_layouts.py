@@ -24,13 +24,13 @@ NOVEMBER_14 = datetime(2017, 11, 14, tzinfo=UTC)
 
 
 def only(source: Source) -> ChannelReading:
-    """Give the reading of the one channel of *source*."""
+    """Return the reading of the one channel of *source*."""
     (channel,) = source.channels()
     return source.read(channel.id)
 
 
-def test_trending_lists_say_that_they_hold_successes_only() -> None:
-    """Every layout of that name does, and no other."""
+def test_trending_lists_hold_successes_only() -> None:
+    """Every layout with that name does, and no other."""
     for layout in known_layouts():
         assert layout.successes_only == ("trending" in layout.name), layout.name
 
@@ -66,7 +66,7 @@ def test_trending_list_of_2017() -> None:
 
 
 def test_trending_list_without_ids() -> None:
-    """An item that lost its id is known by its title and publication, on every day alike."""
+    """An item without an id is identified by title and publication, the same every day."""
     row = "17.{day}.11,We talk,Casey,22,2017-11-13T17:13:01.000Z,{views},1,1,1\n"
     reading = only(
         read_csv(
@@ -106,7 +106,7 @@ def test_trending_list_of_september_2017() -> None:
 
 
 def test_trending_list_since_2020() -> None:
-    """Columns are quoted one and all, and descriptions break lines."""
+    """Every column is quoted, and descriptions contain line breaks."""
     source = read_csv(
         "video_id,title,publishedAt,channelId,channelTitle,categoryId,trending_date,tags,"
         "view_count,likes,dislikes,comment_count,thumbnail_link,comments_disabled,"
@@ -148,15 +148,15 @@ async def test_trending_panel_takes_channels_from_the_list_beside_it(write: Writ
 
 
 def test_daily_counters_of_videos() -> None:
-    """The last of several runs on one of the tracker's days counts; empty rows tell nothing."""
+    """The last of several runs on one of the tracker's days counts; empty rows are left out."""
     header = (
         "run_date_bkk,run_datetime_utc,video_id,channel_id,title,published_at,view_count,"
         "like_count,comment_count,label\n"
     )
-    told = f"{VIDEO},UChFzJ0bYwztKa4H4oF8fOvw,Song,2025-08-08T13:03:07Z"
+    video = f"{VIDEO},UChFzJ0bYwztKa4H4oF8fOvw,Song,2025-08-08T13:03:07Z"
     source = read_csv(
-        f"{header}2025-08-12,2025-08-11T17:15:00.25+00:00,{told},20,2,1,x\n"
-        f"2025-08-12,2025-08-11T19:15:00+00:00,{told},30,3,1,x\n"
+        f"{header}2025-08-12,2025-08-11T17:15:00.25+00:00,{video},20,2,1,x\n"
+        f"2025-08-12,2025-08-11T19:15:00+00:00,{video},30,3,1,x\n"
         f"2025-08-13,2025-08-12T17:15:00+00:00,{VIDEO},,,,,,,x\n",
         mapping=mapping_named("video_daily"),
     )
@@ -168,7 +168,7 @@ def test_daily_counters_of_videos() -> None:
 
 
 async def test_lists_without_ids_and_the_channels_beside_them(write: Write) -> None:
-    """Channels have ids of their titles; the list beside tells their counters, undated alike."""
+    """Channels get ids from their titles, and counters from the list beside, with the same date."""
     videos = write(
         "videos.csv",
         ",channel,title,view_count,like_count,upload_date,duration,was_live\n"
@@ -207,7 +207,7 @@ async def test_lists_of_the_api_take_ids_from_the_uploads_beside_them(write: Wri
 
 
 def test_channel_lists_are_dated_by_their_file() -> None:
-    """A list without any date is of the end of the year in its name; `nan` and 0 tell nothing."""
+    """A list without any date is of the end of the year in its name; `nan` and 0 are unknown."""
     source = read_csv(
         "rank,Youtuber,subscribers,video views,uploads,channel_type\n"
         "1,T-Series,245000000,2.28E+11,20082,Music\n2,Movies,nan,0,1,Games\n",

@@ -51,9 +51,9 @@ async def test_a_mapped_file_is_a_source(write: Write) -> None:
 
 
 async def test_a_mapping_may_say_that_a_list_holds_successes_only(write: Write) -> None:
-    """What is said on top of the mapping stands with the channel; unsaid, it is unknown."""
-    told = write("told.toml", "successes_only = true" + MAP)
-    for mapping, only in ((told, True), (write("map.toml", MAP), None)):
+    """The channel gets what the mapping says; without that it is unknown."""
+    marked = write("marked.toml", "successes_only = true" + MAP)
+    for mapping, only in ((marked, True), (write("map.toml", MAP), None)):
         source = await open_source(write("list.csv", CSV), mapping=mapping)
         assert [channel.successes_only for channel in source.channels()] == [only]
 
@@ -87,8 +87,8 @@ async def test_items_of_one_channel_can_be_mapped(write: Write) -> None:
     assert reading.item_snapshots == [ItemSnapshot("1", datetime(2026, 1, 9, tzinfo=UTC), views=7)]
 
 
-async def test_a_column_that_is_not_there_is_told_with_those_that_are(write: Write) -> None:
-    """One line names the file, the column, and what it could have been."""
+async def test_a_missing_column_is_named_with_those_that_are_there(write: Write) -> None:
+    """One line names the file, the missing column, and the columns that there are."""
     path = write("list.csv", "Kanal;Datum;Aufrufe\na;b;c\n")
     with pytest.raises(SourceError) as error:
         await open_source(path, mapping=write("map.toml", MAP))
@@ -118,8 +118,10 @@ async def test_a_column_that_is_not_there_is_told_with_those_that_are(write: Wri
         ("[columns]\nviews = 'V'\n[beside]", "beside: Input should be a valid list"),
     ],
 )
-async def test_a_wrong_mapping_is_told(write: Write, text: str, reason: str) -> None:
-    """What is wrong with a mapping is one line that names it."""
+async def test_a_wrong_mapping_is_an_error_that_names_the_mistake(
+    write: Write, text: str, reason: str
+) -> None:
+    """A mistake in a mapping is an error of one line, which names it."""
     path = write("map.toml", text)
     with pytest.raises(SourceError) as error:
         await open_source(write("list.csv", CSV), mapping=path)
@@ -128,7 +130,7 @@ async def test_a_wrong_mapping_is_told(write: Write, text: str, reason: str) -> 
 
 
 async def test_in_a_folder_only_files_that_fit_are_mapped(write: Write, tmp_path: Path) -> None:
-    """Known layouts beside them stay what they are."""
+    """Files of known layouts beside them are read as always."""
     mapping = write("map.toml", MAP)
     write("data/daily.csv", "date_utc,channel_id,views\n2026-01-17,c,5\n")
     write("data/list.csv", CSV)

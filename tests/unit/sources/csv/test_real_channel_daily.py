@@ -38,7 +38,7 @@ def readings_of(source: Source) -> dict[str, ChannelReading]:
 
 
 def number(cell: str) -> int | None:
-    """Give a cell as a number, or None where it is empty."""
+    """Return a cell as a number, or None where it is empty."""
     return int(cell) if cell else None
 
 
@@ -93,7 +93,7 @@ async def test_video_lists_are_all_read(name: str, count: int) -> None:
 
 
 async def test_video_lists_share_their_items() -> None:
-    """Both lists together are as many distinct videos and snapshots as an independent count."""
+    """Both lists together have as many videos and snapshots as an independent count finds."""
     paths = [data_path("channel_daily", name) for name in VIDEO_FILES]
     rows = [row for path in paths for row in rows_of(path)]
     sources = [await open_source(str(path)) for path in paths]

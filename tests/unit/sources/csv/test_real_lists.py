@@ -1,4 +1,4 @@
-"""Real lists and exports: the counts are those that their collectors counted."""
+"""Real lists and exports: the counts are those of their collectors."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ async def test_panel_and_videos_are_one() -> None:
 
 
 async def test_comments_that_may_be_off_are_unknown() -> None:
-    """The zeros of 2017 tell nothing."""
+    """The zeros of 2017 are unknown counters."""
     _, readings = await opened(TRENDING, "us_2017-09_2017-10.csv.gz", mapping=AUTUMN)
     comments = [one.comments for each in readings for one in each.item_snapshots]
     assert 0 not in comments
     assert comments.count(None) == 253
 
 
-async def test_what_a_spreadsheet_spoilt_is_named() -> None:
-    """101 ids became an error of the spreadsheet, dates numbers, or ran into ids."""
+async def test_what_a_spreadsheet_spoiled_is_named() -> None:
+    """A spreadsheet made errors of 101 ids and numbers of dates; some dates ran into ids."""
     source, _ = await opened(TRENDING, "dirty", "us_2017-09_excel_resaved.csv.gz", mapping=AUTUMN)
     reasons = [each.reason for each in source.rejects]
     assert sum("#NAME?" in reason for reason in reasons) == 101
@@ -84,7 +84,7 @@ async def test_what_a_spreadsheet_spoilt_is_named() -> None:
 
 
 async def test_mixed_encodings_cost_no_row() -> None:
-    """Lines that are not UTF-8 are read as well as can be."""
+    """Lines that are not UTF-8 are decoded as well as possible."""
     source, readings = await opened(TRENDING, "dirty", "us_2017-11_2018-01_mixed_encoding.csv.gz")
     assert sum(len(each.item_snapshots) for each in readings) == 13_396
     assert not source.rejects
@@ -92,7 +92,7 @@ async def test_mixed_encodings_cost_no_row() -> None:
 
 
 async def test_daily_counters_of_videos() -> None:
-    """One run a day, the last; the days on which a video was away tell nothing."""
+    """The last run of a day counts; days on which a video was away are left out."""
     source, readings = await opened("video_daily", "daily_stats.csv.gz", mapping="video_daily")
     assert sorted(len(each.item_snapshots) for each in readings) == [303, 377, 377]
     assert not source.rejects
@@ -121,7 +121,7 @@ async def test_video_lists(name: str, mapping: str, counts: list[int]) -> None:
 
 
 async def test_ids_come_from_the_lists_of_uploads() -> None:
-    """A list without channel ids has them where its neighbour tells the uploads."""
+    """A list without channel ids gets them from the uploads in the list beside it."""
     _, readings = await opened(
         "channel_video_lists",
         "data_engineering_8_channels_videos.csv.gz",
@@ -131,7 +131,7 @@ async def test_ids_come_from_the_lists_of_uploads() -> None:
 
 
 async def test_other_platforms() -> None:
-    """A channel a row; what is written as `nan` or lost in the encoding stops nothing."""
+    """Each row is a channel; `nan` and letters lost in the encoding stop nothing."""
     source, readings = await opened(
         "other_platforms",
         "global_youtube_statistics_2023.csv.gz",
@@ -157,7 +157,7 @@ async def test_other_platforms() -> None:
     ],
 )
 async def test_studio_totals(name: str, days: int, first: date, last: date) -> None:
-    """Days from the first that told anything, whatever form they are written in."""
+    """Days from the first with a figure, whatever their form."""
     gains = (await export(name)).channel_gains
     assert (len(gains), gains[0].day, gains[-1].day) == (days, first, last)
     assert len({gain.day for gain in gains}) == days
@@ -184,17 +184,17 @@ async def test_studio_videos(name: str, items: int, counted: int, days: int) -> 
 
 
 async def test_studio_chart_and_table_agree() -> None:
-    """What came in for a video on single days adds up to what the table counts of it."""
+    """The gains of a video on single days add up to its counter in the table."""
     for name in ("b_music_2007_2025", "d_shorts_365d"):
         reading = await export(name)
         views = {one.item_id: one.views for one in reading.item_snapshots}
         for item_id in {gain.item_id for gain in reading.item_gains}:
-            told = sum(gain.views or 0 for gain in reading.item_gains if gain.item_id == item_id)
-            assert told == views[item_id]
+            gained = sum(gain.views or 0 for gain in reading.item_gains if gain.item_id == item_id)
+            assert gained == views[item_id]
 
 
 async def test_studio_table_alone() -> None:
-    """A table without its range is taken as whole."""
+    """A table without its range is read as of the whole lifetime."""
     reading = await export("g_community_lifetime")
     assert len(reading.items) == 220
     _, (reshaped,) = await opened(
@@ -207,7 +207,7 @@ async def test_studio_table_alone() -> None:
 
 
 async def test_every_file_is_a_source_or_one_line() -> None:
-    """Whatever lies in the folders: a source that can be described and read, or one clear line."""
+    """Every file in the folders is a source that can be described and read, or one clear line."""
     data_path(EXPORTS)
     for folder in sorted(path for path in data_root().iterdir() if path.is_dir()):
         for finding in await discover(str(folder)):

@@ -1,4 +1,4 @@
-"""Rejected rows: each with line and reason in a file, told, or refused by `--strict`."""
+"""Rejected rows: each with line and reason in a file, or refused by `--strict`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ BAD = GOOD + "2026-01-18,c,many\n2026-01-19,c\n"
 
 
 async def found(tmp_path: Path, path: str, *, strict: bool = False) -> tuple[SourceList, str]:
-    """Find the source at *path*, and give what was told of it."""
-    told = StringIO()
+    """Find the source at *path*; return it and what was printed."""
+    printed = StringIO()
     reading = Reading(tmp_path / "rejects", strict=strict)
     access = SourceReader(fact_cache=FactCache(tmp_path / "sources"))
-    console = Console(file=told, width=400)
-    return await find_sources(access, [path], console, reading), told.getvalue()
+    console = Console(file=printed, width=400)
+    return await find_sources(access, [path], console, reading), printed.getvalue()
 
 
 def rows_of(path: str) -> list[list[str]]:
@@ -34,10 +34,10 @@ def rows_of(path: str) -> list[list[str]]:
     return list(csv.reader(StringIO(Path(path).read_text(encoding="utf-8"), newline="")))
 
 
-async def test_rejects_are_written_and_told(write: Write, tmp_path: Path) -> None:
+async def test_rejects_are_written_and_printed(write: Write, tmp_path: Path) -> None:
     """The file has every row, the terminal its path, and the summary both."""
     path = write("daily.csv", BAD)
-    sources, told = await found(tmp_path, path)
+    sources, printed = await found(tmp_path, path)
     (rejected,) = sources.rejects
     assert (rejected.source, rejected.rows) == (path, 2)
     assert rows_of(rejected.file) == [
@@ -45,23 +45,23 @@ async def test_rejects_are_written_and_told(write: Write, tmp_path: Path) -> Non
         [path, "3", "views is not a whole number: 'many'", "c"],
         [path, "4", "has 2 cells instead of 3", ""],
     ]
-    assert rejected.file in told
+    assert rejected.file in printed
     assert sources.channels()["c"].rejected == 1
     assert sources.rejected_rows == 2
 
 
 async def test_strict_refuses_the_whole_source(write: Write, tmp_path: Path) -> None:
-    """One rejected row is enough; there is nothing left to store, and a line that says why."""
-    sources, told = await found(tmp_path, write("daily.csv", BAD), strict=True)
+    """One rejected row is enough: nothing is left to store, and a line says why."""
+    sources, printed = await found(tmp_path, write("daily.csv", BAD), strict=True)
     assert sources.channels() == {}
     assert "has 2 rows that --strict refuses" in str(sources.refused[0])
-    assert told.count("\n") == 1
+    assert printed.count("\n") == 1
     sources, _ = await found(tmp_path, write("daily.csv", GOOD), strict=True)
     assert list(sources.channels()) == ["c"]
 
 
 async def test_a_corrected_source_has_no_file_of_rejects(write: Write, tmp_path: Path) -> None:
-    """What was rejected before is not left lying about."""
+    """The file of an earlier run is removed."""
     await found(tmp_path, write("daily.csv", BAD))
     await found(tmp_path, write("daily.csv", GOOD))
     assert not list((tmp_path / "rejects").iterdir())

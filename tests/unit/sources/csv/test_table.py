@@ -1,4 +1,4 @@
-"""Tables: rows with the line of the file they begin on, and rows that are none."""
+"""Tables: rows with the line of the file on which they begin, and damaged rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def table_of(content: str | bytes, piece_bytes: int = PIECE_BYTES) -> Rows:
 
 
 def lines_of(table: Rows) -> list[int]:
-    """Give the lines of the sound rows."""
+    """Return the lines of the sound rows."""
     return table.frame[LINE].to_list()
 
 
@@ -62,7 +62,7 @@ def test_an_open_quote_that_a_later_one_closes_costs_no_sound_row() -> None:
 
 
 def test_miscounted_rows_are_rejected() -> None:
-    """A row with a cell too few or too many says so, and the others go on."""
+    """A row with a cell too few or too many is damage; the others are read."""
     table = table_of("a,b,c\n1,2\n3,4,5\n6,7,8,9\n")
     assert lines_of(table) == [3]
     assert [(each.line, each.problem) for each in table.damage] == [
@@ -73,13 +73,13 @@ def test_miscounted_rows_are_rejected() -> None:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_delimiters_are_found_in_the_header(delimiter: str) -> None:
-    """Comma, semicolon and tabulator are all taken for what they are."""
+    """Comma, semicolon and tab each separate cells."""
     table = table_of(delimiter.join("ab") + "\n" + delimiter.join("12") + "\n")
     assert table.frame.drop(LINE).rows() == [("1", "2")]
 
 
 def test_column_names_are_made_unique() -> None:
-    """Columns without a name or with one twice do not stop the reading."""
+    """Columns without a name, or with one that is taken, get another."""
     table = table_of("a,A,,line, b \n1,2,3,4,5\n")
     assert table.frame.columns == ["a", "column 2", "column 3", "column 4", "b", LINE]
 
@@ -97,14 +97,14 @@ def test_quotes_within_a_cell_are_kept_where_the_row_has_its_cells() -> None:
 
 
 def test_a_return_after_a_stray_quote_costs_its_row_alone() -> None:
-    """An old line end outside of quotes, in a row with a stray quote, does not end the reading."""
+    """An old line end outside quotes, in a row with a stray quote, costs no other row."""
     table = table_of('a,b\n"";\r;\n1,2\n')
     assert table.frame.drop(LINE).rows() == [("1", "2")]
     assert table.damage[0].line == 2
 
 
 def test_a_control_character_within_a_line_end_makes_no_second_one() -> None:
-    """Lines are numbered alike however the file is cut into pieces."""
+    """Lines have the same numbers however the file is cut into pieces."""
     content = "a,b\r\x00\n1,2\n"
     assert lines_of(table_of(content)) == lines_of(table_of(content, piece_bytes=1)) == [2]
 
@@ -134,7 +134,7 @@ def test_what_csv_writes_is_read_back(rows: list[list[str]]) -> None:
 @settings(deadline=None)  # a busy machine is slow
 @given(st.text('ab,;"\n\r\t\x00é', max_size=60), st.integers(1, 9))
 def test_any_text_gives_rows_and_damage(text: str, piece_bytes: int) -> None:
-    """Whatever stands below a header, reading ends, no line counts twice, and pieces no matter."""
+    """Any text below a header is read; no line counts twice; the size of pieces does not matter."""
     whole = table_of(f"a,b\n{text}")
     lines = [*lines_of(whole), *(each.line for each in whole.damage)]
     assert len(lines) == len(set(lines))

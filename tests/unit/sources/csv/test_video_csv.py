@@ -1,4 +1,4 @@
-"""Video-list CSVs: items as they were last, and their counters at each time."""
+"""Video-list CSVs: the latest facts of items, and their counters at each time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read(rows: str, header: str = HEADER) -> CsvSource:
 
 
 def row(**cells: str) -> str:
-    """Give a sound row, with *cells* in place of its own."""
+    """Return a sound row, with *cells* in place of its own."""
     sound = {
         "snapshot_utc": "2026-01-28",
         "channel_id": CHANNEL,
@@ -63,7 +63,7 @@ def test_a_row_is_an_item_and_a_snapshot() -> None:
 
 
 def test_a_later_snapshot_updates_the_item() -> None:
-    """A video seen twice is one item as it was last, with both snapshots."""
+    """A video that is listed twice is one item with its latest facts and both snapshots."""
     later = row(snapshot_utc="2026-02-04", title="New title", view_count="90")
     reading = read(later + row()).read(CHANNEL)
     assert [item.title for item in reading.items] == ["New title"]
@@ -74,7 +74,7 @@ def test_a_later_snapshot_updates_the_item() -> None:
 
 
 def test_hidden_counters_are_unknown() -> None:
-    """A counter that is hidden is unknown; a video with none has no snapshot, yet is an item."""
+    """A hidden counter is unknown; a video without counters is an item without a snapshot."""
     hidden = row(video_id="b", view_count="", like_count="", comment_count="")
     reading = read(row(like_count="") + hidden).read(CHANNEL)
     assert [item.id for item in reading.items] == [VIDEO, "b"]

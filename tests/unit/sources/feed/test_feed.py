@@ -1,4 +1,4 @@
-"""Feeds: one channel, its items, and counters where the feed tells any."""
+"""Feeds: one channel, its items, and counters where the feed has any."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def read(
 
 
 def rss(*items: str, channel: str = "<title>Show</title>", attributes: str = "") -> str:
-    """Give an RSS document with *items*."""
+    """Return an RSS document with *items*."""
     inner = "".join(f"<item>{item}</item>" for item in items)
     return f'<rss version="2.0" {attributes}><channel>{channel}{inner}</channel></rss>'
 
 
 def youtube(views: str = "5385898", stars: str = "5.00", channel: str = CHANNEL) -> str:
-    """Give a YouTube feed with one video."""
+    """Return a YouTube feed with one video."""
     return YOUTUBE.format(views=views, ratings=360590, stars=stars, channel=channel)
 
 
 def items_of(source: feed.Feed) -> list[ItemRecord]:
-    """Give the items of the one channel."""
+    """Return the items of the one channel."""
     return list(source.read(source.channel.id).items)
 
 
@@ -73,7 +73,7 @@ def test_youtube_gives_views_at_the_time_of_recording() -> None:
 
 
 def test_ratings_with_dislikes_among_them_are_no_likes() -> None:
-    """Below five stars the count holds dislikes too, so that likes stay unknown."""
+    """Below five stars the count includes dislikes, so likes are unknown."""
     (snapshot,) = read(youtube(stars="4.95")).read(CHANNEL).item_snapshots
     assert snapshot.likes is None
     assert snapshot.views == 5385898
@@ -81,14 +81,14 @@ def test_ratings_with_dislikes_among_them_are_no_likes() -> None:
 
 @pytest.mark.parametrize("views", ["-5", "1.5", "many", "9" * 30])
 def test_an_entry_with_an_impossible_counter_is_rejected(views: str) -> None:
-    """A counter that is no count costs the entry, which is named with the reason."""
+    """A counter that is not a count rejects the entry, with the reason."""
     (reject,) = read(youtube(views=views)).rejects
     assert reject.reason.startswith("entry 1 views is not a count: '")
     assert reject.channel_id == CHANNEL
 
 
 def test_observed_at_falls_back_from_name_to_fetch_to_dates_to_change() -> None:
-    """The time of recording is the file name's, the server's, the newest date's, the file's."""
+    """The time of recording is the first of: file name, server, newest date, file's change."""
     assert read(youtube(), "x_2021-04-08T122223Z.xml", FETCHED).observed_at.day == 8
     assert read(youtube(), fetched=FETCHED).observed_at == FETCHED
     assert read(youtube()).observed_at == datetime(2021, 3, 15, 10, 39, 39, tzinfo=UTC)
@@ -96,12 +96,12 @@ def test_observed_at_falls_back_from_name_to_fetch_to_dates_to_change() -> None:
 
 
 def test_youtube_ids_get_their_prefix_back() -> None:
-    """YouTube's feeds sometimes tell a channel's id without its `UC`: it is the same channel."""
+    """YouTube's feeds sometimes write a channel's id without its `UC`: it is the same channel."""
     assert read(youtube(channel=CHANNEL.removeprefix("UC"))).channel.id == CHANNEL
 
 
 def test_a_playlist_is_not_its_owners_channel() -> None:
-    """The feed of a playlist names its owner, and is a channel of its own."""
+    """The feed of a playlist names its owner, but is a channel of its own."""
     playlist = youtube().replace("<title>Nutshell", "<yt:playlistId>PL1</yt:playlistId><title>N")
     source = read(playlist)
     assert source.channel.id.startswith("feed:")
@@ -109,7 +109,7 @@ def test_a_playlist_is_not_its_owners_channel() -> None:
 
 
 def test_recordings_of_a_feed_share_their_channel() -> None:
-    """What else changes, the same guid, own address, or page and title are the same channel."""
+    """The same guid, own address, or page and title make the same channel."""
     podcast = 'xmlns:podcast="https://podcastindex.org/namespace/1.0"'
     guid = "<podcast:guid>ABC</podcast:guid>"
     by_guid = [
@@ -134,7 +134,7 @@ def test_recordings_of_a_feed_share_their_channel() -> None:
 
 
 def test_a_feed_without_any_identity_is_known_by_its_place() -> None:
-    """Two documents that say nothing of themselves are two channels, not one."""
+    """Two documents without any identity are two channels, not one."""
     content = rss("<title>a</title>", channel="")
     assert read(content, "a.xml").channel.id != read(content, "b.xml").channel.id
     assert read(content, "a.xml").channel.title == "a.xml"
@@ -175,7 +175,7 @@ def test_an_entry_with_nothing_usable_is_rejected() -> None:
 
 
 def test_entries_with_one_id_count_once() -> None:
-    """The same entry again is counted as repeated; another one with its id is a reject."""
+    """The same entry again is counted as repeated; a different one with its id is a reject."""
     source = read(rss("<guid>g</guid><title>1</title>", *["<guid>g</guid><title>2</title>"] * 2))
     assert [item.title for item in items_of(source)] == ["2"]
     assert [reject.reason for reject in source.rejects] == [
@@ -209,13 +209,13 @@ def test_podcast_durations_come_in_three_forms(duration: str, duration_s: int | 
 def test_publication_dates_are_read_with_zones_and_wrong_weekdays(
     written: str, expected: datetime | None
 ) -> None:
-    """Named zones and wrong or missing weekdays are read; what is no date is unknown."""
+    """Named zones and wrong or missing weekdays are read; anything else is unknown."""
     (item,) = items_of(read(rss(f"<title>t</title><pubDate>{written}</pubDate>")))
     assert item.published_at == expected
 
 
 def test_titles_are_plain_text_in_one_line() -> None:
-    """Markup and entities in a title become the text that they stand for."""
+    """Markup is removed from a title, and entities become their text."""
     source = read(
         rss(
             "<title>Q &amp;amp; A\n &lt;i&gt;live&lt;/i&gt; &amp;eacute;</title>",
@@ -226,27 +226,27 @@ def test_titles_are_plain_text_in_one_line() -> None:
 
 
 def test_only_web_addresses_become_links() -> None:
-    """A link that a page must not carry is left out; the item stays."""
+    """A link that no page may have is left out; the item stays."""
     (item,) = items_of(read(rss("<guid>g</guid><link>javascript:alert(1)</link>")))
     assert item.url is None
 
 
 def test_white_space_before_the_declaration_does_no_harm() -> None:
-    """A blank line before `<?xml` makes XML ill-formed; the feed is read all the same."""
+    """A blank line before `<?xml` makes XML ill-formed; the feed is read anyway."""
     source = read('\n\n<?xml version="1.0" encoding="UTF-8"?>' + youtube())
     assert source.read(CHANNEL).item_snapshots[0].views == 5385898
     assert "not well-formed" not in source.describe()
 
 
 def test_a_feed_cut_off_gives_what_is_there() -> None:
-    """Of a document that ends early the whole entries are used, and the damage is told."""
+    """The whole entries of a document that ends early are used, and the damage is reported."""
     source = read(rss("<title>1</title>", "<title>2</title>").removesuffix("</channel></rss>"))
     assert [item.title for item in items_of(source)] == ["1", "2"]
     assert source.describe().endswith("not well-formed")
 
 
 def test_a_channel_without_items_is_a_channel() -> None:
-    """A show that has not begun yet has no items, and is no error."""
+    """A show that has not begun yet has no items, which is no error."""
     assert items_of(read(rss())) == []
 
 
@@ -262,7 +262,7 @@ def test_a_channel_without_items_is_a_channel() -> None:
     ],
 )
 def test_what_is_no_feed_says_what_it_is(content: str, reason: str) -> None:
-    """Markup that is no feed, or says nothing, is an error in one line that names the file."""
+    """Markup that is no feed, or an empty one, is an error in one line that names the file."""
     with pytest.raises(SourceError) as error:
         read(content)
     assert str(error.value).startswith("/f/feed.xml: ")
@@ -281,7 +281,7 @@ def test_nothing_a_feed_refers_to_is_opened(tmp_path: object) -> None:
 
 
 def test_entities_do_not_multiply() -> None:
-    """Entities defined by entities ten deep do not fill the memory."""
+    """Entities defined by entities, ten deep, do not fill the memory."""
     layers = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(12))
     bomb = f'<!DOCTYPE rss [<!ENTITY e0 "ha">{layers}]>' + rss("<title>a &e12;</title>")
     assert all(len(item.title) < 100_000 for item in items_of(read(bomb)))
@@ -296,7 +296,7 @@ def test_an_unknown_channel_is_an_error() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text("<>&;/='\"ab \n!?-[]") | st.binary(max_size=200))
 def test_any_damage_gives_a_feed_or_a_source_error(damage: str | bytes) -> None:
-    """Whatever stands in a feed, it is read or refused; no other error comes out."""
+    """Whatever a feed contains, it is read or refused; no other error is raised."""
     raw = damage.encode() if isinstance(damage, str) else damage
     content = rss("<title>t</title>").encode().replace(b"<title>t", b"<title>t" + raw)
     try:

@@ -25,7 +25,7 @@ FOLDERS = ("podcasts", "malformed", "youtube")
 
 
 def recordings() -> list[Path]:
-    """Give the recordings of one channel's feed, by time."""
+    """Return the recordings of one channel's feed, by time."""
     return sorted(data_path("feeds", "youtube").glob("kurzgesagt_*.xml"))
 
 
@@ -40,7 +40,7 @@ def views_in(path: Path) -> dict[str, int]:
 
 
 def recorded_at(path: Path) -> datetime:
-    """Give the time in the name of a recording."""
+    """Return the time in the name of a recording."""
     return datetime.strptime(path.stem.partition("_")[2], "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
@@ -79,8 +79,8 @@ async def test_the_view_count_that_falls_is_kept() -> None:
     assert len(falls) == 1
 
 
-async def test_likes_are_told_once_ratings_are_likes() -> None:
-    """Recordings up to 2021 count dislikes among ratings; those since tell likes."""
+async def test_ratings_are_likes_once_dislikes_are_gone() -> None:
+    """Recordings up to 2021 count dislikes among ratings; later ones have likes."""
     for path in recordings():
         source = await open_source(str(path))
         likes = [one.likes for one in source.read(KURZGESAGT).item_snapshots]
@@ -89,7 +89,7 @@ async def test_likes_are_told_once_ratings_are_likes() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 async def test_every_document_is_read_or_refused(folder: str) -> None:
-    """Each document of a folder gives its channel, or one clear line; none stops another."""
+    """Each document in a folder gives its channel or one clear line; none stops another."""
     root = data_path("feeds", folder)
     findings = await discover(str(root))
     assert len(findings) == sum(path.is_file() for path in root.rglob("*"))
@@ -105,7 +105,7 @@ async def test_every_document_is_read_or_refused(folder: str) -> None:
 
 
 async def test_podcasts_give_every_episode() -> None:
-    """All 16 documents are read; of 997 episodes one stands twice, and is told."""
+    """All 16 documents are read; one of 997 episodes is listed twice, and reported."""
     findings = [
         finding
         for finding in await discover(str(data_path("feeds", "podcasts")))
@@ -141,7 +141,7 @@ def durations_in(path: Path) -> list[int | None]:
     ],
 )
 async def test_podcast_durations_are_read(name: str, unknown: int) -> None:
-    """Seconds, MM:SS and HH:MM:SS give each episode's length; a zero is an unknown one."""
+    """Seconds, MM:SS and HH:MM:SS give each episode's length; zero is unknown."""
     path = data_path("feeds", "podcasts", name)
     source = await open_source(str(path))
     (channel,) = source.channels()
@@ -151,8 +151,8 @@ async def test_podcast_durations_are_read(name: str, unknown: int) -> None:
     assert lengths.count(None) == unknown
 
 
-async def test_a_channel_that_is_gone_is_told() -> None:
-    """The page that YouTube gives for a missing channel is an error that says so."""
+async def test_a_channel_that_is_gone_is_an_error() -> None:
+    """YouTube's page for a missing channel is an error that says so."""
     page = data_path("feeds", "youtube", "not_found_404_body.html")
     with pytest.raises(SourceError, match="is an HTML page titled 'Error 404") as error:
         await open_source(str(page))

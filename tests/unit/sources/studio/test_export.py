@@ -57,7 +57,7 @@ async def test_a_folder_is_a_channel(write: Write, tmp_path: Path) -> None:
 
 
 async def test_leading_zeros_are_no_observations(write: Write) -> None:
-    """Days before the first that told anything are left out, later zeros and gaps are not."""
+    """Zeros before the first other day are left out, later zeros and gaps are not."""
     totals = await reading_of(write("c/Totals.csv", TOTALS))
     assert totals.channel_gains == [
         ChannelGain(date(2025, 6, 14), views=12),
@@ -72,13 +72,13 @@ async def test_leading_zeros_are_no_observations(write: Write) -> None:
 
 
 async def test_a_chart_alone_lists_successes_only(write: Write) -> None:
-    """It holds the few most viewed videos: of the others nothing can be concluded from them."""
+    """It has only the most viewed videos, which show nothing of the others."""
     chart = await reading_of(write("d/Chart data.csv", CHART))
     assert chart.channel.successes_only
 
 
 async def test_a_part_is_no_counter(write: Write, tmp_path: Path) -> None:
-    """Of a video older than the range only a part is told; of a table alone all is taken."""
+    """A video older than the range has no counter; without a range every video has one."""
     alone = await reading_of(write(f"{FOLDER}/Table data.csv", TABLE))
     newest = datetime(2025, 6, 15, tzinfo=UTC)
     assert alone.item_snapshots == [
@@ -102,7 +102,7 @@ async def test_a_part_is_no_counter(write: Write, tmp_path: Path) -> None:
 async def test_days_that_a_spreadsheet_saved_again_are_understood(
     write: Write, days: tuple[str, ...]
 ) -> None:
-    """Whatever their form, days follow each other; net subscribers may be negative."""
+    """The form in which days follow each other is taken; net subscribers may be negative."""
     rows = "".join(f"{day},5,-1\r\n" for day in days)
     reading = await reading_of(write("c/Totals.csv", f"Date,Views,Subscribers\r\n{rows}"))
     assert reading.channel_gains == [ChannelGain(date(2025, 6, day), 5, -1) for day in (12, 13, 14)]
@@ -117,7 +117,7 @@ async def test_ambiguous_days_are_read_as_they_follow_each_other(write: Write) -
 
 
 async def test_engaged_views_are_taken_for_views_and_it_says_so(write: Write) -> None:
-    """Where no other views are told; where they are, they rule."""
+    """They stand in for views where there are no others."""
     source = await open_source(write("c/Totals.csv", "Date,Engaged views\n2025-06-13,5\n"))
     assert "engaged views taken for views" in source.describe()
     both = "Date,Engaged views,Views\n2025-06-13,5,8\n"
@@ -137,8 +137,8 @@ async def test_damaged_rows_are_rejected(write: Write) -> None:
     ]
 
 
-async def test_splits_are_told_and_passed_over(write: Write, tmp_path: Path) -> None:
-    """A table by country tells no day or video; alone it is refused with what is needed."""
+async def test_splits_are_named_and_left_out(write: Write, tmp_path: Path) -> None:
+    """A table by country is of no day or video; alone it is refused, with what is needed."""
     path = write("c/Table data.csv", "Geography,Views\nTotal,15\nUS,9\n")
     with pytest.raises(SourceError, match=r"is a split.*Export Totals, or Table data by content"):
         await open_source(path)
@@ -149,8 +149,8 @@ async def test_splits_are_told_and_passed_over(write: Write, tmp_path: Path) -> 
     assert export.ref.kind == "studio"
 
 
-def test_roles_are_told_by_columns() -> None:
-    """Names of files are not asked."""
+def test_columns_decide_the_role() -> None:
+    """The names of files do not count."""
     assert role_of(["date", "views"]) == "totals"
     assert role_of(["date", "geography", "views"]) == "split"
     assert role_of(["date", "channel", "views"]) is None
@@ -159,7 +159,7 @@ def test_roles_are_told_by_columns() -> None:
 
 
 async def test_an_id_in_the_folders_name_is_the_channels(write: Write) -> None:
-    """Who names the folder so has the export and the feed in one channel."""
+    """With an id in the folder's name, the export and the feed are one channel."""
     channel_id = "UCsXVk37bltHxD1rDPwtNM8Q"
     reading = await reading_of(write(f"Studio {channel_id}/Totals.csv", TOTALS))
     assert reading.channel.id == channel_id

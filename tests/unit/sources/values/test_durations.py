@@ -32,7 +32,7 @@ from jobs.sources.values import durations
     ],
 )
 def test_from_iso8601_reads_fixed_lengths_only(text: str, duration_s: int | None) -> None:
-    """An ISO 8601 duration gives its seconds, cut off; anything without fixed length nothing."""
+    """An ISO 8601 duration gives whole seconds; one without a fixed length gives None."""
     assert durations.from_iso8601(text) == duration_s
 
 
@@ -57,7 +57,7 @@ def test_from_iso8601_reads_fixed_lengths_only(text: str, duration_s: int | None
     ],
 )
 def test_from_clock_reads_seconds_and_clock_times(text: str, duration_s: int | None) -> None:
-    """Seconds, MM:SS and HH:MM:SS give seconds; all else, and what is absurdly long, nothing."""
+    """Seconds, MM:SS and HH:MM:SS give seconds; anything else, or absurdly long, gives None."""
     assert durations.from_clock(text) == duration_s
 
 

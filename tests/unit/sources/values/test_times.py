@@ -47,12 +47,12 @@ def test_from_iso8601_reads_full_dates(text: str, expected: datetime | None) -> 
     ],
 )
 def test_from_name_finds_the_time_of_recording(name: str, expected: datetime | None) -> None:
-    """A time within a file name is found; a date alone does not tell the time of recording."""
+    """A time within a file name is found; a date alone is no time of recording."""
     assert times.from_name(name) == expected
 
 
 def test_from_parts_takes_a_leap_second_for_the_one_before() -> None:
-    """A leap second, which datetime does not know, is no reason to lose a date."""
+    """A leap second, which datetime does not know, becomes the second before it."""
     parts = time.struct_time((2016, 12, 31, 23, 59, 60, 5, 366, 0))
     assert times.from_parts(parts) == datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)
 
@@ -77,6 +77,6 @@ def test_from_parts_never_crashes(parts: tuple[int, ...]) -> None:
     st.integers(-14 * 60, 14 * 60),
 )
 def test_from_iso8601_keeps_the_moment(moment: datetime, offset_min: int) -> None:
-    """Whatever the zone it is written in, a moment stays the same moment."""
+    """A moment is the same in whatever zone it is written."""
     aware = moment.replace(tzinfo=timezone(timedelta(minutes=offset_min)))
     assert times.from_iso8601(aware.isoformat()) == aware

@@ -28,5 +28,5 @@ class MemoryLedger:
 
     @property
     def total(self) -> int:
-        """Give the units spent by all on all days."""
+        """Return the units spent on all days."""
         return self.used.total()

@@ -1,4 +1,4 @@
-"""One call of the YouTube Data API: counted, retried with sense, its errors told in one line."""
+"""One call of the YouTube Data API: counted, retried where that helps, with errors in one line."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_page_is_read_and_one_unit_counted(
 
 
 async def test_unchanged_page_is_none(api: YoutubeApi, youtube: YoutubeServer) -> None:
-    """With the ETag of an earlier answer the same one is not sent again."""
+    """With the ETag of an earlier answer, the same page is not sent again."""
     youtube.add_channel(UC)
     page = await _ask(api)
     assert page is not None
@@ -59,13 +59,13 @@ async def test_unchanged_page_is_none(api: YoutubeApi, youtube: YoutubeServer) -
 
 
 async def test_unknown_id_is_an_empty_list(api: YoutubeApi) -> None:
-    """The interface answers 200 with no items; what that means is for the caller to say."""
+    """The API answers 200 with no items; the caller decides what that means."""
     page = await _ask(api)
     assert page is not None
     assert page.items == []
 
 
-async def test_key_travels_in_a_header_only(
+async def test_key_is_sent_in_a_header_only(
     api: YoutubeApi, youtube: YoutubeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No address, log line, error, variable on the stack or account name shows the key."""
@@ -94,10 +94,10 @@ async def test_key_travels_in_a_header_only(
         _error("SERVICE_UNAVAILABLE"),
     ],
 )
-async def test_passing_trouble_is_tried_again(
+async def test_transient_error_is_tried_again(
     api: YoutubeApi, youtube: YoutubeServer, ledger: MemoryLedger, fault: Fault
 ) -> None:
-    """What is too fast or broken on their side works a moment later; each attempt counts."""
+    """A call that came too fast or failed on YouTube's side is repeated; each attempt counts."""
     youtube.add_channel(UC)
     youtube.faults.extend([fault, fault])
     page = await _ask(api)
@@ -124,8 +124,8 @@ async def test_delays_double_unless_the_answer_says_when(
     assert waits == [0.5]
 
 
-async def test_long_wait_is_handed_on(api: YoutubeApi, youtube: YoutubeServer) -> None:
-    """Who is told to come back in ten minutes does not hold a worker for so long."""
+async def test_long_wait_is_left_to_the_caller(api: YoutubeApi, youtube: YoutubeServer) -> None:
+    """A wait of ten minutes becomes the job's delay, and holds no worker."""
     youtube.faults.append(Fault(429, headers={"Retry-After": "600"}))
     with pytest.raises(SourceError, match="answered 429") as error:
         await _ask(api)
@@ -133,10 +133,8 @@ async def test_long_wait_is_handed_on(api: YoutubeApi, youtube: YoutubeServer) -
     assert len(youtube.asked) == 1
 
 
-async def test_trouble_that_does_not_pass_is_an_error(
-    api: YoutubeApi, youtube: YoutubeServer
-) -> None:
-    """After four attempts it is somebody else's turn, later."""
+async def test_error_that_stays_is_raised(api: YoutubeApi, youtube: YoutubeServer) -> None:
+    """After four attempts it is a transient error."""
     youtube.faults.extend([Fault(500)] * 9)
     with pytest.raises(SourceError, match="YouTube answered 500") as error:
         await _ask(api)
@@ -144,7 +142,7 @@ async def test_trouble_that_does_not_pass_is_an_error(
     assert len(youtube.asked) == 4
 
 
-async def test_nobody_there_is_passing_trouble(api: YoutubeApi, unused_tcp_port: int) -> None:
+async def test_refused_connection_is_transient(api: YoutubeApi, unused_tcp_port: int) -> None:
     """A refused connection may be tried again later."""
     with pytest.raises(SourceError, match="YouTube cannot be reached") as error:
         await _ask(replace(api, url=f"http://127.0.0.1:{unused_tcp_port}"))
@@ -152,7 +150,7 @@ async def test_nobody_there_is_passing_trouble(api: YoutubeApi, unused_tcp_port:
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html></html>"])
-async def test_answer_that_is_no_json_is_passing_trouble(
+async def test_answer_that_is_not_json_is_transient(
     api: YoutubeApi, youtube: YoutubeServer, body: bytes
 ) -> None:
     """A captive portal's page is not a channel without items."""
@@ -163,7 +161,7 @@ async def test_answer_that_is_no_json_is_passing_trouble(
 
 
 async def test_quota_exceeded_ends_the_day_for_all(api: YoutubeApi, youtube: YoutubeServer) -> None:
-    """A 403 quotaExceeded is not tried again, and nobody asks any more that day."""
+    """A 403 quotaExceeded is not tried again, and no call is made any more that day."""
     youtube.faults.append(Fault(403, _recorded("403_quotaExceeded.json")))
     with pytest.raises(QuotaError, match="exceeded your quota") as error:
         await _ask(api)
@@ -183,8 +181,8 @@ async def test_own_budget_is_never_passed(api: YoutubeApi, youtube: YoutubeServe
     assert len(youtube.asked) == 100
 
 
-async def test_not_found_is_told_apart(api: YoutubeApi, youtube: YoutubeServer) -> None:
-    """A playlist that is not there is another thing than a wrong key."""
+async def test_not_found_is_an_error_of_its_own(api: YoutubeApi, youtube: YoutubeServer) -> None:
+    """A missing playlist is not the same error as a wrong key."""
     youtube.faults.append(Fault(404, _recorded("404_playlistNotFound.json")))
     with pytest.raises(NotFoundError, match="playlistId parameter cannot be found"):
         await _ask(api)
@@ -203,7 +201,7 @@ async def test_not_found_is_told_apart(api: YoutubeApi, youtube: YoutubeServer) 
     ],
 )
 def test_recorded_errors_are_understood(file: str, status: int, trouble: Trouble) -> None:
-    """Both layouts, a bare string, and a day's limit that comes as too many requests."""
+    """Both layouts, a bare string, and a day's limit sent as "too many requests"."""
     refusal = read_refusal(status, data_path("youtube_api", file).read_bytes())
     assert refusal.trouble is trouble
     assert "\n" not in refusal.text
@@ -220,8 +218,8 @@ def test_recorded_errors_are_understood(file: str, status: int, trouble: Trouble
         (("rateLimitExceeded", "RATE_LIMIT_EXCEEDED"), Trouble.WAIT),
     ],
 )
-def test_details_tell_what_a_reason_leaves_open(reasons: tuple[str, str], trouble: Trouble) -> None:
-    """The newer layout says `badRequest` of a wrong key and of a wrong parameter alike."""
+def test_details_say_what_a_reason_leaves_open(reasons: tuple[str, str], trouble: Trouble) -> None:
+    """The newer layout says `badRequest` for a wrong key and for a wrong parameter alike."""
     error = {"errors": [{"reason": reasons[0]}], "details": [{"reason": reasons[1]}]}
     assert read_refusal(400, json.dumps({"error": error}).encode()).trouble is trouble
 
@@ -238,7 +236,7 @@ def test_every_recorded_error_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"<html>no</html>", b'{"error": null}', b"[1]"])
-def test_error_without_a_readable_body_is_told_by_its_status(body: bytes) -> None:
+def test_error_without_a_readable_body_has_its_status(body: bytes) -> None:
     """Nothing is assumed of an error's body."""
     assert read_refusal(403, body).text == "answered 403"
     assert read_refusal(502, body).trouble is Trouble.WAIT

@@ -1,4 +1,4 @@
-"""A YouTube channel is found by any name, then read piece by piece, for few units."""
+"""A YouTube channel is found by any name, then read part by part, for few units."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _publish(youtube: YoutubeServer, number: int, at: datetime) -> str:
 
 @dataclass
 class Follower:
-    """Syncs as the job does: hands back the memory, and keeps what is listed."""
+    """Syncs as the job does: passes back the memory, and keeps what is listed."""
 
     api: YoutubeApi
     memory: Mapping[str, Any] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Follower:
 
 @pytest.fixture
 def follower(api: YoutubeApi, youtube: YoutubeServer) -> Follower:
-    """Give a follower of a channel that has published nothing yet."""
+    """Follow a channel that has published nothing yet."""
     youtube.add_channel(UC)
     return Follower(api)
 
@@ -94,7 +94,7 @@ def follower(api: YoutubeApi, youtube: YoutubeServer) -> Follower:
 async def test_channel_is_found_by_any_of_its_names(
     api: YoutubeApi, youtube: YoutubeServer, ledger: MemoryLedger, location: str, units: int
 ) -> None:
-    """Whatever named it, the channel is known by its id from there on."""
+    """Whatever named it, the channel has its id from there on."""
     youtube.add_channel(UC)
     youtube.handles["@One"] = youtube.users["one"] = UC
     _publish(youtube, 1, NOW)
@@ -152,10 +152,10 @@ async def test_next_sync_asks_for_little(
     assert new in reading.listing.item_ids
 
 
-async def test_unchanged_channel_costs_two_units_and_is_told_again(
+async def test_unchanged_channel_costs_two_units_and_keeps_its_counters(
     follower: Follower, youtube: YoutubeServer, ledger: MemoryLedger
 ) -> None:
-    """By their ETags nothing is sent again, and the counters are known to be what they were."""
+    """Thanks to ETags nothing is sent again, and the counters are read as unchanged."""
     _publish(youtube, 1, NOW - 30 * DAY)
     await follower.sync(NOW)
     spent = ledger.total
@@ -229,7 +229,7 @@ async def test_channel_without_uploads_is_empty(follower: Follower, youtube: You
 
 
 async def test_deleted_channel_is_an_error(follower: Follower, youtube: YoutubeServer) -> None:
-    """A channel that was there and is no more is told as that."""
+    """A channel that no longer exists is an error that says so."""
     await follower.sync(NOW)
     youtube.channels.clear()
     with pytest.raises(SourceError, match="YouTube knows no such channel") as error:
@@ -240,7 +240,7 @@ async def test_deleted_channel_is_an_error(follower: Follower, youtube: YoutubeS
 async def test_what_was_read_before_the_quota_ended_is_kept(
     follower: Follower, youtube: YoutubeServer
 ) -> None:
-    """The day ends in the middle: the error holds what was paid for."""
+    """The quota ends in the middle: the error holds what was paid for."""
     for number in range(60):
         _publish(youtube, number, NOW - number * HOUR)
     quota = Fault(403, b'{"error": {"errors": [{"reason": "quotaExceeded"}]}}')
@@ -260,7 +260,7 @@ async def test_what_was_read_before_the_quota_ended_is_kept(
 async def test_whole_pass_waits_for_a_day_that_can_pay_for_it(
     follower: Follower, youtube: YoutubeServer, ledger: MemoryLedger, api: YoutubeApi
 ) -> None:
-    """With little left the newest are read, and the whole is left for another day."""
+    """With few units left the newest are read, and the rest another day."""
     for number in range(300):
         _publish(youtube, number, NOW - 400 * DAY + number * DAY)
     await api.quota.spend(90, HERE)

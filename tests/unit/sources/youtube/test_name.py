@@ -36,7 +36,7 @@ CHANNEL = YoutubeName(NameKind.CHANNEL, UC)
     ],
 )
 def test_name_is_read_in_every_spelling(location: str, name: YoutubeName) -> None:
-    """Ids, handles, old names and addresses are told apart by their spelling alone."""
+    """Ids, handles, old names and addresses differ by their spelling alone."""
     assert is_youtube(location)
     assert youtube_name(location) == name
 
@@ -51,7 +51,7 @@ def test_name_is_read_in_every_spelling(location: str, name: YoutubeName) -> Non
     ],
 )
 def test_feeds_and_others_are_no_names(location: str) -> None:
-    """A channel's feed is read as the feed that it is."""
+    """A channel's feed is read as a feed."""
     assert not is_youtube(location)
 
 
@@ -71,6 +71,6 @@ def test_feeds_and_others_are_no_names(location: str) -> None:
     ],
 )
 def test_address_of_no_channel_says_what_to_write(location: str) -> None:
-    """What names neither a channel nor a video is one line with the ways to say it."""
+    """A location without channel or video is an error in one line, with the ways to write one."""
     with pytest.raises(SourceError, match=r"names no channel on YouTube\. Write youtube:@handle"):
         youtube_name(location)

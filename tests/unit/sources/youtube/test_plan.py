@@ -1,4 +1,4 @@
-"""What a channel costs of a day's quota is what the plan says it costs."""
+"""A channel costs as much of a day's quota as the plan says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quota's day is Pacific: it ends at midnight there, on the days when clocks change too."""
+"""The quota's day is Pacific: it ends at midnight there, also when clocks change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.unit.sources.youtube.ledger import MemoryLedger
     ],
 )
 def test_day_ends_at_midnight_pacific(now: str, day: str, ends: str) -> None:
-    """Each moment belongs to the day that Google counts it to."""
+    """Each moment belongs to Google's day."""
     moment = datetime.fromisoformat(now)
     assert quota_day(moment) == day
     assert quota_day_ends(moment) == datetime.fromisoformat(ends)

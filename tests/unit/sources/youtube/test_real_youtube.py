@@ -37,7 +37,7 @@ def _items(kind: str) -> Iterator[dict[str, Any]]:
 
 
 def test_every_recorded_channel_is_read() -> None:
-    """Whatever part was asked for, counts become numbers and what is missing None."""
+    """Whatever part was asked for, counts become numbers, and missing ones None."""
     found = [channel_facts(item) for item in _items("youtube#channel")]
     counted = [facts for facts in found if facts.views is not None]
     assert len(found) >= 15
@@ -53,13 +53,13 @@ def test_every_recorded_video_is_read() -> None:
     entries = list(_items("youtube#video"))
     items = [video_item(entry) for entry in entries]
     snapshots = [video_snapshot(entry, NOW) for entry in entries]
-    told = [one for one in snapshots if one]
+    counted = [one for one in snapshots if one]
     statistics = [entry["statistics"] for entry in entries if "statistics" in entry]
     assert len(statistics) == 101
     for name, values in (
-        ("viewCount", [one.views for one in told]),
-        ("likeCount", [one.likes for one in told]),
-        ("commentCount", [one.comments for one in told]),
+        ("viewCount", [one.views for one in counted]),
+        ("likeCount", [one.likes for one in counted]),
+        ("commentCount", [one.comments for one in counted]),
     ):
         recorded = [int(counts[name]) for counts in statistics if name in counts]
         assert [value for value in values if value is not None] == recorded

@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An answer in place of the proper one."""
+    """An answer in place of the right one."""
 
     status: int
     body: bytes = b""
@@ -28,7 +28,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: what for, with which parameters, and by which headers (in small letters)."""
+    """One request: what for, with which parameters, and by which headers (in lower case)."""
 
     resource: str
     parameters: Mapping[str, str]
@@ -54,7 +54,7 @@ class YoutubeServer:
     url: str = ""
 
     def add_channel(self, channel_id: str, *, subscribers: int = 1230, videos: int = 0) -> None:
-        """Let there be a channel, its uploads empty."""
+        """Add a channel without uploads."""
         playlist = f"UU{channel_id[2:]}"
         self.channels[channel_id] = {
             "id": channel_id,
@@ -70,7 +70,7 @@ class YoutubeServer:
         self.uploads[playlist] = []
 
     def publish(self, channel_id: str, video_id: str, published_at: str, views: int = 7) -> None:
-        """Let the channel publish a video, its newest."""
+        """Publish a video, the channel's newest."""
         entry = {"contentDetails": {"videoId": video_id, "videoPublishedAt": published_at}}
         self.uploads[f"UU{channel_id[2:]}"].insert(0, entry)
         self.videos[video_id] = {
@@ -89,14 +89,14 @@ class YoutubeServer:
         statistics["videoCount"] = str(int(statistics["videoCount"]) + 1)
 
     def take_down(self, channel_id: str, video_id: str) -> None:
-        """Let a video be gone."""
+        """Remove a video."""
         playlist = self.uploads[f"UU{channel_id[2:]}"]
         playlist[:] = [one for one in playlist if one["contentDetails"]["videoId"] != video_id]
         del self.videos[video_id]
 
     @property
     def resources(self) -> list[str]:
-        """What was asked for, in order."""
+        """Return what was asked for, in order."""
         return [asked.resource for asked in self.asked]
 
     def _answer(self, asked: Asked) -> Fault:
