@@ -13,7 +13,7 @@ from jobs.analysis.columns import aware, floats_of, instants_of
 from jobs.analysis.daily_gains import gains_of, readings_of
 from jobs.analysis.rounding import is_rounded, resolution_at
 from jobs.analysis.section import Missing, Section
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import altair as alt
 from jobs.analysis.wording import times
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, INK, MUTED, SKY, WIDTH, finished, legend, rows
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

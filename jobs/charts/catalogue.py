@@ -9,7 +9,7 @@ import altair as alt
 from jobs.analysis.wording import noun, period, short
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, INK, SKY, WIDTH, finished, legend, rows
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis

@@ -18,8 +18,10 @@ _ROOTS: Final = ("jobs.charts.build", "jobs.analysis", "jobs.channel.frames")
 _LIBRARIES: Final = ("altair",)
 
 _FOR_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?:(?: .*)?\n)+", re.MULTILINE)
-_FROM = re.compile(r"^\s*from (jobs[\w.]*) import (?:\(([^)]*)\)|([^(\n]*))", re.MULTILINE)
-_IMPORT = re.compile(r"^\s*import (jobs[\w.]*)", re.MULTILINE)
+_FROM = re.compile(
+    r"^\s*from ((?:jobs|runner)\b[\w.]*) import (?:\(([^)]*)\)|([^(\n]*))", re.MULTILINE
+)
+_IMPORT = re.compile(r"^\s*import ((?:jobs|runner)\b[\w.]*)", re.MULTILINE)
 
 
 @cache
@@ -67,8 +69,9 @@ def _imports(source: str) -> list[str]:
 
 def _path(name: str) -> Traversable | None:
     """Return the file of module *name*; None where *name* is something inside a module."""
-    place = files("jobs")
-    for part in name.split(".")[1:]:
+    package, *parts = name.split(".")
+    place = files(package)
+    for part in parts:
         if not part.isidentifier() or not place.is_dir():
             return None
         folder, module = place / part, place / f"{part}.py"

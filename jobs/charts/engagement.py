@@ -13,7 +13,7 @@ from jobs.analysis.item_arrays import item_arrays
 from jobs.analysis.wording import noun, number
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, SKY, WIDTH, finished, flat_axis, rows, stamp, time_axis
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis

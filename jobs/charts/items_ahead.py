@@ -20,7 +20,7 @@ from jobs.charts.theme import (
     rows,
     trimmed,
 )
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobs.analysis.wording import change, day, noun, number, short, signed
 from jobs.charts.phrases import RHYTHMS, is_quiet, subscriber_change, subscriber_days
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

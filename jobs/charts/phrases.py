@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from jobs.analysis.wording import day, noun, number, period, short, signed, times
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis

@@ -11,7 +11,7 @@ from jobs.analysis.cadence import recent_publications, weekdays
 from jobs.analysis.wording import WEEKDAYS, noun
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, WIDTH, finished, rows
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis

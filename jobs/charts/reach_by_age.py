@@ -25,7 +25,7 @@ from jobs.charts.theme import (
     rows,
     trimmed,
 )
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,7 @@ from jobs.charts.phrases import (
     pause,
     standout,
 )
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from jobs.analysis.wording import day, number, short, signed
 from jobs.charts.chart import Table
 from jobs.charts.phrases import subscriber_days
 from jobs.charts.theme import BLUE, ORANGE, WIDTH, count_axis, finished, rows, stamp, time_axis
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

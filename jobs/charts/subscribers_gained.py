@@ -12,7 +12,7 @@ from jobs.analysis.daily_gains import gains_told
 from jobs.analysis.wording import day, signed
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, SKY, WIDTH, count_axis, finished, rows, stamp, time_axis
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis

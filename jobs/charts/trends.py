@@ -25,7 +25,7 @@ from jobs.charts.theme import (
     stamp,
     time_axis,
 )
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from jobs.charts.phrases import (
     subscriber_change,
     subscriber_days,
 )
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 import click
 
 from jobs.commands.channels.choice import choose_channel
-from jobs.counted import counted
 from runner.commands.run_command import run_async
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from jobs.analysis.wording import change, day, noun, short
-from jobs.counted import counted
 from jobs.notifications.event import Event, Kind
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

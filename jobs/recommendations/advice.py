@@ -18,12 +18,12 @@ from scipy import special
 
 from jobs.analysis.randomness import generator
 from jobs.analysis.wording import noun, times
-from jobs.counted import counted
 from jobs.recommendations.permutation import holm, permutation_p
 from jobs.recommendations.questions import FEWEST, FEWEST_ITEMS, rounds
 from jobs.recommendations.rising import LEVEL, RECENT_DAYS, Pace, paces
 from jobs.recommendations.strength import NO_EVIDENCE, SIGNIFICANT, chance, strength_of
 from jobs.recommendations.weeks import FEWEST_WEEKS
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,10 +15,10 @@ import numpy as np
 from jobs.analysis.cadence import recent_publications, weekdays
 from jobs.analysis.formats import SHORT_S
 from jobs.analysis.wording import WEEKDAYS, noun, number
-from jobs.counted import counted
 from jobs.recommendations.sample import Sample, sample
 from jobs.recommendations.topics import topics
 from jobs.recommendations.weeks import weeks
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

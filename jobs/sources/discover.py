@@ -17,6 +17,7 @@ from jobs.sources.open_source import open_export, open_file, open_location
 from jobs.sources.recognise import Recognised, recognise
 from jobs.sources.source import Skipped, Source, SourceError, UnrecognisedError
 from jobs.sources.studio.role import Role
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -165,6 +166,9 @@ def _visible(names: Iterable[str]) -> list[str]:
 
 
 def _nothing_in(folder: str, skipped: list[Finding]) -> SourceError:
-    files = f"{len(skipped)} file{'' if len(skipped) == 1 else 's'}"
-    reason = f"holds no source: {files} of no known form" if skipped else "is empty"
+    reason = (
+        f"holds no source: {counted(len(skipped), 'file')} of no known form"
+        if skipped
+        else "is empty"
+    )
     return SourceError(folder, reason, "Name a folder with feeds, daily counters or video lists")

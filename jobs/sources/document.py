@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from jobs.sources.header import header_of
 from jobs.sources.source import SourceError, UnrecognisedError
+from runner.wording import size
 
 if TYPE_CHECKING:
     import os
@@ -254,7 +255,7 @@ def _read(stream: IO[bytes] | gzip.GzipFile, location: str, max_bytes: int) -> b
         raise UnrecognisedError(location, f"is {binary}, not text")
     content = head + stream.read(max_bytes + 1 - len(head))
     if len(content) > max_bytes:
-        raise SourceError(location, f"is larger than {max_bytes // 2**20} MiB", "Split it")
+        raise SourceError(location, f"is larger than {size(max_bytes)}", "Split it")
     return content
 
 

@@ -24,6 +24,7 @@ import httpx
 from jobs.sources.addresses import guarded_client
 from jobs.sources.document import MAX_BYTES, Document, unpack
 from jobs.sources.source import SourceError
+from runner.wording import size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +156,7 @@ def _unpacked(address: str, packed: bytes, encoding: str, max_bytes: int) -> byt
 
 
 def _too_large(address: str, max_bytes: int) -> SourceError:
-    return SourceError(address, f"is larger than {max_bytes // 2**20} MiB")
+    return SourceError(address, f"is larger than {size(max_bytes)}")
 
 
 def _refuse_failure(address: str, response: httpx.Response) -> None:

@@ -14,11 +14,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from jobs.channel.records import Platform, SourceRef
-from jobs.counted import counted
 from jobs.sources.description import joined, period
 from jobs.sources.location import SampleName
 from jobs.sources.sample_model import Audience, SampleChannel, Slot, simulate
 from jobs.sources.source import SourceError
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

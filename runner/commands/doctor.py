@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.broker import keys
-from runner.commands.printing import as_json, print_json, size
+from runner.commands.printing import as_json, print_json
 from runner.commands.run_command import run_async
+from runner.wording import size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic_core import to_json
 
-from runner.operations.spans import span
+from runner.wording import NOTHING, clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,7 +73,7 @@ _WIDE = 240
 def shown(value: object) -> str:
     """A cell of a table; nothing in it can steer the terminal."""
     if value is None:
-        return "–"
+        return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -85,37 +85,12 @@ def shown(value: object) -> str:
     return "".join(one if one.isprintable() else " " for one in text)
 
 
-def clock(when: datetime | None) -> str:
-    """A time in UTC, without its date if that is today's."""
-    if when is None:
-        return "–"
-    at = when.astimezone(UTC)
-    return f"{at:%H:%M:%S}" if at.date() == datetime.now(UTC).date() else f"{at:%Y-%m-%d %H:%M}"
-
-
-def elapsed(since: datetime | None) -> str:
-    """How long ago *since* was."""
-    return span(None if since is None else (datetime.now(UTC) - since).total_seconds())
-
-
 def progress(made: Progress | None) -> str:
     """How far a job says it has come, nothing where it says nothing."""
     if made is None:
         return ""
     of = "" if made.total is None else f"/{made.total:g}"
     return f"{made.done:g}{of} {made.note}".rstrip()
-
-
-def size(count: float) -> str:
-    """Bytes, in the unit that suits them: 79 MiB."""
-    for unit in ("B", "KiB", "MiB"):
-        if count < _KIB:
-            return f"{count:.0f} {unit}"
-        count /= _KIB
-    return f"{count:.1f} GiB"
-
-
-_KIB = 1024
 
 
 def arguments(given: Mapping[str, Any]) -> str:

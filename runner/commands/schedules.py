@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.commands.completing import named
-from runner.commands.printing import as_json, clock, print_json, print_table
+from runner.commands.printing import as_json, print_json, print_table
 from runner.commands.run_command import run_async
+from runner.wording import clock
 
 if TYPE_CHECKING:
     from runner.commands.desk import Host

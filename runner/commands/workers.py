@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.commands.desk import EXIT_NOTHING
-from runner.commands.printing import as_json, elapsed, print_json, print_table, progress, size
+from runner.commands.printing import as_json, print_json, print_table, progress
 from runner.commands.run_command import run_async
+from runner.wording import elapsed, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from runner.broker import keys
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.handle import JobState
 from runner.operations.job_ids import keys_of
-from runner.operations.jobs import counted, last_entry, lines, moment, readable, whole
+from runner.operations.jobs import counter, last_entry, lines, moment, readable, whole
 from runner.operations.processes import RunningJob, workers_of
 from runner.worker.claim import worker_of
 
@@ -237,8 +237,8 @@ def _view(
         enqueued_at=moment(envelope.enqueued_ms if envelope else result.get("et")),
         due_at=moment(result.get("due") if is_done else found.due_ms),
         died_at=moment(found.died_ms),
-        attempts_spent=_charged(failed) if is_done else counted(found.spent),
-        crashes=counted(found.crashes),
+        attempts_spent=_charged(failed) if is_done else counter(found.spent),
+        crashes=counter(found.crashes),
         batch_id=envelope.batch_id if envelope else None,
         trace=envelope.trace if envelope else None,
         raw=_raw(found.body) if envelope is None and found.body is not None else None,

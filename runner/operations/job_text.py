@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.commands.printing import arguments, clock, progress, shown
-from runner.operations.spans import span
+from runner.commands.printing import arguments, progress, shown
+from runner.wording import clock, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

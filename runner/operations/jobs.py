@@ -462,8 +462,8 @@ async def _rows(
                 Row(
                     **row,
                     at=moment(one.score),
-                    attempts=counted(spent[place]),
-                    crashes=counted(crashes[place]),
+                    attempts=counter(spent[place]),
+                    crashes=counter(crashes[place]),
                     unknown=unknown[place] is not None,
                     worker=None,
                     error=str(last.get("error", "")),
@@ -587,8 +587,8 @@ def whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def counted(value: bytes | None) -> int:
-    """A counter likewise; 0 where it is none."""
+def counter(value: bytes | None) -> int:
+    """A counter of Redis as a number; 0 where it is none."""
     return int(value) if value is not None and value.isdigit() else 0
 
 

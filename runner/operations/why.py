@@ -17,7 +17,7 @@ from runner.handle import JobState
 from runner.operations.job import find_queue, job
 from runner.operations.processes import workers_of
 from runner.operations.queues import paused_by
-from runner.operations.spans import span
+from runner.wording import span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

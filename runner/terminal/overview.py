@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from runner.commands.queues import note
 from runner.operations import metrics
 from runner.operations.queues import queues
-from runner.operations.spans import span
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading
+from runner.wording import span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from runner.commands.printing import elapsed, progress
+from runner.commands.printing import progress
 from runner.commands.workers import standing, vitals
 from runner.operations.processes import processes
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading, short
+from runner.wording import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

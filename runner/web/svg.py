@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from runner.web.formats import milliseconds, short
+from runner.wording import milliseconds, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

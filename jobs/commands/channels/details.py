@@ -13,8 +13,9 @@ from rich.text import Text
 
 from jobs.commands.channels.choice import choose_channel
 from jobs.commands.channels.listing import table_console
-from jobs.commands.wording import NOTHING, ago, ahead, counted
+from jobs.scheduling import write_interval
 from jobs.sources.source import shown
+from runner.wording import NOTHING, ago, due, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,20 +118,22 @@ def _show(console: Console, details: Details) -> None:
 def _facts(details: Details) -> list[tuple[str, str]]:
     channel, counts, schedule = details.channel, details.counts, details.schedule
     generated = ", generated" if channel.generated else ""
-    every = f"every {schedule.every_s // 60:,} min" if schedule and schedule.every_s else "adapting"
+    every = (
+        f"every {write_interval(schedule.every_s)}" if schedule and schedule.every_s else "adapting"
+    )
     return [
         ("Id", channel.id),
         ("Platform", f"{channel.platform}{generated}"),
         ("Address", channel.url or NOTHING),
         (
             "Items",
-            counted(counts.items) + (", only what did well" if channel.successes_only else ""),
+            number(counts.items) + (", only what did well" if channel.successes_only else ""),
         ),
         (
             "Snapshots",
             f"{counts.channel_snapshots:,} of the channel, {counts.item_snapshots:,} of items",
         ),
-        ("Next sync", f"{ahead(schedule.due_at)}, {every}" if schedule else "when asked for"),
+        ("Next sync", f"{due(schedule.due_at)}, {every}" if schedule else "when asked for"),
         ("Analysed", ago(details.analysis.analysed_at) if details.analysis else NOTHING),
         ("Report", details.report or NOTHING),
     ]

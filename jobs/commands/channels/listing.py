@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jobs.commands.wording import ago, ahead, counted, gained
+from runner.wording import ago, due, gained, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,11 +77,11 @@ def _table(found: Sequence[ChannelOverview], *, wide: bool) -> Table:
         table.add_row(
             _cut(one.channel.title),
             *((_cut(one.channel.id), str(one.channel.platform)) if wide else ()),
-            counted(one.items),
-            counted(subscribers),
+            number(one.items),
+            number(subscribers),
             gained(week),
             ago(one.sync.synced_at),
-            *((ahead(one.sync.due_at),) if wide else ()),
+            *((due(one.sync.due_at),) if wide else ()),
             status(one),
         )
     return table

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.commands.channels.choice import choose_channel
-from jobs.counted import counted
 from jobs.report_files import folder_name
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import click
 
 from jobs.commands.channels.choice import choose_channel
 from jobs.scheduling import schedule_channel, write_interval
-from runner.operations.spans import span
+from runner.wording import span
 
 if TYPE_CHECKING:
     from jobs.commands.channels.channels import Host

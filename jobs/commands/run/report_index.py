@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from jobs.counted import counted
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from jobs.channel.records import ChannelRecord

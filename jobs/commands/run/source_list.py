@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.commands.run.reject_files import write_rejects
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -130,7 +131,7 @@ async def find_sources(
 def _refused(rejected: RejectedRows) -> SourceError:
     from jobs.sources import SourceError
 
-    rows = f"{rejected.rows:,} row{'' if rejected.rows == 1 else 's'}"
+    rows = counted(rejected.rows, "row")
     remedy = f"Correct them, or run without it; {shorter(rejected.file)} tells line and reason"
     return SourceError(rejected.source, f"has {rows} that --strict refuses", remedy)
 

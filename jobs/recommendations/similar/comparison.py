@@ -8,10 +8,10 @@ import numpy as np
 
 from jobs.analysis.randomness import generator
 from jobs.analysis.wording import listed
-from jobs.counted import counted
 from jobs.recommendations.similar.shuffled import nearest_by_chance
 from jobs.recommendations.similar.vectors import Vectors, vectors
 from jobs.recommendations.strength import NO_EVIDENCE, chance, strength_of
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

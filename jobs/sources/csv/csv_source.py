@@ -33,7 +33,6 @@ from jobs.channel.records import (
     Platform,
     SourceRef,
 )
-from jobs.counted import counted
 from jobs.sources.csv import companions
 from jobs.sources.csv.fact_files import Batch
 from jobs.sources.csv.facts import (
@@ -56,6 +55,7 @@ from jobs.sources.header import LINE
 from jobs.sources.source import SourceError, shown
 from jobs.sources.text import one_line
 from jobs.sources.values import times, twitch_names, youtube_ids
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 import feedparser
 
 from jobs.channel.records import ChannelReading, ChannelRecord, Listing, Platform, Reject, SourceRef
-from jobs.counted import counted
 from jobs.sources.description import joined, oddities, why_none
 from jobs.sources.feed.entry import Entry, EntryError, read_entry
 from jobs.sources.feed.fields import date_of, links, text_of, title_of, web_address
@@ -33,6 +32,7 @@ from jobs.sources.feed.markup import what_it_is
 from jobs.sources.source import SourceError, shown
 from jobs.sources.text import as_utf8
 from jobs.sources.values import times, youtube_ids
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,7 +27,6 @@ from jobs.channel.records import (
     SourceResult,
     SyncOutcome,
 )
-from jobs.counted import counted
 from jobs.sources.description import joined
 from jobs.sources.source import SourceError
 from jobs.sources.youtube.api import PAGE_SIZE, NotFoundError, Page
@@ -41,6 +40,7 @@ from jobs.sources.youtube.records import (
     video_item,
     video_snapshot,
 )
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,6 +12,7 @@ from runner.operations.actions import Action, known_queue
 from runner.operations.bulk import PATIENCE_S, Bulk, Selection, bulk_progress, count
 from runner.operations.processes import processes
 from runner.web.reading import action_of, filter_of, read_request, state_of, text_of
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
@@ -148,4 +149,4 @@ def _selection(dashboard: Dashboard, query: QueryParams) -> Selection:
 
 
 def _jobs(many: int) -> str:
-    return "1 job" if many == 1 else f"{many:,} jobs"
+    return counted(many, "job")

@@ -7,7 +7,6 @@ from datetime import date
 import pytest
 
 from jobs.analysis import wording
-from jobs.counted import counted
 
 
 @pytest.mark.parametrize(
@@ -76,10 +75,8 @@ def test_wording_multiples(ratio: float, text: str) -> None:
     assert wording.times(ratio) == text
 
 
-def test_wording_counts_and_periods() -> None:
-    """One is singular, and a year is said once where once is enough."""
-    assert counted(1, "day") == "1 day"
-    assert counted(1_200, "video") == "1,200 videos"
+def test_wording_signs_and_periods() -> None:
+    """A minus is a real one, and a year is given once where once is enough."""
     assert wording.signed(-1_500) == "−1,500"
     assert wording.period(date(2026, 1, 17), date(2026, 2, 10)) == "17 Jan – 10 Feb 2026"
     assert wording.period(date(2025, 1, 7), date(2026, 2, 1)) == "7 Jan 2025 – 1 Feb 2026"

@@ -1,0 +1,105 @@
+"""Counts, sizes and times in words: the same on pages, in commands, logs and reports."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+NOTHING = "–"
+"""Stands where nothing is known."""
+
+_THOUSAND, _KIB = 1_000, 1_024
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+
+
+def counted(number: int, word: str) -> str:
+    """Return *number* and *word*, in the plural but for one: `1 row`, `2,522 rows`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def number(value: float | None) -> str:
+    """1234567 → 1,234,567."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def gained(value: int | None) -> str:
+    """A change, with its sign: +1,234."""
+    return NOTHING if value is None else f"{value:+,}"
+
+
+def short(value: float) -> str:
+    """1234567 → 1.23 M, for axes and narrow columns."""
+    for scale, unit in ((10**9, "G"), (10**6, "M"), (10**3, "K")):
+        if abs(value) >= scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value:.3g}"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that suits them: 512 B, 12.3 MiB, 256 MiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < _KIB:
+            return f"{_one_decimal(count)} {unit}"
+        count /= _KIB
+    return f"{_one_decimal(count)} TiB"
+
+
+def span(seconds: float | None) -> str:
+    """A length of time, in two units at most: 850 ms, 12.3 s, 4 min 10 s, 3 d 2 h."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 1:
+        return f"{seconds * _THOUSAND:.0f} ms"
+    if seconds < _MINUTE:
+        return f"{_one_decimal(seconds)} s"
+    if seconds < _HOUR:
+        return _two_units(seconds, _MINUTE, "min", 1, "s")
+    if seconds < _DAY:
+        return _two_units(seconds, _HOUR, "h", _MINUTE, "min")
+    return _two_units(seconds, _DAY, "d", _HOUR, "h")
+
+
+def milliseconds(ms: float | None) -> str:
+    """A length of time that is given in milliseconds."""
+    return NOTHING if ms is None else span(ms / _THOUSAND)
+
+
+def elapsed(since: datetime | None) -> str:
+    """How long ago *since* was, in a column whose heading says so."""
+    return NOTHING if since is None else span((datetime.now(UTC) - since).total_seconds())
+
+
+def ago(when: datetime | None) -> str:
+    """How long ago *when* was, or how far ahead it is: 4 min 10 s ago, in 3 h."""
+    if when is None:
+        return NOTHING
+    seconds = int((datetime.now(UTC) - when).total_seconds())
+    if seconds == 0:
+        return "now"
+    return f"{span(seconds)} ago" if seconds > 0 else f"in {span(-seconds)}"
+
+
+def due(when: datetime | None) -> str:
+    """How far ahead *when* is, or that it has come: in 3 h, due."""
+    return "due" if when is not None and when <= datetime.now(UTC) else ago(when)
+
+
+def clock(when: datetime | None) -> str:
+    """A time in UTC, without its date if that is today."""
+    if when is None:
+        return NOTHING
+    at = when.astimezone(UTC)
+    return f"{at:%H:%M:%S}" if at.date() == datetime.now(UTC).date() else f"{at:%Y-%m-%d %H:%M}"
+
+
+def stamp(when: datetime | None) -> str:
+    """A time in UTC with its date, to the second."""
+    return NOTHING if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _one_decimal(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _two_units(seconds: float, large: int, name: str, small: int, small_name: str) -> str:
+    whole, rest = divmod(int(seconds), large)
+    return f"{whole} {name}" + (f" {rest // small} {small_name}" if rest >= small else "")

@@ -1,0 +1,68 @@
+"""Counts, sizes and times read the same wherever they stand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from runner import wording
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (2_522, "2,522 rows")]
+)
+def test_counted_takes_the_plural_but_for_one(number: int, text: str) -> None:
+    """One row, or several of them."""
+    assert wording.counted(number, "row") == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1_023, "1023 B"),
+        (1_024, "1 KiB"),
+        (12.3 * 2**20, "12.3 MiB"),
+        (256 * 2**20, "256 MiB"),
+        (1.5 * 2**30, "1.5 GiB"),
+        (3 * 2**40, "3 TiB"),
+    ],
+)
+def test_size_has_the_unit_that_suits_it(count: float, text: str) -> None:
+    """One decimal, unless that is zero."""
+    assert wording.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (0.0126, "13 ms"),
+        (1, "1 s"),
+        (12.34, "12.3 s"),
+        (60, "1 min"),
+        (250.9, "4 min 10 s"),
+        (3_659, "1 h"),
+        (3_660, "1 h 1 min"),
+        (3 * 86_400 + 2 * 3_600 + 59, "3 d 2 h"),
+    ],
+)
+def test_span_has_two_units_at_most(seconds: float | None, text: str) -> None:
+    """A dash stands where no length is known."""
+    assert wording.span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "ago", "due"),
+    [
+        (-250.5, "4 min 10 s ago", "due"),
+        (0.5, "now", "now"),
+        (7_260.5, "in 2 h 1 min", "in 2 h 1 min"),
+    ],
+)
+def test_times_are_given_from_now(ahead_s: float, ago: str, due: str) -> None:
+    """What is due says so, however long it has been."""
+    when = datetime.now(UTC) + timedelta(seconds=ahead_s)
+    assert (wording.ago(when), wording.due(when)) == (ago, due)
+    assert (wording.ago(None), wording.due(None)) == ("–", "–")
