@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs.channel.records import SourceRef, SourceResult
-    from jobs.content_cache import ContentCache
     from jobs.notifications.target import Target
     from jobs.sources import Finding
     from jobs.sources.memory import SourceMemory
@@ -51,8 +50,8 @@ class Services:
     One worker's access to the world.
 
     targets: who is told of what. reports_dir: renderings are written below it, a folder for each
-    channel. report_paper: what a report is printed on. chart_cache: keeps drawn charts by
-    content; None: they are drawn anew. pace: how often scheduled channels are synced.
+    channel. report_paper: what a report is printed on. pace: how often scheduled channels
+    are synced.
     """
 
     store: ChannelStore
@@ -60,5 +59,4 @@ class Services:
     targets: Sequence[Target]
     reports_dir: Path
     report_paper: Literal["a4", "letter"] = "a4"
-    chart_cache: ContentCache | None = None
     pace: Pace = field(default_factory=Pace)

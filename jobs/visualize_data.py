@@ -13,8 +13,8 @@ async def visualize_data(ctx: Context, analysis_id: str) -> int:
     """
     Make the charts of an analysis: their data and specification, not yet a picture.
 
-    Durable afterwards: all charts of the analysis, under one key each. Same data and same code,
-    no work: they are found with the analysis, or in the cache by content.
+    Durable afterwards: all charts of the analysis, under one key each. They are cached there: the
+    same data and the same code are not drawn a second time.
 
     Returns the number of charts.
 
@@ -23,6 +23,6 @@ async def visualize_data(ctx: Context, analysis_id: str) -> int:
     """
     services = ctx.get(Services)
     stored = await services.store.stored_analysis(analysis_id)
-    charts = await drawn_charts(services, stored, ctx.offload)
+    charts = await drawn_charts(services.store, stored, ctx.offload)
     await enqueue_report_when_ready(services.store, analysis_id)
     return len(charts)

@@ -76,8 +76,6 @@ class Settings(BaseSettings):
     error_webhook_url: str | None = _SECRET
     notify_webhook_url: str | None = _SECRET
     report_paper: Literal["a4", "letter"] = "a4"
-    chart_cache_ttl_s: float = Field(86_400.0, gt=0)
-    chart_cache_max_bytes: int = Field(32 * 2**20, ge=0)
     youtube_api_key: str | None = _SECRET
     youtube_api_url: str = "https://www.googleapis.com/youtube/v3"
     youtube_quota_per_day: int = Field(10_000, ge=0)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from jobs.content_cache import ContentCache
 from jobs.services import Services
 from jobs.sync_pace import Pace
-from runner.client import connect
 from settings.environment import current
-from settings.redis_location import redis_url
 from settings.sources import open_sources
 from settings.state_directory import make_home
 from settings.targets import make_targets
@@ -34,26 +31,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
     make_home(settings)
     await migrate(settings.database)
-    # A client of its own: nothing is sent until a chart is asked for.
-    redis = connect(redis_url(settings))
-    try:
-        async with open_store(settings.database) as store, open_sources(settings, store) as sources:
-            yield Services(
-                store=store,
-                sources=sources,
-                targets=make_targets(settings),
-                reports_dir=settings.reports_dir,
-                report_paper=settings.report_paper,
-                pace=_pace(settings),
-                chart_cache=ContentCache(
-                    redis,
-                    "charts",
-                    ttl_s=settings.chart_cache_ttl_s,
-                    max_bytes=settings.chart_cache_max_bytes,
-                ),
-            )
-    finally:
-        await redis.aclose()
+    async with open_store(settings.database) as store, open_sources(settings, store) as sources:
+        yield Services(
+            store=store,
+            sources=sources,
+            targets=make_targets(settings),
+            reports_dir=settings.reports_dir,
+            report_paper=settings.report_paper,
+            pace=_pace(settings),
+        )
 
 
 @asynccontextmanager

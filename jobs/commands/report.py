@@ -138,7 +138,7 @@ async def _make(services: Services, words: str, file_format: _Format, chart: str
             f"channel {channel.id} ({channel.title}) is not analysed yet: "
             "pipeline run SOURCE does that"
         )
-    await drawn_charts(services, analysis)
+    await drawn_charts(services.store, analysis)
     request = await gather(services.store, analysis.id, chart)
     content = await asyncio.to_thread(render, request, file_format, paper=services.report_paper)
     return _Made(analysis.id, request, file_format, content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,9 +16,8 @@ from jobs.recommendations.similar import pack, profile_of
 from jobs.services import Services
 from jobs.sources.reader import SourceReader
 from jobs.store import migrate, open_store
-from runner import Context
-from runner.offload.offloader import Offloader
 from runner.testing import collect
+from tests.job_context import job_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,36 +34,6 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
     await migrate(url)
     async with open_store(url) as store:
         yield Services(store, SourceReader(), [Target("log", LogSender())], tmp_path / "reports")
-
-
-class _Here(Offloader):
-    """A process of its own takes seconds to load the libraries, and is tested elsewhere."""
-
-    async def run(
-        self,
-        function: Any,
-        /,
-        *args: Any,
-        timeout_s: float | None = None,
-        on_behalf_of: str = "",
-        **kwargs: Any,
-    ) -> Any:
-        """Run it in this process."""
-        del timeout_s, on_behalf_of
-        return function(*args, **kwargs)
-
-
-def _context(job: Any, services: Services) -> Context:
-    return Context(
-        job=job,
-        job_id="j",
-        queue="recommendations",
-        attempt=1,
-        max_retries=3,
-        enqueued_ms=0,
-        resources={Services: services},
-        offloader=_Here(1),
-    )
 
 
 def _reading(number: int) -> ChannelReading:
@@ -94,13 +63,13 @@ async def test_recommend_keeps_answers_and_compare_finds_neighbours(services: Se
     document = analyze(data).model_dump(mode="json")
     key = await store.save_analysis("UC00", data.fingerprint, document)
     with collect():
-        assert await recommend(_context(recommend, services), analysis_id=key) == 0
+        assert await recommend(job_context(recommend, services), analysis_id=key) == 0
     answers = await store.answers(key)
     assert answers is not None
     assert {one["strength"] for one in answers["subjects"]} == {"not asked"}
     assert answers["similar"] is None
-    assert await compare_channels(_context(compare_channels, services)) == 12
-    assert await compare_channels(_context(compare_channels, services)) == 0
+    assert await compare_channels(job_context(compare_channels, services)) == 12
+    assert await compare_channels(job_context(compare_channels, services)) == 0
     similar = await store.similar("UC00")
     assert similar is not None
     assert similar["compared"] == 12

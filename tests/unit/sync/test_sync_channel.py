@@ -5,26 +5,27 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from jobs import run_analytics, sync_channel, sync_due_channels
 from jobs.channel.records import ChannelRecord, Platform, SourceRef, SyncOutcome
 from jobs.scheduling import read_interval, schedule_channel, write_interval
-from jobs.services import Services
 from jobs.sources import SourceError
 from jobs.sources.memory import SourceMemory
 from jobs.sources.reader import SourceReader
 from jobs.sources.youtube.plan import cost_per_day
 from jobs.store import ChannelSchedule, NotStoredError
-from runner import Bury, Context, Job, Retry
+from runner import Bury, Retry
 from runner.testing import collect
+from tests.job_context import job_context
 from tests.unit.sources.youtube.youtube_server import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from jobs.services import Services
     from jobs.store import ChannelStore
     from runner.testing import Collected
     from tests.unit.sources.local_server import LocalServer
@@ -50,20 +51,8 @@ def _publish(youtube: YoutubeServer, number: int, at: datetime) -> None:
     youtube.publish(UC, f"v{number:010}", at.isoformat())
 
 
-def _context(job: Job[Any, Any], services: Services, attempt: int = 1) -> Context:
-    return Context(
-        job=job,
-        job_id="j",
-        queue="default",
-        attempt=attempt,
-        max_retries=3,
-        enqueued_ms=0,
-        resources={Services: services},
-    )
-
-
 async def _sync(services: Services, attempt: int = 1) -> tuple[dict[str, int], Collected]:
-    ctx = _context(sync_channel, services, attempt)
+    ctx = job_context(sync_channel, services, attempt)
     with collect() as jobs:
         counts = await sync_channel(ctx, channel_id=UC)
     return counts, jobs
@@ -245,7 +234,7 @@ async def test_due_channels_are_enqueued_once_and_moved_on(
     for number, due_at in ((1, now - timedelta(hours=1)), (2, soon), (3, later)):
         await store.register(ChannelRecord(f"UC{number}", "x", Platform.OTHER), [])
         await store.set_schedule(ChannelSchedule(f"UC{number}", None, 3600, due_at))
-    ctx = _context(sync_due_channels, services)
+    ctx = job_context(sync_due_channels, services)
     with collect() as jobs:
         assert await sync_due_channels(ctx) == 2
         assert await sync_due_channels(ctx) == 0
@@ -264,7 +253,7 @@ async def test_outage_of_the_database_leaves_no_dead_job(
     with closing(sqlite3.connect(tmp_path / "store.db")) as database:
         database.execute("DROP TABLE channel_schedules")
         database.commit()
-    ctx = _context(sync_due_channels, services)
+    ctx = job_context(sync_due_channels, services)
     assert await sync_due_channels(ctx) == 0
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from jobs import drawn_charts as module
+from jobs import visualize_data
 from jobs.analysis import analyze
 from jobs.channel.records import ChannelReading, ChannelSnapshot
 from jobs.charts import code_version as code
-from jobs.content_cache import ContentCache
 from jobs.drawn_charts import drawn_charts
 from jobs.services import Services
 from jobs.store import StoredAnalysis, migrate, open_store
+from tests.job_context import job_context
 from tests.unit.analysis.channels import CHANNEL, DAY, START, growing
 
 if TYPE_CHECKING:
@@ -22,15 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs.services import SourceAccess
-    from runner import QueueClient
 
 
 @pytest.fixture
-async def services(redis: QueueClient, tmp_path: Path) -> AsyncIterator[Services]:
-    """Give services with a cache, and a store that knows one channel."""
+async def services(tmp_path: Path) -> AsyncIterator[Services]:
+    """Give services over a store that knows one channel."""
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
     await migrate(url)
-    cache = ContentCache(redis, "charts", ttl_s=60, max_bytes=10**7)
     async with open_store(url) as store:
         snapshots = [
             ChannelSnapshot(START + day * DAY, views=views) for day, views in enumerate(growing(40))
@@ -41,7 +39,6 @@ async def services(redis: QueueClient, tmp_path: Path) -> AsyncIterator[Services
             sources=cast("SourceAccess", None),
             targets=(),
             reports_dir=tmp_path,
-            chart_cache=cache,
         )
 
 
@@ -71,64 +68,39 @@ async def test_charts_are_drawn_once_and_stay_with_the_analysis(
     services: Services, drawings: list[str]
 ) -> None:
     """The second time they are read, not drawn."""
-    first = await drawn_charts(services, await analysed(services))
-    second = await drawn_charts(services, await analysed(services))
+    first = await drawn_charts(services.store, await analysed(services))
+    second = await drawn_charts(services.store, await analysed(services))
     assert first == second
     assert {chart.key for chart in first} >= {"daily-views"}
     assert drawings == ["drawn"]
 
 
-async def test_charts_are_found_by_content(services: Services, drawings: list[str]) -> None:
-    """Where the analysis has none, the same data needs no drawing: not even loading."""
-    stored = await analysed(services)
-    drawn = await drawn_charts(services, stored)
-    found = await drawn_charts(services, replace(stored, charted_at=None))
-    assert found == drawn
+async def test_visualize_data_caches_its_results(services: Services, drawings: list[str]) -> None:
+    """Run again for the same data, the job draws nothing: the charts are in the store."""
+    analysis_id = (await analysed(services)).id
+    count = await visualize_data(job_context(visualize_data, services), analysis_id)
+    kept = await services.store.charts(analysis_id)
+    assert len(kept) == count > 0
+    assert (await analysed(services)).id == analysis_id
+    assert await visualize_data(job_context(visualize_data, services), analysis_id) == count
+    assert await services.store.charts(analysis_id) == kept
     assert drawings == ["drawn"]
-    assert services.chart_cache is not None
-    assert (await services.chart_cache.stats()).hits == 1
-    assert await services.store.charts(stored.id) == drawn
 
 
 async def test_charts_of_other_code_are_drawn_anew(
     services: Services, drawings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After an upgrade neither the stored charts nor the cached ones pass for today's."""
-    await drawn_charts(services, await analysed(services))
+    """After an upgrade the stored charts no longer pass for today's."""
+    await drawn_charts(services.store, await analysed(services))
     monkeypatch.setattr(code, "code_version", lambda: "another version")
-    await drawn_charts(services, await analysed(services))
+    await drawn_charts(services.store, await analysed(services))
     assert drawings == ["drawn", "drawn"]
 
 
 async def test_charts_of_other_data_are_drawn_anew(services: Services, drawings: list[str]) -> None:
     """One more reading, and the charts are other ones."""
-    before = await drawn_charts(services, await analysed(services))
+    before = await drawn_charts(services.store, await analysed(services))
     more = ChannelSnapshot(START + 40 * DAY, views=10**6)
     await services.store.save_readings([ChannelReading(CHANNEL, channel_snapshots=[more])])
-    assert await drawn_charts(services, await analysed(services)) != before
-    assert drawings == ["drawn", "drawn"]
-
-
-async def test_charts_drawn_of_newer_data_are_not_kept_for_older(
-    services: Services, drawings: list[str]
-) -> None:
-    """A sync between analysis and drawing must not leave wrong charts in the cache."""
-    stored = await analysed(services)
-    more = ChannelSnapshot(START + 40 * DAY, views=10**6)
-    await services.store.save_readings([ChannelReading(CHANNEL, channel_snapshots=[more])])
-    await drawn_charts(services, stored)
-    assert services.chart_cache is not None
-    assert (await services.chart_cache.stats()).values == 0
-    assert drawings == ["drawn"]
-
-
-async def test_charts_do_without_a_cache(services: Services, drawings: list[str]) -> None:
-    """No cache, or a broken value in it: the charts are drawn."""
-    stored = await analysed(services)
-    assert services.chart_cache is not None
-    version = code.code_version()
-    await services.chart_cache.put(module.content_key(stored, version), b"no charts")
-    assert await drawn_charts(services, stored)
-    without = replace(services, chart_cache=None)
-    assert await drawn_charts(without, replace(stored, charted_at=None))
+    assert await drawn_charts(services.store, await analysed(services)) != before
     assert drawings == ["drawn", "drawn"]
