@@ -90,21 +90,24 @@ async def _ask(bench: Bench, store: ChannelStore) -> None:
     async def sync(channel_id: str) -> None:
         day = START + timedelta(days=bench.days)
         record = ChannelRecord(channel_id, f"Channel {channel_id}", Platform.YOUTUBE)
-        await store.save_readings([ChannelReading(record, (), [ChannelSnapshot(day, 1, 2, 3)])])
+        await store.readings.save([ChannelReading(record, (), [ChannelSnapshot(day, 1, 2, 3)])])
 
     async def look(channel_id: str) -> None:
-        await store.overviews(channel_id, 1)
+        await store.channels.overviews(channel_id, 1)
 
     await _timed(bench, "add one day of a channel", ids, sync)
-    await _timed(bench, "load a channel for its analysis", ids, store.load)
+    await _timed(bench, "load a channel for its analysis", ids, store.readings.load)
     await _timed(bench, "find a channel by a part of its id", ids[:20], look)
     await _timed(
-        bench, "list 50 channels by title", [""] * 10, lambda text: store.overviews(text, 50)
+        bench,
+        "list 50 channels by title",
+        [""] * 10,
+        lambda text: store.channels.overviews(text, 50),
     )
-    await _timed(bench, "remove a channel", ids[:50], store.remove)
+    await _timed(bench, "remove a channel", ids[:50], store.channels.remove)
     started, rows, after = time.perf_counter(), 0, None
     while rows < _READ_WHOLE:
-        page = await store.page(
+        page = await store.tables.page(
             "channel-snapshots", ["channel_id", "observed_at", "views"], after=after
         )
         if not page:

@@ -32,9 +32,9 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     """
     services = ctx.get(Services)
     store = services.store
-    told = await store.columns(channel_id)
+    told = await store.readings.columns(channel_id)
     fingerprint, document, events = await ctx.offload(_analyze, told, datetime.now(UTC))
-    analysis_id = await store.save_analysis(channel_id, fingerprint, document)
+    analysis_id = await store.analyses.save(channel_id, fingerprint, document)
     await tell(services, events)
     if report:
         await visualize_data.enqueue(analysis_id=analysis_id)

@@ -54,8 +54,8 @@ async def _of_sources(store: ChannelStore) -> list[Event]:
     from jobs.notifications.event import source_failing
 
     events = []
-    for channel_id, source in await store.failing_sources(at_least=_IN_A_ROW):
-        channel = await store.channel(channel_id)
+    for channel_id, source in await store.syncs.failing(at_least=_IN_A_ROW):
+        channel = await store.channels.find(channel_id)
         if channel is not None:
             events.append(source_failing(channel, source))
     return events

@@ -24,10 +24,10 @@ async def compare_channels(ctx: Context) -> int:
     Returns how many channels were compared.
     """
     store = ctx.get(Services).store
-    if not await store.profiles_changed():
+    if not await store.profiles.changed():
         return 0
-    found = await ctx.offload(_nearest, await store.profiles())
-    await store.save_similar(found)
+    found = await ctx.offload(_nearest, await store.profiles.all())
+    await store.profiles.save_similar(found)
     return len(found)
 
 

@@ -38,12 +38,12 @@ async def drawn_charts(
     code = await imported("jobs.charts.code_version")
     version = await asyncio.to_thread(code.code_version)
     if stored.charted_at is not None:
-        saved = await store.charts(stored.id)
+        saved = await store.analyses.charts(stored.id)
         if saved and all(one.spec.get("usermeta", {}).get("code") == version for one in saved):
             return saved
-    data = await store.load(stored.channel_id)
+    data = await store.readings.load(stored.channel_id)
     charts = await run(_draw, data, stored.document)
-    await store.save_charts(stored.id, charts)
+    await store.analyses.save_charts(stored.id, charts)
     return charts
 
 

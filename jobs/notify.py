@@ -32,7 +32,7 @@ async def notify(ctx: Context, key: str) -> int:
     from jobs.store import NotStoredError
 
     services = ctx.get(Services)
-    recorded = await services.store.notification(key)
+    recorded = await services.store.outbox.notification(key)
     if recorded is None:
         raise NotStoredError(f"notification {key}", "it was never recorded")
     outbox, now = services.store.outbox, datetime.now(UTC)

@@ -35,16 +35,16 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     from jobs.store import StoredRecommendation
 
     store = ctx.get(Services).store
-    asked = await store.to_recommend(analysis_id)
+    asked = await store.analyses.to_recommend(analysis_id)
     if asked is None:
         await enqueue_report_when_ready(store, analysis_id)
-        return len(await store.recommendations(analysis_id))
+        return len(await store.analyses.recommendations(analysis_id))
     if asked.columns.items:
         found, answers, profile = await ctx.offload(_find, asked.columns, asked.document)
     else:
         found, answers, profile = [], await _nothing(ctx, asked.columns.channel.platform), None
     recommendations = [StoredRecommendation(**one) for one in found]
-    if await store.save_recommendations(analysis_id, recommendations, answers, profile):
+    if await store.analyses.save_recommendations(analysis_id, recommendations, answers, profile):
         await enqueue_report(analysis_id)
     return len(recommendations)
 

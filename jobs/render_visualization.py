@@ -43,9 +43,9 @@ async def render_visualization(
     content = await ctx.offload(rendering.render, request, file_format, paper=services.report_paper)
     path = file_path(services.reports_dir, request.channel.id, chart_key, file_format)
     await asyncio.to_thread(write_whole, path, content)
-    await services.store.save_rendering(analysis_id, chart_key, file_format, path)
+    await services.store.renderings.save(analysis_id, chart_key, file_format, path)
     if chart_key is None:
-        advice = await services.store.recommendations(analysis_id)
+        advice = await services.store.analyses.recommendations(analysis_id)
         titles = [one.title for one in advice]
         await tell(services, [report_ready(request.channel, titles, str(path), datetime.now(UTC))])
     return str(path)
@@ -58,7 +58,7 @@ async def enqueue_report_when_ready(store: ChannelStore, analysis_id: str) -> No
     Both jobs ask after their own commit, so the later one finds both; if both do, the fixed id
     lets only one job in, and a second rendering writes the same file.
     """
-    if await store.is_complete(analysis_id):
+    if await store.analyses.is_complete(analysis_id):
         await enqueue_report(analysis_id)
 
 

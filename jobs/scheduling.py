@@ -40,12 +40,12 @@ async def schedule_channel(
     if every_s is not None:
         _check(every_s)
     now, store = datetime.now(UTC), services.store
-    publications = await store.latest_publications(channel_id, LOOK_BACK)
+    publications = await store.schedules.latest_publications(channel_id, LOOK_BACK)
     interval_s = services.pace.interval_s(every_s, publications, now)
-    before = await store.schedule(channel_id)
+    before = await store.schedules.find(channel_id)
     due_at = now if before is None else min(before.due_at, now + timedelta(seconds=interval_s))
     schedule = ChannelSchedule(channel_id, every_s, interval_s, due_at)
-    await store.set_schedule(schedule)
+    await store.schedules.set(schedule)
     return schedule
 
 

@@ -52,9 +52,9 @@ async def sync_channel(ctx: Context, channel_id: str, *, report: bool = True) ->
         Bury: No source can be read, and none will be by waiting.
     """
     services = ctx.get(Services)
-    sources = await services.store.sources(channel_id)
+    sources = await services.store.syncs.sources(channel_id)
     readings = [await _read(services, channel_id, source) for source in sources]
-    counts, schedule = await services.store.save_sync(
+    counts, schedule = await services.store.syncs.save(
         channel_id, [one.result for one in readings], partial(_planned, services.pace, readings)
     )
     if any(one.told for one in readings):
@@ -94,7 +94,7 @@ async def _read(services: Services, channel_id: str, source: StoredSource) -> _R
     from jobs.sources.youtube.quota import QuotaError
 
     async def listed_items() -> Mapping[str, datetime | None]:
-        return await services.store.listed_items(channel_id)
+        return await services.store.syncs.listed_items(channel_id)
 
     try:
         memory = SourceMemory(source.memory, listed_items)

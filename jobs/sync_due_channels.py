@@ -49,10 +49,10 @@ async def sync_due_channels(ctx: Context) -> int:
 
 async def _enqueue_due(services: Services) -> int:
     now = datetime.now(UTC)
-    due = await services.store.due_schedules(now + _AHEAD, _MOST_AT_ONCE)
+    due = await services.store.schedules.due(now + _AHEAD, _MOST_AT_ONCE)
     handles = await asyncio.gather(*(_enqueue(one, now) for one in due))
     # Should a sync never run, this holds; one that ran already has said better.
-    await services.store.advance_schedules(
+    await services.store.schedules.advance(
         [
             (one, services.pace.next_at(max(now, one.due_at), one.interval_s, 0, random.random()))  # noqa: S311
             for one in due

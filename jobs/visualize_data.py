@@ -22,7 +22,7 @@ async def visualize_data(ctx: Context, analysis_id: str) -> int:
         NotStoredError: The analysis, or its channel, is not in the store.
     """
     services = ctx.get(Services)
-    stored = await services.store.stored_analysis(analysis_id)
+    stored = await services.store.analyses.get(analysis_id)
     charts = await drawn_charts(services.store, stored, ctx.offload)
     await enqueue_report_when_ready(services.store, analysis_id)
     return len(charts)

@@ -31,7 +31,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
     make_home(settings)
     await migrate(settings.database)
-    async with open_store(settings.database) as store, open_sources(settings, store) as sources:
+    async with (
+        open_store(settings.database) as store,
+        open_sources(settings, store.quotas) as sources,
+    ):
         yield Services(
             store=store,
             sources=sources,

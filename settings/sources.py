@@ -92,19 +92,19 @@ class _LateLedger:
         self._opening = asyncio.Lock()
         self._opened: ChannelStore | None = None
 
-    async def spend_quota(self, account: str, day: str, units: int, budget: int) -> bool:
+    async def spend(self, account: str, day: str, units: int, budget: int) -> bool:
         """See `QuotaLedger`."""
-        return await (await self._store()).spend_quota(account, day, units, budget)
+        return await (await self._quotas()).spend(account, day, units, budget)
 
-    async def exhaust_quota(self, account: str, day: str, budget: int) -> None:
+    async def exhaust(self, account: str, day: str, budget: int) -> None:
         """See `QuotaLedger`."""
-        await (await self._store()).exhaust_quota(account, day, budget)
+        await (await self._quotas()).exhaust(account, day, budget)
 
-    async def quota_used(self, account: str, day: str) -> int:
+    async def used(self, account: str, day: str) -> int:
         """See `QuotaLedger`."""
-        return await (await self._store()).quota_used(account, day)
+        return await (await self._quotas()).used(account, day)
 
-    async def _store(self) -> ChannelStore:
+    async def _quotas(self) -> QuotaLedger:
         from jobs.store import migrate, open_store
 
         async with self._opening:
@@ -113,4 +113,4 @@ class _LateLedger:
                 await migrate(self._settings.database)
                 opening = open_store(self._settings.database)
                 self._opened = await self._stack.enter_async_context(opening)
-            return self._opened
+            return self._opened.quotas

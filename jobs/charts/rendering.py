@@ -48,11 +48,11 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
     """
     from jobs.store import NotStoredError
 
-    stored = await store.stored_analysis(analysis_id)
-    channel = await store.channel(stored.channel_id)
+    stored = await store.analyses.get(analysis_id)
+    channel = await store.channels.find(stored.channel_id)
     if channel is None:
         raise NotStoredError(f"channel {stored.channel_id}", "it is not in the store")
-    charts = await store.charts(analysis_id)
+    charts = await store.analyses.charts(analysis_id)
     chart = next((each for each in charts if each.key == chart_key), None)
     if chart_key is not None and chart is None:
         raise NotStoredError(
@@ -64,10 +64,10 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
         channel=channel,
         analysis=_read(stored),
         charts=charts,
-        recommendations=await store.recommendations(analysis_id),
-        answers=(await store.answers(analysis_id) or {}).get("subjects", []),
-        similar=await store.similar(channel.id),
-        source_note=source_note(await store.sources_of(channel.id)),
+        recommendations=await store.analyses.recommendations(analysis_id),
+        answers=(await store.analyses.answers(analysis_id) or {}).get("subjects", []),
+        similar=await store.profiles.similar(channel.id),
+        source_note=source_note(await store.channels.sources_of(channel.id)),
         chart=chart,
     )
 

@@ -103,7 +103,7 @@ async def _export(host: Host, wish: _Wish) -> int:
     async with host.open_services() as services:
         ids: list[str] | None = None
         if wish.words:
-            known = await services.store.channels()
+            known = await services.store.channels.all()
             ids = list(dict.fromkeys(choose_channel(known, words).id for words in wish.words))
         table = Table(services.store, wish.what, ids, asyncio.get_running_loop())
         return await asyncio.to_thread(_write, table.write, wish)

@@ -140,7 +140,7 @@ class Table:
         kept = cast("Kept", self.what)
         for channel_id in self.ids if self.ids is not None else [None]:
             after: Sequence[Any] | None = None
-            while page := await self.store.page(
+            while page := await self.store.tables.page(
                 kept, _SCHEMAS[self.what].names(), channel_id=channel_id, after=after
             ):
                 yield page
@@ -148,7 +148,7 @@ class Table:
 
     async def _of_analyses(self) -> AsyncIterator[list[Row]]:
         async for channel_id in self._analysed():
-            analysis = await self.store.latest_analysis(channel_id)
+            analysis = await self.store.analyses.latest(channel_id)
             if analysis is None:
                 continue
             if self.what == "forecasts":
@@ -164,7 +164,7 @@ class Table:
                 yield channel_id
             return
         after = ""
-        while found := await self.store.analysed_channels(after):
+        while found := await self.store.analyses.channel_ids(after):
             for channel_id in found:
                 yield channel_id
             after = found[-1]
@@ -180,7 +180,7 @@ class Table:
                 one.strength,
                 json.dumps(one.evidence, ensure_ascii=False),
             )
-            for one in await self.store.recommendations(analysis.id)
+            for one in await self.store.analyses.recommendations(analysis.id)
         ]
 
 

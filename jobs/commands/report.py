@@ -131,8 +131,8 @@ async def _make(services: Services, words: str, file_format: _Format, chart: str
     from jobs.charts.rendering import gather, render
     from jobs.drawn_charts import drawn_charts
 
-    channel = choose_channel(await services.store.channels(), words)
-    analysis = await services.store.latest_analysis(channel.id)
+    channel = choose_channel(await services.store.channels.all(), words)
+    analysis = await services.store.analyses.latest(channel.id)
     if analysis is None:
         raise click.ClickException(
             f"channel {channel.id} ({channel.title}) is not analysed yet: "
@@ -154,5 +154,5 @@ async def _write(services: Services, made: _Made, output: Path | None) -> Path:
     channel_id, key = made.request.channel.id, made.chart_key
     path = file_path(services.reports_dir, channel_id, key, made.file_format)
     await asyncio.to_thread(write_whole, path, made.content)
-    await services.store.save_rendering(made.analysis_id, key, made.file_format, path)
+    await services.store.renderings.save(made.analysis_id, key, made.file_format, path)
     return path

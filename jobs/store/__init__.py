@@ -1,8 +1,8 @@
 """
 Everything durable about channels, in SQLite or PostgreSQL.
 
-`await migrate(url)` makes the tables; `async with open_store(url) as store` gives the
-`ChannelStore`, whose methods are one transaction each.
+`await migrate(url)` makes the tables; `async with open_store(url) as store` opens the
+`ChannelStore`. Each method of its parts is one transaction.
 """
 
 from jobs.store.channel_store import ChannelStore, open_store

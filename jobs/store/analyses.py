@@ -1,4 +1,4 @@
-"""Analyses, and what is made of each: charts, recommendations, rendered files."""
+"""Analyses, and the charts and recommendations made of each."""
 
 from __future__ import annotations
 
@@ -22,16 +22,14 @@ from sqlalchemy import (
 
 from jobs.json_text import JsonText
 from jobs.store import columns, upsert
-from jobs.store.chunks import chunks
 from jobs.store.errors import NotStoredError
-from jobs.store.models import AnalysisRow, ChartRow, RecommendationRow, RenderingRow
+from jobs.store.models import AnalysisRow, ChartRow, RecommendationRow
 from jobs.store.profiles import save_profile, similar
 from jobs.store.rows import (
     AnalysedChannel,
     StoredAnalysis,
     StoredChart,
     StoredRecommendation,
-    StoredRendering,
 )
 from jobs.store.types import UtcDateTime
 
@@ -39,9 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Executable, Select
-
-# How the whole report is keyed among the renderings: a primary key cannot hold a null.
-_REPORT = ""
 
 
 def analysis_id(channel_id: str, fingerprint: str) -> str:
@@ -55,7 +50,12 @@ def save_analysis(
     fingerprint: str,
     document: Mapping[str, Any] | JsonText,
 ) -> str:
-    """Save the analysis; if its document changed, what was made of the former one is outdated."""
+    """
+    Save what was found in the data of *fingerprint*, and return its id, made of these two.
+
+    Saved again, it is the channel's latest analysis; with another document its charts and
+    recommendations are outdated (`charted_at` and `recommended_at` become None).
+    """
     key = analysis_id(channel_id, fingerprint)
     connection.execute(
         _saving(connection.dialect.name),
@@ -70,35 +70,48 @@ def save_analysis(
     return key
 
 
-def analysis(connection: Connection, key: str) -> StoredAnalysis | None:
-    """Give the analysis of that id."""
-    return _one(connection, _ANALYSIS, {"of": key})
+def analysis(connection: Connection, key: str) -> StoredAnalysis:
+    """
+    Return the analysis.
+
+    Raises:
+        NotStoredError: There is none of this id.
+    """
+    found = _one(connection, _ANALYSIS, {"of": key})
+    if found is None:
+        raise NotStoredError(f"analysis {key}", "it is not in the store")
+    return found
 
 
 def latest_analysis(connection: Connection, channel_id: str) -> StoredAnalysis | None:
-    """Give the analysis of the channel that was saved last."""
+    """Return the channel's analysis that was saved last, or None."""
     return _one(connection, _LATEST, {"channel_id": channel_id})
 
 
 def to_recommend(connection: Connection, key: str) -> AnalysedChannel | None:
-    """Give what recommendations are made of, unless they are made already."""
+    """
+    Return the analysis with its channel's data, from one state; None if it has recommendations.
+
+    Raises:
+        NotStoredError: There is none of this id.
+    """
     found = connection.execute(_TO_RECOMMEND, {"of": key}).one_or_none()
     if found is None:
         raise NotStoredError(f"analysis {key}", "it is not in the store", "analyse first")
     channel_id, document, recommended_at = found
     if recommended_at is not None:
         return None
-    told = columns.load(connection, channel_id, only_with_items=True)
-    return AnalysedChannel(JsonText(document), told)
+    data = columns.load(connection, channel_id, only_with_items=True)
+    return AnalysedChannel(JsonText(document), data)
 
 
 def is_complete(connection: Connection, key: str) -> bool:
-    """Say whether charts and recommendations were saved."""
+    """Return whether both charts and recommendations of the analysis are stored."""
     return connection.scalar(_COMPLETE, {"of": key}) is not None
 
 
 def save_charts(connection: Connection, key: str, charts: Sequence[StoredChart]) -> None:
-    """Replace the charts of an analysis."""
+    """Make *charts* the charts of the analysis, and set its `charted_at`."""
     _mark(connection, key, _CHARTED)
     connection.execute(_WITHOUT_CHARTS, {"of": key})
     if charts:
@@ -119,7 +132,7 @@ def save_charts(connection: Connection, key: str, charts: Sequence[StoredChart])
 
 
 def charts(connection: Connection, key: str) -> list[StoredChart]:
-    """Give the charts of an analysis in the order in which they were saved."""
+    """Return the charts of the analysis, in the order they were saved in."""
     found = connection.execute(
         select(ChartRow.key, ChartRow.title, ChartRow.spec, ChartRow.alt)
         .where(ChartRow.analysis_id == key)
@@ -135,7 +148,16 @@ def save_recommendations(
     answers: Mapping[str, Any] | None = None,
     profile: tuple[str, bytes] | None = None,
 ) -> bool:
-    """Replace the recommendations of an analysis, and its answers; whether it has charts."""
+    """
+    Make *items*, maybe none, the recommendations of the analysis, and set its `recommended_at`.
+
+    answers: the outcome for every subject examined, “no evidence” included. profile: fingerprint
+    and description of the channel's content; it is saved unless it is stored already, and what
+    `save_similar` recorded last for the channel becomes the answer “similar”.
+
+    Returns whether the analysis has its charts, too: of the jobs that save charts and
+    recommendations, the later one gets True.
+    """
     channel_id, charted_at = _mark(connection, key, _RECOMMENDED, found=answers)
     if profile is not None:
         save_profile(connection, channel_id, *profile)
@@ -162,65 +184,17 @@ def save_recommendations(
 
 
 def recommendations(connection: Connection, key: str) -> list[StoredRecommendation]:
-    """Give the recommendations of an analysis in the order in which they were saved."""
+    """Return the recommendations of the analysis, in the order they were saved in."""
     found = connection.execute(_RECOMMENDATIONS, {"of": key})
     return [StoredRecommendation(*row) for row in found]
 
 
 def answers(connection: Connection, key: str) -> dict[str, Any] | None:
-    """Give what came of every subject that was looked at."""
+    """Return the answers saved with the recommendations of the analysis, or None."""
     return connection.scalar(_ANSWERS, {"of": key})
 
 
-def save_rendering(
-    connection: Connection, key: str, chart_key: str | None, file_format: str, path: str
-) -> None:
-    """Record that a file was made; made again, the later path and time stand."""
-    statement = upsert.insert(connection, RenderingRow).values(
-        analysis_id=key,
-        chart_key=_REPORT if chart_key is None else chart_key,
-        format=file_format,
-        path=path,
-        rendered_at=datetime.now(UTC),
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(RenderingRow.__table__.primary_key),
-            set_={"path": statement.excluded.path, "rendered_at": statement.excluded.rendered_at},
-        )
-    )
-
-
-def renderings(connection: Connection, channel_id: str) -> list[StoredRendering]:
-    """Give the files made for a channel, the newest first."""
-    found = connection.execute(
-        select(
-            RenderingRow.analysis_id,
-            RenderingRow.chart_key,
-            RenderingRow.format,
-            RenderingRow.path,
-            RenderingRow.rendered_at,
-        )
-        .join(AnalysisRow, AnalysisRow.id == RenderingRow.analysis_id)
-        .where(AnalysisRow.channel_id == channel_id)
-        .order_by(RenderingRow.rendered_at.desc(), RenderingRow.path)
-    )
-    return [
-        StoredRendering(key, None if chart == _REPORT else chart, file_format, path, rendered_at)
-        for key, chart, file_format, path, rendered_at in found
-    ]
-
-
-def report_paths(connection: Connection, channel_ids: Sequence[str]) -> dict[str, str]:
-    """Give the path of each channel's newest HTML report."""
-    found: dict[str, str] = {}
-    for chunk in chunks(channel_ids):
-        rows = connection.execute(_REPORTS, {"channel_ids": chunk})
-        found.update((channel_id, path) for channel_id, path in rows)
-    return found
-
-
-# Statements are put together once: that takes longer than to run them.
+# Statements are built once: building takes longer than running them.
 _KEY = bindparam("of", type_=String())
 _ANALYSES = select(
     AnalysisRow.id,
@@ -267,29 +241,17 @@ _RECOMMENDATIONS = (
     .order_by(RecommendationRow.position)
 )
 
-_REPORTS = (
-    select(AnalysisRow.channel_id, RenderingRow.path)
-    .join(RenderingRow, RenderingRow.analysis_id == AnalysisRow.id)
-    .where(
-        AnalysisRow.channel_id.in_(bindparam("channel_ids", expanding=True, type_=String())),
-        RenderingRow.chart_key == _REPORT,
-        RenderingRow.format == "html",
-    )
-    # The last row of a channel rules.
-    .order_by(RenderingRow.rendered_at, RenderingRow.path.desc())
-)
-
 
 @cache
 def _saving(dialect: str) -> Executable:
     statement = upsert.insert_in(dialect, AnalysisRow)
-    told = statement.excluded
-    changed = cast(AnalysisRow.document, Text) != cast(told.document, Text)
+    new = statement.excluded
+    changed = cast(AnalysisRow.document, Text) != cast(new.document, Text)
     return statement.on_conflict_do_update(
         index_elements=[AnalysisRow.id],
         set_={
-            "document": told.document,
-            "analysed_at": told.analysed_at,
+            "document": new.document,
+            "analysed_at": new.analysed_at,
             "charted_at": case((changed, None), else_=AnalysisRow.charted_at),
             "recommended_at": case((changed, None), else_=AnalysisRow.recommended_at),
         },
@@ -307,12 +269,12 @@ def _mark(
     connection: Connection, key: str, change: Executable, **changed: Any
 ) -> tuple[str, datetime | None]:
     """
-    Give the analysis's channel, and when it was charted.
+    Return the analysis's channel, and when it was charted.
 
-    It is locked, too: two that replace its parts at once do so one after the other.
+    This locks it, too: two callers that replace its parts do so one after the other.
     """
-    told = {"of": key, "at": datetime.now(UTC), **changed}
-    found = connection.execute(change, told).one_or_none()
+    values = {"of": key, "at": datetime.now(UTC), **changed}
+    found = connection.execute(change, values).one_or_none()
     if found is None:
         raise NotStoredError(f"analysis {key}", "it is not in the store", "analyse first")
     channel_id, charted_at = found

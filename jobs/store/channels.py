@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def save_channel(connection: Connection, channel: ChannelRecord) -> None:
-    """Save *channel*; until the transaction ends nobody else writes to it."""
+    """Save *channel*, and lock it until the transaction ends."""
     upsert(connection, ChannelRow, [asdict(channel)])
 
 
 def register(connection: Connection, channel: ChannelRecord, sources: Sequence[SourceRef]) -> None:
-    """Save *channel*, and add those of *sources* that are new after those that are known."""
+    """Save *channel*, and add to its sources those of *sources* that are new."""
     register_all(connection, [(channel, sources)])
 
 
@@ -32,7 +32,7 @@ def register_all(
     connection: Connection,
     channels_with_sources: Sequence[tuple[ChannelRecord, Sequence[SourceRef]]],
 ) -> None:
-    """Register each channel with its sources: however many there are, by a few statements."""
+    """Do what `register` does for each channel, by a few statements however many there are."""
     upsert(connection, ChannelRow, [asdict(channel) for channel, _ in channels_with_sources])
     known: dict[str, list[SourceRef]] = {channel.id: [] for channel, _ in channels_with_sources}
     for chunk in chunks(list(known)):
@@ -50,20 +50,20 @@ def register_all(
 
 
 def sources_of(connection: Connection, channel_id: str) -> list[SourceRef]:
-    """Give the sources of a channel in the order of their registration."""
+    """Return the channel's sources in the order of their registration."""
     found = connection.execute(_SOURCES_OF, {"channel_id": channel_id})
     return [SourceRef(kind, location) for kind, location in found]
 
 
-def channels(connection: Connection) -> list[ChannelRecord]:
-    """Give all channels by id."""
+def all_channels(connection: Connection) -> list[ChannelRecord]:
+    """Return all channels, by id."""
     found = [record(*row) for row in connection.execute(CHANNELS)]
-    # Not by the database, whose order of texts depends on its locale.
+    # Not sorted by the database: its order of texts depends on its locale.
     return sorted(found, key=lambda channel: channel.id)
 
 
 def matching(text: str) -> ColumnElement[bool]:
-    """Say of which channels title or id have *text* in them; an empty one is in all."""
+    """Return the condition that title or id contains *text*; an empty text matches all."""
     if not text:
         return true()
     return or_(
@@ -72,8 +72,8 @@ def matching(text: str) -> ColumnElement[bool]:
     )
 
 
-def channel(connection: Connection, channel_id: str) -> ChannelRecord | None:
-    """Give the channel of that id."""
+def find(connection: Connection, channel_id: str) -> ChannelRecord | None:
+    """Return the channel, or None."""
     found = connection.execute(_CHANNEL, {"channel_id": channel_id}).one_or_none()
     return None if found is None else record(*found)
 
@@ -99,6 +99,6 @@ _SOURCES_OF_MANY = (
 )
 
 
-def record(key: str, title: str, platform: str, *told: Any) -> ChannelRecord:
+def record(key: str, title: str, platform: str, *rest: Any) -> ChannelRecord:
     """Make the record of a row of `CHANNELS`."""
-    return ChannelRecord(key, title, Platform(platform), *told)
+    return ChannelRecord(key, title, Platform(platform), *rest)

@@ -1,4 +1,4 @@
-"""Load a channel's rows as columns, no object made per row or time that nobody looks at."""
+"""Load a channel's rows as columns, without an object for each row or time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import String, bindparam, select
 
 from jobs.channel.columns import DAILY, GAINS, ITEM_GAINS, ITEM_SNAPSHOTS, ITEMS, ChannelColumns
-from jobs.store.channels import channel
+from jobs.store.channels import find
 from jobs.store.errors import NotStoredError
 from jobs.store.models import (
     ChannelGainRow,
@@ -29,8 +29,15 @@ if TYPE_CHECKING:
 def load(
     connection: Connection, channel_id: str, *, only_with_items: bool = False
 ) -> ChannelColumns:
-    """Give all that is stored of the channel; *only_with_items*, or else nothing but its record."""
-    found = channel(connection, channel_id)
+    """
+    Return all that is known of the channel as plain columns, for a process that computes.
+
+    only_with_items: return nothing but its record if it has no items.
+
+    Raises:
+        NotStoredError: There is no such channel.
+    """
+    found = find(connection, channel_id)
     if found is None:
         raise NotStoredError(f"channel {channel_id}", "it is not in the store", "sync it first")
 
@@ -44,7 +51,7 @@ def load(
         channel=found,
         daily=read(ChannelSnapshotRow, DAILY) if of_channel else (),
         items=items,
-        # What is told of items hangs on them, by a foreign key.
+        # Rows of items refer to them by a foreign key: without items there are none.
         item_snapshots=read(ItemSnapshotRow, ITEM_SNAPSHOTS) if items else (),
         gains=read(ChannelGainRow, GAINS) if of_channel else (),
         item_gains=read(ItemGainRow, ITEM_GAINS) if items else (),
@@ -53,7 +60,7 @@ def load(
 
 @cache
 def _reading(model: type[Base], names: tuple[str, ...]) -> Select[Any]:
-    """A channel's rows; its own counters and gains by time, which is the order of their key."""
+    """Select a channel's rows; its own counters and gains by time, the order of their key."""
     table = model.__table__
     columns = [
         epoch_us(table.c[name]) if isinstance(table.c[name].type, UtcDateTime) else table.c[name]

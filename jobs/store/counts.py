@@ -1,4 +1,4 @@
-"""Count what the store has, per channel."""
+"""Counts of what the store has of each channel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def counts(connection: Connection, channel_ids: Sequence[str]) -> dict[str, ChannelCounts]:
-    """Give the counts of each of *channel_ids*, zeros for an unknown one."""
+    """Count what is stored of each of *channel_ids*; zeros for an unknown one."""
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for chunk in chunks(channel_ids):
         for kind, query in _queries(chunk).items():

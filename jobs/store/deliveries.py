@@ -1,8 +1,8 @@
 """
 Notifications on their way to their targets, each at most once.
 
-A sending is claimed, and the claim committed, before anything leaves; how it ended is committed
-after. Whoever finds a claim without an end cannot know what arrived, and sends nothing.
+A delivery is claimed, and the claim committed, before anything is sent; its outcome is committed
+afterwards. Nobody can know what arrived of a claim without an outcome, so nothing is sent again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, literal, select, text, update
 
 from jobs.store.models import DeliveryRow, NotificationRow
-from jobs.store.rows import Delivery, DeliveryState
+from jobs.store.rows import Delivery, DeliveryState, StoredNotification
 from jobs.store.types import UtcDateTime
 from jobs.store.upsert import insert
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-    from jobs.store.rows import StoredNotification
 
 _HOUR = timedelta(hours=1)
 _BEGUN = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNCONFIRMED)
@@ -43,10 +42,31 @@ _COLUMNS = (
 )
 
 
+def notification(connection: Connection, key: str) -> StoredNotification | None:
+    """Return the notification, or None."""
+    found = connection.execute(
+        select(
+            NotificationRow.key,
+            NotificationRow.channel_id,
+            NotificationRow.kind,
+            NotificationRow.title,
+            NotificationRow.body,
+            NotificationRow.recorded_at,
+            NotificationRow.delivered_at,
+        ).where(NotificationRow.key == key)
+    )
+    row = found.one_or_none()
+    return None if row is None else StoredNotification(*row)
+
+
 def post(
     connection: Connection, notification: StoredNotification, due_at: Mapping[str, datetime]
 ) -> bool:
-    """Record *notification*, on its way to each target of *due_at*; False if it is known."""
+    """
+    Record *notification*, due at each target of *due_at* from its time on.
+
+    Once for its key, for ever: if it was recorded before, this returns False and changes nothing.
+    """
     new = connection.execute(
         insert(connection, NotificationRow)
         .values(asdict(notification))
@@ -78,9 +98,10 @@ def claim_deliveries(
     message_id: str,
 ) -> list[Delivery]:
     """
-    Take up to *most* deliveries to *target* that are due, the oldest first, as one message.
+    Claim up to *most* due deliveries to *target*, the oldest first, to be sent as one message.
 
-    None, while *per_hour* messages to it were begun within the last hour.
+    None while *per_hour* messages to it were begun within the last hour. Once this returns,
+    nobody else claims them, and they are sent a second time only if `settle_deliveries` allows it.
     """
     _alone_at(connection, target)
     begun = connection.scalar(
@@ -122,7 +143,7 @@ def settle_deliveries(
     at: datetime,
     error: str | None = None,
 ) -> None:
-    """Note how the sending of *message_id* ended for *keys*; WAITING: to be tried again *at*."""
+    """Record the outcome of *message_id* for *keys*; WAITING: it is due again *at*."""
     due_at = {"due_at": at} if state is DeliveryState.WAITING else {}
     connection.execute(
         update(DeliveryRow)
@@ -141,7 +162,7 @@ def settle_deliveries(
 
 
 def give_up_unended(connection: Connection, begun_before: datetime) -> int:
-    """Call unconfirmed what was begun before then and never ended; how many."""
+    """Mark those begun before then and never ended as unconfirmed; return how many."""
     done = connection.execute(
         update(DeliveryRow)
         .where(DeliveryRow.state == DeliveryState.SENDING, DeliveryRow.claimed_at < begun_before)
@@ -151,7 +172,7 @@ def give_up_unended(connection: Connection, begun_before: datetime) -> int:
 
 
 def resend(connection: Connection, key: str, target: str, now: datetime) -> bool:
-    """Have it sent again although it may have arrived; whether it was over, so that it can be."""
+    """Make a finished delivery due again, though it may have arrived; False if there is none."""
     done = connection.execute(
         update(DeliveryRow)
         .where(
@@ -173,7 +194,7 @@ def deliveries(
     states: Sequence[DeliveryState] = tuple(DeliveryState),
     limit: int = 100,
 ) -> list[Delivery]:
-    """Give those in *states*, of the notification *key* or of all, the newest first."""
+    """Return deliveries in *states*, of the notification *key* or of all, the newest first."""
     query = _deliveries().where(DeliveryRow.state.in_(states))
     if key is not None:
         query = query.where(DeliveryRow.key == key)
@@ -192,7 +213,7 @@ def _delivery(row: Any) -> Delivery:
 
 
 def _alone_at(connection: Connection, target: str) -> None:
-    """Two who count at once would both find room; in SQLite there is one writer anyway."""
+    """Two concurrent counts would both find room; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:target, 0))")
         connection.execute(lock, {"target": f"deliveries to {target}"})

@@ -1,4 +1,4 @@
-"""Channels for a list: page by page, with their last counters."""
+"""Channels page by page, with their last counters."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _READINGS = 30
 
 
 def channel_page(
-    connection: Connection, after: str | None, text: str, limit: int
+    connection: Connection, *, after: str | None = None, text: str = "", limit: int = 50
 ) -> list[ListedChannel]:
-    """Give *limit* channels by id, those after *after* whose title or id has *text* in it."""
+    """Return the next *limit* channels by id after *after* with *text* in title or id."""
     query = CHANNELS.where(matching(text)).order_by(ChannelRow.id)
     if after is not None:
         query = query.where(ChannelRow.id > after)
@@ -48,7 +48,7 @@ def channel_page(
 
 
 def _readings(connection: Connection, channel_id: str) -> list[tuple[int | None, int | None]]:
-    """The last subscribers and views, oldest first; each by the key of the table."""
+    """Return the last subscribers and views, oldest first, by the key of the table."""
     found = connection.execute(
         select(ChannelSnapshotRow.subscribers, ChannelSnapshotRow.views)
         .where(ChannelSnapshotRow.channel_id == channel_id)
@@ -59,7 +59,7 @@ def _readings(connection: Connection, channel_id: str) -> list[tuple[int | None,
 
 
 def _failing(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
-    """Why a source of the channel could not be read, where one could not."""
+    """Return why a source could not be read, for the channels that have such a source."""
     found = connection.execute(
         select(SourceSyncRow.channel_id, SourceSyncRow.reason).where(
             SourceSyncRow.channel_id.in_(ids), SourceSyncRow.consecutive_failures > 0

@@ -1,4 +1,4 @@
-"""Channels as a list shows them: what is known of each, and how it stands with its syncs."""
+"""Channels as a list shows them: what is known of each, and how its syncs went."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ _ABOUT_A_WEEK = timedelta(days=10)
 
 
 def overviews(
-    connection: Connection, text: str, limit: int | None
+    connection: Connection, text: str = "", limit: int | None = None
 ) -> tuple[int, list[ChannelOverview]]:
-    """Count the channels with *text* in title or id, and give the first *limit* by title."""
+    """
+    Return how many channels have *text* in title or id, and the first *limit* of them by title.
+
+    All channels without a text; all of them listed without a limit.
+    """
     which = matching(text)
     total = connection.scalar(select(func.count()).select_from(ChannelRow).where(which)) or 0
     by_title = CHANNELS.where(which).order_by(func.lower(ChannelRow.title), ChannelRow.id)
@@ -58,7 +62,7 @@ def _item_counts(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
 
 
 def _syncs(connection: Connection, ids: Sequence[str]) -> dict[str, ChannelSync]:
-    """Of several sources the last success counts, and any failure."""
+    """Of several sources, the last success counts, and any failure."""
     found: dict[str, ChannelSync] = {}
     for chunk in chunks(ids):
         scheduled = select(ScheduleRow.channel_id, ScheduleRow.due_at).where(
@@ -84,7 +88,7 @@ def _syncs(connection: Connection, ids: Sequence[str]) -> dict[str, ChannelSync]
 
 
 def _week(connection: Connection, channel_id: str) -> WeekOfCounters:
-    """By the key of the table: three rows, however many there are."""
+    """Read three rows by the key of the table, however many there are."""
     subscribers = connection.scalar(_SUBSCRIBERS, {"channel_id": channel_id})
     last = connection.execute(_VIEWS, {"channel_id": channel_id}).one_or_none()
     if last is None:

@@ -1,4 +1,4 @@
-"""Whole tables, page by page: what an export reads, however large they are."""
+"""Whole tables page by page, for an export."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ def page(
     connection: Connection,
     kept: Kept,
     columns: Sequence[str],
-    channel_id: str | None,
-    after: Sequence[Any] | None,
+    *,
+    channel_id: str | None = None,
+    after: Sequence[Any] | None = None,
 ) -> list[tuple[Any, ...]]:
     """
-    Give the *columns* of rows that follow the key *after*, by key, of one channel or of all.
+    Return *columns* of the next rows of a table by key, of one channel or of all.
 
-    *after* None gives the first page; an empty page is the last one.
+    after: the key of the last row seen; None for the first page. An empty page ends the table.
     """
     model = _MODELS[kept]
     query = _first(model, tuple(columns))
@@ -49,8 +50,8 @@ def page(
     return [tuple(row) for row in connection.execute(query)]
 
 
-def channel_ids(connection: Connection, after: str, limit: int) -> list[str]:
-    """Give the ids of *limit* channels with an analysis that follow *after*."""
+def analysed_channel_ids(connection: Connection, after: str = "", limit: int = 100) -> list[str]:
+    """Return the ids of the next *limit* analysed channels after *after*."""
     return list(connection.scalars(_ANALYSED, {"after": after, "limit": limit}))
 
 

@@ -1,4 +1,4 @@
-"""What channels' content is like, packed small, and which channels were found to be near."""
+"""What channels' content is like, packed small, and which channels are similar."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 
 
 def save_profile(connection: Connection, channel_id: str, fingerprint: str, packed: bytes) -> None:
-    """Save it unless it is there as it is; what it was compared with before stays until anew."""
+    """Save the profile unless it is stored already; a comparison stays until the next one."""
     row = {"channel_id": channel_id, "fingerprint": fingerprint, "profile": packed}
     connection.execute(_saving(connection.dialect.name), row)
 
 
 def profiles_changed(connection: Connection) -> bool:
-    """Say whether any profile is new or other than when channels were compared."""
+    """Return whether a profile was saved that `save_similar` has not seen."""
     changed = exists().where(ProfileRow.compared_at.is_(None))
     return bool(connection.scalar(select(changed)))
 
 
-def profiles(connection: Connection) -> list[StoredProfile]:
-    """Give all profiles, by channel; as large as all of them together."""
+def all_profiles(connection: Connection) -> list[StoredProfile]:
+    """Return the profiles of all channels, by channel: a few kilobytes each."""
     found = connection.execute(
         select(ProfileRow.channel_id, ChannelRow.title, ProfileRow.profile).join(
             ChannelRow, ChannelRow.id == ProfileRow.channel_id
         )
     )
-    # Not by the database, whose order of texts depends on its locale.
+    # Not sorted by the database: its order of texts depends on its locale.
     return sorted((StoredProfile(*row) for row in found), key=lambda one: one.channel_id)
 
 
 def save_similar(connection: Connection, similar: Mapping[str, Mapping[str, Any]]) -> None:
-    """Note for each channel what it is like; one whose profile is gone is passed over."""
+    """Record which others each channel is like, in place of what was recorded before."""
     if similar:
         connection.execute(
             update(ProfileRow)
@@ -56,11 +56,11 @@ def save_similar(connection: Connection, similar: Mapping[str, Mapping[str, Any]
 
 
 def similar(connection: Connection, channel_id: str) -> dict[str, Any] | None:
-    """Give what the channel was found to be like, or None before the first comparison."""
+    """Return what `save_similar` recorded last for the channel, or None."""
     return connection.scalar(_SIMILAR, {"of": channel_id})
 
 
-# Statements are put together once: that takes longer than to run them.
+# Statements are built once: building takes longer than running them.
 _SIMILAR = select(ProfileRow.similar).where(
     ProfileRow.channel_id == bindparam("of", type_=String())
 )
@@ -69,9 +69,9 @@ _SIMILAR = select(ProfileRow.similar).where(
 @cache
 def _saving(dialect: str) -> Executable:
     statement = insert_in(dialect, ProfileRow)
-    told = statement.excluded
+    new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=list(ProfileRow.__table__.primary_key),
-        set_={"fingerprint": told.fingerprint, "profile": told.profile, "compared_at": None},
-        where=ProfileRow.fingerprint != told.fingerprint,
+        set_={"fingerprint": new.fingerprint, "profile": new.profile, "compared_at": None},
+        where=ProfileRow.fingerprint != new.fingerprint,
     )

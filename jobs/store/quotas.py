@@ -1,4 +1,4 @@
-"""Units of an interface spent by day: counted in the database, for many workers share them."""
+"""Units of an API spent by day: counted in the database, since many workers share them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-def spend_quota(connection: Connection, account: str, day: str, units: int, budget: int) -> bool:
-    """Count *units* if no more than *budget* are spent with them, in one step; whether it was."""
+def spend(connection: Connection, account: str, day: str, units: int, budget: int) -> bool:
+    """
+    Count *units* of the account's *day*, unless the day's total would exceed *budget*.
+
+    The caller may spend them if this returns True: of many concurrent callers, no more get True
+    than the budget has room for.
+    """
     if units > budget:
         return False
     new = insert(connection, QuotaDayRow).values(account=account, day=day, used=units)
@@ -28,8 +33,8 @@ def spend_quota(connection: Connection, account: str, day: str, units: int, budg
     return spent.rowcount > 0
 
 
-def exhaust_quota(connection: Connection, account: str, day: str, budget: int) -> None:
-    """Note that nothing is left of the day, whatever was counted here."""
+def exhaust(connection: Connection, account: str, day: str, budget: int) -> None:
+    """Record that nothing is left of the account's *day*, whatever was counted here."""
     new = insert(connection, QuotaDayRow).values(account=account, day=day, used=budget)
     connection.execute(
         new.on_conflict_do_update(
@@ -40,9 +45,9 @@ def exhaust_quota(connection: Connection, account: str, day: str, budget: int) -
     )
 
 
-def quota_used(connection: Connection, account: str, day: str) -> int:
-    """Give the units counted on *day*."""
-    used = connection.scalar(
+def used(connection: Connection, account: str, day: str) -> int:
+    """Return the units counted on the account's *day*."""
+    units = connection.scalar(
         select(QuotaDayRow.used).where(QuotaDayRow.account == account, QuotaDayRow.day == day)
     )
-    return used or 0
+    return units or 0

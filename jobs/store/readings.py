@@ -1,4 +1,4 @@
-"""Save what sources say of a channel: items as they are told now, counters as history."""
+"""What sources say of a channel: items as they are now, counters as history."""
 
 from __future__ import annotations
 
@@ -32,22 +32,32 @@ if TYPE_CHECKING:
 
 
 def save_readings(connection: Connection, readings: Sequence[ChannelReading]) -> SyncCounts:
-    """Save *readings* of one channel, the last winning where they differ."""
+    """
+    Save *readings* of one channel; the last wins where they differ.
+
+    Titles and the like become the latest given; what is not given stays as it was. Counters of
+    another time are further snapshots, falling ones too.
+
+    Raises:
+        ValueError: The readings are of several channels, or there is none.
+    """
+    if len({reading.channel.id for reading in readings}) != 1:
+        raise ValueError("readings of exactly one channel are saved at a time")
     for channel in dict.fromkeys(reading.channel for reading in readings):
         save_channel(connection, channel)
     channel_id = readings[0].channel.id
-    told: dict[type[_Counted], list[Row]] = {
+    given: dict[type[_Counted], list[Row]] = {
         ItemRow: _merge(_items(readings)),
         ChannelSnapshotRow: _merge(_channel_snapshots(readings)),
         ItemSnapshotRow: _merge(_item_snapshots(readings)),
         ChannelGainRow: _merge(_channel_gains(readings)),
         ItemGainRow: _merge(_item_gains(readings)),
     }
-    # Saving the channel has locked it: between these counts nobody else adds to it.
-    before = _count(connection, channel_id, told)
-    for model, rows in told.items():
+    # Saving the channel has locked it: nobody else adds to it between these counts.
+    before = _count(connection, channel_id, given)
+    for model, rows in given.items():
         upsert(connection, model, rows)
-    after = _count(connection, channel_id, told)
+    after = _count(connection, channel_id, given)
 
     listings = [reading.listing for reading in readings if reading.listing is not None]
     items_left, items_back = apply_listings(connection, channel_id, listings)
@@ -55,10 +65,10 @@ def save_readings(connection: Connection, readings: Sequence[ChannelReading]) ->
     new = {model: after[model] - before[model] for model in after}
     items_new = new.pop(ItemRow, 0)
     snapshots_new = sum(new.values())
-    snapshots = sum(len(rows) for model, rows in told.items() if model is not ItemRow)
+    snapshots = sum(len(rows) for model, rows in given.items() if model is not ItemRow)
     return SyncCounts(
         items_new=items_new,
-        items_known=len(told[ItemRow]) - items_new,
+        items_known=len(given[ItemRow]) - items_new,
         snapshots_new=snapshots_new,
         snapshots_known=snapshots - snapshots_new,
         items_left=items_left,
@@ -67,7 +77,7 @@ def save_readings(connection: Connection, readings: Sequence[ChannelReading]) ->
 
 
 def _merge(keyed: Iterable[tuple[Hashable, Row]]) -> list[Row]:
-    """One row per key, of each column the last value that is told: as `upsert` does it."""
+    """Merge rows of one key, the last value of each column winning, as `upsert` does."""
     merged: dict[Hashable, Row] = {}
     for key, row in keyed:
         known = merged.setdefault(key, row)
@@ -97,7 +107,7 @@ def _items(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, Row]]
 
 
 def _lines(tags: Sequence[str]) -> str | None:
-    """Whitespace within a tag becomes one space, so that a line break only ever parts two."""
+    """Whitespace within a tag becomes one space, so a line break always separates two tags."""
     return "\n".join(filter(None, (" ".join(tag.split()) for tag in tags))) or None
 
 
@@ -147,12 +157,12 @@ def _item_gains(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, 
 
 
 def _count(
-    connection: Connection, channel_id: str, told: Mapping[type[_Counted], Sequence[Row]]
+    connection: Connection, channel_id: str, given: Mapping[type[_Counted], Sequence[Row]]
 ) -> dict[type[_Counted], int]:
-    """How many rows of each kind that is told stand there."""
+    """Count the stored rows of each kind that is given."""
     return {
         model: connection.scalar(_counting(model), {"channel_id": channel_id}) or 0
-        for model, rows in told.items()
+        for model, rows in given.items()
         if rows
     }
 

@@ -1,4 +1,4 @@
-"""Take a channel out of the store, with all that hangs on it."""
+"""Removal of a channel with everything that belongs to it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from jobs.store.models import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# Children first, each by the key of its table: the databases' own cascade goes row by row.
+# Children first, each by the key of its table: the databases cascade row by row.
 _LARGE = (ItemGainRow, ItemSnapshotRow, ItemRow, ChannelGainRow, ChannelSnapshotRow)
 
 
 def remove_channel(connection: Connection, channel_id: str) -> bool:
-    """Remove it; whether it was there."""
+    """Remove the channel with all that is known and made of it; False if there is none."""
     for model in _LARGE:
         connection.execute(delete(model).where(model.channel_id == channel_id))
     removed = connection.execute(delete(ChannelRow).where(ChannelRow.id == channel_id))

@@ -1,4 +1,4 @@
-"""When channels are synced next: found by time, however many there are."""
+"""When channels are synced next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
 Plan: TypeAlias = "Callable[[ChannelSchedule, list[datetime]], ChannelSchedule]"
-"""Makes of a channel's schedule, and the dates of its newest items, the schedule that follows."""
+"""Takes a channel's schedule and the dates of its newest items, and returns its next schedule."""
 
 _COLUMNS = (ScheduleRow.channel_id, ScheduleRow.every_s, ScheduleRow.interval_s, ScheduleRow.due_at)
 _SCHEDULE = select(*_COLUMNS).where(ScheduleRow.channel_id == bindparam("of", type_=String()))
@@ -27,7 +27,12 @@ _LOCKED = _SCHEDULE.with_for_update()
 
 
 def set_schedule(connection: Connection, schedule: ChannelSchedule) -> None:
-    """Make *schedule* the channel's only one."""
+    """
+    Sync a channel without being asked, as *schedule* says; it replaces an earlier one.
+
+    Raises:
+        NotStoredError: There is no such channel.
+    """
     row: dict[str, Any] = {
         "channel_id": schedule.channel_id,
         "every_s": schedule.every_s,
@@ -39,20 +44,20 @@ def set_schedule(connection: Connection, schedule: ChannelSchedule) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=row))
 
 
-def remove_schedule(connection: Connection, channel_id: str) -> bool:
-    """Sync the channel no more by itself; whether it was scheduled."""
+def remove(connection: Connection, channel_id: str) -> bool:
+    """Remove the channel's schedule; False if it had none."""
     removed = connection.execute(delete(ScheduleRow).where(ScheduleRow.channel_id == channel_id))
     return removed.rowcount > 0
 
 
-def schedule(connection: Connection, channel_id: str) -> ChannelSchedule | None:
-    """Give the channel's schedule, or None."""
+def find(connection: Connection, channel_id: str) -> ChannelSchedule | None:
+    """Return the channel's schedule, or None if it is synced only on request."""
     return _one(connection, _SCHEDULE, channel_id)
 
 
 def replan(connection: Connection, channel_id: str, plan: Plan | None) -> ChannelSchedule | None:
-    """Give the channel's schedule, None without one, after *plan* has changed it."""
-    # Locked: nobody changes or removes it before the new time stands.
+    """Change the channel's schedule by *plan*, and return it; None without one."""
+    # Locked: nobody changes or removes it before the new time is written.
     known = _one(connection, _LOCKED, channel_id)
     if known is None or plan is None:
         return known
@@ -65,10 +70,14 @@ def replan(connection: Connection, channel_id: str, plan: Plan | None) -> Channe
     return changed
 
 
-def schedule_page(
+def page(
     connection: Connection, after: tuple[datetime, str] | None, limit: int
 ) -> list[ScheduledChannel]:
-    """Give *limit* of them by when they are due, from just after a time and a channel on."""
+    """
+    Return the next *limit* scheduled channels by when they are due.
+
+    after: due time and id of the last channel of the page before; None for the first page.
+    """
     query = (
         CHANNELS.add_columns(*_COLUMNS[1:])
         .join(ChannelRow, ChannelRow.id == ScheduleRow.channel_id)
@@ -86,8 +95,8 @@ def schedule_page(
     ]
 
 
-def due_schedules(connection: Connection, now: datetime, limit: int) -> list[ChannelSchedule]:
-    """Give those that are due, the longest overdue first, at most *limit*."""
+def due(connection: Connection, now: datetime, limit: int) -> list[ChannelSchedule]:
+    """Return at most *limit* schedules that are due at *now*, the longest overdue first."""
     found = connection.execute(
         select(*_COLUMNS)
         .where(ScheduleRow.due_at <= now)
@@ -97,10 +106,8 @@ def due_schedules(connection: Connection, now: datetime, limit: int) -> list[Cha
     return [ChannelSchedule(*row) for row in found]
 
 
-def advance_schedules(
-    connection: Connection, moves: Sequence[tuple[ChannelSchedule, datetime]]
-) -> None:
-    """Move each to its new time, unless somebody moved it since it was read."""
+def advance(connection: Connection, moves: Sequence[tuple[ChannelSchedule, datetime]]) -> None:
+    """Move each schedule to its new time, unless a sync has moved it since it was read."""
     table: Any = ScheduleRow.__table__
     time = table.c.due_at.type
     statement = (
@@ -117,7 +124,7 @@ def advance_schedules(
 
 
 def latest_publications(connection: Connection, channel_id: str, limit: int) -> list[datetime]:
-    """Give the dates of the channel's *limit* newest items, the newest first."""
+    """Return the dates of the channel's *limit* newest items, the newest first."""
     found = connection.execute(
         select(ItemRow.published_at)
         .where(ItemRow.channel_id == channel_id, ItemRow.published_at.is_not(None))

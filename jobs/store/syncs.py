@@ -1,4 +1,4 @@
-"""How each source of a channel was read last, and what it wants to be handed the next time."""
+"""How each source of a channel was read last, and what it remembers for the next time."""
 
 from __future__ import annotations
 
@@ -31,10 +31,22 @@ def save_sync(
     connection: Connection,
     channel_id: str,
     results: Sequence[SourceResult],
-    plan: Plan | None,
+    plan: Plan | None = None,
 ) -> tuple[SyncCounts, ChannelSchedule | None]:
-    """Save what was read, how reading went, and with a *plan* when the channel is read next."""
+    """
+    Save what was read of the channel's sources, as `save_readings`, and how reading them went.
+
+    A source's memory is committed with its reading, so it never knows more than the store. If
+    the channel is scheduled, *plan* makes its next schedule.
+
+    Returns the counts, and the channel's schedule: None if it is synced only on request.
+
+    Raises:
+        ValueError: A reading is of another channel.
+    """
     readings = [result.reading for result in results if result.reading is not None]
+    if any(one.channel.id != channel_id for one in readings):
+        raise ValueError(f"readings of {channel_id} only are saved in its sync")
     counts = save_readings(connection, readings) if readings else SyncCounts()
     for result in results:
         _note(connection, channel_id, result)
@@ -42,20 +54,20 @@ def save_sync(
 
 
 def sources(connection: Connection, channel_id: str) -> list[StoredSource]:
-    """Give the channel's sources in the order of their registration."""
+    """Return the channel's sources in the order of their registration, with their last sync."""
     found = connection.execute(_SOURCES_OF, {"of": channel_id})
     return [_stored(row) for row in found]
 
 
-def failing_sources(connection: Connection, at_least: int) -> list[tuple[str, StoredSource]]:
-    """Give the sources that failed *at_least* so many times in a row, with their channels."""
+def failing_sources(connection: Connection, at_least: int = 1) -> list[tuple[str, StoredSource]]:
+    """Return the sources that failed *at_least* so many times in a row, by channel."""
     query = _SOURCES.where(SourceSyncRow.consecutive_failures >= at_least)
     found = [(row.channel_id, _stored(row)) for row in connection.execute(query)]
     return sorted(found, key=lambda one: (one[0], one[1].ref.location))
 
 
 def listed_items(connection: Connection, channel_id: str) -> dict[str, datetime | None]:
-    """Give the channel's items that a source lists, with their dates."""
+    """Return the dates, by id, of the items that a source of the channel lists now."""
     found = connection.execute(
         select(ItemRow.item_id, ItemRow.published_at).where(
             ItemRow.channel_id == channel_id,
@@ -84,7 +96,7 @@ def _note(connection: Connection, channel_id: str, result: SourceResult) -> None
     connection.execute(statement, row)
 
 
-# Statements are put together once: that takes longer than to run them.
+# Statements are built once: building takes longer than running them.
 _SOURCES = select(
     SourceRow.channel_id,
     SourceRow.kind,
@@ -112,14 +124,14 @@ _SOURCES_OF = _SOURCES.where(SourceRow.channel_id == bindparam("of", type_=Strin
 @cache
 def _noting(dialect: str, outcome: SyncOutcome, *, remembers: bool) -> Executable:
     statement = insert_in(dialect, SourceSyncRow)
-    told = statement.excluded
-    changed: dict[str, Any] = {name: told[name] for name in ("tried_at", "outcome", "reason")}
+    new = statement.excluded
+    changed: dict[str, Any] = {name: new[name] for name in ("tried_at", "outcome", "reason")}
     if outcome in _SUCCESSES:
-        changed |= {name: told[name] for name in ("succeeded_at", "consecutive_failures")}
+        changed |= {name: new[name] for name in ("succeeded_at", "consecutive_failures")}
     elif outcome is SyncOutcome.FAILED:
         changed["consecutive_failures"] = SourceSyncRow.consecutive_failures + 1
     if remembers:
-        changed["memory"] = told.memory
+        changed["memory"] = new.memory
     keys = list(SourceSyncRow.__table__.primary_key)
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 

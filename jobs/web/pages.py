@@ -58,7 +58,7 @@ def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
 def _channel_routes(dashboard: Dashboard, store: ChannelStore) -> list[BaseRoute]:
     async def all_channels(request: Request) -> Response:
         text = request.query_params.get("text", "").strip()[:200]
-        found = await store.channel_page(
+        found = await store.channels.page(
             after=request.query_params.get("after"), text=text, limit=_PAGE + 1
         )
         return dashboard.render(
@@ -71,20 +71,20 @@ def _channel_routes(dashboard: Dashboard, store: ChannelStore) -> list[BaseRoute
 
     async def one_channel(request: Request) -> Response:
         channel = await _channel(store, request)
-        analysis = await store.latest_analysis(channel.id)
-        charts = [] if analysis is None else await store.charts(analysis.id)
+        analysis = await store.analyses.latest(channel.id)
+        charts = [] if analysis is None else await store.analyses.charts(analysis.id)
         return dashboard.render(
             request,
             "channel.html.j2",
             channel=channel,
-            sources=await store.sources(channel.id),
-            schedule=await store.schedule(channel.id),
+            sources=await store.syncs.sources(channel.id),
+            schedule=await store.schedules.find(channel.id),
             every=write_interval,
             analysis=analysis,
             charts=charts,
-            advice=[] if analysis is None else await store.recommendations(analysis.id),
-            has_report=await store.report_path(channel.id) is not None,
-            counts=(await store.counts([channel.id])).get(channel.id),
+            advice=[] if analysis is None else await store.analyses.recommendations(analysis.id),
+            has_report=await store.renderings.report_path(channel.id) is not None,
+            counts=(await store.channels.counts([channel.id])).get(channel.id),
             queues=dashboard.queues,
         )
 
@@ -105,7 +105,7 @@ def _channel_routes(dashboard: Dashboard, store: ChannelStore) -> list[BaseRoute
 def _file_routes(store: ChannelStore) -> list[BaseRoute]:
     async def report(request: Request) -> Response:
         channel = await _channel(store, request)
-        path = await store.report_path(channel.id)
+        path = await store.renderings.report_path(channel.id)
         content = None if path is None else await asyncio.to_thread(_read, Path(path))
         if content is None:
             raise HTTPException(404, "there is no report of this channel yet; sync it first")
@@ -115,15 +115,15 @@ def _file_routes(store: ChannelStore) -> list[BaseRoute]:
 
     async def chart(request: Request) -> Response:
         channel = await _channel(store, request)
-        analysis = await store.latest_analysis(channel.id)
-        charts = [] if analysis is None else await store.charts(analysis.id)
+        analysis = await store.analyses.latest(channel.id)
+        charts = [] if analysis is None else await store.analyses.charts(analysis.id)
         return await _picture(charts, request.query_params.get("key", ""))
 
     return [Route("/channels/report", report), Route("/channels/chart", chart)]
 
 
 async def _channel(store: ChannelStore, request: Request) -> ChannelRecord:
-    found = await store.channel(request.query_params.get("id", ""))
+    found = await store.channels.find(request.query_params.get("id", ""))
     if found is None:
         raise HTTPException(404, "there is no such channel")
     return found

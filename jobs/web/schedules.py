@@ -72,7 +72,7 @@ class ChannelSchedules:
     ) -> tuple[list[ScheduledChannel], str | None]:
         """The next *limit* schedules by due time, and where the next page starts."""
         start = None if not after else _position(after)
-        found = await self._services.store.schedule_page(start, limit + 1)
+        found = await self._services.store.schedules.page(start, limit + 1)
         if len(found) <= limit:
             return found, None
         last = found[limit - 1].schedule
@@ -101,7 +101,7 @@ class ChannelSchedules:
 
     async def remove(self, request: Request, channel: ChannelRecord) -> bool:
         """Sync *channel* on request only; whether it had a schedule."""
-        was = await self._services.store.remove_schedule(channel.id)
+        was = await self._services.store.schedules.remove(channel.id)
         await self._dashboard.operator(request).record(
             "unschedule", channel.id, outcome="done" if was else "nothing: it had none"
         )
@@ -114,14 +114,14 @@ class ChannelSchedules:
         Raises:
             HTTPException: 404, there is none.
         """
-        found = await self._services.store.channel(channel_id)
+        found = await self._services.store.channels.find(channel_id)
         if found is None:
             raise HTTPException(404, "there is no such channel")
         return found
 
     async def schedule(self, channel_id: str) -> ChannelSchedule | None:
         """The channel's schedule; None if it is synced on request only."""
-        return await self._services.store.schedule(channel_id)
+        return await self._services.store.schedules.find(channel_id)
 
 
 def schedule_routes(dashboard: Dashboard, schedules: ChannelSchedules) -> list[BaseRoute]:

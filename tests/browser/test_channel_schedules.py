@@ -44,10 +44,10 @@ async def _filled(url: str) -> AsyncIterator[ChannelStore]:
     await migrate(url)
     async with open_store(url) as store:
         for number, title in enumerate(("Alpha", "Beta", "Gamma")):
-            await store.register(ChannelRecord(f"UC{number}", title, Platform.PODCAST), [])
+            await store.channels.register(ChannelRecord(f"UC{number}", title, Platform.PODCAST), [])
         due_at = datetime.now(UTC) + timedelta(hours=2)
-        await store.set_schedule(ChannelSchedule("UC0", 43_200, 43_200, due_at))
-        await store.set_schedule(ChannelSchedule("UC1", None, 21_600, due_at))
+        await store.schedules.set(ChannelSchedule("UC0", 43_200, 43_200, due_at))
+        await store.schedules.set(ChannelSchedule("UC1", None, 21_600, due_at))
         yield store
 
 

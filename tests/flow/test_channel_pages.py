@@ -39,14 +39,14 @@ async def store(tmp_path: Path) -> AsyncIterator[ChannelStore]:
     url = f"sqlite:///{tmp_path}/store.db"
     await migrate(url)
     async with open_store(url) as opened:
-        await opened.register(CHANNEL, [SourceRef("csv", MARKUP)])
-        await opened.save_readings([ChannelReading(CHANNEL)])
-        analysis = await opened.save_analysis(CHANNEL.id, "f" * 64, {"a": 1})
+        await opened.channels.register(CHANNEL, [SourceRef("csv", MARKUP)])
+        await opened.readings.save([ChannelReading(CHANNEL)])
+        analysis = await opened.analyses.save(CHANNEL.id, "f" * 64, {"a": 1})
         advice = StoredRecommendation("k", MARKUP, MARKUP, {}, "moderate evidence")
-        await opened.save_recommendations(analysis, [advice])
+        await opened.analyses.save_recommendations(analysis, [advice])
         report = tmp_path / "report.html"
         report.write_text("<p>the report</p>")
-        await opened.save_rendering(analysis, None, "html", str(report))
+        await opened.renderings.save(analysis, None, "html", str(report))
         yield opened
 
 
@@ -138,12 +138,12 @@ async def test_schedule_is_made_changed_and_taken_off_from_the_page(
     assert "is synced by itself, every 12h." in page
     assert 'value="12h"' in page
     assert "<script>alert" not in page
-    first = await store.schedule(CHANNEL.id)
+    first = await store.schedules.find(CHANNEL.id)
     assert first is not None
     assert (first.every_s, first.interval_s) == (43_200, 43_200)
 
     await _sent(browser, "/channels/schedule", every="auto")
-    changed = await store.schedule(CHANNEL.id)
+    changed = await store.schedules.find(CHANNEL.id)
     assert changed is not None
     assert (changed.every_s, changed.due_at) == (None, first.due_at)
     assert (
@@ -152,7 +152,7 @@ async def test_schedule_is_made_changed_and_taken_off_from_the_page(
     )
 
     await _sent(browser, "/channels/schedule", off="1")
-    assert await store.schedule(CHANNEL.id) is None
+    assert await store.schedules.find(CHANNEL.id) is None
     assert "No channel is on a schedule" in (await browser.get("/channels/schedules")).text
     log = (await browser.get("/audit")).text
     assert all(word in log for word in ("unschedule", "every auto", "every 12h"))
@@ -167,7 +167,7 @@ async def test_interval_that_is_none_is_told(
     answer = await _sent(browser, "/channels/schedule", every=every)
     assert answer.status_code == 400
     assert "is no time: write 60m" in answer.text or "a channel is synced" in answer.text
-    assert await store.schedule(CHANNEL.id) is None
+    assert await store.schedules.find(CHANNEL.id) is None
 
 
 async def test_schedule_is_changed_from_our_own_pages_only(
@@ -183,7 +183,7 @@ async def test_schedule_is_changed_from_our_own_pages_only(
             headers=headers,
         )
         assert answer.status_code == 403
-    assert await store.schedule(CHANNEL.id) is None
+    assert await store.schedules.find(CHANNEL.id) is None
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ async def test_stored_channel_is_exported_and_removed(commands: Commands) -> Non
     await migrate(url)
     async with open_store(url) as store:
         for channel_id in ("UC1", "UC2"):
-            await store.save_readings([reading(channel_id, days=_DAYS)])
+            await store.readings.save([reading(channel_id, days=_DAYS)])
 
     for name in ("out.csv", "out.parquet"):
         told = commands.run("pipeline", "export", "UC1", "-o", name, "--json").document
@@ -124,7 +124,7 @@ async def test_stored_channel_is_exported_and_removed(commands: Commands) -> Non
     removed = commands.run("pipeline", "channels", "remove", "UC1", "--yes")
     assert (removed.status, removed.out) == (0, "Removed Channel UC1 (UC1).\n")
     async with open_store(url) as store:
-        assert [channel.id for channel in await store.channels()] == ["UC2"]
+        assert [channel.id for channel in await store.channels.all()] == ["UC2"]
 
 
 def test_what_cannot_be_done_is_one_line(commands: Commands) -> None:
@@ -171,7 +171,7 @@ async def main():
         work = ChannelRun(place, host.queues, found, console.print, reports=False)
         with display(console, host.queues, live=False) as shown:
             await work.go(shown)
-        counts = await place.services.store.counts([channel.id])
+        counts = await place.services.store.channels.counts([channel.id])
     heavy = ("jobs.analysis.forecast", "jobs.recommendations.permutation", "scipy")
     loaded = [name for name in heavy if name in sys.modules]
     print(json.dumps({"analyses": counts[channel.id].analyses, "loaded": loaded}))

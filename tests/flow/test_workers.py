@@ -34,7 +34,7 @@ async def _register(commands: Commands) -> None:
     await migrate(url)
     async with open_store(url) as store:
         record = ChannelRecord("sample:video", "Sample", Platform.YOUTUBE, generated=True)
-        await store.register(record, [SourceRef("samples", "samples:video")])
+        await store.channels.register(record, [SourceRef("samples", "samples:video")])
 
 
 async def test_arq_burst_drains_the_queue(

@@ -96,11 +96,11 @@ class Host:
                 ChannelSnapshot(START + day * DAY, views=views)
                 for day, views in enumerate(growing(40))
             ]
-            await store.save_readings([ChannelReading(CHANNEL, channel_snapshots=snapshots)])
-            await store.register(UNREAD, [])
-            data = await store.load(CHANNEL.id)
+            await store.readings.save([ChannelReading(CHANNEL, channel_snapshots=snapshots)])
+            await store.channels.register(UNREAD, [])
+            data = await store.readings.load(CHANNEL.id)
             document = analyze(data).model_dump(mode="json")
-            await store.save_analysis(CHANNEL.id, data.fingerprint, document)
+            await store.analyses.save(CHANNEL.id, data.fingerprint, document)
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ class Details:
 async def show_channel(host: Host, words: str, *, as_json: bool) -> None:
     """Print what is known of the channel that *words* name."""
     async with host.open_services() as services:
-        channel = choose_channel(await services.store.channels(), words)
+        channel = choose_channel(await services.store.channels.all(), words)
         details = await _details(services, channel)
     if as_json:
         click.echo(details.as_json())
@@ -87,15 +87,17 @@ async def show_channel(host: Host, words: str, *, as_json: bool) -> None:
 
 async def _details(services: Services, channel: ChannelRecord) -> Details:
     store = services.store
-    analysis = await store.latest_analysis(channel.id)
+    analysis = await store.analyses.latest(channel.id)
     return Details(
         channel=channel,
-        counts=(await store.counts([channel.id]))[channel.id],
-        sources=await store.sources(channel.id),
-        schedule=await store.schedule(channel.id),
+        counts=(await store.channels.counts([channel.id]))[channel.id],
+        sources=await store.syncs.sources(channel.id),
+        schedule=await store.schedules.find(channel.id),
         analysis=analysis,
-        recommendations=[] if analysis is None else await store.recommendations(analysis.id),
-        report=await store.report_path(channel.id),
+        recommendations=[]
+        if analysis is None
+        else await store.analyses.recommendations(analysis.id),
+        report=await store.renderings.report_path(channel.id),
     )
 
 

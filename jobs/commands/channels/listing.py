@@ -27,7 +27,7 @@ _UNBOUND = 10_000
 async def list_channels(host: Host, text: str, limit: int | None, *, as_json: bool) -> None:
     """Print the channels with *text* in title or id."""
     async with host.open_services() as services:
-        total, found = await services.store.overviews(text, limit)
+        total, found = await services.store.channels.overviews(text, limit)
     if as_json:
         channels = [_as_object(one) for one in found]
         document = {"total": total, "channels": channels}

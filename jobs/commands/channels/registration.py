@@ -36,8 +36,8 @@ async def add_channels(
     if found:
         async with host.open_services() as services:
             store = services.store
-            new = set(found) - {channel.id for channel in await store.channels()}
-            await store.register_all([(one.record, one.refs) for one in found.values()])
+            new = set(found) - {channel.id for channel in await store.channels.all()}
+            await store.channels.register_all([(one.record, one.refs) for one in found.values()])
             for channel_id in () if off else new if every_s is None else found:
                 await schedule_channel(services, channel_id, every_s or None)
     if as_json:

@@ -31,13 +31,13 @@ async def remove_channel(host: Host, words: str, *, sure: bool, as_json: bool) -
     """
     async with host.open_services() as services:
         store = services.store
-        channel = choose_channel(await store.channels(), words)
-        counts = (await store.counts([channel.id]))[channel.id]
+        channel = choose_channel(await store.channels.all(), words)
+        counts = (await store.channels.counts([channel.id]))[channel.id]
         folder = services.reports_dir / folder_name(channel.id)
         files = await asyncio.to_thread(_count_files, folder)
         if not sure:
             _ask(channel, counts, files)
-        await store.remove(channel.id)
+        await store.channels.remove(channel.id)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     if as_json:
         removed = {"id": channel.id, "title": channel.title, "files": files}

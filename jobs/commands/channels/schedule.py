@@ -28,12 +28,12 @@ async def change_schedule(
         click.ClickException: None is named, or several are.
     """
     async with host.open_services() as services:
-        channel = choose_channel(await services.store.channels(), words)
+        channel = choose_channel(await services.store.channels.all(), words)
         if off:
-            await services.store.remove_schedule(channel.id)
+            await services.store.schedules.remove(channel.id)
         elif every_s is not None:
             await schedule_channel(services, channel.id, every_s or None)
-        schedule = await services.store.schedule(channel.id)
+        schedule = await services.store.schedules.find(channel.id)
     if as_json:
         click.echo(_as_json(channel.id, schedule))
     else:

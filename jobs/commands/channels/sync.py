@@ -47,7 +47,7 @@ async def sync_channels(host: Host, wish: Wish) -> int:
     with run_logs(host.make_log_file(), console):
         warm = host.warmed_up() if wish.wait else nullcontext()
         async with warm, host.open() as place:
-            known = await place.services.store.channels()
+            known = await place.services.store.channels.all()
             chosen = [choose_channel(known, words) for words in wish.words] or known
             chosen = list(dict.fromkeys(chosen))
             if not chosen:

@@ -57,12 +57,12 @@ async def write_report_index(services: Services) -> Path | None:
         OSError: It cannot be written.
     """
     store = services.store
-    channels = await store.channels()
+    channels = await store.channels.all()
     ids = [channel.id for channel in channels]
-    reports = await store.report_paths(ids)
+    reports = await store.renderings.report_paths(ids)
     if not reports:
         return None
-    counts = await store.counts(ids)
+    counts = await store.channels.counts(ids)
     lines = []
     for channel in sorted(
         channels, key=lambda one: (-counts[one.id].recommendations, one.title.casefold())

@@ -190,9 +190,9 @@ async def summarize(
 ) -> Summary:
     """Count what the store has of *channels* now. started: by the monotonic clock."""
     store = services.store
-    stored = await store.counts(list(channels))
-    reports = await store.report_paths(list(channels))
-    records = {record.id: record for record in await store.channels()}
+    stored = await store.channels.counts(list(channels))
+    reports = await store.renderings.report_paths(list(channels))
+    records = {record.id: record for record in await store.channels.all()}
     summaries = [
         ChannelSummary(
             id=channel_id,

@@ -80,7 +80,9 @@ class ChannelRun:
         run goes on with them.
         """
         store = self.place.services.store
-        await store.register_all([(found.record, found.refs) for found in self.channels.values()])
+        await store.channels.register_all(
+            [(found.record, found.refs) for found in self.channels.values()]
+        )
         self.by_channel = {channel_id: BatchProgress() for channel_id in self.channels}
         fleet = self.place.fleet(self.queues)
         # Around the fleet: a second signal may come while it winds up.

@@ -37,15 +37,15 @@ def quota_day_ends(now: datetime) -> datetime:
 class QuotaLedger(Protocol):
     """Counts units by account and day, for all that share them."""
 
-    async def spend_quota(self, account: str, day: str, units: int, budget: int) -> bool:
+    async def spend(self, account: str, day: str, units: int, budget: int) -> bool:
         """Count *units* and return True, unless that would exceed *budget*."""
         ...
 
-    async def exhaust_quota(self, account: str, day: str, budget: int) -> None:
+    async def exhaust(self, account: str, day: str, budget: int) -> None:
         """Count the whole *budget* of *day* as spent."""
         ...
 
-    async def quota_used(self, account: str, day: str) -> int:
+    async def used(self, account: str, day: str) -> int:
         """Return the units counted on *day*."""
         ...
 
@@ -88,17 +88,17 @@ class Quota:
         """
         now = self.now()
         day = quota_day(now)
-        if not await self.ledger.spend_quota(self.account, day, units, self.per_day):
+        if not await self.ledger.spend(self.account, day, units, self.per_day):
             reason = f"YouTube quota of {self.per_day:,} units for {day} is used up"
             raise QuotaError(location, reason, quota_day_ends(now))
 
     async def is_over(self, location: str, reason: str) -> QuotaError:
         """Count the day as used up, as YouTube says it is, and return the error for that."""
         now = self.now()
-        await self.ledger.exhaust_quota(self.account, quota_day(now), self.per_day)
+        await self.ledger.exhaust(self.account, quota_day(now), self.per_day)
         return QuotaError(location, reason, quota_day_ends(now))
 
     async def left(self) -> int:
         """Return the units that are left today."""
-        used = await self.ledger.quota_used(self.account, quota_day(self.now()))
+        used = await self.ledger.used(self.account, quota_day(self.now()))
         return max(0, self.per_day - used)

@@ -33,7 +33,7 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
         snapshots = [
             ChannelSnapshot(START + day * DAY, views=views) for day, views in enumerate(growing(40))
         ]
-        await store.save_readings([ChannelReading(CHANNEL, channel_snapshots=snapshots)])
+        await store.readings.save([ChannelReading(CHANNEL, channel_snapshots=snapshots)])
         yield Services(
             store=store,
             sources=cast("SourceAccess", None),
@@ -58,10 +58,10 @@ def drawings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 async def analysed(services: Services) -> StoredAnalysis:
     """Analyse the channel anew; what was made of an earlier analysis is gone."""
-    data = await services.store.load(CHANNEL.id)
+    data = await services.store.readings.load(CHANNEL.id)
     document = analyze(data).model_dump(mode="json")
-    key = await services.store.save_analysis(CHANNEL.id, data.fingerprint, document)
-    return await services.store.stored_analysis(key)
+    key = await services.store.analyses.save(CHANNEL.id, data.fingerprint, document)
+    return await services.store.analyses.get(key)
 
 
 async def test_charts_are_drawn_once_and_stay_with_the_analysis(
@@ -79,11 +79,11 @@ async def test_visualize_data_caches_its_results(services: Services, drawings: l
     """Run again for the same data, the job draws nothing: the charts are in the store."""
     analysis_id = (await analysed(services)).id
     count = await visualize_data(job_context(visualize_data, services), analysis_id)
-    kept = await services.store.charts(analysis_id)
+    kept = await services.store.analyses.charts(analysis_id)
     assert len(kept) == count > 0
     assert (await analysed(services)).id == analysis_id
     assert await visualize_data(job_context(visualize_data, services), analysis_id) == count
-    assert await services.store.charts(analysis_id) == kept
+    assert await services.store.analyses.charts(analysis_id) == kept
     assert drawings == ["drawn"]
 
 
@@ -101,6 +101,6 @@ async def test_charts_of_other_data_are_drawn_anew(services: Services, drawings:
     """One more reading, and the charts are other ones."""
     before = await drawn_charts(services.store, await analysed(services))
     more = ChannelSnapshot(START + 40 * DAY, views=10**6)
-    await services.store.save_readings([ChannelReading(CHANNEL, channel_snapshots=[more])])
+    await services.store.readings.save([ChannelReading(CHANNEL, channel_snapshots=[more])])
     assert await drawn_charts(services.store, await analysed(services)) != before
     assert drawings == ["drawn", "drawn"]

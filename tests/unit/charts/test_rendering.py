@@ -29,19 +29,19 @@ async def store(tmp_path: Path) -> AsyncIterator[ChannelStore]:
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
     await migrate(url)
     async with open_store(url) as opened:
-        await opened.register(CHANNEL, [SourceRef("daily-csv", "/data/private/daily.csv")])
+        await opened.channels.register(CHANNEL, [SourceRef("daily-csv", "/data/private/daily.csv")])
         yield opened
 
 
 async def analysed(store: ChannelStore) -> str:
     """Store the analysis with its charts, and no advice; give its id."""
     document = ANALYSIS.model_dump(mode="json")
-    analysis_id = await store.save_analysis(CHANNEL.id, DATA.fingerprint, document)
+    analysis_id = await store.analyses.save(CHANNEL.id, DATA.fingerprint, document)
     charts = build_charts(DATA, ANALYSIS)
-    await store.save_charts(
+    await store.analyses.save_charts(
         analysis_id, [StoredChart(c.key, c.title, c.spec, c.alt) for c in charts]
     )
-    await store.save_recommendations(analysis_id, [])
+    await store.analyses.save_recommendations(analysis_id, [])
     return analysis_id
 
 

@@ -52,25 +52,25 @@ async def test_recommend_keeps_answers_and_compare_finds_neighbours(services: Se
     """Every subject has an answer; after a comparison the neighbours are among them."""
     store = services.store
     for number in range(12):
-        await store.save_readings([_reading(number)])
-        data = await store.load(f"UC{number:02}")
+        await store.readings.save([_reading(number)])
+        data = await store.readings.load(f"UC{number:02}")
         profile = profile_of(data)
         assert profile is not None
         if number:
-            key = await store.save_analysis(data.channel.id, data.fingerprint, {})
-            await store.save_recommendations(key, [], {}, pack(profile))
-    data = await store.load("UC00")
+            key = await store.analyses.save(data.channel.id, data.fingerprint, {})
+            await store.analyses.save_recommendations(key, [], {}, pack(profile))
+    data = await store.readings.load("UC00")
     document = analyze(data).model_dump(mode="json")
-    key = await store.save_analysis("UC00", data.fingerprint, document)
+    key = await store.analyses.save("UC00", data.fingerprint, document)
     with collect():
         assert await recommend(job_context(recommend, services), analysis_id=key) == 0
-    answers = await store.answers(key)
+    answers = await store.analyses.answers(key)
     assert answers is not None
     assert {one["strength"] for one in answers["subjects"]} == {"not asked"}
     assert answers["similar"] is None
     assert await compare_channels(job_context(compare_channels, services)) == 12
     assert await compare_channels(job_context(compare_channels, services)) == 0
-    similar = await store.similar("UC00")
+    similar = await store.profiles.similar("UC00")
     assert similar is not None
     assert similar["compared"] == 12
     assert {one["shared"][0] for one in similar["nearest"]} == {"recipe"}

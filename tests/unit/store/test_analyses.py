@@ -36,14 +36,13 @@ ADVICE = [StoredRecommendation("hour", "Publish at 18:00", "…", {"n": 40, "p":
 @pytest.fixture
 async def analysis_id(store: ChannelStore) -> str:
     """Give the id of an analysis that was just saved."""
-    await store.register(CHANNEL, [])
-    return await store.save_analysis(CHANNEL.id, "f1", DOCUMENT)
+    await store.channels.register(CHANNEL, [])
+    return await store.analyses.save(CHANNEL.id, "f1", DOCUMENT)
 
 
 async def test_analysis_comes_back(store: ChannelStore, analysis_id: str) -> None:
     """The document is the same, its keys in the same order; nothing was made of it yet."""
-    found = await store.analysis(analysis_id)
-    assert found is not None
+    found = await store.analyses.get(analysis_id)
     assert (found.id, found.channel_id, found.fingerprint) == (analysis_id, CHANNEL.id, "f1")
     assert found.document == DOCUMENT
     assert list(found.document) == ["z", "a"]
@@ -57,57 +56,56 @@ async def test_analysis_id_is_made_of_channel_and_data(
 ) -> None:
     """The same two give the same id, on any machine; either alone changes it."""
     assert analysis_id == "1eefce1a734c5fc8"
-    assert await store.save_analysis(CHANNEL.id, "f1", DOCUMENT) == analysis_id
-    assert await store.save_analysis(CHANNEL.id, "f2", DOCUMENT) != analysis_id
+    assert await store.analyses.save(CHANNEL.id, "f1", DOCUMENT) == analysis_id
+    assert await store.analyses.save(CHANNEL.id, "f2", DOCUMENT) != analysis_id
 
 
-async def test_unknown_analysis_is_none(store: ChannelStore) -> None:
-    """Asking for what is not there is no error."""
-    assert await store.analysis("absent") is None
-    assert await store.latest_analysis("UC9") is None
-    assert await store.charts("absent") == []
-    assert await store.recommendations("absent") == []
-    assert await store.renderings("UC9") == []
-    assert await store.report_path("UC9") is None
+async def test_unknown_analysis_is_not_stored(store: ChannelStore) -> None:
+    """To get it is an error; what a channel or an unknown analysis has is nothing."""
+    with pytest.raises(NotStoredError, match="analysis absent: it is not in the store"):
+        await store.analyses.get("absent")
+    assert await store.analyses.latest("UC9") is None
+    assert await store.analyses.charts("absent") == []
+    assert await store.analyses.recommendations("absent") == []
+    assert await store.renderings.of_channel("UC9") == []
+    assert await store.renderings.report_path("UC9") is None
 
 
 async def test_latest_analysis_is_the_one_saved_last(store: ChannelStore, analysis_id: str) -> None:
     """Data that returns to a former state makes its analysis the latest again."""
-    second = await store.save_analysis(CHANNEL.id, "f2", DOCUMENT)
-    found = await store.latest_analysis(CHANNEL.id)
+    second = await store.analyses.save(CHANNEL.id, "f2", DOCUMENT)
+    found = await store.analyses.latest(CHANNEL.id)
     assert found is not None
     assert found.id == second
-    await store.save_analysis(CHANNEL.id, "f1", DOCUMENT)
-    found = await store.latest_analysis(CHANNEL.id)
+    await store.analyses.save(CHANNEL.id, "f1", DOCUMENT)
+    found = await store.analyses.latest(CHANNEL.id)
     assert found is not None
     assert found.id == analysis_id
 
 
 async def test_charts_come_back_in_order(store: ChannelStore, analysis_id: str) -> None:
     """Charts are given as saved, and the analysis is charted from then on."""
-    await store.save_charts(analysis_id, CHARTS)
-    assert await store.charts(analysis_id) == CHARTS
-    found = await store.analysis(analysis_id)
-    assert found is not None
+    await store.analyses.save_charts(analysis_id, CHARTS)
+    assert await store.analyses.charts(analysis_id) == CHARTS
+    found = await store.analyses.get(analysis_id)
     assert found.charted_at is not None
     assert found.recommended_at is None
 
 
 async def test_charts_are_replaced(store: ChannelStore, analysis_id: str) -> None:
     """Saved again, there are no more and no other charts than the last."""
-    await store.save_charts(analysis_id, CHARTS)
-    await store.save_charts(analysis_id, CHARTS[1:])
-    assert await store.charts(analysis_id) == CHARTS[1:]
+    await store.analyses.save_charts(analysis_id, CHARTS)
+    await store.analyses.save_charts(analysis_id, CHARTS[1:])
+    assert await store.analyses.charts(analysis_id) == CHARTS[1:]
 
 
 async def test_recommendations_are_replaced(store: ChannelStore, analysis_id: str) -> None:
     """None is a result too: the analysis is recommended, with an empty list."""
-    await store.save_recommendations(analysis_id, ADVICE)
-    assert await store.recommendations(analysis_id) == ADVICE
-    await store.save_recommendations(analysis_id, [])
-    assert await store.recommendations(analysis_id) == []
-    found = await store.analysis(analysis_id)
-    assert found is not None
+    await store.analyses.save_recommendations(analysis_id, ADVICE)
+    assert await store.analyses.recommendations(analysis_id) == ADVICE
+    await store.analyses.save_recommendations(analysis_id, [])
+    assert await store.analyses.recommendations(analysis_id) == []
+    found = await store.analyses.get(analysis_id)
     assert found.recommended_at is not None
 
 
@@ -115,24 +113,21 @@ async def test_same_document_again_keeps_what_was_made_of_it(
     store: ChannelStore, analysis_id: str
 ) -> None:
     """An analysis that ran twice is as charted and recommended as before."""
-    await store.save_charts(analysis_id, CHARTS)
-    await store.save_recommendations(analysis_id, ADVICE)
-    before = await store.analysis(analysis_id)
-    await store.save_analysis(CHANNEL.id, "f1", DOCUMENT)
-    after = await store.analysis(analysis_id)
-    assert before is not None
-    assert after is not None
+    await store.analyses.save_charts(analysis_id, CHARTS)
+    await store.analyses.save_recommendations(analysis_id, ADVICE)
+    before = await store.analyses.get(analysis_id)
+    await store.analyses.save(CHANNEL.id, "f1", DOCUMENT)
+    after = await store.analyses.get(analysis_id)
     assert before.charted_at == after.charted_at is not None
     assert before.recommended_at == after.recommended_at is not None
 
 
 async def test_other_document_outdates_what_was_made(store: ChannelStore, analysis_id: str) -> None:
     """A program that finds something else in the same data has it charted and recommended anew."""
-    await store.save_charts(analysis_id, CHARTS)
-    await store.save_recommendations(analysis_id, ADVICE)
-    assert await store.save_analysis(CHANNEL.id, "f1", {"z": 2}) == analysis_id
-    found = await store.analysis(analysis_id)
-    assert found is not None
+    await store.analyses.save_charts(analysis_id, CHARTS)
+    await store.analyses.save_recommendations(analysis_id, ADVICE)
+    assert await store.analyses.save(CHANNEL.id, "f1", {"z": 2}) == analysis_id
+    found = await store.analyses.get(analysis_id)
     assert (found.document, found.charted_at, found.recommended_at) == ({"z": 2}, None, None)
 
 
@@ -141,14 +136,13 @@ async def test_last_of_two_parts_sees_both(store: ChannelStore, analysis_id: str
 
     async def sees_both(save: Awaitable[bool | None]) -> bool:
         await save
-        found = await store.analysis(analysis_id)
-        assert found is not None
+        found = await store.analyses.get(analysis_id)
         return found.charted_at is not None and found.recommended_at is not None
 
     assert any(
         await asyncio.gather(
-            sees_both(store.save_charts(analysis_id, CHARTS)),
-            sees_both(store.save_recommendations(analysis_id, ADVICE)),
+            sees_both(store.analyses.save_charts(analysis_id, CHARTS)),
+            sees_both(store.analyses.save_recommendations(analysis_id, ADVICE)),
         )
     )
 
@@ -156,10 +150,10 @@ async def test_last_of_two_parts_sees_both(store: ChannelStore, analysis_id: str
 @pytest.mark.parametrize(
     "save",
     [
-        lambda store: store.save_analysis("UC9", "f", {}),
-        lambda store: store.save_charts("absent", CHARTS),
-        lambda store: store.save_recommendations("absent", []),
-        lambda store: store.save_rendering("absent", None, "html", "r.html"),
+        lambda store: store.analyses.save("UC9", "f", {}),
+        lambda store: store.analyses.save_charts("absent", CHARTS),
+        lambda store: store.analyses.save_recommendations("absent", []),
+        lambda store: store.renderings.save("absent", None, "html", "r.html"),
         lambda store: store.outbox.post(notification("k", "UC9"), {}),
     ],
     ids=["analysis", "charts", "recommendations", "rendering", "notification"],
@@ -174,44 +168,47 @@ async def test_parts_of_what_is_not_stored_are_refused(
 
 async def test_document_that_is_not_json_is_refused(store: ChannelStore, analysis_id: str) -> None:
     """A number that is none is refused on both databases, and the former charts stay."""
-    await store.save_charts(analysis_id, CHARTS)
+    await store.analyses.save_charts(analysis_id, CHARTS)
     wrong = StoredChart("views", "t", {"y": float("nan")}, "a")
     with pytest.raises(StoreError, match="not JSON compliant"):
-        await store.save_charts(analysis_id, [wrong])
-    assert await store.charts(analysis_id) == CHARTS
+        await store.analyses.save_charts(analysis_id, [wrong])
+    assert await store.analyses.charts(analysis_id) == CHARTS
 
 
 async def test_rendering_is_recorded_once(store: ChannelStore, analysis_id: str) -> None:
     """Made again, a file is listed once, where it lies now."""
-    await store.save_rendering(analysis_id, None, "html", "old.html")
-    await store.save_rendering(analysis_id, None, "html", Path("new.html"))
-    await store.save_rendering(analysis_id, "views", "svg", "views.svg")
-    found = {(made.chart_key, made.format, made.path) for made in await store.renderings("UC0")}
+    await store.renderings.save(analysis_id, None, "html", "old.html")
+    await store.renderings.save(analysis_id, None, "html", Path("new.html"))
+    await store.renderings.save(analysis_id, "views", "svg", "views.svg")
+    found = {
+        (made.chart_key, made.format, made.path)
+        for made in await store.renderings.of_channel("UC0")
+    }
     assert found == {(None, "html", "new.html"), ("views", "svg", "views.svg")}
 
 
 async def test_report_is_the_newest(store: ChannelStore, analysis_id: str) -> None:
     """The report of the last analysis is the channel's, whatever else was rendered since."""
-    await store.save_rendering(analysis_id, None, "html", "first.html")
-    second = await store.save_analysis(CHANNEL.id, "f2", DOCUMENT)
-    assert await store.report_path(CHANNEL.id) == "first.html"
-    await store.save_rendering(second, None, "html", "second.html")
-    await store.save_rendering(second, None, "pdf", "second.pdf")
-    await store.save_rendering(second, "views", "html", "views.html")
-    assert await store.report_path(CHANNEL.id) == "second.html"
+    await store.renderings.save(analysis_id, None, "html", "first.html")
+    second = await store.analyses.save(CHANNEL.id, "f2", DOCUMENT)
+    assert await store.renderings.report_path(CHANNEL.id) == "first.html"
+    await store.renderings.save(second, None, "html", "second.html")
+    await store.renderings.save(second, None, "pdf", "second.pdf")
+    await store.renderings.save(second, "views", "html", "views.html")
+    assert await store.renderings.report_path(CHANNEL.id) == "second.html"
 
 
 async def test_counts_tell_what_is_stored(store: ChannelStore, analysis_id: str) -> None:
     """Each table is counted per channel; a channel without any has zeros."""
-    await store.save_readings([reading(CHANNEL.id, items=3, days=5)])
-    await store.save_charts(analysis_id, CHARTS)
-    await store.save_recommendations(analysis_id, ADVICE)
+    await store.readings.save([reading(CHANNEL.id, items=3, days=5)])
+    await store.analyses.save_charts(analysis_id, CHARTS)
+    await store.analyses.save_recommendations(analysis_id, ADVICE)
     await store.outbox.post(notification("k"), {})
-    assert await store.counts([CHANNEL.id, "UC9"]) == {
+    assert await store.channels.counts([CHANNEL.id, "UC9"]) == {
         CHANNEL.id: ChannelCounts(3, 5, 3, 0, 1, 2, 1, 1),
         "UC9": ChannelCounts(),
     }
-    assert await store.counts([]) == {}
+    assert await store.channels.counts([]) == {}
 
 
 async def test_counts_take_any_number_of_channels(
@@ -220,67 +217,67 @@ async def test_counts_take_any_number_of_channels(
     """More channels than fit one statement are asked for in several."""
     monkeypatch.setattr("jobs.store.chunks._CHUNK", 2)
     for key in ("UC0", "UC1", "UC2"):
-        await store.save_readings([reading(key, items=1, days=1)])
-    assert await store.counts(["UC0", "UC1", "UC2"]) == dict.fromkeys(
+        await store.readings.save([reading(key, items=1, days=1)])
+    assert await store.channels.counts(["UC0", "UC1", "UC2"]) == dict.fromkeys(
         ("UC0", "UC1", "UC2"), ChannelCounts(1, 1, 1)
     )
 
 
 async def test_answers_are_kept_with_the_recommendations(store: ChannelStore) -> None:
     """What came of each subject comes back; saved without, there is none."""
-    await store.register(CHANNEL, [])
-    key = await store.save_analysis(CHANNEL.id, "f", {})
-    assert await store.answers(key) is None
-    await store.save_recommendations(key, [], {"subjects": [{"strength": "no evidence"}]})
-    assert await store.answers(key) == {"subjects": [{"strength": "no evidence"}]}
-    await store.save_recommendations(key, [])
-    assert await store.answers(key) is None
+    await store.channels.register(CHANNEL, [])
+    key = await store.analyses.save(CHANNEL.id, "f", {})
+    assert await store.analyses.answers(key) is None
+    await store.analyses.save_recommendations(key, [], {"subjects": [{"strength": "no evidence"}]})
+    assert await store.analyses.answers(key) == {"subjects": [{"strength": "no evidence"}]}
+    await store.analyses.save_recommendations(key, [])
+    assert await store.analyses.answers(key) is None
 
 
 async def test_profile_is_saved_with_the_recommendations(store: ChannelStore) -> None:
     """What the last comparison found for the channel becomes one of the answers."""
-    await store.register(CHANNEL, [])
-    key = await store.save_analysis(CHANNEL.id, "f", {})
-    await store.save_recommendations(key, [], {"subjects": []}, ("a", b"one"))
-    assert [one.packed for one in await store.profiles()] == [b"one"]
-    assert await store.answers(key) == {"subjects": [], "similar": None}
-    await store.save_similar({CHANNEL.id: {"nearest": []}})
-    await store.save_recommendations(key, [], {"subjects": []}, ("a", b"one"))
-    assert await store.answers(key) == {"subjects": [], "similar": {"nearest": []}}
+    await store.channels.register(CHANNEL, [])
+    key = await store.analyses.save(CHANNEL.id, "f", {})
+    await store.analyses.save_recommendations(key, [], {"subjects": []}, ("a", b"one"))
+    assert [one.packed for one in await store.profiles.all()] == [b"one"]
+    assert await store.analyses.answers(key) == {"subjects": [], "similar": None}
+    await store.profiles.save_similar({CHANNEL.id: {"nearest": []}})
+    await store.analyses.save_recommendations(key, [], {"subjects": []}, ("a", b"one"))
+    assert await store.analyses.answers(key) == {"subjects": [], "similar": {"nearest": []}}
 
 
 async def test_document_as_text_is_stored_as_it_is(store: ChannelStore) -> None:
     """Text and object are the same document, and one after the other no change."""
-    await store.register(CHANNEL, [])
+    await store.channels.register(CHANNEL, [])
     document = {"title": "“naïve” 🎬", "growth": {"present": False}, "views": [1, 2.5, None]}
-    key = await store.save_analysis(CHANNEL.id, "f", JsonText(to_json(document)))
-    assert (await store.stored_analysis(key)).document == document
-    await store.save_charts(key, CHARTS)
-    await store.save_analysis(CHANNEL.id, "f", document)
-    assert (await store.stored_analysis(key)).charted_at is not None
+    key = await store.analyses.save(CHANNEL.id, "f", JsonText(to_json(document)))
+    assert (await store.analyses.get(key)).document == document
+    await store.analyses.save_charts(key, CHARTS)
+    await store.analyses.save(CHANNEL.id, "f", document)
+    assert (await store.analyses.get(key)).charted_at is not None
 
 
 async def test_what_is_recommended_from_is_given_once(store: ChannelStore) -> None:
     """Document and data are there until recommendations are; then there is nothing to do."""
     told = reading(items=2)
-    await store.save_readings([told])
+    await store.readings.save([told])
     document = JsonText(to_json({"growth": {"present": False}}))
-    key = await store.save_analysis("UC0", "f", document)
-    found = await store.to_recommend(key)
+    key = await store.analyses.save("UC0", "f", document)
+    found = await store.analyses.to_recommend(key)
     assert found is not None
     assert found.document == document
-    assert as_data(found.columns).fingerprint == (await store.load("UC0")).fingerprint
-    assert not await store.save_recommendations(key, [])
-    assert await store.to_recommend(key) is None
-    assert not await store.is_complete(key)
+    assert as_data(found.columns).fingerprint == (await store.readings.load("UC0")).fingerprint
+    assert not await store.analyses.save_recommendations(key, [])
+    assert await store.analyses.to_recommend(key) is None
+    assert not await store.analyses.is_complete(key)
     with pytest.raises(NotStoredError, match="analysis absent: it is not in the store"):
-        await store.to_recommend("absent")
+        await store.analyses.to_recommend("absent")
 
 
 async def test_later_of_two_parts_learns_that_both_are_there(store: ChannelStore) -> None:
     """Recommendations saved after the charts say that a report can be made."""
-    await store.register(CHANNEL, [])
-    key = await store.save_analysis(CHANNEL.id, "f", {})
-    await store.save_charts(key, CHARTS)
-    assert await store.save_recommendations(key, [])
-    assert await store.is_complete(key)
+    await store.channels.register(CHANNEL, [])
+    key = await store.analyses.save(CHANNEL.id, "f", {})
+    await store.analyses.save_charts(key, CHARTS)
+    assert await store.analyses.save_recommendations(key, [])
+    assert await store.analyses.is_complete(key)

@@ -19,40 +19,40 @@ FEED = SourceRef("feed", "https://example.org/feed.xml")
 
 async def test_unknown_channel_is_none(store: ChannelStore) -> None:
     """Asking for what is not there is no error."""
-    assert await store.channel("UC9") is None
-    assert await store.channels() == []
-    assert await store.sources_of("UC9") == []
+    assert await store.channels.find("UC9") is None
+    assert await store.channels.all() == []
+    assert await store.channels.sources_of("UC9") == []
 
 
 async def test_registered_channel_comes_back(store: ChannelStore) -> None:
     """Every field is kept, and channels are listed by id."""
     sample = ChannelRecord("sample:stream", "Sample", Platform.STREAM, generated=True)
-    await store.register(sample, [])
-    await store.register(CHANNEL, [])
-    assert await store.channel(sample.id) == sample
-    assert await store.channels() == [CHANNEL, sample]
+    await store.channels.register(sample, [])
+    await store.channels.register(CHANNEL, [])
+    assert await store.channels.find(sample.id) == sample
+    assert await store.channels.all() == [CHANNEL, sample]
 
 
 async def test_registering_again_adds_what_is_new(store: ChannelStore) -> None:
     """Sources gather in the order in which they were first named; none is lost or doubled."""
-    await store.register(CHANNEL, [DAILY, DAILY])
-    await store.register(CHANNEL, [FEED, DAILY])
-    await store.register(CHANNEL, [])
-    assert await store.sources_of(CHANNEL.id) == [DAILY, FEED]
+    await store.channels.register(CHANNEL, [DAILY, DAILY])
+    await store.channels.register(CHANNEL, [FEED, DAILY])
+    await store.channels.register(CHANNEL, [])
+    assert await store.channels.sources_of(CHANNEL.id) == [DAILY, FEED]
 
 
 async def test_many_are_registered_at_once_as_one_by_one(store: ChannelStore) -> None:
     """One that is named twice gathers its sources, those that are known included."""
     others = [ChannelRecord(f"UC{number}", "Other", Platform.PODCAST) for number in range(2_500)]
-    await store.register(CHANNEL, [FEED])
+    await store.channels.register(CHANNEL, [FEED])
 
-    await store.register_all(
+    await store.channels.register_all(
         [(CHANNEL, [DAILY, FEED]), *((one, [FEED]) for one in others), (CHANNEL, [DAILY])]
     )
 
-    assert await store.sources_of(CHANNEL.id) == [FEED, DAILY]
-    assert await store.sources_of("UC2499") == [FEED]
-    assert len(await store.channels()) == len({CHANNEL.id, *(one.id for one in others)})
+    assert await store.channels.sources_of(CHANNEL.id) == [FEED, DAILY]
+    assert await store.channels.sources_of("UC2499") == [FEED]
+    assert len(await store.channels.all()) == len({CHANNEL.id, *(one.id for one in others)})
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,15 @@ async def test_a_source_that_lists_everything_outweighs_lists_of_successes(
 ) -> None:
     """Only while no source denied it are a channel's items known by their success alone."""
     for one in told:
-        await store.register(replace(CHANNEL, successes_only=one), [])
-    found = await store.channel(CHANNEL.id)
+        await store.channels.register(replace(CHANNEL, successes_only=one), [])
+    found = await store.channels.find(CHANNEL.id)
     assert found is not None
     assert found.successes_only is kept
 
 
 async def test_last_told_title_wins(store: ChannelStore) -> None:
     """A new title replaces the old one; a blank one or a missing address does not."""
-    await store.register(CHANNEL, [])
-    await store.register(replace(CHANNEL, title="Cours de data", url=None), [])
-    await store.register(replace(CHANNEL, title=""), [])
-    assert await store.channel(CHANNEL.id) == replace(CHANNEL, title="Cours de data")
+    await store.channels.register(CHANNEL, [])
+    await store.channels.register(replace(CHANNEL, title="Cours de data", url=None), [])
+    await store.channels.register(replace(CHANNEL, title=""), [])
+    assert await store.channels.find(CHANNEL.id) == replace(CHANNEL, title="Cours de data")

@@ -29,7 +29,7 @@ from tests.unit.store.samples import reading
 async def main(url, who):
     async with open_store(url) as store:
         await asyncio.gather(
-            *(store.save_readings([reading(f"{who}-{n}", items=20, days=20)]) for n in range(10))
+            *(store.readings.save([reading(f"{who}-{n}", items=20, days=20)]) for n in range(10))
         )
 
 asyncio.run(main(*sys.argv[1:]))
@@ -39,14 +39,14 @@ asyncio.run(main(*sys.argv[1:]))
 async def test_coroutines_save_different_channels_at_once(store: ChannelStore) -> None:
     """Twenty syncs started together all succeed, none with a locked database."""
     saved = await asyncio.gather(
-        *(store.save_readings([reading(f"UC{n}", items=50, days=30)]) for n in range(20))
+        *(store.readings.save([reading(f"UC{n}", items=50, days=30)]) for n in range(20))
     )
     assert saved == [SyncCounts(50, 0, 80, 0)] * 20
 
 
 async def test_coroutines_save_one_channel_at_once(store: ChannelStore) -> None:
     """Of ten that sync the same channel one finds all new, the others nothing."""
-    saved = await asyncio.gather(*(store.save_readings([reading()]) for _ in range(10)))
+    saved = await asyncio.gather(*(store.readings.save([reading()]) for _ in range(10)))
     assert saved.count(SyncCounts(3, 0, 8, 0)) == 1
     assert saved.count(SyncCounts(0, 3, 0, 8)) == 9
 
@@ -57,8 +57,8 @@ async def test_stores_in_one_process_share_a_database(database_url: str) -> None
     async def work(who: int) -> None:
         async with open_store(database_url) as store:
             for n in range(5):
-                await store.save_readings([reading(f"UC{who}-{n}")])
-                await store.load(f"UC{who}-{n}")
+                await store.readings.save([reading(f"UC{who}-{n}")])
+                await store.readings.load(f"UC{who}-{n}")
 
     await asyncio.gather(*(work(who) for who in range(4)))
 
@@ -73,7 +73,7 @@ async def test_processes_share_a_database(database_url: str) -> None:
     ]
     assert [await process.wait() for process in started] == [0, 0, 0]
     async with open_store(database_url) as store:
-        counts = await store.counts([channel.id for channel in await store.channels()])
+        counts = await store.channels.counts([channel.id for channel in await store.channels.all()])
     assert len(counts) == 30
     assert {(one.items, one.channel_snapshots) for one in counts.values()} == {(20, 20)}
 
@@ -98,10 +98,10 @@ async def test_readers_do_not_wait_for_a_writer(database_url: str) -> None:
         group.create_task(asyncio.to_thread(asyncio.run, write_elsewhere()))
         assert await asyncio.to_thread(writing.wait, 10)
         async with asyncio.timeout(5):
-            assert await store.channels() == []
+            assert await store.channels.all() == []
         seen.set()
     async with open_store(database_url) as store:
-        assert [channel.id for channel in await store.channels()] == ["x"]
+        assert [channel.id for channel in await store.channels.all()] == ["x"]
 
 
 async def test_program_that_ends_during_a_save_ends(database_url: str) -> None:
@@ -109,7 +109,7 @@ async def test_program_that_ends_during_a_save_ends(database_url: str) -> None:
 
     async def leave_at_once(turns: int) -> None:
         async with open_store(database_url) as store:
-            saving = asyncio.create_task(store.save_readings([reading(items=200)]))
+            saving = asyncio.create_task(store.readings.save([reading(items=200)]))
             for _ in range(turns):
                 await asyncio.sleep(0)
             # Later it may be done, as fast as a machine is.
@@ -118,18 +118,18 @@ async def test_program_that_ends_during_a_save_ends(database_url: str) -> None:
     async with asyncio.timeout(20), open_store(database_url) as store:
         for turns in (1, 5, 20):
             await asyncio.to_thread(asyncio.run, leave_at_once(turns))
-            assert (await store.counts(["UC0"]))["UC0"].items in {0, 200}
-        await store.save_readings([reading("UC1")])
+            assert (await store.channels.counts(["UC0"]))["UC0"].items in {0, 200}
+        await store.readings.save([reading("UC1")])
 
 
 async def test_cancelled_save_leaves_nothing_and_blocks_nobody(store: ChannelStore) -> None:
     """A sync that is cancelled at any moment is undone, and the next one goes through."""
     for turns in range(40):
-        saving = asyncio.create_task(store.save_readings([reading("UC0", items=200)]))
+        saving = asyncio.create_task(store.readings.save([reading("UC0", items=200)]))
         for _ in range(turns):
             await asyncio.sleep(0)
         saving.cancel()
         await asyncio.gather(saving, return_exceptions=True)
-        found = (await store.counts(["UC0"]))["UC0"]
+        found = (await store.channels.counts(["UC0"]))["UC0"]
         assert found.items in {0, 200}
-    assert (await store.save_readings([reading("UC1")])).items_new == 3
+    assert (await store.readings.save([reading("UC1")])).items_new == 3

@@ -22,19 +22,22 @@ READING = ChannelReading(
 
 async def test_told_days_come_back_as_they_were_told(store: ChannelStore) -> None:
     """Days are loaded by time, negative subscribers and untold ones with them."""
-    await store.save_readings([READING])
-    data = await store.load(CHANNEL.id)
+    await store.readings.save([READING])
+    data = await store.readings.load(CHANNEL.id)
     assert data.gains.rows() == [(FIRST, 1_224, -3), (SECOND, 147, None)]
     assert data.item_gains.rows() == [("v", FIRST, 0), ("v", SECOND, 9)]
     assert data.daily.is_empty()
-    assert (await store.counts([CHANNEL.id]))[CHANNEL.id].gains == 2
+    assert (await store.channels.counts([CHANNEL.id]))[CHANNEL.id].gains == 2
 
 
 async def test_told_days_are_saved_once_and_corrected(store: ChannelStore) -> None:
     """The same export again changes nothing; a later one corrects a day and erases none."""
-    first = await store.save_readings([READING])
-    again = await store.save_readings([READING])
+    first = await store.readings.save([READING])
+    again = await store.readings.save([READING])
     assert (first.snapshots_new, again.snapshots_new, again.snapshots_known) == (4, 0, 4)
     later = ChannelReading(CHANNEL, channel_gains=[ChannelGain(SECOND, 150, subscribers=2)])
-    await store.save_readings([later])
-    assert (await store.load(CHANNEL.id)).gains.rows() == [(FIRST, 1_224, -3), (SECOND, 150, 2)]
+    await store.readings.save([later])
+    assert (await store.readings.load(CHANNEL.id)).gains.rows() == [
+        (FIRST, 1_224, -3),
+        (SECOND, 150, 2),
+    ]

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 async def test_pages_give_each_channel_once_with_its_last_counters(store: ChannelStore) -> None:
     """By id, however many there are; readings come oldest first."""
     for number in range(5):
-        await store.save_readings([reading(f"UC{number}")])
-    first = await store.channel_page(limit=3)
-    rest = await store.channel_page(after=first[-1].channel.id, limit=3)
+        await store.readings.save([reading(f"UC{number}")])
+    first = await store.channels.page(limit=3)
+    rest = await store.channels.page(after=first[-1].channel.id, limit=3)
 
     assert [one.channel.id for one in first + rest] == [f"UC{number}" for number in range(5)]
     assert first[0].readings == [(12_300, 1_000_000 + day) for day in range(5)]
@@ -26,9 +26,9 @@ async def test_pages_give_each_channel_once_with_its_last_counters(store: Channe
 async def test_text_is_found_in_title_and_id_as_it_is_written(store: ChannelStore) -> None:
     """In whatever case; a per cent sign is only itself."""
     for number in range(3):
-        await store.save_readings([reading(f"UC{number}")])
-    await store.save_analysis("UC1", "f" * 64, {"a": 1})
+        await store.readings.save([reading(f"UC{number}")])
+    await store.analyses.save("UC1", "f" * 64, {"a": 1})
 
-    assert [one.channel.id for one in await store.channel_page(text="channel uc1")] == ["UC1"]
-    assert (await store.channel_page(text="UC1"))[0].analysed_at is not None
-    assert await store.channel_page(text="%") == []
+    assert [one.channel.id for one in await store.channels.page(text="channel uc1")] == ["UC1"]
+    assert (await store.channels.page(text="UC1"))[0].analysed_at is not None
+    assert await store.channels.page(text="%") == []

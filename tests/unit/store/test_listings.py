@@ -26,14 +26,14 @@ async def _list(
 ) -> SyncCounts:
     """Save a listing on *day*, without any item."""
     listing = Listing(START + day * DAY, item_ids, since, gone)
-    return await store.save_readings([replace(reading(items=0, days=0), listing=listing)])
+    return await store.readings.save([replace(reading(items=0, days=0), listing=listing)])
 
 
 @pytest.fixture
 async def stocked(store: ChannelStore) -> ChannelStore:
     """Give a store with v0, v1 and v2, each a day older, all listed on day 0."""
     listing = Listing(START, ("v0", "v1", "v2"), EVER)
-    await store.save_readings([replace(reading(items=3), listing=listing)])
+    await store.readings.save([replace(reading(items=3), listing=listing)])
     return store
 
 
@@ -42,8 +42,8 @@ async def test_item_missing_from_a_whole_listing_left(stocked: ChannelStore) -> 
     first = await _list(stocked, 1, ("v0", "v2"), EVER)
     again = await _list(stocked, 2, ("v0", "v2"), EVER)
     assert (first.items_left, again.items_left) == (1, 0)
-    assert set(await stocked.listed_items(CHANNEL.id)) == {"v0", "v2"}
-    loaded = await stocked.load(CHANNEL.id)
+    assert set(await stocked.syncs.listed_items(CHANNEL.id)) == {"v0", "v2"}
+    loaded = await stocked.readings.load(CHANNEL.id)
     assert loaded.items["item_id"].to_list() == ["v2", "v1", "v0"]
     assert loaded.items["left_at"].to_list() == [None, START + DAY, None]
     assert loaded.current_items["item_id"].to_list() == ["v2", "v0"]
@@ -54,7 +54,7 @@ async def test_item_that_is_back_is_unmarked(stocked: ChannelStore) -> None:
     await _list(stocked, 1, ("v0", "v2"), EVER)
     back = await _list(stocked, 2, ("v0", "v1", "v2"), EVER)
     assert (back.items_left, back.items_back) == (0, 1)
-    assert set(await stocked.listed_items(CHANNEL.id)) == {"v0", "v1", "v2"}
+    assert set(await stocked.syncs.listed_items(CHANNEL.id)) == {"v0", "v1", "v2"}
 
 
 async def test_older_listing_does_not_bring_an_item_back(stocked: ChannelStore) -> None:
@@ -69,19 +69,19 @@ async def test_windowed_listing_says_nothing_of_older_items(stocked: ChannelStor
     outside = await _list(stocked, 1, ("v0", "v1"), START - DAY)
     inside = await _list(stocked, 2, ("v1",), START - DAY)
     assert (outside.items_left, inside.items_left) == (0, 1)
-    assert set(await stocked.listed_items(CHANNEL.id)) == {"v1", "v2"}
+    assert set(await stocked.syncs.listed_items(CHANNEL.id)) == {"v1", "v2"}
 
 
 async def test_listing_that_promises_nothing_marks_nothing(stocked: ChannelStore) -> None:
     """Without a window only what was asked for by id is missed."""
     counts = await _list(stocked, 1, (), gone=("v2", "v9"))
     assert counts.items_left == 1
-    assert set(await stocked.listed_items(CHANNEL.id)) == {"v0", "v1"}
+    assert set(await stocked.syncs.listed_items(CHANNEL.id)) == {"v0", "v1"}
 
 
 async def test_item_that_was_never_listed_cannot_leave(store: ChannelStore) -> None:
     """What only a file told of, such as an unlisted video, is none of the listing's."""
-    await store.save_readings([reading(items=3)])
+    await store.readings.save([reading(items=3)])
     counts = await _list(store, 1, ("v0",), EVER)
     assert counts.items_left == 0
-    assert set(await store.listed_items(CHANNEL.id)) == {"v0"}
+    assert set(await store.syncs.listed_items(CHANNEL.id)) == {"v0"}

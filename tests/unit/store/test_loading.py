@@ -30,13 +30,13 @@ def _empty() -> ChannelData:
 async def test_unknown_channel_is_an_error(store: ChannelStore) -> None:
     """There is nothing to analyse in a channel that nobody synced."""
     with pytest.raises(NotStoredError, match="channel UC9: it is not in the store"):
-        await store.load("UC9")
+        await store.readings.load("UC9")
 
 
 async def test_channel_without_data_has_all_columns(store: ChannelStore) -> None:
     """Empty frames have the same columns and types as full ones."""
-    await store.register(CHANNEL, [])
-    found, empty = await store.load(CHANNEL.id), _empty()
+    await store.channels.register(CHANNEL, [])
+    found, empty = await store.readings.load(CHANNEL.id), _empty()
     assert found.channel == CHANNEL
     assert_frame_equal(found.daily, empty.daily)
     assert_frame_equal(found.items, empty.items)
@@ -46,7 +46,7 @@ async def test_channel_without_data_has_all_columns(store: ChannelStore) -> None
 async def test_rows_come_in_order(store: ChannelStore) -> None:
     """Days by time, items by publication with unknown dates last, snapshots by item and time."""
     told = reading(items=0, days=3)
-    await store.save_readings(
+    await store.readings.save(
         [
             ChannelReading(
                 told.channel,
@@ -66,7 +66,7 @@ async def test_rows_come_in_order(store: ChannelStore) -> None:
             )
         ]
     )
-    data = await store.load("UC0")
+    data = await store.readings.load("UC0")
     assert data.items["item_id"].to_list() == ["d", "a", "c", "Z", "b"]
     assert data.daily["observed_at"].to_list() == [START + n * DAY for n in range(3)]
     assert data.item_snapshots.select("item_id", "observed_at").rows() == [
@@ -86,8 +86,8 @@ async def test_item_shows_each_counter_as_last_told(store: ChannelStore) -> None
             ItemSnapshot("v0", START + 2 * DAY),
         ],
     )
-    await store.save_readings([told])
-    items = (await store.load("UC0")).items
+    await store.readings.save([told])
+    items = (await store.readings.load("UC0")).items
     assert items.select("item_id", "views", "likes", "comments", "observed_at").rows() == [
         ("v1", None, None, None, None),
         ("v0", 9, 3, None, START + DAY),
@@ -96,19 +96,19 @@ async def test_item_shows_each_counter_as_last_told(store: ChannelStore) -> None
 
 async def test_fingerprint_tells_data_apart(store: ChannelStore) -> None:
     """One more snapshot, another title: another fingerprint."""
-    await store.save_readings([reading(days=2)])
-    first = (await store.load("UC0")).fingerprint
-    await store.save_readings([reading(days=3)])
-    second = (await store.load("UC0")).fingerprint
-    await store.save_readings([replace(reading(days=3), items=[ItemRecord("v1", "Retitled")])])
-    third = (await store.load("UC0")).fingerprint
+    await store.readings.save([reading(days=2)])
+    first = (await store.readings.load("UC0")).fingerprint
+    await store.readings.save([reading(days=3)])
+    second = (await store.readings.load("UC0")).fingerprint
+    await store.readings.save([replace(reading(days=3), items=[ItemRecord("v1", "Retitled")])])
+    third = (await store.readings.load("UC0")).fingerprint
     assert len({first, second, third}) == 3
 
 
 async def test_fingerprint_does_not_depend_on_the_database(store: ChannelStore) -> None:
     """The same data has the same fingerprint in any process, on either database."""
-    await store.save_readings([reading()])
-    assert (await store.load("UC0")).fingerprint == (
+    await store.readings.save([reading()])
+    assert (await store.readings.load("UC0")).fingerprint == (
         "49cb532b7e696190d94cc4dc758539b4dfc54943f01481365b3b3b6aa62714bd"
     )
 

@@ -144,7 +144,7 @@ async def test_tables_that_vanish_are_told_of(empty_url: str) -> None:
     async with open_store(empty_url) as store:
         await revert(empty_url)
         with pytest.raises(StoreError) as caught:
-            await store.channels()
+            await store.channels.all()
     assert "bring its tables up to date" in _one_line(caught.value)
 
 

@@ -21,7 +21,7 @@ MANY = 100
 
 
 async def _record(store: ChannelStore, *keys: str, target: str = "mail") -> None:
-    await store.register(CHANNEL, [])
+    await store.channels.register(CHANNEL, [])
     for key in keys:
         assert await store.outbox.post(notification(key), {target: START})
 
@@ -42,11 +42,11 @@ async def _only(store: ChannelStore) -> Delivery:
 
 async def test_notification_is_recorded_once(store: ChannelStore) -> None:
     """The first with a key is new and stands, however many post it at once."""
-    await store.register(CHANNEL, [])
+    await store.channels.register(CHANNEL, [])
     posts = (store.outbox.post(notification("k"), {"mail": START}) for _ in range(10))
     assert sorted(await asyncio.gather(*posts)) == [False] * 9 + [True]
-    assert await store.notification("k") == notification("k")
-    assert await store.notification("absent") is None
+    assert await store.outbox.notification("k") == notification("k")
+    assert await store.outbox.notification("absent") is None
 
 
 async def test_notification_may_be_about_no_channel(store: ChannelStore) -> None:
@@ -84,7 +84,7 @@ async def test_claimed_delivery_is_never_offered_again(store: ChannelStore) -> N
 
 async def test_delivery_waits_for_its_time(store: ChannelStore) -> None:
     """What is due later is not sent before; posted anew, what was posted first stands."""
-    await store.register(CHANNEL, [])
+    await store.channels.register(CHANNEL, [])
     assert await store.outbox.post(notification("a"), {"mail": START + HOUR})
     assert not await store.outbox.post(notification("a"), {"mail": START, "chat": START})
     assert await _claim(store) == []
@@ -94,13 +94,13 @@ async def test_delivery_waits_for_its_time(store: ChannelStore) -> None:
 
 async def test_first_arrival_marks_the_notification(store: ChannelStore) -> None:
     """It is delivered when the first target has it, and that time stands."""
-    await store.register(CHANNEL, [])
+    await store.channels.register(CHANNEL, [])
     await store.outbox.post(notification("a"), {"mail": START, "chat": START})
     await _claim(store)
     await store.outbox.sent("m", ["a"], START + HOUR)
     await store.outbox.claim("chat", START, per_hour=1, most=1, message_id="n")
     await store.outbox.sent("n", ["a"], START + DAY)
-    found = await store.notification("a")
+    found = await store.outbox.notification("a")
     assert found is not None
     assert found.delivered_at == START + HOUR
     states = {one.state for one in await store.outbox.deliveries(key="a")}

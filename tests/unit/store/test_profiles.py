@@ -13,36 +13,36 @@ if TYPE_CHECKING:
 
 async def recommend(store: ChannelStore, fingerprint: str, packed: bytes) -> None:
     """Save what the recommendations of an analysis leave of the channel's content."""
-    analysis_id = await store.save_analysis(CHANNEL.id, fingerprint, {})
-    await store.save_recommendations(analysis_id, [], {}, (fingerprint, packed))
+    analysis_id = await store.analyses.save(CHANNEL.id, fingerprint, {})
+    await store.analyses.save_recommendations(analysis_id, [], {}, (fingerprint, packed))
 
 
 async def test_profile_is_replaced_when_the_content_changed(store: ChannelStore) -> None:
     """The same fingerprint changes nothing; another brings the new profile."""
-    await store.register(CHANNEL, [])
+    await store.channels.register(CHANNEL, [])
     for fingerprint, packed in (("a", b"one"), ("a", b"two"), ("b", b"three")):
         await recommend(store, fingerprint, packed)
-    assert await store.profiles() == [StoredProfile(CHANNEL.id, CHANNEL.title, b"three")]
+    assert await store.profiles.all() == [StoredProfile(CHANNEL.id, CHANNEL.title, b"three")]
 
 
 async def test_similar_channels_come_back(store: ChannelStore) -> None:
     """What was noted last is given; of an unknown channel nothing is noted."""
-    await store.register(CHANNEL, [])
+    await store.channels.register(CHANNEL, [])
     await recommend(store, "a", b"one")
-    assert await store.similar(CHANNEL.id) is None
-    await store.save_similar({CHANNEL.id: {"nearest": []}, "UC9": {"nearest": []}})
-    await store.save_similar({CHANNEL.id: {"nearest": [{"title": "X"}]}})
-    assert await store.similar(CHANNEL.id) == {"nearest": [{"title": "X"}]}
-    assert await store.similar("UC9") is None
+    assert await store.profiles.similar(CHANNEL.id) is None
+    await store.profiles.save_similar({CHANNEL.id: {"nearest": []}, "UC9": {"nearest": []}})
+    await store.profiles.save_similar({CHANNEL.id: {"nearest": [{"title": "X"}]}})
+    assert await store.profiles.similar(CHANNEL.id) == {"nearest": [{"title": "X"}]}
+    assert await store.profiles.similar("UC9") is None
 
 
 async def test_profiles_change_until_they_are_compared(store: ChannelStore) -> None:
     """A new or changed profile waits to be compared; one that was saved again does not."""
-    await store.register(CHANNEL, [])
-    assert not await store.profiles_changed()
+    await store.channels.register(CHANNEL, [])
+    assert not await store.profiles.changed()
     for fingerprint in ("a", "b"):
         await recommend(store, fingerprint, b"one")
-        assert await store.profiles_changed()
-        await store.save_similar({CHANNEL.id: {}})
+        assert await store.profiles.changed()
+        await store.profiles.save_similar({CHANNEL.id: {}})
         await recommend(store, fingerprint, b"one")
-        assert not await store.profiles_changed()
+        assert not await store.profiles.changed()

@@ -26,47 +26,47 @@ def _broken(_: ChannelSchedule, __: list[datetime]) -> ChannelSchedule:
 
 async def test_channel_is_not_scheduled_unless_asked(store: ChannelStore) -> None:
     """A registered channel is synced only when asked to."""
-    await store.register(CHANNEL, [])
-    assert await store.schedule(CHANNEL.id) is None
-    assert not await store.remove_schedule(CHANNEL.id)
+    await store.channels.register(CHANNEL, [])
+    assert await store.schedules.find(CHANNEL.id) is None
+    assert not await store.schedules.remove(CHANNEL.id)
 
 
 async def test_schedule_is_replaced_and_removed(store: ChannelStore) -> None:
     """A channel has one schedule at most."""
-    await store.register(CHANNEL, [])
-    await store.set_schedule(HOURLY)
+    await store.channels.register(CHANNEL, [])
+    await store.schedules.set(HOURLY)
     adaptive = replace(HOURLY, every_s=None, interval_s=7200)
-    await store.set_schedule(adaptive)
-    assert await store.schedule(CHANNEL.id) == adaptive
-    assert await store.remove_schedule(CHANNEL.id)
-    assert await store.schedule(CHANNEL.id) is None
+    await store.schedules.set(adaptive)
+    assert await store.schedules.find(CHANNEL.id) == adaptive
+    assert await store.schedules.remove(CHANNEL.id)
+    assert await store.schedules.find(CHANNEL.id) is None
 
 
 async def test_unknown_channel_cannot_be_scheduled(store: ChannelStore) -> None:
     """A schedule belongs to a channel."""
     with pytest.raises(NotStoredError):
-        await store.set_schedule(HOURLY)
+        await store.schedules.set(HOURLY)
 
 
 async def test_longest_overdue_come_first(store: ChannelStore) -> None:
     """Due ones are given by time, as many as asked for; those to come are not."""
     for number, due_at in enumerate((START + DAY, START, START - DAY)):
-        await store.register(replace(CHANNEL, id=f"UC{number}"), [])
-        await store.set_schedule(ChannelSchedule(f"UC{number}", None, 60, due_at))
-    due = await store.due_schedules(START, 10)
+        await store.channels.register(replace(CHANNEL, id=f"UC{number}"), [])
+        await store.schedules.set(ChannelSchedule(f"UC{number}", None, 60, due_at))
+    due = await store.schedules.due(START, 10)
     assert [one.channel_id for one in due] == ["UC2", "UC1"]
-    assert await store.due_schedules(START, 1) == due[:1]
+    assert await store.schedules.due(START, 1) == due[:1]
 
 
 async def test_schedules_are_given_page_by_page(store: ChannelStore) -> None:
     """Those that are due first, each once, also where several are due in one moment."""
     for number in range(5):
-        await store.register(replace(CHANNEL, id=f"UC{number}"), [])
+        await store.channels.register(replace(CHANNEL, id=f"UC{number}"), [])
         due_at = START + DAY * (number % 2)
-        await store.set_schedule(ChannelSchedule(f"UC{number}", None, 60, due_at))
+        await store.schedules.set(ChannelSchedule(f"UC{number}", None, 60, due_at))
     seen: list[str] = []
     after = None
-    while found := await store.schedule_page(after, 2):
+    while found := await store.schedules.page(after, 2):
         seen += [one.channel.id for one in found]
         after = (found[-1].schedule.due_at, found[-1].channel.id)
     assert seen == ["UC0", "UC2", "UC4", "UC1", "UC3"]
@@ -74,22 +74,22 @@ async def test_schedules_are_given_page_by_page(store: ChannelStore) -> None:
 
 async def test_moving_a_schedule_does_not_bring_it_back(store: ChannelStore) -> None:
     """A sync that ends after its channel was taken off the schedule leaves it off."""
-    await store.register(CHANNEL, [])
-    await store.set_schedule(HOURLY)
+    await store.channels.register(CHANNEL, [])
+    await store.schedules.set(HOURLY)
     later = replace(HOURLY, interval_s=1800, due_at=START + DAY)
-    _, moved = await store.save_sync(CHANNEL.id, [], lambda *_: later)
+    _, moved = await store.syncs.save(CHANNEL.id, [], lambda *_: later)
     assert moved == later
-    assert await store.schedule(CHANNEL.id) == later
-    await store.remove_schedule(CHANNEL.id)
-    _, moved = await store.save_sync(CHANNEL.id, [], lambda *_: later)
+    assert await store.schedules.find(CHANNEL.id) == later
+    await store.schedules.remove(CHANNEL.id)
+    _, moved = await store.syncs.save(CHANNEL.id, [], lambda *_: later)
     assert moved is None
-    assert await store.schedule(CHANNEL.id) is None
+    assert await store.schedules.find(CHANNEL.id) is None
 
 
 async def test_schedule_follows_from_what_its_sync_saved(store: ChannelStore) -> None:
     """The plan is handed the schedule as it stands, and the items of the sync itself."""
-    await store.register(CHANNEL, [API])
-    await store.set_schedule(HOURLY)
+    await store.channels.register(CHANNEL, [API])
+    await store.schedules.set(HOURLY)
     asked: list[tuple[ChannelSchedule, list[datetime]]] = []
 
     def plan(schedule: ChannelSchedule, publications: list[datetime]) -> ChannelSchedule:
@@ -97,31 +97,35 @@ async def test_schedule_follows_from_what_its_sync_saved(store: ChannelStore) ->
         return schedule
 
     read = SourceResult(API, START, SyncOutcome.READ, reading=reading(items=2))
-    await store.save_sync(CHANNEL.id, [read], plan)
+    await store.syncs.save(CHANNEL.id, [read], plan)
     assert asked == [(HOURLY, [START, START - DAY])]
 
 
 async def test_sync_whose_plan_fails_saves_nothing(store: ChannelStore) -> None:
     """What was read and when it is read next are one transaction."""
-    await store.register(CHANNEL, [API])
-    await store.set_schedule(HOURLY)
+    await store.channels.register(CHANNEL, [API])
+    await store.schedules.set(HOURLY)
     read = SourceResult(API, START, SyncOutcome.READ, reading=reading())
     with pytest.raises(ZeroDivisionError):
-        await store.save_sync(CHANNEL.id, [read], _broken)
-    assert (await store.load(CHANNEL.id)).items.is_empty()
+        await store.syncs.save(CHANNEL.id, [read], _broken)
+    assert (await store.readings.load(CHANNEL.id)).items.is_empty()
 
 
 async def test_schedule_that_was_moved_is_not_moved_back(store: ChannelStore) -> None:
     """Who enqueued a sync that has ended meanwhile does not undo what the sync decided."""
-    await store.register(CHANNEL, [])
-    await store.set_schedule(HOURLY)
-    await store.advance_schedules([(HOURLY, START + DAY)])
-    assert await store.schedule(CHANNEL.id) == replace(HOURLY, due_at=START + DAY)
-    await store.advance_schedules([(HOURLY, START + 2 * DAY)])
-    assert await store.schedule(CHANNEL.id) == replace(HOURLY, due_at=START + DAY)
+    await store.channels.register(CHANNEL, [])
+    await store.schedules.set(HOURLY)
+    await store.schedules.advance([(HOURLY, START + DAY)])
+    assert await store.schedules.find(CHANNEL.id) == replace(HOURLY, due_at=START + DAY)
+    await store.schedules.advance([(HOURLY, START + 2 * DAY)])
+    assert await store.schedules.find(CHANNEL.id) == replace(HOURLY, due_at=START + DAY)
 
 
 async def test_latest_publications_come_newest_first(store: ChannelStore) -> None:
     """As many dates as asked for, of items that have one."""
-    await store.save_readings([reading(items=4)])
-    assert await store.latest_publications(CHANNEL.id, 3) == [START, START - DAY, START - 2 * DAY]
+    await store.readings.save([reading(items=4)])
+    assert await store.schedules.latest_publications(CHANNEL.id, 3) == [
+        START,
+        START - DAY,
+        START - 2 * DAY,
+    ]

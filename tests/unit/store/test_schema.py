@@ -90,17 +90,17 @@ async def test_revert_takes_everything_away(empty_url: str) -> None:
 async def test_migrating_again_keeps_the_data(database_url: str) -> None:
     """A database that is up to date is left alone."""
     async with open_store(database_url) as store:
-        await store.register(CHANNEL, [])
+        await store.channels.register(CHANNEL, [])
         await migrate(database_url)
-        assert await store.channels() == [CHANNEL]
+        assert await store.channels.all() == [CHANNEL]
 
 
 async def test_filled_tables_go_down_and_up_again(database_url: str) -> None:
     """Every revision can be taken back and made again while there are rows in the tables."""
     async with open_store(database_url) as store:
-        await store.save_readings([reading(items=4, days=3)])
-        analysis_id = await store.save_analysis("UC0", "f", {"a": 1})
-        await store.save_rendering(analysis_id, None, "html", "report.html")
+        await store.readings.save([reading(items=4, days=3)])
+        analysis_id = await store.analyses.save("UC0", "f", {"a": 1})
+        await store.renderings.save(analysis_id, None, "html", "report.html")
 
     def down_and_up(connection: Connection) -> None:
         revisions = [int(one.revision) for one in ScriptDirectory(_MIGRATIONS).walk_revisions()]
@@ -114,7 +114,7 @@ async def test_filled_tables_go_down_and_up_again(database_url: str) -> None:
 
     assert await _ask(database_url, _differences) == []
     async with open_store(database_url) as store:
-        counts = (await store.counts(["UC0"]))["UC0"]
+        counts = (await store.channels.counts(["UC0"]))["UC0"]
         assert (counts.items, counts.channel_snapshots, counts.item_snapshots) == (4, 3, 4)
         assert counts.analyses == 1
 

@@ -24,54 +24,56 @@ def _result(ref: SourceRef, outcome: SyncOutcome, day: int = 0, reason: str = ""
 
 async def test_source_that_was_never_read_says_so(store: ChannelStore) -> None:
     """A source that is registered and not synced has no outcome, and no failure."""
-    await store.register(CHANNEL, [API])
-    [source] = await store.sources(CHANNEL.id)
+    await store.channels.register(CHANNEL, [API])
+    [source] = await store.syncs.sources(CHANNEL.id)
     assert (source.ref, source.outcome, source.tried_at) == (API, None, None)
     assert (source.consecutive_failures, source.memory) == (0, {})
 
 
 async def test_what_was_read_and_its_memory_are_saved_together(store: ChannelStore) -> None:
     """A sync saves the reading, its outcome and the source's memory."""
-    await store.register(CHANNEL, [API, FEED])
+    await store.channels.register(CHANNEL, [API, FEED])
     memory = {"etag": '"abc"'}
     read = SourceResult(API, START, SyncOutcome.READ, reading=reading(), memory=memory)
-    saved = await store.save_sync(CHANNEL.id, [read, _result(FEED, SyncOutcome.UNCHANGED)])
+    saved = await store.syncs.save(CHANNEL.id, [read, _result(FEED, SyncOutcome.UNCHANGED)])
     assert saved == (SyncCounts(3, 0, 8, 0), None)
-    api, feed = await store.sources(CHANNEL.id)
+    api, feed = await store.syncs.sources(CHANNEL.id)
     assert (api.outcome, api.succeeded_at, api.memory) == (SyncOutcome.READ, START, memory)
     assert (feed.outcome, feed.memory) == (SyncOutcome.UNCHANGED, {})
 
 
 async def test_memory_is_kept_until_there_is_another(store: ChannelStore) -> None:
     """A result that has no memory of its own leaves the earlier one."""
-    await store.register(CHANNEL, [API])
-    await store.save_sync(CHANNEL.id, [SourceResult(API, START, SyncOutcome.READ, memory={"n": 1})])
-    await store.save_sync(CHANNEL.id, [_result(API, SyncOutcome.FAILED, 1, DOWN)])
-    [source] = await store.sources(CHANNEL.id)
+    await store.channels.register(CHANNEL, [API])
+    await store.syncs.save(
+        CHANNEL.id, [SourceResult(API, START, SyncOutcome.READ, memory={"n": 1})]
+    )
+    await store.syncs.save(CHANNEL.id, [_result(API, SyncOutcome.FAILED, 1, DOWN)])
+    [source] = await store.syncs.sources(CHANNEL.id)
     assert source.memory == {"n": 1}
 
 
 async def test_failures_in_a_row_are_counted_until_a_success(store: ChannelStore) -> None:
     """Failures add up, being parked is none, and a success starts anew."""
-    await store.register(CHANNEL, [API])
+    await store.channels.register(CHANNEL, [API])
     for day, outcome in enumerate(
         (SyncOutcome.READ, SyncOutcome.FAILED, SyncOutcome.PARKED, SyncOutcome.FAILED)
     ):
-        await store.save_sync(CHANNEL.id, [_result(API, outcome, day, DOWN)])
-    [(channel_id, source)] = await store.failing_sources(at_least=2)
+        await store.syncs.save(CHANNEL.id, [_result(API, outcome, day, DOWN)])
+    [(channel_id, source)] = await store.syncs.failing(at_least=2)
     assert (channel_id, source.ref, source.reason) == (CHANNEL.id, API, DOWN)
     assert (source.consecutive_failures, source.succeeded_at) == (2, START)
     assert source.tried_at == START + 3 * DAY
-    assert await store.failing_sources(at_least=3) == []
+    assert await store.syncs.failing(at_least=3) == []
 
-    await store.save_sync(CHANNEL.id, [_result(API, SyncOutcome.UNCHANGED, 4)])
-    assert await store.failing_sources() == []
+    await store.syncs.save(CHANNEL.id, [_result(API, SyncOutcome.UNCHANGED, 4)])
+    assert await store.syncs.failing() == []
 
 
 async def test_sync_of_one_channel_takes_no_reading_of_another(store: ChannelStore) -> None:
     """A reading that strayed is refused, and nothing is saved."""
-    await store.register(CHANNEL, [API])
+    await store.channels.register(CHANNEL, [API])
     stray = SourceResult(API, START, SyncOutcome.READ, reading=reading("UC1"))
     with pytest.raises(ValueError, match="readings of UC0 only"):
-        await store.save_sync(CHANNEL.id, [stray])
-    assert await store.channel("UC1") is None
+        await store.syncs.save(CHANNEL.id, [stray])
+    assert await store.channels.find("UC1") is None

@@ -31,7 +31,7 @@ def test_sqlite_keeps_every_instant_to_the_microsecond(instant: datetime) -> Non
 
 async def test_times_come_back_aware_in_utc(store: ChannelStore) -> None:
     """A time of another zone is the same instant afterwards, and says that it is UTC."""
-    await store.register(CHANNEL, [])
+    await store.channels.register(CHANNEL, [])
     there = START.astimezone(timezone(timedelta(hours=-5)))
     await store.outbox.post(notification("k"), {"mail": there})
     (found,) = await store.outbox.deliveries(key="k")
@@ -52,8 +52,8 @@ def test_text_is_always_storable(text: str) -> None:
 async def test_odd_titles_do_not_keep_a_channel_out(store: ChannelStore) -> None:
     """NUL, half a surrogate pair, emoji and quotes are stored alike on both databases."""
     odd = ChannelRecord("UC1", "a\0b\ud83d '\"; 🎬 é\u00a0", Platform.OTHER)
-    await store.register(odd, [])
-    found = await store.channel("UC1")
+    await store.channels.register(odd, [])
+    found = await store.channels.find("UC1")
     assert found is not None
     assert found.title == "a\ufffdb\ufffd '\"; 🎬 é\u00a0"
 

@@ -40,6 +40,6 @@ async def services(
     async def at_once(seconds: float) -> None:
         del seconds
 
-    async with open_youtube_api("key", store, units_per_day=10_000, url=youtube.url) as api:
+    async with open_youtube_api("key", store.quotas, units_per_day=10_000, url=youtube.url) as api:
         reader = SourceReader(replace(api, sleep=at_once), allow_private=True)
         yield Services(store, reader, [Target("log", LogSender())], tmp_path / "reports")

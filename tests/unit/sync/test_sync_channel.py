@@ -59,7 +59,7 @@ async def _sync(services: Services, attempt: int = 1) -> tuple[dict[str, int], C
 
 
 async def _outcomes(store: ChannelStore) -> list[tuple[str, SyncOutcome | None, int]]:
-    sources = await store.sources(UC)
+    sources = await store.syncs.sources(UC)
     return [(one.ref.kind, one.outcome, one.consecutive_failures) for one in sources]
 
 
@@ -70,7 +70,7 @@ async def test_sync_reads_all_sources_and_starts_the_analysis(
     youtube.add_channel(UC)
     youtube.publish(UC, "v0000000001", "2026-02-01T12:00:00Z")
     feed = SourceRef("feed", server.set("/feed", _feed(("v0000000002", 2))))
-    await store.register(CHANNEL, [API, feed])
+    await store.channels.register(CHANNEL, [API, feed])
     counts, jobs = await _sync(services)
     assert (counts["items_new"], counts["snapshots_new"]) == (2, 2)
     assert [job.kwargs["channel_id"] for job in jobs.of(run_analytics)] == [UC]
@@ -86,7 +86,7 @@ async def test_unchanged_feed_is_not_sent_again(
     """The validators of the last answer are kept in the store, and change nothing."""
     headers = 'ETag: "one"\r\nLast-Modified: Sun, 01 Feb 2026 12:00:00 GMT\r\n'
     address = server.set("/feed", _feed(("v0000000001", 1)), headers=headers)
-    await store.register(CHANNEL, [SourceRef("feed", address)])
+    await store.channels.register(CHANNEL, [SourceRef("feed", address)])
     await _sync(services)
     server.set("/feed", status="304 Not Modified")
     counts, _ = await _sync(services)
@@ -102,12 +102,12 @@ async def test_item_that_left_a_feeds_window_is_not_gone(
 ) -> None:
     """Older than the oldest entry, an item is out of sight; newer, it was taken down."""
     address = server.set("/feed", _feed(("v3", 3), ("v2", 2), ("v1", 1)))
-    await store.register(CHANNEL, [SourceRef("feed", address)])
+    await store.channels.register(CHANNEL, [SourceRef("feed", address)])
     await _sync(services)
     server.set("/feed", _feed(("v4", 4), ("v2", 2)))
     counts, _ = await _sync(services)
     assert (counts["items_new"], counts["items_left"]) == (1, 1)
-    assert set(await store.listed_items(UC)) == {"v4", "v2", "v1"}
+    assert set(await store.syncs.listed_items(UC)) == {"v4", "v2", "v1"}
 
 
 async def test_used_up_quota_parks_the_job_until_the_day_ends(
@@ -117,7 +117,7 @@ async def test_used_up_quota_parks_the_job_until_the_day_ends(
     youtube.add_channel(UC)
     youtube.faults.append(QUOTA)
     feed = SourceRef("feed", server.set("/feed", _feed(("v1", 1))))
-    await store.register(CHANNEL, [API, feed])
+    await store.channels.register(CHANNEL, [API, feed])
     with pytest.raises(Retry) as parked:
         await _sync(services)
     assert not parked.value.charge
@@ -136,14 +136,14 @@ async def test_source_that_may_come_back_is_retried(
 ) -> None:
     """A server that is down costs an attempt, and is noted with its reason."""
     address = server.set("/feed", status="503 Busy")
-    await store.register(CHANNEL, [SourceRef("feed", address)])
+    await store.channels.register(CHANNEL, [SourceRef("feed", address)])
     with pytest.raises(SourceError, match="answered 503"):
         await _sync(services)
     server.set("/feed", status="429 Slow", headers="Retry-After: 77\r\n")
     with pytest.raises(Retry) as told:
         await _sync(services)
     assert (told.value.delay_s, told.value.charge) == (77.0, True)
-    [(channel_id, failing)] = await store.failing_sources(at_least=2)
+    [(channel_id, failing)] = await store.syncs.failing(at_least=2)
     assert (channel_id, failing.consecutive_failures) == (UC, 2)
     assert "answered 429 Slow" in failing.reason
 
@@ -153,11 +153,11 @@ async def test_source_that_is_gone_buries_unless_another_tells(
 ) -> None:
     """Waiting does not help a 404; with a second source the sync goes on."""
     gone = SourceRef("feed", server.set("/gone", status="404 Not Found"))
-    await store.register(CHANNEL, [gone])
+    await store.channels.register(CHANNEL, [gone])
     with pytest.raises(Bury, match="answered 404"):
         await _sync(services)
     feed = SourceRef("feed", server.set("/feed", _feed(("v1", 1))))
-    await store.register(CHANNEL, [feed])
+    await store.channels.register(CHANNEL, [feed])
     counts, _ = await _sync(services)
     assert counts["items_new"] == 1
 
@@ -180,10 +180,10 @@ async def test_scheduled_channel_is_looked_at_as_often_as_it_publishes(
         for n in range(10)
     )
     feed = ATOM.format(channel=UC, entries=entries).encode()
-    await store.register(CHANNEL, [SourceRef("feed", server.set("/feed", feed))])
-    await store.set_schedule(ChannelSchedule(UC, None, 60, now))
+    await store.channels.register(CHANNEL, [SourceRef("feed", server.set("/feed", feed))])
+    await store.schedules.set(ChannelSchedule(UC, None, 60, now))
     await _sync(services)
-    schedule = await store.schedule(UC)
+    schedule = await store.schedules.find(UC)
     assert schedule is not None
     assert schedule.interval_s == pytest.approx(6 * 3600, abs=2)
     assert timedelta(hours=5.3) < schedule.due_at - now < timedelta(hours=6.7)
@@ -194,12 +194,12 @@ async def test_failing_scheduled_channel_comes_ever_later_and_does_not_die(
 ) -> None:
     """Its schedule is its retry: the job ends, the failure is noted, the wait doubles."""
     address = server.set("/feed", status="404 Not Found")
-    await store.register(CHANNEL, [SourceRef("feed", address)])
-    await store.set_schedule(ChannelSchedule(UC, 3600, 3600, datetime.now(UTC)))
+    await store.channels.register(CHANNEL, [SourceRef("feed", address)])
+    await store.schedules.set(ChannelSchedule(UC, 3600, 3600, datetime.now(UTC)))
     waits = []
     for _ in range(6):
         await _sync(services, attempt=1)
-        schedule = await store.schedule(UC)
+        schedule = await store.schedules.find(UC)
         assert schedule is not None
         waits.append((schedule.due_at - datetime.now(UTC)).total_seconds() / 3600)
     assert waits == [pytest.approx(hours, rel=0.11) for hours in (2, 4, 8, 16, 24, 24)]
@@ -215,11 +215,11 @@ async def test_parked_channel_is_not_due_before_the_quota_is_back(
 ) -> None:
     """Its schedule waits with it, so that no second sync is enqueued meanwhile."""
     youtube.faults.append(QUOTA)
-    await store.register(CHANNEL, [API])
-    await store.set_schedule(ChannelSchedule(UC, 60, 60, datetime.now(UTC)))
+    await store.channels.register(CHANNEL, [API])
+    await store.schedules.set(ChannelSchedule(UC, 60, 60, datetime.now(UTC)))
     with pytest.raises(Retry) as parked:
         await _sync(services)
-    schedule = await store.schedule(UC)
+    schedule = await store.schedules.find(UC)
     assert schedule is not None
     wait_s = (schedule.due_at - datetime.now(UTC)).total_seconds()
     assert wait_s > (parked.value.delay_s or 0) - 1800
@@ -232,8 +232,8 @@ async def test_due_channels_are_enqueued_once_and_moved_on(
     now = datetime.now(UTC)
     soon, later = now + timedelta(seconds=40), now + timedelta(hours=1)
     for number, due_at in ((1, now - timedelta(hours=1)), (2, soon), (3, later)):
-        await store.register(ChannelRecord(f"UC{number}", "x", Platform.OTHER), [])
-        await store.set_schedule(ChannelSchedule(f"UC{number}", None, 3600, due_at))
+        await store.channels.register(ChannelRecord(f"UC{number}", "x", Platform.OTHER), [])
+        await store.schedules.set(ChannelSchedule(f"UC{number}", None, 3600, due_at))
     ctx = job_context(sync_due_channels, services)
     with collect() as jobs:
         assert await sync_due_channels(ctx) == 2
@@ -242,8 +242,8 @@ async def test_due_channels_are_enqueued_once_and_moved_on(
     assert (overdue.kwargs["channel_id"], ahead.kwargs["channel_id"]) == ("UC1", "UC2")
     assert overdue.delay_s == 0
     assert 20 < ahead.delay_s <= 40
-    assert await store.due_schedules(now + timedelta(minutes=50), 9) == []
-    assert len(await store.due_schedules(now + timedelta(minutes=70), 9)) == 3
+    assert await store.schedules.due(now + timedelta(minutes=50), 9) == []
+    assert len(await store.schedules.due(now + timedelta(minutes=70), 9)) == 3
 
 
 async def test_outage_of_the_database_leaves_no_dead_job(
@@ -262,9 +262,9 @@ async def test_changed_schedule_waits_for_the_old_time_or_the_new_interval(
     services: Services, store: ChannelStore, every_s: int, due_s: int
 ) -> None:
     """Whichever is sooner: a change is no sync, and no reason to wait longer for the next."""
-    await store.register(CHANNEL, [API])
+    await store.channels.register(CHANNEL, [API])
     now = datetime.now(UTC)
-    await store.set_schedule(ChannelSchedule(UC, 7_200, 7_200, now + timedelta(seconds=7_200)))
+    await store.schedules.set(ChannelSchedule(UC, 7_200, 7_200, now + timedelta(seconds=7_200)))
     changed = await schedule_channel(services, UC, every_s)
     assert changed.interval_s == every_s
     assert (changed.due_at - now).total_seconds() == pytest.approx(due_s, abs=5)
@@ -291,12 +291,12 @@ def test_interval_is_read_and_written(text: str, every_s: int | None, written: s
 
 async def test_channel_is_put_on_a_schedule(services: Services, store: ChannelStore) -> None:
     """It is due at once, and then as often as asked for, or as it publishes."""
-    await store.register(CHANNEL, [API])
+    await store.channels.register(CHANNEL, [API])
     asked = await schedule_channel(services, UC, 900)
     assert (asked.every_s, asked.interval_s) == (900, 900)
     adaptive = await schedule_channel(services, UC)
     assert (adaptive.every_s, adaptive.interval_s) == (None, 86_400)
-    assert await store.due_schedules(datetime.now(UTC), 9) == [adaptive]
+    assert await store.schedules.due(datetime.now(UTC), 9) == [adaptive]
     for odd, told in ((59, "every minute at most"), (400 * 86_400, "once a year at least")):
         with pytest.raises(ValueError, match=told):
             await schedule_channel(services, UC, odd)
@@ -314,20 +314,20 @@ async def test_channel_left_alone_for_a_month_stays_within_its_cost(
         _publish(youtube, number, start - (100 - number) * timedelta(days=1))
     reader = services.sources
     assert isinstance(reader, SourceReader)
-    await store.register(CHANNEL, [API])
+    await store.channels.register(CHANNEL, [API])
     for step in range(30 * 4):
         now = start + step * timedelta(hours=6)
         if step % 4 == 1:
             _publish(youtube, 100 + step // 4, now)
         if step == 60:
             youtube.take_down(UC, "v0000000050")
-        [source] = await store.sources(UC)
-        memory = SourceMemory(source.memory, lambda: store.listed_items(UC))
-        await store.save_sync(UC, [await reader.read(API, UC, memory, now)])
-    listed = await store.listed_items(UC)
+        [source] = await store.syncs.sources(UC)
+        memory = SourceMemory(source.memory, lambda: store.syncs.listed_items(UC))
+        await store.syncs.save(UC, [await reader.read(API, UC, memory, now)])
+    listed = await store.syncs.listed_items(UC)
     assert len(listed) == 129
     assert "v0000000050" not in listed
-    data = await store.load(UC)
+    data = await store.readings.load(UC)
     assert data.daily.height == 120
     expected = 30 * cost_per_day(130, recent=7, young=90, syncs=4)
     assert len(youtube.asked) == pytest.approx(expected, rel=0.05)

@@ -9,24 +9,24 @@ class MemoryLedger:
     """Counts as the store does, for one process."""
 
     def __init__(self) -> None:
-        self.used: Counter[tuple[str, str]] = Counter()
+        self.units: Counter[tuple[str, str]] = Counter()
 
-    async def spend_quota(self, account: str, day: str, units: int, budget: int) -> bool:
+    async def spend(self, account: str, day: str, units: int, budget: int) -> bool:
         """See `QuotaLedger`."""
-        if self.used[account, day] + units > budget:
+        if self.units[account, day] + units > budget:
             return False
-        self.used[account, day] += units
+        self.units[account, day] += units
         return True
 
-    async def exhaust_quota(self, account: str, day: str, budget: int) -> None:
+    async def exhaust(self, account: str, day: str, budget: int) -> None:
         """See `QuotaLedger`."""
-        self.used[account, day] = max(self.used[account, day], budget)
+        self.units[account, day] = max(self.units[account, day], budget)
 
-    async def quota_used(self, account: str, day: str) -> int:
+    async def used(self, account: str, day: str) -> int:
         """See `QuotaLedger`."""
-        return self.used[account, day]
+        return self.units[account, day]
 
     @property
     def total(self) -> int:
         """Return the units spent on all days."""
-        return self.used.total()
+        return self.units.total()

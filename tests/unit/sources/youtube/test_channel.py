@@ -269,6 +269,6 @@ async def test_whole_pass_waits_for_a_day_that_can_pay_for_it(
     assert len(reading.items) == 200
     assert reading.listing is not None
     assert reading.listing.since == NOW - 400 * DAY + 100 * DAY
-    ledger.used.clear()
+    ledger.units.clear()
     reading = await follower.sync(NOW + DAY)
     assert len(reading.items) == 300
