@@ -8,7 +8,7 @@ import os
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
@@ -18,24 +18,11 @@ from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractAsyncContextManager
 
-    from jobs.services import Services
+    from jobs.commands.host import Host
 
 What = Literal["items", "item-snapshots", "channel-snapshots", "forecasts", "recommendations"]
 _Format = Literal["csv", "parquet"]
-
-
-class Host(Protocol):
-    """The application, as this command sees it."""
-
-    def configure_logs(self) -> None:
-        """Send log lines to standard error, as configured."""
-        ...
-
-    def open_services(self) -> AbstractAsyncContextManager[Services]:
-        """Open what jobs work with, and start nothing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

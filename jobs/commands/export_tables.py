@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
 
-    from jobs.commands.export import What
     from jobs.store import ChannelStore, StoredAnalysis
     from jobs.store.pages import Kept
 
@@ -78,7 +77,7 @@ _RECOMMENDATIONS: Final = pl.Schema(
         "evidence": pl.String(),
     }
 )
-_SCHEMAS: Final[dict[What, pl.Schema]] = {
+_SCHEMAS: Final[dict[str, pl.Schema]] = {
     "items": _ITEMS,
     "item-snapshots": _ITEM_SNAPSHOTS,
     "channel-snapshots": _CHANNEL_SNAPSHOTS,
@@ -99,7 +98,7 @@ class Table:
     """
 
     store: ChannelStore
-    what: What
+    what: str
     ids: Sequence[str] | None
     loop: asyncio.AbstractEventLoop
 
@@ -184,7 +183,7 @@ class Table:
         ]
 
 
-_KEYS: Final[dict[What, int]] = {"items": 2, "item-snapshots": 3, "channel-snapshots": 2}
+_KEYS: Final[dict[str, int]] = {"items": 2, "item-snapshots": 3, "channel-snapshots": 2}
 """How many columns the key of a row has; rows begin with their key."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,28 +12,15 @@ from runner.commands.run_command import EXIT_WRONG, run_async, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractAsyncContextManager
 
+    from jobs.commands.host import Host
     from jobs.notifications.target import Target
-    from jobs.services import Services
     from jobs.store import Delivery
 
 EXIT_UNDELIVERED = 1
 """Exit status where a target did not get its test."""
 
 _STATES = ("waiting", "sending", "sent", "unconfirmed", "failed")
-
-
-class Host(Protocol):
-    """The application, as these commands see it."""
-
-    def configure_logs(self) -> None:
-        """Send log lines to standard error, as configured."""
-        ...
-
-    def open_services(self) -> AbstractAsyncContextManager[Services]:
-        """Open what jobs work with, and start nothing."""
-        ...
 
 
 @click.group

@@ -6,7 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
@@ -14,25 +14,12 @@ from jobs.commands.channels.choice import choose_channel
 from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
     from jobs.charts.rendering import Request
+    from jobs.commands.host import Host
     from jobs.services import Services
 
 _Format = Literal["html", "pdf", "png", "svg", "json"]
 _STANDARD_OUTPUT = "-"
-
-
-class Host(Protocol):
-    """The application, as this command sees it."""
-
-    def configure_logs(self) -> None:
-        """Send log lines to standard error, as configured."""
-        ...
-
-    def open_services(self) -> AbstractAsyncContextManager[Services]:
-        """Open what jobs work with, and start nothing."""
-        ...
 
 
 @click.command

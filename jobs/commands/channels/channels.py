@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,57 +11,10 @@ from runner.commands.completing import files
 from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
-
-    from jobs.commands.run.work import Workplace
-    from jobs.services import Services, SourceAccess
+    from jobs.commands.host import Host
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _CHANNELS_LISTED = 50
-
-
-class Host(Protocol):
-    """The application, as these commands see it."""
-
-    @property
-    def queues(self) -> Sequence[str]:
-        """Every queue there is."""
-        ...
-
-    def sources(self) -> AbstractAsyncContextManager[SourceAccess]:
-        """Give access to sources, without starting anything."""
-        ...
-
-    @property
-    def rejects_dir(self) -> Path:
-        """Where rows that could not be used are written down."""
-        ...
-
-    def check(self) -> None:
-        """Raise what is wrong with the configuration."""
-        ...
-
-    def configure_logs(self) -> None:
-        """Send log lines to standard error, as configured."""
-        ...
-
-    def make_log_file(self) -> Path:
-        """Make the state directory, and say where in it the log of a run belongs."""
-        ...
-
-    def open_services(self) -> AbstractAsyncContextManager[Services]:
-        """Open what jobs work with, and start nothing."""
-        ...
-
-    def warmed_up(self) -> AbstractAsyncContextManager[None]:
-        """Let the processes that compute prepare themselves, for whatever is opened within."""
-        ...
-
-    def open(self) -> AbstractAsyncContextManager[Workplace]:
-        """Start or reach everything, and close it at the end."""
-        ...
 
 
 class Interval(click.ParamType):  # type: ignore[type-arg]  # generic for the type checker only

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.commands.channels.choice import choose_channel
-from jobs.commands.channels.listing import table_console
+from jobs.commands.console import table_console
 from jobs.scheduling import write_interval
 from jobs.sources.source import shown
 from runner.wording import NOTHING, ago, due, number
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from jobs.channel.records import ChannelRecord
-    from jobs.commands.channels.channels import Host
+    from jobs.commands.host import Host
     from jobs.services import Services
     from jobs.store import (
         ChannelCounts,

@@ -6,22 +6,22 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobs.commands.console import table_console
 from runner.wording import ago, due, gained, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.commands.channels.channels import Host
+    from rich.console import Console
+
+    from jobs.commands.host import Host
     from jobs.store import ChannelOverview
 
 _WIDE = 120
 """Columns of a terminal from which on all is shown; a narrower one leaves out what can be asked."""
-
-_UNBOUND = 10_000
 
 
 async def list_channels(host: Host, text: str, limit: int | None, *, as_json: bool) -> None:
@@ -34,12 +34,6 @@ async def list_channels(host: Host, text: str, limit: int | None, *, as_json: bo
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         show_overviews(table_console(), text, total, found)
-
-
-def table_console() -> Console:
-    """Give a console for tables: where it is no terminal, nothing is cut."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_UNBOUND)
 
 
 def show_overviews(

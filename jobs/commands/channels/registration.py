@@ -15,7 +15,7 @@ from runner.commands.run_command import EXIT_WRONG, tell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.commands.channels.channels import Host
+    from jobs.commands.host import Host
     from jobs.commands.run.source_list import SourceList
 
 

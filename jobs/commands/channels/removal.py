@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs.channel.records import ChannelRecord
-    from jobs.commands.channels.channels import Host
+    from jobs.commands.host import Host
     from jobs.store import ChannelCounts
 
 

@@ -12,7 +12,7 @@ from jobs.scheduling import schedule_channel, write_interval
 from runner.wording import span
 
 if TYPE_CHECKING:
-    from jobs.commands.channels.channels import Host
+    from jobs.commands.host import Host
     from jobs.store import ChannelSchedule
 
 

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.channel.records import ChannelRecord
-    from jobs.commands.channels.channels import Host
-    from jobs.commands.run.work import Workplace
+    from jobs.commands.host import Host, Workplace
 
 _EXIT_DEAD = 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,52 +12,16 @@ from runner.commands.run_command import EXIT_INTERRUPTED, EXIT_WRONG, run_async,
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
 
     from rich.console import Console
 
+    from jobs.commands.host import Host
     from jobs.commands.run.source_list import Reading, SourceList
     from jobs.commands.run.summary import Summary
-    from jobs.commands.run.work import ChannelRun, Workplace
-    from jobs.services import SourceAccess
+    from jobs.commands.run.work import ChannelRun
 
 EXIT_DEAD = 1
 """Exit status where a job died, or time was over before all were done."""
-
-
-class Host(Protocol):
-    """The application, as this command sees it."""
-
-    @property
-    def queues(self) -> Sequence[str]:
-        """Every queue there is."""
-        ...
-
-    def check(self) -> None:
-        """Raise what is wrong with the configuration."""
-        ...
-
-    @property
-    def rejects_dir(self) -> Path:
-        """Where rows that could not be used are written down."""
-        ...
-
-    def make_log_file(self) -> Path:
-        """Make the state directory, and say where in it the log of a run belongs."""
-        ...
-
-    def sources(self) -> AbstractAsyncContextManager[SourceAccess]:
-        """Give access to sources, without starting anything."""
-        ...
-
-    def warmed_up(self) -> AbstractAsyncContextManager[None]:
-        """Let the processes that compute prepare themselves, for whatever is opened within."""
-        ...
-
-    def open(self) -> AbstractAsyncContextManager[Workplace]:
-        """Start or reach everything, and close it at the end."""
-        ...
 
 
 @click.command

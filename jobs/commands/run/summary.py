@@ -20,23 +20,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from jobs.commands.run.source_list import FoundChannel, RejectedRows, SourceList
-    from jobs.commands.run.work import ChannelRun
+    from jobs.commands.run.work import ChannelRun, DeadJob
     from jobs.services import Services
     from jobs.store import ChannelCounts
     from runner import BatchProgress
 
 _REPORTS_SHOWN = 6
-
-
-@dataclass(frozen=True, slots=True)
-class DeadJob:
-    """A job of the run that died, and why."""
-
-    queue: str
-    job: str
-    job_id: str
-    channel_id: str
-    error: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import signal
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from jobs import sync_channel
 from jobs.commands.run.progress import Follower
-from jobs.commands.run.summary import DeadJob
 from runner import Batch, BatchProgress
 from runner.admin import Admin
 from runner.current import use
@@ -19,35 +18,23 @@ from runner.periodic.gauges import queue_gauges
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from jobs.commands.host import Workplace
     from jobs.commands.run.progress import Display
     from jobs.commands.run.source_list import FoundChannel
-    from jobs.services import Services
-    from runner import Fleet, QueueClient
+    from runner import Fleet
 
 _LOOK_EVERY_S = 0.1
 
 
-class Workplace(Protocol):
-    """Redis answers, and all that the jobs need is open."""
+@dataclass(frozen=True, slots=True)
+class DeadJob:
+    """A job of the run that died, and why."""
 
-    @property
-    def redis(self) -> QueueClient:
-        """The Redis that holds the queues."""
-        ...
-
-    @property
-    def redis_is_private(self) -> bool:
-        """Whether nobody but runs like this one puts jobs there."""
-        ...
-
-    @property
-    def services(self) -> Services:
-        """What the jobs work with."""
-        ...
-
-    def fleet(self, queues: Sequence[str]) -> Fleet:
-        """One worker for each of *queues*, not yet started."""
-        ...
+    queue: str
+    job: str
+    job_id: str
+    channel_id: str
+    error: str
 
 
 @dataclass(slots=True)
