@@ -14,6 +14,8 @@ from jobs.charts.theme import BLUE, WIDTH, finished, rows
 from runner.wording import counted
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from jobs.analysis import ChannelAnalysis
     from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
@@ -24,6 +26,42 @@ _FEWEST_SLOTS = 3
 
 def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     """Draw items by weekday and hour (UTC); None where there is nothing to see."""
+    counts = _counts(data)
+    if counts is None:
+        return None
+    thing = noun(analysis.platform)
+    items = counted(int(counts.sum()), thing)
+    by_day, by_hour = counts.sum(axis=1), counts.sum(axis=0)
+    day, hour = int(by_day.argmax()), int(by_hour.argmax())
+    day_share, hour_share = by_day[day] / counts.sum(), by_hour[hour] / counts.sum()
+    return finished(
+        "publish-times",
+        _drawing(counts, f"{thing}s").properties(width=WIDTH, height=210),
+        title=(
+            f"{WEEKDAYS[day]} is the most used day ({day_share:.0%} of {thing}s), "
+            f"{hour:02d}:00 UTC the most used hour ({hour_share:.0%})"
+        ),
+        reading=(
+            f"{items.capitalize()} by the time they came out; larger circles are more. "
+            "Which times do better is another question."
+        ),
+        description=(
+            f"Publication times of {items} by weekday: "
+            + ", ".join(f"{name} {n}" for name, n in zip(WEEKDAYS, by_day, strict=True))
+            + "."
+        ),
+        table=Table(
+            ["Day", f"{thing}s".capitalize(), "Most used hour (UTC)"],
+            [
+                [name, f"{of_day.sum():,}", f"{of_day.argmax():02d}:00" if of_day.any() else "–"]
+                for name, of_day in zip(WEEKDAYS, counts, strict=True)
+            ],
+        ),
+    )
+
+
+def _counts(data: ChannelData) -> NDArray[np.int_] | None:
+    """Count recent items by weekday and hour; None if they are few, or their times say little."""
     if data.channel.successes_only:
         return None
     published_at = recent_publications(data)
@@ -34,29 +72,28 @@ def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     hours = ((published_at - midnight) // np.timedelta64(1, "h")).astype(int)
     counts = np.zeros((7, 24), dtype=int)
     np.add.at(counts, (days, hours), 1)
-    if np.count_nonzero(counts) < _FEWEST_SLOTS:
-        return None
+    return counts if np.count_nonzero(counts) >= _FEWEST_SLOTS else None
+
+
+def _drawing(counts: NDArray[np.int_], things: str) -> alt.Chart:
+    most = int(counts.max())
     cells = rows(
         [
             {"weekday": WEEKDAYS[day], "hour": hour + 0.5, "items": int(counts[day, hour])}
             for day, hour in np.argwhere(counts).tolist()
         ]
     )
-    things = f"{noun(analysis.platform)}s"
-    drawing = (
+    hours = alt.Axis(
+        title="hour of the day (UTC)",
+        values=list(range(0, 25, 3)),
+        labelExpr="format(datum.value, '02') + ':00'",
+        grid=True,
+    )
+    drawing: alt.Chart = (
         alt.Chart(cells)
         .mark_circle(color=BLUE, opacity=0.9)
         .encode(
-            x=alt.X(
-                "hour:Q",
-                axis=alt.Axis(
-                    title="hour of the day (UTC)",
-                    values=list(range(0, 25, 3)),
-                    labelExpr="format(datum.value, '02') + ':00'",
-                    grid=True,
-                ),
-                scale=alt.Scale(domain=[0, 24], nice=False),
-            ),
+            x=alt.X("hour:Q", axis=hours, scale=alt.Scale(domain=[0, 24], nice=False)),
             y=alt.Y(
                 "weekday:N",
                 sort=list(WEEKDAYS),
@@ -65,41 +102,12 @@ def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
             ),
             size=alt.Size(
                 "items:Q",
-                scale=alt.Scale(domain=[0, int(counts.max())], range=[0, 420]),
-                legend=alt.Legend(title=things, format="d", values=_sizes(int(counts.max()))),
+                scale=alt.Scale(domain=[0, most], range=[0, 420]),
+                legend=alt.Legend(title=things, format="d", values=_sizes(most)),
             ),
         )
     )
-    day, hour = int(counts.sum(axis=1).argmax()), int(counts.sum(axis=0).argmax())
-    day_share, hour_share = (
-        float(counts[day].sum() / counts.sum()),
-        float(counts[:, hour].sum() / counts.sum()),
-    )
-    return finished(
-        "publish-times",
-        drawing.properties(width=WIDTH, height=210),
-        title=(
-            f"{WEEKDAYS[day]} is the most used day ({day_share:.0%} of {things}), "
-            f"{hour:02d}:00 UTC the most used hour ({hour_share:.0%})"
-        ),
-        reading=(
-            f"{counted(int(counts.sum()), noun(analysis.platform)).capitalize()} by the time "
-            "they came out; larger circles are more. Which times do better is another question."
-        ),
-        description=(
-            f"Publication times of {counted(int(counts.sum()), noun(analysis.platform))} by "
-            "weekday: "
-            + ", ".join(f"{name} {n}" for name, n in zip(WEEKDAYS, counts.sum(axis=1), strict=True))
-            + "."
-        ),
-        table=Table(
-            ["Day", things.capitalize(), "Most used hour (UTC)"],
-            [
-                [name, f"{of_day.sum():,}", f"{of_day.argmax():02d}:00" if of_day.any() else "–"]
-                for name, of_day in zip(WEEKDAYS, counts, strict=True)
-            ],
-        ),
-    )
+    return drawing
 
 
 def _sizes(most: int) -> list[int]:
