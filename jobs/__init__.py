@@ -1,13 +1,13 @@
 """
-The jobs of the channel pipeline. A service enqueues them with nothing but `REDIS_URL`.
+The jobs of the channel pipeline. To enqueue them, a service needs only `REDIS_URL`.
 
     sync_channel → run_analytics → analyze_channel → visualize_data ─┐
                                                   ↘ recommend ───────┴→ render_visualization
                                                       ↘ notify
 
-Seven work on one channel. The poller enqueues the others: `sync_due_channels`, which starts those
-that are due, `compare_channels`, which finds out which are like each other, `deliver_notifications`
-and `announce_failures`.
+Seven work on one channel. The poller enqueues the others: `sync_due_channels`, which syncs those
+that are due, `compare_channels`, which finds similar ones, `deliver_notifications` and
+`announce_failures`.
 """
 
 from __future__ import annotations

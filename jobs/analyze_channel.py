@@ -1,11 +1,11 @@
-"""Analyse what the store knows of a channel."""
+"""Analyse what the store knows about a channel."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from jobs.notify import tell
+from jobs.notify import announce
 from jobs.recommend import recommend
 from jobs.services import Services
 from jobs.visualize_data import visualize_data
@@ -23,7 +23,7 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     Analyse the channel, then start its recommendations and, for a *report*, its charts.
 
     Durable afterwards: one analysis for this state of the data; the same data gives the same
-    analysis under the same id. People are told what is news in it.
+    analysis under the same id. People are notified of its news.
 
     Returns the id of the analysis.
 
@@ -32,30 +32,30 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     """
     services = ctx.get(Services)
     store = services.store
-    told = await store.readings.columns(channel_id)
-    fingerprint, document, events = await ctx.offload(_analyze, told, datetime.now(UTC))
+    columns = await store.readings.columns(channel_id)
+    fingerprint, document, events = await ctx.offload(_analyze, columns, datetime.now(UTC))
     analysis_id = await store.analyses.save(channel_id, fingerprint, document)
-    await tell(services, events)
+    await announce(services, events)
     if report:
         await visualize_data.enqueue(analysis_id=analysis_id)
     await recommend.enqueue(analysis_id=analysis_id)
     return analysis_id
 
 
-def _analyze(told: ChannelColumns, now: datetime) -> tuple[str, JsonText, list[Event]]:
-    """Runs in a process of its own, which alone loads the libraries of the mathematics."""
+def _analyze(columns: ChannelColumns, now: datetime) -> tuple[str, JsonText, list[Event]]:
+    """Runs in a process of its own, so that only this process loads the numeric libraries."""
     from jobs.analysis import analyze
     from jobs.channel.frames import as_data
     from jobs.json_text import JsonText, to_json
     from jobs.notifications.rules import events
 
-    analysis = analyze(as_data(told))
+    analysis = analyze(as_data(columns))
     document = JsonText(to_json(analysis.model_dump(mode="json")))
     return analysis.fingerprint, document, events(analysis, now)
 
 
 def load_mathematics() -> None:
-    """Import what `_analyze` needs: called in a process before its first call comes."""
+    """Import what `_analyze` needs, in a process that is not called yet."""
     import jobs.analysis
     import jobs.channel.frames
     import jobs.json_text

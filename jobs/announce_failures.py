@@ -1,11 +1,11 @@
-"""Tell people of jobs that died, and of sources that cannot be read."""
+"""Notify people of jobs that died, and of sources that cannot be read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from jobs.deliver_notifications import deliver_notifications
-from jobs.notify import notify, tell
+from jobs.notify import announce, notify
 from jobs.services import Services
 from runner import Context, job
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 _MOST = 1000
 _IN_A_ROW = 3
 
-# Their own deaths would be announced by themselves, and so on for ever.
-_UNTOLD = frozenset({notify.name, deliver_notifications.name})
+# Announcing the death of these jobs would start more of them, and so on for ever.
+_NOT_ANNOUNCED = frozenset({notify.name, deliver_notifications.name})
 
 
 @job(queue="notifications")
 async def announce_failures(ctx: Context, queues: list[str]) -> int:
     """
-    Have people told of each job that died, and of each source that fails again and again.
+    Notify people of each job that died in *queues*, and of each source that keeps failing.
 
-    Whatever a job died of: it failed too often, it was lost with three workers, nobody could read
-    it; *queues* are those looked at. The poller enqueues this every minute. Durable afterwards: one
-    notification for each death, and for each row of failures.
+    A job may die because it failed too often, was lost with three workers, or cannot be read. The
+    poller enqueues this every minute. Durable afterwards: one notification for each death, and for
+    each series of failures.
 
     Returns how many were new.
     """
     services = ctx.get(Services)
     events = [*await _of_dead_jobs(queues), *await _of_sources(services.store)]
-    return await tell(services, events)
+    return await announce(services, events)
 
 
 async def _of_dead_jobs(queues: list[str]) -> list[Event]:
@@ -46,7 +46,7 @@ async def _of_dead_jobs(queues: list[str]) -> list[Event]:
         job_died(dead)
         for queue in queues
         async for dead in admin.dead_jobs(queue, limit=_MOST)
-        if dead.name not in _UNTOLD
+        if dead.name not in _NOT_ANNOUNCED
     ]
 
 

@@ -1,4 +1,4 @@
-"""Find out which channels of the store are like each other."""
+"""Find out which channels of the store are similar."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 @job(queue="recommendations", timeout_s=1800)
 async def compare_channels(ctx: Context) -> int:
     """
-    Compare the profiles of all channels, if any changed since they were compared last.
+    Compare the profiles of all channels, if any changed since the last comparison.
 
-    Durable afterwards: for each channel with a profile, the channels nearest to it. `recommend`
-    makes the profiles and reads what stands here; it never compares channels itself.
+    Durable afterwards: for each channel with a profile, the most similar channels. `recommend`
+    makes the profiles and reads the results; it never compares channels itself.
 
     Returns how many channels were compared.
     """
@@ -32,7 +32,7 @@ async def compare_channels(ctx: Context) -> int:
 
 
 def _nearest(stored: Sequence[StoredProfile]) -> dict[str, dict[str, Any]]:
-    """Runs in a process of its own, which alone loads the libraries of the mathematics."""
+    """Runs in a process of its own, so that only this process loads the numeric libraries."""
     from jobs.recommendations.similar import unpack
     from jobs.recommendations.similar.comparison import nearest
 

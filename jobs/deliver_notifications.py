@@ -1,4 +1,4 @@
-"""Tell people what had to wait."""
+"""Send the notifications that had to wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner import Context, job
 @job(queue="notifications")
 async def deliver_notifications(ctx: Context) -> int:
     """
-    Send what has come due since: digests, the end of quiet hours, targets that were down.
+    Send what is due now: digests, and what waited for quiet hours or a target that was down.
 
     The poller enqueues it every minute.
 

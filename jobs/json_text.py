@@ -1,4 +1,4 @@
-"""JSON as text: made where a document is made, and stored without another look into it."""
+"""JSON as text: written where a document is made, and stored without parsing it again."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class JsonText(str):
 
 def to_json(value: Any) -> str:
     """
-    Write *value*; what is text already stays as it is.
+    Write *value* as JSON; what is JSON text already stays as it is.
 
     Raises:
-        ValueError: A number is not finite, which JSON cannot say.
+        ValueError: A number is not finite, which JSON cannot express.
     """
     return str(value) if isinstance(value, JsonText) else _encode(value)

@@ -1,8 +1,8 @@
 """
-Import what is heavy when it is first needed: in a thread, for it would block the event loop.
+Import heavy modules when they are first needed, in a thread, so the event loop stays free.
 
-One at a time: where two threads import parts of one package at once, Python breaks the deadlock by
-handing one of them a module that is only half there.
+One at a time: if two threads import parts of one package at once, Python breaks the deadlock by
+giving one of them a partly initialised module.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _whole: dict[str, ModuleType] = {}
 
 
 async def imported(name: str) -> Any:
-    """Give the module of that name, whole."""
+    """Return the module of that name, fully imported."""
     found = _whole.get(name)
     return await asyncio.to_thread(_import, name) if found is None else found
 

@@ -1,4 +1,4 @@
-"""Tell people."""
+"""Notify people."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 @job(queue="notifications")
 async def notify(ctx: Context, key: str) -> int:
     """
-    Tell the targets of the recorded notification of *key*, those that may be told now.
+    Send the recorded notification of *key* to the targets that take it now.
 
-    To each it is sent at most once: what was on the way when a worker died is not sent again, and
-    stands as unconfirmed. Targets that are down, quiet, or wait for a digest hear of it by
-    `deliver_notifications` later.
+    Each target gets it at most once: if a worker dies while sending, it is not sent again, and is
+    marked as unconfirmed. To targets that are down, in quiet hours or waiting for a digest,
+    `deliver_notifications` sends it later.
 
     Returns how many notifications were delivered; others may have waited for the same targets.
 
@@ -40,8 +40,8 @@ async def notify(ctx: Context, key: str) -> int:
     return sum([await dispatch(outbox, target, now) for target in wanting])
 
 
-async def tell(services: Services, events: Iterable[Event]) -> int:
-    """Have people told of each of *events* that is new; how many were."""
+async def announce(services: Services, events: Iterable[Event]) -> int:
+    """Record each of *events* that is new and enqueue its notification; return how many were."""
     from jobs.notifications.dispatch import post
 
     new = 0

@@ -1,4 +1,4 @@
-"""Say what to do next, where the data speaks for it."""
+"""Recommend what to do next, where the data supports it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 @job(queue="recommendations")
 async def recommend(ctx: Context, analysis_id: str) -> int:
     """
-    Ask the channel's data what to do next.
+    Find in the channel's data what to do next.
 
     Durable afterwards: the recommendations of the analysis, maybe none, each with its evidence;
-    an answer for every subject that was looked at, “no evidence” included, and the channels that
-    `compare_channels` last found near; and a profile for its next comparison.
+    an answer for every subject examined, “no evidence” included, and the channels that
+    `compare_channels` last found similar; and a profile for the next comparison.
 
     Returns the number of recommendations.
 
@@ -50,7 +50,7 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
 
 
 async def _nothing(ctx: Context, platform: Platform) -> Answers:
-    """Of channels without items; the same for all of a platform, so it is worked out once."""
+    """For channels without items: the same for all of a platform, so it is computed once."""
     if platform not in _answers_to_nothing:
         _answers_to_nothing[platform] = await ctx.offload(_ask_nothing, platform)
     return _answers_to_nothing[platform]
@@ -59,7 +59,7 @@ async def _nothing(ctx: Context, platform: Platform) -> Answers:
 _answers_to_nothing: dict[Platform, Answers] = {}
 
 
-# Below runs in a process of its own, which alone loads the libraries of the mathematics.
+# What follows runs in a process of its own: only that process loads the numeric libraries.
 
 
 def _ask_nothing(platform: Platform) -> Answers:
@@ -68,13 +68,13 @@ def _ask_nothing(platform: Platform) -> Answers:
     return {"subjects": nothing_asked(platform).answers, "similar": None}
 
 
-def _find(told: ChannelColumns, document: JsonText) -> Found:
+def _find(columns: ChannelColumns, document: JsonText) -> Found:
     from jobs.analysis import ChannelAnalysis
     from jobs.channel.frames import as_data
     from jobs.recommendations import advise
     from jobs.recommendations.similar import pack, profile_of
 
-    data = as_data(told)
+    data = as_data(columns)
     found = advise(data, ChannelAnalysis.model_validate_json(document))
     profile = profile_of(data)
     return (

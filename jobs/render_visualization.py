@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from jobs.lazy_import import imported
 from jobs.notifications.event import report_ready
-from jobs.notify import tell
+from jobs.notify import announce
 from jobs.report_files import file_path, write_whole
 from jobs.services import Services
 from runner import Context, job
@@ -26,9 +26,9 @@ async def render_visualization(
     """
     Render one chart of an analysis or, without a key, its whole report, in one format.
 
-    Durable afterwards: the file, complete, and its path in the store. Any number of renderings
-    of one file may run at once: the file is always one of them, whole. People are told of a
-    channel's report once in a week.
+    Durable afterwards: the complete file, and its path in the store. Any number of renderings
+    of one file may run at once: the file is always a complete one of them. People are notified
+    of a channel's report once a week.
 
     Returns the path.
 
@@ -39,7 +39,7 @@ async def render_visualization(
     rendering = await imported("jobs.charts.rendering")
     services = ctx.get(Services)
     request = await rendering.gather(services.store, analysis_id, chart_key)
-    # The renderer keeps the interpreter lock to itself: in a thread it would block the loop.
+    # The renderer holds the interpreter lock: in a thread it would block the event loop.
     content = await ctx.offload(rendering.render, request, file_format, paper=services.report_paper)
     path = file_path(services.reports_dir, request.channel.id, chart_key, file_format)
     await asyncio.to_thread(write_whole, path, content)
@@ -47,7 +47,8 @@ async def render_visualization(
     if chart_key is None:
         advice = await services.store.analyses.recommendations(analysis_id)
         titles = [one.title for one in advice]
-        await tell(services, [report_ready(request.channel, titles, str(path), datetime.now(UTC))])
+        ready = report_ready(request.channel, titles, str(path), datetime.now(UTC))
+        await announce(services, [ready])
     return str(path)
 
 
@@ -55,8 +56,8 @@ async def enqueue_report_when_ready(store: ChannelStore, analysis_id: str) -> No
     """
     Enqueue the report once both charts and recommendations are stored.
 
-    Both jobs ask after their own commit, so the later one finds both; if both do, the fixed id
-    lets only one job in, and a second rendering writes the same file.
+    Both jobs check after their own commit, so the later one finds both; if both do, the fixed id
+    admits only one job, and a second rendering would write the same file.
     """
     if await store.analyses.is_complete(analysis_id):
         await enqueue_report(analysis_id)

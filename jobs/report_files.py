@@ -1,4 +1,4 @@
-"""Where rendered files lie, and how they get there whole."""
+"""Where rendered files are, and how they are written: completely or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ABANDONED_S: Final = 3600.0
 
 
 def file_path(folder: Path, channel_id: str, chart_key: str | None, file_format: str) -> Path:
-    """Return where a channel's chart, or with None its report, belongs under *folder*."""
+    """Return the path under *folder* of a channel's chart or, with None, its report."""
     return folder / folder_name(channel_id) / f"{chart_key or 'report'}.{file_format}"
 
 
@@ -26,8 +26,8 @@ def folder_name(channel_id: str) -> str:
     """
     Return a channel's id as the name of a folder on every system.
 
-    Ids that letters, digits and one leading kind cannot say get eight digits of their hash, so
-    that two channels never share a folder.
+    An id with other characters than letters, digits and a leading kind gets eight digits of its
+    hash, so that two channels never share a folder.
     """
     name = re.sub(r"[^A-Za-z0-9_-]", "-", channel_id)[:80]
     if _PLAIN.fullmatch(channel_id):
@@ -37,10 +37,10 @@ def folder_name(channel_id: str) -> str:
 
 def write_whole(path: Path, content: bytes) -> None:
     """
-    Make *path* hold *content*: a reader finds all of it, what was there before, or nothing.
+    Make *path* hold *content*: a reader finds all of it, the former content, or nothing.
 
-    It is on disk before it takes its name, so a crash of the machine leaves no half of it either.
-    Several writers at once do not meet: each writes a file of its own, and the last one stays.
+    It is on disk before it is renamed to *path*, so a crash of the machine leaves no half of it.
+    Concurrent writers do not conflict: each writes a file of its own, and the last one stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path)
@@ -57,7 +57,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """What a killed writer left of this file goes with the next one."""
+    """The next writer removes what a killed one left of this file."""
     long_ago = time.time() - _ABANDONED_S
     for left in path.parent.glob(f".{path.name}.*{_UNFINISHED}"):
         try:

@@ -1,4 +1,4 @@
-"""Start all that is analysed of one channel."""
+"""Start the analysis of one channel, and what follows from it."""
 
 from __future__ import annotations
 

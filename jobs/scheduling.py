@@ -1,4 +1,4 @@
-"""Put a channel on a schedule of its own, and take it off again: `ChannelStore.remove_schedule`."""
+"""Put a channel on a schedule of its own; `store.schedules.remove` takes it off again."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ async def schedule_channel(
     services: Services, channel_id: str, every_s: int | None = None
 ) -> ChannelSchedule:
     """
-    Sync the channel by itself from now on: the first time within a minute, if it was not before.
+    Schedule the channel: from now on it is synced without being asked.
 
-    One that was is synced next when that was due, or after the new interval, whichever is sooner.
+    The first sync is within a minute. A channel that was scheduled before is synced when that was
+    due, or after the new interval, whichever is sooner.
 
-    every_s: None for as often as suits what it publishes, or what the settings say.
+    every_s: None for an interval that follows what it publishes, or the one in the settings.
 
     Raises:
         NotStoredError: There is no such channel.
-        ValueError: *every_s* is less than a minute, which is as often as due ones are looked for,
-            or more than a year.
+        ValueError: *every_s* is less than a minute, which is how often due channels are looked
+            for, or more than a year.
     """
     from jobs.store import ChannelSchedule
 
@@ -54,7 +55,7 @@ def read_interval(text: str) -> int | None:
     Read `90s`, `60m`, `12h` or `2d` as seconds, a bare number as minutes; `auto` is None.
 
     Raises:
-        ValueError: It is none of these, or none that a channel can be synced at; in one line.
+        ValueError: *text* is none of these, or out of range; the message is one line.
     """
     words = text.strip().lower()
     if words == ADAPTING:
@@ -63,13 +64,13 @@ def read_interval(text: str) -> int | None:
     try:
         seconds = int(float(number) * _UNITS[unit])
     except (ValueError, OverflowError):
-        raise ValueError(f"{text[:50]!r} is no time: write 60m, 12h, 1d or auto") from None
+        raise ValueError(f"{text[:50]!r} is not a time: write 60m, 12h, 1d or auto") from None
     _check(seconds)
     return seconds
 
 
 def write_interval(every_s: int | None) -> str:
-    """The text that `read_interval` reads as *every_s*, in the largest unit that is whole."""
+    """Return the text that `read_interval` reads as *every_s*, in the largest whole unit."""
     if every_s is None:
         return ADAPTING
     return next(f"{every_s // size}{unit}" for unit, size in _UNITS.items() if not every_s % size)

@@ -1,7 +1,7 @@
 """
-What the jobs need from outside: filled in by settings, asked for by `ctx.get(Services)`.
+What the jobs need from outside: made by settings, and read by `ctx.get(Services)`.
 
-Everything is a Protocol or plain data, so that a test can hand in its own.
+Everything is a protocol or plain data, so that a test can pass its own.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ class SourceAccess(Protocol):
 
     async def discover(self, location: str, mapping: str | None = None) -> list[Finding]:
         """
-        Look into *location*, and give what is there; nothing is raised for what is damaged.
+        Return what is at *location*; what is damaged is returned as an error, not raised.
 
-        mapping: a file that says what the columns of a CSV tell.
+        mapping: a file that says what the columns of a CSV mean.
         """
         ...
 
     async def read(self, ref: SourceRef, channel_id: str, memory: SourceMemory) -> SourceResult:
         """
-        Read what a source says of a channel now, or what changed since *memory*.
+        Read what a source has about a channel now, or what changed since *memory*.
 
         Raises:
-            QuotaError: Its quota is used up for today; it holds what was read until then.
-            SourceError: It cannot be read, or does not know the channel.
+            QuotaError: Its quota for today is used up; the error holds what was read until then.
+            SourceError: It cannot be read, or does not have the channel.
         """
         ...
 
@@ -49,9 +49,9 @@ class Services:
     """
     One worker's access to the world.
 
-    targets: who is told of what. reports_dir: renderings are written below it, a folder for each
-    channel. report_paper: what a report is printed on. pace: how often scheduled channels
-    are synced.
+    targets: who gets which notifications. reports_dir: renderings are written below it, in a
+    folder for each channel. report_paper: what a report is printed on. pace: how often scheduled
+    channels are synced.
     """
 
     store: ChannelStore

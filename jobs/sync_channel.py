@@ -1,4 +1,4 @@
-"""Read a channel's sources and store what they say."""
+"""Read a channel's sources and store what they have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("jobs.sync_channel")
 
 _PARKED_SPREAD_S = 1_800
-"""All that waited for a quota do not come back in the second in which it is there again."""
+"""So that not all who waited for a quota return in the second in which it is renewed."""
 
 
 @job(queue="default")
@@ -34,22 +34,23 @@ async def sync_channel(ctx: Context, channel_id: str, *, report: bool = True) ->
     """
     Bring the store up to date with all sources of the channel, then start its analysis.
 
-    Durable afterwards, in one transaction: what the sources tell, as they tell it; which items
-    left; how reading each source went, and what it wants to be handed next time; and when a
-    scheduled channel is synced next, by how often it publishes. The same again changes nothing.
+    Durable afterwards, in one transaction: what was read, unchanged; which items left; how
+    reading each source went, and what it remembers for the next time; and when a scheduled
+    channel is synced next, by how often it publishes. Running it again changes nothing.
 
-    Without *report* no chart is drawn and no report made: they can be asked for at any time.
+    Without *report* no chart is drawn and no report is made; both can be requested at any time.
 
     Returns how many items and snapshots were new, and how many were known.
 
-    A source that fails does not keep the others from being saved. Then the job is retried where
-    waiting may help. A quota that is used up parks it until the day ends, at no attempt's cost.
-    A scheduled channel goes on by its schedule, ever later; any other is buried.
+    If a source fails, the others are saved all the same, and the job is retried where waiting may
+    help. When a quota is used up, the job waits until the day ends, at no attempt's cost. A
+    scheduled channel is next read by its schedule, later each time; the job of any other is
+    buried.
 
     Raises:
         SourceError: A source cannot be read now; a server may answer later, so it is retried.
-        Retry: The same, where it said when.
-        Bury: No source can be read, and none will be by waiting.
+        Retry: The same, if the server said when.
+        Bury: No source can be read, and waiting will not help.
     """
     services = ctx.get(Services)
     sources = await services.store.syncs.sources(channel_id)
@@ -57,7 +58,7 @@ async def sync_channel(ctx: Context, channel_id: str, *, report: bool = True) ->
     counts, schedule = await services.store.syncs.save(
         channel_id, [one.result for one in readings], partial(_planned, services.pace, readings)
     )
-    if any(one.told for one in readings):
+    if any(one.succeeded for one in readings):
         await run_analytics.enqueue(channel_id=channel_id, report=report)
     _end(ctx, channel_id, readings, scheduled=schedule is not None)
     return {
@@ -71,7 +72,7 @@ async def sync_channel(ctx: Context, channel_id: str, *, report: bool = True) ->
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What came of reading *source*, and the error if that is how it ended."""
+    """The result of reading *source*, and the error if it failed."""
 
     source: StoredSource
     result: SourceResult
@@ -79,14 +80,14 @@ class _Reading:
     parked_until: datetime | None = None
 
     @property
-    def told(self) -> bool:
-        """Whether it told something, if only that nothing changed."""
+    def succeeded(self) -> bool:
+        """Whether something was read, if only that nothing changed."""
         return self.error is None or self.result.reading is not None
 
 
 async def _read(services: Services, channel_id: str, source: StoredSource) -> _Reading:
-    """One that cannot be read is a result, too, and does not stop the others."""
-    # Only a worker that syncs loads the parsers; in a thread, for they are large.
+    """A failure is a result, too, and does not stop the other sources."""
+    # Only a worker that syncs loads the parsers, in a thread, since they are large.
     await imported("jobs.sources")
     from jobs.channel.records import SourceResult, SyncOutcome
     from jobs.sources.memory import SourceMemory
@@ -114,18 +115,18 @@ def _planned(
     schedule: ChannelSchedule,
     publications: Sequence[datetime],
 ) -> ChannelSchedule:
-    """Say when a channel that is synced by itself is synced next."""
+    """Return the next schedule of a scheduled channel."""
     now = datetime.now(UTC)
     interval_s = pace.interval_s(schedule.every_s, publications, now)
     failures = [one.source.consecutive_failures + 1 for one in readings]
-    in_a_row = 0 if any(one.told for one in readings) else min(failures, default=1)
+    in_a_row = 0 if any(one.succeeded for one in readings) else min(failures, default=1)
     start = max([now, *(one.parked_until for one in readings if one.parked_until)])
     due_at = pace.next_at(start, interval_s, in_a_row, random.random())  # noqa: S311 -- spread
     return replace(schedule, interval_s=interval_s, due_at=due_at)
 
 
 def _end(ctx: Context, channel_id: str, readings: Sequence[_Reading], *, scheduled: bool) -> None:
-    """Raise what follows from what could not be read; what could be is saved already."""
+    """Raise the consequence of what could not be read; what could be is saved already."""
     errors = [one.error for one in readings if one.error is not None]
     parked_until = max((one.parked_until for one in readings if one.parked_until), default=None)
     if parked_until is not None:
@@ -136,6 +137,6 @@ def _end(ctx: Context, channel_id: str, readings: Sequence[_Reading], *, schedul
     for error in errors:
         if error.transient and not gives_up:
             raise error if error.retry_after_s is None else Retry(error.retry_after_s)
-    if not scheduled and not any(one.told for one in readings):
+    if not scheduled and not any(one.succeeded for one in readings):
         reason = "; ".join(map(str, errors)) or "the channel has no source; register one first"
         raise Bury(f"{channel_id}: {reason}")

@@ -1,4 +1,4 @@
-"""Enqueue the syncs of channels that came due."""
+"""Enqueue the syncs of channels that are due."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = structlog.get_logger("jobs.sync_due_channels")
 _AHEAD = timedelta(minutes=1)
 
 _MOST_AT_ONCE = 1_000
-"""A minute's share: a million and a half a day, and no flood after a day without workers."""
+"""For each minute: a million and a half a day, and no flood after a day without workers."""
 
 
 @job(queue="default")
@@ -30,10 +30,10 @@ async def sync_due_channels(ctx: Context) -> int:
     """
     Enqueue one sync for each channel that is due within a minute, the longest overdue first.
 
-    The poller runs it every minute; each sync waits in the queue for its own time, so that they
-    do not all start with the minute. A channel has one sync of its schedule pending at most, and
-    one dead in its way for a day at most: its id is the channel's and the day's. Dying halfway
-    leaves the rest due. Reports are made when they are asked for.
+    The poller runs it every minute; each sync waits in the queue for its own time, so they do not
+    all start with the minute. Its job id is made of channel and day: a channel has at most one
+    scheduled sync pending, and a dead one is in its way for a day at most. If this job dies
+    halfway, the rest stays due. Reports are made on request only.
 
     Returns how many were enqueued; none while the database cannot be used.
     """
@@ -42,7 +42,7 @@ async def sync_due_channels(ctx: Context) -> int:
     try:
         return await _enqueue_due(ctx.get(Services))
     except StoreError as error:
-        # The next minute tries again; a dead job for each minute of an outage helps nobody.
+        # The next minute tries again: nobody needs a dead job for each minute of an outage.
         _log.warning("due channels cannot be looked up", reason=str(error))
         return 0
 
@@ -51,7 +51,7 @@ async def _enqueue_due(services: Services) -> int:
     now = datetime.now(UTC)
     due = await services.store.schedules.due(now + _AHEAD, _MOST_AT_ONCE)
     handles = await asyncio.gather(*(_enqueue(one, now) for one in due))
-    # Should a sync never run, this holds; one that ran already has said better.
+    # This time holds if the sync never runs; a sync that has run has set a better one.
     await services.store.schedules.advance(
         [
             (one, services.pace.next_at(max(now, one.due_at), one.interval_s, 0, random.random()))  # noqa: S311

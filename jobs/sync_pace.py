@@ -1,4 +1,4 @@
-"""How often a channel is synced by itself. Pure: times go in, times come out."""
+"""How often a scheduled channel is synced. Pure: times in, times out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 LOOK_BACK = 11
-"""Publications whose gaps count: the ten latest."""
+"""How many of the latest publications count."""
 
 _SHARE_OF_A_GAP = 0.25
 _JITTER = 0.1
@@ -23,7 +23,7 @@ _MOST_DOUBLINGS = 10
 @dataclass(frozen=True, slots=True)
 class Pace:
     """
-    Bounds of an interval that adapts, and *every_s* for channels that have none of their own.
+    Bounds of an adaptive interval, and *every_s* for channels without an interval of their own.
 
     Without *every_s* the interval follows how often a channel publishes.
     """
@@ -36,11 +36,12 @@ class Pace:
         self, every_s: int | None, publications: Sequence[datetime], now: datetime
     ) -> int:
         """
-        Seconds between two syncs of a channel: *every_s*, ours, or by its *publications*.
+        Return the seconds between two syncs of a channel: its *every_s*, ours, or an adaptive one.
 
-        Of the latter, newest first, a quarter of the usual gap (the median of the ten latest), or
-        of the time since the last one if that is longer: a daily channel is looked at every six
-        hours, and one that fell silent ever less often, down to *longest_s*.
+        The adaptive interval is a quarter of the usual gap between *publications*, newest first
+        (the median of the ten latest), or of the time since the last one if that is longer: a
+        daily channel is read every six hours, and one that fell silent less and less often, down
+        to every *longest_s*.
         """
         asked_s = every_s or self.every_s
         if asked_s is not None:
@@ -55,10 +56,10 @@ class Pace:
 
     def next_at(self, now: datetime, interval_s: int, failures: int, spread: float) -> datetime:
         """
-        When to sync next; *spread*, 0 to 1 at random, keeps many channels from one moment.
+        Return when to sync next; *spread*, random from 0 to 1, keeps channels apart.
 
-        Each failure in a row doubles the wait, up to *longest_s*, or the interval if that is
-        longer: a source that is gone is asked once a day.
+        Each consecutive failure doubles the wait, up to *longest_s* or, if that is longer, the
+        interval: a source that is gone is read once a day.
         """
         waited_s = interval_s * 2 ** min(failures, _MOST_DOUBLINGS)
         bounded_s = min(waited_s, max(self.longest_s, interval_s))

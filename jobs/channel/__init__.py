@@ -1,1 +1,1 @@
-"""A channel as the jobs see it: its records, its columns, and the tables made of them."""
+"""A channel as the jobs see it: its records, its columns, and its data frames."""

@@ -1,7 +1,7 @@
 """
-All that is known of one channel, as plain columns: what the store gives, with no library loaded.
+All that is known of one channel, as plain columns: what the store returns, needing no library.
 
-A worker hands them to a process that computes; there `jobs.channel.frames` makes tables of them.
+A worker passes them to a process that computes; there `jobs.channel.frames` makes data frames.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jobs.channel.records import ChannelRecord
 
 Columns: TypeAlias = "tuple[Sequence[Any], ...]"
-"""The values of one column after the other, in the order of names below; empty without a row."""
+"""The values of each column, in the order of the names below; empty without a row."""
 
 DAILY = ("observed_at", "subscribers", "views", "items")
 ITEMS = (
@@ -38,7 +38,7 @@ class ChannelColumns:
     """
     One channel's rows, by column. Times are microseconds since 1970, days are dates.
 
-    Counters of the channel and its gains are in order of time; the rest is in no order.
+    The channel's counters and gains are in order of time; the rest is unordered.
     """
 
     channel: ChannelRecord

@@ -1,9 +1,8 @@
 """
 All that is known of one channel, as tables: what the store loads and the analysis reads.
 
-The column names and types below are fixed, for a channel without a single row too, so that
-nobody downstream has to ask whether a column is there. A null means that no source told the
-value; it never means zero.
+The column names and types below are fixed, even for a channel without a row, so no reader has to
+check for a column. A null means that no source gave the value; it never means zero.
 """
 
 from __future__ import annotations
@@ -61,15 +60,15 @@ ITEM_GAINS: Final = pl.Schema({"item_id": pl.String(), "day": pl.Date(), "views"
 @dataclass(frozen=True, eq=False)
 class ChannelData:
     """
-    One channel's tables. Counters are as the source told them: rounded, missing or falling.
+    One channel's tables. Counters are as the source gave them: rounded, missing or falling.
 
     - `daily`, the channel's counters, one row per observation, by time;
-    - `items`, one row per item, by publication (unknown dates last): each counter as it was last
-      told, `observed_at` the last time that any was; `tags` hold one tag a line; `left_at` is
-      since when the source lists the item no more, null while it does;
+    - `items`, one row per item, by publication (unknown dates last): the last known value of each
+      counter, `observed_at` the last time any was read; `tags` hold one tag a line; `left_at` is
+      when the source stopped listing the item, null while it lists it;
     - `item_snapshots`, the items' counters, one row per item and observation, by item, then time;
-    - `gains` and `item_gains`, what came in on single days where the owner's export tells that,
-      by day, or by item and day. They are no differences of the counters above.
+    - `gains` and `item_gains`, what came in on single days, from an owner's export, by day or by
+      item and day. They are not differences of the counters above.
 
     Raises:
         ValueError: A table's columns are not those of `DAILY`, `ITEMS`, `ITEM_SNAPSHOTS`, `GAINS`
@@ -84,7 +83,7 @@ class ChannelData:
     item_gains: pl.DataFrame = field(default_factory=ITEM_GAINS.to_frame)
 
     def __post_init__(self) -> None:
-        """Refuse wrong columns here, where their maker is still on the stack."""
+        """Refuse wrong columns here, where the stack still shows who made them."""
         for name, schema in (
             ("daily", DAILY),
             ("items", ITEMS),
@@ -98,22 +97,22 @@ class ChannelData:
 
     @cached_property
     def current_items(self) -> pl.DataFrame:
-        """The items that did not leave their source: what there is now, not what there was."""
+        """The items that their source still lists."""
         return self.items.filter(pl.col("left_at").is_null())
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hexadecimal digits of the content: the same data, the same digits, in any process."""
-        told = asdict(self.channel)
-        if not told["successes_only"]:
-            del told["successes_only"]  # as if nobody had ever asked
-        digest = hashlib.sha256(json.dumps(told).encode())
+        """64 hexadecimal digits of the content: the same for the same data in any process."""
+        record = asdict(self.channel)
+        if not record["successes_only"]:
+            del record["successes_only"]  # fingerprints are older than this field
+        digest = hashlib.sha256(json.dumps(record).encode())
         for table in (self.daily, self.items, self.item_snapshots, self.gains, self.item_gains):
             if table.is_empty():
                 digest.update(",".join(f'"{name}"' for name in table.columns).encode() + b"\n")
                 continue
             times = [name for name, kind in table.schema.items() if kind == UTC_TIME]
             numbers = table.with_columns(pl.col(times).dt.epoch("us"))
-            # Quoted text keeps a null apart from an empty string.
+            # Quotes distinguish an empty string from a null.
             digest.update(numbers.write_csv(quote_style="non_numeric").encode())
         return digest.hexdigest()

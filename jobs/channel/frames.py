@@ -1,4 +1,4 @@
-"""Make tables of a channel's columns: order and types as `ChannelData` promises."""
+"""Make data frames of a channel's columns, with the order and types that `ChannelData` promises."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 _COUNTERS: Final = ("views", "likes", "comments")
 
 
-def as_data(told: ChannelColumns) -> ChannelData:
-    """Give the tables of what is told."""
-    items = _frame(told.items, columns.ITEMS, ITEMS)
-    snapshots = _by_item(_frame(told.item_snapshots, columns.ITEM_SNAPSHOTS, ITEM_SNAPSHOTS))
+def as_data(found: ChannelColumns) -> ChannelData:
+    """Return the data frames of a channel's columns."""
+    items = _frame(found.items, columns.ITEMS, ITEMS)
+    snapshots = _by_item(_frame(found.item_snapshots, columns.ITEM_SNAPSHOTS, ITEM_SNAPSHOTS))
     return ChannelData(
-        channel=told.channel,
-        daily=_frame(told.daily, columns.DAILY, DAILY),
+        channel=found.channel,
+        daily=_frame(found.daily, columns.DAILY, DAILY),
         items=pl.DataFrame(schema=ITEMS) if items.is_empty() else _with_counters(items, snapshots),
         item_snapshots=snapshots,
-        gains=_frame(told.gains, columns.GAINS, GAINS),
-        item_gains=_by_item(_frame(told.item_gains, columns.ITEM_GAINS, ITEM_GAINS)),
+        gains=_frame(found.gains, columns.GAINS, GAINS),
+        item_gains=_by_item(_frame(found.item_gains, columns.ITEM_GAINS, ITEM_GAINS)),
     )
 
 
-def _frame(told: Columns, names: Sequence[str], schema: pl.Schema) -> pl.DataFrame:
-    if not told:
+def _frame(values: Columns, names: Sequence[str], schema: pl.Schema) -> pl.DataFrame:
+    if not values:
         return pl.DataFrame(schema={name: schema[name] for name in names})
     return pl.DataFrame(
-        [_series(name, column, schema[name]) for name, column in zip(names, told, strict=True)]
+        [_series(name, column, schema[name]) for name, column in zip(names, values, strict=True)]
     )
 
 
@@ -46,7 +46,7 @@ def _series(name: str, column: Sequence[object], kind: pl.DataType) -> pl.Series
 
 
 def _by_item(frame: pl.DataFrame) -> pl.DataFrame:
-    """Not by the database, whose order of texts depends on its locale."""
+    """Not sorted by the database: its order of texts depends on its locale."""
     return frame if frame.is_empty() else frame.sort(frame.columns[:2])
 
 
@@ -59,7 +59,7 @@ def _with_counters(items: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame
 
 
 def _latest(snapshots: pl.DataFrame) -> pl.DataFrame:
-    """Each item's counters as last told, and when any was; *snapshots* are in order of time."""
+    """Return each item's last known counters and their time; *snapshots* are in order of time."""
     any_told = pl.any_horizontal(pl.col(_COUNTERS).is_not_null())
     return snapshots.group_by("item_id").agg(
         pl.col(_COUNTERS).drop_nulls().last(),

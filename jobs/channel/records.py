@@ -1,12 +1,12 @@
 """
-What a source tells about a channel: plain records, the same whatever the source.
+What a source has about a channel: plain records, the same whatever the source.
 
-A *channel* publishes *items* (videos, episodes, streams). Both carry counters that are
-observed now and then; one observation is a *snapshot*. Counters are kept as they were read:
-a rounded, missing or falling one is a fact about the source, never corrected here.
+A *channel* publishes *items* (videos, episodes, streams). Both have counters that are read from
+time to time; one reading of them is a *snapshot*. Counters are stored as they were read: a
+rounded, missing or falling one is a fact about the source, never corrected here.
 
-An owner's own export tells instead what came in on each day: a *gain*. It is no counter and is
-never added up into one, for what came before its first day is not known.
+An owner's export has what came in on each day instead: a *gain*. Gains are never added up into a
+counter, since what came before the first day is not known.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 EVER = datetime.min.replace(tzinfo=UTC)
-"""Before anything was published: `Listing.since` of a source that lists all its items."""
+"""Before any publication: `Listing.since` of a source that lists all its items."""
 
 
 class Platform(StrEnum):
@@ -42,8 +42,8 @@ class ChannelRecord:
     digits of its identity; a generated sample `sample:` and its name.
 
     *successes_only* says that its source lists items only while they do well, as a trending list
-    does: nothing can be concluded from them on the channel's others. False where a source lists
-    everything, None where it does not tell.
+    does: they allow no conclusion about the channel's other items. False if a source lists
+    everything, None if that is not known.
     """
 
     id: str
@@ -59,8 +59,8 @@ class ItemRecord:
     """
     One published item; *id* is unique within its channel. Times are aware and in UTC.
 
-    *tags* are the publisher's own keywords, one line each and in their order; none told is no tags.
-    *live* says whether it was broadcast live; None where the source does not tell.
+    *tags* are the publisher's own keywords, one line each and in their order; empty if the source
+    gives none. *live* says whether it was broadcast live; None if that is not known.
     """
 
     id: str
@@ -75,7 +75,7 @@ class ItemRecord:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSnapshot:
-    """A channel's counters at *observed_at*; None means not told by the source, never zero."""
+    """A channel's counters at *observed_at*; None means that the source gave none, never zero."""
 
     observed_at: datetime
     subscribers: int | None = None
@@ -85,7 +85,7 @@ class ChannelSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ItemSnapshot:
-    """An item's counters at *observed_at*; None means not told by the source, never zero."""
+    """An item's counters at *observed_at*; None means that the source gave none, never zero."""
 
     item_id: str
     observed_at: datetime
@@ -99,7 +99,7 @@ class ChannelGain:
     """
     What came in on *day*, a whole day of the platform (YouTube's ends at midnight Pacific).
 
-    *subscribers* are net, so they may be negative; None means not told by the source, never zero.
+    *subscribers* are net, so they may be negative; None means that the source gave none.
     """
 
     day: date
@@ -109,7 +109,7 @@ class ChannelGain:
 
 @dataclass(frozen=True, slots=True)
 class ItemGain:
-    """What came in for one item on *day*, as `ChannelGain` has it for the whole channel."""
+    """What came in for one item on *day*, like `ChannelGain` for the whole channel."""
 
     item_id: str
     day: date
@@ -118,7 +118,7 @@ class ItemGain:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One row or entry that could not be used: where it stands and why. Lines count from 1."""
+    """One row or entry that could not be used: where it is, and why. Lines count from 1."""
 
     location: str
     line: int | None
@@ -128,7 +128,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:
-    """Where a channel's data comes from; enough to open the source again in another process."""
+    """Where a channel's data comes from: enough to open the source again in another process."""
 
     kind: str
     location: str
@@ -137,12 +137,12 @@ class SourceRef:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """
-    Which items a source that can be asked again listed when it was asked, *at* that time.
+    Which items a source listed *at* that time, if it can be read again.
 
-    With it an item that left its source is told from one that was not mentioned. *since*: every
-    item published after it is among *item_ids*, so a known one that is not has left; None where
-    the source promises nothing of the kind, `EVER` where it lists all it has. *gone* were asked
-    for by id and are not there.
+    It distinguishes an item that left its source from one that was not mentioned. *since*: every
+    item published after it is among *item_ids*, so a known item that is missing has left; None if
+    the source promises nothing like that, `EVER` if it lists everything. *gone* were requested by
+    id and do not exist.
     """
 
     at: datetime
@@ -153,7 +153,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class ChannelReading:
-    """All that one source says of one channel. Later readings add to and update earlier ones."""
+    """All that one source has about one channel. Later readings add to and update earlier ones."""
 
     channel: ChannelRecord
     items: Sequence[ItemRecord] = ()
@@ -169,8 +169,8 @@ class SyncOutcome(StrEnum):
     """
     How reading a source ended.
 
-    UNCHANGED: it says that nothing changed since it was read. PARKED: it is to be asked later
-    and not at fault, such as with its quota used up.
+    UNCHANGED: nothing changed since the last reading. PARKED: it is read later through no fault
+    of its own, such as when its quota is used up.
     """
 
     READ = "read"
@@ -182,10 +182,10 @@ class SyncOutcome(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SourceResult:
     """
-    What came of reading one source of a channel, *at* that time.
+    The result of reading one source of a channel, *at* that time.
 
-    *reason* is one line for people where nothing was read. *memory* is what the source wants to
-    be handed when it is read next (an ETag, say), JSON; None keeps what it had.
+    *reason* is one line for people if nothing was read. *memory* is what the source needs for its
+    next reading (an ETag, say), as JSON; None keeps the former one.
     """
 
     ref: SourceRef

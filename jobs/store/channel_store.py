@@ -103,7 +103,7 @@ class Channels(Part):
 
 
 class Schedules(Part):
-    """When channels are synced without being asked to."""
+    """When channels are synced next."""
 
     find = reading(schedules.find)
     set = writing(schedules.set_schedule)
@@ -124,7 +124,7 @@ class Syncs(Part):
 
 
 class Readings(Part):
-    """What sources said of channels: items, and counters as history."""
+    """What sources have about channels: items as they are now, counters as history."""
 
     save = writing(readings.save_readings)
     columns = reading(columns.load)

@@ -11,6 +11,6 @@ _CHUNK = 1_000
 
 
 def chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Give *keys* in parts of a thousand."""
+    """Yield *keys* in parts of a thousand."""
     for start in range(0, len(keys), _CHUNK):
         yield keys[start : start + _CHUNK]

@@ -1,10 +1,10 @@
 """
-One database, opened: the two kinds of transaction, the same for SQLite and PostgreSQL.
+An open database: two kinds of transaction, the same for SQLite and PostgreSQL.
 
-What is done in a transaction is a plain function over SQLAlchemy's `Connection`, and the event
-loop is free while it runs. With SQLite it runs in a thread, whole: one hop to it and back,
-however many statements. With PostgreSQL it runs in the loop, which goes on to other tasks
-whenever the function waits for the server.
+The work of a transaction is a plain function over SQLAlchemy's `Connection`, and the event loop
+is free while it runs. With SQLite it runs in a thread as a whole: one hop there and back, however
+many statements. With PostgreSQL it runs in the loop, which turns to other tasks whenever the
+function waits for the server.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 from sqlalchemy import Connection
 
 from jobs.store import postgres_engine, sqlite_engine
-from jobs.store.driver_errors import told_plainly
+from jobs.store.driver_errors import as_store_errors
 from jobs.store.url import DatabaseUrl, SqliteFile
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What is done in a transaction: it gets the connection, and whatever else it asks for.
+# The work of a transaction: it gets the connection, and its own arguments.
 Work: TypeAlias = Callable[Concatenate[Connection, P], T]
 
-# Of SQLite: one writes at a time, and what the others do is mostly Python.
+# For SQLite: one thread writes at a time, and what the others do is mostly Python.
 _THREADS = 4
 
 
@@ -43,9 +43,9 @@ class Database:
     """
     Connections to one database; nothing is opened before the first transaction.
 
-    Every error of the database or its driver leaves a transaction as a `StoreError`. In SQLite a
-    transaction is not cancelled halfway, for a thread is not: the cancellation comes through at
-    its end, an instant later.
+    Every error of the database or its driver leaves a transaction as a `StoreError`. A SQLite
+    transaction cannot be cancelled halfway, since a thread cannot: the cancellation takes effect
+    when it ends, a moment later.
     """
 
     def __init__(self, url: DatabaseUrl) -> None:
@@ -53,18 +53,18 @@ class Database:
         self._kind: _Kind = _Sqlite(url) if isinstance(url, SqliteFile) else _Postgres(url)
 
     async def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do *work* in a transaction that sees one state of the database all the time."""
-        with told_plainly(self._where):
+        """Do *work* in a transaction that sees one state of the database throughout."""
+        with as_store_errors(self._where):
             return await self._kind.read(partial(_with_arguments, work, args, kwargs))
 
     async def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do *work* in a transaction that is written whole if it returns, else not at all."""
-        with told_plainly(self._where):
+        """Do *work* in a transaction that is committed whole if it returns, else not at all."""
+        with as_store_errors(self._where):
             return await self._kind.write(partial(_with_arguments, work, args, kwargs))
 
     async def close(self) -> None:
-        """Let what cannot be cancelled come to its end, and close all connections."""
-        with told_plainly(self._where):
+        """Wait for what cannot be cancelled, and close all connections."""
+        with as_store_errors(self._where):
             await self._kind.close()
 
 
@@ -75,7 +75,7 @@ def _with_arguments(work: Callable[..., T], args: Any, kwargs: Any, connection: 
 if TYPE_CHECKING:
 
     class _Kind(Protocol):
-        """One kind of database, without the words for its errors."""
+        """One kind of database; errors are its driver's own."""
 
         async def read(self, work: Callable[[Connection], T]) -> T: ...
 
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
 class _Sqlite:
     def __init__(self, file: SqliteFile) -> None:
         self._engine = sqlite_engine.engine(file)
-        # In order, and none of them in SQLite's own waiting, which polls and is not fair.
+        # Writers wait here in order: SQLite's own waiting polls, and is not fair.
         self._one_writer = asyncio.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sqlite")
         self._at_work: set[asyncio.Task[Any]] = set()
@@ -121,7 +121,7 @@ class _Sqlite:
 class _Postgres:
     def __init__(self, server: PostgresServer) -> None:
         self._writer = postgres_engine.engine(server)
-        # What one reader sees in several statements must be one state.
+        # The statements of one reader must all see the same state.
         self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -140,7 +140,7 @@ async def _transaction_in_loop(engine: AsyncEngine, work: Callable[[Connection],
 
 
 class _ToItsEnd(asyncio.Task[T]):
-    """A task that takes no cancellation: asyncio keeps it for who awaits the task, until then."""
+    """A task that is not cancelled: asyncio cancels the awaiting task when this one has ended."""
 
     def cancel(self, msg: Any | None = None) -> bool:
         del msg

@@ -1,4 +1,4 @@
-"""What SQLAlchemy and the drivers raise, told in one line as a `StoreError`."""
+"""Turn what SQLAlchemy and the drivers raise into one-line `StoreError`s."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.store.errors import NotStoredError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What to do, by what the database's own message says.
+# What to do, by words in the database's own message.
 _REMEDIES = {
     "no such table": "bring its tables up to date first",
     "does not exist": "bring its tables up to date first, or correct DATABASE_URL",
@@ -29,7 +29,7 @@ _REMEDIES = {
 
 
 @contextmanager
-def told_plainly(where: str) -> Iterator[None]:
+def as_store_errors(where: str) -> Iterator[None]:
     """Turn what is raised inside into a `StoreError` about *where*; other errors pass."""
     try:
         yield
@@ -45,12 +45,12 @@ def told_plainly(where: str) -> Iterator[None]:
 
 
 def store_error(where: str, reason: str) -> StoreError:
-    """Make the error for a database's own words *reason*, with what to do about it."""
+    """Make the error for *reason*, the database's own words, with what to do about it."""
     remedy = next((remedy for sign, remedy in _REMEDIES.items() if sign in reason), "")
     return StoreError(where, reason, remedy)
 
 
 def one_line(error: BaseException) -> str:
-    """Give the driver's own words, which SQLAlchemy's adapters put behind a class name."""
-    told = error.__cause__ or error
-    return (str(told).strip() or type(told).__name__).splitlines()[0]
+    """Return the driver's own words, which SQLAlchemy's adapters put after a class name."""
+    original = error.__cause__ or error
+    return (str(original).strip() or type(original).__name__).splitlines()[0]

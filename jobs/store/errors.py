@@ -1,8 +1,8 @@
 """
 What the store raises, as one tree.
 
-    StoreError            the database cannot be used, or did not take what it was given
-    └── NotStoredError    what was named is not in the store; trying again will not help
+    StoreError            the database cannot be used, or refused a value
+    └── NotStoredError    what was named is not in the store; a retry will not help
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 class StoreError(Exception):
     """
-    The database cannot be used, or did not take what it was given; nothing was written.
+    The database cannot be used, or refused a value; nothing was written.
 
     The message is one line: where (never with a password), what is wrong, what to do.
     """

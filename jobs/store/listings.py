@@ -1,4 +1,4 @@
-"""Mark items that left their source, and take the mark from those that came back."""
+"""Mark items that left their source, and unmark those that came back."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from jobs.channel.records import Listing
 
 _Marks = tuple["datetime | None", "datetime | None"]
-"""When an item was first listed, and since when it is no more."""
+"""When an item was first listed, and when it left."""
 
 
 def apply_listings(
     connection: Connection, channel_id: str, listings: Sequence[Listing]
 ) -> tuple[int, int]:
     """
-    Mark the stored items of the channel by *listings*; how many left, and how many came back.
+    Mark the channel's stored items by *listings*; return how many left and how many came back.
 
-    Only what was listed once can leave: an item that nothing but a file told of is none of the
-    listing source's. An older listing than the one that set a mark does not take it away.
+    Only an item that was listed can leave: one that is known from a file alone was never on the
+    list. A listing older than the one that set a mark does not remove it.
     """
     if not listings:
         return 0, 0
@@ -56,7 +56,7 @@ def apply_listings(
 def _marked(
     listing: Listing, marks: dict[str, _Marks], published: dict[str, datetime | None]
 ) -> dict[str, _Marks]:
-    """The items whose marks *listing* changes; it may list some that are not stored."""
+    """Return the marks that *listing* changes; it may list items that are not stored."""
     listed, gone = set(listing.item_ids), set(listing.gone)
     changed: dict[str, _Marks] = {}
     for item_id, (first_listed_at, left_at) in marks.items():
@@ -71,7 +71,7 @@ def _marked(
 
 
 def _is_missed(since: datetime | None, published_at: datetime | None) -> bool:
-    """Whether a listing of all items after *since* should have held one of this date."""
+    """Return whether a listing of all items after *since* should contain one of this date."""
     if since is None:
         return False
     return since == EVER or (published_at is not None and published_at > since)
@@ -84,7 +84,7 @@ def _write(connection: Connection, channel_id: str, changed: dict[str, _Marks]) 
         {"key": item_id, "first_listed_at": first_listed_at, "left_at": left_at}
         for item_id, (first_listed_at, left_at) in changed.items()
     ]
-    items: Any = ItemRow.__table__  # the class would make it an update of objects by their key
+    items: Any = ItemRow.__table__  # with the class, it would update objects by their key
     statement = update(items).where(
         items.c.channel_id == channel_id, items.c.item_id == bindparam("key")
     )

@@ -5,18 +5,18 @@ The tables.
               │        └─ source_syncs    how reading it went last
               ├─ channel_schedules    when it is synced next
               ├─ channel_snapshots    its counters, one row per observation
-              ├─ channel_gains        what came in on a day, where its owner's export tells that
+              ├─ channel_gains        what came in on a day, from an owner's export
               ├─ items ─┬─ item_snapshots
               │         └─ item_gains
               ├─ analyses ─┬─ charts
               │            ├─ recommendations
               │            └─ renderings
-              ├─ channel_profiles     what its content is like, and which channels are near
+              ├─ channel_profiles     what its content is like, and similar channels
               └─ notifications ── deliveries
-    quota_days                        units of an interface that were spent
+    quota_days                        units of an API that were spent
 
-Every key is given by the data, none by the database: writing a record twice finds the first
-one. Deleting a row deletes what hangs on it.
+Every key comes from the data, none from the database: writing a record again finds the first
+one. Deleting a row deletes the rows that refer to it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Base(DeclarativeBase):
 
 
 HOLDS_OF_ALL = {"holds_of_all": True}
-"""Marks a truth that is stored only while nobody who told of the row has denied it."""
+"""Marks a column that is true only while every source of the row says so."""
 
 
 def _key_of(parent: str) -> Any:
@@ -85,7 +85,7 @@ class SourceRow(Base):
 
 
 class SourceSyncRow(Base):
-    """How reading a source went last, and what it wants to be handed the next time."""
+    """How reading a source went last, and what it remembers for the next time."""
 
     __tablename__ = "source_syncs"
     __table_args__ = (
@@ -108,7 +108,7 @@ class SourceSyncRow(Base):
 
 
 class ScheduleRow(Base):
-    """When a channel is synced next; without *every_s* as often as suits what it publishes."""
+    """When a channel is synced next; without *every_s* the interval follows what it publishes."""
 
     __tablename__ = "channel_schedules"
     __table_args__ = (Index(None, "due_at"),)
@@ -120,7 +120,7 @@ class ScheduleRow(Base):
 
 
 class QuotaDayRow(Base):
-    """Units of an interface that an account has spent on one of its days."""
+    """Units of an API that an account has spent on one day."""
 
     __tablename__ = "quota_days"
 
@@ -130,7 +130,7 @@ class QuotaDayRow(Base):
 
 
 class ItemRow(Base):
-    """One item of a channel, as it was last told; *tags* hold one tag a line."""
+    """One item of a channel, as it was read last; *tags* hold one tag a line."""
 
     __tablename__ = "items"
 
@@ -211,9 +211,9 @@ class ItemGainRow(Base):
 
 class AnalysisRow(Base):
     """
-    What was found in one state of a channel's data; the times say what followed from it.
+    What was found in one state of a channel's data, and when charts and advice were made of it.
 
-    *answers* tell what came of every subject that recommendations were looked for in.
+    *answers* hold the outcome for every subject examined for recommendations.
     """
 
     __tablename__ = "analyses"
@@ -230,7 +230,7 @@ class AnalysisRow(Base):
 
 
 class ProfileRow(Base):
-    """What a channel's content is like, packed, and which others were nearest when compared."""
+    """What a channel's content is like, packed, and the most similar channels when compared."""
 
     __tablename__ = "channel_profiles"
 
@@ -282,9 +282,9 @@ class RenderingRow(Base):
 
 class NotificationRow(Base):
     """
-    Something that people are told once; *delivered_at* is empty until the first of them was.
+    A message that people get once; *delivered_at* is empty until its first delivery.
 
-    *channel_id* is empty where it is about the work itself, such as a job that died.
+    *channel_id* is empty if it is about the work itself, such as a job that died.
     """
 
     __tablename__ = "notifications"
@@ -303,8 +303,8 @@ class DeliveryRow(Base):
     """
     One notification on its way to one target.
 
-    *state* is that of `rows.DeliveryState`. *message_id* is shared by all that went out as one
-    message, *claimed_at* when its sending began: it is written, and committed, before.
+    *state* is a `rows.DeliveryState`. Deliveries that were sent as one message share its
+    *message_id*. *claimed_at* is committed before the sending begins.
     """
 
     __tablename__ = "deliveries"

@@ -24,7 +24,7 @@ def engine(server: PostgresServer) -> AsyncEngine:
     Make an engine; asyncpg reads the URL itself.
 
     It knows libpq's parameters (`sslmode`, `passfile`, several hosts), which SQLAlchemy would
-    hand on as unknown keywords.
+    pass on as unknown keywords.
 
     Raises:
         StoreError: asyncpg is not installed.
@@ -36,7 +36,7 @@ def engine(server: PostgresServer) -> AsyncEngine:
         "postgresql+asyncpg://",
         async_creator=partial(_connect, server),
         json_serializer=to_json,
-        pool_pre_ping=True,  # the pool outlives a restart of the server
+        pool_pre_ping=True,  # the pool survives a restart of the server
     )
 
 

@@ -1,4 +1,4 @@
-"""What sources say of a channel: items as they are now, counters as history."""
+"""What sources have about a channel: items as they are now, counters as history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store gives back, and takes, beside the records of a source."""
+"""What the store returns and takes, beside the records of a source."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class SyncCounts:
     """
-    What a sync found, against what the store had: distinct keys, not rows of a file.
+    What a sync found, compared with the store: distinct keys, not rows of a file.
 
-    Snapshots are those of the channel and those of its items together, and what came in on
-    single days where a source tells that. Items that left their source are kept, and marked
-    until they are back.
+    Snapshots are those of the channel and its items together, and what came in on single days.
+    Items that left their source are kept, and marked until they come back.
     """
 
     items_new: int = 0
@@ -35,7 +34,7 @@ class SyncCounts:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSync:
-    """When a channel was read last with success, what went wrong since, and when it is due."""
+    """When a channel was last read successfully, what went wrong since, and when it is due."""
 
     synced_at: datetime | None = None
     problem: str = ""
@@ -43,7 +42,7 @@ class ChannelSync:
 
 
 WeekOfCounters: TypeAlias = tuple[int | None, int | None, int | None]
-"""Subscribers and views as told last, and what views grew by in the seven days before."""
+"""The last known subscribers and views, and the growth of views over the seven days before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,9 @@ class ChannelOverview:
 @dataclass(frozen=True, slots=True)
 class ListedChannel:
     """
-    A channel in a list. readings: its last subscribers and views, oldest first, None untold.
+    A channel in a list. readings: its last subscribers and views, oldest first; None if unknown.
 
-    failing: why a source of it could not be read the last time; empty where all could.
+    failing: why one of its sources could not be read the last time; empty if all could.
     """
 
     channel: ChannelRecord
@@ -75,8 +74,9 @@ class StoredSource:
     """
     One source of a channel, and how reading it went last; *outcome* is None before the first time.
 
-    *reason* says in one line why nothing was read. *consecutive_failures* counts since it was
-    last read, or found unchanged, at *succeeded_at*. *memory* is what it left to be handed back.
+    *reason* says in one line why nothing was read. *consecutive_failures* counts since
+    *succeeded_at*, when it was last read or found unchanged. *memory* is what it remembers for
+    its next reading.
     """
 
     ref: SourceRef
@@ -117,7 +117,7 @@ class ScheduledChannel:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnalysis:
-    """One analysis; *charted_at* and *recommended_at* tell what has been made of it already."""
+    """One analysis; *charted_at* and *recommended_at* are None until those jobs are done."""
 
     id: str
     channel_id: str
@@ -133,7 +133,7 @@ class AnalysedChannel:
     """
     The document of an analysis as it is stored, and what is known of its channel now.
 
-    Of a channel without items that is its record alone: nothing is recommended to it.
+    For a channel without items, that is its record alone: it gets no recommendations.
     """
 
     document: JsonText
@@ -142,7 +142,7 @@ class AnalysedChannel:
 
 @dataclass(frozen=True, slots=True)
 class StoredChart:
-    """One chart: a Vega-Lite *spec*, its finding as *title*, and *alt* for who cannot see it."""
+    """One chart: a Vega-Lite *spec*, its finding as *title*, and its alternative text *alt*."""
 
     key: str
     title: str
@@ -152,7 +152,7 @@ class StoredChart:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecommendation:
-    """One piece of advice, what speaks for it, and how strongly."""
+    """One piece of advice, its evidence, and how strong that is."""
 
     key: str
     title: str
@@ -184,9 +184,9 @@ class StoredRendering:
 @dataclass(frozen=True, slots=True)
 class StoredNotification:
     """
-    Something that people are told once; *delivered_at* is None until the first of them was.
+    A message that people get once; *delivered_at* is None until its first delivery.
 
-    *channel_id* is None where it is about the work itself, such as a job that died.
+    *channel_id* is None if it is about the work itself, such as a job that died.
     """
 
     key: str
@@ -200,10 +200,10 @@ class StoredNotification:
 
 class DeliveryState(StrEnum):
     """
-    How far a notification is on its way to one target.
+    The state of a notification's delivery to one target.
 
-    A sending that nobody ended, or of which nobody can tell whether it arrived, is *unconfirmed*:
-    it is not sent again, for at most once is promised. *failed*: it was tried for long enough.
+    *unconfirmed*: its sender died, or nobody knows whether it arrived. It is not sent again, since
+    delivery is at most once. *failed*: it was given up after a day of attempts.
     """
 
     WAITING = "waiting"
@@ -215,7 +215,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One notification on its way to *target*; *attempts* counts sendings begun."""
+    """One notification on its way to *target*; *attempts* counts the sendings begun."""
 
     key: str
     target: str
@@ -232,7 +232,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class ChannelCounts:
-    """How many of each the store has of one channel; *gains* are days told for the whole of it."""
+    """What the store has of one channel; *gains* are days with known gains of the channel."""
 
     items: int = 0
     channel_snapshots: int = 0

@@ -28,7 +28,7 @@ _LOCKED = _SCHEDULE.with_for_update()
 
 def set_schedule(connection: Connection, schedule: ChannelSchedule) -> None:
     """
-    Sync a channel without being asked, as *schedule* says; it replaces an earlier one.
+    Sync a channel by *schedule* from now on; it replaces an earlier one.
 
     Raises:
         NotStoredError: There is no such channel.

@@ -1,4 +1,4 @@
-"""Bring a database's tables to the revision that this program works with, or away from it."""
+"""Bring a database's tables to the revision that this program needs, or remove them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-# Revisions are numbered, so that an older one can be told from a newer one by looking.
+# Revisions are numbered, so that the older of two is the smaller.
 REVISION = "0007"
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
-# Alembic keeps the migration that it is at in module globals.
+# Alembic keeps its current migration in module globals.
 _one_at_a_time = threading.Lock()
 
-# Any number, as long as nobody else locks it in this database.
+# Any number that nobody else locks in this database.
 _ADVISORY_LOCK = 0x6368616E6E656C73
 
 
@@ -36,8 +36,8 @@ async def migrate(url: str) -> None:
     """
     Create or upgrade the tables, all in one transaction; a database that has them is left alone.
 
-    Any number of processes may do so at once: one works, the others find it done. SQLite makes
-    the file, but not its folder.
+    Any number of processes may call this at once: one does the work, the others find it done.
+    SQLite makes the file, but not its folder.
 
     Raises:
         StoreError: The database cannot be reached or written; it is as it was before.
@@ -57,7 +57,7 @@ async def revert(url: str) -> None:
 
 async def check(database: Database, url: DatabaseUrl) -> None:
     """
-    Make sure that *database* has the tables, of this revision or, during a rollout, a newer one.
+    Check that *database* has the tables, of this revision or, during a rollout, a newer one.
 
     Raises:
         StoreError: It cannot be reached, or its tables are missing or older.

@@ -1,15 +1,15 @@
 """
 Connections to a SQLite file.
 
-Chosen for every one of them:
+Each of them has:
 
-- write-ahead log: readers and the one writer do not wait for each other;
-- `synchronous=NORMAL`: a crash of the program loses nothing, a power cut may take back the last
-  transactions but never a part of one. Sources can be read again, so a sync repairs it, and
-  no job waits for the disk;
-- `BEGIN IMMEDIATE` for what writes: the lock is taken at the start, where SQLite can wait for
-  it, never halfway, where it cannot;
-- foreign keys are checked.
+- a write-ahead log: readers and the one writer do not wait for each other;
+- `synchronous=NORMAL`: a crash of the program loses nothing; a power cut may undo the last
+  transactions, but never a part of one. Sources can be read again, so a sync repairs it, and no
+  job waits for the disk;
+- `BEGIN IMMEDIATE` for writers: the lock is taken at the start, where SQLite can wait for it,
+  never halfway, where it cannot;
+- foreign keys that are checked.
 """
 
 from __future__ import annotations
@@ -44,26 +44,26 @@ _SETTINGS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 
 
 def engine(file: SqliteFile) -> Engine:
-    """Make an engine for `transaction`, which begins them: by itself it begins none."""
+    """Make an engine for `transaction`; the engine itself begins no transaction."""
     made = create_engine(
         URL.create("sqlite+pysqlite", database=str(file.path)),
-        # The pool hands a connection to one thread at a time, whichever that is.
+        # The pool gives a connection to one thread at a time, any thread.
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
         json_serializer=to_json,
-        # Every transaction is committed or rolled back before its connection goes to the pool.
+        # Every transaction is committed or rolled back before its connection returns to the pool.
         pool_reset_on_return=None,
     )
 
     @event.listens_for(made, "connect")
     def configure(connection: Any, _record: object) -> None:
-        # The driver's own transactions begin late and never IMMEDIATE: off, and ours below.
+        # Off: the driver's own transactions begin late and are never IMMEDIATE. Ours are below.
         connection.isolation_level = None
         cursor = connection.cursor()
         try:
             for setting in _SETTINGS:
                 cursor.execute(f"PRAGMA {setting}")
         except BaseException:
-            connection.close()  # the pool has not taken it yet
+            connection.close()  # the pool does not have it yet
             raise
         cursor.close()
 
@@ -73,20 +73,20 @@ def engine(file: SqliteFile) -> Engine:
 def transaction(engine: Engine, begin: str, work: Callable[[Connection], T]) -> T:
     """Do *work* in a transaction that begins with *begin*: committed if it returns, else undone."""
     with engine.begin() as connection:
-        # Not by a listener, as SQLAlchemy's documentation has it: where an engine has one, each
-        # statement is looked through for listeners, which takes a third longer.
+        # Not by a listener, as SQLAlchemy's documentation suggests: an engine with one searches
+        # for listeners at each statement, which takes a third longer.
         connection.exec_driver_sql(begin)
         return work(connection)
 
 
 def probe(file: SqliteFile, *, create: bool = False) -> None:
     """
-    Make sure that *file* is a database that can be written, or with *create* can become one.
+    Check that *file* is a writable database or, with *create*, can become one.
 
-    So that what is wrong is told when it is opened, not by the first job. It blocks.
+    This reports a problem when the store is opened, not in the first job. It blocks.
 
     Raises:
-        StoreError: It is not, and why.
+        StoreError: It is not; the message says why.
     """
     folder = file.path.parent
     if not folder.is_dir():

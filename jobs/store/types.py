@@ -24,9 +24,9 @@ class UtcDateTime(TypeDecorator[datetime]):
     """
     An instant: aware when given, aware and in UTC when returned, exact to the microsecond.
 
-    PostgreSQL keeps it as `timestamptz`. SQLite knows no time type and gets an integer,
+    PostgreSQL stores it as `timestamptz`. SQLite has no time type and stores an integer,
     microseconds since 1970: it sorts, it is small, and whole columns become data frames without
-    a Python object per value. `datetime(observed_at / 1000000, 'unixepoch')` shows it.
+    a Python object for each value. `datetime(observed_at / 1000000, 'unixepoch')` shows it.
 
     Raises:
         ValueError: The value has no time zone.
@@ -61,10 +61,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 class StorableText(TypeDecorator[str]):
     """
-    Text that both databases take, whatever a feed holds.
+    Text that both databases accept, whatever a feed contains.
 
-    PostgreSQL refuses U+0000 and neither takes half a surrogate pair; each becomes U+FFFD, so
-    that one odd title does not keep a whole channel out.
+    PostgreSQL refuses U+0000, and both refuse half a surrogate pair. Each becomes U+FFFD, so that
+    one odd title does not keep a whole channel out.
     """
 
     impl = Text
@@ -78,10 +78,10 @@ class StorableText(TypeDecorator[str]):
 
 class JsonDocument(TypeDecorator[dict[str, Any]]):
     """
-    A JSON object, its key order kept. PostgreSQL's `json` and not `jsonb`, for that order.
+    A JSON object that keeps its key order, so it is `json` in PostgreSQL, not `jsonb`.
 
     Raises:
-        ValueError: A number is not finite, which JSON cannot say.
+        ValueError: A number is not finite, which JSON cannot express.
     """
 
     impl = JSON

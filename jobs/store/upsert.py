@@ -1,4 +1,4 @@
-"""Insert rows, or update those that are there: the same statement on both databases."""
+"""Insert rows, or update existing ones: the same statement on both databases."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
     from jobs.store.models import Base
 
-# Rows per round trip: bounds what driver and server hold at once.
+# Rows per round trip: limits what driver and server hold at once.
 _CHUNK = 5_000
 
 
 def upsert(connection: Connection, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     """
-    Write *rows*, each with every column of *model*; what is told now wins over what is stored.
+    Write *rows*, each with every column of *model*; a given value replaces the stored one.
 
-    A null or a blank text is not told and changes nothing. Neither does a row that is stored as
-    it is: writing twice leaves no trace. A column marked `HOLDS_OF_ALL` stays false once told so.
+    A null or an empty text gives no value and changes nothing, nor does a row that is equal to the
+    stored one: writing twice leaves no trace. A column marked `HOLDS_OF_ALL` stays false once it
+    was false.
     """
     if not rows:
         return
@@ -42,25 +43,25 @@ def insert(connection: Connection, model: type[Base]) -> postgresql.Insert | sql
 
 
 def insert_in(dialect: str, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
-    """Begin it in *dialect*: for a statement that is kept."""
+    """Begin it in *dialect*, for a statement that is kept."""
     table: Any = model.__table__
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 @cache
 def _upsert(dialect: str, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
-    """Made once: to put it together takes longer than to write a hundred rows."""
+    """Built once: building it takes longer than writing a hundred rows."""
     statement = insert_in(dialect, model)
     table = model.__table__
     merged: dict[str, ColumnElement[Any]] = {}
     for column in table.columns:
         if not column.primary_key:
-            told: ColumnElement[Any] = statement.excluded[column.name]
+            given: ColumnElement[Any] = statement.excluded[column.name]
             if isinstance(column.type, StorableText):
-                told = func.nullif(told, "")
-            merged[column.name] = func.coalesce(told, column)
+                given = func.nullif(given, "")
+            merged[column.name] = func.coalesce(given, column)
             if column.info == HOLDS_OF_ALL:
-                merged[column.name] = func.coalesce(and_(told, column), told, column)
+                merged[column.name] = func.coalesce(and_(given, column), given, column)
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
         set_=merged,

@@ -1,4 +1,4 @@
-"""`DATABASE_URL` as people write it, turned into what the drivers want."""
+"""Read `DATABASE_URL` as people write it, and turn it into what the drivers need."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def parse_url(url: str) -> DatabaseUrl:
     asynchronous driver for each database.
 
     Raises:
-        StoreError: It is none of these, or is broken.
+        StoreError: It is none of these, or malformed.
     """
     scheme, _, rest = url.strip().partition("://")
     match scheme.lower().partition("+")[0]:
@@ -82,7 +82,7 @@ def _sqlite(rest: str) -> SqliteFile:
 def _postgres(rest: str) -> PostgresServer:
     parts = urlsplit(f"postgresql://{rest}")
     if "@" not in parts.netloc and "@" in rest:
-        # Without this the driver would take half of the password for the host, and say so.
+        # Without this, the driver would take half of the password for the host, and print it.
         raise StoreError(
             "DATABASE_URL",
             "its password holds a character that has a meaning in URLs",

@@ -166,7 +166,7 @@ async def test_interval_that_is_none_is_told(
     """One line says what to write, and nothing is changed."""
     answer = await _sent(browser, "/channels/schedule", every=every)
     assert answer.status_code == 400
-    assert "is no time: write 60m" in answer.text or "a channel is synced" in answer.text
+    assert "is not a time: write 60m" in answer.text or "a channel is synced" in answer.text
     assert await store.schedules.find(CHANNEL.id) is None
 
 

@@ -1,4 +1,4 @@
-"""Run by Alembic: apply revisions over the connection that `jobs.store.schema` hands in."""
+"""Run by Alembic: apply revisions over the connection that `jobs.store.schema` passes."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# As `jobs.store.types.UtcDateTime` stores it; written out, for a revision never changes.
+# What `jobs.store.types.UtcDateTime` stores; written out, since a revision never changes.
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
 
 

@@ -1,5 +1,5 @@
 """
-Items carry the publisher's tags, one a line, and whether they were broadcast live.
+Items have the publisher's tags, one a line, and whether they were broadcast live.
 
 Revision ID: 0002
 """
@@ -16,7 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns; of what is stored, no source told either."""
+    """Add the columns, empty for stored items."""
     op.add_column("items", sa.Column("tags", sa.Text()))
     op.add_column("items", sa.Column("live", sa.Boolean()))
 

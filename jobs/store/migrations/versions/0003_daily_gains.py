@@ -1,5 +1,5 @@
 """
-What came in on single days, for channels and items whose owner's export tells that.
+What came in on single days, for channels and items with an owner's export.
 
 Revision ID: 0003
 """

@@ -14,12 +14,12 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# As `jobs.store.types.UtcDateTime` stores it; written out, for a revision never changes.
+# What `jobs.store.types.UtcDateTime` stores; written out, since a revision never changes.
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add tables and columns; nothing is known yet of what is stored."""
+    """Add tables and columns, empty for what is stored."""
     op.add_column("items", sa.Column("first_listed_at", INSTANT))
     op.add_column("items", sa.Column("left_at", INSTANT))
     op.create_table(

@@ -1,5 +1,5 @@
 """
-Analyses keep an answer per subject looked at; channels a profile, and the channels like them.
+Analyses keep an answer for each subject; channels a profile, and similar channels.
 
 Revision ID: 0005
 """
@@ -14,12 +14,12 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-# As `jobs.store.types.UtcDateTime` stores it; written out, for a revision never changes.
+# What `jobs.store.types.UtcDateTime` stores; written out, since a revision never changes.
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add the column and the table; what was analysed before has no answers."""
+    """Add the column and the table; earlier analyses have no answers."""
     op.add_column("analyses", sa.Column("answers", sa.JSON()))
     op.create_table(
         "channel_profiles",

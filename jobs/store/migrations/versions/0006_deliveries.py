@@ -1,5 +1,5 @@
 """
-Notifications on their way: one row for each target; some are about no channel.
+Deliveries of notifications, one row for each target; some are about no channel.
 
 Revision ID: 0006
 """
@@ -18,7 +18,7 @@ INSTANT = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
 
 
 def upgrade() -> None:
-    """Let a notification be without a channel, and make the table of deliveries."""
+    """Allow notifications without a channel, and make the table of deliveries."""
     with op.batch_alter_table("notifications") as table:
         table.alter_column("channel_id", existing_type=sa.Text(), nullable=True)
     op.create_table(

@@ -1,5 +1,5 @@
 """
-Which channels are known only by the items of theirs that did well.
+Which channels are known only by items that did well.
 
 Revision ID: 0007
 """
@@ -16,10 +16,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Keep it with the channel; what is stored already is told at the next sync."""
+    """Add the column; the next sync fills it."""
     op.add_column("channels", sa.Column("successes_only", sa.Boolean()))
 
 
 def downgrade() -> None:
-    """Forget it."""
+    """Drop the column."""
     op.drop_column("channels", "successes_only")
