@@ -1,3 +1,3 @@
-"""The commands about channels, put together with the runner's own by `settings.command`."""
+"""The commands about channels; `settings.command` adds them to the runner's own."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`pipeline export`: what is stored, as a table for other programs."""
+"""`pipeline export`: tables of the store, for other programs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Wish:
     "--format",
     "file_format",
     type=click.Choice(get_args(_Format)),
-    help="By default what the name of FILE ends in, else csv.",
+    help="By default parquet if FILE ends in .parquet, else csv.",
 )
 @click.option(
     "-o",
@@ -54,7 +54,7 @@ class _Wish:
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write it there; a file that is there is replaced once all is written.",
+    help="Write it there; an existing file is replaced once all is written.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as one JSON object.")
 @click.pass_obj
@@ -68,16 +68,16 @@ def export(
     as_json: bool,
 ) -> None:
     """
-    Write what is stored of each CHANNEL, or of all, to a CSV or Parquet file.
+    Write what is stored about each CHANNEL, or about all, to a CSV or Parquet file.
 
-    Tables of any length: they are read and written piece by piece.
+    A table may have any length: it is read and written piece by piece.
     """
     host.configure_logs()
     named: _Format = "parquet" if output.suffix == ".parquet" else "csv"
     rows = run_async(_export(host, _Wish(channel, what, file_format or named, output)))
     if as_json:
-        told = {"what": what, "rows": rows, "path": str(output.absolute())}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        document = {"what": what, "rows": rows, "path": str(output.absolute())}
+        click.echo(json.dumps(document, ensure_ascii=False))
     else:
         click.echo(f"{counted(rows, 'row')} in {output}")
 
@@ -97,11 +97,11 @@ async def _export(host: Host, wish: _Wish) -> int:
 
 
 def _write(write: Callable[[Path, str], int], wish: _Wish) -> int:
-    """Beside its place first, so that no reader finds half of it."""
+    """Write beside the file first, so that no reader finds half of it."""
     unfinished = wish.output.with_name(f".{wish.output.name}.{uuid.uuid4().hex}.part")
     try:
         rows = write(unfinished, wish.file_format)
-        os.replace(unfinished, wish.output)  # noqa: PTH105 -- in the words of its promise
+        os.replace(unfinished, wish.output)  # noqa: PTH105 -- replaces an existing file on every system
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise

@@ -1,4 +1,4 @@
-"""The tables of an export, row groups that follow each other: never a whole table in memory."""
+"""The tables of an export, page by page: never a whole table in memory."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Table:
     """
     One table of the store: *what*, of the channels of *ids* or, with None, of all.
 
-    loop: where the store is at home; the table is written in another thread.
+    loop: the event loop of the store; the table is written in another thread.
     """
 
     store: ChannelStore
@@ -104,7 +104,7 @@ class Table:
 
     def write(self, path: Path, file_format: str) -> int:
         """
-        Write it to *path* as `csv` or `parquet`, and tell how many rows it had. It blocks.
+        Write it to *path* as `csv` or `parquet`, and return the number of rows. It blocks.
 
         Raises:
             OSError: The file cannot be written.
@@ -184,11 +184,11 @@ class Table:
 
 
 _KEYS: Final[dict[str, int]] = {"items": 2, "item-snapshots": 3, "channel-snapshots": 2}
-"""How many columns the key of a row has; rows begin with their key."""
+"""The number of columns in the key of a row; rows begin with their key."""
 
 
 def _forecasts(analysis: StoredAnalysis) -> Iterator[Row]:
-    """Whatever counters are forecast; those that are missing say no days."""
+    """Yield the days of every forecast; one that is missing has none."""
     for counter, section in (analysis.document.get("forecast") or {}).items():
         if not isinstance(section, dict):
             continue

@@ -1,4 +1,4 @@
-"""`pipeline notifications`: what people were told, a test of who is, and one more try."""
+"""`pipeline notifications list|test|resend`: what was sent, to whom, and once more."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from jobs.store import Delivery
 
 EXIT_UNDELIVERED = 1
-"""Exit status where a target did not get its test."""
+"""Exit status if a target did not get its test."""
 
 _STATES = ("waiting", "sending", "sent", "unconfirmed", "failed")
 
 
 @click.group
 def notifications() -> None:
-    """Show what people were told, and try how they are told."""
+    """List notifications, test targets, and send a notification again."""
 
 
 @notifications.command("list")
@@ -36,7 +36,7 @@ def notifications() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.pass_context
 def list_(context: click.Context, *, state: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """List notifications and how far each is on its way to each target, the newest first."""
+    """List notifications with the state of each delivery, the newest first."""
     found = run_async(_deliveries(context.obj, state or _STATES, limit))
     if as_json:
         for one in found:
@@ -52,9 +52,9 @@ def list_(context: click.Context, *, state: tuple[str, ...], limit: int, as_json
 @click.pass_context
 def test(context: click.Context, *, targets: tuple[str, ...]) -> None:
     """
-    Send each TARGET a line now, or all of them, and say what became of it.
+    Send a test message to each TARGET, or to all, and print whether it was delivered.
 
-    Exit status: 0; 1 if one did not get it; 2 if there is no such target.
+    Exit status: 0; 1 if one was not delivered; 2 if there is no such target.
     """
     context.exit(run_async(_test(context.obj, targets)))
 
@@ -65,9 +65,9 @@ def test(context: click.Context, *, targets: tuple[str, ...]) -> None:
 @click.pass_context
 def resend(context: click.Context, *, key: str, target: str) -> None:
     """
-    Have the notification KEY sent to TARGET again, though it may have arrived.
+    Send the notification KEY to TARGET again, even if it may have arrived.
 
-    A worker of the queue notifications sends it within a minute.
+    A worker of the notifications queue sends it within a minute.
     """
     context.exit(run_async(_resend(context.obj, key, target)))
 
@@ -113,12 +113,9 @@ async def _resend(host: Host, key: str, target: str) -> int:
     host.configure_logs()
     async with host.open_services() as services:
         if await services.store.outbox.resend(key, target, datetime.now(UTC)):
-            click.echo(f"{key} goes to {target} again")
+            click.echo(f"{key} is sent to {target} again")
             return 0
-    tell(
-        f"{key} to {target}: there is none that is over; "
-        "`pipeline notifications list` shows what there is"
-    )
+    tell(f"{key} to {target}: no delivery that has finished; see `pipeline notifications list`")
     return EXIT_WRONG
 
 

@@ -1,4 +1,4 @@
-"""`pipeline report CHANNEL`: a channel's report, or one of its charts, from what is stored."""
+"""`pipeline report CHANNEL`: a channel's report, or one of its charts, made from the store."""
 
 from __future__ import annotations
 
@@ -32,15 +32,17 @@ _STANDARD_OUTPUT = "-"
     show_default=True,
     help="png and svg are one tall picture; json is for programs.",
 )
-@click.option("--chart", metavar="KEY", help="One chart, such as daily-views, not the report.")
+@click.option(
+    "--chart", metavar="KEY", help="Make one chart, such as daily-views, instead of the report."
+)
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     metavar="FILE",
-    help="Write it there, or with - to standard output; else among the reports.",
+    help="Write it there, or with - to standard output. By default, among the reports.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print where it lies as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print path and contents as one JSON object.")
 @click.pass_context
 def report(
     context: click.Context,
@@ -52,14 +54,14 @@ def report(
     as_json: bool,
 ) -> None:
     """
-    Make the report of CHANNEL from its latest analysis, and print where it lies.
+    Make the report of CHANNEL from its latest analysis, and print its path.
 
     CHANNEL is an id, a title, or a part of either that no other channel has.
     """
     if as_json and str(output) == _STANDARD_OUTPUT:
         raise click.UsageError("--json and -o - both want standard output: give -o a file")
     if chart is not None and file_format == "json":
-        raise click.UsageError("a single chart has no json: leave out --chart, or take svg")
+        raise click.UsageError("a single chart has no json: leave out --chart, or choose svg")
     run_async(
         _report(context.obj, channel, file_format, chart=chart, output=output, as_json=as_json)
     )
@@ -78,10 +80,10 @@ class _Made:
     def chart_key(self) -> str | None:
         return None if self.request.chart is None else self.request.chart.key
 
-    def told(self, path: Path) -> str:
-        """Say where it lies and what it holds, as one JSON object."""
+    def as_json(self, path: Path) -> str:
+        """Return its path and what it contains, as one JSON object."""
         channel = self.request.channel
-        told: dict[str, Any] = {
+        document: dict[str, Any] = {
             "channel": {"id": channel.id, "title": channel.title},
             "analysis_id": self.analysis_id,
             "chart": self.chart_key,
@@ -91,7 +93,7 @@ class _Made:
             "charts": [one.key for one in self.request.charts],
             "recommendations": len(self.request.recommendations),
         }
-        return json.dumps(told, ensure_ascii=False)
+        return json.dumps(document, ensure_ascii=False)
 
 
 async def _report(
@@ -110,11 +112,11 @@ async def _report(
             click.echo(made.content, nl=False)
             return
         path = await _write(services, made, output)
-    click.echo(made.told(path) if as_json else path)
+    click.echo(made.as_json(path) if as_json else path)
 
 
 async def _make(services: Services, words: str, file_format: _Format, chart: str | None) -> _Made:
-    """Render what is stored; charts that are missing, or of older code, are drawn now."""
+    """Render the stored analysis; missing charts, and those of older code, are drawn first."""
     from jobs.charts.rendering import gather, render
     from jobs.drawn_charts import drawn_charts
 
@@ -123,7 +125,7 @@ async def _make(services: Services, words: str, file_format: _Format, chart: str
     if analysis is None:
         raise click.ClickException(
             f"channel {channel.id} ({channel.title}) is not analysed yet: "
-            "pipeline run SOURCE does that"
+            "run pipeline run SOURCE first"
         )
     await drawn_charts(services.store, analysis)
     request = await gather(services.store, analysis.id, chart)
@@ -132,7 +134,7 @@ async def _make(services: Services, words: str, file_format: _Format, chart: str
 
 
 async def _write(services: Services, made: _Made, output: Path | None) -> Path:
-    """Only what lies among the reports is noted as the channel's."""
+    """Only a file among the reports is recorded as the channel's."""
     from jobs.report_files import file_path, write_whole
 
     if output is not None:

@@ -65,7 +65,7 @@ def test_channel_is_added_synced_and_shown(commands: Commands, counters: Path) -
 
 
 def test_channel_is_scheduled_unless_told_otherwise(commands: Commands, counters: Path) -> None:
-    """Added, it is synced as suits it; added again, as before; with --off, when asked to."""
+    """Added, it is synced as suits it; added again, as before; with --off, only on request."""
     add = ("pipeline", "channels", "add", str(counters), "--json")
     commands.run(*add, "--off")
     assert not any(_next_syncs(commands).values())
@@ -112,9 +112,9 @@ async def test_stored_channel_is_exported_and_removed(commands: Commands) -> Non
     scheduled = commands.run("pipeline", "channels", "schedule", "UC1", "--every", "auto", "--json")
     assert (scheduled.document["every_s"], scheduled.document["scheduled"]) == (None, True)
     hourly = commands.run("pipeline", "channels", "schedule", "UC1", "--every", "36h").out
-    assert hourly.startswith("Channel UC1: synced by itself every 36h; next at ")
+    assert hourly.startswith("Channel UC1: synced automatically every 36h; next at ")
     ended = commands.run("pipeline", "channels", "schedule", "UC1", "--off")
-    assert ended.out == "Channel UC1: synced when asked to\n"
+    assert ended.out == "Channel UC1: synced only on request\n"
     both = commands.run("pipeline", "channels", "schedule", "UC1", "--off", "--every", "1h")
     assert (both.status, len(both.told)) == (2, 1)
 

@@ -1,4 +1,4 @@
-"""`pipeline channels add|list|show|sync|schedule|remove`: channels of the store, one or all."""
+"""`pipeline channels add|list|show|sync|schedule|remove`: the channels of the store."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _CHANNELS_LISTED = 50
 
 
 class Interval(click.ParamType):  # type: ignore[type-arg]  # generic for the type checker only
-    """What `read_interval` reads, but `auto` is 0: None is an option that was not given."""
+    """What `read_interval` reads, but `auto` is 0, since None means that the option is absent."""
 
     name = "interval"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        """Read it."""
+        """Read the interval."""
         try:
             return read_interval(str(value)) or 0
         except ValueError as error:
@@ -44,10 +44,10 @@ def channels() -> None:
     "every_s",
     type=Interval(),
     metavar="TIME",
-    help="So often, such as 60m, 12h or 1d. Without it, or with auto, as often as suits what they "
-    "publish.",
+    help="How often, such as 60m, 12h or 1d; with auto, the default, the interval follows what "
+    "they publish.",
 )
-@click.option("--off", is_flag=True, help="Only when asked to.")
+@click.option("--off", is_flag=True, help="Sync only on request.")
 @_JSON
 @click.pass_context
 def add(
@@ -59,10 +59,10 @@ def add(
     as_json: bool,
 ) -> None:
     """
-    Remember every channel of each LOCATION, and sync it by itself while workers run.
+    Add every channel of each LOCATION, and sync it automatically while workers run.
 
-    A LOCATION is whatever `pipeline run` takes: a file, a folder, the address of a feed, a channel.
-    Channels that are known keep their schedule, unless --every changes it.
+    A LOCATION is anything that `pipeline run` takes: a file, a folder, the address of a feed, a
+    channel. Known channels keep their schedule, unless --every changes it.
 
     Exit status: 0; 2 if a source was refused.
     """
@@ -83,7 +83,7 @@ def add(
     default=_CHANNELS_LISTED,
     show_default=True,
     metavar="N",
-    help="So many at most; 0 for all.",
+    help="List at most N; 0 for all.",
 )
 @_JSON
 @click.pass_obj
@@ -101,9 +101,9 @@ def list_(host: Host, *, text: str, limit: int, as_json: bool) -> None:
 @click.pass_obj
 def show(host: Host, *, channel: str, as_json: bool) -> None:
     """
-    Show what is known of CHANNEL.
+    Show what is known about CHANNEL.
 
-    CHANNEL is an id, a title, or a part of either that no other channel has.
+    CHANNEL is an id, a title, or a part of either that is unique.
     """
     from jobs.commands.channels.details import show_channel
 
@@ -113,9 +113,9 @@ def show(host: Host, *, channel: str, as_json: bool) -> None:
 
 @channels.command
 @click.argument("chosen", metavar="CHANNEL…", nargs=-1)
-@click.option("--all", "every_one", is_flag=True, help="Every channel of the store.")
+@click.option("--all", "every_one", is_flag=True, help="Sync every channel of the store.")
 @click.option(
-    "--wait", is_flag=True, help="Work on it here, too, and return when all of it has ended."
+    "--wait", is_flag=True, help="Work on the jobs here, too, and return when all have ended."
 )
 @click.option(
     "--reports/--no-reports",
@@ -135,9 +135,9 @@ def sync(
     as_json: bool,
 ) -> None:
     """
-    Read the sources of each CHANNEL again, then analyse it: now, whenever it is due.
+    Read the sources of each CHANNEL again, then analyse it: now, whatever its schedule.
 
-    Exit status: 0; 1 if a job died, which only --wait can tell.
+    Exit status: 0; with --wait, 1 if a job died.
     """
     from jobs.commands.channels.sync import Wish, sync_channels
 
@@ -154,16 +154,16 @@ def sync(
     "every_s",
     type=Interval(),
     metavar="TIME",
-    help="So often, such as 60m, 12h or 1d, or auto, as often as suits what it publishes.",
+    help="How often, such as 60m, 12h or 1d; with auto the interval follows what it publishes.",
 )
-@click.option("--off", is_flag=True, help="Only when asked to.")
+@click.option("--off", is_flag=True, help="Sync only on request.")
 @_JSON
 @click.pass_obj
 def schedule(host: Host, *, channel: str, every_s: int | None, off: bool, as_json: bool) -> None:
     """
-    Say how often CHANNEL is synced by itself while workers run, or, with neither option, show it.
+    Set how often CHANNEL is synced automatically while workers run; without an option, show it.
 
-    CHANNEL is an id, a title, or a part of either that no other channel has.
+    CHANNEL is an id, a title, or a part of either that is unique.
     """
     from jobs.commands.channels.schedule import change_schedule
 
@@ -180,9 +180,9 @@ def schedule(host: Host, *, channel: str, every_s: int | None, off: bool, as_jso
 @click.pass_obj
 def remove(host: Host, *, channel: str, yes: bool, as_json: bool) -> None:
     """
-    Remove CHANNEL, with its history, its schedule and its reports; its sources are left alone.
+    Remove CHANNEL with its history, its schedule and its reports; its sources stay as they are.
 
-    CHANNEL is an id, a title, or a part of either that no other channel has.
+    CHANNEL is an id, a title, or a part of either that is unique.
     """
     from jobs.commands.channels.removal import remove_channel
 

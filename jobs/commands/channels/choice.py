@@ -1,4 +1,4 @@
-"""Which channel a person means: by its id, its title, or a part of either that no other has."""
+"""Which channel a person means: by id, by title, or by a part of either that is unique."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NAMED = 5
 
 def choose_channel(channels: Sequence[ChannelRecord], words: str) -> ChannelRecord:
     """
-    Return the channel that *words* name; letter case is no matter, except in an id.
+    Return the channel that *words* name; letter case matters only in ids.
 
     Raises:
-        click.ClickException: None is meant, or several are; the message names them.
+        click.ClickException: No channel matches, or several do; the message names them.
     """
     lowered = words.strip().casefold()
     by_kind = (

@@ -1,4 +1,4 @@
-"""All that is known of one channel, on one screen."""
+"""All that is known about one channel, on one screen."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Details:
     report: str | None
 
     def as_json(self) -> str:
-        """Give it as one JSON object, the whole analysis included."""
+        """Return it as one JSON object, the whole analysis included."""
         schedule, analysis = self.schedule, self.analysis
         document: dict[str, Any] = {
             **asdict(self.channel),
@@ -75,7 +75,7 @@ class Details:
 
 
 async def show_channel(host: Host, words: str, *, as_json: bool) -> None:
-    """Print what is known of the channel that *words* name."""
+    """Print what is known about the channel that *words* name."""
     async with host.open_services() as services:
         channel = choose_channel(await services.store.channels.all(), words)
         details = await _details(services, channel)
@@ -129,13 +129,13 @@ def _facts(details: Details) -> list[tuple[str, str]]:
         ("Address", channel.url or NOTHING),
         (
             "Items",
-            number(counts.items) + (", only what did well" if channel.successes_only else ""),
+            number(counts.items) + (", only those that did well" if channel.successes_only else ""),
         ),
         (
             "Snapshots",
             f"{counts.channel_snapshots:,} of the channel, {counts.item_snapshots:,} of items",
         ),
-        ("Next sync", f"{due(schedule.due_at)}, {every}" if schedule else "when asked for"),
+        ("Next sync", f"{due(schedule.due_at)}, {every}" if schedule else "on request"),
         ("Analysed", ago(details.analysis.analysed_at) if details.analysis else NOTHING),
         ("Report", details.report or NOTHING),
     ]
@@ -161,7 +161,7 @@ def _source(one: StoredSource) -> Text:
 
 
 def _findings(analysis: StoredAnalysis) -> list[tuple[str, list[Text]]]:
-    """In the words of the report; an analysis of an older program is not read."""
+    """Return the findings in the words of the report; an older version's analysis has none."""
     from pydantic import ValidationError
 
     from jobs.analysis import ChannelAnalysis

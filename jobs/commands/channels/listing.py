@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.store import ChannelOverview
 
 _WIDE = 120
-"""Columns of a terminal from which on all is shown; a narrower one leaves out what can be asked."""
+"""A terminal of so many columns shows everything; a narrower one leaves out some columns."""
 
 
 async def list_channels(host: Host, text: str, limit: int | None, *, as_json: bool) -> None:
@@ -39,7 +39,7 @@ async def list_channels(host: Host, text: str, limit: int | None, *, as_json: bo
 def show_overviews(
     console: Console, text: str, total: int, found: Sequence[ChannelOverview]
 ) -> None:
-    """Print a table of *found*, of *total* that there are."""
+    """Print a table of *found*, which are some of *total*."""
     if not found:
         console.print(
             f"No channel has {text!r} in title or id."
@@ -54,7 +54,7 @@ def show_overviews(
 
 
 def _table(found: Sequence[ChannelOverview], *, wide: bool) -> Table:
-    """Where it does not fit, words are cut and numbers never."""
+    """On a narrow terminal, words are cut; numbers never."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("Channel")
     if wide:
@@ -86,7 +86,7 @@ def _cut(words: str, style: str = "") -> Text:
 
 
 def status(one: ChannelOverview) -> Text:
-    """Say how it stands with the channel's sources."""
+    """Return whether the channel's sources can be read, or why not."""
     if one.sync.problem:
         return _cut(one.sync.problem, "red")
     if one.sync.synced_at is None and not one.items and one.counters == (None, None, None):

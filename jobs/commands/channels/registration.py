@@ -1,4 +1,4 @@
-"""Remember channels: where their data comes from, and how often it is read."""
+"""Add channels: where their data comes from, and how often it is read."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ async def add_channels(
     """
     Add the channels of all *locations*, and return the exit status.
 
-    every_s: how often to sync each, 0 as suits what it publishes; None is 0 for new channels, and
-    leaves known ones as they are. off: puts none on the schedule.
+    every_s: how often to sync each; 0 for an interval that follows what it publishes. None is 0
+    for new channels, and leaves known ones as they are. off: schedules none.
     """
-    told = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False)
     async with host.sources() as access:
-        sources = await find_sources(access, locations, told, Reading(host.rejects_dir))
+        sources = await find_sources(access, locations, console, Reading(host.rejects_dir))
     found = sources.channels()
     new: set[str] = set()
     if found:
@@ -43,7 +43,7 @@ async def add_channels(
     if as_json:
         click.echo(_as_json(sources, new, every_s))
     else:
-        _tell(sources, new, off=off)
+        _show(sources, new, off=off)
     return EXIT_WRONG if sources.refused else 0
 
 
@@ -65,14 +65,14 @@ def _as_json(sources: SourceList, new: set[str], every_s: int | None) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2)
 
 
-def _tell(sources: SourceList, new: set[str], *, off: bool) -> None:
+def _show(sources: SourceList, new: set[str], *, off: bool) -> None:
     found = sources.channels()
     if not found:
-        tell("the sources tell of no channel: nothing was added")
+        tell("the sources contain no channel: nothing was added")
         return
     known = f", {len(found) - len(new):,} were known" if len(new) < len(found) else ""
     click.echo(f"{len(new):,} added{known}.")
     if off:
         click.echo("Read them with: pipeline channels sync --all --wait")
     else:
-        click.echo("They are synced by themselves while workers run: pipeline up")
+        click.echo("They are synced automatically while workers run: pipeline up")

@@ -1,4 +1,4 @@
-"""Remove a channel, after having said what goes with it."""
+"""Remove a channel, after showing what is removed with it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def remove_channel(host: Host, words: str, *, sure: bool, as_json: bool) -
     Remove the channel that *words* name from the store, and its files from the reports.
 
     Raises:
-        click.ClickException: None is named, or nobody can be asked.
+        click.ClickException: *words* name no channel, or several; or nobody can confirm.
     """
     async with host.open_services() as services:
         store = services.store
@@ -54,8 +54,8 @@ def _ask(channel: ChannelRecord, counts: ChannelCounts, files: int) -> None:
         f"{'analysis' if counts.analyses == 1 else 'analyses'}, {counted(files, 'file')}"
     )
     if not sys.stdin.isatty():
-        raise click.ClickException(f"{goes} would go; give --yes to remove them")
-    click.confirm(f"{goes}. Remove them?", abort=True, err=True)
+        raise click.ClickException(f"this would remove {goes}; give --yes to remove it")
+    click.confirm(f"{goes}. Remove it?", abort=True, err=True)
 
 
 def _count_files(folder: Path) -> int:

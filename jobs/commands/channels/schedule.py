@@ -1,4 +1,4 @@
-"""Say how often a channel is synced by itself, or look how often it is."""
+"""Change or show how often a channel is synced automatically."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ async def change_schedule(
     host: Host, words: str, every_s: int | None, *, off: bool, as_json: bool
 ) -> None:
     """
-    Change the schedule of the channel that *words* name, and tell what it is afterwards.
+    Change the schedule of the channel that *words* name, and print it.
 
-    every_s: None leaves it as it is, 0 lets it adapt to what is published.
+    every_s: None leaves it as it is; with 0 the interval follows what the channel publishes.
 
     Raises:
-        click.ClickException: None is named, or several are.
+        click.ClickException: *words* name no channel, or several.
     """
     async with host.open_services() as services:
         channel = choose_channel(await services.store.channels.all(), words)
@@ -53,9 +53,9 @@ def _as_json(channel_id: str, schedule: ChannelSchedule | None) -> str:
 
 def _words(schedule: ChannelSchedule | None) -> str:
     if schedule is None:
-        return "synced when asked to"
+        return "synced only on request"
     if schedule.every_s is None:
         often = f"as often as it publishes, now every {span(schedule.interval_s)}"
     else:
         often = f"every {write_interval(schedule.every_s)}"
-    return f"synced by itself {often}; next at {schedule.due_at:%Y-%m-%d %H:%M} UTC"
+    return f"synced automatically {often}; next at {schedule.due_at:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""Sync channels when a person asks: hand it to the workers, or see it through here."""
+"""Sync channels on request: enqueue the jobs, or work on them here until they are done."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _EXIT_DEAD = 1
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a person asked for; no *words* mean every channel."""
+    """What a person requested; no *words* mean every channel."""
 
     words: Sequence[str]
     wait: bool
@@ -40,7 +40,7 @@ class Wish:
 
 
 async def sync_channels(host: Host, wish: Wish) -> int:
-    """Do it, and return the exit status."""
+    """Sync the channels, and return the exit status."""
     console = Console(stderr=True, highlight=False)
     host.check()
     with run_logs(host.make_log_file(), console):
@@ -52,12 +52,12 @@ async def sync_channels(host: Host, wish: Wish) -> int:
             if not chosen:
                 raise click.ClickException("no channel is stored yet: pipeline channels add")
             if wish.wait:
-                return await _see_through(host, place, chosen, wish, console)
-            await _hand_over(host, place, chosen, wish)
+                return await _work(host, place, chosen, wish, console)
+            await _enqueue(host, place, chosen, wish)
             return 0
 
 
-async def _hand_over(
+async def _enqueue(
     host: Host, place: Workplace, chosen: Sequence[ChannelRecord], wish: Wish
 ) -> None:
     use(place.redis)
@@ -74,13 +74,13 @@ async def _hand_over(
     else:
         click.echo(f"{len(chosen):,} queued.")
     if not any(working.values()):
-        tell("no worker is alive: they wait for pipeline up, or give --wait to work on them here")
+        tell("no worker is alive: start pipeline up, or give --wait to work on them here")
 
 
-async def _see_through(
+async def _work(
     host: Host, place: Workplace, chosen: Sequence[ChannelRecord], wish: Wish, console: Console
 ) -> int:
-    """With workers of our own, beside whatever others there are."""
+    """Work with our own workers, beside any others."""
     channels = {channel.id: FoundChannel(channel) for channel in chosen}
     work = ChannelRun(place, host.queues, channels, console.print, reports=wish.reports)
     with display(console, host.queues, live=console.is_terminal) as shown:
@@ -97,6 +97,6 @@ async def _see_through(
     for job in work.dead_jobs:
         tell(f"job died: {job.job} in {job.queue}, channel {job.channel_id}: {job.error}")
     if work.interrupted:
-        tell("interrupted; what is queued stays: give the same command again to go on")
+        tell("interrupted; what is queued stays: run the same command again to continue")
         return EXIT_INTERRUPTED
     return _EXIT_DEAD if work.dead_jobs else 0

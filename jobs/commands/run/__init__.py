@@ -1,1 +1,1 @@
-"""`pipeline run`: the whole way of some sources, in one process that ends by itself."""
+"""`pipeline run`: from sources to reports, in one process that ends when all is done."""

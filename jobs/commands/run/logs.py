@@ -1,4 +1,4 @@
-"""A run's log: whole in a file, and what a person should see above the progress bars."""
+"""A run's log: all of it in a file, and warnings above the progress bars."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 _SHOWN_FIELDS = ("job_name", "error", "message", "reason")
 _NOT_SHOWN = ("runner.reporters.log",)
-"""It says with a traceback what "job failed" has said in one line."""
+"""It repeats with a traceback what "job failed" says in one line."""
 
 
 @contextmanager
 def run_logs(path: Path, console: Console) -> Iterator[None]:
     """
-    For the block, write all log lines to *path*, JSON, and warnings in short to *console*.
+    During the block, write all log lines to *path* as JSON, and warnings in short to *console*.
 
     Raises:
         OSError: The file cannot be written.
@@ -36,7 +36,7 @@ def run_logs(path: Path, console: Console) -> Iterator[None]:
     with path.open("w", encoding="utf-8") as file:
         configure_logging("json", "INFO", stream=file)
         root.addHandler(screen)
-        # A full disk shows in what the jobs say; a traceback for each lost line hides it.
+        # The jobs report a full disk; a traceback for each lost line would hide that.
         logging.raiseExceptions = False
         try:
             yield
@@ -47,14 +47,14 @@ def run_logs(path: Path, console: Console) -> Iterator[None]:
 
 
 class _Screen(logging.Handler):
-    """Prints through the console that also moves the bars, so that neither tears the other."""
+    """Prints through the console of the progress bars, so that neither overwrites the other."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print *record* in one line; what cannot be printed is left to the file."""
+        """Print *record* in one line; what cannot be printed is only in the file."""
         if record.name in _NOT_SHOWN:
             return
         with contextlib.suppress(Exception):
@@ -62,10 +62,10 @@ class _Screen(logging.Handler):
 
 
 def _line(record: logging.LogRecord) -> Text:
-    # structlog hands on its event as the record's message: a dict.
+    # structlog passes its event, a dict, as the record's message.
     event: dict[str, Any] = record.msg if isinstance(record.msg, dict) else {}
     text = str(event.get("event", record.getMessage() if not event else ""))
-    told = {name: event[name] for name in _SHOWN_FIELDS if event.get(name)}
-    fields = ", ".join(f"{name} {value}" for name, value in told.items())
+    values = {name: event[name] for name in _SHOWN_FIELDS if event.get(name)}
+    fields = ", ".join(f"{name} {value}" for name, value in values.items())
     style = "red" if record.levelno >= logging.ERROR else "yellow"
     return Text.assemble(("! ", style), f"{text}{': ' if fields else ''}{fields}")

@@ -1,4 +1,4 @@
-"""How far a run has come: counted over its channels' batches, shown live or as plain lines."""
+"""A run's progress, summed over its channels' batches: shown live, or as plain lines."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from runner import Batch
 
 JOBS_OF_ONE_CHANNEL = {"default": 2, "analytics": 3, "recommendations": 1, "notifications": 1}
-"""So a bar need not wait for the jobs to know how long it will be."""
+"""The expected length of each bar, before all jobs are known."""
 
 _AT_A_TIME = 100
 _LOOK_EVERY_S = 0.2
 _LOOK_AT_MANY_EVERY_S = 0.5
-"""While more are open than one look takes: a look at a hundred takes milliseconds of the loop."""
+"""While more are open than one look covers: looking at a hundred takes milliseconds."""
 
 _FIRST_LINE_AFTER_S = 2.0
 _LINE_EVERY_S = 5.0
@@ -41,7 +41,7 @@ _LINE_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """Where a run stands. *queues* are the sums over all its channels."""
+    """The state of a run. *queues* are the sums over all its channels."""
 
     channels: int
     channels_done: int
@@ -49,7 +49,7 @@ class RunProgress:
 
     @property
     def over(self) -> bool:
-        """Whether nothing of the run is left to do."""
+        """Whether the run is finished."""
         return self.channels_done == self.channels
 
     @property
@@ -59,20 +59,20 @@ class RunProgress:
 
     @property
     def done(self) -> int:
-        """Jobs that ended well."""
+        """Jobs that succeeded."""
         return sum(queue.done for queue in self.queues.values())
 
     @property
     def waiting(self) -> int:
-        """Jobs known that have not ended."""
+        """Known jobs that have not ended."""
         return sum(queue.waiting for queue in self.queues.values())
 
 
 class Follower:
     """
-    Looks at the batches of a run, one for each channel, until each is over.
+    Looks at the batches of a run, one for each channel, until each is finished.
 
-    At a hundred in turn, so that of thousands, too, looking costs little and holds up nobody.
+    It looks at a hundred in turn, so looking stays cheap for thousands, too.
     """
 
     def __init__(self, redis: Redis, batches: Mapping[str, Batch]) -> None:
@@ -81,10 +81,10 @@ class Follower:
         self._open = deque(batches)
         self._queues: dict[str, QueueProgress] = {}
         self.by_channel: dict[str, BatchProgress] = {}
-        """What was last seen of each channel's batch."""
+        """The last known state of each channel's batch."""
 
     async def follow(self, stop: asyncio.Event) -> AsyncIterator[RunProgress]:
-        """Progress now, and again every moment until the run is over or *stop* is set."""
+        """Yield the progress repeatedly, until the run is finished or *stop* is set."""
         while True:
             progress = await self.look()
             yield progress
@@ -97,7 +97,7 @@ class Follower:
                     await stop.wait()
 
     async def look(self) -> RunProgress:
-        """Progress now; the last known one while Redis is away, for which the workers wait."""
+        """Return the progress now; while Redis does not answer, the last known one."""
         channels = [self._open.popleft() for _ in range(min(_AT_A_TIME, len(self._open)))]
         try:
             found = await progress_of(self._redis, [self._batches[one] for one in channels])
@@ -112,10 +112,10 @@ class Follower:
     def _note(self, channel_id: str, batch: BatchProgress) -> None:
         before = self.by_channel.get(channel_id, BatchProgress()).queues
         for queue, counts in batch.queues.items():
-            told = self._queues.get(queue, QueueProgress())
-            self._queues[queue] = told + counts - before.get(queue, QueueProgress())
+            known = self._queues.get(queue, QueueProgress())
+            self._queues[queue] = known + counts - before.get(queue, QueueProgress())
         self.by_channel[channel_id] = batch
-        # One that holds nothing yet is one whose first job is on its way.
+        # An empty batch is one whose first job is being enqueued.
         if batch.waiting or not batch.queues:
             self._open.append(channel_id)
 
@@ -124,13 +124,13 @@ class Display(Protocol):
     """Shows a run's progress to a person."""
 
     def show(self, progress: RunProgress) -> None:
-        """Show it in place of what was shown before."""
+        """Show it in place of the last one."""
         ...
 
 
 @contextmanager
 def display(console: Console, queues: Sequence[str], *, live: bool) -> Iterator[Display]:
-    """Show progress on *console* for the block: bars that move if *live*, else lines."""
+    """Show progress on *console* during the block: moving bars if *live*, else lines."""
     if not live:
         yield _Lines(console, queues)
         return
@@ -173,7 +173,7 @@ class _Bars:
         grid.add_column()
         grid.add_column()
         for count in ("9,999 done", "9 failed", "999 waiting"):
-            # Wide enough at once, so that nothing moves but the bars.
+            # Wide enough from the start, so that only the bars move.
             grid.add_column(justify="right", min_width=len(count))
         for queue in self._queues:
             counts = progress.queues.get(queue, QueueProgress())
@@ -197,7 +197,7 @@ class _Bars:
 
 
 def failed(counts: QueueProgress) -> int:
-    """Jobs that ended, and not well."""
+    """Jobs that ended without success."""
     return counts.dead + counts.failed + counts.aborted
 
 

@@ -1,4 +1,4 @@
-"""Every row that could not be used, in a file for each source: what to correct, line by line."""
+"""Rejected rows, in a file for each source: what to correct, line by line."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ def write_rejects(source: Source, folder: Path) -> Path | None:
     """
     Write the rejects of *source* into *folder* as CSV: file, line, reason, channel.
 
-    The same source has the same file every time; it is gone, and None is returned, once there is
-    nothing to put into it.
+    A source always has the same file. Without rejects the file is removed: None.
 
     Raises:
         OSError: It cannot be written.
     """
     path = folder / _name(source.ref.location)
     if not source.rejects:
-        with contextlib.suppress(OSError):  # there is no folder to write to, and no need of one
+        with contextlib.suppress(OSError):  # without a folder there is no file to remove
             path.unlink(missing_ok=True)
         return None
     folder.mkdir(parents=True, exist_ok=True)

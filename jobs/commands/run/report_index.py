@@ -1,4 +1,4 @@
-"""One page that leads to every channel's report: where a person begins who has many channels."""
+"""One page with a link to every channel's report."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ th:first-child, td:first-child {{ text-align: left; padding-left: 0; }}
 
 async def write_report_index(services: Services) -> Path | None:
     """
-    Write `index.html` beside the reports of all channels in the store, and give its path.
+    Write `index.html` beside the reports of all channels in the store, and return its path.
 
-    Channels with recommendations come first. None, and nothing written, where there is no report.
+    Channels with recommendations come first. Without a report, nothing is written: None.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     store = services.store
     channels = await store.channels.all()

@@ -1,4 +1,4 @@
-"""`pipeline run SOURCE…`: the main job on one's own channels, from their sources to reports."""
+"""`pipeline run SOURCE…`: the main job on a person's channels, from sources to reports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.commands.run.work import ChannelRun
 
 EXIT_DEAD = 1
-"""Exit status where a job died, or time was over before all were done."""
+"""Exit status if a job died, or the timeout came first."""
 
 
 @click.command
@@ -39,15 +39,15 @@ EXIT_DEAD = 1
     "timeout_s",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop, with grace, after so long; run again to go on.",
+    help="Stop gracefully after so long; run again to continue.",
 )
 @click.option(
     "--mapping",
     type=click.Path(dir_okay=False),
     metavar="MAP.toml",
-    help="Read CSVs by this file, which says what their columns tell.",
+    help="Read CSVs by this file, which says what their columns mean.",
 )
-@click.option("--strict", is_flag=True, help="Refuse a source of which any row is rejected.")
+@click.option("--strict", is_flag=True, help="Refuse a source with any rejected row.")
 @click.pass_context
 def run(
     context: click.Context,
@@ -68,7 +68,7 @@ def run(
     channels; with YOUTUBE_API_KEY set, youtube:@handle or the address of a channel on YouTube.
     docs/sources.md has every layout, and the mapping file for any other.
 
-    Exit status: 0; 1 if a job died or time was over; 2 if a source was refused.
+    Exit status: 0; 1 if a job died or the timeout came first; 2 if a source was refused.
     """
     from rich.console import Console
 
@@ -112,7 +112,7 @@ async def _run(
     from jobs.commands.run.work import ChannelRun
 
     started = time.monotonic()
-    # First of all: what is imported in here from now on takes the processes as long.
+    # First of all: the processes load their libraries while this one imports its own.
     async with host.warmed_up():
         async with host.sources() as access:
             sources = await find_sources(access, locations, console, reading)
@@ -132,11 +132,11 @@ async def _run(
                 with display(console, host.queues, live=live) as shown:
                     await work.go(shown)
                 if work.interrupted:
-                    _tell_interrupted(work, time.monotonic() - started)
+                    _report_interrupted(work, time.monotonic() - started)
                     return EXIT_INTERRUPTED
                 summary = await summarize(place.services, sources, channels, work, started)
     _show(summary, as_json=as_json)
-    _tell_unfinished(work, summary, sources)
+    _report_unfinished(work, summary, sources)
     if work.timed_out or summary.dead_jobs:
         return EXIT_DEAD
     return EXIT_WRONG if sources.refused else 0
@@ -148,7 +148,7 @@ def _nothing_to_do(sources: SourceList, *, as_json: bool) -> int:
     if as_json:
         click.echo(Summary.of_nothing(sources).as_json())
     if not sources.refused:
-        tell("the sources tell of no channel: nothing to do")
+        tell("the sources contain no channel: nothing to do")
     return EXIT_WRONG
 
 
@@ -161,20 +161,20 @@ def _show(summary: Summary, *, as_json: bool) -> None:
         summary.show(Console(highlight=False))
 
 
-def _tell_interrupted(work: ChannelRun, seconds: float) -> None:
+def _report_interrupted(work: ChannelRun, seconds: float) -> None:
     tell(
         f"interrupted after {seconds:.0f} s, {work.channels_done} of {len(work.channels)} channels "
-        "done; what is queued stays: run the same command again to go on"
+        "done; what is queued stays: run the same command again to continue"
     )
 
 
-def _tell_unfinished(work: ChannelRun, summary: Summary, sources: SourceList) -> None:
+def _report_unfinished(work: ChannelRun, summary: Summary, sources: SourceList) -> None:
     from jobs.sources.source import shown
 
     if work.timed_out:
         tell(
             f"stopped after {work.timeout_s:g} s, {work.channels_done} of {len(work.channels)} "
-            "channels done; what is queued stays: run the same command again to go on"
+            "channels done; what is queued stays: run the same command again to continue"
         )
     for job in summary.dead_jobs:
         tell(
@@ -184,7 +184,7 @@ def _tell_unfinished(work: ChannelRun, summary: Summary, sources: SourceList) ->
     if sources.refused:
         count = len(sources.refused)
         tell(
-            f"{count} sources were refused, as told above"
+            f"{count} sources were refused, see above"
             if count > 1
-            else f"1 source was refused, as told above: {shown(sources.refused[0].location)}"
+            else f"1 source was refused, see above: {shown(sources.refused[0].location)}"
         )

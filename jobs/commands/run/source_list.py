@@ -1,4 +1,4 @@
-"""First step of a run: find the sources, and say what each of them is."""
+"""First step of a run: find the sources, and show what each of them is."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Reading:
     """
     How sources are read.
 
-    mapping: a mapping file for CSVs. strict: a source with a rejected row is refused as a whole.
-    rejects_dir: where rejected rows are written.
+    rejects_dir: where rejected rows are written. mapping: a mapping file for CSVs. strict: a
+    source with a rejected row is refused as a whole.
     """
 
     rejects_dir: Path
@@ -43,7 +43,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRows:
-    """How many rows of a source could not be used, and the file that has line and reason."""
+    """How many rows of a source could not be used, and the file with line and reason of each."""
 
     source: str
     rows: int
@@ -52,14 +52,14 @@ class RejectedRows:
 
 @dataclass(frozen=True, slots=True)
 class SourceList:
-    """What was found, the sources by age: of several recordings of a channel the last one rules."""
+    """What was found. Sources are ordered by age: the newest reading of a channel wins."""
 
     sources: Sequence[Source]
     refused: Sequence[SourceError]
     rejects: Sequence[RejectedRows] = ()
 
     def channels(self) -> dict[str, FoundChannel]:
-        """Every channel of all sources, by id, in the order in which they were told first."""
+        """Every channel of all sources by id, in the order of their first appearance."""
         found: dict[str, FoundChannel] = {}
         for source in self.sources:
             for record in source.channels():
@@ -79,7 +79,7 @@ class SourceList:
 
 @dataclass(slots=True)
 class FoundChannel:
-    """One channel with the sources that tell of it, and how much of theirs could not be used."""
+    """One channel, its sources, and how many of their rows could not be used."""
 
     record: ChannelRecord
     refs: list[SourceRef] = field(default_factory=list)
@@ -90,12 +90,12 @@ async def find_sources(
     access: SourceAccess, locations: Sequence[str], console: Console, reading: Reading
 ) -> SourceList:
     """
-    Look into every one of *locations* and tell on *console* what is there, a line for each.
+    Look into each of *locations*, and print to *console* what is there, a line for each.
 
-    Durable afterwards: a file for each source with rejected rows, line and reason.
+    Durable afterwards: for each source with rejected rows, a file with line and reason of each.
 
     Raises:
-        OSError: Such a file cannot be written.
+        OSError: A file of rejected rows cannot be written.
         SourceError: The mapping file cannot be used.
     """
     from jobs.sources import Skipped, SourceError
@@ -120,7 +120,7 @@ async def find_sources(
                     continue
             sources[finding.ref] = finding
         refused += [finding for finding in findings if isinstance(finding, SourceError)]
-        _tell(findings, location, console, rejects)
+        _show(findings, location, console, rejects)
     return SourceList(
         sorted(sources.values(), key=lambda source: source.observed_at or _NEVER),
         refused,
@@ -132,25 +132,25 @@ def _refused(rejected: RejectedRows) -> SourceError:
     from jobs.sources import SourceError
 
     rows = counted(rejected.rows, "row")
-    remedy = f"Correct them, or run without it; {shorter(rejected.file)} tells line and reason"
+    remedy = f"Correct them, or run without it; {shorter(rejected.file)} has line and reason"
     return SourceError(rejected.source, f"has {rows} that --strict refuses", remedy)
 
 
 def shorter(location: str) -> str:
-    """Give a path as one would type it here; anything else stays as it is."""
+    """Return a path as one would type it here; anything else stays as it is."""
     path = Path(location)
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         return str(path.relative_to(Path.cwd()))
     return location
 
 
-def _tell(
+def _show(
     findings: Sequence[Finding],
     location: str,
     console: Console,
     rejects: Mapping[SourceRef, RejectedRows],
 ) -> None:
-    """On a terminal names in a folder are told without it, and long lines are indented."""
+    """On a terminal, files in a folder are shown without it, and long lines are indented."""
     from jobs.sources import Skipped, SourceError
 
     folder = Path(location).absolute()
@@ -170,8 +170,8 @@ def _tell(
             name = named(finding.ref.location).rstrip(":")
             text = Text.assemble((name, "" if in_folder else "bold"), f": {finding.describe()}")
             _line(console, "✓", "green", text)
-            for told in _told_rejects(finding.rejects):
-                _line(console, " ", "", Text(told, "yellow"))
+            for line in _first_rejects(finding.rejects):
+                _line(console, " ", "", Text(line, "yellow"))
             if finding.ref in rejects:
                 path = shorter(rejects[finding.ref].file)
                 _line(console, " ", "", Text(f"all rejected rows: {path}", "yellow"))
@@ -186,7 +186,7 @@ def _line(console: Console, mark: str, style: str, text: Text) -> None:
     console.print(grid)
 
 
-def _told_rejects(rejects: Sequence[Reject]) -> Iterator[str]:
+def _first_rejects(rejects: Sequence[Reject]) -> Iterator[str]:
     for reject in rejects[:_REJECTS_SHOWN]:
         line = "" if reject.line is None else f"line {reject.line} "
         yield f"{line}rejected: {reject.reason}"

@@ -1,4 +1,4 @@
-"""What a run has come to: counted in the store, shown as a table or as one JSON object."""
+"""The result of a run, counted in the store: shown as a table or as one JSON object."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REPORTS_SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What stands in the store, and how the jobs of this run went."""
+    """What the store has, and how the jobs of this run went."""
 
     items: int = 0
     snapshots: int = 0
@@ -58,7 +58,7 @@ class Counts:
 
     @classmethod
     def total(cls, parts: Sequence[Counts], rejected_rows: int) -> Counts:
-        """All channels'; rows that belong to no channel are rejected too."""
+        """All channels'; rejected rows include those of no channel."""
         sums = {f.name: sum(getattr(part, f.name) for part in parts) for f in fields(cls)}
         return cls(**sums | {"rejected_rows": rejected_rows})
 
@@ -88,7 +88,7 @@ class Summary:
 
     @classmethod
     def of_nothing(cls, sources: SourceList) -> Summary:
-        """Of a run that had no channel to work on."""
+        """The summary of a run without a channel."""
         counts = Counts(rejected_rows=sources.rejected_rows)
         return cls((), counts, 0.0, (), _errors(sources), rejects=sources.rejects)
 
@@ -114,11 +114,11 @@ class Summary:
             "rejects": [asdict(each) for each in self.rejects],
         }
         text = json.dumps(document, ensure_ascii=False, indent=2)
-        # A file's name that is no UTF-8 is written in JSON's own escapes, and read as what it is.
+        # A file name that is not UTF-8 is written with JSON's escapes, and reads back unchanged.
         return text.encode("utf-8", "backslashreplace").decode()
 
     def show(self, console: Console) -> None:
-        """Print it as a table, then where the reports are."""
+        """Print it as a table, then the paths of the reports."""
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bold")
         table.add_column(justify="right")
@@ -139,7 +139,7 @@ class Summary:
             ("Channels", f"{len(self.channels):,}", note if generated else ""),
             ("Items", f"{counts.items:,}", ""),
             ("Snapshots", f"{counts.snapshots:,}", snapshots),
-            *([("Days told", f"{counts.gains:,}", "")] if counts.gains else []),
+            *([("Daily gains", f"{counts.gains:,}", "")] if counts.gains else []),
             ("Analyses", f"{counts.analyses:,}", ""),
             ("Charts", f"{counts.charts:,}", ""),
             ("Recommendations", f"{counts.recommendations:,}", ""),
@@ -157,8 +157,8 @@ class Summary:
             return
         many = len(reported) > _REPORTS_SHOWN
         for channel in reported[: _REPORTS_SHOWN // 2 if many else None]:
-            told = not channel.generated or "generated" in channel.title
-            mark = "" if told else "  (generated)"
+            clear = not channel.generated or "generated" in channel.title
+            mark = "" if clear else "  (generated)"
             console.print(
                 Text.assemble(("• ", "dim"), channel.title, (mark, "yellow")), soft_wrap=True
             )
@@ -177,7 +177,7 @@ async def summarize(
     work: ChannelRun,
     started: float,
 ) -> Summary:
-    """Count what the store has of *channels* now. started: by the monotonic clock."""
+    """Count what the store has of *channels* now. started: of the run, by the monotonic clock."""
     store = services.store
     stored = await store.channels.counts(list(channels))
     reports = await store.renderings.report_paths(list(channels))
@@ -214,7 +214,7 @@ def _errors(sources: SourceList) -> list[Mapping[str, str]]:
 
 
 def _numbers(counts: Counts | ChannelCounts) -> dict[str, int]:
-    """`asdict` copies deeply, which takes a second for thousands of channels."""
+    """Faster than `asdict`, whose deep copies take a second for thousands of channels."""
     return {name: getattr(counts, name) for name in counts.__slots__}
 
 

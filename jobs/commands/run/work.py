@@ -1,4 +1,4 @@
-"""The main job for a set of channels: register, enqueue, follow to the end, look what died."""
+"""One run over a set of channels: register, enqueue, follow to the end, collect what died."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class ChannelRun:
     """
     One run over *channels*, by id, in this process.
 
-    reports: whether charts and reports are made. timeout_s: it is stopped after so long.
-    tell: shows a person one line.
+    tell: shows a person one line. reports: whether charts and reports are made. timeout_s: the
+    run is stopped after so long.
     """
 
     place: Workplace
@@ -63,8 +63,8 @@ class ChannelRun:
         """
         Work until every job of the run has ended, or a signal or the timeout stops it.
 
-        Durable afterwards: what the jobs wrote. Jobs that are left stay in Redis, and the next
-        run goes on with them.
+        Durable afterwards: what the jobs wrote. Unfinished jobs stay in Redis, and the next run
+        continues with them.
         """
         store = self.place.services.store
         await store.channels.register_all(
@@ -72,7 +72,7 @@ class ChannelRun:
         )
         self.by_channel = {channel_id: BatchProgress() for channel_id in self.channels}
         fleet = self.place.fleet(self.queues)
-        # Around the fleet: a second signal may come while it winds up.
+        # Outside the fleet: a second signal may come while it shuts down.
         with self._stopped_by_signals(fleet), self._stopped_in_time():
             async with fleet.running():
                 await self._work(display)
@@ -80,14 +80,14 @@ class ChannelRun:
     async def _work(self, display: Display) -> None:
         use(self.place.redis)
         batches = {channel_id: Batch() for channel_id in self.channels}
-        # Side by side, so that they share their ways to Redis.
+        # Concurrently, so that they share round trips to Redis.
         await asyncio.gather(*(self._enqueue(*one) for one in batches.items()))
         follower = Follower(self.place.redis, batches)
         async for progress in follower.follow(self._stop):
             display.show(progress)
             self.channels_done = progress.channels_done
         if self.place.redis_is_private:
-            await self._finish_what_others_left()
+            await self._finish_former_runs()
         self.by_channel = follower.by_channel
         for channel_id, batch in batches.items():
             await self._note_dead(channel_id, batch)
@@ -96,8 +96,8 @@ class ChannelRun:
         with batch.joined():
             await sync_channel.enqueue(channel_id=channel_id, report=self.reports)
 
-    async def _finish_what_others_left(self) -> None:
-        """Of a run that was interrupted: its jobs are in our queues, and not in our batches."""
+    async def _finish_former_runs(self) -> None:
+        """An interrupted run has left jobs in our queues that are not in our batches."""
         while not self._stop.is_set():
             gauges = [await queue_gauges(self.place.redis, queue) for queue in self.queues]
             if not any(one.ready + one.running + one.retrying for one in gauges):
@@ -115,7 +115,7 @@ class ChannelRun:
 
     @contextlib.contextmanager
     def _stopped_by_signals(self, fleet: Fleet) -> Iterator[None]:
-        """The first signal ends the run with grace, a second one at once."""
+        """The first signal ends the run gracefully, a second one at once."""
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
