@@ -1,9 +1,9 @@
 """
 Charts and reports: from an analysis to specifications, from those to pictures and pages.
 
-`build_charts` says what to draw, `render` draws one chart. `compose` says what a report says,
-`render_report` makes the file that goes to a reader. All are CPU-bound and free of I/O: run them
-in a process of its own (`ctx.offload`).
+`build_charts` makes the specifications, `render` draws one chart. `compose` writes a report,
+`render_report` makes a file of it. All are CPU-bound and free of I/O: run them in a process of
+their own (`ctx.offload`).
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def age_curve(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
 
 
 def _followed(data: ChannelData) -> bool:
-    """Say whether items were read again and again, so that a line follows the same ones."""
+    """Return whether items were read repeatedly, so that a line follows the same ones."""
     return data.item_snapshots["item_id"].n_unique() * _READ_AGAIN < data.item_snapshots.height
 
 

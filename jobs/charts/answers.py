@@ -1,4 +1,4 @@
-"""What was asked before anything was advised: the clearest answer of each subject."""
+"""What recommendations were looked for: the clearest answer of each subject."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WITHOUT: Final = {NO_EVIDENCE, "not asked"}
 
 def answers(subjects: Sequence[Mapping[str, Any]]) -> Chart | None:
     """
-    Draw the effect of each of *subjects* with its interval; None where nothing could be asked.
+    Draw the effect of each of *subjects* with its interval; None if nothing could be tested.
 
     *subjects* are the answers of `jobs.recommendations`, as they are stored.
     """

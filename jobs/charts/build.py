@@ -48,7 +48,7 @@ CHARTS: Final = (
 
 def build_charts(data: ChannelData, analysis: ChannelAnalysis) -> list[Chart]:
     """
-    Return the charts that *data* can carry; none for a channel without counters and items.
+    Return the charts that *data* allows; none for a channel without counters and items.
 
     *analysis* must be that of *data*. CPU-bound, about a tenth of a second.
     """

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 _FEWEST_WEEKS = 4
 _MOST_WEEKS = 104
-_TOLD_WEEKS = 26
+_TABLE_WEEKS = 26
 
 
 def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw items per week (Monday to Sunday, UTC); None where they span under four weeks."""
+    """Draw items per week (Monday to Sunday, UTC); None if they span under four weeks."""
     if not analysis.cadence.present:
         return None
     found = analysis.cadence
@@ -81,7 +81,7 @@ def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         ),
         table=Table(
             ["Week from", things.capitalize()],
-            [[day(monday), f"{items:,}"] for monday, items in weeks[-_TOLD_WEEKS:]][::-1],
+            [[day(monday), f"{items:,}"] for monday, items in weeks[-_TABLE_WEEKS:]][::-1],
         ),
     )
 

@@ -1,4 +1,4 @@
-"""How much of what came in was for old items."""
+"""The share of old items in what came in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEIGHT: Final = 46
 
 
 def catalogue(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw the share of old items in recent views, with its interval; None where it is unknown."""
+    """Draw the share of old items in recent views, with its interval; None if it is unknown."""
     found = analysis.catalogue
     if not found.present:
         return None

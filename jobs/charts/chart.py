@@ -1,4 +1,4 @@
-"""What a chart is, before it is a picture."""
+"""A chart, before it is drawn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The numbers behind a chart, as they are read: *columns* and *rows* of text."""
+    """The numbers behind a chart, formatted: *columns* and *rows* of text."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -20,11 +20,11 @@ class Table:
 @dataclass(frozen=True, slots=True)
 class Chart:
     """
-    One chart: a Vega-Lite *spec* with its data inside, needing nothing else to be drawn.
+    One chart: a Vega-Lite *spec* that contains its data.
 
-    *key* is its name among a channel's charts, *title* its finding in a sentence; the spec's
-    subtitle says how to read it, its `usermeta` holds the table behind it. *alt* tells it to who
-    cannot see it.
+    *key* is its name among a channel's charts, *title* its finding in a sentence, *alt* its
+    alternative text. The spec's subtitle says how to read it, its `usermeta` has the table behind
+    it.
     """
 
     key: str
@@ -58,11 +58,11 @@ class DrawnFrom(Protocol):
 
 
 def reading(spec: Mapping[str, Any]) -> str:
-    """Return how a chart is read: the subtitle of its *spec*, in one line."""
+    """Return how to read a chart: the subtitle of its *spec*, in one line."""
     return " ".join(spec.get("title", {}).get("subtitle", []))
 
 
 def table(spec: Mapping[str, Any]) -> Table | None:
-    """Return the numbers behind a chart; None where its *spec* holds none."""
+    """Return the numbers behind a chart; None if its *spec* has none."""
     found = spec.get("usermeta", {}).get("table")
     return None if found is None else Table(found["columns"], found["rows"])

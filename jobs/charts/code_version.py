@@ -1,4 +1,4 @@
-"""Which code draws: charts drawn by other code are outdated, whatever data they show."""
+"""The version of the code that draws: charts drawn by other code are outdated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _ROOTS: Final = ("jobs.charts.build", "jobs.analysis", "jobs.channel.frames")
-"""What draws, what reads a stored analysis, and what makes the tables that are drawn."""
+"""What draws, what reads a stored analysis, and what makes the data frames."""
 
 _LIBRARIES: Final = ("altair",)
 
@@ -35,7 +35,7 @@ def code_version() -> str:
 
 def drawing_modules() -> dict[str, str]:
     """
-    Return the source of every module of ours that drawing imports, itself or through others.
+    Return the source of every module of ours that drawing imports, directly or not.
 
     Imports are read from the text: parsing the modules would take a tenth of a second in each of
     the processes that draw. A test compares the result with the import graph.
@@ -52,7 +52,7 @@ def drawing_modules() -> dict[str, str]:
 
 
 def _imports(source: str) -> list[str]:
-    """Return the modules that *source* may import; some names are those of functions."""
+    """Return the modules that *source* may import; some of the names are functions."""
     at_run_time = _FOR_TYPES.sub("", source)
     names = _IMPORT.findall(at_run_time)
     for module, in_parentheses, on_one_line in _FROM.findall(at_run_time):
@@ -60,7 +60,7 @@ def _imports(source: str) -> list[str]:
             one.split(" as ")[0].strip() for one in (in_parentheses or on_one_line).split(",")
         ]
         submodules = [f"{module}.{one}" for one in imported if _path(f"{module}.{one}")]
-        # A package that only hands on its submodules is not what is imported.
+        # If only submodules are imported, their package is not.
         if len(submodules) < len([one for one in imported if one]):
             names.append(module)
         names += submodules
@@ -68,7 +68,7 @@ def _imports(source: str) -> list[str]:
 
 
 def _path(name: str) -> Traversable | None:
-    """Return the file of module *name*; None where *name* is something inside a module."""
+    """Return the file of module *name*; None if *name* is something inside a module."""
     package, *parts = name.split(".")
     place = files(package)
     for part in parts:

@@ -48,16 +48,16 @@ _DAY = "one day"
 _TREND = "7-day median and middle half"
 _UNUSUAL = "unusual day"
 _AHEAD = "forecast with 80% interval"
-_TOLD_DAYS = 28
+_TABLE_DAYS = 28
 _ROOM, _FAR = 1.25, 1.5
-"""An interval this many times as high as all else is cut off, with so much room left above."""
+"""An interval _FAR times as high as all else is cut off at _ROOM times its height."""
 
 _LEVEL_HELD = 1.25
-"""A change that lies within a quarter either way, at the interval's ends, too, is no change."""
+"""A change whose interval lies within a quarter either way counts as none."""
 
 
 def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw the gains of the view counter per UTC day; None where they are not known."""
+    """Draw the gains of the view counter per UTC day; None if they are not known."""
     if not (analysis.growth.present and analysis.growth.views.present):
         return None
     views, gains = analysis.growth.views, gains_told(data, "views")
@@ -117,7 +117,7 @@ def _colours(*, unusual: bool, ahead: bool) -> alt.Color:
 
 
 def _top(gains: DailyGains, first: date, ahead: ViewForecast | None) -> float | None:
-    """Where the axis is to end so that an interval of wild days does not flatten all others."""
+    """Return where to end the axis, so that an interval of wild days does not flatten the rest."""
     shown = gains.gains[gains.days >= np.datetime64(first)]
     if ahead is None or np.isnan(shown).all():
         return None
@@ -148,7 +148,7 @@ def _changes(analysis: ChannelAnalysis, first: date) -> list[ChangePoint]:
 
 
 def _table(gains: DailyGains, analysis: ChannelAnalysis) -> Table:
-    """The newest known days, and what is expected, the newest first."""
+    """Tabulate the newest known days and the forecast, the newest first."""
     ahead = _expected(analysis)
     expected = [
         [day(one.day), f"{short(one.value)} expected", f"{short(one.low)} to {short(one.high)}"]
@@ -159,7 +159,7 @@ def _table(gains: DailyGains, analysis: ChannelAnalysis) -> Table:
         for when, gain in zip(gains.days.tolist(), gains.gains, strict=True)
         if not np.isnan(gain)
     ]
-    return Table(["Day (UTC)", "Views", "80% interval"], [*known[-_TOLD_DAYS:], *expected][::-1])
+    return Table(["Day (UTC)", "Views", "80% interval"], [*known[-_TABLE_DAYS:], *expected][::-1])
 
 
 def _days(gains: DailyGains, first: date) -> list[dict[str, Any]]:
@@ -171,7 +171,7 @@ def _days(gains: DailyGains, first: date) -> list[dict[str, Any]]:
 
 
 def _trend(gains: DailyGains, first: date) -> list[dict[str, Any]]:
-    """Median and quartiles of the seven days around each; null where too few of them are known."""
+    """Return median and quartiles of the seven days around each; null if too few are known."""
     padded = np.pad(gains.gains, _AROUND, constant_values=np.nan)
     points: list[dict[str, Any]] = []
     for i, when in enumerate(gains.days.tolist()):
@@ -179,8 +179,8 @@ def _trend(gains: DailyGains, first: date) -> list[dict[str, Any]]:
             continue
         around = padded[i : i + 2 * _AROUND + 1]
         known = around[~np.isnan(around)]
-        told = known.size >= _FEWEST_AROUND and not np.isnan(gains.gains[i])
-        low, median, high = np.quantile(known, [0.25, 0.5, 0.75]).tolist() if told else [None] * 3
+        enough = known.size >= _FEWEST_AROUND and not np.isnan(gains.gains[i])
+        low, median, high = np.quantile(known, [0.25, 0.5, 0.75]).tolist() if enough else [None] * 3
         points.append(
             {"day": stamp(when), "low": low, "median": median, "high": high, "series": _TREND}
         )

@@ -1,8 +1,8 @@
 """
-A report before it has a form: what a channel's analysis says, in the order in which it is read.
+The content of a report, independent of its format, in the order in which it is read.
 
-On top what changed, why it matters and what to do; then the evidence. Every format sets this one
-document, so that a page, a print and a file of JSON say the same.
+First what changed, why it matters and what to do; then the evidence. Every format is made of this
+one document, so a page, a print and a JSON file have the same content.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PLATFORMS = {Platform.YOUTUBE: "YouTube", Platform.PODCAST: "Podcast", Platform
 
 
 class Advised(Protocol):
-    """A recommendation, fresh or from the store; its evidence tells itself in `sentence`."""
+    """A recommendation, fresh or from the store; its evidence has a `sentence`."""
 
     @property
     def title(self) -> str:
@@ -54,13 +54,13 @@ class Advised(Protocol):
 
     @property
     def evidence(self) -> Mapping[str, Any]:
-        """What it rests on."""
+        """Its evidence."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do, the finding behind it, how sure that is, and what it rests on."""
+    """What to do, the finding behind it, how sure that is, and its evidence."""
 
     advice: str
     title: str
@@ -94,7 +94,7 @@ class TopItem:
 
 @dataclass(frozen=True, slots=True)
 class SimilarChannel:
-    """A channel whose content is alike, as a row of text: what both share, how sure and near."""
+    """A similar channel, as a row of text: what both share, how sure that is, and how similar."""
 
     title: str
     shared: str
@@ -106,10 +106,10 @@ class SimilarChannel:
 @dataclass(frozen=True, slots=True)
 class Document:
     """
-    All that a report says; its texts are plain, never markup, whatever titles hold.
+    The content of a report; its texts are plain, never markup, whatever titles contain.
 
     *link* is a web address or None. *as_of* is the last observation, None without any.
-    *without_evidence* are the subjects that were looked at in vain. *similar* are the nearest of
+    *without_evidence* are the subjects without a finding. *similar* are the most similar of
     *compared* channels.
     """
 
@@ -148,11 +148,11 @@ def compose(
     source_note: str = "",
 ) -> Document:
     """
-    Say it all.
+    Write the report.
 
-    *answers* tell in what recommendations were looked for, *similar* which channels are alike (as
-    the store has them), *source_note* where the data comes from. The same arguments give the same
-    document: there is no clock in it.
+    *answers* are the outcomes of all subjects examined, *similar* the similar channels (both as
+    stored), *source_note* says where the data comes from. The same arguments give the same
+    document: it depends on no clock.
     """
     items, coverage, asked = analysis.items, analysis.coverage, draw_answers(answers)
     return Document(
@@ -212,7 +212,7 @@ def _similar(found: Mapping[str, Any]) -> SimilarChannel:
     return SimilarChannel(
         title=found["title"],
         shared=", ".join(found["shared"]) or "–",
-        # An earlier version compared without asking how sure that is.
+        # Comparisons by an earlier version have no strength.
         strength=found.get("strength", "–"),
         closer_than=f"{found['closer_than']:.1%}",
         items=f"{found['items']:,}",
@@ -226,5 +226,5 @@ def _length(seconds: int) -> str:
 
 
 def _safe_link(url: str | None) -> str | None:
-    """A channel's address comes from outside: only web addresses become links."""
+    """A channel's address is foreign text: only web addresses become links."""
     return url if url and urlsplit(url).scheme in {"http", "https"} else None

@@ -1,8 +1,8 @@
 """
-From a chart's specification to SVG: Vega runs inside the process, with no browser and no network.
+From a chart's specification to SVG: Vega runs inside the process, without browser or network.
 
-The renderer keeps the interpreter lock while it works, for a tenth of a second or more: whoever has
-an event loop runs these functions in another process (`ctx.offload`).
+The renderer holds the interpreter lock while it works, for a tenth of a second or more: run these
+functions outside the process of an event loop (`ctx.offload`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NOTHING_OUTSIDE: Final[list[str]] = []
 _DEFINED: Final = re.compile(r'<(?:clipPath|linearGradient|radialGradient) id="([^"]+)"')
 _SIZE: Final = re.compile(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"')
-# No title holds this character, so no new name is taken for an old one.
+# No title contains this character, so no new name is mistaken for an old one.
 _MARK: Final = "\ufdd0"
 
 
@@ -30,7 +30,8 @@ def drawn_svg(spec: Mapping[str, Any], prefix: str = "") -> str:
         ValueError: *spec* is no valid Vega-Lite, or names data outside itself.
     """
     svg = vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=_NOTHING_OUTSIDE)
-    # Vega numbers clip paths and gradients on and on; from one up, equal charts are equal.
+    # Vega numbers clip paths and gradients throughout a process; numbered from one in each chart,
+    # equal charts are equal.
     for number, name in enumerate(dict.fromkeys(_DEFINED.findall(svg)), start=1):
         svg = svg.replace(f'id="{name}"', f'id="{prefix}{_MARK}{number}"')
         svg = svg.replace(f"url(#{name})", f"url(#{prefix}{_MARK}{number})")
@@ -39,11 +40,11 @@ def drawn_svg(spec: Mapping[str, Any], prefix: str = "") -> str:
 
 def embedded_svg(spec: Mapping[str, Any], key: str) -> str:
     """
-    Return the chart as SVG to stand inside a page that gives title and caption itself.
+    Return the chart as SVG for a page that has title and caption itself.
 
     It has no title and a transparent background, its width follows its container, and its ids
-    start with *key*, so that several charts share a page without sharing clip paths. The page
-    describes it as a whole; to a screen reader its marks are not there.
+    start with *key*, so that several charts share a page without sharing clip paths. It is hidden
+    from screen readers: the page describes it as a whole.
     """
     config = {**spec.get("config", {}), "aria": False, "background": None, "padding": 2}
     bare = {**spec, "config": config}

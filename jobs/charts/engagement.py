@@ -27,7 +27,7 @@ _UNIT = "likes per 1,000 views"
 
 
 def engagement(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw likes per 1,000 views by publication; None under eight items that tell both."""
+    """Draw likes per 1,000 views by publication; None under eight items with both."""
     if not (analysis.engagement.present and analysis.engagement.likes.present):
         return None
     found, items = analysis.engagement.likes, item_arrays(data.items)
@@ -40,7 +40,7 @@ def engagement(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         for i in known.tolist()
     ]
     x = time_axis("day", *(aware(items.published_at[i]) for i in (known[0], known[-1])))
-    # A few items with next to no views would flatten all others.
+    # A few items with hardly any views would flatten all others.
     top = max(float(np.quantile(rates[known], 0.98)) * 1.15, found.upper_quartile * 1.2)
     beyond = int(np.count_nonzero(rates[known] > top))
     y = alt.Y(

@@ -1,8 +1,8 @@
 """
 The typefaces of what is printed and sent: the same on every machine, for titles in any script.
 
-Noto comes with the extra `fonts`. Without it the system's own typefaces are taken: what they lack
-shows as empty boxes, and the log says so once.
+Noto comes with the extra `fonts`. Without it, the system's own typefaces are used: characters that
+they lack show as empty boxes, and the log says so once.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _HANGUL: Final = re.compile("[\uac00-\ud7af\u1100-\u11ff]")
 
 @cache
 def typefaces() -> typst.Fonts:
-    """Every typeface there is to set text in; reading them takes a fifth of a second, once."""
+    """Return all typefaces; reading them takes a fifth of a second, once."""
     folders = [str(folder) for folder in font_folders()]
     if len(folders) < len(_PACKAGES):
         _log.warning(
@@ -64,17 +64,17 @@ def typefaces() -> typst.Fonts:
 
 
 def font_folders() -> list[Path]:
-    """Where the typefaces of the extra `fonts` lie; those that are not installed are left out."""
+    """Return the folders of the extra `fonts`; those that are not installed are left out."""
     found = [find_spec(name) for name in _PACKAGES]
     return [Path(spec.origin).parent for spec in found if spec is not None and spec.origin]
 
 
 def families(texts: Sequence[str]) -> list[str]:
     """
-    Return the names of typefaces in the order in which a character is looked for.
+    Return the names of typefaces, in the order in which they are searched for a character.
 
     Chinese, Japanese and Korean share characters and draw them differently: kana anywhere in
-    *texts* speaks for Japanese, hangul for Korean.
+    *texts* means Japanese, hangul Korean.
     """
     everything = "\n".join(texts)
     region = "JP" if _KANA.search(everything) else "KR" if _HANGUL.search(everything) else "SC"

@@ -1,4 +1,4 @@
-"""Short and long items: what part of the channel each is, and which reaches more."""
+"""Short and long items: their shares of the channel, and which reach more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORMATS: Final = ("short", "long")
 
 
 def formats(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw the formats' shares of items and of views; None where there are not both."""
+    """Draw the formats' shares of items and of views; None without both."""
     found = analysis.formats
     if not found.present or len(found.formats) < len(_FORMATS):
         return None
@@ -56,11 +56,11 @@ def _bars(found: Formats, things: str) -> list[dict[str, Any]]:
 
 
 def _stacked(name: str, shares: dict[Any, float | None]) -> list[dict[str, Any]]:
-    """One bar of both formats; none where a share is not known."""
-    told = {name: share for name, share in shares.items() if share is not None}
-    if len(told) < len(_FORMATS):
+    """Return one bar of both formats; none if a share is not known."""
+    known = {name: share for name, share in shares.items() if share is not None}
+    if len(known) < len(_FORMATS):
         return []
-    short_share = told["short"]
+    short_share = known["short"]
     return [
         {"of": name, "low": 0, "high": short_share, "series": "short"},
         {"of": name, "low": short_share, "high": 1, "series": "long"},

@@ -35,7 +35,7 @@ _EXPECTED: Final = "expected in the next, with 80% interval"
 
 
 def items_ahead(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw what the items should gain in a day, with intervals; None where none is forecast."""
+    """Draw what the items should gain in a day, with intervals; None if none is forecast."""
     found = analysis.next_day
     if not found.present:
         return None

@@ -40,7 +40,7 @@ _FEWEST_AROUND: Final = 4
 
 
 def items_daily(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw their daily views of the last six weeks; None where no item is followed."""
+    """Draw their daily views of the last six weeks; None if no item is followed."""
     if not analysis.items_daily.present:
         return None
     found = analysis.items_daily.items
@@ -92,13 +92,13 @@ def _days(gains: DailyGains, first: date, name: str) -> list[dict[str, Any]]:
 
 
 def _around(gains: DailyGains, first: date, name: str) -> list[dict[str, Any]]:
-    """The mean of the known of seven days; null, so that the line breaks, where they are few."""
+    """Return the mean of seven days; null, which breaks the line, if few of them are known."""
     padded = np.pad(gains.gains, _AROUND, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1)
-    told = np.count_nonzero(~np.isnan(windows), axis=1) >= _FEWEST_AROUND
+    enough = np.count_nonzero(~np.isnan(windows), axis=1) >= _FEWEST_AROUND
     return [
         {"day": stamp(when), "views": float(np.nanmean(days)) if known else None, "item": name}
-        for when, days, known in zip(gains.days.tolist(), windows, told, strict=True)
+        for when, days, known in zip(gains.days.tolist(), windows, enough, strict=True)
         if when >= first
     ]
 

@@ -70,7 +70,7 @@ def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
 
 
 def _last_read(analysis: ChannelAnalysis, name: str, label: str) -> Iterator[KeyFigure]:
-    """What a counter of the channel said last, where nothing more can be made of it."""
+    """Yield the last value of a counter, if that is all that is known."""
     for found in analysis.coverage.counters if analysis.coverage.present else []:
         if found.name == name and found.last and found.last_day:
             yield KeyFigure(label, short(found.last), f"read on {day(found.last_day)}")

@@ -1,9 +1,9 @@
 """
-A drawing's words apart from its lines, so that a typesetter can set them.
+Separate a drawing's words from its lines, so that a typesetter can set them.
 
-What turns SVG into PDF and PNG shapes text poorly: it knows one typeface for a whole title, and
-gives up on joined letters and emoji. So the lines go into the picture, and the words are set by
-the typesetter that sets the rest of the page, in the same typefaces.
+The converter from SVG to PDF and PNG sets text poorly: it takes one typeface for a whole title,
+and fails on joined letters and emoji. So the lines go into the picture, and the words are set by
+the typesetter of the rest of the page, in the same typefaces.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Words:
     """
     One line of text: its place on the baseline, in the drawing's units, and how it is set.
 
-    *anchor* is where *x* lies in it: start, middle or end. *halo* is the width of a contour in
-    the colour of the paper, zero without one.
+    *anchor* is the part of it at *x*: start, middle or end. *halo* is the width of a contour in
+    the colour of the paper; zero for none.
     """
 
     text: str
@@ -56,7 +56,7 @@ def lettered(svg: str) -> Lettered:
     """
     Take the words out of an *svg* that Vega drew.
 
-    What is rotated, or has a colour by name, stays in the drawing; no chart of ours has such.
+    Rotated words, and words with a named colour, stay in the drawing; our charts have none.
     """
     ET.register_namespace("", "http://www.w3.org/2000/svg")
     root = ET.fromstring(svg)  # noqa: S314 -- drawn here, not received

@@ -117,7 +117,7 @@ def _days(reached: list[MilestoneReached], expected: list[MilestoneExpected]) ->
 
 
 def _end(one: MilestoneExpected) -> date:
-    """Where an open interval leaves the picture: as far behind the day as its start is before."""
+    """Return where an open interval ends in the picture: half again as far as it starts before."""
     return one.day + (one.day - one.earliest) * 1.5
 
 

@@ -40,7 +40,7 @@ def months(
     data: ChannelData,  # noqa: ARG001 -- every chart is asked alike
     analysis: ChannelAnalysis,
 ) -> Chart | None:
-    """Draw the mean views a day of each month (UTC); None where two months are not whole."""
+    """Draw the mean views a day of each month (UTC); None if fewer than two months are whole."""
     if not analysis.months.present:
         return None
     found = analysis.months.months
@@ -85,7 +85,7 @@ def months(
 
 
 def _title(whole: Mapping[date, Month]) -> str:
-    """The newest whole month, beside the one before and that of a year before."""
+    """Compare the newest whole month with the one before and that of a year before."""
     newest = whole[max(whole)]
     changes = [
         f"{ratio} on {earlier.first_day:{'%B' if nearby else '%B %Y'}}"
@@ -137,12 +137,12 @@ def _table(shown: Sequence[Month], whole: Mapping[date, Month]) -> Table:
 
 
 def _change(one: Month, earlier: Month) -> str | None:
-    """Return the change of views a day; None where there were none."""
+    """Return the change of views a day; None if there were none."""
     return change(one.per_day / earlier.per_day) if earlier.per_day > 0 <= one.per_day else None
 
 
 def _labelled(shown: Sequence[Month]) -> list[date]:
-    """Return the middle of every, or every other … month: at its start a label could be of two."""
+    """Return the middle of every month or every nth: a label at its start could mean two months."""
     apart = -(-len(shown) // _LABELS)
     return [one.first_day + timedelta(days=one.days // 2) for one in shown[::-apart]][::-1]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def page(document: Document) -> str:
-    """Return *document* as a page; whatever comes from outside is escaped."""
+    """Return *document* as a page; foreign text is escaped."""
     # Vega escapes the text that it puts into the drawing.
     drawn = [Markup(embedded_svg(each.spec, each.key)) for each in document.figures]  # noqa: S704
     return template("report.html.j2").render(

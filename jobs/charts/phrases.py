@@ -24,7 +24,7 @@ RHYTHMS: Final[dict[Rhythm, str]] = {
 _QUIET_GAPS = 3
 _QUIET_DAYS = 7
 RECENT_DAYS = 30
-"""So long something is news."""
+"""For how many days something is news."""
 
 
 def milestone_name(found: MilestoneReached | MilestoneExpected, platform: Platform) -> str:
@@ -45,13 +45,13 @@ def milestone_ahead(found: MilestoneExpected) -> str:
 
 def subscriber_change(found: SubscriberGrowth) -> str:
     """
-    Return the change as “+7,123”, or as far as a rounded counter tells.
+    Return the change as “+7,123”, or as exactly as a rounded counter allows.
 
-    That is “+6,000 to +8,000”, or “up to +2,000” where it went one step.
+    That is “+6,000 to +8,000”, or “up to +2,000” for one step.
     """
     if found.resolution == 1:
         return signed(found.change)
-    # The bounds themselves are out of reach; round numbers one off read better.
+    # The bounds are exclusive; the round numbers one off read better.
     low, high = found.low - 1, found.high + 1
     if not low or not high:
         return f"up to {signed(low or high)}"
@@ -64,20 +64,20 @@ def subscriber_days(found: SubscriberGrowth) -> str:
 
 
 def is_fresh(item: RankedItem, analysis: ChannelAnalysis) -> bool:
-    """Whether *item* is new where the data ends: it may have been read once, long before."""
+    """Return whether *item* is new at the end of the data, not at its own last reading."""
     if item.published_at is None or not analysis.coverage.present:
         return False
     return (analysis.coverage.last_at - item.published_at).days <= RECENT_DAYS
 
 
 def standout(item: RankedItem) -> str:
-    """Return what an item reached that stands out: “A title” (3 May 2026) reached 4.8× …."""
+    """Return how far an item stands out: “A title” (3 May 2026) reached 4.8× …."""
     when = "" if item.published_at is None else f" ({day(item.published_at.date())})"
     return f"“{item.title}”{when} reached {times(item.ratio or 0)} the views usual here at its age"
 
 
 def is_quiet(found: Cadence) -> bool:
-    """Whether nothing was published for far longer than usual."""
+    """Return whether nothing was published for far longer than usual."""
     return found.silent_days > max(_QUIET_DAYS, _QUIET_GAPS * found.median_gap_days)
 
 

@@ -25,7 +25,7 @@ _FEWEST_SLOTS = 3
 
 
 def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw items by weekday and hour (UTC); None where there is nothing to see."""
+    """Draw items by weekday and hour (UTC); None if there is no pattern to see."""
     counts = _counts(data)
     if counts is None:
         return None

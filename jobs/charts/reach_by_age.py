@@ -141,7 +141,7 @@ def _of_kind(kind: str, dots: list[dict[str, Any]]) -> alt.Chart:
 
 
 def _usual(ages: NDArray[np.float64], views: NDArray[np.float64]) -> list[dict[str, float]]:
-    """The median of the nearest in age, at evenly spaced ages: calmer than at every item."""
+    """Return the median of the nearest in age, at evenly spaced ages: smoother than per item."""
     at = np.geomspace(ages.min(), ages.max(), _STEPS)
     distance = np.abs(np.log(ages)[None, :] - np.log(at)[:, None])
     nearest = np.argsort(distance, axis=1, kind="stable")[:, : max(PEERS, ages.size // 10)]
@@ -155,7 +155,7 @@ def _usual(ages: NDArray[np.float64], views: NDArray[np.float64]) -> list[dict[s
 def _labels(
     standouts: list[RankedItem], x_domain: tuple[float, float], y_domain: tuple[float, float]
 ) -> dict[Side, list[dict[str, Any]]]:
-    """Titles of standouts, by the side they stand on; those that would collide are left out."""
+    """Return labels of standouts, by side; those that would overlap are left out."""
     sides: dict[Side, list[dict[str, Any]]] = {"left": [], "right": []}
     taken: list[tuple[float, float, float]] = []
     for item in standouts[:_LABELLED]:
@@ -183,7 +183,7 @@ def _position(value: float, domain: tuple[float, float]) -> float:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers for a logarithmic axis, the closer the shorter it is."""
+    """Return round numbers for a logarithmic axis; a shorter axis has closer ones."""
     steps = next((steps for span, steps in _STEPS_BY_SPAN if high / low <= span), (1.0,))
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     ticks = [step * 10.0**power for power in powers for step in steps]

@@ -1,7 +1,7 @@
 """
 From a chart's specification to a file: SVG, PNG, PDF, or a page of its own.
 
-No browser and no network. CPU-bound, with the interpreter lock held: see `drawing`.
+Without browser or network. CPU-bound, holding the interpreter lock: see `drawing`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def render(spec: Mapping[str, Any], file_format: Format) -> bytes:
 
 
 def _page(spec: Mapping[str, Any]) -> bytes:
-    """The renderer's own page writes titles unescaped into its script, so this is not it."""
+    """Not the renderer's own page, which writes titles unescaped into its script."""
     # The page has the background, dark or light, and describes the chart as a whole.
     config = {
         **spec.get("config", {}),

@@ -1,5 +1,5 @@
 """
-The report of a channel as a file that needs nothing else: to be read, printed and sent.
+The report of a channel as one self-contained file.
 
 - html: one page, light and dark, for a screen, a phone and a printer; no scripts, no requests;
 - pdf: a typeset document with page numbers, its typefaces inside;
@@ -32,9 +32,8 @@ def render_report(
     """
     Return *document* as a file's content; text is UTF-8, *paper* that of a pdf.
 
-    CPU-bound, up to a second: see `drawing`. The same document gives the same bytes. A
-    channel marked as generated, or as known by its successes alone, is labelled so on top,
-    in every format.
+    CPU-bound, up to a second: see `drawing`. The same document gives the same bytes. In every
+    format, a label on top marks a channel as generated, or as known by its successes alone.
 
     Raises:
         ValueError: *file_format* is unknown.

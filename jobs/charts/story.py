@@ -1,7 +1,7 @@
 """
-What an analysis says, in sentences: what to know first, why it matters, what could not be told.
+An analysis in sentences: what to know first, why it matters, what could not be found out.
 
-Every number comes with what it rests on. Where nothing is clear, the sentence says so.
+Every number comes with its evidence. If nothing is clear, the sentence says so.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ _METHODS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """What to know before any number is read: in a few words, and why."""
+    """What to know before reading any number: in a few words, and why."""
 
     lead: str
     text: str
 
 
 def cautions(analysis: ChannelAnalysis) -> list[Caution]:
-    """Return what holds of the whole report, and would mislead whoever does not know it."""
+    """Return what is true of the whole report, and misleads a reader who does not know it."""
     found = list[Caution]()
     if analysis.generated:
         found.append(
@@ -141,8 +141,8 @@ def not_told(analysis: ChannelAnalysis) -> list[str]:
 def methods(analysis: ChannelAnalysis) -> list[str]:
     """Return how the numbers were made, for a reader who wants to know."""
     things, ahead = f"{noun(analysis.platform)}s", analysis.forecast
-    told = ahead.views if ahead.present else ahead
-    method = told.method if told.present else "where there is one"
+    found = ahead.views if ahead.present else ahead
+    method = found.method if found.present else "where there is one"
     return [sentence.format(things=things, method=method) for sentence in _METHODS]
 
 
@@ -183,7 +183,7 @@ def _next_milestone(analysis: ChannelAnalysis) -> Iterator[str]:
 
 
 def _next_day(analysis: ChannelAnalysis) -> Iterator[str]:
-    """What the item that gathers most is expected to bring."""
+    """Yield what the item that gathers most is expected to bring."""
     found = analysis.next_day
     if found.present:
         first, until = found.items[0], day((found.as_of + timedelta(days=1)).date())
@@ -196,7 +196,7 @@ def _next_day(analysis: ChannelAnalysis) -> Iterator[str]:
 
 def _share_of_old(analysis: ChannelAnalysis) -> Iterator[str]:
     found = analysis.catalogue
-    # Where nothing new came out, all views go to old ones, and that is no finding.
+    # Without new items all views go to old ones, which is no finding.
     if found.present and found.new_items:
         yield (
             f"{found.share:.0%} of new views go to {noun(analysis.platform)}s older than "

@@ -29,26 +29,26 @@ if TYPE_CHECKING:
 _FEWEST = 3
 _MOST = 800
 _UNIT = "subscribers"
-_TOLD = 28
+_TABLE_ROWS = 28
 
 
 def subscribers(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw the counter as steps; None where it never moved, or was read less than thrice."""
+    """Draw the counter as steps; None if it never moved, or was read fewer than three times."""
     if not (analysis.growth.present and analysis.growth.subscribers.present):
         return None
     found = analysis.growth.subscribers
     instants, values = readings_of(data.daily, "subscribers")
-    told = np.flatnonzero(values > 0)[-_MOST:]
-    if told.size < _FEWEST or np.ptp(values[told]) == 0:
+    known = np.flatnonzero(values > 0)[-_MOST:]
+    if known.size < _FEWEST or np.ptp(values[known]) == 0:
         return None
     rounded = found.resolution > 1
-    steps = resolution_at(values[told]) if rounded else np.zeros(told.size)
+    steps = resolution_at(values[known]) if rounded else np.zeros(known.size)
     points: list[dict[str, Any]] = [
         {"day": stamp(aware(instants[i])), "low": values[i], "high": values[i] + step}
-        for i, step in zip(told.tolist(), steps.tolist(), strict=True)
+        for i, step in zip(known.tolist(), steps.tolist(), strict=True)
     ]
     ahead = _expected(analysis)
-    first, last = (aware(instants[told[i]]).date() for i in (0, -1))
+    first, last = (aware(instants[known[i]]).date() for i in (0, -1))
     last = ahead.days[-1].day if ahead else last
     return finished(
         "subscribers",
@@ -56,7 +56,7 @@ def subscribers(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         title=_title(found),
         reading=_reading(found, ahead),
         description=(
-            f"Subscribers, {counted(int(told.size), 'reading')}: from {number(found.first)} to "
+            f"Subscribers, {counted(int(known.size), 'reading')}: from {number(found.first)} to "
             f"{number(found.last)}, a change of {signed(found.change)}."
         ),
         table=_table(points, ahead),
@@ -87,14 +87,14 @@ def _expected(analysis: ChannelAnalysis) -> SubscriberForecast | None:
 
 
 def _table(points: list[dict[str, Any]], ahead: SubscriberForecast | None) -> Table:
-    """The newest readings, and what is expected, the newest first."""
+    """Tabulate the newest readings and the forecast, the newest first."""
     expected = [
         [day(one.day), f"{short(one.value)} expected", f"{short(one.low)} to {short(one.high)}"]
         for one in (ahead.days if ahead else [])
     ]
     read = [
         [day(date.fromisoformat(point["day"][:10])), number(point["low"]), ""]
-        for point in points[-_TOLD:]
+        for point in points[-_TABLE_ROWS:]
     ]
     return Table(["Day (UTC)", "Subscribers", "80% interval"], [*read, *expected][::-1])
 
@@ -106,7 +106,7 @@ def _title(found: SubscriberGrowth) -> str:
     verb = "grew" if found.direction == "up" else "fell"
     if found.resolution == 1:
         return f"Subscribers {verb} by {number(abs(found.change))} {over}"
-    # The bounds themselves are out of reach; round numbers one off read better.
+    # The bounds are exclusive; the round numbers one off read better.
     least, most = sorted((abs(found.low - 1), abs(found.high + 1)))
     return f"Subscribers {verb} by {short(least)} to {short(most)} {over}"
 

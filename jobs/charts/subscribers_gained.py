@@ -1,4 +1,4 @@
-"""Net subscribers as an owner's export tells them by day, added up."""
+"""Net subscribers by day from an owner's export, added up."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 _FEWEST = 3
 _MOST = 800
-_TOLD = 28
+_TABLE_ROWS = 28
 
 
 def subscribers_gained(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw what came and went since the first day told; None under three days, or for nothing."""
+    """Draw the sum since the first known day; None under three days, or without a change."""
     if not (analysis.growth.present and analysis.growth.gained.present):
         return None
     found = analysis.growth.gained
-    told = gains_told(data, "subscribers")
-    known = ~np.isnan(told.gains)
-    gained = told.gains[known].astype(int).tolist()
+    daily = gains_told(data, "subscribers")
+    known = ~np.isnan(daily.gains)
+    gained = daily.gains[known].astype(int).tolist()
     if len(gained) < _FEWEST or not any(gained):
         return None
-    days = told.days[known].tolist()
+    days = daily.days[known].tolist()
     points = [
         {"day": stamp(when), "total": total, "gained": net}
         for when, total, net in zip(days, accumulate(gained), gained, strict=True)
@@ -71,7 +71,7 @@ def subscribers_gained(data: ChannelData, analysis: ChannelAnalysis) -> Chart | 
             ["Day (UTC)", "Net subscribers", f"Since {day(found.first_day)}"],
             [
                 [day(when), signed(point["gained"]), signed(point["total"])]
-                for when, point in zip(days[-_TOLD:], points[-_TOLD:], strict=True)
+                for when, point in zip(days[-_TABLE_ROWS:], points[-_TABLE_ROWS:], strict=True)
             ][::-1],
         ),
     )

@@ -2,9 +2,9 @@
 How all charts look: colours, type, axes.
 
 Series have the hues of Okabe and Ito, "Color Universal Design" (2008), which people with any of
-the common colour-vision deficiencies can tell apart, at a lightness that keeps a contrast of three
-to one with the paper. A chart is drawn in `LIGHT`; since each role has a value of its own, a page
-around an inline SVG restyles it for `DARK` by attribute selectors.
+the common colour-vision deficiencies can distinguish, at a lightness with a contrast of three to
+one with the paper. A chart is drawn in `LIGHT`; each role has a value of its own, so a page
+restyles an inline SVG for `DARK` by attribute selectors.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ GRID: Final = LIGHT.line
 PAPER: Final = LIGHT.card
 
 FONT: Final = "Arial, Liberation Sans, Helvetica, Noto Sans, sans-serif"
-"""Liberation Sans has Arial's widths and comes with the renderer, so measures hold everywhere."""
+"""Liberation Sans has Arial's widths and comes with the renderer: text has one width everywhere."""
 
 SHORT_LABELS: Final = "datum.value == 0 ? '0' : upper(replace(datum.label, 'G', 'B'))"
 """Vega's short numbers in this project's units: 0 bare, K and B for Vega's k and G."""
@@ -162,8 +162,8 @@ def finished(
     description: str,
     table: Table | None = None,
 ) -> Chart:
-    """Return *drawing* as a chart that says its finding, how to read it, and what it shows."""
-    # The tests check every chart against Vega-Lite's schema; here it would take half the time.
+    """Return *drawing* as a chart with its finding, how to read it, and what it shows."""
+    # The tests check every chart against Vega-Lite's schema; here that would take half the time.
     spec: dict[str, Any] = drawing.to_dict(validate=False)
     spec["title"] = {
         "text": textwrap.wrap(title, _TITLE_CHARACTERS),
@@ -185,7 +185,7 @@ def count_axis(field: str, title: str, *, zero: bool = True, most: float | None 
     """
     Return *field* on a vertical axis of counts; equal titles of several layers become one.
 
-    With *most* the axis goes from zero to that, whatever lies beyond it.
+    With *most*, the axis goes from zero to that, whatever lies beyond it.
     """
     ends = {"nice": True, "zero": zero} if most is None else {"nice": False, "domain": [0, most]}
     return alt.Y(
@@ -197,7 +197,7 @@ def count_axis(field: str, title: str, *, zero: bool = True, most: float | None 
 
 
 def flat_axis(title: str, **options: Any) -> alt.Axis:
-    """Return a vertical axis with its title, units included, read without turning the head."""
+    """Return a vertical axis with a horizontal title, units included."""
     return alt.Axis(
         title=title,
         titleAngle=0,
@@ -226,10 +226,10 @@ def time_axis(
     at: Sequence[date] = (),
 ) -> alt.X:
     """
-    Return *field* on a horizontal axis of about *ticks* UTC dates, months alone where it is long.
+    Return *field* on a horizontal axis of about *ticks* UTC dates; months only on a long axis.
 
-    The axis ends where the data does, or with *padded* at *first* and *last*. Dates *at* which it
-    is labelled are chosen by Vega unless given.
+    The axis ends where the data does or, with *padded*, at *first* and *last*. Vega chooses the
+    labelled dates unless they are given as *at*.
     """
     ends = [stamp(first), stamp(last)] if padded else alt.Undefined
     many = (last - first).days > _FEW_DAYS
@@ -239,7 +239,7 @@ def time_axis(
         axis=alt.Axis(
             title=None,
             format="%b %Y" if many else "%-d %b",
-            # Vega thins out the values given, too, where they are more than the ticks.
+            # Vega drops values, too, if there are more than ticks.
             tickCount=max(ticks, len(at)),
             values=[stamp(one) for one in at] or alt.Undefined,
         ),
@@ -260,9 +260,9 @@ def rows(values: list[dict[str, Any]]) -> alt.InlineData:
 
 def trimmed(title: str, characters: int) -> str:
     """
-    Return a title's first *characters*, cut at a word where it is longer.
+    Return a title's first *characters*, cut at a word if it is longer.
 
-    Chinese, Japanese and Korean characters, and emoji, count as the two that they are wide.
+    Chinese, Japanese and Korean characters, and emoji, count as two, for they are twice as wide.
     """
     flat = " ".join(title.split())
     widths = [2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in flat]

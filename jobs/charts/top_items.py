@@ -21,14 +21,14 @@ _BAR_HEIGHT = 28
 
 
 def top_items(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw the most viewed items as bars; None where views are known of fewer than three."""
+    """Draw the most viewed items as bars; None if the views of fewer than three are known."""
     if not analysis.items.present or len(analysis.items.top) < _FEWEST:
         return None
     found = analysis.items
     values: list[dict[str, Any]] = [
         {
             "rank": rank,
-            # A rank in front keeps two items of one title apart.
+            # The rank distinguishes items of the same title.
             "label": f"{rank}. {trimmed(item.title, _CHARACTERS)}",
             "views": item.views,
             "typical": item.typical_views,

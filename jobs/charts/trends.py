@@ -1,4 +1,4 @@
-"""Where views, subscribers and likes are heading: each with the line through it, and how sure."""
+"""Trends of views, subscribers and likes: each with its line, and how sure that is."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _HEIGHT: Final = 150
 _SPACING: Final = 28
 _LABELS: Final = 44
-"""What the numbers beside a panel take."""
+"""The width of the numbers beside a panel."""
 
 _DATES: Final = 6
 _AROUND: Final = 0.12
@@ -51,7 +51,7 @@ _DAY: Final = np.timedelta64(1, "D")
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """One trend: what it is of, in one word and in full, and what it was drawn through."""
+    """One trend: its subject, in one word and in full, and the values it was fitted to."""
 
     word: str
     about: str
@@ -60,8 +60,8 @@ class _Panel:
 
 
 def trends(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw each trend that there is through the days or items it rests on; None without any."""
-    # A counter that never moved is told elsewhere, and has no shape to draw.
+    """Draw each trend through the days or items it was fitted to; None without a trend."""
+    # A counter that never moved has no shape to draw, and is reported elsewhere.
     panels = [one for one in _panels(data, analysis) if np.ptp(one.points.values) > 0]
     if not panels:
         return None
@@ -102,7 +102,7 @@ def _panels(data: ChannelData, analysis: ChannelAnalysis) -> Iterator[_Panel]:
     if found.views.present:
         yield _Panel("views", "Views a day", found.views, view_points(data))
     if found.subscribers.present:
-        # The unit says since when, where an owner's export tells gains and no count.
+        # An owner's export has gains and no count: the unit says since when.
         about = found.subscribers.unit.capitalize()
         yield _Panel("subscribers", about, found.subscribers, subscriber_points(data))
     if found.likes.present:
@@ -160,7 +160,7 @@ def _heading(panel: _Panel) -> alt.TitleParams:
 def _line(
     trend: Trend, x: NDArray[np.float64], values: NDArray[np.float64], days: list[str]
 ) -> Iterator[dict[str, Any]]:
-    """The line with half of the dots above it, at both ends and in the middle of *days*."""
+    """Yield both ends and the middle of the line that has half of the dots above it."""
     slope, low, high = (each / _WEEK for each in (trend.per_week, trend.low, trend.high))
     start = float(np.median(values - slope * x))
     middle = float(x[-1]) / 2

@@ -1,9 +1,9 @@
 """
-What is printed, and pictures of it, set by Typst inside the process.
+PDF, PNG and SVG, set by Typst inside the process.
 
-The markup is ours and fixed (`templates/*.typ`); what a document says goes in as data, so that a
-title is text whatever it holds. Typst reads no file beyond the templates, loads no package, and
-asks no network.
+The markup is ours and fixed (`templates/*.typ`); a document's content goes in as data, so a title
+is text whatever it contains. Typst reads no file beyond the templates, loads no package, and uses
+no network.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _compile(
     file_format: Literal["pdf", "png", "svg"],
     at: datetime | None,
 ) -> bytes:
-    # A digit in a keycap would be set below its frame: the digit says it all.
+    # A digit in a keycap would be set below its frame: the bare digit is enough.
     text = _KEYCAP.sub(r"\1", json.dumps(content, ensure_ascii=False))
     style = {"colours": asdict(LIGHT), "families": families([text])}
     return typst.compile(
@@ -86,7 +86,7 @@ def _compile(
         pdf_standards=[_ACCESSIBLE] if file_format == "pdf" else [],
         package_path=_NO_PACKAGES,
         package_cache_path=_NO_PACKAGES,
-        # The time of the data: a clock would make equal reports differ. Typst takes whole seconds.
+        # The time of the data: with a clock, equal reports would differ. Typst takes whole seconds.
         timestamp=(at or _EPOCH).replace(microsecond=0),
     )
 

@@ -1,7 +1,7 @@
 """
 What is different from before, in sentences, the most important first.
 
-Every number comes with what it rests on. Where nothing is clear, the sentence says so.
+Every number comes with its evidence. If nothing is clear, the sentence says so.
 """
 
 from __future__ import annotations
@@ -75,19 +75,21 @@ def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
 
 
 def _four_weeks_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
-    """What is clear of the last four weeks, as far as the sentence on the last one says it not."""
+    """Yield the clear changes of the last four weeks that the sentence on the last one lacks."""
     found, growth = analysis.months, analysis.growth
     if not found.present:
         return
     week = growth.views.week if growth.present and growth.views.present else None
-    told = week.direction if week is not None and week.present else "unclear"
+    of_week = week.direction if week is not None and week.present else "unclear"
     clear = [
         (one, against)
         for one, against in (
             (found.before, "the 28 before"),
             (found.year, "the same weeks a year before"),
         )
-        if one.present and one.heading != "unclear" and (one is found.year or one.heading != told)
+        if one.present
+        and one.heading != "unclear"
+        and (one is found.year or one.heading != of_week)
     ]
     if clear:
         first, _ = clear[0]
@@ -101,7 +103,7 @@ def _extent(found: FourWeeks, against: str) -> str:
 
 
 def _trend_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
-    """Where views are heading, unless the sentence on the last week says so already."""
+    """Yield the trend of views, unless the sentence on the last week says the same."""
     found, growth = analysis.trends, analysis.growth
     if not (found.present and found.views.present) or found.views.heading == "unclear":
         return
@@ -117,7 +119,7 @@ def _trend_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
 
 
 def _format_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
-    """A format that is published far more of late than it used to be."""
+    """Yield a format that is published far more than before."""
     found, things = analysis.formats, f"{noun(analysis.platform)}s"
     for one in found.formats if found.present else []:
         grown = (one.recent_share or 0.0) - one.share
@@ -140,7 +142,7 @@ def _likes_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
 
 
 def _level_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
-    """The last change of level, while it is news."""
+    """Yield the last change of level, if it is news."""
     if not (analysis.changes.present and analysis.changes.points):
         return
     found = analysis.changes.points[-1]
@@ -155,7 +157,7 @@ def _level_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
 
 
 def _unusual_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
-    """The most unusual of the last days."""
+    """Yield the most unusual of the last days."""
     if not analysis.outliers.present:
         return
     end = analysis.outliers.last_day
@@ -169,7 +171,7 @@ def _unusual_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
 
 
 def _milestone_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
-    """The newest milestone, while it is news."""
+    """Yield the newest milestone, if it is news."""
     if not (analysis.milestones.present and analysis.coverage.present):
         return
     end = analysis.coverage.last_at.date()
@@ -195,7 +197,7 @@ def _week_sentence(week: WeekChange) -> str:
 
 
 def _item_week_sentence(found: DailyItem) -> str:
-    """Of the item that brings most, where nothing is known of the channel as a whole."""
+    """Describe the item that brings most, if nothing is known of the channel as a whole."""
     gained = (
         f"“{found.title}” gained {short(found.last_week)} views in the 7 days up to "
         f"{day(found.last_day)}"
