@@ -78,6 +78,6 @@ def write_interval(every_s: int | None) -> str:
 
 def _check(every_s: int) -> None:
     if every_s < SHORTEST_S:
-        raise ValueError(f"a channel is synced every minute at most, not every {every_s} s")
+        raise ValueError(f"a channel is synced at most once a minute, not every {every_s} s")
     if every_s > LONGEST_S:
-        raise ValueError(f"a channel is synced once a year at least, not every {every_s} s")
+        raise ValueError(f"a channel is synced at least once a year, not every {every_s} s")

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 _REMEDIES = {
     "no such table": "bring its tables up to date first",
     "does not exist": "bring its tables up to date first, or correct DATABASE_URL",
-    "locked": "another process has been writing for long; end it, or try again",
+    "locked": "another process has been writing for a long time; end it, or try again",
     "readonly": "make the file and its folder writable, or name another in DATABASE_URL",
     "unable to open": "make its folder readable and writable, or name another in DATABASE_URL",
     "not a database": "name another file in DATABASE_URL",
     "malformed": "restore the file from a backup, or name another in DATABASE_URL",
     "disk is full": "free some space on its disk",
     "No space left": "free some space on its disk",
-    "permission denied": "grant the user of DATABASE_URL what it lacks",
+    "permission denied": "grant the user of DATABASE_URL the permission",
     "too many clients": "allow more connections, or run fewer workers",
 }
 

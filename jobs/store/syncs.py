@@ -46,7 +46,7 @@ def save_sync(
     """
     readings = [result.reading for result in results if result.reading is not None]
     if any(one.channel.id != channel_id for one in readings):
-        raise ValueError(f"readings of {channel_id} only are saved in its sync")
+        raise ValueError(f"a sync of {channel_id} saves only its own readings")
     counts = save_readings(connection, readings) if readings else SyncCounts()
     for result in results:
         _note(connection, channel_id, result)

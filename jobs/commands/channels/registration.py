@@ -70,7 +70,7 @@ def _show(sources: SourceList, new: set[str], *, off: bool) -> None:
     if not found:
         tell("the sources contain no channel: nothing was added")
         return
-    known = f", {len(found) - len(new):,} were known" if len(new) < len(found) else ""
+    known = f", {len(found) - len(new):,} already known" if len(new) < len(found) else ""
     click.echo(f"{len(new):,} added{known}.")
     if off:
         click.echo("Read them with: pipeline channels sync --all --wait")

@@ -74,6 +74,6 @@ async def test_sync_of_one_channel_takes_no_reading_of_another(store: ChannelSto
     """A reading that strayed is refused, and nothing is saved."""
     await store.channels.register(CHANNEL, [API])
     stray = SourceResult(API, START, SyncOutcome.READ, reading=reading("UC1"))
-    with pytest.raises(ValueError, match="readings of UC0 only"):
+    with pytest.raises(ValueError, match="a sync of UC0 saves only its own readings"):
         await store.syncs.save(CHANNEL.id, [stray])
     assert await store.channels.find("UC1") is None
