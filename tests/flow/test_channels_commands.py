@@ -25,7 +25,7 @@ _DAYS = 40
 
 @pytest.fixture
 def counters(commands: Commands) -> Path:
-    """Give a file with the daily counters of two channels; commands may take their time."""
+    """Write the daily counters of two channels; commands may take their time."""
     commands.limit_s = 280
     path = commands.folder / "counters.csv"
     lines = ["date_utc,channel_id,channel_title,subscribers,views,videos"]
@@ -64,8 +64,8 @@ def test_channel_is_added_synced_and_shown(commands: Commands, counters: Path) -
     assert shown["analysis"]["channel_id"] == "UCAlpha"
 
 
-def test_channel_is_scheduled_unless_told_otherwise(commands: Commands, counters: Path) -> None:
-    """Added, it is synced as suits it; added again, as before; with --off, only on request."""
+def test_channel_is_scheduled_unless_off(commands: Commands, counters: Path) -> None:
+    """Added, its interval adapts; added again, it stays; with --off, it is synced on request."""
     add = ("pipeline", "channels", "add", str(counters), "--json")
     commands.run(*add, "--off")
     assert not any(_next_syncs(commands).values())
@@ -90,7 +90,7 @@ def _next_syncs(commands: Commands) -> dict[str, str | None]:
 
 
 async def test_stored_channel_is_exported_and_removed(commands: Commands) -> None:
-    """The same rows in both formats; once removed it is gone, and its neighbour is not."""
+    """Both formats have the same rows; a removed channel is gone, the other one stays."""
     home = commands.folder / ".pipeline"
     home.mkdir()
     url = f"sqlite:///{home}/pipeline.db"
@@ -128,7 +128,7 @@ async def test_stored_channel_is_exported_and_removed(commands: Commands) -> Non
 
 
 def test_what_cannot_be_done_is_one_line(commands: Commands) -> None:
-    """A channel that is not there, an interval that is none, a folder that does not exist."""
+    """An unknown channel, an invalid interval, a folder that does not exist."""
     unknown = commands.run("pipeline", "channels", "show", "nobody")
     assert (unknown.status, len(unknown.told)) == (2, 1)
     assert "no channel is stored yet" in unknown.told[0]
@@ -142,7 +142,7 @@ def test_what_cannot_be_done_is_one_line(commands: Commands) -> None:
 
 
 def test_mathematics_stay_out_of_the_process_of_the_loop(commands: Commands) -> None:
-    """What is CPU-bound is computed in other processes: the worker's own never loads it."""
+    """CPU-bound work runs in other processes: the worker's own never loads the libraries."""
     program = commands.folder / "program.py"
     program.write_text(_PROGRAM)
     ended = commands.run("python", str(program))

@@ -1,4 +1,4 @@
-"""`pipeline report`: which channel is meant, what is written where, and what is told."""
+"""`pipeline report`: which channel is meant, what is written where, and what is printed."""
 
 from __future__ import annotations
 
@@ -60,10 +60,8 @@ def test_channel_is_meant_by_id_title_or_part(words: str, channel_id: str) -> No
         (CHANNELS * 3, "other", "and 4 more"),
     ],
 )
-def test_channel_that_is_not_clear_is_told(
-    channels: list[ChannelRecord], words: str, told: str
-) -> None:
-    """The line names those that are meant, or those that there are."""
+def test_unclear_channel_is_reported(channels: list[ChannelRecord], words: str, told: str) -> None:
+    """The line names the channels that match, or those that exist."""
     with pytest.raises(click.ClickException) as raised:
         choose_channel(channels, words)
     assert told in raised.value.message
@@ -105,7 +103,7 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    """Give an application that has something to report."""
+    """Make an application with something to report."""
     made = Host(tmp_path)
     run_async(made.fill())
     return made
@@ -117,7 +115,7 @@ def ask(host: Host, *words: str) -> Result:
 
 
 def test_report_is_written_and_its_path_printed(host: Host) -> None:
-    """Charts that nobody drew yet are drawn; the second time all is found."""
+    """Missing charts are drawn; the second time all are found."""
     for _ in range(2):
         ended = ask(host, "chaîne")
         assert ended.exit_code == 0, ended.output
@@ -126,7 +124,7 @@ def test_report_is_written_and_its_path_printed(host: Host) -> None:
         assert 'id="daily-views"' in path.read_text()
 
 
-def test_report_goes_where_it_is_wanted(host: Host) -> None:
+def test_report_goes_to_the_output_that_is_given(host: Host) -> None:
     """`-o FILE` writes there alone, `-o -` to standard output and nothing else."""
     wanted = host.folder / "mine.json"
     assert ask(host, "UC0", "--format", "json", "-o", str(wanted)).exit_code == 0
@@ -136,8 +134,8 @@ def test_report_goes_where_it_is_wanted(host: Host) -> None:
     assert not (host.folder / "reports").exists()
 
 
-def test_report_tells_programs_where_it_lies(host: Host) -> None:
-    """`--json` is one object: the channel, the file, what it holds."""
+def test_report_prints_its_path_for_programs(host: Host) -> None:
+    """`--json` is one object: the channel, the file, its contents."""
     told = json.loads(
         ask(host, "UC0", "--chart", "daily-views", "--format", "svg", "--json").stdout
     )
@@ -157,8 +155,8 @@ def test_report_tells_programs_where_it_lies(host: Host) -> None:
         (["UC0", "--format", "gif"], "'gif' is not one of 'html', 'pdf', 'png', 'svg', 'json'"),
     ],
 )
-def test_report_that_cannot_be_is_told_in_a_line(host: Host, words: list[str], line: str) -> None:
-    """What is wrong, and what to do; nothing is written."""
+def test_impossible_report_is_refused_in_one_line(host: Host, words: list[str], line: str) -> None:
+    """The line says what is wrong and what to do; nothing is written."""
     ended = ask(host, *words)
     assert ended.exit_code != 0
     assert line in ended.stderr

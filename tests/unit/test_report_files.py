@@ -1,4 +1,4 @@
-"""Rendered files: each channel's own folder, each file whole or not there."""
+"""Rendered files: each channel's own folder, each file complete or absent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_folder_name_of_a_usual_id_is_plain(channel_id: str, name: str) -> None:
 
 
 def test_folder_name_is_never_shared() -> None:
-    """Ids that differ only in what a folder's name cannot say have folders of their own."""
+    """Ids that differ only in characters not allowed in a folder's name have separate folders."""
     ids = ["a b", "a/b", "a.b", "東京", "大阪", "..", ".", "", "x" * 300, "x" * 301, "a:b:c", "A:b"]
     names = [folder_name(one) for one in ids]
     assert len(set(names)) == len(ids)
@@ -45,7 +45,7 @@ def test_file_path_names_report_and_charts(tmp_path: Path) -> None:
 
 
 def test_write_whole_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
-    """The folder is made; afterwards it holds the file, and no part of it."""
+    """The folder is made; afterwards it contains the file, and no part of it."""
     path = tmp_path / "a" / "report.html"
     write_whole(path, b"old")
     write_whole(path, b"new")
@@ -56,7 +56,7 @@ def test_write_whole_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
 def test_write_whole_keeps_the_old_file_when_it_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk leaves what was there, and no part of the new."""
+    """A full disk leaves the old file, and no part of the new one."""
     path = tmp_path / "report.html"
     write_whole(path, b"old")
 
@@ -71,7 +71,7 @@ def test_write_whole_keeps_the_old_file_when_it_fails(
 
 
 def test_write_whole_is_whole_for_readers_among_many_writers(tmp_path: Path) -> None:
-    """Whoever reads meanwhile finds one writer's content, all of it."""
+    """A concurrent reader finds the complete content of one writer."""
     path, size = tmp_path / "report.html", 200_000
     write_whole(path, b"0" * size)
     done = threading.Event()
@@ -100,7 +100,7 @@ def test_write_whole_is_whole_for_readers_among_many_writers(tmp_path: Path) -> 
 
 
 def test_write_whole_removes_what_a_killed_writer_left(tmp_path: Path) -> None:
-    """Old parts of this file go; a fresh one may be somebody's who is still at work."""
+    """Old parts of this file are removed; a fresh one may belong to a running writer."""
     path = tmp_path / "report.html"
     old, fresh = tmp_path / ".report.html.1.part", tmp_path / ".report.html.2.part"
     for part in (old, fresh):

@@ -21,7 +21,7 @@ BOTH = ("sqlite", "postgresql")
 
 @pytest.fixture(scope="session")
 def postgres_server() -> str:
-    """Give the URL, without a database, of a PostgreSQL in which databases may be made, or skip."""
+    """Return the URL of a PostgreSQL server that allows new databases, or skip."""
     pytest.importorskip("asyncpg")
     server = os.environ.get(VARIABLE, "postgresql://postgres@127.0.0.1:5432").rstrip("/")
     try:
@@ -33,13 +33,13 @@ def postgres_server() -> str:
 
 @pytest.fixture
 def new_postgres(postgres_server: str) -> Iterator[Callable[[], str]]:
-    """Give a maker of empty databases with random names; they are dropped after the test."""
+    """Return a maker of empty databases with random names; they are dropped after the test."""
     yield from _databases(postgres_server)
 
 
 @pytest.fixture(scope="session")
 def shared_postgres(postgres_server: str) -> Iterator[str]:
-    """Give a database with tables, shared by the tests that empty it first."""
+    """Make a database with tables, shared by tests that empty it first."""
     for make in _databases(postgres_server):
         url = make()
         asyncio.run(migrate(url))
@@ -48,7 +48,7 @@ def shared_postgres(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(params=BOTH)
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the URL of a database without tables, once per kind."""
+    """Return the URL of a database without tables, for each kind of database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/empty.db"
     make: Callable[[], str] = request.getfixturevalue("new_postgres")
@@ -57,7 +57,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(params=BOTH)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the URL of a database with empty tables, once per kind."""
+    """Return the URL of a database with empty tables, for each kind of database."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/store.db"
         asyncio.run(migrate(url))
@@ -69,7 +69,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[ChannelStore]:
-    """Give an empty store, once per kind of database."""
+    """Open an empty store, for each kind of database."""
     async with open_store(database_url) as opened:
         yield opened
 

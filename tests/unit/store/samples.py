@@ -35,5 +35,5 @@ def reading(channel_id: str = CHANNEL.id, *, items: int = 3, days: int = 5) -> C
 
 
 def notification(key: str, channel_id: str | None = CHANNEL.id) -> StoredNotification:
-    """Make something to be told."""
+    """Make a notification."""
     return StoredNotification(key, channel_id, "quiet", f"Title of {key}", "Body", START, None)

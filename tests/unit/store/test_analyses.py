@@ -35,13 +35,13 @@ ADVICE = [StoredRecommendation("hour", "Publish at 18:00", "…", {"n": 40, "p":
 
 @pytest.fixture
 async def analysis_id(store: ChannelStore) -> str:
-    """Give the id of an analysis that was just saved."""
+    """Save an analysis and return its id."""
     await store.channels.register(CHANNEL, [])
     return await store.analyses.save(CHANNEL.id, "f1", DOCUMENT)
 
 
 async def test_analysis_comes_back(store: ChannelStore, analysis_id: str) -> None:
-    """The document is the same, its keys in the same order; nothing was made of it yet."""
+    """The document is the same, its keys in the same order; it has no charts and no advice yet."""
     found = await store.analyses.get(analysis_id)
     assert (found.id, found.channel_id, found.fingerprint) == (analysis_id, CHANNEL.id, "f1")
     assert found.document == DOCUMENT
@@ -54,14 +54,14 @@ async def test_analysis_comes_back(store: ChannelStore, analysis_id: str) -> Non
 async def test_analysis_id_is_made_of_channel_and_data(
     store: ChannelStore, analysis_id: str
 ) -> None:
-    """The same two give the same id, on any machine; either alone changes it."""
+    """Equal channel and data give the same id on any machine; each of them changes it."""
     assert analysis_id == "1eefce1a734c5fc8"
     assert await store.analyses.save(CHANNEL.id, "f1", DOCUMENT) == analysis_id
     assert await store.analyses.save(CHANNEL.id, "f2", DOCUMENT) != analysis_id
 
 
 async def test_unknown_analysis_is_not_stored(store: ChannelStore) -> None:
-    """To get it is an error; what a channel or an unknown analysis has is nothing."""
+    """Getting it is an error; an unknown channel or analysis has nothing."""
     with pytest.raises(NotStoredError, match="analysis absent: it is not in the store"):
         await store.analyses.get("absent")
     assert await store.analyses.latest("UC9") is None
@@ -84,7 +84,7 @@ async def test_latest_analysis_is_the_one_saved_last(store: ChannelStore, analys
 
 
 async def test_charts_come_back_in_order(store: ChannelStore, analysis_id: str) -> None:
-    """Charts are given as saved, and the analysis is charted from then on."""
+    """Charts come back as saved, and the analysis is charted from then on."""
     await store.analyses.save_charts(analysis_id, CHARTS)
     assert await store.analyses.charts(analysis_id) == CHARTS
     found = await store.analyses.get(analysis_id)
@@ -93,14 +93,14 @@ async def test_charts_come_back_in_order(store: ChannelStore, analysis_id: str) 
 
 
 async def test_charts_are_replaced(store: ChannelStore, analysis_id: str) -> None:
-    """Saved again, there are no more and no other charts than the last."""
+    """Saved again, only the last charts exist."""
     await store.analyses.save_charts(analysis_id, CHARTS)
     await store.analyses.save_charts(analysis_id, CHARTS[1:])
     assert await store.analyses.charts(analysis_id) == CHARTS[1:]
 
 
 async def test_recommendations_are_replaced(store: ChannelStore, analysis_id: str) -> None:
-    """None is a result too: the analysis is recommended, with an empty list."""
+    """An empty list is a result, too: the analysis has its recommendations."""
     await store.analyses.save_recommendations(analysis_id, ADVICE)
     assert await store.analyses.recommendations(analysis_id) == ADVICE
     await store.analyses.save_recommendations(analysis_id, [])
@@ -123,7 +123,7 @@ async def test_same_document_again_keeps_what_was_made_of_it(
 
 
 async def test_other_document_outdates_what_was_made(store: ChannelStore, analysis_id: str) -> None:
-    """A program that finds something else in the same data has it charted and recommended anew."""
+    """If a program finds something else in the same data, charts and advice are made again."""
     await store.analyses.save_charts(analysis_id, CHARTS)
     await store.analyses.save_recommendations(analysis_id, ADVICE)
     assert await store.analyses.save(CHANNEL.id, "f1", {"z": 2}) == analysis_id
@@ -132,7 +132,7 @@ async def test_other_document_outdates_what_was_made(store: ChannelStore, analys
 
 
 async def test_last_of_two_parts_sees_both(store: ChannelStore, analysis_id: str) -> None:
-    """Charts and recommendations saved at once: whoever looks afterwards may see the other."""
+    """Charts and recommendations saved concurrently: the later one sees the other."""
 
     async def sees_both(save: Awaitable[bool | None]) -> bool:
         await save
@@ -161,13 +161,13 @@ async def test_last_of_two_parts_sees_both(store: ChannelStore, analysis_id: str
 async def test_parts_of_what_is_not_stored_are_refused(
     store: ChannelStore, save: Callable[[ChannelStore], Awaitable[Any]]
 ) -> None:
-    """What refers to a channel or analysis that is not there is an error of its own type."""
+    """A reference to a channel or analysis that is not stored has its own type of error."""
     with pytest.raises(NotStoredError):
         await save(store)
 
 
 async def test_document_that_is_not_json_is_refused(store: ChannelStore, analysis_id: str) -> None:
-    """A number that is none is refused on both databases, and the former charts stay."""
+    """NaN is refused on both databases, and the former charts stay."""
     await store.analyses.save_charts(analysis_id, CHARTS)
     wrong = StoredChart("views", "t", {"y": float("nan")}, "a")
     with pytest.raises(StoreError, match="not JSON compliant"):
@@ -176,7 +176,7 @@ async def test_document_that_is_not_json_is_refused(store: ChannelStore, analysi
 
 
 async def test_rendering_is_recorded_once(store: ChannelStore, analysis_id: str) -> None:
-    """Made again, a file is listed once, where it lies now."""
+    """A file that was made again is listed once, with its newest path."""
     await store.renderings.save(analysis_id, None, "html", "old.html")
     await store.renderings.save(analysis_id, None, "html", Path("new.html"))
     await store.renderings.save(analysis_id, "views", "svg", "views.svg")
@@ -198,7 +198,7 @@ async def test_report_is_the_newest(store: ChannelStore, analysis_id: str) -> No
     assert await store.renderings.report_path(CHANNEL.id) == "second.html"
 
 
-async def test_counts_tell_what_is_stored(store: ChannelStore, analysis_id: str) -> None:
+async def test_counts_are_those_of_the_channel(store: ChannelStore, analysis_id: str) -> None:
     """Each table is counted per channel; a channel without any has zeros."""
     await store.readings.save([reading(CHANNEL.id, items=3, days=5)])
     await store.analyses.save_charts(analysis_id, CHARTS)
@@ -214,7 +214,7 @@ async def test_counts_tell_what_is_stored(store: ChannelStore, analysis_id: str)
 async def test_counts_take_any_number_of_channels(
     store: ChannelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More channels than fit one statement are asked for in several."""
+    """More channels than one statement takes are counted by several."""
     monkeypatch.setattr("jobs.store.chunks._CHUNK", 2)
     for key in ("UC0", "UC1", "UC2"):
         await store.readings.save([reading(key, items=1, days=1)])
@@ -224,7 +224,7 @@ async def test_counts_take_any_number_of_channels(
 
 
 async def test_answers_are_kept_with_the_recommendations(store: ChannelStore) -> None:
-    """What came of each subject comes back; saved without, there is none."""
+    """The answer of each subject comes back; saved without answers, there are none."""
     await store.channels.register(CHANNEL, [])
     key = await store.analyses.save(CHANNEL.id, "f", {})
     assert await store.analyses.answers(key) is None
@@ -247,7 +247,7 @@ async def test_profile_is_saved_with_the_recommendations(store: ChannelStore) ->
 
 
 async def test_document_as_text_is_stored_as_it_is(store: ChannelStore) -> None:
-    """Text and object are the same document, and one after the other no change."""
+    """Text and object are the same document: saving one after the other changes nothing."""
     await store.channels.register(CHANNEL, [])
     document = {"title": "“naïve” 🎬", "growth": {"present": False}, "views": [1, 2.5, None]}
     key = await store.analyses.save(CHANNEL.id, "f", JsonText(to_json(document)))
@@ -258,9 +258,8 @@ async def test_document_as_text_is_stored_as_it_is(store: ChannelStore) -> None:
 
 
 async def test_what_is_recommended_from_is_given_once(store: ChannelStore) -> None:
-    """Document and data are there until recommendations are; then there is nothing to do."""
-    told = reading(items=2)
-    await store.readings.save([told])
+    """Document and data are returned until recommendations are saved; then there is no work."""
+    await store.readings.save([reading(items=2)])
     document = JsonText(to_json({"growth": {"present": False}}))
     key = await store.analyses.save("UC0", "f", document)
     found = await store.analyses.to_recommend(key)

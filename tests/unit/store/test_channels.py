@@ -18,7 +18,7 @@ FEED = SourceRef("feed", "https://example.org/feed.xml")
 
 
 async def test_unknown_channel_is_none(store: ChannelStore) -> None:
-    """Asking for what is not there is no error."""
+    """Looking for an unknown channel is not an error."""
     assert await store.channels.find("UC9") is None
     assert await store.channels.all() == []
     assert await store.channels.sources_of("UC9") == []
@@ -34,7 +34,7 @@ async def test_registered_channel_comes_back(store: ChannelStore) -> None:
 
 
 async def test_registering_again_adds_what_is_new(store: ChannelStore) -> None:
-    """Sources gather in the order in which they were first named; none is lost or doubled."""
+    """Sources are added in the order of their first registration; none is lost or doubled."""
     await store.channels.register(CHANNEL, [DAILY, DAILY])
     await store.channels.register(CHANNEL, [FEED, DAILY])
     await store.channels.register(CHANNEL, [])
@@ -42,7 +42,7 @@ async def test_registering_again_adds_what_is_new(store: ChannelStore) -> None:
 
 
 async def test_many_are_registered_at_once_as_one_by_one(store: ChannelStore) -> None:
-    """One that is named twice gathers its sources, those that are known included."""
+    """A channel that is named twice gets all its sources, known ones included."""
     others = [ChannelRecord(f"UC{number}", "Other", Platform.PODCAST) for number in range(2_500)]
     await store.channels.register(CHANNEL, [FEED])
 
@@ -68,7 +68,7 @@ async def test_many_are_registered_at_once_as_one_by_one(store: ChannelStore) ->
 async def test_a_source_that_lists_everything_outweighs_lists_of_successes(
     store: ChannelStore, told: list[bool | None], *, kept: bool | None
 ) -> None:
-    """Only while no source denied it are a channel's items known by their success alone."""
+    """A channel is known by its successes only while no source lists everything."""
     for one in told:
         await store.channels.register(replace(CHANNEL, successes_only=one), [])
     found = await store.channels.find(CHANNEL.id)
@@ -76,8 +76,8 @@ async def test_a_source_that_lists_everything_outweighs_lists_of_successes(
     assert found.successes_only is kept
 
 
-async def test_last_told_title_wins(store: ChannelStore) -> None:
-    """A new title replaces the old one; a blank one or a missing address does not."""
+async def test_latest_title_wins(store: ChannelStore) -> None:
+    """A new title replaces the old one; an empty one or a missing address does not."""
     await store.channels.register(CHANNEL, [])
     await store.channels.register(replace(CHANNEL, title="Cours de data", url=None), [])
     await store.channels.register(replace(CHANNEL, title=""), [])

@@ -45,7 +45,7 @@ async def test_coroutines_save_different_channels_at_once(store: ChannelStore) -
 
 
 async def test_coroutines_save_one_channel_at_once(store: ChannelStore) -> None:
-    """Of ten that sync the same channel one finds all new, the others nothing."""
+    """Of ten that sync the same channel, one finds everything new, the others nothing."""
     saved = await asyncio.gather(*(store.readings.save([reading()]) for _ in range(10)))
     assert saved.count(SyncCounts(3, 0, 8, 0)) == 1
     assert saved.count(SyncCounts(0, 3, 0, 8)) == 9
@@ -105,14 +105,14 @@ async def test_readers_do_not_wait_for_a_writer(database_url: str) -> None:
 
 
 async def test_program_that_ends_during_a_save_ends(database_url: str) -> None:
-    """A loop that is closed while a sync is under way closes, and the sync is whole or not done."""
+    """A loop closes during a sync, and the sync is saved whole or not at all."""
 
     async def leave_at_once(turns: int) -> None:
         async with open_store(database_url) as store:
             saving = asyncio.create_task(store.readings.save([reading(items=200)]))
             for _ in range(turns):
                 await asyncio.sleep(0)
-            # Later it may be done, as fast as a machine is.
+            # Later, a fast machine may have finished it.
             assert turns > 1 or not saving.done()
 
     async with asyncio.timeout(20), open_store(database_url) as store:

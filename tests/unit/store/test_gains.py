@@ -1,4 +1,4 @@
-"""Days that an owner's export tells: kept as told, beside the counters."""
+"""Daily gains of an owner's export: kept unchanged, beside the counters."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ READING = ChannelReading(
 )
 
 
-async def test_told_days_come_back_as_they_were_told(store: ChannelStore) -> None:
-    """Days are loaded by time, negative subscribers and untold ones with them."""
+async def test_gains_come_back_unchanged(store: ChannelStore) -> None:
+    """Days are loaded by time, with negative and with unknown subscribers."""
     await store.readings.save([READING])
     data = await store.readings.load(CHANNEL.id)
     assert data.gains.rows() == [(FIRST, 1_224, -3), (SECOND, 147, None)]
@@ -30,7 +30,7 @@ async def test_told_days_come_back_as_they_were_told(store: ChannelStore) -> Non
     assert (await store.channels.counts([CHANNEL.id]))[CHANNEL.id].gains == 2
 
 
-async def test_told_days_are_saved_once_and_corrected(store: ChannelStore) -> None:
+async def test_gains_are_saved_once_and_corrected(store: ChannelStore) -> None:
     """The same export again changes nothing; a later one corrects a day and erases none."""
     first = await store.readings.save([READING])
     again = await store.readings.save([READING])

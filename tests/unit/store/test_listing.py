@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 async def test_pages_give_each_channel_once_with_its_last_counters(store: ChannelStore) -> None:
-    """By id, however many there are; readings come oldest first."""
+    """Channels come by id, readings oldest first."""
     for number in range(5):
         await store.readings.save([reading(f"UC{number}")])
     first = await store.channels.page(limit=3)
@@ -24,7 +24,7 @@ async def test_pages_give_each_channel_once_with_its_last_counters(store: Channe
 
 
 async def test_text_is_found_in_title_and_id_as_it_is_written(store: ChannelStore) -> None:
-    """In whatever case; a per cent sign is only itself."""
+    """Letter case does not matter; a per cent sign is only itself."""
     for number in range(3):
         await store.readings.save([reading(f"UC{number}")])
     await store.analyses.save("UC1", "f" * 64, {"a": 1})

@@ -1,4 +1,4 @@
-"""Items that left their source are marked, kept, and unmarked when they are back."""
+"""Items that left their source are marked, kept, and unmarked when they come back."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ async def _list(
 
 @pytest.fixture
 async def stocked(store: ChannelStore) -> ChannelStore:
-    """Give a store with v0, v1 and v2, each a day older, all listed on day 0."""
+    """Store v0, v1 and v2, each a day older, all listed on day 0."""
     listing = Listing(START, ("v0", "v1", "v2"), EVER)
     await store.readings.save([replace(reading(items=3), listing=listing)])
     return store
 
 
 async def test_item_missing_from_a_whole_listing_left(stocked: ChannelStore) -> None:
-    """What a complete listing does not hold is marked, once, and stays in the store."""
+    """An item missing from a complete listing is marked once, and stays in the store."""
     first = await _list(stocked, 1, ("v0", "v2"), EVER)
     again = await _list(stocked, 2, ("v0", "v2"), EVER)
     assert (first.items_left, again.items_left) == (1, 0)
@@ -50,7 +50,7 @@ async def test_item_missing_from_a_whole_listing_left(stocked: ChannelStore) -> 
 
 
 async def test_item_that_is_back_is_unmarked(stocked: ChannelStore) -> None:
-    """A later listing that holds it again takes the mark away."""
+    """A later listing that contains it again removes the mark."""
     await _list(stocked, 1, ("v0", "v2"), EVER)
     back = await _list(stocked, 2, ("v0", "v1", "v2"), EVER)
     assert (back.items_left, back.items_back) == (0, 1)
@@ -58,7 +58,7 @@ async def test_item_that_is_back_is_unmarked(stocked: ChannelStore) -> None:
 
 
 async def test_older_listing_does_not_bring_an_item_back(stocked: ChannelStore) -> None:
-    """What was listed before it left is old news."""
+    """A listing from before it left does not count."""
     await _list(stocked, 2, ("v0",), EVER)
     old = await _list(stocked, 1, ("v0", "v1", "v2"), EVER)
     assert (old.items_left, old.items_back) == (0, 0)
@@ -73,14 +73,14 @@ async def test_windowed_listing_says_nothing_of_older_items(stocked: ChannelStor
 
 
 async def test_listing_that_promises_nothing_marks_nothing(stocked: ChannelStore) -> None:
-    """Without a window only what was asked for by id is missed."""
+    """Without a window, only items requested by id can be missing."""
     counts = await _list(stocked, 1, (), gone=("v2", "v9"))
     assert counts.items_left == 1
     assert set(await stocked.syncs.listed_items(CHANNEL.id)) == {"v0", "v1"}
 
 
 async def test_item_that_was_never_listed_cannot_leave(store: ChannelStore) -> None:
-    """What only a file told of, such as an unlisted video, is none of the listing's."""
+    """An item known from a file alone, such as an unlisted video, was never on the list."""
     await store.readings.save([reading(items=3)])
     counts = await _list(store, 1, ("v0",), EVER)
     assert counts.items_left == 0

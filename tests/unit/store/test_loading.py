@@ -28,7 +28,7 @@ def _empty() -> ChannelData:
 
 
 async def test_unknown_channel_is_an_error(store: ChannelStore) -> None:
-    """There is nothing to analyse in a channel that nobody synced."""
+    """A channel that was never synced has nothing to analyse."""
     with pytest.raises(NotStoredError, match="channel UC9: it is not in the store"):
         await store.readings.load("UC9")
 
@@ -76,8 +76,8 @@ async def test_rows_come_in_order(store: ChannelStore) -> None:
     ]
 
 
-async def test_item_shows_each_counter_as_last_told(store: ChannelStore) -> None:
-    """A later snapshot that leaves a counter out does not hide what an earlier one told."""
+async def test_item_has_the_last_known_value_of_each_counter(store: ChannelStore) -> None:
+    """A later snapshot without a counter does not hide the value of an earlier one."""
     told = replace(
         reading(items=2, days=0),
         item_snapshots=[
@@ -94,7 +94,7 @@ async def test_item_shows_each_counter_as_last_told(store: ChannelStore) -> None
     ]
 
 
-async def test_fingerprint_tells_data_apart(store: ChannelStore) -> None:
+async def test_fingerprint_changes_with_the_data(store: ChannelStore) -> None:
     """One more snapshot, another title: another fingerprint."""
     await store.readings.save([reading(days=2)])
     first = (await store.readings.load("UC0")).fingerprint
@@ -113,8 +113,8 @@ async def test_fingerprint_does_not_depend_on_the_database(store: ChannelStore) 
     )
 
 
-def test_fingerprint_tells_null_from_blank() -> None:
-    """A category that is blank is not one that was not told."""
+def test_fingerprint_distinguishes_null_from_empty() -> None:
+    """An empty category is not a missing one."""
     blank, null = (
         replace(_empty(), items=pl.DataFrame([{"item_id": "v", "category": told}], schema=ITEMS))
         for told in ("", None)

@@ -1,4 +1,4 @@
-"""A database that cannot be used is told of in one clear line."""
+"""A database that cannot be used is reported in one clear line."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def unwritable(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder into which nothing can be written."""
+    """Make a folder that cannot be written."""
     tmp_path.chmod(0o500)
     yield tmp_path
     tmp_path.chmod(0o700)
@@ -82,13 +82,13 @@ def unwritable(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 async def test_unwritable_folder_is_named(unwritable: Path) -> None:
-    """A state directory without write permission gets a line that says so."""
+    """The error says that the state directory cannot be written."""
     told = await _told_on_migrating(f"sqlite:///{unwritable}/store.db")
     assert "unable to open database file; make its folder" in told
 
 
 async def test_older_tables_are_refused(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program newer than the tables says to upgrade them, an older one goes on."""
+    """A program newer than the tables says to upgrade them; an older one works."""
     newest = schema.REVISION
     monkeypatch.setattr("jobs.store.schema.REVISION", "9999")
     told = await _told_on_opening(database_url)
@@ -99,7 +99,7 @@ async def test_older_tables_are_refused(database_url: str, monkeypatch: pytest.M
 
 
 async def test_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the driver of PostgreSQL the message says which extra brings it."""
+    """Without PostgreSQL's driver, the message names the extra that installs it."""
     monkeypatch.setattr("jobs.store.postgres_engine.find_spec", lambda _name: None)
     told = await _told_on_opening("postgres://h/d")
     assert told.endswith("asyncpg is not installed; install channel-pipeline[postgres]")
@@ -109,7 +109,7 @@ async def test_server_that_does_not_answer_is_named() -> None:
     """A refused connection names host, port and what to do, and never the password."""
     pytest.importorskip("asyncpg")
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, not listening: refused, and nobody else's
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         port = taken.getsockname()[1]
         told = await _told_on_opening(f"postgres://me:secret@127.0.0.1:{port}/channels")
     assert f"PostgreSQL database channels at 127.0.0.1:{port}: " in told
@@ -118,7 +118,7 @@ async def test_server_that_does_not_answer_is_named() -> None:
 
 
 async def test_server_that_accepts_and_is_silent_is_given_up() -> None:
-    """A host that swallows the connection is given up after the time limit."""
+    """A host that accepts and never answers is given up after the time limit."""
     pytest.importorskip("asyncpg")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
@@ -133,12 +133,12 @@ async def test_missing_postgres_database_is_named(postgres_server: str) -> None:
 
 
 async def test_unknown_postgres_parameter_is_named(postgres_server: str) -> None:
-    """A parameter that nobody knows is refused by name."""
+    """An unknown parameter is refused by name."""
     told = await _told_on_opening(f"{postgres_server}/postgres?no_such_setting=1")
     assert "no_such_setting" in told
 
 
-async def test_tables_that_vanish_are_told_of(empty_url: str) -> None:
+async def test_missing_tables_are_reported(empty_url: str) -> None:
     """An error of the driver leaves a method as a `StoreError` that says what to do."""
     await migrate(empty_url)
     async with open_store(empty_url) as store:

@@ -1,4 +1,4 @@
-"""Each notification leaves for each of its targets at most once, whatever happens to who sends."""
+"""Each notification is sent to each target at most once, whatever happens to its sender."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def _only(store: ChannelStore) -> Delivery:
 
 
 async def test_notification_is_recorded_once(store: ChannelStore) -> None:
-    """The first with a key is new and stands, however many post it at once."""
+    """The first with a key is new and is kept, however many post it at once."""
     await store.channels.register(CHANNEL, [])
     posts = (store.outbox.post(notification("k"), {"mail": START}) for _ in range(10))
     assert sorted(await asyncio.gather(*posts)) == [False] * 9 + [True]
@@ -50,20 +50,20 @@ async def test_notification_is_recorded_once(store: ChannelStore) -> None:
 
 
 async def test_notification_may_be_about_no_channel(store: ChannelStore) -> None:
-    """A job that died belongs to no channel, and people are told all the same."""
+    """A job that died belongs to no channel, and is announced all the same."""
     assert await store.outbox.post(notification("k", None), {"mail": START})
     assert (await _only(store)).channel_id is None
 
 
 async def test_notification_that_nobody_wants_is_recorded(store: ChannelStore) -> None:
-    """It happened, and is not told later to who comes to want such things."""
+    """It is recorded, and not sent later to a target that is added then."""
     assert await store.outbox.post(notification("k", None), {})
     assert not await store.outbox.post(notification("k", None), {"mail": START})
     assert await store.outbox.deliveries() == []
 
 
 async def test_delivery_is_claimed_once(store: ChannelStore) -> None:
-    """Of many who ask at the same time, exactly one gets a delivery that is due."""
+    """Of many concurrent senders, exactly one gets a due delivery."""
     await _record(store, "a", "b")
     claimed = await asyncio.gather(*(_claim(store, f"m{number}") for number in range(10)))
     assert sorted(claimed)[:-1] == [[]] * 9
@@ -71,7 +71,7 @@ async def test_delivery_is_claimed_once(store: ChannelStore) -> None:
 
 
 async def test_claimed_delivery_is_never_offered_again(store: ChannelStore) -> None:
-    """A sender that dies on the way leaves it unconfirmed, and not to be sent again."""
+    """If its sender dies, it becomes unconfirmed, and is not sent again."""
     await _record(store, "a")
     assert await _claim(store) == ["a"]
     assert await _claim(store, "n", now=START + DAY) == []
@@ -83,7 +83,7 @@ async def test_claimed_delivery_is_never_offered_again(store: ChannelStore) -> N
 
 
 async def test_delivery_waits_for_its_time(store: ChannelStore) -> None:
-    """What is due later is not sent before; posted anew, what was posted first stands."""
+    """It is not sent before it is due; posting it again changes nothing."""
     await store.channels.register(CHANNEL, [])
     assert await store.outbox.post(notification("a"), {"mail": START + HOUR})
     assert not await store.outbox.post(notification("a"), {"mail": START, "chat": START})
@@ -93,7 +93,7 @@ async def test_delivery_waits_for_its_time(store: ChannelStore) -> None:
 
 
 async def test_first_arrival_marks_the_notification(store: ChannelStore) -> None:
-    """It is delivered when the first target has it, and that time stands."""
+    """It is delivered when the first target has it, and keeps that time."""
     await store.channels.register(CHANNEL, [])
     await store.outbox.post(notification("a"), {"mail": START, "chat": START})
     await _claim(store)
@@ -108,7 +108,7 @@ async def test_first_arrival_marks_the_notification(store: ChannelStore) -> None
 
 
 async def test_what_did_not_arrive_comes_again_at_its_time(store: ChannelStore) -> None:
-    """Put back, it is offered from then on, with the reason and the attempts so far."""
+    """Put back, it is due again then, with the reason and the attempts so far."""
     await _record(store, "a")
     await _claim(store)
     await store.outbox.put_back("m", ["a"], START + HOUR, "mail.example is down")
@@ -119,7 +119,7 @@ async def test_what_did_not_arrive_comes_again_at_its_time(store: ChannelStore) 
 
 
 async def test_late_word_of_an_older_sending_changes_nothing(store: ChannelStore) -> None:
-    """Only the message that holds a delivery says how it ended."""
+    """Only the message that holds a delivery can record its outcome."""
     await _record(store, "a")
     await _claim(store)
     await store.outbox.put_back("m", ["a"], START, "down")
@@ -129,7 +129,7 @@ async def test_late_word_of_an_older_sending_changes_nothing(store: ChannelStore
 
 
 async def test_messages_of_an_hour_are_counted(store: ChannelStore) -> None:
-    """Beyond its number a target gets none until the hour is over; then all at once."""
+    """Beyond its limit a target gets no message until the hour is over; then all at once."""
     for number in range(3):
         await _record(store, f"{number}")
         await _claim(store, f"m{number}", per_hour=2)
@@ -140,7 +140,7 @@ async def test_messages_of_an_hour_are_counted(store: ChannelStore) -> None:
 
 
 async def test_count_holds_for_who_ask_at_once(store: ChannelStore) -> None:
-    """Senders that count at the same moment do not all find room."""
+    """Concurrent senders do not all find room."""
     await _record(store, *(f"{number}" for number in range(8)))
 
     async def one(number: int) -> int:
@@ -156,7 +156,7 @@ async def test_count_holds_for_who_ask_at_once(store: ChannelStore) -> None:
 async def test_what_is_over_is_sent_again_only_by_hand(
     store: ChannelStore, *, certain: bool
 ) -> None:
-    """An operator may have it sent again; nothing else does."""
+    """Only an operator can send it again."""
     await _record(store, "a")
     assert not await store.outbox.resend("a", "mail", START)
     await _claim(store)

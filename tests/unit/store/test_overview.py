@@ -19,7 +19,7 @@ def _named(title: str, number: int) -> ChannelRecord:
 
 
 async def test_channels_come_by_title_a_page_at_a_time(store: ChannelStore) -> None:
-    """Letter case is no matter, the count is of all, and a limit takes the first."""
+    """Letter case does not matter, the count is of all, and a limit takes the first."""
     await store.channels.register_all(
         [(_named(title, at), ()) for at, title in enumerate(("beta", "Alpha", "gamma"))]
     )
@@ -37,7 +37,7 @@ async def test_text_finds_a_part_of_title_or_id(store: ChannelStore) -> None:
 
 
 async def test_week_is_what_views_grew_by_in_seven_days(store: ChannelStore) -> None:
-    """From the last reading to the one seven days before; what was not told is passed over."""
+    """From the last reading to the one seven days before; readings without views are skipped."""
     snapshots = [ChannelSnapshot(START + n * DAY, 10 + n, 100 * n) for n in range(10)]
     untold = ChannelSnapshot(START + 10 * DAY)
     await store.readings.save([ChannelReading(CHANNEL, channel_snapshots=[*snapshots, untold])])
@@ -45,7 +45,7 @@ async def test_week_is_what_views_grew_by_in_seven_days(store: ChannelStore) -> 
     assert one.counters == (19, 900, 700)
 
 
-async def test_week_is_not_told_without_a_reading_about_a_week_ago(store: ChannelStore) -> None:
+async def test_week_is_unknown_without_a_reading_about_a_week_ago(store: ChannelStore) -> None:
     """Two readings a month apart say nothing about a week."""
     told = [ChannelSnapshot(START, 1, 1), ChannelSnapshot(START + 30 * DAY, 1, 900)]
     await store.readings.save([ChannelReading(CHANNEL, channel_snapshots=told)])

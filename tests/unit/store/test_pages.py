@@ -36,7 +36,7 @@ async def _all(store: ChannelStore, channel_id: str | None = None) -> list[tuple
 
 
 async def test_every_row_comes_once(store: ChannelStore) -> None:
-    """Over the ends of pages and of channels."""
+    """Across the ends of pages and of channels."""
     for channel_id in ("UC1", "UC2", "UC3"):
         await store.readings.save([reading(channel_id, items=5)])
     found = await _all(store)

@@ -1,4 +1,4 @@
-"""Profiles: one per channel, replaced when the content changed, compared now and then."""
+"""Profiles: one per channel, replaced when the content changed, compared from time to time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def recommend(store: ChannelStore, fingerprint: str, packed: bytes) -> None:
-    """Save what the recommendations of an analysis leave of the channel's content."""
+    """Save a profile as the recommendations of an analysis do."""
     analysis_id = await store.analyses.save(CHANNEL.id, fingerprint, {})
     await store.analyses.save_recommendations(analysis_id, [], {}, (fingerprint, packed))
 
@@ -26,7 +26,7 @@ async def test_profile_is_replaced_when_the_content_changed(store: ChannelStore)
 
 
 async def test_similar_channels_come_back(store: ChannelStore) -> None:
-    """What was noted last is given; of an unknown channel nothing is noted."""
+    """The last comparison is returned; an unknown channel has none."""
     await store.channels.register(CHANNEL, [])
     await recommend(store, "a", b"one")
     assert await store.profiles.similar(CHANNEL.id) is None

@@ -1,4 +1,4 @@
-"""A quota is counted before it is spent, by all who share it, and never past the budget."""
+"""A quota is counted before it is spent, for all who share it, and never past the budget."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_accounts_and_days_are_counted_apart(store: ChannelStore) -> None:
 
 
 async def test_exhausted_day_is_over_for_all(store: ChannelStore) -> None:
-    """When the other side says that nothing is left, nobody here asks again that day."""
+    """Once the API says that nothing is left, no worker spends more that day."""
     await store.quotas.spend("a", DAY, 1, 10)
     await store.quotas.exhaust("a", DAY, 10)
     assert not await store.quotas.spend("a", DAY, 1, 10)
@@ -45,7 +45,7 @@ async def test_exhausted_day_is_over_for_all(store: ChannelStore) -> None:
 
 
 async def test_many_spend_no_more_than_there_is(database_url: str, store: ChannelStore) -> None:
-    """Of many who ask at once, over several connections, as many get a unit as there are."""
+    """Of many concurrent callers on several connections, as many get a unit as there are."""
     async with open_store(database_url) as other:
         stores = (store, other)
         got = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""What sources say is saved once, updated by what they say later, and kept as history."""
+"""What sources have is saved once, updated by later readings, and kept as history."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_saving_again_changes_nothing(store: ChannelStore) -> None:
 
 
 async def test_repeated_rows_count_once(store: ChannelStore) -> None:
-    """Two sources that tell the same are one item and one snapshot each."""
+    """Two sources with the same data make one item and one snapshot each."""
     assert await store.readings.save([reading(), reading()]) == SyncCounts(3, 0, 8, 0)
 
 
@@ -54,8 +54,8 @@ async def test_more_rows_are_added(store: ChannelStore) -> None:
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_item_becomes_what_was_told_last(store: ChannelStore, *, at_once: bool) -> None:
-    """The last title, date, length wins; what a later source does not tell stays."""
+async def test_item_becomes_what_was_read_last(store: ChannelStore, *, at_once: bool) -> None:
+    """The last title, date and length win; what a later source lacks stays."""
     told = [
         replace(reading(days=0), items=[ItemRecord("v", "Old", START, 60, "u", "28")]),
         replace(reading(days=0), items=[ItemRecord("v", "New", None, 61, None, "")]),
@@ -81,7 +81,7 @@ async def test_falling_counter_is_kept(store: ChannelStore) -> None:
 
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_sources_complete_a_snapshot(store: ChannelStore, *, at_once: bool) -> None:
-    """Two sources that tell different counters of one time make one row with both."""
+    """Two sources with different counters of one time make one row with both."""
     told = [
         replace(reading(), channel_snapshots=[ChannelSnapshot(START, subscribers=12_300)]),
         replace(reading(), channel_snapshots=[ChannelSnapshot(START, views=5, items=0)]),
@@ -98,7 +98,7 @@ async def test_channels_keep_their_items_apart(store: ChannelStore) -> None:
 
 
 async def test_more_rows_than_a_chunk(store: ChannelStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows go to the database in chunks, and none is lost where they meet."""
+    """Rows are written in chunks, and none is lost at their ends."""
     monkeypatch.setattr("jobs.store.upsert._CHUNK", 7)
     assert await store.readings.save([reading(items=23, days=7)]) == SyncCounts(23, 0, 30, 0)
 
@@ -133,7 +133,7 @@ async def test_sync_is_saved_whole_or_not_at_all(
 
 @pytest.mark.parametrize("readings", [[], [reading("UC0"), reading("UC1")]])
 async def test_one_channel_at_a_time(store: ChannelStore, readings: list[ChannelReading]) -> None:
-    """A sync is of exactly one channel, and another use is a mistake of the caller."""
+    """A sync is of exactly one channel; anything else is the caller's mistake."""
     with pytest.raises(ValueError, match="exactly one channel"):
         await store.readings.save(readings)
 
@@ -160,7 +160,7 @@ async def test_real_daily_counters_are_all_stored(store: ChannelStore) -> None:
 
 
 async def test_saving_readings_registers_the_channel(store: ChannelStore) -> None:
-    """A channel need not be registered before; what a reading tells of it is kept."""
+    """A channel need not be registered first; its record comes with a reading."""
     await store.channels.register(CHANNEL, [])
     await store.readings.save([reading()])
     found = await store.channels.find(CHANNEL.id)
@@ -168,7 +168,7 @@ async def test_saving_readings_registers_the_channel(store: ChannelStore) -> Non
 
 
 async def test_tags_and_live_come_back(store: ChannelStore) -> None:
-    """Tags come back one a line, whitespace within one evened; untold ones change nothing."""
+    """Tags come back one a line, with single spaces; a reading without tags changes nothing."""
     told = ItemRecord("v", "A", tags=("one", " two\nwords ", "", "三"), live=True)
     for item in (told, ItemRecord("v", "A")):
         await store.readings.save([replace(reading(days=0), items=[item], item_snapshots=())])
@@ -177,7 +177,7 @@ async def test_tags_and_live_come_back(store: ChannelStore) -> None:
 
 
 async def test_live_that_turns_out_false_is_kept(store: ChannelStore) -> None:
-    """False is an answer, and replaces another one; only None is not told."""
+    """False is a value and replaces another one; only None is not."""
     for live in (True, False, None):
         item = ItemRecord("v", "A", live=live)
         await store.readings.save([replace(reading(days=0), items=[item], item_snapshots=())])

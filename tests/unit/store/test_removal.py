@@ -1,4 +1,4 @@
-"""A channel that is removed leaves nothing, and takes nothing with it that is not its own."""
+"""A removed channel leaves nothing behind, and takes nothing of others with it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_removed_channel_leaves_nothing(store: ChannelStore) -> None:
 
 
 async def test_removing_one_leaves_the_others(store: ChannelStore) -> None:
-    """The neighbour has what it had."""
+    """The other channel keeps everything."""
     await _fill(store, "UC1")
     await _fill(store, "UC2")
     before = (await store.channels.counts(["UC2"]))["UC2"]

@@ -25,7 +25,7 @@ def _broken(_: ChannelSchedule, __: list[datetime]) -> ChannelSchedule:
 
 
 async def test_channel_is_not_scheduled_unless_asked(store: ChannelStore) -> None:
-    """A registered channel is synced only when asked to."""
+    """A registered channel is synced only on request."""
     await store.channels.register(CHANNEL, [])
     assert await store.schedules.find(CHANNEL.id) is None
     assert not await store.schedules.remove(CHANNEL.id)
@@ -49,7 +49,7 @@ async def test_unknown_channel_cannot_be_scheduled(store: ChannelStore) -> None:
 
 
 async def test_longest_overdue_come_first(store: ChannelStore) -> None:
-    """Due ones are given by time, as many as asked for; those to come are not."""
+    """Due schedules come by time, up to the limit; later ones are left out."""
     for number, due_at in enumerate((START + DAY, START, START - DAY)):
         await store.channels.register(replace(CHANNEL, id=f"UC{number}"), [])
         await store.schedules.set(ChannelSchedule(f"UC{number}", None, 60, due_at))
@@ -59,7 +59,7 @@ async def test_longest_overdue_come_first(store: ChannelStore) -> None:
 
 
 async def test_schedules_are_given_page_by_page(store: ChannelStore) -> None:
-    """Those that are due first, each once, also where several are due in one moment."""
+    """By due time, each once, even if several are due at the same time."""
     for number in range(5):
         await store.channels.register(replace(CHANNEL, id=f"UC{number}"), [])
         due_at = START + DAY * (number % 2)
@@ -87,7 +87,7 @@ async def test_moving_a_schedule_does_not_bring_it_back(store: ChannelStore) -> 
 
 
 async def test_schedule_follows_from_what_its_sync_saved(store: ChannelStore) -> None:
-    """The plan is handed the schedule as it stands, and the items of the sync itself."""
+    """The plan gets the current schedule, and the items of the sync itself."""
     await store.channels.register(CHANNEL, [API])
     await store.schedules.set(HOURLY)
     asked: list[tuple[ChannelSchedule, list[datetime]]] = []
@@ -112,7 +112,7 @@ async def test_sync_whose_plan_fails_saves_nothing(store: ChannelStore) -> None:
 
 
 async def test_schedule_that_was_moved_is_not_moved_back(store: ChannelStore) -> None:
-    """Who enqueued a sync that has ended meanwhile does not undo what the sync decided."""
+    """Enqueueing does not undo what a sync that has ended meanwhile decided."""
     await store.channels.register(CHANNEL, [])
     await store.schedules.set(HOURLY)
     await store.schedules.advance([(HOURLY, START + DAY)])
@@ -122,7 +122,7 @@ async def test_schedule_that_was_moved_is_not_moved_back(store: ChannelStore) ->
 
 
 async def test_latest_publications_come_newest_first(store: ChannelStore) -> None:
-    """As many dates as asked for, of items that have one."""
+    """Up to the limit, of items that have a date."""
     await store.readings.save([reading(items=4)])
     assert await store.schedules.latest_publications(CHANNEL.id, 3) == [
         START,

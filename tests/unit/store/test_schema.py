@@ -1,4 +1,4 @@
-"""Migrations: they make what the models say, whole or not at all, once however many try."""
+"""Migrations make what the models declare: completely or not at all, and once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_migrations_make_what_the_models_say(empty_url: str) -> None:
 
 
 async def test_migrations_name_constraints_as_the_models_do(empty_url: str) -> None:
-    """Keys and what deleting does are compared too, which Alembic does not."""
+    """Keys and the effect of deletion are compared, too, which Alembic does not."""
 
     def found(connection: Connection) -> Any:
         inspector = inspect(connection)
@@ -96,7 +96,7 @@ async def test_migrating_again_keeps_the_data(database_url: str) -> None:
 
 
 async def test_filled_tables_go_down_and_up_again(database_url: str) -> None:
-    """Every revision can be taken back and made again while there are rows in the tables."""
+    """Every revision can be reverted and applied again with rows in the tables."""
     async with open_store(database_url) as store:
         await store.readings.save([reading(items=4, days=3)])
         analysis_id = await store.analyses.save("UC0", "f", {"a": 1})
@@ -137,7 +137,7 @@ async def test_failed_migration_leaves_nothing(
 
 
 async def test_many_migrate_at_once(empty_url: str) -> None:
-    """Several starting in one process find one of them at work, and none fails."""
+    """Of several concurrent migrations in one process, one does the work and none fails."""
     await asyncio.gather(*(migrate(empty_url) for _ in range(4)))
     assert await _ask(empty_url, _differences) == []
 

@@ -1,4 +1,4 @@
-"""How sources were read last is kept with what they told, and read by whoever watches them."""
+"""How sources were read last is saved with their readings, and shown to people."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _result(ref: SourceRef, outcome: SyncOutcome, day: int = 0, reason: str = ""
 
 
 async def test_source_that_was_never_read_says_so(store: ChannelStore) -> None:
-    """A source that is registered and not synced has no outcome, and no failure."""
+    """A registered source that was never synced has no outcome and no failure."""
     await store.channels.register(CHANNEL, [API])
     [source] = await store.syncs.sources(CHANNEL.id)
     assert (source.ref, source.outcome, source.tried_at) == (API, None, None)
@@ -43,7 +43,7 @@ async def test_what_was_read_and_its_memory_are_saved_together(store: ChannelSto
 
 
 async def test_memory_is_kept_until_there_is_another(store: ChannelStore) -> None:
-    """A result that has no memory of its own leaves the earlier one."""
+    """A result without a memory keeps the earlier one."""
     await store.channels.register(CHANNEL, [API])
     await store.syncs.save(
         CHANNEL.id, [SourceResult(API, START, SyncOutcome.READ, memory={"n": 1})]
@@ -54,7 +54,7 @@ async def test_memory_is_kept_until_there_is_another(store: ChannelStore) -> Non
 
 
 async def test_failures_in_a_row_are_counted_until_a_success(store: ChannelStore) -> None:
-    """Failures add up, being parked is none, and a success starts anew."""
+    """Failures add up, a parked source has not failed, and a success resets the count."""
     await store.channels.register(CHANNEL, [API])
     for day, outcome in enumerate(
         (SyncOutcome.READ, SyncOutcome.FAILED, SyncOutcome.PARKED, SyncOutcome.FAILED)
@@ -71,7 +71,7 @@ async def test_failures_in_a_row_are_counted_until_a_success(store: ChannelStore
 
 
 async def test_sync_of_one_channel_takes_no_reading_of_another(store: ChannelStore) -> None:
-    """A reading that strayed is refused, and nothing is saved."""
+    """A reading of another channel is refused, and nothing is saved."""
     await store.channels.register(CHANNEL, [API])
     stray = SourceResult(API, START, SyncOutcome.READ, reading=reading("UC1"))
     with pytest.raises(ValueError, match="a sync of UC0 saves only its own readings"):

@@ -42,7 +42,7 @@ async def test_times_come_back_aware_in_utc(store: ChannelStore) -> None:
 
 @given(st.text(alphabet=st.characters(codec=None, exclude_categories=[])))
 def test_text_is_always_storable(text: str) -> None:
-    """Whatever the text, what is stored can be encoded, has no NUL, and keeps its length."""
+    """Stored text can be encoded, has no NUL, and keeps its length, whatever the text was."""
     found = StorableText().process_bind_param(text, SQLITE)
     assert found is not None
     assert "\0" not in found
@@ -59,6 +59,6 @@ async def test_odd_titles_do_not_keep_a_channel_out(store: ChannelStore) -> None
 
 
 def test_documents_are_json() -> None:
-    """A number that JSON cannot say is refused, not written as something else."""
+    """A number that JSON cannot express is refused, not written as something else."""
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json({"effect": float("nan")})

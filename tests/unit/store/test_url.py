@@ -27,7 +27,7 @@ def test_sqlite_url_names_a_file(url: str, path: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg", "Postgres"])
 def test_postgres_url_is_made_the_drivers(scheme: str) -> None:
-    """However the scheme is written, the driver gets libpq's."""
+    """However the scheme is written, the driver gets the one of libpq."""
     found = parse_url(f"{scheme}://me:p%40ss@db.local:5433/channels?sslmode=require")
     assert found == PostgresServer("postgresql://me:p%40ss@db.local:5433/channels?sslmode=require")
 
@@ -54,7 +54,7 @@ def test_connect_timeout_is_ours_to_keep() -> None:
     ],
 )
 def test_wrong_url_is_refused_in_one_line(url: str, says: str) -> None:
-    """The message names the setting, the fault and the way out, and no password."""
+    """The message names the setting, the problem and the remedy, and no password."""
     with pytest.raises(StoreError, match=says) as caught:
         parse_url(url)
     message = str(caught.value)
@@ -63,7 +63,7 @@ def test_wrong_url_is_refused_in_one_line(url: str, says: str) -> None:
     assert "cret" not in message
 
 
-def test_where_tells_no_password() -> None:
+def test_where_has_no_password() -> None:
     """Messages name the database by host and name only."""
     where = parse_url("postgres://me:secret@db.local:5433/channels").where
     assert where == "PostgreSQL database channels at db.local:5433"
