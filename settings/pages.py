@@ -64,7 +64,8 @@ def login_settings(settings: Settings) -> LoginSettings:
         SettingsError: The pages would be open to other machines without a login.
         ConfigurationError: A user cannot be read.
     """
-    from runner.web.login import LoginSettings, Proxy, Role, read_users
+    from runner.operations.verbs import Role
+    from runner.web.login import LoginSettings, Proxy, read_users
     from settings.environment import SettingsError
 
     web = settings.web

@@ -21,9 +21,10 @@ from runner.commands.printing import (
 )
 from runner.commands.run_command import run_async
 from runner.handle import JobState
-from runner.operations.actions import Action, Request
+from runner.operations.actions import Request
 from runner.operations.job_text import facts, sentence, timeline
 from runner.operations.jobs import LISTED, Filter
+from runner.operations.verbs import JOB_VERBS, Asks, job_verbs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from runner.commands.desk import Desk, Host
     from runner.operations.job import JobView
     from runner.operations.jobs import Row
+    from runner.operations.verbs import JobVerb
     from runner.operations.why import Why
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -67,13 +69,23 @@ def _filtered(command: F) -> F:
 
 
 def _group(
-    name: str, help_: str, states: Sequence[JobState], actions: Sequence[Action]
+    name: str, help_: str, states: Sequence[JobState], verbs: Sequence[JobVerb]
 ) -> click.Group:
-    """Make one of the groups: its list, and its actions."""
+    """Make one of the groups: its list, and its verbs."""
     group = click.Group(name, help=help_)
     group.add_command(_list_command(states))
-    for action in actions:
-        group.add_command(_action_command(action, states))
+    for verb in verbs:
+        group.add_command(_verb_command(verb, verb.name, states))
+    return group
+
+
+def _group_of(name: str, help_: str, state: JobState) -> click.Group:
+    """Make the group of one state: what is offered there, by every name that it has."""
+    verbs = [verb for verb in job_verbs(state) if verb.in_groups]
+    group = _group(name, help_, (state,), verbs)
+    for verb in verbs:
+        if verb.name_in(state) != verb.name:
+            group.add_command(_verb_command(verb, verb.name_in(state), (state,)))
     return group
 
 
@@ -101,8 +113,8 @@ def _list_command(states: Sequence[JobState]) -> click.Command:
     return list_
 
 
-def _action_command(action: Action, states: Sequence[JobState]) -> click.Command:
-    @click.command(VERBS[action].name, help=VERBS[action].help)
+def _verb_command(verb: JobVerb, name: str, states: Sequence[JobState]) -> click.Command:
+    @click.command(name, help=verb.help)
     @click.argument("job_ids", metavar="[JOB_ID…]", nargs=-1)
     @click.option("--all", "everything", is_flag=True, help="All that match, instead of ids.")
     @_filtered
@@ -121,17 +133,17 @@ def _action_command(action: Action, states: Sequence[JobState]) -> click.Command
     ) -> None:
         if bool(job_ids) == everything:
             raise click.UsageError("name jobs by their ids, or say --all")
-        request = Request(action, at=at, to=to)
+        request = Request(verb.name, at=at, to=to)
         if everything:
             done = run_async(_act_on_all(context.obj, _chosen(given, states), request, yes=yes))
         else:
             done = run_async(_act_on(context.obj, job_ids, request))
         context.exit(0 if done else EXIT_NOTHING)
 
-    if action is Action.RESCHEDULE:
+    if verb.asks is Asks.TIME:
         help_ = "10m, 2h or 1d from now, or 2030-01-31T12:00Z."
         click.option("--at", "at", type=MomentType(), required=True, help=help_)(act)
-    if action is Action.MOVE:
+    if verb.asks is Asks.QUEUE:
         offered = named("queue")
         click.option(
             "--to", "to", metavar="QUEUE", required=True, shell_complete=offered, help="Where to."
@@ -139,56 +151,10 @@ def _action_command(action: Action, states: Sequence[JobState]) -> click.Command
     return act
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """How an action is called, what it does, and how one that was done is told."""
-
-    name: str
-    help: str
-    done: str
-
-
-VERBS = {
-    Action.RUN: Verb(
-        "run", "Run now what waits, and dead jobs again with all attempts.", "due now"
-    ),
-    Action.DELETE: Verb("delete", "Delete for good; running jobs are left alone.", "deleted"),
-    Action.BURY: Verb("bury", "Put waiting jobs into the dead set.", "buried"),
-    Action.RESCHEDULE: Verb("reschedule", "Make them due at another time.", "rescheduled"),
-    Action.MOVE: Verb("move", "Move them to another queue.", "moved"),
-    Action.ABORT: Verb("abort", "End what waits, and cancel what runs.", "asked to end"),
-}
-
-jobs = _group("jobs", "List jobs, show one, and act on them.", LISTED, tuple(Action))
-scheduled = _group(
-    "scheduled",
-    "Jobs that are due later.",
-    (JobState.SCHEDULED,),
-    (Action.RUN, Action.DELETE, Action.BURY, Action.RESCHEDULE),
-)
-retries = _group(
-    "retries",
-    "Jobs that failed and wait for another attempt.",
-    (JobState.RETRYING,),
-    (Action.RUN, Action.DELETE, Action.BURY, Action.RESCHEDULE),
-)
-dead = _group(
-    "dead",
-    "Jobs that are given up: kept until somebody decides.",
-    (JobState.DEAD,),
-    (Action.RUN, Action.DELETE, Action.RESCHEDULE),
-)
-
-
-def _retry(group: click.Group, states: Sequence[JobState]) -> None:
-    """What fails is retried, as people say; it is the same action."""
-    command = _action_command(Action.RUN, states)
-    command.name = "retry"
-    group.add_command(command)
-
-
-_retry(retries, (JobState.RETRYING,))
-_retry(dead, (JobState.DEAD,))
+jobs = _group("jobs", "List jobs, show one, and act on them.", LISTED, tuple(JOB_VERBS.values()))
+scheduled = _group_of("scheduled", "Jobs that are due later.", JobState.SCHEDULED)
+retries = _group_of("retries", "Jobs that failed and wait for another attempt.", JobState.RETRYING)
+dead = _group_of("dead", "Jobs that are given up: kept until somebody decides.", JobState.DEAD)
 
 
 @click.command
@@ -264,9 +230,9 @@ async def _act_on(host: Host, job_ids: Sequence[str], request: Request) -> int:
         for job_id in job_ids:
             queue = await desk.queue_of(job_id)
             found = await desk.operator.act(request, queue, job_id)
-            if found in request.action.reaches:
+            if found in request.verb.reaches:
                 done += 1
-                click.echo(f"{job_id}: {VERBS[request.action].done}")
+                click.echo(f"{job_id}: {request.verb.done}")
             else:
                 click.echo(f"{job_id}: nothing was done, for it is {found}")
     return done
@@ -288,7 +254,7 @@ async def _act_on_all(host: Host, chosen: _Chosen, request: Request, *, yes: boo
             return 0
         number = f"{total:,}" if all(one.is_exact for one in counts) else f"at least {total:,}"
         if not yes:
-            verb = VERBS[request.action].name.capitalize()
+            verb = request.action.capitalize()
             click.confirm(f"{verb} {number} {'job' if total == 1 else 'jobs'}?", abort=True)
         return await _run_all(desk, selections, [one.jobs for one in counts], request)
 
@@ -306,7 +272,7 @@ async def _run_all(
             acted += progress.acted
             passed += progress.passed
     moved_on = f", {passed:,} had moved on" if passed else ""
-    click.echo(f"{acted:,} {VERBS[request.action].done}{moved_on}")
+    click.echo(f"{acted:,} {request.verb.done}{moved_on}")
     return acted
 
 

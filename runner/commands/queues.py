@@ -10,13 +10,15 @@ from runner.commands.completing import named
 from runner.commands.desk import chosen_queues
 from runner.commands.printing import as_json, print_json, print_table
 from runner.commands.run_command import run_async
-from runner.wording import span
+from runner.operations.spans import span
+from runner.operations.verbs import QUEUE_VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.commands.desk import Host
     from runner.operations.queues import Queue
+    from runner.operations.verbs import Verb
 
 
 @click.group
@@ -36,22 +38,19 @@ def list_(context: click.Context, *, as_json: bool) -> None:
         _show(found)
 
 
-@queues.command
-@click.argument("queue", nargs=-1, required=True, shell_complete=named("queue"))
-@click.pass_context
-def pause(context: click.Context, *, queue: tuple[str, ...]) -> None:
-    """Let no job of QUEUE start until it is resumed; running ones go on."""
-    for name in run_async(_act(context.obj, queue, "pause")):
-        click.echo(f"{name}: paused")
+def _verb_command(verb: Verb) -> click.Command:
+    @click.command(verb.name, help=verb.help)
+    @click.argument("queue", nargs=-1, required=True, shell_complete=named("queue"))
+    @click.pass_context
+    def act(context: click.Context, *, queue: tuple[str, ...]) -> None:
+        for name in run_async(_act(context.obj, queue, verb)):
+            click.echo(f"{name}: {verb.done}")
+
+    return act
 
 
-@queues.command
-@click.argument("queue", nargs=-1, required=True, shell_complete=named("queue"))
-@click.pass_context
-def resume(context: click.Context, *, queue: tuple[str, ...]) -> None:
-    """Let jobs of QUEUE start again."""
-    for name in run_async(_act(context.obj, queue, "resume")):
-        click.echo(f"{name}: resumed")
+for verb in QUEUE_VERBS.values():
+    queues.add_command(_verb_command(verb))
 
 
 async def _count(host: Host, names: Sequence[str]) -> list[Queue]:
@@ -61,11 +60,11 @@ async def _count(host: Host, names: Sequence[str]) -> list[Queue]:
         return await count(desk.redis, chosen_queues(desk, names))
 
 
-async def _act(host: Host, names: Sequence[str], action: str) -> Sequence[str]:
+async def _act(host: Host, names: Sequence[str], verb: Verb) -> Sequence[str]:
     async with host.desk() as desk:
         chosen = chosen_queues(desk, names)
         for name in chosen:
-            await getattr(desk.operator, action)(name)
+            await desk.operator.act_on_queue(verb, name)
         return chosen
 
 

@@ -9,11 +9,12 @@ import click
 from runner.commands.completing import named
 from runner.commands.printing import as_json, print_json, print_table
 from runner.commands.run_command import run_async
-from runner.wording import clock
+from runner.operations.verbs import SCHEDULE_VERBS
 
 if TYPE_CHECKING:
     from runner.commands.desk import Host
     from runner.operations.schedules import Schedule
+    from runner.operations.verbs import Verb
 
 
 @click.group
@@ -35,30 +36,19 @@ def list_(context: click.Context, *, as_json: bool) -> None:
         click.echo("Nothing runs by the clock.", err=True)
 
 
-@schedules.command
-@click.argument("name", shell_complete=named("schedule"))
-@click.pass_context
-def run(context: click.Context, *, name: str) -> None:
-    """Enqueue the job of NAME now, beside its ticks."""
-    click.echo(f"{name}: enqueued as {run_async(_run(context.obj, name))}")
+def _verb_command(verb: Verb) -> click.Command:
+    @click.command(verb.name, help=verb.help)
+    @click.argument("name", shell_complete=named("schedule"))
+    @click.pass_context
+    def act(context: click.Context, *, name: str) -> None:
+        job_id = run_async(_act(context.obj, verb, name))
+        click.echo(f"{name}: {verb.done.format(job_id)}")
+
+    return act
 
 
-@schedules.command
-@click.argument("name", shell_complete=named("schedule"))
-@click.pass_context
-def pause(context: click.Context, *, name: str) -> None:
-    """Let the ticks of NAME pass until it is resumed."""
-    run_async(_pause(context.obj, name, paused=True))
-    click.echo(f"{name}: paused")
-
-
-@schedules.command
-@click.argument("name", shell_complete=named("schedule"))
-@click.pass_context
-def resume(context: click.Context, *, name: str) -> None:
-    """Let the ticks of NAME count again; those of the pause do not."""
-    run_async(_pause(context.obj, name, paused=False))
-    click.echo(f"{name}: resumed")
+for verb in SCHEDULE_VERBS.values():
+    schedules.add_command(_verb_command(verb))
 
 
 async def _schedules(host: Host) -> list[Schedule]:
@@ -68,19 +58,11 @@ async def _schedules(host: Host) -> list[Schedule]:
         return await look(desk.redis, desk.schedule, desk.catalog)
 
 
-async def _run(host: Host, name: str) -> str:
-    from runner.operations.schedules import run_now
+async def _act(host: Host, verb: Verb, name: str) -> str:
+    from runner.operations.schedules import act
 
     async with host.desk() as desk:
-        return await run_now(desk.redis, desk.operator, desk.schedule, name)
-
-
-async def _pause(host: Host, name: str, *, paused: bool) -> None:
-    from runner.operations import schedules as act
-
-    async with host.desk() as desk:
-        change = act.pause if paused else act.resume
-        await change(desk.redis, desk.operator, desk.schedule, name)
+        return await act(desk.redis, desk.operator, desk.schedule, verb, name)
 
 
 def _show(found: list[Schedule]) -> None:

@@ -9,13 +9,14 @@ import click
 from runner.commands.desk import EXIT_NOTHING
 from runner.commands.printing import as_json, print_json, print_table, progress
 from runner.commands.run_command import run_async
-from runner.wording import elapsed, size
+from runner.operations.verbs import PROCESS_VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.commands.desk import Host
     from runner.operations.processes import Process
+    from runner.operations.verbs import Verb
 
 
 @click.group
@@ -37,22 +38,18 @@ def list_(context: click.Context, *, as_json: bool) -> None:
         click.echo("No worker lives. Start one: pipeline worker", err=True)
 
 
-def _order_command(order: str, help_: str) -> click.Command:
-    @click.command(order, help=help_)
+def _verb_command(verb: Verb) -> click.Command:
+    @click.command(verb.name, help=verb.help)
     @click.argument("names", metavar="HOST:PID…", nargs=-1, required=True)
     @click.pass_context
-    def command(context: click.Context, *, names: tuple[str, ...]) -> None:
-        context.exit(0 if run_async(_order(context.obj, names, order)) else EXIT_NOTHING)
+    def act(context: click.Context, *, names: tuple[str, ...]) -> None:
+        context.exit(0 if run_async(_act(context.obj, names, verb)) else EXIT_NOTHING)
 
-    return command
+    return act
 
 
-for order, told in (
-    ("quiet", "Let them take no more jobs; running ones go on."),
-    ("resume", "Let them take jobs again."),
-    ("stop", "Let them finish what fits into their grace time, give the rest back, and end."),
-):
-    workers.add_command(_order_command(order, told))
+for verb in PROCESS_VERBS.values():
+    workers.add_command(_verb_command(verb))
 
 
 async def _processes(host: Host) -> list[Process]:
@@ -62,7 +59,7 @@ async def _processes(host: Host) -> list[Process]:
         return await processes(desk.redis, desk.queues)
 
 
-async def _order(host: Host, names: Sequence[str], order: str) -> bool:
+async def _act(host: Host, names: Sequence[str], verb: Verb) -> bool:
     from runner.operations.processes import processes
 
     async with host.desk() as desk:
@@ -72,8 +69,8 @@ async def _order(host: Host, names: Sequence[str], order: str) -> bool:
                 f"there is no process {unknown[0]}; there are {', '.join(known) or 'none'}"
             )
         for name in names:
-            await desk.operator.order(known[name], order)
-            click.echo(f"{name}: asked to {order}; it hears that with its next heartbeat")
+            await desk.operator.order(known[name], verb.name)
+            click.echo(f"{name}: {verb.done}")
     return True
 
 

@@ -7,7 +7,6 @@ An action on a job that has moved on changes nothing and says where the job was 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from runner.admin import Admin, Found
@@ -15,6 +14,7 @@ from runner.broker import keys
 from runner.errors import ConfigurationError
 from runner.operations import audit
 from runner.operations.job_ids import keys_of, shown_id
+from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, Action, Asks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,30 +23,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.operations.processes import Process
+    from runner.operations.verbs import JobVerb, Verb
 
 _ORDER_TTL_S = 60
-
-
-class Action(StrEnum):
-    """What can be done to a job, alone or to all that match a filter."""
-
-    RUN = "run"
-    DELETE = "delete"
-    BURY = "bury"
-    RESCHEDULE = "reschedule"
-    MOVE = "move"
-    ABORT = "abort"
-
-    @property
-    def reaches(self) -> frozenset[Found]:
-        """Where a job must be found for the action to do anything."""
-        match self:
-            case Action.BURY:
-                return frozenset({Found.WAITING})
-            case Action.ABORT:
-                return frozenset({Found.WAITING, Found.RUNNING})
-            case _:
-                return frozenset({Found.WAITING, Found.DEAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +37,16 @@ class Request:
     to: str | None = None
 
     def __post_init__(self) -> None:
-        if self.action is Action.RESCHEDULE and (self.at is None or self.at.tzinfo is None):
+        asks = self.verb.asks
+        if asks is Asks.TIME and (self.at is None or self.at.tzinfo is None):
             raise ConfigurationError("say when: a time with its zone, such as 2030-01-01T12:00Z")
-        if self.action is Action.MOVE and not self.to:
+        if asks is Asks.QUEUE and not self.to:
             raise ConfigurationError("say to which queue the job is to move")
+
+    @property
+    def verb(self) -> JobVerb:
+        """What the table says of the action."""
+        return JOB_VERBS[self.action]
 
     @property
     def detail(self) -> str:
@@ -90,7 +75,7 @@ class Operator:
             found = await self.act_unrecorded(request, queue, key)
             if found is not Found.GONE:
                 break
-        outcome = "done" if found in request.action.reaches else f"nothing: it was {found}"
+        outcome = "done" if found in request.verb.reaches else f"nothing: it was {found}"
         await self.record(request.action, f"{queue}/{shown_id(job_id)}", request.detail, outcome)
         return found
 
@@ -123,6 +108,10 @@ class Operator:
         await self._admin.resume(queue)
         await self.record("resume", queue, outcome="done")
 
+    async def act_on_queue(self, verb: Verb, queue: str) -> None:
+        """Pause or resume *queue*."""
+        await (self.pause if verb.name == "pause" else self.resume)(queue)
+
     async def order(self, process: Process, order: str) -> None:
         """
         Ask the workers of a process to be `quiet`, to `resume` or to `stop`; within a heartbeat.
@@ -130,8 +119,9 @@ class Operator:
         Raises:
             ConfigurationError: There is no such order.
         """
-        if order not in {"quiet", "resume", "stop"}:
-            raise ConfigurationError(f"{order!r} is no order: say quiet, resume or stop")
+        if order not in PROCESS_VERBS:
+            *some, last = PROCESS_VERBS
+            raise ConfigurationError(f"{order!r} is no order: say {', '.join(some)} or {last}")
         async with self._redis.pipeline(transaction=True) as pipe:
             for worker in process.workers:
                 pipe.set(keys.ORDER_PREFIX + worker.worker_id, order, ex=_ORDER_TTL_S)

@@ -122,6 +122,7 @@ class Bulk:
     async def run(self, catalog: Catalog, *, total: int) -> BulkProgress:
         """Act on every job that matches; *total* is what was counted."""
         selection, request = self._selection, self._request
+        reaches = request.verb.reaches
         acted = passed = 0
         told_at = 0.0
         async for found in matching(
@@ -129,7 +130,7 @@ class Bulk:
         ):
             for job_id in found:
                 state = await self._operator.act_unrecorded(request, selection.queue, job_id)
-                if state in request.action.reaches:
+                if state in reaches:
                     acted += 1
                 else:
                     passed += 1

@@ -14,6 +14,7 @@ from runner.handle import JobState
 from runner.operations.job_ids import keys_of
 from runner.operations.jobs import counter, last_entry, lines, moment, readable, whole
 from runner.operations.processes import RunningJob, workers_of
+from runner.operations.verbs import job_verbs
 from runner.worker.claim import worker_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.operations.catalog import Catalog
+    from runner.operations.verbs import JobVerb
 
 _MOST_ATTEMPTS = 100
 _RAW_CHARACTERS = 2_000
@@ -113,6 +115,11 @@ class JobView:
     succeeded: bool | None
     result: Any
     result_kept_s: float | None
+
+    @property
+    def verbs(self) -> list[JobVerb]:
+        """What may be done to it where it stands."""
+        return job_verbs(self.state)
 
     @property
     def progress(self) -> Progress | None:

@@ -25,6 +25,7 @@ from runner.codec import Envelope, decode_job
 from runner.errors import CodecError, ConfigurationError
 from runner.handle import JobState
 from runner.operations.job_ids import shown_id
+from runner.operations.verbs import job_verbs
 from runner.telemetry.redaction import REDACTED
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.operations.catalog import Catalog
+    from runner.operations.verbs import JobVerb
 
 LISTED = (JobState.READY, JobState.SCHEDULED, JobState.RETRYING, JobState.RUNNING, JobState.DEAD)
 """States whose jobs can be listed; done ones stand in no queue."""
@@ -114,6 +116,11 @@ class Row:
     error: str
     message: str
     key: Annotated[bytes, Field(exclude=True)] = field(repr=False)
+
+    @property
+    def verbs(self) -> list[JobVerb]:
+        """What may be done to it where it stands."""
+        return job_verbs(self.state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,16 @@ from pydantic_core import from_json
 
 from runner.broker import keys
 from runner.context import Progress
+from runner.handle import JobState
 from runner.operations.jobs import NEVER, moment
+from runner.operations.verbs import ACTIVE, PROCESS_VERBS, QUIET, job_verbs, offered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redis.asyncio import Redis
+
+    from runner.operations.verbs import JobVerb, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ class RunningJob:
     started_at: datetime | None
     progress: Progress | None
     lines: tuple[str, ...]
+
+    @property
+    def verbs(self) -> list[JobVerb]:
+        """What may be done to it."""
+        return job_verbs(JobState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +151,11 @@ class Process:
     def stopping(self) -> bool:
         """Whether it is about to end."""
         return any(worker.stopping for worker in self.workers)
+
+    @property
+    def verbs(self) -> list[Verb]:
+        """What may be asked of it now."""
+        return offered(PROCESS_VERBS, QUIET if self.quiet else ACTIVE)
 
     @property
     def running(self) -> list[RunningJob]:

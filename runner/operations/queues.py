@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from runner.broker import keys
+from runner.operations.verbs import ACTIVE, PAUSED, QUEUE_VERBS, offered
 from runner.periodic.gauges import QueueGauges, queue_gauges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redis.asyncio import Redis
+
+    from runner.operations.verbs import Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,11 @@ class Queue:
     oldest_wait_s: float
     paused: Paused | None
     workers: int
+
+    @property
+    def verbs(self) -> list[Verb]:
+        """What may be done to it now."""
+        return offered(QUEUE_VERBS, PAUSED if self.paused else ACTIVE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from runner.enqueue import Enqueue, Enqueuer, new_job_id
 from runner.errors import ConfigurationError
 from runner.operations.jobs import moment
 from runner.operations.queues import Paused, paused_by
+from runner.operations.verbs import ACTIVE, PAUSED, SCHEDULE_VERBS, offered
 from runner.periodic.crontab import Crontab
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from runner.operations.actions import Operator
     from runner.operations.catalog import Catalog
+    from runner.operations.verbs import Verb
     from runner.periodic.schedule import Periodic
 
 _MISSED_AT_MOST = 1000
@@ -62,6 +64,11 @@ class Schedule:
     missed: int
     paused: Paused | None
 
+    @property
+    def verbs(self) -> list[Verb]:
+        """What may be done to it now."""
+        return offered(SCHEDULE_VERBS, PAUSED if self.paused else ACTIVE)
+
 
 async def schedules(redis: Redis, schedule: Sequence[Periodic], catalog: Catalog) -> list[Schedule]:
     """Each of *schedule* now."""
@@ -90,6 +97,16 @@ def in_words(crontab: str) -> str:
         return str(get_description(crontab, options))
     except Exception:  # noqa: BLE001 -- it is only words
         return crontab
+
+
+async def act(
+    redis: Redis, operator: Operator, schedule: Sequence[Periodic], verb: Verb, name: str
+) -> str:
+    """Do it to the schedule of that name; the id of the job that was enqueued, if one was."""
+    if verb.name == "run":
+        return await run_now(redis, operator, schedule, name)
+    await (pause if verb.name == "pause" else resume)(redis, operator, schedule, name)
+    return ""
 
 
 async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> str:

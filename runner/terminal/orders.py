@@ -6,16 +6,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from runner.commands.jobs import VERBS
-from runner.operations.actions import Action, Request
+from runner.operations.actions import Request
 from runner.operations.jobs import Row
 from runner.operations.processes import Process, RunningJob
 from runner.operations.queues import Queue
+from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, QUEUE_VERBS, Action
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from runner.commands.desk import Desk
+    from runner.operations.verbs import Verb
 
 Target: TypeAlias = Row | RunningJob | Queue | Process
 """What a row stands for."""
@@ -23,22 +24,37 @@ Target: TypeAlias = Row | RunningJob | Queue | Process
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order. do: does it to one target, and tells how that ended, in a few words."""
+    """One key. verbs: those that share it, each in states of its own. do: how that ended."""
 
-    word: str
+    verbs: Sequence[Verb]
     what: str
-    help: str
     takes: tuple[type[Target], ...]
-    do: Callable[[Desk, Target], Awaitable[str]]
+    do: Callable[[Desk, Verb, Target], Awaitable[str]]
+
+    @property
+    def word(self) -> str:
+        """The key in a word."""
+        return self.verbs[0].name
+
+    @property
+    def help(self) -> str:
+        """The key in a sentence or two."""
+        first, *others = self.verbs
+        return " ".join([first.help, *(_where(verb) for verb in others)])
+
+    def verb(self, target: Target) -> Verb:
+        """What the key does to *target*. A job may change its state meanwhile: its verb stays."""
+        return next((verb for verb in self.verbs if verb in target.verbs), self.verbs[0])
 
     def question(self, targets: Sequence[Target]) -> str:
         """What is asked before it is done."""
+        words = " or ".join(dict.fromkeys(self.verb(target).name for target in targets))
         number = f"{len(targets):,} {self.what}" if len(targets) > 1 else name_of(targets[0])
-        return f"{self.word.capitalize()} {number}?"
+        return f"{words.capitalize()} {number}?"
 
     async def carry_out(self, desk: Desk, targets: Sequence[Target]) -> str:
         """Do it to each of *targets*; how that ended, counted."""
-        ended = Counter([await self.do(desk, target) for target in targets])
+        ended = Counter([await self.do(desk, self.verb(target), target) for target in targets])
         if len(targets) == 1:
             return f"{name_of(targets[0])}: {next(iter(ended))}"
         return "; ".join(f"{number:,} {how}" for how, number in ended.most_common())
@@ -53,52 +69,41 @@ def name_of(target: Target) -> str:
             return f"{target.name or '(unreadable)'} {target.job_id}"
 
 
-def _order_of_jobs(action: Action) -> Order:
-    verb = VERBS[action]
-
-    async def do(desk: Desk, target: Target) -> str:
-        assert isinstance(target, Row | RunningJob)  # noqa: S101 -- as `takes` says
-        key = target.key if isinstance(target, Row) else target.job_id
-        found = await desk.operator.act(Request(action), target.queue, key)
-        return verb.done if found in action.reaches else f"not touched, for it is {found}"
-
-    return Order(verb.name, "jobs", verb.help, (Row, RunningJob), do)
+def _where(verb: Verb) -> str:
+    return f"If {' or '.join(sorted(verb.states))}: {verb.help[0].lower()}{verb.help[1:]}"
 
 
-async def _pause_or_resume(desk: Desk, target: Target) -> str:
+async def _act_on_job(desk: Desk, verb: Verb, target: Target) -> str:
+    assert isinstance(target, Row | RunningJob)  # noqa: S101 -- as `takes` says
+    request = Request(Action(verb.name))
+    key = target.key if isinstance(target, Row) else target.job_id
+    found = await desk.operator.act(request, target.queue, key)
+    return verb.done if found in request.verb.reaches else f"not touched, for it is {found}"
+
+
+async def _act_on_queue(desk: Desk, verb: Verb, target: Target) -> str:
     assert isinstance(target, Queue)  # noqa: S101 -- as `takes` says
-    if target.paused is None:
-        await desk.operator.pause(target.name)
-        return "paused"
-    await desk.operator.resume(target.name)
-    return "resumed"
+    await desk.operator.act_on_queue(verb, target.name)
+    return verb.done
 
 
-async def _quiet_or_resume(desk: Desk, target: Target) -> str:
+async def _order(desk: Desk, verb: Verb, target: Target) -> str:
     assert isinstance(target, Process)  # noqa: S101 -- as `takes` says
-    order = "resume" if target.quiet else "quiet"
-    await desk.operator.order(target, order)
-    return f"asked to {order}; it hears that with its next heartbeat"
+    await desk.operator.order(target, verb.name)
+    return verb.done
 
 
-ORDERS: Mapping[str, Order] = {
-    "R": _order_of_jobs(Action.RUN),
-    "D": _order_of_jobs(Action.DELETE),
-    "B": _order_of_jobs(Action.BURY),
-    "A": _order_of_jobs(Action.ABORT),
-    "P": Order(
-        "pause",
-        "queues",
-        "Let no job of the queue start; let jobs start again where it is paused.",
-        (Queue,),
-        _pause_or_resume,
-    ),
-    "Q": Order(
-        "quiet",
-        "processes",
-        "Let the process take no more jobs; let it take jobs again where it is quiet.",
-        (Process,),
-        _quiet_or_resume,
-    ),
-}
+def _orders() -> Iterator[tuple[str, Order]]:
+    """Make an order of each key: one for every verb, but for those that undo each other."""
+    jobs = (Row, RunningJob)
+    for verbs, what, takes, do in (
+        (JOB_VERBS.values(), "jobs", jobs, _act_on_job),
+        (QUEUE_VERBS.values(), "queues", (Queue,), _act_on_queue),
+        (PROCESS_VERBS.values(), "processes", (Process,), _order),
+    ):
+        for key in dict.fromkeys(verb.key for verb in verbs if verb.key):
+            yield key, Order([verb for verb in verbs if verb.key == key], what, takes, do)
+
+
+ORDERS: Mapping[str, Order] = dict(_orders())
 """By their keys."""

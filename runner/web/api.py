@@ -20,7 +20,7 @@ from starlette.routing import Route
 from runner.admin import Found  # noqa: TC001 -- the API's schema reads it
 from runner.errors import ConfigurationError
 from runner.operations import audit, metrics, schedules
-from runner.operations.actions import Action, Request, known_queue
+from runner.operations.actions import Request, known_queue
 from runner.operations.bulk import (
     PATIENCE_S,
     Bulk,
@@ -34,6 +34,7 @@ from runner.operations.jobs import LISTED, PAGE, Page, list_jobs
 from runner.operations.processes import Process, processes
 from runner.operations.queues import Depth, Queue, depth, queue, queues
 from runner.operations.redis_info import Store, store
+from runner.operations.verbs import Action
 from runner.operations.why import Why, why
 from runner.web.endpoint import Done, Endpoint
 from runner.web.openapi import openapi
@@ -206,7 +207,7 @@ def _jobs(dashboard: Dashboard) -> list[Endpoint]:
         asked = await _action(dashboard, request)
         name, job_id = _queue(dashboard, request), request.path_params["job_id"]
         found = await dashboard.operator(request).act(asked, name, job_id)
-        return ActionDone(found, done=found in asked.action.reaches)
+        return ActionDone(found, done=found in asked.verb.reaches)
 
     listing = {
         "queue": _QueueName,

@@ -13,6 +13,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from runner.operations.actions import Operator
+from runner.operations.verbs import job_verbs
 from runner.web import svg
 from runner.web.formats import FILTERS
 
@@ -94,7 +95,7 @@ class Dashboard:
             lstrip_blocks=True,
         )
         self._templates.filters.update(FILTERS)
-        self._templates.globals.update(draw=svg, asset=_fingerprint())
+        self._templates.globals.update(draw=svg, asset=_fingerprint(), job_verbs=job_verbs)
 
     def render(
         self, request: Request, template: str, *, status: int = 200, **values: Any

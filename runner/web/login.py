@@ -14,10 +14,10 @@ import secrets
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from runner.errors import ConfigurationError
+from runner.operations.verbs import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
 _TRIES = 5
 _WINDOW_S = 300.0
 _REMEMBERED = 10_000
-
-
-class Role(StrEnum):
-    """What a visitor may do."""
-
-    VIEW = "view"
-    OPERATE = "operate"
 
 
 @dataclass(frozen=True, slots=True)

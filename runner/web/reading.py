@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from runner.handle import JobState
-from runner.operations.actions import Action, Request, known_queue
+from runner.operations.actions import Request, known_queue
 from runner.operations.jobs import LISTED, Filter
+from runner.operations.verbs import JOB_VERBS, Action, Asks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,8 @@ def read_request(form: FormData, queues: Sequence[str]) -> Request:
         ConfigurationError: What the action needs is missing, or no queue of *queues*.
     """
     action = action_of(text_of(form, "action"))
-    at = time_of(text_of(form, "at")) if action is Action.RESCHEDULE else None
+    asks = JOB_VERBS[action].asks
+    at = time_of(text_of(form, "at")) if asks is Asks.TIME else None
     to = text_of(form, "to")
     return Request(action, at=at, to=known_queue(queues, to) if to else None)
 

@@ -15,10 +15,11 @@ from jobs.sync_pace import Pace
 from jobs.web import channel_pages
 from runner import connect
 from runner.operations.catalog import Catalog
+from runner.operations.verbs import Role
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
-from runner.web.login import Authenticator, LoginSettings, Role
+from runner.web.login import Authenticator, LoginSettings
 from tests.api_document import ApiDocument
 from tests.browser.site import Site
 

@@ -13,7 +13,8 @@ import pytest
 
 from jobs import sync_channel
 from runner import JobState
-from runner.operations.actions import Action, Operator, Request
+from runner.operations.actions import Operator, Request
+from runner.operations.verbs import Action
 from tests.runner_kit import eventually
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-from runner.web.login import LoginSettings, Role
+from runner.operations.verbs import Role
+from runner.web.login import LoginSettings
 from tests.api_document import ApiDocument
 from tests.browser.site import Gate, Site, notify, sync_channel
 

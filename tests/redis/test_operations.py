@@ -14,7 +14,7 @@ from runner.admin import Found
 from runner.broker import keys
 from runner.errors import ConfigurationError
 from runner.operations import audit, metrics, schedules
-from runner.operations.actions import Action, Operator, Request
+from runner.operations.actions import Operator, Request
 from runner.operations.bulk import Bulk, Selection, bulk_progress, count
 from runner.operations.catalog import Catalog
 from runner.operations.job import find_queue
@@ -24,6 +24,7 @@ from runner.operations.jobs import Filter, list_jobs
 from runner.operations.processes import processes
 from runner.operations.queues import depth, queue
 from runner.operations.redis_info import store
+from runner.operations.verbs import Action
 from runner.operations.why import Cause, why
 from runner.periodic.poller import Poller
 from runner.telemetry.redaction import REDACTED

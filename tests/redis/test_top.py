@@ -16,11 +16,12 @@ from jobs import notify, sync_channel
 from runner import Context, JobState, job
 from runner.commands.desk import Desk
 from runner.commands.run_command import run_plainly
-from runner.operations.actions import Action, Operator, Request
+from runner.operations.actions import Operator, Request
 from runner.operations.audit import entries
 from runner.operations.catalog import Catalog
 from runner.operations.processes import processes
 from runner.operations.queues import queue
+from runner.operations.verbs import Action
 from runner.terminal.app import Top
 from runner.terminal.confirm import Confirm
 from runner.terminal.help import Help

@@ -13,10 +13,11 @@ from itsdangerous import TimestampSigner
 
 from runner.errors import ConfigurationError
 from runner.operations.catalog import Catalog
+from runner.operations.verbs import Role
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
-from runner.web.login import Authenticator, LoginSettings, Proxy, Role, hash_password, read_users
+from runner.web.login import Authenticator, LoginSettings, Proxy, hash_password, read_users
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

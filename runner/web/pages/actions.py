@@ -8,28 +8,23 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from runner.operations import schedules
-from runner.operations.actions import Action, known_queue
+from runner.operations.actions import known_queue
 from runner.operations.bulk import PATIENCE_S, Bulk, Selection, bulk_progress, count
 from runner.operations.processes import processes
+from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, QUEUE_VERBS, SCHEDULE_VERBS
 from runner.web.reading import action_of, filter_of, read_request, state_of, text_of
 from runner.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.datastructures import QueryParams
     from starlette.requests import Request as WebRequest
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+    from runner.operations.verbs import Verb
     from runner.web.dashboard import Dashboard
-
-WORDS = {
-    Action.RUN: ("run", "Made ready"),
-    Action.DELETE: ("delete", "Deleted"),
-    Action.BURY: ("bury", "Buried"),
-    Action.RESCHEDULE: ("reschedule", "Rescheduled"),
-    Action.MOVE: ("move", "Moved"),
-    Action.ABORT: ("abort", "Asked to stop"),
-}
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
@@ -53,10 +48,11 @@ def _on_jobs(dashboard: Dashboard) -> list[BaseRoute]:
             return dashboard.back(request, back, "Nothing was selected.")
         operator = dashboard.operator(request)
         found = [await operator.act(asked, queue, job_id) for job_id in ids]
-        acted = sum(state in asked.action.reaches for state in found)
-        message = f"{WORDS[asked.action][1]} {_jobs(acted)}."
+        reaches = asked.verb.reaches
+        acted = sum(state in reaches for state in found)
+        message = asked.verb.said.format(_jobs(acted))
         if acted < len(ids):
-            passed = sorted({str(state) for state in found if state not in asked.action.reaches})
+            passed = sorted({str(state) for state in found if state not in reaches})
             message += f" {_jobs(len(ids) - acted)} had moved on: {', '.join(passed)}."
         return dashboard.back(request, back, message)
 
@@ -68,12 +64,12 @@ def _on_all(dashboard: Dashboard) -> list[BaseRoute]:
         """How many match, before anything is done."""
         query = request.query_params
         selection = _selection(dashboard, query)
-        action = action_of(query.get("action", ""))
+        verb = JOB_VERBS[action_of(query.get("action", ""))]
         return dashboard.render(
             request,
             "confirm.html.j2",
             selection=selection,
-            action=action,
+            verb=verb,
             count=await count(dashboard.redis, selection, dashboard.catalog, for_s=PATIENCE_S),
             queues=[queue for queue in dashboard.queues if queue != selection.queue],
             back=query.get("back", "/"),
@@ -106,46 +102,43 @@ def _on_the_rest(dashboard: Dashboard) -> list[BaseRoute]:
     async def queue_action(request: WebRequest) -> Response:
         form = await request.form()
         queue = known_queue(dashboard.queues, request.path_params["queue"])
-        operator = dashboard.operator(request)
-        if request.path_params["action"] == "pause":
-            await operator.pause(queue)
-            message = f"{queue} is paused: no job of it is claimed."
-        else:
-            await operator.resume(queue)
-            message = f"{queue} goes on."
-        return dashboard.back(request, text_of(form, "back") or "/queues", message)
+        verb = _verb(QUEUE_VERBS, request.path_params["verb"])
+        await dashboard.operator(request).act_on_queue(verb, queue)
+        back = text_of(form, "back") or "/queues"
+        return dashboard.back(request, back, verb.said.format(queue))
 
     async def process_action(request: WebRequest) -> Response:
         form = await request.form()
-        name, order = request.path_params["name"], request.path_params["order"]
+        name, verb = request.path_params["name"], _verb(PROCESS_VERBS, request.path_params["verb"])
         for process in await processes(dashboard.redis, dashboard.queues):
             if process.name == name:
-                await dashboard.operator(request).order(process, order)
-                message = f"{name} was asked to {order.replace('quiet', 'take no more jobs')}."
-                return dashboard.back(request, text_of(form, "back") or "/running", message)
+                await dashboard.operator(request).order(process, verb.name)
+                back = text_of(form, "back") or "/running"
+                return dashboard.back(request, back, verb.said.format(name))
         return dashboard.back(request, "/running", f"{name} is gone.")
 
     async def schedule_action(request: WebRequest) -> Response:
-        name, action = request.path_params["name"], request.path_params["action"]
+        name, verb = request.path_params["name"], _verb(SCHEDULE_VERBS, request.path_params["verb"])
         operator = dashboard.operator(request)
-        if action == "run":
-            job_id = await schedules.run_now(dashboard.redis, operator, dashboard.schedule, name)
-            return dashboard.back(request, "/schedules", f"{name} enqueued as {job_id}.")
-        change = schedules.pause if action == "pause" else schedules.resume
-        await change(dashboard.redis, operator, dashboard.schedule, name)
-        state = "is paused" if action == "pause" else "goes on"
-        return dashboard.back(request, "/schedules", f"{name} {state}.")
+        job_id = await schedules.act(dashboard.redis, operator, dashboard.schedule, verb, name)
+        return dashboard.back(request, "/schedules", verb.said.format(name, job_id))
 
     return [
-        Route("/queues/{queue}/{action:str}", queue_action, methods=["POST"]),
-        Route("/processes/{name}/{order:str}", process_action, methods=["POST"]),
-        Route("/schedules/{name}/{action:str}", schedule_action, methods=["POST"]),
+        Route("/queues/{queue}/{verb:str}", queue_action, methods=["POST"]),
+        Route("/processes/{name}/{verb:str}", process_action, methods=["POST"]),
+        Route("/schedules/{name}/{verb:str}", schedule_action, methods=["POST"]),
     ]
 
 
 def _selection(dashboard: Dashboard, query: QueryParams) -> Selection:
     queue = known_queue(dashboard.queues, query.get("queue", ""))
     return Selection(queue, state_of(query), filter_of(query))
+
+
+def _verb(verbs: Mapping[str, Verb], name: str) -> Verb:
+    if name not in verbs:
+        raise HTTPException(404, f"there is no action {name[:50]!r}")
+    return verbs[name]
 
 
 def _jobs(many: int) -> str:

@@ -8,8 +8,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from runner.handle import JobState
-from runner.operations.actions import Action, known_queue
+from runner.operations.actions import known_queue
 from runner.operations.job import find_queue, job
 from runner.operations.processes import processes
 from runner.operations.why import explain
@@ -21,15 +20,6 @@ if TYPE_CHECKING:
 
     from runner.operations.job import JobView
     from runner.web.dashboard import Dashboard
-
-POSSIBLE = {
-    JobState.READY: (Action.DELETE, Action.BURY, Action.RESCHEDULE, Action.MOVE),
-    JobState.SCHEDULED: (Action.RUN, Action.DELETE, Action.BURY, Action.RESCHEDULE, Action.MOVE),
-    JobState.RETRYING: (Action.RUN, Action.DELETE, Action.BURY, Action.RESCHEDULE, Action.MOVE),
-    JobState.DEAD: (Action.RUN, Action.DELETE, Action.RESCHEDULE, Action.MOVE),
-    JobState.RUNNING: (Action.ABORT,),
-}
-"""What may be done to a job by where it stands."""
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
@@ -51,7 +41,6 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             "job.html.j2",
             job=view,
             why=await explain(dashboard.redis, view),
-            actions=POSSIBLE.get(view.state, ()),
             queues=dashboard.queues,
             about=_links(dashboard, view),
         )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.web.login import Role, hash_password
+from runner.operations.verbs import Role
+from runner.web.login import hash_password
 from settings.environment import SettingsError, load
 from settings.pages import _kept_secret, login_settings
 

@@ -1,0 +1,302 @@
+"""
+What an operator may do: the table that pages, JSON API, `pipeline top` and commands read.
+
+A verb acts on jobs, queues, processes or schedules. Its row holds the states that offer it, the
+role that may use it, what it asks for, and its words. Its effect is in `actions` or `schedules`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from runner.admin import Found
+from runner.handle import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+V = TypeVar("V", bound="Verb")
+
+ACTIVE = "active"
+PAUSED = "paused"
+QUIET = "quiet"
+
+
+class Role(StrEnum):
+    """What a visitor of the pages may do: look, or also act."""
+
+    VIEW = "view"
+    OPERATE = "operate"
+
+    def allowed(self, verbs: Iterable[V]) -> list[V]:
+        """Those of *verbs* that this role may use."""
+        return [verb for verb in verbs if self is Role.OPERATE or self is verb.role]
+
+
+class Action(StrEnum):
+    """What can be done to a job, alone or to all that match a filter."""
+
+    RUN = "run"
+    DELETE = "delete"
+    BURY = "bury"
+    RESCHEDULE = "reschedule"
+    MOVE = "move"
+    ABORT = "abort"
+
+
+class Asks(StrEnum):
+    """What a verb needs beside its job: a form's field, a JSON key and an option are called so."""
+
+    TIME = "at"
+    QUEUE = "to"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """
+    One row.
+
+    name: in commands, paths and the audit log. states: those in which pages and `top` offer it.
+    help: its command's and its key's help. done: what commands and `top` print afterwards.
+    button, question, said: what the pages write on its button, ask first (empty: nothing) and say
+    afterwards; `{}` stands for the target. key: in `top`; empty: none.
+    """
+
+    name: str
+    states: frozenset[str]
+    role: Role = Role.OPERATE
+    help: str
+    done: str
+    button: str
+    look: Literal["", "primary", "danger"] = ""
+    question: str = ""
+    said: str
+    key: str = ""
+
+    def asked(self, target: str) -> str:
+        """The question for *target*; empty if the pages do not ask."""
+        return self.question.format(target)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobVerb(Verb):
+    """
+    A row for jobs.
+
+    acts_in: the states in which it has an effect; the pages offer it where that is of use. asks:
+    what it needs to know. retry: its other name, for jobs that have failed. not_for_all: states
+    whose lists do not offer it for all jobs. in_groups: whether `pipeline scheduled`, `retries`
+    and `dead` have it beside `pipeline jobs`.
+    """
+
+    name: Action
+    acts_in: frozenset[JobState]
+    asks: Asks | None = None
+    retry: str = ""
+    not_for_all: frozenset[JobState] = frozenset()
+    in_groups: bool = True
+
+    @property
+    def reaches(self) -> frozenset[Found]:
+        """Where the script has to find a job for the verb to have an effect."""
+        return frozenset(_FOUND[state] for state in self.acts_in)
+
+    def name_in(self, state: JobState) -> str:
+        """Its name for jobs in *state*."""
+        return self.retry if self.retry and state in _FAILED else self.name
+
+    def button_in(self, state: JobState) -> str:
+        """Its button for jobs in *state*."""
+        return self.retry.capitalize() if self.retry and state in _FAILED else self.button
+
+
+_FOUND = {
+    JobState.READY: Found.WAITING,
+    JobState.SCHEDULED: Found.WAITING,
+    JobState.RETRYING: Found.WAITING,
+    JobState.DEAD: Found.DEAD,
+    JobState.RUNNING: Found.RUNNING,
+}
+_FAILED = frozenset({JobState.RETRYING, JobState.DEAD})
+_LATER = frozenset({JobState.SCHEDULED, JobState.RETRYING})
+_READY = frozenset({JobState.READY})
+_WAITING = _READY | _LATER
+_DEAD = frozenset({JobState.DEAD})
+_RUNNING = frozenset({JobState.RUNNING})
+
+JOB_VERBS: Mapping[Action, JobVerb] = {
+    verb.name: verb
+    for verb in (
+        JobVerb(
+            name=Action.RUN,
+            retry="retry",
+            acts_in=_WAITING | _DEAD,
+            states=_LATER | _DEAD,
+            help="Run now what waits, and dead jobs again with all attempts.",
+            done="due now",
+            button="Run now",
+            look="primary",
+            said="Made ready {}.",
+            key="R",
+        ),
+        JobVerb(
+            name=Action.DELETE,
+            acts_in=_WAITING | _DEAD,
+            states=_WAITING | _DEAD,
+            help="Delete for good; running jobs are left alone.",
+            done="deleted",
+            button="Delete",
+            look="danger",
+            question="Delete {}?",
+            said="Deleted {}.",
+            key="D",
+        ),
+        JobVerb(
+            name=Action.BURY,
+            acts_in=_WAITING,
+            states=_WAITING,
+            help="Put waiting jobs into the dead set.",
+            done="buried",
+            button="Bury",
+            question="Bury {}?",
+            said="Buried {}.",
+            key="B",
+        ),
+        JobVerb(
+            name=Action.RESCHEDULE,
+            acts_in=_WAITING | _DEAD,
+            states=_WAITING | _DEAD,
+            not_for_all=_READY,
+            asks=Asks.TIME,
+            help="Make them due at another time.",
+            done="rescheduled",
+            button="Reschedule",
+            said="Rescheduled {}.",
+        ),
+        JobVerb(
+            name=Action.MOVE,
+            acts_in=_WAITING | _DEAD,
+            states=_WAITING | _DEAD,
+            in_groups=False,
+            asks=Asks.QUEUE,
+            help="Move them to another queue.",
+            done="moved",
+            button="Move",
+            said="Moved {}.",
+        ),
+        JobVerb(
+            name=Action.ABORT,
+            acts_in=_WAITING | _RUNNING,
+            states=_RUNNING,
+            help="End what waits, and cancel what runs.",
+            done="asked to end",
+            button="Abort",
+            look="danger",
+            question="Abort {}?",
+            said="Asked to stop {}.",
+            key="A",
+        ),
+    )
+}
+
+QUEUE_VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            name="pause",
+            states=frozenset({ACTIVE}),
+            help="Start no more jobs of the queue until it is resumed; running jobs go on.",
+            done="paused",
+            button="Pause",
+            said="{} is paused: no job of it is claimed.",
+            key="P",
+        ),
+        Verb(
+            name="resume",
+            states=frozenset({PAUSED}),
+            help="Start jobs of the queue again.",
+            done="resumed",
+            button="Resume",
+            said="{} goes on.",
+            key="P",
+        ),
+    )
+}
+
+_HEARD = "; it hears that with its next heartbeat"
+
+PROCESS_VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            name="quiet",
+            states=frozenset({ACTIVE}),
+            help="Ask the process to claim no more jobs; its running jobs go on.",
+            done=f"asked to quiet{_HEARD}",
+            button="Quiet",
+            said="{} was asked to take no more jobs.",
+            key="Q",
+        ),
+        Verb(
+            name="resume",
+            states=frozenset({QUIET}),
+            help="Ask the process to claim jobs again.",
+            done=f"asked to resume{_HEARD}",
+            button="Resume",
+            said="{} was asked to resume.",
+            key="Q",
+        ),
+        Verb(
+            name="stop",
+            states=frozenset({ACTIVE, QUIET}),
+            help="Ask the process to stop; jobs that outlast its grace time go back to the queue.",
+            done=f"asked to stop{_HEARD}",
+            button="Stop",
+            look="danger",
+            question="Stop {}? Its jobs get their grace time.",
+            said="{} was asked to stop.",
+        ),
+    )
+}
+
+SCHEDULE_VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            name="run",
+            states=frozenset({ACTIVE, PAUSED}),
+            help="Enqueue the schedule's job now, beside its ticks.",
+            done="enqueued as {}",
+            button="Run now",
+            said="{} enqueued as {}.",
+        ),
+        Verb(
+            name="pause",
+            states=frozenset({ACTIVE}),
+            help="Let the schedule's ticks pass until it is resumed.",
+            done="paused",
+            button="Pause",
+            said="{} is paused.",
+        ),
+        Verb(
+            name="resume",
+            states=frozenset({PAUSED}),
+            help="Let the schedule's ticks count again; those of the pause do not.",
+            done="resumed",
+            button="Resume",
+            said="{} goes on.",
+        ),
+    )
+}
+
+
+def offered(verbs: Mapping[Any, V], state: str) -> list[V]:
+    """Those of *verbs* that are offered in *state*."""
+    return [verb for verb in verbs.values() if state in verb.states]
+
+
+def job_verbs(state: JobState) -> list[JobVerb]:
+    """What may be done to a job in *state*."""
+    return offered(JOB_VERBS, state)
