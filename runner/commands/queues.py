@@ -10,8 +10,8 @@ from runner.commands.completing import named
 from runner.commands.desk import chosen_queues
 from runner.commands.printing import as_json, print_json, print_table
 from runner.commands.run_command import run_async
-from runner.operations.spans import span
 from runner.operations.verbs import QUEUE_VERBS
+from runner.wording import span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

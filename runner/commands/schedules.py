@@ -10,6 +10,7 @@ from runner.commands.completing import named
 from runner.commands.printing import as_json, print_json, print_table
 from runner.commands.run_command import run_async
 from runner.operations.verbs import SCHEDULE_VERBS
+from runner.wording import clock
 
 if TYPE_CHECKING:
     from runner.commands.desk import Host

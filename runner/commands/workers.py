@@ -10,6 +10,7 @@ from runner.commands.desk import EXIT_NOTHING
 from runner.commands.printing import as_json, print_json, print_table, progress
 from runner.commands.run_command import run_async
 from runner.operations.verbs import PROCESS_VERBS
+from runner.wording import elapsed, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
