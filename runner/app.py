@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.client import QueueClient
-    from runner.commands.completing import Kind
-    from runner.commands.desk import Desk
+    from runner.commands.host import Kind
     from runner.decorator import Job
     from runner.offload.offloader import Offloader
+    from runner.operations.session import OperatorSession
     from runner.periodic.schedule import Periodic
     from runner.processes.fleet import Fleet
     from runner.processes.health import HealthCheck
@@ -110,19 +110,19 @@ class App(ABC):
             await client.aclose()
 
     @asynccontextmanager
-    async def desk(self) -> AsyncIterator[Desk]:
+    async def operator_session(self) -> AsyncIterator[OperatorSession]:
         """
         Give an operator Redis and what is known of its jobs. Nothing is started.
 
         Raises:
             RunnerError: Redis does not answer.
         """
-        from runner.commands.desk import Desk
         from runner.operations.actions import Operator
         from runner.operations.catalog import Catalog
+        from runner.operations.session import OperatorSession
 
         async with self.connected(self.redis_url) as client:
-            yield Desk(
+            yield OperatorSession(
                 redis=client,
                 queues=self.queues,
                 jobs={job.name: job for job in self.jobs},

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from runner.commands.desk import Desk, Host
+    from runner.commands.host import Host
     from runner.operations.queues import Queue
+    from runner.operations.session import OperatorSession
 
 OLDEST_REDIS = (6, 2)
 _PINGS = 20
@@ -72,10 +73,10 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
 
 
 async def _examine(host: Host) -> list[Finding]:
-    async with host.desk() as desk:
-        findings = [finding async for finding in _of_redis(desk.redis)]
-        findings += [finding async for finding in _of_queues(desk)]
-        findings += [finding async for finding in _of_keys(desk)]
+    async with host.operator_session() as session:
+        findings = [finding async for finding in _of_redis(session.redis)]
+        findings += [finding async for finding in _of_queues(session)]
+        findings += [finding async for finding in _of_keys(session)]
         findings += await _of_the_rest(host)
     return findings
 
@@ -135,14 +136,14 @@ async def _clock(redis: Redis) -> Finding:
     )
 
 
-async def _of_queues(desk: Desk) -> AsyncIterator[Finding]:
+async def _of_queues(session: OperatorSession) -> AsyncIterator[Finding]:
     from runner.operations.processes import processes
     from runner.operations.queues import queues
     from runner.periodic.poller import last_poll_at
 
-    for one in await queues(desk.redis, desk.queues):
+    for one in await queues(session.redis, session.queues):
         yield _queue(one)
-    for process in await processes(desk.redis, desk.queues):
+    for process in await processes(session.redis, session.queues):
         if process.lag_ms > _LAG_MS:
             yield Finding(
                 "event loop",
@@ -150,7 +151,7 @@ async def _of_queues(desk: Desk) -> AsyncIterator[Finding]:
                 f"that of {process.name} came {process.lag_ms:.0f} ms late to its last heartbeat",
                 "Its log names the job that blocks it: await, or ctx.offload what computes.",
             )
-    polled_at = await last_poll_at(desk.redis)
+    polled_at = await last_poll_at(session.redis)
     age_s = None if polled_at is None else (datetime.now(UTC) - polled_at).total_seconds()
     if age_s is not None and age_s < _STALE_POLL_S:
         yield Finding("poller", Severity.OK, f"last ran {age_s:.0f} s ago")
@@ -184,16 +185,16 @@ def _queue(one: Queue) -> Finding:
     return Finding(name, Severity.OK, f"{workers}; {counts}")
 
 
-async def _of_keys(desk: Desk) -> AsyncIterator[Finding]:
+async def _of_keys(session: OperatorSession) -> AsyncIterator[Finding]:
     """Bodies that stand in no queue: nobody will ever run them, and they take memory."""
     looked_at = 0
     orphans: list[str] = []
     cursor = 0
     while looked_at < _KEYS_LOOKED_AT:
-        cursor, found = await desk.redis.scan(cursor, match=keys.JOB_PREFIX + "*", count=_PAGE)
+        cursor, found = await session.redis.scan(cursor, match=keys.JOB_PREFIX + "*", count=_PAGE)
         looked_at += len(found)
         orphans += await _orphans(
-            desk, [key.removeprefix(keys.JOB_PREFIX.encode()) for key in found]
+            session, [key.removeprefix(keys.JOB_PREFIX.encode()) for key in found]
         )
         if not cursor:
             break
@@ -209,19 +210,19 @@ async def _of_keys(desk: Desk) -> AsyncIterator[Finding]:
     )
 
 
-async def _orphans(desk: Desk, ids: Sequence[bytes]) -> list[str]:
+async def _orphans(session: OperatorSession, ids: Sequence[bytes]) -> list[str]:
     """Those that are in none of the queues, asked twice: a job may be moving."""
     left = list(ids)
     for _ in range(2):
         if not left:
             break
-        async with desk.redis.pipeline(transaction=False) as pipe:
+        async with session.redis.pipeline(transaction=False) as pipe:
             for job_id in left:
-                for queue in desk.queues:
+                for queue in session.queues:
                     pipe.zscore(keys.queue_key(queue), job_id)
                     pipe.zscore(keys.queue_key(queue) + keys.DEAD_SUFFIX, job_id)
             scores = await pipe.execute()
-        width = 2 * len(desk.queues)
+        width = 2 * len(session.queues)
         left = [
             job_id
             for place, job_id in enumerate(left)

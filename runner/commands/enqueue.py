@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic_core import from_json
 
-from runner.commands.completing import named
-from runner.commands.desk import MomentType
+from runner.commands.completion import named
+from runner.commands.moment import MomentType
 from runner.commands.printing import print_json
 from runner.commands.run_command import run_async
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from runner.commands.desk import Host
+    from runner.commands.host import Host
 
 
 @click.command
@@ -73,17 +73,17 @@ async def _enqueue(
 ) -> None:
     from runner.current import use
 
-    async with host.desk() as desk:
-        use(desk.redis)
-        job = desk.jobs.get(name)
+    async with host.operator_session() as session:
+        use(session.redis)
+        job = session.jobs.get(name)
         if job is None:
-            raise click.UsageError(_no_such(name, sorted(desk.jobs)))
+            raise click.UsageError(_no_such(name, sorted(session.jobs)))
         options: dict[str, Any] = {"at": at, "job_id": job_id}
         chosen = job.options(**{key: one for key, one in options.items() if one is not None})
         handle = await chosen.enqueue(**kwargs)
         if not handle.created:
             raise click.ClickException(f"a job {handle.id} is there already; nothing was enqueued")
-        await desk.operator.record("enqueue", f"{job.queue}/{handle.id}", name, "done")
+        await session.operator.record("enqueue", f"{job.queue}/{handle.id}", name, "done")
         click.echo(handle.id, err=wait)
         if wait:
             print_json(await handle.result())

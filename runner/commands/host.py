@@ -1,8 +1,8 @@
-"""What the commands that run workers need from the application."""
+"""What the commands need from the application: the one protocol that it has to fit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -10,9 +10,13 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from runner.operations.session import OperatorSession
     from runner.processes.fleet import Fleet
     from runner.processes.health import HealthCheck
     from runner.web.dashboard import Dashboard
+
+Kind = Literal["queue", "job", "schedule"]
+"""What a shell can complete the names of."""
 
 
 class Workplace(Protocol):
@@ -20,12 +24,12 @@ class Workplace(Protocol):
 
     @property
     def places(self) -> Mapping[str, str]:
-        """Where things are, to be shown to a person: without passwords."""
+        """Where things are, as people read it: without passwords."""
         ...
 
     @property
     def grace_s(self) -> float:
-        """How long running jobs may go on after a worker was told to stop, in seconds."""
+        """How long running jobs may go on once a worker stops, in seconds."""
         ...
 
     def fleet(self, queues: Sequence[str]) -> Fleet:
@@ -37,7 +41,7 @@ class Workplace(Protocol):
         ...
 
     def pages(self, queues: Sequence[str]) -> tuple[Dashboard, ASGIApp]:
-        """The pages for operators, to be served; the first is to be closed afterwards."""
+        """The operators' pages; the caller serves them, and closes the dashboard afterwards."""
         ...
 
 
@@ -47,6 +51,10 @@ class Host(Protocol):
     @property
     def queues(self) -> Sequence[str]:
         """Every queue there is."""
+        ...
+
+    def names(self, kind: Kind) -> Sequence[str]:
+        """Every name of that kind; nothing is started or reached."""
         ...
 
     @property
@@ -65,12 +73,24 @@ class Host(Protocol):
 
     def open(self) -> AbstractAsyncContextManager[Workplace]:
         """
-        Start or reach everything, and close it at the end.
+        Start or reach everything that workers need, and close it at the end.
 
-        Raises whatever the application calls an expected error: one line, to be shown as it is.
+        Raises one of the application's expected errors: a line that is shown as it is.
+        """
+        ...
+
+    def operator_session(self) -> AbstractAsyncContextManager[OperatorSession]:
+        """
+        Reach Redis; nothing is started.
+
+        Raises one of the application's expected errors if Redis does not answer.
         """
         ...
 
     def look(self) -> AbstractAsyncContextManager[Sequence[HealthCheck]]:
-        """Give the health checks of everything, without starting or making anything."""
+        """The health checks of everything; nothing is started or made."""
+        ...
+
+    def checks_beside_redis(self) -> Sequence[HealthCheck]:
+        """The health checks of the rest: the database, metrics."""
         ...

@@ -11,28 +11,29 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from runner.commands.completing import named
-from runner.commands.desk import EXIT_NOTHING, MomentType, chosen_queues
+from runner.commands.completion import named
+from runner.commands.moment import MomentType
 from runner.commands.printing import (
-    arguments,
     as_json,
     print_json,
     print_table,
 )
-from runner.commands.run_command import run_async
+from runner.commands.run_command import EXIT_NOTHING, run_async
 from runner.handle import JobState
 from runner.operations.actions import Request
 from runner.operations.job_text import facts, sentence, timeline
 from runner.operations.jobs import LISTED, Filter
 from runner.operations.verbs import JOB_VERBS, Asks, job_verbs
+from runner.operations.words import arguments, failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from runner.commands.desk import Desk, Host
+    from runner.commands.host import Host
     from runner.operations.job import JobView
     from runner.operations.jobs import Row
+    from runner.operations.session import OperatorSession
     from runner.operations.verbs import JobVerb
     from runner.operations.why import Why
 
@@ -188,12 +189,17 @@ async def _rows(host: Host, chosen: _Chosen, limit: int) -> tuple[list[Row], str
     rows: list[Row] = []
     total = searched = 0
     more = False
-    async with host.desk() as desk:
-        for queue in chosen_queues(desk, chosen.queues):
+    async with host.operator_session() as session:
+        for queue in session.chosen_queues(chosen.queues):
             for state in chosen.states:
                 left = limit - len(rows)
                 page = await list_jobs(
-                    desk.redis, queue, state, desk.catalog, where=chosen.where, limit=max(1, left)
+                    session.redis,
+                    queue,
+                    state,
+                    session.catalog,
+                    where=chosen.where,
+                    limit=max(1, left),
                 )
                 total += page.total
                 searched += page.searched
@@ -215,21 +221,21 @@ async def _look_at(host: Host, job_id: str) -> tuple[JobView, Why]:
     from runner.operations.job import job
     from runner.operations.why import explain
 
-    async with host.desk() as desk:
-        queue = await desk.queue_of(job_id)
-        view = await job(desk.redis, queue, job_id, desk.catalog)
+    async with host.operator_session() as session:
+        queue = await session.queue_of(job_id)
+        view = await job(session.redis, queue, job_id, session.catalog)
         if view is None:
             raise click.ClickException(f"job {job_id} has gone just now")
-        return view, await explain(desk.redis, view)
+        return view, await explain(session.redis, view)
 
 
 async def _act_on(host: Host, job_ids: Sequence[str], request: Request) -> int:
     """One by one; how many it was done to."""
     done = 0
-    async with host.desk() as desk:
+    async with host.operator_session() as session:
         for job_id in job_ids:
-            queue = await desk.queue_of(job_id)
-            found = await desk.operator.act(request, queue, job_id)
+            queue = await session.queue_of(job_id)
+            found = await session.operator.act(request, queue, job_id)
             if found in request.verb.reaches:
                 done += 1
                 click.echo(f"{job_id}: {request.verb.done}")
@@ -241,13 +247,13 @@ async def _act_on(host: Host, job_ids: Sequence[str], request: Request) -> int:
 async def _act_on_all(host: Host, chosen: _Chosen, request: Request, *, yes: bool) -> int:
     from runner.operations.bulk import Selection, count
 
-    async with host.desk() as desk:
+    async with host.operator_session() as session:
         selections = [
             Selection(queue, state, chosen.where)
-            for queue in chosen_queues(desk, chosen.queues)
+            for queue in session.chosen_queues(chosen.queues)
             for state in chosen.states
         ]
-        counts = [await count(desk.redis, one, desk.catalog) for one in selections]
+        counts = [await count(session.redis, one, session.catalog) for one in selections]
         total = sum(one.jobs for one in counts)
         if not total:
             click.echo("No job matches.")
@@ -256,19 +262,19 @@ async def _act_on_all(host: Host, chosen: _Chosen, request: Request, *, yes: boo
         if not yes:
             verb = request.action.capitalize()
             click.confirm(f"{verb} {number} {'job' if total == 1 else 'jobs'}?", abort=True)
-        return await _run_all(desk, selections, [one.jobs for one in counts], request)
+        return await _run_all(session, selections, [one.jobs for one in counts], request)
 
 
 async def _run_all(
-    desk: Desk, selections: Sequence[Any], totals: Sequence[int], request: Request
+    session: OperatorSession, selections: Sequence[Any], totals: Sequence[int], request: Request
 ) -> int:
     from runner.operations.bulk import Bulk
 
     acted = passed = 0
     for selection, total in zip(selections, totals, strict=True):
         if total:
-            bulk = Bulk(desk.redis, desk.operator, request, selection)
-            progress = await bulk.run(desk.catalog, total=total)
+            bulk = Bulk(session.redis, session.operator, request, selection)
+            progress = await bulk.run(session.catalog, total=total)
             acted += progress.acted
             passed += progress.passed
     moved_on = f", {passed:,} had moved on" if passed else ""
@@ -296,8 +302,3 @@ def _show(rows: Sequence[Row]) -> None:
             for row in rows
         ],
     )
-
-
-def failure(row: Row) -> str:
-    """The last error with its message, nothing where there was none."""
-    return f"{row.error}: {row.message}" if row.error else ""

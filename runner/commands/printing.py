@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic_core import to_json
 
-from runner.wording import NOTHING, clock
+from runner.operations.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from runner.context import Progress
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 """The option that every listing has."""
@@ -70,29 +67,8 @@ def print_table(
 _WIDE = 240
 
 
-def shown(value: object) -> str:
-    """A cell of a table; nothing in it can steer the terminal."""
-    if value is None:
-        return NOTHING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, datetime):
-        return clock(value)
-    text = str(value)
-    # A job's name or error is somebody's text: nothing in it may steer the terminal.
-    return "".join(one if one.isprintable() else " " for one in text)
-
-
-def progress(made: Progress | None) -> str:
-    """How far a job says it has come, nothing where it says nothing."""
-    if made is None:
-        return ""
-    of = "" if made.total is None else f"/{made.total:g}"
-    return f"{made.done:g}{of} {made.note}".rstrip()
-
-
-def arguments(given: Mapping[str, Any]) -> str:
-    """Arguments as a call writes them."""
-    return ", ".join(f"{name}={to_json(value).decode()}" for name, value in given.items())
+def print_places(places: Mapping[str, str], heading: str) -> None:
+    """Print where things are, and how to stop."""
+    width = max(len(name) for name in places)
+    lines = [f"  {name:<{width}}  {place}" for name, place in places.items()]
+    click.echo("\n".join([heading, *lines, "Ctrl-C stops it."]))

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.completing import named
-from runner.commands.desk import chosen_queues
+from runner.commands.completion import named
 from runner.commands.printing import as_json, print_json, print_table
 from runner.commands.run_command import run_async
 from runner.operations.verbs import QUEUE_VERBS
+from runner.operations.words import note
 from runner.wording import span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runner.commands.desk import Host
+    from runner.commands.host import Host
     from runner.operations.queues import Queue
     from runner.operations.verbs import Verb
 
@@ -56,15 +56,15 @@ for verb in QUEUE_VERBS.values():
 async def _count(host: Host, names: Sequence[str]) -> list[Queue]:
     from runner.operations.queues import queues as count
 
-    async with host.desk() as desk:
-        return await count(desk.redis, chosen_queues(desk, names))
+    async with host.operator_session() as session:
+        return await count(session.redis, session.chosen_queues(names))
 
 
 async def _act(host: Host, names: Sequence[str], verb: Verb) -> Sequence[str]:
-    async with host.desk() as desk:
-        chosen = chosen_queues(desk, names)
+    async with host.operator_session() as session:
+        chosen = session.chosen_queues(names)
         for name in chosen:
-            await desk.operator.act_on_queue(verb, name)
+            await session.operator.act_on_queue(verb, name)
         return chosen
 
 
@@ -84,12 +84,3 @@ def _show(found: Sequence[Queue]) -> None:
             for one in found
         ],
     )
-
-
-def note(one: Queue) -> str:
-    """What is out of order in a queue, in a few words."""
-    if one.paused is not None:
-        return f"paused by {one.paused.by}" if one.paused.by else "paused"
-    if one.ready and not one.workers:
-        return "no worker: its jobs wait"
-    return f"{one.unknown} that no worker knows" if one.unknown else ""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 R = TypeVar("R")
 
+EXIT_NOTHING = 1
+"""Exit status where what was asked for found nothing to act on."""
+
 EXIT_WRONG = 2
 """Exit status where the input, the configuration or the surroundings are wrong."""
 

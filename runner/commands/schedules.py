@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.completing import named
+from runner.commands.completion import named
 from runner.commands.printing import as_json, print_json, print_table
 from runner.commands.run_command import run_async
 from runner.operations.verbs import SCHEDULE_VERBS
 from runner.wording import clock
 
 if TYPE_CHECKING:
-    from runner.commands.desk import Host
+    from runner.commands.host import Host
     from runner.operations.schedules import Schedule
     from runner.operations.verbs import Verb
 
@@ -55,15 +55,15 @@ for verb in SCHEDULE_VERBS.values():
 async def _schedules(host: Host) -> list[Schedule]:
     from runner.operations.schedules import schedules as look
 
-    async with host.desk() as desk:
-        return await look(desk.redis, desk.schedule, desk.catalog)
+    async with host.operator_session() as session:
+        return await look(session.redis, session.schedule, session.catalog)
 
 
 async def _act(host: Host, verb: Verb, name: str) -> str:
     from runner.operations.schedules import act
 
-    async with host.desk() as desk:
-        return await act(desk.redis, desk.operator, desk.schedule, verb, name)
+    async with host.operator_session() as session:
+        return await act(session.redis, session.operator, session.schedule, verb, name)
 
 
 def _show(found: list[Schedule]) -> None:

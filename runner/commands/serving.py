@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-import click
-
+from runner.commands.printing import print_places
 from runner.processes.health import health_app, serve_health
 from runner.processes.supervisor import answer_supervisor
 
@@ -64,14 +63,7 @@ async def health_pages(
         yield {"Health": f"{served}/healthz"}
 
 
-def show(places: Mapping[str, str], heading: str) -> None:
-    """Print what is where to standard output."""
-    width = max(len(name) for name in places)
-    lines = [f"  {name:<{width}}  {place}" for name, place in places.items()]
-    click.echo("\n".join([heading, *lines, "Ctrl-C stops it."]))
-
-
 async def _announce(fleet: Fleet, places: Mapping[str, str]) -> None:
     await fleet.ready()
     slots = ", ".join(f"{w.options.queue} {w.max_jobs}" for w in fleet.workers)
-    show(places, f"Working, with jobs at a time: {slots}")
+    print_places(places, f"Working, with jobs at a time: {slots}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from runner.commands.desk import Host
+    from runner.commands.host import Host
 
 
 @click.command
@@ -29,5 +29,5 @@ def top(host: Host) -> None:
 async def _watch(host: Host) -> None:
     from runner.terminal.app import Top
 
-    async with host.desk() as desk:
-        await Top(desk).run_async()
+    async with host.operator_session() as session:
+        await Top(session).run_async()

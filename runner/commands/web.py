@@ -44,10 +44,10 @@ def password(password: str) -> None:
 
 
 async def _serve(host: Host, port: int) -> None:
-    from runner.commands.serving import show
+    from runner.commands.printing import print_places
 
     async with host.open() as place, operator_pages(host, place, port) as served:
-        show({**place.places, **served}, "Serving")
+        print_places({**place.places, **served}, "Serving")
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

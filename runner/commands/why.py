@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.desk import EXIT_NOTHING
 from runner.commands.printing import as_json, print_json
-from runner.commands.run_command import run_async
+from runner.commands.run_command import EXIT_NOTHING, run_async
 from runner.operations.job_text import sentence
 
 if TYPE_CHECKING:
-    from runner.commands.desk import Host
+    from runner.commands.host import Host
     from runner.operations.why import Why
 
 
@@ -37,5 +36,5 @@ def why(context: click.Context, *, job_id: str, as_json: bool) -> None:
 async def _why(host: Host, job_id: str) -> Why:
     from runner.operations.why import why as explain
 
-    async with host.desk() as desk:
-        return await explain(desk.redis, desk.queues, job_id, desk.catalog)
+    async with host.operator_session() as session:
+        return await explain(session.redis, session.queues, job_id, session.catalog)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.completing import named
+from runner.commands.completion import named
 from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
@@ -77,11 +77,12 @@ async def _supervise(
     health_port: int | None,
 ) -> None:
     """Here all is opened too: what is wrong shows once, and a private Redis outlives children."""
-    from runner.commands.serving import health_pages, show
+    from runner.commands.printing import print_places
+    from runner.commands.serving import health_pages
     from runner.processes.supervisor import Supervisor
 
     async with host.open() as place, health_pages(host, place, queues, health_port) as pages:
-        show(
+        print_places(
             {**place.places, **pages},
             f"Working in {processes} processes: {', '.join(queues)}",
         )

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.desk import EXIT_NOTHING
-from runner.commands.printing import as_json, print_json, print_table, progress
-from runner.commands.run_command import run_async
+from runner.commands.printing import as_json, print_json, print_table
+from runner.commands.run_command import EXIT_NOTHING, run_async
 from runner.operations.verbs import PROCESS_VERBS
-from runner.wording import elapsed, size
+from runner.operations.words import progress, vitals
+from runner.wording import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runner.commands.desk import Host
+    from runner.commands.host import Host
     from runner.operations.processes import Process
     from runner.operations.verbs import Verb
 
@@ -56,40 +56,23 @@ for verb in PROCESS_VERBS.values():
 async def _processes(host: Host) -> list[Process]:
     from runner.operations.processes import processes
 
-    async with host.desk() as desk:
-        return await processes(desk.redis, desk.queues)
+    async with host.operator_session() as session:
+        return await processes(session.redis, session.queues)
 
 
 async def _act(host: Host, names: Sequence[str], verb: Verb) -> bool:
     from runner.operations.processes import processes
 
-    async with host.desk() as desk:
-        known = {one.name: one for one in await processes(desk.redis, desk.queues)}
+    async with host.operator_session() as session:
+        known = {one.name: one for one in await processes(session.redis, session.queues)}
         if unknown := [name for name in names if name not in known]:
             raise click.ClickException(
                 f"there is no process {unknown[0]}; there are {', '.join(known) or 'none'}"
             )
         for name in names:
-            await desk.operator.order(known[name], verb.name)
+            await session.operator.order(known[name], verb.name)
             click.echo(f"{name}: {verb.done}")
     return True
-
-
-def standing(one: Process) -> str:
-    """Whether it takes jobs: nothing where it does."""
-    return "stopping" if one.stopping else "quiet" if one.quiet else ""
-
-
-def vitals(one: Process) -> tuple[str, ...]:
-    """How it is: slots, memory, lag of its loop, since when it is up and was heard of, standing."""
-    return (
-        f"{one.busy}/{one.slots}",
-        size(one.rss),
-        f"{one.lag_ms:.0f} ms",
-        elapsed(one.started_at),
-        elapsed(one.beat_at),
-        standing(one),
-    )
 
 
 def _show(found: Sequence[Process]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.commands.printing import arguments, progress, shown
+from runner.operations.words import arguments, progress, shown
 from runner.wording import clock, span
 
 if TYPE_CHECKING:

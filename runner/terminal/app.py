@@ -11,10 +11,10 @@ from rich.text import Text
 from textual.app import App
 from textual.widgets import DataTable, Input, Static, TabbedContent, TabPane, Tabs
 
-from runner.commands.printing import shown
 from runner.operations.jobs import Row
 from runner.operations.processes import RunningJob
 from runner.operations.queues import Queue
+from runner.operations.words import shown
 from runner.terminal.bindings import KEYS, bindings
 from runner.terminal.confirm import Confirm
 from runner.terminal.help import Help
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from runner.commands.desk import Desk
+    from runner.operations.session import OperatorSession
     from runner.terminal.live_table import LiveTable
     from runner.terminal.orders import Order, Target
     from runner.terminal.pane import Pane
@@ -39,17 +39,17 @@ _LOOK_EVERY_S = 1.0
 
 
 class Top(App[None]):
-    """The dashboard on *desk*. Its colours are the terminal's own, dark or light."""
+    """The dashboard on *session*. Its colours are the terminal's own, dark or light."""
 
     BINDINGS: ClassVar[list[BindingType]] = list(bindings())
     CSS_PATH = "top.tcss"
     ENABLE_COMMAND_PALETTE = False
     TITLE = "pipeline top"
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, session: OperatorSession) -> None:
         super().__init__()
         self.theme = "ansi-dark"
-        self._desk = desk
+        self._session = session
         self._due = asyncio.Event()
         self._queue = JobsOfQueue()
         self._panes: dict[str, Pane] = {
@@ -100,9 +100,9 @@ class Top(App[None]):
             return
         match self.pane.table.selected:
             case Queue(name=name):
-                self._open(list(self._desk.queues).index(name))
+                self._open(list(self._session.queues).index(name))
             case Row(queue=queue, job_id=job_id) | RunningJob(queue=queue, job_id=job_id):
-                await self.push_screen(OneJob(self._desk, queue, job_id))
+                await self.push_screen(OneJob(self._session, queue, job_id))
 
     def action_tab(self, key: str) -> None:
         """Go to the tab of this number."""
@@ -157,7 +157,7 @@ class Top(App[None]):
 
     async def _carry_out(self, order: Order, chosen: Sequence[Target], table: LiveTable) -> None:
         try:
-            self._tell(await order.carry_out(self._desk, chosen))
+            self._tell(await order.carry_out(self._session, chosen))
         except (RedisError, OSError) as error:
             self._tell(f"Redis does not answer: {error}; some of it may not be done")
         table.unmark()
@@ -169,7 +169,7 @@ class Top(App[None]):
             self._due.clear()
             pane = self.pane
             try:
-                reading = await pane.look(self._desk)
+                reading = await pane.look(self._session)
             except (RedisError, OSError) as error:
                 silent = True
                 self._tell(f"Redis does not answer: {error}; asking again each second")
@@ -183,7 +183,7 @@ class Top(App[None]):
                     await self._due.wait()
 
     def _open(self, place: int) -> None:
-        self._queue.place = place % len(self._desk.queues)
+        self._queue.place = place % len(self._session.queues)
         self.action_tab("2")
         self._due.set()
 

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from runner.commands.printing import shown
+from runner.operations.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

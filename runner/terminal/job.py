@@ -12,16 +12,16 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from runner.commands.printing import shown
 from runner.operations.job import job
 from runner.operations.job_text import facts, timeline
 from runner.operations.why import explain
+from runner.operations.words import shown
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from runner.commands.desk import Desk
+    from runner.operations.session import OperatorSession
 
 _LOOK_EVERY_S = 1.0
 
@@ -31,9 +31,9 @@ class OneJob(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q,enter,ctrl+c", "dismiss(None)")]
 
-    def __init__(self, desk: Desk, queue: str, job_id: str) -> None:
+    def __init__(self, session: OperatorSession, queue: str, job_id: str) -> None:
         super().__init__()
-        self._desk = desk
+        self._session = session
         self._queue = queue
         self._job_id = job_id
         self._facts = Static()
@@ -59,8 +59,8 @@ class OneJob(ModalScreen[None]):
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _look(self) -> None:
-        desk = self._desk
-        view = await job(desk.redis, self._queue, self._job_id, desk.catalog)
+        session = self._session
+        view = await job(session.redis, self._queue, self._job_id, session.catalog)
         if view is None:
             gone = f"Job {self._job_id} is gone: it is done and forgotten, or was deleted."
             self._facts.update(Text(shown(gone)))
@@ -69,7 +69,7 @@ class OneJob(ModalScreen[None]):
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        for name, text in facts(view, await explain(desk.redis, view)).items():
+        for name, text in facts(view, await explain(session.redis, view)).items():
             table.add_row(Text(name, style="bold"), Text(text))
         self._facts.update(table)
         self._timeline.update(Text("\n".join(timeline(view))))

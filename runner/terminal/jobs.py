@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from runner.commands.jobs import failure
-from runner.commands.printing import arguments
 from runner.handle import JobState
 from runner.operations.jobs import LISTED, Filter, list_jobs
 from runner.operations.queues import Queue, queue
+from runner.operations.words import arguments, failure
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runner.commands.desk import Desk
     from runner.operations.jobs import Row
+    from runner.operations.session import OperatorSession
     from runner.terminal.orders import Target
 
 _MOST = 200
@@ -37,7 +36,7 @@ class Jobs(Pane):
         return " ".join(word for word in self.words.split() if _field(word) is None)
 
     async def _read(
-        self, desk: Desk, queues: Sequence[str], states: Sequence[JobState]
+        self, session: OperatorSession, queues: Sequence[str], states: Sequence[JobState]
     ) -> tuple[str, list[Line]]:
         where = Filter(**dict(filter(None, map(_field, self.words.split()))))
         rows: list[Row] = []
@@ -45,10 +44,10 @@ class Jobs(Pane):
         for name in queues:
             for state in states:
                 page = await list_jobs(
-                    desk.redis,
+                    session.redis,
                     name,
                     state,
-                    desk.catalog,
+                    session.catalog,
                     where=where,
                     limit=max(1, _MOST - len(rows)),
                 )
@@ -91,11 +90,11 @@ class JobsOfQueue(Jobs):
         self.place = 0
         self._queue: Queue | None = None
 
-    async def look(self, desk: Desk) -> Reading:
+    async def look(self, session: OperatorSession) -> Reading:
         """Read the queue's counts and its first jobs."""
-        name = desk.queues[self.place % len(desk.queues)]
-        self._queue = await queue(desk.redis, name)
-        told, lines = await self._read(desk, [name], LISTED)
+        name = session.queues[self.place % len(session.queues)]
+        self._queue = await queue(session.redis, name)
+        told, lines = await self._read(session, [name], LISTED)
         paused = " (paused)" if self._queue.paused else ""
         return Reading(f"{name}{paused}: {told}", [lines])
 
@@ -114,9 +113,9 @@ class JobsInState(Jobs):
     }
     STATE: ClassVar[JobState]
 
-    async def look(self, desk: Desk) -> Reading:
+    async def look(self, session: OperatorSession) -> Reading:
         """Read the first of each queue."""
-        told, lines = await self._read(desk, desk.queues, [self.STATE])
+        told, lines = await self._read(session, session.queues, [self.STATE])
         return Reading(told, [lines])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.text import Text
 from textual.widgets import DataTable
 
-from runner.commands.printing import shown
+from runner.operations.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, QUEUE_VERBS, Actio
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from runner.commands.desk import Desk
+    from runner.operations.session import OperatorSession
     from runner.operations.verbs import Verb
 
 Target: TypeAlias = Row | RunningJob | Queue | Process
@@ -29,7 +29,7 @@ class Order:
     verbs: Sequence[Verb]
     what: str
     takes: tuple[type[Target], ...]
-    do: Callable[[Desk, Verb, Target], Awaitable[str]]
+    do: Callable[[OperatorSession, Verb, Target], Awaitable[str]]
 
     @property
     def word(self) -> str:
@@ -52,9 +52,9 @@ class Order:
         number = f"{len(targets):,} {self.what}" if len(targets) > 1 else name_of(targets[0])
         return f"{words.capitalize()} {number}?"
 
-    async def carry_out(self, desk: Desk, targets: Sequence[Target]) -> str:
+    async def carry_out(self, session: OperatorSession, targets: Sequence[Target]) -> str:
         """Do it to each of *targets*; how that ended, counted."""
-        ended = Counter([await self.do(desk, self.verb(target), target) for target in targets])
+        ended = Counter([await self.do(session, self.verb(target), target) for target in targets])
         if len(targets) == 1:
             return f"{name_of(targets[0])}: {next(iter(ended))}"
         return "; ".join(f"{number:,} {how}" for how, number in ended.most_common())
@@ -73,23 +73,23 @@ def _where(verb: Verb) -> str:
     return f"If {' or '.join(sorted(verb.states))}: {verb.help[0].lower()}{verb.help[1:]}"
 
 
-async def _act_on_job(desk: Desk, verb: Verb, target: Target) -> str:
+async def _act_on_job(session: OperatorSession, verb: Verb, target: Target) -> str:
     assert isinstance(target, Row | RunningJob)  # noqa: S101 -- as `takes` says
     request = Request(Action(verb.name))
     key = target.key if isinstance(target, Row) else target.job_id
-    found = await desk.operator.act(request, target.queue, key)
+    found = await session.operator.act(request, target.queue, key)
     return verb.done if found in request.verb.reaches else f"not touched, for it is {found}"
 
 
-async def _act_on_queue(desk: Desk, verb: Verb, target: Target) -> str:
+async def _act_on_queue(session: OperatorSession, verb: Verb, target: Target) -> str:
     assert isinstance(target, Queue)  # noqa: S101 -- as `takes` says
-    await desk.operator.act_on_queue(verb, target.name)
+    await session.operator.act_on_queue(verb, target.name)
     return verb.done
 
 
-async def _order(desk: Desk, verb: Verb, target: Target) -> str:
+async def _order(session: OperatorSession, verb: Verb, target: Target) -> str:
     assert isinstance(target, Process)  # noqa: S101 -- as `takes` says
-    await desk.operator.order(target, verb.name)
+    await session.operator.order(target, verb.name)
     return verb.done
 
 

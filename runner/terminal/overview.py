@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from runner.commands.queues import note
 from runner.operations import metrics
 from runner.operations.queues import queues
+from runner.operations.words import note
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading
 from runner.wording import span
@@ -14,9 +14,9 @@ from runner.wording import span
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runner.commands.desk import Desk
     from runner.operations.metrics import Cell
     from runner.operations.queues import Queue
+    from runner.operations.session import OperatorSession
 
 _COUNTS = ("ready", "running", "scheduled", "retrying", "dead")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -31,10 +31,10 @@ class Overview(Pane):
         | {"": "left"}
     }
 
-    async def look(self, desk: Desk) -> Reading:
+    async def look(self, session: OperatorSession) -> Reading:
         """Read all queues, and what ended in the last hour."""
-        found = await queues(desk.redis, desk.queues)
-        cells = metrics.together(await metrics.all_jobs(desk.redis))
+        found = await queues(session.redis, session.queues)
+        cells = metrics.together(await metrics.all_jobs(session.redis))
         return Reading(throughput(cells), [[_line(one) for one in found]])
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from runner.commands.printing import shown
+from runner.operations.words import shown
 from runner.terminal.live_table import LiveTable
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from runner.commands.desk import Desk
+    from runner.operations.session import OperatorSession
     from runner.terminal.live_table import Line
     from runner.terminal.orders import Target
 
@@ -50,7 +50,7 @@ class Pane(Vertical):
         yield self._told
         yield from self.tables
 
-    async def look(self, desk: Desk) -> Reading:
+    async def look(self, session: OperatorSession) -> Reading:
         """Read what the pane shows."""
         raise NotImplementedError
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from runner.commands.printing import progress
-from runner.commands.workers import standing, vitals
 from runner.operations.processes import processes
+from runner.operations.words import progress, standing, vitals
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading, short
 from runner.wording import elapsed
@@ -14,8 +13,8 @@ from runner.wording import elapsed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runner.commands.desk import Desk
     from runner.operations.processes import Process, RunningJob
+    from runner.operations.session import OperatorSession
 
 
 class Running(Pane):
@@ -43,9 +42,9 @@ class Running(Pane):
         },
     }
 
-    async def look(self, desk: Desk) -> Reading:
+    async def look(self, session: OperatorSession) -> Reading:
         """Read what the last heartbeats said."""
-        found = await processes(desk.redis, desk.queues)
+        found = await processes(session.redis, session.queues)
         jobs = [_job(job, one) for one in found for job in one.running]
         told = (
             f"Processes: {len(found):,}. Running jobs: {len(jobs):,}, as the last heartbeats say."

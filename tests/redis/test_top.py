@@ -14,13 +14,13 @@ from textual.widgets import Static
 
 from jobs import notify, sync_channel
 from runner import Context, JobState, job
-from runner.commands.desk import Desk
 from runner.commands.run_command import run_plainly
 from runner.operations.actions import Operator, Request
 from runner.operations.audit import entries
 from runner.operations.catalog import Catalog
 from runner.operations.processes import processes
 from runner.operations.queues import queue
+from runner.operations.session import OperatorSession
 from runner.operations.verbs import Action
 from runner.terminal.app import Top
 from runner.terminal.confirm import Confirm
@@ -88,16 +88,18 @@ class Seat:
 
 
 @pytest.fixture
-def desk(redis: QueueClient) -> Desk:
-    """Give a desk of two queues at the empty Redis."""
+def session(redis: QueueClient) -> OperatorSession:
+    """Give a session on two queues at the empty Redis."""
     catalog = Catalog.of([sync_channel, notify, held])
-    return Desk(redis, ("default", "notifications"), {}, (), catalog, Operator(redis, "tester"))
+    return OperatorSession(
+        redis, ("default", "notifications"), {}, (), catalog, Operator(redis, "tester")
+    )
 
 
 @asynccontextmanager
-async def sitting(desk: Desk, *keys: str) -> AsyncIterator[Seat]:
+async def sitting(session: OperatorSession, *keys: str) -> AsyncIterator[Seat]:
     """Somebody at the dashboard, who has pressed *keys*."""
-    app = Top(desk)
+    app = Top(session)
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press(*keys)
         yield Seat(app, pilot)
@@ -109,10 +111,10 @@ async def waiting(job_id: str, channel_id: str = "UC1") -> JobHandle[Any]:
     return await options.enqueue(channel_id=channel_id)
 
 
-async def dead(desk: Desk, job_id: str) -> JobHandle[Any]:
+async def dead(session: OperatorSession, job_id: str) -> JobHandle[Any]:
     """A job in the dead set."""
     handle = await waiting(job_id)
-    await desk.operator.act(Request(Action.BURY), "default", job_id)
+    await session.operator.act(Request(Action.BURY), "default", job_id)
     return handle
 
 
@@ -123,11 +125,11 @@ async def held(ctx: Context) -> None:
     await asyncio.Event().wait()
 
 
-async def test_dead_job_is_retried_by_its_key(desk: Desk) -> None:
+async def test_dead_job_is_retried_by_its_key(session: OperatorSession) -> None:
     """R, confirmed, makes the selected job due, and the audit log says who did that."""
-    handle = await dead(desk, "one")
+    handle = await dead(session, "one")
 
-    async with sitting(desk, "5") as seat:
+    async with sitting(session, "5") as seat:
         ((name, job_id, *_),) = await seat.rows(1)
         assert (name, job_id) == ("sync_channel", "one")
         await seat.order("R")
@@ -135,16 +137,18 @@ async def test_dead_job_is_retried_by_its_key(desk: Desk) -> None:
         await seat.rows(0)
 
     assert await handle.state() is JobState.READY
-    (latest, *_), _ = await entries(desk.redis)
+    (latest, *_), _ = await entries(session.redis)
     assert (latest.who, latest.action, latest.target) == ("tester", "run", "default/one")
 
 
 @pytest.mark.parametrize("answer", ["n", "escape", "q"])
-async def test_order_that_is_not_confirmed_changes_nothing(desk: Desk, answer: str) -> None:
+async def test_order_that_is_not_confirmed_changes_nothing(
+    session: OperatorSession, answer: str
+) -> None:
     """Whoever does not say yes has done nothing, and is back at the table."""
-    handle = await dead(desk, "one")
+    handle = await dead(session, "one")
 
-    async with sitting(desk, "5") as seat:
+    async with sitting(session, "5") as seat:
         await seat.rows(1)
         await seat.order("D", answer)
         assert not isinstance(seat.app.screen, Confirm)
@@ -152,12 +156,12 @@ async def test_order_that_is_not_confirmed_changes_nothing(desk: Desk, answer: s
     assert await handle.state() is JobState.DEAD
 
 
-async def test_order_is_for_the_marked_rows(desk: Desk) -> None:
+async def test_order_is_for_the_marked_rows(session: OperatorSession) -> None:
     """Marked rows are deleted together; the one under the cursor is not among them."""
     for name in ("one", "two", "three"):
-        await dead(desk, name)
+        await dead(session, name)
 
-    async with sitting(desk, "5") as seat:
+    async with sitting(session, "5") as seat:
         shown = [row[1] for row in await seat.rows(3)]
         await seat.press("space", "space")
         await seat.order("D")
@@ -167,25 +171,25 @@ async def test_order_is_for_the_marked_rows(desk: Desk) -> None:
     assert left == shown[2]
 
 
-async def test_order_on_a_job_that_moved_on_says_so(desk: Desk) -> None:
+async def test_order_on_a_job_that_moved_on_says_so(session: OperatorSession) -> None:
     """A job that is gone by the time of the answer is told as that."""
-    await dead(desk, "one")
+    await dead(session, "one")
 
-    async with sitting(desk, "5") as seat:
+    async with sitting(session, "5") as seat:
         await seat.rows(1)
         await seat.press("B")
-        await desk.operator.act(Request(Action.DELETE), "default", "one")
+        await session.operator.act(Request(Action.DELETE), "default", "one")
         await seat.press("y")
         await seat.told("not touched, for it is")
 
 
 @pytest.mark.parametrize("words", ["uc2", "id=tw", "text=UC2 scheduled"])
-async def test_filter_keeps_what_fits(desk: Desk, words: str) -> None:
+async def test_filter_keeps_what_fits(session: OperatorSession, words: str) -> None:
     """A filter by words that are shown, or by a field, keeps one of two rows; Esc shows both."""
     await waiting("one")
     await waiting("two", "UC2")
 
-    async with sitting(desk, "2") as seat:
+    async with sitting(session, "2") as seat:
         await seat.rows(2)
         await seat.press("slash", *("space" if one == " " else one for one in words), "enter")
         ((_, job_id, *_),) = await seat.rows(1)
@@ -194,29 +198,29 @@ async def test_filter_keeps_what_fits(desk: Desk, words: str) -> None:
         await seat.rows(2)
 
 
-async def test_queue_is_paused_and_resumed_by_the_same_key(desk: Desk) -> None:
+async def test_queue_is_paused_and_resumed_by_the_same_key(session: OperatorSession) -> None:
     """P pauses the selected queue, shows who did that, and resumes it."""
-    async with sitting(desk) as seat:
+    async with sitting(session) as seat:
         await seat.rows(2)
         await seat.press("down")
         await seat.order("P")
         await seat.told("notifications: paused")
-        assert (await queue(desk.redis, "notifications")).paused is not None
-        assert (await queue(desk.redis, "default")).paused is None
+        assert (await queue(session.redis, "notifications")).paused is not None
+        assert (await queue(session.redis, "default")).paused is None
 
         await seat.until(lambda: "paused by tester" in str(seat.app.pane.table.get_row_at(1)[-1]))
         await seat.order("P")
         await seat.told("notifications: resumed")
 
-    assert (await queue(desk.redis, "notifications")).paused is None
+    assert (await queue(session.redis, "notifications")).paused is None
 
 
-async def test_enter_opens_the_queue(desk: Desk) -> None:
+async def test_enter_opens_the_queue(session: OperatorSession) -> None:
     """Enter on a queue shows its jobs, n the next queue's."""
     await waiting("one")
     await notify.options(job_id="told", delay_s=600).enqueue(key="a")
 
-    async with sitting(desk) as seat:
+    async with sitting(session) as seat:
         await seat.rows(2)
         await seat.press("enter")
         assert [row[1] for row in await seat.rows(1)] == ["one"]
@@ -225,26 +229,29 @@ async def test_enter_opens_the_queue(desk: Desk) -> None:
 
 
 async def test_enter_opens_a_job(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, redis_url: str, capsys: pytest.CaptureFixture[str]
+    session: OperatorSession,
+    monkeypatch: pytest.MonkeyPatch,
+    redis_url: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """All that `pipeline jobs show` prints, kept up to date until one goes back."""
     await waiting("one", HOSTILE)
 
-    async with sitting(desk, "2") as seat:
+    async with sitting(session, "2") as seat:
         await seat.rows(1)
         await seat.press("enter")
         await seat.until(lambda: "not due until" in page(seat))
         shown = page(seat)
         assert "\x1b" not in shown
-        await desk.operator.act(Request(Action.BURY), "default", "one")
+        await session.operator.act(Request(Action.BURY), "default", "one")
         await seat.until(lambda: "buried by tester" in page(seat))
         shown = page(seat)
-        await desk.operator.act(Request(Action.DELETE), "default", "one")
+        await session.operator.act(Request(Action.DELETE), "default", "one")
         await seat.until(lambda: "is gone" in page(seat))
         await seat.press("escape")
         assert not isinstance(seat.app.screen, OneJob)
 
-    await dead(desk, "one")
+    await dead(session, "one")
     monkeypatch.setenv("REDIS_URL", redis_url)
     environment.use_config_file(None)
     show = partial(run_plainly, cli, ["jobs", "show", "one"], expected=app.expected_errors)
@@ -264,19 +271,19 @@ def page(seat: Seat) -> str:
 
 
 async def test_running_job_is_shown_and_aborted_and_its_process_quieted(
-    desk: Desk, redis_url: str
+    session: OperatorSession, redis_url: str
 ) -> None:
     """A process and what it runs are shown with progress; Q and A reach them."""
     handle = await held.enqueue()
 
-    async with working(redis_url, held), sitting(desk, "3") as seat:
+    async with working(redis_url, held), sitting(session, "3") as seat:
         await seat.rows(1)
         await seat.cell(1, "1/10")  # a heartbeat of before the job says 0/10
         await seat.order("Q")
         await seat.told("asked to quiet")
 
         async def quiet() -> bool:
-            return (await processes(desk.redis, desk.queues))[0].quiet
+            return (await processes(session.redis, session.queues))[0].quiet
 
         await eventually(quiet)
         await seat.press("tab")
@@ -291,28 +298,28 @@ async def test_running_job_is_shown_and_aborted_and_its_process_quieted(
         await eventually(over)
 
 
-async def test_hostile_text_is_only_text(desk: Desk) -> None:
+async def test_hostile_text_is_only_text(session: OperatorSession) -> None:
     """Neither escapes nor markup in an argument reach the terminal as such."""
     await waiting("one", HOSTILE)
 
-    async with sitting(desk, "2") as seat:
+    async with sitting(session, "2") as seat:
         (row,) = await seat.rows(1)
 
     assert "\x1b" not in row[-1]
     assert "[bold]red" in row[-1]
 
 
-async def test_order_for_another_kind_of_row_says_so(desk: Desk) -> None:
+async def test_order_for_another_kind_of_row_says_so(session: OperatorSession) -> None:
     """A key that has nothing to act on asks for a row instead of doing something else."""
-    async with sitting(desk) as seat:
+    async with sitting(session) as seat:
         await seat.rows(2)
         await seat.press("D")
         await seat.told("select some jobs first")
 
 
-async def test_help_opens_and_q_quits(desk: Desk) -> None:
+async def test_help_opens_and_q_quits(session: OperatorSession) -> None:
     """`?` lists the keys, any way out of it leads back, and q ends the program."""
-    async with sitting(desk, "question_mark") as seat:
+    async with sitting(session, "question_mark") as seat:
         assert isinstance(seat.app.screen, Help)
         await seat.press("escape")
         assert not isinstance(seat.app.screen, Help)

@@ -18,7 +18,6 @@ import pytest
 
 from runner import Context, JobState, Periodic, job
 from runner.broker import keys
-from runner.commands.desk import Desk
 from runner.commands.jobs import dead, jobs, retries, scheduled
 from runner.commands.queues import queues
 from runner.commands.run_command import run_plainly
@@ -29,6 +28,7 @@ from runner.operations.catalog import Catalog
 from runner.operations.jobs import LISTED, list_jobs
 from runner.operations.processes import processes
 from runner.operations.queues import queue
+from runner.operations.session import OperatorSession
 from runner.operations.verbs import (
     ACTIVE,
     JOB_VERBS,
@@ -139,9 +139,9 @@ async def visiting(
     await dashboard.close()
 
 
-def desk(redis: QueueClient) -> Desk:
+def session(redis: QueueClient) -> OperatorSession:
     """What the terminal works with."""
-    return Desk(redis, (QUEUE,), {}, SCHEDULE, CATALOG, Operator(redis, "tester"))
+    return OperatorSession(redis, (QUEUE,), {}, SCHEDULE, CATALOG, Operator(redis, "tester"))
 
 
 def answers(verb: JobVerb) -> dict[str, str]:
@@ -346,7 +346,7 @@ async def test_keys_of_top_act_in_the_states_of_the_table(
         (row,) = (await list_jobs(redis, QUEUE, state, CATALOG)).rows
         order = ORDERS[verb.key]
         assert order.question([row]) == f"{verb.name.capitalize()} sync one?"
-        told = await order.carry_out(desk(redis), [row])
+        told = await order.carry_out(session(redis), [row])
         done = told == f"sync one: {verb.done}"
         assert done is (state in verb.acts_in)
         assert done or "not touched" in told
@@ -363,7 +363,7 @@ async def test_keys_of_top_do_to_the_rest_what_the_table_says(
         (verb,) = [verb for verb in target.verbs if verb.key]
         order = ORDERS[verb.key]
         assert order.question([target]) == f"{verb.name.capitalize()} {target.name}?"
-        told = await order.carry_out(desk(redis), [target])
+        told = await order.carry_out(session(redis), [target])
         assert told == f"{target.name}: {verb.done}"
 
 

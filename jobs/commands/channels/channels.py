@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.scheduling import read_interval
-from runner.commands.completing import files
+from runner.commands.completion import files
 from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:

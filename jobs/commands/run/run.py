@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.completing import files
+from runner.commands.completion import files
 from runner.commands.run_command import EXIT_INTERRUPTED, EXIT_WRONG, run_async, tell
 
 if TYPE_CHECKING:

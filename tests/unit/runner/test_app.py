@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from runner import Context, Periodic, job
 from runner.app import App
-from runner.commands.completing import Kind
+from runner.commands.host import Kind
 from runner.errors import ConfigurationError, RunnerError
 from runner.processes.health import Answers
 
@@ -68,7 +68,7 @@ async def test_app_explains_a_redis_that_does_not_answer(tmp_path: Path) -> None
     shop.redis_url = f"unix://{tmp_path}/redis.sock"
 
     with pytest.raises(ConfigurationError, match=r"redis\.sock.*: open the shop$"):
-        async with shop.desk():
+        async with shop.operator_session():
             raise AssertionError
 
 

@@ -1,0 +1,54 @@
+"""What the commands of an operator, and `pipeline top`, work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import ConfigurationError
+from runner.operations.actions import known_queue
+from runner.operations.job import find_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runner.client import QueueClient
+    from runner.decorator import Job
+    from runner.operations.actions import Operator
+    from runner.operations.catalog import Catalog
+    from runner.periodic.schedule import Periodic
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSession:
+    """Redis, what the application knows of the jobs in it, and who acts. jobs: by their names."""
+
+    redis: QueueClient
+    queues: Sequence[str]
+    jobs: Mapping[str, Job[Any, Any]]
+    schedule: Sequence[Periodic]
+    catalog: Catalog
+    operator: Operator
+
+    async def queue_of(self, job_id: str) -> str:
+        """
+        The queue of a job.
+
+        Raises:
+            ConfigurationError: No queue has it.
+        """
+        found = await find_queue(self.redis, self.queues, job_id)
+        if found is None:
+            raise ConfigurationError(
+                f"there is no job {job_id}: it is done and forgotten, was deleted, or never was"
+            )
+        return found
+
+    def chosen_queues(self, names: Sequence[str]) -> Sequence[str]:
+        """
+        Return *names*, or every queue if there are none.
+
+        Raises:
+            ConfigurationError: One of them is not a queue.
+        """
+        return [known_queue(self.queues, name) for name in names] or self.queues

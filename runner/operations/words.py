@@ -1,0 +1,76 @@
+"""Jobs, queues and processes in words, for commands and `pipeline top`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from runner.wording import NOTHING, clock, elapsed, size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runner.context import Progress
+    from runner.operations.jobs import Row
+    from runner.operations.processes import Process
+    from runner.operations.queues import Queue
+
+
+def shown(value: object) -> str:
+    """A value as a table shows it; nothing in it can steer the terminal."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return clock(value)
+    # Names and errors of jobs may hold escape sequences.
+    return "".join(one if one.isprintable() else " " for one in str(value))
+
+
+def arguments(given: Mapping[str, Any]) -> str:
+    """Arguments as a call writes them."""
+    return ", ".join(f"{name}={to_json(value).decode()}" for name, value in given.items())
+
+
+def progress(made: Progress | None) -> str:
+    """How far a job has come; empty if it reports no progress."""
+    if made is None:
+        return ""
+    of = "" if made.total is None else f"/{made.total:g}"
+    return f"{made.done:g}{of} {made.note}".rstrip()
+
+
+def failure(row: Row) -> str:
+    """A job's last error with its message; empty if it has none."""
+    return f"{row.error}: {row.message}" if row.error else ""
+
+
+def note(queue: Queue) -> str:
+    """What is wrong with a queue, in a few words; empty if nothing is."""
+    if queue.paused is not None:
+        return f"paused by {queue.paused.by}" if queue.paused.by else "paused"
+    if queue.ready and not queue.workers:
+        return "no worker: its jobs wait"
+    return f"{queue.unknown} that no worker knows" if queue.unknown else ""
+
+
+def standing(process: Process) -> str:
+    """Why a process claims no jobs; empty if it does."""
+    return "stopping" if process.stopping else "quiet" if process.quiet else ""
+
+
+def vitals(process: Process) -> tuple[str, ...]:
+    """Busy slots, memory, loop lag, time since its start and its last heartbeat, standing."""
+    return (
+        f"{process.busy}/{process.slots}",
+        size(process.rss),
+        f"{process.lag_ms:.0f} ms",
+        elapsed(process.started_at),
+        elapsed(process.beat_at),
+        standing(process),
+    )
