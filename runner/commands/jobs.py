@@ -22,7 +22,8 @@ from runner.commands.run_command import EXIT_NOTHING, run_async
 from runner.handle import JobState
 from runner.operations.actions import Request
 from runner.operations.job_text import facts, sentence, timeline
-from runner.operations.jobs import LISTED, Filter
+from runner.operations.paging import LISTED
+from runner.operations.search import Filter
 from runner.operations.verbs import JOB_VERBS, Asks, job_verbs
 from runner.operations.words import arguments, failure
 

@@ -13,7 +13,7 @@ from runner.admin import Admin, Found
 from runner.broker import keys
 from runner.errors import ConfigurationError
 from runner.operations import audit
-from runner.operations.job_ids import keys_of, shown_id
+from runner.operations.stored import keys_of, shown_id
 from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, Action, Asks
 
 if TYPE_CHECKING:

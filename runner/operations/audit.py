@@ -7,7 +7,7 @@ from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING, Any
 
 from runner.broker import keys
-from runner.operations.jobs import moment
+from runner.operations.stored import moment
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -15,13 +15,15 @@ from uuid import uuid4
 
 from runner.broker import keys
 from runner.handle import JobState
-from runner.operations.jobs import Filter, Window, matching
+from runner.operations.jobs import matching
+from runner.operations.paging import Window
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.operations.actions import Operator, Request
     from runner.operations.catalog import Catalog
+    from runner.operations.search import Filter
 
 _TTL_S = 86_400
 _TOLD_EVERY_S = 0.25

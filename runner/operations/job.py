@@ -11,9 +11,8 @@ from pydantic_core import from_json
 from runner.broker import keys
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.handle import JobState
-from runner.operations.job_ids import keys_of
-from runner.operations.jobs import counter, last_entry, lines, moment, readable, whole
 from runner.operations.processes import RunningJob, workers_of
+from runner.operations.stored import counter, json_object, keys_of, lines, moment, readable, whole
 from runner.operations.verbs import job_verbs
 from runner.worker.claim import worker_of
 
@@ -143,7 +142,7 @@ async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | No
     for place, queue in enumerate(queues):
         if scores[2 * place] is not None or scores[2 * place + 1] is not None:
             return queue
-    fields = last_entry(result)
+    fields = json_object(result)
     return keys.queue_of(str(fields["q"])) if "q" in fields else None
 
 
@@ -233,7 +232,7 @@ def _view(
     name = envelope.name if envelope else _text(result.get("f"))
     args, kwargs = (envelope.args, envelope.kwargs) if envelope else _arguments(result)
     held = state is JobState.RUNNING
-    failed = tuple(_failed(last_entry(entry)) for entry in found.history)
+    failed = tuple(_failed(json_object(entry)) for entry in found.history)
     is_done = state is JobState.DONE
     return JobView(
         job_id=job_id,

@@ -13,7 +13,7 @@ from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING
 
 from runner.broker import keys
-from runner.operations.jobs import moment
+from runner.operations.stored import moment
 from runner.worker.counts import (
     BOUNDS_MS,
     BY_MINUTE,

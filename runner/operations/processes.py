@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from runner.broker import keys
 from runner.context import Progress
 from runner.handle import JobState
-from runner.operations.jobs import NEVER, moment
+from runner.operations.stored import NEVER, moment
 from runner.operations.verbs import ACTIVE, PROCESS_VERBS, QUIET, job_verbs, offered
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pydantic_core import to_json
 from runner.broker import keys
 from runner.enqueue import Enqueue, Enqueuer, new_job_id
 from runner.errors import ConfigurationError
-from runner.operations.jobs import moment
 from runner.operations.queues import Paused, paused_by
+from runner.operations.stored import moment
 from runner.operations.verbs import ACTIVE, PAUSED, SCHEDULE_VERBS, offered
 from runner.periodic.crontab import Crontab
 

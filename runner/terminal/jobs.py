@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from runner.handle import JobState
-from runner.operations.jobs import LISTED, Filter, list_jobs
+from runner.operations.jobs import list_jobs
+from runner.operations.paging import LISTED
 from runner.operations.queues import Queue, queue
+from runner.operations.search import Filter
 from runner.operations.words import arguments, failure
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading, short

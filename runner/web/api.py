@@ -30,7 +30,8 @@ from runner.operations.bulk import (
     count,
 )
 from runner.operations.job import JobView, find_queue, job
-from runner.operations.jobs import LISTED, PAGE, Page, list_jobs
+from runner.operations.jobs import PAGE, Page, list_jobs
+from runner.operations.paging import LISTED
 from runner.operations.processes import Process, processes
 from runner.operations.queues import Depth, Queue, depth, queue, queues
 from runner.operations.redis_info import Store, store

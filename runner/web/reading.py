@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 
 from runner.handle import JobState
 from runner.operations.actions import Request, known_queue
-from runner.operations.jobs import LISTED, Filter
+from runner.operations.paging import LISTED
+from runner.operations.search import Filter
 from runner.operations.verbs import JOB_VERBS, Action, Asks
 
 if TYPE_CHECKING:

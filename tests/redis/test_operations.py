@@ -19,11 +19,12 @@ from runner.operations.bulk import Bulk, Selection, bulk_progress, count
 from runner.operations.catalog import Catalog
 from runner.operations.job import find_queue
 from runner.operations.job import job as look_at
-from runner.operations.job_ids import keys_of, shown_id
-from runner.operations.jobs import Filter, list_jobs
+from runner.operations.jobs import list_jobs
 from runner.operations.processes import processes
 from runner.operations.queues import depth, queue
 from runner.operations.redis_info import store
+from runner.operations.search import Filter
+from runner.operations.stored import keys_of, shown_id
 from runner.operations.verbs import Action
 from runner.operations.why import Cause, why
 from runner.periodic.poller import Poller

@@ -25,7 +25,8 @@ from runner.commands.schedules import schedules
 from runner.commands.workers import workers
 from runner.operations.actions import Operator
 from runner.operations.catalog import Catalog
-from runner.operations.jobs import LISTED, list_jobs
+from runner.operations.jobs import list_jobs
+from runner.operations.paging import LISTED
 from runner.operations.processes import processes
 from runner.operations.queues import queue
 from runner.operations.session import OperatorSession

@@ -9,7 +9,8 @@ from starlette.routing import Route
 
 from runner.handle import JobState
 from runner.operations.actions import known_queue
-from runner.operations.jobs import LISTED, list_jobs
+from runner.operations.jobs import list_jobs
+from runner.operations.paging import LISTED
 from runner.operations.queues import depth, queue, queues
 from runner.web.reading import filter_of, state_of
 

@@ -1,0 +1,134 @@
+"""
+The jobs of one state as the sorted sets of Redis hold them, read piece by piece.
+
+A piece starts after a position, the score and id of the last job before it, so that jobs which
+come and go meanwhile neither repeat nor hide others.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from runner.broker import keys
+from runner.errors import ConfigurationError
+from runner.handle import JobState
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+LISTED = (JobState.READY, JobState.SCHEDULED, JobState.RETRYING, JobState.RUNNING, JobState.DEAD)
+"""States whose jobs can be listed; done jobs are in no queue."""
+
+
+class Position(NamedTuple):
+    """A place in a sorted set."""
+
+    score: float
+    member: bytes
+
+    def __str__(self) -> str:
+        """As an opaque word, for a link to the next page."""
+        raw = f"{self.score!r}|".encode() + self.member
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, text: str) -> Position:
+        """
+        Read what `str` gave.
+
+        Raises:
+            ConfigurationError: It is something else.
+        """
+        try:
+            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            score, _, member = raw.partition(b"|")
+            return cls(float(score), member)
+        except (binascii.Error, ValueError):
+            raise ConfigurationError("that is no place in the list; start from the top") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a sorted set that holds one state's jobs."""
+
+    redis: Redis
+    key: str
+    low: float
+    high: float
+    total: int
+    ascending: bool
+
+    @classmethod
+    async def of(cls, redis: Redis, queue: str, state: JobState) -> Window:
+        """
+        Find the jobs of *queue* that are in *state* now.
+
+        Raises:
+            ConfigurationError: Jobs in that state are in no sorted set of their own.
+        """
+        key = keys.queue_key(queue)
+        seconds, micros = await redis.time()
+        now = seconds * 1000 + micros / 1000
+        match state:
+            case JobState.READY:
+                name, low, high = key, float("-inf"), now
+            case JobState.SCHEDULED:
+                name, low, high = key, _just_after(now), float("inf")
+            case JobState.RETRYING:
+                name, low, high = key + keys.RETRYING_SUFFIX, _just_after(now), float("inf")
+            case JobState.DEAD:
+                # Jobs that die from now on are not part of it: nobody has seen them.
+                name, low, high = key + keys.DEAD_SUFFIX, float("-inf"), float(seconds * 1000 + 999)
+            case _:
+                listed = ", ".join(LISTED)
+                raise ConfigurationError(f"jobs that are {state} cannot be listed; {listed} can")
+        total = await redis.zcount(name, low, high)
+        if state is JobState.SCHEDULED:
+            async with redis.pipeline(transaction=False) as pipe:
+                pipe.hlen(key + keys.RUNNING_SUFFIX)
+                pipe.zcount(key + keys.RETRYING_SUFFIX, low, high)
+                total = max(0, total - sum(await pipe.execute()))
+        return cls(redis, name, low, high, total, state is not JobState.DEAD)
+
+    async def read(self, after: Position | None, size: int) -> list[Position]:
+        """The next *size* jobs after *after*; fewer are the last ones."""
+        start = await self._rank(after)
+        if self.ascending:
+            found = await self.redis.zrange(self.key, start, start + size - 1, withscores=True)
+            return [Position(score, member) for member, score in found if score <= self.high]
+        if not start:
+            return []
+        found = await self.redis.zrange(self.key, max(0, start - size), start - 1, withscores=True)
+        return [Position(score, member) for member, score in reversed(found)]
+
+    async def _rank(self, after: Position | None) -> int:
+        """How many members come before *after*; ascending, it counts itself."""
+        if after is None:
+            end = f"({self.low!r}" if self.ascending else self.high
+            return int(await self.redis.zcount(self.key, "-inf", end))
+        score = repr(after.score)
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.zscore(self.key, cast("str", after.member))
+            pipe.zrank(self.key, after.member)
+            pipe.zcount(self.key, "-inf", f"({score}")
+            pipe.zcount(self.key, score, score)
+            found, rank, low, of_this_score = await pipe.execute()
+        if found == after.score:
+            return int(rank + 1 if self.ascending else rank)
+        high = low + of_this_score
+        while low < high:  # Redis orders members of one score by their bytes
+            middle = (low + high) // 2
+            (member,) = await self.redis.zrange(self.key, middle, middle) or (after.member,)
+            if member < after.member:
+                low = middle + 1
+            else:
+                high = middle
+        return int(low)
+
+
+def _just_after(moment: float) -> float:
+    """The least score later than *moment*: scores are written with four decimals."""
+    return moment + 0.0001

@@ -1,0 +1,118 @@
+"""Which jobs match a filter: first by their bytes, since reading a job in full costs far more."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from runner.broker import keys
+from runner.broker.scripts import LAST_ENTRIES
+from runner.telemetry.redaction import REDACTED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+    from runner.operations.paging import Position
+
+_ESCAPE = b"\\"
+_BY_NAME_ONLY = b'"a":[]'
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """
+    Which jobs: all that is given must fit.
+
+    name: the job's, exactly. job_id: a part of the id. text: a part of the arguments as they are
+    shown, so that nobody can guess at a secret. error: a part of the last error or its message.
+    """
+
+    name: str = ""
+    job_id: str = ""
+    text: str = ""
+    error: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every job fits."""
+        return not (self.name or self.job_id or self.text or self.error)
+
+    def fits(
+        self, *, name: str | None, job_id: str, arguments: Mapping[str, Any], error: str
+    ) -> bool:
+        """Whether a job that is shown like this fits."""
+        if self.name and name != self.name:
+            return False
+        if self.job_id and self.job_id.lower() not in job_id.lower():
+            return False
+        if self.error and self.error.lower() not in error.lower():
+            return False
+        if not self.text:
+            return True
+        written, text = to_json(arguments).decode().lower(), self.text.lower()
+        return text in written or text in written.replace('\\"', '"').replace("\\\\", "\\")
+
+
+class Sieve:
+    """
+    Drops jobs that cannot match a filter, by their bytes.
+
+    A job that it keeps may still not match: JSON can write a text in several ways, and a page adds
+    names and hides secrets.
+    """
+
+    def __init__(self, where: Filter) -> None:
+        # A page shows bytes that are not text by their numbers, and says what it hides.
+        self._id = b"" if "\\" in where.job_id else _plain(where.job_id)
+        self._text = b"" if where.text.lower() in REDACTED else _plain(where.text)
+        self._name = where.name.encode("utf-8", "backslashreplace")
+        self._error = _plain(where.error.rpartition(":")[2].strip())
+
+    async def sift(self, redis: Redis, jobs: list[Position]) -> list[Position]:
+        """Those of *jobs* that may match, in two round trips at most."""
+        if self._id:
+            part = self._id
+            jobs = [one for one in jobs if part in one.member.lower()]
+        if jobs and (self._name or self._text):
+            bodies = await redis.mget([keys.JOB_PREFIX.encode() + one.member for one in jobs])
+            fits = self._body_may_fit
+            jobs = [one for one, body in zip(jobs, bodies, strict=True) if body and fits(body)]
+        if jobs and self._error:
+            entries = await last_entries(redis, [one.member for one in jobs])
+            jobs = [
+                one
+                for one, entry in zip(jobs, entries, strict=True)
+                if entry and self._error_may_fit(entry)
+            ]
+        return jobs
+
+    def _body_may_fit(self, body: bytes) -> bool:
+        if _ESCAPE in body:
+            return True
+        if self._name and self._name not in body:
+            return False
+        # Only the page gives names to arguments by position.
+        return not self._text or _BY_NAME_ONLY not in body or self._text in body.lower()
+
+    def _error_may_fit(self, entry: bytes) -> bool:
+        """Error and message come before the traceback, which is full of line breaks."""
+        head = entry.partition(b'"traceback"')[0]
+        return _ESCAPE in head or self._error in head.lower()
+
+
+async def last_entries(redis: Redis, members: Sequence[bytes]) -> list[bytes | None]:
+    """The last entry of each job's history, in one call."""
+    names = [keys.HISTORY_PREFIX.encode() + member for member in members]
+    found: list[bytes | None] = await redis.eval(LAST_ENTRIES, len(names), *names)  # type: ignore[misc,arg-type]
+    return found
+
+
+def _plain(text: str) -> bytes:
+    """The longest part of *text* that JSON writes as it is; empty fits everything."""
+    parts = re.split(r"[^0-9a-z_./@-]+", text.lower())
+    return max(parts, key=len).encode()
