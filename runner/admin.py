@@ -22,7 +22,7 @@ from runner.codec import decode_job
 from runner.errors import CodecError, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
     from redis.asyncio import Redis
 
@@ -123,14 +123,6 @@ class Admin:
         written = to_json(result)
         return await self._act("abort", queue, job_id, result=written, keep_ms=_KEEP_ABORTED_MS)
 
-    async def run_all_dead(self, queue: str) -> int:
-        """Make every job that is dead now ready again; how many were."""
-        return await self._for_all_dead(queue, self.run_now)
-
-    async def delete_all_dead(self, queue: str) -> int:
-        """Delete every job that is dead now; how many were."""
-        return await self._for_all_dead(queue, self.delete_dead)
-
     async def dead_jobs(self, queue: str, *, limit: int | None = None) -> AsyncIterator[DeadJob]:
         """The dead jobs of *queue*, the latest first, read page by page."""
         seen = 0
@@ -190,21 +182,6 @@ class Admin:
             pipe.lpush(key + keys.WAKE_SUFFIX, *["1"] * keys.WAKE_TOKENS)
             pipe.ltrim(key + keys.WAKE_SUFFIX, 0, keys.WAKE_TOKENS - 1)
             await pipe.execute()
-
-    async def _for_all_dead(self, queue: str, act: Callable[[str, bytes], Awaitable[Found]]) -> int:
-        """Oldest first, up to those that were dead at the start: what dies meanwhile stays."""
-        dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
-        # By the clock that wrote the times of death, which are rounded to whole milliseconds.
-        seconds, micros = await self._redis.time()
-        until_ms = seconds * 1000 + -(-micros // 1000)
-        acted = 0
-        while page := await self._redis.zrangebyscore(dead, "-inf", until_ms, start=0, num=_PAGE):
-            before = acted
-            for job_id in page:
-                acted += await act(queue, job_id) is Found.DEAD
-            if acted == before:
-                break
-        return acted
 
     async def _act(self, action: str, queue: str, job_id: str | bytes, **details: Any) -> Found:
         head = AdminHead(action, job_id, queue, keys.BATCH_TTL_S, **details)

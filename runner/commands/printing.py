@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from runner.operations.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 """The option that every listing has."""
@@ -33,12 +33,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def print_table(
-    columns: Mapping[str, str],
-    rows: Sequence[Sequence[object]],
-    *,
-    styles: Callable[[Sequence[object]], str] | None = None,
-) -> None:
+def print_table(columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
     """
     Print *rows* under *columns*, which map headings to "left", "right" or "wrap".
 
@@ -60,7 +55,7 @@ def print_table(
             overflow="fold" if kind == "wrap" else "ellipsis",
         )
     for row in rows:
-        table.add_row(*(Text(shown(one)) for one in row), style=styles(row) if styles else None)
+        table.add_row(*(Text(shown(one)) for one in row))
     console.print(table)
 
 

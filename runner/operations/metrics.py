@@ -18,7 +18,6 @@ from runner.worker.counts import (
     BOUNDS_MS,
     BY_MINUTE,
     BY_TEN_MINUTES,
-    DAY_MS,
     HOUR_MS,
     Resolution,
     page_key,
@@ -209,6 +208,3 @@ def _metrics(
     for cell in cells.values():
         total.join(cell)
     return JobMetrics(queue, name, resolution.step_ms // 1000, total, list(cells.values()))
-
-
-__all__ = ["DAY_MS", "Cell", "Deploy", "JobMetrics", "all_jobs", "deploys", "one_job", "together"]

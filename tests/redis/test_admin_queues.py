@@ -1,4 +1,4 @@
-"""What an operator may do to a queue: pause and resume it, empty its dead set."""
+"""What an operator may do to a queue: pause and resume it, run or delete all its dead jobs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ import pytest
 from runner import Batch, Context, JobState, job
 from runner.admin import Admin
 from runner.broker import keys
+from runner.operations.actions import Operator, Request
+from runner.operations.bulk import Bulk, Selection
+from runner.operations.catalog import Catalog
+from runner.operations.search import Filter
+from runner.operations.verbs import Action
 from tests.runner_kit import eventually, soon, working
 
 if TYPE_CHECKING:
@@ -69,15 +74,20 @@ async def _dead(redis: QueueClient, count: int) -> bool:
     return bool(await redis.zcard(KEY + ":dead") == count)
 
 
-async def test_run_all_dead_makes_a_thousand_ready(
-    redis_url: str, redis: QueueClient, admin: Admin
-) -> None:
-    """Each is ready with its attempts back; the count is told; a second time there is none."""
+async def _do_to_all_dead(redis: QueueClient, action: Action) -> int:
+    """Do it as pages, API and commands do; how many it was done to."""
+    selection = Selection(QUEUE, JobState.DEAD, Filter())
+    bulk = Bulk(redis, Operator(redis, "ada"), Request(action), selection)
+    return (await bulk.run(Catalog(), total=0)).acted
+
+
+async def test_running_all_dead_makes_a_thousand_ready(redis_url: str, redis: QueueClient) -> None:
+    """Each is ready with its attempts back; they are counted; a second time there is none."""
     batch = Batch()
     handles = await _many_dead(redis_url, redis, batch)
     began = time.monotonic()
 
-    assert await admin.run_all_dead(QUEUE) == MANY
+    assert await _do_to_all_dead(redis, Action.RUN) == MANY
 
     assert time.monotonic() - began < 5.0
     assert await redis.zcard(KEY) == MANY
@@ -87,11 +97,11 @@ async def test_run_all_dead_makes_a_thousand_ready(
     progress = (await batch.progress(redis)).queues[QUEUE]
     assert (progress.total, progress.dead, progress.waiting) == (MANY, 0, MANY)
     assert await batch.dead_jobs(redis) == []
-    assert await admin.run_all_dead(QUEUE) == 0
+    assert await _do_to_all_dead(redis, Action.RUN) == 0
 
 
-async def test_delete_all_dead_leaves_nothing_of_a_thousand(
-    redis_url: str, redis: QueueClient, admin: Admin
+async def test_deleting_all_dead_leaves_nothing_of_a_thousand(
+    redis_url: str, redis: QueueClient
 ) -> None:
     """Body, history, counters and results are gone; jobs that are not dead are left alone."""
     batch = Batch()
@@ -99,28 +109,27 @@ async def test_delete_all_dead_leaves_nothing_of_a_thousand(
     with batch.joined():
         other = await act.enqueue()
 
-    assert await admin.delete_all_dead(QUEUE) == MANY
+    assert await _do_to_all_dead(redis, Action.DELETE) == MANY
 
     assert await other.state() is JobState.READY
     left = {key.decode() for key in await redis.keys()}
     allowed = {KEY, KEY + ":wake", keys.JOB_PREFIX + other.id, keys.BATCH_PREFIX + batch.id}
-    assert {
-        key for key in left if not key.startswith((keys.TICKS, keys.METRICS, "arq:poll"))
-    } <= allowed
+    beside = (keys.TICKS, keys.METRICS, "arq:poll", keys.AUDIT, keys.BULK_PREFIX)
+    assert {key for key in left if not key.startswith(beside)} <= allowed
     progress = (await batch.progress(redis)).queues[QUEUE]
     assert (progress.total, progress.dead, progress.waiting) == (1, 0, 1)
-    assert await admin.delete_all_dead(QUEUE) == 0
+    assert await _do_to_all_dead(redis, Action.DELETE) == 0
 
 
-async def test_run_all_dead_runs_each_once_though_they_die_again(
-    redis_url: str, redis: QueueClient, admin: Admin
+async def test_running_all_dead_runs_each_once_though_they_die_again(
+    redis_url: str, redis: QueueClient
 ) -> None:
     """What dies meanwhile stays dead, or the operator's call would never end."""
     handles = await die.enqueue_many([{"number": n} for n in range(300)])
     async with working(redis_url, die, concurrency=50):
         await eventually(lambda: _dead(redis, 300))
 
-        assert await soon(admin.run_all_dead(QUEUE)) == 300
+        assert await soon(_do_to_all_dead(redis, Action.RUN)) == 300
 
         await eventually(lambda: _dead(redis, 300))
         await eventually(lambda: _ran_twice(redis, handles))
