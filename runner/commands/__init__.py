@@ -1,7 +1,7 @@
 """
-The runner's own commands, put together with the application's by its composition root.
+The runner's own commands; the application adds its own, and makes one program of both.
 
-They find what they work with as `ctx.obj`: a `Host` (host.py), which the application provides.
+They reach the application as `ctx.obj`: a `Host` (host.py).
 """
 
 from __future__ import annotations

@@ -30,14 +30,14 @@ def completion(context: click.Context, *, shell: str) -> None:
     For fish: `pipeline completion fish > ~/.config/fish/completions/pipeline.fish`.
     """
     kind = get_completion_class(shell)
-    assert kind is not None  # noqa: S101 -- click has all of them
+    assert kind is not None  # noqa: S101 -- click knows all of them
     root = context.find_root()
     name = root.info_name or "pipeline"
     click.echo(kind(root.command, {}, name, f"_{name.upper()}_COMPLETE").source())
 
 
 def named(kind: Kind) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
-    """Offer the names of *kind*, but for those that stand on the line already."""
+    """Offer the names of *kind*, except those that are on the line already."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
         host: Host = context.obj

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 OLDEST_REDIS = (6, 2)
 _PINGS = 20
-_CHECK_LIMIT_S = 15.0  # the first look at a database loads its libraries
+_CHECK_LIMIT_S = 15.0  # the first call to a database loads its libraries
 _SLOW_MS = 10.0
 _SKEW_S = 1.0
 _LAG_MS = 500.0
@@ -37,7 +37,7 @@ _PAGE = 1_000
 
 
 class Severity(IntEnum):
-    """How bad; the exit status of the command is that of the worst."""
+    """How bad a finding is; the worst is the exit status of the command."""
 
     OK = 0
     WARNING = 1
@@ -46,7 +46,7 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. remedy: what to do, where something is to be done."""
+    """One thing that was checked. remedy: what to do about it; empty if nothing."""
 
     name: str
     severity: Severity
@@ -132,7 +132,7 @@ async def _clock(redis: Redis) -> Finding:
         "clock",
         Severity.WARNING,
         text,
-        "Keep both by NTP: due times are set by the one and kept by the other.",
+        "Synchronise both by NTP: one sets due times, the other keeps them.",
     )
 
 
@@ -148,8 +148,8 @@ async def _of_queues(session: OperatorSession) -> AsyncIterator[Finding]:
             yield Finding(
                 "event loop",
                 Severity.WARNING,
-                f"that of {process.name} came {process.lag_ms:.0f} ms late to its last heartbeat",
-                "Its log names the job that blocks it: await, or ctx.offload what computes.",
+                f"that of {process.name} was {process.lag_ms:.0f} ms late at its last heartbeat",
+                "Its log names the job that blocks it: let it await, or compute in ctx.offload.",
             )
     polled_at = await last_poll_at(session.redis)
     age_s = None if polled_at is None else (datetime.now(UTC) - polled_at).total_seconds()
@@ -186,7 +186,7 @@ def _queue(one: Queue) -> Finding:
 
 
 async def _of_keys(session: OperatorSession) -> AsyncIterator[Finding]:
-    """Bodies that stand in no queue: nobody will ever run them, and they take memory."""
+    """Bodies of jobs that are in no queue: they never run, and take memory."""
     looked_at = 0
     orphans: list[str] = []
     cursor = 0
@@ -205,13 +205,13 @@ async def _of_keys(session: OperatorSession) -> AsyncIterator[Finding]:
     yield Finding(
         "orphaned keys",
         Severity.WARNING,
-        f"{len(orphans):,} job bodies stand in none of these queues, such as {orphans[0]}; {text}",
-        "Jobs of queues that are no longer configured, perhaps; else delete arq:job:<id>.",
+        f"{len(orphans):,} job bodies are in none of these queues, such as {orphans[0]}; {text}",
+        "They may be of queues that are no longer configured; else delete arq:job:<id>.",
     )
 
 
 async def _orphans(session: OperatorSession, ids: Sequence[bytes]) -> list[str]:
-    """Those that are in none of the queues, asked twice: a job may be moving."""
+    """Those that are in none of the queues; asked twice, since a job may be moving."""
     left = list(ids)
     for _ in range(2):
         if not left:

@@ -1,4 +1,4 @@
-"""`pipeline enqueue`: one job from the command line, checked as a service's would be."""
+"""`pipeline enqueue`: enqueue one job from the command line, with the checks of a service."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     "given",
     metavar="NAME=VALUE",
     multiple=True,
-    help="An argument: its value as JSON, or else as text. May be given again.",
+    help="An argument; its value is JSON, or else text. May be repeated.",
 )
 @click.option(
-    "--in", "at", type=MomentType(), metavar="10m", help="Due so much later, or at a time."
+    "--in", "at", type=MomentType(), metavar="10m", help="Make it due after this, or at a time."
 )
-@click.option("--id", "job_id", help="Its id: refused while a job of this id is there.")
-@click.option("--wait", is_flag=True, help="Wait for its end, and print its result as JSON.")
+@click.option("--id", "job_id", help="Its id; refused while a job with this id exists.")
+@click.option("--wait", is_flag=True, help="Wait until it ends, and print its result as JSON.")
 @click.pass_context
 def enqueue(
     context: click.Context,
@@ -44,7 +44,7 @@ def enqueue(
     wait: bool,
 ) -> None:
     """
-    Enqueue JOB, such as sync_channel, with its arguments checked against its signature.
+    Enqueue JOB; its arguments are checked against its signature.
 
     Exit status: 0; 2 if it was refused or, with --wait, if it died.
     """
@@ -82,7 +82,7 @@ async def _enqueue(
         chosen = job.options(**{key: one for key, one in options.items() if one is not None})
         handle = await chosen.enqueue(**kwargs)
         if not handle.created:
-            raise click.ClickException(f"a job {handle.id} is there already; nothing was enqueued")
+            raise click.ClickException(f"a job {handle.id} exists already; nothing was enqueued")
         await session.operator.record("enqueue", f"{job.queue}/{handle.id}", name, "done")
         click.echo(handle.id, err=wait)
         if wait:

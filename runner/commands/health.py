@@ -1,4 +1,4 @@
-"""`pipeline health`: the health checks, once, for a person or a container's probe."""
+"""`pipeline health`: run the health checks once, for a person or a container's probe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command
 @click.pass_context
 def health(context: click.Context) -> None:
-    """Ask whether all is well: exit 0 if every check holds, else 1."""
+    """Run the health checks once. Exit status: 0 if all pass, else 1."""
     findings = run_async(_find(context.obj))
     for finding in findings:
         mark = "ok" if finding.ok else "failed"

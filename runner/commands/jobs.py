@@ -1,7 +1,7 @@
 """
-`pipeline jobs`, and `scheduled`, `retries` and `dead`, which are its jobs in one state.
+`pipeline jobs`, and `scheduled`, `retries` and `dead`: the jobs in one state.
 
-Each lists what matches, and acts on jobs by their ids or, with `--all`, on all that match.
+Each lists the jobs that match, and acts on jobs by their ids or, with `--all`, on all that match.
 """
 
 from __future__ import annotations
@@ -46,12 +46,14 @@ _FILTERS = (
         "queues",
         multiple=True,
         shell_complete=named("queue"),
-        help="Of this queue; may be given again.",
+        help="Jobs of this queue; may be repeated.",
     ),
-    click.option("--name", default="", shell_complete=named("job"), help="Of this name, exactly."),
-    click.option("--id", "job_id", default="", help="With this in the id."),
-    click.option("--text", default="", help="With this in the arguments."),
-    click.option("--error", default="", help="With this in the last error."),
+    click.option(
+        "--name", default="", shell_complete=named("job"), help="Jobs with exactly this name."
+    ),
+    click.option("--id", "job_id", default="", help="Jobs with this in the id."),
+    click.option("--text", default="", help="Jobs with this in the arguments."),
+    click.option("--error", default="", help="Jobs with this in the last error."),
 )
 
 
@@ -73,7 +75,7 @@ def _filtered(command: F) -> F:
 def _group(
     name: str, help_: str, states: Sequence[JobState], verbs: Sequence[JobVerb]
 ) -> click.Group:
-    """Make one of the groups: its list, and its verbs."""
+    """Make a group: its list, and a command for each verb."""
     group = click.Group(name, help=help_)
     group.add_command(_list_command(states))
     for verb in verbs:
@@ -82,7 +84,7 @@ def _group(
 
 
 def _group_of(name: str, help_: str, state: JobState) -> click.Group:
-    """Make the group of one state: what is offered there, by every name that it has."""
+    """Make the group of one state: the verbs that it offers, by all their names."""
     verbs = [verb for verb in job_verbs(state) if verb.in_groups]
     group = _group(name, help_, (state,), verbs)
     for verb in verbs:
@@ -93,7 +95,7 @@ def _group_of(name: str, help_: str, state: JobState) -> click.Group:
 
 def _list_command(states: Sequence[JobState]) -> click.Command:
     @click.command(
-        "list", help="List those that match: the next ones first, the latest dead first."
+        "list", help="List the jobs that match: those due first, or those that died last, on top."
     )
     @_filtered
     @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
@@ -101,26 +103,26 @@ def _list_command(states: Sequence[JobState]) -> click.Command:
     @click.pass_context
     def list_(context: click.Context, /, *, limit: int, as_json: bool, **given: Any) -> None:
         chosen = _chosen(given, states)
-        rows, told = run_async(_rows(context.obj, chosen, limit))
+        rows, summary = run_async(_rows(context.obj, chosen, limit))
         if as_json:
             print_json(rows)
             return
         if rows:
             _show(rows)
-        click.echo(told, err=True)
+        click.echo(summary, err=True)
 
     if len(states) > 1:
         choice = click.Choice([str(state) for state in states])
-        click.option("--state", "only", type=choice, help="In this state.")(list_)
+        click.option("--state", "only", type=choice, help="Jobs in this state.")(list_)
     return list_
 
 
 def _verb_command(verb: JobVerb, name: str, states: Sequence[JobState]) -> click.Command:
     @click.command(name, help=verb.help)
     @click.argument("job_ids", metavar="[JOB_ID…]", nargs=-1)
-    @click.option("--all", "everything", is_flag=True, help="All that match, instead of ids.")
+    @click.option("--all", "everything", is_flag=True, help="All jobs that match, instead of ids.")
     @_filtered
-    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
     @click.pass_context
     def act(
         context: click.Context,
@@ -148,7 +150,12 @@ def _verb_command(verb: JobVerb, name: str, states: Sequence[JobState]) -> click
     if verb.asks is Asks.QUEUE:
         offered = named("queue")
         click.option(
-            "--to", "to", metavar="QUEUE", required=True, shell_complete=offered, help="Where to."
+            "--to",
+            "to",
+            metavar="QUEUE",
+            required=True,
+            shell_complete=offered,
+            help="The queue to move them to.",
         )(act)
     return act
 
@@ -156,7 +163,9 @@ def _verb_command(verb: JobVerb, name: str, states: Sequence[JobState]) -> click
 jobs = _group("jobs", "List jobs, show one, and act on them.", LISTED, tuple(JOB_VERBS.values()))
 scheduled = _group_of("scheduled", "Jobs that are due later.", JobState.SCHEDULED)
 retries = _group_of("retries", "Jobs that failed and wait for another attempt.", JobState.RETRYING)
-dead = _group_of("dead", "Jobs that are given up: kept until somebody decides.", JobState.DEAD)
+dead = _group_of(
+    "dead", "Jobs that failed for good: kept until somebody retries or deletes them.", JobState.DEAD
+)
 
 
 @click.command
@@ -164,7 +173,7 @@ dead = _group_of("dead", "Jobs that are given up: kept until somebody decides.",
 @as_json
 @click.pass_context
 def show(context: click.Context, *, job_id: str, as_json: bool) -> None:
-    """Show one job: where it stands and why, its arguments, its attempts, its result."""
+    """Show one job: its state and why, its arguments, its attempts, its result."""
     view, found = run_async(_look_at(context.obj, job_id))
     if as_json:
         print_json({"job": view, "why": sentence(found)})
@@ -206,10 +215,10 @@ async def _rows(host: Host, chosen: _Chosen, limit: int) -> tuple[list[Row], str
                 searched += page.searched
                 more = more or page.after is not None or (left <= 0 and bool(page.rows))
                 rows += page.rows[: max(0, left)]
-    return rows, _told(len(rows), total, searched, more=more, filtered=not chosen.where.is_empty)
+    return rows, _summary(len(rows), total, searched, more=more, filtered=not chosen.where.is_empty)
 
 
-def _told(shown: int, total: int, searched: int, *, more: bool, filtered: bool) -> str:
+def _summary(shown: int, total: int, searched: int, *, more: bool, filtered: bool) -> str:
     if not total:
         return "No jobs."
     if filtered:
@@ -231,7 +240,7 @@ async def _look_at(host: Host, job_id: str) -> tuple[JobView, Why]:
 
 
 async def _act_on(host: Host, job_ids: Sequence[str], request: Request) -> int:
-    """One by one; how many it was done to."""
+    """Act on each of *job_ids*; return how many it was done to."""
     done = 0
     async with host.operator_session() as session:
         for job_id in job_ids:

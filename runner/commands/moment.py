@@ -11,7 +11,7 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class MomentType(click.ParamType[datetime]):
-    """A time: `10m`, `2h`, `1d` from now, or an ISO one with its zone."""
+    """A time: `10m`, `2h` or `1d` from now, or an ISO time with its zone."""
 
     name = "when"
 
@@ -29,7 +29,7 @@ class MomentType(click.ParamType[datetime]):
             found = datetime.fromisoformat(text)
         except (ValueError, OverflowError):
             self.fail(
-                f"{value!r} is no time: write 90s, 10m, 2h, 1d or 2030-01-31T12:00Z", param, ctx
+                f"{value!r} is not a time: write 90s, 10m, 2h, 1d or 2030-01-31T12:00Z", param, ctx
             )
         if found.tzinfo is None:
             self.fail(f"{value!r} needs its zone: write {value}Z for UTC", param, ctx)

@@ -1,4 +1,4 @@
-"""What the operator's commands print: a table for people, JSON for programs."""
+"""What commands print: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def print_json(found: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """What JSON can say of *value*: a dataclass by its fields, hidden ones left out."""
+    """*value* as JSON has it: a dataclass as its fields, without hidden ones."""
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: plain(getattr(value, one.name)) for one in fields(value) if one.repr}
     if isinstance(value, (list, tuple)):
@@ -37,7 +37,7 @@ def print_table(columns: Mapping[str, str], rows: Sequence[Sequence[object]]) ->
     """
     Print *rows* under *columns*, which map headings to "left", "right" or "wrap".
 
-    Only a wrapping column gives way on a narrow terminal. Piped, the lines are as long as they are.
+    Only wrapping columns shrink on a narrow terminal. Piped lines are never cut.
     """
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""`pipeline queues`: what stands in the queues, and whether they are worked."""
+"""`pipeline queues`: how many jobs are in the queues, and whether workers take them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def queues() -> None:
 @as_json
 @click.pass_context
 def list_(context: click.Context, *, as_json: bool) -> None:
-    """Count what stands in every queue."""
+    """List every queue, with its number of jobs in each state."""
     found = run_async(_count(context.obj, ()))
     if as_json:
         print_json(found)

@@ -1,4 +1,4 @@
-"""Commands end plainly: what can be expected to go wrong is one line on standard error."""
+"""Run a command: an error that can be expected is one line on standard error."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ F = TypeVar("F", bound="Callable[..., Any]")
 R = TypeVar("R")
 
 EXIT_NOTHING = 1
-"""Exit status where what was asked for found nothing to act on."""
+"""Exit status if there was nothing to act on."""
 
 EXIT_WRONG = 2
-"""Exit status where the input, the configuration or the surroundings are wrong."""
+"""Exit status if the input, the configuration or something else outside is wrong."""
 
 EXIT_INTERRUPTED = 130
 
 _PROGRAM = "pipeline"
 
 
-def run_plainly(
+def run_command(
     group: click.Group,
     arguments: Sequence[str],
     *,
     expected: Callable[[], tuple[type[BaseException], ...]],
 ) -> int:
     """
-    Run *group* and return its exit status; no error leaves it as a traceback unless by `--debug`.
+    Run *group* and return its exit status; errors have a traceback with `--debug` only.
 
-    expected: the errors whose message is a line for people; asked for when one was raised.
+    expected: gives the errors whose message is a line for people; called only after an error.
     """
     try:
         status = group.main(list(arguments), prog_name=_PROGRAM, standalone_mode=False)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- told, whatever it is
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- each becomes a line
         if "--debug" in arguments and not isinstance(error, click.ClickException):
             traceback.print_exc()
         return _tell_error(error, expected)
@@ -60,7 +60,7 @@ def run_async(coroutine: Coroutine[Any, Any, R]) -> R:
 
 
 def tell(line: str) -> None:
-    """Print *line* to standard error, after the program's name; line breaks in it are lost."""
+    """Print *line* to standard error, after the program's name, without its line breaks."""
     click.echo(f"{_PROGRAM}: {' '.join(line.split())}", err=True)
 
 
@@ -76,7 +76,7 @@ def _tell_error(
             tell("interrupted")
             return EXIT_INTERRUPTED
         case BrokenPipeError():
-            # The reader of our output has gone; flushing the rest to it would fail again.
+            # The reader of our output has gone: flushing the rest would fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         case _:
             for line in _lines(error, expected()):
@@ -91,10 +91,10 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _lines(error: BaseException, expected: tuple[type[BaseException], ...]) -> list[str]:
-    """One line for each different error; of a group, the expected ones explain the others."""
+    """One line for each different error; if some of a group are expected, only those."""
     leaves = list(_leaves(error))
-    told = [leaf for leaf in leaves if isinstance(leaf, (*expected, OSError))] or leaves
-    return list(dict.fromkeys(_line(leaf, expected) for leaf in told))
+    expected_ones = [leaf for leaf in leaves if isinstance(leaf, (*expected, OSError))] or leaves
+    return list(dict.fromkeys(_line(leaf, expected) for leaf in expected_ones))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
@@ -107,14 +107,14 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 def _line(error: BaseException, expected: tuple[type[BaseException], ...]) -> str:
     if isinstance(error, RedisError) and "MISCONF" in str(error):
-        # Each worker meets it with another command: one line for all of them.
+        # Each worker fails at another command: one line for all of them.
         reason = str(error).partition("MISCONF ")[2].rstrip("',)")
         return f"Redis takes no writes: {reason}; free some space on its disk, and try again"
     if isinstance(error, expected):
         return str(error)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        remedy = "free some space" if error.errno == errno.ENOSPC else "correct that, and try again"
+        remedy = "free some space" if error.errno == errno.ENOSPC else "correct it, and try again"
         return f"{place}{error.strerror or error}; {remedy}"
     return (
         f"unexpected {type(error).__name__}: {error}; this is a fault of the program: "

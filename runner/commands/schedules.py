@@ -1,4 +1,4 @@
-"""`pipeline schedules`: what the poller enqueues by the clock."""
+"""`pipeline schedules`: the periodic jobs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def schedules() -> None:
 @as_json
 @click.pass_context
 def list_(context: click.Context, *, as_json: bool) -> None:
-    """List them with their last and next run, and the ticks that were missed."""
+    """List schedules with their last and next run, and the ticks that they missed."""
     found = run_async(_schedules(context.obj))
     if as_json:
         print_json(found)
     elif found:
         _show(found)
     else:
-        click.echo("Nothing runs by the clock.", err=True)
+        click.echo("There are no schedules.", err=True)
 
 
 def _verb_command(verb: Verb) -> click.Command:

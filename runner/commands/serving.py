@@ -1,4 +1,4 @@
-"""What `up` and `worker` share: a fleet at work, until signals stop it."""
+"""What `up` and `worker` share: run workers until a signal stops them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ async def serve(
     supervisor_line: int | None = None,
 ) -> None:
     """
-    Work *queues* in this process until SIGINT or SIGTERM; a second one stops at once.
+    Work *queues* in this process until SIGINT or SIGTERM; a second signal stops it at once.
 
-    health_port, web_port: where health pages, and those for operators, are served; None for none.
-    supervisor_line: the descriptor
-    of `answer_supervisor`, in a child of a supervisor.
+    health_port, web_port: where the health pages and the operators' pages are served; None: not at
+    all. supervisor_line: the descriptor of `answer_supervisor`, in a child of a supervisor.
     """
     async with contextlib.AsyncExitStack() as exits:
         place = await exits.enter_async_context(host.open())
@@ -54,7 +53,7 @@ async def serve(
 async def health_pages(
     host: Host, place: Workplace, queues: Sequence[str], port: int | None
 ) -> AsyncIterator[Mapping[str, str]]:
-    """Serve health pages on *port* for the block, if there is one; gives where, to be shown."""
+    """Serve health pages on *port* for the block, if there is one; give their address by name."""
     if port is None:
         yield {}
         return

@@ -1,4 +1,4 @@
-"""`pipeline top`: what stands in the queues and who works, live; and every action, by a key."""
+"""`pipeline top`: queues, workers and jobs, live, and every action by a key."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def top(host: Host) -> None:
     """Watch queues, workers and jobs live, and act on them; ? lists the keys."""
     try:
-        import textual  # noqa: F401 -- looked for before Redis is
+        import textual  # noqa: F401 -- fail before Redis is reached
     except ImportError:
         raise click.ClickException(
             "pipeline top needs Textual: install channel-pipeline[terminal]"
         ) from None
-    # In asyncio's own loop: Textual has tasks start eagerly, which uvloop asks of early releases of
-    # Python 3.13 in words that they do not know.
+    # Not in uvloop: Textual starts tasks eagerly, and uvloop passes early releases of Python 3.13
+    # an argument that they do not have.
     asyncio.run(_watch(host))
 
 

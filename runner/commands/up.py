@@ -1,4 +1,4 @@
-"""`pipeline up`: everything in one process, for development."""
+"""`pipeline up`: run everything in one process, for development."""
 
 from __future__ import annotations
 

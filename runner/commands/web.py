@@ -1,4 +1,4 @@
-"""`pipeline web`: the pages for operators; and `pipeline password`, for their users."""
+"""`pipeline web`: serve the operators' pages; `pipeline password`: hash a user's password."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def web(host: Host, port: int | None) -> None:
 
 
 @click.command
-@click.password_option(help="Asked for where it is not given.")
+@click.password_option(help="The password; asked for if it is not given.")
 def password(password: str) -> None:
     """Print a password's hash, for WEB__USERS."""
     from runner.web.login import hash_password
@@ -63,7 +63,7 @@ async def _serve(host: Host, port: int) -> None:
 async def operator_pages(
     host: Host, place: Workplace, port: int
 ) -> AsyncIterator[Mapping[str, str]]:
-    """Serve the pages on *port* for the block; gives where, to be shown."""
+    """Serve the pages on *port* for the block; give their address by name."""
     from runner.processes.health import serve_health
 
     dashboard, app = place.pages(host.queues)
@@ -76,7 +76,7 @@ async def operator_pages(
 
 
 def free_port(address: str, port: int) -> int:
-    """*port*, or 0 where somebody listens there already."""
+    """Return *port*, or 0 if somebody listens there already."""
     import socket
 
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

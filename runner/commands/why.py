@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def why(context: click.Context, *, job_id: str, as_json: bool) -> None:
     """
-    Say why the job JOB_ID is not running yet, and what would change that.
+    Say why the job JOB_ID is not running yet, and what to do about it.
 
     Exit status: 0; 1 if there is no such job.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runner.commands.host import Host
 
 _AFTER_GRACE_S = 30.0
-"""What a worker may take, after its jobs have ended, to settle them and close what is open."""
+"""Seconds that a worker may take, after its jobs have ended, to settle them and to close."""
 
 
 @click.command
@@ -33,7 +33,7 @@ _AFTER_GRACE_S = 30.0
     "--memory-limit-mb",
     type=click.IntRange(1),
     metavar="MIB",
-    help="With --processes: replace a process that has grown beyond this.",
+    help="With --processes: replace a process that grows beyond this.",
 )
 @click.option(
     "--health-port",
@@ -76,7 +76,7 @@ async def _supervise(
     memory_limit_mb: int | None,
     health_port: int | None,
 ) -> None:
-    """Here all is opened too: what is wrong shows once, and a private Redis outlives children."""
+    """Opens everything here, too: errors show once, and a private Redis outlives the children."""
     from runner.commands.printing import print_places
     from runner.commands.serving import health_pages
     from runner.processes.supervisor import Supervisor
@@ -87,7 +87,7 @@ async def _supervise(
             f"Working in {processes} processes: {', '.join(queues)}",
         )
         await Supervisor(
-            # As this process was started, so are its children.
+            # Children are started as this process was.
             [sys.executable, *sys.orig_argv[1:]],
             processes=processes,
             memory_limit_mb=memory_limit_mb,

@@ -1,4 +1,4 @@
-"""`pipeline workers`: the processes that work, how they are, and what they run."""
+"""`pipeline workers`: the processes that run workers, and what they run."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @click.group
 def workers() -> None:
-    """List the processes that work, and quiet, resume or stop them."""
+    """List the processes that run workers, and quiet, resume or stop them."""
 
 
 @workers.command("list")
 @as_json
 @click.pass_context
 def list_(context: click.Context, *, as_json: bool) -> None:
-    """List every process with a worker, as its last heartbeat told."""
+    """List every process that runs workers, as of its last heartbeat."""
     found = run_async(_processes(context.obj))
     if as_json:
         print_json(found)

@@ -1,20 +1,25 @@
 """
-What an operator sees and does: one read model for the page, the API and the terminal.
+What an operator sees and does: one read model for pages, JSON API, terminal and command line.
 
-    queues      counts, oldest wait, who paused it; depth over time
-    jobs        a queue's jobs by state, filtered, page by page
-    job         one job in full: attempts, result, progress, who holds it
-    why         why a job is not running yet, in one sentence
-    processes   who works, on what, and how they are
-    schedules   next and last run, missed ticks, in words
-    metrics     throughput, failures and durations of each job
-    store       memory, policy and durability of Redis
-    actions     what changes something; each is written into the audit log
-    bulk        one action on all jobs that match
-    audit       who did what when
-    job_ids     ids as text, where they are bytes
-    spans       lengths of time as text
+    queues        jobs by state, oldest wait, pauses; depth over time
+    jobs          a queue's jobs by state, filtered, page by page
+    search        which jobs match a filter
+    paging        a sorted set of jobs, read piece by piece
+    job           one job in full: attempts, result, progress, holder
+    why           why a job is not running yet, in one sentence
+    processes     who works: processes, their workers and what they run
+    schedules     periodic jobs: last and next run, missed ticks
+    metrics       throughput, failures and durations of each job
+    redis_info    memory, policy and durability of Redis
+    verbs         what an operator may do: the table that every face reads
+    actions       what an operator does; all of it goes into the audit log
+    bulk          one action on all jobs that match
+    audit         who did what when
+    session       what commands and terminal work with
+    catalog       arguments by name, without secrets
+    words         jobs, queues and processes in words; job_text: one job in full
+    stored        values as they stand in Redis, whoever wrote them
 
-Functions take a Redis client and return dataclasses. None of those that a page calls reads a whole
-queue: lists are paged, a search looks at jobs for a bounded time and says at how many.
+Functions take a Redis client and return dataclasses. None that a page calls reads a whole queue:
+lists are paged, and a search looks at jobs for a bounded time and says how many it looked at.
 """

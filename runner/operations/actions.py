@@ -1,7 +1,7 @@
 """
-What an operator does: each action is one atomic script, idempotent, and written into the audit log.
+What an operator does: each action is one atomic script, may be repeated, and is in the audit log.
 
-An action on a job that has moved on changes nothing and says where the job was found.
+An action on a job that has moved on changes nothing, and says where it found the job.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ class Request:
     def __post_init__(self) -> None:
         asks = self.verb.asks
         if asks is Asks.TIME and (self.at is None or self.at.tzinfo is None):
-            raise ConfigurationError("say when: a time with its zone, such as 2030-01-01T12:00Z")
+            raise ConfigurationError("name a time with its zone, such as 2030-01-01T12:00Z")
         if asks is Asks.QUEUE and not self.to:
-            raise ConfigurationError("say to which queue the job is to move")
+            raise ConfigurationError("name the queue to move the job to")
 
     @property
     def verb(self) -> JobVerb:
-        """What the table says of the action."""
+        """The action's row in the table."""
         return JOB_VERBS[self.action]
 
     @property
     def detail(self) -> str:
-        """What it was asked with, for the audit log."""
+        """The time or the queue, for the audit log."""
         return self.at.isoformat() if self.at else self.to or ""
 
 
 class Operator:
-    """Somebody who acts. *who* is what the audit log says of them."""
+    """Somebody who acts. who: their name in the audit log."""
 
     def __init__(self, redis: Redis, who: str) -> None:
         self._redis = redis
@@ -64,11 +64,10 @@ class Operator:
 
     async def act(self, request: Request, queue: str, job_id: str | bytes) -> Found:
         """
-        Do it to one job; where the job was found.
+        Do it to one job, and return where the job was found.
 
-        A running job is its worker's, a job that is gone nobody's: then nothing is changed.
-
-        job_id: as it is shown, or the bytes that it is.
+        Where the verb does not reach it, nothing changes. job_id: the id as it is shown, or its
+        bytes.
         """
         found = Found.GONE
         for key in [job_id] if isinstance(job_id, bytes) else keys_of(job_id):
@@ -80,7 +79,7 @@ class Operator:
         return found
 
     async def act_unrecorded(self, request: Request, queue: str, job_id: str | bytes) -> Found:
-        """One job of many: whoever acts on all of them records that once."""
+        """Do it to one job of many; the caller records it once for all of them."""
         admin = self._admin
         match request.action:
             case Action.RUN:
@@ -92,19 +91,19 @@ class Operator:
             case Action.ABORT:
                 return await admin.abort(queue, job_id)
             case Action.RESCHEDULE:
-                assert request.at is not None  # noqa: S101 -- checked as the request was made
+                assert request.at is not None  # noqa: S101 -- the request was checked when it was made
                 return await admin.reschedule(queue, job_id, request.at)
             case Action.MOVE:
                 assert request.to is not None  # noqa: S101 -- likewise
                 return await admin.move(queue, job_id, request.to)
 
     async def pause(self, queue: str) -> None:
-        """No job of *queue* is claimed until it is resumed."""
+        """Let no job of *queue* be claimed until it is resumed."""
         await self._admin.pause(queue, by=self.who)
         await self.record("pause", queue, outcome="done")
 
     async def resume(self, queue: str) -> None:
-        """Jobs of *queue* are claimed again."""
+        """Let jobs of *queue* be claimed again."""
         await self._admin.resume(queue)
         await self.record("resume", queue, outcome="done")
 
@@ -114,14 +113,16 @@ class Operator:
 
     async def order(self, process: Process, order: str) -> None:
         """
-        Ask the workers of a process to be `quiet`, to `resume` or to `stop`; within a heartbeat.
+        Ask the workers of a process to be `quiet`, `resume` or `stop`, at their next heartbeat.
 
         Raises:
             ConfigurationError: There is no such order.
         """
         if order not in PROCESS_VERBS:
             *some, last = PROCESS_VERBS
-            raise ConfigurationError(f"{order!r} is no order: say {', '.join(some)} or {last}")
+            raise ConfigurationError(
+                f"there is no order {order!r}: say {', '.join(some)} or {last}"
+            )
         async with self._redis.pipeline(transaction=True) as pipe:
             for worker in process.workers:
                 pipe.set(keys.ORDER_PREFIX + worker.worker_id, order, ex=_ORDER_TTL_S)
@@ -129,7 +130,7 @@ class Operator:
         await self.record(order, process.name, outcome="asked")
 
     async def record(self, action: str, target: str, detail: str = "", outcome: str = "") -> None:
-        """Write down that it was done."""
+        """Add an entry to the audit log."""
         await audit.record(
             self._redis, who=self.who, action=action, target=target, detail=detail, outcome=outcome
         )
@@ -137,10 +138,10 @@ class Operator:
 
 def known_queue(queues: Sequence[str], name: str) -> str:
     """
-    *name*, if it is among *queues*.
+    Return *name*, if it is one of *queues*.
 
     Raises:
-        ConfigurationError: It is not.
+        ConfigurationError: There is no such queue.
     """
     if name not in queues:
         raise ConfigurationError(f"there is no queue {name!r}; there are {', '.join(queues)}")

@@ -1,4 +1,4 @@
-"""Who did what when: every action of an operator, the last ten thousand of them."""
+"""The audit log: who did what when. It keeps the last ten thousand actions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AuditEntry:
 async def record(
     redis: Redis, *, who: str, action: str, target: str, detail: str = "", outcome: str = ""
 ) -> None:
-    """Write one action down."""
+    """Add an entry."""
     fields: dict[Any, Any] = {
         "who": who,
         "action": action,
@@ -56,7 +56,7 @@ async def record(
 async def entries(
     redis: Redis, *, before: str | None = None, limit: int = 50
 ) -> tuple[list[AuditEntry], str | None]:
-    """The latest actions, from just before an entry's id on; and where the next ones start."""
+    """The latest entries before *before*, newest first, and where the next page starts."""
     found = await redis.xrevrange(keys.AUDIT, max=f"({before}" if before else "+", count=limit + 1)
     page = [
         AuditEntry(

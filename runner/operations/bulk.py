@@ -1,8 +1,8 @@
 """
 One action on all jobs that match: counted first, then done job by job, each atomically.
 
-It acts on what stands there as it starts. Doing it again, or going on after it was cut off, is
-safe: a job that has moved on is passed over, and counted as such.
+It acts on the jobs that match when it starts. It may be interrupted and repeated: jobs that have
+moved on are left alone, and counted.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from runner.operations.search import Filter
 
 _TTL_S = 86_400
-_TOLD_EVERY_S = 0.25
+_WRITTEN_EVERY_S = 0.25
 _COUNTED = 200_000
 PATIENCE_S = 1.0
-"""How long somebody at a page waits for a number that nothing but counting tells."""
+"""Seconds that a page may spend on counting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many match; is_exact: false where counting stopped at so many, or after its time."""
+    """How many jobs match. is_exact: False if counting stopped early: there may be more."""
 
     jobs: int
     is_exact: bool
@@ -90,9 +90,9 @@ async def count(
     redis: Redis, selection: Selection, catalog: Catalog, *, for_s: float = math.inf
 ) -> Count:
     """
-    How many jobs it would act on. Without a filter that costs nothing; with one it reads.
+    Count the jobs that match. Without a filter that is one command; with one, jobs are read.
 
-    for_s: how long at most, in seconds; a million jobs take about ten.
+    for_s: seconds after which counting stops; a million jobs take about ten.
     """
     if selection.where.is_empty and selection.state is not JobState.RUNNING:
         window = await Window.of(redis, selection.queue, selection.state)
@@ -106,7 +106,7 @@ async def count(
 
 
 class Bulk:
-    """An action on a selection, with its progress in Redis for whoever looks."""
+    """An action on a selection; its progress is in Redis."""
 
     def __init__(
         self, redis: Redis, operator: Operator, request: Request, selection: Selection
@@ -118,15 +118,15 @@ class Bulk:
         self.id = uuid4().hex[:12]
 
     async def announce(self, total: int) -> None:
-        """Let those who look for it find it before it has begun."""
-        await self._tell(total, 0, 0, is_over=False)
+        """Write its progress before it starts, so that its page is there."""
+        await self._write(total, 0, 0, is_over=False)
 
     async def run(self, catalog: Catalog, *, total: int) -> BulkProgress:
         """Act on every job that matches; *total* is what was counted."""
         selection, request = self._selection, self._request
         reaches = request.verb.reaches
         acted = passed = 0
-        told_at = 0.0
+        written_at = 0.0
         async for found in matching(
             self._redis, selection.queue, selection.state, catalog, selection.where
         ):
@@ -136,10 +136,10 @@ class Bulk:
                     acted += 1
                 else:
                     passed += 1
-                if time.monotonic() - told_at > _TOLD_EVERY_S:
-                    told_at = time.monotonic()
-                    await self._tell(total, acted, passed, is_over=False)
-        progress = await self._tell(total, acted, passed, is_over=True)
+                if time.monotonic() - written_at > _WRITTEN_EVERY_S:
+                    written_at = time.monotonic()
+                    await self._write(total, acted, passed, is_over=False)
+        progress = await self._write(total, acted, passed, is_over=True)
         await self._operator.record(
             request.action,
             str(selection),
@@ -148,8 +148,8 @@ class Bulk:
         )
         return progress
 
-    async def _tell(self, total: int, acted: int, passed: int, *, is_over: bool) -> BulkProgress:
-        total = max(total, acted + passed)  # counting may have stopped before
+    async def _write(self, total: int, acted: int, passed: int, *, is_over: bool) -> BulkProgress:
+        total = max(total, acted + passed)  # counting may have stopped early
         progress = BulkProgress(
             self.id, self._request.action, str(self._selection), total, acted, passed, is_over
         )
@@ -170,17 +170,17 @@ class Bulk:
 
 
 async def bulk_progress(redis: Redis, bulk_id: str) -> BulkProgress | None:
-    """How far a bulk action has come; None if there is none of this id."""
+    """How far a bulk action has come; None if there is none with this id."""
     fields = await redis.hgetall(keys.BULK_PREFIX + bulk_id)  # type: ignore[misc]
     if not fields:
         return None
-    told = {name.decode(): value.decode() for name, value in fields.items()}
+    found = {name.decode(): value.decode() for name, value in fields.items()}
     return BulkProgress(
         bulk_id,
-        told["action"],
-        told["selection"],
-        int(told["total"]),
-        int(told["acted"]),
-        int(told["passed"]),
-        told["over"] == "1",
+        found["action"],
+        found["selection"],
+        int(found["total"]),
+        int(found["acted"]),
+        int(found["passed"]),
+        found["over"] == "1",
     )

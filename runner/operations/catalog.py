@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known here of one job: names of its parameters, and those that nobody may see."""
+    """One job: the names of its parameters, and those whose values are secret."""
 
     parameters: tuple[str, ...] = ()
     redact: frozenset[str] = frozenset()
@@ -25,7 +25,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The jobs that this process knows; others are shown too, redacted by the names of keys."""
+    """The jobs that this process knows. Arguments of others are redacted by their names alone."""
 
     jobs: Mapping[str, Known] = field(default_factory=dict)
 
@@ -56,6 +56,6 @@ class Catalog:
         return redacted({**positional, **kwargs}, known.redact)
 
     def result(self, name: str, value: Any) -> Any:
-        """A job's result likewise."""
+        """A job's result, redacted likewise."""
         known = self.jobs.get(name, Known())
         return redacted({"result": value}, known.redact - {"result"})["result"]

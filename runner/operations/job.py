@@ -1,4 +1,4 @@
-"""One job in full: where it stands, what it was given, its attempts, its result, who holds it."""
+"""One job in full: its state, arguments, attempts, result and holder."""
 
 from __future__ import annotations
 
@@ -117,12 +117,12 @@ class JobView:
 
     @property
     def verbs(self) -> list[JobVerb]:
-        """What may be done to it where it stands."""
+        """What may be done to it now."""
         return job_verbs(self.state)
 
     @property
     def progress(self) -> Progress | None:
-        """How far it says it has come."""
+        """How far it has come, if it runs and reports that."""
         return self.running.progress if self.running else None
 
 
@@ -147,7 +147,7 @@ async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | No
 
 
 async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobView | None:
-    """All that is known of the job of this id, as it is shown; None if nothing of it is there."""
+    """The job that is shown by this id; None if nothing of it is in Redis."""
     for key in keys_of(job_id):
         found = await _found(redis, queue, key)
         if found.state() is not JobState.UNKNOWN:
@@ -158,7 +158,7 @@ async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobVie
 
 
 async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
-    key, name = keys.queue_key(queue), cast("str", member)  # redis-py's hints know no bytes
+    key, name = keys.queue_key(queue), cast("str", member)  # redis-py's hints do not know bytes
     async with redis.pipeline(transaction=True) as pipe:
         pipe.time()
         pipe.get(keys.JOB_PREFIX.encode() + member)
@@ -179,7 +179,7 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What stands in Redis of one job, at one moment."""
+    """What Redis holds of one job, read in one transaction."""
 
     time: tuple[int, int]
     body: bytes | None
@@ -271,7 +271,7 @@ def _raw(body: bytes) -> str:
 
 
 def _result(data: bytes | None) -> dict[str, Any]:
-    """A stock arq worker's is pickled: it is there, and nobody reads it."""
+    """A stock arq worker's result is a pickle, which is never read."""
     if data is None:
         return {}
     try:
@@ -294,7 +294,7 @@ def _arguments(result: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
 
 
 def _charged(attempts: Sequence[AttemptView]) -> int:
-    """A job that was buried by hand has an entry, and no attempt."""
+    """A burial by hand leaves an entry that is no attempt."""
     return sum(one.number is not None for one in attempts)
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def facts(view: JobView, why: Why) -> dict[str, str]:
-    """Where it stands and why, what it was given, what came of it; by what each is called."""
-    told = {
+    """Its state and why, its arguments, its progress or result, by their labels."""
+    found = {
         "job": view.name or "(unreadable)",
         "id": view.job_id,
         "queue": view.queue,
@@ -29,16 +29,16 @@ def facts(view: JobView, why: Why) -> dict[str, str]:
         + (f", {view.crashes} lost" * bool(view.crashes)),
     }
     if view.progress is not None:
-        told["progress"] = progress(view.progress)
+        found["progress"] = progress(view.progress)
     if view.succeeded:
-        told["result"] = repr(view.result)
+        found["result"] = repr(view.result)
     if view.raw is not None:
-        told["body"] = view.raw
-    return {name: shown(text) for name, text in told.items()}
+        found["body"] = view.raw
+    return {name: shown(text) for name, text in found.items()}
 
 
 def timeline(view: JobView) -> Iterator[str]:
-    """Line by line, each attempt with its error and what it logged, and the one that runs."""
+    """Lines on each attempt, the running one included, with its error and its log."""
     for attempt in view.attempts:
         yield ""
         yield from map(shown, _attempt(attempt))
@@ -50,7 +50,7 @@ def timeline(view: JobView) -> Iterator[str]:
 
 
 def sentence(why: Why) -> str:
-    """Why it is not running yet, and what would change that."""
+    """Why it is not running yet, and what to do about it."""
     return f"{why.sentence} {why.remedy}".strip()
 
 
@@ -59,7 +59,7 @@ def _attempt(attempt: AttemptView) -> Iterator[str]:
     took = "" if attempt.duration_s is None else f", {span(attempt.duration_s)}"
     yield f"{number}, ended {clock(attempt.ended_at)}{took} {attempt.worker}".rstrip()
     if attempt.error:
-        told = attempt.traceback or f"{attempt.error}: {attempt.message}"
-        yield from told.rstrip().splitlines()
+        error = attempt.traceback or f"{attempt.error}: {attempt.message}"
+        yield from error.rstrip().splitlines()
     for line in attempt.lines:
         yield f"  {line}"

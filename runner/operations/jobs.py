@@ -1,7 +1,7 @@
 """
 A queue's jobs by state, page by page, filtered.
 
-A search looks at jobs for a bounded time for each page and says at how many of how many; the next
+For each page a search looks at jobs for a bounded time, and says at how many of how many; the next
 page goes on from there.
 """
 
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 PAGE = 50
 _SEARCHED = 20_000
 _SEARCHED_FOR_S = 0.04
-"""A search for one page ends after so long; the caller can go on from there."""
+"""A page is searched for so long; the next one goes on from there."""
 
 _STEP = 1_000
 """Jobs read in one round trip."""
 
 _STEP_BY_ERROR = 500
-"""Fewer: each of them has a list of its own to be read."""
+"""Fewer, since each has a list of its own."""
 
 _RUNNING_AT_MOST = 5_000
 
@@ -91,7 +91,7 @@ class Row:
 
     @property
     def verbs(self) -> list[JobVerb]:
-        """What may be done to it where it stands."""
+        """What may be done to it now."""
         return job_verbs(self.state)
 
 
@@ -127,10 +127,12 @@ async def list_jobs(
     limit: int = PAGE,
 ) -> Page:
     """
-    The next *limit* jobs of *queue* in *state* that fit *where*: due first, the latest dead first.
+    List the next *limit* jobs of *queue* in *state* that fit *where*.
+
+    Those due first come first; of dead jobs, those that died last.
 
     Raises:
-        ConfigurationError: No page gave *after*, or jobs in *state* cannot be listed.
+        ConfigurationError: *after* is from no page, or jobs in *state* cannot be listed.
     """
     where = where or Filter()
     if state is JobState.RUNNING:
@@ -278,7 +280,7 @@ def _row(
 async def _running_page(
     redis: Redis, queue: str, catalog: Catalog, where: Filter, limit: int
 ) -> Page:
-    """Running jobs are as many as there are slots: all are read, up to a bound."""
+    """Read all running jobs, up to a bound: there are no more than slots."""
     key = keys.queue_key(queue) + keys.RUNNING_SUFFIX
     total = await redis.hlen(key)  # type: ignore[misc]
     held: list[tuple[bytes, bytes]] = []
@@ -311,7 +313,7 @@ async def _running_page(
 
 
 async def started_by_job(redis: Redis, queue: str) -> dict[str, tuple[datetime | None, int]]:
-    """When the attempts that run now started, and which they are, as the last heartbeats say."""
+    """Start and number of each running attempt, by job id, from the last heartbeats."""
     ids = await redis.zrange(keys.queue_key(queue) + keys.WORKERS_SUFFIX, 0, -1)
     if not ids:
         return {}

@@ -1,8 +1,8 @@
 """
 Throughput, failures and durations of each job, as the workers counted them.
 
-By minute over 8 hours, by ten minutes over 3 days. Percentiles come from buckets whose bounds are
-√2 apart, interpolated within a bucket: right to about a fifth.
+They are kept by minute for 8 hours, and by ten minutes for 3 days. Percentiles are interpolated
+within buckets whose bounds are √2 apart: they are right to about a fifth.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 MINUTES_HOURS = 8
-"""Longest look back by minute; beyond it cells are of ten minutes."""
+"""The longest time that is shown by minute; longer ones are shown by ten minutes."""
 
 LONGEST_HOURS = 72
 
@@ -86,7 +86,7 @@ class Cell:
         return float(BOUNDS_MS[-1])
 
     def add(self, name: str, value: int) -> None:
-        """Add one field of a cell as it stands in Redis."""
+        """Add one field of a cell, by its name in Redis."""
         match name:
             case "n":
                 self.done += value
@@ -137,7 +137,7 @@ class Deploy:
 
 
 async def all_jobs(redis: Redis, *, hours: int = 1) -> list[JobMetrics]:
-    """Every job that ended in the last *hours*, the one that took the most time first."""
+    """Every job that ran in the last *hours*, the one that took the most time first."""
     now_ms = time.time_ns() // 1_000_000
     register = await redis.zrangebyscore(keys.METRICS, now_ms - hours * HOUR_MS, "+inf")
     names = [member.decode("utf-8", "replace").partition("|") for member in register]
@@ -164,7 +164,7 @@ def together(metrics: Sequence[JobMetrics]) -> list[Cell]:
 
 
 async def deploys(redis: Redis) -> list[Deploy]:
-    """Releases by the time when they were first seen."""
+    """Releases, in the order in which they were first seen."""
     found = await redis.hgetall(keys.RELEASES)  # type: ignore[misc]
     marks = [Deploy(name.decode("utf-8", "replace"), moment(int(ms))) for name, ms in found.items()]
     return sorted(marks, key=lambda mark: str(mark.at))
@@ -199,8 +199,8 @@ def _metrics(
 ) -> JobMetrics:
     cells = {at_ms: Cell(at=moment(at_ms)) for at_ms in steps}
     for page in pages:
-        for told, value in page.items():
-            at, _, what = told.decode().partition("|")
+        for name_of_cell, value in page.items():
+            at, _, what = name_of_cell.decode().partition("|")
             cell = cells.get(int(at))
             if cell is not None:
                 cell.add(what, int(value))

@@ -47,7 +47,9 @@ class Position(NamedTuple):
             score, _, member = raw.partition(b"|")
             return cls(float(score), member)
         except (binascii.Error, ValueError):
-            raise ConfigurationError("that is no place in the list; start from the top") from None
+            raise ConfigurationError(
+                "that is not a place in the list; start from the top"
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)

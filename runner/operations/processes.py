@@ -1,4 +1,4 @@
-"""Who works: processes, their workers, and what these run, as the last heartbeats say."""
+"""Who works: processes, their workers and what they run, from the last heartbeats."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RunningJob:
 
     @property
     def verbs(self) -> list[JobVerb]:
-        """What may be done to it."""
+        """What may be done to it now."""
         return job_verbs(JobState.RUNNING)
 
 
@@ -114,12 +114,12 @@ class Process:
 
     @property
     def name(self) -> str:
-        """How it is called on pages and in orders."""
+        """Its name on pages and in commands."""
         return f"{self.host}:{self.pid}"
 
     @property
     def slots(self) -> int:
-        """Jobs that it runs at a time, over all of its queues."""
+        """Jobs that it runs at a time, at most."""
         return sum(worker.slots for worker in self.workers)
 
     @property
@@ -129,7 +129,7 @@ class Process:
 
     @property
     def beat_at(self) -> datetime | None:
-        """Its last sign of life."""
+        """Its last heartbeat."""
         return max((w.beat_at for w in self.workers if w.beat_at), default=None)
 
     @property
@@ -144,22 +144,22 @@ class Process:
 
     @property
     def quiet(self) -> bool:
-        """Whether none of its workers takes jobs."""
+        """Whether all its workers were asked to claim no more jobs."""
         return all(worker.quiet for worker in self.workers)
 
     @property
     def stopping(self) -> bool:
-        """Whether it is about to end."""
+        """Whether it is about to exit."""
         return any(worker.stopping for worker in self.workers)
 
     @property
     def verbs(self) -> list[Verb]:
-        """What may be asked of it now."""
+        """What may be done to it now."""
         return offered(PROCESS_VERBS, QUIET if self.quiet else ACTIVE)
 
     @property
     def running(self) -> list[RunningJob]:
-        """What it runs, the longest first."""
+        """The attempts that it runs, the longest first."""
         found = [job for worker in self.workers for job in worker.running]
         return sorted(found, key=lambda job: job.started_at or NEVER)
 
@@ -201,7 +201,7 @@ async def _entries(redis: Redis, queues: Sequence[str]) -> list[tuple[dict[str, 
 
 
 def _read(data: bytes) -> tuple[dict[str, Any], WorkerView] | None:
-    """None for what no worker of ours has written: it is nobody that could be shown."""
+    """None if no worker of ours wrote it: there is nothing to show."""
     try:
         entry = from_json(data)
         int(entry.get("pid", 0)), int(entry.get("rss", 0))

@@ -1,4 +1,4 @@
-"""Queues: how much of what stands in them now, and how that went over the last hours."""
+"""Queues: how many jobs are in each state, now and over the last hours."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ async def queue(redis: Redis, name: str) -> Queue:
 
 
 async def queues(redis: Redis, names: Sequence[str]) -> list[Queue]:
-    """Count *names* now. The cost does not grow with the queues."""
+    """Count *names* now. The cost does not grow with the number of jobs."""
     return [await queue(redis, name) for name in names]
 
 
 async def depth(redis: Redis, name: str, *, points: int = 240) -> list[Depth]:
-    """The queue's gauges at the last polls, oldest first, about *points* of them."""
+    """About *points* of the queue's gauges at the last polls, oldest first."""
     entries = await redis.xrange(keys.DEPTH_PREFIX + name)
     step = max(1, len(entries) // points)
     return [_depth(entry_id, fields) for entry_id, fields in entries[::step]]
@@ -129,7 +129,7 @@ def _queue(gauges: QueueGauges, note: bytes | None, workers: int) -> Queue:
 
 
 def paused_by(note: bytes) -> Paused:
-    """Read the note that a pause leaves, whoever wrote it."""
+    """Read the note of a pause, whoever wrote it."""
     try:
         said: Any = from_json(note)
         return Paused(str(said.get("by") or ""), datetime.fromtimestamp(said["at_ms"] / 1000, UTC))

@@ -45,7 +45,7 @@ class Store:
 
 
 async def store(redis: Redis) -> Store:
-    """Ask Redis."""
+    """Ask Redis about itself."""
     started = time.perf_counter()
     await redis.ping()
     answer_ms = (time.perf_counter() - started) * 1000

@@ -1,4 +1,4 @@
-"""Periodic jobs: when they ran last and run next, in words, and what was missed meanwhile."""
+"""Periodic jobs: their last and next run, their missed ticks, and what an operator does to them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Schedule:
 
 
 async def schedules(redis: Redis, schedule: Sequence[Periodic], catalog: Catalog) -> list[Schedule]:
-    """Each of *schedule* now."""
+    """The state of each of *schedule*."""
     if not schedule:
         return []
     names = [periodic.name for periodic in schedule]
@@ -86,7 +86,7 @@ async def schedules(redis: Redis, schedule: Sequence[Periodic], catalog: Catalog
 
 
 def in_words(crontab: str) -> str:
-    """The crontab as a sentence; the text itself where nobody has words for it."""
+    """The crontab as a sentence; the crontab itself if that fails."""
     try:
         from cron_descriptor import Options, get_description
     except ImportError:
@@ -95,14 +95,14 @@ def in_words(crontab: str) -> str:
     options.use_24hour_time_format = True
     try:
         return str(get_description(crontab, options))
-    except Exception:  # noqa: BLE001 -- it is only words
+    except Exception:  # noqa: BLE001 -- a page without the sentence is better than none
         return crontab
 
 
 async def act(
     redis: Redis, operator: Operator, schedule: Sequence[Periodic], verb: Verb, name: str
 ) -> str:
-    """Do it to the schedule of that name; the id of the job that was enqueued, if one was."""
+    """Do it to the schedule *name*; return the id of the job that it enqueued, if it did."""
     if verb.name == "run":
         return await run_now(redis, operator, schedule, name)
     await (pause if verb.name == "pause" else resume)(redis, operator, schedule, name)
@@ -110,7 +110,7 @@ async def act(
 
 
 async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> str:
-    """Enqueue the schedule's job once, beside its ticks; the job's id."""
+    """Enqueue the schedule's job once, beside its ticks; return the job's id."""
     periodic = _named(schedule, name)
     args, kwargs = periodic.job.check((), periodic.kwargs)
     job_id = new_job_id()
@@ -124,7 +124,7 @@ async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic]
 
 
 async def pause(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> None:
-    """From now on its ticks pass without a job."""
+    """Let its ticks enqueue nothing until it is resumed."""
     _named(schedule, name)
     note = to_json({"by": operator.who, "at_ms": round(datetime.now(UTC).timestamp() * 1000)})
     await redis.hset(keys.SCHEDULE_PAUSED, name, note)  # type: ignore[misc,arg-type]
@@ -132,7 +132,7 @@ async def pause(redis: Redis, operator: Operator, schedule: Sequence[Periodic], 
 
 
 async def resume(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> None:
-    """Its ticks count again, those of the pause do not."""
+    """Let its ticks enqueue jobs again; those of the pause are not caught up on."""
     _named(schedule, name)
     async with redis.pipeline(transaction=True) as pipe:
         pipe.hdel(keys.SCHEDULE_PAUSED, name)

@@ -26,10 +26,10 @@ _BY_NAME_ONLY = b'"a":[]'
 @dataclass(frozen=True, slots=True)
 class Filter:
     """
-    Which jobs: all that is given must fit.
+    Which jobs: each field that is not empty must fit.
 
-    name: the job's, exactly. job_id: a part of the id. text: a part of the arguments as they are
-    shown, so that nobody can guess at a secret. error: a part of the last error or its message.
+    name: the job's name, exactly. job_id: a part of the id. text: a part of the arguments as they
+    are shown, so that nobody can guess a secret. error: a part of the last error or its message.
     """
 
     name: str = ""

@@ -1,5 +1,5 @@
 r"""
-Values as they stand in Redis, whoever wrote them: none is trusted, and none stops a page.
+Values as they stand in Redis, whoever wrote them: none is trusted, and none breaks a page.
 
 Any bytes can be the id of a job, and stock arq clients pass them on. Bytes that are not UTF-8 are
 shown as `\xff`, and what is shown finds the job again.

@@ -47,7 +47,7 @@ class Action(StrEnum):
 
 
 class Asks(StrEnum):
-    """What a verb needs beside its job: a form's field, a JSON key and an option are called so."""
+    """What a verb needs beside its job, by the name of the form field, JSON key and option."""
 
     TIME = "at"
     QUEUE = "to"
@@ -56,12 +56,19 @@ class Asks(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
     """
-    One row.
+    A verb for queues, processes or schedules.
 
-    name: in commands, paths and the audit log. states: those in which pages and `top` offer it.
-    help: its command's and its key's help. done: what commands and `top` print afterwards.
-    button, question, said: what the pages write on its button, ask first (empty: nothing) and say
-    afterwards; `{}` stands for the target. key: in `top`; empty: none.
+    Attributes:
+        name: Its name in commands, paths and the audit log.
+        states: The states in which pages and `top` offer it.
+        role: The role that may use it.
+        help: The help of its command and its key.
+        done: What commands and `top` print afterwards.
+        button: Its button on the pages.
+        look: How the button looks.
+        question: What the pages ask first, with `{}` for the target; empty if they do not ask.
+        said: What the pages say afterwards, with `{}` for the target.
+        key: Its key in `top`; empty if it has none.
     """
 
     name: str
@@ -83,12 +90,14 @@ class Verb:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobVerb(Verb):
     """
-    A row for jobs.
+    A verb for jobs.
 
-    acts_in: the states in which it has an effect; the pages offer it where that is of use. asks:
-    what it needs to know. retry: its other name, for jobs that have failed. not_for_all: states
-    whose lists do not offer it for all jobs. in_groups: whether `pipeline scheduled`, `retries`
-    and `dead` have it beside `pipeline jobs`.
+    Attributes:
+        acts_in: The states in which it has an effect; it is offered where that is of use.
+        asks: What it needs beside the job.
+        retry: Its name for jobs that have failed; empty if it has no other.
+        not_for_all: The states whose lists do not offer it for all jobs that match.
+        in_groups: Whether `pipeline scheduled`, `retries` and `dead` have it, too.
     """
 
     name: Action
@@ -134,7 +143,7 @@ JOB_VERBS: Mapping[Action, JobVerb] = {
             retry="retry",
             acts_in=_WAITING | _DEAD,
             states=_LATER | _DEAD,
-            help="Run now what waits, and dead jobs again with all attempts.",
+            help="Run waiting jobs now, and dead jobs again with all their attempts.",
             done="due now",
             button="Run now",
             look="primary",
@@ -145,7 +154,7 @@ JOB_VERBS: Mapping[Action, JobVerb] = {
             name=Action.DELETE,
             acts_in=_WAITING | _DEAD,
             states=_WAITING | _DEAD,
-            help="Delete for good; running jobs are left alone.",
+            help="Delete jobs for good; running jobs are left alone.",
             done="deleted",
             button="Delete",
             look="danger",
@@ -170,7 +179,7 @@ JOB_VERBS: Mapping[Action, JobVerb] = {
             states=_WAITING | _DEAD,
             not_for_all=_READY,
             asks=Asks.TIME,
-            help="Make them due at another time.",
+            help="Make jobs due at another time.",
             done="rescheduled",
             button="Reschedule",
             said="Rescheduled {}.",
@@ -181,7 +190,7 @@ JOB_VERBS: Mapping[Action, JobVerb] = {
             states=_WAITING | _DEAD,
             in_groups=False,
             asks=Asks.QUEUE,
-            help="Move them to another queue.",
+            help="Move jobs to another queue.",
             done="moved",
             button="Move",
             said="Moved {}.",
@@ -190,7 +199,7 @@ JOB_VERBS: Mapping[Action, JobVerb] = {
             name=Action.ABORT,
             acts_in=_WAITING | _RUNNING,
             states=_RUNNING,
-            help="End what waits, and cancel what runs.",
+            help="End waiting jobs, and cancel running ones.",
             done="asked to end",
             button="Abort",
             look="danger",
@@ -275,7 +284,7 @@ SCHEDULE_VERBS: Mapping[str, Verb] = {
         Verb(
             name="pause",
             states=frozenset({ACTIVE}),
-            help="Let the schedule's ticks pass until it is resumed.",
+            help="Skip the schedule's ticks until it is resumed.",
             done="paused",
             button="Pause",
             said="{} is paused.",
@@ -283,7 +292,7 @@ SCHEDULE_VERBS: Mapping[str, Verb] = {
         Verb(
             name="resume",
             states=frozenset({PAUSED}),
-            help="Let the schedule's ticks count again; those of the pause do not.",
+            help="Enqueue jobs at the schedule's ticks again; skipped ticks are not caught up on.",
             done="resumed",
             button="Resume",
             said="{} goes on.",

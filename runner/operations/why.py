@@ -1,8 +1,8 @@
 """
 Why a job is not running yet, in a sentence that somebody can act on.
 
-Asked in the order in which things stand in a job's way: it is over, it runs, it is not due, its
-queue is paused, nobody works the queue or knows the job, every slot is taken.
+The causes are tried in this order: the job has finished, it runs, no worker knows it, it is not
+due, its queue is paused, no worker lives, every worker is quiet, every slot is busy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from runner.handle import JobState
 from runner.operations.job import find_queue, job
 from runner.operations.processes import workers_of
 from runner.operations.queues import paused_by
-from runner.wording import span
+from runner.wording import counted, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ _MESSAGE_CHARACTERS = 160
 
 
 class Cause(StrEnum):
-    """What a job waits for, or why it does not wait."""
+    """What a job waits for, or why it does not wait any more."""
 
     GONE = "gone"
     DONE = "done"
@@ -71,20 +71,20 @@ class Why:
 
 
 async def why(redis: Redis, queues: Sequence[str], job_id: str, catalog: Catalog) -> Why:
-    """Explain the job of this id, in whichever of *queues* it is."""
+    """Explain the job with this id, in whichever of *queues* it is."""
     queue = await find_queue(redis, queues, job_id)
     view = None if queue is None else await job(redis, queue, job_id, catalog)
     if view is None:
         return Why(
             Cause.GONE,
-            f"No job {job_id} stands in {', '.join(queues)}: it was never enqueued, was deleted, "
+            f"There is no job {job_id} in {', '.join(queues)}: it was never enqueued, was deleted, "
             "or is done and its result is no longer kept.",
         )
     return await explain(redis, view)
 
 
 async def explain(redis: Redis, view: JobView) -> Why:
-    """Explain a job that was looked up already."""
+    """Explain a job that has been read already."""
     match view.state:
         case JobState.DONE:
             return _done(view)
@@ -102,11 +102,11 @@ async def explain(redis: Redis, view: JobView) -> Why:
 
 def _done(view: JobView) -> Why:
     last = view.attempts[-1]
-    ended = "It is done" if view.succeeded else f"It is over without success ({last.error})"
+    ended = "It is done" if view.succeeded else f"It ended without success ({last.error})"
     took = "" if last.duration_s is None else f" after {span(last.duration_s)}"
     return Why(
         Cause.DONE,
-        f"{ended}: attempt {last.number} ended {_at(last.ended_at)}{took}.{_before(view)}",
+        f"{ended}: attempt {last.number} ended at {_at(last.ended_at)}{took}.{_before(view)}",
         since=last.ended_at,
     )
 
@@ -126,7 +126,7 @@ def _dead(view: JobView) -> Why:
     reason = "" if last is None else f": {last.error}: {_short(last.message)}"
     return Why(
         Cause.DEAD,
-        f"It is dead since {_at(view.died_at)}, after {view.attempts_spent} attempts{reason}.",
+        f"It died at {_at(view.died_at)}, after {counted(view.attempts_spent, 'attempt')}{reason}.",
         remedy="Retry it to run it again with all its attempts, or delete it.",
         since=view.died_at,
     )
@@ -136,16 +136,16 @@ def _running(view: JobView) -> Why:
     if view.lease_until is None:
         return Why(
             Cause.LEASE_LAPSED,
-            f"Its worker {view.holder} has not been heard of, and its lease has ended: the next "
-            "worker that looks takes the job over.",
-            remedy="See that a worker of its queue lives.",
+            f"Its worker {view.holder} has gone silent, and its lease has ended: the next worker "
+            "that claims jobs takes it over.",
+            remedy="Make sure that a worker of its queue runs.",
         )
     since = view.running.started_at if view.running else None
     started = "" if since is None else f" since {_at(since)}"
     return Why(
         Cause.RUNNING,
-        f"It runs{started}, held by {view.holder}; the lease lasts until {_at(view.lease_until)} "
-        "and is renewed as long as that worker lives.",
+        f"It is running{started}, held by {view.holder}; the lease lasts until "
+        f"{_at(view.lease_until)} and is renewed as long as that worker lives.",
         since=since,
         until=view.lease_until,
     )
@@ -155,8 +155,8 @@ def _unknown(view: JobView, workers: Sequence[WorkerView]) -> Why:
     known = sorted({name for worker in workers for name in worker.jobs})
     return Why(
         Cause.UNKNOWN_NAME,
-        f"No worker that has seen it knows a job named {view.name}; it rests until "
-        f"{_at(view.due_at)} and is offered again then. Workers of {view.queue} know "
+        f"No worker that has seen it knows a job named {view.name}; it is put off until "
+        f"{_at(view.due_at)}. Workers of {view.queue} know "
         f"{', '.join(known) or 'nothing'}.",
         remedy="Deploy a worker that knows it, or delete it.",
         until=view.due_at,
@@ -173,7 +173,7 @@ def _not_due(view: JobView) -> Why:
     return Why(
         Cause.NOT_DUE,
         f"{begin} not due until {_at(view.due_at)}, in {wait}.",
-        remedy="Run it now, if it must not wait.",
+        remedy="Run it now if it cannot wait.",
         until=view.due_at,
     )
 
@@ -189,7 +189,7 @@ async def _waiting(redis: Redis, view: JobView, workers: Sequence[WorkerView]) -
         by = f" by {paused.by}" if paused.by else ""
         return Why(
             Cause.PAUSED,
-            f"The queue {view.queue} was paused{by} {_at(paused.at)}.",
+            f"The queue {view.queue} was paused{by} at {_at(paused.at)}.",
             remedy="Resume the queue.",
             since=paused.at,
             ahead=rank,
@@ -213,26 +213,26 @@ def _in_line(view: JobView, able: Sequence[WorkerView], rank: int | None) -> Why
     if not taking:
         return Why(
             Cause.QUIET,
-            f"Every worker of {view.queue} was asked to take no jobs, or is stopping.",
+            f"Every worker of {view.queue} was asked to claim no jobs, or is stopping.",
             remedy="Resume a worker, or start another.",
             ahead=rank,
         )
-    before = f" {rank:,} jobs came due before it." if rank else " It is the next in line."
+    before = f" {counted(rank, 'job')} came due before it." if rank else " It is next in line."
     slots, busy = sum(w.slots for w in taking), sum(w.busy for w in taking)
     if busy >= slots:
         starts = [j.started_at for w in taking for j in w.running if j.started_at is not None]
         since = max(starts, default=None)
-        told = "" if since is None else f" since {_at(since)}"
+        for_long = "" if since is None else f" since {_at(since)}"
         return Why(
             Cause.SLOTS_BUSY,
-            f"All {slots} slots of {len(taking)} workers are busy{told}.{before}",
+            f"All {slots} slots of {len(taking)} workers are busy{for_long}.{before}",
             remedy="Add workers or slots, or wait.",
             since=since,
             ahead=rank,
         )
     return Why(
         Cause.ABOUT_TO_RUN,
-        f"It is due, and {slots - busy} of {slots} slots are free: a worker takes it in a moment."
+        f"It is due, and {slots - busy} of {slots} slots are free: a worker is about to claim it."
         f"{before}",
         ahead=rank,
     )
@@ -244,7 +244,7 @@ def _now() -> datetime:
 
 def _at(when: datetime | None) -> str:
     if when is None:
-        return "at an unknown time"
+        return "an unknown time"
     today = when.date() == _now().date()
     return f"{when:%H:%M:%S} UTC" if today else f"{when:%Y-%m-%d %H:%M:%S} UTC"
 

@@ -1,4 +1,4 @@
-"""The application: tabs, what a key does, one look at Redis each second."""
+"""The application: its tabs, and what each key does; it reads Redis every second."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LOOK_EVERY_S = 1.0
 
 
 class Top(App[None]):
-    """The dashboard on *session*. Its colours are the terminal's own, dark or light."""
+    """The dashboard on *session*, in the terminal's own colours, dark or light."""
 
     BINDINGS: ClassVar[list[BindingType]] = list(bindings())
     CSS_PATH = "top.tcss"
@@ -61,7 +61,7 @@ class Top(App[None]):
         }
 
     def compose(self) -> ComposeResult:
-        """Lay out the tabs, the filter, what was done last, and the foot."""
+        """Lay out the tabs, the filter, the status line and the footer."""
         with TabbedContent():
             for number, (title, pane) in enumerate(self._panes.items(), 1):
                 with TabPane(f"{number} {title}", id=f"tab-{number}"):
@@ -76,7 +76,7 @@ class Top(App[None]):
         )
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Start reading Redis."""
         self.query_one(Tabs).can_focus = False
         self.query_one("#filter").display = False
         self.pane.table.focus()
@@ -84,18 +84,18 @@ class Top(App[None]):
 
     @property
     def pane(self) -> Pane:
-        """The one that is shown."""
+        """The pane that is shown."""
         active = self.query_one(TabbedContent).active
         return list(self._panes.values())[int(active.removeprefix("tab-") or 1) - 1]
 
     def on_tabbed_content_tab_activated(self) -> None:
-        """Give the tab's table the keys, and look at once."""
+        """Focus the tab's table, and read Redis at once."""
         self.pane.table.focus()
-        self._tell_filter()
+        self._show_filter()
         self._due.set()
 
     async def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Open a queue or a job: Enter or a click on its row."""
+        """Open a queue or a job, by Enter or a click on its row."""
         if event.data_table is not self.pane.table:
             return
         match self.pane.table.selected:
@@ -105,11 +105,11 @@ class Top(App[None]):
                 await self.push_screen(OneJob(self._session, queue, job_id))
 
     def action_tab(self, key: str) -> None:
-        """Go to the tab of this number."""
+        """Go to the tab with this number."""
         self.query_one(TabbedContent).active = f"tab-{key}"
 
     def action_queue(self, key: str) -> None:
-        """Go on to the next queue, or back."""
+        """Go to the next queue, or the previous one."""
         self._open(self._queue.place + (1 if key == "n" else -1))
 
     async def action_help(self) -> None:
@@ -117,14 +117,14 @@ class Top(App[None]):
         await self.push_screen(Help())
 
     def action_filter(self) -> None:
-        """Ask for the words."""
+        """Ask for a filter."""
         line = self.query_one("#filter", Input)
         line.value = self.pane.words
         line.display = True
         line.focus()
 
     def action_clear(self) -> None:
-        """Drop filter and marks; leave the line where the words are asked for."""
+        """Remove filter and marks, and leave the input line."""
         self._filter_by("")
         self.pane.table.unmark()
 
@@ -137,15 +137,15 @@ class Top(App[None]):
         self.pane.table.mark_all()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep the rows that have the words."""
+        """Show only rows that match."""
         self._filter_by(event.value.strip())
 
     async def action_order(self, key: str) -> None:
-        """Ask, then do it to the marked rows, or to the selected one."""
+        """Ask, then act on the marked rows, or on the selected one."""
         order = ORDERS[key]
         table, chosen = self.pane.table, self.pane.chosen(order.takes)
         if not chosen:
-            self._tell(f"{key} {order.word}: select some {order.what} first")
+            self._show_status(f"{key} {order.word}: select some {order.what} first")
             return
 
         def answered(confirmed: bool | None) -> None:  # noqa: FBT001 -- Textual calls it
@@ -157,9 +157,9 @@ class Top(App[None]):
 
     async def _carry_out(self, order: Order, chosen: Sequence[Target], table: LiveTable) -> None:
         try:
-            self._tell(await order.carry_out(self._session, chosen))
+            self._show_status(await order.carry_out(self._session, chosen))
         except (RedisError, OSError) as error:
-            self._tell(f"Redis does not answer: {error}; some of it may not be done")
+            self._show_status(f"Redis does not answer: {error}; some of it may not have been done")
         table.unmark()
         self._due.set()
 
@@ -172,12 +172,12 @@ class Top(App[None]):
                 reading = await pane.look(self._session)
             except (RedisError, OSError) as error:
                 silent = True
-                self._tell(f"Redis does not answer: {error}; asking again each second")
+                self._show_status(f"Redis does not answer: {error}; trying again every second")
             else:
                 pane.show(reading)
                 if silent:
                     silent = False
-                    self._tell("Redis answers again.")
+                    self._show_status("Redis answers again.")
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY_S):
                     await self._due.wait()
@@ -191,12 +191,12 @@ class Top(App[None]):
         self.query_one("#filter").display = False
         self.pane.words = words
         self.pane.table.focus()
-        self._tell_filter()
+        self._show_filter()
         self._due.set()
 
-    def _tell_filter(self) -> None:
+    def _show_filter(self) -> None:
         words = self.pane.words
-        self._tell(f"Only rows with {words}; esc shows all" if words else "")
+        self._show_status(f"Only rows with {words}; esc shows all" if words else "")
 
-    def _tell(self, line: str) -> None:
+    def _show_status(self, line: str) -> None:
         self.query_one("#status", Static).update(Text(shown(line)))

@@ -1,4 +1,4 @@
-"""Every key, once. Small letters look, CAPITALS change something and ask first."""
+"""The table of keys. Small letters look, CAPITALS change something and ask first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.terminal.orders import ORDERS
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as it is printed and as Textual knows it, what it does, in a word and in a sentence."""
+    """A key as it is shown and as Textual names it; what it does, in a word and in a sentence."""
 
     shown: str
     key: str
@@ -21,13 +21,13 @@ class Key:
 
     @property
     def binding(self) -> Binding:
-        """For Textual."""
+        """The key, for Textual."""
         return Binding(self.key, self.action, self.word, show=False)
 
 
 KEYS = (
     Key("?", "question_mark", "help", "help", "Show these keys."),
-    Key("q", "q,ctrl+c", "quit", "quit", "Leave; nothing that runs is touched."),
+    Key("q", "q,ctrl+c", "quit", "quit", "Leave; workers and jobs go on."),
     Key(
         "1 … 5",
         "1,2,3,4,5",
@@ -40,7 +40,7 @@ KEYS = (
         "",
         "",
         "",
-        "Show the jobs of the selected queue; of a job its arguments, why it waits, its attempts.",
+        "Show the jobs of the selected queue; for a job its arguments, attempts and why it waits.",
     ),
     Key("n p", "n,p", "queue", "", "Show the next queue, or the previous one."),
     Key(
@@ -48,17 +48,17 @@ KEYS = (
         "slash",
         "filter",
         "filter",
-        "Keep rows with these words; job=NAME, id=, text= and error= search the queue itself.",
+        "Show only rows with these words; job=NAME, id=, text= and error= search the whole queue.",
     ),
-    Key("esc", "escape", "clear", "", "Drop the filter and the marks."),
-    Key("space", "space", "mark", "mark", "Mark the row: an order is for the marked rows."),
+    Key("esc", "escape", "clear", "", "Remove the filter and the marks."),
+    Key("space", "space", "mark", "mark", "Mark the row: CAPITALS act on the marked rows."),
     Key("a", "a", "mark_all", "", "Mark all rows of the table."),
     *(Key(key, key, f"order('{key}')", order.word, order.help) for key, order in ORDERS.items()),
 )
 
 
 def bindings() -> list[Binding]:
-    """What Textual is to bind."""
+    """The keys, for Textual."""
     found = []
     for one in KEYS:
         if one.action in {"tab", "queue"}:

@@ -21,7 +21,7 @@ _NAMED = 8
 
 
 class Confirm(ModalScreen[bool]):
-    """Asks *question*, says what it means and for what; answers whether it was confirmed."""
+    """Asks *question*, with its meaning and the targets; returns whether the answer was yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("y", "dismiss(True)"),

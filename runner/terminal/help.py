@@ -1,4 +1,4 @@
-"""The keys, on one page."""
+"""The list of keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Help(ModalScreen[None]):
-    """Lists every key, until one closes it."""
+    """Lists every key until it is closed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape,question_mark,q,enter,ctrl+c", "dismiss(None)")

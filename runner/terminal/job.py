@@ -27,7 +27,7 @@ _LOOK_EVERY_S = 1.0
 
 
 class OneJob(ModalScreen[None]):
-    """Shows the job of that queue and id until one closes it, or says that it is gone."""
+    """Shows a job, or that it is gone, until it is closed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q,enter,ctrl+c", "dismiss(None)")]
 
@@ -47,7 +47,7 @@ class OneJob(ModalScreen[None]):
         yield Static(Text.assemble(("esc", "bold"), " back   ", ("↑ ↓", "bold"), " scroll"))
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Start reading Redis."""
         self.run_worker(self._keep_looking(), name="look at one job")
 
     async def _keep_looking(self) -> None:

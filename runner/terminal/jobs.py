@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from runner.terminal.orders import Target
 
 _MOST = 200
-"""Rows of a tab: more than anybody reads, and read in a few milliseconds."""
+"""Rows of a tab: more than anybody looks at, and read in a few milliseconds."""
 
-_TOLD = "error or arguments"
+_DETAIL = "error or arguments"
 _LEFT = dict.fromkeys(("job", "id"), "left")
-_RIGHT = {"at (UTC)": "left", "attempts": "right", _TOLD: "left"}
+_RIGHT = {"at (UTC)": "left", "attempts": "right", _DETAIL: "left"}
 _FIELDS = {"job": "name", "id": "job_id", "text": "text", "error": "error"}
 
 
 class Jobs(Pane):
-    """What both kinds of lists share: their rows, and a filter that Redis is searched by."""
+    """What all lists of jobs share: their rows, and a filter by field that searches Redis."""
 
     @property
     def shown_words(self) -> str:
-        """Without the words that name a field."""
+        """The filter without the words that name a field."""
         return " ".join(word for word in self.words.split() if _field(word) is None)
 
     async def _read(
@@ -69,7 +69,7 @@ class Jobs(Pane):
             "state": row.state,
             "at (UTC)": row.at,
             "attempts": row.attempts,
-            _TOLD: failure(row) or arguments(row.arguments),
+            _DETAIL: failure(row) or arguments(row.arguments),
         }
         (columns,) = self.COLUMNS.values()
         return Line(
@@ -81,7 +81,7 @@ class Jobs(Pane):
 
 
 class JobsOfQueue(Jobs):
-    """The jobs of one queue in every state. place: which queue, counted through all of them."""
+    """The jobs of one queue in every state. place: the queue's index."""
 
     COLUMNS: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "jobs": {**_LEFT, "state": "left", **_RIGHT}
@@ -96,12 +96,12 @@ class JobsOfQueue(Jobs):
         """Read the queue's counts and its first jobs."""
         name = session.queues[self.place % len(session.queues)]
         self._queue = await queue(session.redis, name)
-        told, lines = await self._read(session, [name], LISTED)
+        summary, lines = await self._read(session, [name], LISTED)
         paused = " (paused)" if self._queue.paused else ""
-        return Reading(f"{name}{paused}: {told}", [lines])
+        return Reading(f"{name}{paused}: {summary}", [lines])
 
     def chosen(self, kinds: tuple[type[Target], ...]) -> list[Target]:
-        """An order for queues is for the one that is shown."""
+        """An order for queues acts on the queue that is shown."""
         if Queue in kinds:
             return [] if self._queue is None else [self._queue]
         return super().chosen(kinds)
@@ -116,24 +116,24 @@ class JobsInState(Jobs):
     STATE: ClassVar[JobState]
 
     async def look(self, session: OperatorSession) -> Reading:
-        """Read the first of each queue."""
-        told, lines = await self._read(session, session.queues, [self.STATE])
-        return Reading(told, [lines])
+        """Read the first jobs of each queue."""
+        summary, lines = await self._read(session, session.queues, [self.STATE])
+        return Reading(summary, [lines])
 
 
 class Retries(JobsInState):
-    """Those that failed and wait for another attempt."""
+    """Jobs that failed and wait for another attempt."""
 
     STATE = JobState.RETRYING
 
 
 class Dead(JobsInState):
-    """Those that are given up."""
+    """Jobs that failed for good."""
 
     STATE = JobState.DEAD
 
 
 def _field(word: str) -> tuple[str, str] | None:
-    """`id=abc` as a field of the filter and its value; None for a word that names no field."""
+    """`id=abc` as a field of the filter and its value; None if the word names no field."""
     name, equals, value = word.partition("=")
     return (_FIELDS[name], value) if equals and name in _FIELDS else None

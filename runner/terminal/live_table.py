@@ -1,4 +1,4 @@
-"""A table whose rows change in place, so that nothing flickers and the cursor stays on its row."""
+"""A table whose rows change in place: nothing flickers, and the cursor stays on its row."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from runner.terminal.orders import Target
 
 _WIDEST = 200
-"""Characters of a cell: arguments and errors may be pages long."""
+"""Characters of a cell, at most: arguments and errors can be long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row. key: what stays the same while its cells change."""
+    """One row. key: stays the same while the cells change."""
 
     key: str
     cells: tuple[object, ...]
@@ -41,7 +41,7 @@ class LiveTable(DataTable[Text]):
         self._marked: set[str] = set()
 
     def on_mount(self) -> None:
-        """Set the columns up."""
+        """Add the columns."""
         for place, (heading, kind) in enumerate(self._headings.items()):
             label = Text(heading if place else f" {heading}", justify=_side(kind))
             self.add_column(label, key=heading)
@@ -49,19 +49,19 @@ class LiveTable(DataTable[Text]):
 
     @property
     def chosen(self) -> list[Target]:
-        """What the marked rows stand for; without marks, the selected one."""
+        """The targets of the marked rows; without marks, of the selected row."""
         if self._marked:
             return [line.target for key, line in self._lines.items() if key in self._marked]
         return [] if (selected := self.selected) is None else [selected]
 
     @property
     def selected(self) -> Target | None:
-        """What the row under the cursor stands for."""
+        """The target of the row under the cursor."""
         key = self._key_at_cursor()
         return None if key is None else self._lines[key].target
 
     def mark(self) -> None:
-        """Mark the row under the cursor, or take its mark away; go on to the next."""
+        """Mark or unmark the row under the cursor, and go to the next."""
         key = self._key_at_cursor()
         if key is not None:
             self._marked ^= {key}
@@ -74,12 +74,12 @@ class LiveTable(DataTable[Text]):
         self._draw()
 
     def unmark(self) -> None:
-        """Take all marks away."""
+        """Remove all marks."""
         self._marked = set()
         self._draw()
 
     def show(self, lines: Sequence[Line]) -> None:
-        """Show *lines* from now on; marks of those that are gone go with them."""
+        """Show *lines*; rows that are gone lose their marks."""
         self._lines = {line.key: line for line in lines}
         self._marked &= self._lines.keys()
         self._draw()
@@ -102,7 +102,7 @@ class LiveTable(DataTable[Text]):
         """
         Make the columns as wide as their cells, before anything is painted.
 
-        Textual would measure them once it is idle, and keep until then what it had painted, cut.
+        Textual would measure them when it is idle, and show cells cut off until then.
         """
         for place, column in enumerate(self.ordered_columns):
             widths = [cells[place].cell_len for cells in wanted.values()]

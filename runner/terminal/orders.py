@@ -1,4 +1,4 @@
-"""What changes something: each order is for one kind of rows, and is done row by row."""
+"""The keys that change something: each acts on one kind of row, row by row."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from runner.operations.verbs import Verb
 
 Target: TypeAlias = Row | RunningJob | Queue | Process
-"""What a row stands for."""
+"""What a row shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One key. verbs: those that share it, each in states of its own. do: how that ended."""
+    """One key. verbs: those that share it, in different states. do: acts, and says how it ended."""
 
     verbs: Sequence[Verb]
     what: str
@@ -33,27 +33,27 @@ class Order:
 
     @property
     def word(self) -> str:
-        """The key in a word."""
+        """What the key does, in a word."""
         return self.verbs[0].name
 
     @property
     def help(self) -> str:
-        """The key in a sentence or two."""
+        """What the key does, in a sentence or two."""
         first, *others = self.verbs
         return " ".join([first.help, *(_where(verb) for verb in others)])
 
     def verb(self, target: Target) -> Verb:
-        """What the key does to *target*. A job may change its state meanwhile: its verb stays."""
+        """What the key does to *target*; for jobs, the same in every state."""
         return next((verb for verb in self.verbs if verb in target.verbs), self.verbs[0])
 
     def question(self, targets: Sequence[Target]) -> str:
-        """What is asked before it is done."""
+        """The question before acting on *targets*."""
         words = " or ".join(dict.fromkeys(self.verb(target).name for target in targets))
         number = f"{len(targets):,} {self.what}" if len(targets) > 1 else name_of(targets[0])
         return f"{words.capitalize()} {number}?"
 
     async def carry_out(self, session: OperatorSession, targets: Sequence[Target]) -> str:
-        """Do it to each of *targets*; how that ended, counted."""
+        """Act on each of *targets*; say how that ended, with counts."""
         ended = Counter([await self.do(session, self.verb(target), target) for target in targets])
         if len(targets) == 1:
             return f"{name_of(targets[0])}: {next(iter(ended))}"
@@ -61,7 +61,7 @@ class Order:
 
 
 def name_of(target: Target) -> str:
-    """How people call it."""
+    """Its name, for people."""
     match target:
         case Queue() | Process():
             return target.name
@@ -94,7 +94,7 @@ async def _order(session: OperatorSession, verb: Verb, target: Target) -> str:
 
 
 def _orders() -> Iterator[tuple[str, Order]]:
-    """Make an order of each key: one for every verb, but for those that undo each other."""
+    """One order for each key: verbs that undo each other share one."""
     jobs = (Row, RunningJob)
     for verbs, what, takes, do in (
         (JOB_VERBS.values(), "jobs", jobs, _act_on_job),
@@ -106,4 +106,4 @@ def _orders() -> Iterator[tuple[str, Order]]:
 
 
 ORDERS: Mapping[str, Order] = dict(_orders())
-"""By their keys."""
+"""Orders by key."""

@@ -23,7 +23,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 class Overview(Pane):
-    """How it goes."""
+    """Throughput and queues."""
 
     COLUMNS: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "queues": {"queue": "left"}
@@ -32,14 +32,14 @@ class Overview(Pane):
     }
 
     async def look(self, session: OperatorSession) -> Reading:
-        """Read all queues, and what ended in the last hour."""
+        """Read all queues, and the attempts of the last hour."""
         found = await queues(session.redis, session.queues)
         cells = metrics.together(await metrics.all_jobs(session.redis))
         return Reading(throughput(cells), [[_line(one) for one in found]])
 
 
 def throughput(cells: Sequence[Cell]) -> str:
-    """What ended in this minute and the last one, and minute by minute as bars."""
+    """The attempts that ended in this minute, the last one and the hour, and bars by minute."""
     if not cells:
         return "Nothing has ended in the last hour."
     ended = [cell.attempts for cell in cells]
@@ -52,7 +52,7 @@ def throughput(cells: Sequence[Cell]) -> str:
 
 
 def bars(values: Sequence[int]) -> str:
-    """One character for each value; the highest fills its own, and only 0 is blank."""
+    """One character for each value: the highest is full, and only 0 is blank."""
     most = max(values, default=0)
     steps = len(_BARS) - 1
     return "".join(_BARS[-(-value * steps // most)] if value else " " for value in values)

@@ -1,4 +1,4 @@
-"""A tab: what it reads from Redis, its tables, and the line above them."""
+"""A tab: what it reads from Redis, its tables and the line above them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a look at Redis found: the line above the tables, and each table's lines."""
+    """What was read: the line above the tables, and the lines of each table."""
 
-    told: str
+    summary: str
     lines: Sequence[Sequence[Line]] = field(default_factory=tuple)
 
 
@@ -34,20 +34,20 @@ class Pane(Vertical):
     """The content of a tab. words: the filter."""
 
     COLUMNS: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """Each table's columns, by its name."""
+    """The columns of each table, by the table's name."""
 
     def __init__(self) -> None:
         super().__init__()
         self.words = ""
-        self._told = Static(classes="told")
+        self._summary = Static(classes="summary")
         self.tables = [
             LiveTable(columns, id=f"{type(self).__name__.lower()}-{name}")
             for name, columns in self.COLUMNS.items()
         ]
 
     def compose(self) -> ComposeResult:
-        """Lay the tables out below the line."""
-        yield self._told
+        """Lay out the line and the tables below it."""
+        yield self._summary
         yield from self.tables
 
     async def look(self, session: OperatorSession) -> Reading:
@@ -55,28 +55,28 @@ class Pane(Vertical):
         raise NotImplementedError
 
     def show(self, reading: Reading) -> None:
-        """Show what was read, as far as the filter lets it through."""
-        self._told.update(Text("\n".join(map(shown, reading.told.splitlines()))))
+        """Show what was read and passes the filter."""
+        self._summary.update(Text("\n".join(map(shown, reading.summary.splitlines()))))
         for table, lines in zip(self.tables, reading.lines, strict=True):
             table.show([line for line in lines if _fits(line, self.shown_words)])
 
     @property
     def shown_words(self) -> str:
-        """The part of the filter that is for the rows as they are shown."""
+        """The part of the filter that applies to rows as they are shown."""
         return self.words
 
     @property
     def table(self) -> LiveTable:
-        """The table with the cursor."""
+        """The table that has the focus."""
         return next((one for one in self.tables if one.has_focus), self.tables[0])
 
     def chosen(self, kinds: tuple[type[Target], ...]) -> list[Target]:
-        """What an order that takes *kinds* would be for."""
+        """The targets of an order for *kinds*."""
         return [one for one in self.table.chosen if isinstance(one, kinds)]
 
 
 def short(job_id: str) -> str:
-    """An id by its beginning, if it is long; `id=` finds it by that."""
+    """The beginning of a long id; `id=` finds the job by it."""
     return job_id if len(job_id) <= _SHORT else f"{job_id[: _SHORT - 1]}…"
 
 
@@ -84,5 +84,5 @@ _SHORT = 16
 
 
 def _fits(line: Line, words: str) -> bool:
-    told = " ".join(shown(cell) for cell in line.cells).casefold()
-    return all(word in told for word in words.casefold().split())
+    text = " ".join(shown(cell) for cell in line.cells).casefold()
+    return all(word in text for word in words.casefold().split())

@@ -1,4 +1,4 @@
-"""The processes that work, and the jobs that they run."""
+"""The processes that run workers, and the jobs that they run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Running(Pane):
-    """Who works, on what, since when."""
+    """Who works, on what and since when."""
 
     COLUMNS: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "processes": {
@@ -43,15 +43,15 @@ class Running(Pane):
     }
 
     async def look(self, session: OperatorSession) -> Reading:
-        """Read what the last heartbeats said."""
+        """Read the last heartbeats."""
         found = await processes(session.redis, session.queues)
         jobs = [_job(job, one) for one in found for job in one.running]
-        told = (
+        summary = (
             f"Processes: {len(found):,}. Running jobs: {len(jobs):,}, as the last heartbeats say."
         )
         if not found:
-            told = "No worker lives. Start one: pipeline worker"
-        return Reading(told, [[_process(one) for one in found], jobs])
+            summary = "No worker lives. Start one: pipeline worker"
+        return Reading(summary, [[_process(one) for one in found], jobs])
 
 
 def _process(one: Process) -> Line:

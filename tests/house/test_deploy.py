@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # it ships no types
 
-from runner.commands.run_command import run_plainly
+from runner.commands.run_command import run_command
 from runner.commands.worker import _AFTER_GRACE_S
 from runner.processes.health import health_app
 from runner.web.guard import _OPEN_PATHS
@@ -72,7 +72,7 @@ def test_commands_and_their_options_exist(capsys: pytest.CaptureFixture[str]) ->
     wrong = [
         f"{command}: {capsys.readouterr().err.strip()}"
         for command in commands
-        if run_plainly(cli, [*command, "--help"], expected=tuple) != 0
+        if run_command(cli, [*command, "--help"], expected=tuple) != 0
     ]
 
     assert len(commands) == 2 + 2 * (len(QUEUE_NAMES) + 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.commands.run_command import run_plainly
+from runner.commands.run_command import run_command
 from settings.command import cli
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def test_commands_to_type_exist(page: str, capsys: pytest.CaptureFixture[str]) -
     wrong = [
         f"{command}: {capsys.readouterr().err.strip()}"
         for command in commands
-        if run_plainly(cli, [*command, "--help"], expected=tuple) != 0
+        if run_command(cli, [*command, "--help"], expected=tuple) != 0
     ]
 
     assert commands

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.commands.run_command import run_plainly
+from runner.commands.run_command import run_command
 from settings.command import cli
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def test_readme_pipeline_commands_exist(capsys: pytest.CaptureFixture[str]) -> N
     wrong = [
         f"{shlex.join(command)}: {capsys.readouterr().err.strip()}"
         for command in commands
-        if run_plainly(cli, [*command[1:], "--help"], expected=tuple) != 0
+        if run_command(cli, [*command[1:], "--help"], expected=tuple) != 0
     ]
 
     assert commands, "the README shows no `pipeline` command"

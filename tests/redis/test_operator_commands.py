@@ -12,7 +12,7 @@ from jobs import notify, sync_channel
 from runner import Bury, Context, job
 from runner.broker import keys
 from runner.client import connect
-from runner.commands.run_command import run_plainly
+from runner.commands.run_command import run_command
 from runner.current import use
 from runner.errors import JobFailedError
 from runner.operations.audit import entries
@@ -38,7 +38,7 @@ class Terminal:
 
     def __call__(self, *words: str) -> tuple[int, str, str]:
         """Run `pipeline WORDS…`."""
-        status = run_plainly(cli, words, expected=app.expected_errors)
+        status = run_command(cli, words, expected=app.expected_errors)
         told = self._capsys.readouterr()
         return status, told.out, told.err
 
@@ -123,7 +123,7 @@ def test_enqueued_job_is_listed_shown_and_explained(pipeline: Terminal) -> None:
         (("sync_chanel",), "there is no job 'sync_chanel'; did you mean sync_channel?"),
         (("sync_channel", "--arg", "channel=1"), "Missing required argument"),
         (("sync_channel", "--arg", "channel"), "write NAME=VALUE"),
-        (("sync_channel", "--in", "soon"), "'soon' is no time: write 90s, 10m, 2h, 1d"),
+        (("sync_channel", "--in", "soon"), "'soon' is not a time: write 90s, 10m, 2h, 1d"),
         (("sync_channel", "--in", "2030-01-01T00:00"), "needs its zone"),
     ],
 )
@@ -142,7 +142,7 @@ def test_same_id_is_refused(pipeline: Terminal) -> None:
     assert pipeline(*words)[0] == 0
     status, _, err = pipeline(*words)
     assert status != 0
-    assert "is there already" in err
+    assert "exists already" in err
 
 
 def test_dead_job_is_retried_by_its_id(pipeline: Terminal) -> None:

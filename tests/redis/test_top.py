@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from jobs import notify, sync_channel
 from runner import Context, JobState, job
-from runner.commands.run_command import run_plainly
+from runner.commands.run_command import run_command
 from runner.operations.actions import Operator, Request
 from runner.operations.audit import entries
 from runner.operations.catalog import Catalog
@@ -254,7 +254,7 @@ async def test_enter_opens_a_job(
     await dead(session, "one")
     monkeypatch.setenv("REDIS_URL", redis_url)
     environment.use_config_file(None)
-    show = partial(run_plainly, cli, ["jobs", "show", "one"], expected=app.expected_errors)
+    show = partial(run_command, cli, ["jobs", "show", "one"], expected=app.expected_errors)
     assert await asyncio.to_thread(show) == 0
     printed = capsys.readouterr().out
     names = [line.split()[0] for line in printed.splitlines() if line[:1].isalpha()]
@@ -339,7 +339,7 @@ def test_missing_textual_is_one_line(
     """Without the extra, the command says what to install."""
     monkeypatch.setitem(sys.modules, "textual", None)
 
-    status = run_plainly(cli, ["top"], expected=app.expected_errors)
+    status = run_command(cli, ["top"], expected=app.expected_errors)
 
     assert status == 2
     err = capsys.readouterr().err

@@ -20,7 +20,7 @@ from runner import Context, JobState, Periodic, job
 from runner.broker import keys
 from runner.commands.jobs import dead, jobs, retries, scheduled
 from runner.commands.queues import queues
-from runner.commands.run_command import run_plainly
+from runner.commands.run_command import run_command
 from runner.commands.schedules import schedules
 from runner.commands.workers import workers
 from runner.operations.actions import Operator
@@ -423,7 +423,7 @@ async def test_commands_act_in_the_states_of_the_table(
         await place(redis, state)
         options = [word for name, value in answers(verb).items() for word in (f"--{name}", value)]
         command = partial(
-            run_plainly, cli, ["jobs", verb.name, "one", *options], expected=app.expected_errors
+            run_command, cli, ["jobs", verb.name, "one", *options], expected=app.expected_errors
         )
         status = await asyncio.to_thread(command)
         done = capsys.readouterr().out == f"one: {verb.done}\n"

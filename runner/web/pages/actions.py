@@ -1,4 +1,4 @@
-"""What changes something: forms that answer with the page that they came from, and a message."""
+"""What changes something: forms that lead back to their page, with a message."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
 
 def _on_jobs(dashboard: Dashboard) -> list[BaseRoute]:
     async def act(request: WebRequest) -> Response:
-        """One job, or those that were selected."""
+        """Act on one job, or on those that were selected."""
         form = await request.form()
         queue = known_queue(dashboard.queues, text_of(form, "queue"))
         asked = read_request(form, dashboard.queues)
@@ -61,7 +61,7 @@ def _on_jobs(dashboard: Dashboard) -> list[BaseRoute]:
 
 def _on_all(dashboard: Dashboard) -> list[BaseRoute]:
     async def confirm(request: WebRequest) -> Response:
-        """How many match, before anything is done."""
+        """Ask, with the number of jobs that match."""
         query = request.query_params
         selection = _selection(dashboard, query)
         verb = JOB_VERBS[action_of(query.get("action", ""))]

@@ -1,4 +1,4 @@
-"""One job in full, and what runs where."""
+"""One job in full, and what runs in which process."""
 
 from __future__ import annotations
 
