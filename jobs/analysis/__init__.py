@@ -1,7 +1,7 @@
 """
-What a channel's data says: growth, cadence, engagement, items that stand out, a forecast.
+Analyze a channel's data: growth, cadence, engagement, standout items, a forecast.
 
-Pure functions, one file per question; no I/O, no clock. `analyze` asks them all.
+Pure functions, one file per question, without I/O or a clock. `analyze` calls them all.
 """
 
 from __future__ import annotations

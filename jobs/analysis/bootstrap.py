@@ -1,4 +1,4 @@
-"""Bootstrap intervals that stay honest for the handfuls of values a channel offers."""
+"""Bootstrap intervals that stay valid for the small samples that a channel offers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def resampled_indices(rng: np.random.Generator, n: int, draws: int) -> NDArray[n
 @cache
 def every_resample(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    Return all ways to draw *n* of *n* values with replacement, and the chance of each.
+    Return all ways to draw *n* of *n* values with replacement, and the probability of each.
 
-    How often each value is drawn, shape (ways, n); there are 1,716 ways for seven values. What is
-    made of all of them depends on no luck of the draw.
+    A way is how often each value is drawn; the shape is (ways, n), with 1,716 ways for seven
+    values. Results computed from all of them do not depend on chance.
     """
     drawn = np.array(list(combinations_with_replacement(range(n), n)))
     times = (drawn[:, :, None] == np.arange(n)).sum(axis=1).astype(np.float64)
@@ -43,7 +43,7 @@ def expanded_percentile(
 
     The plain percentile interval is too narrow for small *n*: it uses the normal quantile and a
     variance with divisor n. The tails are therefore taken at `Φ(√(n/(n-1)) · t(q, n-1))`,
-    q = (1 - level) / 2. With *chance* the estimates are not as likely as each other.
+    q = (1 - level) / 2. *chance* is the probability of each estimate, by default all equal.
     Source: T. Hesterberg, "What Teachers Should Know About the Bootstrap" (2015).
 
     Raises:

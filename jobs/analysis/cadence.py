@@ -26,7 +26,7 @@ _FEWEST = 3
 _DAY = np.timedelta64(1, "D")
 _WEEK_DAYS = 7
 _IN_FULL = 0.9
-_VOUCHING = 5
+_FEWEST_GROWN = 5
 # Where Goh and Barabási's measure of bursts turns from one word into the next.
 _RHYTHMS: tuple[tuple[float, Rhythm], ...] = (
     (-0.6, "like clockwork"),
@@ -39,11 +39,12 @@ class Cadence(Section):
     """
     Publishing over a window of the newest *items*, from *first_at* to *last_at*.
 
-    *per_week* is items per 7 days, *median_gap_days* the usual distance between two. *burstiness*
-    runs from -1 (clockwork) through 0 (random) to 1 (bursts); *rhythm* says it in a word.
-    *weekday_shares* are the shares of Monday to Sunday in UTC. *silent_days* passed between the
-    newest item and *as_of*, when the items were last read (the newest item where that is unknown);
-    none did where the channel's own count of items grew since: the list is silent then, not it.
+    *per_week* is items per 7 days, *median_gap_days* the median time between two items.
+    *burstiness* runs from -1 (clockwork) through 0 (random) to 1 (bursts); *rhythm* names it.
+    *weekday_shares* are the shares of Monday to Sunday in UTC. *as_of* is when the items were last
+    read (the newest item's time if unknown). *silent_days* is the time from the newest item to
+    *as_of*, or 0 if the channel's own count of items grew since: then the list lags, not the
+    channel.
     """
 
     items: int
@@ -59,7 +60,7 @@ class Cadence(Section):
 
 
 def cadence(data: ChannelData) -> Cadence | Missing:
-    """Return how often *data*'s channel publishes, or why that cannot be told."""
+    """Return how often *data*'s channel publishes, or why the data cannot tell."""
     if data.channel.successes_only:
         return SUCCESSES_ONLY
     published_at = recent_publications(data)
@@ -93,12 +94,12 @@ def cadence(data: ChannelData) -> Cadence | Missing:
 
 def recent_publications(data: ChannelData) -> NDArray[np.datetime64]:
     """
-    Return the publication times (UTC, ascending) over which the list of items is trustworthy.
+    Return the publication times (UTC, ascending) for which the list of items can be trusted.
 
     These are the newest `RECENT_DAYS` days, or the newest `FEWEST_RECENT` items if that is more.
-    A partial list usually holds the newest items and some old hits, with holes between. Of such
-    a list the newer half is taken at most, or what came out since the first reading of the
-    channel's own count of items, if the list holds as many as that count grew by.
+    A partial list usually holds the newest items and some old hits, with holes between. From such
+    a list, at most the newer half is taken; or everything since the first reading of the channel's
+    own count of items, if the list holds as many items as that count grew by.
     """
     published_at = publication_times(data.items)
     if published_at.size == 0:
@@ -112,29 +113,29 @@ def recent_publications(data: ChannelData) -> NDArray[np.datetime64]:
 
 
 def _listed_in_full(data: ChannelData, published_at: NDArray[np.datetime64]) -> int:
-    """Count the items since the channel's count was first read, if hardly one is missing."""
+    """Count the items since the channel's count was first read; 0 if too many are missing."""
     instants, counts = readings_of(data.daily, "items")
-    told = np.flatnonzero(counts > 0)
-    if told.size == 0:
+    known = np.flatnonzero(counts > 0)
+    if known.size == 0:
         return 0
-    first, last = told[[0, -1]]
+    first, last = known[[0, -1]]
     grown = counts[last] - counts[first]
     while_read = (published_at > instants[first]) & (published_at <= instants[last])
-    # A count that hardly moved vouches for nothing.
-    if grown < _VOUCHING or np.count_nonzero(while_read) < _IN_FULL * grown:
+    # A count that hardly moved proves nothing.
+    if grown < _FEWEST_GROWN or np.count_nonzero(while_read) < _IN_FULL * grown:
         return 0
     return int(np.count_nonzero(published_at > instants[first]))
 
 
 def _counted_more_since(data: ChannelData, last: np.datetime64) -> bool:
-    """Whether the channel's count of items grew between its readings after *last*."""
+    """Return whether the channel's count of items grew between its readings after *last*."""
     instants, counts = readings_of(data.daily, "items")
     after = counts[(instants > last) & (counts > 0)]
     return bool(after.size and after[-1] > after[0])
 
 
 def publication_times(items: pl.DataFrame) -> NDArray[np.datetime64]:
-    """Return the known publication times of an `items` frame, UTC, ascending."""
+    """Return the known publication times in an `items` frame, UTC, ascending."""
     published_at = instants_of(items["published_at"])
     return np.sort(published_at[~np.isnat(published_at)])
 
@@ -143,10 +144,10 @@ def burstiness(gaps: NDArray[np.float64]) -> float:
     """
     Return how bursty *gaps* (any unit, at least two, not all zero) are, between -1 and 1.
 
-    With r the gaps' standard deviation over their mean, and n gaps, it is
-    `(√(n+1)·r - √(n-1)) / ((√(n+1) - 2)·r + √(n-1))`, which for many gaps is Goh and Barabási's
-    `(r - 1) / (r + 1)`. Source: E.-K. Kim and H.-H. Jo, "Measuring burstiness for finite event
-    sequences" (2016).
+    For n gaps, with r their standard deviation over their mean, it is
+    `(√(n+1)·r - √(n-1)) / ((√(n+1) - 2)·r + √(n-1))`. For many gaps this approaches Goh and
+    Barabási's `(r - 1) / (r + 1)`. Source: E.-K. Kim and H.-H. Jo, "Measuring burstiness for
+    finite event sequences" (2016).
     """
     n = gaps.size
     r = float(gaps.std() / gaps.mean())
@@ -155,7 +156,7 @@ def burstiness(gaps: NDArray[np.float64]) -> float:
 
 
 def weekday_shares(published_at: NDArray[np.datetime64]) -> NDArray[np.float64]:
-    """Return the shares of *published_at* on Monday … Sunday (UTC); zeros when it is empty."""
+    """Return the shares of *published_at* on Monday … Sunday (UTC); zeros if it is empty."""
     counts = np.bincount(weekdays(published_at), minlength=_WEEK_DAYS).astype(float)
     shares: NDArray[np.float64] = counts / max(counts.sum(), 1.0)
     return shares
@@ -169,9 +170,9 @@ def weekdays(published_at: NDArray[np.datetime64]) -> NDArray[np.intp]:
 
 def items_per_week(published_at: NDArray[np.datetime64], until: datetime) -> list[tuple[date, int]]:
     """
-    Count publications per week (Monday to Sunday, UTC), weeks without any included.
+    Count publications per week (Monday to Sunday, UTC), including weeks without any.
 
-    The weeks run from the first publication to the one that *until* lies in.
+    The weeks run from the one of the first publication to the one that contains *until*.
     """
     if published_at.size == 0:
         return []

@@ -1,4 +1,4 @@
-"""How much of what the channel is watched for is old: the share of its catalogue in new views."""
+"""The catalogue's share of new views: how much of what people watch is old."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OLD_DAYS = 28
 WINDOW_DAYS = 28
 FEWEST = 10
 FEWEST_KNOWN = 0.8
-"""The share of old items whose gain must be known; feeds list new ones only."""
+"""The share of old items whose gain must be known; feeds list only new ones."""
 
 LEVEL = 0.95
 _DRAWS = 500
@@ -32,12 +32,12 @@ _DAY = np.timedelta64(1, "D")
 
 class Catalogue(Section):
     """
-    The share of old items in the views that came in from *first_day* to *last_day*.
+    The share of old items in the views gained from *first_day* to *last_day*.
 
-    Old items were more than `OLD_DAYS` days old when that time began. *share* is *old_views* over
-    old and *new_views*, *low* and *high* its interval at *level* over items drawn anew. *old_items*
-    and *new_items* are those whose gain is known, *unknown_items* the others listed. All of it
-    holds for the items listed, without those that left their source.
+    Old items were more than `OLD_DAYS` days old when that period began. *share* is *old_views* over
+    the sum of *old_views* and *new_views*; *low* and *high* are its interval at *level*, from
+    resampled items. *old_items* and *new_items* count the items whose gain is known,
+    *unknown_items* the other listed ones. Items that left their source are not counted.
     """
 
     first_day: date
@@ -56,7 +56,7 @@ class Catalogue(Section):
 
 @dataclass(frozen=True, slots=True)
 class _Gained:
-    """What each item gained from *start* to *end*, NaN: unknown; *age* in days at *start*."""
+    """Each item's *views* gained from *start* to *end* (NaN: unknown), *age* in days at *start*."""
 
     start: np.datetime64
     end: np.datetime64
@@ -66,18 +66,18 @@ class _Gained:
 
 def catalogue(data: ChannelData) -> Catalogue | Missing:
     """
-    Return the share of old items in recent views, or why that cannot be told.
+    Return the share of old items in recent views, or why the data cannot tell.
 
-    Where the owner's export tells what items gained on single days, these are added up. Else it
-    takes two readings of each item: the newest ones, and those nearest to `WINDOW_DAYS` days
-    before (or the first there are). An item published in between gained all its views. A counter
-    that fell gained nothing known, and is left out.
+    If the owner's export has each item's views by day, these are added up. Otherwise two readings
+    of each item are compared: the newest, and the one nearest to `WINDOW_DAYS` days before it (or
+    the first). An item published in between gained all its views. An item whose counter fell is
+    left out, because its gain is unknown.
     """
     if np.isnan(floats_of(data.item_snapshots["views"])).all() and data.item_gains.is_empty():
         return Missing(reason="The source tells no views of single items.")
     if data.channel.successes_only:
         return SUCCESSES_ONLY
-    found = _read_twice(data) if data.item_gains.is_empty() else _told(data)
+    found = _read_twice(data) if data.item_gains.is_empty() else _from_daily_gains(data)
     if found is None:
         return Missing(
             reason="Views of single items were read once only; what came in since needs a second "
@@ -86,10 +86,10 @@ def catalogue(data: ChannelData) -> Catalogue | Missing:
     known = ~np.isnan(found.views) & ~np.isnan(found.age)
     old, new = known & (found.age > OLD_DAYS), known & (found.age <= OLD_DAYS)
     listed = int(np.count_nonzero(found.age > OLD_DAYS))
-    again = int(np.count_nonzero(old))
-    if again < listed * FEWEST_KNOWN:
+    read_again = int(np.count_nonzero(old))
+    if read_again < listed * FEWEST_KNOWN:
         return Missing(
-            reason=f"Of {listed:,} old items, the views of {again or 'none'} were read again: "
+            reason=f"Of {listed:,} old items, the views of {read_again or 'none'} were read again: "
             "the share of old items cannot be told."
         )
     if np.count_nonzero(known) < FEWEST or found.views[known].sum() <= 0:
@@ -114,25 +114,25 @@ def catalogue(data: ChannelData) -> Catalogue | Missing:
     )
 
 
-def _told(data: ChannelData) -> _Gained:
-    """The last `WINDOW_DAYS` days of told gains; an item without any is unknown."""
+def _from_daily_gains(data: ChannelData) -> _Gained:
+    """Add up the last `WINDOW_DAYS` days of exported gains; an item without any is unknown."""
     days = data.item_gains["day"].to_numpy().astype("datetime64[D]")
     end = days.max()
     start = max(end - WINDOW_DAYS * _DAY, days.min())
     row, views = _rows(data.current_items, data.item_gains), floats_of(data.item_gains["views"])
     counts = (row >= 0) & (days >= start) & ~np.isnan(views)
     gained = np.bincount(row[counts], weights=views[counts], minlength=data.current_items.height)
-    told = np.bincount(row[counts], minlength=data.current_items.height) > 0
+    known = np.bincount(row[counts], minlength=data.current_items.height) > 0
     age = (start - instants_of(data.current_items["published_at"])) / _DAY
-    return _Gained(start, end, age, np.where(told, gained, np.nan))
+    return _Gained(start, end, age, np.where(known, gained, np.nan))
 
 
 def _read_twice(data: ChannelData) -> _Gained | None:
     instants = instants_of(data.item_snapshots["observed_at"])
     views = floats_of(data.item_snapshots["views"])
-    told = ~np.isnan(views)
-    end = instants[told].max()
-    start = _start(instants[told], end)
+    known = ~np.isnan(views)
+    end = instants[known].max()
+    start = _start(instants[known], end)
     if start is None:
         return None
     age = (start - instants_of(data.current_items["published_at"])) / _DAY
@@ -141,11 +141,11 @@ def _read_twice(data: ChannelData) -> _Gained | None:
         np.full(data.current_items.height, np.nan),
     )
     row = _rows(data.current_items, data.item_snapshots)
-    told &= row >= 0
-    # Of readings in order of time the last one assigned stands.
-    earlier = told & (instants <= start) & (instants > start - _DAY)
+    known &= row >= 0
+    # Readings are in time order, so the last assignment wins.
+    earlier = known & (instants <= start) & (instants > start - _DAY)
     before[row[earlier]] = views[earlier]
-    later = told & (instants > start)
+    later = known & (instants > start)
     after[row[later]] = views[later]
     before[np.isnan(before) & (age < 0)] = 0.0
     gained = after - before
@@ -154,13 +154,13 @@ def _read_twice(data: ChannelData) -> _Gained | None:
 
 
 def _rows(items: pl.DataFrame, table: pl.DataFrame) -> NDArray[np.intp]:
-    """Which item each row of *table* speaks of, -1 for one that is not listed."""
+    """Return the index of each row's item in *items*, -1 for an item that is not listed."""
     place = {item: i for i, item in enumerate(items["item_id"].to_list())}
     return np.array([place.get(item, -1) for item in table["item_id"].to_list()], dtype=np.intp)
 
 
 def _start(instants: NDArray[np.datetime64], end: np.datetime64) -> np.datetime64 | None:
-    """The reading nearest to `WINDOW_DAYS` before the end, and at least half a day before it."""
+    """Return the reading nearest to `WINDOW_DAYS` before *end*, at least half a day before it."""
     earlier = np.unique(instants[instants <= end - _DAY // 2])
     if not earlier.size:
         return None

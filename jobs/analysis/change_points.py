@@ -1,4 +1,4 @@
-"""Days on which the level of daily views changed for good, rather than for a day."""
+"""Days on which the level of daily views changed for good, not just for a day."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from jobs.analysis.bootstrap import expanded_percentile
-from jobs.analysis.daily_gains import gains_told
+from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.outliers import MOST_EMPTY
 from jobs.analysis.randomness import generator
 from jobs.analysis.section import Missing, Section
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jobs.channel.data import ChannelData
 
 SHORTEST = 7
-"""Days that a level must last, at least, to be called one."""
+"""A level must last at least this many days."""
 
 FEWEST = 3 * SHORTEST
 LONGEST = 400
@@ -35,7 +35,7 @@ _CUT_OFF = 3.0
 
 class ChangePoint(BaseModel):
     """
-    From *day* on, views are *ratio* times those before, *low* to *high* at *level*.
+    From *day* on, views are *ratio* times those before; *low* to *high* is its interval at *level*.
 
     *before* and *after* are the medians of views per day between this change and its neighbours.
     *strength* is the statistic over its critical value, above 1.
@@ -54,7 +54,7 @@ class ChangePoint(BaseModel):
 
 
 class Changes(Section):
-    """The *points* at which the level of views changed in *days* known days, in order of time."""
+    """The *points* at which the level of views changed in *days* known days, in time order."""
 
     first_day: date
     last_day: date
@@ -63,20 +63,20 @@ class Changes(Section):
 
 
 def change_points(data: ChannelData) -> Changes | Missing:
-    """Return when the level of views changed, or why that cannot be told."""
-    return level_changes(gains_told(data, "views"), data.fingerprint)
+    """Return when the level of views changed, or why the data cannot tell."""
+    return level_changes(channel_gains(data, "views"), data.fingerprint)
 
 
 def level_changes(gains: DailyGains, fingerprint: str) -> Changes | Missing:
     """
-    Cut daily views where their level changes, again and again (binary segmentation).
+    Split daily views wherever their level changes, recursively (binary segmentation).
 
-    A stretch of n days is cut where the self-normalised CUSUM statistic of its log views passes
-    68.6, the 1 % point for any n and any dependence of a day on those before. Source: X. Shao and
-    X. Zhang, "Testing for Change Points in Time Series" (2010). Before that, the rhythm of the
-    week is taken out and single wild days are cut off at three robust standard deviations.
+    A stretch of n days is split where the self-normalised CUSUM statistic of its log views exceeds
+    68.6, the 1 % critical value for any n and any dependence of a day on earlier days. Source:
+    X. Shao and X. Zhang, "Testing for Change Points in Time Series" (2010). First, the weekly
+    rhythm is removed and single extreme days are clipped at three robust standard deviations.
     The interval of a ratio comes from resampling whole weeks on either side. A change whose
-    interval holds none is left out, the weakest first, and what it parted is one level.
+    interval contains 1 is dropped, the weakest first, and the two levels are merged.
     """
     known = np.flatnonzero(~np.isnan(gains.gains))[-LONGEST:]
     values = gains.gains[known]
@@ -118,9 +118,9 @@ def self_normalised_cusum(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     Return the statistic for a change of mean after the first k values, k from 1 to n-1.
 
-    `T(k)² / V(k)`, with T(k) = n^(-1/2) · Σ_{t≤k} (x_t - mean) and V(k) the sum over n² of the
-    squared partial sums of both sides, each about the side's own mean. Neither unit nor level
-    matters. Zero where nothing varies.
+    It is `T(k)² / V(k)`, with T(k) = n^(-1/2) · Σ_{t≤k} (x_t - mean) and V(k) the sum of the
+    squared partial sums of both sides, each about the side's own mean, over n². It does not depend
+    on unit or level. Zero where nothing varies.
     """
     n = values.size
     k = np.arange(1, n)[:, None]
@@ -134,7 +134,7 @@ def self_normalised_cusum(values: NDArray[np.float64]) -> NDArray[np.float64]:
     spread = ((before**2).sum(axis=1) + (after**2).sum(axis=1)) / n**2
     moved = sums[:-1] ** 2 / n
     least = 1e-12 * max(float(values @ values), 1e-300)
-    # Two constant stretches leave nothing to normalise with, and are the clearest change of all.
+    # Two constant stretches leave nothing to normalise by, and are the clearest change of all.
     clear = np.where(moved > least, np.inf, 0.0)
     varies = spread > least
     return np.asarray(np.where(varies, moved / np.where(varies, spread, 1), clear))
@@ -155,7 +155,7 @@ def _cuts(values: NDArray[np.float64], start: int) -> Iterator[tuple[int, float]
 
 
 def _cut_off(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cut each value to what is usual among the days next to it, so a level stays a level."""
+    """Clip each value to the usual range of the days around it, so that a level stays a level."""
     padded = np.pad(values, SHORTEST // 2, mode="edge")
     centre = np.median(np.lib.stride_tricks.sliding_window_view(padded, SHORTEST), axis=1)
     spread = _CUT_OFF * 1.4826 * np.median(np.abs(values - centre))
@@ -165,7 +165,7 @@ def _cut_off(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _without_rhythm(logs: NDArray[np.float64], weekday: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Take out each weekday's usual distance from the median of the days around it."""
+    """Subtract each weekday's usual distance from the median of the days around it."""
     if logs.size < 4 * SHORTEST:
         return logs
     padded = np.pad(logs, SHORTEST // 2, mode="edge")
@@ -184,7 +184,7 @@ def _point(
     fingerprint: str,
 ) -> ChangePoint:
     rng = generator(fingerprint, f"changes.{day}")
-    # Medians of empty days have no ratio; half of the lowest other value stands in for them.
+    # A median of zero has no ratio; half of the lowest positive value replaces it.
     both = np.concatenate([before, after])
     floor = float(both[both > 0].min()) / 2
     centre = [max(float(np.median(side)), floor) for side in (before, after)]
@@ -205,7 +205,7 @@ def _point(
 
 
 def _medians_of_weeks(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Medians of runs of seven days drawn with replacement until there are as many as *values*."""
+    """Return medians of resamples as long as *values*, made of runs of seven days."""
     blocks = -(-values.size // SHORTEST)
     starts = rng.integers(0, values.size - SHORTEST + 1, size=(_DRAWS, blocks))
     index = (starts[:, :, None] + np.arange(SHORTEST)).reshape(_DRAWS, -1)[:, : values.size]

@@ -1,4 +1,4 @@
-"""The whole analysis of one channel: every question asked, each answered or declined in words."""
+"""The whole analysis of one channel: each question has an answer, or the reason for none."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 class ChannelAnalysis(BaseModel):
     """
-    What the data says of a channel. Same data, same analysis, to the last digit.
+    What the data says about a channel. Same data, same analysis, to the last digit.
 
-    Each section is there (`section.present`) or a `Missing` with the reason. `model_dump(
-    mode="json")` gives the stored document, `model_validate` reads it back. *version* goes up
-    when a section's meaning changes; *fingerprint* is that of the data analysed.
+    Each section is either there (`section.present`) or a `Missing` with the reason.
+    `model_dump(mode="json")` gives the stored document, `model_validate` reads it back. *version*
+    goes up when a section's meaning changes; *fingerprint* identifies the data analysed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,9 +66,9 @@ class ChannelAnalysis(BaseModel):
 
 def analyze(data: ChannelData) -> ChannelAnalysis:
     """
-    Answer every question about the channel of *data*. CPU-bound, some 20 milliseconds.
+    Answer every question about *data*'s channel. CPU-bound, about 20 milliseconds.
 
-    Data without a single row is no error: every section then says what it would have needed.
+    Empty data is not an error: every section then says what it would have needed.
     """
     return ChannelAnalysis(
         channel_id=data.channel.id,

@@ -1,4 +1,4 @@
-"""Columns of tables as arrays; instants are UTC, which numpy does not say and Python does."""
+"""Table columns as numpy arrays. Instants are UTC, which numpy cannot record."""
 
 from __future__ import annotations
 

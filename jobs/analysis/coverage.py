@@ -1,4 +1,4 @@
-"""What the data covers: from when to when, what is missing, what the counters are like."""
+"""What the data covers: its period, its gaps, and how its counters behave."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COUNTERS = ("subscribers", "views", "items")
 
 
 class MissingDays(BaseModel):
-    """*days* days without any reading of the channel's counters, both ends inclusive."""
+    """*days* days without a reading of the channel's counters, both ends inclusive."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,9 +39,9 @@ class CounterFacts(BaseModel):
     """
     How one counter of the channel behaves.
 
-    *resolution* is the step of its last reading where it is rounded, else None; *falls* counts
-    steps down, *zero_filled* zeros taken for "not read", *unchanged_days* days without any gain.
-    *last* is what it read on *last_day*.
+    *resolution* is the rounding step of its last reading, None if it is exact; *falls* counts
+    steps down, *zero_filled* zeros taken for "not read", *unchanged_days* days without a gain.
+    *last* is its reading on *last_day*.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,10 +60,10 @@ class Coverage(Section):
     """
     What the analysis rests on.
 
-    *first_at* and *last_at* bound all observations, or the publication times where nothing was
-    observed. *days_observed* and *gaps* speak of the channel's own counters. *items_left* were
-    listed once and are no more. *items_counted* is the channel's own count of its items, *partial*
-    that clearly fewer are listed, *successes_only* that items are listed only while they do well.
+    *first_at* and *last_at* bound all observations, or the publication times if nothing was
+    observed. *days_observed* and *gaps* are about the channel's own counters. *items_left* are no
+    longer listed. *items_counted* is the channel's own count of its items; *partial* means that
+    clearly fewer are listed, *successes_only* that items are listed only while they do well.
     """
 
     first_at: datetime
@@ -82,7 +82,7 @@ class Coverage(Section):
 
 
 def coverage(data: ChannelData) -> Coverage | Missing:
-    """Return what *data* covers, or why there is nothing to cover."""
+    """Return what *data* covers, or that it holds nothing with a date."""
     bounds = _bounds(data)
     if bounds is None:
         return Missing(reason="Nothing with a date was read for this channel yet.")
@@ -97,7 +97,7 @@ def coverage(data: ChannelData) -> Coverage | Missing:
         if after.toordinal() - before.toordinal() > 1
     ]
     counters = [facts for name in COUNTERS if (facts := _facts(data.daily, name)) is not None]
-    own_count = _last_told(data.daily, "items")
+    own_count = _last_known(data.daily, "items")
     found = Coverage(
         first_at=bounds[0],
         last_at=bounds[1],
@@ -117,8 +117,8 @@ def coverage(data: ChannelData) -> Coverage | Missing:
 
 
 def is_partial(data: ChannelData) -> bool:
-    """Tell whether the channel itself counts at least a tenth more items than are listed."""
-    own_count = _last_told(data.daily, "items")
+    """Return whether the channel counts over a tenth more items than are listed."""
+    own_count = _last_known(data.daily, "items")
     listed = data.current_items.height
     return own_count is not None and listed > 0 and own_count > 1.1 * listed
 
@@ -130,34 +130,34 @@ def _bounds(data: ChannelData) -> tuple[datetime, datetime] | None:
         instants_of(data.gains["day"]),
     ]
     for instants in (np.concatenate(observed), instants_of(data.items["published_at"])):
-        told = instants[~np.isnat(instants)]
-        if told.size:
-            return aware(told.min()), aware(told.max())
+        known = instants[~np.isnat(instants)]
+        if known.size:
+            return aware(known.min()), aware(known.max())
     return None
 
 
-def _last_told(daily: pl.DataFrame, column: str) -> int | None:
+def _last_known(daily: pl.DataFrame, column: str) -> int | None:
     values = floats_of(daily[column])
-    told = values[~np.isnan(values)]
-    return int(told[-1]) if told.size else None
+    known = values[~np.isnan(values)]
+    return int(known[-1]) if known.size else None
 
 
 def _facts(daily: pl.DataFrame, name: str) -> CounterFacts | None:
     instants, values = readings_of(daily, name)
     known = ~np.isnan(values)
-    told = values[known]
-    if told.size == 0:
+    readings = values[known]
+    if readings.size == 0:
         return None
     gains = gains_of(daily, name)
     rounded = is_rounded(values)
     return CounterFacts(
         name=name,
-        readings=int(told.size),
-        resolution=int(resolution_at(told[-1:])[0]) if rounded else None,
+        readings=int(readings.size),
+        resolution=int(resolution_at(readings[-1:])[0]) if rounded else None,
         falls=len(gains.corrections),
         zero_filled=gains.zero_filled,
         unchanged_days=int(np.count_nonzero(gains.known == 0)),
-        last=int(told[-1]),
+        last=int(readings[-1]),
         last_day=aware(instants[known][-1]).date(),
     )
 

@@ -1,13 +1,13 @@
 """
-From a counter read now and then to what it gained on each day, and on which days nobody knows.
+Turn the readings of a counter into gains per day, and mark the days whose gain is unknown.
 
 A gain is the difference between the last readings of two neighbouring UTC days. Everything else
 is left unknown (NaN) rather than guessed:
 
-- days without a reading, and the first day after them: what was gained then belongs to the whole
-  gap, so it must not appear as a jump on one day;
-- a step down: counters of reach only fall by recounts and removals, so the day's reach is not
-  negative but unknown;
+- days without a reading, and the first day after them: that gain belongs to the whole gap and
+  must not appear as a jump on one day;
+- a step down: counters of views fall only by recounts and removals, so the day's gain is
+  unknown, not negative;
 - a zero next to positive readings: many exports write zero for "not read".
 """
 
@@ -33,7 +33,7 @@ _ONE_DAY = np.timedelta64(1, "D")
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """*days* days without a reading, *first* to *last* inclusive, and what came in over them."""
+    """*days* days without a reading, *first* to *last* inclusive, and the gain over all of them."""
 
     first: date
     last: date
@@ -52,7 +52,7 @@ class Correction:
 @dataclass(frozen=True, slots=True)
 class DailyGains:
     """
-    Gains per UTC day, *days* being consecutive from the day after the first reading to the last.
+    Gains per UTC day; *days* are consecutive, from the day after the first reading to the last.
 
     *gains* is as long as *days*, NaN where unknown. *zero_filled* counts readings of zero that
     were taken for "not read".
@@ -66,23 +66,22 @@ class DailyGains:
 
     @property
     def known(self) -> NDArray[np.float64]:
-        """The gains that are known, in order of time."""
+        """The known gains, in time order."""
         return self.gains[~np.isnan(self.gains)]
 
 
 def daily_gains(observed_at: NDArray[np.datetime64], counter: NDArray[np.float64]) -> DailyGains:
     """
-    Return what *counter* (NaN: not told) gained on each UTC day.
+    Return what *counter* (NaN: not read) gained on each UTC day.
 
-    *observed_at* are UTC instants in ascending order. Of several readings on one day the last
-    counts.
+    *observed_at* are UTC instants in ascending order. The last reading of a day counts.
     """
-    told = ~np.isnan(counter)
+    known = ~np.isnan(counter)
     zero_filled = 0
-    if np.any(counter[told] > 0):
+    if np.any(counter[known] > 0):
         zero_filled = int(np.count_nonzero(counter == 0))
-        told &= counter != 0
-    read_on, values = last_of_each_day(observed_at[told], counter[told])
+        known &= counter != 0
+    read_on, values = last_of_each_day(observed_at[known], counter[known])
     if read_on.size <= 1:
         empty = np.empty(0, dtype="datetime64[D]")
         return DailyGains(empty, np.empty(0), zero_filled=zero_filled)
@@ -108,33 +107,33 @@ def daily_gains(observed_at: NDArray[np.datetime64], counter: NDArray[np.float64
     return DailyGains(days, gains, gaps, corrections, zero_filled)
 
 
-def gains_told(data: ChannelData, column: Literal["views", "subscribers"]) -> DailyGains:
+def channel_gains(data: ChannelData, column: Literal["views", "subscribers"]) -> DailyGains:
     """
-    Return what *column* gained on each day: as the owner's export tells it, else by the counter.
+    Return what *column* gained on each day: from the owner's export, or else from the counter.
 
-    Told gains are whole and exact, so where there are any, the counter is not asked: its days end
-    at other hours. Net subscribers may be negative. Days between that are not told are unknown.
+    Exported gains are complete and exact, so the counter is ignored if there are any: its days end
+    at other hours. Net subscribers may be negative. Days missing from the export are unknown.
     """
-    # Hardly any channel has told gains, and asking polars for none of them takes its time.
-    told = data.gains if data.gains.is_empty() else data.gains.drop_nulls(column)
-    if told.is_empty():
+    # Few channels have exported gains, and polars takes time even to drop rows from none.
+    exported = data.gains if data.gains.is_empty() else data.gains.drop_nulls(column)
+    if exported.is_empty():
         return gains_of(data.daily, column)
-    return _as_told(told, column)
+    return _by_day(exported, column)
 
 
-def item_gains_told(data: ChannelData, item_id: str) -> DailyGains:
-    """Return the views of an item on each day, likewise; at least one reading is there."""
+def item_gains(data: ChannelData, item_id: str) -> DailyGains:
+    """Return an item's views on each day, in the same way; it has at least one reading."""
     of_item = pl.col("item_id") == item_id
     if data.item_gains.is_empty():
         return gains_of(data.item_snapshots.filter(of_item), "views")
-    return _as_told(data.item_gains.filter(of_item).drop_nulls("views").sort("day"), "views")
+    return _by_day(data.item_gains.filter(of_item).drop_nulls("views").sort("day"), "views")
 
 
-def _as_told(told: pl.DataFrame, column: str) -> DailyGains:
-    told_on = told["day"].to_numpy().astype("datetime64[D]")
-    days = np.arange(told_on[0], told_on[-1] + _ONE_DAY, _ONE_DAY)
+def _by_day(exported: pl.DataFrame, column: str) -> DailyGains:
+    known_days = exported["day"].to_numpy().astype("datetime64[D]")
+    days = np.arange(known_days[0], known_days[-1] + _ONE_DAY, _ONE_DAY)
     gains = np.full(days.size, np.nan)
-    gains[np.searchsorted(days, told_on)] = floats_of(told[column])
+    gains[np.searchsorted(days, known_days)] = floats_of(exported[column])
     return DailyGains(days, gains)
 
 
@@ -146,14 +145,14 @@ def gains_of(daily: pl.DataFrame, column: str) -> DailyGains:
 def readings_of(
     daily: pl.DataFrame, column: str
 ) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    """Return the instants (UTC, microseconds) and values (NaN: not told) of counter *column*."""
+    """Return the instants (UTC, microseconds) and values (NaN: not read) of counter *column*."""
     return instants_of(daily["observed_at"]), floats_of(daily[column])
 
 
 def last_of_each_day(
     observed_at: NDArray[np.datetime64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    """Return the UTC days that *observed_at* (ascending) falls on, and the last value of each."""
+    """Return the UTC days of *observed_at* (ascending), and the last value of each."""
     days = observed_at.astype("datetime64[D]")
     last = np.append(days[1:] != days[:-1], True) if days.size else np.empty(0, dtype=bool)
     return days[last], values[last]

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from jobs.channel.data import ChannelData
 
 FEWEST_VIEWS = 100
-"""Below this many views a rate per thousand is mostly noise; such items are left out."""
+"""Items with fewer views are left out: their rate per thousand is mostly noise."""
 
 _FEWEST = 5
 
 
 class Rate(Section):
-    """Reactions per 1,000 views over *items* items: the median, and the middle half around it."""
+    """Reactions per 1,000 views over *items* items: the median and the quartiles around it."""
 
     items: int
     median: float
@@ -31,14 +31,14 @@ class Rate(Section):
 
 
 class Engagement(Section):
-    """Likes and comments per 1,000 views; either may be missing on its own."""
+    """Likes and comments per 1,000 views; each may be missing on its own."""
 
     likes: Annotated[Rate | Missing, Field(discriminator="present")]
     comments: Annotated[Rate | Missing, Field(discriminator="present")]
 
 
 def engagement(data: ChannelData) -> Engagement | Missing:
-    """Return how many viewers react, or why that cannot be told."""
+    """Return how many viewers react, or why the data cannot tell."""
     items = item_arrays(data.items)
     if not np.any(items.views > 0):
         return Missing(reason="The source tells no views of single items.")
@@ -49,7 +49,7 @@ def engagement(data: ChannelData) -> Engagement | Missing:
 
 
 def per_thousand(reactions: NDArray[np.float64], views: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return `1000 · reactions / views` per item, NaN where either is unknown or views are few."""
+    """Return `1000 · reactions / views` per item; NaN if either is unknown or views are few."""
     enough = np.where(views >= FEWEST_VIEWS, views, np.nan)
     return 1000 * reactions / enough
 
@@ -58,15 +58,15 @@ def _rate(noun: str, reactions: NDArray[np.float64], views: NDArray[np.float64])
     if np.isnan(reactions).all():
         return Missing(reason=f"The source tells no {noun}.")
     rates = per_thousand(reactions, views)
-    told = rates[~np.isnan(rates)]
-    if told.size < _FEWEST:
+    known = rates[~np.isnan(rates)]
+    if known.size < _FEWEST:
         return Missing(
             reason=f"A rate of {noun} needs {_FEWEST} items that tell them and have {FEWEST_VIEWS} "
-            f"views or more, and the source lists {told.size or 'none'}."
+            f"views or more, and the source lists {known.size or 'none'}."
         )
-    lower, median, upper = np.quantile(told, [0.25, 0.5, 0.75])
+    lower, median, upper = np.quantile(known, [0.25, 0.5, 0.75])
     return Rate(
-        items=int(told.size),
+        items=int(known.size),
         median=float(median),
         lower_quartile=float(lower),
         upper_quartile=float(upper),

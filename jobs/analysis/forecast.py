@@ -1,9 +1,9 @@
 """
-What the next two weeks bring if nothing changes.
+Forecast the next two weeks, assuming that nothing changes.
 
-Every method of `forecast_methods` is tried at each earlier day of the channel (rolling origin), and
-counts by how well it did there. Intervals come from what the weighted forecast was off at those
-days. Nothing is fitted on other channels, so that the errors told are honest.
+Each method of `forecast_methods` is tried at every earlier day of the channel (rolling origin) and
+weighted by how well it did. Intervals come from the errors of the weighted forecast on those
+days. Nothing is fitted on other channels, so the reported errors are out of sample.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.analysis import forecast_methods
-from jobs.analysis.daily_gains import gains_told, last_of_each_day, readings_of
+from jobs.analysis.daily_gains import channel_gains, last_of_each_day, readings_of
 from jobs.analysis.forecast_intervals import LEVEL, ends_of, intervals
 from jobs.analysis.forecast_methods import BASELINE, MEMORY, METHODS, WEEK, view_scale
 from jobs.analysis.forecast_subscribers import GROWTH, PACES, combined_path
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 HORIZON = 14
 HISTORY = 90
-"""Days looked back on: those whose errors are remembered, and what they were forecast from."""
+"""Days of history: those whose errors count, and those they were forecast from."""
 
 FEWEST = 14
 _FEWEST_ORIGINS = 7
 
 
 class DayAhead(BaseModel):
-    """What is expected of *day*, and the interval that should hold it."""
+    """The *value* expected on *day*, and its interval."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,7 +48,7 @@ class DayAhead(BaseModel):
 
 
 class MethodWeight(BaseModel):
-    """How much *method* counts (all weights sum to one), and its own error one day ahead."""
+    """The *weight* of *method* (all weights sum to one), and its own error one day ahead."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,12 +59,12 @@ class MethodWeight(BaseModel):
 
 class ViewForecast(Section):
     """
-    Views on each of the coming *days*, with an interval at *level*, and in the first 7 of them.
+    Views on each of the coming *days* and in the first 7 of them, with intervals at *level*.
 
-    *method* says in words how it was made, *weights* of what, the most important first. *origins*
-    is the number of earlier days at which it was tried. *next_day_error* is its mean absolute
+    *method* describes the forecast in words; *weights* are its parts, the largest first. *origins*
+    is the number of earlier days on which it was tried. *next_day_error* is its mean absolute
     error one day ahead over the mean daily views, *baseline_error* that of the 7-day median over
-    the same days; None without any views.
+    the same days; both are None without any views.
     """
 
     method: str
@@ -83,8 +83,8 @@ class SubscriberForecast(Section):
     """
     The counter of subscribers at the end of each of the coming *days*, with intervals at *level*.
 
-    It stood at *last*, read in steps of *resolution*. *next_day_error* is the mean absolute error
-    of *method* one day ahead, in subscribers, over *origins* earlier days.
+    Its last reading was *last*, in steps of *resolution*. *next_day_error* is the mean absolute
+    error of *method* one day ahead, in subscribers, over *origins* earlier days.
     """
 
     method: str
@@ -97,21 +97,21 @@ class SubscriberForecast(Section):
 
 
 class Forecast(Section):
-    """What is expected of views and of subscribers; either may be missing on its own."""
+    """The forecasts of views and of subscribers; each may be missing on its own."""
 
     views: Annotated[ViewForecast | Missing, Field(discriminator="present")]
     subscribers: Annotated[SubscriberForecast | Missing, Field(discriminator="present")]
 
 
 def forecast(data: ChannelData) -> Forecast | Missing:
-    """Return what is expected of the coming days, or why there is too little to go by."""
+    """Forecast the coming days, or return why the data is too little for it."""
     if data.daily.is_empty() and data.gains.is_empty():
         return Missing(reason="The source tells no counters of the channel as a whole.")
     instants, counts = readings_of(data.daily, "subscribers")
-    told = counts > 0
+    known = counts > 0
     return Forecast(
-        views=forecast_views(gains_told(data, "views")),
-        subscribers=forecast_subscribers(*last_of_each_day(instants[told], counts[told])),
+        views=forecast_views(channel_gains(data, "views")),
+        subscribers=forecast_subscribers(*last_of_each_day(instants[known], counts[known])),
     )
 
 
@@ -119,23 +119,23 @@ def forecast_views(gains: DailyGains) -> ViewForecast | Missing:
     """
     Forecast daily views for the `HORIZON` days after the last reading.
 
-    The forecast is the mean of all `METHODS`, weighted by `forecast_methods.weights`; the
-    intervals are those of `forecast_intervals`. The interval of the week's sum is made alike from
-    past sums of seven days, which vary less than seven single days would suggest.
+    The forecast is the mean of all `METHODS`, weighted by `forecast_methods.weights`; its
+    intervals come from `forecast_intervals`. The interval of the week's sum comes from past sums
+    of seven days, which vary less than seven single days would suggest.
     """
     series = gains.gains[None, -HISTORY:]
-    said = forecast_methods.next_days(series)
-    if np.count_nonzero(~np.isnan(series)) < FEWEST or np.isnan(said[0, 0, -1]):
+    forecasts = forecast_methods.next_days(series)
+    if np.count_nonzero(~np.isnan(series)) < FEWEST or np.isnan(forecasts[0, 0, -1]):
         return Missing(
             reason=f"A forecast needs {FEWEST} days of known views, four of the last seven among "
             f"them; {np.count_nonzero(~np.isnan(series))} of the last {HISTORY} are known."
         )
-    weight = forecast_methods.weights(said, series)
-    ahead = forecast_methods.combined(said, weight, series, HORIZON)
+    weight = forecast_methods.weights(forecasts, series)
+    ahead = forecast_methods.combined(forecasts, weight, series, HORIZON)
     low, high = intervals(ahead, series, view_scale(ahead, series))
     tried = ~np.isnan(ahead[0, :-1, 0]) & ~np.isnan(series[0])
     week, week_low, week_high = _week(ahead, series)
-    methods = _weights(said[:, 0, :-1], weight[:, 0, -1], series[0], tried)
+    methods = _weights(forecasts[:, 0, :-1], weight[:, 0, -1], series[0], tried)
     return ViewForecast(
         method=f"mean of {len(METHODS)} methods, weighted by their past errors here; "
         f"most of all: {methods[0].method}",
@@ -147,7 +147,7 @@ def forecast_views(gains: DailyGains) -> ViewForecast | Missing:
         week_high=week_high,
         origins=int(np.count_nonzero(tried)),
         next_day_error=_error(ahead[0, :-1, 0], series[0], tried),
-        baseline_error=_error(said[METHODS.index(BASELINE), 0, :-1], series[0], tried),
+        baseline_error=_error(forecasts[METHODS.index(BASELINE), 0, :-1], series[0], tried),
     )
 
 
@@ -157,9 +157,9 @@ def forecast_subscribers(
     """
     Forecast the counter (*counts*, one per day of *days*) for `HORIZON` days after the last.
 
-    The pace goes on, taken over several stretches at once (`forecast_subscribers.PACES`), each
-    weighted by its past errors at that distance; intervals are those of `forecast_intervals`. Days
-    without a reading are neither growth nor errors.
+    The recent pace continues. It is measured over several periods (`forecast_subscribers.PACES`),
+    each weighted by its past errors at that horizon; intervals come from `forecast_intervals`.
+    Days without a reading count neither as growth nor as errors.
     """
     if days.size == 0:
         return Missing(reason="The source tells no subscribers.")
@@ -206,33 +206,39 @@ def _days(
 
 
 def _week(ahead: NDArray[np.float64], series: NDArray[np.float64]) -> tuple[float, float, float]:
-    """The sum of seven days ahead, and the interval that past sums of seven days give it."""
-    said = ahead[0, :, :WEEK].sum(axis=1)
-    came = np.convolve(series[0], np.ones(WEEK), mode="valid")
+    """Return the sum of the next seven days, and its interval from past sums of seven days."""
+    sums = ahead[0, :, :WEEK].sum(axis=1)
+    outcomes = np.convolve(series[0], np.ones(WEEK), mode="valid")
     scale = view_scale(ahead, series)[0, :, :WEEK].sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        errors = (came - said[: came.size]) / scale[: came.size]
+        errors = (outcomes - sums[: outcomes.size]) / scale[: outcomes.size]
     lower, upper = ends_of(errors[np.isfinite(errors)][-MEMORY:], WEEK - 1)
-    low, high = said[-1] + scale[-1] * lower, said[-1] + scale[-1] * upper
-    return float(said[-1]), float(np.clip(low, 0, said[-1])), float(max(high, said[-1]))
+    low, high = sums[-1] + scale[-1] * lower, sums[-1] + scale[-1] * upper
+    return (
+        float(sums[-1]),
+        float(np.clip(low, 0, sums[-1])),
+        float(max(high, sums[-1])),
+    )
 
 
 def _weights(
-    said: NDArray[np.float64],
+    forecasts: NDArray[np.float64],
     weight: NDArray[np.float64],
     actual: NDArray[np.float64],
     tried: NDArray[np.bool_],
 ) -> list[MethodWeight]:
     found = [
-        MethodWeight(method=name, weight=float(weight[i]), error=_error(said[i], actual, tried))
+        MethodWeight(
+            method=name, weight=float(weight[i]), error=_error(forecasts[i], actual, tried)
+        )
         for i, name in enumerate(METHODS)
     ]
     return sorted(found, key=lambda one: -one.weight)
 
 
 def _error(
-    said: NDArray[np.float64], actual: NDArray[np.float64], tried: NDArray[np.bool_]
+    forecasts: NDArray[np.float64], actual: NDArray[np.float64], tried: NDArray[np.bool_]
 ) -> float | None:
-    """Mean absolute error over mean gain, None where there was no gain."""
+    """Return the mean absolute error over the mean gain, None if there was no gain."""
     total = float(actual[tried].sum())
-    return float(np.abs(said - actual)[tried].sum()) / total if total > 0 else None
+    return float(np.abs(forecasts - actual)[tried].sum()) / total if total > 0 else None

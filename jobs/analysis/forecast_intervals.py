@@ -1,8 +1,8 @@
 """
-How far off a forecast may be: quantiles of how far off the same forecast was before.
+How far off a forecast may be: quantiles of the errors that the same forecast made before.
 
-Errors are taken relative to the size of their forecast, so that intervals grow with it. The few
-errors that a short history has are joined by some that would be usual on any channel.
+Errors are relative to the size of their forecast, so intervals grow with it. The few errors of
+a short history are joined by a few that are typical of any channel.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 LEVEL: Final = 0.8
 USUAL: Final = 4
 USUAL_SPREAD: Final = 0.4
-"""Standard deviation of log views about their forecast, before a channel has shown its own."""
+"""Standard deviation of log views about their forecast, until a channel has errors of its own."""
 
 OVERLAP: Final = 0.2
-"""What each day further ahead adds to the stretch: errors far ahead overlap and move alike."""
+"""Each day further ahead adds this much to the stretch: distant errors overlap and correlate."""
 
 GROWTH: Final = 0.02
-"""By how much an error grows with each day further ahead, where far ones are not known yet."""
+"""How much an error grows per day further ahead, while errors at that horizon are unknown."""
 
 STEP: Final = 0.08
-"""How fast the level follows a channel's surprises."""
+"""How fast the level adapts to a channel's misses."""
 
 _AT_ONCE = 32
 
@@ -44,21 +44,22 @@ def intervals(
     Return the lower and the upper end of an interval at `LEVEL` around each forecast in *ahead*.
 
     *ahead* and *scale* are (channels, origins, horizon), *actual* is (channels, days): entry
-    (c, t, h) of *ahead* was said of day t + h from the days before t. At each origin and horizon
-    the errors over *scale* that were known by then give quantiles: those of the last `MEMORY`
-    days at this horizon and, *growth* larger for each day between, at the nearest; and `USUAL`
-    ones. They are taken at `(1 ± level)/2`, stretched from the middle by 1 + 1/n (split conformal
-    prediction, J. Lei et al. 2018). With each outcome the level moves by `STEP`, up after a miss
-    and down by a quarter of that after a hit, so that a channel that surprises gets wider
-    intervals (adaptive conformal inference, I. Gibbs and E. Candès 2021). Ends do not come nearer
-    with the horizon, are never below zero, and the forecast lies between them.
+    (c, t, h) of *ahead* is the forecast of day t + h from the days before t. At each origin and
+    horizon the interval is made of quantiles of the errors, divided by *scale*, known by then:
+    those of the last `MEMORY` days at this horizon, those at the shortest horizon (enlarged by
+    *growth* for each day between), and `USUAL` typical ones. The quantiles are taken at
+    `(1 ± level)/2`, stretched from the middle by 1 + 1/n (split conformal prediction, J. Lei et
+    al. 2018). After each outcome the level moves by `STEP`, up after a miss and down by a quarter
+    of that after a hit, so an unpredictable channel gets wider intervals (adaptive conformal
+    inference, I. Gibbs and E. Candès 2021). Intervals never narrow with the horizon, never go
+    below zero and always contain the forecast.
     """
     errors = outcome_errors(ahead, scale, actual)
     ends = np.full((2, *ahead.shape), np.nan)
     for start in range(0, ahead.shape[0], _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         ends[:, some] = _adaptive_ends(errors[some], growth)
-    # Nobody knows more of a day further ahead: what looks so is a horizon with few errors.
+    # A narrower interval further ahead only means that few errors are known at that horizon.
     low = ahead + scale * np.minimum.accumulate(ends[0], axis=2)
     high = ahead + scale * np.maximum.accumulate(ends[1], axis=2)
     return np.clip(low, 0, ahead), np.fmax(high, ahead)
@@ -70,18 +71,18 @@ def outcome_errors(
     """
     Return `(actual - forecast) / scale` by the day that was forecast, (channels, days, horizon).
 
-    Entry (c, t, h) is what the forecast made at t - h was off on day t; NaN where there is none.
+    Entry (c, t, h) is the error on day t of the forecast made at t - h; NaN if there is none.
     """
     errors = np.full((*actual.shape, ahead.shape[2]), np.nan)
     for h in range(min(ahead.shape[2], actual.shape[1])):
-        said = slice(0, actual.shape[1] - h)
+        origins = slice(0, actual.shape[1] - h)
         with np.errstate(invalid="ignore", divide="ignore"):
-            errors[:, h:, h] = (actual[:, h:] - ahead[:, said, h]) / scale[:, said, h]
+            errors[:, h:, h] = (actual[:, h:] - ahead[:, origins, h]) / scale[:, origins, h]
     return np.where(np.isfinite(errors), errors, np.nan)
 
 
 def ends_of(errors: NDArray[np.float64], later: int) -> tuple[float, float]:
-    """Return the two ends that *errors* (known, of one horizon, *later* days on) give `LEVEL`."""
+    """Return the interval's two ends at `LEVEL` from the known *errors* at horizon *later*."""
     ordered = np.sort(np.concatenate([errors, _USUAL]))
     tail = float(_tail(1 - LEVEL, 1 + (1 + OVERLAP * later) / ordered.size))
     low, high = np.quantile(ordered, [tail, 1 - tail])
@@ -89,7 +90,7 @@ def ends_of(errors: NDArray[np.float64], later: int) -> tuple[float, float]:
 
 
 def _adaptive_ends(errors: NDArray[np.float64], growth: float) -> NDArray[np.float64]:
-    """Lower and upper ends, relative to scale: (2, channels, origins, horizon)."""
+    """Return lower and upper ends relative to scale: (2, channels, origins, horizon)."""
     ordered = _known_errors(errors, growth)
     most = np.count_nonzero(~np.isnan(ordered), axis=3) - 1
     tail = _adaptive_tails(_ranks(errors, ordered), most)
@@ -100,10 +101,10 @@ def _adaptive_tails(
     ranks: tuple[NDArray[np.float64], NDArray[np.float64]], most: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """
-    The share left outside on either side at each origin, moved by what was missed before it.
+    Return the share left outside on each side at each origin, adapted to the misses before it.
 
-    *ranks* say where each outcome fell among the errors known when it was forecast, by its day.
-    The loop is over days alone, and on ranks: an outcome is missed if it ranks beyond the tail.
+    *ranks* are the ranks of each outcome among the errors known at its forecast, by its day.
+    The loop runs only over days, on ranks: an outcome that ranks beyond the tail is a miss.
     """
     channels, origins, horizon = most.shape
     later = np.arange(horizon)
@@ -113,10 +114,10 @@ def _adaptive_tails(
     for t in range(origins):
         tails[:, t] = _tail(miss_rate, stretch[:, t])
         if t < origins - 1:
-            # Day t settles what was said of it on this day and on those before.
-            said_at = np.maximum(t - later, 0)
-            low = tails[:, said_at, later] * most[:, said_at, later]
-            high = most[:, said_at, later] - low
+            # Day t is the outcome of the forecasts made for it on this day and on earlier ones.
+            made_at = np.maximum(t - later, 0)
+            low = tails[:, made_at, later] * most[:, made_at, later]
+            high = most[:, made_at, later] - low
             missed = (ranks[0][:, t] < low) | (ranks[1][:, t] > high)
             moved = np.clip(miss_rate + STEP * (1 - LEVEL - missed), 0.0, 1.0)
             miss_rate = np.where(np.isnan(ranks[0][:, t]), miss_rate, moved)
@@ -127,9 +128,9 @@ def _ranks(
     errors: NDArray[np.float64], ordered: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    The last and the first fractional rank of each outcome among the errors known at its forecast.
+    Return the last and first fractional rank of each outcome among the errors known before it.
 
-    They differ where it equals several of them; infinite beyond all, NaN where nothing came.
+    They differ if it equals several of them. Infinite beyond all, NaN without an outcome.
     """
     days, horizon = errors.shape[1:]
     origin = np.arange(days)[:, None] - np.arange(horizon)
@@ -144,7 +145,7 @@ def _ranks(
 def _fractional(
     errors: NDArray[np.float64], known: NDArray[np.float64], below: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """The rank between the *below* lowest and the rest, as far as the outcome lies from them."""
+    """Interpolate the rank of each outcome between its neighbours; *below* errors are lower."""
     n = np.count_nonzero(~np.isnan(known), axis=3)
     under = np.take_along_axis(known, np.maximum(below - 1, 0)[..., None], axis=3)[..., 0]
     over = np.take_along_axis(known, np.minimum(below, n - 1)[..., None], axis=3)[..., 0]
@@ -156,7 +157,7 @@ def _fractional(
 
 
 def _known_errors(errors: NDArray[np.float64], growth: float) -> NDArray[np.float64]:
-    """What is known at each origin, ascending, NaN last: (channels, origins, horizon, errors)."""
+    """Return the errors known at each origin, sorted, NaN last: (channels, origins, horizon, n)."""
     channels, days, horizon = errors.shape
     width = max(min(MEMORY, days), 1)
     padded = np.concatenate([np.full((channels, width, horizon), np.nan), errors], axis=1)
@@ -174,7 +175,7 @@ def _tail(
 
 
 def _at(ordered: NDArray[np.float64], rank: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values at fractional *rank*, (2, …) for *ordered* (…, errors), linear in between."""
+    """Interpolate *ordered* (…, errors) linearly at fractional *rank* (2, …)."""
     place = rank.astype(np.intp)
     above = np.ceil(rank).astype(np.intp)
     low, high = (
@@ -184,7 +185,7 @@ def _at(ordered: NDArray[np.float64], rank: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(low + (rank - place) * (high - low))
 
 
-# Errors of a forecast about which the outcome is log-normal: evenly spread quantiles.
+# The errors if outcomes are log-normal about their forecast: evenly spread quantiles.
 _USUAL: Final = (
     np.exp(USUAL_SPREAD * np.array([NormalDist().inv_cdf((i + 0.5) / USUAL) for i in range(USUAL)]))
     - 1

@@ -1,9 +1,9 @@
 """
-Ways to forecast a daily series, tried at every day of its past at once.
+Ways to forecast a daily series, tried on every day of its past at once.
 
-All of them take arrays of shape (channels, days), NaN where a day is unknown, and give for each day
-t what they would have said of it from the days before t alone; the last column is the day after
-the series. Doubling the unit doubles every forecast. Nothing is fitted to other channels.
+All of them take arrays of shape (channels, days), NaN where a day is unknown. For each day t they
+return the forecast made from the days before t; the last column is the day after the series.
+Doubling the unit doubles every forecast. Nothing is fitted to other channels.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 WEEK: Final = 7
 MEMORY: Final = 56
-"""Days of past errors that weigh methods; older ones say little of how a channel is now."""
+"""Days of past errors that weight the methods; older ones say little about the channel now."""
 
 LEARNING: Final = 0.5
-"""How fast a method with larger errors loses weight, per error of one day's usual gain."""
+"""How fast a method loses weight, per error as large as one day's usual gain."""
 
 BASELINE: Final = "median of 7 days"
 _FEWEST_IN_WEEK = 4
 _STILL = 0.05
 _LOW = 0.5
-_UNHEARD_OF = 0.6
+_BELOW_LOWEST = 0.6
 _OWED = 0.8
 _FARTHEST = 3.0
 _LEAST = 0.25
@@ -53,31 +53,31 @@ METHODS: Final = (
 
 def next_days(gains: NDArray[np.float64]) -> NDArray[np.float64]:
     """
-    Return what each of `METHODS` says of each day, shape (methods, channels, days + 1).
+    Return the forecast of each of `METHODS` for each day, shape (methods, channels, days + 1).
 
     NaN where fewer than four of the seven days before are known. Levels are medians and quantiles
     of the last days; simple exponential smoothing skips unknown days (R. G. Brown 1956). The same
-    weekday a week ago is cut off at a third and three times the 7-day median, and is that median
-    where unknown. On top comes `arrears`, the same for all.
+    weekday a week ago is clipped to between a third and three times the 7-day median, and replaced
+    by that median if unknown. `arrears` is added to all of them.
     """
     past = before_each(gains)
     week = weekly_median(past)
     week[_known(past, WEEK) < _FEWEST_IN_WEEK] = np.nan
     found = [*_levels(past), *_smoothed(past), last_known(past), _week_ago(past, week)]
-    said = np.stack([np.where(np.isnan(each), week, each) for each in found])
-    said[:, np.isnan(week)] = np.nan
-    return said + arrears(past, week)
+    forecasts = np.stack([np.where(np.isnan(each), week, each) for each in found])
+    forecasts[:, np.isnan(week)] = np.nan
+    return forecasts + arrears(past, week)
 
 
 def arrears(past: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.float64]:
     """
-    Return what is still to come in for days on which the counter was late.
+    Return the gain still owed for days on which the counter was updated late.
 
     Counters are updated in batches. A day with less than a twentieth of the *usual* gain was not
-    idle: its views come the day after, on top of that day's own; so do those of up to three such
+    idle: its views arrive the day after, on top of that day's own; so do those of up to three such
     days in a row. A day below half of the usual and clearly below each of the six days before
-    (`_UNHEARD_OF` times the lowest) was late in part: `_OWED` of what it lacks is still to come.
-    Both arrays end with the day before the one that is forecast.
+    (`_BELOW_LOWEST` times the lowest) was partly late: `_OWED` of its shortfall is still owed.
+    Both arrays end with the day before the forecast day.
     """
     owed = np.zeros_like(past)
     still = np.ones(past.shape, dtype=bool)
@@ -87,21 +87,21 @@ def arrears(past: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np
         owed += np.where(still, usual - np.nan_to_num(shifted), 0.0)
     before = np.sort(_windows(_shifted(past, 1), WEEK - 1), axis=2)
     enough = ~np.isnan(before[:, :, _FEWEST_IN_WEEK - 1])
-    late = enough & (past < _LOW * usual) & (past < _UNHEARD_OF * before[:, :, 0])
+    late = enough & (past < _LOW * usual) & (past < _BELOW_LOWEST * before[:, :, 0])
     return owed + np.where(late & (past > _STILL * usual), _OWED * (usual - past), 0.0)
 
 
-def weights(said: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:
+def weights(forecasts: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:
     """
-    Return how much each method counts at each day, shape as *said*; they sum to one.
+    Return the weight of each method on each day, shaped like *forecasts*; they sum to one.
 
-    A method's weight is `exp(-LEARNING · Σ|error| / mean gain)` over the `MEMORY` days before, so
-    that all count alike at first and those that did well on this channel count more and more:
-    exponentially weighted averaging. Source: N. Cesa-Bianchi and G. Lugosi, "Prediction, Learning,
-    and Games" (2006), chapter 2.
+    A method's weight is proportional to `exp(-LEARNING · Σ|error| / mean gain)` over the `MEMORY`
+    days before: all methods start equal, and those that do well on this channel gain weight
+    (exponentially weighted averaging). Source: N. Cesa-Bianchi and G. Lugosi, "Prediction,
+    Learning, and Games" (2006), chapter 2.
     """
     days = gains.shape[1]
-    errors = np.nan_to_num(np.abs(said[:, :, :days] - gains))
+    errors = np.nan_to_num(np.abs(forecasts[:, :, :days] - gains))
     summed = np.concatenate([np.zeros((*errors.shape[:2], 1)), np.cumsum(errors, axis=2)], axis=2)
     gone = np.concatenate([np.zeros_like(summed[:, :, :MEMORY]), summed], axis=2)
     lost = summed - gone[:, :, : days + 1]
@@ -113,7 +113,7 @@ def weights(said: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np
 
 
 def mean_before(gains: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of the known days before each day (and after the last); NaN before any."""
+    """Return the mean of the known days before each day (and after the last); NaN if none is."""
     known = np.cumsum(~np.isnan(gains), axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         means = np.cumsum(np.nan_to_num(gains), axis=1) / known
@@ -122,23 +122,26 @@ def mean_before(gains: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def before_each(series: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what stands before each day, and after the last: *series* moved on by one day."""
+    """Return *series* shifted by one day: column t holds the value of day t - 1."""
     return np.concatenate([np.full((series.shape[0], 1), np.nan), series], axis=1)
 
 
 def combined(
-    said: NDArray[np.float64], weight: NDArray[np.float64], gains: NDArray[np.float64], horizon: int
+    forecasts: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    gains: NDArray[np.float64],
+    horizon: int,
 ) -> NDArray[np.float64]:
     """
     Return the weighted forecast from each day on, shape (channels, days + 1, *horizon*).
 
-    Entry (c, t, h) is what is said of day t + h from the days before t. Levels go on as they are;
-    the seasonal method repeats its last week; arrears come in on the first day only.
+    Entry (c, t, h) is the forecast of day t + h from the days before t. Levels continue unchanged;
+    the seasonal method repeats its last week; arrears arrive on the first day only.
     """
     past = before_each(gains)
     week = weekly_median(past)
     owed = arrears(past, week)
-    ahead = np.repeat((weight * said).sum(axis=0)[:, :, None], horizon, axis=2)
+    ahead = np.repeat((weight * forecasts).sum(axis=0)[:, :, None], horizon, axis=2)
     ahead[:, :, 1:] -= owed[:, :, None]
     place = METHODS.index(SEASONAL)
     first = _week_ago(past, week)
@@ -149,18 +152,18 @@ def combined(
 
 
 def weekly_median(past: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median of the known ones among the seven days up to each."""
+    """Return the median of the known days among the seven up to each day."""
     return _quantile(past, WEEK, 1 / 2)
 
 
 def last_known(past: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the last value up to each day that is known; NaN before the first."""
+    """Return the last known value up to each day; NaN before the first."""
     places = np.where(np.isnan(past), 0, np.arange(past.shape[1]))
     return np.take_along_axis(past, np.maximum.accumulate(places, axis=1), axis=1)
 
 
 def view_scale(ahead: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the size of errors to expect of *ahead*: itself, a quarter of the mean at least."""
+    """Return the expected size of errors: *ahead* itself, but at least a quarter of the mean."""
     return np.fmax(ahead, _LEAST * mean_before(gains)[:, :, None])
 
 
@@ -175,7 +178,7 @@ def _shifted(past: NDArray[np.float64], back: int) -> NDArray[np.float64]:
 
 
 def _windows(past: NDArray[np.float64], days: int) -> NDArray[np.float64]:
-    """The *days* days up to each, unknown ones before the first; a view."""
+    """Return a view of the *days* days up to each day, NaN before the first."""
     padded = np.pad(past, ((0, 0), (days - 1, 0)), constant_values=np.nan)
     return np.lib.stride_tricks.sliding_window_view(padded, days, axis=1)
 
@@ -185,7 +188,7 @@ def _known(past: NDArray[np.float64], days: int) -> NDArray[np.intp]:
 
 
 def _quantile(past: NDArray[np.float64], days: int, share: float) -> NDArray[np.float64]:
-    """The quantile of the known ones among the last *days* days, linear between ranks."""
+    """Return the quantile of the known days among the last *days*, linear between ranks."""
     ordered = np.sort(_windows(past, days), axis=2)
     rank = share * np.maximum(np.count_nonzero(~np.isnan(ordered), axis=2) - 1, 0)
     low = np.floor(rank).astype(np.intp)
@@ -195,7 +198,7 @@ def _quantile(past: NDArray[np.float64], days: int, share: float) -> NDArray[np.
 
 
 def _smoothed(past: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    """Means of the known days with weights that fall by the factor 1 - alpha a day."""
+    """Yield means of the known days, weighted by powers of 1 - alpha with their age."""
     known = ~np.isnan(past)
     values = np.where(known, past, 0.0)
     days = np.arange(past.shape[1])
@@ -209,7 +212,7 @@ def _smoothed(past: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
 def _week_ago(
     past: NDArray[np.float64], week: NDArray[np.float64], later: int = 0
 ) -> NDArray[np.float64]:
-    """What the day 7 - *later* days before the end of *past* gained, or the 7-day median."""
+    """Return the gain 7 - *later* days before the end of *past*, or the 7-day median."""
     shifted = _shifted(past, WEEK - 1 - later)
     cut = np.clip(shifted, week / _FARTHEST, week * _FARTHEST)
     return np.asarray(np.where(np.isnan(cut), week, cut))

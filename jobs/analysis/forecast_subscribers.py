@@ -1,4 +1,4 @@
-"""Where a counter of subscribers will stand: its pace goes on, over the stretch that fits best."""
+"""Forecast a counter of subscribers: its recent pace continues, over the best-fitting period."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACES: Final = (0, 7, 14, 28, 56)
-"""Days over which the pace is taken; 0 for a counter that stands still."""
+"""Days over which the pace is measured; 0 means that the counter stands still."""
 
 LEARNING: Final = 4.0
 GROWTH: Final = 0.15
-"""By how much errors grow with each day further ahead, see `forecast_intervals.intervals`."""
+"""How much errors grow with each day further ahead, see `forecast_intervals.intervals`."""
 
 
 def paths(counts: NDArray[np.float64], horizon: int) -> NDArray[np.float64]:
     """
-    Return what each pace of `PACES` says, shape (paces, channels, days + 1, *horizon*).
+    Return the forecast of each of `PACES`, shape (paces, channels, days + 1, *horizon*).
 
-    *counts* is (channels, days), NaN where not read. Entry (p, c, t, h) is said of day t + h from
-    the days before t: the last reading, and the change per day over the days of the pace up to it
-    (over all days since the first reading where those are fewer) for each day from it on.
+    *counts* is (channels, days), NaN where not read. Entry (p, c, t, h) is the forecast of day
+    t + h from the days before t: the last reading, plus the mean daily change over the pace's days
+    before that reading (or since the first reading, if that is shorter) times the days since it.
     """
     read = ~np.isnan(counts)
     days = counts.shape[1]
     place = np.maximum.accumulate(np.where(read, np.arange(days), -1), axis=1)
     first = np.where(read.any(axis=1), read.argmax(axis=1), 0)[:, None]
     last = np.take_along_axis(counts, np.maximum(place, 0), axis=1)
-    said = np.full((len(PACES), counts.shape[0], days + 1, horizon), np.nan)
+    forecasts = np.full((len(PACES), counts.shape[0], days + 1, horizon), np.nan)
     since = np.arange(days) - place
     ahead = since[:, :, None] + np.arange(1, horizon + 1)
     for i, pace in enumerate(PACES):
@@ -41,32 +41,31 @@ def paths(counts: NDArray[np.float64], horizon: int) -> NDArray[np.float64]:
         before = np.take_along_axis(counts, np.maximum(start, 0), axis=1)
         run = place - start
         per_day = np.divide(last - before, run, out=np.zeros_like(last), where=run > 0)
-        said[i, :, 1:] = last[:, :, None] + per_day[:, :, None] * ahead
-    said[:, :, 1:][:, place < 0] = np.nan
-    return said
+        forecasts[i, :, 1:] = last[:, :, None] + per_day[:, :, None] * ahead
+    forecasts[:, :, 1:][:, place < 0] = np.nan
+    return forecasts
 
 
 def combined_path(
     counts: NDArray[np.float64], steps: NDArray[np.float64], horizon: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """
-    Return the weighted forecast, the size of errors to expect, and the weight of each pace.
+    Return the weighted forecast, the expected size of errors, and the weight of each pace.
 
-    Weights are `exp(-LEARNING / h · Σ|error| / size)` over the `MEMORY` days before, at each
-    horizon of h days apart: over one day a rounded counter mostly stands still, over two weeks it
-    does not, and errors over h days come in runs of h. The
-    size is the larger of the counter's step of rounding (*steps*, one per channel) and the mean
-    change over the horizon so far. Shapes are (channels, days + 1, horizon), with the paces first
-    for the weights.
+    Weights are proportional to `exp(-LEARNING / h · Σ|error| / size)` over the `MEMORY` days
+    before, separately for each horizon of h days: a rounded counter mostly stands still over one
+    day but not over two weeks, and errors over h days come in runs of h. The size is the larger
+    of the counter's rounding step (*steps*, one per channel) and its mean past change over h days.
+    Shapes are (channels, days + 1, horizon); the weights have the paces as a first axis.
     """
-    said = paths(counts, horizon)
+    forecasts = paths(counts, horizon)
     scale = _scale(counts, steps, horizon)
     days = counts.shape[1]
-    lost = np.zeros_like(said)
+    lost = np.zeros_like(forecasts)
     for h in range(min(horizon, days)):
-        errors = np.zeros((*said.shape[:2], days))
-        errors[:, :, h:] = np.abs(counts[:, h:] - said[:, :, : days - h, h])
-        summed = np.zeros((*said.shape[:2], days + 1))
+        errors = np.zeros((*forecasts.shape[:2], days))
+        errors[:, :, h:] = np.abs(counts[:, h:] - forecasts[:, :, : days - h, h])
+        summed = np.zeros((*forecasts.shape[:2], days + 1))
         summed[:, :, 1:] = np.cumsum(np.nan_to_num(errors), axis=2)
         gone = np.zeros_like(summed)
         gone[:, :, MEMORY:] = summed[:, :, : max(days + 1 - MEMORY, 0)]
@@ -75,13 +74,13 @@ def combined_path(
     learning = LEARNING / np.arange(1, horizon + 1)
     weight = np.exp(-learning * (relative - relative.min(axis=0)))
     weight /= weight.sum(axis=0)
-    return np.maximum((weight * said).sum(axis=0), 0.0), scale, weight
+    return np.maximum((weight * forecasts).sum(axis=0), 0.0), scale, weight
 
 
 def _scale(
     counts: NDArray[np.float64], steps: NDArray[np.float64], horizon: int
 ) -> NDArray[np.float64]:
-    """At least one subscriber, or nothing could be divided by it."""
+    """Return the expected size of errors, at least one subscriber, so that it can be a divisor."""
     filled = before_each(counts)
     moves = np.abs(np.diff(filled, axis=1))
     known = np.cumsum(~np.isnan(moves), axis=1)

@@ -1,4 +1,4 @@
-"""Short and long items: how many of each there are, and what each reaches."""
+"""Short and long items: how many of each there are, and how many views they get."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.channel.data import ChannelData
 
 SHORT_S = 180
-"""Up to three minutes a video is offered as a Short, to another audience (since October 2024)."""
+"""YouTube offers videos of up to three minutes as Shorts, to another audience (since Oct 2024)."""
 
 RECENT_DAYS = 90
 LEVEL = 0.95
@@ -36,8 +36,8 @@ class FormatFacts(BaseModel):
     """
     The items of one format.
 
-    *share* is theirs among all items of known length, *recent_share* among those of the channel's
-    newest `RECENT_DAYS` days. *views* is their sum, *views_share* its part of both formats'.
+    *share* is their share of all items of known length, *recent_share* of those from the channel's
+    newest `RECENT_DAYS` days. *views* is their sum, *views_share* its share of both formats' views.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,10 +55,10 @@ class FormatFacts(BaseModel):
 
 class FormatComparison(Section):
     """
-    What *short* short items reach against *long* long ones, items of like age compared.
+    Views of *short* short items against *long* long ones, compared at similar age.
 
-    *ratio* is the one's usual (geometric mean) views over the other's, *low* and *high* its
-    interval at *level*.
+    *ratio* is the typical (geometric mean) views of the short ones over those of the long ones,
+    *low* and *high* its interval at *level*.
     """
 
     short: int
@@ -72,9 +72,9 @@ class FormatComparison(Section):
 
 class Formats(Section):
     """
-    Both formats where there are any, the one with more items first, and how they compare.
+    The formats that the channel has, the one with more items first, and how they compare.
 
-    Items that left their source are compared, too, and counted nowhere.
+    Items that left their source take part in the comparison but are not counted.
     """
 
     limit_s: int
@@ -86,10 +86,10 @@ class Formats(Section):
 
 def formats(data: ChannelData) -> Formats | Missing:
     """
-    Return what short (up to `SHORT_S` seconds) and longer items are to the channel.
+    Compare the channel's short items (up to `SHORT_S` seconds) with its longer ones.
 
-    Only the length tells them apart. A source says nothing of a video's shape, so that a wide
-    video of three minutes counts as short although it is shown as an ordinary one.
+    Only the length tells them apart. Sources do not give a video's shape, so a wide video of three
+    minutes counts as short although it is shown as an ordinary one.
     """
     found = item_arrays(data.items)
     known = found.duration_s > 0
@@ -111,7 +111,7 @@ def formats(data: ChannelData) -> Formats | Missing:
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """Items, those of *known* length, those among them still *here*, and the *short* ones."""
+    """Masks over the items: of *known* length, among these still *here*, and *short*."""
 
     found: ItemArrays
     known: NDArray[np.bool_]
@@ -140,16 +140,16 @@ class _Split:
 
     def recent(self) -> NDArray[np.bool_]:
         published_at = self.found.published_at
-        told = self.here & ~np.isnat(published_at)
-        if told.any():
-            told &= published_at > published_at[told].max() - RECENT_DAYS * _DAY
-        return told
+        known = self.here & ~np.isnat(published_at)
+        if known.any():
+            known &= published_at > published_at[known].max() - RECENT_DAYS * _DAY
+        return known
 
     def comparison(self, rng: np.random.Generator) -> FormatComparison | Missing:
         ratio = reach(self.found.age_days, self.found.views).ratio
         scores = np.log(np.maximum(ratio, 1e-9))
-        told = ~np.isnan(scores)
-        short, long = scores[told & self.of("short")], scores[told & self.of("long")]
+        known = ~np.isnan(scores)
+        short, long = scores[known & self.of("short")], scores[known & self.of("long")]
         fewest = min(short.size, long.size)
         if fewest < FEWEST:
             return Missing(

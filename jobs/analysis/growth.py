@@ -10,7 +10,7 @@ from pydantic import Field
 
 from jobs.analysis.bootstrap import every_resample, expanded_percentile
 from jobs.analysis.columns import aware
-from jobs.analysis.daily_gains import gains_told, readings_of
+from jobs.analysis.daily_gains import channel_gains, readings_of
 from jobs.analysis.rounding import is_rounded, resolution_at
 from jobs.analysis.section import Missing, Section
 
@@ -32,8 +32,8 @@ class WeekChange(Section):
     """
     Views of the last 7 days against the 7 before, compared weekday by weekday.
 
-    *ratio* is the one's sum over the other's, *low* and *high* its interval at *level*, *pairs*
-    the number of weekdays on which both days are known. Means are views per day over those pairs.
+    *ratio* is the last week's sum over the previous week's, *low* and *high* its interval at
+    *level*, *pairs* the number of weekdays known in both. Means are views per day over those pairs.
     """
 
     last_day: date
@@ -62,7 +62,7 @@ class SubscriberGrowth(Section):
     """
     Subscribers at the first and last reading, and the change between them.
 
-    *resolution* is 1 for an exact counter. A rounded one is cut down to its resolution, so the
+    *resolution* is 1 for an exact counter. A rounded one is rounded down to its resolution, so the
     true change lies between *low* and *high*.
     """
 
@@ -79,9 +79,9 @@ class SubscriberGrowth(Section):
 
 class SubscribersGained(Section):
     """
-    Net subscribers by day, as an owner's export tells them: exact, and negative where more left.
+    Net subscribers by day from an owner's export: exact, and negative when more left than came.
 
-    *gained* is their sum over the *days* known, *last_week* that over those of the last 7.
+    *gained* is their sum over the known *days*, *last_week* the sum over those of the last 7.
     """
 
     first_day: date
@@ -98,7 +98,7 @@ class Growth(Section):
     """
     Growth of views and of subscribers; each may be missing on its own.
 
-    *subscribers* follows the counter, *gained* what an export tells of single days.
+    *subscribers* follows the counter, *gained* the daily numbers of an owner's export.
     """
 
     views: Annotated[ViewGrowth | Missing, Field(discriminator="present")]
@@ -107,7 +107,7 @@ class Growth(Section):
 
 
 def growth(data: ChannelData) -> Growth | Missing:
-    """Return how the channel's own counters grow, or why that cannot be told."""
+    """Return how the channel's own counters grow, or why the data cannot tell."""
     if data.daily.is_empty() and data.gains.is_empty():
         return Missing(reason="The source tells no counters of the channel as a whole.")
     subscribers = subscriber_growth(*readings_of(data.daily, "subscribers"))
@@ -117,21 +117,21 @@ def growth(data: ChannelData) -> Growth | Missing:
             reason="The source tells how many subscribers came and went, not how many there are."
         )
     return Growth(
-        views=view_growth(gains_told(data, "views")), subscribers=subscribers, gained=gained
+        views=view_growth(channel_gains(data, "views")), subscribers=subscribers, gained=gained
     )
 
 
 def subscribers_gained(data: ChannelData) -> SubscribersGained | Missing:
-    """Return what the source itself tells of subscribers won and lost; a counter does not count."""
+    """Return the subscribers won and lost by day, from the source's own daily numbers only."""
     if data.gains["subscribers"].null_count() == data.gains.height:
         return _NONE_GAINED
-    told = gains_told(data, "subscribers")
+    by_day = channel_gains(data, "subscribers")
     return SubscribersGained(
-        first_day=told.days[0].item(),
-        last_day=told.days[-1].item(),
-        days=int(told.known.size),
-        gained=int(told.known.sum()),
-        last_week=int(np.nansum(told.gains[-WEEK:])),
+        first_day=by_day.days[0].item(),
+        last_day=by_day.days[-1].item(),
+        days=int(by_day.known.size),
+        gained=int(by_day.known.sum()),
+        last_week=int(np.nansum(by_day.gains[-WEEK:])),
     )
 
 
@@ -157,9 +157,8 @@ def week_change(gains: DailyGains) -> WeekChange | Missing:
     """
     Compare the last 7 days with the 7 before.
 
-    Days are paired by weekday and pairs are resampled (paired bootstrap, in all ways there are), so
-    that the weekly rhythm does not widen the interval. Ratios do not depend on the unit of the
-    counter.
+    Days are paired by weekday and the pairs resampled in all possible ways (paired bootstrap), so
+    that the weekly rhythm does not widen the interval. Ratios do not depend on the counter's unit.
     """
     if gains.gains.size < 2 * WEEK:
         return Missing(reason="Two full weeks of daily views are needed to compare weeks.")
@@ -176,10 +175,10 @@ def week_change(gains: DailyGains) -> WeekChange | Missing:
     times, chance = every_resample(pairs)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(times @ last) - np.log(times @ previous)
-    # A resample of nothing but empty days has no ratio; one of which a week is empty has an end of
-    # all ratios: where that is within the interval, nothing can be told.
-    told = ~np.isnan(logs)
-    low, high = np.exp(expanded_percentile(logs[told], pairs, LEVEL, chance[told]))
+    # A resample of only empty days has no ratio; one with a single empty week has a ratio of zero
+    # or infinity. An interval that reaches those says nothing.
+    has_ratio = ~np.isnan(logs)
+    low, high = np.exp(expanded_percentile(logs[has_ratio], pairs, LEVEL, chance[has_ratio]))
     if low == 0 or not np.isfinite(high):
         return Missing(reason="Too few days of the last two weeks brought views to compare them.")
     return WeekChange(
@@ -198,9 +197,9 @@ def week_change(gains: DailyGains) -> WeekChange | Missing:
 def subscriber_growth(
     observed_at: NDArray[np.datetime64], counter: NDArray[np.float64]
 ) -> SubscriberGrowth | Missing:
-    """Return the change of a subscriber counter and what its rounding leaves open."""
-    told = counter > 0
-    instants, values = observed_at[told], counter[told]
+    """Return the change of a subscriber counter, and its range if the counter is rounded."""
+    read = counter > 0
+    instants, values = observed_at[read], counter[read]
     if values.size <= 1:
         return Missing(
             reason="The source tells no subscribers."

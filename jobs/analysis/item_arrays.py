@@ -1,4 +1,4 @@
-"""A channel's items as arrays of equal length, the form that the mathematics works on."""
+"""A channel's items as arrays of equal length, the form that computations need."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _DAY = np.timedelta64(1, "D")
 @dataclass(frozen=True, slots=True)
 class ItemArrays:
     """
-    Items sorted by publication; NaT or NaN where the source does not tell.
+    Items sorted by publication; NaT or NaN where the source gives no value.
 
-    *age_days* is the age at the observation that gave *views*, *likes* and *comments*.
+    *age_days* is the age when *views*, *likes* and *comments* were read.
     """
 
     ids: list[str]

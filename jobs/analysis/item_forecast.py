@@ -1,9 +1,9 @@
 """
-How many views an item will have tomorrow: its daily gains fall by a power of its age.
+Forecast an item's views for tomorrow: its daily gains decay as a power of its age.
 
-Interest in a video fades as `age ** -beta` once its first day is over. Source: R. Crane and
-D. Sornette, "Robust dynamic classes revealed by measuring the response function of a social system"
-(2008), who find exponents around 1 for ordinary and viral videos.
+Interest in a video fades as `age ** -beta` after its first day. Source: R. Crane and D. Sornette,
+"Robust dynamic classes revealed by measuring the response function of a social system" (2008),
+who find exponents around 1 for ordinary and viral videos.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DECAY: Final = 1.15
-"""Exponent that an item's own is drawn towards."""
+"""The exponent that an item's own exponent is shrunk towards."""
 
 FIRST_DECAY: Final = 1.45
-"""Exponent of an item with one gain known: it is young, and fades faster than later."""
+"""The exponent of an item with one known gain: it is young and still fades faster."""
 
 OWN_WEIGHT: Final = 0.5
 STEEPEST: Final = 3.0
 OLDER: Final = 0.5
-"""Days added to every age: a day's list is read some time after the day began."""
+"""Days added to every age, because a day's list is read some time after the day began."""
 
 LOW: Final = 0.65
 HIGH: Final = 1.5
-"""Factors on the expected gain between which four of five gains fell."""
+"""Four out of five gains fell between these multiples of the expected gain."""
 
 FIRST_LOW: Final = 0.5
 FIRST_HIGH: Final = 1.6
-"""The same where one gain is known, which tells nothing of how it fades."""
+"""The same if only one gain is known, which does not show how the item fades."""
 
 
 def next_day_views(
     age_days: NDArray[np.float64], views: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """
-    Return the views of items a day after their last reading, and an 80 % interval's two ends.
+    Return the views of items a day after their last reading, and the ends of an 80 % interval.
 
-    *views* is (items, 3): the last three readings a day apart, the newest last; NaN for a missing
-    first one. *age_days* is the age at the last. The gain g of the last day goes on as
-    `g · ((a-½)/(a+½)) ** beta`, a being the age and beta the mean of `DECAY` and of what the last
-    two gains show (cut off at 0 and `STEEPEST`), `DECAY` where one of them is nothing, and
-    `FIRST_DECAY` where one alone is known. A counter that fell gains nothing. Only ratios of ages
-    and of gains are used, so no unit of views matters.
+    *views* is (items, 3): the last three readings, a day apart, the newest last; a missing first
+    one is NaN. *age_days* is the age at the last. With g the last day's gain and a the age, the
+    next gain is `g · ((a-½)/(a+½)) ** beta`. beta is the mean of `DECAY` and the exponent of the
+    last two gains (clipped to 0 and `STEEPEST`); `DECAY` if one of these is zero; `FIRST_DECAY` if
+    only one gain is known. A counter that fell counts as no gain. Only ratios of ages and of gains
+    are used, so the unit of views does not matter.
     """
     age = np.maximum(age_days + OLDER, 1.0)
     gain = np.diff(views, axis=1)

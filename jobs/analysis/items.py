@@ -1,4 +1,4 @@
-"""Which items carry the channel, and which stand out from others of their age."""
+"""Which items bring the channel its views, and which stand out from others of their age."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ OUTLIERS = 5
 
 class RankedItem(BaseModel):
     """
-    One item with its counters, and how it compares with items of like age.
+    One item with its counters, and how it compares with items of similar age.
 
     *typical_views* is the median of its peers, *ratio* its own views over that, *score* the
-    modified z-score of log views; all None where it has too few peers.
+    modified z-score of log views; all are None if it has too few peers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,12 +47,12 @@ class RankedItem(BaseModel):
 
 class Items(Section):
     """
-    The items with known views: *counted* of *listed*, *compared* of them with like-age peers.
+    The items with known views: *counted* of *listed*, *compared* of them with peers.
 
-    Items that left their source are peers of others, and nothing else here. *top* are the most
-    viewed, *standouts* those far above and *laggards* those far below their peers, the farthest
-    first. *top_share* is the share of the `TOP` most viewed in all views listed, None when there
-    are not at least twice as many items.
+    Peers are items of similar age. Items that left their source serve only as peers. *top* are the
+    most viewed, *standouts* those far above and *laggards* those far below their peers, the
+    farthest first. *top_share* is the share of all listed views that the `TOP` most viewed items
+    have, None if there are fewer than twice as many items.
     """
 
     listed: int
@@ -66,7 +66,7 @@ class Items(Section):
 
 
 def items(data: ChannelData) -> Items | Missing:
-    """Return the items that matter, or why the data does not tell them."""
+    """Return the items that matter, or why the data cannot tell."""
     found = item_arrays(data.items)
     here = data.items["left_at"].is_null().to_numpy()
     if not here.any():
@@ -98,7 +98,7 @@ def items(data: ChannelData) -> Items | Missing:
 
 
 def _beyond(score: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The ranks of scores past the limit, highest first."""
+    """Return the indices of the scores above the limit, the highest first."""
     order = np.argsort(-np.nan_to_num(score), kind="stable")
     return order[np.nan_to_num(score[order]) > OUTLIER_SCORE][:OUTLIERS]
 

@@ -1,4 +1,4 @@
-"""What the items that are gathering views now will have gathered a day later."""
+"""Forecast the views of the currently growing items one day ahead."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from jobs.channel.data import ChannelData
 
 MOST_AGE_DAYS = 30
-"""The oldest items that the forecast was tried on."""
+"""The age of the oldest items on which the forecast was tested."""
 
 FEWEST_GAINED = 100
-"""Below this many views in a day, luck alone moves the next day's by more than the interval."""
+"""With fewer views in a day, chance alone moves the next day's beyond the interval."""
 
 LEVEL = 0.8
 SHOWN = 10
@@ -28,9 +28,9 @@ _READ_LATELY = pl.duration(hours=12)
 
 class ItemAhead(BaseModel):
     """
-    One item's views a day after its last reading, an interval, and what it gained in the last day.
+    One item's expected views a day after its last reading, an interval, and its last day's gain.
 
-    *readings* is 3 where the day before that is known, too, so that its own decay counts; else 2.
+    *readings* is 3 if the day before is known too, so that the item's own decay counts; else 2.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,9 +49,9 @@ class ItemAhead(BaseModel):
 
 class ItemsAhead(Section):
     """
-    The *items* that should gain the most in the day after *as_of*, the most first.
+    The *items* that should gain the most in the day after *as_of*, the largest gain first.
 
-    *followed* is how many could be forecast; *level* is that of the intervals.
+    *followed* is how many items could be forecast; *level* is that of the intervals.
     """
 
     as_of: datetime
@@ -62,17 +62,17 @@ class ItemsAhead(Section):
 
 def items_ahead(data: ChannelData) -> ItemsAhead | Missing:
     """
-    Return what a day more brings to the items read on the last two days, or why nobody can tell.
+    Forecast the next day of the items read on the last two days, or return why there are none.
 
-    Items of `MOST_AGE_DAYS` days at most, which were read in the last half day of the data and a
-    day before that (a quarter of a day more or less), and gained `FEWEST_GAINED` views since.
-    See `item_forecast` for the formula.
+    They are at most `MOST_AGE_DAYS` days old, were read in the last half day of the data and a day
+    before that (give or take a quarter of a day), and gained `FEWEST_GAINED` views in between. See
+    `item_forecast` for the formula.
     """
     missing = Missing(
         reason=f"What an item brings the next day needs readings of it on two days in a row, an "
         f"age of {MOST_AGE_DAYS} days at most, and {FEWEST_GAINED} views gained; there is none."
     )
-    # Most lists are read once: they need no more than this look.
+    # Most lists were read only once: this check saves the rest of the work.
     if data.item_snapshots["item_id"].n_unique() == data.item_snapshots.height:
         return missing
     found = _read_daily(data)
@@ -107,14 +107,14 @@ def items_ahead(data: ChannelData) -> ItemsAhead | Missing:
 
 
 def _read_daily(data: ChannelData) -> pl.DataFrame:
-    """A row for each item: its last reading, and those a day and two days before it."""
-    told = data.item_snapshots.lazy().drop_nulls("views")
+    """Return a row per item: its last reading, and those one and two days before it."""
+    snapshots = data.item_snapshots.lazy().drop_nulls("views")
     last_at = pl.col("observed_at").max().over("item_id")
     ago = (pl.col("last_at") - pl.col("observed_at")).dt.total_seconds() / 86_400
     born = data.current_items.lazy().select("item_id", "title", "published_at")
     age = (pl.col("last_at") - pl.col("published_at")).dt.total_seconds() / 86_400
     return (
-        told.with_columns(last_at=last_at)
+        snapshots.with_columns(last_at=last_at)
         .filter(pl.col("last_at") > pl.col("observed_at").max() - _READ_LATELY)
         .with_columns(ago=ago)
         .group_by("item_id")
@@ -135,7 +135,7 @@ def _read_daily(data: ChannelData) -> pl.DataFrame:
 
 
 def _nearest(days: int) -> pl.Expr:
-    """The views read nearest to *days* before the last reading, null where none was near."""
+    """Return the views read nearest to *days* before the last reading, null if none was near."""
     off = (pl.col("ago") - days).abs()
     near = pl.col("views").filter(off <= _NEAR_DAYS)
     return near.sort_by(off.filter(off <= _NEAR_DAYS)).first()

@@ -1,4 +1,4 @@
-"""Items that are followed day by day: what they bring now, and against the week before."""
+"""Items whose views are known day by day: their last week, and the change from the week before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.analysis.daily_gains import item_gains_told
+from jobs.analysis.daily_gains import item_gains
 from jobs.analysis.growth import WEEK, WeekChange, week_change
 from jobs.analysis.section import Missing, Section
 
@@ -27,8 +27,7 @@ class DailyItem(BaseModel):
     """
     An item whose views are known on *days* days from *first_day* to *last_day*.
 
-    *last_week* is the sum over those of the last 7 that are known, *week* what that is against the
-    7 before.
+    *last_week* is the sum over the known days of the last 7, *week* its change from the 7 before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +43,7 @@ class DailyItem(BaseModel):
 
 
 class ItemsDaily(Section):
-    """The up to `SHOWN` *items* with the most views in their last week, of *followed* in all."""
+    """The up to `SHOWN` *items* with the most views in their last week, out of *followed*."""
 
     followed: int
     items: list[DailyItem]
@@ -61,11 +60,11 @@ _NONE = Missing(
 
 def items_daily(data: ChannelData) -> ItemsDaily | Missing:
     """
-    Return the items that bring most now, of those with `_FEWEST` known days, or why there are none.
+    Return the items with the most views lately among those with `_FEWEST` known days.
 
-    Days are those that the owner's export tells, else differences of readings on neighbouring
-    days. Items that were not read in the last `_LATELY_DAYS` days of the data, or brought less than
-    `_FEWEST_VIEWS` in their last week, are left out.
+    Daily views come from the owner's export, or else from readings on neighbouring days. Items not
+    read in the last `_LATELY_DAYS` days of the data, or with fewer than `_FEWEST_VIEWS` views in
+    their last week, are left out. If none remain, the result says why.
     """
     chosen, followed = _most_now(data)
     if not chosen:
@@ -81,19 +80,19 @@ def items_daily(data: ChannelData) -> ItemsDaily | Missing:
     found = [
         _item(item, *titles[item], gains)
         for item in chosen
-        if (gains := item_gains_told(data, item)).known.size >= _FEWEST
+        if (gains := item_gains(data, item)).known.size >= _FEWEST
     ]
     return ItemsDaily(followed=followed, items=found) if found else _NONE
 
 
 def _most_now(data: ChannelData) -> tuple[list[str], int]:
-    """The items with the most views in their last week, and how many could be chosen from."""
-    snapshots, is_told = data.item_snapshots, not data.item_gains.is_empty()
-    # Most lists are read once: they need no more than this look.
-    if not is_told and snapshots["item_id"].n_unique() == snapshots.height:
+    """Return the items with the most views in their last week, and the number of candidates."""
+    snapshots, is_exported = data.item_snapshots, not data.item_gains.is_empty()
+    # Most lists were read only once: this check saves the rest of the work.
+    if not is_exported and snapshots["item_id"].n_unique() == snapshots.height:
         return [], 0
     week = pl.duration(days=WEEK)
-    if is_told:
+    if is_exported:
         at, in_week = pl.col("day"), pl.col("day") > pl.col("day").max() - week
         gained, known = pl.col("views").filter(in_week).sum(), at.n_unique()
         read = data.item_gains
@@ -112,7 +111,7 @@ def _most_now(data: ChannelData) -> tuple[list[str], int]:
         .filter(
             pl.col("days") >= _FEWEST,
             pl.col("last") > pl.col("last").max() - pl.duration(days=_LATELY_DAYS),
-            # Of fewer, single viewers make the difference.
+            # With fewer views, single viewers make the difference.
             pl.col("gained") >= _FEWEST_VIEWS,
         )
         .join(data.current_items.lazy().select("item_id"), on="item_id", how="semi")

@@ -1,4 +1,4 @@
-"""Round numbers that the counters passed, and when they should pass the next ones."""
+"""Round numbers that the counters have passed, and when they should pass the next ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import special
 
-from jobs.analysis.daily_gains import gains_told, last_of_each_day, readings_of
+from jobs.analysis.daily_gains import channel_gains, last_of_each_day, readings_of
 from jobs.analysis.rounding import step_of
 from jobs.analysis.section import Missing, Section
 
@@ -35,9 +35,9 @@ _DAY = np.timedelta64(1, "D")
 
 class MilestoneReached(BaseModel):
     """
-    *counter* was first read at or above *value* on *day*, and below it last on *after*.
+    *counter* was first read at or above *value* on *day*, and last read below it on *after*.
 
-    Somewhere between the two, it passed it.
+    It passed the value somewhere between the two days.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,8 +52,9 @@ class MilestoneExpected(BaseModel):
     """
     *counter*, now at *current*, should reach *value* on *day* at its pace of *per_day*.
 
-    The interval at *level* runs from *earliest* to *latest*; None where the slower pace that the
-    data allows does not reach it within `FARTHEST_DAYS`. *weeks* is what the pace rests on.
+    The interval at *level* runs from *earliest* to *latest*; *latest* is None if the slowest pace
+    in the interval does not reach *value* within `FARTHEST_DAYS`. The pace is based on *weeks*
+    weeks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,7 +71,7 @@ class MilestoneExpected(BaseModel):
 
 
 class Milestones(Section):
-    """Milestones *reached* while the counters were read, the newest first, and those *expected*."""
+    """Milestones *reached* while the counters were read, newest first, and those *expected*."""
 
     reached: list[MilestoneReached]
     expected: list[MilestoneExpected]
@@ -78,7 +79,7 @@ class Milestones(Section):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """A counter's gain per day: *mean* over *weeks* weeks that differ by *spread* (one sd)."""
+    """A counter's gain per day: *mean* and standard deviation *spread* of *weeks* weekly means."""
 
     mean: float
     spread: float
@@ -86,19 +87,19 @@ class Pace:
 
 
 def milestones(data: ChannelData) -> Milestones | Missing:
-    """Return the milestones passed and ahead, or why no counter tells any."""
+    """Return the milestones passed and ahead, or why the data has none."""
     reached: list[MilestoneReached] = []
     expected: list[MilestoneExpected] = []
     read = False
     for name in COUNTERS:
         instants, values = readings_of(data.daily, name)
-        told = values > 0
-        if not told.any():
+        known = values > 0
+        if not known.any():
             continue
         read = True
-        days, counts = last_of_each_day(instants[told], values[told])
+        days, counts = last_of_each_day(instants[known], values[known])
         reached += _reached(name, days, counts)
-        pace = pace_of(gains_told(data, name).gains if name == "views" else _net(days, counts))
+        pace = pace_of(channel_gains(data, name).gains if name == "views" else _net(days, counts))
         if pace is not None and (ahead := _expected(name, days, counts, pace)) is not None:
             expected.append(ahead)
     if not read:
@@ -114,10 +115,10 @@ def round_numbers(counter: Counter, low: float, high: float) -> list[int]:
 
 def pace_of(gains: NDArray[np.float64]) -> Pace | None:
     """
-    Return the pace of the last `PACE_DAYS` days of *gains* (NaN: unknown), by whole weeks.
+    Return the pace over the last `PACE_DAYS` days of *gains* (NaN: unknown), by whole weeks.
 
-    Weeks, since days of one week resemble each other, and the rhythm of the week cancels out. A
-    week with fewer than five known days is left out; None with fewer than two weeks.
+    Whole weeks, because the days of a week resemble each other and the weekly rhythm cancels out.
+    A week with fewer than five known days is left out. None with fewer than two weeks.
     """
     weeks = min(gains.size, PACE_DAYS) // _WEEK
     if not weeks:
@@ -132,11 +133,11 @@ def pace_of(gains: NDArray[np.float64]) -> Pace | None:
 
 def days_until(missing: float, pace: Pace, level: float) -> tuple[int, int | None] | None:
     """
-    Return the fewest and the most days in which *missing* comes in, None if it hardly will.
+    Return the fewest and the most days to gain *missing*, None if even the fewest are too many.
 
     H days bring `H · (m ± t·s·√(1/n + 7/H))` at *level*: the prediction interval for the mean of
-    H/7 weeks to come after n weeks of mean m and standard deviation s, t with n-1 degrees of
-    freedom. The most days are None where they pass `FARTHEST_DAYS`.
+    the next H/7 weeks after n weeks with mean m and standard deviation s, t with n-1 degrees of
+    freedom. The most days are None if they exceed `FARTHEST_DAYS`.
     """
     ahead = np.arange(1, FARTHEST_DAYS + 1)
     t = special.stdtrit(pace.weeks - 1, (1 + level) / 2)
@@ -172,14 +173,14 @@ def _reached(
 def _expected(
     name: Counter, days: NDArray[np.datetime64], counts: NDArray[np.float64], pace: Pace
 ) -> MilestoneExpected | None:
-    """The next milestone above all readings, so that a fall back below one promises nothing."""
+    """Return the next milestone above all readings; one passed before is not expected again."""
     current, step = float(counts[-1]), step_of(counts)
     value = round_numbers(name, float(counts.max()), 10.0 * max(float(counts.max()), 1e3))[0]
     if pace.mean <= 0:
         return None
-    # A reading stands for up to a step more, be the step one: the pace over n weeks is off by it.
-    off = step / (pace.weeks * _WEEK)
-    wide = Pace(pace.mean, max(pace.spread, off * np.sqrt(pace.weeks)), pace.weeks)
+    # A reading may be up to one step too low, even if the step is 1, and so may the pace's total.
+    reading_error = step / (pace.weeks * _WEEK)
+    wide = Pace(pace.mean, max(pace.spread, reading_error * np.sqrt(pace.weeks)), pace.weeks)
     ahead = days_until(value - current, wide, LEVEL)
     middle = int(np.ceil((value - current - (step - 1) / 2) / pace.mean))
     if ahead is None or middle > FARTHEST_DAYS:
@@ -201,7 +202,7 @@ def _expected(
 
 
 def _net(days: NDArray[np.datetime64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gains per day, losses included; over a gap the same for each of its days."""
+    """Return net gains per day; the change over a gap is spread evenly over its days."""
     if days.size <= 1:
         return np.empty(0)
     lengths = np.diff(days).astype(int)

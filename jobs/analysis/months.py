@@ -1,4 +1,4 @@
-"""Month by month, and the last four weeks against the four before and those of a year ago."""
+"""Views by month, and the last four weeks against the four before and those a year ago."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import special
 
-from jobs.analysis.daily_gains import gains_told
+from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.section import Missing, Section
 from jobs.analysis.trends import Heading, heading
 
@@ -33,8 +33,8 @@ class Month(BaseModel):
     """
     A calendar month (UTC) of the channel's views.
 
-    *views* is their sum over the *known* of its *days*, *per_day* their mean over these; *whole*
-    says that nine tenths of the days are known, so that months can be compared by it.
+    *views* is the sum over its *known* days (of *days*), *per_day* the mean over them. *whole*
+    means that at least nine tenths of the days are known, so the month can be compared.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,8 +51,8 @@ class FourWeeks(Section):
     """
     Views of the 28 days up to *last_day* over those of the 28 up to *earlier_last_day*.
 
-    Only days known in both, *pairs* of them, count, each beside the same weekday. *ratio* is the
-    one's sum over the other's, *low* and *high* its interval at *level*; means are views per day.
+    Days are paired by weekday; only the *pairs* in which both days are known count. *ratio* is the
+    later sum over the earlier, *low* and *high* its interval at *level*; means are views per day.
     """
 
     last_day: date
@@ -69,10 +69,10 @@ class FourWeeks(Section):
 
 class Months(Section):
     """
-    The months in which views are known, the newest `MOST_MONTHS`, in order of time.
+    The newest `MOST_MONTHS` months with known views, in time order.
 
-    *before* compares the last four weeks with the four before them, *year* with the same four, 52
-    weeks ago. Each may be missing on its own.
+    *before* compares the last four weeks with the four before them, *year* with the same four
+    weeks 52 weeks earlier. Each may be missing on its own.
     """
 
     months: tuple[Month, ...]
@@ -86,8 +86,8 @@ NOT_COMPARED = Missing(
 
 
 def months(data: ChannelData) -> Months | Missing:
-    """Return the channel's views by month, or why that cannot be told."""
-    gains = gains_told(data, "views")
+    """Return the channel's views by month, or why the data cannot tell."""
+    gains = channel_gains(data, "views")
     if not gains.known.size:
         return Missing(reason="Months need views of single days, and none are known.")
     return Months(
@@ -98,11 +98,11 @@ def months(data: ChannelData) -> Months | Missing:
 
 
 def by_month(gains: DailyGains) -> list[Month]:
-    """Return the calendar months with a known day."""
-    told = ~np.isnan(gains.gains)
-    of_day = gains.days[told].astype("datetime64[M]")
+    """Return the calendar months with at least one known day."""
+    is_known = ~np.isnan(gains.gains)
+    of_day = gains.days[is_known].astype("datetime64[M]")
     starts, month, known = np.unique(of_day, return_inverse=True, return_counts=True)
-    sums = np.bincount(month, weights=gains.gains[told])
+    sums = np.bincount(month, weights=gains.gains[is_known])
     first_days, next_months = (at.astype("datetime64[D]") for at in (starts, starts + _MONTH))
     return [
         Month(
@@ -125,12 +125,12 @@ def by_month(gains: DailyGains) -> list[Month]:
 
 def four_weeks(gains: DailyGains, ago: int) -> FourWeeks | Missing:
     """
-    Compare the last 28 days with those *ago* days (whole weeks) before them.
+    Compare the last 28 days with the 28 days that ended *ago* days (whole weeks) earlier.
 
-    The ratio of sums R = Σy/Σx over the four pairs of weeks, its relative standard error
-    √(Σ(y - R·x)² / (n - 1)) / (√n·ȳ), the interval R·exp(±t·error), t of n - 1 degrees of freedom.
-    Whole weeks are the units, so that neither the weekday nor the memory of a few days counts as
-    evidence. Source: W. G. Cochran, "Sampling Techniques" (1977), 6.4.
+    The result is the ratio of sums R = Σy/Σx over the four pairs of weeks. Its relative standard
+    error is √(Σ(y - R·x)² / (n - 1)) / (√n·ȳ), its interval R·exp(±t·error), t with n - 1 degrees
+    of freedom. The units are whole weeks, so that neither weekdays nor the correlation of
+    neighbouring days counts as evidence. Source: W. G. Cochran, "Sampling Techniques" (1977), 6.4.
     """
     weeks = "the four before" if ago == _DAYS else "those of a year ago"
     if gains.gains.size < _DAYS + ago:

@@ -1,4 +1,4 @@
-"""Days far from what was usual around them."""
+"""Days whose views are far from the usual around them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from jobs.analysis.daily_gains import gains_told
+from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.robust import modified_z, neighbours
 from jobs.analysis.section import Missing, Section
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from jobs.channel.data import ChannelData
 
 AROUND = 28
-"""Days that a day is compared with: as many before as after it, near an end the nearest."""
+"""A day is compared with this many days: half before and half after, near an end the nearest."""
 
 LIMIT = 3.5
 FEWEST = 14
 MOST_EMPTY = 0.1
 SMALLEST = 1.5
-"""A day within a factor of 1.5 of the usual may be unlikely, and is still not worth a word."""
+"""A day within this factor of the usual is not worth reporting, however unlikely."""
 
 
 class UnusualDay(BaseModel):
@@ -43,10 +43,10 @@ class UnusualDay(BaseModel):
 
 class Outliers(Section):
     """
-    The *days* out of *examined* known ones that stand out, in order of time.
+    The *days* that stand out among *examined* known ones, in time order.
 
-    A day stands out where its modified z-score passes ±*limit* and its views differ from the
-    usual by a factor of `SMALLEST` at least.
+    A day stands out if its modified z-score is beyond ±*limit* and its views differ from the
+    usual by a factor of at least `SMALLEST`.
     """
 
     first_day: date
@@ -57,20 +57,20 @@ class Outliers(Section):
 
 
 def outliers(data: ChannelData) -> Outliers | Missing:
-    """Return the days of unusual views, or why none can be told from others."""
-    return unusual_days(gains_told(data, "views"))
+    """Return the days with unusual views, or why the data cannot tell."""
+    return unusual_days(channel_gains(data, "views"))
 
 
 def unusual_days(gains: DailyGains) -> Outliers | Missing:
     """
-    Compare each day with up to `AROUND` known days around it, itself left out.
+    Compare each day with up to `AROUND` known days around it, excluding itself.
 
-    The score is that of `robust.modified_z` on the logarithms of views, against the days around or
-    against all days' distances from theirs, whichever is smaller: the spread of few days may be
-    small by chance, and a channel may be calmer at one time than at another. Ratios count, not
-    differences, so that neither the unit nor the size of the channel matters. A day on which the
-    counter did not move at all, and the one after it, which may hold the views of both, are left
-    out; where more than a tenth of the days are empty, single days say nothing.
+    The score is `robust.modified_z` on log views. It is computed twice, against the days around and
+    against all days' distances from their own surroundings, and the smaller one counts: a few days
+    may have a small spread by chance, and a channel may be calmer at one time than at another.
+    Ratios are compared, not differences, so neither the unit nor the channel's size matters. A day
+    on which the counter did not move and the day after it, which may hold the views of both, are
+    left out. If more than a tenth of the days are empty, single days cannot be compared.
     """
     known = np.flatnonzero(_comparable(gains.gains))
     values = gains.gains[known]

@@ -1,4 +1,4 @@
-"""What an item reached, compared with items of like age only: old ones had longer to gather."""
+"""An item's views compared only with items of similar age: old ones had longer to gather views."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ OUTLIER_SCORE = 3.5
 @dataclass(frozen=True, slots=True)
 class Reach:
     """
-    Each item against its peers, NaN where it has fewer than `FEWEST_PEERS`.
+    Each item against its peers, NaN if it has fewer than `FEWEST_PEERS`.
 
-    *typical* is the peers' median of views, *ratio* the item's views over it, *score* the
-    modified z-score of log views: beyond ±`OUTLIER_SCORE` an item stands out.
+    *typical* is the median of the peers' views, *ratio* the item's views over it, *score* the
+    modified z-score of log views: an item beyond ±`OUTLIER_SCORE` stands out.
     """
 
     typical: NDArray[np.float64]
@@ -36,9 +36,9 @@ class Reach:
 
 def reach(age_days: NDArray[np.float64], views: NDArray[np.float64]) -> Reach:
     """
-    Compare each item's *views* with the up to `PEERS` items nearest in age, itself left out.
+    Compare each item's *views* with up to `PEERS` items nearest in age, excluding itself.
 
-    The score is that of `robust.modified_z` on log views, one view added before logarithms.
+    The score is `robust.modified_z` on log views, with one view added before the logarithm.
     Ratios do not depend on the unit of age.
     """
     typical, ratio, score = (np.full(age_days.size, np.nan) for _ in range(3))

@@ -1,4 +1,4 @@
-"""What items reach at each age, and whether new ones do better than those before them did."""
+"""Views at each age, and whether newer items do better than older ones did at the same age."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DAY = np.timedelta64(1, "D")
 
 
 class AgeBand(BaseModel):
-    """Views of *items* items at an age of *age_days* (a quarter more or less): middle and half."""
+    """Median and quartiles of views of *items* items at *age_days* (within a factor of 1.25)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,8 +48,8 @@ class ReachChange(Section):
     """
     The newer half of the items against the older half, at the same age of *age_days*.
 
-    The newer ones came out from *newer_from* to *newer_to*. *ratio* is that of their usual
-    (geometric mean) views, *low* and *high* its interval.
+    The newer ones came out from *newer_from* to *newer_to*. *ratio* is their typical (geometric
+    mean) views over those of the older ones, *low* and *high* its interval.
     """
 
     age_days: int
@@ -65,7 +65,7 @@ class ReachChange(Section):
 
 
 class ReachByAge(Section):
-    """Views at the ages that enough items were read at, youngest first, and how that changes."""
+    """Views at each age with enough items, youngest first, and how newer items compare."""
 
     bands: list[AgeBand]
     change: Annotated[ReachChange | Missing, Field(discriminator="present")]
@@ -73,17 +73,17 @@ class ReachByAge(Section):
 
 def reach_by_age(data: ChannelData) -> ReachByAge | Missing:
     """
-    Return what items reach at the ages `AGES_DAYS`, or why that cannot be told.
+    Return the views of items at the ages `AGES_DAYS`, or why the data cannot tell.
 
-    At each age every item counts once, by its reading nearest to that age, if one lies within a
-    factor of 1.25 of it. Only an item read again and again appears at several ages.
+    At each age an item counts once, with its reading nearest to that age, if that lies within a
+    factor of 1.25. Only an item read repeatedly appears at several ages.
     """
     if data.channel.successes_only:
         return SUCCESSES_ONLY
     read = _readings(data)
     if not read.age.size:
-        told = data.item_snapshots["views"].is_not_null().any()
-        with_age = " with their age" if told else ""
+        has_views = data.item_snapshots["views"].is_not_null().any()
+        with_age = " with their age" if has_views else ""
         return Missing(reason=f"The source tells no views of single items{with_age}.")
     found = {days: _at_age(days, read) for days in AGES_DAYS}
     bands = list(_bands(found))
@@ -96,7 +96,7 @@ def reach_by_age(data: ChannelData) -> ReachByAge | Missing:
 
 @dataclass(frozen=True, slots=True)
 class _Readings:
-    """Each reading of an item with views: which item, when that was published, its age in days."""
+    """Every reading of views: the item, when it was published, and its age in days."""
 
     item: NDArray[np.int64]
     published_at: NDArray[np.datetime64]
@@ -115,13 +115,13 @@ def _readings(data: ChannelData) -> _Readings:
     )
     published_at, views = instants_of(snapshots["published_at"]), floats_of(snapshots["views"])
     age = (instants_of(snapshots["observed_at"]) - published_at) / _DAY
-    told = (age > 0) & ~np.isnan(views)
+    known = (age > 0) & ~np.isnan(views)
     item = snapshots["item"].to_numpy().astype(np.int64)
-    return _Readings(item[told], published_at[told], age[told], views[told])
+    return _Readings(item[known], published_at[known], age[known], views[known])
 
 
 def _at_age(days: int, read: _Readings) -> _Readings:
-    """The readings at the age of *days*, one per item, in order of publication."""
+    """Return the readings at an age of *days*, one per item, in order of publication."""
     off = np.abs(np.log(read.age / days))
     near = np.flatnonzero(off <= _WITHIN)
     best = near[np.lexsort((off[near], read.item[near]))]
@@ -131,7 +131,7 @@ def _at_age(days: int, read: _Readings) -> _Readings:
 
 
 def _alike(age: NDArray[np.float64]) -> bool:
-    """Say whether the newer half (the rear one) was read at the age that the older half was."""
+    """Return whether the newer (second) half was read at the same age as the older half."""
     if age.size < FEWEST_TO_COMPARE:
         return False
     older, newer = (np.median(np.log(half)) for half in np.split(age, [age.size // 2]))
@@ -153,10 +153,10 @@ def _bands(found: dict[int, _Readings]) -> Iterator[AgeBand]:
 
 def _change(found: dict[int, _Readings], fingerprint: str) -> ReachChange | Missing:
     """
-    Compare at the age that the most items were read at; of equal ones at the youngest.
+    Compare at the age with the most items, the youngest if several have equally many.
 
-    Where all items were read at one time, the newer ones were younger then, and what they have
-    less may be for that: ages at which the halves are not alike are no ground to compare on.
+    If all items were read at one time, the newer ones were younger and may have fewer views for
+    that reason alone. So ages at which the two halves were not read alike are not compared.
     """
     fair = {days: read for days, read in found.items() if _alike(read.age)}
     days = max(fair, key=lambda each: (fair[each].views.size, -each), default=0)

@@ -1,4 +1,4 @@
-"""How far a value is from others, measured so that the far ones do not hide themselves."""
+"""How far a value is from others, measured so that outliers do not mask themselves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def modified_z(
 
 
 def neighbours(n: int, most: int) -> NDArray[np.intp]:
-    """Row i: up to *most* ranks around i without i; near an end the window is shifted inward."""
+    """Row i: up to *most* ranks around i, without i; near an end the window shifts inward."""
     width = min(most, n - 1)
     start = np.clip(np.arange(n) - width // 2, 0, n - width - 1)[:, None]
     ranks = start + np.arange(width + 1)

@@ -1,4 +1,4 @@
-"""Whether a counter is rounded, and what a rounded reading leaves open."""
+"""Whether a counter is rounded, and in which steps."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ENOUGH_ZEROS = 2
 
 def is_rounded(counter: NDArray[np.float64]) -> bool:
     """
-    Tell whether *counter* (NaN: not told) looks rounded to `DIGITS` significant digits.
+    Return whether *counter* (NaN: not read) looks rounded to `DIGITS` significant digits.
 
-    It does when no reading shows more digits and an exact counter would look so by chance in at
-    most one of a hundred cases: a distinct reading of m digits ends in m - 3 zeros with
-    probability `10 ** -(m - 3)`, so two such zeros are needed over all of them. Readings below
+    It does if no reading has more digits and an exact counter would look like that by chance in at
+    most one of a hundred cases. A distinct reading of m digits ends in m - 3 zeros with
+    probability `10 ** -(m - 3)`, so two such zeros are needed over all readings. Readings below
     1,000 say nothing either way.
     """
     readings = np.unique(counter[counter >= 10**DIGITS])
@@ -41,5 +41,5 @@ def resolution_at(readings: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def step_of(counter: NDArray[np.float64]) -> int:
-    """Return the step of the last reading of *counter* (none NaN), 1 where it is exact or empty."""
+    """Return the rounding step of *counter* (no NaN) at its last reading, 1 if exact or empty."""
     return int(resolution_at(counter[-1:])[0]) if is_rounded(counter) else 1

@@ -1,4 +1,4 @@
-"""What every section of an analysis has in common: it is there, or it says why it is not."""
+"""Base classes of an analysis's sections: each is there, or says why it is not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """An answered question. `present` tells it from `Missing`, in JSON as in code."""
+    """An answered question. `present` distinguishes it from `Missing`, in JSON as in code."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,4 +28,4 @@ SUCCESSES_ONLY = Missing(
     reason="The source lists items only while they do well: how often the channel publishes, what "
     "its other items reach, and what does better cannot be told from such a list."
 )
-"""The answer to questions on ordinary items where a `ChannelRecord` says so."""
+"""The answer to questions about ordinary items if the `ChannelRecord` is `successes_only`."""

@@ -1,4 +1,4 @@
-"""Where views, subscribers and reactions are heading, each as a slope with its interval."""
+"""Trends of views, subscribers and likes, each as a slope with its interval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from jobs.analysis.daily_gains import gains_told, last_of_each_day, readings_of
+from jobs.analysis.daily_gains import channel_gains, last_of_each_day, readings_of
 from jobs.analysis.engagement import per_thousand
 from jobs.analysis.item_arrays import item_arrays
 from jobs.analysis.rounding import step_of
@@ -35,7 +35,7 @@ Heading = Literal["up", "down", "unclear"]
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """What a trend is drawn through: one of *values* (in *unit*) on each of *days*, ascending."""
+    """The points of a trend: one of *values* (in *unit*) on each of *days*, ascending."""
 
     days: NDArray[np.datetime64]
     values: NDArray[np.float64]
@@ -46,8 +46,8 @@ class Trend(Section):
     """
     A straight line through *points* values from *first_day* to *last_day*.
 
-    *typical* is their median (for a counter of subscribers: the last reading) in *unit*,
-    *per_week* the change of that in seven days, *low* and *high* its interval at *level*.
+    *typical* is their median in *unit* (for a counter of subscribers, the last reading),
+    *per_week* the change in seven days, *low* and *high* its interval at *level*.
     """
 
     unit: str
@@ -64,10 +64,10 @@ class Trend(Section):
 
 class Trends(Section):
     """
-    Trends of the last `DAYS` days, and of reactions over items of the last `ITEMS_DAYS`.
+    Trends of the last `DAYS` days, and of likes over the items of the last `ITEMS_DAYS`.
 
-    *views* is how views per day change, *subscribers* how the count does, *likes* how the likes
-    per 1,000 views do from one item to the next. Each may be missing on its own.
+    *views* is the trend of views per day, *subscribers* that of their number, *likes* that of
+    likes per 1,000 views from item to item. Each may be missing on its own.
     """
 
     views: Annotated[Trend | Missing, Field(discriminator="present")]
@@ -76,10 +76,10 @@ class Trends(Section):
 
 
 def trends(data: ChannelData) -> Trends | Missing:
-    """Return where the channel is heading, or why that cannot be told."""
+    """Return where the channel is heading, or why the data cannot tell."""
     if data.daily.is_empty() and data.gains.is_empty() and data.items.is_empty():
         return Missing(reason="Neither counters of the channel nor items are there to follow.")
-    views = gains_told(data, "views")
+    views = channel_gains(data, "views")
     return Trends(
         views=views_trend(views.days, views.gains),
         subscribers=_subscribers(data),
@@ -89,23 +89,23 @@ def trends(data: ChannelData) -> Trends | Missing:
 
 def view_points(data: ChannelData) -> Points:
     """Return the known views per day of the last `DAYS` days."""
-    views = gains_told(data, "views")
+    views = channel_gains(data, "views")
     return _of_views(views.days, views.gains)
 
 
 def subscriber_points(data: ChannelData) -> Points:
     """
-    Return the subscribers on the days of the last `DAYS` on which they are told.
+    Return the subscribers on the known days of the last `DAYS`.
 
-    Told gains are exact, so where there are any, they are added up; else the counter is read.
+    Exported gains are exact, so they are added up if there are any; else the counter is used.
     """
-    told = gains_told(data, "subscribers")
-    if not data.gains.is_empty() and told.known.size:
-        known = ~np.isnan(told.gains)
+    gained = channel_gains(data, "subscribers")
+    if not data.gains.is_empty() and gained.known.size:
+        known = ~np.isnan(gained.gains)
         return Points(
-            told.days[known][-DAYS:],
-            np.cumsum(told.gains[known])[-DAYS:],
-            f"subscribers gained since {day(told.days[0].item())}",
+            gained.days[known][-DAYS:],
+            np.cumsum(gained.gains[known])[-DAYS:],
+            f"subscribers gained since {day(gained.days[0].item())}",
         )
     instants, counts = readings_of(data.daily, "subscribers")
     read = counts > 0
@@ -116,10 +116,10 @@ def like_points(data: ChannelData) -> Points:
     """Return likes per 1,000 views of the items of the last `ITEMS_DAYS` days, by publication."""
     items = item_arrays(data.items)
     rates = per_thousand(items.likes, items.views)
-    told = ~np.isnan(rates) & ~np.isnat(items.published_at)
-    if told.any():
-        told &= items.published_at > items.published_at[told][-1] - ITEMS_DAYS * _DAY
-    return Points(items.published_at[told], rates[told], "likes per 1,000 views")
+    known = ~np.isnan(rates) & ~np.isnat(items.published_at)
+    if known.any():
+        known &= items.published_at > items.published_at[known][-1] - ITEMS_DAYS * _DAY
+    return Points(items.published_at[known], rates[known], "likes per 1,000 views")
 
 
 def _of_views(days: NDArray[np.datetime64], gains: NDArray[np.float64]) -> Points:
@@ -134,7 +134,7 @@ def _of_subscribers(days: NDArray[np.datetime64], counts: NDArray[np.float64]) -
 
 
 def _subscribers(data: ChannelData) -> Trend | Missing:
-    if not data.gains.is_empty() and gains_told(data, "subscribers").known.size:
+    if not data.gains.is_empty() and channel_gains(data, "subscribers").known.size:
         return _trend(subscriber_points(data), f"{_FEWEST} of the last {DAYS} days' subscribers")
     instants, counts = readings_of(data.daily, "subscribers")
     read = counts > 0
@@ -142,16 +142,16 @@ def _subscribers(data: ChannelData) -> Trend | Missing:
 
 
 def views_trend(days: NDArray[np.datetime64], gains: NDArray[np.float64]) -> Trend | Missing:
-    """Return how daily *gains* (NaN: unknown) of consecutive *days* change over the last 28."""
+    """Return the trend of daily *gains* (NaN: unknown) over the last 28 of consecutive *days*."""
     return _trend(_of_views(days, gains), f"{_FEWEST} of the last {DAYS} days' views")
 
 
 def subscribers_trend(days: NDArray[np.datetime64], counts: NDArray[np.float64]) -> Trend | Missing:
     """
-    Return how *counts*, one a day, change over the last 28 days.
+    Return the trend of *counts*, one a day, over the last 28 days.
 
-    A rounded counter leaves its first and last reading open by one step each way, so that the
-    interval is widened by one step over the time between them.
+    Readings of a rounded counter are uncertain by one step, so the interval is widened on either
+    side by one step over the time between the first and the last.
     """
     points = _of_subscribers(days, counts)
     found = _trend(points, f"{_FEWEST} of the last {DAYS} days")
@@ -159,8 +159,8 @@ def subscribers_trend(days: NDArray[np.datetime64], counts: NDArray[np.float64])
         return found
     step = step_of(counts)
     weeks = max((found.last_day - found.first_day).days, 1) / _WEEK
-    open_by = step / weeks if step > 1 else 0.0
-    low, high = found.low - open_by, found.high + open_by
+    uncertainty = step / weeks if step > 1 else 0.0
+    low, high = found.low - uncertainty, found.high + uncertainty
     typical = float(points.values[-1])
     return found.model_copy(
         update={"typical": typical, "low": low, "high": high, "heading": heading(low, high)}
@@ -168,7 +168,7 @@ def subscribers_trend(days: NDArray[np.datetime64], counts: NDArray[np.float64])
 
 
 def heading(low: float, high: float, neutral: float = 0.0) -> Heading:
-    """Say which way an interval points: nowhere if it holds *neutral*."""
+    """Return which way an interval points: “unclear” if it contains *neutral*."""
     if low > neutral:
         return "up"
     return "down" if high < neutral else "unclear"

@@ -1,4 +1,4 @@
-"""Numbers and nouns as a reader meets them, the same in analysis, advice, charts and reports."""
+"""Numbers and nouns in words, the same in analysis, advice, charts and reports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def noun(platform: Platform) -> str:
 
 
 def number(value: float) -> str:
-    """Return *value* with thousands separators, below ten with one decimal unless that is zero."""
+    """Return *value* with thousands separators; below ten with one decimal, unless that is zero."""
     if abs(value) < _DECIMALS_BELOW and not float(value).is_integer():
         return _signed(f"{value:.1f}".removesuffix(".0"))
     return _signed(f"{value:,.0f}")
@@ -53,7 +53,7 @@ def change(ratio: float) -> str:
 
 def change_within(ratio: float, low: float, high: float) -> tuple[str, str]:
     """
-    Return a change and its interval, both in the one form that suits the *ratio*.
+    Return a change and its interval, both in the form that suits *ratio*.
 
     “+89%” and “−42% to +1,020%”, or “12×” and “4.8× to 28×”.
     """

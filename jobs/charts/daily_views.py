@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from jobs.analysis.daily_gains import gains_told
+from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.wording import change, day, number, short
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
@@ -60,7 +60,7 @@ def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     """Draw the gains of the view counter per UTC day; None if they are not known."""
     if not (analysis.growth.present and analysis.growth.views.present):
         return None
-    views, gains = analysis.growth.views, gains_told(data, "views")
+    views, gains = analysis.growth.views, channel_gains(data, "views")
     first: date = gains.days[max(0, gains.days.size - _SHOWN_DAYS)].item()
     layers = list(_layers(gains, first, analysis))
     return finished(

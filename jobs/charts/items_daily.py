@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import altair as alt
 import numpy as np
 
-from jobs.analysis.daily_gains import item_gains_told
+from jobs.analysis.daily_gains import item_gains
 from jobs.analysis.wording import change, day, noun, short
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
@@ -49,7 +49,7 @@ def items_daily(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     first = last - timedelta(days=_SHOWN_DAYS - 1)
     dots, lines = list[dict[str, Any]](), list[dict[str, Any]]()
     for name, one in zip(names, found, strict=True):
-        gains = item_gains_told(data, one.item_id)
+        gains = item_gains(data, one.item_id)
         dots += _days(gains, first, name)
         lines += _around(gains, first, name)
     start = min(date.fromisoformat(row["day"][:10]) for row in dots)

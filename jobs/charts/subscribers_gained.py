@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 import numpy as np
 
-from jobs.analysis.daily_gains import gains_told
+from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.wording import day, signed
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, SKY, WIDTH, count_axis, finished, rows, stamp, time_axis

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from jobs.analysis.daily_gains import daily_gains, gains_of, gains_told
+from jobs.analysis.daily_gains import channel_gains, daily_gains, gains_of
 from jobs.channel.data import GAINS
 from tests.unit.analysis.channels import channel_data
 
@@ -117,7 +117,7 @@ def test_told_gains_are_analysed_as_they_are() -> None:
     gains = pl.DataFrame([days, [5, 7], [-1, None]], schema=GAINS)
     data = replace(channel_data(views=[100, 200, 300]), gains=gains)
 
-    views, subscribers = gains_told(data, "views"), gains_told(data, "subscribers")
+    views, subscribers = channel_gains(data, "views"), channel_gains(data, "subscribers")
 
     assert views.days.astype(str).tolist() == ["2025-06-13", "2025-06-14", "2025-06-15"]
     np.testing.assert_array_equal(views.gains, [5, np.nan, 7])
