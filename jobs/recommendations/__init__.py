@@ -2,7 +2,7 @@
 What a channel should do next, as far as its own data can tell.
 
 Pure functions; no I/O, no clock. `advise` gives recommendations, and an answer for every subject
-that was looked at, “no evidence” included; `why_none` gives the reason for silence.
+tested, including “no evidence”; `why_none` gives the reason for an empty result.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """
-From questions to advice: only what chance cannot explain becomes a recommendation.
+Turn questions into advice: only what chance cannot explain becomes a recommendation.
 
-Every question is answered by a test, and the answers are corrected (Holm) for the number of all
-questions asked, so that a channel in which nothing matters gets advice in at most one of twenty
-cases. Whether any old item rises is one of these questions, however many items there are. Of each
-subject (weekday, hour, rate, pause, format, length, topic) the clearest answer is kept. These are
-comparisons of what was published, not experiments: they cannot tell cause from habit.
+Each question is answered by a test, and the p-values are corrected (Holm) for the number of
+questions asked, so a channel where nothing matters gets advice in at most one of twenty cases.
+“Is any old item rising?” counts as one of these questions, however many items there are. For each
+subject (weekday, hour, rate, pause, format, length, topic) the clearest answer is kept. The tests
+compare what was published; they are not experiments and cannot tell cause from habit.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
     from jobs.recommendations.strength import Strength
 
 SMALLEST_EFFECT = 1.1
-"""A difference below a tenth may be real, and still is not worth changing habits for."""
+"""A difference below a tenth may be real but is not worth changing habits for."""
 
 ENOUGH_FOR_STRONG = 10
-"""With fewer items on either side, or a partial list, no evidence is called strong."""
+"""With fewer items on either side, or with a partial list, evidence is never called strong."""
 
 SAME_ITEMS = 0.8
 
 MOST_RISING = 5
-LIVELY = 10.0
-"""An item that gains fewer views a day than this may rise as it likes."""
+FEWEST_PER_DAY = 10.0
+"""A rising item is only reported if it gains at least this many views a day."""
 
 SUBJECTS: dict[Subject, str] = {
     "weekday": "on which weekday to publish",
@@ -64,12 +64,12 @@ _ONLY_SUCCESSES = "the source lists items only while they do well"
 
 class Evidence(TypedDict):
     """
-    What a recommendation rests on; *sentence* tells it in words.
+    What a recommendation rests on; *sentence* puts it in words.
 
-    *effect* is the ratio of the members' typical views (geometric mean, each item against its
-    like-age peers) to the others', *low* and *high* its bootstrap interval at *level*; *p* comes
-    from the permutation test, *p_adjusted* after Holm's correction for *questions* questions.
-    *partial* says that the source lists only a part of the channel's items.
+    *effect* is the ratio of the members' typical views (geometric mean, each item against peers of
+    similar age) to the others', *low* and *high* its interval at *level*. *p* comes from the
+    permutation test, *p_adjusted* from Holm's correction for *questions* questions. *partial*
+    means that the source lists only some of the channel's items.
     """
 
     effect: float
@@ -88,7 +88,7 @@ class Evidence(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One finding (*title*), what to do about it (*advice*), and how sure that is."""
+    """One finding (*title*), what to do about it (*advice*), and the strength of its evidence."""
 
     key: str
     title: str
@@ -99,10 +99,10 @@ class Recommendation:
 
 class Answer(TypedDict):
     """
-    What came of one subject: its strength in words, “no evidence” and “not asked” included.
+    The result for one subject: its strength in words, or “no evidence” or “not asked”.
 
-    *questions* were asked of *items* items (of whole weeks where it is how often to publish);
-    *evidence* is that of the clearest of them, None where nothing could be asked.
+    *questions* is the number of questions, *items* the number of items tested (of whole weeks for
+    the publishing rate). *evidence* is that of the clearest question, None if none was asked.
     """
 
     subject: str
@@ -116,7 +116,7 @@ class Answer(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """All that is to be told: *recommendations*, the surest first, and an answer per subject."""
+    """The *recommendations*, the strongest first, and an answer for each subject."""
 
     recommendations: list[Recommendation]
     answers: list[Answer]
@@ -134,7 +134,7 @@ class Finding:
 
     @property
     def log_effect(self) -> float:
-        """Mean score of the members less that of the others."""
+        """The members' mean score minus the others'."""
         score, belongs = self.sample.score, self.question.belongs
         return float(score[belongs].mean() - score[~belongs].mean())
 
@@ -149,14 +149,14 @@ class Rise:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything that was asked of a channel, in the order of questions."""
+    """Everything tested on a channel, in the order of the questions."""
 
     splits: list[Finding]
     rises: list[Rise]
 
 
 def findings(data: ChannelData) -> Findings:
-    """Ask everything that *data* has enough items and days for."""
+    """Test everything that *data* has enough items and days for."""
     asked, tested = rounds(data), paces(data)
     rng = generator(data.fingerprint, "recommendations.permutation")
     answered = [
@@ -172,15 +172,15 @@ def findings(data: ChannelData) -> Findings:
     p = np.concatenate([*answered, among_items.min(keepdims=True) if tested else among_items])
     adjusted = holm(p)
     pairs = [(each.sample, question) for each in asked for question in each.questions]
-    # That some item rises must stand among the channel's questions, and which among its items.
-    at_least = adjusted[-1] if tested else 1.0
+    # “Does any item rise?” is corrected for the channel's questions, “which one?” for its items.
+    p_of_any = adjusted[-1] if tested else 1.0
     return Findings(
         [
             Finding(question, of, float(p[i]), float(adjusted[i]), p.size)
             for i, (of, question) in enumerate(pairs)
         ],
         [
-            Rise(pace, float(max(own, at_least)))
+            Rise(pace, float(max(own, p_of_any)))
             for pace, own in zip(tested, among_items, strict=True)
         ],
     )
@@ -188,19 +188,19 @@ def findings(data: ChannelData) -> Findings:
 
 def recommend(data: ChannelData, analysis: ChannelAnalysis) -> list[Recommendation]:
     """
-    Return what the channel should do, the surest first; no evidence, no advice.
+    Return what the channel should do, the strongest evidence first; no evidence, no advice.
 
-    An empty list is a normal result: `why_none` says it in words.
+    An empty list is a normal result: `why_none` puts the reason in words.
     """
     return advise(data, analysis).recommendations
 
 
 def advise(data: ChannelData, analysis: ChannelAnalysis) -> Advice:
     """
-    Return what the channel should do, and what came of every subject that was looked at.
+    Return what the channel should do, and an answer for every subject tested.
 
-    CPU-bound: about a hundred milliseconds for the `NEWEST` items there are when something stands
-    out; without items `nothing_asked`. Same data, same advice.
+    CPU-bound: about a hundred milliseconds for `NEWEST` items when something stands out. Without
+    items it returns `nothing_asked`. Same data, same advice.
     """
     if data.items.is_empty():
         return nothing_asked(data.channel.platform)
@@ -208,12 +208,12 @@ def advise(data: ChannelData, analysis: ChannelAnalysis) -> Advice:
     partial = analysis.coverage.present and analysis.coverage.partial
     platform = data.channel.platform
     advised: list[tuple[Finding, Evidence]] = []
-    # Of two sides of one coin, what to do reads better than what to leave.
+    # If two findings mirror each other, prefer the one that says what to do.
     for finding in sorted(found.splits, key=lambda one: (one.p_adjusted, one.p, -one.log_effect)):
         if finding.p_adjusted > SIGNIFICANT:
             break
         evidence = _evidence(finding, platform, partial=partial)
-        if _worth_telling(evidence) and not any(_same_story(finding, one) for one, _ in advised):
+        if _worth_advising(evidence) and not any(_same_finding(finding, one) for one, _ in advised):
             advised.append((finding, evidence))
     rising = _rising(found.rises)
     return Advice(
@@ -232,7 +232,7 @@ def advise(data: ChannelData, analysis: ChannelAnalysis) -> Advice:
 
 
 def nothing_asked(platform: Platform) -> Advice:
-    """Return what is told of a channel without items: no advice, and what each subject needs."""
+    """Return the result for a channel without items: no advice, and what each subject needs."""
     return Advice(
         [],
         [
@@ -243,7 +243,7 @@ def nothing_asked(platform: Platform) -> Advice:
 
 
 def why_none(analysis: ChannelAnalysis) -> str:
-    """Return in a sentence why a channel got no recommendation."""
+    """Return a sentence saying why a channel got no recommendation."""
     if analysis.coverage.present and analysis.coverage.successes_only:
         return f"Nothing could be tested: {_ONLY_SUCCESSES}, and those that do not are missing."
     lead = "No recommendation has enough evidence yet"
@@ -261,8 +261,8 @@ def why_none(analysis: ChannelAnalysis) -> str:
     )
 
 
-def _same_story(finding: Finding, earlier: Finding) -> bool:
-    """Say whether both speak of one subject, or split nearly the same items in the same way."""
+def _same_finding(finding: Finding, earlier: Finding) -> bool:
+    """Return whether both share a subject, or split nearly the same items in the same way."""
     if finding.question.subject == earlier.question.subject:
         return True
     if finding.sample is not earlier.sample:
@@ -276,7 +276,7 @@ def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     return int(np.count_nonzero(one & other)) / max(int(np.count_nonzero(one | other)), 1)
 
 
-def _worth_telling(evidence: Evidence) -> bool:
+def _worth_advising(evidence: Evidence) -> bool:
     if evidence["low"] < 1 < evidence["high"]:
         return False
     return not 1 / SMALLEST_EFFECT < evidence["effect"] < SMALLEST_EFFECT
@@ -332,11 +332,11 @@ def _answer(
             else f"this needs {FEWEST_ITEMS} comparable {noun(platform)}s, {FEWEST} of them on "
             "either side",
         )
-    told = next((one for one, _ in advised if one.question.subject == subject), None)
-    clearest = told or min(own, key=lambda one: (one.p_adjusted, one.p))
+    reported = next((one for one, _ in advised if one.question.subject == subject), None)
+    clearest = reported or min(own, key=lambda one: (one.p_adjusted, one.p))
     evidence = _evidence(clearest, platform, partial=partial)
-    strength = _strength(evidence) if told else NO_EVIDENCE
-    lead = strength.capitalize() if told else "No evidence that could be acted on; the clearest"
+    strength = _strength(evidence) if reported else NO_EVIDENCE
+    lead = strength.capitalize() if reported else "No evidence that could be acted on; the clearest"
     return Answer(
         subject=subject,
         about=about,
@@ -361,14 +361,14 @@ def _not_asked(subject: str, about: str, why: str) -> Answer:
 
 
 def _rising(rises: Sequence[Rise]) -> list[Rise]:
-    """The surest first, a bounded number; which one, where several are as sure, the larger."""
+    """Return up to `MOST_RISING` significant rises, the surest first, then the largest."""
     sure = [
         rise
         for rise in rises
         if rise.p_adjusted <= SIGNIFICANT
         and rise.pace.ratio >= SMALLEST_EFFECT
         and rise.pace.low > 1
-        and rise.pace.per_day >= LIVELY
+        and rise.pace.per_day >= FEWEST_PER_DAY
     ]
     return sorted(sure, key=lambda rise: (rise.p_adjusted, -rise.pace.ratio))[:MOST_RISING]
 
@@ -455,9 +455,9 @@ def _strength(evidence: Evidence) -> Strength:
 
 def _interval(score: NDArray[np.float64], belongs: NDArray[np.bool_]) -> tuple[float, float]:
     """
-    Welch's interval of the difference of means, as a ratio.
+    Return Welch's interval of the difference of means, as a ratio.
 
-    Scores are cut off at three robust standard deviations, so that their means are near normal.
+    Scores are clipped at three robust standard deviations, so their means are nearly normal.
     Source: B. L. Welch, "The Generalization of Student's Problem when Several Different
     Population Variances are Involved" (1947).
     """

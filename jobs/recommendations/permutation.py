@@ -1,4 +1,4 @@
-"""Permutation tests: how often chance alone makes a difference as large as the one seen."""
+"""Permutation tests: how often chance alone makes a difference as large as the one observed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STAGES: tuple[tuple[int, float], ...] = ((499, 1.0), (1_999, 0.1), (9_999, 0.01))
-"""How many draws, and for questions that seemed how unlikely with the draws before."""
+"""The number of draws, and the p-value below which a question goes through the stage."""
 
 
 def permutation_p(
@@ -25,12 +25,12 @@ def permutation_p(
     *scores* holds one number per item, *strata* a label; *members* has a row per item and a
     column per question. Scores are centred and permuted within each stratum, so a difference
     between strata is never mistaken for one between members and others. The statistic is the
-    members' sum, which for fixed sizes orders permutations as the difference of means does.
+    members' sum, which for fixed sizes orders permutations like the difference of means.
 
     `p = (1 + #{|S*| ≥ |S|}) / (1 + draws)`, which is never zero. Source: B. Phipson and
-    G. Smyth, "Permutation P-values Should Never Be Zero" (2010). Questions that seem
-    unlikely are drawn anew, more often (`STAGES`), and the last answer alone counts; so time goes
-    where it decides something.
+    G. Smyth, "Permutation P-values Should Never Be Zero" (2010). Questions with a small p are
+    tested again with more draws (`STAGES`), and only the last p counts: time is spent where it
+    decides something.
     """
     order = np.argsort(strata, kind="stable")
     centred, labels = _centred(scores[order], strata[order]), strata[order]
@@ -71,10 +71,10 @@ def _p(
     rng: np.random.Generator,
     draws: int,
 ) -> NDArray[np.float64]:
-    """Scores and labels come sorted by label, so that each stratum is a slice of its own."""
-    seen = np.abs(scores @ columns)
+    """Return the p-values of *columns*; rows are sorted by label, so each stratum is a slice."""
+    observed = np.abs(scores @ columns)
     # Sums of the same numbers in another order differ in their last bits.
-    reached = seen - 1e-9 * (1 + seen)
+    reached = observed - 1e-9 * (1 + observed)
     sums = np.zeros((draws, columns.shape[1]))
     for stratum in np.split(np.arange(scores.size), np.flatnonzero(np.diff(labels)) + 1):
         own = np.broadcast_to(scores[stratum], (draws, stratum.size))

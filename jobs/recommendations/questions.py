@@ -1,8 +1,8 @@
 """
-What is asked of a channel's items: which day, hour, pace, format, length or topic does better?
+The questions about a channel's items: which day, hour, pace, format, length or topic does better?
 
 Each question splits the comparable items into members (published on a Sunday, say) and others.
-It is asked only where both sides have at least `FEWEST` items, before any result is looked at.
+It is asked only if both sides have at least `FEWEST` items; results play no part in that.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 FEWEST = 5
 FEWEST_ITEMS = 20
 HOURS = 4
-"""Width of a block of publish hours; wide enough to survive daylight saving time."""
+"""Width of a block of publish hours, wide enough to tolerate daylight saving time."""
 
 UNLIKE = 1.5
-"""Long pauses must be at least this many times as long as short ones, or nothing is asked."""
+"""Long pauses must be at least this many times as long as short ones for the question."""
 
 _DAY = np.timedelta64(1, "D")
 _MINUTE = 60.0
@@ -54,7 +54,7 @@ class Question:
     """
     One split. *members* completes “videos … reach more views”, *do* and *avoid* advise.
 
-    What is split are *units*, items where that is empty. *note* is a sentence beside the evidence.
+    *units* names what is split, items if empty. *note* is a sentence to add to the evidence.
     """
 
     subject: Subject
@@ -69,7 +69,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Questions put to the same sample, so that they can be answered together."""
+    """Questions about the same sample, which can be tested together."""
 
     sample: Sample
     questions: tuple[Question, ...]
@@ -79,8 +79,8 @@ def rounds(data: ChannelData) -> list[Round]:
     """
     Return all questions that *data* has enough comparable items for; often none.
 
-    None are asked of a list of successes: what is done in vain is missing from it, so that what
-    succeeds rarely, and then greatly, would look like the better choice.
+    Never ask about a list of successes: it lacks the failures, so a choice that succeeds rarely
+    but greatly would look better than it is.
     """
     if data.channel.successes_only:
         return []
@@ -123,7 +123,7 @@ def _weekday(of: Sample) -> Iterator[Question]:
 
 def _hour(of: Sample) -> Iterator[Question]:
     hours = (of.published_at - of.published_at.astype("datetime64[D]")) // np.timedelta64(1, "h")
-    # Dates without a time of day stand at midnight, all of them.
+    # A source that gives dates without times puts them all at midnight.
     if of.score.size and np.all(of.published_at == of.published_at.astype("datetime64[D]")):
         return
     for start in range(0, 24, HOURS):
@@ -141,7 +141,7 @@ def _hour(of: Sample) -> Iterator[Question]:
 def _rate(
     data: ChannelData, timing: Sample, things: str
 ) -> Iterator[tuple[Sample, tuple[Question, ...]]]:
-    """How many a week: of whole weeks, not of items, for those of one week share it."""
+    """Yield the question about items per week; its units are whole weeks, not items."""
     found = weeks(data, timing)
     if found is None:
         return
@@ -164,7 +164,7 @@ def _rate(
 def _pause(
     of: Sample, recent: NDArray[np.datetime64], things: str
 ) -> tuple[Sample, tuple[Question, ...]]:
-    """Pauses are known only where the list of items has no holes."""
+    """Return the question about pauses, which are known only where the list has no holes."""
     places = np.searchsorted(recent, of.published_at)
     known = np.zeros(of.score.size, dtype=bool)
     if recent.size:
@@ -176,7 +176,7 @@ def _pause(
     pauses = (recent[places] - recent[places - 1]) / _DAY
     limit = float(np.median(pauses))
     long = pauses > limit
-    # Where all pauses are alike, “more than 7 days” would split a week from a week and a minute.
+    # If all pauses are alike, “more than 7 days” would only split a week from a week and a minute.
     if not long.any() or np.median(pauses[long]) < UNLIKE * np.median(pauses[~long]):
         return within, ()
     span = f"{number(limit)} days" if limit >= 1 else f"{number(24 * limit)} hours"
@@ -218,7 +218,7 @@ def _topic(of: Sample, things: str) -> Iterator[Question]:
         yield Question(
             subject="topic",
             key=f"topic:{topic.name}",
-            # A word tells what they are called; what they are about is for the reader to see.
+            # The words only show how the items are named; the reader judges what they are about.
             members=f"named or tagged “{topic.name}”",
             do=f"Make more {things} like those named or tagged “{topic.name}”.",
             avoid=f"Make fewer {things} like those named or tagged “{topic.name}”.",

@@ -1,8 +1,8 @@
 """
-Old items that gather views faster than they used to.
+Old items that gain views faster than they used to.
 
-An item past its early life usually slows down. One whose newest days clearly beat its own earlier
-ones is being found again, and can be pointed at, continued or linked to while that lasts.
+An item past its early life usually slows down. One whose newest days clearly beat its earlier
+ones is being rediscovered, and can be linked to, pinned or continued while that lasts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jobs.channel.data import ChannelData
 
 OLD_DAYS = 30
-"""Views of the days before belong to an item's early life, whose pace says nothing of later."""
+"""Earlier days belong to an item's early life, whose pace says nothing about later."""
 
 RECENT_DAYS = 7
 EARLIER_DAYS = 56
@@ -56,15 +56,15 @@ def paces(data: ChannelData) -> list[Pace]:
     """
     Return the pace of each item that is old enough and was read on enough days; often none.
 
-    An item that left its source is none to point at, and is left out.
+    An item that left its source is left out: nobody can be sent to it.
 
     One-sided t-test of the logarithms of daily gains, `RECENT_DAYS` days against the up to
-    `EARLIER_DAYS` before, with their common variance. Days that follow each other resemble each
-    other, so that they tell less than as many independent ones: variance and degrees of freedom
-    are corrected by `(1+r)/(1-r)`, never below 1, r being the earlier days' autocorrelation at
-    lag 1, freed of its bias, `(n·r₁ + 1)/(n - 4)`. Source: F. Zwiers and H. von Storch, "Taking
-    Serial Correlation into Account in Tests of the Mean" (1995). A gain counts only between
-    readings of neighbouring days, and only where the counter did not fall.
+    `EARLIER_DAYS` before, with a common variance. Neighbouring days are correlated, so they carry
+    less information than independent ones: variance and degrees of freedom are corrected by
+    `(1+r)/(1-r)`, never below 1. r is the earlier days' autocorrelation r₁ at lag 1 corrected for
+    bias, `(n·r₁ + 1)/(n - 4)`. Source: F. Zwiers and H. von Storch, "Taking Serial Correlation
+    into Account in Tests of the Mean" (1995). A gain counts only between readings of neighbouring
+    days, and only if the counter did not fall.
     """
     if data.item_snapshots.height < FEWEST_RECENT + FEWEST_EARLIER:
         return []
@@ -85,17 +85,17 @@ def paces(data: ChannelData) -> list[Pace]:
         table["per_day"].to_numpy(),
     )
     numbers = zip(*(column.tolist() for column in columns), strict=True)
-    told = table.select("item_id", "title", "recent", "earlier").iter_rows()
+    names = table.select("item_id", "title", "recent", "earlier").iter_rows()
     return [
         Pace(item_id, title, ratio, low, high, per_day, n_recent, n_earlier, float(chance))
         for (item_id, title, n_recent, n_earlier), (ratio, low, high, per_day), chance in zip(
-            told, numbers, p, strict=True
+            names, numbers, p, strict=True
         )
     ]
 
 
 def _gains(data: ChannelData) -> pl.LazyFrame:
-    """One row per item and day whose gain is known; *ago* counts days back from its last one."""
+    """Return a row per item and day with a known gain; *ago* counts back from its last day."""
     day = pl.col("observed_at").dt.truncate("1d")
     step = pl.col("views").diff().over("item_id")
     gap = pl.col("day").diff().over("item_id")
@@ -124,11 +124,11 @@ def _gains(data: ChannelData) -> pl.LazyFrame:
 
 def _tested(gains: pl.LazyFrame) -> pl.DataFrame:
     log, new = pl.col("log"), pl.col("new")
-    left = log - log.mean().over("item_id", "new")
-    within = pl.col("left").filter(~new)
-    squares = (pl.col("left") ** 2).sum()
+    residual = log - log.mean().over("item_id", "new")
+    within = pl.col("residual").filter(~new)
+    squares = (pl.col("residual") ** 2).sum()
     return (
-        gains.with_columns(left=left)
+        gains.with_columns(residual=residual)
         .group_by("item_id", maintain_order=True)
         .agg(
             pl.col("title").first(),
@@ -146,6 +146,6 @@ def _tested(gains: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _inflation(r: NDArray[np.float64], n: NDArray[np.int64]) -> NDArray[np.float64]:
-    freed = np.clip((n * np.nan_to_num(r) + 1) / (n - 4), 0, _MOST_MEMORY)
-    inflation: NDArray[np.float64] = (1 + freed) / (1 - freed)
+    corrected = np.clip((n * np.nan_to_num(r) + 1) / (n - 4), 0, _MOST_MEMORY)
+    inflation: NDArray[np.float64] = (1 + corrected) / (1 - corrected)
     return inflation

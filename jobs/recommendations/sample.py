@@ -1,4 +1,4 @@
-"""The items that can be compared with each other, and how well each did for its age."""
+"""The items that can be compared with each other, and how well each does for its age."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEWEST = 500
-"""Advice is about the channel as it is now; older items no longer say much about that."""
+"""Advice is about the channel as it is now, about which older items say little."""
 
 BLOCK = 20
 
@@ -26,12 +26,12 @@ BLOCK = 20
 @dataclass(frozen=True, slots=True)
 class Sample:
     """
-    Comparable items: when they came out, how long they are, what they are about, how they did.
+    Comparable items: when they came out, how long they are, what they are about, how they do.
 
-    *live* is 1 for what was broadcast live, 0 for what was not, NaN where the source tells neither.
-    *score* is the logarithm of the item's views over the median of its like-age peers, cut off
-    at three robust standard deviations so that a single hit decides nothing. *stratum* labels
-    items that may be exchanged for each other if nothing matters: neighbours in age.
+    *live* is 1 if the item was broadcast live, 0 if not, NaN if the source does not say. *score*
+    is the logarithm of the item's views over the median of its peers of similar age, clipped at
+    three robust standard deviations so that a single hit decides nothing. *stratum* labels items
+    that are exchangeable if nothing matters: neighbours in age.
     """
 
     published_at: NDArray[np.datetime64]
@@ -43,7 +43,7 @@ class Sample:
     stratum: NDArray[np.intp]
 
     def only(self, which: NDArray[np.bool_]) -> Sample:
-        """Return the items for which *which* holds."""
+        """Return the items selected by *which*."""
         return Sample(
             self.published_at[which],
             self.duration_s[which],
@@ -59,9 +59,9 @@ def sample(items: pl.DataFrame, *, by_format: bool) -> Sample:
     """
     Return the comparable ones among the `NEWEST` of an `items` frame.
 
-    With *by_format*, short and long items (and those of unknown length) are compared and
-    exchanged among their own kind only: else a channel whose Shorts come out on Mondays would
-    be told something of Mondays.
+    With *by_format*, short and long items (and those of unknown length) are compared only among
+    their own kind: otherwise a channel whose Shorts come out on Mondays would get advice about
+    Mondays.
     """
     newest = items.drop_nulls("published_at").tail(NEWEST)
     found = item_arrays(newest)
@@ -97,7 +97,7 @@ def _cut_off(score: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _blocks(kind: NDArray[np.intp], age_days: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Number runs of about `BLOCK` items of one kind in order of age, from zero on."""
+    """Number runs of about `BLOCK` items of one kind by age, from zero."""
     stratum = np.zeros(kind.size, dtype=np.intp)
     first = 0
     for label in np.unique(kind):

@@ -1,4 +1,4 @@
-"""How sure something is, in words: the same words for the same chance of being wrong."""
+"""The strength of evidence in words: the same words for the same p-value everywhere."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ STRENGTHS: Final[tuple[tuple[float, Strength], ...]] = (
 
 
 def strength_of(p: float) -> Strength | None:
-    """Return the words for a p-value that is corrected for all that was asked; None for none."""
+    """Return the words for a p-value corrected for all questions, None if not significant."""
     return next((word for limit, word in STRENGTHS if p <= limit), None)
 
 
 def chance(p: float) -> str:
-    """Return a p-value as text: three decimals, or as many as it takes."""
+    """Return a p-value as text: three decimals, or one significant digit if it is smaller."""
     return f"{p:.1g}" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004 - three decimals hold the rest

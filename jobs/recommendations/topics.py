@@ -1,9 +1,9 @@
 """
-What a channel's items are about, told by their own titles and tags.
+What a channel's items are about, according to their titles and tags.
 
-A *topic* is a word, a pair of neighbouring words of a title, or a whole tag, shared by enough
-items and missing from enough. Which topics are asked about is settled by how many items share
-them, never by how these did: else the search itself would make findings out of chance.
+A *topic* is a word, a pair of neighbouring words of a title, or a whole tag that enough items
+share and enough lack. Topics are chosen by how many items share them, never by how these do:
+otherwise the search itself would turn chance into findings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST = 12
-"""Each further topic makes every answer of the channel less sure, so that only few are asked."""
+"""Each further topic weakens all of the channel's answers, so only a few are tested."""
 
 _SAME = 0.8
 _SHORTEST = 3
@@ -32,7 +32,7 @@ _CANDIDATES = 200
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as its items most often spell it, and which of them share it."""
+    """A topic in its most common spelling, and which items share it."""
 
     name: str
     belongs: NDArray[np.bool_]
@@ -40,10 +40,10 @@ class Topic:
 
 def topics(titles: Sequence[str], tags: Sequence[Sequence[str]], fewest: int) -> list[Topic]:
     """
-    Return up to `MOST` topics, each shared by *fewest* items at least and missing from as many.
+    Return up to `MOST` topics, each shared by at least *fewest* items and missing from as many.
 
-    Those that split the items most evenly come first. Of topics that nearly the same items share
-    (a Jaccard index above 0.8) the longest name stands for all.
+    Those that split the items most evenly come first. If topics share nearly the same items (a
+    Jaccard index above 0.8), only the longest name is kept.
     """
     members, spelling = _members(titles, tags)
     n = len(titles)
@@ -52,7 +52,7 @@ def topics(titles: Sequence[str], tags: Sequence[Sequence[str]], fewest: int) ->
         for name, items in members.items()
         if fewest <= len(items) <= n - fewest
     ]
-    # More even first; the longer name first among equals; the name itself, to be repeatable.
+    # The most even split first, then the longest name; the name itself keeps the order stable.
     candidates.sort(key=lambda one: (-one[1].size * (n - one[1].size), -len(one[0]), one[0]))
     kept: list[Topic] = []
     for name, items in candidates[:_CANDIDATES]:
@@ -73,9 +73,9 @@ def _members(
     members: defaultdict[str, list[int]] = defaultdict(list)
     spelling: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for i, (title, own) in enumerate(zip(titles, tags, strict=True)):
-        told = dict(_of_title(title))
-        told |= {folded(tag): tag for tag in own if _telling(folded(tag))}
-        for name, spelled in told.items():
+        own_words = dict(_of_title(title))
+        own_words |= {folded(tag): tag for tag in own if _is_distinctive(folded(tag))}
+        for name, spelled in own_words.items():
             members[name].append(i)
             spelling[name][spelled] += 1
     return members, spelling
@@ -84,16 +84,16 @@ def _members(
 def _of_title(title: str) -> Iterator[tuple[str, str]]:
     found = words(title)
     for word in found:
-        if _telling(word):
+        if _is_distinctive(word):
             yield word, word
     for first, second in pairwise(found):
-        if _telling(first) and _telling(second):
+        if _is_distinctive(first) and _is_distinctive(second):
             name = f"{first} {second}"
             yield name, name
 
 
-def _telling(word: str) -> bool:
-    """A number or a lone Latin letter says little; a pair of Han characters or an emoji does."""
+def _is_distinctive(word: str) -> bool:
+    """Numbers and short Latin words say little; short words in other scripts and emoji do."""
     if word in STOP_WORDS or word.replace(" ", "").isdigit():
         return False
     return len(word) >= _SHORTEST or not word.isascii()

@@ -1,8 +1,8 @@
 """
-Weeks as a channel lived them: in which it published much by its own measure, and what came of that.
+A channel's weeks: in which it published more than it usually does, and how their items did.
 
-How often to publish is a question about weeks, not about items: those of one week share it, and
-counting each of them would take one good week for many.
+How often to publish is a question about weeks, not about items: the items of one week share its
+rate, and counting each of them would count one good week many times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FEWEST_WEEKS = 12
 BLOCK = 10
 UNLIKE = 1.5
-"""Busy weeks must hold at least this many times as many items as others, or nothing is asked."""
+"""Busy weeks must have at least this many times as many items as others for the question."""
 
 _DAY = np.timedelta64(1, "D")
 
@@ -33,10 +33,10 @@ _DAY = np.timedelta64(1, "D")
 @dataclass(frozen=True, slots=True)
 class Weeks:
     """
-    The whole weeks (Monday to Sunday, UTC) with items, *sample* having one row for each.
+    The whole weeks (Monday to Sunday, UTC) with items; *sample* has one row per week.
 
-    A week's score is the mean of those of its comparable items. *busy* are those with more than
-    *limit* items, the channel's own median; *per_busy* and *per_other* are the mean numbers.
+    A week's score is the mean score of its comparable items. *busy* weeks have more than *limit*
+    items, the channel's median; *per_busy* and *per_other* are the mean numbers of items.
     """
 
     sample: Sample
@@ -48,10 +48,11 @@ class Weeks:
 
 def weeks(data: ChannelData, items: Sample) -> Weeks | None:
     """
-    Return the weeks in which *items* came out; None where they do not differ enough to compare.
+    Return the weeks in which *items* came out, None if they differ too little to compare.
 
-    Only where the list of items has no holes is it known how many a week had. Items are scored by
-    their neighbours in age: where a busy week holds half of those, it would be its own measure.
+    The number of items in a week is known only where the list has no holes. Items are scored
+    against their neighbours in age, so a busy week that holds half of these would be compared
+    with itself.
     """
     published = recent_publications(data)
     if not is_partial(data):
@@ -59,7 +60,7 @@ def weeks(data: ChannelData, items: Sample) -> Weeks | None:
     if not published.size:
         return None
     monday, counts = np.unique(_mondays(published), return_counts=True)
-    # The first and the last week may have begun before the list, or go on after it.
+    # The first week may have begun before the list, and the last may continue after it.
     monday, counts = monday[1:-1], counts[1:-1]
     own = _mondays(items.published_at)
     scored = np.isin(monday, own)

@@ -1,9 +1,10 @@
 """
 Words of titles and tags in any script, folded so that the same word is the same token.
 
-Case and accents are folded (“Été” and “ete” are one), compatibility forms made plain (full width,
-ligatures). Han and kana are written without spaces, so their runs are cut into overlapping pairs;
-so is Thai into fours. An emoji, its joined and coloured forms included, is a word of its own.
+Case and accents are folded (“Été” and “ete” are one), compatibility forms (full width, ligatures)
+replaced by plain ones. Han and kana are written without spaces, so their runs are cut into
+overlapping pairs, and Thai into fours. An emoji, including its joined and coloured forms, is a
+word of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _ACCENT: Final = re.compile("[\u0300-\u036f]")
 _PAIR, _FOUR = 2, 4
 
 # Written for this list: articles, pronouns, prepositions, conjunctions, auxiliaries, and what
-# titles are padded with. A word that many more items share than not is no topic in any language.
+# titles are padded with. For other languages, `topics` drops words that nearly all items share.
 _PADDING: Final = (
     # English
     "a about after all am an and are as at be because been but by can did do does don't for "
@@ -64,7 +65,7 @@ STOP_WORDS: Final = frozenset(_PADDING.split())
 
 
 def words(text: str) -> list[str]:
-    """Return the tokens of *text* in their order; none for text without a letter or emoji."""
+    """Return the tokens of *text* in order; none for text without a letter or emoji."""
     found: list[str] = []
     for match in _TOKEN.finditer(folded(text)):
         token = match.group()

@@ -1,8 +1,8 @@
 """
-Which channels are like each other, by their content alone; a category is never looked at.
+Find similar channels by their content alone, never by a category.
 
-`profile_of` makes of one channel what is kept of it; `comparison.nearest` compares all that were
-kept, and alone needs the library of machine learning.
+`profile_of` makes the stored profile of one channel; `comparison.nearest` compares all stored
+profiles and is the only part that needs scipy.
 """
 
 from __future__ import annotations

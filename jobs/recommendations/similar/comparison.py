@@ -1,4 +1,4 @@
-"""The nearest channels of each, by one product per block of channels."""
+"""Find the nearest channels of each channel, with one matrix product per block of channels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NEAREST = 5
 FEWEST_CHANNELS = 10
-"""Among fewer, the nearest is merely the one that is there."""
+"""With fewer channels, the nearest one need not be similar at all."""
 
 _CELLS_AT_ONCE = 20_000_000
 _SHARED = 3
@@ -30,13 +30,13 @@ _SHARED = 3
 
 class Neighbour(TypedDict):
     """
-    A channel that is like another: how much (*similarity*, at most 1) and in what.
+    A channel that resembles another: how much (*similarity*, at most 1) and in what.
 
-    *closer_than* is the share of all other channels that are less alike, *shared* the tags both
-    have that say most, *items* how many items its profile rests on, *own_items* that of the channel
-    compared. *p* is how often the nearest of a channel is as near where words and tags are
-    shuffled among channels, which is corrected for the number compared; *strength* says it in
-    words, “no evidence” included, and *sentence* what it rests on.
+    *closer_than* is the share of all other channels that are less similar, *shared* the most
+    telling tags of both, *items* the number of items behind its profile, *own_items* that of the
+    other channel. *p* is how often a channel's nearest is this near when words and tags are
+    shuffled among the channels, so it is corrected for their number. *strength* puts it in words
+    (or “no evidence”), and *sentence* says what it rests on.
     """
 
     channel_id: str
@@ -54,15 +54,15 @@ def nearest(profiles: Mapping[str, Profile]) -> dict[str, list[Neighbour]]:
     """
     Return up to `NEAREST` channels for each, the nearest first; none among too few channels.
 
-    For n channels it takes n² products of a few hundred numbers, in blocks of bounded memory; no
-    channel's items are looked at. The same profiles give the same neighbours.
+    For n channels this takes n² products of a few hundred numbers, in blocks of bounded memory,
+    without reading any items. The same profiles give the same neighbours.
     """
     ids = sorted(profiles)
     if len(ids) < FEWEST_CHANNELS:
         return {channel_id: [] for channel_id in ids}
-    told = [profiles[channel_id] for channel_id in ids]
-    space = vectors(told)
-    by_chance = nearest_by_chance(told, generator("\n".join(ids), "similar.shuffled"))
+    compared = [profiles[channel_id] for channel_id in ids]
+    space = vectors(compared)
+    by_chance = nearest_by_chance(compared, generator("\n".join(ids), "similar.shuffled"))
     found: dict[str, list[Neighbour]] = {}
     rows = max(1, _CELLS_AT_ONCE // len(ids))
     for start in range(0, len(ids), rows):
@@ -75,7 +75,7 @@ def nearest(profiles: Mapping[str, Profile]) -> dict[str, list[Neighbour]]:
                     similarity=float(own[j]),
                     closer_than=1 - rank / (len(ids) - 1),
                     shared=_shared(space, i, j),
-                    items=(told[j].items, told[i].items),
+                    items=(compared[j].items, compared[i].items),
                     p=p,
                 )
                 for rank, (j, p) in enumerate(
@@ -89,7 +89,7 @@ def chance_of(
     similarity: NDArray[np.floating[Any]], by_chance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """
-    Return the p-value of each *similarity*, *by_chance* being the nearest of shuffled channels.
+    Return the p-value of each *similarity*; *by_chance* are those of shuffled channels, sorted.
 
     `p = (1 + #{chance ≥ similarity}) / (1 + #chance)`, see `permutation.permutation_p`.
     """
@@ -128,7 +128,7 @@ def _neighbour(
 
 
 def _best(similarity: NDArray[np.float32], own: int) -> list[int]:
-    """Ties go to the first, or the answer would depend on the machine."""
+    """Return the nearest; ties go to the lowest index, so that every machine agrees."""
     similarity[own] = -np.inf
     most = min(NEAREST, similarity.size - 1)
     some = np.argpartition(-similarity, most)[: most + 1]

@@ -1,10 +1,10 @@
 """
-The fields that channels are commonly about, each known by a few words to start from.
+The common fields of channels, each defined by a few seed words.
 
-Two cooks need not share a word: one says “recipe”, the other “kitchen”. Seeds make both cooks, and
-one step of naive Bayes lets each field's other words (of these very channels) speak as well.
-Source of the step: K. Nigam, A. McCallum, S. Thrun and T. Mitchell, "Text Classification from
-Labeled and Unlabeled Documents using EM" (2000), seeds standing in for labels.
+Two cooking channels need not share a word: one says “recipe”, the other “kitchen”. Seed words put
+both into one field, and one step of naive Bayes adds the other words that these channels use in
+that field. Source: K. Nigam, A. McCallum, S. Thrun and T. Mitchell, "Text Classification from
+Labeled and Unlabeled Documents using EM" (2000), with seeds in place of labels.
 """
 
 from __future__ import annotations
@@ -108,28 +108,29 @@ _ROUNDING = 1e-9
 
 def field_scores(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray[np.float64]:
     """
-    Return how much more each channel speaks of each field than channels usually do.
+    Return how much more each channel is about each field than the average channel.
 
-    *found* are counts of words, a column per word of *vocabulary*. A score is the log-likelihood
-    of the field, less its mean over the channels. Channels without any seed teach nothing.
+    *found* are word counts, a column per word of *vocabulary*. A score is the log-likelihood
+    of the field, minus its mean over the channels. Channels without a seed word do not contribute
+    to the likelihoods.
     """
     seeded = _seeded(found, vocabulary)
     scale = np.maximum(np.linalg.norm(seeded, axis=1, keepdims=True), 1e-9)
     start = _chances(SHARPNESS * seeded / scale)
     weighted = tf_idf(found, logarithmic=True)
     sure = np.where(seeded.any(axis=1), start.max(axis=1), 0)[:, None]
-    heard = np.asarray(weighted.T @ (start * sure))
-    columns = max(heard.shape[0], 1)
-    speaks = np.log(heard / (heard.sum(axis=0) + 1e-9) + SMOOTHING / columns)
-    speaks -= speaks.mean(axis=1, keepdims=True)
-    told = np.asarray(weighted @ speaks)
-    centred: NDArray[np.float64] = told - told.mean(axis=0)
-    # Where no channel has a seed, what is left is rounding, which must not be taken for likeness.
+    occurrences = np.asarray(weighted.T @ (start * sure))
+    columns = max(occurrences.shape[0], 1)
+    likelihood = np.log(occurrences / (occurrences.sum(axis=0) + 1e-9) + SMOOTHING / columns)
+    likelihood -= likelihood.mean(axis=1, keepdims=True)
+    scores = np.asarray(weighted @ likelihood)
+    centred: NDArray[np.float64] = scores - scores.mean(axis=0)
+    # If no channel has a seed, only rounding errors are left; they must not count as similarity.
     return np.where(np.abs(centred) > _ROUNDING, centred, 0.0)
 
 
 def _seeded(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray[np.float64]:
-    """How much of each field's seeds a channel has; a word of several fields is shared out."""
+    """Return the weight of each field's seeds in each channel; fields split their common words."""
     fields = [frozenset(seeds.split()) for seeds in SEEDS]
     seeds = np.array([[word in field for field in fields] for word in vocabulary], dtype=float)
     seeds = seeds.reshape(len(vocabulary), len(fields))

@@ -1,8 +1,8 @@
 """
-What a channel's content is like, in a few kilobytes: its words, its tags, its style.
+A channel's content in a few kilobytes: its words, its tags and its style.
 
-A profile is made of one channel alone and packed, so that comparing channels never needs their
-items. The category that a source tells is left out on purpose: it is what similarity is judged by.
+A profile is made from one channel alone and stored, so that comparing channels never needs their
+items. The category that a source gives is left out on purpose: it is used to evaluate similarity.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Profile:
     """
     How often words (of titles, tags and the channel's name) and whole tags occur, and the style.
 
-    *style* are means over the items, None where nothing tells one: see `_style`. *items* is how
-    many items it rests on.
+    *style* are means over the items, None where unknown: see `_style`. *items* is the number of
+    items behind the profile.
     """
 
     words: Mapping[str, int]
@@ -51,12 +51,12 @@ class Profile:
 
 
 def profile_of(data: ChannelData) -> Profile | None:
-    """Return the profile of *data*'s newest `NEWEST` items, None without any."""
+    """Return the profile of *data*'s newest `NEWEST` items, None if there are no items."""
     newest = data.items.tail(NEWEST)
     if newest.is_empty():
         return None
     titles = newest["title"].to_list()
-    tags = [(told or "").splitlines() for told in newest["tags"]]
+    tags = [(lines or "").splitlines() for lines in newest["tags"]]
     whole = Counter(folded(tag) for own in tags for tag in own)
     found = Counter(words(data.channel.title))
     for title, own in zip(titles, tags, strict=True):
@@ -73,25 +73,25 @@ def profile_of(data: ChannelData) -> Profile | None:
 
 def pack(profile: Profile) -> tuple[str, bytes]:
     """Return the fingerprint of *profile* and its bytes; the same profile gives the same."""
-    told = [profile.words, profile.tags, profile.style, profile.items]
-    text = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    fields = [profile.words, profile.tags, profile.style, profile.items]
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
     return hashlib.sha256(text).hexdigest(), zlib.compress(text)
 
 
 def unpack(packed: bytes) -> Profile:
-    """Return what `pack` packed."""
-    told: list[Any] = json.loads(zlib.decompress(packed))
-    return Profile(*told)
+    """Return the profile that `pack` packed."""
+    fields: list[Any] = json.loads(zlib.decompress(packed))
+    return Profile(*fields)
 
 
 def _style(
     data: ChannelData, titles: Sequence[str], tags: Sequence[Sequence[str]]
 ) -> NDArray[np.float64]:
     """
-    Likes and comments per view, views (logarithms), length, days between two items, and titles.
+    Return logs of likes and comments per view, views, length and days between items; then titles.
 
-    Of titles: capitals, length, each of `_MARKS`, digits, length of words, shouted words; of tags
-    their number and how many words they have.
+    Of titles: capitals, length, each of `_MARKS`, digits, word length, words in capitals. Of tags:
+    their number and their words per tag.
     """
     found = item_arrays(data.items.tail(NEWEST))
     gaps = np.diff(np.sort(found.published_at[~np.isnat(found.published_at)])) / _DAY
@@ -108,8 +108,8 @@ def _style(
     of_titles = np.array([_of_title(title) for title in titles])
     tagged = np.array([len(own) for own in tags])
     per_tag = [np.mean([len(words(tag)) for tag in own]) for own in tags if own]
-    told_tags = float(np.log1p(tagged).mean()) if tagged.any() else np.nan
-    return np.array([*numbers, *of_titles.mean(axis=0), told_tags, _mean(np.array(per_tag))])
+    tags_per_item = float(np.log1p(tagged).mean()) if tagged.any() else np.nan
+    return np.array([*numbers, *of_titles.mean(axis=0), tags_per_item, _mean(np.array(per_tag))])
 
 
 def _of_title(title: str) -> list[float]:
@@ -127,5 +127,5 @@ def _of_title(title: str) -> list[float]:
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    told = values[~np.isnan(values)]
-    return float(told.mean()) if told.size else float("nan")
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")

@@ -1,4 +1,4 @@
-"""How near channels come by chance: what their words and tags say is dealt out anew."""
+"""How near channels are by chance: compare them after shuffling their words and tags."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ MOST_SHUFFLES = 20
 
 def nearest_by_chance(profiles: Sequence[Profile], rng: np.random.Generator) -> NDArray[np.float64]:
     """
-    Return how near the nearest of a channel is among *profiles* that were shuffled, ascending.
+    Return the similarity of channels to their nearest among shuffled *profiles*, ascending.
 
-    About `ENOUGH` channels tell, of `MOST_SHUFFLES` shuffles at most. Each is compared with all
-    others, so that the nearest of many is held against the nearest of as many.
+    About `ENOUGH` channels are sampled, from at most `MOST_SHUFFLES` shuffles. Each is compared
+    with all others, so the nearest of n real channels is tested against the nearest of n
+    shuffled ones.
     """
     found: list[NDArray[np.float64]] = []
     shuffles = min(MOST_SHUFFLES, -(-ENOUGH // len(profiles)))
@@ -38,29 +39,29 @@ def nearest_by_chance(profiles: Sequence[Profile], rng: np.random.Generator) -> 
 
 def shuffled(profiles: Sequence[Profile], rng: np.random.Generator) -> list[Profile]:
     """
-    Return *profiles* whose words and tags were exchanged among all of them.
+    Return *profiles* with their words and tags shuffled among all of them.
 
-    Each word is in about as many channels as before, each channel has about as many, and as often:
-    only which ones come together is chance. The style stays.
+    Each word stays in about as many channels as before, and each channel keeps about as many
+    words, as often: only their combination is random. The style stays.
     """
-    words = _dealt([one.words for one in profiles], rng)
-    tags = _dealt([one.tags for one in profiles], rng)
+    words = _shuffle([one.words for one in profiles], rng)
+    tags = _shuffle([one.tags for one in profiles], rng)
     return [
         Profile(own_words, own_tags, one.style, one.items)
         for own_words, own_tags, one in zip(words, tags, profiles, strict=True)
     ]
 
 
-def _dealt(told: Sequence[Mapping[str, int]], rng: np.random.Generator) -> list[dict[str, int]]:
-    names = [name for own in told for name in own]
+def _shuffle(counts: Sequence[Mapping[str, int]], rng: np.random.Generator) -> list[dict[str, int]]:
+    names = [name for own in counts for name in own]
     order = rng.permutation(len(names)).tolist()
-    dealt: list[dict[str, int]] = []
+    shuffled_counts: list[dict[str, int]] = []
     place = 0
-    for own in told:
-        mixed: dict[str, int] = {}
+    for own in counts:
+        redrawn: dict[str, int] = {}
         for count in own.values():
             name = names[order[place]]
-            mixed[name] = mixed.get(name, 0) + count
+            redrawn[name] = redrawn.get(name, 0) + count
             place += 1
-        dealt.append(mixed)
-    return dealt
+        shuffled_counts.append(redrawn)
+    return shuffled_counts

@@ -1,15 +1,14 @@
 """
-From profiles to vectors whose products are similarities.
+Turn profiles into vectors whose dot products are similarities.
 
-Four views of a channel, each of unit length where there is anything to see, weighted and laid side
-by side, so that one product adds up four cosines:
+Four views of a channel, each of unit length unless empty, are weighted and concatenated, so that
+one product adds up four cosines:
 
-- *tags*, whole ones, by TF-IDF with plain counts: what stands on every item says most;
-- *text*, words cut into runs of four characters (which forgives inflection and compounds), TF-IDF
+- *tags*: whole tags by TF-IDF with plain counts; a tag on every item says the most;
+- *text*: words cut into runs of four characters (which tolerates inflection and compounds), TF-IDF
   with logarithmic counts, reduced by a truncated SVD (latent semantic analysis);
-- *fields*, how much it speaks of each common field, which a few words each seed and the words
-  that come with them carry on: see `fields`;
-- *style*, standardised over the channels compared.
+- *fields*: how much the channel is about each common field, see `fields`;
+- *style*: standardised over the channels compared.
 """
 
 from __future__ import annotations
@@ -31,24 +30,24 @@ if TYPE_CHECKING:
     from jobs.recommendations.similar.profile import Profile
 
 TAGS, TEXT, FIELDS, STYLE = 0.8, 0.5, 0.5, 0.15
-"""The views' weights, chosen on one half of the channels: docs/recommendations.md tells how."""
+"""The views' weights, chosen on one half of the channels: see docs/recommendations.md."""
 
 DIMENSIONS = 100
 RUN = 4
 SHARED_BY = 2
-"""What only one channel has makes no two of them alike."""
+"""A word or tag that only one channel has makes no two channels similar."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """A row per channel in each; *names* are those of the columns of *tags*."""
+    """Matrices with a row per channel; *names* are the columns of *tags*."""
 
     tags: sparse.csr_matrix
     dense: NDArray[np.float32]
     names: list[str]
 
     def similarity(self, rows: slice | NDArray[np.intp]) -> NDArray[np.float32]:
-        """Return how alike *rows* are to all channels, at most 1."""
+        """Return the similarity of *rows* to all channels, at most 1."""
         found = self.dense[rows] @ self.dense.T
         found += (self.tags[rows] @ self.tags.T).toarray()
         found /= TAGS + TEXT + FIELDS + STYLE
@@ -56,7 +55,7 @@ class Vectors:
 
 
 def vectors(profiles: Sequence[Profile]) -> Vectors:
-    """Return the vectors of *profiles*; each depends on all of them, for words are rare or not."""
+    """Return the vectors of *profiles*; each depends on all of them, which set a word's rarity."""
     tags, names = counts([profile.tags for profile in profiles])
     found, vocabulary = counts([profile.words for profile in profiles])
     parts = (
@@ -71,30 +70,30 @@ def vectors(profiles: Sequence[Profile]) -> Vectors:
     )
 
 
-def counts(told: Sequence[Mapping[str, int]]) -> tuple[sparse.csr_matrix, list[str]]:
-    """Return how often each row has each of the names that `SHARED_BY` rows or more have."""
+def counts(occurrences: Sequence[Mapping[str, int]]) -> tuple[sparse.csr_matrix, list[str]]:
+    """Return each row's counts of the names that at least `SHARED_BY` rows have, and the names."""
     shared: dict[str, int] = {}
-    for own in told:
+    for own in occurrences:
         for name in own:
             shared[name] = shared.get(name, 0) + 1
-    # A table has a column at least; nothing is ever counted in that of no name.
+    # The matrix needs at least one column; the one named "" stays empty.
     names = sorted(name for name, rows in shared.items() if name and rows >= SHARED_BY) or [""]
     column = {name: i for i, name in enumerate(names)}
     indices: list[int] = []
     data: list[int] = []
     starts = [0]
-    for own in told:
+    for own in occurrences:
         kept = [(column[name], count) for name, count in own.items() if name and name in column]
         indices += [i for i, _ in kept]
         data += [count for _, count in kept]
         starts.append(len(indices))
-    shape = (len(told), len(names))
+    shape = (len(occurrences), len(names))
     found = sparse.csr_matrix((np.array(data, dtype=np.float64), indices, starts), shape=shape)
     return found, names
 
 
 def _text(found: sparse.csr_matrix, vocabulary: Sequence[str]) -> NDArray[np.float64]:
-    """Words become runs by one product; sums of rows are what counting text would have given."""
+    """Turn word counts into counts of character runs with one product, and reduce them."""
     of_word, _ = counts([_runs(word) for word in vocabulary])
     runs = (found @ of_word).tocsr()
     rows = np.bincount(runs.indices, minlength=runs.shape[1])
@@ -115,11 +114,11 @@ def _runs(word: str) -> dict[str, int]:
 
 
 def _style(profiles: Sequence[Profile]) -> NDArray[np.float64]:
-    told = np.array([profile.style for profile in profiles], dtype=np.float64)
-    known = ~np.isnan(told)
+    styles = np.array([profile.style for profile in profiles], dtype=np.float64)
+    known = ~np.isnan(styles)
     n = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, told, 0).sum(axis=0) / n
-    left = np.where(known, told - mean, 0)
+    mean = np.where(known, styles, 0).sum(axis=0) / n
+    left = np.where(known, styles - mean, 0)
     spread = np.sqrt((left**2).sum(axis=0) / n)
-    # What is not told is neither high nor low.
+    # An unknown value counts as average.
     return unit_rows(left / np.where(spread > 0, spread, 1))

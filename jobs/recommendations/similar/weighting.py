@@ -1,4 +1,4 @@
-"""Counts to vectors: what is rare says more, and a few dimensions say nearly all of it."""
+"""Turn counts into vectors: weight by rarity (TF-IDF) and reduce the dimensions (SVD)."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ def tf_idf(
     counts: sparse.csr_matrix, *, logarithmic: bool = False, unit: bool = True
 ) -> sparse.csr_matrix:
     """
-    Return *counts*, a row per channel, weighted by how rare each column is.
+    Return *counts*, a row per channel, weighted by the rarity of each column.
 
-    The weight is `ln((1 + n) / (1 + rows with it)) + 1` of n rows. With *logarithmic* counts are
-    taken as `ln(count) + 1`; with *unit*, rows that are not empty have unit length.
+    The weight is `ln((1 + n) / (1 + rows with it)) + 1` for n rows. With *logarithmic*, counts
+    become `ln(count) + 1`; with *unit*, non-empty rows get unit length.
     """
-    told = sparse.csr_matrix(counts, dtype=np.float64, copy=True)
-    rows, columns = told.shape
-    rare = np.log((1 + rows) / (1 + np.bincount(told.indices, minlength=columns))) + 1
+    weighted = sparse.csr_matrix(counts, dtype=np.float64, copy=True)
+    rows, columns = weighted.shape
+    rare = np.log((1 + rows) / (1 + np.bincount(weighted.indices, minlength=columns))) + 1
     if logarithmic:
-        told.data = np.log(told.data) + 1
-    told.data *= rare[told.indices]
+        weighted.data = np.log(weighted.data) + 1
+    weighted.data *= rare[weighted.indices]
     if unit:
-        length = np.sqrt(np.asarray(told.multiply(told).sum(axis=1)).ravel())
-        told.data /= np.repeat(np.where(length > 0, length, 1.0), np.diff(told.indptr))
-    return told
+        length = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+        weighted.data /= np.repeat(np.where(length > 0, length, 1.0), np.diff(weighted.indptr))
+    return weighted
 
 
 def unit_rows(dense: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return *dense* with rows of unit length; those of zeros stay."""
+    """Return *dense* with rows of unit length; rows of zeros stay."""
     length = np.sqrt(np.einsum("ij,ij->i", dense, dense))[:, None]
     scaled: NDArray[np.float64] = dense / np.where(length > 0, length, 1.0)
     return scaled
@@ -46,11 +46,11 @@ def reduced(table: sparse.csr_matrix, dimensions: int) -> NDArray[np.float64]:
     """
     Return the rows of *table* in the *dimensions* in which they differ most (truncated SVD).
 
-    *dimensions* are fewer than the rows and the columns. By random projection and power iteration:
-    N. Halko, P. Martinsson and J. Tropp, "Finding Structure with Randomness" (2011), algorithms
-    4.4 and 5.1. The same table gives the same rows.
+    *dimensions* must be fewer than the rows and the columns. Uses random projection and power
+    iteration: N. Halko, P. Martinsson and J. Tropp, "Finding Structure with Randomness" (2011),
+    algorithms 4.4 and 5.1. The same table gives the same rows.
     """
-    # Cheaper with the longer side in front.
+    # It is cheaper with the longer side as rows.
     turned = table.shape[0] < table.shape[1]
     tall = table.T.tocsr() if turned else table
     basis = np.random.default_rng(0).normal(size=(tall.shape[1], dimensions + _SPARE))
