@@ -1,11 +1,11 @@
 """
-What people are told, when, and by which way.
+Notify people of what happens to their channels and jobs.
 
-    event.py      what there is to tell, and of which kind
-    rules.py      an analysis → events. Pure
-    timing.py     quiet hours and digests. Pure
-    message.py    one or several notifications → one message. Pure
-    target.py     one address with its wishes
-    sender.py     what every way of sending can do; one file for each: apprise, webhook, log
-    dispatch.py   due notifications of the store → one target, at most once
+    event.py      the kinds of events
+    rules.py      find the events in an analysis; pure
+    timing.py     quiet hours and digests; pure
+    message.py    join notifications into one message; pure
+    target.py     one address and its preferences
+    sender.py     the interface of senders; one file each: apprise, webhook, log
+    dispatch.py   send the due notifications in the store to a target, at most once
 """

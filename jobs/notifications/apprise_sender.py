@@ -1,7 +1,7 @@
 """
-Notifications by Apprise: mail, chat, push and a hundred other services, one URL each.
+Send notifications by Apprise: mail, chat, push and a hundred other services, one URL each.
 
-Apprise works in threads, and tells by its log why something was not delivered.
+Apprise blocks, so it runs in a thread. It reports only in its log why a delivery failed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from jobs.notifications.message import Message
 
 _LOGGER = "apprise"
-# What its plugins log where a request or a dialogue was begun and not ended.
-_LEFT_OPEN = ("timed out", "timeout", "connection reset", "unexpectedly closed", "aborted")
-_NEVER_OPEN = ("refused", "name or service not known", "unreachable", "connect timeout")
-# The line that names the cause is said at DEBUG.
+# What its plugins log when a request was begun but not completed.
+_MAYBE_DELIVERED = ("timed out", "timeout", "connection reset", "unexpectedly closed", "aborted")
+_NEVER_CONNECTED = ("refused", "name or service not known", "unreachable", "connect timeout")
+# The line that names the cause is logged at DEBUG.
 _CAUSE = "Exception: "
 
 
@@ -37,21 +37,21 @@ class AppriseSender:
 
     async def send(self, message: Message) -> None:
         """
-        Deliver it by the service that the URL names.
+        Deliver *message* by the service that the URL names.
 
         Raises:
-            UnconfirmedError: The service was reached and did not say whether it took it.
+            UnconfirmedError: The service was reached but did not confirm the message.
             NotificationError: The URL is wrong, or the service cannot be reached or refuses it.
         """
-        # Its first import takes a second or two, so it belongs into the thread, too.
+        # The first import takes a second or two, so it runs in the thread as well.
         await asyncio.to_thread(self._send, message)
 
     def check(self) -> None:
         """
-        Look whether the URL is one. It loads Apprise, and blocks.
+        Check that Apprise can use the URL. This loads Apprise and blocks.
 
         Raises:
-            NotificationError: It is not.
+            NotificationError: Apprise cannot use it.
         """
         import apprise
 
@@ -67,14 +67,14 @@ class AppriseSender:
         import apprise
 
         self.check()
-        with _listen().kept() as said:
+        with _captured_log().capture() as lines:
             delivered = self._service.notify(
                 title=message.title, body=message.body, body_format=apprise.NotifyFormat.TEXT
             )
         if delivered:
             return
         where = self._service.url(privacy=True).partition("?")[0]
-        reason = f"{where}: {self._without_secrets('; '.join(said)) or 'it was not taken'}"
+        reason = f"{where}: {self._without_secrets('; '.join(lines)) or 'it was not taken'}"
         if _is_uncertain(reason.lower(), recipients=len(self._service)):
             raise UnconfirmedError(reason)
         raise NotificationError(reason)
@@ -86,21 +86,21 @@ class AppriseSender:
 
 
 def _is_uncertain(reason: str, *, recipients: int) -> bool:
-    """One of several recipients may have it: Apprise tells only that not all of them have."""
-    if any(sign in reason for sign in _NEVER_OPEN):
+    """Of several recipients some may have got it: Apprise reports only that not all did."""
+    if any(sign in reason for sign in _NEVER_CONNECTED):
         return False
-    return recipients > 1 or any(sign in reason for sign in _LEFT_OPEN)
+    return recipients > 1 or any(sign in reason for sign in _MAYBE_DELIVERED)
 
 
-class _Said(logging.Handler):
-    """What Apprise logs, kept for the thread that it says it in, and for nobody else."""
+class _CapturedLog(logging.Handler):
+    """Collects what Apprise logs, separately for each thread."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self._of_thread = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it, if it says what went wrong."""
+        """Keep the line if it says what went wrong."""
         lines = getattr(self._of_thread, "lines", None)
         if lines is not None and (
             record.levelno >= logging.WARNING or _CAUSE in record.getMessage()
@@ -108,8 +108,8 @@ class _Said(logging.Handler):
             lines.append(" ".join(record.getMessage().split()))
 
     @contextmanager
-    def kept(self) -> Iterator[list[str]]:
-        """Give the lines said by this thread inside, newest last."""
+    def capture(self) -> Iterator[list[str]]:
+        """Yield a list that collects the lines this thread logs inside, newest last."""
         lines: list[str] = []
         self._of_thread.lines = lines
         try:
@@ -119,10 +119,10 @@ class _Said(logging.Handler):
 
 
 @cache
-def _listen() -> _Said:
-    """From here on Apprise's log is ours: a failure is told once, by whoever sent."""
-    logger, said = logging.getLogger(_LOGGER), _Said()
+def _captured_log() -> _CapturedLog:
+    """Take over Apprise's log, so that the sender alone reports a failure."""
+    logger, captured = logging.getLogger(_LOGGER), _CapturedLog()
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    logger.addHandler(said)
-    return said
+    logger.addHandler(captured)
+    return captured

@@ -1,8 +1,8 @@
 """
-Bring what is due to one target, at most once.
+Send what is due to one target, at most once.
 
-The claim of a message is committed before it leaves, and its end after. A worker that dies in
-between leaves a claim without an end: nobody knows whether it arrived, and nobody sends it again.
+A message's claim is committed before sending, its outcome after. If a worker dies in between, the
+claim has no outcome: the message may have arrived, and is not sent again.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from jobs.notifications.target import Target
     from jobs.store import Delivery, Outbox
 
-MOST_TOGETHER = 50
+MOST_PER_MESSAGE = 50
 """Most notifications in one message."""
 
-PATIENCE = timedelta(days=1)
-"""How long after its event a notification is tried again."""
+RETRY_FOR = timedelta(days=1)
+"""How long after its event a failed notification is retried."""
 
 _FIRST_PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(hours=1)
-_DOUBLED = 6  # times, which is past the longest pause
+_MOST_DOUBLINGS = 6  # enough to exceed the longest pause
 _LONGEST_SENDING = timedelta(minutes=15)
 
 _log = structlog.get_logger("jobs.notifications")
@@ -42,9 +42,9 @@ _log = structlog.get_logger("jobs.notifications")
 
 async def post(outbox: Outbox, targets: Iterable[Target], event: Event, now: datetime) -> bool:
     """
-    Record *event* for those of *targets* that want it; False if that was done before.
+    Record *event* for those of *targets* that want it; return False if it was recorded before.
 
-    Durable afterwards: it is on its way, and `dispatch` sends it when it is due.
+    Durable afterwards: `dispatch` sends it when it is due.
     """
     recorded = StoredNotification(
         key=event.key,
@@ -61,11 +61,11 @@ async def post(outbox: Outbox, targets: Iterable[Target], event: Event, now: dat
 
 async def dispatch(outbox: Outbox, target: Target, now: datetime) -> int:
     """
-    Send *target* all that is due at *now*, as one message; how many notifications were delivered.
+    Send *target* all that is due at *now* as one message; return how many notifications it held.
 
-    None in its quiet hours, or beyond its messages for an hour. What certainly did not arrive is
-    tried again after 1, 2, 4 … 60 minutes, for a day. A failure is logged, not raised: it is one
-    target's, and the others shall hear.
+    Nothing is sent in its quiet hours or above its messages per hour. If the message certainly did
+    not arrive, it is retried after 1, 2, 4 … 60 minutes, for a day. A failure is logged, not
+    raised, so that the other targets still get theirs.
 
     Raises:
         StoreError: The database cannot be used.
@@ -74,11 +74,11 @@ async def dispatch(outbox: Outbox, target: Target, now: datetime) -> int:
         return 0
     message_id = secrets.token_hex(8)
     claimed = await outbox.claim(
-        target.name, now, per_hour=target.per_hour, most=MOST_TOGETHER, message_id=message_id
+        target.name, now, per_hour=target.per_hour, most=MOST_PER_MESSAGE, message_id=message_id
     )
     if not claimed:
         return 0
-    # What has left cannot be called back: its end is noted, even if the job is being cancelled.
+    # A message cannot be recalled, so its outcome is recorded even if the job is cancelled.
     sending = asyncio.ensure_future(_Sending(outbox, target, message_id, claimed, now).send())
     try:
         return await asyncio.shield(sending)
@@ -88,14 +88,14 @@ async def dispatch(outbox: Outbox, target: Target, now: datetime) -> int:
 
 
 async def give_up_unended(outbox: Outbox, now: datetime) -> None:
-    """Take note of sendings whose worker died on the way, long enough ago."""
+    """Mark messages as unconfirmed whose worker died while sending, long enough ago."""
     if number := await outbox.give_up_unended(now - _LONGEST_SENDING):
         _log.error("notifications may not have arrived: their worker died", notifications=number)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    """One message on its way."""
+    """One claimed message."""
 
     outbox: Outbox
     target: Target
@@ -104,38 +104,38 @@ class _Sending:
     now: datetime
 
     async def send(self) -> int:
-        """Send it, and note how that ended; how many notifications were delivered."""
+        """Send it and record the outcome; return how many notifications were delivered."""
         keys = [one.key for one in self.claimed]
         try:
             await self.target.sender.send(compose(self.message_id, self.claimed))
         except UnconfirmedError as error:
-            await self._call_unconfirmed(keys, str(error))
+            await self._mark_unconfirmed(keys, str(error))
             return 0
         except NotificationError as error:
             await self._put_back(str(error))
             return 0
-        except Exception as error:  # noqa: BLE001 -- what a library raises says not what it had sent
-            await self._call_unconfirmed(keys, f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 -- a library may fail after it has sent
+            await self._mark_unconfirmed(keys, f"{type(error).__name__}: {error}")
             return 0
         await self.outbox.sent(self.message_id, keys, datetime.now(UTC))
         return len(keys)
 
-    async def _call_unconfirmed(self, keys: Sequence[str], reason: str) -> None:
+    async def _mark_unconfirmed(self, keys: Sequence[str], reason: str) -> None:
         _log.error("notification may not have arrived", target=self.target.name, reason=reason)
         await self.outbox.give_up(self.message_id, keys, self.now, reason, certain=False)
 
     async def _put_back(self, reason: str) -> None:
-        """Each of them again later, but those whose day is over."""
+        """Retry the notifications later; give up those older than `RETRY_FOR`."""
         name = self.target.name
-        over = [one.key for one in self.claimed if self.now - one.recorded_at > PATIENCE]
-        if over:
-            _log.error("notifications given up", target=name, keys=over, reason=reason)
-            await self.outbox.give_up(self.message_id, over, self.now, reason, certain=True)
-        left = [one for one in self.claimed if one.key not in over]
-        if left:
-            before = min(one.attempts for one in left)
-            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(before, _DOUBLED))
-            keys, due_at = [one.key for one in left], self.now + pause
+        expired = [one.key for one in self.claimed if self.now - one.recorded_at > RETRY_FOR]
+        if expired:
+            _log.error("notifications given up", target=name, keys=expired, reason=reason)
+            await self.outbox.give_up(self.message_id, expired, self.now, reason, certain=True)
+        retried = [one for one in self.claimed if one.key not in expired]
+        if retried:
+            before = min(one.attempts for one in retried)
+            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(before, _MOST_DOUBLINGS))
+            keys, due_at = [one.key for one in retried], self.now + pause
             _log.warning(
                 "notification not delivered yet", target=name, reason=reason, again_at=due_at
             )

@@ -1,4 +1,4 @@
-"""What there is to tell. What an analysis has to tell is in `rules`."""
+"""The events that people are notified of. `rules` finds those of an analysis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What a notification is about; targets choose among them by these names."""
+    """What a notification is about; targets choose kinds by these names."""
 
     MILESTONE = "milestone"
     UNUSUAL = "unusual"
@@ -30,9 +30,9 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Event:
     """
-    Something that happened, to be told once: *key* names it for ever, in every process.
+    Something that happened and is reported once: *key* identifies it for ever, in every process.
 
-    channel_id: None where it is about the work itself. title: one line. body: plain text.
+    channel_id: None if the event is about the jobs themselves. title: one line. body: plain text.
     """
 
     key: str
@@ -43,7 +43,7 @@ class Event:
 
 
 def report_ready(channel: ChannelRecord, advice: Sequence[str], path: str, now: datetime) -> Event:
-    """A channel has a new report: told once in a calendar week, however often it is renewed."""
+    """Return the event of a new report: once per calendar week, however often it is renewed."""
     year, week, _ = now.isocalendar()
     found = "\n".join(f"- {one}" for one in advice)
     return Event(
@@ -56,7 +56,7 @@ def report_ready(channel: ChannelRecord, advice: Sequence[str], path: str, now: 
 
 
 def source_failing(channel: ChannelRecord, source: StoredSource) -> Event:
-    """A source cannot be read, several times in a row: told once until it works again."""
+    """Return the event of a source failing repeatedly: once, until it works again."""
     since = source.succeeded_at
     worked = f"It was last read on {since:%Y-%m-%d %H:%M} UTC" if since else "It was never read"
     return Event(
@@ -65,13 +65,13 @@ def source_failing(channel: ChannelRecord, source: StoredSource) -> Event:
         channel_id=channel.id,
         title=f"{channel.title}: a source cannot be read",
         body=f"{source.reason}\n"
-        f"{worked}, and could not be {source.consecutive_failures} times since. "
-        "What was read before stays; it is tried on.",
+        f"{worked}; {source.consecutive_failures} attempts have failed since. "
+        "Data read before is kept, and each sync tries again.",
     )
 
 
 def job_died(dead: DeadJob) -> Event:
-    """A job stands in the dead set: told once for each death."""
+    """Return the event of a job in the dead set: once for each death."""
     died_ms = round(dead.died_at.timestamp() * 1000)
     attempts = "1 attempt" if dead.attempts == 1 else f"{dead.attempts} attempts"
     return Event(

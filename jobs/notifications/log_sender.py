@@ -1,4 +1,4 @@
-"""Notifications as log lines: what happens where no target is configured."""
+"""Notifications as log lines, the default when no target is configured."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ class LogSender:
     """Writes each message to the log."""
 
     async def send(self, message: Message) -> None:
-        """Log it."""
+        """Log *message*."""
         _log.info("notification", key=message.key, title=message.title, body=message.body)

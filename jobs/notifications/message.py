@@ -1,4 +1,4 @@
-"""One notification, or several that are told together, as one message of plain text. Pure."""
+"""Join one or several notifications into one plain-text message. Pure."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _PLURAL = {
 }
 
 
-class Told(Protocol):
-    """What a message is made of: an event, or a delivery of the store."""
+class Notice(Protocol):
+    """A part of a message: an event, or a delivery from the store."""
 
     @property
     def key(self) -> str:
-        """What names it."""
+        """Its identity."""
         ...
 
     @property
@@ -51,37 +51,37 @@ class Told(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """*key* is that of the event, or of the digest; *events* are all that it tells."""
+    """*key* is that of the single event or of the digest; *events* are all in the message."""
 
     key: str
     title: str
     body: str
-    events: Sequence[Told]
+    events: Sequence[Notice]
 
 
-def compose(message_id: str, told: Sequence[Told]) -> Message:
+def compose(message_id: str, notices: Sequence[Notice]) -> Message:
     """
-    Make one message of *told*, which is not empty, in their order.
+    Join *notices* (at least one) into a message, in their order.
 
-    A title becomes one printable line, for it ends up in mail headers and the like.
+    Each title becomes one printable line, because it ends up in mail headers and the like.
     """
-    if len(told) == 1:
-        (only,) = told
-        return Message(only.key, one_line(only.title), only.body, told)
-    parts = [f"{one_line(one.title)}\n{one.body}".strip() for one in told]
-    return Message(f"digest:{message_id}", _headline(told), "\n\n".join(parts), told)
+    if len(notices) == 1:
+        (only,) = notices
+        return Message(only.key, one_line(only.title), only.body, notices)
+    parts = [f"{one_line(one.title)}\n{one.body}".strip() for one in notices]
+    return Message(f"digest:{message_id}", _headline(notices), "\n\n".join(parts), notices)
 
 
 def one_line(text: str) -> str:
-    """Give *text* without control characters and line breaks, cut at a bearable length."""
+    """Return *text* as one line without control characters, cut at 150 characters."""
     printable = (" " if unicodedata.category(one)[0] in "CZ" else one for one in text)
     line = " ".join("".join(printable).split())
     return line if len(line) <= _LONGEST_TITLE else f"{line[: _LONGEST_TITLE - 1]}…"
 
 
-def _headline(told: Sequence[Told]) -> str:
-    """Counts by kind, in the order of the kinds: “2 milestones, 1 dead job”."""
-    counts = Counter(one.kind for one in told)
+def _headline(notices: Sequence[Notice]) -> str:
+    """Return the counts by kind, in the order of `Kind`: “2 milestones, 1 dead job”."""
+    counts = Counter(one.kind for one in notices)
     known = [(counts.pop(kind), _PLURAL[kind]) for kind in Kind if kind in counts]
     parts = [f"{count} {one if count == 1 else many}" for count, (one, many) in known]
     if others := counts.total():

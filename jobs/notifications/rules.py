@@ -1,8 +1,8 @@
 """
-What an analysis has to tell: milestones, unusual days, a channel that went quiet. Pure.
+Find the events in an analysis: milestones, unusual days, a channel that went quiet. Pure.
 
-Only news is told: what happened more than `NEWS` before it was seen is history, such as all that
-the first sync of an old channel brings.
+Only news counts. Whatever happened more than `NEWS` ago is history, such as the past of an old
+channel at its first sync.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
 
 NEWS = timedelta(days=3)
-"""Sources tell a day's counters up to a day or two later."""
+"""Sources publish a day's counters up to two days later."""
 
 QUIET_GAPS = 3.0
-"""A silence is told when it is this many times as long as the usual gap …"""
+"""A silence is reported when it is this many times as long as the usual gap …"""
 
 QUIET_DAYS = 3.0
-"""… and at least so many days."""
+"""… and lasts at least this many days."""
 
 
 def events(analysis: ChannelAnalysis, now: datetime) -> list[Event]:
     """
-    Return what *analysis* has to tell at *now*, maybe nothing.
+    Return the events in *analysis* that are news at *now*, often none.
 
-    The same event has the same key whenever it is found, so each is told once.
+    An event has the same key every time it is found, so it is reported once.
     """
     if analysis.generated:
         return []
@@ -79,7 +79,7 @@ def _unusual(analysis: ChannelAnalysis, now: datetime) -> Iterator[Event]:
 
 
 def _quiet(analysis: ChannelAnalysis, now: datetime) -> Iterator[Event]:
-    """Told while the silence is new: a channel that ended years ago is no news either."""
+    """Report a silence only while it is new: a channel that ended years ago is not news."""
     cadence = analysis.cadence
     if not cadence.present or now - cadence.as_of > NEWS:
         return

@@ -1,8 +1,8 @@
 """
-What every way of sending can do, and the two ways in which it can fail.
+The interface of senders, and the two ways in which sending can fail.
 
-    NotificationError        a notification was not delivered; it may be sent again
-    └── UnconfirmedError     nobody can tell whether it was; sent again, it might arrive twice
+    NotificationError        the notification was not delivered; it may be sent again
+    └── UnconfirmedError     it may have been delivered; sent again, it might arrive twice
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class NotificationError(Exception):
-    """A notification was not delivered. One line: to whom, what happened; no secrets."""
+    """A notification was not delivered. The message is one line: to whom, and why; no secrets."""
 
 
 class UnconfirmedError(NotificationError):
-    """The connection was lost or too slow once the message was on its way."""
+    """The connection was lost or timed out after the message was sent."""
 
 
 class Sender(Protocol):
@@ -26,10 +26,10 @@ class Sender(Protocol):
 
     async def send(self, message: Message) -> None:
         """
-        Deliver *message*, one time.
+        Deliver *message* once.
 
         Raises:
-            UnconfirmedError: It may have arrived, or not.
+            UnconfirmedError: It may or may not have arrived.
             NotificationError: It was certainly not delivered.
         """
         ...

@@ -1,4 +1,4 @@
-"""A target: one address, and what it wants to hear, when, and how often."""
+"""A target: one address, and what it wants to receive, when, and how often."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Target:
     """
     One address under the *name* that settings give it.
 
-    per_hour: most messages within an hour; what comes beyond waits, and is told together.
+    per_hour: most messages within an hour; further notifications wait and are sent together.
     """
 
     name: str
@@ -31,5 +31,5 @@ class Target:
     per_hour: int = PER_HOUR
 
     def wants(self, kind: str) -> bool:
-        """Whether it is told of such events. A test is for everybody."""
+        """Return whether it receives events of *kind*. Every target receives tests."""
         return kind in self.kinds or kind == Kind.TEST

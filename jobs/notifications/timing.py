@@ -1,4 +1,4 @@
-"""When a target may be told: quiet hours, and digests that gather what happened. Pure."""
+"""When a target may be notified: quiet hours and digests. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOUR = 60
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """From *start* until before *end* by the clocks of *timezone*, over midnight too."""
+    """From *start* until before *end* by the clock of *timezone*; may span midnight."""
 
     start: time
     end: time
@@ -32,7 +32,7 @@ class QuietHours:
         Read `22:00-07:00`.
 
         Raises:
-            ConfigurationError: *text* is no such span, or it is empty.
+            ConfigurationError: *text* is not such a span, or its start is its end.
         """
         found = _SPAN.fullmatch(text.strip())
         times = [_clock(*found.group(at, at + 1)) for at in (1, 3)] if found else [None]
@@ -44,7 +44,7 @@ class QuietHours:
         return cls(start, end, timezone)
 
     def end_after(self, now: datetime) -> datetime | None:
-        """When the quiet that holds at *now* (aware) ends, in UTC; None if none holds."""
+        """Return when the quiet hours at *now* (aware) end, in UTC; None outside them."""
         local = now.astimezone(ZoneInfo(self.timezone))
         clock = local.time()
         over_midnight = self.start > self.end
@@ -62,21 +62,21 @@ class QuietHours:
 @dataclass(frozen=True, slots=True)
 class Timing:
     """
-    A target's wishes: *quiet* hours, and a *digest* at the times of a crontab.
+    A target's *quiet* hours, and the crontab of its *digest*.
 
-    Without a digest everything is told at once, quiet hours aside.
+    Without a digest everything is sent at once, except in quiet hours.
     """
 
     quiet: QuietHours | None = None
     digest: Crontab | None = None
 
     def due_at(self, now: datetime) -> datetime:
-        """When something that happens at *now* (aware) is to be told, at the earliest."""
+        """Return the earliest time to report something that happens at *now* (aware)."""
         due = self.digest.next_after(now) if self.digest else now
         return (self.quiet and self.quiet.end_after(due)) or due
 
     def is_quiet(self, now: datetime) -> bool:
-        """Whether nothing may be told at *now*, however long it has been due."""
+        """Return whether nothing may be sent at *now*, however long it has been due."""
         return self.quiet is not None and self.quiet.end_after(now) is not None
 
 

@@ -1,4 +1,4 @@
-"""Notifications as JSON, posted to one address."""
+"""Post notifications as JSON to one address."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class WebhookSender:
     """
     Posts `{"key": …, "title": …, "body": …, "events": [{"key", "kind", "title", "body"}, …]}`.
 
-    The key is sent as the header `Idempotency-Key` too: should an operator have a message sent
-    again that did arrive, its receiver knows it by that.
+    The key is also sent as the header `Idempotency-Key`, so that the receiver recognises a message
+    that an operator has sent again although it had arrived.
     """
 
     def __init__(self, url: str, *, timeout_s: float = _TIMEOUT_S) -> None:
@@ -26,11 +26,11 @@ class WebhookSender:
 
     async def send(self, message: Message) -> None:
         """
-        Post it.
+        Post *message*.
 
         Raises:
-            UnconfirmedError: The address took the message and did not answer.
-            NotificationError: It could not be reached, or refused the message.
+            UnconfirmedError: The message was sent, but no answer came.
+            NotificationError: The address could not be reached, or refused the message.
         """
         import httpx
 
