@@ -1,5 +1,5 @@
 """
-Charts and reports: from an analysis to specifications, from those to pictures and pages.
+Charts and reports: from an analysis to specifications, and from these to pictures and pages.
 
 `build_charts` makes the specifications, `render` draws one chart. `compose` writes a report,
 `render_report` makes a file of it. All are CPU-bound and free of I/O: run them in a process of

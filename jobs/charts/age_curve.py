@@ -1,4 +1,4 @@
-"""What an item has gathered by each age, and whether newer items do better."""
+"""An item's views by each age, and whether newer items do better."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _READ_AGAIN: Final = 1.5
 
 
 def age_curve(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw usual views at each age with their middle half; None under three ages."""
+    """Draw the median and quartiles of views at each age; None with fewer than three ages."""
     found = analysis.reach
     if not found.present or len(found.bands) < _FEWEST:
         return None

@@ -26,7 +26,7 @@ _IMPORT = re.compile(r"^\s*import ((?:jobs|runner)\b[\w.]*)", re.MULTILINE)
 
 @cache
 def code_version() -> str:
-    """Return sixteen digits of the source that draws; reading it takes milliseconds."""
+    """Return sixteen digits of a hash over the code that draws; this takes milliseconds."""
     digest = hashlib.sha256(" ".join(version(name) for name in _LIBRARIES).encode())
     for name, source in sorted(drawing_modules().items()):
         digest.update(f"\n{name}\n{source}".encode())
@@ -37,8 +37,8 @@ def drawing_modules() -> dict[str, str]:
     """
     Return the source of every module of ours that drawing imports, directly or not.
 
-    Imports are read from the text: parsing the modules would take a tenth of a second in each of
-    the processes that draw. A test compares the result with the import graph.
+    Imports are found by regular expressions: parsing the modules would take a tenth of a second in
+    each process that draws. A test compares the result with the import graph.
     """
     found: dict[str, str] = {}
     to_read = list(_ROOTS)

@@ -1,4 +1,4 @@
-"""Views per day: each day, the trend with its middle half, gaps, and the week ahead."""
+"""Views per day: each day, the trend with its quartiles, gaps, and the forecast."""
 
 from __future__ import annotations
 

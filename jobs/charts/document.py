@@ -49,7 +49,7 @@ class Advised(Protocol):
 
     @property
     def strength(self) -> str:
-        """How sure that is, in words."""
+        """The strength of its evidence, in words."""
         ...
 
     @property
@@ -176,7 +176,7 @@ def compose(
         similar=[_similar(one) for one in (similar or {}).get("nearest", [])],
         compared=(similar or {}).get("compared", 0),
         notes=coverage.notes if coverage.present else [],
-        not_told=story.not_told(analysis),
+        not_told=story.missing_reasons(analysis),
         methods=story.methods(analysis),
     )
 

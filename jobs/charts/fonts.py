@@ -1,5 +1,5 @@
 """
-The typefaces of what is printed and sent: the same on every machine, for titles in any script.
+The typefaces of PDF and PNG files: the same on every machine, for titles in any script.
 
 Noto comes with the extra `fonts`. Without it, the system's own typefaces are used: characters that
 they lack show as empty boxes, and the log says so once.
@@ -59,8 +59,8 @@ def typefaces() -> typst.Fonts:
             effect="titles in other scripts may show as boxes in PDF and PNG",
             remedy="pip install 'channel-pipeline[fonts]'",
         )
-    whole = len(folders) == len(_PACKAGES)
-    return typst.Fonts(include_system_fonts=not whole, font_paths=folders)
+    complete = len(folders) == len(_PACKAGES)
+    return typst.Fonts(include_system_fonts=not complete, font_paths=folders)
 
 
 def font_folders() -> list[Path]:
@@ -86,5 +86,5 @@ def families(texts: Sequence[str]) -> list[str]:
         "Noto Sans Symbols",
         "Noto Emoji",
     ]
-    there = set(typefaces().families())
-    return [name for name in wanted if name in there] or ["Libertinus Serif"]
+    available = set(typefaces().families())
+    return [name for name in wanted if name in available] or ["Libertinus Serif"]

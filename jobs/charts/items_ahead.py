@@ -1,4 +1,4 @@
-"""What the items that are gathering views now should gather in the next day."""
+"""The views that the currently growing items should gain in the next day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views a day of the items that bring most now."""
+"""Views per day of the items with the most views lately."""
 
 from __future__ import annotations
 

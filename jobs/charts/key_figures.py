@@ -1,4 +1,4 @@
-"""The numbers to see first."""
+"""The numbers at the top of a report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KeyFigure:
-    """One number at the top of a report: its name, its value, what to know about it."""
+    """One number at the top of a report: its name, its value, and a note."""
 
     label: str
     value: str
@@ -26,7 +26,7 @@ class KeyFigure:
 
 
 def key_figures(analysis: ChannelAnalysis) -> list[KeyFigure]:
-    """Return the numbers to see first, at most four."""
+    """Return the numbers for the top of a report, at most four."""
     return list(_key_figures(analysis))[:4]
 
 

@@ -26,7 +26,7 @@ _NORMAL: Final = 400
 @dataclass(frozen=True, slots=True)
 class Words:
     """
-    One line of text: its place on the baseline, in the drawing's units, and how it is set.
+    One line of text: its position on the baseline, in the drawing's units, and its style.
 
     *anchor* is the part of it at *x*: start, middle or end. *halo* is the width of a contour in
     the colour of the paper; zero for none.

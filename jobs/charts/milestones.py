@@ -1,4 +1,4 @@
-"""Round numbers that the counters passed, and when they should pass the next ones."""
+"""Round numbers that the counters have passed, and when they should pass the next ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _EXPECTED: Final = "expected, with 80% interval"
 
 
 def milestones(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw what was reached and what is expected along one axis of time; None without either."""
+    """Draw reached and expected milestones along a time axis; None if there are none."""
     found = analysis.milestones
     if not found.present or not (found.reached or found.expected):
         return None

@@ -1,4 +1,4 @@
-"""Views a day by month, each beside the same month a year before."""
+"""Views per day by month, each beside the same month a year before."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _UNIT = "views per day"
 
 
 def months(
-    data: ChannelData,  # noqa: ARG001 -- every chart is asked alike
+    data: ChannelData,  # noqa: ARG001 -- all charts take the same arguments
     analysis: ChannelAnalysis,
 ) -> Chart | None:
     """Draw the mean views a day of each month (UTC); None if fewer than two months are whole."""

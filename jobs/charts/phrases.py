@@ -34,7 +34,7 @@ def milestone_name(found: MilestoneReached | MilestoneExpected, platform: Platfo
 
 
 def milestone_ahead(found: MilestoneExpected) -> str:
-    """Return when it is expected: “around 3 May 2026 (80% interval 1 May – 6 May 2026)”."""
+    """Return when *found* is expected: “around 3 May 2026 (80% interval 1 May – 6 May 2026)”."""
     if found.latest is None:
         return f"around {day(found.day)} (from {day(found.earliest)}, or much later)"
     return (

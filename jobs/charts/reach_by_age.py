@@ -1,4 +1,4 @@
-"""Views by age of the item: what is usual at each age, and what stands out from it."""
+"""Views by age of the item: the usual number at each age, and items far from it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _USUAL, _FAR = "as usual for its age", "far from usual"
 
 
 def reach_by_age(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw views against age on logarithmic axes; None under a dozen comparable items."""
+    """Draw views against age on logarithmic axes; None with under a dozen comparable items."""
     items = item_arrays(data.items)
     compared = reach(items.age_days, items.views)
     known = np.flatnonzero(~np.isnan(compared.ratio) & (items.views > 0))[-_MOST:]

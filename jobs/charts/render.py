@@ -1,5 +1,5 @@
 """
-From a chart's specification to a file: SVG, PNG, PDF, or a page of its own.
+Render a chart's specification as a file: SVG, PNG, PDF, or an HTML page.
 
 Without browser or network. CPU-bound, holding the interpreter lock: see `drawing`.
 """
@@ -31,11 +31,11 @@ def render(spec: Mapping[str, Any], file_format: Format) -> bytes:
     """
     Return the chart *spec* as a file's content; text is UTF-8.
 
-    PNG has two pixels to each of the spec's; HTML is one self-contained, interactive page.
+    PNG has two pixels per unit of the spec; HTML is one self-contained, interactive page.
 
     Raises:
-        ValueError: *spec* is no valid Vega-Lite, names data outside itself, or *file_format*
-            is unknown.
+        ValueError: *spec* is not valid Vega-Lite, it refers to data outside itself, or
+            *file_format* is unknown.
     """
     match file_format:
         case "html":
@@ -80,5 +80,5 @@ def _alt(spec: Mapping[str, Any]) -> str:
 
 @cache
 def _script() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script; bundling takes a second, so once a process."""
+    """Return Vega, Vega-Lite and Vega-Embed in one script; bundling takes a second."""
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")

@@ -1,4 +1,4 @@
-"""From the store to a file's content: what `render_visualization` gathers, and then renders."""
+"""Render a stored report or chart as a file: `gather` reads the store, `render` does the work."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Request:
 
 async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -> Request:
     """
-    Read what rendering needs: one chart with *chart_key*, the whole report without.
+    Read what rendering needs: of one chart with *chart_key*, of the whole report without.
 
     Raises:
         NotStoredError: The analysis, its channel or the chart is not in the store, or another

@@ -1,10 +1,10 @@
 """
 The report of a channel as one self-contained file.
 
-- html: one page, light and dark, for a screen, a phone and a printer; no scripts, no requests;
-- pdf: a typeset document with page numbers, its typefaces inside;
-- png, svg: the same, as one tall picture without page breaks;
-- json: the same, for programs, with the charts' specifications and data.
+- html: one page, light and dark, for screens, phones and printers; no scripts, no requests;
+- pdf: a typeset document with page numbers and embedded typefaces;
+- png, svg: the same as one tall picture without page breaks;
+- json: the same for programs, with the charts' specifications and data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def render_report(
     document: Document, file_format: ReportFormat, *, paper: Paper = DEFAULT_PAPER
 ) -> bytes:
     """
-    Return *document* as a file's content; text is UTF-8, *paper* that of a pdf.
+    Return *document* as a file's content; text is UTF-8, *paper* is the size of a pdf's pages.
 
     CPU-bound, up to a second: see `drawing`. The same document gives the same bytes. In every
     format, a label on top marks a channel as generated, or as known by its successes alone.

@@ -87,7 +87,7 @@ def cautions(analysis: ChannelAnalysis) -> list[Caution]:
 
 
 def covered(analysis: ChannelAnalysis) -> str:
-    """Return in one line which days and how much the analysis covers."""
+    """Return in one line the days and the amount of data that the analysis covers."""
     found = analysis.coverage
     if not found.present:
         return found.reason
@@ -104,8 +104,8 @@ def why_it_matters(analysis: ChannelAnalysis) -> list[str]:
     return list(islice(_why_it_matters(analysis), _MOST_SENTENCES))
 
 
-def not_told(analysis: ChannelAnalysis) -> list[str]:
-    """Return the reasons of all sections that are missing, each once."""
+def missing_reasons(analysis: ChannelAnalysis) -> list[str]:
+    """Return the reasons of all missing sections, each once."""
     growth, ahead, engagement = analysis.growth, analysis.forecast, analysis.engagement
     trends = analysis.trends
     with_views = growth.present and growth.views.present
@@ -139,7 +139,7 @@ def not_told(analysis: ChannelAnalysis) -> list[str]:
 
 
 def methods(analysis: ChannelAnalysis) -> list[str]:
-    """Return how the numbers were made, for a reader who wants to know."""
+    """Return how the numbers were computed."""
     things, ahead = f"{noun(analysis.platform)}s", analysis.forecast
     found = ahead.views if ahead.present else ahead
     method = found.method if found.present else "where there is one"

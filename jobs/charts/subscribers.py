@@ -1,4 +1,4 @@
-"""The subscriber counter over time, with what its rounding leaves open."""
+"""The subscriber counter over time, with the range that its rounding leaves."""
 
 from __future__ import annotations
 

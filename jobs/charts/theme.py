@@ -1,5 +1,5 @@
 """
-How all charts look: colours, type, axes.
+The look of all charts: colours, type, axes.
 
 Series have the hues of Okabe and Ito, "Color Universal Design" (2008), which people with any of
 the common colour-vision deficiencies can distinguish, at a lightness with a contrast of three to
@@ -93,7 +93,7 @@ FONT: Final = "Arial, Liberation Sans, Helvetica, Noto Sans, sans-serif"
 """Liberation Sans has Arial's widths and comes with the renderer: text has one width everywhere."""
 
 SHORT_LABELS: Final = "datum.value == 0 ? '0' : upper(replace(datum.label, 'G', 'B'))"
-"""Vega's short numbers in this project's units: 0 bare, K and B for Vega's k and G."""
+"""Vega's short numbers in this project's units: a bare 0, K and B for Vega's k and G."""
 
 WIDTH: Final = 760
 _TITLE_CHARACTERS: Final = 84
@@ -183,7 +183,7 @@ def finished(
 
 def count_axis(field: str, title: str, *, zero: bool = True, most: float | None = None) -> alt.Y:
     """
-    Return *field* on a vertical axis of counts; equal titles of several layers become one.
+    Return *field* on a vertical axis of counts; layers with equal titles share one.
 
     With *most*, the axis goes from zero to that, whatever lies beyond it.
     """
@@ -211,7 +211,7 @@ def flat_axis(title: str, **options: Any) -> alt.Axis:
 
 
 def legend(*, under_title: bool = True) -> alt.Legend:
-    """Return a legend of dots, with room below it for the title of a vertical axis, if any."""
+    """Return a legend of dots; *under_title* leaves room below for a vertical axis's title."""
     offset = alt.Undefined if under_title else _CLOSE
     return alt.Legend(symbolType="circle", symbolOpacity=1, offset=offset)
 

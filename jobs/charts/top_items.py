@@ -1,4 +1,4 @@
-"""The most viewed items, each beside what items of its age usually get."""
+"""The most viewed items, each beside the usual views of items of its age."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def top_items(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         axis=alt.Axis(title=None, labelLimit=330, labelColor=INK),
         scale=alt.Scale(paddingInner=0.35, paddingOuter=0.2),
     )
-    # Room to the right for the longest bar's number.
+    # Leave room on the right for the longest bar's number.
     scale = alt.Scale(domain=[0, 1.1 * max(1, found.top[0].views)], nice=False)
     axis = alt.Axis(
         title="views", format="~s", labelExpr=SHORT_LABELS, tickCount=5, tickMinStep=1, grid=True

@@ -43,7 +43,7 @@ def typeset_report(
     """
     Return *document* on sheets of *paper* (pdf), or as one tall picture (png, svg).
 
-    The pdf is tagged for screen readers (PDF/UA-1) and has its typefaces inside.
+    The pdf is tagged for screen readers (PDF/UA-1) and embeds its typefaces.
     """
     figures = [
         {
@@ -63,7 +63,7 @@ def typeset_report(
 
 
 def typeset_chart(svg: str, file_format: Literal["pdf", "png"], *, title: str, alt: str) -> bytes:
-    """Return one chart, drawn as *svg*, on a page of its size; PNG has two pixels to each unit."""
+    """Return one chart, drawn as *svg*, on a page of its size; PNG has two pixels per unit."""
     content = {"title": title, "alt": alt, "drawing": asdict(lettered(svg))}
     return _compile("chart.typ", content, file_format, None)
 

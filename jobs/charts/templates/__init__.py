@@ -1,4 +1,4 @@
-"""The pages' Jinja2 templates; everything put into them is escaped."""
+"""Jinja2 templates of the pages; all values are escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def template(name: str) -> Template:
-    """Return the template *name*, HTML-escaping whatever is put into it."""
+    """Return the template *name*; it HTML-escapes its values."""
     return _environment().get_template(name)
 
 

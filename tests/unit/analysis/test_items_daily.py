@@ -13,7 +13,7 @@ from jobs.analysis import ChannelAnalysis, analyze
 from jobs.analysis.items_daily import NOT_FOLLOWED, SHOWN, items_daily
 from jobs.channel.data import ITEM_GAINS, ITEM_SNAPSHOTS, ChannelData
 from jobs.charts.items_daily import items_daily as drawn
-from jobs.charts.story import not_told
+from jobs.charts.story import missing_reasons
 from jobs.charts.what_changed import what_changed
 from tests.unit.analysis.channels import START, Item, channel_data, growing
 
@@ -133,4 +133,4 @@ def test_analysis_from_before_items_were_followed_is_read() -> None:
     del document["items_daily"]
     read = ChannelAnalysis.model_validate(document)
     assert read.items_daily == NOT_FOLLOWED
-    assert NOT_FOLLOWED.reason in not_told(read)
+    assert NOT_FOLLOWED.reason in missing_reasons(read)

@@ -11,7 +11,7 @@ import polars as pl
 from jobs.analysis import analyze
 from jobs.charts import build_charts
 from jobs.charts.key_figures import key_figures
-from jobs.charts.story import covered, not_told, why_it_matters
+from jobs.charts.story import covered, missing_reasons, why_it_matters
 from jobs.charts.what_changed import what_changed
 from tests.unit.analysis.channels import Item, catalogue, channel_data, growing
 
@@ -84,7 +84,7 @@ def test_story_tells_a_trend_of_likes() -> None:
 def test_story_says_what_is_missing_of_every_section() -> None:
     """Each section that could not be answered has its reason among what the data cannot tell."""
     analysis = analyze(channel_data(views=growing(10), items=[Item(1.0), Item(2.0)]))
-    told = " ".join(not_told(analysis))
+    told = " ".join(missing_reasons(analysis))
     for words in ("Unusual days need", "A change of level needs", "A trend needs", "A forecast"):
         assert words in told
 
