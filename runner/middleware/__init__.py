@@ -1,8 +1,8 @@
 """
-The onion of middleware around each job: order in one place, composed once per worker.
+Middleware around each attempt of a job, composed once per worker.
 
-A middleware is an async callable: it gets the `Context` and the next handler, and returns
-what that returned. The first in the list is the outermost.
+A middleware is an async callable: it gets the `Context` and the next handler, and returns what
+that handler returns. The first in the list is the outermost.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class Middleware(Protocol):
     """Wraps every attempt of every job of a worker."""
 
     def __call__(self, ctx: Context, call_next: Handler, /) -> Awaitable[Any]:
-        """Run the attempt by `await call_next(ctx)`; what it raises decides the outcome."""
+        """Run the attempt with `await call_next(ctx)`; an exception decides the outcome."""
         ...
 
 
 def compose(stack: Sequence[Middleware], innermost: Handler) -> Handler:
-    """Fold *stack* around *innermost*, the first outermost."""
+    """Wrap *innermost* in *stack*, whose first middleware becomes the outermost."""
     handler = innermost
     for middleware in reversed(stack):
         handler = _bind(middleware, handler)

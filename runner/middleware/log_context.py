@@ -1,4 +1,4 @@
-"""Who is speaking: each line logged during a job carries job_id, job_name, queue and attempt."""
+"""Add job_id, job_name, queue and attempt to each line logged during a job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from runner.errors import Retry
-from runner.telemetry.fast_lines import ShortLogger
+from runner.telemetry.fast_lines import FastLogger
 from runner.telemetry.job_log import LOGGER_NAME
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from runner.context import Context
     from runner.middleware import Handler
 
-_log = ShortLogger(LOGGER_NAME)
+_log = FastLogger(LOGGER_NAME)
 
 
 def _variable(name: str) -> ContextVar[Any]:
-    """structlog's own variable of *name*: setting it directly is what `bind_contextvars` does."""
+    """Return structlog's variable for *name*; `bind_contextvars` would set the same one."""
     token = structlog.contextvars.bind_contextvars(**{name: None})[name]
     structlog.contextvars.reset_contextvars(**{name: token})
     variable: ContextVar[Any] = token.var
@@ -37,12 +37,10 @@ _job_id, _job_name, _queue, _attempt = _variables = tuple(
 
 async def log_context(ctx: Context, call_next: Handler, /) -> Any:
     """
-    Bind the job's identity for the attempt, and log its start and end with its duration.
+    Bind the job's identity for the attempt, and log its start and its end with the duration.
 
-    Of a chore, such as a poll, that is told at DEBUG.
-
-    The level of the logger `LOGGER_NAME` switches these lines off. The traceback of a failure is
-    not logged here: that is the log reporter's.
+    A chore, such as a poll, is logged at DEBUG. The level of the logger `LOGGER_NAME` can switch
+    these lines off. The log reporter logs a failure's traceback, not this middleware.
     """
     tokens = (
         _job_id.set(ctx.job_id),
@@ -50,35 +48,35 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
         _queue.set(ctx.queue),
         _attempt.set(ctx.attempt),
     )
-    # A worker's attempt has a task of its own, and what is bound there ends with it.
-    borrowed = ctx.board is None
+    # In a worker each attempt has its own task, and the bindings end with it.
+    shared_task = ctx.board is None
     started = time.perf_counter()
     level = logging.DEBUG if ctx.job.is_chore else logging.INFO
-    told = _log.is_enabled_for(level)
+    logs = _log.is_enabled_for(level)
     try:
-        if told:
+        if logs:
             _log.log(level, "job started")
         result = await call_next(ctx)
-        if told:
+        if logs:
             _log.log(level, "job done", duration_ms=_since_ms(started))
     except Retry as signal:
-        _tell(level, "job asks to run again", started, reason=str(signal))
+        _log_end(level, "job asks to run again", started, reason=str(signal))
         raise
     except asyncio.CancelledError:
-        _tell(level, "job cancelled", started)
+        _log_end(level, "job cancelled", started)
         raise
     except Exception as error:
         name = type(error).__name__
-        _tell(logging.WARNING, "job failed", started, error=name, message=_text(error))
+        _log_end(logging.WARNING, "job failed", started, error=name, message=_text(error))
         raise
     finally:
-        if borrowed:
+        if shared_task:
             for variable, token in zip(_variables, tokens, strict=True):
                 variable.reset(token)
     return result
 
 
-def _tell(level: int, event: str, started: float, **fields: str) -> None:
+def _log_end(level: int, event: str, started: float, **fields: str) -> None:
     if _log.is_enabled_for(level):
         _log.log(level, event, duration_ms=_since_ms(started), **fields)
 

@@ -1,11 +1,11 @@
 """
-How long jobs take and how they end, in StatsD under the names that dashboards know.
+Send the durations and results of attempts to StatsD.
 
     worker.execution   timing in ms, of every attempt that succeeded or failed
     worker.success     counter
     worker.failure     counter
 
-and each of them again for the job alone: `worker.execution.<queue>.<job>`.
+Each is also sent per job: `worker.execution.<queue>.<job>`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ FAILURE = "worker.failure"
 
 class Metrics:
     """
-    Times each attempt by a monotonic clock and counts how it ended.
+    Times each attempt with a monotonic clock and counts successes and failures.
 
-    An attempt that costs nothing counts as neither success nor failure, and is not timed: one
-    that is cancelled by a shutdown, or parked by `Retry(charge=False)`.
+    A free attempt (cancelled by a shutdown, or ended by `Retry(charge=False)`) counts as neither
+    and is not timed.
     """
 
     def __init__(self, statsd: StatsD) -> None:
@@ -40,7 +40,7 @@ class Metrics:
         self._names: dict[tuple[str, str], _Names] = {}
 
     async def __call__(self, ctx: Context, call_next: Handler, /) -> Any:
-        """Run the attempt, and record it."""
+        """Run the attempt and record its result."""
         started = time.perf_counter()
         try:
             result = await call_next(ctx)
@@ -68,7 +68,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """Made once for each job: formatting three strings costs as much as sending them."""
+    """A job's metric names, cached: formatting three strings costs as much as sending them."""
 
     execution: str
     success: str

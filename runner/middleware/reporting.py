@@ -1,4 +1,4 @@
-"""Failures go to the reporters; whatever those do, the job's outcome is the job's."""
+"""Pass failures to the reporters; a failing reporter never changes the job's outcome."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _log = structlog.stdlib.get_logger("runner.reporters")
 
 class Reporting:
     """
-    Hands what a job raises to *reporter*, then raises it on.
+    Passes a job's exception to *reporter*, then raises it again.
 
-    Not reported: a cancellation, and `Retry`, unless it asks for an attempt that is not there.
+    A cancellation is not reported, nor is `Retry`, unless no attempts are left.
 
-    limit_s: seconds that a reporter may take; `FanOut` takes none.
+    limit_s: seconds that the reporter may take; `FanOut` returns at once.
     """
 
     def __init__(self, reporter: Reporter, *, limit_s: float = 5.0) -> None:
@@ -38,7 +38,7 @@ class Reporting:
         self._throttle = LogThrottle()
 
     async def __call__(self, ctx: Context, call_next: Handler, /) -> Any:
-        """Run the attempt, and report its failure."""
+        """Run the attempt and report its failure."""
         try:
             return await call_next(ctx)
         except Retry as signal:
@@ -65,9 +65,9 @@ class Reporting:
 
 
 def failure_of(ctx: Context, error: Exception) -> Failure:
-    """The failed attempt as reporters get it: arguments by name, secrets redacted."""
+    """Return the failed attempt for reporters: arguments by name, secrets redacted."""
     names = list(inspect.signature(ctx.job.coroutine).parameters)[1:]
-    # zip_longest: a body from elsewhere may carry more arguments than there are parameters.
+    # zip_longest: a body from another client may have more arguments than there are parameters.
     positional = {
         name or f"argument {place}": value
         for place, (name, value) in enumerate(zip_longest(names[: len(ctx.args)], ctx.args), 1)

@@ -1,10 +1,9 @@
 """
-One trace from the caller through its jobs to theirs.
+Continue a trace from the caller through its jobs to the jobs that they enqueue.
 
-A job that was enqueued with a W3C traceparent carries its trace id in each log line, and hands
-the trace on to the jobs that it enqueues. Where the process has OpenTelemetry configured, the
-attempt is also a span of that trace. Nothing here imports OpenTelemetry: a process that
-configured it has it loaded.
+If a job was enqueued with a W3C traceparent, its log lines carry the trace id, and it passes the
+trace on to the jobs that it enqueues. If the process has configured OpenTelemetry, the attempt is
+also a span of that trace. Nothing here imports OpenTelemetry: configuring it loads it.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ _TRACEPARENT = re.compile(
 
 
 def trace_id(traceparent: str | None) -> str | None:
-    """The trace id in a W3C traceparent, None if it is none."""
+    """Return the trace id of a W3C traceparent, None if it is invalid."""
     found = _TRACEPARENT.match(traceparent) if traceparent else None
     return found[1] if found else None
 
 
 def tracing(ctx: Context, call_next: Handler, /) -> Awaitable[Any]:
-    """Continue the trace of whoever enqueued the job; without one, step aside."""
+    """Continue the trace that the job was enqueued with, if any."""
     if ctx.trace is None and "opentelemetry.trace" not in sys.modules:
         return call_next(ctx)
     return _traced(ctx, call_next)
@@ -59,7 +58,7 @@ async def _traced(ctx: Context, call_next: Handler) -> Any:
 
 
 def _span(ctx: Context) -> AbstractContextManager[str | None]:
-    """The attempt's traceparent: that of a span of its own where OpenTelemetry is set up."""
+    """Give the attempt's traceparent, that of a new span if OpenTelemetry is configured."""
     opentelemetry: Any = sys.modules.get("opentelemetry.trace")
     if opentelemetry is None or isinstance(
         opentelemetry.get_tracer_provider(), opentelemetry.ProxyTracerProvider

@@ -1,4 +1,4 @@
-"""Arguments as they came from JSON become what the coroutine's signature says."""
+"""Validate a job's JSON arguments and convert them to the types of its signature."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 def validate_arguments(ctx: Context, call_next: Handler) -> Awaitable[Any]:
     """
-    Check and convert the arguments, then go on.
+    Check and convert the arguments, then run the attempt.
 
     Raises:
-        ArgumentsError: They do not fit; no retry would change that, so the job is buried.
+        ArgumentsError: They do not fit. A retry would not change that, so the job is buried.
     """
     ctx.args, ctx.kwargs = ctx.job.parse(ctx.args, ctx.kwargs)
     return call_next(ctx)

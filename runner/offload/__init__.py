@@ -1,4 +1,4 @@
-"""CPU-bound work in processes of its own, which end when the call is cancelled."""
+"""Run CPU-bound work in separate processes, which are killed if the call is cancelled."""
 
 from __future__ import annotations
 

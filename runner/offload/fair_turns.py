@@ -1,4 +1,4 @@
-"""A few places for work, given in turn to those who wait for them."""
+"""A limited number of places, given fairly to the names that wait for them."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
 class Turns:
     """
-    So many places at a time. Who has many waiting gets no more of them than who has few.
+    Hands out *places*; names with many waiting calls get no more than names with few.
 
-    Of one name, who came first goes first; the names take turns. So a queue with three jobs is
-    not held up by another with thirty.
+    Calls of one name go in order; the names take turns. So a queue with thirty jobs does not hold
+    up one with three.
     """
 
     def __init__(self, places: int) -> None:
         self._free = places
-        # In the order in which the names come next.
+        # Its order is the order in which the names get their next turn.
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
     async def place(self, name: str) -> AsyncIterator[None]:
         """Wait for a place, and hold it for the block."""
-        await self._take(name)
+        await self._acquire(name)
         try:
             yield
         finally:
-            self._hand_on()
+            self._release()
 
-    async def _take(self, name: str) -> None:
+    async def _acquire(self, name: str) -> None:
         if self._free:
             self._free -= 1
             return
@@ -42,12 +42,12 @@ class Turns:
         try:
             await turn
         except asyncio.CancelledError:
-            # It may have come in the same moment.
+            # The place may have been granted at the same moment.
             if turn.done() and not turn.cancelled():
-                self._hand_on()
+                self._release()
             raise
 
-    def _hand_on(self) -> None:
+    def _release(self) -> None:
         while self._waiting:
             name, line = next(iter(self._waiting.items()))
             del self._waiting[name]

@@ -1,9 +1,9 @@
 """
-CPU-bound work in processes of its own: the event loop stays free, and a cancellation is final.
+Run CPU-bound work in separate processes: the event loop stays free, and cancelling kills the work.
 
-Each process is a plain interpreter (`offload_process.py`) in a session of its own: Ctrl-C in a
-terminal does not reach it, and ending it ends what it has started. It ends by itself when its
-worker is gone. What has ended its call is used again, for as long as there is work for it.
+Each process is a plain interpreter (`process.py`) in its own session: Ctrl-C in a terminal does not
+reach it, and killing it also kills what it has started. It exits by itself when its worker is gone.
+A process that has finished its call is reused for the next one.
 """
 
 from __future__ import annotations
@@ -38,11 +38,10 @@ _END_WITHIN_S = 5.0
 
 class Offloader:
     """
-    Runs functions in processes, at most *limit* at a time (by default one for each core).
+    Runs functions in processes, at most *limit* at a time (by default one per core).
 
-    The function, its arguments and its result travel by pickle between processes of this
-    machine, so the function must be importable: no lambda, no closure. idle_s: how long a
-    process without work is kept.
+    The function, its arguments and its result are pickled, so the function must be importable: no
+    lambda, no closure. idle_s: how long a process without work is kept.
     """
 
     def __init__(self, limit: int | None = None, *, idle_s: float = _IDLE_S) -> None:
@@ -62,32 +61,31 @@ class Offloader:
         **kwargs: Any,
     ) -> T:
         """
-        What `function(*args, **kwargs)` returns; what it raises is raised, its traceback as a note.
+        Return `function(*args, **kwargs)`; its exception is raised with its traceback as a note.
 
-        If the caller is cancelled, or *timeout_s* seconds pass (the wait for a free process
-        included), the process and what it has started are killed; it is gone when this raises.
-        Where calls wait for a process, those on behalf of different queues take turns.
+        If the caller is cancelled, or *timeout_s* seconds pass (including the wait for a free
+        process), the process and what it has started are killed before this raises. Calls waiting
+        for a process take turns by the queue in *on_behalf_of*.
 
         Raises:
-            OffloadError: The call cannot be sent, its result cannot be sent back, or its process
-                died.
+            OffloadError: The call or its result cannot be pickled, or its process died.
             TimeoutError: It did not return in time.
         """
         request = _request(function, args, kwargs)
         async with asyncio.timeout(timeout_s), self._turns.place(on_behalf_of):
-            failed, answer = await self._ask(request)
-        found = _unpack(answer)
+            failed, answer = await self._call(request)
+        result = _unpack(answer)
         if failed:
-            raise found
-        return found  # type: ignore[no-any-return]  # it is what `function` gave
+            raise result
+        return result  # type: ignore[no-any-return]  # it is what `function` returned
 
-    async def _ask(self, request: bytes, told: asyncio.Event | None = None) -> tuple[bool, bytes]:
-        """Hand *request* to a process, which sets *told*, and wait for its answer."""
+    async def _call(self, request: bytes, sent: asyncio.Event | None = None) -> tuple[bool, bytes]:
+        """Send *request* to a process, set *sent*, and wait for the answer."""
         process = self._take_idle() or await _Process.start()
         try:
             process.send(request)
-            if told is not None:
-                told.set()
+            if sent is not None:
+                sent.set()
             failed, answer = await process.answer()
         except BaseException:
             await process.end()
@@ -97,34 +95,34 @@ class Offloader:
 
     async def warm(self, function: Callable[[], object]) -> None:
         """
-        Start all processes now, and call *function* in each: it imports what calls will need.
+        Start all processes and call *function* in each, to import what later calls need.
 
-        Returns when they were told so, and does not wait for them: the caller may go on to block
-        the loop, with imports of its own. A call that comes meanwhile waits as it would for work.
+        Returns once the requests are sent, without waiting for the results, so that the caller may
+        block the loop with its own imports. A call that comes meanwhile waits for a free process.
         """
         request = _request(function, (), {})
-        everybody = [asyncio.Event() for _ in range(self._limit)]
-        for told in everybody:
-            task = asyncio.ensure_future(self._warm(request, told))
+        all_sent = [asyncio.Event() for _ in range(self._limit)]
+        for sent in all_sent:
+            task = asyncio.ensure_future(self._warm(request, sent))
             self._warming.add(task)
             task.add_done_callback(self._warming.discard)
-        for told in everybody:
-            await told.wait()
+        for sent in all_sent:
+            await sent.wait()
 
-    async def _warm(self, request: bytes, told: asyncio.Event) -> None:
+    async def _warm(self, request: bytes, sent: asyncio.Event) -> None:
         try:
             async with self._turns.place(""):
-                failed, answer = await self._ask(request, told)
+                failed, answer = await self._call(request, sent)
             problem = _unpack(answer) if failed else None
-        except Exception as error:  # noqa: BLE001 -- whatever it is fails anew where it is needed
+        except Exception as error:  # noqa: BLE001 -- the calls that need it will fail too
             problem = error
         finally:
-            told.set()
+            sent.set()
         if problem is not None:
             _log.debug("process is not warm", error=f"{type(problem).__name__}: {problem}")
 
     async def close(self) -> None:
-        """End the processes that have no work; whoever waits for one that has, ends that."""
+        """Kill the idle processes; a busy one is killed when its caller is cancelled."""
         for task in list(self._warming):
             task.cancel()
         if self._warming:
@@ -135,13 +133,13 @@ class Offloader:
     def _take_idle(self) -> _Process | None:
         while self._idle:
             process = self._idle.pop()
-            if process.wake():
+            if process.reuse():
                 return process
         return None
 
     def _keep(self, process: _Process) -> None:
         self._idle.append(process)
-        process.rest(self._idle_s, self._forget)
+        process.wait_idle(self._idle_s, self._forget)
 
     def _forget(self, process: _Process) -> None:
         if process in self._idle:
@@ -149,7 +147,7 @@ class Offloader:
 
 
 class _Process:
-    """One process, from its start to its end; it does one call at a time."""
+    """One process, which makes one call at a time."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None  # noqa: S101 -- it was asked for
@@ -157,16 +155,16 @@ class _Process:
         self._process = process
         self._requests = process.stdin
         self._answers = process.stdout
-        self._rest: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls) -> _Process:
-        """A process that can import what can be imported here."""
+        """Start a process with this process's import path."""
         process = cls(
             await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-P",  # or the modules beside the program would stand before Python's own
+                "-P",  # or the modules beside the script would shadow Python's own
                 _PROGRAM,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -177,12 +175,12 @@ class _Process:
         return process
 
     def send(self, frame: bytes) -> None:
-        """Hand *frame* over; what the pipe does not take at once travels while `answer` waits."""
+        """Write *frame*; what the pipe does not take at once is sent while `answer` waits."""
         self._requests.write(_HEAD.pack(False, len(frame)))  # noqa: FBT003 -- a field of the head
         self._requests.write(frame)
 
     async def answer(self) -> tuple[bool, bytes]:
-        """Whether the call that was sent failed, and what it gave or raised."""
+        """Return whether the call failed, and its pickled result or exception."""
         try:
             await self._requests.drain()
             failed, length = _HEAD.unpack(await self._answers.readexactly(_HEAD.size))
@@ -191,25 +189,25 @@ class _Process:
             status = await self._process.wait()
             raise OffloadError(f"the process died {_in_words(status)}") from None
 
-    def rest(self, idle_s: float, forget: Callable[[_Process], None]) -> None:
-        """Wait for more work, but not for longer than *idle_s*."""
+    def wait_idle(self, idle_s: float, forget: Callable[[_Process], None]) -> None:
+        """Wait for more work, for at most *idle_s*."""
 
         def end() -> None:
             forget(self)
             self._ending = asyncio.ensure_future(self.end())
 
-        self._rest = asyncio.get_running_loop().call_later(idle_s, end)
+        self._idle_timer = asyncio.get_running_loop().call_later(idle_s, end)
 
-    def wake(self) -> bool:
-        """Whether it is there to work again."""
-        if self._rest is not None:
-            self._rest.cancel()
+    def reuse(self) -> bool:
+        """Stop the idle timer; return whether the process is alive."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         return self._process.returncode is None
 
     async def end(self) -> None:
-        """Kill it and what it has started; it is gone afterwards."""
-        if self._rest is not None:
-            self._rest.cancel()
+        """Kill the process and what it has started, and wait until it is gone."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self._process.returncode is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -222,23 +220,23 @@ class _Process:
 def _request(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> bytes:
     name = getattr(function, "__qualname__", repr(function))
     if getattr(function, "__module__", None) == "__main__":
-        raise OffloadError(f"{name} stands in the program's own script: move it into a module")
+        raise OffloadError(f"{name} is defined in the program's own script: move it into a module")
     try:
         return pickle.dumps((function, args, kwargs), pickle.HIGHEST_PROTOCOL)
     except Exception as error:
-        raise OffloadError(f"the call of {name} cannot be pickled: {error}") from error
+        raise OffloadError(f"the call to {name} cannot be pickled: {error}") from error
 
 
 def _unpack(answer: bytes) -> Any:
     try:
-        return pickle.loads(answer)  # noqa: S301 -- from a process of our own
+        return pickle.loads(answer)  # noqa: S301 -- from our own process
     except Exception as error:
-        raise OffloadError(f"what the call gave cannot be unpickled: {error}") from error
+        raise OffloadError(f"the call's result cannot be unpickled: {error}") from error
 
 
 def _in_words(status: int) -> str:
     if status >= 0:
         return f"with exit status {status}"
     return f"by {signal.Signals(-status).name}" + (
-        ": out of memory, perhaps" if status == -signal.SIGKILL else ""
+        ": it may have run out of memory" if status == -signal.SIGKILL else ""
     )

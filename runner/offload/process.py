@@ -1,7 +1,7 @@
 """
-The other side of `offload.py`: reads calls, makes them, writes what they gave.
+The process side of `offloader.py`: reads calls, makes them and writes the results.
 
-It is run as a script, so that it imports nothing but what the calls need.
+It runs as a script, so that it imports only what the calls need.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _HEAD = struct.Struct("!?Q")
 
 
 def main() -> None:
-    """Serve the worker at the other end of standard input and output, until it is gone."""
-    # systemd, for one, sends SIGTERM to a service's every process. The worker is to stop with
-    # grace, and this call with it. A handler, since what is ignored here would be by children too.
+    """Serve the worker at the other end of standard input and output until it is gone."""
+    # systemd, for example, sends SIGTERM to every process of a service. The worker shuts down
+    # gracefully and ends this call in time. A handler, because children inherit an ignored signal.
     signal.signal(signal.SIGTERM, _wait_for_the_worker)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    # What a call prints is for people: it goes where the worker's log lines go.
+    # What a call prints goes to standard error, like the worker's log lines.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -42,14 +42,14 @@ def main() -> None:
 
 
 def _listen(requests: BinaryIO, calls: queue.SimpleQueue[bytes]) -> None:
-    """In a thread, so that the worker's end is noticed in the midst of a call."""
+    """Read calls, in a thread, so that the worker's exit is noticed during a call."""
     while frame := _read(requests):
         calls.put(frame)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _read(requests: BinaryIO) -> bytes:
-    """One frame; empty when the worker is gone."""
+    """Read one frame; it is empty when the worker is gone."""
     head = requests.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return b""
@@ -64,27 +64,27 @@ def _answer(request: bytes) -> tuple[bool, bytes]:
         return True, _pack_error(error)
     try:
         return False, pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
-    except Exception as error:  # noqa: BLE001 -- likewise, when it is pickled
+    except Exception as error:  # noqa: BLE001 -- and so may its result when pickled
         name = getattr(function, "__qualname__", repr(function))
-        problem = f"what {name} gave cannot be pickled: {error}"
-        return True, _pack_error(_as_ours(problem))
+        problem = f"the result of {name} cannot be pickled: {error}"
+        return True, _pack_error(_offload_error(problem))
 
 
 def _pack_error(error: BaseException) -> bytes:
-    """With its traceback, which does not travel by itself; as one of ours if it cannot travel."""
-    told = "".join(traceback.format_exception(error))
-    error.add_note(f"In the process of its own:\n{told}")
+    """Pickle *error* with its traceback as a note; if it cannot be pickled, an `OffloadError`."""
+    formatted = "".join(traceback.format_exception(error))
+    error.add_note(f"In the offload process:\n{formatted}")
     try:
         packed = pickle.dumps(error, pickle.HIGHEST_PROTOCOL)
-        pickle.loads(packed)  # noqa: S301 -- many an exception can be written and not be read
-    except Exception:  # noqa: BLE001 -- whatever its own pickling does
-        stand_in = _as_ours(f"{type(error).__qualname__}: {error}")
-        stand_in.add_note(f"In the process of its own:\n{told}")
+        pickle.loads(packed)  # noqa: S301 -- some exceptions can be pickled but not unpickled
+    except Exception:  # noqa: BLE001 -- its own pickling may fail in any way
+        stand_in = _offload_error(f"{type(error).__qualname__}: {error}")
+        stand_in.add_note(f"In the offload process:\n{formatted}")
         return pickle.dumps(stand_in, pickle.HIGHEST_PROTOCOL)
     return packed
 
 
-def _as_ours(problem: str) -> Exception:
+def _offload_error(problem: str) -> Exception:
     from runner.errors import OffloadError
 
     return OffloadError(problem)

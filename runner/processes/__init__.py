@@ -1,1 +1,1 @@
-"""The processes of a fleet: a supervisor of many, several workers in one, health checks."""
+"""Processes: the supervisor, several workers in one process, health checks, a private Redis."""

@@ -18,16 +18,16 @@ _log = structlog.get_logger("runner.fleet")
 
 
 class Fleet:
-    """Workers that live together. If one of them ends by an error, so do the others."""
+    """Workers in one process. If one of them fails, all of them stop."""
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         self.workers = workers
 
     async def run(self) -> None:
-        """Run until every worker has ended; their errors are raised together."""
+        """Run until every worker has ended; raise their errors together."""
         async with asyncio.TaskGroup() as group:
             for worker in self.workers:
-                # In a context of its own: each worker enqueues through its own client.
+                # Each task has its own context, so each worker enqueues with its own client.
                 group.create_task(self._run_one(worker), name=f"worker {worker.options.queue}")
 
     async def _run_one(self, worker: Worker) -> None:
@@ -37,18 +37,18 @@ class Fleet:
             await worker.close()
 
     async def ready(self) -> None:
-        """Return when every worker has entered its register and claims jobs."""
+        """Return when every worker is registered and claims jobs."""
         for worker in self.workers:
             await worker.ready.wait()
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Stop all of them with grace, or *at_once*."""
+        """Stop all workers gracefully, or *at_once*."""
         for worker in self.workers:
             worker.stop(at_once=at_once)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Fleet]:
-        """Run them beside what is done inside, and stop them at its end."""
+        """Run the workers during the block, and stop them gracefully at its end."""
         async with asyncio.TaskGroup() as group:
             task = group.create_task(self.run(), name="fleet")
             try:
@@ -59,15 +59,15 @@ class Fleet:
 
     @asynccontextmanager
     async def stopped_by_signals(self) -> AsyncIterator[Fleet]:
-        """While inside, SIGINT and SIGTERM stop the fleet with grace, a second one at once."""
+        """In the block, SIGINT or SIGTERM stops the fleet gracefully, a second one at once."""
         loop = asyncio.get_running_loop()
-        asked = False
+        signalled = False
 
         def stop(number: signal.Signals) -> None:
-            nonlocal asked
-            _log.info("stopping", signal=number.name, at_once=asked)
-            self.stop(at_once=asked)
-            asked = True
+            nonlocal signalled
+            _log.info("stopping", signal=number.name, at_once=signalled)
+            self.stop(at_once=signalled)
+            signalled = True
 
         numbers = (signal.SIGINT, signal.SIGTERM)
         for number in numbers:

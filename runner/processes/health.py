@@ -1,9 +1,9 @@
 """
-Is it well? Named checks, and three pages about them for probes and people.
+Health checks, and three pages that show them to probes and people.
 
-    /livez    200 while this process answers: nothing else is asked, or an outage of Redis would
-              have every process restarted
-    /readyz   200 if every check holds, else 503; one line for each, with its reason
+    /livez    200 while this process answers. It runs no checks, or an outage of Redis would
+              restart every process
+    /readyz   200 if every check passes, else 503; one line per check, with its reason
     /healthz  the same as JSON
 """
 
@@ -47,28 +47,28 @@ _PORTS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What one check found: whether all is well, and why, in words."""
+    """The result of one check: whether it passed, and why, in words."""
 
     ok: bool
     reason: str
 
 
 class HealthCheck(Protocol):
-    """One question about the system."""
+    """One check of the system."""
 
     @property
     def name(self) -> str:
-        """Under which the answer is shown."""
+        """The name under which the result is shown."""
         ...
 
     async def check(self) -> Health:
-        """Find out. What it raises counts as a failed check, with that as its reason."""
+        """Run the check. An exception counts as a failure, with that as its reason."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A check's answer with its name and the milliseconds that it took."""
+    """A check's result, with its name and the milliseconds it took."""
 
     name: str
     ok: bool
@@ -84,7 +84,7 @@ class RedisAnswers:
     name: str = "redis"
 
     async def check(self) -> Health:
-        """Ask it."""
+        """Send the PING."""
         started = time.perf_counter()
         try:
             await self.redis.ping()
@@ -97,14 +97,14 @@ class RedisAnswers:
 
 @dataclass(frozen=True, slots=True)
 class QueuesHaveWorkers:
-    """Each of *queues* has a live worker, as *live_workers* counts them."""
+    """Each of *queues* has a live worker according to *live_workers*."""
 
     queues: Sequence[str]
     live_workers: Callable[[], Awaitable[Mapping[str, int]]]
     name: str = "workers"
 
     async def check(self) -> Health:
-        """Count them."""
+        """Count the live workers."""
         counts = await self.live_workers()
         without = [queue for queue in self.queues if not counts.get(queue)]
         if without:
@@ -123,7 +123,7 @@ class PollerIsFresh:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def check(self) -> Health:
-        """Look at the clock."""
+        """Compare the time of the last poll with the clock."""
         polled_at = await self.last_poll_at()
         limit_s = _STALE_AFTER_INTERVALS * self.interval_s
         if polled_at is None:
@@ -137,13 +137,13 @@ class PollerIsFresh:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Anything else that answers or raises, such as the database: *ask* is awaited."""
+    """Anything else, such as the database, that answers or raises when *ask* is awaited."""
 
     name: str
     ask: Callable[[], Awaitable[object]]
 
     async def check(self) -> Health:
-        """Ask it."""
+        """Await *ask*."""
         started = time.perf_counter()
         await self.ask()
         return Health(
@@ -153,14 +153,14 @@ class Answers:
 
 async def find(checks: Sequence[HealthCheck], limit_s: float = CHECK_LIMIT_S) -> list[Finding]:
     """
-    Run all *checks* at once; their findings in the same order.
+    Run all *checks* at once; return their findings in the same order.
 
-    It takes *limit_s* seconds at most: a check that hangs has failed, for that reason.
+    This takes at most *limit_s* seconds: a check that takes longer has failed.
     """
     tasks = [asyncio.create_task(_find(check)) for check in checks]
     try:
         if tasks:
-            # Not asyncio.timeout: a check that swallows its cancellation would hold up the answer.
+            # Not asyncio.timeout: a check that swallows its cancellation would block the answer.
             await asyncio.wait(tasks, timeout=limit_s)
     finally:
         for task in tasks:
@@ -173,7 +173,7 @@ async def find(checks: Sequence[HealthCheck], limit_s: float = CHECK_LIMIT_S) ->
 
 def health_app(checks: Sequence[HealthCheck], *, limit_s: float = CHECK_LIMIT_S) -> Starlette:
     """
-    The three pages as a Starlette application, to be served or mounted.
+    Return the three pages as a Starlette application, to serve or mount.
 
     Raises:
         ConfigurationError: Starlette is not installed.
@@ -216,9 +216,10 @@ async def serve_health(
     app: ASGIApp, host: str, port: int, *, what: str = "health pages"
 ) -> AsyncIterator[str]:
     """
-    Serve *app* in this loop while the block runs; its address is given, such as `http://host:80`.
+    Serve *app* in this loop during the block; yield its address, such as `http://host:80`.
 
-    Port 0 takes a free one. *what* is what a message calls it. Signals are left to the caller.
+    Port 0 takes a free port. *what* names the app in error messages. Signals are left to the
+    caller.
 
     Raises:
         ConfigurationError: The port is in use or not allowed, *host* is not an address of this
@@ -232,7 +233,7 @@ async def serve_health(
         log_config=None,
         access_log=False,
         lifespan="off",
-        # Who is believed to speak for others is for the pages to say.
+        # The pages decide themselves which proxies to trust.
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=2,
@@ -254,7 +255,7 @@ async def _find(check: HealthCheck) -> Finding:
     started = time.perf_counter()
     try:
         health = await check.check()
-    except Exception as error:  # noqa: BLE001 -- whatever it is, it is the finding
+    except Exception as error:  # noqa: BLE001 -- any error is the finding
         health = Health(ok=False, reason=f"{type(error).__name__}: {error}")
     return Finding(check.name, health.ok, " ".join(health.reason.split()), _ms(started))
 
@@ -274,7 +275,7 @@ def _status(findings: Sequence[Finding]) -> int:
 
 
 def _listen(host: str, port: int, what: str) -> socket.socket:
-    """Bound here: uvicorn would log a port in use, and exit the process."""
+    """Bind the socket here: if the port is in use, uvicorn would log it and exit the process."""
     where = f"{what} on {host}:{port}"
     if port not in range(_PORTS):
         raise ConfigurationError(f"{where}: no such port; choose one from 0 to {_PORTS - 1}")
@@ -284,7 +285,7 @@ def _listen(host: str, port: int, what: str) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigurationError(
-                f"{where}: the port is in use; choose another, or end what listens there"
+                f"{where}: the port is in use; choose another, or stop what listens there"
             ) from None
         reason = str(error.strerror).partition(" (while attempting")[0]
         raise ConfigurationError(f"{where}: {reason}; choose another address") from None

@@ -2,16 +2,17 @@
 Keeps worker processes alive: `pipeline worker --processes N`.
 
 The supervisor
-1. starts N children, each the same command as a worker of its own;
-2. starts a child that died again, after a pause that doubles with each early death;
-3. replaces a child that has grown beyond the memory limit;
-4. on SIGHUP replaces every child, one after the other, for new code or settings, and leaves
-   the rest as they are when a new one does not come up;
-5. on SIGINT or SIGTERM stops them with grace, on a second signal at once, and kills what stays.
+1. starts N children, each the same command as a single worker;
+2. restarts a child that died, after a pause that doubles with each early death;
+3. replaces a child that exceeds the memory limit;
+4. on SIGHUP replaces every child, one after the other, for new code or settings, and keeps the
+   remaining old ones if a new one does not start;
+5. on SIGINT or SIGTERM stops them gracefully, on a second signal at once, and kills those that
+   do not stop.
 
-A replacement is ready before its predecessor is told to stop, so capacity is never lost. Each
-child holds one end of a socket: it says on it that it is ready, and learns from its end that the
-supervisor is gone, whatever killed it; then it stops with grace by itself.
+A replacement is ready before its predecessor is stopped, so capacity is never lost. Each child
+holds one end of a socket. It reports on it that it is ready. When the supervisor dies, for
+whatever reason, the socket closes and the child stops gracefully.
 """
 
 from __future__ import annotations
@@ -43,17 +44,17 @@ _AT_ONCE = b"!"
 @dataclass(slots=True, eq=False)
 class _Child:
     process: asyncio.subprocess.Process
-    line: socket.socket
+    channel: socket.socket
     started: float = field(default_factory=time.monotonic)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     spare: bool = False
-    """A successor that is not ready: it takes nobody's place yet."""
+    """A successor that is not ready yet and does not count."""
     leaving: bool = False
 
     @property
     def memory_bytes(self) -> int:
-        """Resident memory of the child and of the processes it has offloaded work to."""
+        """Resident memory of the child and its offload processes."""
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.process.pid)
             family = [process, *process.children(recursive=True)]
@@ -65,12 +66,12 @@ class Supervisor:
     """
     Runs *processes* children of *command*, which gets `--supervised FD` appended.
 
-    memory_limit_mb: MiB of resident memory past which a child is replaced; None for no limit.
-    memory_check_s: how often that is looked at.
+    memory_limit_mb: MiB of resident memory above which a child is replaced; None for no limit.
+    memory_check_s: how often the memory is checked.
     ready_within_s: how long a child may take to start before it counts as failed.
-    stop_within_s: how long children may take to stop before they are killed: longer than their
+    stop_within_s: how long children may take to stop before they are killed; it must exceed their
         grace time.
-    first_pause_s: after a first early death; it doubles with each further one.
+    first_pause_s: the pause after a first early death; it doubles with each further one.
     """
 
     def __init__(
@@ -101,60 +102,60 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Keep the children alive until told to stop, and until the last has stopped."""
+        """Keep the children alive until a signal, then stop them and return."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop, number)
         before = signal.getsignal(signal.SIGHUP)
         loop.add_signal_handler(signal.SIGHUP, self._roll_asked.set)
-        beside = [loop.create_task(part) for part in (self._watch_memory(), self._roll())]
+        background = [loop.create_task(part) for part in (self._watch_memory(), self._roll())]
         try:
             while not self._stopping.is_set():
                 await self._start_missing()
                 self._stop_surplus()
-                await self._change()
-            await self._see_off()
+                await self._wait_for_change()
+            await self._wait_for_children()
         finally:
-            ending = [*beside, *self._tasks]
+            ending = [*background, *self._tasks]
             for task in ending:
                 task.cancel()
             await asyncio.gather(*ending, return_exceptions=True)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
-            # What is closed now may take its time, too.
+            # Closing the rest may take a while, and SIGHUP must not kill this process meanwhile.
             signal.signal(signal.SIGHUP, before)
 
     # ------------------------------------------------------------------ keeping the number
 
     async def _start_missing(self) -> None:
-        while len(self._staying()) < self._processes and not self._stopping.is_set():
+        while len(self._active()) < self._processes and not self._stopping.is_set():
             if self._pause_s() > 0:
                 return
             await self._start()
 
     def _stop_surplus(self) -> None:
-        """A child died while its successor was on its way, and was started again, too."""
-        oldest_first = sorted(self._staying(), key=lambda child: child.started)
+        """Stop the extra child left over if one died while its successor was starting."""
+        oldest_first = sorted(self._active(), key=lambda child: child.started)
         for child in oldest_first[self._processes :]:
             child.leaving = True
             _signal(child, signal.SIGTERM)
 
-    async def _change(self) -> None:
-        """Until a child ends, a signal comes, or the pause before the next start is over."""
-        missing = len(self._staying()) < self._processes
+    async def _wait_for_change(self) -> None:
+        """Wait for a child to end, a signal, or the end of the pause before the next start."""
+        missing = len(self._active()) < self._processes
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.01, self._pause_s()) if missing else None):
                 await self._changed.wait()
         self._changed.clear()
 
-    def _staying(self) -> list[_Child]:
+    def _active(self) -> list[_Child]:
         return [child for child in self._children if not (child.leaving or child.spare)]
 
     def _pause_s(self) -> float:
         return self._not_before - time.monotonic()
 
     async def _start(self, *, spare: bool = False) -> _Child | None:
-        """One more child; None if the system gives no process for it."""
+        """Start a child; return None if the system cannot start a process."""
         ours, theirs = socket.socketpair()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -162,7 +163,7 @@ class Supervisor:
                 "--supervised",
                 str(theirs.fileno()),
                 pass_fds=(theirs.fileno(),),
-                # A terminal's Ctrl-C reaches the whole group: the children would hear it twice.
+                # A terminal's Ctrl-C goes to the whole group: the children would get it twice.
                 start_new_session=True,
             )
         except OSError as error:
@@ -175,23 +176,23 @@ class Supervisor:
         ours.settimeout(0)
         child = _Child(process, ours, spare=spare)
         self._children.add(child)
-        self._spawn(self._hear_ready(child))
-        self._spawn(self._hear_end(child))
+        self._spawn(self._watch_ready(child))
+        self._spawn(self._watch_exit(child))
         _log.info("worker process started", pid=process.pid)
         if self._stopping.is_set():
-            # Those that were there have been told before this one was.
+            # The stop signal was sent before this child existed.
             _signal(child, signal.SIGTERM)
         return child
 
-    async def _hear_ready(self, child: _Child) -> None:
+    async def _watch_ready(self, child: _Child) -> None:
         with contextlib.suppress(OSError):
-            if await asyncio.get_running_loop().sock_recv(child.line, 1) == _READY:
+            if await asyncio.get_running_loop().sock_recv(child.channel, 1) == _READY:
                 child.ready.set()
 
-    async def _hear_end(self, child: _Child) -> None:
+    async def _watch_exit(self, child: _Child) -> None:
         code = await child.process.wait()
         self._children.discard(child)
-        child.line.close()
+        child.channel.close()
         child.ended.set()
         if not child.leaving and not self._stopping.is_set():
             lived_s = time.monotonic() - child.started
@@ -205,11 +206,11 @@ class Supervisor:
         self._changed.set()
 
     def _pause_after_death(self, lived_s: float) -> float:
-        """Seconds until the next start; none after a long life."""
+        """Return the seconds until the next start: zero after a long life."""
         self._early_deaths = 0 if lived_s > _LONG_LIFE_S else self._early_deaths + 1
         pause_s = 0.0
         if self._early_deaths:
-            # Capped before the power: a float holds no 2 ** 2000.
+            # Cap the exponent: 2 ** 2000 does not fit into a float.
             pause_s = self._first_pause_s * 2 ** min(self._early_deaths - 1, 9)
         pause_s = min(_LONGEST_PAUSE_S, pause_s)
         self._not_before = time.monotonic() + pause_s
@@ -220,7 +221,7 @@ class Supervisor:
     async def _watch_memory(self) -> None:
         while self._memory_limit is not None:
             await asyncio.sleep(self._memory_check_s)
-            for child in self._staying():
+            for child in self._active():
                 used = child.memory_bytes
                 if used > self._memory_limit:
                     _log.warning(
@@ -232,11 +233,11 @@ class Supervisor:
                     await self._replace(child)
 
     async def _roll(self) -> None:
-        """Replace all that are there when it is asked for; asked for meanwhile, once more."""
+        """Replace all children on request; a request meanwhile starts another round."""
         while True:
             await self._roll_asked.wait()
             self._roll_asked.clear()
-            old = self._staying()
+            old = self._active()
             _log.info("replacing every worker process", processes=len(old))
             for child in old:
                 if not await self._replace(child):
@@ -246,12 +247,12 @@ class Supervisor:
                 _log.info("every worker process is replaced", processes=len(old))
 
     async def _replace(self, child: _Child) -> bool:
-        """A successor first; without one that comes up, the old child stays."""
+        """Start a successor first; if it does not become ready, the old child stays."""
         async with self._replacing:
             if self._stopping.is_set() or child.leaving or child.ended.is_set():
                 return True
             successor = await self._start(spare=True)
-            if successor is None or not await self._comes_up(successor):
+            if successor is None or not await self._becomes_ready(successor):
                 _log.error(
                     "successor did not come up, the old worker process stays",
                     pid=child.process.pid,
@@ -266,7 +267,7 @@ class Supervisor:
             self._kill(child)
             return True
 
-    async def _comes_up(self, successor: _Child) -> bool:
+    async def _becomes_ready(self, successor: _Child) -> bool:
         ready = asyncio.ensure_future(successor.ready.wait())
         ended = asyncio.ensure_future(successor.ended.wait())
         try:
@@ -293,12 +294,12 @@ class Supervisor:
         self._changed.set()
         for child in self._children:
             if again:
-                # By signal as well, a busy child would hear of both at once, as if of one.
+                # Two signals in a row could reach a busy child as one; the socket is unambiguous.
                 with contextlib.suppress(OSError):
-                    child.line.send(_AT_ONCE)
+                    child.channel.send(_AT_ONCE)
             _signal(child, signal.SIGTERM)
 
-    async def _see_off(self) -> None:
+    async def _wait_for_children(self) -> None:
         try:
             async with asyncio.timeout(self._stop_within_s):
                 while self._children:
@@ -322,26 +323,26 @@ class Supervisor:
 
 async def answer_supervisor(descriptor: int, fleet: Fleet) -> None:
     """
-    In a child: say that *fleet* is ready; stop it when the supervisor says so, or is gone.
+    In a child: report that *fleet* is ready; stop it when the supervisor orders it or is gone.
 
-    descriptor: the number that came after `--supervised`.
+    descriptor: the number given with `--supervised`.
     """
-    line = socket.socket(fileno=descriptor)
-    line.settimeout(0)
+    channel = socket.socket(fileno=descriptor)
+    channel.settimeout(0)
     loop = asyncio.get_running_loop()
     try:
         await fleet.ready()
-        told = b""
+        received = b""
         with contextlib.suppress(OSError):
-            await loop.sock_sendall(line, _READY)
-            told = await loop.sock_recv(line, 1)
-        if told == _AT_ONCE:
+            await loop.sock_sendall(channel, _READY)
+            received = await loop.sock_recv(channel, 1)
+        if received == _AT_ONCE:
             fleet.stop(at_once=True)
         else:
             _log.warning("the supervisor is gone, stopping")
             fleet.stop()
     finally:
-        line.close()
+        channel.close()
 
 
 def _signal(child: _Child, number: signal.Signals) -> None:

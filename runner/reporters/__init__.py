@@ -1,7 +1,7 @@
 """
-Who is told when a job fails: reporters, one file each.
+Reporters pass on job failures, one file each.
 
-`FanOut` (fan_out.py) hands each failure to all of them in the background.
+`FanOut` (fan_out.py) sends each failure to all of them in the background.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Failure:
 
 
 class Reporter(Protocol):
-    """Tells somebody about failures. It may be slow and it may fail: no job is harmed by it."""
+    """Passes failures on. It may be slow or fail without harm to any job."""
 
     async def report(self, failure: Failure, /) -> None:
         """Pass *failure* on; raise if that did not work."""
@@ -41,8 +41,8 @@ class Reporter(Protocol):
 
 @runtime_checkable
 class ClosableReporter(Reporter, Protocol):
-    """A reporter that holds a connection or failures on their way."""
+    """A reporter that holds a connection or unsent failures."""
 
     async def close(self) -> None:
-        """Send what is waiting, and let go."""
+        """Send waiting failures, then release all resources."""
         ...

@@ -1,4 +1,4 @@
-"""Every failure to every reporter, in the background, within bounds."""
+"""Send every failure to every reporter, in the background, with bounded queues."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _log = structlog.stdlib.get_logger("runner.reporters")
 
 class FanOut:
     """
-    Hands failures to all of *reporters*, each at its own pace: `report` never waits.
+    Passes failures to all of *reporters*, each at its own pace: `report` never waits.
 
-    For each reporter up to *waiting* failures queue; more are dropped. A reporter that fails, or
-    takes longer than *limit_s* seconds, loses that failure. Both are logged, once a minute.
+    Up to *waiting* failures queue for each reporter; more are dropped. A reporter that fails, or
+    takes longer than *limit_s* seconds, loses that failure. Both are logged once a minute.
     """
 
     def __init__(
@@ -34,16 +34,16 @@ class FanOut:
         self._lanes = [_Lane(reporter, waiting, limit_s, throttle) for reporter in reporters]
 
     async def report(self, failure: Failure, /) -> None:
-        """Queue *failure* for every reporter, and return."""
+        """Queue *failure* for every reporter and return."""
         for lane in self._lanes:
             lane.put(failure)
 
     async def close(self, limit_s: float = 5.0) -> None:
-        """Deliver what is waiting and close the reporters, in about *limit_s* seconds at most."""
+        """Deliver waiting failures and close the reporters, within about *limit_s* seconds."""
         await asyncio.gather(*(lane.close(limit_s) for lane in self._lanes))
 
     async def __aenter__(self) -> Self:
-        """Nothing to set up: delivery begins with the first failure."""
+        """Do nothing: delivery starts with the first failure."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -52,7 +52,7 @@ class FanOut:
 
 
 class _Lane:
-    """One reporter with the failures that wait for it."""
+    """One reporter with its queue of failures."""
 
     def __init__(
         self, reporter: Reporter, waiting: int, limit_s: float, throttle: LogThrottle
@@ -66,14 +66,14 @@ class _Lane:
 
     def put(self, failure: Failure) -> None:
         if self._delivery is None or self._delivery.done():
-            # Not in the failed job's context: log lines of all later failures would carry its id.
+            # An empty context: in the job's own, lines about later failures would carry its id.
             self._delivery = asyncio.create_task(
                 self._deliver(), name=f"report to {self._name}", context=contextvars.Context()
             )
         try:
             self._queue.put_nowait(failure)
         except asyncio.QueueFull:
-            self._tell("reports dropped, the reporter is too slow", failure)
+            self._warn("reports dropped, the reporter is too slow", failure)
 
     async def close(self, limit_s: float) -> None:
         try:
@@ -102,11 +102,11 @@ class _Lane:
                 async with asyncio.timeout(self._limit_s):
                     await self._reporter.report(failure)
             except Exception as error:  # noqa: BLE001 -- a reporter may fail in any way
-                self._tell("reporter failed", failure, error=_named(error))
+                self._warn("reporter failed", failure, error=_named(error))
             finally:
                 self._queue.task_done()
 
-    def _tell(self, event: str, failure: Failure, **fields: str) -> None:
+    def _warn(self, event: str, failure: Failure, **fields: str) -> None:
         held_back = self._throttle.admit(f"{self._name} {event}")
         if held_back is not None:
             _log.warning(

@@ -1,4 +1,4 @@
-"""Failures as structured log lines, with their traceback."""
+"""Log failures as structured lines with their traceback."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _log = structlog.stdlib.get_logger("runner.reporters.log")
 
 
 class LogReporter:
-    """An error for a job that goes to the dead set, a warning for one that will be retried."""
+    """Logs an error for a job that goes to the dead set, a warning for one that will be retried."""
 
     async def report(self, failure: Failure, /) -> None:
-        """Log *failure*. The fields are given: it is not logged in the job's own context."""
-        tell = _log.error if failure.final else _log.warning
-        tell(
+        """Log *failure*, with the job's fields: the job's log context is not active here."""
+        log = _log.error if failure.final else _log.warning
+        log(
             "job died" if failure.final else "job will be retried",
             job_id=failure.job_id,
             job_name=failure.job_name,

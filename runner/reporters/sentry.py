@@ -1,4 +1,4 @@
-"""Failures as events to Sentry, or to anything else that takes its DSN."""
+"""Send failures as events to Sentry, or to any service with a Sentry DSN."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 class SentryReporter:
     """
-    Sends each failure as an event by a Sentry client of its own.
+    Sends each failure as an event with its own Sentry client.
 
-    It installs nothing into the process: no integration, no hook, no global client; a service's
-    own `sentry_sdk.init` and this do not know of each other. Local variables are not sent.
+    It installs no integration, hook or global client, so it does not interfere with a service's
+    own `sentry_sdk.init`. Local variables are not sent.
 
-    flush_limit_s: how long `close` waits for events on their way.
+    flush_limit_s: how long `close` waits for unsent events.
 
     Raises:
         ConfigurationError: sentry-sdk is not installed, or *dsn* is not a DSN.
@@ -53,22 +53,22 @@ class SentryReporter:
             self._client = self._connect()
         except BadDsn as error:
             raise ConfigurationError(
-                f"the Sentry DSN is not one ({error}): write it as https://KEY@HOST/PROJECT"
+                f"the Sentry DSN is invalid ({error}): write it as https://KEY@HOST/PROJECT"
             ) from None
         self._is_closed = False
         self._flush_limit_s = flush_limit_s
         self._event_of = event_from_exception
 
     async def report(self, failure: Failure, /) -> None:
-        """Queue an event for the client's own thread, which sends it."""
+        """Queue an event, which the client's thread sends."""
         if self._is_closed:
-            # A worker that runs again, as under `arq --watch`, has the same reporters.
+            # A worker that is restarted in this process (`arq --watch`) reuses its reporters.
             self._client, self._is_closed = self._connect(), False
-        # In a thread: the client reads source files to show the lines around each frame.
+        # In a thread, because the client reads source files to show the lines of each frame.
         await asyncio.to_thread(self._capture, failure)
 
     async def close(self) -> None:
-        """Wait for events on their way, within the limit, then stop."""
+        """Wait for unsent events, within the limit, then close the client."""
         await asyncio.to_thread(self._client.close, timeout=self._flush_limit_s)
         self._is_closed = True
 

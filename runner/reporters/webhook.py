@@ -1,5 +1,5 @@
 """
-Failures as JSON to a URL of yours.
+POST failures as JSON to a URL.
 
     {"event": "job.failed", "final": true, "at": "2026-01-31T12:00:00+00:00",
      "job": {"id": …, "name": …, "queue": …, "attempt": …, "arguments": {…}},
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 class WebhookReporter:
     """
-    POSTs each failure to *url*, which is often a secret itself: no message shows its path.
+    POSTs each failure to *url*. The URL may itself be a secret, so messages never show its path.
 
     timeout_s: for connecting, and for each wait on the answer.
 
@@ -39,7 +39,7 @@ class WebhookReporter:
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigurationError("the webhook's URL is not one: write it as https://HOST/PATH")
+            raise ConfigurationError("the webhook's URL is invalid: write it as https://HOST/PATH")
         try:
             import httpx
         except ImportError as error:
@@ -48,7 +48,7 @@ class WebhookReporter:
             ) from None
         self._url = url
         self._shown = f"{parts.scheme}://{parts.hostname}/…"
-        self._failed = httpx.HTTPError
+        self._error_type = httpx.HTTPError
         self._connect = partial(httpx.AsyncClient, timeout=timeout_s, headers=headers)
         self._client = self._connect()
 
@@ -57,10 +57,10 @@ class WebhookReporter:
         Send *failure*.
 
         Raises:
-            RunnerError: Nobody answered, or the answer was not 2xx.
+            RunnerError: There was no answer, or it was not 2xx.
         """
         if self._client.is_closed:
-            # A worker that runs again, as under `arq --watch`, has the same reporters.
+            # A worker that is restarted in this process (`arq --watch`) reuses its reporters.
             self._client = self._connect()
         try:
             answer = await self._client.post(
@@ -68,7 +68,7 @@ class WebhookReporter:
                 content=to_json(_document(failure)),
                 headers={"content-type": "application/json"},
             )
-        except self._failed as error:
+        except self._error_type as error:
             raise RunnerError(f"{self._shown}: {type(error).__name__}: {error}") from None
         if not answer.is_success:
             raise RunnerError(f"{self._shown} answered {answer.status_code}")

@@ -1,1 +1,1 @@
-"""What a worker reports: logs, StatsD metrics, traces; with secrets redacted."""
+"""Logs, StatsD metrics and traces, with secrets redacted."""

@@ -1,4 +1,4 @@
-"""aiostatsd's client with its faults mended; `statsd.py` lists them, and is what to import."""
+"""aiostatsd's client without its faults; `statsd.py` lists these and is the module to import."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _log = structlog.stdlib.get_logger("runner.statsd")
 
 
 class Collector(Protocol):
-    """What the client sends: it takes the place of aiostatsd's own collector."""
+    """Holds the metrics to send, in place of aiostatsd's own collector."""
 
     dropped: int
 
     def flush(self) -> Iterator[bytes]:
-        """Datagrams to send now."""
+        """Return the datagrams to send now."""
         ...
 
     def discard(self) -> None:
-        """Forget what is waiting, and count it as dropped."""
+        """Drop all waiting lines and count them as dropped."""
         ...
 
 
 class AioStatsdClient(LowLevelStatsdClient):  # type: ignore[misc]  # aiostatsd is untyped
-    """Sends what *collector* holds twice a second until `end`, and then once more."""
+    """Sends what *collector* holds twice a second until `end` is called, and once after it."""
 
     def __init__(self, host: str, port: int, collector: Collector) -> None:
         super().__init__(host, port)
@@ -43,11 +43,11 @@ class AioStatsdClient(LowLevelStatsdClient):  # type: ignore[misc]  # aiostatsd 
         self._ending = asyncio.Event()
         self._socket: _QuietSocket | None = None
         self._lookup_at = 0.0
-        self._told_dropped = 0
+        self._logged_dropped = 0
         self._throttle = LogThrottle()
 
     async def run(self) -> None:
-        """Send until `end` is called. Nothing that the network does ends it."""
+        """Send until `end` is called, whatever errors the network has."""
         try:
             last = False
             while not last:
@@ -63,7 +63,7 @@ class AioStatsdClient(LowLevelStatsdClient):  # type: ignore[misc]  # aiostatsd 
                 await self._socket.on_disconnect
 
     def end(self) -> None:
-        """Let `run` send what is waiting, and return."""
+        """Make `run` send what is waiting and return."""
         self._ending.set()
 
     async def _connect(self) -> None:
@@ -74,11 +74,11 @@ class AioStatsdClient(LowLevelStatsdClient):  # type: ignore[misc]  # aiostatsd 
             return
         try:
             _, self._socket = await loop.create_datagram_endpoint(
-                lambda: _QuietSocket(self._note), remote_addr=(self.host, self.port)
+                lambda: _QuietSocket(self._log_error), remote_addr=(self.host, self.port)
             )
         except OSError as error:
             self._lookup_at = loop.time() + _LOOKUP_INTERVAL_S
-            self._note(error)
+            self._log_error(error)
 
     def _send(self) -> None:
         if self._socket is None or self._socket.is_full:
@@ -87,43 +87,43 @@ class AioStatsdClient(LowLevelStatsdClient):  # type: ignore[misc]  # aiostatsd 
             for packet in self.collector.flush():
                 self._socket.transport.sendto(packet)
         dropped = self.collector.dropped
-        if dropped > self._told_dropped and self._throttle.admit("dropped") is not None:
-            self._told_dropped = dropped
+        if dropped > self._logged_dropped and self._throttle.admit("dropped") is not None:
+            self._logged_dropped = dropped
             _log.warning("metrics dropped", lines_so_far=dropped)
 
-    def _note(self, error: Exception) -> None:
+    def _log_error(self, error: Exception) -> None:
         if (more := self._throttle.admit("network")) is not None:
             _log.warning(
                 "metrics cannot be sent",
                 to=f"{self.host}:{self.port}",
                 error=str(error) or type(error).__name__,
-                errors_since_last_told=more + 1,
+                errors_since_last_logged=more + 1,
             )
 
 
 class _QuietSocket(ClientProto):  # type: ignore[misc]  # aiostatsd is untyped
-    """aiostatsd's end of the socket, told what to send instead of waking ten times a second."""
+    """aiostatsd's socket, which sends on request instead of waking up ten times a second."""
 
     transport: asyncio.DatagramTransport
 
-    def __init__(self, note: _Note) -> None:
+    def __init__(self, note: _OnError) -> None:
         super().__init__(asyncio.Queue(), asyncio.get_running_loop())
-        self._note = note
+        self._log_error = note
         self.is_full = False
 
     def pause_writing(self) -> None:
-        """Else the socket would buffer without bound."""
+        """Stop sending, or the socket would buffer without bound."""
         self.is_full = True
 
     def resume_writing(self) -> None:
         self.is_full = False
 
     async def run_loop(self) -> None:
-        """Nothing: the client calls `transport.sendto`."""
+        """Do nothing: the client calls `transport.sendto`."""
 
     def error_received(self, err: Exception) -> None:
-        self._note(err)
+        self._log_error(err)
 
 
-class _Note(Protocol):
+class _OnError(Protocol):
     def __call__(self, error: Exception, /) -> None: ...

@@ -1,8 +1,8 @@
 """
-The last lines that a running attempt has logged, kept with it for whoever looks at the job.
+Keep the last lines that a running attempt has logged, to show them with the job.
 
-`KeepLines` is a structlog processor. A job that logs nothing pays nothing; one that logs without
-end keeps its last lines only.
+`KeepLines` is a structlog processor. A job that logs nothing costs nothing; one that logs a lot
+keeps only its last lines.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict
 
 LOGGER_NAME = "runner.job"
-"""The logger of "job started", "job done", "job failed": lines that tell nothing new of a job."""
+"""The logger of "job started", "job done" and "job failed", which need not be kept."""
 
 _LINE_CHARACTERS = 500
-_OF_THE_LINE = ("timestamp", "level", "event")
-_KNOWN_ANYWAY = frozenset({"logger", "job_id", "job_name", "queue", "attempt", "trace_id"})
-_UNFIT = frozenset({"exc_info", "stack_info", "stack", "exception"})
+_LEADING_FIELDS = ("timestamp", "level", "event")
+_REDUNDANT_FIELDS = frozenset({"logger", "job_id", "job_name", "queue", "attempt", "trace_id"})
+_TRACEBACK_FIELDS = frozenset({"exc_info", "stack_info", "stack", "exception"})
 
 
 class Attempt(Protocol):
-    """What runs now, and keeps its lines."""
+    """The running attempt, which holds its lines."""
 
     lines: deque[str] | None
 
 
 running: ContextVar[Attempt | None] = ContextVar("running", default=None)
-"""The attempt that the present task runs, or was started by."""
+"""The attempt that runs in this task, or that started it."""
 
 
 class KeepLines:
-    """Keeps the last *most* lines of each attempt, secrets redacted by their names."""
+    """Keeps the last *most* lines of each attempt, with secrets redacted by name."""
 
     def __init__(self, most: int) -> None:
         self._most = most
 
     def __call__(self, _: object, __: str, event: EventDict) -> EventDict:
-        """Write the line down; it goes on as it is."""
+        """Keep the line, and pass *event* on unchanged."""
         attempt = running.get()
         if attempt is not None and event.get("logger") != LOGGER_NAME:
             if attempt.lines is None:
@@ -52,8 +52,8 @@ class KeepLines:
 
 
 def _line(event: EventDict) -> str:
-    parts = [str(event.get(name, "")) for name in _OF_THE_LINE]
-    skipped = {*_OF_THE_LINE, *_KNOWN_ANYWAY, *_UNFIT}
+    parts = [str(event.get(name, "")) for name in _LEADING_FIELDS]
+    skipped = {*_LEADING_FIELDS, *_REDUNDANT_FIELDS, *_TRACEBACK_FIELDS}
     rest = {
         name: value
         for name, value in event.items()

@@ -1,8 +1,8 @@
 """
-Logging: structlog in front, the standard library behind, one renderer for both.
+Configure logging: structlog in front, the standard library behind, one renderer for both.
 
-Every line, arq's and uvicorn's too, goes to standard error, and carries the time in UTC, its
-level, its logger and what the running job has bound (see `middleware/log_context.py`).
+Every line, including arq's and uvicorn's, goes to standard error with the time in UTC, its level,
+its logger and what the running job has bound (see `middleware/log_context.py`).
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from runner.errors import ConfigurationError
-from runner.telemetry.fast_lines import ShortFormatter, as_json, as_text, use
+from runner.telemetry.fast_lines import FastFormatter, as_json, as_text, enable_for
 from runner.telemetry.job_log import KeepLines
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
 LogFormat = Literal["console", "json"]
-"""`console` for a person, `json` for a machine: one object on each line."""
+"""`console` for people, `json` for machines: one object per line."""
 
-_WITH_HANDLERS_OF_THEIR_OWN = ("arq", "uvicorn", "uvicorn.access", "uvicorn.error")
+_LOGGERS_WITH_HANDLERS = ("arq", "uvicorn", "uvicorn.access", "uvicorn.error")
 
 
 def configure_logging(
-    format: LogFormat = "console",  # noqa: A002 -- the word that LOG_FORMAT uses
+    format: LogFormat = "console",  # noqa: A002 -- named like LOG_FORMAT
     level: str = "INFO",
     *,
     colors: bool | None = None,
@@ -39,22 +39,22 @@ def configure_logging(
     """
     Send all log lines at or above *level* to standard error, rendered as *format*.
 
-    It can be called again, and must be after something else configured `logging`: the `arq`
-    command does so just before it starts a worker. Handlers of others on the root logger stay.
+    Call it again if something else configures `logging` later, as the `arq` command does just
+    before it starts a worker. Other handlers on the root logger stay.
 
-    colors: None means: if *stream* is a terminal.
+    colors: None means only if *stream* is a terminal.
     stream: instead of standard error.
     job_lines: how many of an attempt's last lines are kept with it; 0 for none.
 
     Raises:
-        ConfigurationError: *format* or *level* is not a known one.
+        ConfigurationError: *format* or *level* is unknown.
     """
     stream = stream if stream is not None else sys.stderr
     shared: list[Processor] = [*_SHARED, *((KeepLines(job_lines),) if job_lines else ())]
     handler = _StructuredHandler(stream)
     colors = stream.isatty() if colors is None else colors
     handler.setFormatter(
-        ShortFormatter(
+        FastFormatter(
             render=as_json if format == "json" else as_text,
             processors=[
                 ProcessorFormatter.remove_processors_meta,
@@ -63,12 +63,31 @@ def configure_logging(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _drop_color_message],
         )
     )
+    _handle_all_with(handler, _known_level(level))
+    processors = [
+        structlog.stdlib.filter_by_level,
+        *shared,
+        ProcessorFormatter.wrap_for_formatter,
+    ]
+    # On a terminal lines have colours, and need not be fast.
+    enable_for([] if colors and format == "console" else processors)
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        # Otherwise module-level loggers used before this call would keep the old configuration.
+        cache_logger_on_first_use=False,
+    )
+
+
+def _handle_all_with(handler: logging.Handler, level: int) -> None:
+    """Let *handler* write the lines of every logger, in place of earlier ones of ours."""
     root = logging.getLogger()
-    root.setLevel(_known_level(level))
+    root.setLevel(level)
     for old in [h for h in root.handlers if isinstance(h, _StructuredHandler)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    for name in _WITH_HANDLERS_OF_THEIR_OWN:
+    for name in _LOGGERS_WITH_HANDLERS:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
@@ -76,27 +95,13 @@ def configure_logging(
     # httpx logs each request's whole URL, and a webhook's URL is a secret.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
-    processors = [
-        structlog.stdlib.filter_by_level,
-        *shared,
-        ProcessorFormatter.wrap_for_formatter,
-    ]
-    # On a terminal lines have colours, and nobody reads thousands a second.
-    use([] if colors and format == "console" else processors)
-    structlog.configure(
-        processors=processors,
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        # Module-level loggers made before this call would otherwise keep what they first saw.
-        cache_logger_on_first_use=False,
-    )
 
 
 class LogThrottle:
     """
-    Lets one line in *interval_s* seconds through for each key, so that a fault cannot flood.
+    Admits one line per key every *interval_s* seconds, so that a fault cannot flood the log.
 
-    It remembers as many keys as it is asked for: use keys of a small, fixed set.
+    It remembers every key, so use a small, fixed set of keys.
     """
 
     def __init__(self, interval_s: float = 60.0) -> None:
@@ -105,7 +110,7 @@ class LogThrottle:
         self._held_back: dict[str, int] = {}
 
     def admit(self, key: str = "") -> int | None:
-        """None: hold this line back. A number: log it; so many were held back before it."""
+        """Return None to hold this line back, or how many were held back before this one."""
         now = time.monotonic()
         last = self._last.get(key)
         if last is not None and now - last < self._interval_s:
@@ -116,7 +121,7 @@ class LogThrottle:
 
 
 class _StructuredHandler(logging.StreamHandler[TextIO]):
-    """Ours, to be found and replaced when logging is configured again."""
+    """Our handler, so that it can be replaced when logging is configured again."""
 
 
 def _renderers(format: str, *, colors: bool) -> list[Processor]:  # noqa: A002 -- as above
@@ -124,7 +129,7 @@ def _renderers(format: str, *, colors: bool) -> list[Processor]:  # noqa: A002 -
         return [
             structlog.dev.ConsoleRenderer(
                 colors=colors,
-                # The default renders local variables, and with them secrets, when rich is there.
+                # With rich installed, the default shows local variables, which may hold secrets.
                 exception_formatter=structlog.dev.plain_traceback,
             )
         ]
@@ -144,7 +149,7 @@ def _known_level(level: str) -> int:
         return known[level.strip().upper()]
     except KeyError:
         names = ", ".join(name for name, number in known.items() if number)
-        raise ConfigurationError(f"log level {level!r} is none of {names}") from None
+        raise ConfigurationError(f"log level {level!r} is not one of {names}") from None
 
 
 def _drop_color_message(
@@ -152,7 +157,7 @@ def _drop_color_message(
     method: str,  # noqa: ARG001
     event: structlog.typing.EventDict,
 ) -> structlog.typing.EventDict:
-    """uvicorn puts its message into the record a second time, with colours."""
+    """Drop the coloured copy of the message that uvicorn adds to its records."""
     event.pop("color_message", None)
     return event
 

@@ -1,4 +1,4 @@
-"""Arguments made fit to leave the process: no secrets, no size without bound, JSON only."""
+"""Make arguments safe to leave the process: no secrets, bounded size, JSON only."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _DEPTH = 5
 
 def redacted(arguments: Mapping[str, Any], names: Collection[str] = ()) -> dict[str, Any]:
     """
-    A copy of *arguments* as JSON values.
+    Return a copy of *arguments* as JSON values.
 
-    Values are replaced where their name, at any depth, is among *names* or sounds like a secret
-    (password, token, api_key …), and so are user names and passwords in URLs. Long texts and
-    lists are cut; an object that is no model shows its type alone, for its repr may tell anything.
+    A value is replaced if its name, at any depth, is in *names* or sounds like a secret (password,
+    token, api_key …); so are user names and passwords in URLs. Long texts and lists are cut. An
+    object that is not a model shows only its type, because its repr may contain secrets.
     """
     return _mapping(arguments, names, _DEPTH)
 

@@ -1,15 +1,15 @@
 """
-Metrics over UDP by aiostatsd, with its faults kept from the worker.
+Send metrics over UDP with aiostatsd, shielding the worker from its faults.
 
-What aiostatsd 1.0 does, and what happens here instead:
+The faults of aiostatsd 1.0, and what happens here instead:
 
-- Its client can only be created inside a running loop: `AioStatsD` is created anywhere, and its
-  client by `start`.
-- Its collector keeps whole milliseconds, and fails above 2³¹: `_Lines` keeps three decimals.
-- Its queues grow without bound: the counts of one flush are added up, and timings above a limit
-  are dropped and counted.
-- It prints a line for each datagram that is refused, loses what is waiting when it is stopped, and
-  hangs there if the host has no address: see `aiostatsd_client.py`.
+- Its client can only be created inside a running loop. `AioStatsD` can be created anywhere;
+  `start` creates the client.
+- Its collector keeps whole milliseconds and fails above 2³¹. `_Lines` keeps three decimals.
+- Its queues grow without bound. Here counts are added up between flushes, and timings above a
+  limit are dropped and counted.
+- It prints a line for each refused datagram, loses what is waiting when it stops, and hangs on
+  stopping if the host has no address: see `aiostatsd_client.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runner.telemetry.aiostatsd_client import AioStatsdClient
 
 PACKET_BYTES = 1432
-"""Fits an Ethernet frame, so that no datagram is split on the way."""
+"""Fits into an Ethernet frame, so that datagrams are not fragmented."""
 
 _CLOSE_LIMIT_S = 2.0
 _NAME_CHARACTERS = 250
@@ -38,10 +38,10 @@ _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class StatsD(Protocol):
-    """Where metrics go. No call waits, and none fails: metrics never harm a job."""
+    """Where metrics go. Calls never wait and never fail: metrics cannot harm a job."""
 
     def timing(self, name: str, duration_ms: float, /) -> None:
-        """Record one duration in milliseconds; parts of one count."""
+        """Record one duration in milliseconds, with fractions."""
         ...
 
     def increment(self, name: str, count: int = 1, /) -> None:
@@ -49,7 +49,7 @@ class StatsD(Protocol):
         ...
 
     def gauge(self, name: str, value: float, /) -> None:
-        """Set a gauge, to 0 or more: StatsD takes a sign for a change. The last value counts."""
+        """Set a gauge to *value*, 0 or more: StatsD reads a sign as a change. The last one wins."""
         ...
 
 
@@ -68,12 +68,12 @@ class NullStatsD:
 
 class AioStatsD:
     """
-    Metrics gathered in memory, sent every half second to *host*:*port* by UDP.
+    Collects metrics in memory and sends them to *host*:*port* by UDP every half second.
 
     Recording works at any time; what was recorded before `start` goes out with the first flush.
-    Nothing tells whether a datagram arrived.
+    UDP does not confirm that a datagram arrived.
 
-    prefix: before every name, with its dot if it is to have one.
+    prefix: put before every name; include a trailing dot if you want one.
     limit: lines held between two flushes; more timings, or more distinct names, are dropped.
     """
 
@@ -105,7 +105,7 @@ class AioStatsD:
 
     async def start(self) -> None:
         """
-        Begin to send, in the loop that runs now.
+        Start sending in the running loop.
 
         Raises:
             ConfigurationError: aiostatsd is not installed.
@@ -118,19 +118,19 @@ class AioStatsD:
             ) from None
         await self.close()
         self._client = AioStatsdClient(self._host, self._port, self._lines)
-        # Started from within a job, its log lines would carry that job's id for ever.
+        # An empty context: in a job's own, its log lines would carry that job's id for ever.
         self._sending = asyncio.create_task(
             self._client.run(), name="statsd", context=contextvars.Context()
         )
 
     async def close(self) -> None:
-        """Send what is waiting, and stop, in 2 s at most. It may be started again."""
+        """Send what is waiting and stop, within 2 s. It may be started again."""
         client, self._client = self._client, None
         sending, self._sending = self._sending, None
         if client is None or sending is None:
             return
         if sending.get_loop() is not asyncio.get_running_loop():
-            return  # that loop is gone, and the task and the socket with it
+            return  # its loop is gone, and with it the task and the socket
         client.end()
         await asyncio.wait({sending}, timeout=_CLOSE_LIMIT_S)
         sending.cancel()
@@ -147,15 +147,15 @@ class AioStatsD:
 
 
 def metric_part(text: str) -> str:
-    """*text* as one part of a metric's name: a dot or a colon in it would change the meaning."""
+    """Return *text* as one part of a metric name, without dots, colons and the like."""
     return _UNSAFE_IN_PART.sub("_", text) or "_"
 
 
 class _Lines:
     """
-    In place of aiostatsd's collector, with the same calls: metrics as lines, packed for sending.
+    Collects metrics as lines for sending, with the methods of aiostatsd's collector.
 
-    Counters and gauges are one number for each name until they are flushed.
+    Between flushes, a counter or gauge is one number per name.
     """
 
     def __init__(self, limit: int, prefix: str = "") -> None:
@@ -187,7 +187,7 @@ class _Lines:
             self.dropped += 1
 
     def flush(self) -> Iterator[bytes]:
-        """Datagrams of at most PACKET_BYTES; what they hold is forgotten here."""
+        """Yield all lines in datagrams of at most PACKET_BYTES, and forget them."""
         packet = b""
         for line in self._take():
             if packet and len(packet) + 1 + len(line) > PACKET_BYTES:
@@ -198,7 +198,7 @@ class _Lines:
             yield packet
 
     def discard(self) -> None:
-        """Forget what is waiting, and count it as dropped."""
+        """Drop all waiting lines and count them as dropped."""
         self.dropped += sum(1 for _ in self._take())
 
     def _take(self) -> Iterator[bytes]:
@@ -213,7 +213,7 @@ class _Lines:
 
 @lru_cache(maxsize=4096)
 def _clean(name: str) -> bytes:
-    """A line break or a colon in a name would forge other metrics."""
+    """Replace unsafe characters: a line break or colon in a name could forge other metrics."""
     return _UNSAFE_IN_NAME.sub("_", name)[:_NAME_CHARACTERS].encode()
 
 

@@ -1,4 +1,4 @@
-"""OpenTelemetry set up for this process: spans of attempts go to an OTLP endpoint, in batches."""
+"""Set up OpenTelemetry for this process: spans go to an OTLP endpoint in batches."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _sending = False
 
 def send_traces(endpoint: str, *, service: str, release: str = "") -> None:
     """
-    Send spans to *endpoint*, such as http://localhost:4318, from now on; once in a process.
+    Send spans to *endpoint*, such as http://localhost:4318; only the first call has an effect.
 
-    The rest is OpenTelemetry's own: headers, sampling and limits by its OTEL_… variables. What
-    waits to be sent as the process ends goes out then.
+    OpenTelemetry's OTEL_… variables set headers, sampling and limits. Waiting spans are sent when
+    the process ends.
 
     Raises:
         ConfigurationError: OpenTelemetry is not installed.
     """
-    global _sending  # noqa: PLW0603 -- OpenTelemetry takes one provider in a process
+    global _sending  # noqa: PLW0603 -- OpenTelemetry accepts one provider per process
     if _sending:
         return
     try:

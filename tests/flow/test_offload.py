@@ -70,9 +70,12 @@ async def test_offload_raises_what_the_function_raises(offloader: Offloader) -> 
     ("call", "message"),
     [
         ((offloaded.fail_oddly,), "OddError: 1 and 2"),
-        ((offloaded.give_lambda,), "what give_lambda gave cannot be pickled"),
+        ((offloaded.give_lambda,), "the result of give_lambda cannot be pickled"),
         ((lambda: None,), "cannot be pickled"),
-        ((offloaded.die, signal.SIGKILL), "the process died by SIGKILL: out of memory, perhaps"),
+        (
+            (offloaded.die, signal.SIGKILL),
+            "the process died by SIGKILL: it may have run out of memory",
+        ),
         ((offloaded.die, signal.SIGSEGV), "the process died by SIGSEGV"),
         ((os._exit, 3), "the process died with exit status 3"),
     ],
@@ -93,7 +96,7 @@ async def test_offload_refuses_a_function_of_the_programs_own_script(
     """It cannot be imported elsewhere, and the error says what to do."""
     monkeypatch.setattr(offloaded.fail, "__module__", "__main__")
 
-    with pytest.raises(OffloadError, match="fail stands in the program's own script: move it"):
+    with pytest.raises(OffloadError, match="fail is defined in the program's own script: move it"):
         await offloader.run(offloaded.fail, "x")
 
 

@@ -122,7 +122,7 @@ def test_source_whose_name_is_no_utf8_is_told_in_json(commands: Commands) -> Non
         ({"LOG_LEVEL": "loud"}, "variable LOG_LEVEL is 'LOUD'"),
         ({"QUEUES__DEFAULT__WORKER_COUNT": "0"}, "variable QUEUES__DEFAULT__WORKER_COUNT is '0'"),
         ({"PIPELINE_CONFIG": "none.toml"}, "config file none.toml: No such file"),
-        ({"SENTRY_DSN": "hello"}, "the Sentry DSN is not one"),
+        ({"SENTRY_DSN": "hello"}, "the Sentry DSN is invalid"),
     ],
 )
 def test_wrong_setting_is_told(

@@ -319,7 +319,7 @@ async def test_private_redis_refuses_a_strangers_socket_directory(tmp_path: Path
     server = PrivateRedis(tmp_path / ("x" * 120))
     server.socket_path.parent.symlink_to(tmp_path)
     try:
-        with pytest.raises(PrivateRedisError, match="is not a directory of yours alone"):
+        with pytest.raises(PrivateRedisError, match="is not a directory that only you can use"):
             async with server:
                 pass
     finally:

@@ -206,7 +206,7 @@ async def test_port_in_use_is_one_clear_line() -> None:
 
     assert str(raised.value) == (
         f"health pages on 127.0.0.1:{port}: the port is in use; "
-        "choose another, or end what listens there"
+        "choose another, or stop what listens there"
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from runner.telemetry.fast_lines import ShortLogger, ShortRecord
+from runner.telemetry.fast_lines import FastLogger, FastRecord
 from runner.telemetry.logs import LogFormat, configure_logging
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _bound() -> Iterator[None]:
 def _lines(way: LogFormat) -> tuple[str, str]:
     stream = io.StringIO()
     configure_logging(way, "INFO", colors=False, stream=stream)
-    ShortLogger("runner.job").log(logging.WARNING, "job failed", **FIELDS)
+    FastLogger("runner.job").log(logging.WARNING, "job failed", **FIELDS)
     structlog.stdlib.get_logger("runner.job").warning("job failed", **FIELDS)
     short, long = stream.getvalue().splitlines()
     return short, long
@@ -64,9 +64,9 @@ def test_handlers_of_others_get_a_record_with_everything(caplog: pytest.LogCaptu
     """Whoever collects records, such as an error tracker, finds the event and its fields."""
     configure_logging("json", "INFO", stream=io.StringIO())
     with caplog.at_level(logging.INFO, "runner.job"):
-        ShortLogger("runner.job").log(logging.INFO, "job done", duration_ms=1.5)
+        FastLogger("runner.job").log(logging.INFO, "job done", duration_ms=1.5)
     [record] = caplog.records
-    assert isinstance(record, ShortRecord)
+    assert isinstance(record, FastRecord)
     assert (record.name, record.levelname, record.msg) == ("runner.job", "INFO", "job done")
     assert record.getMessage() == "job done attempt=2 duration_ms=1.5 job_id='a b' job_name=x"
 
@@ -75,6 +75,6 @@ def test_structlog_of_somebody_else_gets_the_lines_in_its_own_way() -> None:
     """An application that configured structlog itself finds the lines where it wants them."""
     configure_logging("json", "INFO", stream=io.StringIO())
     with structlog.testing.capture_logs() as captured:
-        ShortLogger("runner.job").log(logging.INFO, "job done", duration_ms=1.5)
+        FastLogger("runner.job").log(logging.INFO, "job done", duration_ms=1.5)
     [line] = captured
     assert (line["event"], line["duration_ms"]) == ("job done", 1.5)
