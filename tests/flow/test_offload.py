@@ -269,7 +269,7 @@ def _offloaded_to() -> list[psutil.Process]:
         process
         for process in psutil.Process().children()
         if process.status() != psutil.STATUS_ZOMBIE
-        and any("offload_process" in word for word in process.cmdline())
+        and any(word.endswith("offload/process.py") for word in process.cmdline())
     ]
 
 
