@@ -1,1 +1,1 @@
-"""Our runner and its peers on the same work, side by side: `make bench`."""
+"""Compare our runner with its peers on the same work: `make bench`."""

@@ -1,9 +1,9 @@
 """
 `python -m benchmarks`: measure, and write results.json and RESULTS.md.
 
-Rounds are interleaved: within one, each figure is measured for all systems in turn before the
-next figure, and each round starts with another system, so that whatever else the machine does
-meets all alike.
+Rounds are interleaved: in each round, one figure is measured for all systems in turn before the
+next figure, and each round starts with another system. So other load on the machine affects all
+systems alike.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MILLION = 1_000_000
 
 
 class Run:
-    """One run of the whole comparison, and what it has found so far."""
+    """One run of the whole comparison, with its results so far."""
 
     def __init__(self, bench: Bench, options: argparse.Namespace) -> None:
         self._bench = bench
@@ -45,12 +45,12 @@ class Run:
         self.skipped: dict[str, str] = {}
         self.rounds = 0
         self._jobs: dict[str, dict[int, int]] = {}
-        """By system, then by concurrency: how many jobs keep it busy for long enough."""
+        """By system, then by concurrency: the number of jobs in one drain."""
 
-    # ------------------------------------------------------------------ the order of things
+    # ------------------------------------------------------------------ order of the measurements
 
     def all(self) -> None:
-        """Measure everything that was asked for, within the time that there is."""
+        """Measure everything that was asked for, within the time limit."""
         systems = [system for system in self._chosen() if self._is_available(system)]
         systems = [system for system in systems if self._calibrate(system)]
         for number in range(self._options.rounds):
@@ -58,7 +58,7 @@ class Run:
             self._round(number, systems)
             self.rounds += 1
             if 2 * time.monotonic() - started > self._deadline:
-                _say(f"time is up: {self.rounds} of {self._options.rounds} rounds")
+                _print(f"time is up: {self.rounds} of {self._options.rounds} rounds")
                 break
 
     def _round(self, number: int, systems: Sequence[System]) -> None:
@@ -83,7 +83,7 @@ class Run:
         try:
             step(system)
         except MeasurementError as error:
-            _say(f"  {error}")
+            _print(f"  {error}")
             self.skipped.setdefault(f"{system.name}, one measurement", str(error))
 
     # ------------------------------------------------------------------ before the rounds
@@ -105,11 +105,11 @@ class Run:
             reason = str(error)
         if reason is not None:
             self.skipped[system.name] = reason
-            _say(f"{system.title}: skipped: {reason}")
+            _print(f"{system.title}: skipped: {reason}")
         return reason is None
 
     def _calibrate(self, system: System) -> bool:
-        """Find how many jobs take about as long as a run should; this warms things up, too."""
+        """Find how many jobs a drain of the wanted length takes; this also warms up."""
         seconds = self._options.seconds
         try:
             rates = {10: 0.0, 32: 0.0}
@@ -124,54 +124,54 @@ class Run:
                 rates[concurrency] = drained.rate
         except MeasurementError as error:
             self.skipped[system.name] = str(error)
-            _say(f"{system.title}: skipped: {error}")
+            _print(f"{system.title}: skipped: {error}")
             return False
         self._jobs[system.name] = {
             concurrency: min(_MOST_JOBS, max(system.least_jobs, int(rate * seconds) // 100 * 100))
             for concurrency, rate in rates.items()
         }
-        _say(f"{system.title}: {self._jobs[system.name][10]} jobs in a run")
+        _print(f"{system.title}: {self._jobs[system.name][10]} jobs in a run")
         return True
 
-    # ------------------------------------------------------------------ one step each
+    # ------------------------------------------------------------------ the steps
 
     def _slow_enqueue_and_drain_10(self, system: System) -> None:
         jobs = self._jobs[system.name][10]
         enqueued = max(jobs, _LEAST_ENQUEUED)
         rate = self._bench.enqueue(system, enqueued)
         if not system.only_drain:
-            self._note(system, figures.ENQUEUE, "jobs/s", rate, enqueued)
+            self._record(system, figures.ENQUEUE, "jobs/s", rate, enqueued)
         drained = self._bench.drain(system, jobs=jobs, concurrency=10)
-        self._note(system, figures.DRAIN_10, "jobs/s", drained.rate, jobs)
-        self._note(system, figures.WORKER_CPU_10, "µs", drained.cpu_us, jobs)
+        self._record(system, figures.DRAIN_10, "jobs/s", drained.rate, jobs)
+        self._record(system, figures.WORKER_CPU_10, "µs", drained.cpu_us, jobs)
 
     def _bulk_enqueue_and_drain_32(self, system: System) -> None:
         jobs = self._jobs[system.name][32]
         enqueued = max(jobs, _LEAST_ENQUEUED)
         rate = self._bench.enqueue(system, enqueued, bulk=bool(system.bulk))
         if system.bulk and not system.only_drain:
-            self._note(system, figures.BULK, "jobs/s", rate, enqueued)
+            self._record(system, figures.BULK, "jobs/s", rate, enqueued)
         drained = self._bench.drain(system, jobs=jobs, concurrency=32)
-        self._note(system, figures.DRAIN_32, "jobs/s", drained.rate, jobs)
-        self._note(system, figures.WORKER_CPU_32, "µs", drained.cpu_us, jobs)
-        self._note(system, figures.REDIS_CPU, "µs", drained.redis_cpu_us, jobs)
-        self._note(system, figures.REDIS_READS, "reads", drained.redis_reads, jobs)
+        self._record(system, figures.DRAIN_32, "jobs/s", drained.rate, jobs)
+        self._record(system, figures.WORKER_CPU_32, "µs", drained.cpu_us, jobs)
+        self._record(system, figures.REDIS_CPU, "µs", drained.redis_cpu_us, jobs)
+        self._record(system, figures.REDIS_READS, "reads", drained.redis_reads, jobs)
 
     def _drain_logged(self, system: System, concurrency: int, figure: str) -> None:
         if not system.job_lines or system.only_drain:
             return
         jobs = max(system.least_jobs, self._jobs[system.name][concurrency] // 2)
-        drained = self._drain_afresh(system, jobs, concurrency=concurrency, level="INFO")
-        self._note(system, figure, "jobs/s", drained.rate, jobs)
-        self._note(system, figures.LOG_LINES, "lines", drained.log_lines, jobs)
+        drained = self._enqueue_and_drain(system, jobs, concurrency=concurrency, level="INFO")
+        self._record(system, figure, "jobs/s", drained.rate, jobs)
+        self._record(system, figures.LOG_LINES, "lines", drained.log_lines, jobs)
 
     def _round_trips(self, system: System) -> None:
         if system.name in {"ours", "arq"}:
             jobs = max(system.least_jobs, self._jobs[system.name][32] // 2)
-            drained = self._drain_afresh(system, jobs, concurrency=32, count_calls=True)
-            self._note(system, figures.ROUND_TRIPS, "round trips", drained.calls, jobs)
+            drained = self._enqueue_and_drain(system, jobs, concurrency=32, count_calls=True)
+            self._record(system, figures.ROUND_TRIPS, "round trips", drained.calls, jobs)
 
-    def _drain_afresh(self, system: System, jobs: int, **request: object) -> Drained:
+    def _enqueue_and_drain(self, system: System, jobs: int, **request: object) -> Drained:
         self._bench.enqueue(system, jobs, bulk=bool(system.bulk))
         return self._bench.drain(system, jobs=jobs, **request)
 
@@ -186,19 +186,19 @@ class Run:
             (figures.PICK_UP_CALL_MEDIAN, since_call, 0.5),
             (figures.PICK_UP_CALL_P99, since_call, 0.99),
         ):
-            self._note(system, figure, "ms", percentile(times, share), samples)
+            self._record(system, figure, "ms", percentile(times, share), samples)
 
     def _memory(self, system: System) -> None:
         if system.name not in {"ours", "arq"}:
             return
-        self._note(system, figures.MEMORY, "MiB", self._bench.idle_memory_mib(system))
+        self._record(system, figures.MEMORY, "MiB", self._bench.idle_memory_mib(system))
         if system.name == "ours" and "settings.DefaultWorker" not in self.skipped:
             try:
                 memory = self._bench.idle_memory_mib(system, "serve-default")
             except (MeasurementError, OSError) as error:
                 self.skipped["settings.DefaultWorker"] = str(error)
             else:
-                self._note(system, figures.MEMORY_DEFAULT, "MiB", memory)
+                self._record(system, figures.MEMORY_DEFAULT, "MiB", memory)
 
     def _backlogs(self, system: System) -> None:
         if system.name != "ours":
@@ -210,18 +210,18 @@ class Run:
         ):
             self._bench.fill(system, ready=ready, scheduled=scheduled)
             drained = self._bench.drain(system, jobs=_BACKLOG, concurrency=10)
-            self._note(system, figure, "jobs/s", drained.rate, _BACKLOG)
+            self._record(system, figure, "jobs/s", drained.rate, _BACKLOG)
 
-    def _note(
+    def _record(
         self, system: System, figure: str, unit: str, value: float, jobs: int | None = None
     ) -> None:
         found = self.results.setdefault(system.name, {}).setdefault(figure, Figure(unit, jobs=jobs))
         found.runs.append(round(value, 3))
-        _say(f"  {system.title}: {figure}: {value:,.2f} {unit}")
+        _print(f"  {system.title}: {figure}: {value:,.2f} {unit}")
 
 
 def main() -> None:
-    """Measure, write, and tell where."""
+    """Measure, write the results, and print where they are."""
     options = _options()
     started = time.monotonic()
     with scratch() as directory, running_redis(directory) as server:
@@ -242,7 +242,7 @@ def main() -> None:
     text = report.as_markdown(run.results, described, run.versions, run.skipped, quick=not whole)
     (folder / "RESULTS.md").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
-    _say(f"written: {folder}/RESULTS.md and results.json")
+    _print(f"written: {folder}/RESULTS.md and results.json")
 
 
 def _options() -> argparse.Namespace:
@@ -254,7 +254,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="short, noisy, written to .last/")
     parser.add_argument(
-        "--minutes", type=float, default=14, help="start no round that would end later (14)"
+        "--minutes", type=float, default=14, help="start no round that would exceed this (14)"
     )
     parser.add_argument("--output", type=Path, help="folder to write into")
     options = parser.parse_args()
@@ -264,7 +264,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 

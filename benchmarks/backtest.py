@@ -1,14 +1,14 @@
 """
-`make backtest DATA=FOLDER`: how far off the forecasts were, on every channel of a folder of data.
+`make backtest DATA=FOLDER`: the errors of the forecasts on every channel of a folder of data.
 
-The folder holds, as far as there (what is missing is said and left out):
+The folder may contain (missing parts are reported and skipped):
 
 - `channel_daily/daily_snapshots.csv.gz`: date_utc, channel_id, subscribers, views;
 - `vtuber_daily/daily.csv.gz`: date_taipei, vtuber_id, youtube_subscribers, youtube_total_views;
 - `youtube_trending/`: trending lists of any layout in docs/sources.md or `mappings/` that has the
   times at which videos were published, all taken together.
 
-The protocol is written in docs/analytics.md.
+docs/analytics.md describes the protocol.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FIRST_RUNS = (2, 3, 4, 5)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which file and columns of a folder hold counters, and which channels are scored."""
+    """The file and columns that hold counters, and the channels to score."""
 
     name: str
     path: str
@@ -78,7 +78,7 @@ LAYOUTS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the backtest; 2 when the folder holds nothing of the kind."""
+    """Run the backtest; return 2 if the folder contains none of the data."""
     parser = argparse.ArgumentParser(prog="make backtest DATA=FOLDER ARGS=…", description=__doc__)
     parser.add_argument("data", type=Path, help="the folder")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
@@ -92,14 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results[layout.name] = _counters(options.data, layout, options.split)
         else:
             sys.stderr.write(
-                f"make backtest: {options.data / layout.path} is not there: left out\n"
+                f"make backtest: {options.data / layout.path} does not exist: skipped\n"
             )
     lists = sorted((options.data / "youtube_trending").glob("*.csv*"))
     readings = asyncio.run(_readings(lists))
     if readings is not None:
         results["trending"] = _trending(_pairs(readings), options.split)
     else:
-        sys.stderr.write("make backtest: no trending list with times is there: left out\n")
+        sys.stderr.write("make backtest: no trending list with publication times: skipped\n")
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return 0 if results else 2
@@ -107,9 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def inner_half(n: int) -> NDArray[np.bool_]:
     """
-    Tell which of the numbers 0 … *n*-1 belong to the half on which choices were made.
+    Return which of the numbers 0 … *n*-1 belong to the half on which constants were chosen.
 
-    Numbers are scattered by Knuth's multiplicative hash, so that neighbours part.
+    Knuth's multiplicative hash scatters the numbers, so that neighbours are separated.
     """
     return np.array([(i * 2_654_435_761 >> 8) % 2 == 0 for i in range(n)], dtype=bool)
 
@@ -154,16 +154,18 @@ def _counters(root: Path, layout: Layout, split: str) -> dict[str, Any]:
 
 
 def _matrix(frame: pl.DataFrame, layout: Layout, column: str) -> NDArray[np.float64]:
-    """Counters by channel (in order of first appearance among those with views) and day."""
-    told = frame.drop_nulls(layout.views).with_columns(
+    """Return counters by channel (in order of first appearance among rows with views) and day."""
+    rows_with_views = frame.drop_nulls(layout.views).with_columns(
         pl.col(layout.day).str.slice(0, 10).str.to_date()
     )
-    days = told[layout.day].to_numpy().astype("datetime64[D]")
+    days = rows_with_views[layout.day].to_numpy().astype("datetime64[D]")
     places = (days - days.min()).astype(int)
-    order = {one: i for i, one in enumerate(told[layout.channel].unique(maintain_order=True))}
-    rows = np.array([order[one] for one in told[layout.channel]])
+    order = {
+        one: i for i, one in enumerate(rows_with_views[layout.channel].unique(maintain_order=True))
+    }
+    rows = np.array([order[one] for one in rows_with_views[layout.channel]])
     matrix = np.full((len(order), int(places.max()) + 1), np.nan)
-    matrix[rows, places] = told[column].cast(pl.Float64).to_numpy()
+    matrix[rows, places] = rows_with_views[column].cast(pl.Float64).to_numpy()
     return matrix
 
 
@@ -171,45 +173,45 @@ def _trending(pairs: dict[str, NDArray[Any]], split: str) -> dict[str, Any]:
     hours = np.floor(pairs["published"] * 24).astype(np.int64)
     scattered = ((hours * 2_654_435_761 >> 8) % 2 == 0) if split != "all" else None
     kept = np.ones(hours.size, bool) if scattered is None else scattered == (split == "inner")
-    said, low, high = next_day_views(pairs["age"][kept], pairs["views"][kept])
-    came, run = pairs["came"][kept], pairs["run"][kept]
+    expected, low, high = next_day_views(pairs["age"][kept], pairs["views"][kept])
+    outcome, run = pairs["outcome"][kept], pairs["run"][kept]
     last = pairs["views"][kept][:, 2]
     linear = last + np.maximum(last - pairs["views"][kept][:, 1], 0)
     _heading(
         f"trending, {split}: views of the next day, absolute error in per cent of them "
-        "(in brackets: the last gain goes on)"
+        "(in brackets: if the last gain continues)"
     )
     results: dict[str, Any] = {"split": split}
     for first in _FIRST_RUNS:
         scored = run >= first
         if not scored.any():
             break
-        held = (came >= low) & (came <= high)
+        held = (outcome >= low) & (outcome <= high)
         figures = {
             "pairs": int(np.count_nonzero(scored)),
-            "mean_ape": _mean_ape(said, came, scored),
-            "median_ape": _median_ape(said, came, scored),
-            "mean_ape_unchanged_gain": _mean_ape(linear, came, scored),
-            "median_ape_unchanged_gain": _median_ape(linear, came, scored),
+            "mean_ape": _mean_ape(expected, outcome, scored),
+            "median_ape": _median_ape(expected, outcome, scored),
+            "mean_ape_unchanged_gain": _mean_ape(linear, outcome, scored),
+            "median_ape_unchanged_gain": _median_ape(linear, outcome, scored),
             "coverage": float(held[scored].mean()),
         }
         results[f"after {first} days"] = figures
         sys.stdout.write(
             f"  {first} daily readings or more  mean {figures['mean_ape']:.2f} "
             f"({figures['mean_ape_unchanged_gain']:.2f})  median {figures['median_ape']:.2f} "
-            f"({figures['median_ape_unchanged_gain']:.2f})  interval holds "
+            f"({figures['median_ape_unchanged_gain']:.2f})  coverage "
             f"{figures['coverage']:.1%}  {figures['pairs']:,} pairs\n"
         )
     return results
 
 
 async def _readings(paths: Sequence[Path]) -> pl.DataFrame | None:
-    """Each reading of a listed video, with its publication; None where no list tells both."""
+    """Return each reading of a listed video, with its publication time; None if there is none."""
     rows: list[tuple[str, datetime, datetime, int]] = []
     for path in paths:
         try:
             source = await open_list(path)
-        except SourceError:  # a file of other things
+        except SourceError:  # another kind of file
             continue
         for channel in source.channels():
             if not channel.successes_only:
@@ -226,7 +228,7 @@ async def _readings(paths: Sequence[Path]) -> pl.DataFrame | None:
 
 
 def _pairs(readings: pl.DataFrame) -> dict[str, NDArray[Any]]:
-    """Each reading with the one a day before it, and up to two days before that."""
+    """Return each reading with those of up to three days before it."""
     panel = (
         readings.with_columns(pl.col("at").dt.date().alias("day"))
         .sort("video", "day", "views")
@@ -244,7 +246,7 @@ def _pairs(readings: pl.DataFrame) -> dict[str, NDArray[Any]]:
     at = np.flatnonzero(follows)
     before = np.stack([_back(views, at, back, run) for back in (3, 2, 1)], axis=1)
     return {
-        "came": views[at],
+        "outcome": views[at],
         "views": before,
         "run": run[at] - 1,
         "age": day[at - 1].astype(float) - published[at],
@@ -259,15 +261,15 @@ def _back(
 
 
 def _mean_ape(
-    said: NDArray[np.float64], came: NDArray[np.float64], scored: NDArray[np.bool_]
+    expected: NDArray[np.float64], outcome: NDArray[np.float64], scored: NDArray[np.bool_]
 ) -> float:
-    return float(100 * np.mean(np.abs(said - came)[scored] / came[scored]))
+    return float(100 * np.mean(np.abs(expected - outcome)[scored] / outcome[scored]))
 
 
 def _median_ape(
-    said: NDArray[np.float64], came: NDArray[np.float64], scored: NDArray[np.bool_]
+    expected: NDArray[np.float64], outcome: NDArray[np.float64], scored: NDArray[np.bool_]
 ) -> float:
-    return float(100 * np.median(np.abs(said - came)[scored] / came[scored]))
+    return float(100 * np.median(np.abs(expected - outcome)[scored] / outcome[scored]))
 
 
 def _heading(text: str) -> None:
@@ -276,7 +278,7 @@ def _heading(text: str) -> None:
 
 def _line(name: str, one: Score, other: Score | None = None) -> None:
     against = "" if other is None else f" ({other.error:.3f})"
-    held = "" if one.coverage is None else f"  interval holds {one.coverage:.1%}"
+    held = "" if one.coverage is None else f"  coverage {one.coverage:.1%}"
     rests_on = f"{one.channels:,} channels, {one.days:,} days"
     sys.stdout.write(f"  {name:<42} {one.error:.3f}{against}{held}  {rests_on}\n")
 

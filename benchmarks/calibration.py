@@ -1,9 +1,9 @@
 """
-`make calibration`: what the recommenders find in channels in which nothing matters.
+`make calibration`: count the findings in channels where nothing matters.
 
-Made-up channels whose views have nothing to do with anything else; with --data FOLDER also the real
-lists of FOLDER/channel_daily, each thrice, views shuffled among items of like age. At most 5 % of
-the channels may have any finding.
+These are made-up channels whose views are independent of everything else; with --data FOLDER also
+the real lists of FOLDER/channel_daily, each three times, with views shuffled among items of similar
+age. At most 5 % of the channels may have any finding.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> None:
 
 def made_up(seed: int) -> ChannelData:
     """
-    Make a channel of luck alone.
+    Make a channel whose views are pure chance.
 
     Its items differ in day, hour, length, format and topic, and half of them were followed daily.
     """
@@ -79,7 +79,7 @@ def made_up(seed: int) -> ChannelData:
         "observed_at": np.full(_ITEMS, read),
     }
     gains = rng.lognormal(4, 0.4, (_ITEMS // 2, _FOLLOWED))
-    gains[:, 1:] *= gains[:, :-1] ** 0.4  # days resemble the days before
+    gains[:, 1:] *= gains[:, :-1] ** 0.4  # neighbouring days are correlated
     views = (1_000 + np.cumsum(gains, axis=1)).astype(int)
     days = read - np.arange(_FOLLOWED)[::-1] * _DAY
     snapshots = {
@@ -96,9 +96,9 @@ def made_up(seed: int) -> ChannelData:
 
 
 def _filled(columns: dict[str, Any], schema: pl.Schema) -> pl.DataFrame:
-    told = pl.DataFrame(columns).with_columns(selectors.datetime().dt.replace_time_zone("UTC"))
+    given = pl.DataFrame(columns).with_columns(selectors.datetime().dt.replace_time_zone("UTC"))
     missing = [pl.lit(None).alias(name) for name in schema.names() if name not in columns]
-    return told.with_columns(missing).select(schema.names()).cast(dict(schema))
+    return given.with_columns(missing).select(schema.names()).cast(dict(schema))
 
 
 def _real(folder: Path) -> Iterator[ChannelData]:
@@ -111,13 +111,13 @@ def _real(folder: Path) -> Iterator[ChannelData]:
 
 
 def shuffled(data: ChannelData, seed: int) -> ChannelData:
-    """Exchange views among neighbours in age, whatever else they are, and with nothing else."""
+    """Shuffle the views among neighbours in age, and change nothing else."""
     rng = np.random.default_rng(seed)
     views = data.items["views"].to_list()
     for block in np.array_split(np.arange(len(views)), max(1, len(views) // BLOCK)):
         own = [views[i] for i in rng.permutation(block)]
-        for i, told in zip(block, own, strict=True):
-            views[i] = told
+        for i, value in zip(block, own, strict=True):
+            views[i] = value
     items = data.items.with_columns(views=pl.Series(views, dtype=pl.Int64))
     return ChannelData(data.channel, data.daily, items, data.item_snapshots.clear())
 

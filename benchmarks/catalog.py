@@ -1,4 +1,4 @@
-"""The systems that are compared, and how each of them is set up."""
+"""The compared systems, and how each of them is set up."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _SYSTEMS = peers.HERE / "systems"
 @dataclass(frozen=True)
 class System:
     """
-    One system: its name on the command line and in the results, and what its script is run by.
+    One system: its name on the command line and in the results, and the command of its script.
 
-    bulk: what its bulk call is, '' if it has none. job_lines: whether it logs each job at INFO.
-    results: what remains of a job that succeeded. setup: what was chosen for it.
-    prepare: installs it, and says why it cannot.
-    least_jobs: in one drain. variant: told to the script. environment: added for it.
-    only_drain: a second way to run a system, whose other figures would be the same.
+    bulk: its bulk call, '' if it has none. job_lines: whether it logs each job at INFO.
+    results: what remains of a successful job. setup: the chosen configuration.
+    prepare: installs it, or returns why it cannot.
+    least_jobs: in one drain. variant: passed to the script. environment: extra variables.
+    only_drain: a second way to run a system; its other figures would be the same.
     """
 
     name: str
@@ -71,8 +71,8 @@ SYSTEMS = (
         results="kept 1 hour (default)",
         setup="defaults, arq's log configuration; uvloop; in our own environment, so on the same "
         "redis-py and hiredis as ours",
-        # It takes 100 jobs (160 at 32), then pauses for the rest of half a second: fewer would
-        # measure its bursts.
+        # It takes 100 jobs (160 at 32), then pauses for the rest of half a second: with fewer
+        # jobs, only its bursts would be measured.
         least_jobs=1000,
     ),
     System(
@@ -137,7 +137,7 @@ SYSTEMS = (
         job_lines=False,
         results="removed (`removeOnComplete`, as its documentation advises)",
         setup="defaults; it writes no log",
-        # Fewer would measure a cold JIT compiler.
+        # With fewer jobs, a cold JIT compiler would be measured.
         least_jobs=30_000,
     ),
     System(

@@ -1,7 +1,7 @@
 """
-How many charts and reports a second: `make charts-speed`.
+`make charts-speed`: measure charts and reports per second.
 
-`measure` is for other benchmarks to call: drawing in processes, as the workers do it.
+Other benchmarks can call `measure`, which draws in processes, as workers do.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ KINDS = ("chart svg", "chart png", "chart pdf", "report html", "report pdf", "re
 
 def measure(seconds: float = 5.0, processes: int | None = None) -> dict[str, float]:
     """
-    Give how many of each kind of file a second, by *processes* (one for each core) together.
+    Return the files of each kind per second, by *processes* (default: one per core) together.
 
-    On the generated video channel, each kind for *seconds*; what is loaded once is no part of it.
+    Each kind is drawn for *seconds* from the generated video channel; one-time loading is not
+    counted.
     """
     processes = processes or os.cpu_count() or 1
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
@@ -66,7 +67,7 @@ def _make(kind: str) -> object:
 
 @cache
 def sample_document() -> Document:
-    """The report of the generated video channel."""
+    """Return the report of the generated video channel."""
     return asyncio.run(_document())
 
 
@@ -83,5 +84,5 @@ async def _document() -> Document:
 if __name__ == "__main__":
     figures = measure(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
     for kind, rate in figures.items():
-        sys.stdout.write(f"{kind:12} {rate:7.1f} a second\n")
+        sys.stdout.write(f"{kind:12} {rate:7.1f} per second\n")
     sys.stdout.write(json.dumps(figures) + "\n")

@@ -1,4 +1,4 @@
-"""The names of the figures, and the targets that some of them have."""
+"""The names of the figures, and the targets of some of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Results = dict[str, dict[str, "Figure"]]
 
 @dataclass
 class Figure:
-    """One figure of one system: a value for each run. jobs: in one run, where that matters."""
+    """One figure of one system: a value per run. jobs: in one run, if that matters."""
 
     unit: str
     runs: list[float] = field(default_factory=list)
@@ -70,10 +70,10 @@ RATIOS = (
 )
 
 BULK_OVER_PYTHON = 4
-"""Ours in bulk, over the best Python peer's own bulk call."""
+"""Our bulk rate must be at least this multiple of the best Python peer's."""
 
 BACKLOG_LEAST = 0.8
-"""The drain rate with a million jobs waiting, over that with 10,000."""
+"""The drain rate with a million waiting jobs must be at least this share of that with 10,000."""
 
 LIMITS = (
     Limit(PICK_UP_MEDIAN, 2, "ms"),

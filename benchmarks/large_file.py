@@ -1,11 +1,11 @@
 """
-Read a CSV that is several times larger than the memory it takes.
+Read a CSV file that is several times larger than the memory used.
 
     python -m benchmarks.large_file [--days 400] [--channels 60000]
 
-Writes daily counters of that many channels and days into a temporary folder, opens them as a
+Writes daily counters for that many channels and days into a temporary folder, opens them as a
 source, reads some of the channels, and prints sizes and times. The peak is that of the whole
-process, libraries included.
+process, including libraries.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MIB = 2**20
 
 
 def main() -> None:
-    """Measure, and print what was measured."""
+    """Measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=400)
     parser.add_argument("--channels", type=int, default=60_000)
@@ -58,7 +58,7 @@ def _measure(path: Path, fact_cache: FactCache) -> None:
     started, worked = time.monotonic(), time.process_time()
     found = recognise(text_file(str(path)))
     if not isinstance(found.layout, Layout):
-        raise TypeError("the file that was written is no CSV")
+        raise TypeError("the file with daily counters was not recognised")
     source = open_csv(found.text, found.layout, fact_cache)
     _print(f"file                {path.stat().st_size / _MIB:8,.0f} MiB")
     _print(f"opened in           {time.monotonic() - started:8,.1f} s")

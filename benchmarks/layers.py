@@ -1,9 +1,9 @@
 """
-`python -m benchmarks.layers`: what each layer around a job costs, in µs of CPU time.
+`python -m benchmarks.layers`: the cost of each layer around a job, in µs of CPU time.
 
-Runs attempts without Redis, with one more layer of the default middleware at a time, and the
-other steps of a job each alone. CPU time of the process, so a busy machine disturbs it little;
-the least of several repetitions.
+Runs attempts without Redis, adding one layer of the default middleware at a time, and the other
+steps of a job separately. It measures the CPU time of the process, which a busy machine affects
+little, and takes the minimum of several repetitions.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _body(position: int) -> bytes:
 
 
 async def _least_us(work: Callable[[], Awaitable[object]]) -> float:
-    """CPU time of *work* for each of the jobs in it."""
+    """Return the CPU time of *work* per job."""
     times = []
     for _ in range(_REPETITIONS):
         started = time.process_time()

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Describe the machine that the figures were measured on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import psutil
 
 
 def describe(redis_version: str) -> dict[str, str]:
-    """The machine and its software, in the order in which it is shown."""
+    """Return the machine and its software, in display order."""
     return {
         "Date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "CPU": f"{_cpu_model()}, {psutil.cpu_count()} logical cores",
@@ -28,7 +28,7 @@ def describe(redis_version: str) -> dict[str, str]:
 
 
 def load() -> str:
-    """Of the last minute, five and fifteen. A whole run by itself brings it to about 1.5."""
+    """Return the load of the last 1, 5 and 15 minutes. A run alone brings it to about 1.5."""
     return "{:.2f}, {:.2f}, {:.2f}".format(*os.getloadavg())
 
 
@@ -45,8 +45,8 @@ def _commit() -> str:
     git = shutil.which("git")
     if git is None:
         return "unknown"
-    said = [
+    outputs = [
         subprocess.run([git, *words], check=False, capture_output=True, text=True).stdout.strip()
         for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--", "runner"])
     ]
-    return f"commit {said[0] or 'unknown'}{', with changes to runner/' if said[1] else ''}"
+    return f"commit {outputs[0] or 'unknown'}{', with changes to runner/' if outputs[1] else ''}"

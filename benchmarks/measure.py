@@ -1,4 +1,4 @@
-"""One measurement each: start a system's script, wait for its answer, make it a figure."""
+"""Take single measurements: start a system's script, wait for its answer, compute the figure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LIMIT_S = 120.0
 _LOOK_S = 0.02
 _SETTLED_S = 4.0
-"""An idle worker's memory is read so long after its start."""
+"""Seconds between a worker's start and the reading of its idle memory."""
 
 
 class MeasurementError(Exception):
@@ -39,11 +39,10 @@ class MeasurementError(Exception):
 @dataclass(frozen=True)
 class Drained:
     """
-    One drain. rate: jobs/s. log_lines: written for each job.
+    One drain. rate: jobs/s. log_lines: per job.
 
-    calls: round trips that the worker made, where they were counted. cpu_us: of the worker, from
-    the first job to the last. redis_cpu_us, redis_reads: what a job cost Redis, the worker's
-    start included.
+    calls: the worker's round trips, if they were counted. cpu_us: the worker's, from the first job
+    to the last. redis_cpu_us, redis_reads: Redis's cost per job, including the worker's start.
     """
 
     jobs: int
@@ -56,7 +55,7 @@ class Drained:
 
 
 class Bench:
-    """Measures systems on one Redis, each in processes of its own, with files in *directory*."""
+    """Measures systems on one Redis, each in its own processes, with files in *directory*."""
 
     def __init__(self, server: RedisServer, directory: Path) -> None:
         self._server = server
@@ -66,17 +65,17 @@ class Bench:
     # ------------------------------------------------------------------ figures
 
     def version(self, system: System) -> str:
-        """What the system's script says of itself."""
+        """Return the versions that the system's script reports."""
         return str(self._ask(system, "about")["version"])
 
     def enqueue(self, system: System, jobs: int, *, bulk: bool = False) -> float:
-        """Jobs/s into an empty Redis."""
+        """Return jobs/s into an empty Redis."""
         self._server.empty()
         answer = self._ask(system, "enqueue-bulk" if bulk else "enqueue", jobs=jobs)
         return jobs / float(answer["seconds"])
 
     def drain(self, system: System, **request: Any) -> Drained:
-        """Run one worker process over what is enqueued."""
+        """Run one worker process over the enqueued jobs."""
         before = self._server.usage()
         answer = self._ask(system, "drain", **request)
         used = self._server.usage() - before
@@ -92,18 +91,18 @@ class Bench:
         )
 
     def fill(self, system: System, *, ready: int, scheduled: int) -> None:
-        """A backlog, written in place of what is there."""
+        """Replace everything in Redis with a backlog."""
         self._server.empty()
         self._ask(system, "fill", jobs=ready, scheduled=scheduled)
 
     def pick_up(self, system: System, samples: int) -> tuple[list[float], list[float]]:
         """
-        How long an idle worker lets a job wait, in ms, for each of *samples* jobs.
+        Return how long an idle worker lets each of *samples* jobs wait, in ms.
 
-        First from when `enqueue` returned, which may be after the start; then from its call.
+        First since `enqueue` returned, which may be after the start; then since its call.
         """
         self._server.empty()
-        # Seeded, so that all systems and rounds meet the same pauses.
+        # Seeded, so that all systems and rounds get the same pauses.
         chance = random.Random(samples)  # noqa: S311 -- pauses, not secrets
         pauses_s = [chance.uniform(0.03, 0.12) for _ in range(samples)]
         with self._serving(system, jobs=samples) as worker:
@@ -122,7 +121,7 @@ class Bench:
         )
 
     def idle_memory_mib(self, system: System, command: str = "serve") -> float:
-        """Resident memory of a worker that has nothing to do, children included."""
+        """Return the resident memory of an idle worker, including its children."""
         self._server.empty()
         with self._serving(system, command, jobs=1) as worker:
             time.sleep(_SETTLED_S)
@@ -172,7 +171,7 @@ class Bench:
             log.unlink(missing_ok=True)
 
     def _environment(self, system: System) -> dict[str, str]:
-        """What scripts need to run, and nothing that would set up one system or another."""
+        """Return the variables that scripts need, and none that would configure a system."""
         kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
         return {name: os.environ[name] for name in kept if name in os.environ} | {
             "PIPELINE_HOME": str(self._directory / "home"),
@@ -196,7 +195,7 @@ class _Script:
         return fields
 
     def check(self, deadline: float) -> None:
-        """Raise if it ended without an answer, or is late."""
+        """Raise if the script ended without an answer, or is late."""
         if self.process.poll() is not None and not self.out.exists():
             raise MeasurementError(f"{self.name} ended early: {self._last_line()}")
         if time.monotonic() > deadline:
@@ -214,21 +213,21 @@ class _Script:
     def _last_line(self) -> str:
         log = self.log.read_text(errors="replace").replace(f"{HERE.parent}/", "")
         lines = [line for line in log.splitlines() if line.strip()]
-        return lines[-1].strip()[:300] if lines else "it said nothing"
+        return lines[-1].strip()[:300] if lines else "it printed nothing"
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value that *share* of *values* do not exceed."""
+    """Return the value that *share* of *values* do not exceed."""
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 def median(values: list[float]) -> float:
-    """The middle one."""
+    """Return the median of *values*."""
     return statistics.median(values)
 
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A directory that is gone afterwards."""
+    """Give a directory that is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         yield Path(name)

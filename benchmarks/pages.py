@@ -1,10 +1,10 @@
 """
-How long the operators' pages take to answer with a million jobs in a queue and ten thousand dead.
+Measure the operators' pages with a million jobs in a queue and ten thousand dead.
 
     python -m benchmarks.pages [--jobs 1000000] [--dead 10000]
 
-Milliseconds from request to the last byte, in one process with the pages, over a real Redis; the
-median and the worst of 15 requests a page, after one that is not counted.
+Prints milliseconds from the request to the last byte, in one process with the pages and with a
+real Redis: the median and the worst of 15 requests per page, after one that is not counted.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _body(job: str, number: int, now_ms: int) -> bytes:
 
 
 async def fill(redis: QueueClient, jobs: int, dead: int) -> None:
-    """*jobs* in the queue, a tenth of them scheduled, and *dead* dead ones with their errors."""
+    """Put *jobs* into the queue, a tenth of them scheduled, and *dead* dead ones with errors."""
     now_ms = time.time_ns() // 1_000_000
     key = keys.queue_key(QUEUES[0])
     ready = jobs - jobs // 10
@@ -96,7 +96,7 @@ async def fill(redis: QueueClient, jobs: int, dead: int) -> None:
 
 
 async def measure(redis: QueueClient) -> dict[str, tuple[float, float]]:
-    """Median and worst milliseconds of each page."""
+    """Return the median and worst milliseconds of each page."""
     dashboard = Dashboard(
         redis=redis,
         queues=QUEUES,
@@ -135,7 +135,7 @@ async def _run(jobs: int, dead: int) -> dict[str, tuple[float, float]]:
 
 def main() -> None:
     """Measure, and print a table."""
-    options = argparse.ArgumentParser(description="How long the operators' pages take.")
+    options = argparse.ArgumentParser(description="Measure the operators' pages.")
     options.add_argument("--jobs", type=int, default=1_000_000)
     options.add_argument("--dead", type=int, default=10_000)
     given: Any = options.parse_args()

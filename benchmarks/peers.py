@@ -1,4 +1,4 @@
-"""The peers' own environments, made once: `benchmarks/.venv` and `benchmarks/node_modules`."""
+"""Install the peers once, into `benchmarks/.venv` and `benchmarks/node_modules`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LIMIT_S = 300
 
 @cache
 def prepare_python() -> str | None:
-    """Install the Python peers as pinned; a reason if that fails."""
+    """Install the pinned Python peers; return the reason if that fails."""
     uv = Path(sys.executable).with_name("uv")
     made = HERE / ".venv" / ".made-from"
     if PYTHON.exists() and made.exists() and made.read_text() == _PINS.read_text():
@@ -31,7 +31,7 @@ def prepare_python() -> str | None:
 
 @cache
 def prepare_node() -> str | None:
-    """Install the Node.js peer as pinned; a reason if that fails."""
+    """Install the pinned Node.js peer; return the reason if that fails."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         return "no node and npm on PATH"
@@ -42,7 +42,7 @@ def prepare_node() -> str | None:
 
 @cache
 def prepare_ruby() -> str | None:
-    """Nothing is installed: Sidekiq is taken from the system, if it is there."""
+    """Find the system's Sidekiq; return the reason if there is none. Nothing is installed."""
     if shutil.which("ruby") is None:
         return "no ruby on PATH (Debian: apt install ruby-sidekiq)"
     found = subprocess.run(

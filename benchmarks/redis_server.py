@@ -1,4 +1,4 @@
-"""A redis-server for the length of a run: on loopback, in memory only, gone afterwards."""
+"""A temporary redis-server: on loopback, in memory only, killed at the end of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OPTIONS = {"save": "", "appendonly": "no", "maxmemory-policy": "noeviction"}
-"""Nothing is written to disk, for any system alike."""
+"""Nothing is written to disk, for any of the systems."""
 
 _START_LIMIT_S = 10.0
 
@@ -34,7 +34,7 @@ class Usage:
 
 
 class RedisServer:
-    """A running server, and a client of ours to look at it."""
+    """A running server, and a client to inspect it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -46,7 +46,7 @@ class RedisServer:
         return str(self._info("server")["redis_version"])
 
     def empty(self) -> None:
-        """Forget everything, and have forgotten it before anything else is measured."""
+        """Delete everything, synchronously, so that it does not disturb the next measurement."""
         self.client.flushall(asynchronous=False)
         self.client.script_flush(sync_type="SYNC")
 
@@ -54,7 +54,7 @@ class RedisServer:
         return cast("dict[str, Any]", self.client.info(section))
 
     def usage(self) -> Usage:
-        """Counters of now."""
+        """Return the current counters."""
         cpu, stats = self._info("cpu"), self._info("stats")
         return Usage(
             cpu["used_cpu_user"] + cpu["used_cpu_sys"],

@@ -1,9 +1,9 @@
-"""Results as files: raw figures as JSON, tables of medians and ratios as Markdown."""
+"""Write results as files: raw figures as JSON, tables of medians and ratios as Markdown."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks import figures
@@ -24,32 +24,115 @@ machine and one Redis. Medians; made by `make bench`, raw figures in
 [results.json](results.json)."""
 _WARNING = "**A quick or partial run: too short to be quoted.**"
 _DRAIN = """\
-Jobs/s from the start of the first job to that of the last, counted in the job itself. Log level
-WARNING, then once more at INFO with each system's own lines, into a file. N is what one run
-drains; at INFO it is half of that. Stock arq starts 100 jobs (160 at 32) and then pauses for the
-rest of its half second between two polls: its figure is mostly that pause, and "arq, tuned" is what
-it does with a short one."""
+Jobs/s from the start of the first job to that of the last, counted in the job itself. First with
+log level WARNING, then with INFO and each system's own lines, written to a file. N is the number of
+jobs in one run; with INFO it is half of that. Stock arq starts 100 jobs (160 at 32) and then pauses
+for the rest of its half second between two polls: its figure is mostly that pause. "arq, tuned" has
+a short pause."""
 _ENQUEUE = """\
-Jobs/s: 32 tasks (threads for Dramatiq and Sidekiq), each awaiting one job at a time; and by the
+Jobs/s: 32 tasks (threads for Dramatiq and Sidekiq), each awaiting one job at a time; and with the
 system's own bulk call, 1,000 jobs each."""
 _PICK_UP = """\
-Milliseconds until the coroutine starts, after random pauses of 30 to 120 ms; below zero where it
-starts before `enqueue` has returned to its caller."""
+Milliseconds until the coroutine starts, after random pauses of 30 to 120 ms; negative if it starts
+before `enqueue` has returned to its caller."""
 _BACKLOG = """\
-Ours: jobs/s over the first 10,000, concurrency 10. The backlog is written straight into Redis, in
-the layout that `enqueue` writes."""
+Ours: jobs/s over the first 10,000, concurrency 10. The backlog is written directly into Redis, in
+the layout of `enqueue`."""
 _COST = """\
-CPU time of the worker process for each job, from the first to the last. What a job costs Redis, at
-concurrency 32 under load, with the worker's start and its heartbeats: CPU time and reads are
-Redis's own counters. Round trips are counted in the worker where it writes to the socket: one
-write, one answer awaited; a long request takes Redis more than one read."""
+CPU time of the worker process per job, from the first to the last, and the cost per job for Redis
+at concurrency 32 under load, including the worker's start and its heartbeats. CPU time and reads
+are Redis's own counters. Round trips are counted in the worker where it writes to the socket: one
+write, one awaited answer; Redis takes more than one read for a long request."""
 _MEMORY = "Resident MiB of an idle worker, 4 seconds after its start."
 
 _PYTHON_PEERS = ("arq", "saq", "streaq", "taskiq", "dramatiq")
 
 
+@dataclass(frozen=True)
+class _Table:
+    """
+    *columns* are figures with their headings, shown with *places* decimals.
+
+    jobs_of: figures whose number of jobs is shown. bulk: name the system's bulk call.
+    """
+
+    columns: Mapping[str, str]
+    places: int = 0
+    jobs_of: Sequence[str] = ()
+    bulk: bool = False
+
+
+_TABLES = (
+    (
+        "Drain",
+        _DRAIN,
+        _Table(
+            {
+                figures.DRAIN_10: "at 10",
+                figures.DRAIN_32: "at 32",
+                figures.DRAIN_10_INFO: "at 10, INFO",
+                figures.DRAIN_32_INFO: "at 32, INFO",
+                figures.LOG_LINES: "lines a job",
+            },
+            jobs_of=(figures.DRAIN_10, figures.DRAIN_32),
+        ),
+    ),
+    (
+        "Enqueue",
+        _ENQUEUE,
+        _Table({figures.ENQUEUE: "one by one", figures.BULK: "in bulk"}, bulk=True),
+    ),
+    (
+        "Idle pick-up",
+        _PICK_UP,
+        _Table(
+            {
+                figures.PICK_UP_MEDIAN: "since return: median",
+                figures.PICK_UP_P99: "p99",
+                figures.PICK_UP_CALL_MEDIAN: "since call: median",
+                figures.PICK_UP_CALL_P99: "p99",
+            },
+            places=2,
+        ),
+    ),
+    (
+        "Backlog",
+        _BACKLOG,
+        _Table(
+            {
+                figures.BACKLOG_SMALL: "10,000 ready",
+                figures.BACKLOG_READY: "1,000,000 ready",
+                figures.BACKLOG_SCHEDULED: "10,000 ready, 1,000,000 scheduled",
+            }
+        ),
+    ),
+    (
+        "What a job costs",
+        _COST,
+        _Table(
+            {
+                figures.WORKER_CPU_10: "worker at 10, µs",
+                figures.WORKER_CPU_32: "at 32, µs",
+                figures.REDIS_CPU: "Redis, µs",
+                figures.ROUND_TRIPS: "round trips",
+                figures.REDIS_READS: "reads",
+            },
+            places=2,
+        ),
+    ),
+    (
+        "Memory",
+        _MEMORY,
+        _Table(
+            {figures.MEMORY: "one no-op job", figures.MEMORY_DEFAULT: "`settings.DefaultWorker`"},
+            places=1,
+        ),
+    ),
+)
+
+
 def write_json(path: Path, results: Results) -> None:
-    """`{system: {figure: {unit, runs, median}}}`; `jobs` beside it where a run has a length."""
+    """Write `{system: {figure: {unit, runs, median}}}`, with `jobs` if a run has a length."""
     raw = {
         system: {
             name: {
@@ -71,89 +154,22 @@ def as_markdown(
     *,
     quick: bool,
 ) -> str:
-    """The whole page."""
+    """Return the whole page."""
     tables = _Tables(results)
     set_up = [system for system in SYSTEMS if system.name in versions]
-    lines = [
-        "# Benchmarks",
+    lines = ["# Benchmarks", "", _OPENING, "", *([_WARNING, ""] if quick else [])]
+    lines += _section("Targets", "", tables.targets())
+    for head, prose, table in _TABLES:
+        lines += _section(head, prose, tables.of(table))
+    lines += _section(
+        "How each is set up",
         "",
-        _OPENING,
-        "",
-        *([_WARNING, ""] if quick else []),
-        *_section("Targets", "", tables.targets()),
-        *_section(
-            "Drain",
-            _DRAIN,
-            tables.of(
-                figures.DRAIN_10,
-                figures.DRAIN_32,
-                figures.DRAIN_10_INFO,
-                figures.DRAIN_32_INFO,
-                figures.LOG_LINES,
-                heads=["at 10", "at 32", "at 10, INFO", "at 32, INFO", "lines a job"],
-                jobs_of=(figures.DRAIN_10, figures.DRAIN_32),
-            ),
-        ),
-        *_section(
-            "Enqueue",
-            _ENQUEUE,
-            tables.of(figures.ENQUEUE, figures.BULK, heads=["one by one", "in bulk"], bulk=True),
-        ),
-        *_section(
-            "Idle pick-up",
-            _PICK_UP,
-            tables.of(
-                figures.PICK_UP_MEDIAN,
-                figures.PICK_UP_P99,
-                figures.PICK_UP_CALL_MEDIAN,
-                figures.PICK_UP_CALL_P99,
-                heads=["since return: median", "p99", "since call: median", "p99"],
-                places=2,
-            ),
-        ),
-        *_section(
-            "Backlog",
-            _BACKLOG,
-            tables.of(
-                figures.BACKLOG_SMALL,
-                figures.BACKLOG_READY,
-                figures.BACKLOG_SCHEDULED,
-                heads=["10,000 ready", "1,000,000 ready", "10,000 ready, 1,000,000 scheduled"],
-            ),
-        ),
-        *_section(
-            "What a job costs",
-            _COST,
-            tables.of(
-                figures.WORKER_CPU_10,
-                figures.WORKER_CPU_32,
-                figures.REDIS_CPU,
-                figures.ROUND_TRIPS,
-                figures.REDIS_READS,
-                heads=["worker at 10, µs", "at 32, µs", "Redis, µs", "round trips", "reads"],
-                places=2,
-            ),
-        ),
-        *_section(
-            "Memory",
-            _MEMORY,
-            tables.of(
-                figures.MEMORY,
-                figures.MEMORY_DEFAULT,
-                heads=["one no-op job", "`settings.DefaultWorker`"],
-                places=1,
-            ),
-        ),
-        *_section(
-            "How each is set up",
-            "",
-            [
-                "| system | versions | set up | results |",
-                "|---|---|---|---|",
-                *(f"| {s.title} | {versions[s.name]} | {s.setup} | {s.results} |" for s in set_up),
-            ],
-        ),
-    ]
+        [
+            "| system | versions | set up | results |",
+            "|---|---|---|---|",
+            *(f"| {s.title} | {versions[s.name]} | {s.setup} | {s.results} |" for s in set_up),
+        ],
+    )
     if skipped:
         reasons = [f"- {name}: {reason}" for name, reason in skipped.items()]
         lines += _section("Skipped or failed", "", reasons)
@@ -171,7 +187,7 @@ class _Tables:
         self._results = results
 
     def targets(self) -> Iterator[str]:
-        """Each target with what was reached."""
+        """Yield each target with the figures reached."""
         yield "| figure | ours | theirs | ratio | target | |"
         yield "|---|---:|---:|---:|---:|---|"
         for target in figures.RATIOS:
@@ -204,26 +220,21 @@ class _Tables:
                 f"| ≤ {limit.most:g} {limit.unit} | {verdict} |"
             )
 
-    def of(
-        self,
-        *names: str,
-        heads: Sequence[str],
-        places: int = 0,
-        jobs_of: Sequence[str] = (),
-        bulk: bool = False,
-    ) -> Iterator[str]:
-        """One row for each system that has any of the figures."""
-        more = (["N at 10, 32"] if jobs_of else []) + (["bulk call"] if bulk else [])
-        yield f"| system | {' | '.join([*heads, *more])} |"
-        yield f"|---|{'---:|' * len(heads)}{'---|' * len(more)}"
+    def of(self, table: _Table) -> Iterator[str]:
+        """Yield *table* with a row for each system that has any of its figures."""
+        more = (["N at 10, 32"] if table.jobs_of else []) + (["bulk call"] if table.bulk else [])
+        yield f"| system | {' | '.join([*table.columns.values(), *more])} |"
+        yield f"|---|{'---:|' * len(table.columns)}{'---|' * len(more)}"
         for system in SYSTEMS:
             found = self._results.get(system.name, {})
-            if not any(name in found for name in names):
+            if not any(name in found for name in table.columns):
                 continue
-            cells = [_number(self._median(system.name, name), places) for name in names]
-            if jobs_of:
-                cells.append(", ".join(f"{found[n].jobs:,}" for n in jobs_of if n in found))
-            if bulk:
+            cells = [
+                _number(self._median(system.name, name), table.places) for name in table.columns
+            ]
+            if table.jobs_of:
+                cells.append(", ".join(f"{found[n].jobs:,}" for n in table.jobs_of if n in found))
+            if table.bulk:
                 cells.append(system.bulk or "none")
             yield f"| {system.title} | {' | '.join(cells)} |"
 

@@ -1,9 +1,9 @@
 """
-`make similar DATA=FOLDER`: do the nearest channels share a main category that nobody told them?
+`make similar DATA=FOLDER`: how often do the nearest channels share their main category?
 
-Every list of videos below FOLDER/youtube_trending that tells tags and categories is judged by
-itself: its channels with three videos or more, at least one of them tagged, are compared with each
-other, all of the list having taught what is rare. The category is read for the verdict only.
+Every list of videos below FOLDER/youtube_trending with tags and categories is evaluated by itself:
+its channels with at least three videos, one of them tagged, are compared with each other; all
+channels of the list determine which words are rare. Categories are used only for the evaluation.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     options = parser.parse_args()
     paths = sorted((options.data / "youtube_trending").glob("*.csv*"))
-    found = [one for path in paths if (one := asyncio.run(_judged(path))) is not None]
+    found = [one for path in paths if (one := asyncio.run(_evaluate(path))) is not None]
     if not found:
         sys.exit(
             f"make similar: no list with tags and categories in {options.data}/youtube_trending"
@@ -56,8 +56,8 @@ def main() -> None:
     sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else _table(found))
 
 
-async def _judged(path: Path) -> dict[str, Any] | None:
-    """None for a list of other things, or with too few channels to tell anything."""
+async def _evaluate(path: Path) -> dict[str, Any] | None:
+    """Evaluate one list; None if it is of another kind or has too few channels."""
     try:
         source = await open_list(path)
     except SourceError:
@@ -70,10 +70,10 @@ async def _judged(path: Path) -> dict[str, Any] | None:
         profile = profile_of(as_data(reading))
         if profile is None:
             continue
-        told = Counter(item.category for item in reading.items if item.category)
-        judged = len(reading.items) >= FEWEST_VIDEOS and profile.tags and told
-        # Of several as frequent, the first that was read.
-        categories.append(told.most_common(1)[0][0] if judged else None)
+        counted = Counter(item.category for item in reading.items if item.category)
+        has_category = len(reading.items) >= FEWEST_VIDEOS and profile.tags and counted
+        # On a tie, the first one read.
+        categories.append(counted.most_common(1)[0][0] if has_category else None)
         profiles.append(profile)
         titles.append(channel.title)
     mask = np.array([category is not None for category in categories], dtype=bool)
@@ -102,27 +102,27 @@ async def _judged(path: Path) -> dict[str, Any] | None:
 
 
 def _plain(profiles: list[Profile]) -> NDArray[np.float64]:
-    told: list[Counter[str]] = []
+    tag_words: list[Counter[str]] = []
     for profile in profiles:
         own: Counter[str] = Counter()
         for tag, times in profile.tags.items():
             own.update(dict.fromkeys(words(tag), times))
-        told.append(own)
-    found = tf_idf(counts(told)[0], logarithmic=True)
+        tag_words.append(own)
+    found = tf_idf(counts(tag_words)[0], logarithmic=True)
     product: sparse.csr_matrix = found @ found.T
     similarity: NDArray[np.float64] = product.toarray()
     return similarity
 
 
 def _in_choosing_half(title: str) -> bool:
-    """The same half in every run, and for a channel in every list."""
+    """Return whether the channel is in the half used for choosing: the same in every list."""
     return hashlib.sha256(title.encode()).digest()[0] % 2 == 0
 
 
 def _shares(
     similarity: NDArray[Any], names: NDArray[np.str_], asked: NDArray[np.bool_]
 ) -> dict[str, float]:
-    """Of the channels *asked*, how many of their 1, 3 and 5 nearest share their category."""
+    """Return the share of the 1, 3 and 5 nearest of the channels *asked* with their category."""
     alike = similarity.astype(np.float64)
     np.fill_diagonal(alike, -np.inf)
     order = np.argsort(-alike, axis=1, kind="stable")[asked]
@@ -133,7 +133,7 @@ def _shares(
 def _by_strength(
     similarity: NDArray[Any], names: NDArray[np.str_], by_chance: NDArray[np.float64]
 ) -> dict[str, str]:
-    """How many of the five nearest share the category, by how sure their likeness is called."""
+    """Return the share of the five nearest with the same category, by strength of evidence."""
     alike = similarity.astype(np.float64)
     np.fill_diagonal(alike, -np.inf)
     order = np.argsort(-alike, axis=1, kind="stable")[:, : max(RANKS)]
@@ -152,11 +152,11 @@ def _table(found: list[dict[str, Any]]) -> str:
         )
         for name, shares in one.items():
             if isinstance(shares, dict):
-                told = "   ".join(
+                cells = "   ".join(
                     f"{rank} {share if isinstance(share, str) else f'{share:.1%}'}"
                     for rank, share in shares.items()
                 )
-                lines.append(f"  {name:<44}{told}")
+                lines.append(f"  {name:<44}{cells}")
     return "\n".join(lines) + "\n"
 
 

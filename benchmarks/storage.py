@@ -1,13 +1,13 @@
 """
-`make bench-storage`: a year of daily counters, written, read and removed, on SQLite or PostgreSQL.
+`make bench-storage`: write, read and remove a year of daily counters, on SQLite or PostgreSQL.
 
     make bench-storage ARGS="--channels 100000 --days 365"
     make bench-storage ARGS="--url postgresql://postgres@127.0.0.1:5432"
 
-Without --url a SQLite file is made in a temporary folder (--folder names another); with one, a
-database of its own is made on that server. Either is gone afterwards. The rows are put in by the
-database itself, then the store works on them by its own methods, as jobs do; what each of its
-questions costs is told by the query plans.
+Without --url a SQLite file is made in a temporary folder (or below --folder); with --url, a new
+database is made on that server. Either is deleted afterwards. The database generates the rows
+itself; then the store's own methods work on them, as jobs do. The query plans show what each query
+costs.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ _READ_WHOLE = 1_000_000
 
 @dataclass
 class Bench:
-    """One run: how much, where, and what came out."""
+    """One run: its size, and the lines printed."""
 
     channels: int
     days: int
     lines: list[str] = field(default_factory=list)
 
     def say(self, line: str) -> None:
-        """Print a line now, and keep it."""
+        """Print *line* now, and keep it."""
         self.lines.append(line)
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
     def channel_id(self, number: int) -> str:
-        """Spread, so that neighbours in number are none in the index."""
+        """Return an id; neighbouring numbers are far apart in the index."""
         return f"UC{number * 7919 % self.channels:07d}"
 
 
 def main() -> None:
-    """Run it."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="make bench-storage", description=__doc__)
     parser.add_argument("--channels", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=365)
@@ -83,7 +83,7 @@ async def _run(bench: Bench, options: argparse.Namespace) -> None:
 
 
 async def _ask(bench: Bench, store: ChannelStore) -> None:
-    """The store's own methods, spread over the channels."""
+    """Time the store's own methods on channels spread over the table."""
     numbers = range(0, bench.channels, max(1, bench.channels // _ASKED))
     ids = [bench.channel_id(number) for number in numbers]
 
@@ -154,7 +154,7 @@ class Sqlite:
         self.url = f"sqlite:///{path}"
 
     async def fill(self, bench: Bench) -> None:
-        """Put the rows in, some channels at a time, in the order of the key."""
+        """Insert the rows, some channels at a time, in key order."""
         with sqlite3.connect(self.path) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=OFF")
@@ -177,26 +177,26 @@ class Sqlite:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def size_mib(self) -> float:
-        """Of the file."""
+        """Return the size of the file."""
         return self.path.stat().st_size / 2**20
 
     async def explain(self, bench: Bench) -> None:
-        """Query plans, in SQLite's words."""
+        """Print SQLite's query plans."""
         with sqlite3.connect(self.path) as connection:
-            for title, query in QUESTIONS.items():
+            for title, query in QUERIES.items():
                 bench.say(f"\n-- {title}\n{query}")
                 for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"):
                     bench.say(f"   {row[3]}")
 
 
 class Postgres:
-    """A PostgreSQL database, or with no name in *url* the server."""
+    """A PostgreSQL database, or the server if *url* names no database."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     async def ask(self, statement: str, *values: object, first: str = "") -> list[Any]:
-        """Run one statement, *first* before it, and give its rows."""
+        """Run *first* and then *statement*, and return its rows."""
         import asyncpg
 
         connection = await asyncpg.connect(self.url)
@@ -209,7 +209,7 @@ class Postgres:
         return found
 
     async def fill(self, bench: Bench) -> None:
-        """Put the rows in, some channels at a time, in the order of the key."""
+        """Insert the rows, some channels at a time, in key order."""
         for low in range(0, bench.channels, _CHANNELS_AT_A_TIME):
             high = min(bench.channels, low + _CHANNELS_AT_A_TIME) - 1
             await self.ask(
@@ -228,20 +228,20 @@ class Postgres:
                 high,
                 START,
                 bench.days - 1,
-                # Nobody asks for each row whether its channel is there.
+                # Skip the foreign-key check of each row.
                 first="SET session_replication_role = replica",
             )
         await self.ask("VACUUM (ANALYZE) channel_snapshots")
         await self.ask("VACUUM (ANALYZE) channels")
 
     async def size_mib(self) -> float:
-        """Of the database."""
+        """Return the size of the database."""
         found = await self.ask("SELECT pg_database_size(current_database())")
         return float(found[0][0]) / 2**20
 
     async def explain(self, bench: Bench) -> None:
-        """Query plans with what they really took, in PostgreSQL's words."""
-        for title, query in QUESTIONS.items():
+        """Print PostgreSQL's query plans with their real costs."""
+        for title, query in QUERIES.items():
             bench.say(f"\n-- {title}\n{query}")
             for row in await self.ask(f"EXPLAIN (ANALYZE, BUFFERS) {query}"):
                 bench.say(f"   {row[0]}")
@@ -249,7 +249,7 @@ class Postgres:
 
 _COUNT = "c(n) AS (SELECT ? UNION ALL SELECT n + 1 FROM c WHERE n + 1 < ?)"
 
-QUESTIONS = {
+QUERIES = {
     "load a channel for its analysis": (
         "SELECT observed_at, subscribers, views, items FROM channel_snapshots"
         " WHERE channel_id = 'UC0000042' ORDER BY channel_id, observed_at"
@@ -268,7 +268,7 @@ QUESTIONS = {
     ),
     "remove a channel": "DELETE FROM channel_snapshots WHERE channel_id = 'UC0000043'",
 }
-"""What the store asks of the table of counters."""
+"""The store's queries on the table of counters."""
 
 
 if __name__ == "__main__":

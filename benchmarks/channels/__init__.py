@@ -1,1 +1,1 @@
-"""Whole channels through the pipeline, next to the same mathematics in a plain loop."""
+"""Measure whole channels through the pipeline, and the same computation in a plain loop."""

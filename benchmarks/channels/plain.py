@@ -2,7 +2,7 @@
 The plain loop: read, analyse, forecast, recommend; no queue, no store, no Redis.
 
 `python -m benchmarks.channels.plain FILE… --width N`: one process reads, N processes compute, as
-a worker's do. What it prints is one JSON object: how many channels, and the CPU time of each step.
+in a worker. It prints one JSON object with the number of channels and the CPU time of each step.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from jobs.channel.records import ChannelReading
 
 Cost = tuple[float, float, int]
-"""Of one channel: CPU seconds of analysis and of recommendations, and how many there are."""
+"""CPU seconds of one channel's analysis and recommendations, and how many of these there are."""
 
 _AHEAD = 4
-"""So many channels wait for a process at most: they are held in memory."""
+"""At most this many channels per process wait in memory."""
 
 
 def main() -> None:
-    """Work through all files, and print what it took."""
+    """Work through all files, and print the costs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--width", type=int, required=True)
@@ -46,7 +46,7 @@ def main() -> None:
         for analysed, advised, found in _computed(pool, _channels(options.files, costs), options):
             costs.update(channels=1, recommendations=found)
             costs.update(analysis_s=analysed, recommendations_s=advised)  # type: ignore[arg-type]
-    print(json.dumps(costs))  # noqa: T201 -- what it is run for
+    print(json.dumps(costs))  # noqa: T201 -- its result
 
 
 def _computed(
@@ -62,7 +62,7 @@ def _computed(
 
 
 def compute(data: ChannelData) -> Cost:
-    """All that the jobs compute of one channel, documents as JSON included."""
+    """Compute everything that the jobs compute for one channel, including JSON documents."""
     from jobs.analysis import analyze
     from jobs.json_text import to_json
     from jobs.notifications.rules import events
@@ -96,15 +96,15 @@ def _channels(files: Sequence[Path], costs: Counter[str]) -> Iterator[ChannelDat
 
 
 def as_data(reading: ChannelReading) -> ChannelData:
-    """What the store would give back of one reading that comes first."""
+    """Return what the store would return after storing only *reading*."""
     snapshots = pl.DataFrame(map(_row, reading.item_snapshots), ITEM_SNAPSHOTS, orient="row")
     counters = snapshots.sort("observed_at").unique("item_id", keep="last")
-    told = [
+    rows = [
         {**asdict(item), "item_id": item.id, "tags": "\n".join(item.tags) or None}
         for item in reading.items
     ]
     of_items = {name: kind for name, kind in ITEMS.items() if name not in ITEM_SNAPSHOTS}
-    items = pl.DataFrame(told, {"item_id": pl.String(), **of_items}, strict=False)
+    items = pl.DataFrame(rows, {"item_id": pl.String(), **of_items}, strict=False)
     return ChannelData(
         channel=reading.channel,
         daily=pl.DataFrame(map(_row, reading.channel_snapshots), DAILY, orient="row"),

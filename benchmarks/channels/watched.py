@@ -1,4 +1,4 @@
-"""A command run and watched: its time, and the CPU and memory of all processes it has started."""
+"""Run a command and measure its time, and the CPU and memory of all processes it starts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _EVERY_S = 0.25
 @dataclass(frozen=True, slots=True)
 class Ended:
     """
-    What a command took, and the JSON object that it printed.
+    What a command used, and the JSON object that it printed.
 
-    peak_mib: the most that all of its processes held at one time; what they share counts once
-    (PSS). largest_mib: the most that one of them held (RSS).
+    peak_mib: the peak of all of its processes together, counting shared memory once (PSS).
+    largest_mib: the peak of the largest one (RSS).
     """
 
     seconds: float
@@ -38,28 +38,28 @@ class Ended:
 
 def run(words: Sequence[str], home: Path) -> Ended:
     """
-    Run a module of Python with *words*, its state under *home*.
+    Run a Python module with *words*, with its state under *home*.
 
     Raises:
-        SystemExit: It failed; with what it said.
+        SystemExit: It failed; with its error output.
     """
     home.mkdir(parents=True)
     environment = {**os.environ, "PIPELINE_HOME": str(home), "TMPDIR": str(home)}
     for variable in ("REDIS_URL", "DATABASE_URL"):
         environment.pop(variable, None)
     started = time.perf_counter()
-    with (home / "told.txt").open("w+") as told:
+    with (home / "log.txt").open("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", *words], stdout=subprocess.PIPE, stderr=told, env=environment
+            [sys.executable, "-m", *words], stdout=subprocess.PIPE, stderr=log, env=environment
         )
         watcher = _Watcher(process.pid, str(home))
         watcher.start()
         printed, _ = process.communicate()
         seconds = time.perf_counter() - started
         watcher.stop()
-        told.seek(0)
+        log.seek(0)
         if process.returncode:
-            raise SystemExit(f"{' '.join(words)} failed: {told.read()}")
+            raise SystemExit(f"{' '.join(words)} failed: {log.read()}")
     return Ended(
         seconds=seconds,
         cpu_s=sum(watcher.cpu_s.values()),
@@ -70,20 +70,20 @@ def run(words: Sequence[str], home: Path) -> Ended:
 
 
 class _Watcher(threading.Thread):
-    """Looks at the processes below *pid*, and at those that name *home*: Redis stands apart."""
+    """Samples the processes below *pid*, and the Redis of *home*, which is not one of them."""
 
     def __init__(self, pid: int, home: str) -> None:
         super().__init__(daemon=True)
         self._pid = pid
         self._home = home
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self.cpu_s: dict[int, float] = {}
         self.peak = 0
         self.largest = 0
 
     def run(self) -> None:
-        """Look until told to stop."""
-        while not self._over.wait(_EVERY_S):
+        """Sample until stopped."""
+        while not self._stopped.wait(_EVERY_S):
             held = 0
             for process in self._processes():
                 try:
@@ -96,8 +96,8 @@ class _Watcher(threading.Thread):
             self.peak = max(self.peak, held)
 
     def stop(self) -> None:
-        """Look no more."""
-        self._over.set()
+        """Stop sampling."""
+        self._stopped.set()
         self.join()
 
     def _processes(self) -> Iterator[psutil.Process]:

@@ -1,1 +1,1 @@
-"""One script for each system, run as a process of its own in that system's environment."""
+"""One script per system, run as a separate process in that system's environment."""

@@ -1,4 +1,4 @@
-"""Ours, with everything on that a user has by default."""
+"""Our runner, with all of its defaults on."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ on_job: Callable[[int], None]
 
 
 def settings_class(request: Request) -> type[WorkerSettings]:
-    """A settings class as a user writes it; nothing is switched off."""
+    """Return a settings class as a user writes it; nothing is switched off."""
 
     class BenchWorker(WorkerSettings):
         queue = QUEUE
@@ -63,7 +63,7 @@ async def work(request: Request) -> None:
 
 
 async def work_as_default() -> None:
-    """Run the project's own default worker, heavy jobs and all."""
+    """Run the project's own default worker, with its heavy jobs."""
     from settings import DefaultWorker
 
     await Fleet([DefaultWorker.worker()]).run()
@@ -94,7 +94,7 @@ async def client(request: Request) -> None:
 
 
 _FILL = """
--- The layout of enqueue.lua for KEYS[1], written a thousand times faster than one could enqueue.
+-- Write the layout of enqueue.lua for KEYS[1], a thousand times faster than enqueueing.
 for n = tonumber(ARGV[1]), tonumber(ARGV[2]) do
   local id = string.format('%032x', n)
   redis.call('SET', 'arq:job:' .. id, (string.gsub(ARGV[3], '424242', tostring(n), 1)))
@@ -105,11 +105,11 @@ _DAY_MS = 86_400_000
 
 
 async def fill(request: Request) -> None:
-    """A backlog of `jobs` that are due, and of `scheduled` ones due in a year."""
+    """Write a backlog of `jobs` due jobs and `scheduled` ones that are due in a year."""
     redis = current_client()
     handle = await touch.enqueue(channel_id="UC0000000000000000000000", position=424_242)
     body: bytes = await redis.get(f"arq:job:{handle.id}")
-    decode_job(body)  # It is what a worker reads, or this raises.
+    decode_job(body)  # Raises unless a worker can read it.
     await redis.flushall()
     now_ms = (await redis.time())[0] * 1000
     parts = [(request.jobs, now_ms - _DAY_MS), (request.scheduled, now_ms + 365 * _DAY_MS)]
@@ -124,7 +124,7 @@ async def fill(request: Request) -> None:
 
 
 def count_lines(meter: Meter) -> None:
-    """Let *meter* count what the stages send past redis-py's own way."""
+    """Let *meter* count the calls that the worker sends without redis-py."""
     ask = Line.ask
 
     def counted(line: Line, packed: bytes) -> asyncio.Future[Any]:
@@ -135,8 +135,8 @@ def count_lines(meter: Meter) -> None:
 
 
 def main() -> None:
-    """Do what is asked."""
-    global on_job  # noqa: PLW0603 -- the job is a module's function, and its meter comes later
+    """Run the requested command."""
+    global on_job  # noqa: PLW0603 -- the job is defined before its meter exists
     request = read_request()
     os.environ["REDIS_URL"] = request.url
     with asyncio.Runner(loop_factory=new_event_loop) as loop:

@@ -1,9 +1,9 @@
 """
-What every system's script has in common: what it is asked, and how it answers.
+The protocol of all systems' scripts: their request and their answer.
 
-A script is started as a process of its own, with its request as JSON in its first argument, and
-writes its answer as JSON into the file that the request names. This file runs in the environments
-of all Python systems, so it needs nothing but the standard library.
+A script is started as a separate process, with its request as JSON in its first argument, and
+writes its answer as JSON to the file named in the request. This file runs in the environments of
+all Python systems, so it needs only the standard library.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 TASKS = 32
-"""Tasks (or threads) that enqueue at a time, each awaiting one job before the next."""
+"""Concurrent tasks (or threads) that enqueue, each awaiting one job before the next."""
 
 BULK = 1000
 """Jobs in one bulk call."""
@@ -34,19 +34,19 @@ BULK = 1000
 CHANNEL_IDS = [
     "UC" + urlsafe_b64encode(sha256(bytes([n])).digest())[:22].decode() for n in range(100)
 ]
-"""In the form of the ids that the real jobs take."""
+"""They have the form of real channel ids."""
 
 
 @dataclass(frozen=True)
 class Request:
     """
-    What a script is to do.
+    What a script should do.
 
     command: about, enqueue, enqueue-bulk, drain, serve, ping, fill.
     jobs: how many. concurrency: of the worker. level: of its log.
     pauses_s: for `ping`, the pause before each job. count_calls: count round trips to Redis.
-    ready: the file that a worker that serves creates when it is about to run.
-    scheduled: for `fill`, how many more that are due in a year. variant: another way to run.
+    ready: a file that `serve` creates just before the worker runs.
+    scheduled: for `fill`, the number of jobs due in a year. variant: another way to run.
     """
 
     command: str
@@ -62,24 +62,24 @@ class Request:
     variant: str = ""
 
     def answer(self, **fields: Any) -> None:
-        """Write the answer, whole or not at all."""
+        """Write the answer atomically."""
         part = Path(self.out + ".part")
         part.write_text(json.dumps(fields))
         part.replace(self.out)
 
 
 def read_request() -> Request:
-    """The request that this process was started with."""
+    """Return the request that this process was started with."""
     return Request(**json.loads(sys.argv[1]))
 
 
 def about(request: Request, *packages: str) -> None:
-    """Answer with the versions of *packages*; that they import has been shown by now."""
+    """Answer with the versions of *packages*, which have been imported by now."""
     request.answer(version=", ".join(f"{name} {version(name)}" for name in packages))
 
 
 def arguments(positions: Sequence[int] | range) -> Iterator[tuple[str, int]]:
-    """A channel id and an int for each job: the arguments of all systems."""
+    """Yield a channel id and an int for each job: the arguments in all systems."""
     for position in positions:
         yield CHANNEL_IDS[position % len(CHANNEL_IDS)], position
 
@@ -88,7 +88,7 @@ class Meter:
     """
     Counts jobs inside the job itself, and ends the process with the last one.
 
-    The time is that from the start of the first job to the last one's.
+    The time runs from the start of the first job to the start of the last.
     """
 
     def __init__(self, request: Request) -> None:
@@ -100,7 +100,7 @@ class Meter:
         self._cpu_before = 0.0
 
     def count(self, _position: int = 0) -> None:
-        """Called by every job, as all that it does."""
+        """Count one job; this is all that a job does."""
         self._left -= 1
         if self._first is None:
             self._first = time.perf_counter()
@@ -116,7 +116,7 @@ class Meter:
             cpu_s=time.process_time() - self._cpu_before,
             calls=self.calls - self._calls_before,
         )
-        # What comes after the last job is not measured, and some workers are slow to leave.
+        # Nothing after the last job is measured, and some workers are slow to exit.
         os._exit(0)
 
 
@@ -134,14 +134,14 @@ class ThreadMeter(Meter):
 
 
 class StartTimes:
-    """When each job's coroutine started, by a clock that all processes of the machine share."""
+    """Records when each job's coroutine starts, by a clock that all processes share."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
         self._started: dict[int, float] = {}
 
     def note(self, position: int) -> None:
-        """Called by each job; the last one answers, and ends the process."""
+        """Record the start of one job; the last one answers and ends the process."""
         self._started[position] = time.monotonic()
         if len(self._started) == self._request.jobs:
             self._request.answer(started=[self._started[n] for n in range(self._request.jobs)])
@@ -149,7 +149,7 @@ class StartTimes:
 
 
 def count_calls(meter: Meter) -> None:
-    """Let *meter* count what goes out to Redis: one write, then one answer awaited."""
+    """Let *meter* count the calls to Redis: one write, then one awaited answer."""
     from redis.asyncio.connection import AbstractConnection
 
     send = AbstractConnection.send_packed_command
@@ -164,7 +164,7 @@ def count_calls(meter: Meter) -> None:
 async def enqueue_in_tasks(
     request: Request, enqueue: Callable[[str, int], Awaitable[object]]
 ) -> None:
-    """Enqueue by 32 tasks, each awaiting one job at a time, and answer with the time it took."""
+    """Enqueue with 32 tasks, each awaiting one job at a time, and answer with the time taken."""
     positions = itertools.count()
 
     async def one_by_one() -> None:
@@ -179,7 +179,7 @@ async def enqueue_in_tasks(
 async def enqueue_in_bulk(
     request: Request, enqueue_many: Callable[[list[tuple[str, int]]], Awaitable[object]]
 ) -> None:
-    """Enqueue by the system's own bulk call, and answer with the time it took."""
+    """Enqueue with the system's own bulk call, and answer with the time taken."""
     started = time.perf_counter()
     for first in range(0, request.jobs, BULK):
         positions = range(first, min(first + BULK, request.jobs))

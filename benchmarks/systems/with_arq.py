@@ -1,4 +1,4 @@
-"""Stock arq, as its documentation has it, on uvloop."""
+"""Stock arq as in its documentation, on uvloop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ request = read_request()
 
 
 def job(on_job: Any) -> Any:
-    """The job: it does nothing but count."""
+    """Return the job, which does nothing but count."""
 
     async def touch(_ctx: dict[str, Any], channel_id: str, position: int) -> None:  # noqa: ARG001
         on_job(position)

@@ -33,7 +33,7 @@ function connection(extra) {
 }
 
 const data = (position) => ({ channel_id: channelIds[position % 100], position });
-// Its documentation advises to remove what is done; the default keeps all for ever.
+// Its documentation advises removing finished jobs; the default keeps them for ever.
 const options = { removeOnComplete: true };
 
 async function client(work) {

@@ -31,7 +31,7 @@ def touch(channel_id: str, position: int) -> None:  # noqa: ARG001
 
 
 def work() -> None:
-    """Run one worker process's worth of threads."""
+    """Run the threads of one worker process."""
     logging.basicConfig(level=request.level)
     worker = dramatiq.Worker(broker, worker_threads=request.concurrency)
     worker.start()
@@ -40,7 +40,7 @@ def work() -> None:
 
 
 def enqueue() -> None:
-    """One job at a time in each of 32 threads."""
+    """Enqueue one job at a time in each of 32 threads."""
     positions = itertools.count()
 
     def one_by_one() -> None:
@@ -58,7 +58,7 @@ def enqueue() -> None:
 
 
 def enqueue_in_groups() -> None:
-    """A group is its call for many jobs; it sends them one by one."""
+    """Enqueue with groups, Dramatiq's call for many jobs, which sends them one by one."""
     started = time.perf_counter()
     for first in range(0, request.jobs, BULK):
         positions = range(first, min(first + BULK, request.jobs))

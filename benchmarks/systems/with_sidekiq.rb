@@ -4,7 +4,7 @@ require "digest"
 require "json"
 require "sidekiq"
 
-# Debian pairs it with a redis gem that prints two lines a job about its calls; no user would keep that.
+# Debian's redis gem prints two deprecation lines per job, which no user would keep.
 Redis.silence_deprecations = true
 
 TASKS = 32
