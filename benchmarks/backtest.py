@@ -155,17 +155,15 @@ def _counters(root: Path, layout: Layout, split: str) -> dict[str, Any]:
 
 def _matrix(frame: pl.DataFrame, layout: Layout, column: str) -> NDArray[np.float64]:
     """Return counters by channel (in order of first appearance among rows with views) and day."""
-    rows_with_views = frame.drop_nulls(layout.views).with_columns(
+    known = frame.drop_nulls(layout.views).with_columns(
         pl.col(layout.day).str.slice(0, 10).str.to_date()
     )
-    days = rows_with_views[layout.day].to_numpy().astype("datetime64[D]")
+    days = known[layout.day].to_numpy().astype("datetime64[D]")
     places = (days - days.min()).astype(int)
-    order = {
-        one: i for i, one in enumerate(rows_with_views[layout.channel].unique(maintain_order=True))
-    }
-    rows = np.array([order[one] for one in rows_with_views[layout.channel]])
+    order = {one: i for i, one in enumerate(known[layout.channel].unique(maintain_order=True))}
+    rows = np.array([order[one] for one in known[layout.channel]])
     matrix = np.full((len(order), int(places.max()) + 1), np.nan)
-    matrix[rows, places] = rows_with_views[column].cast(pl.Float64).to_numpy()
+    matrix[rows, places] = known[column].cast(pl.Float64).to_numpy()
     return matrix
 
 

