@@ -1,16 +1,16 @@
 """
 `make bench-against REV=…`: is the runner of this checkout slower than that of another revision?
 
-A pair of processes, one on each runner, does the same work on one private Redis, each in a database
-of its own. They take turns of about 20 ms: one works, the other is stopped. So whatever else the
-machine does meets both alike. Ratios are those of the time that a job takes, new over old: above 1
-is slower. The check fails if the interval of a ratio lies wholly beyond the bar.
+A pair of processes, one with each runner, does the same work on one private Redis, each in its own
+database. They take turns of about 20 ms: one works while the other is stopped, so other load on the
+machine affects both alike. Ratios are of the time per job, new over old: above 1 is slower. The
+check fails if the whole interval of a ratio lies above the bar.
 
 Each figure is measured by three clocks: elapsed time, CPU time of the process, CPU time of Redis.
-Beside other work CPU time is the steadier one: its intervals reached 1 to 2 % to either side, those
-of elapsed time 2 to 3 %. Elapsed time alone shows waiting, so all three count.
+On a busy machine CPU time is more stable: its intervals reach 1 to 2 % to either side, those of
+elapsed time 2 to 3 %. Only elapsed time shows waiting, so all three count.
 
-Exit codes: 0 passed, 1 slower, 2 not measured (`make` says 2 for both failures).
+Exit codes: 0 passed, 1 slower, 2 not measured (`make` returns 2 for both failures).
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ FIGURES = {
     "drain-10": figures.DRAIN_10,
     "drain-32": figures.DRAIN_32,
 }
-"""By the names that `--figures` takes."""
+"""By the names used with `--figures`."""
 
 _TURN = 500
-"""Jobs in one turn; a turn of bulk calls takes a whole one, of 1,000."""
+"""Jobs in one turn; a turn with bulk calls makes one whole call, of 1,000."""
 
 _STEPS = (
     {"enqueue": Request("enqueue"), "drain-10": Request("drain", concurrency=10)},
     {"bulk": Request("enqueue-bulk"), "drain-32": Request("drain", concurrency=32)},
 )
-"""How jobs are enqueued, and how they are then drained."""
+"""How jobs are enqueued and then drained."""
 
 _CLOCKS = ("time", "CPU", "CPU of Redis")
 _CONFIDENCE = 0.95
@@ -78,7 +78,7 @@ class Ratio:
     @classmethod
     def of(cls, ratios: Sequence[float]) -> Ratio:
         """
-        Sum up the ratios of several pairs.
+        Summarize the ratios of several pairs.
 
         The mean is the geometric one, the interval Student's t for the mean of the logarithms:
         exp(mean ± t(0.975; n - 1) · s / √n). Source: NIST/SEMATECH e-Handbook of Statistical
@@ -92,14 +92,14 @@ class Ratio:
 
 @dataclass
 class Found:
-    """One figure by one clock. ratios: one a pair. new, old: µs for each job, one value a turn."""
+    """One figure by one clock. ratios: one per pair. new, old: µs per job, one value per turn."""
 
     ratios: list[float] = field(default_factory=list)
     new: list[float] = field(default_factory=list)
     old: list[float] = field(default_factory=list)
 
     def add(self, new: Sequence[float], old: Sequence[float]) -> None:
-        """Add a pair. Its ratio is the median of its turns: a few disturbed ones do not count."""
+        """Add a pair. Its ratio is the median over its turns, which ignores disturbed ones."""
         self.ratios.append(
             statistics.median(mine / theirs for mine, theirs in zip(new, old, strict=True))
         )
@@ -108,12 +108,12 @@ class Found:
 
 
 def slower(ratios: Mapping[str, Ratio], bar: float) -> list[str]:
-    """Name the ratios whose whole interval is more than *bar* percent above 1."""
+    """Return the names of ratios whose whole interval is more than *bar* percent above 1."""
     return [name for name, ratio in ratios.items() if ratio.low > 1 + bar / 100]
 
 
 class Child:
-    """A process that works by the runner in *folder*, one turn at a time."""
+    """A process that works with the runner in *folder*, one turn at a time."""
 
     def __init__(self, folder: Path, request: Request, server: RedisServer) -> None:
         self._server = server
@@ -124,18 +124,18 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # Before what is installed, which is this checkout.
+                # It comes before the installed runner, which is this checkout's.
                 env=os.environ | {"PYTHONPATH": str(folder)},
             )
         self._killer = threading.Timer(_LIMIT_S, self._process.kill)
         self._killer.start()
 
     def file(self) -> Path:
-        """Wait until it is ready; where it imported `runner` from."""
+        """Wait until it is ready; return the file that `runner` was imported from."""
         return Path(self._answer()["file"])
 
     def turn(self) -> tuple[float, ...]:
-        """Let it work for one turn; µs for each job by each of the clocks."""
+        """Let it work for one turn; return the µs per job by each of the clocks."""
         before = self._server.usage()
         self._process.send_signal(signal.SIGCONT)
         answer = self._answer()
@@ -144,7 +144,7 @@ class Child:
         return tuple(spent * 1e6 / answer["jobs"] for spent in seconds)
 
     def end(self) -> None:
-        """Kill it, stopped as it is."""
+        """Kill the stopped process."""
         self._killer.cancel()
         self._process.kill()
         self._process.wait()
@@ -152,14 +152,14 @@ class Child:
     def _answer(self) -> dict[str, Any]:
         _, status = os.waitpid(self._process.pid, os.WUNTRACED)
         if not os.WIFSTOPPED(status):
-            lines = self._log.read_text(errors="replace").splitlines() or ["it said nothing"]
+            lines = self._log.read_text(errors="replace").splitlines() or ["it printed nothing"]
             raise MeasurementError(f"a process ended, or took {_LIMIT_S:g} s: {lines[-1]}")
         answer: dict[str, Any] = json.loads(self._out.read_text())
         return answer
 
 
 class Comparison:
-    """What has been found in *folders*, which hold a runner each: "new" and "old"."""
+    """The measurements of the runners in *folders*: "new" and "old"."""
 
     def __init__(self, server: RedisServer, folders: Mapping[str, Path], turns: int) -> None:
         self._server = server
@@ -169,7 +169,7 @@ class Comparison:
         """By figure and clock."""
 
     def pair(self, number: int, wanted: Sequence[str]) -> None:
-        """Measure all that is *wanted* once; every other pair starts with the old runner."""
+        """Measure all *wanted* figures once; every other pair starts with the old runner."""
         order = ("old", "new") if number % 2 else ("new", "old")
         for step in _STEPS:
             if not step.keys() & set(wanted):
@@ -242,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if beyond:
         verdict = f"Slower than {commit} by more than {options.bar:g} %: {'; '.join(beyond)}."
     else:
-        verdict = f"Passed: nothing is surely slower than {commit} by more than {options.bar:g} %."
+        verdict = f"Passed: nothing is clearly slower than {commit} by more than {options.bar:g} %."
     sys.stdout.write(f"\n{verdict}\n")
     return 1 if beyond else 0
 
@@ -252,9 +252,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="make bench-against", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("revision", help="of this repository, such as main or HEAD~10")
-    parser.add_argument("--pairs", type=int, default=10, help="pairs of processes a figure (10)")
-    parser.add_argument("--bar", type=float, default=3, help="percent that may be lost (3)")
-    parser.add_argument("--jobs", type=int, default=20_000, help="of each process (20000)")
+    parser.add_argument("--pairs", type=int, default=10, help="pairs of processes per figure (10)")
+    parser.add_argument("--bar", type=float, default=3, help="allowed slowdown in percent (3)")
+    parser.add_argument("--jobs", type=int, default=20_000, help="per process (20000)")
     parser.add_argument(
         "--figures",
         type=lambda text: text.split(","),
@@ -263,20 +263,20 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     if options.pairs < 2:  # noqa: PLR2004 -- one pair has no spread
-        parser.error("an interval takes two pairs or more")
+        parser.error("an interval needs at least two pairs")
     if unknown := set(options.figures) - FIGURES.keys():
         parser.error(f"no such figure: {', '.join(sorted(unknown))}")
     return options
 
 
 def _copy_new(folder: Path) -> None:
-    """Copy the runner as it is now, changes included: someone may edit it meanwhile."""
+    """Copy the current runner with its uncommitted changes, in case it is edited meanwhile."""
     caches = shutil.ignore_patterns("__pycache__")
     shutil.copytree(HERE.parent / "runner", folder / "runner", ignore=caches)
 
 
 def _unpack_old(revision: str, folder: Path) -> str:
-    """Unpack the runner of *revision*; its commit, in short."""
+    """Unpack the runner of *revision*; return its short commit."""
     commit = _git("rev-parse", "--verify", "--short", f"{revision}^{{commit}}").decode().strip()
     packed = _git("archive", "--format=zip", commit, "runner")
     zipfile.ZipFile(io.BytesIO(packed)).extractall(folder)
@@ -294,7 +294,7 @@ def _git(*words: str) -> bytes:
 
 
 def _table(found: Mapping[str, Found], ratios: Mapping[str, Ratio]) -> str:
-    lines = [f"{'µs for each job':<56}{'old':>7}{'new':>7}  new/old  95 % interval"]
+    lines = [f"{'µs per job':<56}{'old':>7}{'new':>7}  new/old  95 % interval"]
     for name, ratio in ratios.items():
         old, new = statistics.median(found[name].old), statistics.median(found[name].new)
         lines.append(

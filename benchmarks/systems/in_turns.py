@@ -1,8 +1,7 @@
 """
 The child of `benchmarks.against`: enqueues or drains, and stops itself after every turn.
 
-It knows the runner by `from runner import …` alone, so that it measures every revision whose
-checkout PYTHONPATH names.
+It uses only `from runner import …`, so it can measure any revision whose checkout is on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ class Turns:
     """
     Stops this process after every *jobs* jobs, until SIGCONT starts the next turn.
 
-    Before it stops, it answers: first where `runner` was imported from, then with the seconds and
-    CPU seconds of the turn.
+    Before stopping it answers: the first time with the file of `runner`, then with the turn's
+    seconds and CPU seconds.
     """
 
     def __init__(self, request: Request) -> None:
@@ -39,7 +38,7 @@ class Turns:
         self._stop(file=runner.__file__)
 
     def count(self, jobs: int = 1) -> None:
-        """Called for every job, or for several at once."""
+        """Count one job or several at once."""
         self._left -= jobs
         if self._left <= 0:
             started_at, cpu_before_s = self._started
@@ -88,7 +87,7 @@ async def _work(request: Request) -> None:
 
 
 async def _main(request: Request) -> None:
-    global turns  # noqa: PLW0603 -- the job is a module's function
+    global turns  # noqa: PLW0603 -- the job is defined before its turns exist
     os.environ["REDIS_URL"] = request.url
     turns = Turns(request)
     without_end = Request(request.command, jobs=sys.maxsize)

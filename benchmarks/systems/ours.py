@@ -22,7 +22,7 @@ from protocol import (
 )
 
 from runner import Context, WorkerSettings, disconnect, job
-from runner.broker.script_connection import Line
+from runner.broker.script_connection import RedisProtocol
 from runner.codec import decode_job
 from runner.current import current_client
 from runner.processes.fleet import Fleet
@@ -123,15 +123,15 @@ async def fill(request: Request) -> None:
     request.answer(jobs=done)
 
 
-def count_lines(meter: Meter) -> None:
+def count_script_calls(meter: Meter) -> None:
     """Let *meter* count the calls that the worker sends without redis-py."""
-    ask = Line.ask
+    send = RedisProtocol.send
 
-    def counted(line: Line, packed: bytes) -> asyncio.Future[Any]:
+    def counted(protocol: RedisProtocol, packed: bytes) -> asyncio.Future[Any]:
         meter.calls += 1
-        return ask(line, packed)
+        return send(protocol, packed)
 
-    Line.ask = counted  # type: ignore[method-assign]
+    RedisProtocol.send = counted  # type: ignore[method-assign]
 
 
 def main() -> None:
@@ -148,7 +148,7 @@ def main() -> None:
                 on_job = meter.count
                 if request.count_calls:
                     count_calls(meter)
-                    count_lines(meter)
+                    count_script_calls(meter)
                 loop.run(work(request))
             case "serve":
                 on_job = StartTimes(request).note
