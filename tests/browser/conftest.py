@@ -35,10 +35,10 @@ PICTURES = Path(__file__).parents[2] / ".ci" / "output" / "pages"
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """
-    Give a headless Chromium; without one the tests are skipped.
+    Yield a headless Chromium; without one the tests are skipped.
 
-    As long as it is there an event loop runs in this thread, and no other can: it must be gone
-    before tests of other folders have their turn in the same process.
+    As long as it exists, an event loop runs in this thread and no other can, so it must be closed
+    before tests of other folders run in the same process.
     """
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
@@ -51,7 +51,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Give the pages of an empty Redis, with workers."""
+    """Yield the pages of an empty Redis, with workers."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
     with Site(redis_url).running() as one:
@@ -61,7 +61,7 @@ def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
-    """Give an open page; whatever it complains of in its console fails the test."""
+    """Yield an open page; errors in its console fail the test."""
     complaints: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -81,7 +81,7 @@ def page(browser: Browser, site: Site) -> Iterator[Page]:
 
 @pytest.fixture
 def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
-    """Give a camera: pictures are kept beside what a CI run leaves."""
+    """Return a camera that keeps pictures with the CI run's artifacts."""
 
     def take(page: Page, name: str) -> None:
         PICTURES.mkdir(parents=True, exist_ok=True)

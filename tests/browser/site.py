@@ -32,7 +32,7 @@ MARKUP = '<script>alert("x")</script><b>&amp;"\''
 
 
 class Gate:
-    """What the jobs wait for, in the loop of the site."""
+    """Blocks the jobs, in the site's loop."""
 
     failing = True
     opened: asyncio.Event
@@ -48,15 +48,15 @@ async def sync_channel(ctx: Context, channel_id: str, note: str = "") -> dict[st
 
 @job(queue="default", max_retries=1, backoff=linear(0.05))
 async def notify(ctx: Context, channel_id: str, api_token: str = "") -> str:
-    """Fail until somebody has mended what is broken."""
+    """Fail until the cause is fixed."""
     if Gate.failing:
         raise ConnectionError(f"mail.example refused {channel_id} {bool(api_token)}")
-    return f"told in attempt {ctx.attempt}"
+    return f"notified in attempt {ctx.attempt}"
 
 
 @job(queue="analytics", max_retries=0)
 async def hostile(ctx: Context, text: str) -> None:
-    """Raise what it was given: it may be anything."""
+    """Raise an error with *text*."""
     raise ValueError(f"{text} {ctx.job_id}")
 
 
@@ -71,7 +71,7 @@ SCHEDULE = (
 
 @dataclass
 class Site:
-    """A running site. url: where its pages are."""
+    """A running site. url: of its pages."""
 
     redis_url: str
     login: LoginSettings = field(default_factory=LoginSettings)
@@ -84,12 +84,12 @@ class Site:
     _loop: asyncio.AbstractEventLoop = field(init=False)
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do *work* in the site's loop, and give what it returns."""
+        """Run *work* in the site's loop, and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     @contextmanager
     def running(self, *, workers: bool = True) -> Iterator[Site]:
-        """Serve for the block."""
+        """Serve during the block."""
         self._loop = asyncio.new_event_loop()
         thread = threading.Thread(target=self._loop.run_forever, name="site", daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""How often channels are synced, changed in a browser as a person would."""
+"""Change sync schedules in a browser, as a person would."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class _Services:
-    """What the pages want of them."""
+    """The services that the pages need."""
 
     pace = Pace()
 
@@ -53,7 +53,7 @@ async def _filled(url: str) -> AsyncIterator[ChannelStore]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ChannelStore]:
-    """Give a store; the browser's loop has this thread, so what is awaited has another."""
+    """Yield a store that runs in another thread, because the browser's loop occupies this one."""
     runner = asyncio.Runner()
     with ThreadPoolExecutor(1) as thread:
 
@@ -68,7 +68,7 @@ def store(tmp_path: Path) -> Iterator[ChannelStore]:
 
 @pytest.fixture
 def site(redis_url: str, store: ChannelStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Give the pages of channels."""
+    """Yield the pages of channels."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     services = cast("Services", _Services(store))
     one = Site(redis_url, extend=lambda dashboard: channel_pages(dashboard, services))
@@ -77,7 +77,7 @@ def site(redis_url: str, store: ChannelStore, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_schedule_is_found_changed_and_made(page: Page, picture: Camera) -> None:
-    """From the page of schedules to those of channels; a channel without one gets one."""
+    """The schedules page leads to channels; a schedule is changed, and one is added."""
     page.goto("/schedules")
     page.get_by_role("link", name="Schedules of channels").click()
     rows = page.locator("tbody tr")

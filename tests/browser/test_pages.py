@@ -37,7 +37,7 @@ PATHS = (
 
 
 async def _fill() -> None:
-    """Jobs in every state."""
+    """Enqueue jobs in every state."""
     for number in range(4):
         await notify.enqueue(f"UC{number}", api_token="s3cret-s3cret")  # noqa: S106
     for number in range(2):  # two slots stay free
@@ -54,7 +54,7 @@ def _wait_for_dead(page: Page, many: int) -> None:
 def test_dead_job_is_looked_at_and_retried_from_its_page(
     page: Page, site: Site, picture: Camera
 ) -> None:
-    """It fails until it is dead; mended and retried it is done, and its attempts are told."""
+    """A job dies; once the cause is fixed and it is retried, it is done, and shows its attempts."""
     site.do(notify.enqueue("UC1", api_token="s3cret-s3cret"))  # noqa: S106
     page.goto("/dead?queue=default")
     page.get_by_role("link", name="notify").click()
@@ -69,9 +69,9 @@ def test_dead_job_is_looked_at_and_retried_from_its_page(
 
     expect(page.get_by_text("Made ready 1 job")).to_be_visible()
     expect(page.locator("#state")).to_have_text("done")
-    expect(page.get_by_text('"told in attempt 1"')).to_be_visible()
-    told = page.locator("#timeline li b")
-    expect(told).to_have_text(
+    expect(page.get_by_text('"notified in attempt 1"')).to_be_visible()
+    attempts = page.locator("#timeline li b")
+    expect(attempts).to_have_text(
         [
             "Enqueued",
             *("Attempt 1 failed", "ConnectionError", "Attempt 2 failed", "ConnectionError"),
@@ -83,7 +83,7 @@ def test_dead_job_is_looked_at_and_retried_from_its_page(
 
 
 def test_selected_jobs_are_deleted_and_others_stay(page: Page, site: Site) -> None:
-    """Those with a mark, and no other."""
+    """Only the selected jobs are deleted."""
     for number in range(3):
         site.do(notify.enqueue(f"UC{number}"))
     _wait_for_dead(page, 3)
@@ -97,7 +97,7 @@ def test_selected_jobs_are_deleted_and_others_stay(page: Page, site: Site) -> No
 def test_all_that_match_are_retried_after_a_page_that_says_how_many(
     page: Page, site: Site, picture: Camera
 ) -> None:
-    """The filter goes with the action."""
+    """The action applies to the filter."""
     for number in range(4):
         site.do(notify.enqueue(f"UC{number % 2}"))
     _wait_for_dead(page, 4)
@@ -118,7 +118,7 @@ def test_all_that_match_are_retried_after_a_page_that_says_how_many(
 
 
 def test_page_shows_what_changes_without_a_reload(page: Page, site: Site) -> None:
-    """What a person has marked stays marked meanwhile."""
+    """Selected rows stay selected."""
     site.do(sync_channel.options(delay_s=3600, job_id="first").enqueue("UC1"))
     page.goto("/scheduled?queue=default")
     page.evaluate("window.stays = true")
@@ -133,7 +133,7 @@ def test_page_shows_what_changes_without_a_reload(page: Page, site: Site) -> Non
 def test_running_job_shows_its_progress_and_is_aborted(
     page: Page, site: Site, picture: Camera
 ) -> None:
-    """From the page of what runs; its process is asked to take no jobs, and to go on."""
+    """A running job is aborted from its page; its process is quieted and resumed."""
     site.do(sync_channel.enqueue("UC1"))
     page.goto("/running")
     expect(page.get_by_text("3 of 12")).to_be_visible()
@@ -149,7 +149,7 @@ def test_running_job_shows_its_progress_and_is_aborted(
 
 
 def test_paused_queue_says_why_its_job_waits(page: Page, site: Site) -> None:
-    """Paused on the page, explained on the job's, resumed again."""
+    """A queue is paused on its page, the job's page explains it, and the queue is resumed."""
     page.goto("/queues/default")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("default is paused")).to_be_visible()
@@ -163,8 +163,8 @@ def test_paused_queue_says_why_its_job_waits(page: Page, site: Site) -> None:
     expect(page.locator("#state")).to_have_text("running")
 
 
-def test_schedule_is_told_in_words_run_and_paused(page: Page, picture: Camera) -> None:
-    """A crontab reads as a sentence; its secret arguments do not show."""
+def test_schedule_is_described_run_and_paused(page: Page, picture: Camera) -> None:
+    """A crontab is shown as a sentence, without secret arguments."""
     page.goto("/schedules")
     row = page.locator("tr", has_text="nightly-sync")
     expect(row).to_contain_text("At 03:00")
@@ -177,7 +177,7 @@ def test_schedule_is_told_in_words_run_and_paused(page: Page, picture: Camera) -
 
 
 def test_keys_lead_through_the_pages(page: Page, site: Site) -> None:
-    """Without a mouse: go somewhere, mark a row, open it."""
+    """Keys go to a page, select a row and open it."""
     site.do(sync_channel.options(delay_s=3600).enqueue("UC1"))
     page.goto("/")
     page.keyboard.press("g")
@@ -194,7 +194,7 @@ def test_keys_lead_through_the_pages(page: Page, site: Site) -> None:
 def test_pages_escape_everything_and_are_accessible(
     page: Page, site: Site, picture: Camera
 ) -> None:
-    """Markup in arguments and errors stays text; axe finds nothing serious, light and dark."""
+    """Markup in arguments and errors stays text; axe finds no serious problem, light or dark."""
     site.do(_fill())
     _wait_for_dead(page, 4)
     found: dict[str, list[str]] = {}
@@ -215,7 +215,7 @@ def test_pages_escape_everything_and_are_accessible(
 
 
 def test_pages_fit_a_phone(browser: Browser, site: Site, picture: Camera) -> None:
-    """Nothing runs out of the screen."""
+    """Nothing is wider than the screen."""
     site.do(_fill())
     context = browser.new_context(base_url=site.url, viewport={"width": 390, "height": 844})
     page = context.new_page()
@@ -241,7 +241,7 @@ def test_pages_work_without_scripts(browser: Browser, site: Site) -> None:
 
 
 def test_every_queue_has_a_page(page: Page) -> None:
-    """And one that is not there is told, not raised."""
+    """Every queue has a page, and an unknown one gets a clear error page."""
     for queue in QUEUES:
         page.goto(f"/queues/{queue}")
         expect(page.get_by_role("heading", name=queue)).to_be_visible()

@@ -1,5 +1,5 @@
 """
-Breaking things on purpose: real workers, a real Redis, and a nemesis between them.
+Chaos tests: real workers, a real Redis, and a nemesis that breaks things.
 
-`make chaos` runs it; `checker.py` says what must hold afterwards.
+`make chaos` runs them; `checker.py` checks the promises afterwards.
 """

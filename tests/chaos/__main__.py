@@ -1,5 +1,5 @@
 """
-`make chaos`: break everything for two minutes, then see whether anything was lost.
+`make chaos`: inject faults for two minutes, then check that nothing was lost.
 
     make chaos ARGS="--seconds 600 --seed 42 --write docs/reliability.md"
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from runner.decorator import BoundJob
 
 _SLACK_S = 2.0
-"""What starting a process and a busy machine may add to a recovery."""
+"""Extra time for starting a process on a busy machine."""
 
 _REST_WITHIN_S = 90.0
 _MARK = "<!-- figures of a run -->"
@@ -65,8 +65,8 @@ def _draw(dice: random.Random) -> tuple[BoundJob[..., None], dict[str, float]]:
     return flaky.options(delay_s=delay_s), {"failures": dice.randint(1, 5)}
 
 
-async def come_to_rest(url: str) -> list[str]:
-    """Wait until no job waits or runs; ids of those that still do after the time allowed."""
+async def wait_until_drained(url: str) -> list[str]:
+    """Wait until no job waits or runs; return the ids of those that still do at the deadline."""
     client = connect(url)
     key = queue_key(QUEUE)
     deadline = time.monotonic() + _REST_WITHIN_S
@@ -80,7 +80,7 @@ async def come_to_rest(url: str) -> list[str]:
 
 
 async def run(arguments: argparse.Namespace, folder: Path) -> tuple[Verdict, Nemesis, Workers]:
-    """One chaos run, from an empty Redis to its verdict."""
+    """Run once, from an empty Redis to the verdict."""
     dice = random.Random(arguments.seed)  # noqa: S311 -- repeatable
     path = folder / "ledger"
     ledger = Ledger(path)
@@ -94,11 +94,11 @@ async def run(arguments: argparse.Namespace, folder: Path) -> tuple[Verdict, Nem
                 asyncio.create_task(produce(where, ledger, random.Random(seed), arguments.rate))  # noqa: S311 -- repeatable
                 for seed, where in ((arguments.seed + 1, url), (arguments.seed + 2, server.url))
             ]
-            await nemesis.rage(arguments.seconds)
+            await nemesis.run(arguments.seconds)
             for producer in producers:
                 producer.cancel()
             await asyncio.gather(*producers, return_exceptions=True)
-            stuck = await come_to_rest(server.url)
+            stuck = await wait_until_drained(server.url)
             await workers.stop()
             await nemesis.close()
             client = connect(server.url)
@@ -115,7 +115,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> tuple[Verdict, Nem
 
 
 def report(arguments: argparse.Namespace, verdict: Verdict, nemesis: Nemesis) -> str:
-    """The run in Markdown."""
+    """Return the run's results as Markdown."""
     faults = "\n".join(f"| {name} | {count} |" for name, count in sorted(nemesis.faults.items()))
     injected = sum(nemesis.faults.values())
     day = datetime.now(UTC).date().isoformat()
@@ -127,13 +127,13 @@ Python {platform.python_version()}, {arguments.workers} workers:
 |---|---|
 | faults injected | {injected} |
 | jobs acknowledged at enqueue | {verdict.acknowledged} |
-| ran to their end | {verdict.ended} |
+| finished | {verdict.ended} |
 | in the dead set | {verdict.dead} |
 | deleted by the operator | {verdict.deleted} |
 | lost | {len(verdict.lost)} |
-| settled by a worker whose lease was gone | {len(verdict.unfenced)} |
+| settled by a worker that had lost the job | {len(verdict.unfenced)} |
 | charged an attempt for a crash | {len(verdict.overcharged)} |
-| ran to their end more than once | {verdict.duplicates} |
+| finished more than once | {verdict.duplicates} |
 | recoveries after SIGKILL | {verdict.recoveries} |
 | worst recovery (lease {LEASE_S:g} s, idle poll {IDLE_POLL_S:g} s) | \
 {verdict.worst_recovery_s:.2f} s |
@@ -146,7 +146,7 @@ Python {platform.python_version()}, {arguments.workers} workers:
 
 
 def main() -> int:
-    """Run, print, and say by the exit status whether everything held."""
+    """Run and print the results; exit status 0 means that every promise was kept."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))

@@ -1,13 +1,13 @@
 """
-What must hold after a chaos run, from the ledger and from what stands in Redis. Pure.
+Check the promises after a chaos run, from the ledger and the dead set. Pure.
 
-1. Nothing is lost: every job that was acknowledged at enqueue ran to its end or is dead, unless
-   an operator deleted it.
-2. Fenced: an outcome `Done` that Redis kept belongs to the last claim of its job, and no claim is
-   settled twice.
+1. Nothing is lost: every job that was acknowledged at enqueue finished or is dead, unless an
+   operator deleted it.
+2. Fencing: an outcome `Done` that Redis accepted belongs to the last claim of its job, and no
+   claim is settled twice.
 3. Crashes cost no attempt: an attempt's number is at most one more than the failures before it.
-4. A killed worker's jobs are claimed again within one lease and a poll, Redis being there and
-   no job due before them waiting.
+4. A killed worker's jobs are claimed again within one lease and a poll, while Redis is up and no
+   job due before them is waiting.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Verdict:
     """
-    The figures of a run; `problems` is empty if everything held.
+    The figures of a run; `problems` is empty if every promise was kept.
 
-    duplicates: jobs that ran to their end more than once, as at-least-once delivery allows.
+    duplicates: jobs that finished more than once, as at-least-once delivery allows.
     worst_recovery_s: longest time from a worker's SIGKILL to the next claim of a job it held,
-        without the time in which Redis was away or the job waited for its turn.
+        without the time when Redis was down or the job waited for its turn.
     longest_turn_s: the longest such wait, behind jobs that were due before its lease ended.
     """
 
@@ -50,10 +50,10 @@ class Verdict:
 
     @property
     def problems(self) -> list[str]:
-        """One line for each kind of promise that was broken."""
+        """Return a line for each kind of broken promise."""
         kinds = {
             "lost": self.lost,
-            "settled by a worker whose lease was gone": self.unfenced,
+            "settled by a worker that had lost the job": self.unfenced,
             "charged an attempt for a crash": self.overcharged,
             "recovered late": self.late,
         }
@@ -66,10 +66,10 @@ def check(
     events: Sequence[Event], dead: Iterable[str], *, lease_s: float, within_s: float
 ) -> Verdict:
     """
-    Judge a run that has come to rest.
+    Check a run whose queue is drained.
 
-    events: the whole ledger by time. dead: ids in the dead set. lease_s: for how long a claim
-    holds. within_s: a lease and a poll, and what a loaded machine may add to it.
+    events: the whole ledger by time. dead: ids in the dead set. lease_s: how long a claim lasts.
+    within_s: a lease and a poll, and some time for a loaded machine.
     """
     by_kind: dict[str, list[Event]] = defaultdict(list)
     for event in events:
@@ -87,7 +87,7 @@ def check(
         duplicates=sum(count > 1 for count in ends.values()),
     )
     verdict.lost = sorted(acknowledged - ends.keys() - dead_ids - deleted)
-    # Redis's word alone is not enough: what it calls done must have ended in some process.
+    # Redis's word is not enough: a job that it calls done must have finished in some process.
     verdict.lost += sorted((settled_ids - ends.keys()) & acknowledged - set(verdict.lost))
     verdict.unfenced = sorted({*_unfenced(by_kind), *_settled_twice(by_kind)})
     verdict.overcharged = _overcharged(events)
@@ -96,7 +96,7 @@ def check(
 
 
 def _deleted(by_kind: Mapping[str, Sequence[Event]]) -> set[str]:
-    """What the operator was not told to be running or gone: an answer may have been lost, too."""
+    """Return the jobs that may be deleted: an answer to the operator may have been lost."""
     asked = Counter(event.job_id for event in by_kind["deleting"])
     refused = Counter(event.job_id for event in by_kind["spared"])
     return {job_id for job_id, times in asked.items() if times > refused[job_id]}

@@ -1,4 +1,4 @@
-"""What happened, written down by many processes, each line at once and in one piece."""
+"""The ledger of a run: many processes append events, each line atomically."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Event:
     """
     One line of the ledger, at Unix time *at_s*.
 
-    By the producer: `sent`, with the job's delay in seconds, and `acknowledged`. By workers:
-    `claimed`, `began`, `raised`, `ended` and `settled`. By the nemesis: `deleting`, `spared` if
-    the job was not to be deleted, `killed`, and `away`/`back` of Redis.
+    From the producer: `sent`, with the job's delay in seconds, and `acknowledged`. From workers:
+    `claimed`, `began`, `raised`, `ended` and `settled`. From the nemesis: `deleting`, `spared` if
+    the job could not be deleted, `killed`, and `away`/`back` of Redis.
     """
 
     at_s: float
@@ -37,17 +37,17 @@ class Ledger:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def note(self, kind: str, job_id: str = "", *, token: str = "", detail: Any = None) -> None:
-        """Write one event. A killed process loses none that it has written."""
+        """Write one event. If the process is killed, its written events remain."""
         line = json.dumps([time.time(), kind, job_id, token, os.getpid(), detail])
         os.write(self._descriptor, line.encode() + b"\n")
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         os.close(self._descriptor)
 
 
 def read(path: Path) -> list[Event]:
-    """Every event, in the order of time."""
+    """Return every event, in time order."""
     with path.open() as lines:
         events = [Event(*json.loads(line)) for line in lines]
     return sorted(events, key=lambda event: event.at_s)

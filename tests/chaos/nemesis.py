@@ -1,4 +1,4 @@
-"""What breaks things: faults at random, one at a time, each healed before the next."""
+"""The nemesis injects random faults, one at a time, each repaired before the next."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """Worker processes; one that dies is started again, as a supervisor would."""
+    """Worker processes; one that dies is restarted, as by a supervisor."""
 
     def __init__(self, count: int, url: str, ledger: Path) -> None:
         self._command = [sys.executable, "-m", "tests.chaos.workload", url, str(ledger)]
@@ -37,13 +37,13 @@ class Workers:
         self.exits: Counter[int] = Counter()
 
     async def start(self) -> None:
-        """Start all of them."""
+        """Start all workers."""
         for slot in range(self._count):
             self.processes.append(await asyncio.create_subprocess_exec(*self._command))
             self._keepers.append(asyncio.create_task(self._keep(slot)))
 
     async def stop(self) -> None:
-        """Stop all of them with grace, and wait."""
+        """Stop all workers gracefully, and wait."""
         self._ending = True
         for process in self.processes:
             self.send(process, signal.SIGTERM)
@@ -97,8 +97,8 @@ class Nemesis:
             (self._pause_queue, 1),
         ]
 
-    async def rage(self, seconds: float) -> None:
-        """Break things for so long; nothing is broken afterwards."""
+    async def run(self, seconds: float) -> None:
+        """Inject faults for *seconds*; all are repaired afterwards."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         faults, weights = zip(*self._repertoire, strict=True)
@@ -112,7 +112,7 @@ class Nemesis:
                 self.faults[f"(an action that failed: {type(error).__name__})"] += 1
 
     async def close(self) -> None:
-        """Let go of Redis."""
+        """Close the connection to Redis."""
         await self._redis.aclose()
 
     def _victim(self) -> asyncio.subprocess.Process:
@@ -147,7 +147,7 @@ class Nemesis:
         await self._back()
 
     async def _back(self) -> None:
-        """Workers find Redis again within their longest pause between two tries."""
+        """Wait until the workers have reconnected: at most their longest retry pause."""
         await asyncio.sleep(3.0)
         self._ledger.note("back")
 
@@ -172,7 +172,7 @@ class Nemesis:
         self._ledger.note("acknowledged", request.job_id)
 
     async def _administer(self) -> None:
-        """An operator at work: retries, buries and deletes, one job at a time."""
+        """Act as an operator: retry, bury and delete, one job at a time."""
         key = queue_key(QUEUE)
         dead = await self._redis.zrange(key + DEAD_SUFFIX, 0, 20)
         waiting = await self._redis.zrange(key, 0, 40)

@@ -1,4 +1,4 @@
-"""A TCP proxy between workers and Redis: it cuts connections, and makes them slow."""
+"""A TCP proxy between workers and Redis that can cut connections or slow them down."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Proxy:
-    """Passes bytes on between its own port and *target*, late by `delay_s` seconds."""
+    """Forwards bytes between its own port and *target*, delayed by `delay_s` seconds."""
 
     def __init__(self, host: str, target: int) -> None:
         self._host = host
@@ -22,7 +22,7 @@ class Proxy:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Proxy]:
-        """Accept connections meanwhile."""
+        """Accept connections during the block."""
         server = await asyncio.start_server(self._accept, self._host, 0)
         self.port = server.sockets[0].getsockname()[1]
         try:
@@ -32,7 +32,7 @@ class Proxy:
             self.cut()
 
     def cut(self) -> int:
-        """Break every connection at once; how many there were."""
+        """Break every connection at once; return how many there were."""
         cut = len(self._pairs)
         for writer in list(self._pairs):
             writer.transport.abort()

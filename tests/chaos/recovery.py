@@ -1,10 +1,10 @@
 """
-How soon the jobs of a killed worker were claimed again, from the ledger of a chaos run. Pure.
+Measure how soon the jobs of a killed worker were claimed again, from a chaos run's ledger. Pure.
 
-A job whose lease has ended stands in its queue again, due since that end, behind what was due
-before it. The time in which the workers were still claiming such jobs is a backlog and no late
-recovery. It is not taken off if a job that came due later was claimed first: then the recovered
-job was not waiting for its turn, it was passed over.
+A job whose lease has ended is due again since that moment, behind the jobs that were due before.
+While the workers are still claiming those, the recovered job waits in a backlog, which does not
+count as a late recovery. The backlog is not subtracted if a job that became due later was claimed
+first: then the recovered job was passed over.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.chaos.ledger import Event
 
 Span = tuple[float, float]
-"""From and to, in Unix seconds."""
+"""Start and end, in Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Recovery:
     """
     One job of a killed worker, claimed again.
 
-    taken_s: from the worker's SIGKILL to the claim, without the time in which Redis was away or
-        the job waited for its turn. behind_s: what the wait for its turn took.
+    taken_s: from the worker's SIGKILL to the claim, without the time when Redis was down or the
+        job waited for its turn. behind_s: the wait for its turn.
     """
 
     job_id: str
@@ -38,7 +38,7 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class _First:
-    """The first claim of a job: until then it is due when its producer said."""
+    """The first claim of a job; until then the producer's due time holds."""
 
     at_s: float
     due_s: float
@@ -46,7 +46,7 @@ class _First:
 
 
 def recoveries(by_kind: Mapping[str, Sequence[Event]], lease_s: float) -> Iterator[Recovery]:
-    """Each job that a killed worker held when it died and that was claimed again."""
+    """Yield each job that a killed worker held and that was claimed again."""
     claims: dict[str, list[Event]] = defaultdict(list)
     for event in by_kind["claimed"]:
         claims[event.job_id].append(event)
@@ -58,7 +58,7 @@ def recoveries(by_kind: Mapping[str, Sequence[Event]], lease_s: float) -> Iterat
     for killed in by_kind["killed"]:
         for job_id, of_job in claims.items():
             before = [c for c in of_job if c.at_s <= killed.at_s]
-            # It may have lost the job to another worker already.
+            # Another worker may already have taken the job over.
             if not before or before[-1].pid != killed.detail:
                 continue
             later = [c for c in of_job if c.at_s > killed.at_s]
@@ -82,7 +82,7 @@ def _firsts(
 
 
 def _backlog(firsts: Sequence[_First], span: Span, lease_end_s: float) -> Span:
-    """From the end of the lease to the last claim of a job that stood before the recovered one."""
+    """Return the span from the lease end to the last claim of a job that was due before it."""
     claimed_s = span[1]
     nothing = (lease_end_s, lease_end_s)
     until_s = lease_end_s
@@ -97,7 +97,7 @@ def _backlog(firsts: Sequence[_First], span: Span, lease_end_s: float) -> Span:
 
 
 def _left(span: Span, without: Iterable[Span]) -> float:
-    """Seconds of *span* that lie in none of *without*, which may overlap."""
+    """Return the seconds of *span* outside all of *without*, which may overlap."""
     left_s, reached_s = 0.0, span[0]
     for start_s, end_s in sorted(without):
         left_s += max(0.0, min(start_s, span[1]) - reached_s)

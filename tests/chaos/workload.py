@@ -1,4 +1,4 @@
-"""The jobs of a chaos run, and the worker that runs them and writes its deeds into the ledger."""
+"""The jobs of a chaos run, and the worker that runs them and records events in the ledger."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_RETRIES = 3
 
 
 class LedgerBook:
-    """The ledger of this process; set when the worker starts."""
+    """Holds the ledger of this process; set when the worker starts."""
 
     ledger: Ledger
 
@@ -39,7 +39,7 @@ def _note(ctx: Context, kind: str, detail: Any = None) -> None:
 
 @job(queue=QUEUE)
 async def quick(ctx: Context) -> None:
-    """Be over at once."""
+    """Return at once."""
     _note(ctx, "began", ctx.attempt)
     _note(ctx, "ended")
 
@@ -54,7 +54,7 @@ async def slow(ctx: Context, seconds: float) -> None:
 
 @job(queue=QUEUE)
 async def flaky(ctx: Context, failures: int) -> None:
-    """Fail so many times, then end."""
+    """Fail *failures* times, then succeed."""
     _note(ctx, "began", ctx.attempt)
     await asyncio.sleep(random.random() * 0.05)  # noqa: S311 -- spread
     if ctx.attempt <= failures:
@@ -65,20 +65,20 @@ async def flaky(ctx: Context, failures: int) -> None:
 
 @job(queue=QUEUE)
 async def blocking(ctx: Context, seconds: float) -> None:
-    """Hold the event loop, which no job should."""
+    """Block the event loop, which no job should do."""
     _note(ctx, "began", ctx.attempt)
     time.sleep(seconds)  # noqa: ASYNC251 -- the point of it
     _note(ctx, "ended")
 
 
 class ChaosWorker(Worker):
-    """Our worker, with the ledger beside it."""
+    """Our worker, which also writes to the ledger."""
 
     async def _open(self, exits: AsyncExitStack) -> None:
         """
-        Note every outcome that was kept, and every claim when it is made.
+        Record every accepted outcome, and every claim when it is made.
 
-        One made ahead may never start, and counts as taken.
+        A prefetched claim counts too, although it may never start.
         """
         await super()._open(exits)
         engine = self.engine
@@ -102,7 +102,7 @@ class ChaosWorker(Worker):
 
 
 class ChaosSettings(WorkerSettings):
-    """Everything short, so that much happens in two minutes."""
+    """Short times, so that much happens in two minutes."""
 
     queue = QUEUE
     jobs = (quick, slow, flaky, blocking)
@@ -120,7 +120,7 @@ class ChaosSettings(WorkerSettings):
 
 
 def worker_for(url: str, ledger: Path) -> ChaosWorker:
-    """A worker on *url* that writes into *ledger*."""
+    """Return a worker on *url* that writes to *ledger*."""
     LedgerBook.ledger = Ledger(ledger)
     # A class, as arq's command has it.
     options: dict[str, Any] = get_kwargs(ChaosSettings)  # type: ignore[arg-type]

@@ -1,9 +1,9 @@
 """
-Puts our worker and client in the place of arq's for arq's test suite, which is not changed.
+Replaces arq's worker and client by ours in arq's unchanged test suite.
 
-The suite counts on pickle and on arq's queue where it names none. Ours are JSON and `default`, and
-the others are what a user asks for: so they are asked for here. Tests that
-`docs/arq-conformance.md` lists are expected to fail. `--stock` runs the suite on arq itself.
+By default the suite uses pickle and arq's queue. Our defaults are JSON and `default`, so the plugin
+sets arq's explicitly, as a user would. Tests listed in `docs/arq-conformance.md` are expected to
+fail. `--stock` runs the suite on arq itself.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _LISTED = re.compile(r"^\| `(test_\w+\.py::[^`]+)` \| (.+) \|$", re.MULTILINE)
 
 class PicklingClient(QueueClient):
     """
-    Pickles where no serializer is named, and has arq's default queue.
+    Uses pickle and arq's queue by default.
 
-    `create_pool` names None after the client is made.
+    `create_pool` sets the serializers to None after making the client.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -55,7 +55,7 @@ class PicklingClient(QueueClient):
 
 
 class PicklingWorker(Worker):
-    """Pickles where no serializer is named."""
+    """Uses pickle by default."""
 
     def __init__(
         self,
@@ -74,13 +74,13 @@ class PicklingWorker(Worker):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Have a way to see that the suite, as it is run here, passes on arq."""
+    """Add `--stock`, to check that the suite as run here passes on arq."""
     parser.addoption("--stock", action="store_true", help="run arq's own worker and client")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Swap the names before the suite imports them; have a Redis that needs no container."""
+    """Swap the names before the suite imports them, and provide a Redis without a container."""
     containers = ModuleType("testcontainers.redis")
     setattr(containers, "RedisContainer", OwnRedis)  # noqa: B010 -- no attribute in a type's eye
     sys.modules["testcontainers"] = ModuleType("testcontainers")
@@ -94,15 +94,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The suite makes errors of warnings; these are about how arq itself calls others."""
-    # redis-py 5.0.1 retired the name by which arq, and its suite, close their connections.
+    """The suite turns warnings into errors; ignore those about arq's own calls."""
+    # redis-py 5.0.1 deprecated the method with which arq and its suite close connections.
     config.addinivalue_line("filterwarnings", "ignore:Call to deprecated close:DeprecationWarning")
-    # arq asks for a loop outside of one, and makes one only where there is none.
+    # Outside a loop, arq asks for one first and makes one only if there is none.
     config.addinivalue_line("filterwarnings", "ignore:There is no current event loop")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is expected to fail; one that passes all the same is an error, too."""
+    """Mark the expected failures; one that passes is an error too."""
     listed = EXPECTED_FAILURES.read_text(encoding="utf-8")
     reasons = {} if config.option.stock else dict(_LISTED.findall(listed))
     names = {item: item.nodeid.removeprefix("tests/") for item in items}
@@ -119,7 +119,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class OwnRedis:
-    """In the place of a container: a redis-server of this run's own on a free port."""
+    """Replaces the container: a private redis-server on a free port."""
 
     port = 6379
 
@@ -135,17 +135,17 @@ class OwnRedis:
         self._running.__exit__(None, None, None)
 
     def get_container_host_ip(self) -> str:
-        """Where it listens."""
+        """Return the address that it listens on."""
         return str(self._server.host)
 
     def get_exposed_port(self, port: int) -> int:
-        """The port that it really has."""
+        """Return its real port."""
         del port
         return int(self._server.port)
 
 
 def _redis_server() -> Any:
-    """Our tests' own module, by its path: `tests` is the name of arq's package here."""
+    """Load our tests' module by its path: here `tests` is arq's package."""
     spec = importlib.util.spec_from_file_location(
         "own_redis_server", ROOT / "tests" / "redis_server.py"
     )

@@ -1,9 +1,10 @@
 """
 Run arq's own test suite against our worker and client: `make conformance`.
 
-The suite comes out of arq's source distribution, whose hash is that of the lock file; the packages
-that it needs go into an environment of their own. Both stay under `.venv/conformance`. Arguments
-are pytest's: `make conformance ARGS="-k abort"`; `--runxfail` shows the expected failures in full.
+The suite comes from arq's source distribution, checked by the hash in the lock file; the packages
+that it needs are installed into a separate environment. Both are kept under `.venv/conformance`.
+Arguments are pytest's: `make conformance ARGS="-k abort"`; `--runxfail` shows the expected failures
+in full.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ UV = Path(sys.executable).with_name("uv")
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status of pytest: 0 if each test passes, or fails as the page about it says."""
+    """Return pytest's exit status: 0 if every test passes or fails as documented."""
     CACHE.mkdir(parents=True, exist_ok=True)
     _make_environment()
     suite = _fetch_suite()
@@ -47,14 +48,14 @@ def _make_environment() -> None:
 
 
 def _fetch_suite() -> Path:
-    """Unpack the tests alone: arq itself is the one that is installed."""
+    """Unpack only the tests: the installed arq is used."""
     pin, version = _pin()
     suite = CACHE / f"arq-{version}"
     if (suite / "tests").is_dir():
         return suite
     wanted = CACHE / "arq.lock"
     wanted.write_text(pin, encoding="utf-8")
-    # Without isolation nothing but the archive is fetched: hatchling, its builder, is locked here.
+    # Without isolation only the archive is fetched: its build backend, hatchling, is locked.
     _call(
         *(sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"),
         *("--no-deps", "--no-binary", ":all:", "--no-build-isolation"),
@@ -66,14 +67,14 @@ def _fetch_suite() -> Path:
             for member in archive
             if re.match(r"[^/]+/(tests/|pyproject\.toml$)", member.name)
         ]
-        # Python 3.11.3 and older have no filters; the archive is the one of the lock's hash.
+        # Python 3.11.3 and older have no filters; the archive is checked by the lock's hash.
         archive.extraction_filter = getattr(tarfile, "data_filter", None)
         archive.extractall(CACHE, members)  # noqa: S202 -- with the filter set above
     return suite
 
 
 def _pin() -> tuple[str, str]:
-    """arq's lines in the lock file, and its version."""
+    """Return arq's lines in the lock file, and its version."""
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     found = re.search(r"^arq==(\S+) \\\n(?: +--hash=\S+(?: \\)?\n)+", lock, re.MULTILINE)
     if found is None:

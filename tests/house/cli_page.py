@@ -35,7 +35,7 @@ _COMMON = {"--config", "--debug", "--help"}
 
 
 def page() -> str:
-    """The whole page, as it has to be."""
+    """Return the page as it must be."""
     return "\n".join([_HEAD, *_of(cli, "pipeline")])
 
 

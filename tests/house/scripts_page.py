@@ -33,7 +33,7 @@ This page is for developers of the runner. Other programs enqueue by
 
 
 def page() -> str:
-    """The whole page, as it has to be."""
+    """Return the page as it must be."""
     parts = [_HEAD]
     for name, script in SCRIPTS.items():
         if script.head is not None:

@@ -6,7 +6,7 @@ from tests.house import cli_page
 
 
 def test_cli_page_is_what_the_commands_say() -> None:
-    """A command or an option that is new, gone or changed fails here until the page says so."""
+    """A new, removed or changed command or option fails here until the page is updated."""
     written = cli_page.PAGE.read_text(encoding="utf-8")
 
     assert written == cli_page.page(), "run: python -m tests.house.cli_page"

@@ -1,4 +1,4 @@
-"""The files under deploy/ are whole, and name commands, settings, probes and metrics there are."""
+"""The files under deploy/ are valid, and their commands, settings, probes and metrics exist."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ MANIFESTS = sorted((DEPLOY / "kubernetes").rglob("*.yaml"))
 ADAPTER = DEPLOY / "prometheus-adapter-values.yaml"
 GRACE_S = RunnerLimits().grace_s
 STOP_S = GRACE_S + _AFTER_GRACE_S + 10
-"""What a worker may take to stop, and ten seconds to spare."""
+"""The time that a worker may take to stop, plus ten seconds to spare."""
 
 
 def _parts() -> Iterator[dict[str, Any]]:
-    """Every object of the manifests."""
+    """Yield every object of the manifests."""
     for file in MANIFESTS:
         yield from yaml.safe_load_all(file.read_text(encoding="utf-8"))
 
@@ -45,7 +45,7 @@ def _compose() -> dict[str, Any]:
 
 
 def _pods() -> dict[str, dict[str, Any]]:
-    """The pod of each deployment, by its name."""
+    """Return each deployment's pod, by name."""
     return {
         part["metadata"]["name"]: part["spec"]["template"]["spec"]
         for part in _parts()
@@ -59,7 +59,7 @@ def _unit(file: Path) -> dict[str, str]:
 
 
 def _commands() -> list[list[str]]:
-    """What each file has `pipeline` do."""
+    """Return the `pipeline` command of each file."""
     found = [_unit(file)["ExecStart"].replace("%i", QUEUE_NAMES[0]).split()[1:] for file in UNITS]
     found += [one["command"] for one in _compose()["services"].values() if "build" in one]
     found += [pod["containers"][0]["args"] for pod in _pods().values()]
@@ -67,7 +67,7 @@ def _commands() -> list[list[str]]:
 
 
 def test_commands_and_their_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    """No unit, service or pod fails at its start for a word that `pipeline` does not know."""
+    """`pipeline` knows every command and option in units, services and pods."""
     commands = _commands()
     wrong = [
         f"{command}: {capsys.readouterr().err.strip()}"
@@ -80,14 +80,14 @@ def test_commands_and_their_options_exist(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_compose_and_kubernetes_work_every_queue() -> None:
-    """A queue that is new has no worker there until the files say so."""
+    """Every queue has a worker in these files."""
     named = [command[1] for command in _commands() if command[0] == "worker"]
 
     assert sorted(named) == sorted([QUEUE_NAMES[0], *QUEUE_NAMES, *QUEUE_NAMES])
 
 
 def test_settings_exist_and_have_their_defaults_of_the_grace_time() -> None:
-    """Every variable is a setting; a grace time that is written down is the one stopped by."""
+    """Every variable is a setting, and the grace time is the default."""
     units = (DEPLOY / "systemd" / "pipeline.env").read_text(encoding="utf-8").splitlines()
     given = [dict(line.split("=", 1) for line in units if line and not line.startswith("#"))]
     given += [one["environment"] for one in _compose()["services"].values() if "build" in one]
@@ -105,26 +105,26 @@ def test_settings_exist_and_have_their_defaults_of_the_grace_time() -> None:
 
 
 def test_workers_are_given_the_time_that_they_take_to_stop() -> None:
-    """Nothing is killed while it still settles its jobs: the grace time has changed, or these."""
+    """Workers have enough time to settle their jobs before they are killed."""
     worker = DEPLOY / "systemd" / "pipeline-worker@.service"
-    told = [float(_unit(worker)["TimeoutStopSec"])]
-    told += [
+    stop_times = [float(_unit(worker)["TimeoutStopSec"])]
+    stop_times += [
         float(one["stop_grace_period"].removesuffix("s"))
         for one in _compose()["services"].values()
         if one.get("command", [""])[0] == "worker"
     ]
-    told += [
+    stop_times += [
         float(pod["terminationGracePeriodSeconds"])
         for name, pod in _pods().items()
         if "worker" in name
     ]
 
-    assert len(told) == 1 + 2 * len(QUEUE_NAMES)
-    assert set(told) == {STOP_S}
+    assert len(stop_times) == 1 + 2 * len(QUEUE_NAMES)
+    assert set(stop_times) == {STOP_S}
 
 
-def test_worker_unit_tells_the_supervisor_alone() -> None:
-    """A second SIGTERM stops at once, and without a supervisor SIGHUP would kill."""
+def test_worker_unit_signals_only_the_supervisor() -> None:
+    """Only the supervisor gets signals: a second SIGTERM would stop at once, SIGHUP kill."""
     unit = _unit(DEPLOY / "systemd" / "pipeline-worker@.service")
 
     assert unit["KillMode"] == "mixed"
@@ -134,7 +134,7 @@ def test_worker_unit_tells_the_supervisor_alone() -> None:
 
 
 def test_probes_ask_for_what_is_served() -> None:
-    """Each probe is one of a page that answers without a login, on a port of the pod's own."""
+    """Each probe uses a page without login, on a port of the pod."""
     pages = {route.path for route in health_app([]).routes}  # type: ignore[attr-defined]  # Route
     for name, pod in _pods().items():
         (container,) = pod["containers"]
@@ -151,7 +151,7 @@ def test_probes_ask_for_what_is_served() -> None:
 
 
 def test_autoscalers_ask_for_metrics_that_are_served() -> None:
-    """Each deployment of workers is scaled on the wait of its own queue."""
+    """Each worker deployment is scaled by its own queue's wait."""
     scaled = {
         part["spec"]["scaleTargetRef"]["name"]: part
         for part in _parts()
@@ -167,7 +167,7 @@ def test_autoscalers_ask_for_metrics_that_are_served() -> None:
 
 
 def test_autoscalers_without_keda_ask_for_the_same() -> None:
-    """Each is on its queue's wait by the adapter's rule, and scales as KEDA's does."""
+    """Each uses its queue's wait by the adapter's rule, and scales like KEDA's."""
     (rule,) = yaml.safe_load(ADAPTER.read_text(encoding="utf-8"))["rules"]["external"]
     (series,) = re.findall(r'__name__="(\w+)"', rule["seriesQuery"])
     assert {series, *re.findall(r"pipeline_\w+", rule["metricsQuery"])} <= served()
@@ -199,7 +199,7 @@ def test_autoscalers_without_keda_ask_for_the_same() -> None:
 
 
 def test_kubernetes_names_agree() -> None:
-    """Budgets and services select pods that there are; claims and maps that are named exist."""
+    """Budgets and services select existing pods; named claims and maps exist."""
     labels = [
         part["spec"]["template"]["metadata"]["labels"]
         for part in _parts()
@@ -218,7 +218,7 @@ def test_kubernetes_names_agree() -> None:
 
 
 def test_redis_of_compose_loses_nothing() -> None:
-    """It writes to disk, and evicts no job when its memory is full."""
+    """Compose's Redis writes to disk and never evicts jobs."""
     words = " ".join(_compose()["services"]["redis"]["command"])
 
     assert "--appendonly yes" in words
@@ -227,7 +227,7 @@ def test_redis_of_compose_loses_nothing() -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
 def test_units_are_understood_by_systemd(tmp_path: Path) -> None:
-    """Nothing but the program, which is not installed here, is missing."""
+    """systemd accepts the units, apart from the program, which is not installed here."""
     program = tmp_path / "pipeline"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""docs/README.md leads to every page, and no page leads to a file that is not there."""
+"""docs/README.md links to every page, and no page has a dead link."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def _links(page: Path) -> set[Path]:
 
 
 def test_index_leads_to_every_page() -> None:
-    """A page that nobody is led to is read by nobody."""
+    """The index links to every page."""
     index = DOCS / "README.md"
 
     assert set(DOCS.rglob("*.md")) - {index} - _links(index) == set()
 
 
 def test_links_of_every_page_lead_somewhere() -> None:
-    """Nothing that a page points to has moved or gone."""
+    """Every link leads to an existing file."""
     pages = [*DOCS.rglob("*.md"), *ROOT.glob("*.md")]
     astray = [
         f"{page.relative_to(ROOT)}: {link}"
@@ -44,14 +44,14 @@ def test_links_of_every_page_lead_somewhere() -> None:
 
 @pytest.mark.parametrize("page", ["tutorial.md", "deployment.md"])
 def test_commands_to_type_exist(page: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What these pages have the reader type is known to `pipeline`, each option too."""
+    """`pipeline` knows every command and option that these pages show."""
     blocks = _SHELL.findall((DOCS / page).read_text("utf-8"))
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     commands = [
         words[at + 1 :]
         for words in (shlex.split(line, comments=True) for line in lines)
         for at, word in enumerate(words)
-        # By itself, or inside a container.
+        # Alone, or inside a container.
         if word == "pipeline" and (at == 0 or words[at - 2] == "exec")
     ]
     wrong = [

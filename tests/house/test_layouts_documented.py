@@ -1,4 +1,4 @@
-"""docs/sources.md has every known layout, and every column by which a file is recognised."""
+"""docs/sources.md lists every known layout with every column that identifies it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "sources.md"
 
 
 def test_every_layout_is_documented() -> None:
-    """Nobody uses a layout that nobody can look up."""
+    """Every layout and column is in the documentation."""
     page = PAGE.read_text(encoding="utf-8").lower()
     lacking = [
         layout.name for layout in known_layouts() if f"| {layout.name.lower()} |" not in page

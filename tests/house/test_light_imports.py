@@ -1,4 +1,4 @@
-"""A service that enqueues installs and imports little."""
+"""A service that only enqueues installs and imports little."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HEAVY = {
 
 @pytest.mark.parametrize("statement", ["import runner", "from jobs import sync_channel"])
 def test_import_loads_nothing_heavy(statement: str) -> None:
-    """What a service writes to enqueue a job runs on the base install alone."""
+    """Enqueueing a job works with the base install."""
     script = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
 
     imported = subprocess.run(
@@ -45,7 +45,7 @@ def test_import_loads_nothing_heavy(statement: str) -> None:
 
 
 def test_mathematics_does_without_statistics_of_scipy() -> None:
-    """Its import takes longer than an analysis: what is needed of it is in `scipy.special`."""
+    """Importing `scipy.stats` takes longer than an analysis; `scipy.special` is enough."""
     imports = "jobs.analysis, jobs.recommendations, jobs.recommendations.similar.comparison"
     script = f"import sys, {imports}\nprint('scipy.stats' in sys.modules)"
 

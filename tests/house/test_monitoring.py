@@ -1,4 +1,4 @@
-"""The monitoring files name metrics that there are."""
+"""The metrics in the monitoring files exist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SUFFIXES = ("_total", "_bucket", "_count", "_sum")
 
 
 def served() -> set[str]:
-    """Every metric that a scrape gives."""
+    """Return every metric of a scrape."""
     queue = Queue("q", 0, 0, 0, 0, 0, 0, 0.0, None, 1)
     store = Store("7", 1, 1, 1, 0, "noeviction", True, 1, 1, 0.1, ())  # noqa: FBT003 -- as it is
     found = [
@@ -28,7 +28,7 @@ def served() -> set[str]:
 
 
 def test_dashboard_alerts_and_page_name_the_metrics_that_are_served() -> None:
-    """No panel and no rule stays empty for a name that changed; the reference has all of them."""
+    """Panels and rules use existing metrics, and the reference lists all of them."""
     known = served()
     for file in (*FOLDER.iterdir(), REFERENCE):
         named = set()

@@ -9,7 +9,7 @@ import pytest
 
 from tests import network_guard
 
-# An address for documentation (RFC 5737): nobody has it.
+# An address for documentation (RFC 5737), which nobody uses.
 ELSEWHERE = "192.0.2.1"
 
 
@@ -27,12 +27,12 @@ ELSEWHERE = "192.0.2.1"
     ],
 )
 def test_is_local_knows_this_machine(family: int, address: object, *, expected: bool) -> None:
-    """Loopback addresses and Unix sockets are local, all else is not."""
+    """Only loopback addresses and Unix sockets are local."""
     assert network_guard.is_local(family, address) is expected
 
 
 async def test_connection_elsewhere_is_refused_and_kept() -> None:
-    """A test that leaves fails at once, and is found out even if it swallows the error."""
+    """A connection elsewhere fails at once, and fails the test even if it swallows the error."""
     with pytest.raises(PermissionError, match="tests may not leave this machine"):
         await asyncio.open_connection(ELSEWHERE, 80)
 
@@ -41,7 +41,7 @@ async def test_connection_elsewhere_is_refused_and_kept() -> None:
 
 
 def test_datagram_elsewhere_is_refused() -> None:
-    """StatsD's packets stay at home, too."""
+    """UDP packets to elsewhere are refused too."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
         pytest.raises(PermissionError, match="tests may not leave this machine"),

@@ -1,4 +1,4 @@
-"""The README is true: what it tells the reader to type exists."""
+"""The commands in the README exist."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COMMAND_ENDS = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>"}
 
 
 def test_readme_is_what_the_package_shows() -> None:
-    """The README travels with the wheel as its description."""
+    """The README is the package's description."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert README.is_file()
@@ -31,7 +31,7 @@ def test_readme_is_what_the_package_shows() -> None:
 
 
 def test_readme_make_targets_exist() -> None:
-    """Every `make` target that the README names, in a block or in a line, is in the Makefile."""
+    """Every `make` target in the README, in a block or in a line, is in the Makefile."""
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {
         word
@@ -45,7 +45,7 @@ def test_readme_make_targets_exist() -> None:
 
 
 def test_readme_pipeline_commands_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every `pipeline` command in a block of the README is known, with each of its options."""
+    """Every `pipeline` command in a block of the README exists, with all its options."""
     commands = _commands("pipeline")
     wrong = [
         f"{shlex.join(command)}: {capsys.readouterr().err.strip()}"
@@ -58,7 +58,7 @@ def test_readme_pipeline_commands_exist(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_readme_arq_settings_exist() -> None:
-    """Every class that the README gives to `arq` can be imported."""
+    """Every class passed to `arq` in the README can be imported."""
     named = {command[1] for command in _commands("arq") if len(command) > 1}
     for name in sorted(named):
         module, _, attribute = name.rpartition(".")
@@ -99,7 +99,7 @@ def _commands_in(text: str, program: str, *, spans: bool) -> list[list[str]]:
 
 
 def _command(line: str, program: str) -> list[str]:
-    """*line* as the words of a command, if it calls *program*; else nothing."""
+    """Return the words of *line* if it calls *program*, else nothing."""
     try:
         words = shlex.split(line.strip().removeprefix("$ "), comments=True)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The reference of keys, envelopes and metrics says what the code does, and nothing else."""
+"""The reference of keys, envelopes and metrics matches the code."""
 
 from __future__ import annotations
 

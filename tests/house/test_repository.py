@@ -1,4 +1,4 @@
-"""The files of the repository: what they may not name, and what has to agree."""
+"""What the files of the repository must not name, and what must agree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
-# Put together here, or this file would name them.
+# Joined here, or this file would name them.
 REGISTRY_HOSTS = [
     name + "." + domain
     for name, domain in [
@@ -34,7 +34,7 @@ FOLDERS_OF_A_MACHINE = re.compile(
 
 
 def test_files_name_no_registry() -> None:
-    """Where packages come from is the business of who installs them."""
+    """The person who installs decides where packages come from."""
     named = [
         f"{path}: {host}" for path, text in _texts() for host in REGISTRY_HOSTS if host in text
     ]
@@ -43,7 +43,7 @@ def test_files_name_no_registry() -> None:
 
 
 def test_files_name_no_folder_of_a_machine() -> None:
-    """Nothing in the repository knows where somebody has it."""
+    """No file contains the path of a machine."""
     named = [
         f"{path}: {found.group()}"
         for path, text in _texts()
@@ -55,7 +55,7 @@ def test_files_name_no_folder_of_a_machine() -> None:
 
 
 def test_lock_has_what_pyproject_wants() -> None:
-    """Each dependency of pyproject.toml is locked at a version that it allows."""
+    """Each dependency in pyproject.toml is locked at an allowed version."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     lines = [*project["project"]["dependencies"]]
     for group in project["project"]["optional-dependencies"].values():
@@ -80,7 +80,7 @@ def test_lock_has_what_pyproject_wants() -> None:
 
 
 def _texts() -> Iterator[tuple[Path, str]]:
-    """Every text file that is, or would be, committed."""
+    """Yield every text file that is, or would be, committed."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -91,7 +91,7 @@ def _texts() -> Iterator[tuple[Path, str]]:
     if listed.returncode == 0:
         paths = [ROOT / name for name in listed.stdout.split("\0") if name]
     else:
-        # An unpacked archive: dot-folders and caches are made here, not shipped.
+        # In an unpacked archive, dot-folders and caches were made locally.
         paths = [
             path
             for path in ROOT.rglob("*")

@@ -24,14 +24,14 @@ _ROW = re.compile(r"^\| `([A-Z_]+)` \| ([^|]*) \|(?: (.*))? \|$", re.MULTILINE)
 
 
 def test_settings_page_lists_every_setting_with_its_default() -> None:
-    """A setting that is new, gone or changed fails here until the page says so."""
+    """A new, removed or changed setting fails here until the page is updated."""
     listed = {name: default.strip("`") for name, default, _ in _ROW.findall(PAGE.read_text())}
 
     assert listed == dict(settings_of(Settings.model_fields))
 
 
 def test_settings_page_explains_the_runners_options_in_their_own_words() -> None:
-    """A worker's option is explained once, beside its default; the page repeats that sentence."""
+    """The page explains a worker's option with the sentence beside its default."""
     meanings = {name: meaning for name, _, meaning in _ROW.findall(PAGE.read_text())}
     options = {f"RUNNER__{name.upper()}": text for name, text in _meanings_of(WorkerLimits)}
     options["SCHEDULED_POLL_INTERVAL_S"] = dict(_meanings_of(WorkerOptions))["poll_interval_s"]
@@ -41,7 +41,7 @@ def test_settings_page_explains_the_runners_options_in_their_own_words() -> None
 
 
 def _meanings_of(options: type) -> Iterator[tuple[str, str]]:
-    """Each option, and the first sentence of the string below it, as the page writes it."""
+    """Yield each option, and the first sentence of the string below it, as on the page."""
     body = ast.parse(inspect.getsource(options)).body[0]
     assert isinstance(body, ast.ClassDef)
     for line, below in pairwise(body.body):
@@ -54,7 +54,7 @@ def _meanings_of(options: type) -> Iterator[tuple[str, str]]:
 
 
 def settings_of(fields: dict[str, FieldInfo], group: str = "") -> Iterator[tuple[str, str]]:
-    """Each variable, and its default as the page shows it."""
+    """Yield each variable, and its default as on the page."""
     for name, field in fields.items():
         variable = group + name.upper()
         if isinstance(field.default, BaseModel):

@@ -1,4 +1,4 @@
-"""What is installed from the wheel is what works from the checkout."""
+"""The wheel contains what the checkout has."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterable[zipfile.ZipFile]
 
 
 def test_wheel_carries_every_file_of_the_packages(wheel: zipfile.ZipFile) -> None:
-    """Scripts, migrations and templates are in the wheel beside the code."""
+    """Scripts, migrations and templates are in the wheel with the code."""
     here = {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
@@ -46,7 +46,7 @@ def test_wheel_carries_every_file_of_the_packages(wheel: zipfile.ZipFile) -> Non
 
 
 def test_wheel_carries_nothing_else(wheel: zipfile.ZipFile) -> None:
-    """No test, tool or note of ours lands in anybody's site-packages."""
+    """No tests, tools or notes are in the wheel."""
     folders = {name.partition("/")[0] for name in wheel.namelist()}
 
     assert {name for name in folders if not name.endswith(".dist-info")} == set(PACKAGES)

@@ -21,10 +21,10 @@ DAY = timedelta(days=1)
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)
 """A Monday, 06:00 UTC."""
 CHANNEL = ChannelRecord("UC0", "Une chaîne", Platform.YOUTUBE)
-TOLD = {
+ITEM_COLUMNS = {
     name: kind for name, kind in ITEMS.items() if name not in ITEM_SNAPSHOTS or name == "item_id"
 }
-"""What is told of an item itself, its counters aside."""
+"""The columns of an item, without its counters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def channel_data(
         schema=ITEM_SNAPSHOTS,
         orient="row",
     ).sort("item_id", "observed_at")
-    told = pl.DataFrame(
+    item_rows = pl.DataFrame(
         [
             (
                 f"v{i}",
@@ -87,14 +87,14 @@ def channel_data(
             )
             for i, item in enumerate(items)
         ],
-        schema=TOLD,
+        schema=ITEM_COLUMNS,
         orient="row",
     )
-    return ChannelData(channel, daily, _joined(told, snapshots), snapshots)
+    return ChannelData(channel, daily, _joined(item_rows, snapshots), snapshots)
 
 
 def of_reading(reading: ChannelReading) -> ChannelData:
-    """Make a channel of what one source tells of it."""
+    """Make a channel from one source's reading."""
     daily = pl.DataFrame(
         [(s.observed_at, s.subscribers, s.views, s.items) for s in reading.channel_snapshots],
         schema=DAILY,
@@ -105,7 +105,7 @@ def of_reading(reading: ChannelReading) -> ChannelData:
         schema=ITEM_SNAPSHOTS,
         orient="row",
     ).sort("item_id", "observed_at")
-    told = pl.DataFrame(
+    item_rows = pl.DataFrame(
         [
             (
                 i.id,
@@ -119,10 +119,10 @@ def of_reading(reading: ChannelReading) -> ChannelData:
             )
             for i in reading.items
         ],
-        schema=TOLD,
+        schema=ITEM_COLUMNS,
         orient="row",
     )
-    return ChannelData(reading.channel, daily, _joined(told, snapshots), snapshots)
+    return ChannelData(reading.channel, daily, _joined(item_rows, snapshots), snapshots)
 
 
 def growing(days: int, *, per_day: int = 1000, seed: int = 1, start: int = 50_000) -> list[int]:
@@ -137,7 +137,7 @@ def growing(days: int, *, per_day: int = 1000, seed: int = 1, start: int = 50_00
 def catalogue(
     n: int = 60, *, seed: int = 2, every_days: float = 2.3, spread: float = 0.4
 ) -> list[Item]:
-    """Make items of two lengths whose reach depends on nothing but luck."""
+    """Make items of two lengths whose views depend on nothing but chance."""
     rng = np.random.default_rng(seed)
     reach = rng.lognormal(9, spread, n)
     return [
@@ -158,12 +158,12 @@ def titled(items: Sequence[Item], title: str) -> list[Item]:
     return [replace(item, title=title) for item in items]
 
 
-def _joined(told: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
+def _joined(items: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
     latest = snapshots.group_by("item_id").agg(
         pl.col("views", "likes", "comments").drop_nulls().last(), pl.col("observed_at").last()
     )
     return (
-        told.join(latest, on="item_id", how="left")
+        items.join(latest, on="item_id", how="left")
         .select(ITEMS.names())
         .sort("published_at", "item_id", nulls_last=True)
     )

@@ -1,4 +1,4 @@
-"""`make backtest`: anyone can hold the forecasts against channels of their own."""
+"""`make backtest`: anyone can test the forecasts on their own channels."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def folder_of(path: Path) -> Path:
     return path
 
 
-def test_backtest_runs_on_a_folder_of_ones_own(
+def test_backtest_runs_on_any_folder_of_the_layout(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It scores what is there, says what is not, and writes the same figures as JSON."""
-    told = tmp_path / "figures.json"
-    assert backtest.main([str(folder_of(tmp_path)), "--json", str(told)]) == 0
+    """It scores the existing data, reports what is missing, and writes the same figures as JSON."""
+    output = tmp_path / "figures.json"
+    assert backtest.main([str(folder_of(tmp_path)), "--json", str(output)]) == 0
     printed = capsys.readouterr()
     assert "channel_daily, all: next day" in printed.out
     assert "vtuber_daily" in printed.err
-    figures = json.loads(told.read_text())
+    figures = json.loads(output.read_text())
     assert set(figures) == {"channel_daily"}
     found = figures["channel_daily"]["next_day"]["weighted by past errors"]
     assert (found["channels"], found["days"]) == (5, 5 * 22)
@@ -49,17 +49,17 @@ def test_backtest_runs_on_a_folder_of_ones_own(
 def test_backtest_takes_trending_lists_of_any_layout(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Lists of the folder count together, and days that no video was followed for are left out."""
+    """All lists of the folder count together; run lengths that no video reaches are left out."""
     folder = tmp_path / "youtube_trending"
     folder.mkdir()
     head = "video_id,title,publishedAt,channelId,channelTitle,trending_date,view_count\n"
     for day, views in ((12, 100), (13, 180), (14, 220), (15, 250)):
         row = f"2kyS6SvSYSE,A,2020-08-11T12:00:00Z,UC{'x' * 22},B,2020-08-{day}T00:00:00Z,{views}"
         (folder / f"list_{day}.csv").write_text(f"{head}{row}\n")
-    told = tmp_path / "figures.json"
-    assert backtest.main([str(tmp_path), "--json", str(told)]) == 0
+    output = tmp_path / "figures.json"
+    assert backtest.main([str(tmp_path), "--json", str(output)]) == 0
     printed = capsys.readouterr().out
-    figures = json.loads(told.read_text())["trending"]
+    figures = json.loads(output.read_text())["trending"]
     assert {name for name in figures if name.startswith("after")} == {
         "after 2 days",
         "after 3 days",
@@ -69,17 +69,17 @@ def test_backtest_takes_trending_lists_of_any_layout(
 
 
 def test_backtest_of_nothing_says_so(tmp_path: Path) -> None:
-    """A folder without any of the files is status 2."""
+    """A folder without any of the files gives exit status 2."""
     assert backtest.main([str(tmp_path)]) == 2
 
 
 @pytest.mark.timeout(240)
 def test_backtest_on_real_channels_keeps_its_promises(tmp_path: Path) -> None:
-    """Better than the best simple baseline on each set, with intervals that hold four fifths."""
+    """It beats the best simple baseline on each set, and its intervals cover four fifths."""
     root = data_path("channel_daily", "daily_snapshots.csv.gz").parents[1]
-    told = tmp_path / "figures.json"
-    assert backtest.main([str(root), "--json", str(told)]) == 0
-    figures = json.loads(told.read_text())
+    output = tmp_path / "figures.json"
+    assert backtest.main([str(root), "--json", str(output)]) == 0
+    figures = json.loads(output.read_text())
     for name, limit in (("channel_daily", 0.279), ("vtuber_daily", 0.704)):
         scores = figures[name]["next_day"]
         ours = scores.pop("weighted by past errors")

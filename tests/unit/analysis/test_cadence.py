@@ -1,4 +1,4 @@
-"""How often a channel publishes, from the part of its list that has no holes."""
+"""A cadence is computed from the part of the list that has no holes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ gap_lists = st.lists(st.integers(1, 10**6), min_size=3, max_size=50)
 
 
 def found(items: list[Item], counted: Sequence[int | None] = ()) -> Cadence:
-    """Give the cadence of a channel with *items*, which must be there."""
+    """Return the cadence of a channel with *items*, which must exist."""
     section = cadence(channel_data(items=items, counted=counted))
     assert isinstance(section, Cadence)
     return section
@@ -38,14 +38,14 @@ def found(items: list[Item], counted: Sequence[int | None] = ()) -> Cadence:
 
 @given(gap_lists, st.sampled_from([2, 60, 86_400]))
 def test_cadence_burstiness_has_no_unit(gaps: list[int], factor: int) -> None:
-    """Hours or days, the rhythm is the same, and within its bounds."""
+    """The rhythm is the same in hours and in days, and within its bounds."""
     one = burstiness(np.array(gaps, dtype=float))
     assert burstiness(factor * np.array(gaps, dtype=float)) == pytest.approx(one, abs=1e-9)
     assert -1 <= one <= 1
 
 
 def test_cadence_burstiness_ends_at_clockwork_and_bursts() -> None:
-    """Equal gaps are -1, random ones about 0, one long gap among none 1."""
+    """Equal gaps give -1, random ones about 0, a single long gap 1."""
     assert burstiness(np.ones(20)) == pytest.approx(-1)
     assert burstiness(np.append(np.zeros(50), 1)) == pytest.approx(1)
     random = np.random.default_rng(3).exponential(1, 4000)
@@ -54,7 +54,7 @@ def test_cadence_burstiness_ends_at_clockwork_and_bursts() -> None:
 
 @given(gap_lists, st.integers(-200, 200))
 def test_cadence_shares_move_with_the_calendar(gaps: list[int], weeks: int) -> None:
-    """Whole weeks earlier or later, the weekdays are the same; shares make a whole."""
+    """Moving by whole weeks changes no weekday share, and the shares add up to one."""
     at = FIRST + np.cumsum(np.array(gaps)) * np.timedelta64(1, "m")
     shares = weekday_shares(at)
     np.testing.assert_array_equal(shares, weekday_shares(at + weeks * np.timedelta64(7, "D")))
@@ -63,7 +63,7 @@ def test_cadence_shares_move_with_the_calendar(gaps: list[int], weeks: int) -> N
 
 @given(gap_lists)
 def test_cadence_weeks_hold_every_item(gaps: list[int]) -> None:
-    """Weeks follow each other without a hole and lose nothing."""
+    """Weeks are consecutive, and every item is counted."""
     at = FIRST + np.cumsum(np.array(gaps)) * np.timedelta64(1, "m")
     weeks = items_per_week(at, datetime(2026, 1, 1, tzinfo=UTC))
     assert sum(items for _, items in weeks) == at.size
@@ -72,7 +72,7 @@ def test_cadence_weeks_hold_every_item(gaps: list[int]) -> None:
 
 
 def test_cadence_of_a_weekly_show() -> None:
-    """One item each Monday is one a week, like clockwork, all on Mondays."""
+    """One item each Monday is one per week, like clockwork, all on Mondays."""
     weekly = found([Item(7.0 * i, views=10, read_day=7 * 11 + 3) for i in range(12)])
     assert weekly.per_week == pytest.approx(1)
     assert weekly.median_gap_days == pytest.approx(7)
@@ -85,7 +85,7 @@ def test_cadence_of_a_weekly_show() -> None:
 def test_cadence_takes_no_silence_of_the_list_for_one_of_the_channel(
     after: list[int], silent_days: int
 ) -> None:
-    """Items that came after the last listed one are no silence; the last one itself is listed."""
+    """A list that ends before the channel's newest items is not a silence of the channel."""
     items = [Item(7.0 * i, views=10, read_day=120.0) for i in range(12)]
     data = channel_data(items=items, counted=[11, *after], days=[70, 80, 120])
     read = cadence(data)
@@ -94,12 +94,12 @@ def test_cadence_takes_no_silence_of_the_list_for_one_of_the_channel(
 
 
 def test_cadence_without_a_reading_knows_no_silence() -> None:
-    """Where nothing was observed, the newest item is as far as the data goes."""
+    """Without observations, the data ends with the newest item."""
     assert found([Item(2.0 * i) for i in range(5)]).silent_days == 0
 
 
 def test_cadence_partial_list_is_trusted_where_it_is_newest() -> None:
-    """Old hits with holes between them do not slow the channel down."""
+    """Old hits with holes between them do not make the channel look slower."""
     hits = [Item(20.0 * i) for i in range(10)]
     newest = [Item(200.0 + i) for i in range(20)]
     partial = found([*hits, *newest], counted=[900, 900])
@@ -108,7 +108,7 @@ def test_cadence_partial_list_is_trusted_where_it_is_newest() -> None:
 
 
 def test_cadence_partial_list_is_trusted_where_the_channel_counts_alike() -> None:
-    """A list with all that the channel's own count grew by is whole since that count began."""
+    """A list that holds as many items as the channel's count grew by is complete since then."""
     days = 200
     items = [Item(4.0 * i + 1) for i in range(50)]
     counted: list[int | None] = [500 + (day + 3) // 4 for day in range(days)]
@@ -117,7 +117,7 @@ def test_cadence_partial_list_is_trusted_where_the_channel_counts_alike() -> Non
 
 @pytest.mark.parametrize("items", [[], [Item(1.0), Item(2.0)], [Item(1.0)] * 5])
 def test_cadence_of_too_little_is_missing(items: list[Item]) -> None:
-    """Nothing, two items, or one date for all: a reason in words."""
+    """No items, two items, or one date for all give a reason in words."""
     section = cadence(channel_data(items=items))
     assert isinstance(section, Missing)
     assert section.reason.endswith(".")

@@ -1,4 +1,4 @@
-"""Old items, formats, and what items reach at each age."""
+"""Old items, formats, and the views of items at each age."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_again(items: list[Item], gains: list[int], *, days: float) -> ChannelDa
 
 
 def test_catalogue_share_is_that_of_old_items() -> None:
-    """15 old items gain 100 each, 5 new ones 300 each: half is old."""
+    """If 15 old items gain 100 each and 5 new ones 300 each, the share of old ones is half."""
     items = [Item(10.0 * i, views=1_000) for i in range(15)]
     items += [Item(380.0 + i, views=1_000) for i in range(5)]
     found = catalogue(read_again(items, [100] * 15 + [300] * 5, days=28))
@@ -47,7 +47,7 @@ def test_catalogue_share_is_that_of_old_items() -> None:
 
 
 def test_catalogue_counts_no_fall_as_a_gain() -> None:
-    """An item whose counter fell gained nothing that is known."""
+    """An item whose counter fell has no known gain."""
     items = [Item(10.0 * i, views=1_000) for i in range(15)]
     found = catalogue(read_again(items, [100] * 14 + [-500], days=28))
     assert isinstance(found, Catalogue)
@@ -55,7 +55,7 @@ def test_catalogue_counts_no_fall_as_a_gain() -> None:
 
 
 def test_catalogue_needs_a_second_reading() -> None:
-    """One reading, or none, tells no share; nor does a feed that lists new items only."""
+    """One reading or none gives no share; nor does a feed that lists only new items."""
     for items in ([], [Item(10.0 * i, views=1_000) for i in range(15)]):
         assert isinstance(catalogue(channel_data(items=items)), Missing)
     items = [Item(10.0 * i, views=1_000) for i in range(30)]
@@ -67,7 +67,7 @@ def test_catalogue_needs_a_second_reading() -> None:
 
 
 def test_formats_are_compared_at_like_age() -> None:
-    """Shorts that reach twice what long ones do are found to, whatever the age."""
+    """Shorts with twice the views of long ones are found, whatever their age."""
     rng = np.random.default_rng(6)
     items = [
         Item(
@@ -88,7 +88,7 @@ def test_formats_are_compared_at_like_age() -> None:
 
 
 def test_formats_without_lengths_are_missing() -> None:
-    """No length, no format; one format alone is told and not compared."""
+    """Without lengths there are no formats; a single format is reported but not compared."""
     assert isinstance(formats(channel_data(items=[Item(1.0, views=5, duration_s=None)])), Missing)
     alone = formats(channel_data(items=[Item(i, views=9, duration_s=30) for i in range(30)]))
     assert isinstance(alone, Formats)
@@ -97,7 +97,7 @@ def test_formats_without_lengths_are_missing() -> None:
 
 
 def test_reach_by_age_takes_each_item_once_an_age() -> None:
-    """Twenty items read at 7 days, four times that day, are twenty."""
+    """Twenty items read four times at an age of 7 days count as twenty."""
     items = [Item(float(i), views=1_000 + i, read_day=i + 7.0) for i in range(20)]
     data = channel_data(items=items)
     often = pl.concat(
@@ -112,7 +112,7 @@ def test_reach_by_age_takes_each_item_once_an_age() -> None:
 
 
 def test_reach_by_age_sees_new_items_do_better() -> None:
-    """Where newer items reach thrice as much at the same age, that is told with its interval."""
+    """Newer items with three times the views at the same age are reported with an interval."""
     rng = np.random.default_rng(2)
     items = [
         Item(float(i), views=int((3 if i >= 15 else 1) * rng.lognormal(8, 0.2)), read_day=i + 7.0)
@@ -128,7 +128,7 @@ def test_reach_by_age_sees_new_items_do_better() -> None:
 
 
 def test_reach_by_age_does_not_take_youth_for_a_fall() -> None:
-    """Items read on one day had the longer to gather views the older they are: none is worse."""
+    """Items all read on one day are not called worse for being younger."""
     items = [Item(4.0 * i, views=10 * (400 - 4 * i)) for i in range(80)]
     found = reach_by_age(channel_data(items=items))
     assert isinstance(found, ReachByAge)
@@ -137,7 +137,7 @@ def test_reach_by_age_does_not_take_youth_for_a_fall() -> None:
 
 
 def test_reach_by_age_does_not_mix_ages() -> None:
-    """Items all read on one day differ in age: none are compared as newer and older."""
+    """Items all read on one day differ in age, so newer and older are not compared."""
     found = reach_by_age(channel_data(items=[Item(12.0 * i, views=100) for i in range(33)]))
     assert isinstance(found, ReachByAge)
     assert isinstance(found.change, Missing)

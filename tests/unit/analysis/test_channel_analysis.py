@@ -1,4 +1,4 @@
-"""The whole analysis: every kind of channel gets one, and the same data the same one."""
+"""Every kind of channel gets an analysis, and the same data always the same one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COUNTED = {"coverage", "growth", "trends", "outliers", "changes", "milestones", 
 
 
 def present(analysis: ChannelAnalysis) -> set[str]:
-    """Name the sections that are there."""
+    """Return the names of the present sections."""
     return {name for name in SECTIONS if getattr(analysis, name).present}
 
 
@@ -52,7 +52,7 @@ def test_analysis_of_nothing_says_why_everywhere() -> None:
 
 
 def test_analysis_of_daily_counters_needs_no_items() -> None:
-    """Counters alone give all that is said of counters."""
+    """Counters alone give every section about counters."""
     analysis = analyze(channel_data(views=growing(40), subscribers=[1_000 + d for d in range(40)]))
     assert present(analysis) == COUNTED
 
@@ -60,8 +60,8 @@ def test_analysis_of_daily_counters_needs_no_items() -> None:
 def test_analysis_of_a_feed_needs_no_counters() -> None:
     """Items with views give everything about items."""
     analysis = analyze(channel_data(items=catalogue(30)))
-    told = {"coverage", "cadence", "engagement", "items", "trends", "reach", "formats"}
-    assert present(analysis) == told
+    expected = {"coverage", "cadence", "engagement", "items", "trends", "reach", "formats"}
+    assert present(analysis) == expected
 
 
 def test_analysis_of_a_podcast_needs_no_counter_at_all() -> None:
@@ -79,13 +79,13 @@ def test_analysis_survives_a_stored_document() -> None:
 
 
 def test_analysis_is_the_same_for_the_same_data() -> None:
-    """Chance follows from the data, so running twice changes nothing."""
+    """Random numbers are seeded by the data, so running twice changes nothing."""
     one, other = (analyze(channel_data(views=growing(40), items=catalogue())) for _ in range(2))
     assert one == other
 
 
 def test_coverage_tells_what_the_source_is_like() -> None:
-    """Gaps, rounding, falls, zeros and a partial list are noticed and said."""
+    """Gaps, rounding, falls, zeros and a partial list are noticed and reported."""
     data = channel_data(
         views=[1_000, 1_100, 0, 1_050, 1_200],
         subscribers=[12_300, 12_400, 12_400, 12_500, 12_500],
@@ -100,18 +100,18 @@ def test_coverage_tells_what_the_source_is_like() -> None:
     assert by_name["subscribers"].resolution == 100
     assert by_name["views"].zero_filled == 1
     assert by_name["views"].falls == 1
-    told = " ".join(coverage.notes)
+    notes = " ".join(coverage.notes)
     for words in (
         "3 days without a reading",
         "20 of the channel's 92",
         "steps of 100",
         "fell once",
     ):
-        assert words in told
+        assert words in notes
 
 
 def test_a_list_of_successes_tells_nothing_of_ordinary_items() -> None:
-    """What holds among the listed items is told with that said; what needs the others is not."""
+    """Figures on the listed items carry a warning; those that need the other items are missing."""
     items = [item for one in catalogue(40) for item in (one, replace(one, read_day=401.0))]
     data = channel_data(items=items, channel=replace(CHANNEL, successes_only=True))
     analysis = analyze(data)
@@ -124,7 +124,7 @@ def test_a_list_of_successes_tells_nothing_of_ordinary_items() -> None:
 
 
 async def test_analysis_of_the_samples_is_complete() -> None:
-    """The generated channels carry every section that their platform tells."""
+    """The generated channels have every section that their platform supports."""
     source = await open_source("samples:")
     for channel in source.channels():
         analysis = analyze(of_reading(source.read(channel.id)))
@@ -133,7 +133,7 @@ async def test_analysis_of_the_samples_is_complete() -> None:
 
 
 async def test_analysis_of_real_daily_counters() -> None:
-    """All 162 channels are analysed; rounding is seen; what falls is no negative reach."""
+    """All 162 channels are analysed; rounding is detected; a fall gives no negative gain."""
     path = data_path("channel_daily", "daily_snapshots.csv.gz")
     source = await open_source(str(path))
     analyses = [analyze(of_reading(source.read(channel.id))) for channel in source.channels()]
@@ -150,7 +150,7 @@ async def test_analysis_of_real_daily_counters() -> None:
 
 
 async def test_analysis_of_a_real_feed() -> None:
-    """A feed recorded again and again gives items and a cadence, and says it has no counters."""
+    """A repeatedly recorded feed gives items and a cadence, and reports that it has no counters."""
     path = data_path("feeds", "youtube", "kurzgesagt_2023-12-08T193018Z.xml")
     source = await open_source(str(path))
     analysis = analyze(of_reading(source.read(source.channels()[0].id)))

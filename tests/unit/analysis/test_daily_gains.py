@@ -27,7 +27,7 @@ any_counter = arrays.arrays(
 
 
 def days_of(n: int) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
-    """Give *n* instants a day apart."""
+    """Return *n* instants a day apart."""
     return FIRST + np.arange(n) * DAY
 
 
@@ -35,7 +35,7 @@ def days_of(n: int) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
 def test_gains_gap_is_never_growth_on_a_day(
     counter: np.ndarray[tuple[int], np.dtype[np.float64]], data: st.DataObject
 ) -> None:
-    """Leaving out days changes no other day's gain, and loses nothing of the total."""
+    """Leaving out days changes no other day's gain and keeps the total."""
     kept = np.array(
         data.draw(st.lists(st.booleans(), min_size=counter.size, max_size=counter.size))
     )
@@ -45,15 +45,15 @@ def test_gains_gap_is_never_growth_on_a_day(
     for day, gain in zip(holey.days.tolist(), holey.gains.tolist(), strict=True):
         assert np.isnan(gain) or gain == by_day[day]
     if kept.sum() >= 2:
-        told = counter[kept]
-        assert holey.known.sum() + sum(gap.gained for gap in holey.gaps) == told[-1] - told[0]
+        values = counter[kept]
+        assert holey.known.sum() + sum(gap.gained for gap in holey.gaps) == values[-1] - values[0]
 
 
 @given(any_counter)
 def test_gains_are_never_negative(
     counter: np.ndarray[tuple[int], np.dtype[np.float64]],
 ) -> None:
-    """A falling counter gives unknown days and corrections, not negative reach."""
+    """A falling counter gives unknown days and corrections, not negative gains."""
     found = daily_gains(days_of(counter.size), counter)
     assert (found.known >= 0).all()
     assert all(correction.amount > 0 for correction in found.corrections)
@@ -64,21 +64,21 @@ def test_gains_are_never_negative(
 def test_gains_depend_on_steps_alone(
     counter: np.ndarray[tuple[int], np.dtype[np.float64]], more: int, later: int
 ) -> None:
-    """A higher counter gains the same, and on other days the same again."""
+    """Neither the level of the counter nor the date changes the gains."""
     here = daily_gains(days_of(counter.size), counter)
     there = daily_gains(days_of(counter.size) + later * DAY, counter + more)
     np.testing.assert_array_equal(here.gains, there.gains)
     np.testing.assert_array_equal(here.days + later * DAY, there.days)
 
 
-def test_gains_fall_is_told_as_a_correction() -> None:
+def test_gains_fall_is_a_correction() -> None:
     """The day of a fall is unknown; the day after counts again."""
     found = gains_of(channel_data(views=[100, 150, 120, 130]).daily, "views")
     np.testing.assert_array_equal(found.gains, [50, np.nan, 10])
     assert [(c.day, c.amount) for c in found.corrections] == [(date(2026, 1, 7), 30)]
 
 
-def test_gains_gap_is_told_with_what_came_in() -> None:
+def test_gains_gap_keeps_its_total() -> None:
     """Days without a reading are a gap with its total; its days stay unknown."""
     found = gains_of(channel_data(views=[100, 110, 200, 215], days=[0, 1, 4, 5]).daily, "views")
     np.testing.assert_array_equal(found.gains, [10, np.nan, np.nan, np.nan, 15])
@@ -105,14 +105,14 @@ def test_gains_counter_of_zeros_is_a_channel_without_views() -> None:
 
 
 def test_gains_last_reading_of_a_day_counts() -> None:
-    """Several readings on a day are one."""
+    """The last of several readings on a day counts."""
     hours = np.array([0, 6, 12, 24, 36]) * np.timedelta64(1, "h")
     found = daily_gains(FIRST + hours, np.array([1.0, 5, 9, 10, 20]))
     np.testing.assert_array_equal(found.gains, [11])
 
 
-def test_told_gains_are_analysed_as_they_are() -> None:
-    """Days that the owner's export tells are the gains; the counter beside them is not asked."""
+def test_exported_gains_are_used_unchanged() -> None:
+    """Exported days are the gains; the counter beside them is ignored."""
     days = [date(2025, 6, 13), date(2025, 6, 15)]
     gains = pl.DataFrame([days, [5, 7], [-1, None]], schema=GAINS)
     data = replace(channel_data(views=[100, 200, 300]), gains=gains)

@@ -1,4 +1,4 @@
-"""A forecast says how far off it may be, and declines where it cannot know."""
+"""A forecast has an interval, and is missing where it cannot be made."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ series = st.lists(st.one_of(st.just(float("nan")), st.integers(0, 10**7).map(flo
 
 
 def ahead(values: list[float]) -> ViewForecast | Missing:
-    """Forecast after *values*, one a day."""
+    """Return the forecast after *values*, one per day."""
     return forecast_views(DailyGains(FIRST + np.arange(len(values)), np.array(values, dtype=float)))
 
 
 @given(series)
 def test_forecast_lies_within_its_interval(values: list[float]) -> None:
-    """Nothing below zero, low before high, two weeks, whatever went before."""
+    """Whatever the history: 14 days, none below zero, every value within its interval."""
     found = ahead(values)
     if not found.present:
         assert found.reason.endswith(".")
@@ -55,7 +55,7 @@ def test_forecast_follows_the_last_known_days() -> None:
 
 
 def test_forecast_interval_holds_most_of_what_comes() -> None:
-    """80 % intervals hold between 72 % and 92 % of the days of 150 made channels."""
+    """80 % intervals cover between 72 % and 92 % of the days of 150 simulated channels."""
     rng, held, days = np.random.default_rng(11), 0, 0
     for _ in range(150):
         values = rng.lognormal(8, 0.4, 54) * (1 + 0.2 * np.sin(np.arange(54)))
@@ -68,6 +68,6 @@ def test_forecast_interval_holds_most_of_what_comes() -> None:
 
 @pytest.mark.parametrize("counter", [[], [None] * 30, growing(10)])
 def test_forecast_of_too_little_is_missing(counter: list[int | None]) -> None:
-    """No counter, no readings, ten days: a reason each."""
+    """No counter, no readings and ten days each give a reason."""
     found = forecast(channel_data(views=counter))
     assert isinstance(found, Missing) or isinstance(found.views, Missing)

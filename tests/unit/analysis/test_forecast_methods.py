@@ -1,4 +1,4 @@
-"""Every method speaks from the past alone, and combinations learn which of them to trust."""
+"""Every method uses only the past, and the combination learns which ones to trust."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ matrices = arrays.arrays(
 
 
 def forecasts(gains: Matrix) -> Matrix:
-    """Give the combined forecast of each day from the days before."""
-    said = methods.next_days(gains)
-    return methods.combined(said, methods.weights(said, gains), gains, 14)
+    """Return the combined forecast of each day from the days before."""
+    predicted = methods.next_days(gains)
+    return methods.combined(predicted, methods.weights(predicted, gains), gains, 14)
 
 
 def noisy(channels: int, days: int, spread: float = 0.4) -> Matrix:
@@ -36,7 +36,7 @@ def noisy(channels: int, days: int, spread: float = 0.4) -> Matrix:
 
 @given(matrices, st.data())
 def test_methods_do_not_see_the_future(gains: Matrix, data: st.DataObject) -> None:
-    """Whatever comes from a day on changes nothing that was said up to it, intervals included."""
+    """Later days change no earlier forecast or interval."""
     day = data.draw(st.integers(0, gains.shape[1] - 1))
     changed = gains.copy()
     changed[:, day:] = 12_345.0
@@ -49,51 +49,51 @@ def test_methods_do_not_see_the_future(gains: Matrix, data: st.DataObject) -> No
 
 @given(matrices, st.sampled_from([2.0, 1024.0]))
 def test_methods_scale_with_their_unit(gains: Matrix, factor: float) -> None:
-    """Twice the views, twice the forecast, from every method and all of them together."""
+    """Twice the views give twice the forecast, from every method and their combination."""
     np.testing.assert_allclose(methods.next_days(factor * gains), factor * methods.next_days(gains))
     np.testing.assert_allclose(forecasts(factor * gains), factor * forecasts(gains), rtol=1e-6)
 
 
 @given(matrices)
 def test_methods_treat_each_channel_alone(gains: Matrix) -> None:
-    """The order of channels, and what others do, changes nothing."""
+    """Neither the order of channels nor the other channels change a forecast."""
     np.testing.assert_allclose(forecasts(gains)[0], forecasts(gains[:1])[0])
     np.testing.assert_allclose(forecasts(gains[::-1])[::-1], forecasts(gains))
 
 
 @given(matrices)
 def test_intervals_are_in_order_and_finite(gains: Matrix) -> None:
-    """Where there is a forecast there is an interval around it, above zero and finite."""
+    """Every forecast has a finite interval around it, not below zero."""
     ahead = forecasts(gains)
     low, high = intervals(ahead, gains, methods.view_scale(ahead, gains))
-    said = ~np.isnan(ahead)
-    assert np.isfinite(low[said]).all()
-    assert np.isfinite(high[said]).all()
-    assert (low[said] >= 0).all()
-    assert (low[said] <= ahead[said]).all()
-    assert (ahead[said] <= high[said]).all()
+    made = ~np.isnan(ahead)
+    assert np.isfinite(low[made]).all()
+    assert np.isfinite(high[made]).all()
+    assert (low[made] >= 0).all()
+    assert (low[made] <= ahead[made]).all()
+    assert (ahead[made] <= high[made]).all()
 
 
 def test_methods_wait_for_four_days_of_a_week() -> None:
-    """With three days of the last seven known, nothing is said."""
+    """With three known days of the last seven there is no forecast."""
     gains = np.array([[np.nan, 5.0, np.nan, 5.0, np.nan, 5.0, 5.0]])
-    said = methods.next_days(gains)[methods.METHODS.index(methods.BASELINE), 0]
-    assert np.isnan(said[:7]).all()
-    assert said[7] == 5
+    predicted = methods.next_days(gains)[methods.METHODS.index(methods.BASELINE), 0]
+    assert np.isnan(predicted[:7]).all()
+    assert predicted[7] == 5
 
 
 def test_methods_pay_the_arrears_of_a_late_counter() -> None:
-    """After one day that stood still, twice the usual comes; after two days, thrice; once only."""
+    """After one day without gain twice the usual comes, after two days three times; only once."""
     for still, factor in ((1, 2.0), (2, 3.0)):
         gains = np.array([[*[100.0] * 14, *[0.0] * still]])
-        said = methods.next_days(gains)[methods.METHODS.index(methods.BASELINE), 0, -1]
-        assert said == pytest.approx(100 * factor)
+        predicted = methods.next_days(gains)[methods.METHODS.index(methods.BASELINE), 0, -1]
+        assert predicted == pytest.approx(100 * factor)
         ahead = forecasts(gains)[0, -1]
         assert ahead[0] - ahead[1] >= 95 * still
 
 
 def test_methods_pay_no_arrears_where_low_days_are_usual() -> None:
-    """A low day among low days is a low day; an unheard-of one was late in part."""
+    """A low day among low days owes nothing; an unusually low one was partly late."""
     wild = np.array([[100.0, 20, 90, 30, 110, 25, 95, 28, 105, 22.0]])
     past = np.concatenate([[[np.nan]], wild], axis=1)
     assert methods.arrears(past, methods.weekly_median(past))[0, -1] == 0
@@ -102,19 +102,19 @@ def test_methods_pay_no_arrears_where_low_days_are_usual() -> None:
     assert methods.arrears(past, methods.weekly_median(past))[0, -1] == pytest.approx(0.8 * 70)
 
 
-def test_weights_go_to_who_was_right() -> None:
-    """On a channel that doubles every Sunday the seasonal method comes to count most."""
+def test_weights_go_to_the_best_methods() -> None:
+    """On a channel that doubles every Sunday the seasonal method gets the largest weight."""
     gains = np.tile([100.0, 100, 100, 100, 100, 100, 200], 9)[None]
-    said = methods.next_days(gains)
-    weight = methods.weights(said, gains)[:, 0, -1]
+    predicted = methods.next_days(gains)
+    weight = methods.weights(predicted, gains)[:, 0, -1]
     assert weight.sum() == pytest.approx(1)
     assert methods.METHODS[int(weight.argmax())] == methods.SEASONAL
-    start = methods.weights(said, gains)[:, 0, 0]
+    start = methods.weights(predicted, gains)[:, 0, 0]
     np.testing.assert_allclose(start, 1 / len(methods.METHODS))
 
 
 def test_intervals_hold_four_fifths_of_what_comes() -> None:
-    """On calm and on wild made channels alike; a week ahead rather more, never less."""
+    """Intervals cover four fifths on calm and wild channels; a week ahead no less."""
     for spread in (0.15, 0.6):
         found = backtest_views(noisy(60, 58, spread)).by_horizon
         assert found[1].coverage == pytest.approx(0.8, abs=0.06)
@@ -123,16 +123,16 @@ def test_intervals_hold_four_fifths_of_what_comes() -> None:
 
 @given(matrices)
 def test_intervals_do_not_narrow_with_the_horizon(gains: Matrix) -> None:
-    """Nobody knows more of a day further ahead."""
+    """An interval never gets narrower further ahead."""
     level = np.repeat(methods.mean_before(gains)[:, :, None], 14, axis=2)
     low, high = intervals(level, gains, np.ones_like(level))
-    said = ~np.isnan(level[:, :, 0])
-    assert (np.diff(low[said], axis=1) <= 0).all()
-    assert (np.diff(high[said], axis=1) >= 0).all()
+    made = ~np.isnan(level[:, :, 0])
+    assert (np.diff(low[made], axis=1) <= 0).all()
+    assert (np.diff(high[made], axis=1) >= 0).all()
 
 
 def test_outcome_errors_stand_on_the_day_they_came_true() -> None:
-    """What was said two days before of day five is judged on day five."""
+    """The error of a forecast made for day five, two days before, is that of day five."""
     ahead = np.arange(24.0).reshape(1, 8, 3)
     actual = np.full((1, 7), 100.0)
     errors = outcome_errors(ahead, np.ones_like(ahead), actual)
@@ -141,18 +141,18 @@ def test_outcome_errors_stand_on_the_day_they_came_true() -> None:
 
 
 def test_backtest_scores_are_those_written_out() -> None:
-    """The error is the mean absolute one over the mean gain; the median over channels counts."""
+    """The error is the mean absolute error over the mean gain, median over channels."""
     actual = np.array([[10.0] * 8, [20.0] * 8, [np.nan] * 8])
-    said = np.full((3, 9), 15.0)
+    predicted = np.full((3, 9), 15.0)
     scored = np.ones((3, 9), dtype=bool)
-    found = score(said, actual, scored, (said - 6, said + 4))
+    found = score(predicted, actual, scored, (predicted - 6, predicted + 4))
     assert (found.channels, found.days) == (2, 16)
     assert found.error == pytest.approx((0.5 + 0.25) / 2)
     assert (found.coverage, found.below, found.above) == (0.5, 0.0, 0.5)
 
 
 def test_backtest_beats_nothing_where_nothing_can_be_known() -> None:
-    """On days that are pure chance about a level, no method gets under the chance itself."""
+    """If days vary by pure chance about a level, no method beats that chance."""
     gains = noisy(80, 58)
     found = backtest_views(gains).next_day[COMBINED]
     best = np.median(
@@ -162,16 +162,16 @@ def test_backtest_beats_nothing_where_nothing_can_be_known() -> None:
 
 
 def test_paths_go_on_at_their_pace() -> None:
-    """Ten a day is ten a day from every stretch, over gaps as well; standing still is not."""
+    """Every pace sees ten a day, even over gaps; only standing still does not."""
     counts = 1_000 + 10 * np.arange(40.0)[None]
     counts[0, [5, 17, 39]] = np.nan
-    said = paths(counts, 3)[:, 0, -1]
-    np.testing.assert_allclose(said[0], 1_380)
-    np.testing.assert_allclose(said[1:], np.tile([1_400.0, 1_410, 1_420], (len(PACES) - 1, 1)))
+    predicted = paths(counts, 3)[:, 0, -1]
+    np.testing.assert_allclose(predicted[0], 1_380)
+    np.testing.assert_allclose(predicted[1:], np.tile([1_400.0, 1_410, 1_420], (len(PACES) - 1, 1)))
 
 
 def test_subscribers_of_a_steady_channel_are_known() -> None:
-    """The combination learns that a channel which grows steadily goes on so."""
+    """The combination learns that a steadily growing channel continues to grow."""
     counts = 5_000 + 10 * np.arange(60.0)[None]
     ahead, _, weight = combined_path(counts, np.array([1.0]), 14)
     np.testing.assert_allclose(ahead[0, -1], 5_600 + 10 * np.arange(14), atol=3)

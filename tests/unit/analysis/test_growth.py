@@ -1,4 +1,4 @@
-"""Growth is claimed only where the data carries it."""
+"""Growth is reported only if the data supports it."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ FIRST = np.datetime64("2026-01-05", "D")
 
 
 def gains(values: list[float]) -> DailyGains:
-    """Give daily gains as such."""
+    """Return *values* as daily gains."""
     days = FIRST + np.arange(len(values))
     return DailyGains(days, np.array(values, dtype=float))
 
 
 def week(values: list[float]) -> WeekChange:
-    """Compare the last two weeks of *values*, which must be possible."""
+    """Return the comparison of the last two weeks of *values*, which must be possible."""
     found = week_change(gains(values))
     assert isinstance(found, WeekChange)
     return found
 
 
 def subscribers(*readings: int) -> SubscriberGrowth:
-    """Give the growth over *readings*, one a day."""
+    """Return the growth over *readings*, one a day."""
     at = np.datetime64("2026-01-05", "us") + np.arange(len(readings)) * np.timedelta64(1, "D")
     found = subscriber_growth(at, np.array(readings, dtype=float))
     assert isinstance(found, SubscriberGrowth)
@@ -60,14 +60,14 @@ def test_growth_of_a_week_has_no_unit(values: list[int], factor: float) -> None:
 
 @given(st.lists(st.integers(1, 1000), min_size=7, max_size=7), st.integers(1, 5))
 def test_growth_of_a_week_ignores_the_weekly_rhythm(rhythm: list[int], factor: int) -> None:
-    """Every weekday times the same is that change exactly, however uneven the week."""
+    """Every weekday multiplied by the same factor gives that change exactly."""
     found = week([float(v) for v in rhythm] + [float(factor * v) for v in rhythm])
     assert found.ratio == pytest.approx(factor)
     assert (found.low, found.high) == pytest.approx((factor, factor))
 
 
 def test_growth_of_a_week_interval_holds_the_truth() -> None:
-    """Nominal 95 % intervals hold a change of nothing in about as many of 300 made channels."""
+    """95 % intervals cover "no change" in about 95 % of 300 simulated channels."""
     rng = np.random.default_rng(7)
     held = 0
     for _ in range(300):
@@ -78,7 +78,7 @@ def test_growth_of_a_week_interval_holds_the_truth() -> None:
 
 
 def test_growth_of_a_week_says_what_is_missing() -> None:
-    """Too few days, too few pairs, and a week without a view are declined in words."""
+    """Too few days, too few pairs and a week without views each give a reason."""
     unknown = [float("nan")] * 3
     for values in ([1.0] * 13, [1.0] * 11 + unknown, [0.0] * 7 + [1.0] * 7):
         found = week_change(gains(values))
@@ -94,8 +94,8 @@ def test_growth_of_a_week_says_what_is_missing() -> None:
         [5, 6, 7, 8, 5, 6, 7, 0, 0, 0, 0, 0, 900, 0],
     ],
 )
-def test_growth_of_a_week_of_single_days_is_not_told(values: list[float]) -> None:
-    """Where one day carries a week, chance might have carried none: no ratio holds."""
+def test_growth_of_a_week_of_single_days_is_missing(values: list[float]) -> None:
+    """If a single day makes up a week, a resample might miss it, so there is no ratio."""
     found = week_change(gains([float(one) for one in values]))
     assert isinstance(found, Missing)
     assert found.reason == "Too few days of the last two weeks brought views to compare them."
@@ -112,7 +112,7 @@ def test_growth_unclear_is_said_to_be_unclear() -> None:
 
 @given(st.integers(1_000, 10**8), st.integers(0, 10**6), st.integers(2, 6))
 def test_growth_of_rounded_subscribers_bounds_the_truth(first: int, more: int, n: int) -> None:
-    """What a rounded counter says of its change holds the true change."""
+    """The bounds from a rounded counter contain the true change."""
     exact = np.linspace(first, first + more, n).astype(int).astype(float)
     steps = resolution_at(exact)
     found = subscribers(*(np.floor(exact / steps) * steps).astype(int).tolist())
@@ -132,7 +132,7 @@ def test_growth_of_subscribers_respects_rounding() -> None:
 
 
 def test_growth_tells_each_counter_on_its_own() -> None:
-    """Views without subscribers are views, and the other way round."""
+    """Views are reported without subscribers, and the other way round."""
     views = growth(channel_data(views=growing(30)))
     assert isinstance(views, Growth)
     assert isinstance(views.views, ViewGrowth)
@@ -159,7 +159,7 @@ def test_growth_of_nothing_is_missing() -> None:
 
 
 def test_every_resample_is_there_by_its_chance() -> None:
-    """All ways to draw with replacement, n values each, whose chances make one."""
+    """All ways to draw with replacement are there, and their probabilities add up to one."""
     for n, ways in ((2, 3), (5, 126), (7, 1_716)):
         times, chance = every_resample(n)
         assert times.shape == (ways, n)

@@ -1,4 +1,4 @@
-"""Items are compared with items of like age, and reactions with views."""
+"""Items are compared with items of similar age, and reactions with views."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AGES = np.geomspace(20, 60, 30)
 def test_reach_does_not_depend_on_the_unit_of_age(
     views: np.ndarray[tuple[int], np.dtype[np.float64]], factor: float
 ) -> None:
-    """Ages in hours give what ages in days give."""
+    """Ages in hours give the same result as ages in days."""
     np.testing.assert_allclose(reach(AGES, views).ratio, reach(factor * AGES, views).ratio)
 
 
@@ -30,14 +30,14 @@ def test_reach_does_not_depend_on_the_unit_of_age(
 def test_reach_does_not_depend_on_the_order(
     views: np.ndarray[tuple[int], np.dtype[np.float64]], order: list[int]
 ) -> None:
-    """Shuffling the list shuffles the answers."""
+    """Shuffling the list only shuffles the results."""
     there = reach(AGES[order], views[order])
     np.testing.assert_allclose(there.ratio, reach(AGES, views).ratio[order])
     np.testing.assert_allclose(there.score, reach(AGES, views).score[order])
 
 
 def test_reach_compares_only_items_of_like_age() -> None:
-    """A new item among old ones is no failure: it has no peers yet."""
+    """A new item among old ones is not a laggard: it has no peers yet."""
     ages = np.array([0.5, *np.linspace(300, 400, 20)])
     found = reach(ages, np.array([10.0, *np.linspace(9_000, 11_000, 20)]))
     assert np.isnan(found.ratio[0])
@@ -45,7 +45,7 @@ def test_reach_compares_only_items_of_like_age() -> None:
 
 
 def test_reach_finds_what_stands_out() -> None:
-    """Ten times the usual is an outlier, twice the usual is not; neither hides the other."""
+    """Ten times the usual is an outlier, twice the usual is not, even side by side."""
     views = np.random.default_rng(5).lognormal(9, 0.25, 30)
     views[10], views[20] = 10 * np.median(views), 2 * np.median(views)
     found = reach(AGES, views)
@@ -61,7 +61,7 @@ def test_reach_of_equal_items_has_no_score() -> None:
 
 
 def test_items_are_ranked_and_counted() -> None:
-    """The most viewed come first, the outlier is named, the shares fit."""
+    """The most viewed come first, the outlier is named, and the shares are right."""
     listed = [*catalogue(40), Item(20.5, views=400_000, title="The hit"), Item(30.0, views=None)]
     found = items(channel_data(items=listed))
     assert isinstance(found, Items)
@@ -75,7 +75,7 @@ def test_items_are_ranked_and_counted() -> None:
 
 
 def test_items_without_views_are_missing() -> None:
-    """A podcast without counters, and a channel without items, get a reason each."""
+    """A podcast without counters and a channel without items each get a reason."""
     for listed in ([], [Item(float(i)) for i in range(30)]):
         assert isinstance(items(channel_data(items=listed)), Missing)
         assert isinstance(engagement(channel_data(items=listed)), Missing)
@@ -85,7 +85,7 @@ def test_items_without_views_are_missing() -> None:
 def test_engagement_has_no_unit(
     views: np.ndarray[tuple[int], np.dtype[np.float64]], factor: float
 ) -> None:
-    """Twice the views and twice the likes is the same rate, where views are enough."""
+    """Twice the views and twice the likes give the same rate, if there are enough views."""
     here, there = per_thousand(views / 50, views), per_thousand(factor * views / 50, factor * views)
     enough = ~np.isnan(here)
     np.testing.assert_allclose(here[enough], there[enough])

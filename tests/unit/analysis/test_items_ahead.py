@@ -1,4 +1,4 @@
-"""Items that gather views now: what a day more brings, and where that cannot be said."""
+"""The next day of growing items, and when it cannot be forecast."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ END = START + 100 * DAY
 def read(
     items: Sequence[Item], views: Sequence[Sequence[int]], *, hours: Sequence[float] = (48, 24, 0)
 ) -> ChannelData:
-    """Make a channel whose items were read so many *hours* before END, with these *views*."""
+    """Make a channel whose items were read *hours* before END, with these *views*."""
     data = channel_data(items=items)
     rows = [
-        (f"v{i}", END - timedelta(hours=back), told, None, None)
+        (f"v{i}", END - timedelta(hours=back), value, None, None)
         for i, own in enumerate(views)
-        for back, told in zip(hours[-len(own) :], own, strict=True)
+        for back, value in zip(hours[-len(own) :], own, strict=True)
     ]
     snapshots = pl.DataFrame(rows, data.item_snapshots.schema, orient="row")
     return replace(data, item_snapshots=snapshots.sort("item_id", "observed_at"))
 
 
 def ahead(data: ChannelData) -> ItemsAhead:
-    """Give what is expected, which must be there."""
+    """Return the forecast, which must exist."""
     found = items_ahead(data)
     assert isinstance(found, ItemsAhead)
     return found
 
 
-def test_next_day_is_told_of_items_that_gather_views() -> None:
-    """What gains most comes first; the numbers are those of the formula."""
+def test_next_day_is_forecast_for_growing_items() -> None:
+    """The largest gain comes first, and the numbers are those of the formula."""
     found = ahead(
         read([Item(95.0), Item(97.0)], [[50_000, 60_000, 66_000], [10_000, 40_000, 60_000]])
     )
@@ -61,13 +61,13 @@ def test_next_day_is_told_of_items_that_gather_views() -> None:
 
 
 def test_next_day_takes_two_readings_where_there_are_no_three() -> None:
-    """A video of yesterday has no decay of its own yet."""
+    """A video from yesterday has no decay of its own yet."""
     (one,) = ahead(read([Item(98.5)], [[9_000, 21_000]])).items
     assert (one.gained, one.readings) == (12_000, 2)
 
 
 def test_next_day_reads_what_is_a_day_apart_among_many() -> None:
-    """A channel that is synced every six hours is followed by the same days."""
+    """A channel synced every six hours gives the same daily steps."""
     hours = [54, 48, 42, 36, 30, 24, 18, 12, 6, 0]
     views = [1_000 * i for i in range(1, 11)]
     (one,) = ahead(read([Item(95.0)], [views], hours=hours)).items
@@ -87,7 +87,7 @@ def test_next_day_reads_what_is_a_day_apart_among_many() -> None:
     ids=["nothing", "read once", "old", "hardly watched", "not read daily", "left"],
 )
 def test_next_day_is_not_guessed(data: ChannelData) -> None:
-    """Without two days in a row, past the age that it was tried on, or among noise: a reason."""
+    """Without two days in a row, above the tested age, or with few views there is a reason."""
     found = items_ahead(data)
     assert isinstance(found, Missing)
     assert found.reason.endswith("there is none.")
@@ -95,7 +95,7 @@ def test_next_day_is_not_guessed(data: ChannelData) -> None:
 
 
 def test_next_day_leaves_out_what_was_not_read_at_the_end() -> None:
-    """An item that fell off the list two days ago has no tomorrow to tell of."""
+    """An item that left the list two days ago gets no forecast."""
     data = read([Item(95.0), Item(95.0)], [[5_000, 6_000, 7_000]] * 2)
     late = (pl.col("item_id") == "v1") & (pl.col("observed_at") == END)
     found = ahead(replace(data, item_snapshots=data.item_snapshots.filter(~late)))
@@ -103,7 +103,7 @@ def test_next_day_leaves_out_what_was_not_read_at_the_end() -> None:
 
 
 def test_next_day_is_drawn_with_its_interval() -> None:
-    """The title says of which item how much, until when, between what; the table all of them."""
+    """The title has the first item's gain, date and interval; the table has all items."""
     data = read([Item(97.0, title="The new one")], [[10_000, 40_000, 60_000]])
     chart = items_ahead_chart(data, analyze(data))
     assert chart is not None

@@ -1,4 +1,4 @@
-"""Items followed day by day: those that bring most now, each against its week before."""
+"""Items followed day by day: those with the most views, each against its week before."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAYS = 40
 
 
 def read_daily(*gained: list[int], left: int | None = None) -> ChannelData:
-    """Make a channel of items, each read once a day, which gained so much from one to the next."""
+    """Make a channel of items read once a day, with these gains from day to day."""
     items = [
         Item(0.0, views=1, title=f"Item {i}", left_day=50.0 if i == left else None)
         for i in range(len(gained))
@@ -36,7 +36,7 @@ def read_daily(*gained: list[int], left: int | None = None) -> ChannelData:
 
 
 def test_items_that_bring_most_now_come_first() -> None:
-    """By their last week, whatever they brought before; the others are only counted."""
+    """Items are ranked by their last week, whatever came before; the others are only counted."""
     rising = [[10 * (i + 1)] * DAYS for i in range(6)]
     found = items_daily(read_daily([9_000] * 20 + [25] * 20, *rising))
     assert found.present
@@ -48,7 +48,7 @@ def test_items_that_bring_most_now_come_first() -> None:
 
 
 def test_item_week_is_compared_with_the_one_before() -> None:
-    """A week of half the views is a clear fall, told where no counter of the channel is."""
+    """A week with half the views is a clear fall, reported even without channel counters."""
     data = read_daily([100] * 33 + [50] * 7)
     found = items_daily(data)
     assert found.present
@@ -77,13 +77,13 @@ def test_item_week_is_compared_with_the_one_before() -> None:
     ids=["nothing", "read once", "too few days", "hardly viewed", "left", "not read of late"],
 )
 def test_items_are_followed_only_where_that_tells_something(data: ChannelData) -> None:
-    """Nothing is followed that was read too seldom, hardly viewed, or is history."""
+    """Items that were read too rarely, hardly viewed, or are old are not followed."""
     assert not items_daily(data).present
     assert drawn(data, analyze(data)) is None
 
 
 def test_item_read_every_other_day_takes_no_place_of_one_read_daily() -> None:
-    """What it gained on a single day is unknown, however much that is."""
+    """Its gains per day are unknown, however large they are."""
     data = read_daily(*([[900] * DAYS] * SHOWN), [100] * DAYS)
     odd = (pl.col("observed_at") - START).dt.total_days() % 2 == 1
     kept = data.item_snapshots.filter(~odd | (pl.col("item_id") == f"v{SHOWN}"))
@@ -93,8 +93,8 @@ def test_item_read_every_other_day_takes_no_place_of_one_read_daily() -> None:
     assert found.followed == 1
 
 
-def test_told_gains_of_items_are_taken_as_they_are() -> None:
-    """An owner's export tells days: they count, and not the counter beside them."""
+def test_exported_gains_of_items_are_used_unchanged() -> None:
+    """Exported days count, and not the counter beside them."""
     day = START.date()
     gains = pl.DataFrame(
         [("v0", day + timedelta(days=i), 20 + i) for i in range(30)],
@@ -109,7 +109,7 @@ def test_told_gains_of_items_are_taken_as_they_are() -> None:
 
 
 def test_followed_items_are_drawn() -> None:
-    """A dot for each known day, a line that breaks over a gap, and a row of numbers for each."""
+    """There is a dot per known day, a line that breaks over gaps, and a table row per item."""
     data = read_daily([100 + (7 * i) % 30 for i in range(DAYS)], [60] * DAYS)
     gap = pl.col("observed_at").is_between(START + timedelta(days=9), START + timedelta(days=20))
     data = replace(data, item_snapshots=data.item_snapshots.filter(~gap))
@@ -127,7 +127,7 @@ def test_followed_items_are_drawn() -> None:
 
 
 def test_analysis_from_before_items_were_followed_is_read() -> None:
-    """A stored analysis of an older program is whole, but for the items followed."""
+    """A stored analysis of an older version lacks only the followed items."""
     document = analyze(read_daily([100] * DAYS)).model_dump(mode="json")
     assert document["items_daily"]["present"]
     del document["items_daily"]

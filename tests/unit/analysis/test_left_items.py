@@ -1,4 +1,4 @@
-"""Items that left their source are history: part of what was, never of what is now."""
+"""Items that left their source count in the past, never in the present."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def followed(listed: list[Item], gains: list[int], days: int = 60) -> ChannelDat
 
 
 def test_item_that_left_is_not_among_those_of_now() -> None:
-    """A hit that was taken down leads no list, and its views are in no share."""
+    """A hit that was taken down is in no list and no share."""
     left = replace(HIT, left_day=390.0)
     there, gone = (items(channel_data(items=[*catalogue(40), one])) for one in (HIT, left))
     assert there.present
@@ -47,7 +47,7 @@ def test_item_that_left_is_not_among_those_of_now() -> None:
 
 
 def test_item_that_left_counts_in_no_share_of_formats() -> None:
-    """The only short one is gone: all that is there now is long."""
+    """If the only short item is gone, all current items are long."""
     long = [replace(item, duration_s=600) for item in catalogue(30)]
     found = formats(channel_data(items=[*long, replace(HIT, left_day=390.0)]))
     assert found.present
@@ -56,7 +56,7 @@ def test_item_that_left_counts_in_no_share_of_formats() -> None:
 
 
 def test_item_that_left_has_no_share_of_what_comes_in() -> None:
-    """Its gains of the last weeks are not what the catalogue brings."""
+    """Its recent gains do not count for the catalogue."""
     listed = [Item(10.0 * i, views=1_000) for i in range(12)]
     gains = [10] * 11 + [10_000]
     there = catalogue_share(followed(listed, gains))
@@ -69,13 +69,13 @@ def test_item_that_left_has_no_share_of_what_comes_in() -> None:
 
 
 def test_item_that_left_is_not_pointed_at() -> None:
-    """However it rose, nobody can watch it."""
+    """A rising item that left is not recommended: nobody can watch it."""
     listed = [Item(1.0, views=1_000), Item(2.0, views=1_000, left_day=399.0)]
     assert [pace.item_id for pace in paces(followed(listed, [10, 10]))] == ["v0"]
 
 
 def test_item_that_left_was_published() -> None:
-    """How often a channel publishes does not change when it takes something down."""
+    """Taking an item down does not change how often the channel publishes."""
     listed = catalogue(40)
     left = [replace(item, left_day=390.0) if i % 2 else item for i, item in enumerate(listed)]
     there, gone = (analyze(channel_data(items=which)) for which in (listed, left))
@@ -85,7 +85,7 @@ def test_item_that_left_was_published() -> None:
 
 
 def test_analysis_says_how_many_left() -> None:
-    """The reader is told, and the analysis is another than before."""
+    """The report mentions it, and the analysis differs from before."""
     listed = [*catalogue(20), replace(HIT, left_day=390.0)]
     there, gone = channel_data(items=[*catalogue(20), HIT]), channel_data(items=listed)
     assert there.fingerprint != gone.fingerprint
@@ -95,8 +95,8 @@ def test_analysis_says_how_many_left() -> None:
     assert any(note.startswith("1 item left the source:") for note in found.notes)
 
 
-def test_channel_that_lost_all_items_is_told_so() -> None:
-    """Nothing is left to rank, and the reason is not that nothing was ever there."""
+def test_channel_that_lost_all_items_gets_that_reason() -> None:
+    """The reason says that all items left, not that there were none."""
     found = items(channel_data(items=[replace(HIT, left_day=390.0)]))
     assert isinstance(found, Missing)
     assert found.reason == "All items of this channel left its source."

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def found_in(*, subscribers: Sequence[int] = (), views: Sequence[int] = ()) -> Milestones:
-    """Give the milestones of a channel with these counters, which must be there."""
+    """Return the milestones of a channel with these counters, which must exist."""
     found = milestones(channel_data(subscribers=subscribers, views=views))
     assert isinstance(found, Milestones)
     return found
@@ -34,7 +34,7 @@ def found_in(*, subscribers: Sequence[int] = (), views: Sequence[int] = ()) -> M
 
 @given(st.lists(st.integers(0, 400), min_size=2, max_size=60), st.integers(1, 5_000))
 def test_milestones_reached_lie_between_their_readings(steps: list[int], start: int) -> None:
-    """Each was below at the one reading, and not at the other; none is told twice."""
+    """The counter was below at the first reading and not at the second; none appears twice."""
     counts = (start + np.cumsum(steps)).tolist()
     by_day = {date(2026, 1, 5) + timedelta(days=i): count for i, count in enumerate(counts)}
     found = found_in(subscribers=counts)
@@ -48,14 +48,14 @@ def test_milestones_reached_lie_between_their_readings(steps: list[int], start: 
 
 
 def test_milestones_fall_back_and_come_again_once() -> None:
-    """Passed, lost and passed again is passed once, and not expected meanwhile."""
+    """Passed, lost and passed again counts once, and it is not expected meanwhile."""
     found = found_in(subscribers=[980, 1_010, 990, 1_020, 995])
     assert [(one.value, one.day) for one in found.reached] == [(1_000, date(2026, 1, 6))]
     assert all(one.value != 1_000 for one in found.expected)
 
 
 def test_milestones_expected_at_a_steady_pace() -> None:
-    """Ten a day make 1,000 in a hundred days, no sooner, and at most a reading's doubt later."""
+    """Ten a day reach 1,000 in a hundred days, no sooner, and hardly later."""
     found = found_in(subscribers=[9_001 + 10 * day for day in range(60)])
     (ahead,) = found.expected
     assert (ahead.value, ahead.weeks) == (10_000, 8)
@@ -66,7 +66,7 @@ def test_milestones_expected_at_a_steady_pace() -> None:
 
 
 def test_milestones_interval_holds_the_day() -> None:
-    """80 % intervals hold the day in about as many of 200 channels whose weeks vary."""
+    """80 % intervals contain the day in about 80 % of 200 channels with varying weeks."""
     rng, held, asked = np.random.default_rng(8), 0, 0
     for _ in range(200):
         weekly = np.repeat(rng.lognormal(0, 0.3, 30), 7)
@@ -82,13 +82,13 @@ def test_milestones_interval_holds_the_day() -> None:
 
 
 def test_milestones_of_a_shrinking_channel_are_not_expected() -> None:
-    """Who loses subscribers is promised none; the same for who stands still."""
+    """A channel that loses subscribers or stands still has no expected milestone."""
     assert found_in(subscribers=[9_900 - 5 * day for day in range(30)]).expected == []
     assert found_in(subscribers=[9_900] * 30).expected == []
 
 
 def test_milestones_of_rounded_counters_allow_for_the_step() -> None:
-    """What reads 99,900 may be 99,999, so the milestone may be a day away."""
+    """A reading of 99,900 may be 99,999, so the milestone may be a day away."""
     counts = [(99_000 + 14 * day) // 100 * 100 for day in range(70)]
     (ahead,) = found_in(subscribers=counts).expected
     assert (ahead.current, ahead.value) == (99_900, 100_000)
@@ -96,13 +96,13 @@ def test_milestones_of_rounded_counters_allow_for_the_step() -> None:
 
 
 def test_milestones_need_a_counter() -> None:
-    """No counter, no milestone; a counter too short for a pace has none expected."""
+    """Without a counter there are no milestones; without a pace none is expected."""
     assert isinstance(milestones(channel_data()), Missing)
     assert found_in(views=growing(10)).expected == []
     assert days_until(10.0, Pace(-1.0, 0.1, 4), 0.8) is None
 
 
 def test_milestones_are_round() -> None:
-    """1, 2, 2.5, 5 and 7.5 times powers of ten, from where they mean something."""
+    """Milestones are 1, 2, 2.5, 5 and 7.5 times powers of ten, above a minimum."""
     assert round_numbers("subscribers", 0, 1_000) == [100, 200, 250, 500, 750, 1_000]
     assert round_numbers("views", 4_999_999, 10_000_000) == [5_000_000, 7_500_000, 10_000_000]

@@ -1,4 +1,4 @@
-"""Months are what their known days bring, and four weeks are compared by their weeks."""
+"""Months add up their known days, and four weeks are compared week by week."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ UNKNOWN = float("nan")
 
 
 def gains(values: list[float]) -> DailyGains:
-    """Give daily gains as such."""
+    """Return *values* as daily gains."""
     return DailyGains(FIRST + np.arange(len(values)), np.array(values, dtype=float))
 
 
 def compared(values: list[float], ago: int = 28) -> FourWeeks:
-    """Compare the last four weeks of *values*, which must be possible."""
+    """Return the comparison of the last four weeks of *values*, which must be possible."""
     found = four_weeks(gains(values), ago)
     assert isinstance(found, FourWeeks)
     return found
@@ -33,7 +33,7 @@ def compared(values: list[float], ago: int = 28) -> FourWeeks:
 
 @given(st.lists(st.one_of(st.integers(0, 10**6), st.none()), min_size=1, max_size=500))
 def test_months_share_all_known_days_among_them(views: list[int | None]) -> None:
-    """Every known day counts in one month, and no month in which nothing is known is told."""
+    """Every known day counts in one month, and months without known days are left out."""
     found = by_month(gains([UNKNOWN if one is None else one for one in views]))
     known = [one for one in views if one is not None]
     assert sum(month.views for month in found) == sum(known)
@@ -46,7 +46,7 @@ def test_months_share_all_known_days_among_them(views: list[int | None]) -> None
 
 
 def test_month_is_whole_with_nine_tenths_of_its_days() -> None:
-    """A month cut by the ends of the data, or with more than three days unknown, is not."""
+    """A month cut off by the data's end, or with over three unknown days, is not whole."""
     days = [10.0] * 150
     days[30:33] = [UNKNOWN] * 3
     days[60:64] = [UNKNOWN] * 4
@@ -74,14 +74,14 @@ def test_four_weeks_have_no_unit(values: list[int], factor: float) -> None:
 
 @given(st.lists(st.integers(1, 1000), min_size=28, max_size=28), st.integers(1, 5))
 def test_four_weeks_that_all_change_alike_leave_no_doubt(weeks: list[int], factor: int) -> None:
-    """Every day times the same is that change exactly."""
+    """Every day multiplied by the same factor gives that change exactly."""
     found = compared([float(v) for v in weeks] + [float(factor * v) for v in weeks])
     assert (found.low, found.ratio, found.high) == pytest.approx((factor, factor, factor))
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.5])
 def test_interval_of_four_weeks_holds_the_truth(memory: float) -> None:
-    """Nominal 95 % intervals hold a change of nothing in about as many of 600 made channels."""
+    """95 % intervals cover "no change" in about 95 % of 600 simulated channels."""
     rng = np.random.default_rng(11)
     held = 0
     for _ in range(600):
@@ -94,7 +94,7 @@ def test_interval_of_four_weeks_holds_the_truth(memory: float) -> None:
 
 
 def test_year_is_compared_weekday_by_weekday() -> None:
-    """52 weeks ago, not the same date: each weekday stands beside itself."""
+    """The comparison goes back 52 weeks, not one date, so that weekdays match."""
     rhythm = [10.0, 20.0, 30.0, 40.0, 50.0, 600.0, 700.0]
     found = compared(rhythm * 52 + [2 * day for day in rhythm * 4], ago=364)
     assert (found.low, found.high) == pytest.approx((2, 2))
@@ -103,7 +103,7 @@ def test_year_is_compared_weekday_by_weekday() -> None:
 
 
 def test_four_weeks_say_what_is_missing() -> None:
-    """Too few days, an unknown week, and four weeks without a view are declined in words."""
+    """Too few days, an unknown week and four weeks without views each give a reason."""
     for values in (
         [1.0] * 55,
         [1.0] * 50 + [UNKNOWN] * 3 + [1.0] * 3,
@@ -117,7 +117,7 @@ def test_four_weeks_say_what_is_missing() -> None:
 
 
 def test_analysis_from_before_months_is_read() -> None:
-    """A stored analysis of an older program is whole, but for the months."""
+    """A stored analysis of an older version lacks only the months."""
     document = analyze(channel_data(views=growing(90))).model_dump(mode="json")
     assert document["months"]["months"][0]["first_day"] == date(2026, 1, 1).isoformat()
     del document["months"]

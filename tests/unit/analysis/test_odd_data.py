@@ -1,4 +1,4 @@
-"""Whatever a source tells, the analysis answers: finite, in order, the same again, in JSON."""
+"""Any data gives an analysis that is finite, ordered, repeatable and valid JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ item = st.builds(
 
 @st.composite
 def channels(draw: st.DrawFn) -> ChannelData:
-    """Draw a channel of any counters, days in between missing or read twice, and any items."""
+    """Draw a channel with any counters, days missing or read twice, and any items."""
     views, subscribers = draw(counter), draw(counter)
     length = min(len(views), len(subscribers))
     steps = draw(st.lists(st.integers(0, 3), min_size=length, max_size=length))
@@ -52,14 +52,14 @@ def channels(draw: st.DrawFn) -> ChannelData:
         days=[sum(steps[: i + 1]) for i in range(length)],
         items=draw(st.lists(item, max_size=40)),
     )
-    told = draw(st.one_of(st.just([]), st.lists(st.integers(-5, 10**6), max_size=60)))
-    days = [date(2026, 1, 5) + timedelta(days=i) for i in range(len(told))]
-    gains = pl.DataFrame([days, [max(0, one) for one in told], told], schema=GAINS)
+    net = draw(st.one_of(st.just([]), st.lists(st.integers(-5, 10**6), max_size=60)))
+    days = [date(2026, 1, 5) + timedelta(days=i) for i in range(len(net))]
+    gains = pl.DataFrame([days, [max(0, one) for one in net], net], schema=GAINS)
     return replace(data, gains=gains)
 
 
 def numbers(document: Any) -> Iterator[float]:
-    """Give every number in *document*."""
+    """Yield every number in *document*."""
     if isinstance(document, dict):
         document = list(document.values())
     if isinstance(document, list):
@@ -70,7 +70,7 @@ def numbers(document: Any) -> Iterator[float]:
 
 
 def in_order(document: Any) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Give each interval in *document* with whether its ends are in order."""
+    """Yield each interval in *document* with whether its ends are in order."""
     if isinstance(document, dict):
         if document.get("low") is not None and document.get("high") is not None:
             yield document, document["low"] <= document["high"]
@@ -83,7 +83,7 @@ def in_order(document: Any) -> Iterator[tuple[dict[str, Any], bool]]:
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(channels())
 def test_analysis_of_odd_data_is_sound(data: ChannelData) -> None:
-    """No NaN, no infinity, no interval upside down; stored and read back it is the same."""
+    """No NaN, no infinity, no inverted interval; storing and reading it back changes nothing."""
     analysis = analyze(data)
     document = analysis.model_dump(mode="json")
     assert all(math.isfinite(one) for one in numbers(document))
@@ -93,7 +93,7 @@ def test_analysis_of_odd_data_is_sound(data: ChannelData) -> None:
 
 @pytest.mark.parametrize("readings", [[7], [7] * 60, [0] * 60, [None] * 60, [10**15] * 60])
 def test_analysis_of_a_counter_that_says_nothing(readings: list[int | None]) -> None:
-    """One reading, the same ever again, zeros, and empty cells: no growth is made of them."""
+    """One reading, constant readings, zeros and empty cells give no growth."""
     analysis = analyze(channel_data(views=readings, subscribers=readings))
     assert all(math.isfinite(one) for one in numbers(analysis.model_dump(mode="json")))
     if analysis.growth.present and analysis.growth.subscribers.present:
@@ -105,7 +105,7 @@ def test_analysis_of_a_counter_that_says_nothing(readings: list[int | None]) -> 
 
 
 def test_analysis_does_not_depend_on_the_calendar() -> None:
-    """The same channel a year and a half later says the same of its views."""
+    """Moving the data by a year and a half changes nothing about its views."""
     here = channel_data(views=growing(50), subscribers=[900 + 3 * d for d in range(50)])
     later = replace(here, daily=here.daily.with_columns(pl.col("observed_at").dt.offset_by("546d")))
     one, other = analyze(here), analyze(later)
@@ -123,8 +123,8 @@ def test_analysis_does_not_depend_on_the_calendar() -> None:
     )
 
 
-def test_analysis_takes_told_gains_for_what_they_are() -> None:
-    """An owner's export alone is analysed: views and net subscribers per day, and single items."""
+def test_analysis_uses_exported_gains_unchanged() -> None:
+    """An owner's export alone gives views and net subscribers per day, and single items."""
     days = [date(2026, 1, 5) + timedelta(days=i) for i in range(60)]
     gains = pl.DataFrame([days, [1_000 + i for i in range(60)], [i % 7 for i in range(60)]], GAINS)
     each = pl.DataFrame(

@@ -1,4 +1,4 @@
-"""Unusual days, and days from which the level is another."""
+"""Unusual days, and days on which the level changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ series = st.lists(st.one_of(st.just(float("nan")), st.integers(0, 10**6).map(flo
 
 
 def gains(values: list[float]) -> DailyGains:
-    """Give daily gains as such."""
+    """Return *values* as daily gains."""
     days = FIRST + np.arange(len(values)).astype("m8[D]")
     return DailyGains(days, np.array(values, dtype=float))
 
@@ -42,7 +42,7 @@ def test_outliers_and_changes_have_no_unit(values: list[float], factor: float) -
 
 
 def test_outliers_find_the_hit_and_the_fall() -> None:
-    """Ten times the usual stands out, so does a tenth; a fifth more does not."""
+    """Ten times the usual and a tenth of it stand out; a fifth more does not."""
     values = noise(60)
     values[20], values[40], values[50] = 30_000, 300, 1.2 * values[50]
     found = unusual_days(gains(values.tolist()))
@@ -55,7 +55,7 @@ def test_outliers_find_the_hit_and_the_fall() -> None:
 
 
 def test_outliers_take_a_counter_that_stood_still_for_no_event() -> None:
-    """Nothing today and double tomorrow are one reading late, not a fall and a rise."""
+    """Nothing today and double tomorrow is one late reading, not a fall and a rise."""
     values = noise(60)
     values[30], values[31] = 0, 2 * values[31]
     found = unusual_days(gains(values.tolist()))
@@ -64,7 +64,7 @@ def test_outliers_take_a_counter_that_stood_still_for_no_event() -> None:
 
 
 def test_outliers_of_batches_are_declined() -> None:
-    """Where every third day is empty, no day can be called unusual."""
+    """If every third day is empty, no day can be called unusual."""
     values = noise(60)
     values[::3] = 0
     for found in (unusual_days(gains(values.tolist())), level_changes(gains(values.tolist()), "f")):
@@ -84,8 +84,8 @@ def test_changes_find_the_day_and_the_size() -> None:
     assert point.low > 1.4
 
 
-def test_a_change_that_may_be_none_is_not_told() -> None:
-    """Days that vary that much pass the test for a change, and still may be on the same level."""
+def test_a_change_that_may_be_none_is_not_reported() -> None:
+    """Days that vary this much pass the test for a change but may still be on one level."""
     rng = np.random.default_rng(155)
     values = rng.lognormal(6, 1.0, 28).round()
     values[14:] *= 2.5
@@ -95,7 +95,7 @@ def test_a_change_that_may_be_none_is_not_told() -> None:
 
 
 def test_changes_of_a_single_wild_day_are_none() -> None:
-    """A hit is an outlier, no change of level."""
+    """A hit is an outlier, not a change of level."""
     values = noise(60)
     values[30] *= 50
     found = level_changes(gains(values.tolist()), "f")
@@ -104,7 +104,7 @@ def test_changes_of_a_single_wild_day_are_none() -> None:
 
 
 def test_changes_are_seldom_found_where_there_are_none() -> None:
-    """At most 3 of 100 channels whose days resemble their neighbours get a change point."""
+    """At most 3 of 100 channels with correlated days get a change point."""
     rng, wrong = np.random.default_rng(9), 0
     for _ in range(200):
         drift = rng.normal(0, 0.2, 80)

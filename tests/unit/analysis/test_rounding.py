@@ -23,14 +23,14 @@ from jobs.analysis.rounding import is_rounded, resolution_at
         ([], False),
     ],
 )
-def test_rounding_is_told_from_chance(readings: list[int], *, rounded: bool) -> None:
-    """Three significant digits throughout are rounding once chance is out of the question."""
+def test_rounding_is_distinguished_from_chance(readings: list[int], *, rounded: bool) -> None:
+    """Three significant digits throughout mean rounding once chance is ruled out."""
     assert is_rounded(np.array(readings, dtype=float)) is rounded
 
 
 @given(st.lists(st.integers(1, 10**10), min_size=1))
 def test_rounding_keeps_what_rounding_makes(exact: list[int]) -> None:
-    """A counter cut to three digits never looks exact, if it says anything at all."""
+    """A counter rounded to three digits never looks exact, if it has enough digits."""
     values = np.array(exact, dtype=float)
     steps = resolution_at(values)
     cut = np.floor(values / steps) * steps

@@ -1,4 +1,4 @@
-"""A trend is a slope that the data carries, with an interval that holds the true one."""
+"""A trend is a slope that the data supports, with an interval that covers the true one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ month = st.lists(st.integers(0, 10**6), min_size=28, max_size=28)
 
 
 def of_views(values: list[float]) -> Trend:
-    """Give the trend of *values*, one a day, which must be there."""
+    """Return the trend of *values*, one per day, which must exist."""
     found = views_trend(FIRST + np.arange(len(values)), np.array(values, dtype=float))
     assert isinstance(found, Trend)
     return found
@@ -25,7 +25,7 @@ def of_views(values: list[float]) -> Trend:
 
 @given(month, st.sampled_from([2.0, 1024.0]))
 def test_trend_scales_with_its_unit(values: list[int], factor: float) -> None:
-    """Counting in other units changes the slope and its interval by just that."""
+    """Counting in other units scales the slope and its interval by the same factor."""
     one, other = of_views([float(v) for v in values]), of_views([factor * v for v in values])
     assert (other.per_week, other.low, other.high) == pytest.approx(
         (factor * one.per_week, factor * one.low, factor * one.high)
@@ -36,7 +36,7 @@ def test_trend_scales_with_its_unit(values: list[int], factor: float) -> None:
 
 @given(month, st.floats(-1000, 1000))
 def test_trend_of_a_line_added_is_added(values: list[int], slope: float) -> None:
-    """Growing by 7 more a week makes a trend of 7 more a week."""
+    """Growing by 7 more a week adds 7 a week to the trend."""
     base = np.array(values, dtype=float)
     there = of_views((base + slope * np.arange(28)).tolist())
     expected = of_views(values).per_week + 7 * slope  # type: ignore[arg-type] # ints are fine
@@ -45,7 +45,7 @@ def test_trend_of_a_line_added_is_added(values: list[int], slope: float) -> None
 
 @pytest.mark.parametrize("memory", [0.0, 0.5])
 def test_trend_interval_holds_the_truth(memory: float) -> None:
-    """95 % intervals hold no trend in at least 86 of 100 months, neighbours alike or not."""
+    """95 % intervals cover "no trend" in at least 86 of 100 months, correlated or not."""
     rng, held = np.random.default_rng(4), 0
     for _ in range(200):
         noise = rng.normal(0, 1, 60)
@@ -58,7 +58,7 @@ def test_trend_interval_holds_the_truth(memory: float) -> None:
 
 
 def test_trend_of_a_rounded_counter_is_open_by_its_step() -> None:
-    """A counter that moved by one step of rounding in a month need not have moved."""
+    """A change of one rounding step in a month is not a clear trend."""
     days = FIRST + np.arange(28)
     still = subscribers_trend(days, np.array([115_000.0] * 14 + [116_000.0] * 14))
     assert isinstance(still, Trend)
@@ -70,7 +70,7 @@ def test_trend_of_a_rounded_counter_is_open_by_its_step() -> None:
 
 
 def test_trends_tell_each_on_its_own() -> None:
-    """Views without subscribers have a trend; so have likes without either."""
+    """Views have a trend without subscribers, and likes without either."""
     views = trends(channel_data(views=growing(40)))
     assert views.present
     assert views.views.present

@@ -26,7 +26,7 @@ from jobs.analysis import wording
     ],
 )
 def test_wording_short_numbers(value: float, text: str) -> None:
-    """At most four digits, with a unit from ten thousand on."""
+    """Numbers have at most four digits, with a unit from ten thousand on."""
     assert wording.short(value) == text
 
 
@@ -35,7 +35,7 @@ def test_wording_short_numbers(value: float, text: str) -> None:
     [(420, "+420"), (-1.23, "−1.2"), (-0.031, "−0.03"), (0.0004, "±0"), (0, "±0")],
 )
 def test_wording_steps(value: float, text: str) -> None:
-    """A change that has a direction keeps it, however small the unit makes it."""
+    """A change keeps its direction, however small it is."""
     assert wording.step(value) == text
 
 
@@ -51,27 +51,27 @@ def test_wording_steps(value: float, text: str) -> None:
     ],
 )
 def test_wording_changes(ratio: float, text: str) -> None:
-    """Ratios become per cents with a true minus, very large ones multiples."""
+    """Ratios become percentages with a true minus sign, very large ones multiples."""
     assert wording.change(ratio) == text
 
 
 @pytest.mark.parametrize(
-    ("ratio", "low", "high", "told"),
+    ("ratio", "low", "high", "expected"),
     [
         (1.89, 0.58, 11.2, ("+89%", "−42% to +1,020%")),
         (12.0, 4.76, 28.3, ("12×", "4.8× to 28×")),
     ],
 )
 def test_wording_of_a_change_and_its_interval_is_one(
-    ratio: float, low: float, high: float, told: tuple[str, str]
+    ratio: float, low: float, high: float, expected: tuple[str, str]
 ) -> None:
-    """Per cents and multiples are not to be compared in the head."""
-    assert wording.change_within(ratio, low, high) == told
+    """A change and its interval are both percentages or both multiples."""
+    assert wording.change_within(ratio, low, high) == expected
 
 
 @pytest.mark.parametrize(("ratio", "text"), [(0.354, "0.35×"), (1.44, "1.4×"), (1234.0, "1,234×")])
 def test_wording_multiples(ratio: float, text: str) -> None:
-    """As many digits as say something."""
+    """Multiples have as many digits as matter."""
     assert wording.times(ratio) == text
 
 
@@ -83,7 +83,7 @@ def test_wording_signs_and_periods() -> None:
 
 
 def test_wording_of_changes_and_lists() -> None:
-    """A change has its sign, nothing has none; one day is no period; lists read as sentences."""
+    """Changes have a sign unless zero; one day is not a period; lists read as sentences."""
     assert [wording.step(x) for x in (420, -1.23, 0.0, 0.04, -12_345)] == [
         "+420",
         "−1.2",

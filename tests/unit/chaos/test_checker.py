@@ -1,4 +1,4 @@
-"""The checker of chaos runs: it passes what is allowed, and each broken promise fails the run."""
+"""The chaos checker accepts what is allowed, and fails the run for each broken promise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONE, TWO = 101, 102
 
 
 class Story:
-    """A fabricated ledger, one event a second unless told otherwise."""
+    """A fabricated ledger, by default with one event per second."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -38,22 +38,22 @@ class Story:
         detail: Any = None,
         after_s: float = 1.0,
     ) -> Story:
-        """One more event, *after_s* seconds after the last."""
+        """Add an event, *after_s* seconds after the last."""
         self.now += after_s
         self.events.append(Event(self.now, kind, job_id, token, pid, detail))
         return self
 
     def enqueued(self, job_id: str) -> Story:
-        """The producer's part."""
+        """The producer enqueues the job."""
         return self.add("sent", job_id).add("acknowledged", job_id)
 
-    def begun(self, job_id: str, *, pid: int = ONE, attempt: int = 1, number: int = 1) -> Story:
-        """A worker claims the job for the *number*-th time, and runs it."""
+    def started(self, job_id: str, *, pid: int = ONE, attempt: int = 1, number: int = 1) -> Story:
+        """A worker claims the job for the *number*-th time and starts it."""
         self.add("claimed", job_id, token=f"{pid}:{number}", pid=pid)
         return self.add("began", job_id, pid=pid, detail=attempt)
 
-    def over(self, job_id: str, how: str, *, pid: int = ONE, number: int = 1) -> Story:
-        """The attempt comes to its end, and Redis keeps its outcome."""
+    def ended(self, job_id: str, how: str, *, pid: int = ONE, number: int = 1) -> Story:
+        """The attempt ends, and Redis accepts its outcome."""
         if how == "Done":
             self.add("ended", job_id, pid=pid)
         elif how == "Retrying":
@@ -61,23 +61,23 @@ class Story:
         return self.add("settled", job_id, token=f"{pid}:{number}", pid=pid, detail=how)
 
     def judged(self, dead: Sequence[str] = ()) -> Verdict:
-        """What the checker says."""
+        """Return the checker's verdict."""
         return check(
             sorted(self.events, key=lambda e: e.at_s), dead, lease_s=LEASE_S, within_s=WITHIN_S
         )
 
 
 def _good() -> Story:
-    """One job that runs and ends, as most do."""
-    return Story().enqueued("good").begun("good").over("good", "Done")
+    """Return the story of one job that runs and ends."""
+    return Story().enqueued("good").started("good").ended("good", "Done")
 
 
 def test_run_in_which_all_went_well_passes() -> None:
-    """Ended, retried, dead, deleted, refused: all of it is accounted for."""
+    """Jobs that ended, were retried, died, were deleted or refused are all accounted for."""
     story = _good()
-    story.enqueued("flaky").begun("flaky").over("flaky", "Retrying")
-    story.begun("flaky", attempt=2, number=2).over("flaky", "Done", number=2)
-    story.enqueued("hopeless").begun("hopeless").over("hopeless", "Dead")
+    story.enqueued("flaky").started("flaky").ended("flaky", "Retrying")
+    story.started("flaky", attempt=2, number=2).ended("flaky", "Done", number=2)
+    story.enqueued("hopeless").started("hopeless").ended("hopeless", "Dead")
     story.enqueued("unwanted").add("deleting", "unwanted")
     story.add("sent", "never arrived")
 
@@ -89,21 +89,21 @@ def test_run_in_which_all_went_well_passes() -> None:
 
 
 def test_job_that_vanished_fails_the_run() -> None:
-    """Acknowledged, and neither ended, dead nor deleted: lost."""
-    verdict = _good().enqueued("lost").begun("lost").judged()
+    """A job that was acknowledged and neither ended, died nor was deleted is lost."""
+    verdict = _good().enqueued("lost").started("lost").judged()
 
     assert verdict.lost == ["lost"]
     assert verdict.problems == ["1 lost: lost"]
 
 
 def test_job_that_was_never_claimed_fails_the_run() -> None:
-    """It need not even have started to be lost."""
+    """A job can be lost even before it starts."""
     assert _good().enqueued("lost").judged().lost == ["lost"]
 
 
 def test_job_that_redis_calls_done_and_nobody_ended_fails_the_run() -> None:
-    """Redis's word is not enough: the coroutine must have come to its end in some process."""
-    story = _good().enqueued("lost").begun("lost")
+    """Redis's word is not enough: the coroutine must have finished in some process."""
+    story = _good().enqueued("lost").started("lost")
     story.add("settled", "lost", token=f"{ONE}:1", pid=ONE, detail="Done")
 
     assert story.judged().lost == ["lost"]
@@ -111,15 +111,15 @@ def test_job_that_redis_calls_done_and_nobody_ended_fails_the_run() -> None:
 
 
 def test_job_that_failed_and_is_not_dead_fails_the_run() -> None:
-    """Its last outcome says that it died, and the dead set does not have it."""
-    story = _good().enqueued("lost").begun("lost").over("lost", "Dead")
+    """A job whose last outcome is "dead" must be in the dead set."""
+    story = _good().enqueued("lost").started("lost").ended("lost", "Dead")
 
     assert story.judged().lost == ["lost"]
     assert story.judged(dead=["lost"]).problems == []
 
 
 def test_job_that_the_operator_could_not_delete_must_still_come_to_its_end() -> None:
-    """Told that it was running, the operator has not deleted it, and it may not vanish."""
+    """If the operator was told that it is running, it was not deleted and must not vanish."""
     story = _good().enqueued("lost").add("deleting", "lost").add("spared", "lost")
 
     assert story.judged().lost == ["lost"]
@@ -128,14 +128,14 @@ def test_job_that_the_operator_could_not_delete_must_still_come_to_its_end() -> 
 
 
 def test_job_that_was_not_acknowledged_may_vanish() -> None:
-    """Nobody was promised anything."""
-    assert _good().add("sent", "x").begun("x").judged().problems == []
+    """Nothing was promised for such a job."""
+    assert _good().add("sent", "x").started("x").judged().problems == []
 
 
 def test_outcome_of_a_worker_that_had_lost_the_job_fails_the_run() -> None:
-    """Redis kept the outcome of a claim that was not the last one."""
-    story = _good().enqueued("stolen").begun("stolen", pid=ONE)
-    story.begun("stolen", pid=TWO).over("stolen", "Done", pid=ONE)
+    """Redis must not accept the outcome of a claim that was not the last one."""
+    story = _good().enqueued("stolen").started("stolen", pid=ONE)
+    story.started("stolen", pid=TWO).ended("stolen", "Done", pid=ONE)
 
     verdict = story.judged()
 
@@ -144,9 +144,9 @@ def test_outcome_of_a_worker_that_had_lost_the_job_fails_the_run() -> None:
 
 
 def test_outcome_of_the_worker_that_took_the_job_over_passes() -> None:
-    """The first may even run to its end: delivery is at least once, and its outcome was dropped."""
-    story = _good().enqueued("slow").begun("slow", pid=ONE).begun("slow", pid=TWO)
-    story.add("ended", "slow", pid=ONE).over("slow", "Done", pid=TWO)
+    """The first worker may even finish: delivery is at least once, and its outcome was dropped."""
+    story = _good().enqueued("slow").started("slow", pid=ONE).started("slow", pid=TWO)
+    story.add("ended", "slow", pid=ONE).ended("slow", "Done", pid=TWO)
 
     verdict = story.judged()
 
@@ -155,18 +155,18 @@ def test_outcome_of_the_worker_that_took_the_job_over_passes() -> None:
 
 
 def test_claim_that_was_settled_twice_fails_the_run() -> None:
-    """Once an outcome is kept the claim is over; what is said later must not be kept."""
-    story = _good().enqueued("twice").begun("twice").over("twice", "Retrying")
-    story.over("twice", "Released").begun("twice", number=2).over("twice", "Done", number=2)
+    """After an accepted outcome the claim is finished; a later outcome must not be accepted."""
+    story = _good().enqueued("twice").started("twice").ended("twice", "Retrying")
+    story.ended("twice", "Released").started("twice", number=2).ended("twice", "Done", number=2)
 
     assert story.judged().unfenced == ["twice"]
 
 
 def test_attempt_charged_for_a_crash_fails_the_run() -> None:
-    """The worker was killed, the job had not failed, and yet its second attempt is counted."""
-    story = _good().enqueued("charged").begun("charged", pid=ONE)
+    """If the worker was killed and the job had not failed, no second attempt may be charged."""
+    story = _good().enqueued("charged").started("charged", pid=ONE)
     story.add("killed", detail=ONE)
-    story.begun("charged", pid=TWO, attempt=2).over("charged", "Done", pid=TWO)
+    story.started("charged", pid=TWO, attempt=2).ended("charged", "Done", pid=TWO)
 
     verdict = story.judged()
 
@@ -175,19 +175,19 @@ def test_attempt_charged_for_a_crash_fails_the_run() -> None:
 
 
 def test_attempt_after_a_failure_and_a_crash_passes() -> None:
-    """One failure, one crash: attempt two, twice."""
-    story = _good().enqueued("x").begun("x").over("x", "Retrying")
-    story.begun("x", attempt=2, number=2).add("killed", detail=ONE)
-    story.begun("x", pid=TWO, attempt=2).over("x", "Done", pid=TWO)
+    """After one failure and one crash, attempt two runs twice."""
+    story = _good().enqueued("x").started("x").ended("x", "Retrying")
+    story.started("x", attempt=2, number=2).add("killed", detail=ONE)
+    story.started("x", pid=TWO, attempt=2).ended("x", "Done", pid=TWO)
 
     assert story.judged().problems == []
 
 
 def test_recovery_that_took_too_long_fails_the_run() -> None:
-    """A killed worker's job has to be claimed again within a lease and a poll."""
-    story = _good().enqueued("late").begun("late", pid=ONE).add("killed", detail=ONE)
+    """A killed worker's job must be claimed again within a lease and a poll."""
+    story = _good().enqueued("late").started("late", pid=ONE).add("killed", detail=ONE)
     story.add("claimed", "late", token=f"{TWO}:1", pid=TWO, after_s=WITHIN_S + 0.1)
-    story.over("late", "Done", pid=TWO)
+    story.ended("late", "Done", pid=TWO)
 
     verdict = story.judged()
 
@@ -198,12 +198,12 @@ def test_recovery_that_took_too_long_fails_the_run() -> None:
 
 
 def test_recovery_in_time_passes_and_is_measured() -> None:
-    """The longest of them is told."""
+    """The verdict has the longest recovery."""
     story = _good()
     for name, taken_s in (("a", 1.0), ("b", 4.9), ("c", 2.0)):
-        story.enqueued(name).begun(name, pid=ONE).add("killed", detail=ONE)
+        story.enqueued(name).started(name, pid=ONE).add("killed", detail=ONE)
         story.add("claimed", name, token=f"{TWO}:1", pid=TWO, after_s=taken_s)
-        story.over(name, "Done", pid=TWO)
+        story.ended(name, "Done", pid=TWO)
 
     verdict = story.judged()
 
@@ -213,12 +213,12 @@ def test_recovery_in_time_passes_and_is_measured() -> None:
 
 
 def test_recovery_does_not_count_the_time_in_which_redis_was_away() -> None:
-    """Only what lies between the kill and the claim is taken off."""
-    story = _good().enqueued("x").begun("x", pid=ONE)
+    """Only outages between the kill and the claim are subtracted."""
+    story = _good().enqueued("x").started("x", pid=ONE)
     story.add("away", after_s=0.5).add("killed", detail=ONE, after_s=2.0)
     story.add("back", after_s=3.0)
     story.add("claimed", "x", token=f"{TWO}:1", pid=TWO, after_s=4.0)
-    story.over("x", "Done", pid=TWO)
+    story.ended("x", "Done", pid=TWO)
 
     verdict = story.judged()
 
@@ -230,10 +230,10 @@ def _behind(*, due_after_s: float | None = None, acknowledged: bool = True) -> S
     """
     Ten jobs are claimed between the end of a killed worker's lease and the claim of its job.
 
-    due_after_s: an eleventh comes due so long after the end of the lease, and is claimed before.
-    acknowledged: the ten stood in the queue in time.
+    due_after_s: an eleventh job becomes due this long after the lease's end, and is claimed first.
+    acknowledged: the ten jobs were in the queue in time.
     """
-    story = _good().enqueued("late").begun("late", pid=ONE)
+    story = _good().enqueued("late").started("late", pid=ONE)
     killed_s = story.now + 1.0
     for number in range(10):
         story.add("sent", f"job{number}", after_s=0.0)
@@ -245,16 +245,16 @@ def _behind(*, due_after_s: float | None = None, acknowledged: bool = True) -> S
         story.add("acknowledged", "later", after_s=0.0)
     story.now = killed_s + LEASE_S
     for number in range(10):
-        story.begun(f"job{number}", pid=TWO).over(f"job{number}", "Done", pid=TWO)
+        story.started(f"job{number}", pid=TWO).ended(f"job{number}", "Done", pid=TWO)
     if due_after_s is not None:
-        story.begun("later", pid=TWO).over("later", "Done", pid=TWO)
+        story.started("later", pid=TWO).ended("later", "Done", pid=TWO)
     # A second after the last claim, which three events of its job have followed.
     story.add("claimed", "late", token=f"{TWO}:2", pid=TWO, after_s=-2.0)
-    return story.over("late", "Done", pid=TWO, number=2)
+    return story.ended("late", "Done", pid=TWO, number=2)
 
 
 def test_recovered_job_waits_behind_what_was_due_before_its_lease_ended() -> None:
-    """The workers claimed without a pause, in the order of the queue: that is no late recovery."""
+    """If the workers claim without a pause in queue order, the recovery is not late."""
     verdict = _behind().judged()
 
     assert verdict.problems == []
@@ -264,17 +264,17 @@ def test_recovered_job_waits_behind_what_was_due_before_its_lease_ended() -> Non
 
 
 def test_recovered_job_that_was_passed_over_fails_the_run() -> None:
-    """A job that came due after the end of the lease was claimed first."""
+    """The recovery is late if a job that was due after the lease's end was claimed first."""
     assert _behind(due_after_s=0.5).judged().late == ["late after 45.0 s"]
 
 
 def test_job_that_reached_the_queue_late_is_no_backlog() -> None:
-    """Its producer had sent it in time, but Redis did not have it when the lease ended."""
+    """A job sent in time but not yet in Redis when the lease ended does not count."""
     assert len(_behind(acknowledged=False).judged().late) == 1
 
 
 def test_backlog_while_redis_was_away_is_not_taken_off_twice() -> None:
-    """Both spans cover the same seconds."""
+    """Seconds in both spans are subtracted only once."""
     story = _behind()
     killed_s = next(event.at_s for event in story.events if event.kind == "killed")
     for kind, at_s in (("away", killed_s + LEASE_S - 1.0), ("back", killed_s + LEASE_S + 2.0)):
@@ -285,15 +285,15 @@ def test_backlog_while_redis_was_away_is_not_taken_off_twice() -> None:
 
 @pytest.mark.parametrize("settled", [True, False])
 def test_recovery_is_not_asked_of_a_worker_that_did_not_hold_the_job(settled: bool) -> None:  # noqa: FBT001 -- a case
-    """It had settled the job, or another one had taken it over before the kill."""
-    story = _good().enqueued("x").begun("x", pid=ONE)
+    """A job settled or taken over before the kill needs no recovery."""
+    story = _good().enqueued("x").started("x", pid=ONE)
     if settled:
-        story.over("x", "Retrying", pid=ONE)
+        story.ended("x", "Retrying", pid=ONE)
     else:
-        story.begun("x", pid=TWO)
+        story.started("x", pid=TWO)
     story.add("killed", detail=ONE, after_s=1.0)
     story.add("claimed", "x", token=f"{TWO}:9", pid=TWO, after_s=60.0)
-    story.add("began", "x", pid=TWO, detail=2 if settled else 1).over(
+    story.add("began", "x", pid=TWO, detail=2 if settled else 1).ended(
         "x", "Done", pid=TWO, number=9
     )
 
@@ -303,16 +303,16 @@ def test_recovery_is_not_asked_of_a_worker_that_did_not_hold_the_job(settled: bo
     assert verdict.recoveries == 0
 
 
-def test_each_broken_promise_is_told_beside_the_others() -> None:
-    """A bad run shows all that was wrong with it, with a few names of each kind."""
+def test_all_broken_promises_are_reported() -> None:
+    """A bad run shows everything that went wrong, with a few ids of each kind."""
     story = _good()
     for number in range(7):
         story.enqueued(f"lost{number}")
-    story.enqueued("stolen").begun("stolen").begun("stolen", pid=TWO).over("stolen", "Done")
-    story.enqueued("charged").begun("charged", attempt=3).over("charged", "Done")
-    story.enqueued("late").begun("late").add("killed", detail=ONE)
+    story.enqueued("stolen").started("stolen").started("stolen", pid=TWO).ended("stolen", "Done")
+    story.enqueued("charged").started("charged", attempt=3).ended("charged", "Done")
+    story.enqueued("late").started("late").add("killed", detail=ONE)
     story.add("claimed", "late", token=f"{TWO}:1", pid=TWO, after_s=60.0)
-    story.over("late", "Done", pid=TWO)
+    story.ended("late", "Done", pid=TWO)
 
     assert story.judged().problems == [
         "7 lost: lost0, lost1, lost2, lost3, lost4",
@@ -323,7 +323,7 @@ def test_each_broken_promise_is_told_beside_the_others() -> None:
 
 
 def test_ledger_is_read_in_the_order_of_time(tmp_path: Path) -> None:
-    """Many processes write, each with its own clock reading: the file's order means nothing."""
+    """Events are sorted by time, because many processes write to the file."""
     path = tmp_path / "ledger"
     first, second = Ledger(path), Ledger(path)
     began = time.time()

@@ -47,13 +47,13 @@ SIMULATED: Final[dict[str, NDArray[np.float64]]] = {
 
 
 def contrast(one: str, other: str) -> float:
-    """Give the contrast ratio of two colours, from 1 to 21, as WCAG 2 defines it."""
+    """Return the contrast ratio of two colours, from 1 to 21, as WCAG 2 defines it."""
     lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def distance(one: str, other: str, vision: str) -> float:
-    """Give how far apart two colours look with that *vision*: CIE 1976 ΔE; 2.3 is just seen."""
+    """Return how far apart two colours look with that *vision*: CIE 1976 ΔE; 2.3 is just seen."""
     seen = [_lab(SIMULATED[vision] @ _linear(colour)) for colour in (one, other)]
     return float(np.linalg.norm(seen[0] - seen[1]))
 

@@ -1,4 +1,4 @@
-"""Readers of what is printed and drawn: they take a file apart and complain of what is wrong."""
+"""Strict readers of PDF and PNG files: they parse a file and raise on any fault."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _BYTES_PER_PIXEL = {2: 3, 6: 4}
 
 
 def pdf(content: bytes) -> PdfReader:
-    """Give a reader that accepts no fault."""
+    """Return a strict reader."""
     return PdfReader(io.BytesIO(content), strict=True)
 
 
 def pdf_text(content: bytes) -> str:
-    """Give all text of all pages, with single spaces."""
+    """Return all text of all pages, with single spaces."""
     return " ".join(" ".join(page.extract_text() for page in pdf(content).pages).split())
 
 
 def pdf_fonts(content: bytes) -> Iterator[dict[str, Any]]:
-    """Give the descriptor of every font in use; one without a file inside is not embedded."""
+    """Yield the descriptor of every font in use; without a file it is not embedded."""
     for page in pdf(content).pages:
         resources: Any = page["/Resources"]
         for font in resources.get("/Font", {}).values():
@@ -36,7 +36,7 @@ def pdf_fonts(content: bytes) -> Iterator[dict[str, Any]]:
 
 
 def png_size(content: bytes) -> tuple[int, int]:
-    """Give width and height, after every checksum and every pixel was there."""
+    """Return width and height, after checking every checksum and pixel."""
     assert content.startswith(_SIGNATURE)
     chunks = list(_chunks(content))
     assert chunks[0][0] == b"IHDR"

@@ -1,4 +1,4 @@
-"""Charts: those that the data can carry, each valid, self-contained and saying its finding."""
+"""Charts are drawn if the data supports them: valid, self-contained, with their finding."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def charts_of(data: ChannelData) -> dict[str, Chart]:
 
 
 def full() -> ChannelData:
-    """Make a channel that carries every chart, with a gap and a fall among its counters."""
+    """Make a channel that has every chart, with a gap and a fall in its counters."""
     views: list[int | None] = [*growing(120)]
     views[60] = (views[59] or 0) - 500
     days = [*range(80), *range(86, 126)]
@@ -53,7 +53,7 @@ def full() -> ChannelData:
 
 
 def test_charts_are_all_there_for_a_full_channel() -> None:
-    """Counters and items carry their charts, in the order of a report."""
+    """Counters and items have their charts, in the order of a report."""
     assert list(charts_of(full())) == [
         "daily-views",
         "months",
@@ -87,12 +87,12 @@ def test_charts_are_all_there_for_a_full_channel() -> None:
 def test_charts_are_drawn_only_where_the_data_carries_them(
     data: ChannelData, keys: set[str]
 ) -> None:
-    """Nothing is drawn of nothing, and no axis is filled with guesses."""
+    """Nothing is drawn without data."""
     assert set(charts_of(data)) == keys
 
 
 def test_charts_are_valid_and_need_nothing_else() -> None:
-    """Every specification passes Vega-Lite's schema, is JSON, and has its data inside."""
+    """Every specification passes Vega-Lite's schema, is JSON, and contains its data."""
     for chart in charts_of(full()).values():
         text = json.dumps(chart.spec, allow_nan=False)
         assert '"url"' not in text
@@ -109,7 +109,7 @@ def test_charts_say_their_finding_and_how_to_read_it() -> None:
 
 
 def test_charts_leave_gaps_and_falls_open() -> None:
-    """No dot stands in a gap or on a day of a fall; both are marked as such."""
+    """Gaps and falls have no dots and are marked."""
     days = {row["day"][:10] for row in data_rows(charts_of(full())["daily-views"].spec)}
     shown = {
         row["day"][:10]
@@ -136,7 +136,7 @@ def layers(spec: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_charts_read_days_in_utc() -> None:
-    """Every axis of time is in UTC: a chart looks the same wherever it is drawn."""
+    """Every time axis is in UTC: a chart looks the same wherever it is drawn."""
     axes = [
         layer["encoding"]["x"]
         for chart in charts_of(full()).values()
@@ -148,7 +148,7 @@ def test_charts_read_days_in_utc() -> None:
 
 
 def test_charts_survive_hostile_titles() -> None:
-    """Titles are data: they are shortened, never obeyed."""
+    """Titles are data: they are shortened, never interpreted."""
     charts = charts_of(channel_data(items=titled(catalogue(60), HOSTILE)))
     assert set(charts) == OF_ITEMS
     for chart in charts.values():
@@ -163,7 +163,7 @@ def test_charts_speak_of_episodes_where_there_are_episodes() -> None:
 
 
 def test_charts_are_the_same_for_the_same_data() -> None:
-    """Same data, same specifications: what is cached by content stays valid."""
+    """The same data gives the same specifications, so caching by content is valid."""
     assert charts_of(full()) == charts_of(full())
 
 

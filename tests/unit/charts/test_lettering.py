@@ -1,4 +1,4 @@
-"""Words taken out of a drawing: all of them, where they stood, and nothing else."""
+"""All words of a drawing are taken out, with their positions, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 50">{}</svg>'
 
 
 def test_lettering_finds_where_words_stand() -> None:
-    """Places add up through groups; size, weight, anchor and colour are kept."""
+    """Positions add up through groups; size, weight, anchor and colour are kept."""
     found = lettered(
         _SVG.format(
             '<g transform="translate(10,5)"><g transform="translate(0.5,-1)">'
@@ -29,7 +29,7 @@ def test_lettering_finds_where_words_stand() -> None:
 
 
 def test_lettering_sets_each_line_on_its_own() -> None:
-    """The lines of a wrapped title stand below each other."""
+    """The lines of a wrapped title are placed below each other."""
     found = lettered(
         _SVG.format(
             '<text transform="translate(0,13)" fill="#000000"><tspan>One</tspan>'
@@ -40,7 +40,7 @@ def test_lettering_sets_each_line_on_its_own() -> None:
 
 
 def test_lettering_leaves_what_is_hidden_or_turned() -> None:
-    """Labels that Vega hides stay hidden; turned words, and those of a named colour, stay drawn."""
+    """Hidden labels stay hidden; rotated words and named colours stay in the drawing."""
     found = lettered(
         _SVG.format(
             '<text fill="#000000" opacity="0">hidden</text>'

@@ -1,4 +1,4 @@
-"""Months are drawn where two are whole, and say how the newest of them compares."""
+"""Months are drawn if two are whole; the title compares the newest one."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ if TYPE_CHECKING:
     from jobs.charts import Chart
 
 
-def told(views: Sequence[int | None], subscribers: Sequence[int | None] = ()) -> ChannelData:
-    """Make a channel of which an export tells each day from START on."""
+def exported(views: Sequence[int | None], subscribers: Sequence[int | None] = ()) -> ChannelData:
+    """Make a channel with an export of each day from START on."""
     days = [(START + timedelta(days=i)).date() for i in range(len(views))]
     columns = {"day": days, "views": views, "subscribers": subscribers or [None] * len(views)}
     return replace(channel_data(), gains=pl.DataFrame(columns, schema=GAINS))
 
 
 def drawn(data: ChannelData) -> Chart:
-    """Draw the months of *data*, which must be there."""
+    """Draw the months of *data*, which must exist."""
     chart = months(data, analyze(data))
     assert chart is not None
     return chart
 
 
 def drawn_rows(chart: Chart, layer: int) -> list[dict[str, Any]]:
-    """Give the rows of a layer: the bars, or the lines across them."""
+    """Return the rows of a layer: the bars, or the lines across them."""
     name = chart.spec["layer"][layer]["data"]["name"]
     found: list[dict[str, Any]] = chart.spec["datasets"][name]
     return found
 
 
 def test_months_title_compares_the_newest_whole_one() -> None:
-    """With the month before and with that of a year before, which is a line across the bar."""
-    chart = drawn(told([100] * 361 + [150] * 31 + [120] * 28 + [300] * 10))
+    """The title compares with the month before and a year before, a line across the bar."""
+    chart = drawn(exported([100] * 361 + [150] * 31 + [120] * 28 + [300] * 10))
     assert chart.title == (
         "February 2027 brought 120 views a day, −20% on January and +20% on February 2026"
     )
-    # The first month is cut, so that the same one a year later stands alone.
+    # The first month is incomplete, so the same month a year later has no comparison.
     assert [line["views"] for line in drawn_rows(chart, 1)] == [100, 100]
     assert chart.spec["usermeta"]["table"]["rows"][1][4:] == ["−20%", "+20%"]
 
 
 def test_months_without_a_year_are_compared_with_the_one_before() -> None:
-    """Five months from January on; the first and the last are cut, and light."""
-    chart = drawn(told([100] * 100 + [200] * 20 + [180] * 11))
+    """Of five months from January on, the first and the last are incomplete and light."""
+    chart = drawn(exported([100] * 100 + [200] * 20 + [180] * 11))
     assert chart.title == "April 2026 brought 153 views a day, +53% on March"
     assert [bar["whole"] for bar in drawn_rows(chart, 0)] == [False, True, True, True, False]
     assert "a year before" not in " ".join(chart.spec["title"]["subtitle"])
@@ -68,32 +68,32 @@ def test_months_without_a_year_are_compared_with_the_one_before() -> None:
 
 @pytest.mark.parametrize("days", [[], [5] * 80, [None] * 200])
 def test_months_are_not_drawn_of_less_than_two(days: list[int | None]) -> None:
-    """Nothing, one whole month between two cut ones, and days of which nothing is told."""
-    data = told(days)
+    """No days, one whole month between two incomplete ones, and unknown days give no chart."""
+    data = exported(days)
     assert months(data, analyze(data)) is None
 
 
 def test_month_after_one_without_views_has_no_change() -> None:
-    """Nothing can be compared with nothing."""
-    chart = drawn(told([0] * 55 + [10] * 40))
+    """A month without views is no basis for a change."""
+    chart = drawn(exported([0] * 55 + [10] * 40))
     assert chart.title == "March 2026 brought 10 views a day"
 
 
 def test_story_tells_a_year_and_what_the_last_week_does_not() -> None:
-    """What is clear of four weeks is told with its intervals, what is not is left out."""
+    """Clear changes over four weeks are reported with intervals, others left out."""
     rhythm = [100, 110, 90, 100, 120, 95, 105]
-    same = told(rhythm * 60)
+    same = exported(rhythm * 60)
     assert "28 days" not in " ".join(what_changed(analyze(same)))
-    doubled = told(rhythm * 56 + [2 * day for day in rhythm * 4])
+    doubled = exported(rhythm * 56 + [2 * day for day in rhythm * 4])
     assert (
         "Over the last 28 days, 206 views a day, +100% on the 28 before (95% interval +100% to "
         "+100%) and +100% on the same weeks a year before (95% interval +100% to +100%)."
     ) in what_changed(analyze(doubled))
 
 
-def test_subscribers_gained_are_told_and_drawn() -> None:
-    """An export of nothing but net subscribers has its figure, its sentence and its picture."""
-    data = told([None] * 30, [2, -1, 3] * 10)
+def test_subscribers_gained_are_reported_and_drawn() -> None:
+    """An export with only net subscribers gets its figure, sentence and chart."""
+    data = exported([None] * 30, [2, -1, 3] * 10)
     analysis = analyze(data)
     assert "+40 subscribers, net, in 30 days up to 3 Feb 2026: +11 in the last 7." in what_changed(
         analysis
@@ -102,4 +102,4 @@ def test_subscribers_gained_are_told_and_drawn() -> None:
     assert chart is not None
     assert chart.title == "+40 subscribers, net, in 30 days"
     assert chart.spec["usermeta"]["table"]["rows"][0] == ["3 Feb 2026", "+3", "+40"]
-    assert subscribers_gained(told([1] * 30), analyze(told([1] * 30))) is None
+    assert subscribers_gained(exported([1] * 30), analyze(exported([1] * 30))) is None

@@ -1,4 +1,4 @@
-"""Rendering: four formats, from any thread, without a way out."""
+"""Rendering gives four formats, works from any thread, and loads nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPENINGS = {"svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF", "html": b"<!docty
 
 
 def spec(title: str = "A finding", n: int = 20) -> dict[str, Any]:
-    """Give a small chart with a text mark, a title and a clip path."""
+    """Return a small chart with a text mark, a title and a clip path."""
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "title": {"text": [title], "subtitle": ["How to read it"]},
@@ -37,12 +37,12 @@ def spec(title: str = "A finding", n: int = 20) -> dict[str, Any]:
 
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_render_makes_every_format(file_format: Format) -> None:
-    """Each file starts as its kind does."""
+    """Each file starts with the signature of its format."""
     assert render(spec(), file_format).startswith(OPENINGS[file_format])
 
 
 def test_render_refuses_an_unknown_format() -> None:
-    """The error names the formats that there are."""
+    """The error names the available formats."""
     with pytest.raises(ValueError, match="svg, png, pdf, html"):
         render(spec(), cast("Format", "gif"))
 
@@ -61,7 +61,7 @@ def test_render_fetches_nothing() -> None:
 
 
 def test_render_page_needs_nothing_else() -> None:
-    """The interactive page holds its scripts, and loads none."""
+    """The interactive page contains its scripts and loads none."""
     page = render(spec(), "html").decode()
     markup = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     assert not re.search(r"<[^>]+(src|href)=", markup)

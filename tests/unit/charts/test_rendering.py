@@ -25,7 +25,7 @@ ANALYSIS = analyze(DATA)
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[ChannelStore]:
-    """Give a store that knows the channel, its source and its analysis."""
+    """Yield a store that knows the channel, its source and its analysis."""
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
     await migrate(url)
     async with open_store(url) as opened:
@@ -46,7 +46,7 @@ async def analysed(store: ChannelStore) -> str:
 
 
 async def test_rendering_makes_the_report_from_the_store(store: ChannelStore) -> None:
-    """Everything is read back: the charts, the source by its name alone, the missing advice."""
+    """Everything is read back: the charts, the source's name, the missing advice."""
     request = await rendering.gather(store, await analysed(store), None)
     html = rendering.render(request, "html").decode()
     assert html.count("<figure") == len(request.charts) > 3
@@ -62,7 +62,7 @@ async def test_rendering_makes_one_chart(store: ChannelStore) -> None:
 
 
 async def test_rendering_names_what_is_not_stored(store: ChannelStore) -> None:
-    """An unknown analysis and an unknown chart are told by name, with the charts there are."""
+    """An unknown analysis or chart is named, with the existing charts."""
     with pytest.raises(NotStoredError, match="analysis nothing"):
         await rendering.gather(store, "nothing", None)
     with pytest.raises(NotStoredError, match="daily-views"):
@@ -70,7 +70,7 @@ async def test_rendering_names_what_is_not_stored(store: ChannelStore) -> None:
 
 
 async def test_rendering_names_the_formats_there_are(store: ChannelStore) -> None:
-    """A format that a report or a chart does not have is refused with those that it has."""
+    """An unknown format is refused, with the available ones."""
     for key, known in ((None, "html, pdf, png, svg, json"), ("daily-views", "svg, png, pdf, html")):
         request = await rendering.gather(store, await analysed(store), key)
         with pytest.raises(ValueError, match=known):

@@ -1,4 +1,4 @@
-"""The report: complete in one file, honest, and deaf to what titles would have it do."""
+"""A report is complete in one file, and titles cannot inject anything."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class Page(HTMLParser):
         assert not self.open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element, and that it is open."""
+        """Record an element, and that it is open."""
         self.elements.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element without content."""
+        """Record an element without content."""
         self.elements.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
@@ -59,12 +59,12 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        """Note text."""
+        """Record text."""
         self.words.append(data)
 
     @property
     def text(self) -> str:
-        """All text, with single spaces."""
+        """Return all text, with single spaces."""
         return " ".join(" ".join(self.words).split())
 
 
@@ -98,7 +98,7 @@ def plain() -> str:
 
 
 def test_report_has_everything_on_top_and_below() -> None:
-    """Channel, period, source, figures, the three questions, charts, table, notes."""
+    """The report has channel, period, source, figures, the three questions, charts and notes."""
     page = Page(plain())
     for words in (
         "Une chaîne",
@@ -118,7 +118,7 @@ def test_report_has_everything_on_top_and_below() -> None:
 
 
 def test_report_needs_nothing_from_outside() -> None:
-    """No script, no request: nothing with a source, no style that loads anything."""
+    """No script, no request, and no style that loads anything."""
     html = plain()
     page = Page(html)
     tags = {tag for tag, _ in page.elements}
@@ -161,7 +161,7 @@ def test_report_labels_generated_channels() -> None:
 
 
 def test_report_of_a_list_of_successes_says_so() -> None:
-    """Whoever reads on knows that only what did well is in it, and finds no advice from that."""
+    """A warning says that only successes are listed, and there is no advice from them."""
     text = Page(report(full(channel=replace(CHANNEL, successes_only=True)))).text
     assert text.index("Only videos that did well.") < text.index("Views a day")
     assert "Nothing could be tested" in text
@@ -169,13 +169,13 @@ def test_report_of_a_list_of_successes_says_so() -> None:
 
 
 def test_report_ids_are_unique() -> None:
-    """Charts side by side do not borrow each other's clip paths."""
+    """Charts on one page do not share clip paths."""
     ids = [attributes["id"] for _, attributes in Page(plain()).elements if "id" in attributes]
     assert len(ids) == len(set(ids))
 
 
 def test_report_follows_light_dark_and_print() -> None:
-    """One file for all three, colours of drawings included."""
+    """One file covers all three, including the colours of drawings."""
     html = plain()
     for words in ("prefers-color-scheme: dark", "@media print", '.chart [fill="#1f2933"]'):
         assert words in html
@@ -209,7 +209,7 @@ def test_report_admits_that_there_is_no_advice() -> None:
     ],
 )
 def test_report_of_little_is_a_report(data: ChannelData) -> None:
-    """However little there is, the page is whole, and says what is missing."""
+    """With little data the page is still complete, and says what is missing."""
     page = Page(report(data))
     assert "What the data cannot tell" in page.text
     assert "None" not in page.text
@@ -217,7 +217,7 @@ def test_report_of_little_is_a_report(data: ChannelData) -> None:
 
 
 def test_report_is_the_same_for_the_same_data() -> None:
-    """There is no clock in a report: rendering again overwrites a file with itself."""
+    """A report contains no time of rendering: rendering again gives the same file."""
     assert report(full()) == plain()
 
 

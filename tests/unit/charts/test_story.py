@@ -1,4 +1,4 @@
-"""What a report says of an analysis is what the data shows, and no more."""
+"""A report says what the analysis shows, and no more."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 def changed(data: ChannelData) -> str:
-    """Give all that changed, as one text."""
+    """Return everything that changed, as one text."""
     return " ".join(what_changed(analyze(data)))
 
 
 def first_chart(data: ChannelData) -> str:
-    """Give the title of the chart of daily views."""
+    """Return the title of the chart of daily views."""
     return build_charts(data, analyze(data))[0].title
 
 
 def test_story_calls_no_old_item_new() -> None:
-    """An item that was read once, soon after it came out, is no news half a year later."""
+    """An item read once, soon after it came out, is not news half a year later."""
     items = [replace(item, read_day=item.published_day + 20.0) for item in catalogue(60)]
     hit = Item(10.5, views=900_000, title="The hit", read_day=30.0)
     data = channel_data(items=[*items, hit])
@@ -42,7 +42,7 @@ def test_story_calls_no_old_item_new() -> None:
 
 
 def test_story_tells_counters_that_were_read_once() -> None:
-    """What a list of channels says of one is its figures, with the day; zeros are not read."""
+    """Counters from a list of channels become figures with their day; zeros are ignored."""
     data = channel_data(views=[228_000_000_000], subscribers=[245_000_000], counted=[20_082])
     assert [(one.label, one.value, one.note) for one in key_figures(analyze(data))] == [
         ("Subscribers", "245M", "read on 5 Jan 2026"),
@@ -50,14 +50,14 @@ def test_story_tells_counters_that_were_read_once() -> None:
         ("Videos", "20.1K", "read on 5 Jan 2026"),
     ]
     listed = channel_data(views=[9_000], subscribers=[0], counted=[70], items=catalogue(60))
-    told = {one.label: one.note for one in key_figures(analyze(listed))}
-    assert told["Views"] == "of 60 videos"
-    assert told["Videos"] == "of 70 on the channel"
-    assert "Subscribers" not in told
+    notes = {one.label: one.note for one in key_figures(analyze(listed))}
+    assert notes["Views"] == "of 60 videos"
+    assert notes["Videos"] == "of 70 on the channel"
+    assert "Subscribers" not in notes
 
 
 def test_story_does_not_call_noise_a_level() -> None:
-    """A week a third of the one before, with days that vary tenfold, holds no level."""
+    """A drop to a third, with days that vary tenfold, is not called a steady level."""
     days = [*[3_000] * 20, *[300, 9_000] * 4, *[200, 2_500] * 4]
     views = [sum(days[: i + 1]) for i in range(len(days))]
     assert first_chart(channel_data(views=views)).startswith("Views vary too much to tell")
@@ -65,16 +65,16 @@ def test_story_does_not_call_noise_a_level() -> None:
 
 
 def test_story_tells_a_format_that_took_over() -> None:
-    """Ten short ones of late, after fifty long ones, are told with both shares."""
+    """Ten recent short items after fifty long ones are reported with both shares."""
     long = [Item(3.0 * i, views=1_000 + i) for i in range(50)]
     short = [Item(300.0 + i, views=1_000 + i, duration_s=30) for i in range(10)]
-    told = "100% of the videos of the last 90 days are short, against 17% of all."
-    assert told in changed(channel_data(items=[*long, *short]))
+    sentence = "100% of the videos of the last 90 days are short, against 17% of all."
+    assert sentence in changed(channel_data(items=[*long, *short]))
     assert "of the last 90 days" not in changed(channel_data(items=long))
 
 
 def test_story_tells_a_trend_of_likes() -> None:
-    """Likes that fall from item to item are told, with the interval."""
+    """Likes that fall from item to item are reported with the interval."""
     liked = [Item(3.0 * i, views=10_000, likes=400 - 10 * i) for i in range(30)]
     assert "Newer videos get fewer likes: −2.3 to −2.3 per 1,000" in changed(
         channel_data(items=liked)
@@ -82,15 +82,15 @@ def test_story_tells_a_trend_of_likes() -> None:
 
 
 def test_story_says_what_is_missing_of_every_section() -> None:
-    """Each section that could not be answered has its reason among what the data cannot tell."""
+    """Each missing section has its reason under "What the data cannot tell"."""
     analysis = analyze(channel_data(views=growing(10), items=[Item(1.0), Item(2.0)]))
-    told = " ".join(missing_reasons(analysis))
+    reasons = " ".join(missing_reasons(analysis))
     for words in ("Unusual days need", "A change of level needs", "A trend needs", "A forecast"):
-        assert words in told
+        assert words in reasons
 
 
 def test_story_claims_no_silence_that_the_channels_own_count_denies() -> None:
-    """Nothing listed for weeks is told, and with the rate, unless the count of items grew."""
+    """Weeks without listed items are reported, unless the channel's count of items grew."""
     items = [Item(7.0 * i, views=10, read_day=120.0) for i in range(12)]
     silent = channel_data(items=items, counted=[11, 12, 12], days=[70, 80, 120])
     assert "Nothing was published for 43 days" in changed(silent)
@@ -102,7 +102,7 @@ def test_story_claims_no_silence_that_the_channels_own_count_denies() -> None:
 
 
 def test_story_does_not_tell_the_share_of_old_items_where_there_are_no_new_ones() -> None:
-    """All views go to old ones then, which is no finding."""
+    """Without new items all views go to old ones, which is not a finding."""
     old = [Item(2.0 * i, views=100, read_day=200.0) for i in range(12)]
     data = channel_data(items=old)
     grown = data.item_snapshots.with_columns(
@@ -114,7 +114,7 @@ def test_story_does_not_tell_the_share_of_old_items_where_there_are_no_new_ones(
 
 
 def test_story_does_not_let_a_fall_be_none() -> None:
-    """A rounded counter that went down one step fell, by two steps at most."""
+    """A rounded counter that went down one step fell by at most two steps."""
     down = channel_data(subscribers=[394_000] * 20 + [393_000] * 20)
     assert "Subscribers fell to 393K: up to −2,000 in 39 days" in changed(down)
     up = channel_data(subscribers=[394_000] * 20 + [396_000] * 20)
@@ -122,21 +122,23 @@ def test_story_does_not_let_a_fall_be_none() -> None:
 
 
 def test_story_names_a_single_day_once() -> None:
-    """A list that was read on one day covers that day."""
+    """A list read on one day covers that day."""
     assert covered(analyze(channel_data(items=catalogue(20)))).startswith("9 Feb 2027 · 20 videos")
 
 
 def test_chart_of_views_is_not_flattened_by_a_wild_interval() -> None:
-    """Where days vary tenfold the axis ends near what was seen, and the rest is told in words."""
+    """If days vary tenfold, the axis ends near the readings, and a sentence gives the rest."""
     rng = np.random.default_rng(3)
     gains = np.concatenate([rng.lognormal(6, 0.3, 30), rng.lognormal(8, 1.6, 30)]).astype(int)
     wild, calm = channel_data(views=np.cumsum(gains).tolist()), channel_data(views=growing(60))
-    told = {name: build_charts(of, analyze(of))[0] for name, of in (("wild", wild), ("calm", calm))}
-    ends = {name: _axis_end(chart) for name, chart in told.items()}
+    charts = {
+        name: build_charts(of, analyze(of))[0] for name, of in (("wild", wild), ("calm", calm))
+    }
+    ends = {name: _axis_end(chart) for name, chart in charts.items()}
     assert ends["calm"] is None
     assert ends["wild"] is not None
     assert gains.max() < ends["wild"] < 1.5 * gains.max()
-    assert "goes on beyond the axis, to " in " ".join(told["wild"].spec["title"]["subtitle"])
+    assert "goes on beyond the axis, to " in " ".join(charts["wild"].spec["title"]["subtitle"])
 
 
 def _axis_end(chart: Chart) -> float | None:

@@ -1,4 +1,4 @@
-"""The theme: readable in light and dark, and for whoever confuses some colours."""
+"""The theme is readable in light and dark, and with colour-vision deficiencies."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ PALETTES = pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark
 
 
 def series(palette: Palette) -> dict[str, str]:
-    """Give the colours that tell one series from another."""
+    """Return the colours that distinguish series."""
     return {name: getattr(palette, name) for name in ("blue", "sky", "orange", "red")}
 
 
 def test_contrast_of_black_and_white_is_that_of_the_standard() -> None:
-    """The yardstick itself is right at both ends."""
+    """The contrast function is right at both ends."""
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#777777") == 1
 
 
 @PALETTES
 def test_theme_text_has_contrast(palette: Palette) -> None:
-    """Text has 4.5 to 1 on all that it stands on (WCAG 2, AA)."""
+    """Text has 4.5 to 1 on every background (WCAG 2, AA)."""
     pairs = [
         *itertools.product(
             (palette.ink, palette.muted, palette.accent), (palette.page, palette.card)
@@ -41,7 +41,7 @@ def test_theme_text_has_contrast(palette: Palette) -> None:
 
 @PALETTES
 def test_theme_series_have_contrast(palette: Palette) -> None:
-    """What is drawn has 3 to 1 on its card (WCAG 2.1, 1.4.11)."""
+    """Marks have 3 to 1 on their card (WCAG 2.1, 1.4.11)."""
     for name, colour in series(palette).items():
         assert contrast(colour, palette.card) >= 3, name
 
@@ -49,7 +49,7 @@ def test_theme_series_have_contrast(palette: Palette) -> None:
 @PALETTES
 @pytest.mark.parametrize("vision", SIMULATED)
 def test_theme_series_differ_for_everyone(palette: Palette, vision: str) -> None:
-    """Any two series stay well apart with every common colour-vision deficiency."""
+    """Any two series are distinguishable with every common colour-vision deficiency."""
     for one, other in itertools.combinations(series(palette).items(), 2):
         assert distance(one[1], other[1], vision) >= 20, (one, other)
 
@@ -79,5 +79,5 @@ def test_theme_page_restyles_every_role() -> None:
     ],
 )
 def test_trimmed_counts_what_is_wide_twice(title: str, short: str) -> None:
-    """A label takes the same room whatever its script."""
+    """A label takes the same width in any script."""
     assert trimmed(title, 14) == short

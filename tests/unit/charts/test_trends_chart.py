@@ -1,4 +1,4 @@
-"""Trends are drawn as they were found: the line, its interval, and a title that says which way."""
+"""Trends are drawn with their line and interval, and a title that says which way."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def rising(days: int = 40) -> list[int]:
 
 
 def drawn(data: ChannelData) -> Chart:
-    """Draw the trends of *data*, which must be there."""
+    """Draw the trends of *data*, which must exist."""
     chart = trends(data, analyze(data))
     assert chart is not None
     return chart
 
 
 def line(chart: Chart, panel: int) -> list[dict[str, Any]]:
-    """Give the rows of a panel's line: first, middle and last day."""
+    """Return the rows of a panel's line: first, middle and last day."""
     name = chart.spec["hconcat"][panel]["layer"][0]["data"]["name"]
     found: list[dict[str, Any]] = chart.spec["datasets"][name]
     return found
 
 
 def test_trends_say_which_way() -> None:
-    """What clearly rises or falls is told with how much a week, the rest by name."""
+    """Clear rises and falls are given with their change per week, the rest by name."""
     liked = [Item(3.0 * i, views=10_000, likes=400 - 10 * i) for i in range(30)]
     steady = [10_000 + (7 * day) % 5 for day in range(41)]
     chart = drawn(channel_data(views=rising(), subscribers=steady, items=liked))
@@ -48,7 +48,7 @@ def test_trends_say_which_way() -> None:
 
 
 def test_trends_without_direction_are_said_to_have_none() -> None:
-    """Noise has no trend, and the line through it is dashed."""
+    """Noise has no trend, and its line is dashed."""
     chart = drawn(channel_data(views=growing(40)))
     assert chart.title == "No clear trend in views"
     mark = chart.spec["hconcat"][0]["layer"][2]["mark"]
@@ -56,7 +56,7 @@ def test_trends_without_direction_are_said_to_have_none() -> None:
 
 
 def test_trends_are_drawn_with_their_interval() -> None:
-    """The band opens from the middle by what the interval says; the line has the slope found."""
+    """The band widens from the middle by the interval; the line has the slope."""
     data = channel_data(views=rising())
     found = analyze(data).trends
     assert found.present
@@ -71,7 +71,7 @@ def test_trends_are_drawn_with_their_interval() -> None:
 
 
 def chart_reading(chart: Chart) -> list[str]:
-    """Give how the chart is read."""
+    """Return how to read the chart."""
     found: list[str] = chart.spec["title"]["subtitle"]
     return found
 
@@ -88,7 +88,7 @@ def test_trends_tell_the_numbers() -> None:
 
 
 def test_trends_of_nothing_are_not_drawn() -> None:
-    """No trend, no chart; nor one of a counter that never moved."""
+    """Without a trend, or for a counter that never moved, there is no chart."""
     for data in (
         channel_data(),
         channel_data(views=growing(5)),

@@ -1,4 +1,4 @@
-"""What is printed: valid files that hold their typefaces, and titles that stay titles."""
+"""Typeset files are valid and embed their typefaces, and titles stay text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCRIPTS = "Übung Привет 東京チャンネル 한국어 שלום مرحب
 
 
 def document(data: ChannelData) -> Document:
-    """Say all that there is to say of *data*."""
+    """Return the full document of *data*."""
     analysis = analyze(data)
     charts, advice = build_charts(data, analysis), recommend(data, analysis)
     return compose(data.channel, analysis, charts, advice, source_note="Source: a file")
@@ -40,19 +40,19 @@ def small(title: str = "A title", channel: str = "A channel") -> ChannelData:
 
 @pytest.fixture(scope="module")
 def full() -> Document:
-    """Give a report with counters and items."""
+    """Return a report with counters and items."""
     subscribers = [10_000 + 100 * (day // 7) for day in range(60)]
     return document(channel_data(views=growing(60), subscribers=subscribers, items=catalogue(40)))
 
 
 @pytest.fixture(scope="module")
 def full_pdf(full: Document) -> bytes:
-    """Give it as PDF."""
+    """Return the report as PDF."""
     return render_report(full, "pdf")
 
 
 def test_pdf_is_a_document(full: Document, full_pdf: bytes) -> None:
-    """Sheets of A4 with page numbers, a title, a language and tags; all text can be read."""
+    """A4 pages with page numbers, a title, a language and tags; all text is readable."""
     read, text = pdf(full_pdf), pdf_text(full_pdf)
     assert len(read.pages) >= 3
     assert [round(float(side)) for side in read.pages[0].mediabox[2:]] == [595, 842]
@@ -75,7 +75,7 @@ def test_pdf_is_a_document(full: Document, full_pdf: bytes) -> None:
 
 
 def test_pdf_comes_on_the_paper_of_the_country(full: Document) -> None:
-    """US Letter where it is asked for."""
+    """US Letter is available."""
     page = pdf(render_report(full, "pdf", paper="letter")).pages[0]
     assert [round(float(side)) for side in page.mediabox[2:]] == [612, 792]
 
@@ -88,7 +88,7 @@ def test_pdf_begins_with_the_summary(full_pdf: bytes) -> None:
 
 
 def test_pdf_has_its_typefaces_inside(full_pdf: bytes) -> None:
-    """No font is left to the machine of the reader."""
+    """Every font is embedded."""
     fonts = list(pdf_fonts(full_pdf))
     assert fonts
     for font in fonts:
@@ -96,7 +96,7 @@ def test_pdf_has_its_typefaces_inside(full_pdf: bytes) -> None:
 
 
 def test_png_and_svg_are_one_tall_picture(full: Document) -> None:
-    """The whole report without page breaks: as wide as a sheet, and as tall as it takes."""
+    """The whole report without page breaks: as wide as a page, and as tall as needed."""
     width, height = png_size(render_report(full, "png"))
     assert width == round(210 / 25.4 * 144)
     assert height > 3 * width
@@ -107,16 +107,16 @@ def test_png_and_svg_are_one_tall_picture(full: Document) -> None:
 
 def test_json_says_the_same(full: Document) -> None:
     """Programs get every sentence, and the charts with their data."""
-    told = json.loads(render_report(full, "json"))
-    assert told["title"] == "Une chaîne"
-    assert told["what_changed"] == list(full.what_changed)
-    assert [figure["key"] for figure in told["figures"]] == [one.key for one in full.figures]
-    assert all(figure["spec"]["$schema"] for figure in told["figures"])
+    content = json.loads(render_report(full, "json"))
+    assert content["title"] == "Une chaîne"
+    assert content["what_changed"] == list(full.what_changed)
+    assert [figure["key"] for figure in content["figures"]] == [one.key for one in full.figures]
+    assert all(figure["spec"]["$schema"] for figure in content["figures"])
 
 
 @pytest.mark.parametrize("file_format", REPORT_FORMATS)
 def test_report_takes_titles_as_text(file_format: ReportFormat) -> None:
-    """Markup of any kind is neither obeyed nor lost, in the channel's name and in the items'."""
+    """Markup in the names of channel and items is shown as text."""
     content = render_report(document(small(MARKUP, MARKUP)), file_format)
     if file_format == "pdf":
         text = pdf_text(content).replace(" ", "")
@@ -139,7 +139,7 @@ def test_chart_takes_titles_as_text(file_format: Literal["pdf", "png"]) -> None:
 
 
 def test_pdf_sets_every_script() -> None:
-    """Titles in any script have a typeface, in the text and inside drawings."""
+    """Titles in any script have a typeface, in text and in drawings."""
     assert len(font_folders()) == 2, "the extra `fonts` is installed with `make`"
     text = pdf_text(render_report(document(small(SCRIPTS, SCRIPTS)), "pdf"))
     for word in ("Übung", "Привет", "東京", "チャンネル", "한국어", "ไทย"):
@@ -153,17 +153,17 @@ def test_pdf_sets_every_script() -> None:
 def test_families_draw_shared_characters_as_the_language_does(
     texts: list[str], region: str
 ) -> None:
-    """Kana speaks for Japanese, hangul for Korean; the rest is drawn as Chinese."""
+    """Kana selects Japanese forms, hangul Korean ones; otherwise Chinese is used."""
     assert families(texts)[1] == f"Noto Sans CJK {region}"
 
 
 def test_families_are_all_there() -> None:
-    """No name is asked of the typesetter that it does not know."""
+    """Every requested typeface is known to the typesetter."""
     assert set(families([SCRIPTS])) <= set(typefaces().families())
 
 
 def test_report_of_a_long_title_fits() -> None:
-    """A hundred characters without a space neither fail nor widen the page."""
+    """A hundred characters without a space do not fail or widen the page."""
     long = ChannelRecord("UC0", "W" * 100, Platform.YOUTUBE)
     content = render_report(document(channel_data(views=growing(30), channel=long)), "pdf")
     assert pdf_text(content).replace(" ", "").count("W" * 100) >= 1
@@ -171,14 +171,14 @@ def test_report_of_a_long_title_fits() -> None:
 
 @pytest.mark.timeout(180)  # it renders every format twice
 def test_report_is_the_same_bytes_for_the_same_document(full: Document) -> None:
-    """There is no clock in any format."""
+    """No format contains the time of rendering."""
     for file_format in REPORT_FORMATS:
         assert render_report(full, file_format) == render_report(full, file_format), file_format
 
 
 @pytest.mark.parametrize("file_format", ["pdf", "png", "svg"])
 def test_report_of_any_instant_is_typeset(file_format: ReportFormat) -> None:
-    """What was read just now was read at some microsecond, which no file format keeps."""
+    """Instants with microseconds, which file formats do not keep, can be typeset."""
     found = document(small())
     assert found.as_of is not None
     exact = replace(found, as_of=found.as_of.replace(microsecond=123_456))
@@ -186,7 +186,7 @@ def test_report_of_any_instant_is_typeset(file_format: ReportFormat) -> None:
 
 
 def test_report_of_nothing_is_a_report() -> None:
-    """However little there is, every format is made, and says what is missing."""
+    """With no data every format is still made, and says what is missing."""
     empty = document(channel_data())
     for file_format in REPORT_FORMATS:
         assert render_report(empty, file_format)

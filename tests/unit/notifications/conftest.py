@@ -1,4 +1,4 @@
-"""A store in a file, and targets that write down what they are sent, or fail as they are told."""
+"""A store in a file for the tests of notifications."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[ChannelStore]:
-    """Give an empty store."""
+    """Yield an empty store."""
     url = f"sqlite:///{tmp_path}/store.db"
     await migrate(url)
     async with open_store(url) as opened:

@@ -1,4 +1,4 @@
-"""A real SMTP server on this machine that takes mail, refuses it, or never answers."""
+"""A real SMTP server on this machine that accepts mail, refuses it, or never answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MailServer:
-    """Takes mail for everybody but `nobody@…`; with *is_stuck*, never says that it did."""
+    """Accepts mail for everybody but `nobody@…`; with *is_stuck* it never confirms it."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -23,21 +23,21 @@ class MailServer:
         self.port = 0
 
     def url(self, recipient: str = "ana@example.org", more: str = "") -> str:
-        """Give the Apprise URL for one recipient."""
+        """Return the Apprise URL for one recipient."""
         sender = "from=pipeline@example.org"
         return f"mailto://127.0.0.1:{self.port}/?{sender}&to={recipient}{more}"
 
     async def handle_RCPT(  # noqa: N802 -- aiosmtpd's name
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
     ) -> str:
-        """Refuse nobody's mail."""
+        """Refuse mail for `nobody`."""
         if address.startswith("nobody"):
             return "550 No such user here"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        """Take the mail."""
+        """Accept the mail."""
         if self.is_stuck:
             await asyncio.Event().wait()
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))

@@ -1,4 +1,4 @@
-"""What is due reaches each target at most once, in its time, and one's trouble is its own."""
+"""Due notifications reach each target at most once, and targets do not affect each other."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ HOUR = timedelta(hours=1)
 
 @dataclass
 class Recorder:
-    """Writes down what it is sent; raises what it is told to, once for each."""
+    """Records messages; raises each of its errors once."""
 
     errors: list[Exception] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
 
     async def send(self, message: Message) -> None:
-        """Take it, or fail."""
+        """Record the message, or fail."""
         if self.errors:
             raise self.errors.pop(0)
         self.messages.append(message)
 
     @property
     def titles(self) -> list[str]:
-        """Titles of what arrived."""
+        """Return the titles of the messages."""
         return [one.title for one in self.messages]
 
 
 class Gate(Recorder):
-    """Takes a message when it is opened."""
+    """Accepts messages only once it is opened."""
 
     def __init__(self) -> None:
         super().__init__()
         self.began, self.opened = asyncio.Event(), asyncio.Event()
 
     async def send(self, message: Message) -> None:
-        """Wait for it."""
+        """Wait until opened."""
         self.began.set()
         await self.opened.wait()
         await super().send(message)
@@ -74,8 +74,8 @@ async def _states(store: ChannelStore) -> Sequence[DeliveryState]:
     return [one.state for one in await store.outbox.deliveries()]
 
 
-async def test_event_is_told_once(store: ChannelStore) -> None:
-    """However often it happens again and is sent: the key decides."""
+async def test_event_is_sent_once(store: ChannelStore) -> None:
+    """An event is sent once however often it recurs: its key decides."""
     sender = Recorder()
     target = Target("mail", sender)
     for _ in range(3):
@@ -84,8 +84,8 @@ async def test_event_is_told_once(store: ChannelStore) -> None:
     assert sender.titles == ["Title of a"]
 
 
-async def test_target_hears_of_its_kinds_only(store: ChannelStore) -> None:
-    """What it did not ask for is not sent; a test is for everybody."""
+async def test_target_gets_only_its_kinds(store: ChannelStore) -> None:
+    """Kinds that it did not choose are not sent, except tests."""
     sender = Recorder()
     target = Target("mail", sender, kinds={Kind.MILESTONE})
     for kind in (Kind.QUIET, Kind.MILESTONE, Kind.TEST):
@@ -95,7 +95,7 @@ async def test_target_hears_of_its_kinds_only(store: ChannelStore) -> None:
 
 
 async def test_refused_message_comes_again_later(store: ChannelStore) -> None:
-    """What certainly did not arrive is sent again, after pauses that grow."""
+    """A message that certainly did not arrive is sent again, after growing pauses."""
     sender = Recorder([NotificationError("down"), NotificationError("down")])
     target = Target("mail", sender)
     await _post(store, target, "a")
@@ -110,7 +110,7 @@ async def test_refused_message_comes_again_later(store: ChannelStore) -> None:
 
 
 async def test_down_target_is_given_up_after_a_day(store: ChannelStore) -> None:
-    """What nobody takes for a day is old news: it fails, with the reason."""
+    """A message refused for a day fails, with the reason."""
     target = Target("mail", Recorder([NotificationError("down for good")]))
     await _post(store, target, "a")
     await dispatch(store.outbox, target, NOW + timedelta(days=1, minutes=1))
@@ -122,7 +122,7 @@ async def test_down_target_is_given_up_after_a_day(store: ChannelStore) -> None:
 async def test_what_may_have_arrived_is_not_sent_again(
     store: ChannelStore, error: Exception
 ) -> None:
-    """Nobody gets a message twice because nobody knew."""
+    """A message that may have arrived is never sent again."""
     sender = Recorder([error])
     target = Target("mail", sender)
     await _post(store, target, "a")
@@ -140,7 +140,7 @@ async def test_one_target_down_keeps_nothing_from_another(store: ChannelStore) -
 
 
 async def test_quiet_hours_hold_everything_back(store: ChannelStore) -> None:
-    """What was due before they began waits too; at their end all is told together."""
+    """Messages due before quiet hours wait too; at the end all are sent together."""
     sender = Recorder()
     timing = Timing(quiet=QuietHours.parse("12:00-13:00", "UTC"))
     target = Target("mail", sender, timing=timing)
@@ -152,7 +152,7 @@ async def test_quiet_hours_hold_everything_back(store: ChannelStore) -> None:
 
 
 async def test_digest_is_one_message_at_its_time(store: ChannelStore) -> None:
-    """What gathers until then is told together, and then no more."""
+    """Events until then are sent together, and only once."""
     sender = Recorder()
     target = Target("mail", sender, timing=Timing(digest=Crontab("0 13 * * *")))
     await _post(store, target, "a", "b", "c")
@@ -163,7 +163,7 @@ async def test_digest_is_one_message_at_its_time(store: ChannelStore) -> None:
 
 
 async def test_beyond_the_limit_they_wait_and_come_together(store: ChannelStore) -> None:
-    """A storm of events is a few messages, and none of the events is lost."""
+    """Many events become a few messages, and no event is lost."""
     sender = Recorder()
     target = Target("mail", sender, per_hour=2)
     for number in range(30):
@@ -175,7 +175,7 @@ async def test_beyond_the_limit_they_wait_and_come_together(store: ChannelStore)
 
 
 async def test_cancelled_job_notes_how_its_message_ended(store: ChannelStore) -> None:
-    """What had left when a worker was told to stop is noted as sent, not left open."""
+    """A message sent before the worker's stop is recorded as sent."""
     gate = Gate()
     target = Target("mail", gate)
     await _post(store, target, "a")
@@ -189,7 +189,7 @@ async def test_cancelled_job_notes_how_its_message_ended(store: ChannelStore) ->
 
 
 async def test_message_of_a_dead_worker_is_unconfirmed(store: ChannelStore) -> None:
-    """A claim without an end is called so after a while, and nobody sends it."""
+    """A claim without an outcome becomes unconfirmed after a while, and is not sent."""
     target = Target("mail", Recorder())
     await _post(store, target, "a")
     await store.outbox.claim("mail", NOW, per_hour=9, most=9, message_id="lost")

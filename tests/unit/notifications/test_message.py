@@ -1,4 +1,4 @@
-"""One notification is told as it is, several are told together; titles are one line."""
+"""One notification becomes its own message, several become a digest; titles are one line."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ def test_single_event_is_its_own_message() -> None:
     assert (message.key, message.title, message.body) == ("key:Title", "Title", "Body")
 
 
-def test_several_are_told_in_their_order_under_a_headline() -> None:
+def test_several_keep_their_order_under_a_headline() -> None:
     """The title counts them by kind; the body has each title and body."""
-    told = [
+    notices = [
         _event(Kind.JOB_DIED, "A"),
         _event(Kind.MILESTONE, "B"),
         _event(Kind.MILESTONE, "C", ""),
     ]
-    message = compose("m1", told)
+    message = compose("m1", notices)
     assert message.key == "digest:m1"
     assert message.title == "2 milestones, 1 dead job"
     assert message.body == "A\nBody\n\nB\nBody\n\nC"
 
 
 def test_kinds_of_an_older_program_are_counted_too() -> None:
-    """A kind that is unknown here, recorded before an upgrade, keeps nobody from the rest."""
-    told = [_event(Kind.QUIET), Event("k", "bygone", None, "Old", "")]  # type: ignore[arg-type]  # as the store gives it
-    assert compose("m1", told).title == "1 quiet channel, 1 more"
+    """An unknown kind, recorded by another version, does not block the others."""
+    notices = [_event(Kind.QUIET), Event("k", "bygone", None, "Old", "")]  # type: ignore[arg-type]  # as the store gives it
+    assert compose("m1", notices).title == "1 quiet channel, 1 more"
 
 
 @given(st.text())
 def test_title_is_one_printable_line(text: str) -> None:
-    """No title opens a second header line in a mail, whatever its channel is called."""
+    """No channel name can inject a mail header."""
     line = one_line(text)
     assert len(line) <= 150
     assert line == " ".join(line.split())

@@ -1,4 +1,4 @@
-"""What is news in an analysis is told, under a key that is the same whenever it is found."""
+"""News in an analysis becomes events, whose keys are the same each time."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def _events(data: ChannelData, now: datetime = LAST_DAY, kind: Kind | None = Non
 
 
 def _growing_past(milestone: int, last_gain: int = 1000) -> ChannelData:
-    """Its views pass *milestone* on the last day, and come to just above it."""
+    """Make a channel whose views pass *milestone* on the last day."""
     before = growing(DAYS - 1)
     shift = milestone + 10 - before[-1] - last_gain
     return channel_data(views=[one + shift for one in before] + [milestone + 10])
 
 
-def test_milestone_that_was_just_passed_is_told() -> None:
-    """The counter, the number and the day are told, and when the next should come."""
+def test_milestone_that_was_just_passed_is_an_event() -> None:
+    """The event has the counter, the number, the day, and the next milestone's date."""
     (event,) = _events(_growing_past(1_000_000), kind=Kind.MILESTONE)
     assert event.title == "Une chaîne has reached 1M views"
     assert event.key == "milestone:UC0:views:1000000"
@@ -39,13 +39,13 @@ def test_milestone_that_was_just_passed_is_told() -> None:
 
 
 def test_history_is_no_news() -> None:
-    """What happened long before it was first seen is told to nobody."""
+    """Events long before the first sync are not reported."""
     data = _growing_past(1_000_000)
     assert _events(data, LAST_DAY + timedelta(days=3))
     assert _events(data, LAST_DAY + timedelta(days=5)) == []
 
 
-def test_unusual_day_is_told() -> None:
+def test_unusual_day_is_an_event() -> None:
     """A day with ten times the usual views is a rise, a day with a tenth is a fall."""
     for gain, kind in ((10_000, "rise"), (50, "fall")):
         event, *_ = _events(_growing_past(1_700_000, gain), kind=Kind.UNUSUAL)
@@ -53,8 +53,8 @@ def test_unusual_day_is_told() -> None:
         assert event.key == "unusual:UC0:2026-03-05"
 
 
-def test_ordinary_days_are_not_told() -> None:
-    """A channel that goes on as ever has no news."""
+def test_ordinary_days_are_no_events() -> None:
+    """A channel that continues as before has no news."""
     assert _events(channel_data(views=growing(DAYS, start=1_200_000))) == []
 
 
@@ -64,8 +64,8 @@ def _publishing(silent_days: float, *, every_days: float = 2.0) -> tuple[Channel
     return channel_data(items=items), START + read_day * DAY
 
 
-def test_channel_that_went_quiet_is_told_once() -> None:
-    """Three usual gaps without an item; told again on the next days, it has the same key."""
+def test_channel_that_went_quiet_is_one_event() -> None:
+    """Three usual gaps without an item give one event; on later days it has the same key."""
     keys = set()
     for silent_days in (6.5, 7.5, 9.0):
         data, now = _publishing(silent_days)
@@ -79,29 +79,29 @@ def test_channel_that_went_quiet_is_told_once() -> None:
     )
 
 
-def test_usual_pause_and_old_silence_are_not_told() -> None:
-    """A gap that happens is none; a channel that ended long ago is no news either."""
+def test_usual_pause_and_old_silence_are_no_events() -> None:
+    """A usual gap is not news, nor is a channel that ended long ago."""
     for silent_days in (1.0, 5.5, 300.0):
         data, now = _publishing(silent_days)
         assert _events(data, now) == []
 
 
 def test_silence_is_that_of_the_channel_not_of_its_source() -> None:
-    """A source that was last read weeks ago says nothing of what came since."""
+    """A source last read weeks ago says nothing about the time since."""
     data, now = _publishing(7.0)
     assert _events(data, now + timedelta(days=10)) == []
 
 
-def test_silence_of_a_list_that_lacks_the_newest_items_is_not_told() -> None:
-    """Where the channel's own count of items grew, something came out."""
+def test_silence_of_a_list_that_lacks_the_newest_items_is_no_event() -> None:
+    """If the channel's own count of items grew, it was not silent."""
     items = [Item(2.0 * n, views=100, read_day=69.0) for n in range(31)]
-    for last, told in ((31, 1), (32, 0)):
+    for last, expected in ((31, 1), (32, 0)):
         data = channel_data(items=items, counted=[31, last], days=[61, 69])
-        assert len(_events(data, START + 69 * DAY)) == told
+        assert len(_events(data, START + 69 * DAY)) == expected
 
 
 def test_generated_channels_have_no_news() -> None:
-    """Nobody is told of what was made up."""
+    """Generated data gives no events."""
     data = _growing_past(1_000_000)
     made_up = replace(data, channel=replace(CHANNEL, generated=True))
     assert _events(made_up) == []

@@ -1,4 +1,4 @@
-"""Messages reach a real mail server and a real HTTP server; how a failure ends is told apart."""
+"""Messages reach real mail and HTTP servers; refusals and unconfirmed sends are distinguished."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ NOBODY_LISTENS = 1
 
 @pytest.fixture
 async def mail() -> AsyncIterator[MailServer]:
-    """Give a mail server."""
+    """Yield a mail server."""
     async with receiving() as server:
         yield server
 
 
 async def test_mail_arrives_as_it_was_written(mail: MailServer) -> None:
-    """Title and text come through, whatever is in them, and open no header of their own."""
+    """Title and text arrive whatever they contain, and cannot inject headers."""
     await AppriseSender(mail.url()).send(MESSAGE)
     (got,) = mail.mails
     assert got["Subject"] == "Ünïcode Bcc: all@example.org"
@@ -46,15 +46,15 @@ async def test_mail_arrives_as_it_was_written(mail: MailServer) -> None:
     assert got.get_content().splitlines() == EVENT.body.splitlines()
 
 
-async def test_refused_mail_is_told_with_the_servers_words(mail: MailServer) -> None:
-    """A recipient that the server does not know certainly got nothing."""
+async def test_refused_mail_is_reported_with_the_servers_words(mail: MailServer) -> None:
+    """A recipient unknown to the server certainly got nothing."""
     with pytest.raises(NotificationError, match=r"550.*No such user here") as raised:
         await AppriseSender(mail.url("nobody@example.org")).send(MESSAGE)
     assert not isinstance(raised.value, UnconfirmedError)
 
 
 async def test_mail_server_that_is_down_may_be_tried_again() -> None:
-    """Nobody listens: certainly not delivered, to any number of recipients."""
+    """If nothing listens, it was certainly not delivered, to any number of recipients."""
     two = MailServer()
     two.port = NOBODY_LISTENS
     for recipients in ("ana@example.org", "ana@example.org,ben@example.org"):
@@ -64,21 +64,21 @@ async def test_mail_server_that_is_down_may_be_tried_again() -> None:
 
 
 async def test_mail_server_that_does_not_answer_leaves_it_open(mail: MailServer) -> None:
-    """It has the whole mail and says nothing: it may be delivered yet."""
+    """If the server has the whole mail but does not answer, it may be delivered."""
     mail.is_stuck = True
     with pytest.raises(UnconfirmedError, match="timed out"):
         await AppriseSender(mail.url(more="&cto=0.5&rto=0.5")).send(MESSAGE)
 
 
 async def test_one_of_two_recipients_may_have_it(mail: MailServer) -> None:
-    """Sent again, the first would get it twice."""
+    """If one of two recipients failed, the message is not sent again."""
     with pytest.raises(UnconfirmedError):
         await AppriseSender(mail.url("ana@example.org,nobody@example.org")).send(MESSAGE)
     assert len(mail.mails) == 1
 
 
 async def test_secrets_of_a_url_stay_there(mail: MailServer) -> None:
-    """A password is in no error."""
+    """No error contains a password."""
     url = mail.url().replace("://", "://ana:hunter2@")
     with pytest.raises(NotificationError) as raised:
         await AppriseSender(url).send(MESSAGE)
@@ -86,7 +86,7 @@ async def test_secrets_of_a_url_stay_there(mail: MailServer) -> None:
 
 
 async def test_senders_at_once_tell_their_own_reasons(mail: MailServer) -> None:
-    """Apprise has one log for all its threads; nobody is told of another's failure."""
+    """Apprise has one log for all threads; each sender reports only its own failure."""
     senders = [AppriseSender(mail.url(f"nobody{number}@example.org")) for number in range(4)]
     errors = await asyncio.gather(
         *(sender.send(MESSAGE) for sender in senders), return_exceptions=True
@@ -96,14 +96,14 @@ async def test_senders_at_once_tell_their_own_reasons(mail: MailServer) -> None:
         assert named == [number]
 
 
-async def test_url_that_is_none_of_apprises_is_told() -> None:
-    """A service that there is not is an error of the setting."""
+async def test_url_that_apprise_does_not_know_is_an_error() -> None:
+    """An unknown service is a configuration error."""
     with pytest.raises(NotificationError, match=r"the foo:// URL is not one that Apprise can use"):
         await AppriseSender("foo://bar").send(MESSAGE)
 
 
 async def test_webhook_gets_json_with_its_key() -> None:
-    """The key is in the document and in the header by which receivers know it again."""
+    """The key is in the document and in the Idempotency-Key header."""
     async with answering() as web:
         await WebhookSender(web.url).send(MESSAGE)
     (request,) = web.requests
@@ -117,7 +117,7 @@ async def test_webhook_gets_json_with_its_key() -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
 async def test_webhook_that_refuses_may_be_tried_again(status: int) -> None:
-    """An answer that is no success is a refusal."""
+    """Any answer other than success is a refusal."""
     async with answering(status) as web:
         with pytest.raises(NotificationError, match=f"answered {status}") as raised:
             await WebhookSender(web.url).send(MESSAGE)
@@ -125,14 +125,14 @@ async def test_webhook_that_refuses_may_be_tried_again(status: int) -> None:
 
 
 async def test_webhook_that_is_down_may_be_tried_again() -> None:
-    """Nobody listens: certainly not delivered."""
+    """If nothing listens, it was certainly not delivered."""
     with pytest.raises(NotificationError, match="cannot be reached") as raised:
         await WebhookSender(f"http://127.0.0.1:{NOBODY_LISTENS}/hook").send(MESSAGE)
     assert not isinstance(raised.value, UnconfirmedError)
 
 
 async def test_webhook_that_does_not_answer_leaves_it_open() -> None:
-    """It has the request and says nothing."""
+    """If the server has the request but does not answer, it is unconfirmed."""
     async with answering(None) as web:
         with pytest.raises(UnconfirmedError, match="did not answer"):
             await WebhookSender(web.url, timeout_s=0.3).send(MESSAGE)

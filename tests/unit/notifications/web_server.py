@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine that takes what is posted, and answers as it is told to."""
+"""A real HTTP server on this machine that records requests and answers with a given status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Posted:
-    """One request: its headers, by names in small letters, and its body."""
+    """One request: its headers, by lower-case name, and its body."""
 
     headers: dict[str, str]
     body: bytes
@@ -56,6 +56,6 @@ async def answering(status: int | None = 200) -> AsyncIterator[WebServer]:
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     web.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
-    # A server that is closed does not wait for its connections, and the loop would end before them.
+    # Closing a server does not wait for its connections, so the loop could end before them.
     async with connections, server:
         yield web

@@ -1,4 +1,4 @@
-"""Property tests are about the mathematics, not about how busy the machine is."""
+"""Property tests check the mathematics, however busy the machine is."""
 
 from __future__ import annotations
 

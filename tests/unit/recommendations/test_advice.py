@@ -1,4 +1,4 @@
-"""Advice follows evidence, and evidence only."""
+"""Advice follows from evidence only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def advice_for(items: list[Item], **more: list[int | None]) -> list[Recommendati
 
 
 def favoured(items: list[Item], weekday: int, factor: float) -> list[Item]:
-    """Give items of one weekday *factor* times the views."""
+    """Give the items of one weekday *factor* times the views."""
     return [
         replace(item, views=int((item.views or 0) * factor))
         if int(item.published_day) % 7 == weekday
@@ -42,14 +42,14 @@ def favoured(items: list[Item], weekday: int, factor: float) -> list[Item]:
 
 
 def at_changing_pace(items: list[Item], rng: np.random.Generator) -> list[Item]:
-    """Give items other days: of two weeks one is busy, and of what comes out none knows why."""
+    """Return the items on other days: every other week is busy, with random results."""
     gaps = [day for _ in range(9) for day in (*[3.0] * 2, *[1.1] * 6)]
     days = np.cumsum(np.array(gaps) * rng.uniform(0.6, 1.4, len(gaps)))
     return [replace(item, published_day=float(days[i])) for i, item in enumerate(items)]
 
 
 def test_advice_finds_a_day_that_does_better() -> None:
-    """Sundays made much better are recommended, with an interval that holds by how much."""
+    """Much better Sundays are recommended, with an interval that covers the true factor."""
     (one, *_) = advice_for(favoured(catalogue(120, every_days=1.7), 6, 2.6))
     assert one.key == "weekday:sunday"
     assert "Publish on Sundays" in one.advice
@@ -60,20 +60,20 @@ def test_advice_finds_a_day_that_does_better() -> None:
 
 
 def test_advice_is_never_taken_from_a_list_of_successes() -> None:
-    """Where only what did well is listed, no difference is tested, and every subject says so."""
+    """For a list of successes nothing is tested, and every subject says so."""
     items = favoured(catalogue(120, every_days=1.7), 6, 2.6)
     data = channel_data(items=items, channel=replace(CHANNEL, successes_only=True))
     analysis = analyze(data)
     advice = advise(data, analysis)
     assert advice.recommendations == []
-    told = {one["about"]: one for one in advice.answers}
-    assert all(told[about]["strength"] == "not asked" for about in SUBJECTS.values())
-    assert "only while they do well" in told["on which weekday to publish"]["sentence"]
+    by_subject = {one["about"]: one for one in advice.answers}
+    assert all(by_subject[about]["strength"] == "not asked" for about in SUBJECTS.values())
+    assert "only while they do well" in by_subject["on which weekday to publish"]["sentence"]
     assert "only while they do well" in why_none(analysis)
 
 
 def test_advice_warns_of_a_day_that_does_worse() -> None:
-    """Mondays made a third as good are advised against."""
+    """Mondays with a third of the views are advised against."""
     (one, *_) = advice_for(favoured(catalogue(120, every_days=1.7), 0, 1 / 3))
     assert one.key == "weekday:monday"
     assert one.advice == "Prefer other days to Monday."
@@ -81,7 +81,7 @@ def test_advice_warns_of_a_day_that_does_worse() -> None:
 
 
 def test_advice_finds_a_length_that_does_better() -> None:
-    """Ten-minute videos made three times as good are recommended."""
+    """Ten-minute videos with three times the views are recommended."""
     items = [
         replace(item, views=3 * (item.views or 0)) if item.duration_s == 600 else item
         for item in catalogue(80)
@@ -92,7 +92,7 @@ def test_advice_finds_a_length_that_does_better() -> None:
 
 
 def test_advice_does_not_take_formats_for_days() -> None:
-    """Short items that do better, and come out on Tuesdays, say nothing of Tuesdays."""
+    """Short items that do better and come out on Tuesdays say nothing about Tuesdays."""
     items = [
         replace(
             item,
@@ -107,7 +107,7 @@ def test_advice_does_not_take_formats_for_days() -> None:
 
 
 def test_advice_on_a_partial_list_is_never_called_strong() -> None:
-    """Where the source lists a part of the items, the evidence says so and is toned down."""
+    """If the source lists only some items, the evidence says so and is never strong."""
     items = favoured(catalogue(120, every_days=1.7), 6, 2.6)
     (one, *_) = advice_for(items, counted=[5_000, 5_000])
     assert one.strength == "moderate evidence"
@@ -125,7 +125,7 @@ def test_advice_on_a_partial_list_is_never_called_strong() -> None:
     ],
 )
 def test_advice_without_evidence_is_silence_with_a_reason(items: list[Item], reason: str) -> None:
-    """No items, no views, too few, or nothing found: no advice, and the reason in words."""
+    """No items, no views, too few or no finding: no advice, but a reason in words."""
     data = channel_data(items=items)
     analysis = analyze(data)
     assert recommend(data, analysis) == []
@@ -134,7 +134,7 @@ def test_advice_without_evidence_is_silence_with_a_reason(items: list[Item], rea
 
 
 def test_channel_without_items_is_asked_nothing() -> None:
-    """Counters alone answer no subject: there is nothing to test, and each says what it needs."""
+    """With counters alone nothing is tested, and each subject says what it needs."""
     data = channel_data(views=growing(90))
     advice = advise(data, analyze(data))
     assert findings(data) == Findings([], [])
@@ -145,13 +145,13 @@ def test_channel_without_items_is_asked_nothing() -> None:
 
 
 def test_advice_is_the_same_for_the_same_data() -> None:
-    """Chance follows from the data."""
+    """Random numbers are seeded by the data."""
     items = favoured(catalogue(90), 2, 2.5)
     assert advice_for(items) == advice_for(items)
 
 
 def test_advice_survives_shuffling_in_at_most_one_of_twenty_channels() -> None:
-    """Views that nothing has to do with answer hardly a question, and advise hardly a channel."""
+    """Independent views give hardly any significant questions, and hardly any advice."""
     words = ("cake", "bread", "soup", "pasta", "pizza", "salad", "curry", "rice")
     below: Counter[str] = Counter()
     asked: Counter[str] = Counter()
@@ -174,7 +174,7 @@ def test_advice_survives_shuffling_in_at_most_one_of_twenty_channels() -> None:
     assert set(asked) == set(SUBJECTS)
     assert survived / asked.total() <= 0.05
     assert advised / channels <= 0.05
-    # Each kind of question alone, before the correction: about one of twenty, none far from it.
+    # Each kind of question alone, before correction, is significant in about one of twenty.
     assert below.total() / asked.total() == pytest.approx(0.05, abs=0.015)
     for subject, n in asked.items():
         assert below[subject] / n < 0.05 + 4 * (0.05 * 0.95 / n) ** 0.5
@@ -190,7 +190,7 @@ def test_advice_survives_shuffling_in_at_most_one_of_twenty_channels() -> None:
     ],
 )
 def test_advice_answers_every_subject(items: list[Item], strength: str) -> None:
-    """Each subject has an answer in words, what could not be asked and what came to nothing too."""
+    """Each subject has an answer, including "not asked" and "no evidence"."""
     data = channel_data(items=items)
     answers = advise(data, analyze(data)).answers
     assert [one["subject"] for one in answers] == [*SUBJECTS, "rising"]
@@ -201,7 +201,7 @@ def test_advice_answers_every_subject(items: list[Item], strength: str) -> None:
 
 
 def test_advice_finds_a_topic_that_does_better() -> None:
-    """Videos about bread made three times as good are recommended by their topic."""
+    """Videos about bread with three times the views are recommended by their topic."""
     items = [
         replace(item, title=("Bread at home", "Soup for all", "A walk")[i % 3])
         for i, item in enumerate(catalogue(90))
@@ -216,7 +216,7 @@ def test_advice_finds_a_topic_that_does_better() -> None:
 
 
 def test_advice_finds_that_live_ones_do_better() -> None:
-    """Where the source tells what was broadcast live, that is a format of its own."""
+    """If the source says what was broadcast live, that is a format of its own."""
     items = [
         replace(item, live=i % 3 == 0, views=(3 if i % 3 == 0 else 1) * (item.views or 0))
         for i, item in enumerate(catalogue(90))
@@ -225,14 +225,14 @@ def test_advice_finds_that_live_ones_do_better() -> None:
 
 
 def test_advice_splits_nobody_can_act_on_are_not_asked() -> None:
-    """Pauses that are all a week long are not split into longer and shorter ones."""
+    """Pauses of a week each are not split into longer and shorter ones."""
     jitter = count()
     weekly = [Item(7.0 * i + (next(jitter) % 3) / 1_000, views=1_000 + i) for i in range(60)]
     assert all(a.question.subject != "pause" for a in findings(channel_data(items=weekly)).splits)
 
 
 def test_advice_questions_have_enough_items_on_both_sides() -> None:
-    """No question is asked of fewer than five items, or against fewer than five."""
+    """Every question has at least five items on either side."""
     for answer in findings(channel_data(items=catalogue(60))).splits:
         members = int(answer.question.belongs.sum())
         assert 5 <= members <= answer.question.belongs.size - 5
@@ -241,7 +241,7 @@ def test_advice_questions_have_enough_items_on_both_sides() -> None:
 
 
 async def test_advice_on_real_lists_of_videos() -> None:
-    """Real channels get advice in the same form, each with what it rests on."""
+    """Real channels get advice in the same form, each with its evidence."""
     videos = data_path("channel_daily", "videos_2026-02.csv.gz")
     source = await open_source(str(videos))
     given = 0

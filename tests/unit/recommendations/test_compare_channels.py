@@ -1,4 +1,4 @@
-"""The jobs keep what they find: answers and a profile of one channel, neighbours of all."""
+"""The jobs store answers and a profile of one channel, and neighbours of all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ THEMES = ("recipe", "gameplay")
 
 @pytest.fixture
 async def services(tmp_path: Path) -> AsyncIterator[Services]:
-    """Give services over an empty store."""
+    """Yield services over an empty store."""
     url = f"sqlite:///{tmp_path}/store.db"
     await migrate(url)
     async with open_store(url) as store:

@@ -1,4 +1,4 @@
-"""The tests behind the advice: right when nothing is there, and able to see what is."""
+"""The permutation test keeps its level and finds real differences."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_permutation_sees_a_difference() -> None:
 
 
 def test_permutation_is_not_fooled_by_strata() -> None:
-    """Members that live in the better half of time are not better for that."""
+    """Members from the better half of the time are not called better for that."""
     rng = np.random.default_rng(3)
     strata = np.repeat([0, 1], 40).astype(np.intp)
     score = rng.normal(size=80) + 5 * strata
@@ -57,14 +57,14 @@ def test_permutation_p_is_never_zero() -> None:
 
 
 def test_permutation_of_equal_scores_finds_nothing() -> None:
-    """Where nothing varies, every shuffle is as extreme as what was seen."""
+    """If nothing varies, every shuffle is as extreme as the observation."""
     rng = np.random.default_rng(5)
     p = permutation_p(np.ones(30), np.zeros(30, dtype=np.intp), halves(30), rng)
     np.testing.assert_array_equal(p, 1)
 
 
 def test_holm_matches_the_book() -> None:
-    """Holm's own procedure on four p-values."""
+    """The result is that of Holm's procedure on four p-values."""
     np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
 
 

@@ -1,4 +1,4 @@
-"""An old item rises when its newest days beat its own earlier ones by more than chance."""
+"""An old item rises if its newest days beat its earlier ones by more than chance."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def followed(gains: list[list[float]], *, age_days: int = 100) -> ChannelData:
     )
 
 
-def test_rising_item_is_found_and_told() -> None:
+def test_rising_item_is_found_and_recommended() -> None:
     """An item that suddenly gains three times as much is recommended, with its evidence."""
     rng = np.random.default_rng(1)
     gains = rng.poisson(200, (20, 50)).astype(float)
@@ -58,14 +58,14 @@ def test_rising_item_is_found_and_told() -> None:
 
 
 def test_rising_of_young_items_is_not_asked() -> None:
-    """An item in its early life is expected to gather views."""
+    """An item in its early life is expected to gain views."""
     gains = [[10.0 * day for day in range(40)]]
     assert paces(followed(gains, age_days=0)) == []
     assert len(paces(followed(gains, age_days=100))) == 1
 
 
 def test_rising_days_without_a_reading_are_unknown() -> None:
-    """What came in over a gap is no gain of one day, and a fall is none at all."""
+    """The gain over a gap is not one day's gain, and a fall is not a gain."""
     data = followed([[100.0] * 40])
     holed = replace(
         data, item_snapshots=data.item_snapshots.filter(pl.col("observed_at") != START + 36 * DAY)
@@ -77,7 +77,7 @@ def test_rising_days_without_a_reading_are_unknown() -> None:
 
 @given(st.lists(st.integers(1, 10_000), min_size=30, max_size=60), st.integers(2, 50))
 def test_rising_has_no_unit(own: list[int], factor: int) -> None:
-    """An item that always gains more is no more rising than it was: only its own pace counts."""
+    """Only an item's own pace counts, not how much it gains."""
     gains = [1000.0 + value for value in own]
     (one,), (more,) = paces(followed([gains])), paces(followed([[factor * g for g in gains]]))
     assert more.ratio == pytest.approx(one.ratio, rel=0.01)

@@ -1,4 +1,4 @@
-"""Channels are alike when their content is, whatever category anybody gave them."""
+"""Channels are similar if their content is, whatever their category."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ profiles = st.builds(
 
 
 def profile(themes: tuple[str, ...], common: str, seed: int) -> Profile:
-    """Make the profile of a channel that speaks of two of *themes*, and of what all of them do."""
+    """Make a profile with words of two of *themes* and of *common*."""
     rng = np.random.default_rng(seed)
     chosen = rng.choice(themes, 2, replace=False)
     items = [
@@ -45,7 +45,7 @@ def profile(themes: tuple[str, ...], common: str, seed: int) -> Profile:
 
 
 def test_similar_channels_speak_of_the_same() -> None:
-    """Cooks are nearest to cooks, gamers to gamers; what they share is named."""
+    """Cooks are nearest to cooks, gamers to gamers; their common tags are named."""
     cooks = {f"cook{i}": profile(COOKS, "recipe", i) for i in range(8)}
     gamers = {f"gamer{i}": profile(GAMERS, "gameplay", 50 + i) for i in range(8)}
     found = nearest(cooks | gamers)
@@ -57,20 +57,20 @@ def test_similar_channels_speak_of_the_same() -> None:
 
 
 def test_similar_ignores_the_category() -> None:
-    """A profile does not change with the category that a source tells."""
+    """A profile does not depend on the category."""
     data = channel_data(items=[Item(1.0, views=9, title="One"), Item(2.0, views=9, title="Two")])
     other = replace(data, items=data.items.with_columns(category=data.items["item_id"]))
     assert profile_of(data) == profile_of(other)
 
 
-def test_similar_channels_are_not_told_among_few() -> None:
-    """Among three channels the nearest is only the one that is there."""
+def test_similar_channels_are_not_named_among_few() -> None:
+    """Among three channels the nearest need not be similar, so none is named."""
     found = nearest({str(i): profile(COOKS, "recipe", i) for i in range(3)})
     assert found == {"0": [], "1": [], "2": []}
 
 
 def test_profile_of_a_channel_without_items_is_none() -> None:
-    """Nothing is known of what it is about."""
+    """Without items there is no profile."""
     assert profile_of(channel_data()) is None
 
 
@@ -84,9 +84,9 @@ def test_profile_survives_packing(one: Profile) -> None:
 
 @settings(max_examples=12)
 @given(st.lists(profiles, min_size=10, max_size=14))
-def test_similarity_is_bounded_and_ordered(told: list[Profile]) -> None:
-    """Whatever the profiles: at most 1, the nearest first, the same again."""
-    by_id = {str(i): one for i, one in enumerate(told)}
+def test_similarity_is_bounded_and_ordered(profiles: list[Profile]) -> None:
+    """For any profiles, similarities are at most 1, ordered, and repeatable."""
+    by_id = {str(i): one for i, one in enumerate(profiles)}
     found = nearest(by_id)
     assert found == nearest(by_id)
     for own in found.values():
@@ -99,28 +99,30 @@ def test_similarity_is_bounded_and_ordered(told: list[Profile]) -> None:
 def test_similar_channels_do_not_depend_on_the_blocks(
     rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Memory is bounded by blocks; the answer is that of one."""
-    told = {f"c{i}": profile(COOKS + GAMERS, "video", i) for i in range(12)}
-    whole = nearest(told)
+    """Working in blocks gives the same result as one block."""
+    profiles = {f"c{i}": profile(COOKS + GAMERS, "video", i) for i in range(12)}
+    whole = nearest(profiles)
     monkeypatch.setattr("jobs.recommendations.similar.comparison._CELLS_AT_ONCE", rows * 12)
-    other = nearest(told)
+    other = nearest(profiles)
     assert {key: [each["channel_id"] for each in own] for key, own in other.items()} == {
         key: [each["channel_id"] for each in own] for key, own in whole.items()
     }
 
 
 def test_similar_channels_say_how_sure_that_is() -> None:
-    """Channels of one theme are alike by strong evidence; the sentence says what it rests on."""
-    told = {f"{theme}-{seed}": of_theme(theme, seed) for theme in range(12) for seed in range(3)}
-    found = nearest(told)
+    """Channels of one theme are similar with strong evidence, and the sentence says why."""
+    profiles = {
+        f"{theme}-{seed}": of_theme(theme, seed) for theme in range(12) for seed in range(3)
+    }
+    found = nearest(profiles)
     for channel_id, own in found.items():
         first, second = own[:2]
         theme = channel_id.partition("-")[0]
         assert {one["channel_id"].partition("-")[0] for one in (first, second)} == {theme}
         assert first["strength"] != "no evidence"
         assert own[-1]["strength"] == "no evidence"
-    told_strong = sum(own[0]["strength"] == "strong evidence" for own in found.values())
-    assert told_strong >= 0.8 * len(found)
+    strong = sum(own[0]["strength"] == "strong evidence" for own in found.values())
+    assert strong >= 0.8 * len(found)
     (first, *_) = found["0-0"]
     assert first["p"] <= 0.05
     assert first["sentence"].startswith(f"{first['strength'].capitalize()}: 0.")
@@ -129,7 +131,7 @@ def test_similar_channels_say_how_sure_that_is() -> None:
 
 
 def of_theme(theme: int, seed: int) -> Profile:
-    """Make a channel that has most of the words and tags of one of twelve themes, and others."""
+    """Make a profile with most words and tags of one of twelve themes, and some others."""
     rng = np.random.default_rng(100 * theme + seed)
     words = {f"{theme}word{i}": 5 for i in rng.choice(30, 20, replace=False)}
     words |= {f"common{i}": 5 for i in rng.choice(60, 20, replace=False)}
@@ -138,30 +140,30 @@ def of_theme(theme: int, seed: int) -> Profile:
 
 
 def test_similar_channels_of_chance_are_no_evidence() -> None:
-    """Where words and tags were shuffled, hardly one channel in twenty has anything near."""
-    told = [profile(COOKS + GAMERS, "video", i) for i in range(120)]
-    mixed = shuffled(told, np.random.default_rng(3))
+    """With shuffled words and tags, hardly one channel in twenty has a similar one."""
+    profiles = [profile(COOKS + GAMERS, "video", i) for i in range(120)]
+    mixed = shuffled(profiles, np.random.default_rng(3))
     found = nearest({f"c{i:03}": one for i, one in enumerate(mixed)})
     some = [own[0]["strength"] != "no evidence" for own in found.values()]
     assert np.mean(some) < 0.05 + 3 * (0.05 * 0.95 / len(some)) ** 0.5
 
 
 def test_shuffling_exchanges_words_and_nothing_else() -> None:
-    """All words and tags are there as often as before, and each channel's counts and style."""
-    told = [profile(COOKS, "recipe", i) for i in range(12)]
-    mixed = shuffled(told, np.random.default_rng(1))
+    """All words and tags stay as frequent, and each channel keeps its counts and style."""
+    profiles = [profile(COOKS, "recipe", i) for i in range(12)]
+    mixed = shuffled(profiles, np.random.default_rng(1))
     assert Counter(w for one in mixed for w in one.words) <= Counter(
-        w for one in told for w in one.words
+        w for one in profiles for w in one.words
     )
-    for before, after in zip(told, mixed, strict=True):
+    for before, after in zip(profiles, mixed, strict=True):
         assert sum(after.words.values()) == sum(before.words.values())
         assert sum(after.tags.values()) == sum(before.tags.values())
         assert (after.style, after.items) == (before.style, before.items)
-    assert [one.words.keys() for one in mixed] != [one.words.keys() for one in told]
+    assert [one.words.keys() for one in mixed] != [one.words.keys() for one in profiles]
 
 
 def test_weights_are_those_of_the_formula() -> None:
-    """What every row has weighs one, what one of two has more; rows have unit length."""
+    """A word in every row weighs one, one in half of them more; rows have unit length."""
     counted = sparse.csr_matrix([[2.0, 1.0], [3.0, 0.0]])
     rare = np.log(3 / 2) + 1
     plain = tf_idf(counted, unit=False).toarray()
@@ -174,7 +176,7 @@ def test_weights_are_those_of_the_formula() -> None:
 
 @pytest.mark.parametrize("shape", [(40, 90), (90, 40)])
 def test_reduction_keeps_what_there_is(shape: tuple[int, int]) -> None:
-    """A table of five dimensions is told by five: products of its rows stay what they were."""
+    """A table of rank five keeps its products in five dimensions."""
     rng = np.random.default_rng(4)
     dense = rng.random((shape[0], 5)) @ rng.random((5, shape[1]))
     found = reduced(sparse.csr_matrix(dense), 5)
@@ -183,6 +185,6 @@ def test_reduction_keeps_what_there_is(shape: tuple[int, int]) -> None:
 
 
 def test_channels_without_words_of_any_field_are_in_none() -> None:
-    """What no seed reaches is rounding, and makes no two channels alike."""
+    """Without seed words only rounding is left, which makes no channels similar."""
     counted, names = counts([of_theme(theme, seed).words for theme in range(4) for seed in (0, 1)])
     assert not field_scores(counted, names).any()

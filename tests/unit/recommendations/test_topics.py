@@ -1,4 +1,4 @@
-"""Topics are what enough items share and enough do not, whatever these items reached."""
+"""Topics are what enough items share and enough lack, whatever their views."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ titles = st.lists(
 
 
 def test_topics_name_what_items_share() -> None:
-    """A pair of words stands for both where they come together; stop words are no topic."""
-    told = ["Sourdough bread for you"] * 6 + ["The soup"] * 6 + [f"Nothing {n}" for n in range(9)]
-    names = [topic.name for topic in topics(told, [[]] * len(told), 5)]
+    """A pair of words replaces both if they occur together; stop words are not topics."""
+    titles = ["Sourdough bread for you"] * 6 + ["The soup"] * 6 + [f"Nothing {n}" for n in range(9)]
+    names = [topic.name for topic in topics(titles, [[]] * len(titles), 5)]
     assert "sourdough bread" in names
     assert "soup" in names
     assert not {"the", "for", "sourdough", "you"} & set(names)
@@ -34,18 +34,18 @@ def test_topics_come_from_tags_too_as_they_are_spelt() -> None:
 
 
 @given(titles, st.integers(2, 8))
-def test_topics_have_enough_on_both_sides(told: list[str], fewest: int) -> None:
-    """Never fewer items than asked for, on either side; never more topics than are afforded."""
-    found = topics(told, [[]] * len(told), fewest)
+def test_topics_have_enough_on_both_sides(titles: list[str], fewest: int) -> None:
+    """Topics have enough items on either side, and there are never too many."""
+    found = topics(titles, [[]] * len(titles), fewest)
     assert len(found) <= MOST
     assert len({topic.name for topic in found}) == len(found)
     for topic in found:
-        assert fewest <= int(topic.belongs.sum()) <= len(told) - fewest
+        assert fewest <= int(topic.belongs.sum()) <= len(titles) - fewest
 
 
 @given(titles)
-def test_topics_do_not_depend_on_the_order_of_items(told: list[str]) -> None:
+def test_topics_do_not_depend_on_the_order_of_items(titles: list[str]) -> None:
     """Another order of the same items gives the same topics."""
-    other = sorted(told)
-    one, two = (topics(each, [[]] * len(each), 3) for each in (told, other))
+    other = sorted(titles)
+    one, two = (topics(each, [[]] * len(each), 3) for each in (titles, other))
     assert [int(t.belongs.sum()) for t in one] == [int(t.belongs.sum()) for t in two]

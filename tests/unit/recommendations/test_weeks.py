@@ -1,4 +1,4 @@
-"""How often to publish is asked of whole weeks, and answered only where they tell."""
+"""How often to publish is asked about whole weeks, and only if they can answer it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def weekly(
     """
     Make a channel with two videos in some of *length* weeks and *busy* in others.
 
-    Videos of busy weeks reach *factor* times as much each; *shock* is how much weeks differ by
-    luck that all videos of one share.
+    Each video of a busy week gets *factor* times the views; *shock* is the spread of the luck that
+    all videos of a week share.
     """
     rng = np.random.default_rng(seed)
     items: list[Item] = []
@@ -47,7 +47,7 @@ def weekly(
 
 
 def asked(data: ChannelData) -> list[Finding]:
-    """Give what was asked about how often to publish."""
+    """Return the questions about how often to publish."""
     return [one for one in findings(data).splits if one.question.subject == "rate"]
 
 
@@ -59,7 +59,7 @@ def asked(data: ChannelData) -> list[Finding]:
     ],
 )
 def test_rate_that_matters_is_advised(factor: float, advice: str) -> None:
-    """Half or twice the views in busy weeks is found, counted in weeks, with both paces told."""
+    """Half or twice the views in busy weeks is found, with the number of weeks and both rates."""
     data = weekly(3, factor=factor)
     (one,) = [one for one in advise(data, analyze(data)).recommendations if one.key == "rate:busy"]
     assert one.advice == advice
@@ -70,7 +70,7 @@ def test_rate_that_matters_is_advised(factor: float, advice: str) -> None:
 
 
 def test_rate_that_does_not_matter_is_no_evidence() -> None:
-    """The subject is answered in words, with what was found."""
+    """The subject has an answer in words, with the result."""
     data = weekly(5)
     (answer,) = [a for a in advise(data, analyze(data)).answers if a["subject"] == "rate"]
     assert answer["about"] == "how often to publish"
@@ -79,7 +79,7 @@ def test_rate_that_does_not_matter_is_no_evidence() -> None:
 
 
 def test_rate_is_not_asked_where_weeks_are_alike() -> None:
-    """Two or two videos a week, too few weeks, or no week: there is nothing to compare."""
+    """Equal weeks, too few weeks or none cannot be compared."""
     for data in (weekly(1, busy=CALM), weekly(1, length=10), channel_data()):
         assert asked(data) == []
         (answer,) = [a for a in advise(data, analyze(data)).answers if a["subject"] == "rate"]
@@ -88,13 +88,13 @@ def test_rate_is_not_asked_where_weeks_are_alike() -> None:
 
 
 def test_rate_is_not_asked_where_a_week_is_its_own_measure() -> None:
-    """With thirty videos a week, those of like age are those of the same week."""
+    """With thirty videos a week, the peers of a video are those of its own week."""
     assert asked(weekly(1, busy=30)) == []
 
 
 @pytest.mark.parametrize("shock", [0.0, 0.8])
 def test_rate_by_luck_is_found_in_one_of_twenty(shock: float) -> None:
-    """The test keeps its level, also where all videos of a week share one luck."""
+    """The test keeps its level even if all videos of a week share their luck."""
     below, channels, rng = 0, 0, np.random.default_rng(7)
     for seed in range(300):
         data = weekly(seed, shock=shock, length=26)

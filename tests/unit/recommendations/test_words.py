@@ -1,4 +1,4 @@
-"""Words are found in any script, and the same word is the same token."""
+"""Words are found in any script, and the same word gives the same token."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_words_of_any_script(text: str, found: list[str]) -> None:
 
 @given(st.text())
 def test_words_are_repeatable_and_never_blank(text: str) -> None:
-    """Any text at all gives tokens, the same for its upper case form folded once more."""
+    """Any text gives non-blank tokens, the same for its upper-case form."""
     found = words(text)
     assert all(token.strip() for token in found)
     assert words(folded(text)) == found
@@ -41,5 +41,5 @@ def test_words_are_repeatable_and_never_blank(text: str) -> None:
 
 @given(st.text())
 def test_words_folding_twice_changes_nothing(text: str) -> None:
-    """Folded text is its own fold, or tokens would depend on where they come from."""
+    """Folding folded text changes nothing."""
     assert folded(folded(text)) == folded(text)
