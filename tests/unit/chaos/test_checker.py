@@ -140,7 +140,7 @@ def test_outcome_of_a_worker_that_had_lost_the_job_fails_the_run() -> None:
     verdict = story.judged()
 
     assert verdict.unfenced == ["stolen"]
-    assert verdict.problems == ["1 settled by a worker whose lease was gone: stolen"]
+    assert verdict.problems == ["1 settled by a worker that had lost the job: stolen"]
 
 
 def test_outcome_of_the_worker_that_took_the_job_over_passes() -> None:
@@ -316,7 +316,7 @@ def test_all_broken_promises_are_reported() -> None:
 
     assert story.judged().problems == [
         "7 lost: lost0, lost1, lost2, lost3, lost4",
-        "1 settled by a worker whose lease was gone: stolen",
+        "1 settled by a worker that had lost the job: stolen",
         "1 charged an attempt for a crash: charged",
         "1 recovered late: late after 60.0 s",
     ]
