@@ -78,7 +78,7 @@ def job_died(dead: DeadJob) -> Event:
         key=f"died:{dead.queue}:{dead.job_id}:{died_ms}",
         kind=Kind.JOB_DIED,
         channel_id=None,
-        title=f"{dead.name or 'a job that nobody can read'} died after {attempts}",
+        title=f"{dead.name or 'an unreadable job'} died after {attempts}",
         body=f"{dead.error}: {dead.message}\n"
         f"Job {dead.job_id} of the queue {dead.queue}, {dead.died_at:%Y-%m-%d %H:%M} UTC. "
         "It is kept with the history of its attempts, and can be retried.",

@@ -81,7 +81,7 @@ def configure_logging(
 
 
 def _handle_all_with(handler: logging.Handler, level: int) -> None:
-    """Let *handler* write the lines of every logger, in place of earlier ones of ours."""
+    """Let *handler* write the lines of every logger, replacing our earlier handler."""
     root = logging.getLogger()
     root.setLevel(level)
     for old in [h for h in root.handlers if isinstance(h, _StructuredHandler)]:
