@@ -102,6 +102,8 @@ class PrivateRedis:
         except asyncio.CancelledError:
             self._unwanted.set()
             await asyncio.wait({starting})
+            # It may have succeeded before it saw that it was unwanted.
+            await asyncio.to_thread(self.stop)
             raise
         return self
 
