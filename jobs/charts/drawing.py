@@ -15,8 +15,8 @@ import vl_convert
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NO_URLS: Final[list[str]] = []
-_DEFINITION: Final = re.compile(r'<(?:clipPath|linearGradient|radialGradient) id="([^"]+)"')
+_NOTHING_OUTSIDE: Final[list[str]] = []
+_DEFINED: Final = re.compile(r'<(?:clipPath|linearGradient|radialGradient) id="([^"]+)"')
 _SIZE: Final = re.compile(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"')
 # No title contains this character, so no new name is mistaken for an old one.
 _MARK: Final = "\ufdd0"
@@ -27,7 +27,7 @@ def drawn_svg(spec: Mapping[str, Any], prefix: str = "") -> str:
     Return the chart *spec* as SVG, its ids starting with *prefix*.
 
     Raises:
-        ValueError: *spec* is not valid Vega-Lite, or refers to data outside itself.
+        ValueError: *spec* is no valid Vega-Lite, or names data outside itself.
     """
     svg = vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=_NOTHING_OUTSIDE)
     # Vega numbers clip paths and gradients throughout a process; numbered from one in each chart,

@@ -1,4 +1,4 @@
-"""Publication times of items, by weekday and hour."""
+"""When items come out: weekday by hour."""
 
 from __future__ import annotations
 
@@ -64,35 +64,11 @@ def _counts(data: ChannelData) -> NDArray[np.int_] | None:
     """Count recent items by weekday and hour; None if they are few, or their times say little."""
     if data.channel.successes_only:
         return None
-    things, total = f"{noun(analysis.platform)}s", int(counts.sum())
-    return finished(
-        "publish-times",
-        _drawing(counts, things).properties(width=WIDTH, height=210),
-        title=_title(counts, things),
-        reading=(
-            f"{counted(total, noun(analysis.platform)).capitalize()} by the time "
-            "they came out; larger circles are more. Which times do better is another question."
-        ),
-        description=(
-            f"Publication times of {counted(total, noun(analysis.platform))} by weekday: "
-            + ", ".join(f"{name} {n}" for name, n in zip(WEEKDAYS, counts.sum(axis=1), strict=True))
-            + "."
-        ),
-        table=Table(
-            ["Day", things.capitalize(), "Most used hour (UTC)"],
-            [
-                [name, f"{of_day.sum():,}", f"{of_day.argmax():02d}:00" if of_day.any() else "–"]
-                for name, of_day in zip(WEEKDAYS, counts, strict=True)
-            ],
-        ),
-    )
-
-
-def _counts(published_at: NDArray[np.datetime64]) -> NDArray[np.int64] | None:
-    """Count items by weekday and hour; None if they are few or their dates have no time."""
+    published_at = recent_publications(data)
     midnight = published_at.astype("datetime64[D]")
     if published_at.size < _FEWEST or np.all(published_at == midnight):
         return None
+    days = weekdays(published_at)
     hours = ((published_at - midnight) // np.timedelta64(1, "h")).astype(int)
     counts = np.zeros((7, 24), dtype=int)
     np.add.at(counts, (days, hours), 1)

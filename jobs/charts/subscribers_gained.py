@@ -29,7 +29,7 @@ def subscribers_gained(data: ChannelData, analysis: ChannelAnalysis) -> Chart | 
     if not (analysis.growth.present and analysis.growth.gained.present):
         return None
     found = analysis.growth.gained
-    daily = gains_told(data, "subscribers")
+    daily = channel_gains(data, "subscribers")
     known = ~np.isnan(daily.gains)
     gained = daily.gains[known].astype(int).tolist()
     if len(gained) < _FEWEST or not any(gained):
