@@ -97,7 +97,7 @@ class AioStatsdClient(LowLevelStatsdClient):  # type: ignore[misc]  # aiostatsd 
                 "metrics cannot be sent",
                 to=f"{self.host}:{self.port}",
                 error=str(error) or type(error).__name__,
-                errors_since_last_logged=more + 1,
+                errors_since_last_told=more + 1,
             )
 
 
