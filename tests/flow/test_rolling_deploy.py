@@ -74,7 +74,7 @@ async def test_job_enqueued_before_the_new_code_arrives_waits_for_it(
     """With old workers only it rests, visibly; the first new one runs it as soon as it is up."""
     async with deployed(redis_url, board, OLD):
         handle = await end.enqueue("x")
-        await eventually(lambda: redis.hexists(f"arq:queue:{QUEUE}:unknown", handle.id))  # type: ignore[arg-type, return-value]
+        await eventually(lambda: redis.hexists(f"arq:queue:{QUEUE}:unknown", handle.id))
         assert await handle.state() is JobState.SCHEDULED
 
         async with deployed(redis_url, board, NEW) as new:
@@ -131,7 +131,7 @@ async def test_rollback_leaves_new_jobs_for_the_next_deploy(
     async with deployed(redis_url, board, NEW):
         handle = await end.options(delay_s=0.3).enqueue("x")
     async with deployed(redis_url, board, OLD):
-        await eventually(lambda: redis.hexists(f"arq:queue:{QUEUE}:unknown", handle.id))  # type: ignore[arg-type, return-value]
+        await eventually(lambda: redis.hexists(f"arq:queue:{QUEUE}:unknown", handle.id))
     async with deployed(redis_url, board, NEW):
         await board.hear("ended x 1")
     assert await history(redis, handle.id) == []

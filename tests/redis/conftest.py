@@ -9,6 +9,7 @@ import structlog
 
 from runner import QueueClient, connect
 from runner.current import disconnect
+from tests.runner_kit import stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,12 @@ def _plain_log_lines() -> Iterator[None]:
     )
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_stage() -> None:
+    """Let the jobs of each test report and wait on a stage of its own."""
+    stage.clear()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from runner import Batch, Context, JobState, job, linear
 from runner.admin import Admin, Found
 from runner.broker import keys
 from runner.errors import ConfigurationError, JobFailedError
-from tests.runner_kit import dead_ids, eventually, history, result_of, soon, working
+from tests.runner_kit import dead_ids, eventually, history, result_of, stage, working
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,23 +27,6 @@ WAITING = ("scheduled", "ready", "retrying", "resting")
 STATES = (*WAITING, "dead", "running", "held by a stock arq worker", "gone")
 
 
-class Stage:
-    """What the jobs here say, and wait for."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.cancelled = asyncio.Event()
-        self.go = asyncio.Event()
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
-
-
 @pytest.fixture
 def admin(redis: QueueClient) -> Admin:
     """Give the operator's actions."""
@@ -53,12 +36,7 @@ def admin(redis: QueueClient) -> Admin:
 @job(queue=QUEUE)
 async def act(ctx: Context) -> str:
     """Wait until it may end."""
-    stage.started.set()
-    try:
-        await stage.go.wait()
-    except asyncio.CancelledError:
-        stage.cancelled.set()
-        raise
+    await stage.hold()
     return f"attempt {ctx.attempt}"
 
 
@@ -202,7 +180,7 @@ async def test_action_on_a_running_job_changes_nothing(
     """A job that was just claimed is its worker's; the operator is told so, and it runs on."""
     async with working(redis_url, act):
         handle = await _in_state("running", redis_url, redis)
-        await soon(stage.started.wait())
+        await stage.started.next()
         lease_ends = await redis.zscore(KEY, handle.id)
 
         assert await _actions(admin)[action](handle.id) is Found.RUNNING
@@ -221,12 +199,12 @@ async def test_abort_of_a_running_job_cancels_it(
     """Its coroutine is cancelled, it is over, and its result says so."""
     async with working(redis_url, act):
         handle = await _in_state("running", redis_url, redis)
-        await soon(stage.started.wait())
+        await stage.started.next()
 
         assert await admin.abort(QUEUE, handle.id) is Found.RUNNING
         assert await admin.abort(QUEUE, handle.id) is Found.RUNNING
 
-        await soon(stage.cancelled.wait())
+        await stage.cancelled.next()
         with pytest.raises(JobFailedError, match="CancelledError: aborted while running"):
             await handle.result(timeout_s=5)
     counts = await _counts(redis)
@@ -279,7 +257,7 @@ async def test_run_wakes_an_idle_worker(
         # A known name is looked for anyway, so there it is the same without the operator.
         await admin.run_now(QUEUE, handle.id)
         if state == "scheduled":
-            await soon(stage.started.wait())
+            await stage.started.next()
         else:
             await eventually(lambda: _has_run(redis, handle.id, state))
 
@@ -342,7 +320,7 @@ async def test_abort_asked_for_before_a_burial_does_not_survive_it(
     await admin.run_now(QUEUE, handle.id)
 
     async with working(redis_url, act):
-        await soon(stage.started.wait())
+        await stage.started.next()
         stage.go.set()
         assert await handle.result(timeout_s=5) == "attempt 1"
 

@@ -16,30 +16,14 @@ from runner.operations.bulk import Bulk, Selection
 from runner.operations.catalog import Catalog
 from runner.operations.search import Filter
 from runner.operations.verbs import Action
-from tests.runner_kit import eventually, soon, working
+from tests.runner_kit import eventually, soon, stage, working
 
 if TYPE_CHECKING:
-    from runner import JobHandle, QueueClient, Worker
+    from runner import JobHandle, QueueClient
 
 QUEUE = "default"
 KEY = keys.queue_key(QUEUE)
 MANY = 1000
-
-
-class Stage:
-    """What the jobs here say, and wait for."""
-
-    def __init__(self) -> None:
-        self.started: asyncio.Queue[int] = asyncio.Queue()
-        self.go = asyncio.Event()
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
 
 
 @pytest.fixture
@@ -51,8 +35,7 @@ def admin(redis: QueueClient) -> Admin:
 @job(queue=QUEUE)
 async def act(ctx: Context, number: int = 0) -> int:
     """Say that it started, and wait until it may end."""
-    stage.started.put_nowait(number)
-    await stage.go.wait()
+    await stage.hold(number)
     return ctx.attempt
 
 
@@ -171,7 +154,7 @@ async def test_paused_queue_is_not_claimed_from(
     """What runs goes on, what comes waits; paused twice is paused; resumed, it starts at once."""
     async with working(redis_url, act):
         running = await act.enqueue(1)
-        assert await soon(stage.started.get()) == 1
+        assert await stage.started.next() == 1
         await admin.pause(QUEUE, by="anna")
         await admin.pause(QUEUE, by="ben")
         waiting = await act.enqueue(2)
@@ -182,7 +165,7 @@ async def test_paused_queue_is_not_claimed_from(
 
         await admin.resume(QUEUE)
 
-        assert await soon(stage.started.get()) == 2
+        assert await stage.started.next() == 2
         assert await waiting.result(timeout_s=5) == 1
         await admin.resume(QUEUE)
     assert await redis.exists(KEY + ":paused") == 0
@@ -199,10 +182,12 @@ async def test_pause_outlives_workers(redis_url: str, admin: Admin) -> None:
 
         await admin.resume(QUEUE)
 
-        await soon(stage.started.get())
+        await stage.started.next()
 
 
-async def test_resume_wakes_every_idle_worker(redis_url: str, admin: Admin) -> None:
+async def test_resume_wakes_every_idle_worker(
+    redis_url: str, redis: QueueClient, admin: Admin
+) -> None:
     """A backlog is not left to the first that happens to wake up."""
     one_slot: dict[str, Any] = {"concurrency": 1}
     async with (
@@ -212,20 +197,16 @@ async def test_resume_wakes_every_idle_worker(redis_url: str, admin: Admin) -> N
     ):
         await admin.pause(QUEUE)
         await act.enqueue_many([{"number": n} for n in range(3)])
-        await eventually(lambda: _wake_list_is_empty(admin))
+        await eventually(lambda: _wake_list_is_empty(redis))
 
         await admin.resume(QUEUE)
 
-        assert {await soon(stage.started.get()) for _ in range(3)} == {0, 1, 2}
-        assert [_busy(one) for one in (first, second, third)] == [1, 1, 1]
+        assert {await stage.started.next() for _ in range(3)} == {0, 1, 2}
+        assert [len(one.tasks) for one in (first, second, third)] == [1, 1, 1]
 
 
-def _busy(one: Worker) -> int:
-    return len(one.tasks)
-
-
-async def _wake_list_is_empty(admin: Admin) -> bool:
-    return not await admin._redis.exists(KEY + ":wake")
+async def _wake_list_is_empty(redis: QueueClient) -> bool:
+    return not await redis.exists(KEY + ":wake")
 
 
 async def test_resume_leaves_a_bounded_wake_list(redis: QueueClient, admin: Admin) -> None:

@@ -26,14 +26,19 @@ from runner.periodic.poller import Poller
 from runner.telemetry.statsd import NullStatsD
 from tests.runner_kit import (
     at_rest,
+    before_each_job,
     crashes,
     dead_ids,
     eventually,
     history,
+    holds_nothing,
+    is_running,
     mortal,
     result_of,
     settings,
+    slots_taken,
     soon,
+    stage,
     start,
     stop,
     worker,
@@ -41,45 +46,21 @@ from tests.runner_kit import (
 )
 
 if TYPE_CHECKING:
-    from runner import JobHandle, QueueClient, Worker
+    from runner import JobHandle, QueueClient
 
 pytestmark = pytest.mark.usefixtures("redis")
 
 QUEUE = "arq:queue:default"
 
 
-class Stage:
-    """What the jobs here say, and wait for."""
-
-    def __init__(self) -> None:
-        self.started: asyncio.Queue[str] = asyncio.Queue()
-        self.cancelled = asyncio.Event()
-        self.go = asyncio.Event()
-        self.times: list[float] = []
-        self.running = 0
-        self.most_running = 0
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
-
-
 @job(queue="default")
 async def act(ctx: Context, how: str = "done") -> str:
     """End as told."""
-    stage.started.put_nowait(how)
-    stage.times.append(time.time())
+    if how == "wait":
+        await stage.hold(how)
+        return f"{how} {ctx.attempt}"
+    stage.started.put(how)
     match how:
-        case "wait":
-            try:
-                await stage.go.wait()
-            except asyncio.CancelledError:
-                stage.cancelled.set()
-                raise
         case "fail":
             raise ValueError("broken")
         case "bury":
@@ -100,12 +81,12 @@ async def act_all_day(ctx: Context) -> None:
 @job(queue="default", timeout_s=0.05, max_retries=0)
 async def stubborn(ctx: Context) -> None:
     """Swallow every cancellation."""
-    stage.started.put_nowait(ctx.job_id)
+    stage.started.put(ctx.job_id)
     while not stage.go.is_set():
         try:
             await stage.go.wait()
         except asyncio.CancelledError:
-            stage.cancelled.set()
+            stage.cancelled.put()
 
 
 @job(queue="default", max_retries=0)
@@ -135,18 +116,13 @@ async def odd(ctx: Context) -> None:
 
 
 async def _tick(ctx: dict[str, Any]) -> None:
-    stage.started.put_nowait(ctx["job_id"])
-    stage.times.append(time.time())
+    stage.started.put(ctx["job_id"])
     if ctx["job_try"] == 1 and stage.go.is_set():
         raise arq.worker.Retry(defer=0.05)
 
 
 async def _is(handle: JobHandle[Any], state: JobState) -> bool:
     return await handle.state() is state
-
-
-async def _is_idle(one: Worker) -> bool:
-    return not one.engine.slots.held
 
 
 # ---------------------------------------------------------------- losing or duplicating work
@@ -158,12 +134,12 @@ async def test_fault_01_a_long_timeout_delays_no_recovery(
     """arq: one 24 h function makes every crashed job wait 24 h. Ours: one lease, for all."""
     async with mortal(redis_url, act, act_all_day) as one:
         handle = await act.enqueue("wait")
-        await soon(stage.started.get())
+        await stage.started.next()
         assert await redis.pttl(f"arq:in-progress:{handle.id}") <= 602
         await one.kill()
     async with working(redis_url, act, act_all_day, idle_poll_s=0.1):
         killed = time.monotonic()
-        await soon(stage.started.get())
+        await stage.started.next()
         assert time.monotonic() - killed < 1.5
 
 
@@ -174,9 +150,9 @@ async def test_fault_02_a_job_without_a_timeout_runs_once_at_a_time(redis_url: s
         working(redis_url, act, timeout_s=None, idle_poll_s=0.05),
     ):
         handle = await act.enqueue("wait")
-        await soon(stage.started.get())
+        await stage.started.next()
         await asyncio.sleep(1.0)
-        assert stage.started.empty()
+        assert not stage.started.unread()
         stage.go.set()
         assert await handle.result(timeout_s=5) == "wait 1"
 
@@ -185,7 +161,7 @@ async def test_fault_03_a_shutdown_costs_no_try(redis_url: str) -> None:
     """arq: `max_tries=1` and SIGTERM lose the job. Ours: it runs elsewhere, as its first try."""
     one = await start(worker(redis_url, act, max_retries=0))
     handle = await act.enqueue("wait")
-    await soon(stage.started.get())
+    await stage.started.next()
     await stop(one, at_once=True)
     stage.go.set()
     async with working(redis_url, act, max_retries=0):
@@ -241,10 +217,9 @@ async def test_fault_07_hooks_that_raise_harm_no_worker(redis_url: str, redis: Q
         redis_url, act, functions=[_tick], on_job_end=broken, after_job_end=broken
     ) as one:
         await redis.enqueue_job("_tick")
-        await soon(stage.started.get())
+        await stage.started.next()
         assert await (await act.enqueue()).result(timeout_s=5) == "done 1"
-        assert one.main_task is not None
-        assert not one.main_task.done()
+        assert is_running(one)
 
 
 async def test_fault_08_ordinary_exceptions_are_retried_and_then_dead(
@@ -270,7 +245,7 @@ async def test_fault_09_retries_come_no_sooner_than_asked(redis_url: str) -> Non
         handle = await act.enqueue("later")
         assert await handle.result(timeout_s=5) == "later 2"
 
-    first, second = stage.times
+    first, second = stage.started.times
     assert second - first >= 0.299
 
 
@@ -280,14 +255,14 @@ async def test_fault_10_a_swallowed_timeout_holds_no_slot(
     """arq: a job that swallows its cancellation keeps its slot for ever. Ours: is left behind."""
     async with working(redis_url, stubborn, act, concurrency=1, cancel_wait_s=0.1) as one:
         handle = await stubborn.enqueue()
-        await soon(stage.cancelled.wait())
+        await stage.cancelled.next()
         waiting = await act.enqueue()
         assert await waiting.result(timeout_s=5) == "done 1"
         with pytest.raises(JobFailedError, match=r"TimeoutError: did not end within 0\.05 s, and"):
             await handle.result(timeout_s=5)
         stage.go.set()
         await asyncio.sleep(0.01)
-        assert one.engine.slots.busy == 0
+        assert slots_taken(one) == 0
 
     assert await dead_ids(redis, "default") == [handle.id]
     assert len(await history(redis, handle.id)) == 1
@@ -297,7 +272,7 @@ async def test_fault_10_a_swallowed_abort_holds_no_slot(redis_url: str) -> None:
     """Likewise for a job that somebody asked to abort."""
     async with working(redis_url, stubborn_for_ever, act, concurrency=1, cancel_wait_s=0.1):
         handle = await stubborn_for_ever.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         await handle.abort()
         assert await (await act.enqueue()).result(timeout_s=5) == "done 1"
         with pytest.raises(JobFailedError, match="aborted while running"):
@@ -346,8 +321,8 @@ async def test_fault_16_pick_up_waits_for_no_poll(redis_url: str) -> None:
             await at_rest(one)
             await act.enqueue()
             enqueued = time.time()
-            await soon(stage.started.get())
-            waits_s.append(stage.times[-1] - enqueued)
+            await stage.started.next()
+            waits_s.append(stage.started.times[-1] - enqueued)
 
     assert sorted(waits_s)[5] < 0.03
 
@@ -384,9 +359,9 @@ async def test_fault_19_a_freed_slot_is_filled_at_once(redis_url: str) -> None:
     await act.enqueue_many([{}] * 50)
     async with working(redis_url, act, concurrency=1, idle_poll_s=86_400.0):
         for _ in range(50):
-            await soon(stage.started.get())
+            await stage.started.next()
 
-    assert stage.times[-1] - stage.times[0] < 5
+    assert stage.started.times[-1] - stage.started.times[0] < 5
 
 
 async def test_fault_20_a_result_comes_soon_after_the_job(redis_url: str) -> None:
@@ -396,7 +371,7 @@ async def test_fault_20_a_result_comes_soon_after_the_job(redis_url: str) -> Non
         for _ in range(7):
             handle = await act.enqueue()
             await handle.result(timeout_s=5)
-            waits_s.append(time.time() - stage.times[-1])
+            waits_s.append(time.time() - stage.started.times[-1])
 
     assert sorted(waits_s)[3] < 0.1
 
@@ -411,14 +386,15 @@ def _every_second() -> Any:
 async def test_fault_21_a_late_peer_repeats_no_tick(redis_url: str, redis: QueueClient) -> None:
     """arq: a peer whose heartbeat comes after the run enqueues the tick again. Ours: refused."""
     async with working(redis_url, act, cron_jobs=[_every_second()]) as one:
-        await soon(stage.started.get())
+        await stage.started.next()
         due_ms = int(await redis.hget(redis_keys.TICKS, "cron:_tick") or 0)  # type: ignore[misc]
         due = datetime.fromtimestamp(due_ms / 1000, UTC)
-        await eventually(lambda: _is_idle(one))
-        seen = stage.started.qsize()
-        await one._cron_clock()._enqueue(one.cron_jobs[0], due)
+        await eventually(lambda: holds_nothing(one))
+        seen = len(stage.started.times)
+        one.cron_jobs[0].next_run = due
+        await one.run_cron(due, 0.0)
         assert await redis.zscore(QUEUE, f"cron:_tick:{due_ms}") is None
-        assert stage.started.qsize() <= seen + 1
+        assert len(stage.started.times) <= seen + 1
 
 
 async def test_fault_22_missed_ticks_are_made_up_for(redis: QueueClient) -> None:
@@ -441,10 +417,10 @@ async def test_fault_23_a_job_at_startup_runs_once_for_a_fleet(redis_url: str) -
         working(redis_url, act, cron_jobs=[at_startup()]),
         working(redis_url, act, cron_jobs=[at_startup()]),
     ):
-        await soon(stage.started.get())
+        await stage.started.next()
         assert await (await act.enqueue()).result(timeout_s=5) == "done 1"
 
-    assert [stage.started.get_nowait() for _ in range(stage.started.qsize())] == ["done"]
+    assert stage.started.unread() == ["done"]
 
 
 async def test_fault_24_a_cron_job_retries_when_it_says(redis_url: str) -> None:
@@ -452,10 +428,10 @@ async def test_fault_24_a_cron_job_retries_when_it_says(redis_url: str) -> None:
     stage.go.set()
     twice = cron(_tick, second=set(range(60)), microsecond=0, max_tries=2)
     async with working(redis_url, act, cron_jobs=[twice]):
-        first = await soon(stage.started.get())
-        assert await soon(stage.started.get()) == first
+        first = await stage.started.next()
+        assert await stage.started.next() == first
 
-    assert stage.times[1] - stage.times[0] < 0.9
+    assert stage.started.times[1] - stage.started.times[0] < 0.9
 
 
 def test_fault_25_a_cron_job_follows_the_clocks_of_its_zone() -> None:
@@ -517,17 +493,17 @@ async def test_fault_29_an_aborted_deferred_job_never_runs(redis_url: str) -> No
         with pytest.raises(JobFailedError, match="aborted before it started"):
             await handle.result(timeout_s=5)
 
-    assert stage.started.empty()
+    assert not stage.started.unread()
 
 
 async def test_fault_30_an_abort_waits_for_nobody(redis_url: str) -> None:
     """arq: `abort` hangs by default until there is a result. Ours: says so, and returns."""
     handle = await act.enqueue("wait")
     async with working(redis_url, act, keep_result_s=0.0):
-        await soon(stage.started.get())
+        await stage.started.next()
         async with asyncio.timeout(2):
             await handle.abort()
-        await soon(stage.cancelled.wait())
+        await stage.cancelled.next()
         await eventually(lambda: _is(handle, JobState.UNKNOWN))
 
 
@@ -580,13 +556,7 @@ async def test_fault_34_a_stop_in_the_first_moment_of_a_job_is_orderly(
 
     one = await start(worker(redis_url, act, on_shutdown=on_shutdown))
     handle = await act.enqueue("wait")
-    run = one.engine.slots._run
-
-    def stop_at_once(held: Any) -> Any:
-        one.stop(at_once=True)
-        return run(held)
-
-    one.engine.slots._run = stop_at_once  # type: ignore[method-assign]
+    before_each_job(one, lambda: one.stop(at_once=True))
     await stop(one)
 
     assert shut == ["shut"]

@@ -9,28 +9,22 @@ import pytest
 
 from runner import Batch, BatchProgress, Bury, Context, QueueProgress, Retry, job
 from runner.admin import Admin
-from tests.runner_kit import LosesAnswers, eventually, mortal, soon, start, stop, worker, working
+from tests.runner_kit import (
+    eventually,
+    lose_answers_to_enqueues,
+    lose_answers_to_settles,
+    mortal,
+    stage,
+    start,
+    stop,
+    worker,
+    working,
+)
 
 if TYPE_CHECKING:
     from runner import QueueClient
 
 pytestmark = pytest.mark.usefixtures("redis")
-
-
-class Stage:
-    """What a job here waits for."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.go = asyncio.Event()
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
 
 
 @job(queue="default")
@@ -45,8 +39,7 @@ async def leaf(ctx: Context, how: str = "done") -> None:
         case "bury":
             raise Bury("no such channel")
         case "wait":
-            stage.started.set()
-            await stage.go.wait()
+            await stage.hold()
 
 
 @job(queue="analytics")
@@ -145,8 +138,8 @@ async def test_batch_counts_once_whatever_answers_are_lost(
     """Repeated enqueues and repeated settles change no count."""
     batch = Batch()
     async with working(redis_url, leaf) as one:
-        one.engine.settler._script = LosesAnswers(one.engine.settler._script, times=3)  # type: ignore[assignment]
-        redis.enqueuer._script = LosesAnswers(redis.enqueuer._script)  # type: ignore[assignment]
+        lose_answers_to_settles(one, times=3)
+        lose_answers_to_enqueues(redis)
         with batch.joined():
             await redis.enqueue_job("leaf", _job_id="leaf:1")
             await leaf.enqueue("once")
@@ -161,7 +154,7 @@ async def test_batch_counts_once_whatever_workers_die(redis_url: str, redis: Que
     with batch.joined():
         await leaf.enqueue("wait")
     async with mortal(redis_url, leaf, lease_s=0.15, heartbeat_s=0.05) as one:
-        await soon(stage.started.wait())
+        await stage.started.next()
         await one.kill()
     stage.go.set()
     async with working(redis_url, leaf, idle_poll_s=0.05):
@@ -178,7 +171,7 @@ async def test_batch_does_not_count_what_is_given_back_or_parked(
     with batch.joined():
         await leaf.enqueue("wait")
     one = await start(worker(redis_url, leaf))
-    await soon(stage.started.wait())
+    await stage.started.next()
     await stop(one, at_once=True)
     assert (await batch.progress(redis)).queues["default"] == QueueProgress(total=1)
     with batch.joined():

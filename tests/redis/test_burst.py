@@ -10,7 +10,7 @@ import pytest
 
 from runner import Context, JobState, Retry, job
 from runner.admin import Admin
-from tests.runner_kit import eventually, soon, stop, worker, working
+from tests.runner_kit import eventually, soon, stage, stop, worker, working
 
 if TYPE_CHECKING:
     from runner import QueueClient, Worker
@@ -18,22 +18,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("redis")
 
 QUEUE = "arq:queue:default"
-
-
-class Stage:
-    """What a job here waits for."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.go = asyncio.Event()
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
 
 
 @job(queue="default")
@@ -49,8 +33,7 @@ async def act(ctx: Context, how: str = "done") -> str:
         case "park":
             raise Retry(3600)
         case "wait":
-            stage.started.set()
-            await stage.go.wait()
+            await stage.hold()
     return f"{how} {ctx.attempt}"
 
 
@@ -108,7 +91,7 @@ async def test_burst_waits_for_jobs_that_take_longer_than_the_grace_time(redis_u
     handle = await act.enqueue("wait")
     one = worker(redis_url, act, burst=True, grace_s=0.01)
     running = asyncio.create_task(one.async_run())
-    await soon(stage.started.wait())
+    await stage.started.next()
     await asyncio.sleep(0.1)
     assert not running.done()
     stage.go.set()
@@ -133,7 +116,7 @@ async def test_burst_of_a_number_of_jobs_waits_for_their_ends(redis_url: str) ->
     handle = await act.enqueue("wait")
     one = worker(redis_url, act, burst=True, max_burst_jobs=1, grace_s=0.01)
     running = asyncio.create_task(one.async_run())
-    await soon(stage.started.wait())
+    await stage.started.next()
     await asyncio.sleep(0.1)
     stage.go.set()
     await soon(running)
@@ -147,7 +130,7 @@ async def test_burst_that_is_told_to_stop_ends_within_the_grace_time(redis_url: 
     handle = await act.enqueue("wait")
     one = worker(redis_url, act, burst=True, grace_s=0.05)
     running = asyncio.create_task(one.async_run())
-    await soon(stage.started.wait())
+    await stage.started.next()
     one.stop()
     await soon(running)
     await one.close()
@@ -160,7 +143,7 @@ async def test_burst_of_a_number_of_jobs_can_be_told_to_stop(redis_url: str) -> 
     handle = await act.enqueue("wait")
     one = worker(redis_url, act, burst=True, max_burst_jobs=1, grace_s=0.05)
     running = asyncio.create_task(one.async_run())
-    await soon(stage.started.wait())
+    await stage.started.next()
     await asyncio.sleep(0.05)
     one.stop()
     await soon(running)
@@ -183,11 +166,11 @@ async def test_burst_does_not_wait_for_jobs_of_other_workers(redis_url: str) -> 
     """Each burst ends with its own jobs."""
     async with working(redis_url, act) as other:
         handle = await act.enqueue("wait")
-        await soon(stage.started.wait())
+        await stage.started.next()
         await _burst(redis_url)
         assert await handle.state() is JobState.RUNNING
         stage.go.set()
-        await eventually(lambda: _complete(other))
+        await eventually(lambda: other.jobs_complete)
 
 
 async def test_worker_may_run_again_after_its_burst(redis_url: str) -> None:
@@ -200,7 +183,3 @@ async def test_worker_may_run_again_after_its_burst(redis_url: str) -> None:
         assert await handle.state() is JobState.DONE
 
     assert one.jobs_complete == 2
-
-
-async def _complete(one: Worker) -> int:
-    return one.jobs_complete

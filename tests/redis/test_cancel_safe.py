@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.runner_kit import client_of
+from runner import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ TURNS = 100
 @pytest.fixture
 async def client(redis_url: str) -> AsyncIterator[QueueClient]:
     """A client that is connected."""
-    one = client_of(redis_url)
+    one = connect(redis_url)
     await one.ping()
     yield one
     await one.aclose()

@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from runner import Context, JobState, connect, job
 from runner.codec import decode_job
 from runner.current import current_client
 from runner.errors import ArgumentsError, CodecError, EnqueueError
-from tests.runner_kit import LosesAnswers, eventually, working
+from tests.runner_kit import cut_off_enqueues, eventually, lose_answers_to_enqueues, working
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -96,8 +95,7 @@ async def test_enqueue_waits_out_a_short_absence_of_redis(
 
 async def test_enqueue_repeated_after_a_lost_answer_adds_no_second_job(redis: QueueClient) -> None:
     """Redis took the job and the answer was lost: the repeated call finds it, and says created."""
-    enqueuer = redis.enqueuer
-    enqueuer._script = loses = LosesAnswers(enqueuer._script)  # type: ignore[assignment]
+    loses = lose_answers_to_enqueues(redis)
 
     job_id = "tidy:1"
     first = await redis.enqueue_job("tidy", _job_id=job_id)
@@ -117,19 +115,9 @@ async def test_enqueue_repeated_after_its_job_has_run_does_not_run_it_twice(
     async def note(ctx: Context, _: Any) -> None:
         ran.append(ctx.job_id)
 
-    enqueuer = current_client().enqueuer
-    send = enqueuer._script
-
-    class LosesLate(LosesAnswers):
-        async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            answer = await send(*args, **kwargs)
-            if self.left:
-                self.left -= 1
-                await eventually(lambda: redis.keys("arq:result:*"))
-                raise RedisConnectionError("Connection reset by peer")
-            return answer
-
-    enqueuer._script = LosesLate(send)  # type: ignore[assignment]
+    lose_answers_to_enqueues(
+        current_client(), after=lambda: eventually(lambda: redis.keys("arq:result:*"))
+    )
     async with working(redis_url, tidy, middleware=(note,)):
         handle = await tidy.enqueue()
         assert handle.created
@@ -230,15 +218,7 @@ async def test_enqueue_leaves_a_bounded_number_of_wake_tokens(redis: QueueClient
 
 async def test_enqueue_fails_each_caller_of_a_lost_call(redis: QueueClient) -> None:
     """Callers whose jobs travelled together all hear that they did not arrive."""
-
-    class Away:
-        async def __call__(self, *_: Any, **__: Any) -> None:
-            raise RedisConnectionError("Connection refused")
-
-        async def close(self) -> None:
-            """Nothing is open."""
-
-    redis.enqueuer._script = Away()  # type: ignore[assignment]
+    cut_off_enqueues(redis)
 
     answers = await asyncio.gather(
         *[redis.enqueue_job("tidy") for _ in range(3)], return_exceptions=True

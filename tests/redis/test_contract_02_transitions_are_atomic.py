@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,38 +9,32 @@ import pytest
 from runner import Bury, Context, JobState, Retry, job
 from runner.broker import keys
 from runner.periodic.gauges import queue_gauges
-from tests.runner_kit import LosesAnswers, dead_ids, eventually, soon, start, stop, worker, working
+from tests.runner_kit import (
+    dead_ids,
+    eventually,
+    holds_nothing,
+    lose_answers_to_claims,
+    lose_answers_to_settles,
+    note_settles,
+    stage,
+    start,
+    stop,
+    worker,
+    working,
+)
 
 if TYPE_CHECKING:
     from runner import JobHandle, QueueClient
-    from runner.on_arq.worker import Worker
 
 pytestmark = pytest.mark.usefixtures("redis")
 
 QUEUE = "arq:queue:default"
 
 
-class Stage:
-    """What the job here waits for."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.go = asyncio.Event()
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
-
-
 @job(queue="default")
 async def act(ctx: Context, ending: str) -> str:
     """Wait until it may end, then end as told."""
-    stage.started.set()
-    await stage.go.wait()
+    await stage.hold()
     match ending:
         case "retry" if ctx.attempt == 1:
             raise Retry(3600)
@@ -105,7 +98,7 @@ async def test_transition_leaves_a_job_in_exactly_one_state(
     assert await _memberships(redis, handle.id) == _only("queue", "body")
 
     async with working(redis_url, act):
-        await soon(stage.started.wait())
+        await stage.started.next()
         assert await handle.state() is JobState.RUNNING
         assert await _memberships(redis, handle.id) == _only(
             "queue", "running", "in progress", "body"
@@ -119,19 +112,12 @@ async def test_transitions_of_all_kinds_go_together(redis_url: str, redis: Queue
     """Told in one call, each job's outcome is its own, in whatever order they stand there."""
     endings = ["bury", "done", "retry", "done", "park", "retry", "done"]
     states = {"bury": JobState.DEAD, "retry": JobState.RETRYING, "park": JobState.SCHEDULED}
-    calls = []
 
     async with working(redis_url, act, act_unheard) as one:
-        settle = one.engine.settler._settle
-
-        async def noted(batch: list[Any]) -> None:
-            calls.append(len(batch))
-            await settle(batch)
-
-        one.engine.settler._settle = noted  # type: ignore[method-assign]
+        settles = note_settles(one)
         unheard = await act_unheard.enqueue()
         handles = await act.enqueue_many([{"ending": ending} for ending in endings])
-        await eventually(lambda: _all_run(one, len(endings) + 1))
+        await eventually(lambda: len(one.tasks) == len(endings) + 1)
         stage.go.set()
         for ending, handle in zip(endings, handles, strict=True):
             await _end_of(handle, states.get(ending, JobState.DONE))
@@ -141,12 +127,8 @@ async def test_transitions_of_all_kinds_go_together(redis_url: str, redis: Queue
                 assert await handle.result(timeout_s=1) == "done"
         await _end_of(unheard, JobState.UNKNOWN)
 
-    assert calls == [len(endings) + 1]
+    assert settles == [len(endings) + 1]
     assert await dead_ids(redis, "default") == [handles[0].id]
-
-
-async def _all_run(one: Worker, count: int) -> bool:
-    return one.engine.slots.busy == count
 
 
 async def test_transition_keeps_nothing_of_a_job_that_is_done(
@@ -174,11 +156,11 @@ async def test_settle_repeated_after_a_lost_answer_changes_nothing(
 ) -> None:
     """Redis settled and nobody heard: the worker settles again, and the job is done once."""
     async with working(redis_url, act) as one:
-        one.engine.settler._script = loses = LosesAnswers(one.engine.settler._script)  # type: ignore[assignment]
+        loses = lose_answers_to_settles(one)
         stage.go.set()
         handle = await act.enqueue("done")
         assert await handle.result(timeout_s=5) == "done"
-        await eventually(lambda: _idle(one))
+        await eventually(lambda: holds_nothing(one))
 
     assert loses.lost == [[]]
     assert await redis.zcard(QUEUE) == 0
@@ -190,11 +172,11 @@ async def test_settle_repeated_after_a_lost_answer_charges_one_attempt(
 ) -> None:
     """A failure that is told twice is one failure: one entry in the history, one attempt spent."""
     async with working(redis_url, act) as one:
-        one.engine.settler._script = LosesAnswers(one.engine.settler._script)  # type: ignore[assignment]
+        lose_answers_to_settles(one)
         stage.go.set()
         handle = await act.enqueue("retry")
         await _end_of(handle, JobState.RETRYING)
-        await eventually(lambda: _idle(one))
+        await eventually(lambda: holds_nothing(one))
 
     assert int(await redis.get(f"arq:retry:{handle.id}") or 0) == 1
     assert await redis.llen(f"arq:history:{handle.id}") == 1  # type: ignore[misc]
@@ -204,9 +186,8 @@ async def test_claim_whose_answer_was_lost_is_given_back(
     redis_url: str, redis: QueueClient
 ) -> None:
     """Jobs claimed by an answer that never came run at once, by the next claim, with no crash."""
-    one = worker(redis_url, act)
-    await start(one)
-    one.engine.claimer._script = loses = LosesAnswers(one.engine.claimer._script)  # type: ignore[assignment]
+    one = await start(worker(redis_url, act))
+    loses = lose_answers_to_claims(one)
     handles = await act.enqueue_many([{"ending": "done"}] * 5)
     stage.go.set()
     for handle in handles:
@@ -222,7 +203,7 @@ async def test_claim_whose_answers_were_lost_several_times_is_given_back(
 ) -> None:
     """Each of several lost answers is made good, not only the last."""
     one = await start(worker(redis_url, act, concurrency=2))
-    one.engine.claimer._script = LosesAnswers(one.engine.claimer._script, times=3)  # type: ignore[assignment]
+    lose_answers_to_claims(one, times=3)
     handles = await act.enqueue_many([{"ending": "done"}] * 8)
     stage.go.set()
     for handle in handles:
@@ -237,20 +218,14 @@ async def test_claim_whose_answer_was_lost_at_the_end_is_given_back_by_the_last_
 ) -> None:
     """A worker that stops right after an answer was lost leaves no job behind in its name."""
     one = await start(worker(redis_url, act))
-
-    class Stops(LosesAnswers):
-        async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            one.stop()
-            return await super().__call__(*args, **kwargs)
-
-    one.engine.claimer._script = Stops(one.engine.claimer._script)  # type: ignore[assignment]
+    lose_answers_to_claims(one, before=one.stop)
     handle = await act.enqueue("done")
     await eventually(lambda: _is(handle, JobState.READY))
     await stop(one)
 
     assert await handle.state() is JobState.READY
     assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
-    assert not stage.started.is_set()
+    assert not stage.started.unread()
 
 
 async def test_gauges_count_each_job_in_one_state(redis_url: str, redis: QueueClient) -> None:
@@ -262,9 +237,9 @@ async def test_gauges_count_each_job_in_one_state(redis_url: str, redis: QueueCl
         dead = await act.enqueue("bury")
         await _end_of(dead, JobState.DEAD)
         stage.go.clear()
-        stage.started.clear()
+        stage.started.unread()
         await act.enqueue("done")
-        await soon(stage.started.wait())
+        await stage.started.next()
         await act.options(delay_s=60).enqueue("done")
         await redis.set(f"{QUEUE}:paused", "1")
         await act.enqueue("done")
@@ -278,7 +253,3 @@ async def test_gauges_count_each_job_in_one_state(redis_url: str, redis: QueueCl
     assert gauges.paused
     assert gauges.oldest_wait_s < 5
     assert await dead_ids(redis, "default") == [dead.id]
-
-
-async def _idle(one: Any) -> bool:
-    return not one.engine.slots.held

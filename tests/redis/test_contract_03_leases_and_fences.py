@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,58 +9,35 @@ import pytest
 
 from runner import Context, JobState, job
 from tests.runner_kit import (
+    break_heartbeat,
     crashes,
     dead_ids,
     eventually,
     history,
+    holds_nothing,
     mortal,
+    renew_leases,
     result_of,
     soon,
+    stage,
     start,
+    stop_renewing,
     worker,
     working,
 )
 
 if TYPE_CHECKING:
-    from runner import QueueClient, Worker
+    from runner import QueueClient
 
 pytestmark = pytest.mark.usefixtures("redis")
 
 QUEUE = "arq:queue:default"
 
 
-class Stage:
-    """What the jobs here say, and wait for."""
-
-    def __init__(self) -> None:
-        self.started: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
-        self.cancelled: asyncio.Queue[str] = asyncio.Queue()
-        self.go = asyncio.Event()
-        self.running = 0
-        self.most_running = 0
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
-
-
 @job(queue="default")
 async def act(ctx: Context, name: str = "x") -> str:
     """Say that it started, and wait until it may go on."""
-    stage.running += 1
-    stage.most_running = max(stage.most_running, stage.running)
-    stage.started.put_nowait((name, ctx.attempt))
-    try:
-        await stage.go.wait()
-    except asyncio.CancelledError:
-        stage.cancelled.put_nowait(name)
-        raise
-    finally:
-        stage.running -= 1
+    await stage.hold((name, ctx.attempt))
     return f"{name} by {ctx.attempt}"
 
 
@@ -71,26 +47,17 @@ async def act_long(ctx: Context) -> str:
     return await act(ctx, "long")
 
 
-def _never_renew(one: Worker) -> None:
-    """As a blocked event loop does: the worker lives, and its heartbeats do not arrive."""
-
-    async def renew(*_: Any) -> None:
-        await asyncio.Event().wait()
-
-    one.engine.leases.renew = renew  # type: ignore[assignment, method-assign]
-
-
 async def test_job_is_held_by_one_worker_while_its_leases_hold(
     redis_url: str, redis: QueueClient
 ) -> None:
     """Three workers, one job, several leases long: it is started once and counts no crash."""
     async with working(redis_url, act), working(redis_url, act), working(redis_url, act):
         handle = await act.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         first_end_ms = await redis.zscore(QUEUE, handle.id)
         await eventually(lambda: _renewed(redis, handle.id, first_end_ms, times=2))
 
-        assert stage.started.empty()
+        assert not stage.started.unread()
         stage.go.set()
         assert await handle.result(timeout_s=5) == "x by 1"
 
@@ -106,7 +73,7 @@ async def test_many_jobs_on_many_workers_run_once_each(redis_url: str, redis: Qu
         for handle in handles:
             await handle.result(timeout_s=5)
 
-    names = sorted(stage.started.get_nowait()[0] for _ in range(stage.started.qsize()))
+    names = sorted(name for name, _ in stage.started.unread())
     assert names == sorted(str(n) for n in range(200))
     assert await redis.zcard(QUEUE) == 0
 
@@ -117,12 +84,12 @@ async def test_job_of_a_killed_worker_runs_again_within_one_lease(
     """An idle worker takes it when the lease ends; no attempt is charged, the crash is counted."""
     async with mortal(redis_url, act) as first:
         handle = await act.enqueue()
-        assert await soon(stage.started.get()) == ("x", 1)
+        assert await stage.started.next() == ("x", 1)
         killed = time.monotonic()
         await first.kill()
 
     async with working(redis_url, act, idle_poll_s=0.1):
-        assert await soon(stage.started.get()) == ("x", 1)
+        assert await stage.started.next() == ("x", 1)
         assert time.monotonic() - killed < 0.6 + 0.4
         assert await crashes(redis, "default", handle.id) == 1
         stage.go.set()
@@ -136,12 +103,12 @@ async def test_job_with_a_long_timeout_comes_back_as_soon_as_any_other(redis_url
     """The lease, not the job's timeout, decides when a dead worker's job runs again."""
     async with mortal(redis_url, act_long) as first:
         await act_long.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         killed = time.monotonic()
         await first.kill()
 
     async with working(redis_url, act_long, idle_poll_s=0.1):
-        await soon(stage.started.get())
+        await stage.started.next()
 
     assert time.monotonic() - killed < 0.6 + 0.4
 
@@ -154,13 +121,13 @@ async def test_third_worker_lost_with_a_job_makes_it_poison(
     handle = await act.enqueue()
     for _ in range(3):
         async with mortal(redis_url, act, **hasty) as one:
-            await soon(stage.started.get())
+            await stage.started.next()
             await one.kill()
 
     async with working(redis_url, act, **hasty):
         assert await eventually(lambda: dead_ids(redis, "default")) == [handle.id]
 
-    assert stage.started.empty()
+    assert not stage.started.unread()
     [entry] = await history(redis, handle.id)
     assert (entry["error"], entry["message"]) == ("Poison", "lost with its worker 3 times")
     assert int(await redis.get(f"arq:retry:{handle.id}") or 0) == 0
@@ -172,15 +139,14 @@ async def test_worker_that_lost_its_lease_writes_nothing(
 ) -> None:
     """Its outcome is dropped while another holds the job; the other's result is the result."""
     async with working(redis_url, act, concurrency=1) as first:
-        _never_renew(first)
+        stop_renewing(first)
         handle = await act.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         async with working(redis_url, act, idle_poll_s=0.1) as second:
-            await soon(stage.started.get())
+            await stage.started.next()
             holder = await redis.hget(f"{QUEUE}:running", handle.id)  # type: ignore[misc]
-            held = next(iter(first.engine.slots.held))
-            held.task.cancel()  # type: ignore[union-attr]
-            await eventually(lambda: _is_idle(first))
+            first.tasks[handle.id].cancel()
+            await eventually(lambda: holds_nothing(first))
 
             assert await handle.state() is JobState.RUNNING
             assert await redis.hget(f"{QUEUE}:running", handle.id) == holder  # type: ignore[misc]
@@ -189,22 +155,21 @@ async def test_worker_that_lost_its_lease_writes_nothing(
             stage.go.set()
             assert await handle.result(timeout_s=5) == "x by 1"
             assert (first.jobs_retried, first.jobs_complete) == (0, 0)
-            assert await eventually(lambda: _completed(second)) == 1
+            assert await eventually(lambda: second.jobs_complete) == 1
 
 
 async def test_worker_that_lost_its_lease_stops_the_job(redis_url: str) -> None:
     """The heartbeat learns that another worker has the job, and cancels the run that lost it."""
     async with working(redis_url, act, concurrency=1) as first:
-        renew, first.engine.leases.renew = first.engine.leases.renew, None  # type: ignore[method-assign, assignment]
-        _never_renew(first)
+        renew_again = stop_renewing(first)
         await act.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         async with working(redis_url, act, idle_poll_s=0.1):
-            await soon(stage.started.get())
-            first.engine.leases.renew = renew  # type: ignore[method-assign]
-            await first.engine.slots.renew()
-            await soon(stage.cancelled.get())
-            await eventually(lambda: _is_idle(first))
+            await stage.started.next()
+            renew_again()
+            await renew_leases(first)
+            await stage.cancelled.next()
+            await eventually(lambda: holds_nothing(first))
 
             assert stage.running == 1
             stage.go.set()
@@ -215,16 +180,15 @@ async def test_settled_job_stays_settled_when_a_stale_worker_speaks_late(
 ) -> None:
     """After the new owner has finished, the old one's outcome does not bring the job back."""
     async with working(redis_url, act, concurrency=1) as first:
-        _never_renew(first)
+        stop_renewing(first)
         handle = await act.enqueue()
-        await soon(stage.started.get())
-        stale = next(iter(first.engine.slots.held))
+        await stage.started.next()
         async with working(redis_url, act, idle_poll_s=0.1):
-            await soon(stage.started.get())
+            await stage.started.next()
             stage.go.set()
             assert await handle.result(timeout_s=5) == "x by 1"
-        await eventually(lambda: _is_idle(first))
-        assert stale.why_stopped is None
+        await eventually(lambda: holds_nothing(first))
+        assert not stage.cancelled.unread()
 
     assert await handle.state() is JobState.DONE
     assert (await result_of(redis, handle.id) or {})["s"] is True
@@ -236,22 +200,18 @@ async def test_worker_that_ends_by_an_error_leaves_no_job_running(
     redis_url: str, redis: QueueClient
 ) -> None:
     """A worker that cannot go on cancels what it runs; the leases lapse, and others take over."""
-
-    async def break_down() -> str:
-        raise ZeroDivisionError
-
     one = await start(worker(redis_url, act))
     handle = await act.enqueue()
-    await soon(stage.started.get())
-    one.engine.heartbeat._beat = break_down  # type: ignore[method-assign]
+    await stage.started.next()
+    break_heartbeat(one, ZeroDivisionError())
 
     with pytest.raises(BaseExceptionGroup):
         await soon(one.main_task)  # type: ignore[arg-type]
-    await soon(stage.cancelled.get())
+    await stage.cancelled.next()
     await one.close()
 
     async with working(redis_url, act, idle_poll_s=0.1):
-        assert await soon(stage.started.get()) == ("x", 1)
+        assert await stage.started.next() == ("x", 1)
         stage.go.set()
         assert await handle.result(timeout_s=5) == "x by 1"
     assert await history(redis, handle.id) == []
@@ -263,7 +223,7 @@ async def test_lease_is_in_arqs_own_key_for_stock_workers_to_see(
     """A stock arq worker sees our running job as in progress, for as long as we renew it."""
     async with working(redis_url, act):
         handle = await act.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
 
         assert 0 < await redis.pttl(f"arq:in-progress:{handle.id}") <= 600
         stage.go.set()
@@ -277,15 +237,15 @@ async def test_lapsed_lease_that_nobody_wanted_is_renewed_by_its_worker(
     """A worker that was held up past its lease goes on with the job if nobody has taken it."""
     async with working(redis_url, act, concurrency=1) as one:
         handle = await act.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         await redis.delete(f"arq:in-progress:{handle.id}")
         await redis.zadd(QUEUE, {handle.id: 1})
         await eventually(lambda: _renewed(redis, handle.id, 1, times=1))
         stage.go.set()
 
         assert await handle.result(timeout_s=5) == "x by 1"
-        assert await eventually(lambda: _completed(one)) == 1
-    assert stage.started.empty()
+        assert await eventually(lambda: one.jobs_complete) == 1
+    assert not stage.started.unread()
 
 
 async def test_worker_never_runs_a_job_twice_at_a_time_itself(
@@ -294,12 +254,12 @@ async def test_worker_never_runs_a_job_twice_at_a_time_itself(
     """A worker that claims its own lapsed job goes on with the run that it has: no crash."""
     async with working(redis_url, act, idle_poll_s=0.05) as one:
         handle = await act.enqueue()
-        await soon(stage.started.get())
-        _never_renew(one)
+        await stage.started.next()
+        stop_renewing(one)
         first = await redis.hget(f"{QUEUE}:running", handle.id)  # type: ignore[misc]
         await eventually(lambda: _owner_changed(redis, handle.id, first))
 
-        assert stage.started.empty()
+        assert not stage.started.unread()
         assert stage.running == 1
         assert await crashes(redis, "default", handle.id) == 0
         stage.go.set()
@@ -313,11 +273,3 @@ async def _renewed(redis: QueueClient, job_id: str, end_ms: float, *, times: int
 
 async def _owner_changed(redis: QueueClient, job_id: str, owner: Any) -> bool:
     return bool(await redis.hget(f"{QUEUE}:running", job_id) != owner)  # type: ignore[misc]
-
-
-async def _is_idle(one: Worker) -> bool:
-    return not one.engine.slots.held
-
-
-async def _completed(one: Worker) -> int:
-    return one.jobs_complete

@@ -13,8 +13,10 @@ from tests.runner_kit import (
     crashes,
     eventually,
     history,
+    is_away,
+    is_running,
     mortal,
-    soon,
+    stage,
     start,
     stop,
     worker,
@@ -22,38 +24,19 @@ from tests.runner_kit import (
 )
 
 if TYPE_CHECKING:
-    from runner import QueueClient, Worker
+    from runner import QueueClient
 
 pytestmark = pytest.mark.usefixtures("redis")
 
 QUEUE = "arq:queue:default"
 
 
-class Stage:
-    """What the jobs here say, and wait for."""
-
-    def __init__(self) -> None:
-        self.started: asyncio.Queue[int] = asyncio.Queue()
-        self.cancelled = asyncio.Event()
-        self.go = asyncio.Event()
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
-
-
 @job(queue="default", max_retries=0)
 async def act(ctx: Context, on_cancel: str = "raise") -> str:
     """Wait until it may end; when cancelled, do as told."""
-    stage.started.put_nowait(ctx.attempt)
     try:
-        await stage.go.wait()
+        await stage.hold(ctx.attempt)
     except asyncio.CancelledError:
-        stage.cancelled.set()
         match on_cancel:
             case "finish":
                 return "finished all the same"
@@ -79,11 +62,10 @@ async def test_stop_lets_running_jobs_finish_within_the_grace_time(
     """A first stop claims no more and waits; what ends in time is settled."""
     one = await start(worker(redis_url, act, concurrency=1))
     first, second = await act.enqueue(), await act.enqueue()
-    await soon(stage.started.get())
+    await stage.started.next()
     one.stop()
     await asyncio.sleep(0.05)
-    assert one.main_task is not None
-    assert not one.main_task.done()
+    assert is_running(one)
     stage.go.set()
     await stop(one)
 
@@ -98,10 +80,10 @@ async def test_stop_gives_back_what_does_not_finish_in_time(
     """After the grace time a job is cancelled and given back: due at once, nothing charged."""
     one = await start(worker(redis_url, act, grace_s=0.05))
     handle = await act.enqueue()
-    await soon(stage.started.get())
+    await stage.started.next()
     await stop(one)
 
-    assert stage.cancelled.is_set()
+    assert stage.cancelled.unread()
     assert await handle.state() is JobState.READY
     await _unharmed(redis, handle.id)
     assert await crashes(redis, "default", handle.id) == 0
@@ -111,7 +93,7 @@ async def test_second_stop_gives_back_at_once(redis_url: str, redis: QueueClient
     """Whoever cannot wait for the grace time says so twice."""
     one = await start(worker(redis_url, act, grace_s=60.0))
     handle = await act.enqueue()
-    await soon(stage.started.get())
+    await stage.started.next()
     asked = time.monotonic()
     one.stop()
     one.stop()
@@ -128,10 +110,10 @@ async def test_released_job_is_picked_up_by_an_idle_worker_at_once(
     """No poll, no lease is waited for, and its only attempt is still there."""
     one = await start(worker(redis_url, act))
     handle = await act.enqueue()
-    assert await soon(stage.started.get()) == 1
+    assert await stage.started.next() == 1
     async with working(redis_url, act):
         await stop(one, at_once=True)
-        assert await soon(stage.started.get()) == 1
+        assert await stage.started.next() == 1
         stage.go.set()
         assert await handle.result(timeout_s=5) == "done"
     await _unharmed(redis, handle.id)
@@ -143,7 +125,7 @@ async def test_job_that_finishes_on_its_cancellation_is_done(
     """A job that makes an end of its work when told to stop is not run again."""
     one = await start(worker(redis_url, act))
     handle = await act.enqueue("finish")
-    await soon(stage.started.get())
+    await stage.started.next()
     await stop(one, at_once=True)
 
     assert await handle.result(timeout_s=5) == "finished all the same"
@@ -156,7 +138,7 @@ async def test_job_that_fails_for_its_cancellation_is_not_charged(
     """An error that comes of being cancelled, such as a closed connection, is nobody's fault."""
     one = await start(worker(redis_url, act))
     handle = await act.enqueue("fail")
-    await soon(stage.started.get())
+    await stage.started.next()
     await stop(one, at_once=True)
 
     assert await handle.state() is JobState.READY
@@ -169,7 +151,7 @@ async def test_job_that_ignores_its_cancellation_is_left_behind_and_given_back(
     """A worker ends in bounded time whatever its jobs do, and the job runs again elsewhere."""
     one = await start(worker(redis_url, act, cancel_wait_s=0.05))
     handle = await act.enqueue("ignore")
-    await soon(stage.started.get())
+    await stage.started.next()
     await stop(one, at_once=True)
 
     assert await handle.state() is JobState.READY
@@ -184,7 +166,7 @@ async def test_lost_worker_costs_no_attempt(redis_url: str, redis: QueueClient) 
     handle = await act.enqueue()
     for _ in range(2):
         async with mortal(redis_url, act, lease_s=0.15, heartbeat_s=0.05, idle_poll_s=0.05) as one:
-            assert await soon(stage.started.get()) == 1
+            assert await stage.started.next() == 1
             await one.kill()
 
     stage.go.set()
@@ -197,15 +179,15 @@ async def test_redis_outage_costs_no_attempt(redis_url: str, redis: QueueClient)
     """A job that runs while its worker cannot reach Redis goes on, and is settled afterwards."""
     async with mortal(redis_url, act) as one:
         handle = await act.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         one.cable.cut()
-        await eventually(lambda: _away(one.worker))
+        await eventually(lambda: is_away(one.worker))
         stage.go.set()
         await asyncio.sleep(0.05)
         one.cable.mend()
         assert await handle.result(timeout_s=5) == "done"
 
-    assert stage.started.empty()
+    assert not stage.started.unread()
     assert await crashes(redis, "default", handle.id) == 0
 
 
@@ -219,16 +201,16 @@ async def test_redis_outage_longer_than_the_lease_counts_no_crash_of_a_living_wo
     ):
         handles = [await act.enqueue() for _ in range(2)]
         for _ in handles:
-            await soon(stage.started.get())
+            await stage.started.next()
         one.worker.max_jobs = two.worker.max_jobs = 2
         for each in (one, two):
             each.cable.cut()
         await asyncio.sleep(0.8)
         for each in (one, two):
             each.cable.mend()
-        await eventually(lambda: _is_back(one.worker, two.worker))
+        await eventually(lambda: not (is_away(one.worker) or is_away(two.worker)))
         await asyncio.sleep(0.3)
-        assert stage.started.empty()
+        assert not stage.started.unread()
         stage.go.set()
         for handle in handles:
             assert await handle.result(timeout_s=5) == "done"
@@ -244,7 +226,7 @@ async def test_crashes_and_attempts_are_counted_apart(redis_url: str) -> None:
         async with mortal(
             redis_url, act_then_fail, lease_s=0.15, heartbeat_s=0.05, idle_poll_s=0.05
         ) as one:
-            assert await soon(stage.started.get()) == 1
+            assert await stage.started.next() == 1
             await one.kill()
 
     stage.go.set()
@@ -255,16 +237,7 @@ async def test_crashes_and_attempts_are_counted_apart(redis_url: str) -> None:
 @job(queue="default", max_retries=1)
 async def act_then_fail(ctx: Context) -> str:
     """Wait, fail in the first attempt, succeed in the second."""
-    stage.started.put_nowait(ctx.attempt)
-    await stage.go.wait()
+    await stage.hold(ctx.attempt)
     if ctx.attempt == 1:
         raise ValueError("not yet")
     return f"done in attempt {ctx.attempt}"
-
-
-async def _away(one: Worker) -> bool:
-    return one.outage.away_s > 0
-
-
-async def _is_back(*workers: Worker) -> bool:
-    return all(one.outage.away_s == 0 for one in workers)

@@ -197,7 +197,7 @@ async def test_odd_job_ids_of_unknown_jobs_do_not_keep_workers_from_starting(
     job_id = b"\xff\xfe"
     await _put(redis, job_id, b'{"t":null,"f":"new","a":[],"k":{},"et":1}')
     async with working(redis_url, known, unknown_delay_s=3600.0):
-        await eventually(lambda: redis.hlen(f"{QUEUE}:unknown"))  # type: ignore[arg-type, return-value]
+        await eventually(lambda: redis.hlen(f"{QUEUE}:unknown"))
     async with working(redis_url, new):
         await eventually(lambda: _gone(redis, job_id))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ from runner import Batch, Bury, Context, JobState, Retry, job, linear
 from runner.broker import keys
 from runner.periodic.cleanup import trim_dead
 from runner.periodic.poller import Poller
-from tests.runner_kit import eventually, soon, start, stop, worker, working
+from runner.telemetry.statsd import NullStatsD
+from tests.runner_kit import eventually, stage, start, stop, worker, working
 
 if TYPE_CHECKING:
     from runner import JobHandle, QueueClient
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("redis")
 
 QUEUE = "arq:queue:default"
-
-_started = asyncio.Event()
 
 
 @job(queue="default")
@@ -33,8 +31,7 @@ async def end(ctx: Context, how: str) -> str:
         case "bury":
             raise Bury("no such channel")
         case "hang":
-            _started.set()
-            await asyncio.Event().wait()
+            await stage.hold()
     return f"{how} {ctx.attempt}"
 
 
@@ -58,7 +55,6 @@ async def _is(handle: JobHandle[str], state: JobState) -> bool:
 
 async def test_jobs_in_every_state_live_for_ever(redis_url: str, redis: QueueClient) -> None:
     """Ready, scheduled for next year, retrying, dead: no key of theirs has an end."""
-    _started.clear()
     one = await start(worker(redis_url, end, keep_result_s=None))
     retrying, dead, done = [await end.enqueue(how) for how in ("retry", "bury", "done")]
     await eventually(lambda: _is(retrying, JobState.RETRYING))
@@ -80,10 +76,9 @@ async def test_running_job_lives_for_ever_and_only_its_lease_ends(
     redis_url: str, redis: QueueClient
 ) -> None:
     """Of a running job just the mark of its lease ends by itself, to be renewed."""
-    _started.clear()
     async with working(redis_url, end):
         handle = await end.enqueue("hang")
-        await soon(_started.wait())
+        await stage.started.next()
         ends = {key.decode(): await redis.pttl(key) for key in await redis.keys()}
 
     mortal = {key for key, ms in ends.items() if ms != -1}
@@ -169,8 +164,7 @@ async def test_dead_jobs_are_trimmed_only_where_that_is_asked_for(
     async with working(redis_url, end) as one:
         handles = [await end.enqueue("bury") for _ in range(5)]
         await eventually(lambda: _dead(redis, 5))
-        statsd = one.instruments.statsd
-        await Poller(redis, redis.enqueuer, statsd, queues=one.options.polled_queues).poll()
+        await Poller(redis, redis.enqueuer, NullStatsD(), queues=one.options.polled_queues).poll()
     assert await redis.zcard(f"{QUEUE}:dead") == 5
 
     assert await trim_dead(redis, "default", max_jobs=2, max_age_s=None) == 3

@@ -16,8 +16,13 @@ from tests.runner_kit import (
     PATIENCE_S,
     crashes,
     eventually,
+    has_unsettled,
+    is_away,
+    is_running,
     mortal,
+    never_settle,
     soon,
+    stage,
     start,
     stop,
     worker,
@@ -27,33 +32,16 @@ from tests.runner_kit import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from runner import QueueClient, Worker
+    from runner import QueueClient
     from tests.redis_server import RedisServer
 
 QUEUE = "arq:queue:default"
 
 
-class Stage:
-    """What the job here says, and waits for."""
-
-    def __init__(self) -> None:
-        self.started: asyncio.Queue[str] = asyncio.Queue()
-        self.go = asyncio.Event()
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
-
-
 @job(queue="default")
 async def act(ctx: Context, name: str = "x") -> str:
     """Say that it started, and wait until it may end."""
-    stage.started.put_nowait(name)
-    await stage.go.wait()
+    await stage.hold(name)
     return f"{name} {ctx.attempt}"
 
 
@@ -74,17 +62,17 @@ async def test_worker_goes_on_after_redis_was_killed_and_restarted(
     """What ran meanwhile is settled afterwards, once, and new jobs are picked up."""
     async with working(own_redis_server.url, act, lease_s=5.0, heartbeat_s=0.2) as one:
         handle = await act.enqueue("before")
-        await soon(stage.started.get())
+        await stage.started.next()
         own_redis_server.kill()
-        await eventually(lambda: _away(one))
+        await eventually(lambda: is_away(one))
         stage.go.set()
-        await eventually(lambda: _has_outcome(one))
+        await eventually(lambda: has_unsettled(one))
         await asyncio.to_thread(own_redis_server.start)
 
         assert await handle.result(timeout_s=PATIENCE_S) == "before 1"
         assert await (await act.enqueue("after")).result(timeout_s=PATIENCE_S) == "after 1"
         assert (one.jobs_complete, one.jobs_failed) == (2, 0)
-        assert one.outage.away_s == 0
+        assert not is_away(one)
 
     assert await crashes(own, "default", handle.id) == 0
 
@@ -107,7 +95,7 @@ async def test_worker_starts_before_redis_does(own_redis_server: RedisServer) ->
     own_redis_server.kill()
     one = worker(own_redis_server.url, act)
     starting = asyncio.create_task(start(one))
-    await eventually(lambda: _away(one))
+    await eventually(lambda: is_away(one))
     await asyncio.to_thread(own_redis_server.start)
     await soon(starting)
     await stop(one)
@@ -115,7 +103,7 @@ async def test_worker_starts_before_redis_does(own_redis_server: RedisServer) ->
     own_redis_server.kill()
     other = worker(own_redis_server.url, act)
     running = asyncio.create_task(other.async_run())
-    await eventually(lambda: _away(other))
+    await eventually(lambda: is_away(other))
     other.stop()
     await asyncio.wait({running}, timeout=PATIENCE_S)
     assert running.done()
@@ -130,15 +118,15 @@ async def test_worker_outlives_a_pause_of_redis_longer_than_a_lease(
     """Redis hangs, connections stay open: the worker that goes on with the job settles it."""
     async with working(own_redis_server.url, act, concurrency=1) as one:
         handle = await act.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         own_redis_server.pause()
         await asyncio.sleep(0.8)
         own_redis_server.resume()
         stage.go.set()
 
         assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
-        assert await eventually(lambda: _completed(one)) == 1
-    assert stage.started.empty()
+        assert await eventually(lambda: one.jobs_complete) == 1
+    assert not stage.started.unread()
 
 
 async def test_worker_with_free_slots_does_not_run_its_own_job_twice_after_a_pause(
@@ -147,17 +135,18 @@ async def test_worker_with_free_slots_does_not_run_its_own_job_twice_after_a_pau
     """Its claim may reach Redis before its heartbeat does: it goes on with the run that it has."""
     async with working(own_redis_server.url, act, idle_poll_s=0.02) as one:
         handle = await act.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         own_redis_server.pause()
         await asyncio.sleep(0.8)
         own_redis_server.resume()
         await act.enqueue("next")
-        assert await soon(stage.started.get()) == "next"
+        assert await stage.started.next() == "next"
         stage.go.set()
 
         assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
-        assert await eventually(lambda: _completed(one, 2)) == 2
-    assert stage.started.empty()
+        await eventually(lambda: one.jobs_complete >= 2)
+        assert one.jobs_complete == 2
+    assert not stage.started.unread()
     assert await crashes(own, "default", handle.id) == 0
 
 
@@ -174,8 +163,7 @@ async def test_worker_outlives_every_connection_being_cut(
         for handle in handles:
             await handle.result(timeout_s=PATIENCE_S)
 
-    started = {stage.started.get_nowait() for _ in range(stage.started.qsize())}
-    assert started == {str(n) for n in range(60)}
+    assert set(stage.started.unread()) == {str(n) for n in range(60)}
     assert await redis.zcard(QUEUE) == 0
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
@@ -196,7 +184,7 @@ async def test_worker_that_redis_does_not_hear_settles_when_it_does(
         one.cable.end_connections()
         one.cable.mend()
         await (await act.enqueue("next")).result(timeout_s=PATIENCE_S)
-        await eventually(lambda: _completed(one.worker, 3))
+        await eventually(lambda: one.worker.jobs_complete >= 3)
 
     assert await handle.result(timeout_s=1) == "x 1"
     assert one.worker.jobs_complete == 3
@@ -208,7 +196,7 @@ async def test_worker_that_cannot_reach_redis_at_its_end_stops_all_the_same(
     """The leases lapse, the jobs run again elsewhere, and the process is not held up."""
     async with mortal(redis_url, act, cancel_wait_s=0.1) as one:
         handle = await act.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         one.cable.cut()
         asked = time.monotonic()
         await stop(one.worker, at_once=True)
@@ -227,14 +215,13 @@ async def test_worker_waits_while_redis_is_full_and_enqueue_says_so(
     """Out of memory passes: enqueue fails with a clear error, and the worker works on later."""
     async with working(own_redis_server.url, act) as one:
         handle = await act.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         await own.config_set("maxmemory", "1")
         with pytest.raises(EnqueueError, match=r"OutOfMemory|OOM"):
             await act.enqueue("too much")
         stage.go.set()
-        await eventually(lambda: _away(one))
-        assert one.main_task is not None
-        assert not one.main_task.done()
+        await eventually(lambda: is_away(one))
+        assert is_running(one)
         await own.config_set("maxmemory", "0")
 
         assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
@@ -262,7 +249,8 @@ async def test_worker_goes_on_where_redis_closes_idle_connections(
         await redis.client_kill_filter(_type="normal", skipme=True)
 
         assert await (await act.enqueue("second")).result(timeout_s=PATIENCE_S) == "second 1"
-        assert await eventually(lambda: _completed(one, 2)) == 2
+        await eventually(lambda: one.jobs_complete >= 2)
+        assert one.jobs_complete == 2
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 
@@ -272,20 +260,19 @@ async def test_worker_waits_while_the_disk_of_redis_is_full(
     """Redis that cannot save refuses to write: an outage like any other, whoever asks."""
     async with working(own_redis_server.url, act, lease_s=5.0, heartbeat_s=0.1) as one:
         handle = await act.enqueue("x")
-        await soon(stage.started.get())
+        await stage.started.next()
         await own.config_set("save", "3600 1")
         shutil.rmtree(own_redis_server.directory)
         await own.bgsave()
         await eventually(lambda: _cannot_save(own))
-        await eventually(lambda: _away(one))
+        await eventually(lambda: is_away(one))
         stage.go.set()
         await asyncio.sleep(0.3)
-        assert one.main_task is not None
-        assert not one.main_task.done()
+        assert is_running(one)
 
         await own.config_set("stop-writes-on-bgsave-error", "no")
         assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
-        assert one.outage.away_s == 0
+        assert not is_away(one)
     assert await own.exists(f"{QUEUE}:crashes") == 0
 
 
@@ -296,32 +283,16 @@ async def _cannot_save(redis: QueueClient) -> bool:
 async def test_heartbeats_go_on_while_a_settle_waits(redis_url: str, redis: QueueClient) -> None:
     """A job whose outcome is on its way is still held: it does not start elsewhere meanwhile."""
     async with mortal(redis_url, act) as one:
-        one.worker.engine.settler._script._run = _never  # type: ignore[assignment, method-assign]
+        never_settle(one.worker)
         handle = await act.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         async with working(redis_url, act, idle_poll_s=0.05):
             stage.go.set()
             await asyncio.sleep(0.9)  # longer than a lease: that it does not lapse is the point
 
-            assert stage.started.empty()
+            assert not stage.started.unread()
             assert await handle.state() is JobState.RUNNING
             assert await redis.exists(f"{QUEUE}:crashes") == 0
-
-
-async def _never(*_: object) -> None:
-    await asyncio.Event().wait()
-
-
-async def _away(one: Worker) -> bool:
-    return one.outage.away_s > 0
-
-
-async def _has_outcome(one: Worker) -> bool:
-    return one.engine.settler.pending > 0
-
-
-async def _completed(one: Worker, least: int = 1) -> int:
-    return one.jobs_complete if one.jobs_complete >= least else 0
 
 
 async def _running(redis: QueueClient, job_id: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner import Context, Fleet, JobState, job
-from tests.runner_kit import soon, worker
+from tests.runner_kit import break_heartbeat, soon, stage, worker
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -18,36 +18,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("redis")
 
 
-class Stage:
-    """What the jobs here say, and wait for."""
-
-    def __init__(self) -> None:
-        self.started: asyncio.Queue[str] = asyncio.Queue()
-        self.go = asyncio.Event()
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
-
-
 @job(queue="default")
 async def act(ctx: Context) -> str:
     """Enqueue into the other queue, and wait."""
-    stage.started.put_nowait(ctx.queue)
     await draw.enqueue()
-    await stage.go.wait()
+    await stage.hold(ctx.queue)
     return ctx.queue
 
 
 @job(queue="analytics")
 async def draw(ctx: Context) -> str:
     """Wait until it may end."""
-    stage.started.put_nowait(ctx.queue)
-    await stage.go.wait()
+    await stage.hold(ctx.queue)
     return ctx.queue
 
 
@@ -57,7 +39,7 @@ async def test_fleet_works_several_queues_until_it_is_left(redis_url: str) -> No
     async with fleet.running():
         await soon(fleet.ready())
         handle = await act.enqueue()
-        assert {await soon(stage.started.get()) for _ in range(2)} == {"default", "analytics"}
+        assert {await stage.started.next() for _ in range(2)} == {"default", "analytics"}
         stage.go.set()
         assert await handle.result(timeout_s=5) == "default"
 
@@ -72,7 +54,7 @@ async def test_fleet_gives_everything_back_when_told_to_stop_at_once(
     running = asyncio.create_task(fleet.run())
     handle = await act.enqueue()
     for _ in range(2):
-        await soon(stage.started.get())
+        await stage.started.next()
     fleet.stop(at_once=True)
     await soon(running)
 
@@ -86,16 +68,12 @@ async def test_fleet_ends_together_when_one_worker_ends_by_an_error(
     redis_url: str, redis: QueueClient
 ) -> None:
     """Half a fleet is none: the others give their jobs back, and the error is raised."""
-
-    async def break_down() -> str:
-        raise LookupError("broken part")
-
     fleet = Fleet([worker(redis_url, act), worker(redis_url, draw)])
     running = asyncio.create_task(fleet.run())
     await soon(fleet.ready())
     handle = await act.enqueue()
-    await soon(stage.started.get())
-    fleet.workers[1].engine.heartbeat._beat = break_down  # type: ignore[method-assign]
+    await stage.started.next()
+    break_heartbeat(fleet.workers[1], LookupError("broken part"))
     await asyncio.wait({running}, timeout=10)
 
     errors = running.exception()
@@ -111,7 +89,7 @@ async def test_fleet_stops_on_signals_with_grace_and_then_at_once(redis_url: str
     async with fleet.stopped_by_signals():
         running = asyncio.create_task(fleet.run())
         handle = await draw.enqueue()
-        await soon(stage.started.get())
+        await stage.started.next()
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.sleep(0.05)
         assert not fleet.workers[0].allow_pick_jobs

@@ -10,7 +10,7 @@ import pytest
 
 from runner import Bury, Context, JobHandle, JobState, Retry, job
 from runner.errors import JobFailedError, ResultNotFoundError
-from tests.runner_kit import eventually, soon, working
+from tests.runner_kit import eventually, is_running, stage, working
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -20,27 +20,9 @@ pytestmark = pytest.mark.usefixtures("redis")
 QUEUE = "arq:queue:default"
 
 
-class Stage:
-    """What the jobs here say, and wait for."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.cancelled = asyncio.Event()
-        self.go = asyncio.Event()
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
-
-
 @job(queue="default")
 async def act(ctx: Context, how: str = "wait") -> Any:
     """Do as told."""
-    stage.started.set()
     match how:
         case "retry":
             raise Retry(3600)
@@ -48,11 +30,7 @@ async def act(ctx: Context, how: str = "wait") -> Any:
             raise Bury("no such channel")
         case "values":
             return {"at": datetime(2026, 1, 1, tzinfo=UTC), "list": (1, 2.5, None)}
-    try:
-        await stage.go.wait()
-    except asyncio.CancelledError:
-        stage.cancelled.set()
-        raise
+    await stage.hold()
     return f"{how} {ctx.attempt}"
 
 
@@ -73,7 +51,7 @@ async def test_state_follows_a_job_through_its_life(redis_url: str) -> None:
     handle = await act.enqueue()
     assert await handle.state() is JobState.READY
     async with working(redis_url, act):
-        await soon(stage.started.wait())
+        await stage.started.next()
         assert await handle.state() is JobState.RUNNING
         stage.go.set()
         await handle.result(timeout_s=5)
@@ -108,7 +86,7 @@ async def test_result_is_waited_for(redis_url: str) -> None:
     async with working(redis_url, act):
         handle = await act.enqueue()
         waiting = asyncio.create_task(handle.result(timeout_s=5))
-        await soon(stage.started.wait())
+        await stage.started.next()
         assert not waiting.done()
         stage.go.set()
 
@@ -119,7 +97,7 @@ async def test_result_is_not_waited_for_longer_than_asked(redis_url: str) -> Non
     """A job that takes its time raises TimeoutError, and goes on."""
     async with working(redis_url, act):
         handle = await act.enqueue()
-        await soon(stage.started.wait())
+        await stage.started.next()
         with pytest.raises(TimeoutError):
             await handle.result(timeout_s=0.05)
         assert await handle.state() is JobState.RUNNING
@@ -176,7 +154,7 @@ async def test_abort_of_a_waiting_job_keeps_it_from_starting(
     async with working(redis_url, act):
         pass
 
-    assert not stage.started.is_set()
+    assert not stage.started.unread()
     assert {key for key in await redis.keys("arq:*") if b"result" not in key} <= {
         *(f"{QUEUE}:{name}".encode() for name in ("wake", "health-check")),
     }
@@ -186,13 +164,12 @@ async def test_abort_of_a_running_job_cancels_it(redis_url: str, redis: QueueCli
     """The job is cancelled within `abort_check_s`, is over, and is not retried."""
     async with working(redis_url, act) as one:
         handle = await act.enqueue()
-        await soon(stage.started.wait())
+        await stage.started.next()
         await handle.abort()
-        await soon(stage.cancelled.wait())
+        await stage.cancelled.next()
         with pytest.raises(JobFailedError, match="aborted while running"):
             await handle.result(timeout_s=5)
-        assert one.main_task is not None
-        assert not one.main_task.done()
+        assert is_running(one)
 
     assert await redis.zcard(QUEUE) == 0
     assert await redis.zcard(f"{QUEUE}:dead") == 0

@@ -10,19 +10,17 @@ from pydantic_core import from_json
 from runner import Context, job
 from runner.broker import keys
 from runner.worker.counts import BY_MINUTE, BY_TEN_MINUTES
-from tests.runner_kit import LosesAnswers, eventually, soon, working
+from tests.runner_kit import eventually, lose_answers_to_heartbeats, soon, stage, working
 
 if TYPE_CHECKING:
     from runner import QueueClient, Worker
-
-_go = asyncio.Event()
 
 
 @job(queue="default")
 async def step(ctx: Context, done: int) -> int:
     """Say how far it has come, and wait."""
     ctx.progress(done, 10, "pages")
-    await _go.wait()
+    await stage.go.wait()
     return done
 
 
@@ -43,7 +41,6 @@ async def test_beat_tells_what_runs_and_how_far_it_has_come(
     redis_url: str, redis: QueueClient
 ) -> None:
     """Progress needs no call to Redis of its own."""
-    _go.clear()
     async with working(redis_url, step, release="v7") as one:
         handle = await step.enqueue(3)
 
@@ -57,7 +54,7 @@ async def test_beat_tells_what_runs_and_how_far_it_has_come(
         assert entry["rss"] > 1_000_000
         assert entry["release"] == "v7"
         assert await redis.hexists(keys.RELEASES, "v7")  # type: ignore[misc]
-        _go.set()
+        stage.go.set()
         await soon(handle.result())
 
 
@@ -92,11 +89,8 @@ async def test_counts_whose_answer_was_lost_are_counted_once(
     """The batch is told again under its number."""
     async with working(redis_url, quick) as one:
         await soon((await quick.enqueue()).result())
-        sends = LosesAnswers(one.engine.heartbeat._beat)
-        one.engine.heartbeat._beat = sends  # type: ignore[method-assign]
-        told = one.counts.sent
-        one.counts.sent = lambda: None if not sends.lost else told()  # type: ignore[method-assign]
-        await eventually(lambda: _is(sends.left == 0))
+        loses = lose_answers_to_heartbeats(one)
+        await eventually(lambda: loses.left == 0)
         await soon((await quick.enqueue()).result())
 
     assert await _counted(redis) == {"m": 2, "t": 2}
@@ -106,14 +100,10 @@ async def test_worker_obeys_orders(redis_url: str, redis: QueueClient) -> None:
     """Quiet, it leaves jobs alone and stays; told to go on, it takes them; at last it stops."""
     async with working(redis_url, quick) as one:
         await redis.set(keys.ORDER_PREFIX + one.id, "quiet")
-        await eventually(lambda: _is(one.is_quiet))
+        await eventually(lambda: one.is_quiet)
         handle = await quick.enqueue()
         await redis.set(keys.ORDER_PREFIX + one.id, "resume")
         assert await soon(handle.result()) == 1
         await redis.set(keys.ORDER_PREFIX + one.id, "stop")
         assert one.main_task is not None
         await soon(asyncio.shield(one.main_task))
-
-
-async def _is(value: bool) -> bool:  # noqa: FBT001 -- what is waited for
-    return value

@@ -14,12 +14,11 @@ import structlog
 from runner import Context, job
 from runner.errors import ConfigurationError, JobFailedError
 from runner.worker.held import Held
-from tests.runner_kit import eventually, soon, start, stop, worker, working
+from tests.runner_kit import eventually, holds_nothing, soon, stage, start, stop, worker, working
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from runner import Worker
     from runner.middleware import Handler, Middleware
 
 pytestmark = pytest.mark.usefixtures("redis")
@@ -153,11 +152,9 @@ async def hurried(ctx: Context) -> None:
 async def test_resources_are_opened_once_and_closed_after_the_last_job(redis_url: str) -> None:
     """One for all jobs of a worker; still open while the last of them comes to its end."""
     store, events = Store(), []
-    gate, started = asyncio.Event(), asyncio.Event()
 
     async def wait(ctx: Context, call_next: Handler) -> Any:
-        started.set()
-        await gate.wait()
+        await stage.hold()
         events.append("open" if ctx.get(Store).is_open else "closed too early")
         return await call_next(ctx)
 
@@ -166,9 +163,9 @@ async def test_resources_are_opened_once_and_closed_after_the_last_job(redis_url
     )
     await act.enqueue(number=1)
     await act.enqueue(number=2)
-    await soon(started.wait())
+    await stage.started.next()
     one.stop()
-    gate.set()
+    stage.go.set()
     await stop(one)
 
     assert events in (["open", "open", "open", "closed"], ["open", "open", "closed"])
@@ -227,7 +224,7 @@ async def test_finished_jobs_leave_nothing_to_the_garbage_collector(redis_url: s
         try:
             for number in range(5):
                 await (await act.enqueue(number)).result(timeout_s=5)
-            await eventually(lambda: _is_idle(one))
+            await eventually(lambda: holds_nothing(one))
             gc.set_debug(gc.DEBUG_SAVEALL)
             gc.collect()
             left = [kind for kind in gc.garbage if isinstance(kind, Held)]
@@ -237,7 +234,3 @@ async def test_finished_jobs_leave_nothing_to_the_garbage_collector(redis_url: s
             gc.enable()
 
     assert left == []
-
-
-async def _is_idle(one: Worker) -> bool:
-    return not one.engine.slots.held

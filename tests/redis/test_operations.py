@@ -30,7 +30,7 @@ from runner.operations.why import Cause, why
 from runner.periodic.poller import Poller
 from runner.telemetry.redaction import REDACTED
 from runner.telemetry.statsd import NullStatsD
-from tests.runner_kit import eventually, soon, working
+from tests.runner_kit import eventually, soon, stage, working
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -40,23 +40,11 @@ QUEUES = ("analytics", QUEUE)
 SECRETS = {"pin_code": "4711", "password": "hunter2"}
 
 
-class Stage:
-    """What the jobs here say, and wait for."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.go = asyncio.Event()
-
-
-stage = Stage()
-
-
 @job(queue=QUEUE, redact=["pin_code"])
 async def sync(ctx: Context, /, channel: str, **secrets: str) -> str:
     """Wait until it may end."""
     ctx.progress(1, 2, f"half, {len(secrets)} secrets")
-    stage.started.set()
-    await stage.go.wait()
+    await stage.hold()
     return channel
 
 
@@ -84,11 +72,6 @@ async def falter(ctx: Context) -> str:
 
 
 CATALOG = Catalog.of([sync, fail, die, falter])
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
 
 
 @pytest.fixture
@@ -337,7 +320,7 @@ async def test_why_names_what_stands_in_the_way(
     await operator.resume(QUEUE)
     async with working(redis_url, sync, die, concurrency=1):
         second = await sync.enqueue("second")
-        await soon(stage.started.wait())
+        await stage.started.next()
         await eventually(lambda: _is_busy(redis))
         assert await cause(second.id) is Cause.SLOTS_BUSY
         stage.go.set()

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hiredis import pack_command
 
 from runner import Context, JobState, job
 from runner.admin import Admin
 from runner.worker import prefetch as ahead
 from runner.worker.claim import AHEAD
 from tests.runner_kit import (
-    LosesAnswers,
+    ask_after_starts,
     crashes,
     eventually,
+    give_back_prefetched,
+    give_up,
     history,
+    lose_answers_to_claims,
     mortal,
+    note_given_back,
+    note_started_ahead,
+    prefetched,
     result_of,
     soon,
+    stage,
     start,
     stop,
     worker,
@@ -32,8 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner import JobHandle, QueueClient, Worker
-    from runner.worker.claim import Claim
-    from runner.worker.prefetch import Prefetched
 
 pytestmark = pytest.mark.usefixtures("redis")
 
@@ -41,22 +44,9 @@ QUEUE = "arq:queue:default"
 LONG_S = 60.0
 
 
-class Stage:
-    """What the jobs here say, and wait for."""
-
-    def __init__(self) -> None:
-        self.started: asyncio.Queue[str] = asyncio.Queue()
-        self.go = asyncio.Event()
-        self.counts: dict[str, int] = {}
-
-
-stage = Stage()
-
-
 @pytest.fixture(autouse=True)
-def _fresh_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+def _all_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every job counts as fast, however busy the machine is."""
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
     monkeypatch.setattr(ahead, "_FAST_S", LONG_S)
 
 
@@ -69,14 +59,13 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 @job(queue="default")
 async def quick(ctx: Context) -> None:
     """Be over at once."""
-    stage.counts[ctx.job_id] = stage.counts.get(ctx.job_id, 0) + 1
+    stage.runs[ctx.job_id] += 1
 
 
 @job(queue="default", max_retries=0)
 async def act(ctx: Context, name: str) -> str:
     """Say that it started, and wait until it may go on."""
-    stage.started.put_nowait(name)
-    await stage.go.wait()
+    await stage.hold(name)
     return f"{name} in attempt {ctx.attempt}"
 
 
@@ -104,8 +93,8 @@ async def _fast_then_slow(names: Sequence[str] = "abcd") -> list[JobHandle[str]]
 async def _holding_two_ahead(one: Worker) -> list[JobHandle[str]]:
     """Let *one*, which has two slots, run two slow jobs and hold two more that it cannot start."""
     handles = await _fast_then_slow()
-    assert [await soon(stage.started.get()) for _ in range(2)] == ["a", "b"]
-    await eventually(lambda: _waiting(one, 2))
+    assert [await stage.started.next() for _ in range(2)] == ["a", "b"]
+    await eventually(lambda: prefetched(one) == 2)
     return handles
 
 
@@ -134,12 +123,12 @@ async def test_slow_jobs_hold_up_nothing_that_waits_behind_them(
     handles = await _fast_then_slow()
     due_ms = [await redis.zscore(QUEUE, handle.id) for handle in handles]
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
-        assert [await soon(stage.started.get()) for _ in range(2)] == ["a", "b"]
+        assert [await stage.started.next() for _ in range(2)] == ["a", "b"]
         await eventually(lambda: _due(redis, handles[2:], due_ms[2:]))
-        assert len(one.engine.prefetched) == 0
+        assert prefetched(one) == 0
 
         async with working(redis_url, *JOBS, concurrency=2):
-            assert [await soon(stage.started.get()) for _ in range(2)] == ["c", "d"]
+            assert [await stage.started.next() for _ in range(2)] == ["c", "d"]
             stage.go.set()
             for handle in handles:
                 assert (await handle.result(timeout_s=5)).endswith("in attempt 1")
@@ -157,8 +146,8 @@ async def test_stop_gives_back_what_was_not_started_before_anything_else(
     handles = await _holding_two_ahead(one)
     async with working(redis_url, *JOBS, concurrency=2):
         one.stop()
-        assert [await soon(stage.started.get()) for _ in range(2)] == ["c", "d"]
-        assert one.engine.slots.busy == 2
+        assert [await stage.started.next() for _ in range(2)] == ["c", "d"]
+        assert len(one.tasks) == 2
         stage.go.set()
         await stop(one)
         for handle in handles:
@@ -176,10 +165,10 @@ async def test_killed_worker_costs_what_it_had_not_started_no_crash(
         await eventually(lambda: _marks(redis, handles, ["", "", AHEAD, AHEAD]))
         await one.kill()
         # As it was being killed, a slot may have fallen free: nobody heard of that.
-        stage.started = asyncio.Queue()
+        stage.started.unread()
 
     async with working(redis_url, *JOBS, concurrency=4, idle_poll_s=0.05):
-        names = {await soon(stage.started.get()) for _ in range(4)}
+        names = {await stage.started.next() for _ in range(4)}
         assert names == set("abcd")
         lost = [await crashes(redis, "default", handle.id) for handle in handles]
         assert lost == [1, 1, 0, 0]
@@ -196,24 +185,15 @@ async def test_crash_in_the_first_step_of_a_job_claimed_ahead_counts(redis_url: 
     @job(queue="default")
     async def look(ctx: Context) -> None:
         """Look at its own claim before anything else."""
-        # On the connection that starts are told on: of two, Redis may read the later one first.
-        line = ahead_of[0]._script._protocol
-        assert line is not None
-        question: tuple[Any, ...] = ("HGET", f"{QUEUE}:running", ctx.job_id)
-        seen.append(await line.send(pack_command(question)))
-
-    ahead_of: list[Prefetched] = []
+        seen.append(await ask_after_starts(one, "HGET", f"{QUEUE}:running", ctx.job_id))
 
     async with working(redis_url, *JOBS, look, concurrency=2, lease_s=LONG_S) as one:
-        ahead_of.append(one.engine.prefetched)
-        takes = one.engine.prefetched.take
-        taken: list[Claim] = []
-        one.engine.prefetched.take = lambda most: _noted(taken, takes(most))  # type: ignore[method-assign]
+        started_ahead = note_started_ahead(one)
         await quick.enqueue_many([{}] * 40)
         for handle in await look.enqueue_many([{}] * 40):
             await handle.result(timeout_s=5)
 
-    assert len(taken) > 20
+    assert len(started_ahead) > 20
     assert len(seen) == 40
     assert not any(b"|ahead" in claim for claim in seen)
 
@@ -224,21 +204,14 @@ async def test_claim_that_waited_for_a_quarter_of_its_lease_is_not_started(
 ) -> None:
     """A blocked loop may have cost the lease: the job is given back and claimed anew."""
     async with working(redis_url, *JOBS, concurrency=1, lease_s=1.0, heartbeat_s=0.1) as one:
-        given_back: list[str] = []
-        unclaim = one.engine.settler.unclaim
-
-        async def note(claims: Sequence[Claim]) -> None:
-            given_back.extend(claim.job_id for claim in claims)
-            await unclaim(claims)
-
-        one.engine.settler.unclaim = note  # type: ignore[method-assign]
+        given_back = note_given_back(one)
         await quick.enqueue_many([{}] * 40)
         await block.enqueue(seconds=0.5)
         last = await quick.enqueue()
         await last.result(timeout_s=5)
 
     assert given_back in ([last.id], [])  # not claimed ahead at all, if the block came first
-    assert stage.counts[last.id] == 1
+    assert stage.runs[last.id] == 1
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 
@@ -253,10 +226,10 @@ async def test_lease_lost_while_waiting_is_the_other_workers(
         await redis.delete(f"arq:in-progress:{lost.id}")
         await redis.zadd(QUEUE, {lost.id: 1})
         async with working(redis_url, *JOBS, concurrency=1) as other:
-            assert await soon(stage.started.get()) == "c"
-            await one.engine.fetcher.give_back()
+            assert await stage.started.next() == "c"
+            await give_back_prefetched(one)
             assert await lost.state() is JobState.RUNNING
-            assert len(other.engine.slots.held) == 1
+            assert list(other.tasks) == [lost.id]
             stage.go.set()
             for handle in handles:
                 assert (await handle.result(timeout_s=5)).endswith("in attempt 1")
@@ -267,14 +240,14 @@ async def test_job_aborted_while_it_waits_does_not_run(redis_url: str, redis: Qu
     """It is given back as anything else, and the next claim ends it before it starts."""
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
         handles = await _fast_then_slow()
-        assert [await soon(stage.started.get()) for _ in range(2)] == ["a", "b"]
+        assert [await stage.started.next() for _ in range(2)] == ["a", "b"]
         await Admin(redis).abort("default", handles[2].id)
-        await eventually(lambda: _waiting(one, 0))
+        await eventually(lambda: prefetched(one) == 0)
         async with working(redis_url, *JOBS, concurrency=2):
-            assert await soon(stage.started.get()) == "d"
+            assert await stage.started.next() == "d"
             result = await eventually(lambda: result_of(redis, handles[2].id))
             assert result["r"]["error"] == "CancelledError"
-            assert stage.started.empty()
+            assert not stage.started.unread()
             stage.go.set()
 
 
@@ -282,13 +255,13 @@ async def test_pause_stops_what_was_claimed_ahead(redis_url: str, redis: QueueCl
     """After it at most what was claimed already starts; nothing stays held."""
     handles = await quick.enqueue_many([{}] * 3000)
     async with working(redis_url, *JOBS, concurrency=4):
-        await eventually(lambda: _counted(100))
+        await eventually(lambda: len(stage.runs) >= 100)
         await Admin(redis).pause("default", by="a test")
-        at_pause = len(stage.counts)
+        at_pause = len(stage.runs)
         await eventually(lambda: _none_running(redis))
-        assert len(stage.counts) - at_pause < 3000 - at_pause
-        assert await redis.zcard(QUEUE) == len(handles) - len(stage.counts)
-    assert max(stage.counts.values()) == 1
+        assert len(stage.runs) - at_pause < 3000 - at_pause
+        assert await redis.zcard(QUEUE) == len(handles) - len(stage.runs)
+    assert max(stage.runs.values()) == 1
 
 
 async def test_quiet_worker_starts_nothing_that_it_claimed_ahead(
@@ -297,15 +270,15 @@ async def test_quiet_worker_starts_nothing_that_it_claimed_ahead(
     """What waits goes back at once, to whoever is not asked to be quiet."""
     handles = await quick.enqueue_many([{}] * 3000)
     async with working(redis_url, *JOBS, concurrency=4) as one:
-        await eventually(lambda: _counted(100))
+        await eventually(lambda: len(stage.runs) >= 100)
         one.quiet()
-        at_once = len(stage.counts)
+        at_once = len(stage.runs)
         await eventually(lambda: _none_running(redis))
-        assert len(stage.counts) - at_once <= 2 * 4
-        assert await redis.zcard(QUEUE) == len(handles) - len(stage.counts)
+        assert len(stage.runs) - at_once <= 2 * 4
+        assert await redis.zcard(QUEUE) == len(handles) - len(stage.runs)
         one.resume()
-        await eventually(lambda: _all_counted(len(handles)))
-    assert max(stage.counts.values()) == 1
+        await eventually(lambda: len(stage.runs) == len(handles))
+    assert max(stage.runs.values()) == 1
 
 
 async def test_workers_that_claim_ahead_share_a_queue(redis_url: str) -> None:
@@ -333,7 +306,7 @@ async def test_many_fast_jobs_on_many_workers_run_once_each(
     ):
         await eventually(lambda: _complete(3000, one, two, three))
 
-    assert stage.counts == {handle.id: 1 for handle in handles}
+    assert stage.runs == {handle.id: 1 for handle in handles}
     assert await redis.zcard(QUEUE) == 0
     assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
     assert await redis.exists(f"{QUEUE}:crashes") == 0
@@ -346,7 +319,7 @@ async def test_burst_of_so_many_jobs_takes_no_more(redis_url: str, redis: QueueC
     await soon(one.async_run())
     await one.close()
 
-    assert len(stage.counts) == 137
+    assert len(stage.runs) == 137
     assert await redis.zcard(QUEUE) == 63
     assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
 
@@ -358,13 +331,8 @@ async def test_worker_given_up_by_the_watchdog_gives_back_what_waits(
     """From the watchdog's thread, while the loop is blocked; only the blocking job is lost."""
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S, heartbeat_s=20.0) as one:
         handles = await _holding_two_ahead(one)
-        running = next(held for held in one.engine.slots.held if held.claim.job_id == handles[0].id)
-        giving = threading.Thread(target=lambda: one.engine.give_up(running.task))
-        giving.start()
-        giving.join()
+        give_up(one, blocked_by=handles[0].id)
         assert await _marks(redis, handles, ["", None, None, None])
-        one.engine.prefetched.leave()
-        one.engine.prefetched.left()
         stage.go.set()
 
 
@@ -377,14 +345,14 @@ async def test_claim_ahead_whose_answer_is_lost_is_undone(
     one = worker(redis_url, *JOBS, concurrency=4, lease_s=LONG_S)
     running = asyncio.create_task(one.async_run())
     await one.ready.wait()
-    one.engine.claimer._script = loses = LosesAnswers(one.engine.claimer._script, times=5)  # type: ignore[assignment]
+    loses = lose_answers_to_claims(one, times=5)
     for handle in handles:
         await handle.result(timeout_s=20)
     await stop(one)
     await running
 
     assert len(loses.lost) == 5
-    assert stage.counts == {handle.id: 1 for handle in handles}
+    assert stage.runs == {handle.id: 1 for handle in handles}
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 
@@ -392,24 +360,15 @@ async def test_redis_away_while_claims_wait_loses_none(redis_url: str, redis: Qu
     """Cut off at full speed, for longer than a lease: each job runs, and none counts a crash."""
     handles = await quick.enqueue_many([{}] * 3000)
     async with mortal(redis_url, *JOBS, concurrency=4, idle_poll_s=0.05) as one:
-        await eventually(lambda: _counted(300))
+        await eventually(lambda: len(stage.runs) >= 300)
         one.cable.cut()
         await asyncio.sleep(0.8)
         one.cable.mend()
-        await eventually(lambda: _all_counted(len(handles)))
+        await eventually(lambda: len(stage.runs) == len(handles))
         await eventually(lambda: _none_running(redis))
 
-    assert set(stage.counts) == {handle.id for handle in handles}
+    assert set(stage.runs) == {handle.id for handle in handles}
     assert await redis.exists(f"{QUEUE}:crashes") == 0
-
-
-def _noted(taken: list[Claim], more: list[Claim]) -> list[Claim]:
-    taken += more
-    return more
-
-
-async def _waiting(one: Worker, count: int) -> bool:
-    return len(one.engine.prefetched) == count
 
 
 async def _marks(
@@ -424,14 +383,6 @@ async def _due(
     redis: QueueClient, handles: Sequence[JobHandle[Any]], due_ms: Sequence[float | None]
 ) -> bool:
     return [await redis.zscore(QUEUE, handle.id) for handle in handles] == due_ms
-
-
-async def _counted(least: int) -> bool:
-    return len(stage.counts) >= least
-
-
-async def _all_counted(count: int) -> bool:
-    return len(stage.counts) == count
 
 
 async def _none_running(redis: QueueClient) -> bool:

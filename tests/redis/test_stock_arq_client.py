@@ -15,7 +15,7 @@ from arq.worker import async_check_health
 from runner import Bury, Context, JobState, Retry, codec, job
 from runner.errors import JobFailedError
 from runner.handle import JobHandle
-from tests.runner_kit import dead_ids, eventually, soon, start, stop, worker, working
+from tests.runner_kit import dead_ids, eventually, soon, stage, start, stop, worker, working
 from tests.stock_arq import stock_client
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
     from runner import QueueClient
+
+pytestmark = pytest.mark.usefixtures("redis")
 
 QUEUE = "arq:queue:migration"
 POLL_S = 0.01
@@ -53,24 +55,7 @@ async def tell_attempt(ctx: Context) -> int:
 async def sleep(ctx: Context) -> None:
     """Run until somebody stops it."""
     del ctx
-    stage.started.set()
-    await asyncio.Event().wait()
-
-
-class Stage:
-    """What the jobs here say."""
-
-    started: asyncio.Event
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage(redis: QueueClient) -> None:
-    """What the tests enqueue by `@job` goes to the Redis of the test."""
-    del redis
-    stage.started = asyncio.Event()
+    await stage.hold()
 
 
 @pytest.fixture
@@ -114,7 +99,7 @@ async def test_stock_client_sees_each_status(redis_url: str, stock: ArqRedis) ->
     assert await Job("nobody", stock, _queue_name=QUEUE).status() is JobStatus.not_found
 
     async with working(redis_url, add, sleep, idle_poll_s=POLL_S):
-        await soon(stage.started.wait())
+        await stage.started.next()
         assert await now.status() is JobStatus.in_progress
         done = await _enqueue(stock, "add", 1)
         await eventually(lambda: _status(done, JobStatus.complete))
@@ -150,7 +135,7 @@ async def test_stock_client_aborts_a_running_job(redis_url: str, stock: ArqRedis
     """`Job.abort()` returns True when the running job was cancelled, and nothing of it remains."""
     async with working(redis_url, sleep, idle_poll_s=POLL_S):
         handle = await _enqueue(stock, "sleep")
-        await soon(stage.started.wait())
+        await stage.started.next()
 
         assert await handle.abort(timeout=5, poll_delay=POLL_S)
         with pytest.raises(asyncio.CancelledError):
@@ -170,7 +155,7 @@ async def test_stock_client_aborts_a_deferred_job(redis_url: str, stock: ArqRedi
     await eventually(lambda: stock.zcard("arq:abort"))
     async with working(redis_url, sleep, idle_poll_s=POLL_S, allow_abort_jobs=False):
         assert await soon(asked)
-    assert not stage.started.is_set()
+    assert not stage.started.unread()
 
 
 async def test_stock_client_is_refused_an_id_in_use(redis_url: str, stock: ArqRedis) -> None:

@@ -14,40 +14,27 @@ from arq.cron import cron
 from runner import Context, JobState, Worker, job
 from runner.broker import keys
 from runner.options import WorkerOptions
-from tests.runner_kit import crashes, eventually, result_of, soon, start, stop, working
+from tests.runner_kit import (
+    crashes,
+    eventually,
+    holds_nothing,
+    renew_leases,
+    result_of,
+    stage,
+    start,
+    stop,
+    working,
+)
 from tests.stock_arq import named, stock_client, stock_working
 
 if TYPE_CHECKING:
-    import arq.worker
-
     from runner import QueueClient
 
 QUEUE = "arq:queue:migration"
 JOBS = 200
 
 
-class Stage:
-    """What ran where, and what holds it up."""
-
-    def __init__(self) -> None:
-        self.ours: Counter[int] = Counter()
-        self.theirs: Counter[int] = Counter()
-        self.started = asyncio.Event()
-        self.go = asyncio.Event()
-
-
-class Current:
-    """The stage of the test that runs."""
-
-    stage: Stage
-
-
-@pytest.fixture(autouse=True)
-def stage(redis: QueueClient) -> Stage:
-    """Give a fresh one; what the test enqueues goes to the Redis of the test."""
-    del redis
-    Current.stage = Stage()
-    return Current.stage
+pytestmark = pytest.mark.usefixtures("redis")
 
 
 @job(queue="migration")
@@ -55,38 +42,40 @@ async def note(ctx: Context, number: int) -> str:
     """Note that it ran on a worker of ours."""
     del ctx
     await asyncio.sleep(0.002)
-    Current.stage.ours[number] += 1
+    stage.runs["ours", number] += 1
     return "ours"
 
 
 @job(queue="migration", name="note")
 async def wait(_ctx: Context, number: int) -> str:
     """Wait until it may go on."""
-    Current.stage.ours[number] += 1
-    await Current.stage.go.wait()
+    stage.runs["ours", number] += 1
+    await stage.hold("ours")
     return "ours"
 
 
 async def _note(_ctx: dict[Any, Any], number: int) -> str:
     await asyncio.sleep(0.002)
-    Current.stage.theirs[number] += 1
+    stage.runs["theirs", number] += 1
     return "theirs"
 
 
 async def _hold(_ctx: dict[Any, Any], number: int) -> str:
-    Current.stage.started.set()
-    await Current.stage.go.wait()
-    Current.stage.theirs[number] += 1
+    await stage.hold("theirs")
+    stage.runs["theirs", number] += 1
     return "theirs"
+
+
+def _runs(whose: str) -> Counter[int]:
+    """How often each job ran, on our workers or on theirs."""
+    return Counter({n: times for (kind, n), times in stage.runs.items() if kind == whose})
 
 
 async def _is_empty(redis: QueueClient) -> bool:
     return not await redis.zcard(QUEUE)
 
 
-async def test_each_job_runs_once_on_one_of_them(
-    redis_url: str, redis: QueueClient, stage: Stage
-) -> None:
+async def test_each_job_runs_once_on_one_of_them(redis_url: str, redis: QueueClient) -> None:
     """Jobs of both clients are shared by both workers; none runs twice and none is left over."""
     async with stock_client(redis_url, QUEUE) as stock:
         for number in range(0, JOBS, 2):
@@ -99,29 +88,30 @@ async def test_each_job_runs_once_on_one_of_them(
         working(redis_url, note, concurrency=2) as ours,
     ):
         await eventually(lambda: _is_empty(redis))
-        await eventually(lambda: _all_settled(ours, theirs))
+        # Ours polls once as it starts, unless theirs, which knows no such job, was quicker.
+        await eventually(lambda: ours.jobs_complete + theirs.jobs_complete >= JOBS)
 
-    assert stage.ours + stage.theirs == Counter(range(JOBS))
-    assert stage.ours
-    assert stage.theirs
+    assert _runs("ours") + _runs("theirs") == Counter(range(JOBS))
+    assert _runs("ours")
+    assert _runs("theirs")
     names = [key.decode() for key in await redis.keys("*")]
     leftovers = {name.rpartition(":")[0] for name in names if not name.startswith(keys.METRICS)}
     assert leftovers <= {"arq:result", "arq:startup", "arq:ticks", "arq"}, leftovers
 
 
 async def test_lapsed_job_that_a_stock_worker_took_is_the_stock_workers(
-    redis_url: str, redis: QueueClient, stage: Stage
+    redis_url: str, redis: QueueClient
 ) -> None:
     """Our worker, held up past its lease, settles nothing; the other one's result stands."""
     async with working(redis_url, wait, concurrency=1, lease_s=60.0, heartbeat_s=20.0) as ours:
         handle = await wait.enqueue(number=1)
-        await eventually(lambda: _has_started(stage))
+        assert await stage.started.next() == "ours"
         await redis.zadd(QUEUE, {handle.id: 1})
         await redis.delete(in_progress_key_prefix + handle.id)
         async with stock_working(redis_url, QUEUE, [named("note", _hold)]):
-            await soon(stage.started.wait())
-            await ours.engine.slots.renew()
-            await eventually(lambda: _holds_nothing(ours))
+            assert await stage.started.next() == "theirs"
+            await renew_leases(ours)
+            await eventually(lambda: holds_nothing(ours))
             assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
             stage.go.set()
             assert await handle.result(timeout_s=5) == "theirs"
@@ -130,43 +120,30 @@ async def test_lapsed_job_that_a_stock_worker_took_is_the_stock_workers(
 
 
 async def test_job_that_a_stock_worker_has_done_since_is_not_settled_again(
-    redis_url: str, redis: QueueClient, stage: Stage
+    redis_url: str, redis: QueueClient
 ) -> None:
     """Ours ends later, and is told that its claim is lost: no result, and no ghost is left."""
     async with working(redis_url, wait, concurrency=1, lease_s=60.0, heartbeat_s=20.0) as ours:
         handle = await wait.enqueue(number=1)
-        await eventually(lambda: _has_started(stage))
+        assert await stage.started.next() == "ours"
         await redis.zadd(QUEUE, {handle.id: 1})
         await redis.delete(in_progress_key_prefix + handle.id)
         async with stock_working(redis_url, QUEUE, [named("note", _note)]):
             await eventually(lambda: result_of(redis, handle.id))
         stage.go.set()
-        await eventually(lambda: _holds_nothing(ours))
+        await eventually(lambda: holds_nothing(ours))
         assert await handle.result(timeout_s=5) == "theirs"
         assert ours.jobs_complete == 0
     assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
 
 
-async def _has_started(stage: Stage) -> bool:
-    return bool(stage.ours)
-
-
-async def _holds_nothing(one: Worker) -> bool:
-    return not one.engine.slots.held
-
-
-async def _all_settled(ours: Worker, theirs: arq.worker.Worker) -> bool:
-    # Ours polls once as it starts, unless theirs, which knows no such job, was quicker.
-    return ours.jobs_complete + theirs.jobs_complete >= JOBS
-
-
 async def test_job_held_by_a_stock_worker_is_passed_over(
-    redis_url: str, redis: QueueClient, stage: Stage
+    redis_url: str, redis: QueueClient
 ) -> None:
     """It stays due at the head of the queue all the while, and the jobs behind it run."""
     async with stock_working(redis_url, QUEUE, [named("note", _hold)], max_jobs=1):
         held = await note.enqueue(number=0)
-        await soon(stage.started.wait())
+        await stage.started.next()
         async with working(redis_url, note):
             behind = await note.enqueue_many([{"number": n} for n in range(1, 20)])
             for handle in behind:
@@ -175,35 +152,32 @@ async def test_job_held_by_a_stock_worker_is_passed_over(
             stage.go.set()
             assert await held.result(timeout_s=5) == "theirs"
 
-    assert stage.theirs == Counter([0])
+    assert _runs("theirs") == Counter([0])
     assert await crashes(redis, "migration", held.id) == 0
 
 
-async def test_job_held_by_ours_is_passed_over_by_a_stock_worker(
-    redis_url: str, stage: Stage
-) -> None:
+async def test_job_held_by_ours_is_passed_over_by_a_stock_worker(redis_url: str) -> None:
     """Its due time is the end of its lease, so that a stock worker does not even look at it."""
 
     @job(queue="migration", name="note")
     async def hold(ctx: Context, number: int) -> str:
         del ctx
-        stage.started.set()
-        await stage.go.wait()
-        stage.ours[number] += 1
+        await stage.hold()
+        stage.runs["ours", number] += 1
         return "ours"
 
     async with working(redis_url, hold):
         held = await hold.enqueue(number=0)
-        await soon(stage.started.wait())
+        await stage.started.next()
         async with stock_working(redis_url, QUEUE, [named("note", _note)]):
             await asyncio.sleep(0.8)  # more than a lease of the kit's, which is renewed
-            assert not stage.theirs
+            assert not _runs("theirs")
             stage.go.set()
             assert await held.result(timeout_s=5) == "ours"
 
 
 async def test_job_of_a_stock_worker_that_died_runs_here(
-    redis_url: str, redis: QueueClient, stage: Stage
+    redis_url: str, redis: QueueClient
 ) -> None:
     """Ours takes it when arq's own mark lapses, and counts no crash: it held no lease of ours."""
     handle = await note.enqueue(number=7)
@@ -213,24 +187,23 @@ async def test_job_of_a_stock_worker_that_died_runs_here(
     async with working(redis_url, note, idle_poll_s=0.05):
         assert await handle.result(timeout_s=5) == "ours"
         assert await crashes(redis, "migration", handle.id) == 0
-    assert stage.ours == Counter([7])
+    assert _runs("ours") == Counter([7])
 
 
 async def test_job_given_back_by_ours_runs_on_a_stock_worker(
-    redis_url: str, redis: QueueClient, stage: Stage
+    redis_url: str, redis: QueueClient
 ) -> None:
     """A worker of ours that is stopped leaves nothing that would keep a stock worker away."""
 
     @job(queue="migration", name="note")
     async def hang(ctx: Context, number: int) -> str:
         del ctx, number
-        stage.started.set()
-        await asyncio.Event().wait()
+        await stage.hold()
         raise AssertionError("nobody lets it go on")
 
     async with working(redis_url, hang):
         handle = await hang.enqueue(number=3)
-        await soon(stage.started.wait())
+        await stage.started.next()
     assert not await redis.exists(f"arq:retry:{handle.id}")
 
     async with stock_working(redis_url, QUEUE, [named("note", _note)]):
@@ -260,16 +233,12 @@ async def test_cron_tick_runs_once_among_both(redis_url: str, redis: QueueClient
     )
     async with stock_working(redis_url, QUEUE, [], cron_jobs=theirs, timezone=UTC):
         await start(one)
-        await eventually(lambda: _has_run(runs))
+        await eventually(lambda: runs)
         await asyncio.sleep(1.0)
         await stop(one)
 
     assert len(runs) == 1
     assert await redis.zcard(QUEUE) == 0
-
-
-async def _has_run(runs: list[str]) -> bool:
-    return bool(runs)
 
 
 def _where(url: str) -> Any:

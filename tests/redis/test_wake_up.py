@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,7 +10,17 @@ import pytest
 
 from runner import Context, Retry, job
 from runner.admin import Admin
-from tests.runner_kit import at_rest, eventually, soon, start, stop, worker, working
+from tests.runner_kit import (
+    at_rest,
+    claims_made,
+    eventually,
+    note_rests,
+    stage,
+    start,
+    stop,
+    worker,
+    working,
+)
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -23,25 +32,10 @@ FOR_EVER_S = 86_400.0
 """No test here can wait for a poll."""
 
 
-class Stage:
-    """What the jobs here say: their names, and when they started."""
-
-    def __init__(self) -> None:
-        self.started: asyncio.Queue[tuple[str, float]] = asyncio.Queue()
-
-
-stage = Stage()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stage() -> None:
-    stage.__init__()  # type: ignore[misc]  # made anew in the loop of the test
-
-
 @job(queue="default")
 async def act(ctx: Context, name: str = "x") -> None:
     """Say when it started."""
-    stage.started.put_nowait((name, time.time()))
+    stage.started.put(name)
     if name == "again" and ctx.attempt == 1:
         raise Retry(0.05)
 
@@ -54,7 +48,8 @@ async def test_enqueued_job_starts_at_once_on_an_idle_worker(redis_url: str) -> 
             await at_rest(one)
             await act.enqueue()
             enqueued = time.time()
-            delays_s.append((await soon(stage.started.get()))[1] - enqueued)
+            await stage.started.next()
+            delays_s.append(stage.started.times[-1] - enqueued)
 
     assert sorted(delays_s)[10] < 0.05
 
@@ -64,16 +59,14 @@ async def test_job_enqueued_as_a_worker_goes_to_rest_is_not_missed(redis_url: st
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S, concurrency=1):
         for number in range(200):
             await act.enqueue(str(number))
-            assert (await soon(stage.started.get()))[0] == str(number)
+            assert await stage.started.next() == str(number)
 
 
 async def test_every_idle_worker_takes_its_share(redis_url: str) -> None:
     """Jobs that come together wake as many workers as there are jobs."""
-    gate = asyncio.Event()
 
     async def wait(ctx: Context, call_next: object) -> None:
-        stage.started.put_nowait((ctx.job_id, time.time()))
-        await gate.wait()
+        await stage.hold(ctx.job_id)
         del call_next
 
     ways = {"idle_poll_s": FOR_EVER_S, "concurrency": 1, "middleware": (wait,)}
@@ -83,8 +76,8 @@ async def test_every_idle_worker_takes_its_share(redis_url: str) -> None:
         working(redis_url, act, **ways),
     ):
         await act.enqueue_many([{}] * 3)
-        assert len({(await soon(stage.started.get()))[0] for _ in range(3)}) == 3
-        gate.set()
+        assert len({await stage.started.next() for _ in range(3)}) == 3
+        stage.go.set()
 
 
 async def test_scheduled_job_starts_at_its_time(redis_url: str) -> None:
@@ -95,10 +88,9 @@ async def test_scheduled_job_starts_at_its_time(redis_url: str) -> None:
         await act.options(at=due).enqueue("timed")
         await act.options(delay_s=0.3).enqueue("delayed")
 
-        name, started = await soon(stage.started.get())
-        assert name == "timed"
-        assert -0.002 < started - due.timestamp() < 0.5
-        assert (await soon(stage.started.get()))[0] == "delayed"
+        assert await stage.started.next() == "timed"
+        assert -0.002 < stage.started.times[0] - due.timestamp() < 0.5
+        assert await stage.started.next() == "delayed"
 
 
 async def test_earlier_job_goes_before_one_that_was_scheduled_first(redis_url: str) -> None:
@@ -108,16 +100,17 @@ async def test_earlier_job_goes_before_one_that_was_scheduled_first(redis_url: s
         await at_rest(one)
         await act.options(delay_s=0.1).enqueue("early")
 
-        assert (await soon(stage.started.get()))[0] == "early"
+        assert await stage.started.next() == "early"
 
 
 async def test_retried_job_starts_at_its_time(redis_url: str) -> None:
     """A worker that rests knows when the job that it gave back is due."""
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S):
         await act.enqueue("again")
-        _, first = await soon(stage.started.get())
-        _, second = await soon(stage.started.get())
+        await stage.started.next()
+        await stage.started.next()
 
+    first, second = stage.started.times
     assert 0.045 < second - first < 1
 
 
@@ -127,11 +120,11 @@ async def test_resumed_queue_starts_at_once(redis_url: str, redis: QueueClient) 
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S) as one:
         await admin.pause("default", by="a test")
         await act.enqueue()
-        await eventually(lambda: _claims(one, 2))
+        await eventually(lambda: claims_made(one) >= 2)
         await at_rest(one)
-        assert stage.started.empty()
+        assert not stage.started.unread()
         await admin.resume("default")
-        await soon(stage.started.get())
+        await stage.started.next()
 
 
 async def test_job_run_by_hand_starts_at_once(redis_url: str, redis: QueueClient) -> None:
@@ -140,7 +133,7 @@ async def test_job_run_by_hand_starts_at_once(redis_url: str, redis: QueueClient
         handle = await act.options(delay_s=3600).enqueue()
         await at_rest(one)
         await Admin(redis).run_now("default", handle.id)
-        await soon(stage.started.get())
+        await stage.started.next()
 
 
 async def test_job_put_in_by_other_means_is_found_by_polling(
@@ -152,7 +145,7 @@ async def test_job_put_in_by_other_means_is_found_by_polling(
         await redis.set("arq:job:foreign", body)
         await redis.zadd(QUEUE, {"foreign": time.time() * 1000})
 
-        assert (await soon(stage.started.get()))[0] == "foreign"
+        assert await stage.started.next() == "foreign"
 
 
 async def test_worker_rests_longer_than_a_connection_may_wait_for_an_answer(
@@ -161,31 +154,20 @@ async def test_worker_rests_longer_than_a_connection_may_wait_for_an_answer(
     """A long rest is a series of short ones: no timeout of the connection is taken for a loss."""
     one = worker(redis_url, act, idle_poll_s=FOR_EVER_S)
     await start(one)
-    asked: list[float] = []
-    ask = one.engine.wake.execute
-
-    async def note(command: str, key: str, timeout_s: float) -> object:
-        asked.append(timeout_s)
-        return await ask(command, key, timeout_s)
-
-    one.engine.wake.execute = note  # type: ignore[method-assign]
+    rests_s = note_rests(one)
     await act.enqueue()
-    await soon(stage.started.get())
+    await stage.started.next()
     await at_rest(one)
     await stop(one)
 
-    assert asked
-    assert max(asked) <= 5
+    assert rests_s
+    assert max(rests_s) <= 5
 
 
 async def test_backlog_is_worked_off_without_rests(redis_url: str) -> None:
     """A worker that has more to do than slots never waits for a wake-up in between."""
     await act.enqueue_many([{"name": str(n)} for n in range(300)])
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S, concurrency=2):
-        names = [(await soon(stage.started.get()))[0] for _ in range(300)]
+        names = [await stage.started.next() for _ in range(300)]
 
     assert names == [str(n) for n in range(300)]
-
-
-async def _claims(one: object, least: int) -> bool:
-    return bool(one.engine.claimer._claims >= least)  # type: ignore[attr-defined]

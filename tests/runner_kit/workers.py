@@ -6,22 +6,16 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
-from redis.exceptions import ConnectionError as RedisConnectionError
-
-from runner import Worker, WorkerSettings, connect, linear
-from runner.broker import keys
+from runner import Worker, WorkerSettings, linear
 from runner.on_arq.cron import IntervalCron
 from tests.cable import cable_to
+from tests.runner_kit.waiting import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
-    from runner import Job, QueueClient
+    from runner import Job
     from tests.cable import Cable
-
-PATIENCE_S = 20.0
-"""How long a test waits for what is sure to come; a loaded machine may take its time."""
 
 
 class QuickSettings(WorkerSettings):
@@ -74,12 +68,12 @@ async def start(one: Worker) -> Worker:
 
 async def at_rest(one: Worker) -> None:
     """Return when *one* has taken what it can, and now waits for work or for a free slot."""
+    await eventually(lambda: one.is_at_rest or not is_running(one), every_s=0.001)
 
-    async def rests() -> bool:
-        is_over = one.main_task is None or one.main_task.done()
-        return one.is_at_rest or is_over
 
-    await eventually(rests, every_s=0.001)
+def is_running(one: Worker) -> bool:
+    """Whether *one* was started and has not ended."""
+    return one.main_task is not None and not one.main_task.done()
 
 
 async def stop(one: Worker, *, at_once: bool = False) -> None:
@@ -134,79 +128,7 @@ async def working(url: str, *jobs: Job[Any, Any], **values: Any) -> AsyncIterato
     try:
         yield one
     finally:
-        if one.main_task is not None and not one.main_task.done():
+        if is_running(one):
             await stop(one, at_once=True)
         else:
             await one.close()
-
-
-async def eventually(
-    ask: Callable[[], Awaitable[Any]], *, within_s: float = PATIENCE_S, every_s: float = 0.005
-) -> Any:
-    """The first true answer of *ask*, for what can only be seen in Redis."""
-    async with asyncio.timeout(within_s):
-        while not (answer := await ask()):  # noqa: ASYNC110 -- Redis has no event to wait for
-            await asyncio.sleep(every_s)
-        return answer
-
-
-async def soon(waiting: Awaitable[Any]) -> Any:
-    """What *waiting* gives, or the test fails."""
-    async with asyncio.timeout(PATIENCE_S):
-        return await waiting
-
-
-def client_of(url: str) -> QueueClient:
-    """A client to look into Redis with."""
-    return connect(url)
-
-
-async def history(redis: Any, job_id: str) -> list[dict[str, Any]]:
-    """The failed attempts of a job, the oldest first."""
-    return [from_json(entry) for entry in await redis.lrange(keys.HISTORY_PREFIX + job_id, 0, -1)]
-
-
-async def result_of(redis: Any, job_id: str) -> dict[str, Any] | None:
-    """The stored result of a job, as it stands in Redis."""
-    data = await redis.get(keys.RESULT_PREFIX + job_id)
-    result: dict[str, Any] | None = None if data is None else from_json(data)
-    return result
-
-
-async def crashes(redis: Any, queue: str, job_id: str) -> int:
-    """How often the job was lost with its worker."""
-    return int(await redis.hget(keys.queue_key(queue) + keys.CRASHES_SUFFIX, job_id) or 0)
-
-
-async def dead_ids(redis: Any, queue: str) -> list[str]:
-    """Ids of the dead jobs of *queue*, the oldest first."""
-    members = await redis.zrange(keys.queue_key(queue) + keys.DEAD_SUFFIX, 0, -1)
-    return [member.decode() for member in members]
-
-
-class LosesAnswers:
-    """In the place of a stage's script: Redis does what it was asked, and nobody hears of it."""
-
-    def __init__(self, script: Any, *, times: int = 1) -> None:
-        self._script = script
-        self.left = times
-        self.lost: list[Any] = []
-
-    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Ask, and lose the answer."""
-        answer = await self._script(*args, **kwargs)
-        if self.left:
-            self.left -= 1
-            self.lost.append(answer)
-            raise RedisConnectionError("Connection reset by peer")
-        return answer
-
-    @property
-    def sent(self) -> int:
-        """As what is behind it says."""
-        sent: int = self._script.sent
-        return sent
-
-    async def close(self) -> None:
-        """Close what is behind it."""
-        await self._script.close()
