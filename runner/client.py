@@ -12,7 +12,7 @@ from redis.asyncio.sentinel import Sentinel
 
 from runner import codec
 from runner.broker import keys
-from runner.broker.cancel_safe import send_promptly
+from runner.broker.cancel_safe import make_cancel_safe
 from runner.broker.location import CONNECT_TIMEOUT_S, location
 from runner.enqueue import ClientMiddleware, Enqueuer, new_job_id
 from runner.serializers import request_maker
@@ -47,7 +47,7 @@ class QueueClient(ArqRedis):
         # Nothing expires unless asked to; arq's own default is a day.
         kwargs.setdefault("expires_extra_ms", None)
         super().__init__(*args, **kwargs)
-        send_promptly(self)
+        make_cancel_safe(self)
         self.enqueuer = Enqueuer(self, client_middleware)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 -- redis-py's own signature

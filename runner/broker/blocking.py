@@ -1,4 +1,4 @@
-"""A client for the same Redis that needs no event loop."""
+"""A client that needs no event loop, for the Redis of another client."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import redis
 from redis.asyncio import SSLConnection as AsyncSSLConnection
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from runner.broker.location import (
-    CONNECT_TIMEOUT_S,
-)
+from runner.broker.location import CONNECT_TIMEOUT_S
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -20,10 +18,10 @@ _TWIN_OPTIONS = frozenset(("host", "port", "path", "db", "username", "password")
 
 def blocking_twin(client: Redis) -> redis.Redis:
     """
-    A client for the same Redis that needs no event loop: for a thread that watches one.
+    Return a client for the Redis of *client* that a thread without an event loop can use.
 
     Raises:
-        ConnectionError: Behind sentinels, *client* has not connected yet.
+        ConnectionError: *client* goes through sentinels, and has not connected yet.
     """
     options = {
         name: value

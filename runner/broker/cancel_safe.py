@@ -1,13 +1,13 @@
 """
 Connections on which a cancellation, or a timeout, is never lost.
 
-redis-py sends under `asyncio.wait_for`. On Python 3.11 that returns what it waited for even if its
-task was cancelled in the same turn of the loop: the cancellation is gone, and a task that was told
-to end, or a block under `asyncio.timeout`, goes on for ever. It also makes a task of each command.
+redis-py sends under `asyncio.wait_for`. On Python 3.11 that returns its result even if the task was
+cancelled in the same turn of the loop: the cancellation is lost, and a cancelled task, or a block
+under `asyncio.timeout`, goes on for ever. It also creates a task for each command.
 
-Before each command it looks for what was left on the connection, under a timeout of zero. Early
+Before each command redis-py checks the connection for unread data, under a timeout of zero. Early
 releases of Python 3.11 (Debian 12 has 3.11.2) end that with `CancelledError` in a task that was
-cancelled before: whoever cleans up after a cancellation could ask Redis nothing.
+cancelled before: code that cleans up after a cancellation could not use Redis.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-def send_promptly(client: Redis) -> None:
-    """Let the connections that *client* opens from now on heed a cancellation wherever it comes."""
+def make_cancel_safe(client: Redis) -> None:
+    """Make each connection that *client* opens from now on stop whenever it is cancelled."""
     pool = client.connection_pool
     kind = pool.connection_class
-    if not issubclass(kind, _PromptSending):
+    if not issubclass(kind, _CancelSafe):
         if kind not in _kinds:
-            _kinds[kind] = type(f"Prompt{kind.__name__}", (_PromptSending, kind), {})
+            _kinds[kind] = type(f"CancelSafe{kind.__name__}", (_CancelSafe, kind), {})
         pool.connection_class = _kinds[kind]
 
 
-class _PromptSending(AbstractConnection):
-    """Sends in the task that asks, also while that is cleaning up after a cancellation."""
+class _CancelSafe(AbstractConnection):
+    """Sends in the caller's task, even while that cleans up after a cancellation."""
 
     async def can_read_destructive(self) -> bool:
-        """Tell whether something was left to read, from a task that nobody has cancelled."""
+        """Return whether there is unread data; ask in a task that is not cancelled."""
         looking = super().can_read_destructive()  # type: ignore[no-untyped-call]  # redis-py's
         task = asyncio.current_task()
         if task is not None and task.cancelling():
@@ -52,7 +52,7 @@ class _PromptSending(AbstractConnection):
         check_health: bool = True,  # noqa: FBT001, FBT002 -- redis-py's own signature
     ) -> None:
         """
-        Write *command*, and wait until the socket took it.
+        Write *command*, and wait until the socket has taken it.
 
         Raises:
             redis.TimeoutError: It did not within `socket_timeout`.
@@ -70,7 +70,7 @@ class _PromptSending(AbstractConnection):
             async with asyncio.timeout(self.socket_timeout):
                 await writer.drain()
         except BaseException as error:
-            # Half a command may be out: nothing can follow it on this connection.
+            # Half a command may have been sent: nothing can follow it on this connection.
             await self.disconnect(nowait=True)
             if isinstance(error, TimeoutError):
                 raise RedisTimeoutError("Redis does not take what is sent") from None
@@ -80,4 +80,4 @@ class _PromptSending(AbstractConnection):
 
 
 _kinds: dict[type[AbstractConnection], type[AbstractConnection]] = {}
-"""TCP, TLS, a socket's path, behind sentinels: the same kind of connection that sends so."""
+"""For each kind of connection (TCP, TLS, Unix socket, sentinel) its cancel-safe subclass."""

@@ -11,16 +11,16 @@ arq's own layout, shared with stock arq clients and workers:
 | `arq:retry:<id>` | string | attempts spent; present wherever there is a history | as the body |
 | `arq:result:<id>` | string | result or error, JSON | `keep_result_s` of the job |
 | `arq:abort` | sorted set | ids asked to stop, by time asked, Unix ms | until seen |
-| `arq:queue:<queue>:health-check` | string | a line of counters for `arq --check` | three heartbeats; the last worker to leave takes it away |
+| `arq:queue:<queue>:health-check` | string | a line of counters for `arq --check` | three heartbeats; deleted by the last worker to leave |
 
-Beside it, ours, each of them absent while empty:
+Our own keys beside it, each absent while empty:
 
 | key | type | holds | lives |
 |---|---|---|---|
-| `arq:queue:<queue>:running` | hash | job id → token of its claim: the fence; `…|offered`: a stopping worker's, for whoever claims it; `…|ahead…`: not started yet | while jobs run |
+| `arq:queue:<queue>:running` | hash | job id → token of its claim, which fences it; `…|offered`: by a stopping worker, for any other to claim; `…|ahead…`: not started yet | while jobs run |
 | `arq:queue:<queue>:retrying` | sorted set | ids that failed and wait for their next attempt, by due time | until claimed |
-| `arq:queue:<queue>:crashes` | hash | job id → claims that ended with their worker | until the job is done; with a dead job |
-| `arq:queue:<queue>:unknown` | hash | job id → name that no worker here knew | until one does |
+| `arq:queue:<queue>:crashes` | hash | job id → how often it was lost with its worker | until the job is done; with a dead job |
+| `arq:queue:<queue>:unknown` | hash | job id → a name that its worker did not know | until one does |
 | `arq:queue:<queue>:dead` | sorted set | ids of dead jobs by time of death, Unix ms | until retried, deleted or trimmed on request |
 | `arq:queue:<queue>:paused` | string | who paused the queue, and when | until resumed |
 | `arq:queue:<queue>:wake` | list | tokens that idle workers block on, capped | until the queue is drained |
@@ -30,17 +30,17 @@ Beside it, ours, each of them absent while empty:
 | `arq:batch:<id>` | hash | `<queue>|<state>` → number of jobs | 30 days after its last change |
 | `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | as the batch |
 | `arq:ticks` | hash | schedule name → last tick enqueued, Unix ms | for good |
-| `arq:startup:<name>` | string | the worker that enqueued this cron job at its start | a minute |
+| `arq:startup:<name>` | string | the worker that enqueued this cron job as it started | a minute |
 | `arq:metrics` | sorted set | `<queue>|<job>` by its last count, Unix ms | trimmed by the poller after four days |
-| `arq:metrics:m:<hour>:<queue>|<job>` | hash | counts by minute: `<minute>|<field>`, fields as in `tally.FIELDS` | 9 hours |
+| `arq:metrics:m:<hour>:<queue>|<job>` | hash | counts by minute: `<minute>|<field>`, fields as in `counts.FIELDS` | 9 hours |
 | `arq:metrics:t:<day>:<queue>|<job>` | hash | the same by ten minutes | 4 days |
-| `arq:metrics:total` | hash | `<queue>|<job>|<field>` → its sum of all times | for good |
-| `arq:metrics-guard:<worker>` | string | number of the last batch of counts that the worker told | an hour |
+| `arq:metrics:total` | hash | `<queue>|<job>|<field>` → the total | for good |
+| `arq:metrics-guard:<worker>` | string | number of the worker's last batch of counts | an hour |
 | `arq:releases` | hash | release → when a worker of it first started, Unix ms | for good |
 | `arq:depth:<queue>` | stream | the queue's gauges at each poll, capped | for good |
 | `arq:order:<worker>` | string | what an operator asks of the worker: `quiet`, `resume` or `stop` | until seen, a minute at most |
 | `arq:schedule-paused` | hash | schedule → who paused it, and when | until resumed |
-| `arq:bulk:<id>` | hash | an action on many jobs, and how far it has come | a day |
+| `arq:bulk:<id>` | hash | an action on many jobs, and its progress | a day |
 | `arq:audit` | stream | who did what when, capped | for good |
 | `arq:poller` | string | time of the last poll, Unix ms | for good |
 """
@@ -93,16 +93,15 @@ SUFFIXES = (
 
 BATCH_TTL_S = 30 * 86_400
 WAKE_TOKENS = 64
-"""Most tokens on a wake list."""
+"""How many tokens a wake list holds at most."""
 
 
 @functools.lru_cache(maxsize=1024)
 def queue_key(queue: str) -> str:
     """
-    The sorted set of *queue*, which is also arq's `queue_name`.
+    Return the key of the sorted set of *queue*, which is also arq's `queue_name`.
 
-    A name that starts with `/` is the whole key: `/arq:queue` is the queue of a stock arq worker
-    that was given none.
+    A name that starts with `/` is the whole key: `/arq:queue` is the default queue of stock arq.
     """
     if queue.startswith("/"):
         return queue[1:]
@@ -110,6 +109,6 @@ def queue_key(queue: str) -> str:
 
 
 def queue_of(key: str) -> str:
-    """The queue's name as people say it: the inverse of `queue_key`."""
+    """Return the queue's name: the inverse of `queue_key`."""
     name = key.removeprefix(QUEUE_PREFIX)
     return name if queue_key(name) == key else f"/{key}"

@@ -1,4 +1,4 @@
-"""Where Redis is: addresses, read from URLs."""
+"""Where Redis is: an address, read from a URL."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SENTINEL_PORT = 26379
 
 @dataclass(repr=False)
 class RedisLocation(RedisSettings):
-    """arq's settings, read from a URL, with the URL kept (without its password) for messages."""
+    """arq's settings, read from a URL; `shown` is that URL, without its password, for messages."""
 
     shown: str = "redis://localhost:6379"
 
 
 def location(url: str) -> RedisLocation:
     """
-    Settings for `redis://`, `rediss://`, `unix://` and `redis+sentinel://` URLs.
+    Return the settings of a `redis://`, `rediss://`, `unix://` or `redis+sentinel://` URL.
 
     Sentinel: `redis+sentinel://[user:password@]host:port[,host:port…]/service[/database]`.
 

@@ -1,8 +1,8 @@
 """
-Redis away: which errors pass by themselves, and how to wait until it is back.
+Outages of Redis: which errors pass by themselves, and how a worker waits until Redis is back.
 
-A worker outlives restarts, failovers and pauses of Redis. Every call of its stages goes through
-`Outage`, which waits, and logs the start of an outage once, and its end once.
+A worker outlives restarts, failovers and pauses of Redis. Each call of its stages goes through
+`Outage`, which waits, and logs the start and the end of an outage once each.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ _log = structlog.get_logger("runner.outage")
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 _PASSING_REPLY = re.compile(
-    # redis-py says which command of a pipeline it was; Redis 6.2 puts its own words before what a
-    # script ran into.
+    # redis-py names the command of a pipeline; Redis 6.2 adds a prefix to the error of a script.
     r"(?:Command # \d+ \(.*\) of pipeline caused error: \(['\"])?"
     r"(?:Error running script .*: -)?"
     "(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED|BUSY|OOM|MISCONF|NOREPLICAS) ",
@@ -37,7 +36,7 @@ _PASSING_REPLY = re.compile(
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether *error* says that Redis is away for now, rather than that we asked for nonsense."""
+    """Whether *error* means that Redis is away for now, and not that the request is wrong."""
     if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError):
         return False
     if isinstance(
@@ -56,7 +55,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 class Outage:
-    """Repeats calls while Redis is away. One for each worker, shared by its stages."""
+    """Repeats calls while Redis is away. Each worker has one, shared by its stages."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -74,11 +73,11 @@ class Outage:
         self, ask: Callable[[], Awaitable[T]], *, unless: asyncio.Event | None = None
     ) -> T:
         """
-        Return what `ask()` returns; ask again while Redis is away, unless *unless* is set.
+        Return what `ask()` returns; repeat it while Redis is away, until *unless* is set.
 
         Raises:
-            RedisError: Redis answered that the request is wrong; repeating would not help. Or it
-                is away, and *unless* is set.
+            RedisError: The request is wrong, so repeating it would not help. Or Redis is away, and
+                *unless* is set.
         """
         pause_s = _FIRST_PAUSE_S
         while True:
@@ -96,19 +95,19 @@ class Outage:
                 self.note_answer()
                 return answer
 
-    async def calm(self, lease_s: float) -> None:
+    async def let_others_renew(self, lease_s: float) -> None:
         """
-        After an outage that leases may have lapsed in, wait a little before claiming anything.
+        Wait a little before the first claim after an outage in which leases may have lapsed.
 
-        Workers that live extend theirs meanwhile, and their jobs are not taken for lost.
+        Meanwhile living workers extend their leases, so that nobody takes their jobs for lost.
         """
         if self._was_away_s > lease_s / 2:
-            calm_from = self._back_since + min(lease_s / 6, 2 * _LONGEST_PAUSE_S)
-            await asyncio.sleep(calm_from - time.monotonic())
+            renewed_at = self._back_since + min(lease_s / 6, 2 * _LONGEST_PAUSE_S)
+            await asyncio.sleep(renewed_at - time.monotonic())
             self._was_away_s = 0.0
 
     async def _wait_for_an_answer(self, longest_s: float) -> None:
-        """The first to get an answer wakes the others; for a moment each waits alone."""
+        """Wait for *longest_s*, or until another call gets an answer; at least a moment."""
         first_s = min(longest_s, _FIRST_PAUSE_S)
         await asyncio.sleep(first_s)
         with contextlib.suppress(TimeoutError):
@@ -116,7 +115,7 @@ class Outage:
                 await self._back.wait()
 
     def note_loss(self, error: BaseException) -> None:
-        """Remember, and log once, that Redis is away."""
+        """Note that Redis is away; log it once."""
         if self._away_since is None:
             self._away_since = time.monotonic()
             self._back.clear()
@@ -127,7 +126,7 @@ class Outage:
             )
 
     def note_answer(self) -> None:
-        """Remember, and log once, that Redis is back."""
+        """Note that Redis answers; log once that it is back."""
         if self._away_since is not None:
             away_s = time.monotonic() - self._away_since
             self._away_since = None

@@ -1,7 +1,7 @@
 """
-Whether Redis keeps what it is given: a queue in a Redis set up as a cache loses jobs in silence.
+Whether Redis keeps what it is given: a Redis that is set up as a cache loses jobs silently.
 
-Workers warn of it as they start; a managed Redis that hides its configuration tells less.
+Workers warn about it as they start; a managed Redis that hides its configuration shows less.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("runner.durability")
 
-_told: set[tuple[str, str]] = set()
-"""Server and risk, once in a process: several workers of it start with the same Redis."""
+_logged: set[tuple[str, str]] = set()
+"""Server and risk, to log each once in a process whose workers share a Redis."""
 
 
 async def risks(redis: Redis) -> list[str]:
     """
-    Each way in which this Redis may lose jobs, as one line that says what to set.
+    Return each way in which this Redis may lose jobs, as one line that says what to set.
 
     Raises:
         RedisError: Redis does not answer.
@@ -31,7 +31,7 @@ async def risks(redis: Redis) -> list[str]:
 
 
 async def warn_of_risks(redis: Redis) -> None:
-    """Log each risk, once in a process for each Redis. Never fails: it is only advice."""
+    """Log each risk once for each process and Redis. Never fails: it is only advice."""
     try:
         info = await redis.info()
         found = _risks(info, await _snapshots(redis))
@@ -40,13 +40,13 @@ async def warn_of_risks(redis: Redis) -> None:
         return
     server = str(info.get("run_id", ""))
     for risk in found:
-        if (server, risk) not in _told:
-            _told.add((server, risk))
+        if (server, risk) not in _logged:
+            _logged.add((server, risk))
             _log.warning("Redis may lose jobs", risk=risk)
 
 
 async def _snapshots(redis: Redis) -> str | None:
-    """When Redis saves to disk by itself; None where it does not say."""
+    """Return when Redis saves snapshots; None if it does not say."""
     try:
         given = await redis.config_get("save")
     except ResponseError:

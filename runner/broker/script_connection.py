@@ -1,10 +1,10 @@
 """
-The stages' short way to Redis: each has one connection of its own, and sends one script per call.
+The stages' fast path to Redis: each stage has a connection of its own, and sends one script a call.
 
-redis-py's client checks its pooled connection, wraps each write in a task of its own and packs
-every argument in Python, for each command. A stage repeats one script thousands of times a second
-over one connection, so redis-py only opens it (addresses, TLS, Sentinel, protocol): afterwards the
-bytes go from hiredis's packer to the transport, and from the transport to hiredis's reader.
+For each command, redis-py's client checks its pooled connection, wraps each write in a task and
+packs every argument in Python. A stage repeats one script thousands of times a second over one
+connection. So redis-py only opens it (addresses, TLS, Sentinel, protocol); after that, bytes go
+from hiredis's packer to the transport, and from the transport to hiredis's reader.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOT_YET = object()
 
 class StageConnection:
     """
-    A stage's own connection; a second caller waits for the first.
+    A stage's own connection, for one call at a time.
 
     It connects at the first call, and again after any error.
     """
@@ -54,7 +54,7 @@ class StageConnection:
                 protocol = self._protocol or await self._connect()
                 return await protocol.send(pack_command(command))
             except BaseException:
-                # A reply may be under way that nobody waits for any more.
+                # The reply may still come, and would answer the next command.
                 await self.close()
                 raise
 
@@ -80,7 +80,7 @@ class StageConnection:
                 protocol = RedisProtocol(connection)
                 await self._set_up(protocol)
         except BaseException as error:
-            # Cancelled half-way, the connection would stay open, and nobody would know of it.
+            # A connection that is cancelled half-way would stay open, unknown to the pool.
             await connection.disconnect(nowait=True)
             if isinstance(error, TimeoutError):
                 raise RedisTimeoutError("no connection in time") from None
@@ -93,7 +93,7 @@ class StageConnection:
 
 
 class ScriptConnection(StageConnection):
-    """A connection for one script, which is loaded when it opens."""
+    """A connection for one script, which it loads when it opens."""
 
     def __init__(self, redis: Redis, script: str) -> None:
         super().__init__(redis)
@@ -113,9 +113,9 @@ class ScriptConnection(StageConnection):
         """
         Return the script's reply for one key and *args*.
 
-        A connection that Redis closed while it was idle is opened anew, once. The script may then
-        have run before, so every script may be repeated; with the arguments that *again* returns,
-        if it is given.
+        If Redis closed the idle connection, open another and send the script again, once. It may
+        have run the first time, so every script must allow that. again: returns the arguments for
+        the second time.
 
         Raises:
             RedisError: Redis is away, or the script raised.
@@ -135,9 +135,9 @@ class ScriptConnection(StageConnection):
 
     def send(self, key: str, args: Sequence[str | int | float | bytes]) -> bool:
         """
-        Send the script now, and do not wait for its reply; False if there is no connection.
+        Send the script, and do not wait for its reply; False if there is no connection.
 
-        When this returns, the kernel has the bytes, unless Redis reads so slowly that they wait.
+        When this returns, the kernel has the bytes, unless Redis reads too slowly for that.
         """
         if self._protocol is None or self._protocol.is_closing:
             return False
@@ -147,7 +147,7 @@ class ScriptConnection(StageConnection):
         return True
 
     def _check_reply(self, reply: asyncio.Future[Any]) -> None:
-        """If Redis has lost the script, the next `open` loads it again."""
+        """Close the connection if Redis has lost the script: the next `open` loads it again."""
         if not reply.cancelled() and isinstance(reply.exception(), NoScriptError):
             self._protocol, protocol = None, self._protocol
             if protocol is not None:
@@ -163,7 +163,7 @@ class ScriptConnection(StageConnection):
         try:
             return await protocol.send(pack_command(command))
         except NoScriptError:
-            # Somebody flushed them; a new connection loads its own.
+            # Somebody flushed the scripts.
             await self._set_up(protocol)
             return await protocol.send(pack_command(command))
 
@@ -175,7 +175,7 @@ class ScriptConnection(StageConnection):
 
 
 class RedisProtocol(asyncio.Protocol):
-    """A connection that redis-py has opened; replies come in the order of their commands."""
+    """The bytes of a connection that redis-py has opened; replies come in order."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -211,7 +211,7 @@ class RedisProtocol(asyncio.Protocol):
 
     @property
     def is_closing(self) -> bool:
-        """Whether nothing can be sent any more."""
+        """Whether the connection takes no more commands."""
         return self._transport.is_closing()
 
     def abort(self) -> None:
@@ -226,7 +226,7 @@ class RedisProtocol(asyncio.Protocol):
         self._fail(RedisConnectionError("the connection was closed"))
 
     def data_received(self, data: bytes) -> None:
-        """Hand each whole reply to its caller."""
+        """Give each complete reply to its caller."""
         self._reader.feed(data)
         try:
             while (answer := self._reader.gets()) is not _NOT_YET:
@@ -242,13 +242,13 @@ class RedisProtocol(asyncio.Protocol):
             self._transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Raise for every caller that still waits."""
+        """Raise in every caller that still waits."""
         if self._timer is not None:
             self._timer.cancel()
         self._fail(RedisConnectionError(str(error or "Redis closed the connection")))
 
     def _look_for_overdue(self) -> None:
-        """One timer for all commands: one for each would cost more than the command."""
+        """Fail overdue commands. All share one timer: one each would cost more than the command."""
         self._timer = None
         if not self._waiting:
             return

@@ -1,4 +1,4 @@
-"""One job, from its claim to its outcome: what the worker starts a task for."""
+"""One attempt at a job, from its claim to its outcome; each runs in a task of its own."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 class Attempts:
     """
-    Runs the jobs that one worker knows. Middleware is composed once for each of them.
+    Runs the jobs that one worker knows. Middleware is composed once for each job.
 
-    on_refused: called with each job that was claimed and cannot be run here and now.
+    on_refused: called with each job that was claimed and cannot run here.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Attempts:
 
     def learn(self, job: JobDefinition) -> None:
         """
-        Register a job of ours.
+        Register a job made by `@job`.
 
         Raises:
             ConfigurationError: A name in its signature cannot be found.
@@ -64,11 +64,11 @@ class Attempts:
         self.register(job, Policy.of(job, compose(self._stack, call), self._defaults))
 
     def register(self, job: JobDefinition, policy: Policy) -> None:
-        """Run *job* by *policy*, under the job's name."""
+        """Register *job* under its name, to be run by *policy*."""
         self._known[job.name] = (job, policy)
 
     async def close(self) -> None:
-        """End the processes that were kept for offloaded work, unless other workers share them."""
+        """End the processes for offloaded work, unless other workers share them."""
         if self._options.offloader is None:
             await self._offloader.close()
 
@@ -89,7 +89,7 @@ class Attempts:
         return await (policy.run or execute)(policy, ctx, held)
 
     def is_overdue(self, held: Held) -> bool:
-        """Whether a cancelled job should have ended by now: timed out, aborted, or lost."""
+        """Whether a cancelled job should have ended: it timed out, was aborted, or is lost."""
         if held.why_stopped is not None:
             return held.why_stopped is not Stop.RELEASE
         limit_s = None if held.policy is None else held.policy.timeout_s
@@ -106,7 +106,7 @@ class Attempts:
         return policy.decide(policy, attempt, TimeoutError(late))
 
     def _open(self, held: Held) -> Outcome | None:
-        """Read the body; an outcome if the job cannot be run here and now."""
+        """Read the body; return an outcome if the job cannot run here."""
         claim = held.claim
         if claim.body is None:
             return Dead(ErrorRecord("BodyMissing", "the job's body is gone from Redis", ""))
@@ -115,7 +115,7 @@ class Attempts:
         except CodecError as error:
             return Dead(ErrorRecord.of(error))
         if envelope.attempt is not None:
-            # A stock arq client counts attempts in the body alone, ours beside it, too.
+            # A stock arq client counts attempts only in the body; we also count them in Redis.
             claim.attempts_spent = max(claim.attempts_spent, envelope.attempt - 1)
         if claim.aborted:
             return Aborted(ErrorRecord("CancelledError", "aborted before it started", ""))
@@ -131,12 +131,12 @@ class Attempts:
         assert envelope is not None  # noqa: S101 -- `_open` has read it
         job, policy = self._known[envelope.name]
         held.policy = policy
-        # A task of its own starts without either: only a worker enqueues from outside a job.
+        # The task of a job starts without either.
         if envelope.batch_id is not None:
             current_batch.set(envelope.batch_id)
         if envelope.trace is not None:
             current_trace.set(envelope.trace)
-        # By position: naming that many takes half as long again, and this is done for each job.
+        # By position: keywords would take half as long again, for each job.
         ctx = Context(
             job,
             claim.job_id,

@@ -1,4 +1,4 @@
-"""Second stage: take due jobs out of the queue, each held by a token until the end of a lease."""
+"""Second stage: claim due jobs; each is held under a token until its lease ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from runner.broker.keys import UNKNOWN_SUFFIX
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import CLAIM
-from runner.broker.scripts.fields import Claimed, ClaimHead, Odd
+from runner.broker.scripts.fields import Claimed, ClaimHead, Extra
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runner.broker.outage import Outage
 
 _REPLY_HEAD = 3
-_CLAIMED, _ODD = len(Claimed._fields), len(Odd._fields)
+_CLAIMED, _EXTRA = len(Claimed._fields), len(Extra._fields)
 _PAUSED = -2
 _PAGE = 200
 _LOOK_EVERY_S = 1.0
@@ -28,22 +28,22 @@ _LOOK_EVERY_S = 1.0
 
 AHEAD = "|ahead of a free slot, which it will have soon, and not started so far"
 """
-Stands behind the token of a claim until its job starts.
+Follows the token of a claim until its job starts.
 
-Said at such length for Redis: a hash with a value of more than 64 bytes is a table and not a list
-that is walked for each look-up, and where a hundred jobs are held that is an eighth of its time.
+It is this long for Redis: with one value of more than 64 bytes a hash is stored as a table, not as
+a list that each look-up scans. With a hundred jobs held, that saves an eighth of Redis's time.
 """
 
 
 @dataclass(slots=True)
 class Claim:
     """
-    The right to run one job, until another claim of it is made.
+    The right to run one job, until somebody claims it again.
 
     body: None if it is gone. due_ms: when it came due, Unix ms.
-    attempts_spent: attempts that failed before. crashes: workers that this job was lost with.
-    held_before: by this very worker, whose lease lapsed. key: the id as Redis has it; `job_id` is
-    the same for people, readable whatever its bytes.
+    attempts_spent: attempts that failed before. crashes: workers lost while they ran the job.
+    held_before: this very worker held it, and its lease lapsed. key: the id as Redis has it;
+    `job_id` is the same in readable form, whatever its bytes.
     """
 
     job_id: str
@@ -58,12 +58,12 @@ class Claim:
 
     @property
     def worker(self) -> str:
-        """Id of the worker that holds it."""
+        """Id of the worker that made the claim."""
         return worker_of(self.token)
 
 
 def worker_of(token: str) -> str:
-    """Id of the worker that made a claim's *token*."""
+    """Return the id of the worker that made a claim's *token*."""
     return token.rpartition(":")[0]
 
 
@@ -81,14 +81,14 @@ class Claimer:
         stopping: asyncio.Event,
         known: Iterable[str] = (),
     ) -> None:
-        """*known*: names of the jobs that the worker knows; None of them has to rest."""
+        """Claim for *worker_id*. known: names of its jobs; those need not rest as unknown."""
         self._script = ScriptConnection(redis, CLAIM)
         self._resting = _Resting(redis, queue_key, known)
         self._stopping = stopping
         self._queue_key = queue_key
         self._worker_id = worker_id
         self._lease_ms = round(lease_s * 1000)
-        self._patience = outage
+        self._outage = outage
         self._claims = 0
         self._redis = redis
         self._unanswered: dict[str, float] = {}
@@ -99,15 +99,15 @@ class Claimer:
 
     async def claim(self, limit: int, *, ahead: bool = False) -> list[Claim]:
         """
-        At most *limit* jobs that are due, the longest due first; waits while Redis is away.
+        Claim at most *limit* due jobs, the longest due first; wait while Redis is away.
 
-        `next_due_in_s` tells afterwards when to come again. ahead: they are not started at once.
+        Sets `next_due_in_s` and `is_paused`. ahead: the jobs do not start at once.
 
         Raises:
             RedisError: Redis is away, and the worker is stopping.
         """
         mark = AHEAD if ahead else ""
-        token, reply = await self._patience.call(
+        token, reply = await self._outage.call(
             lambda: self._ask(limit, mark), unless=self._stopping
         )
         now_ms, next_due_ms = float(reply[0]), float(reply[1])
@@ -118,8 +118,8 @@ class Claimer:
             Claim(key.decode("utf-8", "backslashreplace"), key, token, body, float(due_ms))
             for key, body, due_ms in zip(*[fields] * _CLAIMED, strict=True)
         ]
-        odd = iter(reply[_REPLY_HEAD - 1])
-        for place, spent, crashes, aborted in zip(*[odd] * _ODD, strict=True):
+        extras = iter(reply[_REPLY_HEAD - 1])
+        for place, spent, crashes, aborted in zip(*[extras] * _EXTRA, strict=True):
             claim = claims[place - 1]
             claim.attempts_spent = spent
             claim.crashes = max(crashes, 0)
@@ -128,11 +128,11 @@ class Claimer:
         return claims
 
     async def _ask(self, limit: int, mark: str) -> tuple[str, list[Any]]:
-        """A claim whose answer is lost may have been made: the next one names it and undoes it."""
-        if self._patience.away_s:
+        """Send one claim; it also undoes earlier claims whose answers were lost."""
+        if self._outage.away_s:
             await self._redis.ping()
-            self._patience.note_answer()
-        await self._patience.calm(self._lease_ms / 1000)
+            self._outage.note_answer()
+        await self._outage.let_others_renew(self._lease_ms / 1000)
         self._claims += 1
         token = f"{self._worker_id}:{self._claims}"
         args: list[str | int | float | bytes]
@@ -150,14 +150,14 @@ class Claimer:
         return token, reply
 
     def _still_unanswered(self) -> list[str]:
-        """A lost claim may reach Redis later than its successor; its own lease ends that."""
+        """Return their tokens for one lease: a claim that reaches Redis late lapses after that."""
         if self._unanswered:
             now = time.monotonic()
             self._unanswered = {t: end for t, end in self._unanswered.items() if end > now}
         return list(self._unanswered)
 
     async def give_back_unanswered(self) -> None:
-        """Undo a claim whose answer never arrived; a worker's last word."""
+        """Undo claims whose answer never arrived; a worker's last call."""
         if unanswered := self._still_unanswered():
             head = ClaimHead(0, self._lease_ms, "", self._worker_id, "")
             await self._script(self._queue_key, [*head, *unanswered])
@@ -168,7 +168,7 @@ class Claimer:
 
 
 class _Resting:
-    """Jobs that rest because a worker of other code, older or newer, did not know their names."""
+    """Jobs that rest because a worker with older or newer code did not know their names."""
 
     def __init__(self, redis: Redis, queue_key: str, known: Iterable[str]) -> None:
         self._redis = redis
@@ -178,12 +178,12 @@ class _Resting:
         self._not_before = 0.0
 
     async def known_here(self, limit: int) -> list[bytes]:
-        """At most *limit* of those whose names are known here; looks about once a second."""
+        """Return at most *limit* of those whose names are known here; look about once a second."""
         now = time.monotonic()
         if now < self._not_before:
             return []
         self._cursor, names = await self._redis.hscan(self._key, self._cursor, count=_PAGE)
         found = [job_id for job_id, name in names.items() if name in self._known][:limit]
-        # Where there are some, there are more.
+        # Where some were found, there may be more.
         self._not_before = 0.0 if found else now + _LOOK_EVERY_S
         return found

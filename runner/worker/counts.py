@@ -1,9 +1,9 @@
 """
-How many jobs end how, and how long they take: counted in the worker, sent with its heartbeat.
+How many jobs end in which way, and how long they take: counted in the worker, sent with heartbeats.
 
-A job costs one dictionary look-up and a few additions. Counts wait, minute by minute, until Redis
-has answered for them; a batch that is sent again after a lost answer is known by its number, so
-none is lost and none is counted twice.
+A job costs one dictionary look-up and a few additions. Counts are kept by the minute until Redis
+has answered for them. A batch has a number, by which Redis knows one that is sent again after a
+lost answer: none is lost, and none is counted twice.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from runner.worker.held import Ended
 
 BOUNDS_MS: Final = tuple(sorted({round(2 ** (half / 2)) for half in range(44)}))
-"""Upper ends of the duration buckets, each about √2 of the one before, 1 ms to 50 minutes."""
+"""Upper ends of the duration buckets, each about √2 times the last, 1 ms to 50 minutes."""
 
 DONE, FAILED, RAN_MS, WAITED_MS = range(4)
 FIELDS: Final = ("n", "f", "ms", "w", *map(str, range(len(BOUNDS_MS) + 1)))
-"""Fields of one cell in Redis: done, failed, sums of running and waiting, then the buckets."""
+"""Fields of one cell in Redis: done, failed, total run and wait times, then the buckets."""
 
 MINUTE_MS: Final = 60_000
 SLOT_MS: Final = 10 * MINUTE_MS
@@ -53,7 +53,7 @@ BY_TEN_MINUTES: Final = Resolution("t", SLOT_MS, DAY_MS, 4 * DAY_MS)
 
 
 def page_key(queue: str, job: str, resolution: Resolution, at_ms: int) -> str:
-    """The hash that holds the cells of the hour, or the day, of *at_ms*."""
+    """Return the key of the hash with the cells of the hour, or the day, of *at_ms*."""
     start_ms = at_ms - at_ms % resolution.page_ms
     stamp = datetime.fromtimestamp(start_ms / 1000, UTC).strftime("%Y%m%d%H")
     return f"{keys.METRICS}:{resolution.letter}:{stamp}:{queue}|{job}"
@@ -63,7 +63,7 @@ class JobCounts:
     """
     Counts the attempts that one worker has settled.
 
-    complete, retried (given back ones included), failed: since the worker was made.
+    complete, retried (released ones included), failed: since the worker was created.
     """
 
     def __init__(self, worker_id: str) -> None:
@@ -85,7 +85,7 @@ class JobCounts:
         """
         Count an attempt that Redis has settled.
 
-        Metrics leave out what was given back or aborted: it neither succeeded nor failed.
+        Metrics leave out released and aborted jobs: they neither succeeded nor failed.
         """
         kind = type(ended.outcome)
         if kind is Done:
@@ -114,7 +114,7 @@ class JobCounts:
         """
         Return the arguments of `count.lua` for jobs of *queue*, or [] if there is nothing to count.
 
-        The same until `sent` says that Redis has answered: a repeated call changes nothing.
+        Returns the same batch until `sent`: a call that is repeated changes nothing.
         """
         self._close_minute()
         if not self._under_way and self._closed:
@@ -129,11 +129,11 @@ class JobCounts:
 
     @property
     def guard(self) -> str:
-        """The key that remembers which batch was counted last."""
+        """Key of the number of the batch that was counted last."""
         return self._guard
 
     def sent(self) -> None:
-        """Redis has answered for the last batch."""
+        """Note that Redis has answered for the last batch."""
         self._under_way = []
 
     def _close_minute(self) -> None:

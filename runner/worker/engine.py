@@ -5,13 +5,13 @@ The engine of a worker: the one place that knows the order of the stages.
 
 The engine
 1. claims as many due jobs as it has free slots, and ahead of them while jobs end fast (`fetch`);
-2. runs each in a task of its own, extends the leases of all that it holds, and stops what it no
-   longer holds (`slots`);
-3. settles outcomes as they come, in batches; only what Redis has answered for is settled;
+2. runs each in a task of its own, extends the leases of all that it holds, and stops what it has
+   lost to another worker (`slots`);
+3. settles outcomes as they come, in batches; an outcome counts once Redis has answered;
 4. while idle, blocks on the wake list until a job is enqueued or the next one comes due;
 5. waits while Redis is away, and goes on when it is back;
-6. when told to stop claims no more, lets running jobs finish within the grace time, and gives the
-   rest back; told again, gives them back at once (`shutdown`).
+6. when asked to stop, claims no more, lets running jobs finish within the grace time, and gives the
+   rest back; asked again, gives them back at once (`shutdown`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from runner.worker.results import ResultWriter
 
 _LAST_ANSWER_S = 1.0
-"""A stop waits for so long for Redis to answer a claim."""
+"""How long a stop waits for Redis to answer a claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Setup:
     What one engine works with.
 
     worker_id: unique in the fleet. health_key: where `arq --check` looks. burst: None for a worker
-    that stays. heeds_aborts: whether running jobs are stopped when somebody asks. write_plain:
-    writes results of plain arq functions. tasks: by job id, the tasks that run, for arq's users.
+    that stays. heeds_aborts: whether an abort stops a running job. write_plain: writes the results
+    of plain arq functions. tasks: the running tasks by job id, kept up to date for arq's users.
     on_beat: called with the line that `arq --check` reads. on_waited: called when a stopping worker
     has waited for its running jobs.
     """
@@ -75,7 +75,7 @@ class Setup:
 
 
 class Engine:
-    """One worker's stages, opened and closed together. Made in the loop that they run in."""
+    """One worker's stages, opened and closed together. Create it in the loop that it runs in."""
 
     def __init__(
         self,
@@ -173,7 +173,7 @@ class Engine:
         )
 
     async def open(self, exits: contextlib.AsyncExitStack) -> None:
-        """Enter the register, and watch the loop; *exits* closes all of it in reverse."""
+        """Register the worker and watch its loop; *exits* undoes both, last first."""
         for stage in (self.claimer, self.wake, self.prefetched, self.settler, self.leases):
             exits.push_async_callback(stage.close)
         exits.push_async_callback(self._attempts.close)
@@ -182,7 +182,7 @@ class Engine:
         exits.enter_context(watching(self._loop, self._watched()))
 
     async def run(self, *beside: Coroutine[Any, Any, None]) -> None:
-        """Run jobs until told to stop or, in a burst, until there are none; *beside* runs along."""
+        """Run jobs until asked to stop or, in a burst, until none are left; *beside* runs too."""
         async with asyncio.TaskGroup() as group:
             parts = [
                 group.create_task(part)
@@ -198,9 +198,9 @@ class Engine:
                 await self.until_stopped(self.fetcher.run())
                 await self._make_shutdown().run()
             except asyncio.CancelledError:
-                # Somebody cancels the task that runs the worker: what it holds is given back first.
-                # In a task of its own: in one that was cancelled, early releases of Python 3.11 end
-                # each timeout with CancelledError.
+                # The task that runs the worker is cancelled: give back what the worker holds first.
+                # This needs a task of its own: in a cancelled one, early releases of Python 3.11
+                # end each timeout with CancelledError.
                 self._life.stop(at_once=True)
                 await self._loop.create_task(self._make_shutdown().run())
                 raise
@@ -208,12 +208,12 @@ class Engine:
                 await cancel_all(parts)
 
     async def until_stopped(self, part: Coroutine[Any, Any, None]) -> None:
-        """Do *part*; after a stop it is cut off soon: it may wait for a Redis that hangs."""
+        """Run *part*; cut it off soon after a stop, since it may wait for a Redis that hangs."""
         doing = self._loop.create_task(part)
         stopping = self._loop.create_task(self._life.stopping.wait())
         try:
             await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            # A claim that is cut off may have been made: `give_back_unanswered` undoes it.
+            # Redis may have made a claim that is cut off here: `give_back_unanswered` undoes it.
             await asyncio.wait({doing}, timeout=_LAST_ANSWER_S)
         finally:
             await cancel_all((doing, stopping))
@@ -229,14 +229,14 @@ class Engine:
         )
 
     def _describe_blocker(self, task: asyncio.Task[object] | None) -> dict[str, str]:
-        """In the watchdog's thread: which job of this worker holds the loop."""
+        """Return which job of this worker blocks the loop; called in the watchdog's thread."""
         held = held_by(task)
         if held is None or held.envelope is None or held not in self.slots.held:
             return {}
         return {"job": held.envelope.name, "job_id": held.claim.job_id}
 
     def give_up(self, task: asyncio.Task[object] | None) -> int:
-        """In the watchdog's thread: give back all but the job of *task*, which counts a crash."""
+        """Give back all but the job of *task*, which counts a crash; for the watchdog's thread."""
         blocker = held_by(task)
         return self.settler.settle_from_outside(
             [held for held in list(self.slots.held) if held is not blocker],

@@ -14,7 +14,7 @@ _CANCEL_AGAIN_S = 0.2
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """A loop, for `asyncio.Runner(loop_factory=new_event_loop)`."""
+    """Return a loop, for `asyncio.Runner(loop_factory=new_event_loop)`."""
     try:
         import uvloop
     except ImportError:
@@ -25,9 +25,9 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 @contextmanager
 def loop_for_arq(*, needed: bool) -> Iterator[None]:
     """
-    A loop for arq's worker to find while it is made; it asks for one, and would leave it open.
+    Provide a loop while arq's worker is created: it asks for one, and would leave it open.
 
-    needed: the worker goes on to use it, because it was given a pool that belongs to a loop.
+    needed: the worker will use that loop, since it was given a pool, which belongs to a loop.
     """
     try:
         asyncio.get_running_loop()
@@ -45,7 +45,7 @@ def loop_for_arq(*, needed: bool) -> Iterator[None]:
 
 
 async def cancel_all(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel until it works: on Python 3.11, redis-py may swallow one that comes as it is done."""
+    """Cancel until it works: on Python 3.11, redis-py may swallow a cancellation as it finishes."""
     pending = set(tasks)
     while pending:
         for task in pending:

@@ -1,4 +1,4 @@
-"""Run one attempt, and say how it ended. Everything that a job raises ends here."""
+"""Run one attempt, and return how it ended. Whatever a job raises is caught here."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ async def execute(policy: Policy, ctx: Context, attempt: Attempt | None = None) 
     """
     Run one attempt, and return how it ended; None if another worker holds the job now.
 
-    attempt: None outside a worker, where a cancellation is the caller's and is raised. Else nothing
-    is raised, whatever the job does, unless the process itself is to end.
+    attempt: None outside a worker, where a cancellation is the caller's and is raised. In a worker
+    nothing is raised, whatever the job does, unless the process itself is to end.
     """
     try:
         return Done(await policy.handler(ctx))
@@ -30,6 +30,6 @@ async def execute(policy: Policy, ctx: Context, attempt: Attempt | None = None) 
                 raise
             return policy.decide(policy, ctx.attempt, error)
         if is_cancelled or attempt.why_stopped is not None:
-            # Cancelled by the worker, it may raise something else: still nobody's fault.
+            # A job that the worker cancels may raise something else: still nobody's fault.
             return policy.decide_stopped(policy, ctx.attempt, error, attempt.why_stopped)
         return policy.decide(policy, ctx.attempt, error)

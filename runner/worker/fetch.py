@@ -1,9 +1,9 @@
 """
 Fetching jobs: how many to claim and when, which to start, and how to wait while there are none.
 
-With free slots a worker claims as many jobs as it has slots, and starts them at once. When all
-slots are taken, more jobs wait and those that run end fast, it claims ahead (see `prefetch.py`).
-When there is nothing to claim, it blocks on the wake list until a job is enqueued or comes due.
+With free slots a worker claims as many jobs as it has slots, and starts them at once. While all
+slots are taken, more jobs wait and running ones end fast, it prefetches (see `prefetch.py`). When
+there is nothing to claim, it blocks on the wake list until a job is enqueued or comes due.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
     from runner.worker.slots import Slots
 
 _BURST_HORIZON_S = 15.0
-"""A burst waits for jobs that come due this soon: a first retry does, after 10 seconds."""
+"""A burst waits for jobs that come due this soon: a first retry comes after 10 seconds."""
 
 _LONGEST_BLOCK_S = 5.0
-"""Well below the time after which a client gives an answer up."""
+"""Well below the time after which a connection gives up on an answer."""
 
 _SHORTEST_BLOCK_S = 0.002
-"""Redis 6.2 cuts a timeout down to whole milliseconds, and none at all would be for ever."""
+"""Redis 6.2 rounds a timeout down to whole milliseconds, and takes 0 for no timeout."""
 
 _AFTER_LOSS_S = 0.5
 
 _MOST_CLAIMED_AT_ONCE = 500
 
 _UNSETTLED_PER_SLOT = 4
-"""Outcomes that may wait for Redis, for each slot, before no further job is started."""
+"""No job is started while more outcomes per slot than this wait for Redis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """Run what is due, then end; at the latest after *most_jobs*, unless that is negative."""
+    """Run what is due, then end; after *most_jobs* at the latest, unless that is negative."""
 
     most_jobs: int = -1
 
@@ -62,7 +62,7 @@ class Fetcher:
     """
     Claims jobs for one worker and starts them.
 
-    idle_poll_s: how long it waits at most before it looks for jobs that nobody announced.
+    idle_poll_s: how often an idle worker looks for jobs that came without a wake token.
     burst: None for a worker that stays.
     """
 
@@ -99,7 +99,7 @@ class Fetcher:
         self._alarm: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
-        """Claim and start jobs until told to stop or, in a burst, until it is over."""
+        """Claim and start jobs until asked to stop or, in a burst, until it has ended."""
         while not self._life.stopping.is_set():
             if self._has_run_its_burst():
                 return
@@ -113,14 +113,14 @@ class Fetcher:
                 self._slots.start(claim)
             if len(claims) == free:
                 if self._is_fast():
-                    await self._run_ahead()
+                    await self._prefetch()
                 continue
-            if self._burst is not None and await self._burst_is_over():
+            if self._burst is not None and await self._burst_has_ended():
                 return
             await self._wait_for_work()
 
     async def _claim(self, limit: int, *, ahead: bool = False) -> list[Claim] | None:
-        """None if Redis is away, and the worker is to stop."""
+        """Claim jobs; None if Redis is away and the worker is to stop."""
         try:
             if ahead:
                 await self._outage.call(self._prefetched.open, unless=self._life.stopping)
@@ -131,7 +131,7 @@ class Fetcher:
             return None
 
     def _new_here(self, claims: Sequence[Claim]) -> list[Claim]:
-        """Without those of jobs that this worker had already, whose leases had lapsed."""
+        """Leave out jobs that this worker holds already, under leases that had lapsed."""
         new = []
         for claim in claims:
             if claim.held_before:
@@ -143,7 +143,7 @@ class Fetcher:
         return new
 
     async def _free_slots(self) -> int:
-        """How many jobs may be claimed now; 0 after a wait."""
+        """Return how many jobs may be claimed now; 0 after waiting for that to change."""
         if self._life.is_quiet:
             await self._life.may_claim.wait()
             return 0
@@ -154,18 +154,18 @@ class Fetcher:
         return free
 
     def _may_start(self) -> int:
-        """How many slots are free; none while too many outcomes wait for Redis."""
+        """Return how many slots are free; 0 while too many outcomes wait for Redis."""
         if self._settler.pending > _UNSETTLED_PER_SLOT * self._slots.count:
             return 0
         return self._slots.count - self._slots.busy
 
-    # ------------------------------------------------------------------ ahead
+    # ------------------------------------------------------------------ prefetching
 
     def _is_fast(self) -> bool:
         return self._pace.is_fast(self._slots.freed, self._slots.count, self._loop.time())
 
-    async def _run_ahead(self) -> None:
-        """While jobs end fast and more wait: have the next ones here before slots fall free."""
+    async def _prefetch(self) -> None:
+        """Claim the next jobs before slots become free, while jobs end fast and more wait."""
         changed = self._life.changed
         asking: asyncio.Task[bool] | None = None
         more = True
@@ -174,10 +174,10 @@ class Fetcher:
                 changed.clear()
                 if asking is not None and asking.done():
                     more, asking = asking.result(), None
-                if self._is_overdue() or self._is_to_rest():
+                if self._is_overdue() or self._is_held_back():
                     await self.give_back()
                 self._start_waiting()
-                if asking is None and more and (count := self._wanted_ahead()):
+                if asking is None and more and (count := self._count_to_prefetch()):
                     asking = self._loop.create_task(self._claim_ahead(count))
                     asking.add_done_callback(lambda _: changed.set())
                 if asking is None and not self._prefetched:
@@ -188,33 +188,34 @@ class Fetcher:
             if asking is not None:
                 await cancel_all((asking,))
 
-    def _is_to_rest(self) -> bool:
+    def _is_held_back(self) -> bool:
+        """Whether no job may start: the queue is paused, or the worker is quiet or stopping."""
         life = self._life
         return self._claimer.is_paused or life.is_quiet or life.stopping.is_set()
 
     def _start_waiting(self) -> None:
-        if not self._is_to_rest():
+        if not self._is_held_back():
             for claim in self._prefetched.take(max(0, self._may_start())):
                 self._slots.start(claim)
 
-    def _wanted_ahead(self) -> int:
-        """How many to ask for: when half of those ahead are used up, a batch and what is free."""
+    def _count_to_prefetch(self) -> int:
+        """Return how many to claim; not 0 only when half of the last batch is used up."""
         slots, waiting = self._slots.count, len(self._prefetched)
         room = max(slots, self._pace.ending_soon)
-        if self._is_to_rest() or waiting > room // 2 or not self._is_fast():
+        if self._is_held_back() or waiting > room // 2 or not self._is_fast():
             return 0
         free = max(0, slots - self._slots.busy)
         most = min(room + free - waiting, self._left_of_burst(), _MOST_CLAIMED_AT_ONCE)
         return max(0, most)
 
     async def _claim_ahead(self, count: int) -> bool:
-        """Claim *count* to wait for slots; whether there may be more."""
+        """Claim *count* jobs that wait for slots; return whether there may be more."""
         asked_at = time.monotonic()
         claims = await self._claim(count, ahead=True)
         if claims is None:
             return False
         new = self._new_here(claims)
-        # It will not run, so it needs no slot.
+        # An aborted job will not run, so it needs no slot.
         aborted = [claim for claim in new if claim.aborted]
         self._prefetched.send_started(aborted)
         for claim in aborted:
@@ -224,19 +225,19 @@ class Fetcher:
 
     def _is_overdue(self) -> bool:
         until = self._prefetched.until
-        # The loop's clock stands still within a turn, in which the process may have been stopped.
+        # Not the loop's clock: it stands still within a turn, which SIGSTOP may have held up.
         return until is not None and time.monotonic() >= until
 
     async def give_back(self) -> None:
-        """Give back what waits here for a slot, as if it had not been claimed."""
+        """Give back the jobs that wait for a slot, as if they had not been claimed."""
         self._pace.forget()
         if claims := self._prefetched.leave():
-            # More may arrive meanwhile, and wait their own time.
+            # More may arrive meanwhile; they wait their own time.
             await self._settler.unclaim(claims)
             self._prefetched.left()
 
     def _set_alarm(self) -> None:
-        """Look again when the first claim has waited too long."""
+        """Wake the loop when the oldest claim has waited too long."""
         if self._alarm is None and self._prefetched.until is not None:
             delay_s = max(0.0, self._prefetched.until - time.monotonic())
             self._alarm = self._loop.call_later(delay_s, self._ring)
@@ -251,10 +252,10 @@ class Fetcher:
         return self._left_of_burst() <= 0
 
     def _left_of_burst(self) -> int:
-        """How many more jobs arq's `max_burst_jobs` lets be taken."""
+        """Return how many more jobs arq's `max_burst_jobs` allows."""
         if self._burst is None or self._burst.most_jobs < 0:
             return _MOST_CLAIMED_AT_ONCE
-        # Outcomes on their way to Redis count, and so does what waits here.
+        # Outcomes on their way to Redis count, and so do claims that wait for a slot.
         return (
             self._burst.most_jobs
             - self._counts.settled
@@ -262,8 +263,8 @@ class Fetcher:
             - len(self._prefetched)
         )
 
-    async def _burst_is_over(self) -> bool:
-        """Whether nothing runs here, and nothing that this worker knows comes due soon."""
+    async def _burst_has_ended(self) -> bool:
+        """Return whether nothing runs here, and no job that this worker knows comes due soon."""
         if self._slots.busy or self._settler.pending:
             self._life.changed.clear()
             await self._life.changed.wait()
@@ -285,7 +286,7 @@ class Fetcher:
     # ------------------------------------------------------------------ rests
 
     async def _wait_for_work(self) -> None:
-        """Until a job is enqueued or comes due, arq's poll delay is over, or a stop."""
+        """Wait until a job is enqueued or comes due, arq's poll delay has passed, or a stop."""
         self._pace.forget()
         rest, longest_s = self._life.rest, self._idle_poll_s
         if self._claimer.next_due_in_s is not None:
@@ -293,14 +294,14 @@ class Fetcher:
         rest.begin(longest_s)
         longest_s = max(_SHORTEST_BLOCK_S, longest_s)
         wake = self._loop.create_task(self._block_on_wake_list(longest_s))
-        called = self._loop.create_task(rest.called())
+        ended_early = self._loop.create_task(rest.ended_early())
         try:
-            await asyncio.wait({wake, called}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({wake, ended_early}, return_when=asyncio.FIRST_COMPLETED)
             if wake.done():
                 wake.result()
         finally:
-            await cancel_all((wake, called))
-            rest.over()
+            await cancel_all((wake, ended_early))
+            rest.clear()
 
     async def _block_on_wake_list(self, longest_s: float) -> None:
         try:

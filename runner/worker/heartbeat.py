@@ -1,11 +1,11 @@
 """
-The heartbeat: each worker says every few seconds that it lives, where, and what it runs.
+The heartbeat: every few seconds each worker reports that it lives, where, and what it runs.
 
-It carries the progress of running jobs and the counts of those that ended, and brings back what
-an operator asks of the worker: to be quiet, to go on, to stop.
+It sends the progress of running jobs and the counts of ended ones, and fetches what an operator
+asks of the worker: to be quiet, to go on, to stop.
 
-arq's one health key for a queue is kept for `arq --check`, but no worker that leaves takes it
-away from the others: the last of them does, or it lapses by itself after three heartbeats.
+`arq --check` reads one health key for each queue. A worker that leaves does not delete it while
+others are there: the last one does, or it lapses by itself after three heartbeats.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _log = structlog.get_logger("runner.presence")
 _LEAVE_LIMIT_S = 1.0
 
 _MOST_DESCRIBED = 200
-"""Running jobs that a beat describes; a worker may run thousands."""
+"""How many running jobs a heartbeat describes; a worker may run thousands."""
 
 _LINES_SHOWN = 20
 
@@ -52,8 +52,8 @@ class Heartbeat:
     """
     One worker's entry in the register of its queue.
 
-    names: the jobs that it knows. health_key: where `arq --check` looks. on_beat: called with the
-    line that is written there.
+    names: of the jobs that it knows. health_key: where `arq --check` looks. on_beat: called with
+    the line that is written there.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Heartbeat:
         self._answer_ms = 0.0
 
     async def arrive(self) -> None:
-        """Enter the register; take back to the queue what rests for names known here."""
+        """Enter the register, and put jobs back that rested for want of a worker like this."""
         if self._options.release:
             await self._outage.call(self._mark_release, unless=self._life.stopping)
         self._on_beat(await self._outage.call(self._beat, unless=self._life.stopping))
@@ -107,7 +107,7 @@ class Heartbeat:
         while True:
             due = time.perf_counter() + self._every_s
             await asyncio.sleep(self._every_s)
-            # How late the loop comes to what is due: what it does meanwhile holds up all jobs.
+            # How late the loop runs: what keeps it busy holds up all jobs.
             self._lag_ms = max(0.0, (time.perf_counter() - due) * 1000)
             self._on_beat(await self._outage.call(self._beat))
 
@@ -117,7 +117,7 @@ class Heartbeat:
             async with asyncio.timeout(_LEAVE_LIMIT_S):
                 await self._beat()
                 if self._counts.batch(self._options.queue):
-                    await self._beat()  # the first one carried counts of an earlier beat
+                    await self._beat()  # the first one sent the counts of an earlier beat again
                 await self._redis.zrem(self._queue_key + keys.WORKERS_SUFFIX, self._worker_id)
                 await self._redis.delete(keys.WORKER_PREFIX + self._worker_id)
         except Exception as error:  # noqa: BLE001 -- a worker that ends by another error raises that one
@@ -136,7 +136,7 @@ class Heartbeat:
         )
 
     async def _beat(self) -> str:
-        """Renew the entry, and bring what was counted; returns arq's line."""
+        """Renew the entry, and send what was counted; return arq's line."""
         now_ms = time.time_ns() // 1_000_000
         lives_ms = round(max(self._every_s * 3, 1.0) * 1000)
         started = time.perf_counter()
@@ -172,7 +172,7 @@ class Heartbeat:
                 self._life.stop()
 
     async def _offer_known(self) -> None:
-        """Jobs that rest because no worker knew their name need not rest any longer."""
+        """Make jobs due again that rest because no worker knew their names, if this one does."""
         unknown = self._queue_key + keys.UNKNOWN_SUFFIX
         names: dict[bytes, bytes] = await self._redis.hgetall(unknown)  # type: ignore[misc]
         known = set(self._names)
@@ -233,7 +233,7 @@ def _running(held: Held) -> dict[str, Any]:
 
 
 async def take_back_health(redis: Redis, queue_key: str, health_key: str) -> None:
-    """The last worker of a queue to go takes the health key away: `arq --check` fails at once."""
+    """Delete the health key if no worker of the queue is left: `arq --check` fails at once."""
     try:
         async with asyncio.timeout(_LEAVE_LIMIT_S):
             if not await redis.zcard(queue_key + keys.WORKERS_SUFFIX):
@@ -243,7 +243,7 @@ async def take_back_health(redis: Redis, queue_key: str, health_key: str) -> Non
 
 
 async def live_workers(redis: Redis, queues: list[str]) -> dict[str, int]:
-    """For each of *queues*, how many workers have given a sign of life that has not lapsed."""
+    """Return for each of *queues* how many workers have a heartbeat that has not lapsed."""
     counts: dict[str, int] = {}
     for queue in queues:
         ids = await redis.zrange(keys.queue_key(queue) + keys.WORKERS_SUFFIX, 0, -1)

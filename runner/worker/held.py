@@ -33,32 +33,32 @@ class Held:
     envelope: Envelope | None = None
     policy: Policy | None = None
     afterwards: Callable[[], Coroutine[Any, Any, None]] | None = None
-    """To be run when Redis has answered for its outcome."""
+    """Runs when Redis has answered for the job's outcome."""
 
     cancelled_at: float | None = None
-    """When it was first seen to go on although it was cancelled, by the loop's clock."""
+    """When it was first seen to ignore its cancellation, by the loop's clock."""
     progress: Progress | None = None
     lines: deque[str] | None = None
-    """The last lines that the attempt has logged."""
+    """The last lines that the attempt logged."""
 
     is_left_behind: bool = False
-    """Its outcome is settled without it, though its coroutine still runs."""
+    """Its coroutine still runs, but its outcome is settled already."""
 
     @property
     def is_running(self) -> bool:
-        """Whether its coroutine has not ended yet, and the worker waits for that."""
+        """Whether its coroutine still runs, and the worker waits for it."""
         return self.task is not None and not self.task.done() and not self.is_left_behind
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is a job made by `@job`, and could be opened."""
+        """Whether it is a job made by `@job` that could be read."""
         return self.policy is not None and self.policy.run is None
 
 
 @dataclass(slots=True)
 class Ended:
     """
-    An attempt that has ended: its claim, what it was, and its outcome. Times in Unix ms.
+    An attempt that has ended, with its outcome. Times in Unix ms.
 
     envelope: None if the body could not be read. keep_result_s: None for ever, 0 not at all.
     """
@@ -73,7 +73,7 @@ class Ended:
 
 
 def held_by(task: asyncio.Task[object] | None) -> Held | None:
-    """Return the job that *task* runs, or was started by; may be called from any thread."""
+    """Return the job that runs *task* or started it; may be called from any thread."""
     if task is None:
         return None
     for variables in _variables_of(task):

@@ -1,4 +1,4 @@
-"""What a worker measures and reports with; the order of the default middleware is decided here."""
+"""What a worker measures and reports with, and the order of the default middleware."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """A worker's StatsD, and its middleware with the outermost first."""
+    """A worker's StatsD client, and its middleware, the outermost first."""
 
     statsd: StatsD
     stack: tuple[Middleware, ...]
@@ -33,7 +33,7 @@ class Instruments:
     @classmethod
     @asynccontextmanager
     async def open(cls, options: WorkerOptions) -> AsyncIterator[Instruments]:
-        """Start what sends; at the end, what waits to be sent goes out."""
+        """Start StatsD and reporters; at the end, send what still waits."""
         async with AsyncExitStack() as exits:
             statsd: StatsD = NullStatsD()
             if options.statsd is not None:

@@ -1,8 +1,8 @@
 """
-Leases: a running job is held only as long as its worker says so.
+Leases: a worker holds a job only as long as it keeps extending the job's lease.
 
-The heartbeat extends the leases of all running jobs in one call and learns which of them
-another worker has taken over, and which somebody asked to abort.
+One call extends the leases of all held jobs, and returns which of them another worker has taken
+over and which are to be aborted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Keys of the jobs to stop: their claim is lost, or somebody asked to abort them."""
+    """Keys of the jobs to stop: their claim is lost, or they are to be aborted."""
 
     lost: frozenset[bytes]
     aborted: frozenset[bytes]
@@ -38,14 +38,14 @@ class LeaseKeeper:
         self._script = ScriptConnection(redis, RENEW)
         self._queue_key = queue_key
         self._lease_ms = round(lease_s * 1000)
-        self._patience = outage
+        self._outage = outage
 
     async def renew(self, claims: Sequence[Claim]) -> Renewal:
-        """Extend the leases of *claims* from now; waits while Redis is away."""
+        """Extend the leases of *claims*, counted from now; wait while Redis is away."""
         args: list[int | str | bytes] = [*RenewHead(self._lease_ms)]
         for claim in claims:
             args += Lease(claim.key, claim.token)
-        lost, aborted = await self._patience.call(lambda: self._script(self._queue_key, args))
+        lost, aborted = await self._outage.call(lambda: self._script(self._queue_key, args))
         return Renewal(frozenset(lost), frozenset(aborted))
 
     async def close(self) -> None:

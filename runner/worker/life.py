@@ -1,4 +1,4 @@
-"""What one run of a worker has been asked to do, and the events that its stages wait for."""
+"""What one run of a worker was asked to do, and the events that its stages wait for."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import asyncio
 
 class Life:
     """
-    One run of a worker, from its start until it has stopped; shared by its stages.
+    One run of a worker, from its start until it has stopped; its stages share it.
 
-    may_claim: clear while the worker is asked to be quiet. stopping: claim no more, and let running
-    jobs finish within the grace time. at_once: do not wait for them. changed: a slot fell free, an
-    outcome was settled, or one of the above was asked.
+    may_claim: not set while the worker is quiet. stopping: claim no more, and let running jobs
+    finish within the grace time. at_once: do not wait for them. changed: a slot became free, an
+    outcome was settled, or the worker was asked to be quiet or to stop.
     """
 
     def __init__(self) -> None:
@@ -24,11 +24,11 @@ class Life:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether the worker is asked to claim no jobs for now."""
+        """Whether the worker is to claim no jobs for now."""
         return not self.may_claim.is_set()
 
     def quiet(self) -> None:
-        """Claim no more jobs, let running ones go on, and stay; until `resume`."""
+        """Claim no jobs until `resume`; running ones go on."""
         self.may_claim.clear()
         self._wake()
 
@@ -50,31 +50,31 @@ class Life:
 
 
 class Rest:
-    """A worker's wait for work, which ends early when somebody calls for it."""
+    """A worker's wait for work, which can be ended early."""
 
     def __init__(self) -> None:
-        self._called = asyncio.Event()
+        self._ended_early = asyncio.Event()
         self.until = 0.0
-        """The loop's time at which the rest will end; 0 while the worker does not rest."""
+        """When the rest will end, by the loop's clock; 0 while the worker does not rest."""
 
     def begin(self, longest_s: float) -> None:
         """Rest for *longest_s* at most."""
         self.until = asyncio.get_running_loop().time() + longest_s
 
-    async def called(self) -> None:
-        """Return when somebody ends the rest."""
-        await self._called.wait()
+    async def ended_early(self) -> None:
+        """Return when the rest is to end."""
+        await self._ended_early.wait()
 
     def end(self) -> None:
-        """End the rest: the worker is to stop, or to be quiet."""
-        self._called.set()
+        """End the rest now: the worker is to stop, or to be quiet."""
+        self._ended_early.set()
 
     def end_within(self, delay_s: float) -> None:
-        """End a rest that would be longer than *delay_s*: a job comes due by then."""
+        """End a rest that would last longer than *delay_s*: a job comes due by then."""
         if self.until and asyncio.get_running_loop().time() + delay_s < self.until:
-            self._called.set()
+            self._ended_early.set()
 
-    def over(self) -> None:
-        """Forget the rest, and who called for its end."""
-        self._called.clear()
+    def clear(self) -> None:
+        """Note that the worker no longer rests."""
+        self._ended_early.clear()
         self.until = 0.0

@@ -5,8 +5,8 @@ How an attempt can end: a closed set, matched by `settle`.
     Retrying ──────── it failed, and has attempts left
     Dead ──────────── it failed for good, or cannot be run at all
     Released ──────── nobody's fault: given back, no attempt charged
-    Aborted ───────── somebody asked for it to stop
-    Failed ────────── a plain arq function raised: over, as arq has it, without retry or dead set
+    Aborted ───────── somebody asked for the job to stop
+    Failed ────────── a plain arq function raised: as in arq, no retry and no dead set
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from runner.codec import ErrorRecord
 
 
-@dataclass(
-    slots=True
-)  # not frozen: that takes twice as long to make, and there is one for each job
+@dataclass(slots=True)  # not frozen: creating one would take twice as long, and each job needs one
 class Done:
     """The coroutine returned *result*."""
 
@@ -53,14 +51,14 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Aborted:
-    """The job was asked to stop; it is over, and its result says so."""
+    """Somebody asked for the job to stop: it has ended, as its result says."""
 
     error: ErrorRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A plain arq function raised; its result says so, and nothing else remains of it."""
+    """A plain arq function raised: only its result remains."""
 
     error: ErrorRecord
     exception: BaseException | None = None

@@ -1,4 +1,4 @@
-"""How a worker treats a job: which rules hold for its attempts, and what follows when one ends."""
+"""How a worker treats a job: the rules of its attempts, and what follows when one ends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Attempt(Protocol):
     """
     An attempt that the worker may stop.
 
-    why_stopped: set when the worker cancels it. afterwards: to be run once its outcome is settled.
+    why_stopped: set when the worker cancels it. afterwards: runs once its outcome is settled.
     """
 
     why_stopped: Stop | None
@@ -41,12 +41,12 @@ Decide = Callable[["Policy", int, BaseException], Outcome]
 """What follows when an attempt, counted from 1, ends with an error."""
 
 DecideStopped = Callable[["Policy", int, BaseException, Stop | None], Outcome | None]
-"""Likewise, when the attempt was cancelled; None: write nothing, another worker holds the job."""
+"""The same for a cancelled attempt; None: write nothing, another worker holds the job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What holds for jobs whose own options leave it open."""
+    """The options of a job that sets none itself."""
 
     max_retries: int
     backoff: Backoff
@@ -55,7 +55,7 @@ class Defaults:
 
 
 def decide(policy: Policy, attempt: int, error: BaseException) -> Outcome:
-    """Return what follows in a job of ours when *attempt* (from 1) ended with *error*. Pure."""
+    """Return what follows when *attempt* (from 1) of a `@job` ended with *error*. Pure."""
     if isinstance(error, Retry) and not error.charge:
         return Released(max(0.0, error.delay_s or 0.0))
     record = ErrorRecord.of(error)
@@ -69,7 +69,7 @@ def decide(policy: Policy, attempt: int, error: BaseException) -> Outcome:
 def decide_stopped(
     policy: Policy, attempt: int, _error: BaseException, why: Stop | None
 ) -> Outcome | None:
-    """Return what follows when a running attempt of ours was cancelled; None: write nothing."""
+    """Return what follows when an attempt of a `@job` was cancelled; None: write nothing."""
     match why:
         case Stop.RELEASE:
             return Released()
@@ -78,7 +78,7 @@ def decide_stopped(
         case Stop.LOST:
             return None
         case None:
-            # The job itself let a cancellation out: an exception like any other.
+            # Not the worker, but the job's own code cancelled it: an error like any other.
             return policy.decide(policy, attempt, RuntimeError("the job cancelled itself"))
 
 
@@ -87,8 +87,8 @@ class Policy:
     """
     The composed handler of one job in one worker, and the rules of its attempts.
 
-    keep_result_s: None for ever, 0 not at all. run: runs an attempt in place of `execute`, as plain
-    arq functions need it. is_given_back: whether it runs again after a stop of the worker.
+    keep_result_s: None for ever, 0 not at all. run: replaces `execute`, for plain arq functions.
+    is_given_back: whether the job runs again elsewhere when its worker stops.
     """
 
     handler: Handler
@@ -103,7 +103,7 @@ class Policy:
 
     @classmethod
     def of(cls, job: JobDefinition, handler: Handler, defaults: Defaults) -> Policy:
-        """Return the policy of *job*: its own options, and *defaults* where it has none."""
+        """Return the policy of *job*: its own options, and *defaults* for the others."""
         own = job.options_of_worker
         return cls(
             handler=handler,
@@ -119,7 +119,7 @@ def _first(own: Any, default: Any) -> Any:
 
 
 def _delay_s(backoff: Backoff, count: int) -> float:
-    """A backoff may be anybody's code; broken, it must not lose the job that failed."""
+    """A backoff may be a user's own code: if it is broken, the job must still be retried."""
     try:
         delay_s = backoff(count)
         if delay_s <= _LONGEST_DELAY_S:

@@ -1,18 +1,18 @@
 """
-Claims ahead of free slots, so that a worker whose jobs end fast never waits for Redis between them.
+Prefetch: claims made before a slot is free, so that fast jobs never wait for Redis between them.
 
-While every claim comes back full and jobs end fast, the next batch is asked for before there is a
-slot for it, and waits here. What holds for a claim that waits:
+While every claim comes back full and jobs end fast, the worker asks for the next batch before it
+has slots for it, and keeps it here. What holds for a claim that waits:
 
-1. Redis has it as held, and marked `…|ahead…`: it was not started. If its worker dies, or its lease
-   ends, the job runs again elsewhere without a crash.
-2. The mark is taken off before the job's first step. That is written and not waited for: what the
-   kernel has taken reaches Redis though this process should end in that very step.
-3. It waits for a tenth of a second at most, and never for more than a quarter of its lease, so a
-   slow job delays nobody: after that, and on a stop or a pause of the queue, it is given back as if
-   it had never been made, due as it was. So it needs no heartbeat.
-4. There are never more of them than slots or, where more end within a hundredth of a second, than
-   that, and 64: a claim costs nearly as much for ten as for six times as many.
+1. Redis has it as held, with the mark `…|ahead…`: it was not started. If its worker dies or its
+   lease ends, the job runs again elsewhere, and no crash is counted.
+2. The mark is removed before the job's first step. The worker writes that and does not wait for the
+   answer: once the kernel has the bytes, they reach Redis even if the process dies in that step.
+3. It waits a tenth of a second at most, and never more than a quarter of its lease, so a slow job
+   delays no other. After that, and on a stop or a pause of the queue, the claim is given back as if
+   it had never been made: the job is due as before. So it needs no heartbeat.
+4. At most as many wait as there are slots or, if that is more, as jobs end within a hundredth of a
+   second, up to 64: claiming sixty costs hardly more than claiming ten.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LONGEST_WAIT_S = 0.1
 _WAIT_OF_LEASE = 0.25
 
 _FAST_S = 0.01
-"""Jobs that take longer than this gain nothing: a claim takes a tenth of it."""
+"""Jobs that take longer gain nothing: a claim takes a tenth of this."""
 
 _SOON_S = 0.01
 _BATCH = 64
@@ -58,21 +58,21 @@ class Prefetched:
         self._leaving: list[Claim] = []
 
     def __len__(self) -> int:
-        """How many wait."""
+        """Return how many wait."""
         return len(self._waiting)
 
     @property
     def claims(self) -> list[Claim]:
-        """Those that are held and not started; may be read from another thread."""
+        """The claims that were not started; may be read from another thread."""
         return [*self._leaving, *self._waiting]
 
     @property
     def until(self) -> float | None:
-        """When the first of them is to be given back, by `time.monotonic`."""
+        """When the oldest claim is to be given back, by `time.monotonic`."""
         return self._until[0] if self._until else None
 
     async def open(self) -> None:
-        """Connect, so that a start can be sent without waiting."""
+        """Connect, so that starts can be sent without waiting."""
         await self._script.open()
 
     async def close(self) -> None:
@@ -80,13 +80,13 @@ class Prefetched:
         await self._script.close()
 
     def put(self, claims: Sequence[Claim], asked_at: float) -> None:
-        """Let *claims* wait. asked_at: when they were asked for, by `time.monotonic`."""
+        """Let *claims* wait. asked_at: when the worker asked for them, by `time.monotonic`."""
         until = min(time.monotonic() + _LONGEST_WAIT_S, asked_at + self._lease_s * _WAIT_OF_LEASE)
         self._waiting.extend(claims)
         self._until.extend([until] * len(claims))
 
     def take(self, most: int) -> list[Claim]:
-        """Return at most *most* to start now, announced to Redis; none if it cannot be reached."""
+        """Return up to *most* claims to start now, reported to Redis; none if it is away."""
         count = min(most, len(self._waiting))
         taken = [self._waiting.popleft() for _ in range(count)]
         if not self.send_started(taken):
@@ -97,27 +97,27 @@ class Prefetched:
         return taken
 
     def send_started(self, claims: Sequence[Claim]) -> bool:
-        """Take the mark off *claims*; False if there is no connection."""
+        """Remove the mark from *claims*; False if there is no connection."""
         return all(
             self._script.send(self._queue_key, [*StartHead(token), *[claim.key for claim in group]])
             for token, group in groupby(claims, _token)
         )
 
     def drop(self, key: bytes) -> None:
-        """Forget a claim in whose place there is another."""
+        """Drop the claim of a job that was claimed anew."""
         kept = [(c, u) for c, u in zip(self._waiting, self._until, strict=True) if c.key != key]
         self._waiting = deque(claim for claim, _ in kept)
         self._until = deque(until for _, until in kept)
 
     def leave(self) -> list[Claim]:
-        """Return all that wait: none is to start any more. They are held until they have `left`."""
+        """Return all that wait, and start none of them; they count as held until `left`."""
         self._leaving += self._waiting
         self._waiting.clear()
         self._until.clear()
         return list(self._leaving)
 
     def left(self) -> None:
-        """Redis has taken back those that were to leave."""
+        """Note that Redis has taken back the claims that `leave` returned."""
         self._leaving.clear()
 
 
@@ -129,10 +129,10 @@ class Pace:
         self._ended_before = 0
         self._is_fast = False
         self.ending_soon = 0
-        """How many jobs end within a hundredth of a second, up to a batch."""
+        """How many jobs end within a hundredth of a second; a batch at most."""
 
     def is_fast(self, ended: int, slots: int, now: float) -> bool:
-        """Whether claiming ahead pays. ended: jobs so far; measured anew after each *slots*."""
+        """Whether prefetching pays. ended: jobs so far; measured again after each *slots* jobs."""
         if self._since is None:
             self._since, self._ended_before = now, ended
         elif ended - self._ended_before >= slots:
@@ -143,7 +143,7 @@ class Pace:
         return self._is_fast
 
     def forget(self) -> None:
-        """Start measuring anew: there was a pause, or a slow job."""
+        """Start measuring again: there was a pause, or a slow job."""
         self._since = None
         self._is_fast = False
         self.ending_soon = 0

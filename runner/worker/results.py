@@ -1,4 +1,4 @@
-"""What remains of a job that ended: its result, and an entry in its history for each failure."""
+"""What Redis keeps of an ended job: its result, and a history entry for each failure."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _NO_ATTEMPT = b'{"t":null,'
 
 
 ResultWriter = Callable[[Ended, str], bytes]
-"""The result's bytes, for an attempt and its queue's name; empty if it has none."""
+"""Writes the result of an attempt, given its queue's name; empty if it has none."""
 
 
 def history_entry(ended: Ended, error: ErrorRecord) -> bytes:
-    """One failed attempt in the job's history."""
+    """Return the history entry of a failed attempt."""
     entry: dict[str, Any] = {
         "attempt": ended.claim.attempts_spent + 1,
         "started_ms": ended.started_ms,
@@ -41,12 +41,12 @@ def history_entry(ended: Ended, error: ErrorRecord) -> bytes:
 
 
 def result_by_kind(write_plain: ResultWriter, ended: Ended, queue: str) -> bytes:
-    """Return the result of a job of ours, or what *write_plain* makes of any other."""
+    """Return the result of a `@job`, or what *write_plain* returns for any other."""
     return result_of(ended, queue) if ended.held.is_ours else write_plain(ended, queue)
 
 
 def result_of(ended: Ended, queue: str) -> bytes:
-    """Return the result as JSON: arq's fields, and ours beside them; empty if there is none."""
+    """Return the result as JSON, arq's fields and ours; empty if there is none."""
     match ended.outcome:
         case Done(result=result):
             if not ended.held.lines and (written := result_beside_body(ended, queue, result)):
@@ -67,9 +67,9 @@ def result_of(ended: Ended, queue: str) -> bytes:
 
 def result_beside_body(ended: Ended, queue: str, result: Any) -> bytes | None:
     """
-    The same of a job that is done, written around its body as it stands: half the time.
+    Return the result of a job that is done, written around its body: twice as fast.
 
-    None if the body is not one of ours, which begins with no attempt, or *result* has no JSON form.
+    None if the body is not one that we wrote, or *result* has no JSON form.
     """
     claim = ended.claim
     body = claim.body
@@ -98,7 +98,7 @@ def _json(text: str) -> bytes:
 
 
 def result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> dict[str, Any]:
-    """arq's, and beside them: the worker, when the job came due, and what it logged."""
+    """Return arq's fields, and ours: the worker, when the job came due, and what it logged."""
     claim, envelope = ended.claim, ended.envelope or Envelope("<unreadable>", [], {}, 0)
     fields: dict[str, Any] = {
         "t": claim.attempts_spent + 1,

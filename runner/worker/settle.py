@@ -1,9 +1,9 @@
 """
 Fourth stage: record how an attempt ended and give up its claim, in one atomic step.
 
-Outcomes gather while an earlier call is under way and go out together. A job counts as settled
-only when Redis has answered; until then its lease is renewed, and dying leaves it claimed, so
-that it runs again. That is why jobs run at least once.
+Outcomes gather while an earlier call is under way, and go out together. A job counts as settled
+once Redis has answered. Until then its lease is renewed; if the worker dies, the job is still
+claimed, and runs again. That is why jobs run at least once.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Settler:
         """
         Settle for the worker whose jobs wait in *queue_key*.
 
-        write_plain: writes results of plain arq functions, and of jobs that could not be opened.
+        write_plain: writes results of plain arq functions, and of jobs that cannot be read.
         """
         self._write: ResultWriter = result_of
         if write_plain is not None:
@@ -66,9 +66,9 @@ class Settler:
         self._script = ScriptConnection(redis, SETTLE)
         self._queue_key = queue_key
         self._queue = keys.queue_of(queue_key)
-        self._patience = outage
+        self._outage = outage
         self.on_settled: Callable[[Ended, bool], None] = lambda _ended, _kept: None
-        """Called with each outcome once Redis has answered; False: the claim was lost."""
+        """Called with each outcome once Redis has answered for it; False: the claim was lost."""
         self._waiting: list[Ended] = []
         self._under_way: list[Ended] = []
         self._arrived = asyncio.Event()
@@ -77,7 +77,7 @@ class Settler:
 
     @property
     def pending(self) -> int:
-        """Outcomes that Redis has not answered for yet."""
+        """How many outcomes Redis has not answered for yet."""
         return len(self._waiting) + len(self._under_way)
 
     def put(self, ended: Ended) -> None:
@@ -110,7 +110,7 @@ class Settler:
 
     async def offer(self, claims: Sequence[Claim]) -> None:
         """
-        Let whoever claims them have jobs that still run here, uncharged; or else settle them here.
+        Let other workers claim jobs that still run here, at no cost; until then they settle here.
 
         Raises:
             RedisError: Redis did not take it; nothing is changed.
@@ -122,27 +122,27 @@ class Settler:
 
     async def unclaim(self, claims: Sequence[Claim]) -> None:
         """
-        Give back *claims* that were not started, due as they were; waits while Redis is away.
+        Give back *claims* that were not started, due as before; wait while Redis is away.
 
-        A claim that is lost by now is another worker's, and stays so.
+        A claim that another worker has taken over is left alone.
         """
         args: list[Any] = [*SettleHead(self._queue, keys.BATCH_TTL_S)]
         for claim in claims:
             args += _unclaimed(claim)
-        await self._patience.call(lambda: self._script(self._queue_key, args))
+        await self._outage.call(lambda: self._script(self._queue_key, args))
 
     def settle_from_outside(self, held: Sequence[Held], unstarted: Sequence[Claim] = ()) -> int:
         """
-        Settle what is put, and give back the rest of *held*, and *unstarted*; how many that were.
+        Settle all outcomes, give back the rest of *held* and *unstarted*; return how many.
 
-        For another thread than the event loop's: over a connection of its own, which blocks.
+        For a thread other than the event loop's: it blocks, on a connection of its own.
 
         Raises:
             RedisError: Redis did not take it; the leases lapse instead.
         """
         ended = [*self._under_way, *self._waiting]
-        over = {one.held for one in ended}
-        back = [one.claim for one in held if one not in over]
+        has_outcome = {one.held for one in ended}
+        back = [one.claim for one in held if one not in has_outcome]
         args, _ = self._arguments(ended)
         for claim in back:
             args += FullOutcome("release", claim.key, claim.token, spent=claim.attempts_spent)
@@ -158,21 +158,21 @@ class Settler:
         tokens = [ended.claim.token for ended in batch]
         sent_before = self._script.sent
         try:
-            lost: list[int] = await self._patience.call(lambda: self._script(self._queue_key, args))
+            lost: list[int] = await self._outage.call(lambda: self._script(self._queue_key, args))
         except ResponseError as error:
             await self._settle_one_by_one(batch, error)
             return
-        # Redis may have settled all of them at the first of several tries, and nobody heard.
-        heard_at_once = self._script.sent == sent_before + 1
+        # After several tries "lost" proves nothing: Redis may have settled them at the first.
+        answered_at_once = self._script.sent == sent_before + 1
         gone = set(lost)
         for position, (ended, token) in enumerate(zip(batch, tokens, strict=True), 1):
             if position in gone and ended.claim.token != token:
-                self.put(ended)  # the lease had lapsed, and this worker claimed the job anew
+                self.put(ended)  # the lease had lapsed, and this worker claimed the job again
             else:
-                self.on_settled(ended, position not in gone or not heard_at_once)
+                self.on_settled(ended, position not in gone or not answered_at_once)
 
     def _arguments(self, batch: Sequence[Ended]) -> tuple[list[Any], list[Ended]]:
-        """The script's arguments for *batch*, and *batch* in their order."""
+        """Return the script's arguments for *batch*, and *batch* in the order of these."""
         keep_s = batch[0].keep_result_s if batch else None
         short: list[Ended] = []
         others: list[Ended] = []
@@ -188,7 +188,7 @@ class Settler:
         return args, short + others
 
     async def _settle_one_by_one(self, batch: list[Ended], error: ResponseError) -> None:
-        """One job whose keys are not what they should be must not hold up the others."""
+        """Settle each alone: one job with keys of a wrong type must not hold up the others."""
         if len(batch) > 1:
             for ended in batch:
                 await self._settle([ended])
@@ -199,7 +199,7 @@ class Settler:
 
 
 def _fits_in_short(ended: Ended, keep_s: float | None) -> bool:
-    """Whether there is nothing to write but its result, which is to be kept for *keep_s*."""
+    """Whether all there is to write is a result that is kept for *keep_s*."""
     envelope = ended.envelope
     return (
         type(ended.outcome) is Done
@@ -222,7 +222,7 @@ def _outcome(ended: Ended, queue: str, write: ResultWriter) -> FullOutcome:
             spent += 1
         case Dead(error=error):
             kind, ms, entry = "dead", _keep_ms(ended.keep_result_s), history_entry(ended, error)
-            # Poison and what cannot be read never ran: no attempt is charged.
+            # Poison and unreadable jobs never ran: no attempt is charged.
             spent += 1 if ended.held.policy is not None else 0
         case Released(delay_s=delay_s, unknown_name=name):
             kind, ms, entry = "release", round(delay_s * 1000), (name or "").encode()

@@ -1,11 +1,11 @@
 """
-How a worker stops: jobs finish if they can within the grace time, the rest goes back.
+How a worker stops: jobs that finish within the grace time are settled, the others go back.
 
 1. Claims that were not started are given back at once.
 2. Running jobs have the grace time, unless a second signal cuts it short.
-3. What still runs is offered to other workers, so that it runs again at once should this process
-   be killed now, and then cancelled.
-4. What ignores its cancellation is left behind.
+3. What still runs is offered to other workers, so that it runs again at once if this process is
+   killed now; then it is cancelled.
+4. A job that ignores its cancellation is left behind.
 5. The last outcomes go to Redis, and claims whose answer never came are undone.
 
 None of it costs a job an attempt.
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("runner.worker")
 
 _OFFER_WITHIN_S = 1.0
-"""With Redis away, the jobs are cancelled all the same."""
+"""If Redis is away for longer, the jobs are cancelled all the same."""
 
 
 class Shutdown:
     """
     How one worker stops.
 
-    is_burst: running jobs have all the time they need, unless the worker is told to stop.
+    is_burst: running jobs may take all the time they need, unless the worker is asked to stop.
     on_waited: called when the grace time has passed, or nothing runs any more.
     """
 
@@ -75,13 +75,13 @@ class Shutdown:
         await self._settle_the_last()
 
     async def _give_back_unstarted(self) -> None:
-        """Redis away: their leases lapse, which costs them nothing either."""
+        """Give back what was not started; if Redis is away the leases lapse, at no cost either."""
         with contextlib.suppress(TimeoutError, RedisError, OSError):
             async with asyncio.timeout(_OFFER_WITHIN_S):
                 await self._fetcher.give_back()
 
     async def _finish_running(self) -> None:
-        """Let jobs finish within the grace time, give back those that have not, and cancel them."""
+        """Let jobs finish within the grace time; offer the others, and cancel them."""
         if self._is_burst:
             await self._wait_for_running(None, unless=self._life.stopping)
         await self._wait_for_running(self._options.grace_s, unless=self._life.at_once)
@@ -95,7 +95,7 @@ class Shutdown:
                 self._slots.leave_behind(held, Released())
 
     async def _offer_running(self) -> None:
-        """Before they are cancelled: if this process is killed meanwhile, they run at once."""
+        """Offer running jobs to other workers, which take them if this process is killed now."""
         running = [
             held.claim
             for held in self._slots.held
@@ -107,7 +107,7 @@ class Shutdown:
                     await self._settler.offer(running)
 
     def _comes_back(self, held: Held) -> bool:
-        """Whether it is to run again when the stop has cancelled it."""
+        """Whether the job runs again elsewhere after the stop has cancelled it."""
         is_given_back = held.policy is None or held.policy.is_given_back
         return held.why_stopped is None and is_given_back
 
@@ -127,7 +127,7 @@ class Shutdown:
             await asyncio.gather(hurry, everything, return_exceptions=True)
 
     async def _settle_the_last(self) -> None:
-        """Redis away at the very end: the leases lapse, and the jobs run again elsewhere."""
+        """Wait until all is settled; with Redis away, leases lapse and the jobs run elsewhere."""
         try:
             async with asyncio.timeout(self._options.cancel_wait_s):
                 await self._settler.drained()

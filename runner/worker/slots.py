@@ -1,8 +1,8 @@
 """
-The slots of a worker: each holds a job from its start until Redis has answered for its outcome.
+The jobs that a worker holds: from their start until Redis has answered for their outcome.
 
-A slot is taken here and falls free, leases are extended, and a job learns that somebody asked it
-to stop, or that another worker holds it now.
+This takes and frees slots, extends leases, and stops a job that is aborted or that another worker
+holds now.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ class Slots:
     """
     The jobs that one worker holds.
 
-    tasks: by job id, the task that runs it. heeds_aborts: whether running jobs are stopped when
-    somebody asks.
+    tasks: the running tasks by job id. heeds_aborts: whether an abort stops a running job.
     """
 
     def __init__(
@@ -68,15 +67,15 @@ class Slots:
         self.count = options.concurrency
         self.held: set[Held] = set()
         self.busy = 0
-        """Slots that are taken: jobs whose coroutine has not ended, or was left behind."""
+        """Slots taken: by jobs whose coroutine has neither ended nor been left behind."""
         self.freed = 0
-        """Slots that have fallen free so far."""
+        """Slots freed so far."""
         self.afterwards: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ one job
 
     def start(self, claim: Claim) -> None:
-        """Start the job of *claim* in a task of its own; it takes a slot."""
+        """Start the job of *claim* in a task of its own, in a free slot."""
         held = Held(claim, time.time_ns() // 1_000_000)
         self.held.add(held)
         self.busy += 1
@@ -84,15 +83,15 @@ class Slots:
 
     @property
     def running_count(self) -> int:
-        """How many jobs run here."""
+        """How many jobs run."""
         return len(self._tasks)
 
     def running_now(self) -> list[Held]:
-        """The jobs that run here."""
+        """Return the jobs that run."""
         return [held for held in self.held if held.is_running]
 
     def continue_under(self, claim: Claim) -> bool:
-        """Hold a job that is still here under its new *claim*; False if it is not here."""
+        """Let a job that still runs here go on under its new *claim*; False if it does not."""
         for held in self.held:
             if held.claim.key == claim.key and held.why_stopped is not Stop.LOST:
                 held.claim.token = claim.token
@@ -100,12 +99,12 @@ class Slots:
         return False
 
     async def _run(self, held: Held) -> None:
-        """One job, from its start to its outcome."""
+        """Run one job, and hand in its outcome."""
         try:
             outcome = await self._attempts.run(held)
         finally:
             self._free_slot_of(held)
-            # The task's context knows it, too: such a ring would be left to the garbage collector.
+            # The task's context refers to *held*: such a ring is left to the garbage collector.
             held.task = None
         self._hand_in(held, outcome)
 
@@ -119,7 +118,7 @@ class Slots:
             del self._tasks[held.claim.job_id]
 
     def leave_behind(self, held: Held, outcome: Outcome | None) -> None:
-        """A job that goes on although it was cancelled: this is its end, whatever it still does."""
+        """Give up a job that ignores its cancellation: *outcome* stands, whatever it still does."""
         name = held.envelope.name if held.envelope else "?"
         _log.error(
             "job ignored its cancellation, and is left behind",
@@ -131,7 +130,7 @@ class Slots:
         held.is_left_behind = True
 
     def _hand_in(self, held: Held, outcome: Outcome | None) -> None:
-        """To be settled; without an outcome the job is another worker's, and nothing is written."""
+        """Settle *outcome*; None: write nothing, another worker holds the job."""
         if held not in self.held or held.is_left_behind:
             return
         if outcome is None:
@@ -152,7 +151,7 @@ class Slots:
         )
 
     def on_settled(self, ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- a callback's answer
-        """Redis has answered for *ended*; not *kept*: another worker holds the job."""
+        """Let go of a job that Redis has answered for; not *kept*: another worker holds it."""
         self.held.discard(ended.held)
         self._life.changed.set()
         if ended.held.afterwards is not None:
@@ -167,14 +166,14 @@ class Slots:
             self._life.rest.end_within(ended.outcome.delay_s)
 
     def _start_afterwards(self, held: Held) -> None:
-        """arq's `after_job_end`, which is waited for when the worker stops."""
+        """Start arq's `after_job_end`; a stopping worker waits for it."""
         if held.afterwards is not None:
             task = self._loop.create_task(held.afterwards())
             self.afterwards.add(task)
             task.add_done_callback(self.afterwards.discard)
 
     def stop(self, held: Held, why: Stop) -> bool:
-        """Cancel the job, unless it is over or being cancelled; whether that was needed."""
+        """Cancel the job; False if it has ended, or is being cancelled already."""
         if held.task is None or held.task.done() or held.why_stopped is not None:
             return False
         held.why_stopped = why
@@ -184,7 +183,7 @@ class Slots:
     # ------------------------------------------------------------------ leases
 
     async def keep_leases(self) -> None:
-        """Extend the leases of all that is held, well before they end, until cancelled."""
+        """Extend the leases of all held jobs, well before they end, until cancelled."""
         pause_s = min(self._options.heartbeat_s, self._options.lease_s / 3)
         while True:
             await asyncio.sleep(pause_s)
@@ -192,7 +191,7 @@ class Slots:
             await self.renew()
 
     def _leave_stubborn_behind(self) -> None:
-        """A slot is not lost to a job that swallows its timeout, its abort or its lost claim."""
+        """Free the slots of jobs that ignore a timeout, an abort or the loss of their claim."""
         now = self._loop.time()
         for held in list(self.held):
             if not held.is_running or held.task is None or not held.task.cancelling():
@@ -206,24 +205,24 @@ class Slots:
                 self.leave_behind(held, self._attempts.end_of_stubborn(held))
 
     async def watch_for_aborts(self) -> None:
-        """Asks for a key that is absent while nobody aborts anything: cheaper than renewing."""
+        """Renew early once there are aborts: asking for their key is cheaper than renewing."""
         while True:
             await asyncio.sleep(self._options.abort_check_s)
             if self.busy and await self._outage.call(lambda: self._redis.exists(keys.ABORT)):
                 await self.renew()
 
     async def renew(self) -> None:
-        """Extend the leases of all that is held; stop what is lost, or asked to abort."""
+        """Extend the leases of all held jobs; stop those that are lost or aborted."""
         held: dict[bytes, Held] = {}
         for one in self.held:
-            # A retried job may run again here before its last outcome was answered for.
+            # A retried job may run again here before Redis has answered for its last outcome.
             if one.why_stopped is not Stop.LOST and (one.claim.key not in held or one.is_running):
                 held[one.claim.key] = one
         if not held:
             return
         renewal = await self._leases.renew([one.claim for one in held.values()])
         for key in renewal.lost:
-            # A job that was settled while the question was under way is not lost.
+            # A job that was settled while the call was under way is not lost.
             if self.stop(held[key], Stop.LOST):
                 _log.warning(
                     "claim lost: another worker holds the job now", job_id=held[key].claim.job_id

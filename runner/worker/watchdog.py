@@ -1,10 +1,10 @@
 """
-A thread that watches the event loop from outside: only it can tell that the loop is blocked.
+A thread that watches the event loop from outside: a blocked loop cannot report itself.
 
 A coroutine that computes, or waits for a file, without giving the loop back stops everything in
-its process, heartbeats too. The watchdog names the job, with the stack that it stands in. Past a
-limit, which lies before the leases end, the workers of the loop are given up: all their other
-jobs go back to the queue, and the process exits for its supervisor to start anew.
+its process, heartbeats included. The watchdog logs which job that is, and its stack. Past a limit,
+well before the leases end, it gives the workers of the loop up: all their other jobs go back to
+the queue, and the process exits, for its supervisor to start another.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EXIT_BLOCKED = 70
 """Exit status of a process whose event loop was blocked past the limit."""
 
 _STACK_ENDS = 20
-"""Frames that are told at each end of a long stack."""
+"""Frames shown at each end of a long stack."""
 
 _RUNNER = str(Path(__file__).parents[1])
 _STARTS_JOBS = str(Path(__file__).with_name("attempt.py"))
@@ -43,11 +43,11 @@ _ASYNCIO = str(Path(asyncio.__file__).parent)
 @dataclass(frozen=True, slots=True, eq=False)
 class Watched:
     """
-    What one worker wants of the watchdog; both functions are called in the watchdog's thread.
+    What one worker asks of the watchdog; both functions are called in the watchdog's thread.
 
-    warn_s: a loop that has not answered for so long is reported, once for each blockage.
-    limit_s: past it the process is ended. describe: what to tell of the task that holds the
-    loop. give_up: gives back what the worker holds, except for that task's job; how much it was.
+    warn_s: log a loop that has not answered for this long, once for each blockage. limit_s: end the
+    process after this long. describe: what to log about the task that blocks the loop. give_up:
+    gives back what the worker holds, except that task's job; returns how many jobs.
     """
 
     warn_s: float
@@ -58,7 +58,7 @@ class Watched:
 
 @contextmanager
 def watching(loop: asyncio.AbstractEventLoop, watched: Watched) -> Iterator[None]:
-    """Watch *loop* for a worker while inside; called in the loop's thread. One watchdog a loop."""
+    """Watch *loop* for a worker while inside; called in its thread. A loop has one watchdog."""
     watchdog = _by_loop.get(loop)
     if watchdog is None:
         watchdog = _by_loop[loop] = Watchdog(loop)
@@ -74,7 +74,7 @@ class Watchdog:
     """
     Watches one event loop for all the workers in it, from the first `add` to the last `remove`.
 
-    end: ends the process, with the exit status that it is given.
+    end: ends the process with the given exit status.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Watchdog:
             threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def remove(self, watched: Watched) -> bool:
-        """Watch no more for this worker; whether it was the last."""
+        """Stop watching for this worker; return whether it was the last."""
         self._watched = tuple(one for one in self._watched if one is not watched)
         if self._watched:
             return False
@@ -123,7 +123,7 @@ class Watchdog:
         for watched in self._watched:
             known.update(watched.describe(task))
         _log.warning("event loop blocked", blocked_s=_since(asked), **known, stack=self._stack())
-        # Counted from now: a process that was stopped as a whole finds much time gone by.
+        # Counted from now: a process that was stopped by SIGSTOP has lost time it did not use.
         if not self._answered.wait(more_s) and self._watched:
             self._give_up(asked)
             self._answered.wait()
@@ -154,11 +154,11 @@ class Watchdog:
 
     def _stack(self) -> str:
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 -- documented, and the only way
-        return "" if frame is None else tell_stack(frame)
+        return "" if frame is None else format_stack(frame)
 
 
-def tell_stack(frame: FrameType) -> str:
-    """The stack that ends in *frame*, as text: what the job has called, without what called it."""
+def format_stack(frame: FrameType) -> str:
+    """Return the stack that ends in *frame* as text: from the job on, without what runs it."""
     stack = traceback.extract_stack(frame)
     files = [entry.filename for entry in stack]
     start = _after_last(files, (_STARTS_JOBS,))

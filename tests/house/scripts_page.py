@@ -63,7 +63,8 @@ def _block(kind: str, block: type[Any]) -> Iterator[str]:
         if isinstance(default, bytes):
             default = default.decode()
         shown = "" if name not in block._field_defaults else f"`{default!r}`"
-        yield f"| `{name}` | {shown} | {hint.__metadata__[0]} |"
+        meaning = hint.__metadata__[0].replace("|", "\\|")
+        yield f"| `{name}` | {shown} | {meaning} |"
     yield ""
 
 

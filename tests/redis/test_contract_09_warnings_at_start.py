@@ -35,7 +35,7 @@ async def own(own_redis_server: RedisServer) -> AsyncIterator[QueueClient]:
 
 @pytest.fixture(autouse=True)
 def _nothing_told_yet() -> None:
-    durability._told.clear()
+    durability._logged.clear()
 
 
 async def test_redis_that_keeps_everything_is_no_risk(own: QueueClient) -> None:

@@ -1,7 +1,8 @@
 """
-The Lua scripts: every transition of a job is one of them. Each file states the invariant it keeps.
+The Lua scripts: each transition of a job is one of them. Each file states the invariant it keeps.
 
-The places of arguments in a script's text come from `fields`, so that no two lists can differ.
+The positions of arguments in a script's text come from `fields`, so they cannot differ from
+Python's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _PLACE = re.compile(r"\b[A-Z_]+\.[a-z_]+\b|\bWAKE_TOKENS\b")
 
 
 class Script(NamedTuple):
-    """A script's file, and the fields that it takes: its head, and blocks by the names it uses."""
+    """A script's file and its fields: the head, and blocks by the names that the script uses."""
 
     file: str
     head: type[Any] | None = None
@@ -27,10 +28,10 @@ class Script(NamedTuple):
 
     def text(self) -> str:
         """
-        Return the Lua text with the places of the fields in it.
+        Return the Lua text, with the position of each field in place of its name.
 
         Raises:
-            KeyError: It names a field that is not declared.
+            KeyError: The script names a field that is not declared.
         """
         places = {"WAKE_TOKENS": WAKE_TOKENS}
         if self.head is not None:
@@ -53,7 +54,7 @@ SCRIPTS: Final = {
         "enqueue.lua", fields.EnqueueHead, {"FRESH": fields.FreshJob, "JOB": fields.NewJob}
     ),
     "claim": Script(
-        "claim.lua", fields.ClaimHead, replies={"CLAIMED": fields.Claimed, "ODD": fields.Odd}
+        "claim.lua", fields.ClaimHead, replies={"CLAIMED": fields.Claimed, "EXTRA": fields.Extra}
     ),
     "start": Script("start.lua", fields.StartHead),
     "settle": Script(

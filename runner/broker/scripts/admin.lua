@@ -2,10 +2,10 @@
 --
 -- KEYS  1 the queue
 -- ARGV  AdminHead
--- Returns the state that the job was found in: 'waiting', 'dead', 'running' or 'gone'.
+-- Returns the state that the job was in: 'waiting', 'dead', 'running' or 'gone'.
 --
--- Keeps: a job is in exactly one state afterwards; a running job is its worker's, and is only asked
--- to stop (by 'abort'); an action on a job that has moved on changes nothing, so it may be repeated.
+-- Keeps: the job is in exactly one state afterwards. A running job belongs to its worker, and is only asked to stop
+-- (by 'abort'). An action on a job that has moved on changes nothing, so it may be repeated.
 local queue, action, id = KEYS[1], ARGV[HEAD.action], ARGV[HEAD.id]
 local name, batch_ttl = ARGV[HEAD.queue], ARGV[HEAD.batch_ttl_s]
 local time = redis.call('TIME')
@@ -17,7 +17,7 @@ local function found_in()
     return 'running'
   end
   if redis.call('ZSCORE', queue, id) then
-    -- In progress without a token of ours: a stock arq worker runs it.
+    -- In progress, but without a token: a stock arq worker runs it.
     return redis.call('EXISTS', 'arq:in-progress:' .. id) == 1 and 'running' or 'waiting'
   end
   return redis.call('ZSCORE', queue .. ':dead', id) and 'dead' or 'gone'
@@ -67,7 +67,7 @@ local function forget()
   redis.call('DEL', 'arq:job:' .. id, 'arq:retry:' .. id)
 end
 
--- None is spent; the history stays, which settling looks for only where attempts are noted.
+-- 0, not absent: settling looks for a history, which stays, only if attempts are stored.
 local function attempts_back()
   redis.call('SET', 'arq:retry:' .. id, '0')
   redis.call('DEL', 'arq:result:' .. id)
@@ -94,7 +94,7 @@ if action == 'run' or action == 'reschedule' then
   end
   local due = ARGV[HEAD.due_ms]
   if action == 'run' then
-    -- What is due already keeps its place.
+    -- A job that is due already keeps its place.
     local score = redis.call('ZSCORE', queue, id)
     due = score and tonumber(score) <= now and score or now_text
   end

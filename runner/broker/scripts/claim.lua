@@ -1,15 +1,15 @@
--- Take jobs that are due: mark each as held by a token and move it to the end of its lease.
+-- Claim jobs that are due: mark each as held under a token, and make it due again when its lease ends.
 --
 -- KEYS  1 the queue
--- ARGV  ClaimHead, then what it says
--- Returns {now, next due (Unix ms, -1 for none, or -2 if the queue is paused), an ODD for each job of which there
---          is more to know; then a CLAIMED for each job}
+-- ARGV  ClaimHead, then what it names
+-- Returns {now, next due (Unix ms; -1 if none, -2 if the queue is paused), an EXTRA for each job that has spent
+--          attempts, crashes or an abort; then a CLAIMED for each job}
 --
--- Keeps: a job that is claimed is out of other workers' way until its lease ends, and comes due
--- again by itself; what is due and yet in progress is passed over, however much of it stands at the
--- head: a stock arq worker holds it, or a stock arq client rewrote its time; a lapsed lease counts as
--- a crash, never as an attempt, unless its worker is the one that asks, has offered the job, or had not
--- started it; a claim whose answer was lost gives its jobs back without a crash.
+-- Keeps: no worker sees a claimed job as due until its lease ends, and then it is due by itself. A job that is due
+-- and in progress is passed over, however many of them are at the head of the queue: a stock arq worker holds it, or
+-- a stock arq client changed its time. A lapsed lease counts as a crash, never as an attempt, unless its holder is
+-- the worker that claims, has offered the job, or had not started it. A claim whose answer was lost gives its jobs
+-- back without a crash.
 local queue, limit, token = KEYS[1], tonumber(ARGV[HEAD.limit]), ARGV[HEAD.token]
 local lease = tonumber(ARGV[HEAD.lease_ms])
 local own, mark = ARGV[HEAD.worker_id] .. ':', ARGV[HEAD.mark]
@@ -74,11 +74,11 @@ while #ids < limit and not exhausted do
   end
 end
 
-local odd = {}
-local reply = { now_text, '-1', odd }
+local extras = {}
+local reply = { now_text, '-1', extras }
 if #ids > 0 then
   local body_keys, retry_keys, entries, tokens = {}, {}, {}, {}
-  -- Due again when the mark below is gone for sure.
+  -- By then the key set below has certainly expired.
   local until_ms = string.format('%.0f', now + lease + 2)
   local marked = token .. mark
   for i, id in ipairs(ids) do
@@ -113,15 +113,15 @@ if #ids > 0 then
     end
     local aborted = aborting and redis.call('ZREM', 'arq:abort', id) or 0
     if spent[i] or crashes ~= 0 or aborted ~= 0 then
-      local at = #odd + 1
-      odd[at + ODD.place], odd[at + ODD.spent] = i, tonumber(spent[i] or '0') or 0
-      odd[at + ODD.crashes], odd[at + ODD.aborted] = crashes, aborted
+      local at = #extras + 1
+      extras[at + EXTRA.place], extras[at + EXTRA.spent] = i, tonumber(spent[i] or '0') or 0
+      extras[at + EXTRA.crashes], extras[at + EXTRA.aborted] = crashes, aborted
     end
   end
 end
 
 if #ids < limit then
-  -- Nothing is left to wake anybody for.
+  -- No job is left to wake a worker for.
   redis.call('DEL', queue .. ':wake')
   local next_due = redis.call('ZRANGEBYSCORE', queue, '(' .. now_text, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if next_due[2] then

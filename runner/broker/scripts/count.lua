@@ -2,7 +2,7 @@
 --
 -- KEYS  1 the guard of the worker that counts, 2 the register of jobs that have metrics, 3 the totals
 -- ARGV  CountHead, then for each job and minute a JOB and its counts
--- Returns 1 if the counts were added, 0 if they had been.
+-- Returns 1 if the counts were added, 0 if they had been added before.
 --
 -- Keeps: a batch is added once, however often it is sent.
 local guard, register, totals, number = KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[HEAD.number])

@@ -1,12 +1,12 @@
 -- Put jobs into one queue: body, queue entry and wake token in one atomic step.
 --
 -- KEYS  1 the queue
--- ARGV  EnqueueHead; then of its form 'fresh' a FRESH for each job, otherwise a JOB (see fields.py)
--- Returns for each job 1 if it is enqueued, 0 if it was there already; of fresh ones, 1 if all are enqueued, and 0
--- if none is, as an id was there: they are to be sent in full.
+-- ARGV  EnqueueHead, then for each job a FRESH if its form is 'fresh', otherwise a JOB (see fields.py)
+-- Returns for each job 1 if it was enqueued, 0 if it was there already. Of the form 'fresh', 1 if all were enqueued,
+-- or 0 if none was, since an id was there: then send them in full.
 --
--- Keeps: a body never stands without a queue entry (or a dead one); a call repeated after a lost
--- reply finds its own body, or its result, and answers as the first time; a schedule's tick is enqueued once.
+-- Keeps: no body without an entry in its queue or dead set. A call that is repeated after a lost reply finds its own
+-- body, or its result, and returns what it returned the first time. A schedule's tick is enqueued once.
 local queue = KEYS[1]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
@@ -41,7 +41,7 @@ end
 
 local function taken(id, body, mode)
   if mode == 'new' then
-    -- Of a fresh random id nothing is there, unless this very call was made before, and its job has run.
+    -- A fresh random id is new, unless this very call was made before, and the job may have run since.
     local there = redis.call('MGET', 'arq:job:' .. id, 'arq:result:' .. id)
     return (there[1] or there[2]) and true or false, not there[1] or there[1] == body
   end
@@ -77,8 +77,8 @@ for at = first, #ARGV, JOB.size do
   elseif ticked(ARGV[at + JOB.schedule], ARGV[at + JOB.tick_ms]) then
     replies[#replies + 1] = 0
   else
-    -- Jobs of one call keep their order: a score of today resolves a quarter of a microsecond.
-    -- By arq's clock of whole milliseconds a fraction would lie in the future: "deferred".
+    -- Jobs of one call keep their order: a score resolves a quarter of a microsecond.
+    -- arq's clock has whole milliseconds: to arq, a fraction would lie in the future ("deferred").
     local score = mode == 'arq' and math.floor(now) or now + #replies * 0.00025
     if due ~= '' then
       score = tonumber(due)
@@ -102,7 +102,7 @@ for at = first, #ARGV, JOB.size do
       redis.call('HINCRBY', 'arq:batch:' .. batch, ARGV[HEAD.queue] .. '|total', 1)
       redis.call('EXPIRE', 'arq:batch:' .. batch, ARGV[HEAD.batch_ttl_s])
     end
-    -- The earliest of all that wait: a worker sets its clock by it.
+    -- Also wake a worker for the earliest job of all: it has to rest for less long.
     if score <= now + 1 or redis.call('ZRANGE', queue, 0, 0)[1] == id then
       ready = ready + 1
     end

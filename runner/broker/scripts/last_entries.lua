@@ -1,7 +1,7 @@
--- The last entry of each of many histories.
+-- Read the last entry of each of many histories.
 --
--- KEYS  histories
--- Returns an entry, or nothing, for each of them.
+-- KEYS  the histories
+-- Returns an entry for each of them, or nil.
 --
 -- Keeps: it only reads.
 local entries = {}

@@ -1,11 +1,11 @@
--- Extend the leases of a worker's running jobs, and return which of them to stop.
+-- Extend the leases of the jobs that a worker holds, and return which of them to stop.
 --
 -- KEYS  1 the queue
 -- ARGV  RenewHead, then a LEASE for each job
--- Returns {ids whose claim was lost, ids that somebody asked to abort}.
+-- Returns {ids whose claim is lost, ids to abort}.
 --
--- Keeps: only the holder of a job's present token extends it, and only while no stock arq worker has
--- taken the job since the lease lapsed.
+-- Keeps: only the holder of a job's current token extends its lease, and only if no stock arq worker has taken the
+-- job since the lease lapsed.
 local queue, lease = KEYS[1], tonumber(ARGV[HEAD.lease_ms])
 local running = queue .. ':running'
 local time = redis.call('TIME')
@@ -28,7 +28,7 @@ for at = HEAD.size + 1, #ARGV, LEASE.size do
   local owner = redis.call('HGET', running, id)
   local ahead = token .. '|ahead'
   if owner ~= token and (not owner or string.sub(owner, 1, #ahead) ~= ahead) then
-    -- This very worker may have claimed it anew, and will hear of that in a moment.
+    -- If this very worker has claimed it again, the answer is on its way.
     if not owner or worker_of(owner) ~= worker_of(token) then
       lost[#lost + 1] = id
     end

@@ -1,12 +1,12 @@
 -- Record how attempts ended and give up their claims, all in one atomic step.
 --
 -- KEYS  1 the queue
--- ARGV  SettleHead, then a SHORT for each outcome that is in short, then an OUTCOME for each other one
--- Returns the positions (from 1) of the outcomes whose claim was lost: for them nothing was written.
+-- ARGV  SettleHead, then a SHORT for each short outcome, then an OUTCOME for each other one
+-- Returns the positions (from 1) of outcomes whose claims were lost: nothing was written for them.
 --
--- Keeps: only the holder of a job's present token writes, and only while no stock arq worker, which knows
--- nothing of tokens, has taken the job since its lease lapsed; a job is in exactly one state afterwards; where
--- there is a history, attempts spent are noted, be it 0; a history lives as long as its job, and then its result.
+-- Keeps: only the holder of a job's current token writes, and only if no stock arq worker, which does not know
+-- tokens, has taken the job since its lease lapsed. A job is in exactly one state afterwards. If there is a history,
+-- the number of attempts spent is stored, even 0. A history lives as long as its job, and then as its result.
 local queue, name, batch_ttl = KEYS[1], ARGV[HEAD.queue], ARGV[HEAD.batch_ttl_s]
 local running = queue .. ':running'
 local time = redis.call('TIME')
@@ -38,7 +38,7 @@ end
 
 local function holds(i, token)
   local owner = owners[i]
-  -- With or without a mark behind it: offered to others, or not started.
+  -- A mark may follow the token: offered to others, or not started.
   if owner ~= token and (not owner or string.sub(owner, 1, #token + 1) ~= token .. '|') then
     return false
   end
@@ -46,7 +46,7 @@ local function holds(i, token)
   if mark == token or (not mark and redis.call('ZSCORE', queue, ids[i])) then
     return true
   end
-  -- A stock arq worker has it, or has done it.
+  -- A stock arq worker runs it, or has run it.
   redis.call('HDEL', running, ids[i])
   return false
 end
@@ -72,7 +72,7 @@ local function keep_result(id, ms, result)
   end
 end
 
--- Of a job that is over; those that never failed have none, and cost no command.
+-- For a job that has ended; one that never failed has no history, and costs no command.
 local function keep_history(id, ms, result)
   local key = 'arq:history:' .. id
   if result == '' or ms == '0' then
@@ -135,7 +135,7 @@ for i = short + 1, #ids do
       keep_result(id, ms, result)
       redis.call('RPUSH', 'arq:history:' .. id, entry)
       redis.call('SET', 'arq:retry:' .. id, spent)
-      -- A stock arq client lets bodies expire; a dead job is kept until somebody decides.
+      -- A stock arq client lets bodies expire; a dead job stays until somebody decides.
       redis.call('PERSIST', 'arq:job:' .. id)
       redis.call('ZREM', queue, id)
       redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
@@ -165,7 +165,7 @@ if #over > 0 then
   redis.call('DEL', unpack(over_keys))
   redis.call('ZREM', queue, unpack(over))
   redis.call('HDEL', running, unpack(over))
-  -- Mostly there are neither, and asking once is cheaper than telling of each job.
+  -- Usually there are neither, and asking once is cheaper than a command with all the ids.
   if redis.call('EXISTS', 'arq:abort') == 1 then
     redis.call('ZREM', 'arq:abort', unpack(over))
   end

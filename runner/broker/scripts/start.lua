@@ -1,11 +1,11 @@
--- Note that jobs which were claimed ahead of a free slot are started now.
+-- Record that jobs which were claimed ahead of a free slot start now.
 --
 -- KEYS  1 the queue
 -- ARGV  StartHead, then their ids
--- Returns for how many of them that was noted: no other worker of ours has claimed them since.
+-- Returns how many were recorded: those that no other worker of ours has claimed since.
 --
--- Keeps: only the holder of a job's present token changes what is noted of it. A stock arq worker may have the
--- job by now; it was started here all the same, and the next extension tells that it is lost.
+-- Keeps: only the holder of a job's current token changes its mark. If a stock arq worker has taken the job, it
+-- starts here all the same, and the next renewal reports it as lost.
 local running, token = KEYS[1] .. ':running', ARGV[HEAD.token]
 local ahead = token .. '|ahead'
 local ids, started = { unpack(ARGV, HEAD.size + 1) }, {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog.testing
 
-from runner.worker.watchdog import EXIT_BLOCKED, Watchdog, Watched, tell_stack, watching
+from runner.worker.watchdog import EXIT_BLOCKED, Watchdog, Watched, format_stack, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -177,7 +177,7 @@ async def test_watchdog_goes_when_its_last_worker_does(lines: list[Any]) -> None
 def _recurse(depth: int) -> str:
     frame = inspect.currentframe()
     assert frame is not None
-    return _recurse(depth - 1) if depth else tell_stack(frame)
+    return _recurse(depth - 1) if depth else format_stack(frame)
 
 
 def _to_and_fro(depth: int) -> str:
