@@ -1,8 +1,7 @@
 """
-The job runner: coroutine jobs on arq and Redis, fast, and losing nothing.
+The job runner: coroutine jobs on arq and Redis. It is fast, and loses no job.
 
-Enqueueing needs only `job` and what it makes; the names of the worker's side are imported when
-they are first asked for, so that a service that only enqueues stays light.
+Names that only workers need are imported at first use, so a service that only enqueues stays light.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
-What an operator may do to jobs and queues, each by one atomic script.
+What an operator may do to jobs and queues; each action is one atomic script.
 
-An action on a job that has moved on meanwhile changes nothing and says where the job was found,
-so every action may be repeated, and two operators cannot tear a job apart.
+An action on a job that has moved on changes nothing, and returns where the job was found. So every
+action may be repeated, and two operators cannot tear a job apart.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _KEEP_ABORTED_MS = 3_600_000
 
 
 class Found(StrEnum):
-    """Where an action found its job. A running job is its worker's: only `abort` reaches it."""
+    """Where an action found its job. A running job belongs to its worker: only `abort` acts."""
 
     WAITING = "waiting"
     DEAD = "dead"
@@ -89,12 +89,12 @@ class Admin:
         return await self._act("delete", queue, job_id)
 
     async def delete_dead(self, queue: str, job_id: str | bytes) -> Found:
-        """Delete a job for good if it is dead; one that was made ready meanwhile is left alone."""
+        """Delete a job for good if it is dead; leave it alone if it is ready again."""
         return await self._act("trim", queue, job_id)
 
     async def move(self, queue: str, job_id: str | bytes, to: str) -> Found:
         """
-        Move a waiting or dead job to the queue *to*; a dead one is ready there, with all attempts.
+        Move a waiting or dead job to the queue *to*; a dead one becomes ready, with all attempts.
 
         Raises:
             ConfigurationError: It is in that queue already.
@@ -104,7 +104,7 @@ class Admin:
         return await self._act("move", queue, job_id, target_key=keys.queue_key(to), target=to)
 
     async def abort(self, queue: str, job_id: str | bytes) -> Found:
-        """End a waiting job before it starts, or have a running one cancelled."""
+        """End a waiting job before it starts, or ask its worker to cancel a running one."""
         now_ms = time.time_ns() // 1_000_000
         shown = job_id if isinstance(job_id, str) else job_id.decode("utf-8", "backslashreplace")
         result = {
@@ -124,7 +124,7 @@ class Admin:
         return await self._act("abort", queue, job_id, result=written, keep_ms=_KEEP_ABORTED_MS)
 
     async def dead_jobs(self, queue: str, *, limit: int | None = None) -> AsyncIterator[DeadJob]:
-        """The dead jobs of *queue*, the latest first, read page by page."""
+        """Yield the dead jobs of *queue*, the latest first, read page by page."""
         seen = 0
         while limit is None or seen < limit:
             count = _PAGE if limit is None else min(_PAGE, limit - seen)
@@ -140,7 +140,7 @@ class Admin:
     async def dead_job(
         self, queue: str, job_id: str | bytes, died_ms: float | None = None
     ) -> DeadJob:
-        """One dead job with its last error."""
+        """Return one dead job with its last error."""
         key = job_id if isinstance(job_id, bytes) else job_id.encode()
         if died_ms is None:
             dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
@@ -169,16 +169,16 @@ class Admin:
         )
 
     async def pause(self, queue: str, *, by: str = "") -> None:
-        """No job of *queue* is claimed from now on; running ones go on. Lasts until `resume`."""
+        """Let no job of *queue* be claimed until `resume`; running ones go on."""
         note = to_json({"by": by, "at_ms": time.time_ns() // 1_000_000})
         await self._redis.set(keys.queue_key(queue) + keys.PAUSED_SUFFIX, note)
 
     async def resume(self, queue: str) -> None:
-        """Jobs of *queue* are claimed again, at once."""
+        """Let jobs of *queue* be claimed again, at once."""
         key = keys.queue_key(queue)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(key + keys.PAUSED_SUFFIX)
-            # As many as the list ever has: however many workers are idle, each looks for work.
+            # As many tokens as the list may hold, so that every idle worker looks for work.
             pipe.lpush(key + keys.WAKE_SUFFIX, *["1"] * keys.WAKE_TOKENS)
             pipe.ltrim(key + keys.WAKE_SUFFIX, 0, keys.WAKE_TOKENS - 1)
             await pipe.execute()

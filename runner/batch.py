@@ -1,9 +1,9 @@
 """
-A batch: jobs that belong together, and how far they have come.
+A batch: jobs that belong together, and their progress.
 
 Jobs enqueued inside `with Batch().joined():` belong to it, and so do the jobs that those
-enqueue. Counts are kept by the same atomic scripts that move the jobs, so they are exact
-whatever dies in between; a batch is over when nothing of it is left to run.
+enqueue. The atomic scripts that move the jobs also count them, so the counts are exact whatever
+dies in between. A batch has finished when none of its jobs is left to run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QueueProgress:
-    """A batch's jobs in one queue. retries: failed attempts that were followed by another."""
+    """A batch's jobs in one queue. retries: failed attempts that another one followed."""
 
     total: int = 0
     done: int = 0
@@ -36,16 +36,16 @@ class QueueProgress:
     failed: int = 0
 
     def __add__(self, other: QueueProgress) -> QueueProgress:
-        """Both together."""
+        """Add the counts."""
         return QueueProgress(*[a + b for a, b in zip(_counts(self), _counts(other), strict=True)])
 
     def __sub__(self, other: QueueProgress) -> QueueProgress:
-        """Without *other*."""
+        """Subtract the counts."""
         return QueueProgress(*[a - b for a, b in zip(_counts(self), _counts(other), strict=True)])
 
     @property
     def waiting(self) -> int:
-        """Jobs still to come to their end: ready, scheduled, running or retrying."""
+        """Jobs that have not finished: ready, scheduled, running or retrying."""
         return self.total - self.done - self.dead - self.aborted - self.failed
 
 
@@ -60,7 +60,7 @@ class BatchProgress:
 
     @property
     def waiting(self) -> int:
-        """Jobs of the batch still to come to their end."""
+        """Jobs of the batch that have not finished."""
         return sum(queue.waiting for queue in self.queues.values())
 
     @property
@@ -70,7 +70,7 @@ class BatchProgress:
 
     @property
     def retries(self) -> int:
-        """Failed attempts of the batch that were followed by another."""
+        """Failed attempts of the batch that another one followed."""
         return sum(queue.retries for queue in self.queues.values())
 
 
@@ -82,7 +82,7 @@ class Batch:
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """What is enqueued inside belongs to the batch."""
+        """Add what is enqueued inside to the batch."""
         token = current_batch.set(self.id)
         try:
             yield
@@ -90,11 +90,11 @@ class Batch:
             current_batch.reset(token)
 
     async def progress(self, redis: Redis) -> BatchProgress:
-        """Counts of now."""
+        """Return the counts of now."""
         return (await progress_of(redis, [self]))[0]
 
     async def follow(self, redis: Redis, *, every_s: float) -> AsyncIterator[BatchProgress]:
-        """Counts now and every *every_s* seconds until the batch is over; the last are final."""
+        """Yield the counts now and every *every_s* seconds, up to the final ones."""
         while True:
             progress = await self.progress(redis)
             yield progress
@@ -103,14 +103,14 @@ class Batch:
             await asyncio.sleep(every_s)
 
     async def dead_jobs(self, redis: Redis) -> list[tuple[str, str]]:
-        """Queue and id of each of the batch's jobs in a dead set."""
+        """Return queue and id of each dead job of the batch."""
         members: set[bytes] = await redis.smembers(keys.BATCH_PREFIX + self.id + ":dead")  # type: ignore[misc]
         pairs = [member.decode().partition("|") for member in members]
         return sorted((queue, job_id) for queue, _, job_id in pairs)
 
 
 async def progress_of(redis: Redis, batches: Sequence[Batch]) -> list[BatchProgress]:
-    """Counts of now of each of *batches*, in one round trip."""
+    """Return the counts of each of *batches* now, in one round trip."""
     async with redis.pipeline(transaction=False) as pipe:
         for batch in batches:
             pipe.hgetall(keys.BATCH_PREFIX + batch.id)

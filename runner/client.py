@@ -1,4 +1,4 @@
-"""The way to Redis: `QueueClient`, arq's client with our enqueue under it."""
+"""The Redis client: `QueueClient`, arq's client with our enqueue."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class QueueClient(ArqRedis):
     """
     A connection pool to the Redis that holds the queues.
 
-    Everything of `arq.connections.ArqRedis` works; `enqueue_job` puts the job in by the same
-    atomic script as ours, so that an idle worker picks it up at once.
+    All of `arq.connections.ArqRedis` works. `enqueue_job` uses the same atomic script as `@job`,
+    so that an idle worker picks the job up at once.
     """
 
     enqueuer: Enqueuer
@@ -70,13 +70,12 @@ class QueueClient(ArqRedis):
         **kwargs: Any,
     ) -> ArqJob | None:
         """
-        arq's call, with arq's answer: None if a job or a result of this id is there already.
+        Enqueue as arq does: None if a job or a result of this id is there already.
 
-        Unlike arq's, the job expires only if `_expires`, or the client's `expires_extra_ms`, says
-        so.
+        Unlike arq's, the job expires only if `_expires` or the client's `expires_extra_ms` is set.
 
         Raises:
-            CodecError: An argument has no JSON form; with a serializer of the user's own, arq's
+            CodecError: An argument has no JSON form; with a serializer of your own, arq's
                 `SerializationError`.
             EnqueueError: Redis did not take the job.
         """
@@ -104,7 +103,7 @@ class QueueClient(ArqRedis):
         )
 
     def _expires_ms(self, due_ms: int | None, delay_ms: int | None) -> int | None:
-        """From now: as long after the job is due as the client was told to keep it; None: ever."""
+        """Return the ms until the job expires, `expires_extra_ms` after it is due; None: never."""
         extra_ms: int | None = self.expires_extra_ms
         if not extra_ms:
             return None
@@ -112,7 +111,7 @@ class QueueClient(ArqRedis):
         return max(0, wait_ms) + extra_ms
 
     async def queued_jobs(self, *, queue_name: str | None = None) -> list[JobDef]:
-        """Jobs that wait or run, by due time. Unlike arq's, one whose body is gone is left out."""
+        """Return the jobs that wait or run, by due time; unlike arq, not those without a body."""
         queue = queue_name or self.default_queue_name
         ids = await self.zrange(queue, 0, -1, withscores=True)
         if not ids:
@@ -134,7 +133,7 @@ def connect(
     queue: str = "default",
 ) -> QueueClient:
     """
-    A client for *where*. Nothing is sent yet: the first command connects.
+    Return a client for *where*. It connects at its first command.
 
     Raises:
         ConfigurationError: *where* is not a Redis address.
@@ -178,7 +177,7 @@ def connect(
 
 
 def _sentinel_client(settings: RedisSettings, options: dict[str, Any]) -> QueueClient:
-    """arq's own branch forgets the timeouts; without them a failover is never noticed."""
+    """Connect by sentinels with timeouts: arq sets none, and so never notices a failover."""
     sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         settings.host,
         sentinel_kwargs={

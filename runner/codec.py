@@ -11,11 +11,11 @@ and, beside them, keys of ours that arq ignores, present only when set:
 
     b   id of the batch that the job belongs to
     tp  W3C traceparent of the caller
-    n   random digits, where the caller chose the id: they tell a call that is repeated after a lost
-        reply from somebody else's of the same millisecond
+    n   random digits, if the caller chose the id: they distinguish a call that is repeated after a
+        lost reply from another caller's of the same millisecond
 
-A result has arq's keys `t f a k et s r st ft q id`, `w` (the worker) and `due` (Unix ms), and, of a
-job that went well at once, all else that its body has. Where `s` (success) is false, `r` is an
+A result has arq's keys `t f a k et s r st ft q id`, `w` (the worker) and `due` (Unix ms). If the
+job succeeded at once, it also has the other keys of its body. If `s` (success) is false, `r` is an
 object `{"error": type, "message": …, "traceback": …}`: exceptions travel as data.
 """
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 _MESSAGE_LIMIT = 10_000
 _TRACEBACK_LIMIT = 50_000
 LATEST_MS = 253_402_300_799_999
-"""The end of the year 9999: no later time has a datetime."""
+"""The end of the year 9999, the latest that a datetime can hold."""
 
 
 @dataclass(slots=True)
 class Envelope:
-    """A job as it travels: its name, its arguments as JSON values, and where it comes from."""
+    """A job as it travels: its name, its arguments as JSON values, and its origin."""
 
     name: str
     args: list[Any]
@@ -53,8 +53,8 @@ class Envelope:
     nonce: str | None = None
 
 
-class Letter(Protocol):
-    """What a body is written from: an `Envelope`, or a request to enqueue."""
+class Encodable(Protocol):
+    """What a body is made from: an `Envelope`, or a request to enqueue."""
 
     name: str
     kwargs: dict[str, Any]
@@ -80,7 +80,7 @@ class ErrorRecord:
 
     @classmethod
     def of(cls, exception: BaseException) -> ErrorRecord:
-        """Describe *exception*, message and traceback capped, never failing itself."""
+        """Describe *exception*, with message and traceback cut to a limit. Never raises."""
         try:
             message = str(exception)
         except Exception as broken:  # noqa: BLE001 -- a job's own __str__ may do anything
@@ -93,30 +93,30 @@ class ErrorRecord:
         )
 
 
-def encode_job(letter: Letter) -> bytes:
+def encode_job(fields: Encodable) -> bytes:
     """
-    The body of *letter*.
+    Return the body of a job.
 
     Raises:
         CodecError: An argument has no JSON form.
     """
     body: dict[str, Any] = {
-        "t": letter.attempt,
-        "f": letter.name,
-        "a": letter.args,
-        "k": letter.kwargs,
-        "et": letter.enqueued_ms,
+        "t": fields.attempt,
+        "f": fields.name,
+        "a": fields.args,
+        "k": fields.kwargs,
+        "et": fields.enqueued_ms,
     }
-    if letter.batch_id is not None:
-        body["b"] = letter.batch_id
-    if letter.trace is not None:
-        body["tp"] = letter.trace
-    if letter.nonce is not None:
-        body["n"] = letter.nonce
+    if fields.batch_id is not None:
+        body["b"] = fields.batch_id
+    if fields.trace is not None:
+        body["tp"] = fields.trace
+    if fields.nonce is not None:
+        body["n"] = fields.nonce
     try:
         return to_json(body)
     except (PydanticSerializationError, ValueError) as error:
-        raise CodecError(f"{letter.name}: an argument has no JSON form: {error}") from error
+        raise CodecError(f"{fields.name}: an argument has no JSON form: {error}") from error
 
 
 def decode_job(body: bytes) -> Envelope:
@@ -147,13 +147,13 @@ def decode_job(body: bytes) -> Envelope:
     ):
         raise CodecError("not a job: a field has the wrong type")
     if not 0 <= enqueued_ms <= LATEST_MS:
-        raise CodecError("not a job: its time of enqueueing is none")
+        raise CodecError("not a job: its time of enqueueing is out of range")
     return Envelope(name, args, kwargs, enqueued_ms, attempt, batch_id, trace)
 
 
 def encode_result(fields: dict[str, Any]) -> bytes:
     """
-    A result in arq's form.
+    Return a result in arq's form.
 
     Raises:
         CodecError: The job's return value has no JSON form.
@@ -165,16 +165,16 @@ def encode_result(fields: dict[str, Any]) -> bytes:
 
 
 def dumps(fields: dict[str, Any]) -> bytes:
-    """For a stock arq client or worker as `job_serializer`: JSON, exceptions as data."""
+    """Return JSON, exceptions as data: a `job_serializer` for stock arq clients and workers."""
     return to_json(fields, fallback=_fallback)
 
 
 def loads(data: bytes) -> dict[str, Any]:
     """
-    For a stock arq client or worker as `job_deserializer`.
+    Deserialize JSON: a `job_deserializer` for stock arq clients and workers.
 
-    A failed job's `r` becomes a `JobFailedError`, so that `arq.jobs.Job.result()` raises it; that
-    of an aborted one a `CancelledError`, by which `arq.jobs.Job.abort()` knows it.
+    The `r` of a failed job becomes a `JobFailedError`, which `arq.jobs.Job.result()` raises; that
+    of an aborted job a `CancelledError`, which `arq.jobs.Job.abort()` expects.
     """
     fields: dict[str, Any] = from_json(data)
     result = fields.get("r")
@@ -210,5 +210,5 @@ def _qualified_name(kind: type[BaseException]) -> str:
 
 
 def _printable(text: str) -> str:
-    """Lone surrogates cannot be written as UTF-8; a job's error must not fail for them."""
+    """Replace lone surrogates, which UTF-8 cannot encode."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

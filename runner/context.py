@@ -1,4 +1,4 @@
-"""What a running job knows about itself, and the way to what it needs."""
+"""What a running job knows about itself, and how it gets what it needs."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _NOTE_CHARACTERS = 200
 @dataclass(frozen=True, slots=True)
 class Progress:
     """
-    How far a job has come, by its own account.
+    The progress that a job reports.
 
     Attributes:
         done: How much is done.
-        total: How much there is to do; None if that is not known.
-        note: What it is doing.
+        total: How much there is to do; None if unknown.
+        note: What the job does now.
     """
 
     done: float
@@ -36,11 +36,11 @@ class Progress:
     note: str
 
 
-class Board(Protocol):
+class Running(Protocol):
     """
-    What a worker notes of an attempt while it runs.
+    A worker's record of an attempt while it runs.
 
-    progress: for the next heartbeat to carry. task: in which it runs.
+    progress: for the next heartbeat to send. task: in which it runs.
     """
 
     progress: Progress | None
@@ -52,9 +52,9 @@ class Context:
     """
     One attempt at one job; the first parameter of every job's coroutine.
 
-    `attempt` counts from 1; the job is buried when attempt `max_retries + 1` fails.
-    `arguments` are those of the body until the validation middleware has replaced them by
-    values of the coroutine's own types. Times in Unix ms.
+    `attempt` counts from 1; the job is dead when attempt `max_retries + 1` fails. `args` and
+    `kwargs` are those of the body, until the validation middleware replaces them by values of the
+    coroutine's own types. Times in Unix ms.
     """
 
     job: JobDefinition
@@ -70,7 +70,7 @@ class Context:
     batch_id: str | None = None
     trace: str | None = None
     offloader: Offloader | None = None
-    board: Board | None = None
+    board: Running | None = None
 
     @property
     def enqueued_at(self) -> datetime:
@@ -84,7 +84,7 @@ class Context:
 
     def get(self, kind: type[T]) -> T:
         """
-        The worker's one object of *kind*, as its settings class provides it.
+        Return the worker's object of *kind*, which its settings class provides.
 
         Raises:
             ConfigurationError: The settings class provides none.
@@ -101,9 +101,9 @@ class Context:
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """
-        Say how far the job has come: *done* of *total*, in any unit, and what it is at.
+        Report progress: *done* of *total*, in any unit, and a note on what the job does now.
 
-        Costs next to nothing and sends nothing: the worker's next heartbeat carries the last word.
+        Costs next to nothing, and sends nothing: the worker's next heartbeat sends the latest.
         """
         if self.board is not None:
             self.board.progress = Progress(done, total, note[:_NOTE_CHARACTERS])
@@ -117,12 +117,11 @@ class Context:
         **kwargs: Any,
     ) -> T:
         """
-        Run a CPU-bound *function* in a process of its own, and give what it returns.
+        Run a CPU-bound *function* in a process of its own, and return what it returns.
 
-        The event loop stays free meanwhile. Cancelling the job, its own timeout, or *timeout_s*
-        seconds (the wait for a free process included) kill the process. The function and what it
-        takes and returns are pickled on the way there and back, so it is one that can be
-        imported: no lambda, no closure.
+        The event loop stays free meanwhile. The process is killed if the job is cancelled or times
+        out, or after *timeout_s* seconds, which include the wait for a free process. Function,
+        arguments and result are pickled, so the function must be importable: no lambda, no closure.
 
         Raises:
             OffloadError: The process died, or something cannot be pickled.
@@ -132,7 +131,7 @@ class Context:
             return await self.offloader.run(
                 function, *args, timeout_s=timeout_s, on_behalf_of=self.queue, **kwargs
             )
-        # Without a worker, as in a test, nobody would end a process that is kept.
+        # Without a worker, as in a test, nobody would end a process that is kept alive.
         from runner.offload.offloader import Offloader
 
         alone = Offloader(1)

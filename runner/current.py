@@ -1,8 +1,8 @@
 """
-Where jobs enqueued here go: the running worker's client, or this event loop's own for `REDIS_URL`.
+Where `enqueue` sends jobs: to the running worker's client, or to this event loop's own.
 
-A service needs nothing but `REDIS_URL`: the first `enqueue` of an event loop opens a client for
-it. `use` puts another client in its place, as a worker does for the jobs that it runs.
+A service needs only `REDIS_URL`: the first `enqueue` in an event loop opens a client for it. `use`
+replaces that client, as a worker does for the jobs that it runs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _redirections: list[Transport] = []
 
 def current_client() -> QueueClient:
     """
-    Return the client in use here: the running worker's, or this event loop's own for `REDIS_URL`.
+    Return the client in use: the running worker's, or this event loop's own for `REDIS_URL`.
 
     Raises:
         ConfigurationError: `REDIS_URL` is not set, or is not a Redis address.
@@ -42,8 +42,8 @@ def current_client() -> QueueClient:
     loop = asyncio.get_running_loop()
     client = _by_loop.get(loop)
     if client is None:
-        # The one place outside settings/ that reads the environment: a service that enqueues
-        # has our jobs and REDIS_URL, and none of our settings.
+        # The only place outside settings/ that reads the environment: a service that enqueues
+        # has our jobs and REDIS_URL, but not our settings.
         url = os.environ.get("REDIS_URL")
         if not url:
             raise ConfigurationError(
@@ -54,25 +54,25 @@ def current_client() -> QueueClient:
 
 
 def use(client: QueueClient) -> None:
-    """Enqueue through *client* from here on: in this task and all that it starts."""
+    """Enqueue through *client* from now on, in this task and in those that it starts."""
     _used.set(client)
 
 
 async def disconnect() -> None:
-    """Close this event loop's own client, if there is one. A service calls it as it ends."""
+    """Close this event loop's own client, if there is one. A service calls this as it ends."""
     client = _by_loop.pop(asyncio.get_running_loop(), None)
     if client is not None:
         await client.aclose()
 
 
 def transport() -> Transport:
-    """Return where jobs enqueued here go: the innermost `redirect`, or the current client."""
+    """Return where `enqueue` sends jobs: the innermost `redirect`, or the current client."""
     return _redirections[-1] if _redirections else current_client().enqueuer
 
 
 @contextmanager
 def redirect(to: Transport) -> Iterator[None]:
-    """Send what this process enqueues *to* another transport, in every task and thread of it."""
+    """Send all that this process enqueues *to* another transport, from every task and thread."""
     _redirections.append(to)
     try:
         yield

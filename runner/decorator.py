@@ -33,7 +33,7 @@ class Job(JobDefinition, Generic[P, R]):
     """
     A job: a coroutine with a name, a queue and the rules of its retries.
 
-    Calling it runs the coroutine here and now, as tests do; `enqueue` leaves it to a worker.
+    Calling it runs the coroutine here, as tests do; `enqueue` leaves it to a worker.
     """
 
     coroutine: Callable[..., Coroutine[Any, Any, R]]
@@ -64,9 +64,9 @@ class Job(JobDefinition, Generic[P, R]):
 
     async def enqueue_many(self, calls: Iterable[Mapping[str, Any]]) -> list[JobHandle[R]]:
         """
-        Put one job for each mapping of keyword arguments into the queue, in their order.
+        Put one job into the queue for each mapping of keyword arguments, in this order.
 
-        All arguments are checked before the first job goes out; many jobs share one round trip.
+        All arguments are checked before the first job is sent; many jobs share one round trip.
 
         Raises:
             ArgumentsError: The arguments of a call do not fit; nothing was enqueued.
@@ -89,9 +89,9 @@ class Job(JobDefinition, Generic[P, R]):
         queue: str | None = None,
     ) -> BoundJob[P, R]:
         """
-        The same job, to be enqueued in another way.
+        Return the same job, to be enqueued with these options.
 
-        delay_s: not before so many seconds from now. at: not before this aware time.
+        delay_s: not before this many seconds from now. at: not before this aware time.
         job_id: refused, with `handle.created` false, while a job of this id is pending.
         queue: into this queue instead of the job's own.
 
@@ -101,7 +101,9 @@ class Job(JobDefinition, Generic[P, R]):
         if delay_s is not None and at is not None:
             raise ConfigurationError(f"{self.name}: give delay_s or at, not both")
         if delay_s is not None and delay_s < 0:
-            raise ConfigurationError(f"{self.name}: delay_s is {delay_s:g}; it counts from now on")
+            raise ConfigurationError(
+                f"{self.name}: delay_s is {delay_s:g}; it must not be negative"
+            )
         if at is not None and at.tzinfo is None:
             raise ConfigurationError(f"{self.name}: `at` needs a time zone, such as datetime.UTC")
         if job_id is not None and not job_id:
@@ -110,7 +112,7 @@ class Job(JobDefinition, Generic[P, R]):
 
 
 class BoundJob(Generic[P, R]):
-    """A job together with when, under which id and where it is to be enqueued."""
+    """A job, and when, under which id and into which queue to enqueue it."""
 
     def __init__(
         self,
@@ -128,14 +130,14 @@ class BoundJob(Generic[P, R]):
         self._queue = queue or job.queue
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
-        """As `Job.enqueue`, with the options given."""
+        """Enqueue as `Job.enqueue` does, with these options."""
         request = self.request(args, kwargs)
         created = await transport().put(request)
         return JobHandle(request.job_id, request.queue, created=created)
 
     def request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Enqueue:
         """
-        What to enqueue, arguments checked; nothing is sent.
+        Return what to enqueue, with checked arguments; send nothing.
 
         Raises:
             ArgumentsError: They do not fit the signature.
@@ -167,10 +169,9 @@ def job(
     """
     Make a coroutine function a job of *queue*.
 
-    name: under which it is registered and enqueued; the function's own by default.
-    max_retries, timeout_s (seconds), backoff: instead of the queue's.
-    keep_result_s: how long its result is kept, in seconds; 0 not at all.
-    redact: names of arguments that no log, report or page may show.
+    name: under which it is registered and enqueued; by default the function's own. max_retries,
+    timeout_s (seconds), backoff: instead of the queue's. keep_result_s: how long to keep its
+    result, in seconds; 0 not at all. redact: names of arguments that no log, report or page shows.
     """
 
     def decorate(

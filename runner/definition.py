@@ -1,4 +1,4 @@
-"""What a job is, apart from any queue server: its coroutine, name, queue, options, arguments."""
+"""What a job is, without Redis or arq: its coroutine, name, queue, options, arguments."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class JobDefinition:
     """A coroutine with a name, a queue, rules for its retries, and the types of its arguments."""
 
     fails_at_once = False
-    """Whether what it raises ends it, as in arq: only `Retry` runs it again."""
+    """Whether any exception ends it, as in arq: only `Retry` runs it again."""
 
     is_chore = False
-    """Whether it is a worker's own, such as the poll: not worth a log line while all is well."""
+    """Whether it is a worker's own, such as the poll: not logged while it succeeds."""
 
     def __init__(
         self,
@@ -61,9 +61,9 @@ class JobDefinition:
 
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
         """
-        Arguments of a call in Python, checked strictly against the signature.
+        Check the arguments of a Python call strictly against the signature, and return them.
 
-        What the caller left out stays out: its default is that of the code that runs the job.
+        Arguments that the caller left out stay out: the code that runs the job sets their defaults.
 
         Raises:
             ArgumentsError: They do not fit.
@@ -73,7 +73,7 @@ class JobDefinition:
 
     def parse(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
         """
-        Arguments as read from JSON, made into the types of the signature.
+        Convert arguments read from JSON to the types of the signature.
 
         Raises:
             ArgumentsError: They do not fit.
@@ -82,12 +82,12 @@ class JobDefinition:
 
     def prepare(self) -> None:
         """
-        Build now what checks arguments; else the first call does, and holds the loop for it.
+        Build now what checks arguments: the first call would block the loop with it.
 
         Raises:
             ConfigurationError: A name in the signature cannot be found.
         """
-        self._validator  # noqa: B018 -- built when it is first asked for
+        self._validator  # noqa: B018 -- built at first use
 
     def _validate(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, strict: bool
@@ -102,7 +102,7 @@ class JobDefinition:
 
     @functools.cached_property
     def _validator(self) -> SchemaValidator:
-        """Built at first use: only then must the names in the annotations exist."""
+        """Checks the arguments. Built at first use: the names in the annotations exist by then."""
         signature = inspect.signature(self.coroutine)
         parameters = list(signature.parameters.values())[1:]
 
@@ -121,15 +121,15 @@ class JobDefinition:
         except NameError as error:
             raise ConfigurationError(
                 f"{self.name}: {error} in its signature: import it outside `if TYPE_CHECKING`, "
-                "for arguments are checked against it at run time"
+                "since arguments are checked against it at run time"
             ) from error
         capture.__annotations__ = hints
         capture.__signature__ = signature.replace(  # type: ignore[attr-defined]  # a function takes it
             parameters=[p.replace(annotation=hints.get(p.name, Any)) for p in parameters],
             return_annotation=inspect.Signature.empty,
         )
-        # pydantic takes a function as a type. Of its schema only the arguments' part is kept: with
-        # the rest it would call the function with what it has checked.
+        # pydantic takes a function as a type. Keep only the arguments' part of its schema: with the
+        # rest, it would also call the function.
         schema: Any = TypeAdapter(cast("Any", capture)).core_schema
         if schema["type"] == "definitions":
             return SchemaValidator({**schema, "schema": schema["schema"]["arguments_schema"]})

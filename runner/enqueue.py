@@ -1,8 +1,8 @@
 """
-First stage: a job goes into Redis, body, queue entry and wake token in one atomic step.
+First stage: put a job into Redis, body, queue entry and wake token in one atomic step.
 
-Concurrent enqueues of one event loop are gathered into one script call for each queue, so a
-service that awaits its jobs one by one in many tasks pays one round trip for all of them.
+Concurrent enqueues of one event loop share one script call for each queue, so a service that
+awaits its jobs one by one in many tasks pays one round trip for all of them.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ if TYPE_CHECKING:
     from runner.definition import JobDefinition
 
 _CHUNK = 500
-"""Jobs in one script call: Redis serves others between two calls of about a millisecond each."""
+"""Jobs in one script call: each takes about a millisecond, and Redis serves others in between."""
 
 _NONCE_DIGITS = 12
 _TRIES = 4
 _FIRST_PAUSE_S = 0.05
 
 current_batch: ContextVar[str | None] = ContextVar("current_batch", default=None)
-"""The batch that jobs enqueued from here on belong to."""
+"""The batch that jobs enqueued from now on belong to."""
 
 current_trace: ContextVar[str | None] = ContextVar("current_trace", default=None)
-"""The W3C traceparent that jobs enqueued from here on continue."""
+"""The W3C traceparent that jobs enqueued from now on continue."""
 
 
 @dataclass(slots=True)
@@ -55,8 +55,8 @@ class Enqueue:
     """
     One job on its way into a queue.
 
-    unique: *job_id* was chosen by the caller, and is refused while a job of that id is pending.
-    schedule, tick_ms: a tick of a periodic job; the same or an earlier tick is refused.
+    unique: the caller chose *job_id*: refuse the job while one of that id is pending.
+    schedule, tick_ms: a tick of a periodic job: refuse it if the same or a later one was enqueued.
     """
 
     queue: str
@@ -88,7 +88,7 @@ class Enqueue:
 
     def body(self) -> bytes:
         """
-        The job's body as it will stand in Redis.
+        Return the job's body as Redis stores it.
 
         Raises:
             CodecError: An argument has no JSON form.
@@ -97,32 +97,32 @@ class Enqueue:
 
 
 class Transport(Protocol):
-    """Where enqueued jobs go: Redis, or a test's own list."""
+    """Where enqueued jobs go: to Redis, or to a test's own list."""
 
     async def put(self, request: Enqueue, /) -> bool:
         """Enqueue one job; False if it was there already."""
         ...
 
     async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
-        """Enqueue many; for each of them, False if it was there already."""
+        """Enqueue many; False for each one that was there already."""
         ...
 
 
 ClientHandler = Callable[[Enqueue], Awaitable[bool]]
 ClientMiddleware = Callable[[Enqueue, ClientHandler], Awaitable[bool]]
-"""Wraps every enqueue of a client; goes on by `return await call_next(request)`."""
+"""Wraps each enqueue of a client; continues with `return await call_next(request)`."""
 
 
 Block = FreshJob | NewJob
 Parcel = tuple[list[Block], asyncio.Future[list[bool]]]
-"""Jobs of one call, as fields of the script, and what Redis answers for each of them."""
+"""Jobs of one call, as blocks of the script, and Redis's answer for each of them."""
 
 
 class Enqueuer:
     """
-    Redis as a transport. One for each client; gathers what one event loop enqueues.
+    Enqueues into Redis. Each client has one, which gathers what an event loop enqueues.
 
-    `middleware` wraps each job on its way, the first in the list outermost.
+    middleware: wraps each enqueue, the first in the list outermost.
     """
 
     def __init__(self, redis: Redis, middleware: Sequence[ClientMiddleware] = ()) -> None:
@@ -145,9 +145,9 @@ class Enqueuer:
 
     async def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:
         """
-        Enqueue many in their order; raises as `put` does.
+        Enqueue many, in this order; raises what `put` raises.
 
-        None is sent if one of them has no JSON form.
+        Sends none if one of them has no JSON form.
         """
         if self._handler != self._hand_over:
             return list(await asyncio.gather(*[self._handler(request) for request in requests]))
@@ -167,7 +167,7 @@ class Enqueuer:
         await self._script.close()
 
     async def _hand_over(self, request: Enqueue) -> bool:
-        """Encode now, so that a bad argument fails its own caller only; send with the others."""
+        """Encode now, so that a bad argument fails only its own caller; send with the others."""
         [reply] = await self._push(request.queue, [_fields(request)])
         return reply
 
@@ -210,7 +210,7 @@ class Enqueuer:
                 self._drains[queue] = asyncio.create_task(self._drain(queue))
 
     async def _send(self, queue: str, jobs: list[Block]) -> list[int]:
-        """Repeating is safe: sent in full, the script knows its own bodies again."""
+        """Send with retries, which are safe: the script recognizes its own bodies."""
 
         def in_full() -> list[Any]:
             whole = (NewJob(*job) if type(job) is FreshJob else job for job in jobs)
@@ -241,7 +241,7 @@ class Enqueuer:
 
 
 def _traceparent_of_span() -> str | None:
-    """Of the caller's own OpenTelemetry span, where the process has that loaded and one is open."""
+    """Return that of the caller's OpenTelemetry span, if the process has that loaded."""
     opentelemetry: Any = sys.modules.get("opentelemetry.trace")
     if opentelemetry is None:
         return None
@@ -252,12 +252,12 @@ def _traceparent_of_span() -> str | None:
 
 
 def new_job_id() -> str:
-    """A fresh random id, 32 hexadecimal digits, as arq's."""
+    """Return a new random id of 32 hexadecimal digits, as arq does."""
     return os.urandom(16).hex()
 
 
 def _fields(request: Enqueue) -> Block:
-    """Return what is sent of one job: in short if it is fresh and due now, otherwise in full."""
+    """Return one job's block: a short one if it is new and due now, otherwise a full one."""
     if (
         request.due_ms is None
         and request.delay_ms is None
@@ -284,7 +284,7 @@ def _fields(request: Enqueue) -> Block:
 
 
 def _next_chunk(waiting: list[Parcel]) -> list[Parcel]:
-    """As many of the parcels, the first first, as one script call takes; one at least."""
+    """Remove and return the first parcels, as many as one script call takes; at least one."""
     jobs = count = 0
     for parcel, _ in waiting:
         jobs += len(parcel)

@@ -1,17 +1,17 @@
 """
-Every error that the runner raises, as one tree.
+All errors that the runner raises, as one tree.
 
     RunnerError
     ├── ConfigurationError      a setting, registration or connection string is wrong
     ├── ArgumentsError          arguments do not fit the job's signature
     ├── EnqueueError            Redis did not take the job: it is not enqueued
     ├── CodecError              bytes from Redis are not a job or a result of ours
-    ├── JobFailedError          raised by `JobHandle.result()`: the job ended in the dead set
+    ├── JobFailedError          raised by `JobHandle.result()`: the job is dead or was aborted
     ├── ResultNotFoundError     likewise: no such job, or its result is not kept
-    ├── OffloadError            a process for CPU-bound work died, or cannot be talked to
-    └── PrivateRedisError       no redis-server to start, or it did not come up
+    ├── OffloadError            a process for CPU-bound work died, or could not be reached
+    └── PrivateRedisError       no redis-server to start, or it did not start
 
-`Retry` and `Bury` are signals, not errors: a job raises them to steer its own outcome.
+`Retry` and `Bury` are signals, not errors: a job raises them to choose its own outcome.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from __future__ import annotations
 import arq.worker
 
 ArqRetry = arq.worker.Retry
-"""arq's own signal: jobs and functions may raise it, too."""
+"""arq's own signal, which jobs and functions may raise, too."""
 
 
 class RunnerError(Exception):
-    """Base of all errors of the runner. The message is one line: what, where, what to do."""
+    """Base of all errors of the runner. The message is one line: what is wrong, and what to do."""
 
 
 class ConfigurationError(RunnerError):
@@ -44,11 +44,11 @@ class EnqueueError(RunnerError):
 
 
 class CodecError(RunnerError):
-    """Bytes read from Redis are not a job or a result that this runner can read."""
+    """Bytes from Redis are not a job or a result that this runner can read."""
 
 
 class JobFailedError(RunnerError):
-    """The job ended in the dead set. Its last error, as data: type, message, traceback."""
+    """The job is dead or was aborted. Holds its last error: type, message, traceback."""
 
     def __init__(self, job_id: str, error_type: str, message: str, traceback: str = "") -> None:
         super().__init__(f"{job_id}: {error_type}: {message}")
@@ -59,24 +59,23 @@ class JobFailedError(RunnerError):
 
 
 class ResultNotFoundError(RunnerError):
-    """There is no such job, or its result is not kept (any longer)."""
+    """There is no such job, or its result is not kept, or no longer."""
 
 
 class OffloadError(RunnerError):
-    """Work in a process of its own: the process died, or the call or its result cannot travel."""
+    """A process for offloaded work died, or the call or its result cannot be pickled."""
 
 
 class PrivateRedisError(RunnerError):
-    """There is no redis-server to start, or it did not come up."""
+    """There is no redis-server to start, or it did not start."""
 
 
 class Retry(ArqRetry):
     """
-    Raised by a job to be run again after *delay_s* seconds.
+    Raised by a job that is to run again after *delay_s* seconds.
 
-    It costs an attempt like any failure, unless *charge* is False: then the job was only
-    parked (a quota that is used up, a source that asks to wait). A plain arq function may
-    raise it too: there it is arq's own `Retry`.
+    This costs an attempt, like any failure. With *charge* False it costs none: use that when a
+    quota is used up, or a source asks to wait. In a plain arq function it acts as arq's `Retry`.
     """
 
     def __init__(self, delay_s: float | None = None, *, charge: bool = True) -> None:
@@ -86,4 +85,4 @@ class Retry(ArqRetry):
 
 
 class Bury(Exception):  # noqa: N818 -- a signal, named as the imperative it is
-    """Raised by a job that must not be retried: it is dead at once, and this is the reason."""
+    """Raised by a job that must not be retried: it is dead at once, for this reason."""

@@ -1,4 +1,4 @@
-"""A handle on an enqueued job: its state, its result, and the way to stop it."""
+"""A handle on an enqueued job, to read its state and result, and to abort it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST_PAUSE_S = 0.25
 
 
 class JobState(StrEnum):
-    """Where a job stands. `unknown`: no such job, or it is done and its result not kept."""
+    """The state of a job. `unknown`: no such job, or it is done and its result is not kept."""
 
     SCHEDULED = "scheduled"
     READY = "ready"
@@ -40,7 +40,7 @@ class JobHandle(Generic[R]):
     """
     One job, by its id.
 
-    `created` is False where `enqueue` found a pending job of the same id and added none.
+    created: False if `enqueue` found a pending job of the same id, and added none.
     """
 
     id: str
@@ -48,7 +48,7 @@ class JobHandle(Generic[R]):
     created: bool = True
 
     async def state(self) -> JobState:
-        """Where the job stands now."""
+        """Return the job's state now."""
         queue = keys.queue_key(self.queue)
         async with current_client().pipeline(transaction=True) as pipe:
             pipe.hexists(queue + keys.RUNNING_SUFFIX, self.id)
@@ -70,25 +70,25 @@ class JobHandle(Generic[R]):
 
     async def result(self, *, timeout_s: float | None = None) -> R:
         """
-        What the job returned, as JSON values; waits until it is done or dead, outages included.
+        Wait until the job has ended, even through outages, and return its result as JSON values.
 
         Raises:
-            JobFailedError: It ended in the dead set, or was aborted.
+            JobFailedError: The job is dead, or was aborted.
             ResultNotFoundError: There is no such job, or its result is not kept.
-            TimeoutError: It was not over after *timeout_s* seconds.
+            TimeoutError: The job had not ended after *timeout_s* seconds.
         """
         pause_s = _FIRST_PAUSE_S
         async with asyncio.timeout(timeout_s):
             while True:
                 try:
-                    over, data = await self._ask()
+                    has_ended, data = await self._ask()
                 except (RedisError, OSError) as error:
                     if not is_passing(error):
                         raise
-                    over, data = False, None
-                if over and data is not None:
+                    has_ended, data = False, None
+                if has_ended and data is not None:
                     return self._unpack(data)
-                if over:
+                if has_ended:
                     raise ResultNotFoundError(
                         f"{self.id}: no such job in {self.queue}, or its result is not kept"
                     )
@@ -96,12 +96,12 @@ class JobHandle(Generic[R]):
                 pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
 
     async def _ask(self) -> tuple[bool, bytes | None]:
-        """Whether the job is over; asked first: settled meanwhile, it has its result by then."""
-        over = await self.state() in {JobState.DONE, JobState.DEAD, JobState.UNKNOWN}
-        return over, await current_client().get(keys.RESULT_PREFIX + self.id)
+        """Return whether the job has ended, and its result: read last, so none is missed."""
+        has_ended = await self.state() in {JobState.DONE, JobState.DEAD, JobState.UNKNOWN}
+        return has_ended, await current_client().get(keys.RESULT_PREFIX + self.id)
 
     async def abort(self) -> None:
-        """Ask for the job to stop: a running one is cancelled, a waiting one never starts."""
+        """Ask the job to stop: a running one is cancelled, a waiting one never starts."""
         await Admin(current_client()).abort(self.queue, self.id)
 
     def _unpack(self, data: bytes) -> R:

@@ -1,4 +1,4 @@
-"""When a failed job runs again: pure functions from the number of failures to a delay."""
+"""When a failed job runs again: pure functions from a number of retries to a delay."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from runner.errors import ArgumentsError, Bury
 
 
 class Backoff(Protocol):
-    """Says how long to wait before the next attempt."""
+    """Returns how long to wait before the next attempt."""
 
     def __call__(self, count: int, /) -> float:
-        """Seconds until the next attempt; *count* earlier retries, 0 at the first failure."""
+        """Return seconds until the next attempt, after *count* retries: 0 at the first failure."""
         ...
 
 
 def is_final(error: BaseException, *, attempt: int, max_retries: int) -> bool:
-    """Whether no attempt follows *attempt* (from 1): none is left, or none would help."""
+    """Whether *attempt* (from 1) is the last: none is left, or another would not help."""
     return isinstance(error, Bury | ArgumentsError) or attempt > max_retries
 
 
@@ -34,9 +34,9 @@ def exponential(
     base_s: float = 10.0, factor: float = 2.0, cap_s: float = 3600.0, jitter: float = 0.1
 ) -> Backoff:
     """
-    `base_s * factor ** count`, at most *cap_s*, plus up to the share *jitter* of it at random.
+    `base_s * factor ** count`, at most *cap_s*, plus a random share of it, up to *jitter*.
 
-    Jitter keeps jobs that failed together from coming back together.
+    Jitter keeps jobs that failed together from running again together.
     """
 
     def delay(count: int) -> float:

@@ -1,9 +1,9 @@
 """
 Workers and clients with a serializer of their own: `job_serializer` and `job_deserializer`.
 
-Ours is JSON, and needs none of this. Who comes from arq with jobs in a queue may go on with what
-wrote them, `pickle.dumps` and `pickle.loads` included, by naming it, as arq lets its users do.
-Nothing here unpickles unless it was asked to.
+Ours is JSON, and needs none of this. If you come from arq with jobs in a queue, keep the serializer
+that wrote them, even `pickle.dumps` and `pickle.loads`, by naming it as in arq. Nothing is
+unpickled unless you name it.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 
 MakeRequest = type[Enqueue] | partial["SerializedEnqueue"]
-"""Makes an `Enqueue` of its fields."""
+"""Returns an `Enqueue` made from its fields."""
 
 
 @dataclass(slots=True)
 class SerializedEnqueue(Enqueue):
-    """A job on its way, whose body *serializer* writes."""
+    """An `Enqueue` whose body *serializer* writes."""
 
     serializer: Serializer = codec.dumps
 
     def body(self) -> bytes:
         """
-        arq's keys, and those of ours that are set.
+        Return the body: arq's keys, and those of ours that are set.
 
         Raises:
-            SerializationError: The serializer does not take the arguments; arq's own error.
+            SerializationError: The serializer refuses the arguments; arq's own error.
         """
         fields = {
             "t": self.attempt,
@@ -58,7 +58,7 @@ class SerializedEnqueue(Enqueue):
 
 
 def request_maker(serializer: Serializer | None) -> MakeRequest:
-    """What makes requests for clients and workers with *serializer*; None is ours."""
+    """Return what makes requests for clients and workers with *serializer*; None is ours."""
     if serializer is None or serializer is codec.dumps:
         return Enqueue
     return partial(SerializedEnqueue, serializer=serializer)
@@ -66,9 +66,9 @@ def request_maker(serializer: Serializer | None) -> MakeRequest:
 
 def body_reader(deserializer: Deserializer | None) -> Callable[[bytes], Envelope]:
     """
-    What reads bodies for workers with *deserializer*; None is ours.
+    Return what reads bodies for workers with *deserializer*; None is ours.
 
-    A body that it cannot read may still be one of ours, from a service that uses `@job`.
+    A body that it cannot read may come from a service that uses `@job`, and be JSON.
     """
     if deserializer is None or deserializer is codec.loads:
         return decode_job
@@ -76,7 +76,7 @@ def body_reader(deserializer: Deserializer | None) -> Callable[[bytes], Envelope
     def read(body: bytes) -> Envelope:
         try:
             return _envelope(deserializer(body))
-        except Exception as error:  # noqa: BLE001 -- it may be anybody's code
+        except Exception as error:  # noqa: BLE001 -- the user's own code
             problem = error
         try:
             return decode_job(body)

@@ -1,7 +1,7 @@
 """
-Testing code that enqueues, and jobs, without a worker: three ways, none needs Redis.
+Test jobs, and code that enqueues them, without a worker: three ways, none of which needs Redis.
 
-    with collect() as jobs:            # jobs are only written down
+    with collect() as jobs:            # jobs are only recorded
         await sync_channel.enqueue(channel_id="UC1")
     assert jobs.of(sync_channel)[0].kwargs == {"channel_id": "UC1"}
 
@@ -12,8 +12,8 @@ Testing code that enqueues, and jobs, without a worker: three ways, none needs R
         await sync_channel.enqueue(channel_id="UC1")
         await jobs.run()
 
-Bodies go through JSON and arguments through validation as they would with Redis. In `drain`,
-failed jobs are retried, delays are kept, and time passes only by `jobs.clock`.
+Bodies go through JSON and arguments through validation, as with Redis. In `drain`, failed jobs are
+retried, delays are kept, and time passes only by `jobs.clock`.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ _EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class JobError(AssertionError):
-    """A job run by a test ended badly; its own error is the cause."""
+    """A job that a test ran is dead; the message has its error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """A job that was enqueued, as a worker would read it."""
+    """An enqueued job, as a worker would read it."""
 
     name: str
     job_id: str
@@ -65,16 +65,16 @@ class Enqueued:
 
 @dataclass(slots=True)
 class Collected:
-    """Jobs that were enqueued, in their order."""
+    """Enqueued jobs, in order."""
 
     jobs: list[Enqueued] = field(default_factory=list)
 
     def of(self, job: Job[Any, Any]) -> list[Enqueued]:
-        """Those of one job."""
+        """Return those of *job*."""
         return [one for one in self.jobs if one.name == job.name]
 
     async def put(self, request: Enqueue, /) -> bool:
-        """Write it down; refused if its id is there already."""
+        """Record a job; refuse it if its id is there already."""
         if request.unique and any(one.job_id == request.job_id for one in self.jobs):
             return False
         delay_ms = request.delay_ms or 0
@@ -84,13 +84,13 @@ class Collected:
         return True
 
     async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
-        """Write them down."""
+        """Record many jobs."""
         return [await self.put(request) for request in requests]
 
 
 @contextmanager
 def collect() -> Iterator[Collected]:
-    """Write down what is enqueued inside, and run none of it."""
+    """Record what is enqueued inside, and run none of it."""
     collected = Collected()
     with redirect(collected):
         yield collected
@@ -104,7 +104,7 @@ async def inline(
     Run each job where it is enqueued, once, before `enqueue` returns.
 
     Raises:
-        JobError: From `enqueue`, if the job fails; delays and retries are not waited for.
+        JobError: Raised by `enqueue` if the job fails. There are no delays and no retries.
     """
     runner = _Inline(_Stage(resources or {}, middleware, Defaults(0, linear(), 0, None)))
     with redirect(runner):
@@ -119,7 +119,7 @@ async def drain(
     max_retries: int = 3,
     backoff: Backoff | None = None,
 ) -> AsyncIterator[Drained]:
-    """Keep what is enqueued inside until `run` is called, then run it in order of time."""
+    """Keep what is enqueued inside until `run`, which runs it in order of time."""
     defaults = Defaults(max_retries, backoff or linear(), 0, None)
     drained = Drained(_Stage(resources or {}, middleware, defaults))
     with redirect(drained):
@@ -127,7 +127,7 @@ async def drain(
 
 
 class Clock:
-    """Time in a test: it stands still until it is moved."""
+    """Time in a test: it stands still until the test moves it."""
 
     def __init__(self, now: datetime = _EPOCH) -> None:
         self.now = now
@@ -139,7 +139,7 @@ class Clock:
 
 class Drained:
     """
-    Jobs that wait for `run`, and what became of them.
+    Jobs that wait for `run`, and how they ended.
 
     done: in the order in which they ended. dead: with the error of their last attempt.
     """
@@ -154,14 +154,14 @@ class Drained:
 
     @property
     def waiting(self) -> list[Enqueued]:
-        """Jobs that have not come to their end, by due time."""
+        """Jobs that have not ended, by due time."""
         return [
             _enqueued(request, delay_s=(due - self.clock.now).total_seconds())
             for due, _, request, _ in sorted(self._waiting, key=lambda entry: entry[:2])
         ]
 
     async def put(self, request: Enqueue, /) -> bool:
-        """Let it wait; refused if its id waits already."""
+        """Add a job; refuse it if its id waits already."""
         if request.unique and any(one.job_id == request.job_id for one in self.waiting):
             return False
         if request.due_ms is not None:
@@ -172,14 +172,14 @@ class Drained:
         return True
 
     async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
-        """Let them wait."""
+        """Add many jobs."""
         return [await self.put(request) for request in requests]
 
     async def run(self, *, for_s: float | None = None) -> None:
         """
-        Run what waits, and what that enqueues, in order of time, the clock moving along.
+        Run what waits, and what that enqueues, in order of time; the clock moves along.
 
-        for_s: only what comes due within so many seconds; the clock ends there.
+        for_s: run only what comes due within this many seconds; the clock stops there.
         """
         until = None if for_s is None else self.clock.now + timedelta(seconds=for_s)
         while self._waiting and (until is None or self._waiting[0][0] <= until):

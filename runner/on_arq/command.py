@@ -1,9 +1,9 @@
 """
 The one patch in the project: `arq some.WorkerSettings` runs our worker.
 
-arq's command builds `arq.worker.Worker` by that name and offers no other way in. So the name is
-given our class, when a settings class of ours is imported, as the command does before it builds
-the worker. arq's own class stays what it is for whoever imported it before.
+arq's command creates `arq.worker.Worker` by that name, and has no option for another class. It
+imports the settings class first; when that is one of ours, the name is bound to our worker. Code
+that imported arq's own class before keeps it.
 """
 
 from __future__ import annotations
@@ -14,5 +14,5 @@ from runner.on_arq.worker import Worker
 
 
 def run_our_worker() -> None:
-    """Name our worker as arq's."""
+    """Bind arq's name for its worker to ours."""
     arq.worker.Worker = Worker  # type: ignore[misc]

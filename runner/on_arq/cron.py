@@ -1,10 +1,10 @@
 """
-arq's cron jobs, enqueued once for each of their times however many workers run.
+arq's cron jobs: each time is enqueued once, however many workers run.
 
-arq guards a time by a job id that is forgotten a minute after the job ran, so that a slow peer
-may run it again. Here the last time enqueued is kept for each name (`arq:ticks`), and compared in
-the same atomic step that enqueues. What runs at the start runs once for all workers that start
-within a minute.
+arq guards a time by a job id that it forgets a minute after the job ran, so a slow worker may run
+it again. Here `arq:ticks` holds the last time enqueued for each name, and the atomic step that
+enqueues compares with it. Jobs that run at startup run once for all workers that start within a
+minute.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LONGEST_SLEEP_S = 60.0
 _WEEKDAYS = {name: number for number, day in enumerate(WEEKDAYS) for name in (day, day[:3])}
 _ONE_START_S = 60
-"""Workers that start within this time are one fleet, which starts."""
+"""Workers that start within this time count as one start of the fleet."""
 
 _STEP = timedelta(seconds=1)
 _NONE = timedelta()
@@ -40,7 +40,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class IntervalCron(CronJob):
-    """A cron job at every multiple of *interval_s* seconds, which a crontab cannot say."""
+    """A cron job at each multiple of *interval_s* seconds, which crontab fields cannot express."""
 
     interval_s: float
 
@@ -76,7 +76,7 @@ class IntervalCron(CronJob):
         return every
 
     def calculate_next(self, prev_run: datetime) -> None:
-        """The first multiple of the interval after *prev_run*."""
+        """Set `next_run` to the first multiple of the interval after *prev_run*."""
         interval = timedelta(seconds=self.interval_s)
         self.next_run = _EPOCH + ((prev_run - _EPOCH) // interval + 1) * interval
 
@@ -85,7 +85,7 @@ class CronClock:
     """
     Enqueues a worker's cron jobs at their times.
 
-    zone: on whose clocks; None: this machine's.
+    zone: whose clocks they follow; None: this machine's.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class CronClock:
             await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
 
     async def enqueue_due(self, now: datetime, until: datetime) -> None:
-        """Enqueue what comes due not later than *until*, and find out when it comes due again."""
+        """Enqueue what is due by *until*, and set when each job is due next."""
         for cron_job in self._cron_jobs:
             if cron_job.next_run is None:
                 at_once = cron_job.run_at_startup and await self._is_first_to_start(cron_job)
@@ -128,12 +128,12 @@ class CronClock:
             due = cron_job.next_run
             if due <= until:
                 await self._enqueue(cron_job, due)
-                # After an outage the next time is one to come: the poller is who catches up.
+                # After an outage the next time lies ahead: the poller alone catches up.
                 past = max(due, now - timedelta(milliseconds=1))
                 cron_job.next_run = next_time(cron_job, past, self._zone)
 
     async def _is_first_to_start(self, cron_job: CronJob) -> bool:
-        """In arq each worker of a fleet is, for each goes by its own clock."""
+        """Whether no other worker of this start has enqueued it; in arq each of them does."""
         if not cron_job.unique:
             return True
         key = keys.STARTUP_PREFIX + (cron_job.job_id or cron_job.name)
@@ -163,13 +163,13 @@ class CronClock:
 
 def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> datetime:
     """
-    When (UTC) *cron_job* is due next after *after*, on the clocks of *zone*; None: of this machine.
+    Return when *cron_job* is due after *after*, in UTC; zone: whose clocks count, None: ours.
 
-    arq counts on as if a day never had 23 or 25 hours. Here a job at a fixed hour runs once on
-    each day; one at any hour runs in both passes of an hour that comes twice.
+    arq counts as if no day had 23 or 25 hours. Here a job at a fixed hour runs once on each day;
+    one at any hour runs in both passes of an hour that comes twice.
 
     Raises:
-        ConfigurationError: It never is.
+        ConfigurationError: It never comes due.
     """
     if isinstance(cron_job, IntervalCron):
         return _calculated(cron_job, after)
@@ -178,25 +178,26 @@ def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> dateti
         by_wall = _next_by_wall(cron_job, after, zone)
         if cron_job.hour is not None:
             return by_wall
-        # An hour that comes twice is passed over by the clock on the wall, and not by this one.
+        # The wall clock skips the second pass of an hour that comes twice; this one does not.
         local = after.astimezone(zone)
         steady = _calculated(cron_job, local.astimezone(timezone(local.utcoffset() or _NONE)))
         wall = _wall(steady, zone)
         matches = _calculated(cron_job, wall - _STEP) == wall
     except (OverflowError, ValueError):
-        # The calendar has ended.
+        # Past the end of the calendar.
         raise ConfigurationError(f"{cron_job.name}: its date never comes: {cron_job}") from None
     return min(steady.astimezone(UTC), by_wall) if matches else by_wall
 
 
 def _number_weekdays(cron_job: CronJob) -> None:
-    """arq reads the name of a day where it stands alone; of a set of them, none ever comes."""
+    """Turn names of days in a set into numbers: arq reads a single name, but no set of names."""
     if isinstance(cron_job.weekday, set):
         days: set[int | str] = set(cron_job.weekday)
         numbers = {_WEEKDAYS.get(day.lower(), day) if isinstance(day, str) else day for day in days}
         if unknown := [day for day in numbers if isinstance(day, str)]:
             raise ConfigurationError(
-                f"{cron_job.name}: {unknown[0]!r} is no weekday: write one of {', '.join(WEEKDAYS)}"
+                f"{cron_job.name}: {unknown[0]!r} is not a weekday: "
+                f"write one of {', '.join(WEEKDAYS)}"
             )
         cron_job.weekday = cast("set[int]", numbers)
 
@@ -208,14 +209,14 @@ def _next_by_wall(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> da
         for fold in (0, 1) if cron_job.hour is None else (0,):
             local = wall.replace(fold=fold)
             moment = local.astimezone() if zone is None else local.replace(tzinfo=zone)
-            # In UTC: times of one zone are compared by what their clocks show.
+            # In UTC: Python compares times of one zone by what their clocks show.
             utc = moment.astimezone(UTC)
             if utc > after.astimezone(UTC):
                 return utc
 
 
 def _wall(moment: datetime, zone: tzinfo | None) -> datetime:
-    """What a clock on the wall shows, without its zone."""
+    """Return what the clocks of *zone* show, without the zone."""
     return moment.astimezone(zone).replace(tzinfo=None, fold=0)
 
 

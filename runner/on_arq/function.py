@@ -1,10 +1,10 @@
 """
-Plain arq functions on our worker: arq's semantics, kept.
+Plain arq functions on our worker, with arq's semantics.
 
-A function that raises has ended: no retry, no dead set, its result says what happened. Only
-`arq.Retry` runs it again, up to `max_tries`. It gets arq's dictionary as its context, arq's hooks
-run around it, and arq's lines about it go to the log. What arq gets wrong is not kept: a hook that
-raises does not end the worker, and neither a shutdown nor a lost worker costs a try.
+A function that raises has ended: no retry, no dead set, and its result says what happened. Only
+`arq.Retry` runs it again, up to `max_tries`. Its context is arq's dictionary, arq's hooks run
+around it, and it is logged in arq's lines. arq's faults are not kept: a hook that raises does not
+end the worker, and neither a shutdown nor a lost worker costs a try.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ if TYPE_CHECKING:
     Hook = Callable[[dict[Any, Any]], Awaitable[Any]]
 
 _arq_ctx: ContextVar[dict[Any, Any]] = ContextVar("arq_ctx")
-"""Hooks and function share one dictionary: what `on_job_start` puts there, the function finds."""
+"""The dictionary that the hooks and the function of an attempt share."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArqRules:
     """
-    What arq's options say of all plain functions of one worker.
+    arq's options for all plain functions of one worker.
 
-    ctx: the dictionary that each function gets, with what is added for its attempt. retry_jobs:
-    whether `arq.Retry` and a stop of the worker run a function again.
+    ctx: the dictionary that each function gets, extended for each attempt. retry_jobs: whether
+    `arq.Retry` and a stop of the worker run a function again.
     """
 
     queue: str
@@ -97,12 +97,12 @@ def learn_plain(
 
 
 class PlainJob(JobDefinition):
-    """A plain arq function as a job. Its arguments are nobody's business but its own."""
+    """A plain arq function as a job. Its arguments are not checked."""
 
     fails_at_once = True
 
     def parse(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
-        """Arguments as they came: arq neither checks nor converts them."""
+        """Return the arguments as they are: arq neither checks nor converts them."""
         return args, dict(kwargs)
 
 
@@ -129,13 +129,13 @@ class PlainFunction:
         )
 
     def stack(self, stack: Sequence[Middleware]) -> Sequence[Middleware]:
-        """The worker's middleware without our own log lines: arq's take their place."""
+        """Return the worker's middleware without our log lines, which arq's replace."""
         if self._like_ours:
             return stack
         return [middleware for middleware in stack if middleware is not log_context]
 
     async def run(self, policy: Policy, ctx: Context, attempt: Attempt) -> Outcome | None:
-        """One attempt: arq's count of tries, its context, its hooks, its lines in the log."""
+        """Run one attempt with arq's count of tries, context, hooks and log lines."""
         with structlog.contextvars.bound_contextvars(
             job_id=ctx.job_id, job_name=ctx.job_name, queue=ctx.queue, attempt=ctx.attempt
         ):
@@ -173,7 +173,7 @@ class PlainFunction:
 
     def decide(self, _policy: Policy, _attempt: int, error: BaseException) -> Outcome:
         """Return what follows in arq when an attempt ended with *error*."""
-        # `_caller` made a signal of ours of arq's.
+        # `_caller` turned arq's signal into ours.
         cause = error.__cause__ if isinstance(error.__cause__, Retry | RetryJob) else error
         if self._rules.retry_jobs and isinstance(cause, Retry):
             return Retrying(max(0.0, (cause.defer_score or 0) / 1000), ErrorRecord.of(cause))
@@ -198,7 +198,7 @@ class PlainFunction:
             case Stop.RELEASE:
                 return Released()
             case None:
-                # The function's own doing: it costs a try, or it could go on for ever.
+                # The function cancelled itself: it costs a try, or that could go on for ever.
                 return Retrying(0.0, record)
 
     def _out_of_tries(self) -> Outcome:
@@ -222,15 +222,15 @@ class PlainFunction:
     def _afterwards(
         self, ctx: Context, outcome: Outcome | None, arq_ctx: dict[Any, Any], lines: AttemptLines
     ) -> Callable[[], Coroutine[Any, Any, None]] | None:
-        """What is to be done when the outcome is in Redis."""
+        """Return what to do when the outcome is in Redis; None if nothing."""
         hook = self._rules.after_job_end
-        over = isinstance(outcome, Done | Failed)
+        has_ended = isinstance(outcome, Done | Failed)
         is_tick = self._is_arqs_cron() and ctx.job_id.startswith(f"{ctx.job_name}:")
-        if hook is None and not (over and is_tick):
+        if hook is None and not (has_ended and is_tick):
             return None
 
         async def after() -> None:
-            if over and is_tick:
+            if has_ended and is_tick:
                 await _keep_in_progress(self._rules.redis, ctx.job_id)
             await _call_hook("after_job_end", hook, arq_ctx, lines)
 
@@ -241,7 +241,7 @@ class PlainFunction:
 
 
 def _caller(function: Function | CronJob) -> Callable[..., Any]:
-    """*function* as the coroutine of a job, with its own signature."""
+    """Return *function* as the coroutine of a job, with its own signature."""
 
     @functools.wraps(function.coroutine)
     async def call(_ctx: Context, *args: Any, **kwargs: Any) -> Any:
@@ -250,7 +250,7 @@ def _caller(function: Function | CronJob) -> Callable[..., Any]:
         except (Retry, RetryJob) as signal:
             if isinstance(signal, errors.Retry):
                 raise
-            # Our middleware knows our signal: it is no failure to report.
+            # Our middleware knows our signal, and does not report it as a failure.
             delay_s = (getattr(signal, "defer_score", None) or 0) / 1000
             raise errors.Retry(delay_s) from signal
 
@@ -258,7 +258,7 @@ def _caller(function: Function | CronJob) -> Callable[..., Any]:
 
 
 async def _keep_in_progress(redis: Redis, job_id: str) -> None:
-    """A stock arq worker whose clock is behind enqueues the tick once more, and must not run it."""
+    """Keep a stock arq worker whose clock is behind from running the tick that it enqueues."""
     with contextlib.suppress(RedisError, OSError):
         await redis.set(in_progress_key_prefix + job_id, b"1", ex=keep_cronjob_progress)
 
@@ -269,7 +269,7 @@ async def _call_hook(
     arq_ctx: dict[Any, Any],
     lines: AttemptLines,
 ) -> None:
-    """The job is over by now, so neither an error nor a cancellation changes its outcome."""
+    """Call a hook. The job has ended: no error or cancellation changes its outcome."""
     if hook is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""A job of ours in the list of functions of an arq worker."""
+"""A `@job` in the list of functions of an arq worker."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class JobFunction(Function):
-    """arq's record of a function, with the job that it was made from."""
+    """arq's record of a function, with the job that it stands for."""
 
     job: JobDefinition
 
     @classmethod
     def of(cls, job: JobDefinition) -> JobFunction:
-        """Register *job* under its name."""
+        """Return the record of *job*."""
         options = job.options_of_worker
         return cls(
             name=job.name,
-            # Never called by arq: the middleware calls the job's own coroutine.
+            # arq never calls it: the middleware calls the job's own coroutine.
             coroutine=cast("WorkerCoroutine", job.coroutine),
             timeout_s=options.timeout_s,
             keep_result_s=options.keep_result_s,

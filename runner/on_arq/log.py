@@ -1,8 +1,8 @@
 """
 arq's own log lines about plain functions, word for word, on its logger `arq.worker`.
 
-Alerts and dashboards of people who used arq before read these lines. They take the place of those
-that `middleware/log_context.py` writes for jobs made by `@job`.
+Alerts and dashboards made for arq read these lines. They replace those that
+`middleware/log_context.py` writes for jobs made by `@job`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class AttemptLines:
     _started_ms: int = 0
 
     def started(self, ctx: Context) -> None:
-        """The job starts now."""
+        """Log that the job starts."""
         self._started_ms = _now_ms()
         if not _log.isEnabledFor(logging.INFO):
             return
@@ -55,7 +55,7 @@ class AttemptLines:
         _log.info("%6.2fs → %s(%s)%s", waited_s, self.ref, shown, extra)
 
     def ended(self, outcome: Outcome | None) -> None:
-        """The job ended so; None: another worker has it now, and has the say."""
+        """Log how the job ended; nothing if another worker holds it now (None)."""
         took_s = (_now_ms() - self._started_ms) / 1000 if self._started_ms else 0.0
         match outcome:
             case Done(result=result):
@@ -70,12 +70,12 @@ class AttemptLines:
                 self._failed(took_s, error)
 
     def out_of_tries(self, ctx: Context, max_tries: int) -> None:
-        """The job has been tried often enough, and is not started."""
+        """Log that the job has no try left, and does not start."""
         waited_s = time.time() - ctx.enqueued_at.timestamp()
         _log.warning("%6.2fs ! %s max retries %d exceeded", waited_s, self.ref, max_tries)
 
     def hook_failed(self, hook: str) -> None:
-        """A hook raised, and is called within its `except`."""
+        """Log that a hook raised; call it in the `except` block."""
         _log.exception("%s: %s failed; the job's own outcome stands", self.ref, hook)
 
     def _failed(self, took_s: float, error: BaseException) -> None:
@@ -93,7 +93,7 @@ class AttemptLines:
 
 
 def refused(held: Held, refusal: Outcome) -> None:
-    """A job was claimed that cannot be run here and now."""
+    """Log that a job was claimed that cannot run here."""
     job_id, envelope = held.claim.job_id, held.envelope
     match refusal:
         case Dead() if held.claim.body is None:
@@ -108,16 +108,16 @@ def refused(held: Held, refusal: Outcome) -> None:
 
 
 async def started(names: Collection[str], redis: ArqRedis) -> None:
-    """The worker starts."""
+    """Log that the worker starts."""
     _log.info("Starting worker for %d functions: %s", len(names), ", ".join(names))
     if _log.isEnabledFor(logging.INFO):
-        # This is information only, and Redis may not permit the command.
+        # It is only information, and Redis may not permit the command.
         with contextlib.suppress(RedisError, OSError):
             await log_redis_info(redis, _log.info)
 
 
 def stopping(signal_name: str, counts: JobCounts, *, ongoing: int, waited: bool) -> None:
-    """A signal asked the worker to stop; *waited*: its jobs have had their time to finish."""
+    """Log that a signal stops the worker; *waited*: its jobs have had their time to finish."""
     _log.info(
         "shutdown on %s%s ◆ %d jobs complete ◆ %d failed ◆ %d retries ◆ %d %s",
         signal_name,
@@ -131,12 +131,12 @@ def stopping(signal_name: str, counts: JobCounts, *, ongoing: int, waited: bool)
 
 
 def health(info: str) -> None:
-    """The line that `arq --check` reads has changed."""
+    """Log the line that `arq --check` reads."""
     _log.info("recording health: %s", info)
 
 
 def _extra_of(error: BaseException) -> Any:
-    """What an exception has to add: arq asks it for `extra`."""
+    """Return the `extra` of an exception, which arq logs, too."""
     try:
         extra = getattr(error, "extra", None)
         return extra() if callable(extra) else extra
@@ -147,7 +147,7 @@ def _extra_of(error: BaseException) -> Any:
 def _shown(make: Callable[[], str]) -> str:
     try:
         return make()
-    except Exception as broken:  # noqa: BLE001 -- likewise: an own __repr__ or __str__
+    except Exception as broken:  # noqa: BLE001 -- likewise: a __repr__ or __str__ may raise
         return f"<{type(broken).__name__} while it was formatted>"
 
 

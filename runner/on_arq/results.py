@@ -1,4 +1,4 @@
-"""Results as arq writes them, for workers with a serializer of their own."""
+"""Results in arq's own form, for workers with a serializer of their own."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def result_writer(serializer: Serializer | None) -> Callable[[Ended, str], bytes] | None:
-    """What writes results of plain functions for workers with *serializer*; None is ours."""
+    """Return what writes results by *serializer*; None if that is ours, or None."""
     if serializer is None or serializer is codec.dumps:
         return None
     return partial(_write_result, serializer)
 
 
 def _write_result(serializer: Serializer, ended: Ended, queue: str) -> bytes:
-    """As arq writes it, exceptions as themselves; empty if there is none, or no way to write it."""
+    """Write a result as arq does, exceptions as such; empty if there is none, or it cannot be."""
     match ended.outcome:
         case Done(result=result):
             success = True
@@ -59,7 +59,7 @@ def _write_result(serializer: Serializer, ended: Ended, queue: str) -> bytes:
 
 
 def _exception_of(ended: Ended) -> BaseException:
-    """What `arq.jobs.Job.result()` is to raise."""
+    """Return what `arq.jobs.Job.result()` is to raise."""
     match ended.outcome:
         case Failed(exception=BaseException() as exception):
             return exception

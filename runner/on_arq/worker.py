@@ -1,9 +1,9 @@
 """
-Our worker under arq's name for it: `arq settings.AnalyticsWorker` runs this class.
+Our worker as a subclass of arq's: `arq settings.AnalyticsWorker` runs it.
 
 It takes arq's options, connects, opens what jobs need, enqueues cron jobs at their times, and
-leaves the jobs to the engine (`runner/worker/engine.py`). On SIGTERM it stops with grace, on a
-second signal at once.
+leaves the jobs to the engine (`runner/worker/engine.py`). SIGTERM stops it with grace, a second
+signal at once.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Worker(arq.worker.Worker):
     """
     arq's worker, with our engine in place of its loop.
 
-    Takes arq's options, and `runner` for those of ours. Jobs made by `@job` get retries and the
-    dead set; plain arq functions keep arq's semantics. Both run through the middleware.
+    Takes arq's options, and ours as `runner`. Jobs made by `@job` have retries and the dead set;
+    plain arq functions keep arq's semantics. Both run through the middleware.
     """
 
     engine: Engine
@@ -76,7 +76,7 @@ class Worker(arq.worker.Worker):
         self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
         self.counts = JobCounts(self.id)
         self._life = Life()
-        # Signals are taken when the worker runs, and by whoever runs several in one process.
+        # The worker handles signals when it runs; a fleet of several handles them itself.
         with loop_for_arq(needed=arq_options.get("redis_pool") is not None):
             super().__init__(functions, handle_signals=False, **arq_options)
         self._takes_signals = handle_signals
@@ -85,11 +85,11 @@ class Worker(arq.worker.Worker):
         self.outage = Outage(self.id)
         self._clock: CronClock | None = None
         self._stop_signal = ""
-        self._over = asyncio.Event()
+        self._ended = asyncio.Event()
         self.ready = asyncio.Event()
 
     def _options_of_arq(self) -> WorkerOptions:
-        """Return what arq's options say, where there are none of ours."""
+        """Return our options, derived from arq's."""
         options = WorkerOptions(
             queue=keys.queue_of(self.queue_name),
             max_retries=max(0, self.max_tries - 1),
@@ -110,14 +110,14 @@ class Worker(arq.worker.Worker):
 
     @property
     def _runs_plain_functions(self) -> bool:
-        """Whether there are plain arq functions, for which it logs what arq would."""
+        """Whether there are plain arq functions, for which the worker logs arq's lines."""
         return not all(isinstance(f, JobFunction | IntervalCron) for f in self.functions.values())
 
     # ------------------------------------------------------------------ arq's own attributes
 
     @property
     def jobs_complete(self) -> int:
-        """Jobs that ended well, since the worker was made."""
+        """Jobs that succeeded since the worker was created."""
         return self.counts.complete
 
     @jobs_complete.setter
@@ -135,7 +135,7 @@ class Worker(arq.worker.Worker):
 
     @property
     def jobs_failed(self) -> int:
-        """Jobs that ended badly."""
+        """Jobs that failed for good."""
         return self.counts.failed
 
     @jobs_failed.setter
@@ -144,7 +144,7 @@ class Worker(arq.worker.Worker):
 
     @property
     def allow_pick_jobs(self) -> bool:
-        """Whether it claims jobs: it was asked neither to be quiet nor to stop."""
+        """Whether the worker claims jobs: it is neither quiet nor stopping."""
         return not (self._life.is_quiet or self._life.stopping.is_set())
 
     @allow_pick_jobs.setter
@@ -157,16 +157,16 @@ class Worker(arq.worker.Worker):
     # ------------------------------------------------------------------ life
 
     def run(self) -> None:
-        """Run in a loop of its own, uvloop's where that is installed, and close; `arq` calls it."""
+        """Run in a loop of its own (uvloop's if installed), and close; `arq` calls this."""
         if self._pool is not None:
-            super().run()  # a pool belongs to the loop that it was made in
+            super().run()  # a pool belongs to the loop that it was created in
             return
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             self.loop = runner.get_loop()
             runner.run(self._run_and_close())
 
     async def async_run(self) -> None:
-        """Run in the loop that runs already; does not close. Useful when testing."""
+        """Run in the running loop, and do not close. Useful in tests."""
         self.loop = asyncio.get_running_loop()
         await super().async_run()
 
@@ -177,8 +177,8 @@ class Worker(arq.worker.Worker):
             await self.close()
 
     async def main(self) -> None:
-        """Run until told to stop or, in a burst, until the queue is drained."""
-        if self._over.is_set():
+        """Run until asked to stop or, in a burst, until the queue is drained."""
+        if self._ended.is_set():
             self._begin_anew()
         self.main_task = self.main_task or asyncio.current_task()
         try:
@@ -187,25 +187,25 @@ class Worker(arq.worker.Worker):
                     await self._open(exits)
                 except (RedisError, OSError) as error:
                     if self._life.stopping.is_set() and is_passing(error):
-                        return  # told to stop while it waited for Redis
+                        return  # stopped while it waited for Redis
                     raise
                 clock = self._cron_clock()
-                # First of all, so that a burst runs what is to run at its start.
+                # First, so that a burst runs the cron jobs that run at startup.
                 await self.engine.until_stopped(self.run_cron(datetime.now(UTC), 0.0))
                 await self.engine.run(clock.run())
         finally:
-            self._over.set()
+            self._ended.set()
 
     def _begin_anew(self) -> None:
-        """A worker may run again after it was closed, as `arq --watch` does."""
+        """Prepare to run again after a close, as `arq --watch` does."""
         self._life = Life()
         self._clock = None
         self._stop_signal = ""
-        self._over = asyncio.Event()
+        self._ended = asyncio.Event()
         self.ready = asyncio.Event()
 
     async def _open(self, exits: contextlib.AsyncExitStack) -> None:
-        """Connect, and open what jobs and middleware need; it is closed in reverse."""
+        """Connect, and open what jobs and middleware need; *exits* closes it, last first."""
         options = self.options
         if options.prepare is not None:
             options.prepare()
@@ -252,7 +252,7 @@ class Worker(arq.worker.Worker):
                 self._pool.expires_extra_ms = self.expires_extra_ms
 
     def _setup(self) -> Setup:
-        """Return what the engine needs to know of arq's options."""
+        """Return what the engine needs of arq's options."""
         return Setup(
             worker_id=self.id,
             queue_key=self.queue_name,
@@ -296,7 +296,7 @@ class Worker(arq.worker.Worker):
         return attempts
 
     def log_health(self, info: str) -> None:
-        """Log arq's line, when its counts have changed, once in a `health_check_interval`."""
+        """Log arq's line when its counts have changed, once per `health_check_interval`."""
         if not self._runs_plain_functions:
             return
         counts = info[info.index("j_complete=") :]
@@ -333,16 +333,16 @@ class Worker(arq.worker.Worker):
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it was asked to claim no jobs for now."""
+        """Whether the worker is to claim no jobs for now."""
         return self._life.is_quiet
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether it has claimed what it can, and waits for work or for a free slot."""
+        """Whether the worker has claimed what it can, and waits for work or for a free slot."""
         return self._life.rest.until > 0 or len(self.tasks) >= self.max_jobs
 
     def quiet(self) -> None:
-        """Claim no more jobs, let running ones go on, and stay; until `resume`."""
+        """Claim no jobs until `resume`; running ones go on."""
         self._life.quiet()
 
     def resume(self) -> None:
@@ -359,7 +359,7 @@ class Worker(arq.worker.Worker):
             exits.callback(self.loop.remove_signal_handler, number)
 
     def handle_sig(self, signum: signal.Signals) -> None:
-        """The first signal stops with grace, the second at once; arq's name for it."""
+        """Stop with grace at the first signal, at once at the second; the name is arq's."""
         number = signal.Signals(signum)
         _log.info(
             "stopping",
@@ -374,7 +374,7 @@ class Worker(arq.worker.Worker):
             self.on_stop(number)
 
     def handle_sig_wait_for_completion(self, signum: signal.Signals) -> None:
-        """As `handle_sig`: running jobs get their time here in any case."""
+        """Do what `handle_sig` does: it gives running jobs their time anyway."""
         self.handle_sig(signum)
 
     def _log_waited(self) -> None:
@@ -386,13 +386,13 @@ class Worker(arq.worker.Worker):
             log.stopping(self._stop_signal, self.counts, ongoing=len(self.tasks), waited=waited)
 
     async def close(self) -> None:
-        """Stop, if it still runs, give jobs back, and close what was opened."""
-        if self.main_task is not None and not self._over.is_set():
+        """Stop the worker if it still runs, give jobs back, and close what was opened."""
+        if self.main_task is not None and not self._ended.is_set():
             self.stop(at_once=True)
-            over = asyncio.ensure_future(self._over.wait())
+            ended = asyncio.ensure_future(self._ended.wait())
             # A task that is cancelled before its first step never gets there.
-            await asyncio.wait({over, self.main_task}, return_when=asyncio.FIRST_COMPLETED)
-            over.cancel()
+            await asyncio.wait({ended, self.main_task}, return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
         self.main_task = None
         if self._pool is None:
             return
@@ -406,7 +406,7 @@ class Worker(arq.worker.Worker):
 
 
 async def poll(ctx: dict[str, Any]) -> None:
-    """The poller as arq's cron job: one poll, by the worker that claimed this tick."""
+    """Poll once, as a cron job of arq, in the worker that claimed this tick."""
     worker: Worker = ctx["worker"]
     options = worker.options
     poller = Poller(
@@ -422,7 +422,7 @@ async def poll(ctx: dict[str, Any]) -> None:
 
 
 def _signature() -> inspect.Signature:
-    """arq's command picks a settings class's values by the names in the worker's signature."""
+    """Return arq's signature with `runner`: arq's command takes settings by the names in it."""
     theirs = inspect.signature(arq.worker.Worker)
     ours = inspect.Parameter("runner", inspect.Parameter.KEYWORD_ONLY, default=None)
     return theirs.replace(parameters=[*theirs.parameters.values(), ours])

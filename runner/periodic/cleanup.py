@@ -1,4 +1,4 @@
-"""What the poller takes away: workers that are gone, and dead jobs where that was asked for."""
+"""What the poller removes: workers that are gone and, if configured, the oldest dead jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHUNK = 500
 
 
 async def trim_workers(redis: Redis, queue: str) -> int:
-    """Take workers whose sign of life has lapsed off the register of *queue*; how many."""
+    """Remove workers whose heartbeat has lapsed from the register of *queue*; return how many."""
     register = keys.queue_key(queue) + keys.WORKERS_SUFFIX
     ids = await redis.zrange(register, 0, -1)
     if not ids:
@@ -33,7 +33,7 @@ async def trim_dead(
     redis: Redis, queue: str, *, max_jobs: int | None, max_age_s: float | None
 ) -> int:
     """
-    Delete the oldest dead jobs of *queue* beyond *max_jobs* or older than *max_age_s*; how many.
+    Delete dead jobs of *queue* beyond *max_jobs* or older than *max_age_s*; return how many.
 
     None keeps everything: nothing expires unless asked to.
     """

@@ -1,12 +1,12 @@
 """
 Crontab text and a time zone → times. Pure.
 
-Text as in Debian's crontab (`man 5 crontab`), read by cronsim: five fields, or six with seconds
-first; names of months and days, `L` for the last day, `MON#2`, and `@hourly` to `@yearly`.
+The text is that of Debian's crontab (`man 5 crontab`), read by cronsim: five fields, or six with
+seconds first; names of months and days, `L` for the last day, `MON#2`, and `@hourly` to `@yearly`.
 
-Daylight saving follows Debian's cron too. A job at fixed times runs once on both days of a change:
+Daylight saving follows Debian's cron too. A job at a fixed time runs once on the day of a change:
 at the end of the gap if its time is skipped, in the first pass if its time comes twice. A job
-whose minute or hour field starts with `*` follows the clock: nothing in the gap, both passes.
+whose minute or hour field starts with `*` follows the clock: not in the gap, but in both passes.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ _ANY_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True)
 class Crontab:
     """
-    The times that *text* names on the clocks of *timezone*.
+    The times that *text* names, by the clocks of *timezone*.
 
     Raises:
-        ConfigurationError: *text* is no crontab or names no date that there is, or *timezone* is
-            not known here.
+        ConfigurationError: *text* is not a crontab or names a date that does not exist, or
+            *timezone* is not known here.
     """
 
     text: str
     timezone: str = "UTC"
 
     def __post_init__(self) -> None:
-        """Refuse what could never come due."""
+        """Refuse a crontab that could never come due."""
         from cronsim import CronSimError
 
         try:
@@ -58,7 +58,7 @@ class Crontab:
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ConfigurationError(
                 f"crontab {self.text!r}: time zone {self.timezone!r} is not known here: "
-                "use a name such as Europe/Berlin, and see that tzdata is installed"
+                "use a name such as Europe/Berlin, and check that tzdata is installed"
             ) from None
         try:
             first = next(self._ticks(_ANY_DAY), None)
@@ -71,17 +71,17 @@ class Crontab:
             raise ConfigurationError(f"crontab {self.text!r}: there is no such date in 50 years")
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first time later than *moment* (aware), in UTC."""
+        """Return the first time later than *moment* (aware), in UTC."""
         return next(self._ticks(moment))
 
     def ticks_between(
         self, after: datetime, until: datetime, *, limit: int = 1000
     ) -> list[datetime]:
         """
-        The times later than *after* and not later than *until*, oldest first, in UTC.
+        Return the times later than *after* and not later than *until*, oldest first, in UTC.
 
-        Of more than *limit* the latest are returned, found without going through all of them: a
-        year that was missed costs no more than a day.
+        If there are more than *limit*, return the latest, without computing the others: a year that
+        was missed costs no more than a day.
         """
         window = _FIRST_WINDOW
         while True:
@@ -101,7 +101,7 @@ class Crontab:
         last = after.astimezone(UTC)
         for local in CronSim(text, after.astimezone(ZoneInfo(self.timezone))):
             tick = local.astimezone(UTC)
-            # In the second pass of an hour that comes twice cronsim answers with the first.
+            # In the second pass of an hour that comes twice, cronsim returns the first again.
             if tick > last:
                 yield tick
                 last = tick

@@ -1,4 +1,4 @@
-"""How much of what stands in a queue, in one round trip."""
+"""How many jobs of each state a queue has, in one round trip."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class QueueGauges:
     """
     Jobs of one queue by state, and its latency.
 
-    ready: due now. oldest_wait_s: how long the oldest ready job has been due, 0 without one.
-    unknown: resting because no worker here knew their name; they are among the scheduled.
+    ready: due now. oldest_wait_s: how long the oldest ready job has been due; 0 if there is none.
+    unknown: resting because their workers did not know their names; scheduled counts them, too.
     """
 
     queue: str
@@ -34,7 +34,7 @@ class QueueGauges:
     paused: bool
 
     def send(self, statsd: StatsD) -> None:
-        """As StatsD gauges `queue.<queue>.<state>`; the oldest wait in milliseconds."""
+        """Send them as StatsD gauges `queue.<queue>.<state>`; the oldest wait in milliseconds."""
         prefix = f"queue.{self.queue}."
         for state in ("ready", "scheduled", "retrying", "running", "dead"):
             statsd.gauge(prefix + state, getattr(self, state))
@@ -42,7 +42,7 @@ class QueueGauges:
 
 
 async def queue_gauges(redis: Redis, queue: str) -> QueueGauges:
-    """Count *queue* now. Counts only: its cost does not grow with the queue."""
+    """Count the jobs of *queue* now. The cost does not grow with the queue."""
     key = keys.queue_key(queue)
     now_ms = time.time() * 1000
     async with redis.pipeline(transaction=True) as pipe:

@@ -2,12 +2,12 @@
 The cron poller: an arq cron job that runs every 15 seconds, once in the fleet.
 
 Each poll
-1. enqueues the periodic jobs whose ticks came since the last one, each tick once;
+1. enqueues the periodic jobs that came due since the last poll, each tick once;
 2. refreshes the queue gauges;
-3. takes workers that are gone off the register, and trims dead sets where that was asked for;
-4. notes its time, which the health check reads.
+3. removes workers that are gone from the register and, if configured, trims the dead sets;
+4. stores its time, which the health check reads.
 
-The jobs of a worker that died need no rescue here: their leases end, and any worker claims them.
+The jobs of a dead worker need no rescue here: their leases end, and any worker claims them.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Poller:
     """
     What one poll does.
 
-    schedule: the periodic jobs to enqueue. queues: whose gauges are refreshed and dead sets
-    trimmed, to dead_max_jobs and dead_max_age_s; None keeps everything.
+    schedule: the periodic jobs to enqueue. queues: whose gauges it refreshes, and whose dead sets
+    it trims to dead_max_jobs and dead_max_age_s; None keeps everything.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Poller:
         self._dead_max_age_s = dead_max_age_s
 
     async def poll(self) -> None:
-        """Do all of it once. Raises what Redis raises; the next poll catches up."""
+        """Do all of it once. Raises what Redis raises: the next poll makes up for it."""
         await self._enqueue_due(datetime.now(UTC))
         for queue in self._queues:
             gauges = await queue_gauges(self._redis, queue)
@@ -90,7 +90,7 @@ class Poller:
                 continue
             last = None if last_ms is None else datetime.fromtimestamp(int(last_ms) / 1000, UTC)
             if last is None:
-                # From here on it counts; the poll of another worker may say so first.
+                # A new schedule counts from now on, unless the poll of another worker was first.
                 now_ms = str(round(now.timestamp() * 1000))
                 await self._redis.hsetnx(keys.TICKS, periodic.name, now_ms)  # type: ignore[misc]
             for tick in periodic.due_ticks(last, now):
@@ -118,6 +118,6 @@ class Poller:
 
 
 async def last_poll_at(redis: Redis) -> datetime | None:
-    """When the poller last ran, anywhere in the fleet."""
+    """Return when the poller last ran, anywhere in the fleet; None if never."""
     noted = await redis.get(keys.POLLER)
     return None if noted is None else datetime.fromtimestamp(int(noted) / 1000, UTC)

@@ -1,4 +1,4 @@
-"""A queue's gauges over time: one entry at each poll, the last eight hours of them or so."""
+"""A queue's gauges over time: one entry for each poll of the last eight hours or so."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST = 1920
 
 
 async def note_depth(redis: Redis, gauges: QueueGauges) -> None:
-    """Add *gauges* to the series of their queue; the oldest go."""
+    """Add *gauges* to the series of their queue; the oldest are dropped."""
     await redis.xadd(
         keys.DEPTH_PREFIX + gauges.queue,
         {

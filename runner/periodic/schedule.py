@@ -1,4 +1,4 @@
-"""Periodic jobs: what to enqueue at which times."""
+"""Periodic jobs: what to enqueue, and when."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CatchUp(StrEnum):
-    """What becomes of ticks missed while everything was down: all run, the last one, or none."""
+    """Which ticks run that were missed while everything was down: all, the last one, or none."""
 
     ALL = "all"
     LAST = "last"
@@ -29,13 +29,13 @@ _MOST_CAUGHT_UP = 1000
 @dataclass(frozen=True, slots=True)
 class Periodic:
     """
-    A job enqueued at the times of a crontab.
+    A job that is enqueued at the times of a crontab.
 
-    jitter_s: each tick is enqueued up to so many seconds late, at random, so that many schedules
+    jitter_s: each tick is enqueued up to this many seconds late, at random, so that many schedules
     of one minute do not run in the same second.
 
     Raises:
-        ConfigurationError: The crontab or the time zone is none.
+        ConfigurationError: The crontab or the time zone is invalid.
         ArgumentsError: The arguments do not fit the job.
     """
 
@@ -48,15 +48,15 @@ class Periodic:
     catch_up: CatchUp = CatchUp.LAST
 
     def __post_init__(self) -> None:
-        """Refuse here what could only fail at night: the crontab, the time zone, the arguments."""
+        """Refuse a crontab, time zone or arguments that would only fail when the tick comes."""
         Crontab(self.crontab, self.timezone)
         self.job.check((), self.kwargs)
 
     def due_ticks(self, last: datetime | None, now: datetime) -> list[datetime]:
         """
-        Times to enqueue at *now*, *last* being the last one enqueued. Pure.
+        Return the ticks to enqueue at *now*; *last*: the last one that was enqueued. Pure.
 
-        A schedule that has never run starts with its next tick, not with those of the past.
+        A schedule that has never run starts with its next tick, not with past ones.
         """
         if last is None:
             return []
@@ -69,4 +69,4 @@ class Periodic:
 
 
 _ON_TIME = timedelta(minutes=1)
-"""A tick this recent was not missed: the poller comes by every 15 seconds."""
+"""A tick this recent was not missed: the poller runs every 15 seconds."""

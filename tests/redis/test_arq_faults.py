@@ -457,7 +457,7 @@ def test_fault_26_weekdays_may_be_named_and_a_wrong_one_is_an_error() -> None:
     thursday = datetime(2026, 1, 1, tzinfo=UTC)
 
     assert f"{next_time(named, thursday, UTC):%a %d}" == "Mon 05"
-    with pytest.raises(ConfigurationError, match="'monday-ish' is no weekday: write one of mon"):
+    with pytest.raises(ConfigurationError, match="'monday-ish' is not a weekday: write one of mon"):
         next_time(wrong, thursday, UTC)
 
 
