@@ -1,4 +1,4 @@
-"""What an operator may do to a job: every action, from every state, any number of times."""
+"""What an operator may do to a job: each action, from each state, any number of times."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STATES = (*WAITING, "dead", "running", "held by a stock arq worker", "gone")
 
 @pytest.fixture
 def admin(redis: QueueClient) -> Admin:
-    """Give the operator's actions."""
+    """Return the operator's actions."""
     return Admin(redis)
 
 
@@ -42,7 +42,7 @@ async def act(ctx: Context) -> str:
 
 @job(queue=QUEUE, max_retries=1, backoff=linear(3600))
 async def fail(ctx: Context) -> None:
-    """Fail, and have another attempt in an hour."""
+    """Fail; the next attempt is an hour away."""
     raise LookupError(ctx.job_id)
 
 
@@ -54,12 +54,12 @@ async def die(ctx: Context) -> None:
 
 @job(queue=QUEUE, max_retries=0)
 async def known_elsewhere(ctx: Context) -> None:
-    """Be known to no worker here."""
+    """Stand for a job that no worker here knows."""
     raise NotImplementedError(ctx)
 
 
 async def _in_state(name: str, redis_url: str, redis: QueueClient) -> JobHandle[Any]:
-    """A job of the batch that stands in a state; for `running` a worker is needed around."""
+    """Return a job of the batch in the given state; `running` needs a worker around the test."""
     with BATCH.joined():
         match name:
             case "scheduled":
@@ -120,7 +120,7 @@ _AFTERWARDS = {
 async def test_action_from_each_state_does_what_it_says_and_may_be_repeated(
     redis_url: str, redis: QueueClient, admin: Admin, state: str, action: str
 ) -> None:
-    """It tells where it found the job; done twice, the second finds what the first has left."""
+    """It returns where it found the job; repeated, it finds what the first action left."""
     handle = await _in_state(state, redis_url, redis)
     before = await handle.state()
     found = "waiting" if state in WAITING else state.split(maxsplit=1)[0].replace("held", "running")
@@ -153,7 +153,7 @@ def _found_again(after: JobState, found: str) -> Found:
 
 
 def _check_counts(counts: QueueProgress, after: JobState, found: str, action: str) -> None:
-    """One job of the batch: it is counted where it stands, and a deleted one not at all."""
+    """The batch counts its one job by state, and does not count a deleted one."""
     deleted = after is JobState.UNKNOWN
     assert counts.total == (0 if deleted else 1)
     assert counts.dead == (after is JobState.DEAD)
@@ -177,7 +177,7 @@ async def _all_keys(redis: QueueClient) -> set[bytes]:
 async def test_action_on_a_running_job_changes_nothing(
     redis_url: str, redis: QueueClient, admin: Admin, action: str
 ) -> None:
-    """A job that was just claimed is its worker's; the operator is told so, and it runs on."""
+    """A job that was just claimed belongs to its worker: the action says so, and it goes on."""
     async with working(redis_url, act):
         handle = await _in_state("running", redis_url, redis)
         await stage.started.next()
@@ -196,7 +196,7 @@ async def test_action_on_a_running_job_changes_nothing(
 async def test_abort_of_a_running_job_cancels_it(
     redis_url: str, redis: QueueClient, admin: Admin
 ) -> None:
-    """Its coroutine is cancelled, it is over, and its result says so."""
+    """Its coroutine is cancelled, and its result says so."""
     async with working(redis_url, act):
         handle = await _in_state("running", redis_url, redis)
         await stage.started.next()
@@ -215,7 +215,7 @@ async def test_abort_of_a_running_job_cancels_it(
 async def test_abort_of_a_waiting_job_leaves_a_result_that_says_so(
     redis: QueueClient, admin: Admin
 ) -> None:
-    """Whoever waits for the job hears of it at once; nothing else of it is left."""
+    """A caller that waits for the job gets an error at once; only the result remains."""
     handle = await act.enqueue()
     waiting = asyncio.create_task(handle.result(timeout_s=5))
 
@@ -233,7 +233,7 @@ async def test_abort_of_a_waiting_job_leaves_a_result_that_says_so(
 async def test_run_makes_a_dead_job_as_good_as_new(
     redis_url: str, redis: QueueClient, admin: Admin
 ) -> None:
-    """All its attempts are back, its crashes forgotten; its history still tells what happened."""
+    """It has all its attempts back and no crashes; its history is kept."""
     handle = await _in_state("dead", redis_url, redis)
     await redis.hset(KEY + ":crashes", handle.id, "2")  # type: ignore[misc]
 
@@ -254,7 +254,7 @@ async def test_run_wakes_an_idle_worker(
     """The job starts at once, without a poll."""
     handle = await _in_state(state, redis_url, redis)
     async with working(redis_url, act, fail, die, known_elsewhere):
-        # A known name is looked for anyway, so there it is the same without the operator.
+        # A worker that knows a resting name claims it anyway, without the operator.
         await admin.run_now(QUEUE, handle.id)
         if state == "scheduled":
             await stage.started.next()
@@ -267,7 +267,7 @@ async def _has_run(redis: QueueClient, job_id: str, state: str) -> bool:
 
 
 async def test_run_leaves_a_job_that_is_due_in_its_place(redis: QueueClient, admin: Admin) -> None:
-    """An operator's impatience does not send it to the end of the line."""
+    """Running a due job now does not send it to the end of the queue."""
     first, second = await act.enqueue_many([{}, {}])
     due = await redis.zscore(KEY, first.id)
 
@@ -278,7 +278,7 @@ async def test_run_leaves_a_job_that_is_due_in_its_place(redis: QueueClient, adm
 
 
 async def test_reschedule_is_kept_to_the_millisecond(redis: QueueClient, admin: Admin) -> None:
-    """A waiting and a dead job are due then; a time that has passed means now."""
+    """A waiting or dead job is due at that time; a past time means now."""
     handle = await act.enqueue()
     at = datetime(2040, 2, 29, 12, 0, 0, 123_000, tzinfo=UTC)
 
@@ -289,14 +289,14 @@ async def test_reschedule_is_kept_to_the_millisecond(redis: QueueClient, admin: 
     assert await handle.state() is JobState.READY
 
 
-async def test_reschedule_refuses_a_time_without_its_zone(admin: Admin) -> None:
-    """Nine o'clock is no time until somebody says where."""
+async def test_reschedule_refuses_a_time_without_a_zone(admin: Admin) -> None:
+    """A naive time could mean any of many moments."""
     with pytest.raises(ConfigurationError, match="needs a time zone"):
         await admin.reschedule(QUEUE, "x", datetime(2040, 1, 1))  # noqa: DTZ001 -- the point of it
 
 
-async def test_buried_job_tells_who_and_why(redis: QueueClient, admin: Admin) -> None:
-    """The reason stands in its history, and its body is kept for good."""
+async def test_buried_job_records_the_reason(redis: QueueClient, admin: Admin) -> None:
+    """The history has the reason, and the body is kept for good."""
     handle = await act.enqueue()
     await redis.pexpire(keys.JOB_PREFIX + handle.id, 60_000)
 
@@ -313,7 +313,7 @@ async def test_buried_job_tells_who_and_why(redis: QueueClient, admin: Admin) ->
 async def test_abort_asked_for_before_a_burial_does_not_survive_it(
     redis_url: str, redis: QueueClient, admin: Admin
 ) -> None:
-    """A stock client's wish to stop is over with the burial: run again, the job runs."""
+    """The burial drops a stock client's abort: run again, the job runs."""
     handle = await act.enqueue()
     await redis.zadd(keys.ABORT, {handle.id: time.time() * 1000})
     await admin.bury(QUEUE, handle.id)
@@ -328,7 +328,7 @@ async def test_abort_asked_for_before_a_burial_does_not_survive_it(
 async def test_actions_of_two_operators_do_not_tear_a_job_apart(
     redis: QueueClient, admin: Admin
 ) -> None:
-    """Whatever comes first, each job ends up in one state, and the batch adds up."""
+    """In whatever order they come, each job ends in one state, and the batch adds up."""
     with BATCH.joined():
         handles = await act.enqueue_many([{}] * 30)
     actions = _actions(admin)
@@ -353,7 +353,7 @@ async def test_actions_of_two_operators_do_not_tear_a_job_apart(
 
 @pytest.fixture
 async def claimed_at_once(redis_url: str) -> AsyncIterator[None]:
-    """A worker that claims whatever comes."""
+    """Run a worker that claims whatever is enqueued."""
     async with working(redis_url, act, concurrency=50):
         yield
 
@@ -363,7 +363,7 @@ async def claimed_at_once(redis_url: str) -> AsyncIterator[None]:
 async def test_action_in_a_race_with_a_claim_has_one_winner(
     redis: QueueClient, admin: Admin, action: str
 ) -> None:
-    """Either the operator had the job, and it never starts, or the worker, and it ends."""
+    """Either the operator gets the job, and it never starts, or the worker, and it finishes."""
     stage.go.set()
     outcomes = []
     for _ in range(25):

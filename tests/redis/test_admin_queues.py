@@ -28,13 +28,13 @@ MANY = 1000
 
 @pytest.fixture
 def admin(redis: QueueClient) -> Admin:
-    """Give the operator's actions."""
+    """Return the operator's actions."""
     return Admin(redis)
 
 
 @job(queue=QUEUE)
 async def act(ctx: Context, number: int = 0) -> int:
-    """Say that it started, and wait until it may end."""
+    """Report the start, and wait."""
     await stage.hold(number)
     return ctx.attempt
 
@@ -86,7 +86,7 @@ async def test_running_all_dead_makes_a_thousand_ready(redis_url: str, redis: Qu
 async def test_deleting_all_dead_leaves_nothing_of_a_thousand(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Body, history, counters and results are gone; jobs that are not dead are left alone."""
+    """Bodies, histories, counters and results are gone; other jobs are left alone."""
     batch = Batch()
     await _many_dead(redis_url, redis, batch)
     with batch.joined():
@@ -107,7 +107,7 @@ async def test_deleting_all_dead_leaves_nothing_of_a_thousand(
 async def test_running_all_dead_runs_each_once_though_they_die_again(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """What dies meanwhile stays dead, or the operator's call would never end."""
+    """Jobs that die during the call stay dead, or it would never return."""
     handles = await die.enqueue_many([{"number": n} for n in range(300)])
     async with working(redis_url, die, concurrency=50):
         await eventually(lambda: _dead(redis, 300))
@@ -124,10 +124,10 @@ async def _ran_twice(redis: QueueClient, handles: list[JobHandle[None]]) -> bool
     return set(counts) == {2}
 
 
-async def test_dead_jobs_are_told_page_by_page_the_latest_first(
+async def test_dead_jobs_are_read_page_by_page_the_latest_first(
     redis_url: str, redis: QueueClient, admin: Admin
 ) -> None:
-    """All of a thousand, each once, with what it was and why it died; or as many as asked for."""
+    """All thousand, each once, with its arguments and error; or as many as asked for."""
     handles = await _many_dead(redis_url, redis, Batch())
 
     dead = [one async for one in admin.dead_jobs(QUEUE)]
@@ -151,7 +151,7 @@ async def test_dead_jobs_are_told_page_by_page_the_latest_first(
 async def test_paused_queue_is_not_claimed_from(
     redis_url: str, redis: QueueClient, admin: Admin
 ) -> None:
-    """What runs goes on, what comes waits; paused twice is paused; resumed, it starts at once."""
+    """Running jobs go on, new ones wait; pausing twice changes nothing; a resume starts them."""
     async with working(redis_url, act):
         running = await act.enqueue(1)
         assert await stage.started.next() == 1
@@ -173,7 +173,7 @@ async def test_paused_queue_is_not_claimed_from(
 
 @pytest.mark.usefixtures("redis")
 async def test_pause_outlives_workers(redis_url: str, admin: Admin) -> None:
-    """A worker that starts in a paused queue does not know better."""
+    """A worker that starts in a paused queue claims nothing either."""
     await admin.pause(QUEUE)
     handle = await act.enqueue(1)
     async with working(redis_url, act, idle_poll_s=0.01):
@@ -188,7 +188,7 @@ async def test_pause_outlives_workers(redis_url: str, admin: Admin) -> None:
 async def test_resume_wakes_every_idle_worker(
     redis_url: str, redis: QueueClient, admin: Admin
 ) -> None:
-    """A backlog is not left to the first that happens to wake up."""
+    """All of them take jobs of the backlog, not only the first to wake up."""
     one_slot: dict[str, Any] = {"concurrency": 1}
     async with (
         working(redis_url, act, **one_slot) as first,
@@ -210,7 +210,7 @@ async def _wake_list_is_empty(redis: QueueClient) -> bool:
 
 
 async def test_resume_leaves_a_bounded_wake_list(redis: QueueClient, admin: Admin) -> None:
-    """However often it is called while no worker is there."""
+    """The list stays short however often a queue without workers is resumed."""
     for _ in range(5):
         await admin.resume(QUEUE)
     assert await redis.llen(KEY + ":wake") == keys.WAKE_TOKENS  # type: ignore[misc]

@@ -55,7 +55,7 @@ QUEUE = "arq:queue:default"
 
 @job(queue="default")
 async def act(ctx: Context, how: str = "done") -> str:
-    """End as told."""
+    """Do what *how* says."""
     if how == "wait":
         await stage.hold(how)
         return f"{how} {ctx.attempt}"
@@ -74,7 +74,7 @@ async def act(ctx: Context, how: str = "done") -> str:
 
 @job(queue="default", timeout_s=86_400.0)
 async def act_all_day(ctx: Context) -> None:
-    """Have a very long timeout."""
+    """Run with a very long timeout."""
     await act(ctx, "wait")
 
 
@@ -91,18 +91,18 @@ async def stubborn(ctx: Context) -> None:
 
 @job(queue="default", max_retries=0)
 async def stubborn_for_ever(ctx: Context) -> None:
-    """Likewise, without a timeout that ends soon."""
+    """Swallow every cancellation, without a short timeout."""
     await stubborn(ctx)
 
 
 @job(queue="default", keep_result_s=100.0, max_retries=0)
 async def kept(ctx: Context) -> None:
-    """Fail, with a result that is kept for a time of its own."""
+    """Fail; the job says how long to keep its result."""
     raise ValueError(ctx.job_id)
 
 
 class OddError(Exception):
-    """Cannot be made from its own arguments, as pickle would."""
+    """An error that pickle cannot create again from its arguments."""
 
     def __init__(self, code: int, *, where: str) -> None:
         super().__init__(f"{code} at {where}")
@@ -169,7 +169,7 @@ async def test_fault_03_a_shutdown_costs_no_try(redis_url: str) -> None:
 
 
 async def test_fault_04_an_unknown_function_is_not_deleted(redis_url: str) -> None:
-    """arq: an old worker fails and deletes what only the new code knows. Ours: it stays queued."""
+    """arq: an old worker deletes a job that only new code knows. Ours leaves it queued."""
     stray = await act.enqueue()
     async with working(redis_url, kept):
         await eventually(lambda: _is(stray, JobState.SCHEDULED))
@@ -208,7 +208,7 @@ async def test_fault_06_results_kept_for_ever_harm_no_worker(
 
 
 async def test_fault_07_hooks_that_raise_harm_no_worker(redis_url: str, redis: QueueClient) -> None:
-    """arq: a hook that raises ends the worker and blocks the job for 310 s. Ours: works on."""
+    """arq: a hook that raises ends the worker and blocks the job for 310 s. Ours goes on."""
 
     async def broken(_: dict[Any, Any]) -> None:
         raise LookupError("broken hook")
@@ -252,7 +252,7 @@ async def test_fault_09_retries_come_no_sooner_than_asked(redis_url: str) -> Non
 async def test_fault_10_a_swallowed_timeout_holds_no_slot(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """arq: a job that swallows its cancellation keeps its slot for ever. Ours: is left behind."""
+    """arq: a job that swallows its cancellation keeps its slot for ever. Ours is left behind."""
     async with working(redis_url, stubborn, act, concurrency=1, cancel_wait_s=0.1) as one:
         handle = await stubborn.enqueue()
         await stage.cancelled.next()
@@ -269,7 +269,7 @@ async def test_fault_10_a_swallowed_timeout_holds_no_slot(
 
 
 async def test_fault_10_a_swallowed_abort_holds_no_slot(redis_url: str) -> None:
-    """Likewise for a job that somebody asked to abort."""
+    """The same for a job that somebody aborts."""
     async with working(redis_url, stubborn_for_ever, act, concurrency=1, cancel_wait_s=0.1):
         handle = await stubborn_for_ever.enqueue()
         await stage.started.next()
@@ -284,7 +284,7 @@ async def test_fault_10_a_swallowed_abort_holds_no_slot(redis_url: str) -> None:
 
 
 async def test_fault_12_a_redis_error_ends_no_worker(redis_url: str) -> None:
-    """arq: an outage of 1.5 s ends it, whatever `retry` says. Ours: waits, and goes on."""
+    """arq: an outage of 1.5 s ends it, whatever `retry` says. Ours waits, and goes on."""
     async with mortal(redis_url, act) as one:
         one.cable.cut()
         await asyncio.sleep(0.2)
@@ -314,7 +314,7 @@ async def test_fault_15_queued_jobs_are_listed_though_a_body_is_gone(redis: Queu
 
 
 async def test_fault_16_pick_up_waits_for_no_poll(redis_url: str) -> None:
-    """arq: 292 ms in the median, by polling. Ours: a few ms, with a poll of a day."""
+    """arq: a median of 292 ms, by polling. Ours: a few ms, even with a poll once a day."""
     async with working(redis_url, act, idle_poll_s=86_400.0) as one:
         waits_s = []
         for _ in range(11):
@@ -344,7 +344,7 @@ async def test_fault_17_jobs_under_load_share_their_round_trips(
 async def test_fault_18_busy_jobs_at_the_head_starve_nobody(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """arq: 100 running jobs at the head hide the 101st from an idle worker. Ours: passes over."""
+    """arq: 100 running jobs at the head hide the 101st from an idle worker. Ours skips them."""
     for number in range(250):
         await redis.set(f"arq:in-progress:stock{number}", "1")
     await redis.zadd(QUEUE, {f"stock{number}": number + 1 for number in range(250)})
@@ -355,7 +355,7 @@ async def test_fault_18_busy_jobs_at_the_head_starve_nobody(
 
 
 async def test_fault_19_a_freed_slot_is_filled_at_once(redis_url: str) -> None:
-    """arq: with all slots busy, the next job waits for the next poll. Ours: for nothing."""
+    """arq: with all slots busy, the next job waits for the next poll. Ours: it starts at once."""
     await act.enqueue_many([{}] * 50)
     async with working(redis_url, act, concurrency=1, idle_poll_s=86_400.0):
         for _ in range(50):
@@ -365,7 +365,7 @@ async def test_fault_19_a_freed_slot_is_filled_at_once(redis_url: str) -> None:
 
 
 async def test_fault_20_a_result_comes_soon_after_the_job(redis_url: str) -> None:
-    """arq: results are polled for every 0.5 s. Ours: at first after some milliseconds."""
+    """arq: polls for results every 0.5 s. Ours: first after a few milliseconds."""
     async with working(redis_url, act):
         waits_s = []
         for _ in range(7):
@@ -384,7 +384,7 @@ def _every_second() -> Any:
 
 
 async def test_fault_21_a_late_peer_repeats_no_tick(redis_url: str, redis: QueueClient) -> None:
-    """arq: a peer whose heartbeat comes after the run enqueues the tick again. Ours: refused."""
+    """arq: a worker that is late enqueues a tick again after it ran. Ours: the tick is refused."""
     async with working(redis_url, act, cron_jobs=[_every_second()]) as one:
         await stage.started.next()
         due_ms = int(await redis.hget(redis_keys.TICKS, "cron:_tick") or 0)  # type: ignore[misc]
@@ -398,7 +398,7 @@ async def test_fault_21_a_late_peer_repeats_no_tick(redis_url: str, redis: Queue
 
 
 async def test_fault_22_missed_ticks_are_made_up_for(redis: QueueClient) -> None:
-    """arq: what was due while everything was down is forgotten. Ours: as the schedule says."""
+    """arq: ticks missed while everything was down are lost. Ours: the schedule decides."""
     hour_ago_ms = (int(time.time()) // 60 - 60) * 60_000
     await redis.hset(redis_keys.TICKS, "act", str(hour_ago_ms))  # type: ignore[misc]
     schedule = (Periodic("act", act, "*/10 * * * *", catch_up=CatchUp.ALL),)
@@ -408,7 +408,7 @@ async def test_fault_22_missed_ticks_are_made_up_for(redis: QueueClient) -> None
 
 
 async def test_fault_23_a_job_at_startup_runs_once_for_a_fleet(redis_url: str) -> None:
-    """arq: `run_at_startup` runs on every worker, `unique` or not. Ours: once for a start."""
+    """arq: `run_at_startup` runs on every worker, `unique` or not. Ours: once per start."""
 
     def at_startup() -> Any:
         return cron(_tick, hour=3, minute=0, run_at_startup=True)
@@ -435,7 +435,7 @@ async def test_fault_24_a_cron_job_retries_when_it_says(redis_url: str) -> None:
 
 
 def test_fault_25_a_cron_job_follows_the_clocks_of_its_zone() -> None:
-    """arq: one hour off after a change of clocks. Ours: half past one, each day, once."""
+    """arq: an hour off after a clock change. Ours: at half past one, once each day."""
     berlin = ZoneInfo("Europe/Berlin")
     daily = cron(_tick, hour=1, minute=30, second=0, microsecond=0)
     moment = datetime(2026, 10, 24, 12, tzinfo=UTC)
@@ -451,7 +451,7 @@ def test_fault_25_a_cron_job_follows_the_clocks_of_its_zone() -> None:
 
 
 def test_fault_26_weekdays_may_be_named_and_a_wrong_one_is_an_error() -> None:
-    """arq: `weekday={"mon", …}` loops until OverflowError. Ours: counts, or is one clear line."""
+    """arq: `weekday={"mon", …}` loops until OverflowError. Ours works; a typo is a clear error."""
     named = cron(_tick, weekday={"mon", "tue"}, hour=5)  # type: ignore[arg-type]
     wrong = cron(_tick, weekday={"monday-ish"})  # type: ignore[arg-type]
     thursday = datetime(2026, 1, 1, tzinfo=UTC)
@@ -462,7 +462,7 @@ def test_fault_26_weekdays_may_be_named_and_a_wrong_one_is_an_error() -> None:
 
 
 async def test_fault_27_a_job_due_long_ago_runs(redis_url: str, redis: QueueClient) -> None:
-    """arq: `_defer_until` more than 24 h ago is an error of Redis. Ours: due now."""
+    """arq: `_defer_until` more than 24 h ago is an error from Redis. Ours: due now."""
     long_ago = datetime.now(UTC) - timedelta(days=3)
     sent = await redis.enqueue_job("act", _defer_until=long_ago)
     ours = await act.options(at=long_ago).enqueue()
@@ -476,7 +476,7 @@ async def test_fault_27_a_job_due_long_ago_runs(redis_url: str, redis: QueueClie
 
 
 async def test_fault_28_an_old_abort_hits_no_later_job(redis_url: str, redis: QueueClient) -> None:
-    """arq: aborted ids pile up, and kill a later job of that id. Ours: enqueue forgets them."""
+    """arq: aborted ids pile up, and end a later job of that id. Ours: enqueue drops them."""
     await redis.zadd("arq:abort", {"act:daily": time.time() * 1000})
     handle = await act.options(job_id="act:daily").enqueue()
     async with working(redis_url, act):
@@ -486,7 +486,7 @@ async def test_fault_28_an_old_abort_hits_no_later_job(redis_url: str, redis: Qu
 
 
 async def test_fault_29_an_aborted_deferred_job_never_runs(redis_url: str) -> None:
-    """arq: without `allow_abort_jobs` aborting a deferred job runs it now. Ours: it is over."""
+    """arq: without `allow_abort_jobs` aborting a deferred job runs it now. Ours: it never runs."""
     handle = await act.options(delay_s=3600).enqueue()
     await handle.abort()
     async with working(redis_url, act):
@@ -497,7 +497,7 @@ async def test_fault_29_an_aborted_deferred_job_never_runs(redis_url: str) -> No
 
 
 async def test_fault_30_an_abort_waits_for_nobody(redis_url: str) -> None:
-    """arq: `abort` hangs by default until there is a result. Ours: says so, and returns."""
+    """arq: by default `abort` hangs until there is a result. Ours: it asks, and returns."""
     handle = await act.enqueue("wait")
     async with working(redis_url, act, keep_result_s=0.0):
         await stage.started.next()
@@ -513,7 +513,7 @@ async def test_fault_30_an_abort_waits_for_nobody(redis_url: str) -> None:
 async def test_fault_31_a_failed_jobs_result_is_kept_as_the_job_says(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """arq: a failed job's own `keep_result` is ignored, and its id blocked. Ours: kept, free."""
+    """arq: ignores a failed job's `keep_result`, blocks its id. Ours: kept, and the id is free."""
     chosen = act.options(job_id="act:daily")
     async with working(redis_url, kept, act):
         handle = await kept.enqueue()
@@ -527,7 +527,7 @@ async def test_fault_31_a_failed_jobs_result_is_kept_as_the_job_says(
 async def test_fault_32_a_worker_that_leaves_takes_no_others_health_away(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """arq: any worker's end deletes the queue's health key. Ours: the others' signs stay."""
+    """arq: any worker that ends deletes the queue's health key. Ours: the others keep it."""
     async with working(redis_url, act):
         async with working(redis_url, act):
             pass
@@ -536,7 +536,7 @@ async def test_fault_32_a_worker_that_leaves_takes_no_others_health_away(
 
 
 def test_fault_33_settings_are_inherited(redis_url: str) -> None:
-    """arq: reads the class's own `__dict__` only. Ours: everything inherited stands there."""
+    """arq: reads only the class's own `__dict__`. Ours: inherited settings are copied into it."""
 
     class Child(settings(redis_url, act, concurrency=7)):  # type: ignore[misc]  # made at run time
         queue = "child"
@@ -548,7 +548,7 @@ def test_fault_33_settings_are_inherited(redis_url: str) -> None:
 async def test_fault_34_a_stop_in_the_first_moment_of_a_job_is_orderly(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """arq: a task cancelled before its first step breaks `close`. Ours: given back, all closed."""
+    """arq: a task cancelled before its first step breaks `close`. Ours gives back and closes."""
     shut: list[str] = []
 
     async def on_shutdown(_: dict[Any, Any]) -> None:
@@ -566,7 +566,7 @@ async def test_fault_34_a_stop_in_the_first_moment_of_a_job_is_orderly(
 
 
 async def test_fault_35_a_burst_ends_though_a_job_is_deferred(redis_url: str) -> None:
-    """arq: never ends while anything is deferred. Ours: leaves what is due much later."""
+    """arq: never ends while a job is deferred. Ours: leaves jobs that are due much later."""
     handle = await act.options(delay_s=3600).enqueue()
     one = worker(redis_url, act, burst=True)
     await soon(one.async_run())
@@ -576,7 +576,7 @@ async def test_fault_35_a_burst_ends_though_a_job_is_deferred(redis_url: str) ->
 
 
 async def test_fault_36_exceptions_travel_as_data(redis_url: str, redis: QueueClient) -> None:
-    """arq: pickles, and an exception with its own `__init__` poisons the results. Ours: JSON."""
+    """arq: an exception with its own `__init__` cannot be unpickled. Ours: JSON."""
     async with working(redis_url, odd):
         handle = await odd.enqueue()
         with pytest.raises(JobFailedError) as raised:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("redis")
 
 @job(queue="default")
 async def leaf(ctx: Context, how: str = "done") -> None:
-    """End as told."""
+    """Do what *how* says."""
     match how:
         case "once" if ctx.attempt == 1:
             raise ValueError("not yet")
@@ -44,13 +44,13 @@ async def leaf(ctx: Context, how: str = "done") -> None:
 
 @job(queue="analytics")
 async def root(ctx: Context, leaves: int) -> None:
-    """Enqueue others, by two ways."""
+    """Enqueue others, in two ways."""
     await leaf.enqueue_many([{}] * (leaves - 1))
     await leaf.options(delay_s=0.01).enqueue("once")
     assert ctx.batch_id is not None
 
 
-async def _over(batch: Batch, redis: QueueClient) -> BatchProgress:
+async def _finished(batch: Batch, redis: QueueClient) -> BatchProgress:
     async with asyncio.timeout(10):
         async for progress in batch.follow(redis, every_s=0.01):
             last = progress
@@ -60,26 +60,26 @@ async def _over(batch: Batch, redis: QueueClient) -> BatchProgress:
 async def test_batch_counts_jobs_by_queue_and_by_how_they_ended(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Done, dead and retries are exact, and the batch is over when nothing of it is left."""
+    """Done, dead and retries are exact, and the batch has finished when no job is left."""
     batch = Batch()
     with batch.joined():
         await leaf.enqueue_many([{}, {}, {"how": "once"}, {"how": "bury"}])
     assert (await batch.progress(redis)).waiting == 4
     async with working(redis_url, leaf):
-        progress = await _over(batch, redis)
+        progress = await _finished(batch, redis)
 
     assert progress == BatchProgress({"default": QueueProgress(total=4, done=3, dead=1, retries=1)})
     assert (progress.waiting, progress.dead, progress.retries) == (0, 1, 1)
 
 
 async def test_batch_takes_in_what_its_jobs_enqueue(redis_url: str, redis: QueueClient) -> None:
-    """A tree of jobs across queues is one batch; it is not over before its last leaf."""
+    """A tree of jobs across queues is one batch, which its last leaf finishes."""
     batch = Batch()
     with batch.joined():
         await root.enqueue(leaves=5)
     await leaf.enqueue()  # belongs to nobody
     async with working(redis_url, root), working(redis_url, leaf):
-        progress = await _over(batch, redis)
+        progress = await _finished(batch, redis)
 
     assert progress.queues == {
         "analytics": QueueProgress(total=1, done=1),
@@ -88,15 +88,15 @@ async def test_batch_takes_in_what_its_jobs_enqueue(redis_url: str, redis: Queue
 
 
 async def test_batch_lists_its_dead_jobs(redis_url: str, redis: QueueClient) -> None:
-    """Queue and id of each, and of no other batch's."""
+    """Queue and id of each of its own dead jobs, and of no other batch's."""
     batch, other = Batch(), Batch()
     with batch.joined():
         handle = await leaf.enqueue("bury")
     with other.joined():
         await leaf.enqueue("bury")
     async with working(redis_url, leaf):
-        await _over(batch, redis)
-        await _over(other, redis)
+        await _finished(batch, redis)
+        await _finished(other, redis)
 
     assert await batch.dead_jobs(redis) == [("default", handle.id)]
 
@@ -104,12 +104,12 @@ async def test_batch_lists_its_dead_jobs(redis_url: str, redis: QueueClient) -> 
 async def test_batch_counts_a_job_that_is_run_from_the_dead_set_again(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """It is waiting again, then done, and no longer among the dead."""
+    """The job waits again, then is done, and no longer counts as dead."""
     batch = Batch()
     async with working(redis_url, leaf, max_retries=0):
         with batch.joined():
             handle = await leaf.enqueue("once")
-        assert (await _over(batch, redis)).dead == 1
+        assert (await _finished(batch, redis)).dead == 1
         body = await redis.get(f"arq:job:{handle.id}")
         await redis.set(f"arq:job:{handle.id}", (body or b"").replace(b'"once"', b'"done"'))
         await Admin(redis).run_now("default", handle.id)
@@ -119,8 +119,8 @@ async def test_batch_counts_a_job_that_is_run_from_the_dead_set_again(
     assert await batch.dead_jobs(redis) == []
 
 
-async def test_batch_counts_an_aborted_and_a_deleted_job_as_over(redis: QueueClient) -> None:
-    """What will never run is not waited for."""
+async def test_batch_does_not_wait_for_aborted_and_deleted_jobs(redis: QueueClient) -> None:
+    """Jobs that will never run do not count as waiting."""
     batch = Batch()
     with batch.joined():
         aborted, deleted = await leaf.enqueue(), await leaf.enqueue()
@@ -143,13 +143,13 @@ async def test_batch_counts_once_whatever_answers_are_lost(
         with batch.joined():
             await redis.enqueue_job("leaf", _job_id="leaf:1")
             await leaf.enqueue("once")
-        progress = await _over(batch, redis)
+        progress = await _finished(batch, redis)
 
     assert progress.queues["default"] == QueueProgress(total=2, done=2, retries=1)
 
 
 async def test_batch_counts_once_whatever_workers_die(redis_url: str, redis: QueueClient) -> None:
-    """A job that was lost with its worker and ran again is one job."""
+    """A job that ran again after its worker died counts once."""
     batch = Batch()
     with batch.joined():
         await leaf.enqueue("wait")
@@ -158,7 +158,7 @@ async def test_batch_counts_once_whatever_workers_die(redis_url: str, redis: Que
         await one.kill()
     stage.go.set()
     async with working(redis_url, leaf, idle_poll_s=0.05):
-        progress = await _over(batch, redis)
+        progress = await _finished(batch, redis)
 
     assert progress.queues["default"] == QueueProgress(total=1, done=1)
 
@@ -177,13 +177,13 @@ async def test_batch_does_not_count_what_is_given_back_or_parked(
     with batch.joined():
         await leaf.enqueue("park")
     async with working(redis_url, leaf):
-        progress = await _over(batch, redis)
+        progress = await _finished(batch, redis)
 
     assert progress.queues["default"] == QueueProgress(total=2, done=2)
 
 
 async def test_batch_does_not_count_a_refused_job(redis: QueueClient) -> None:
-    """An id that is pending already adds nothing."""
+    """A job whose id is pending already adds nothing."""
     batch = Batch()
     with batch.joined():
         for _ in range(3):
@@ -192,11 +192,11 @@ async def test_batch_does_not_count_a_refused_job(redis: QueueClient) -> None:
     assert (await batch.progress(redis)).queues["default"] == QueueProgress(total=1)
 
 
-async def test_batch_without_jobs_is_over_at_once(redis: QueueClient) -> None:
-    """There is nothing to wait for."""
+async def test_batch_without_jobs_has_finished(redis: QueueClient) -> None:
+    """It has nothing to wait for."""
     batch = Batch()
 
-    assert (await _over(batch, redis)).queues == {}
+    assert (await _finished(batch, redis)).queues == {}
     assert await batch.dead_jobs(redis) == []
 
 
@@ -216,12 +216,12 @@ async def test_batch_ends_where_its_block_ends(redis: QueueClient) -> None:
 async def test_batch_lives_for_a_month_after_its_last_change(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Counts are kept as long as anybody may ask for them, and no longer."""
+    """Counts are kept long enough to be read, and no longer."""
     batch = Batch()
     with batch.joined():
         await leaf.enqueue("bury")
     async with working(redis_url, leaf):
-        await _over(batch, redis)
+        await _finished(batch, redis)
 
     for key in (f"arq:batch:{batch.id}", f"arq:batch:{batch.id}:dead"):
         assert 29 * 86_400 < await redis.ttl(key) <= 30 * 86_400

@@ -1,4 +1,4 @@
-"""Burst: a worker that ends when the queue is drained, or after so many jobs."""
+"""Burst: a worker that ends when the queue is drained, or after a number of jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUEUE = "arq:queue:default"
 
 @job(queue="default")
 async def act(ctx: Context, how: str = "done") -> str:
-    """End as told."""
+    """Do what *how* says."""
     match how:
         case "once" if ctx.attempt == 1:
             raise ValueError("not yet")
@@ -45,7 +45,7 @@ async def _burst(url: str, **values: Any) -> Worker:
 
 
 async def test_burst_runs_everything_that_is_there_and_ends(redis_url: str) -> None:
-    """Ready jobs, the retries that they need, and the jobs that they enqueue."""
+    """Ready jobs, their retries, and the jobs that they enqueue."""
     hows = ["done", "once", "more", "fail"]
     handles = await act.enqueue_many([{"how": how} for how in hows])
 
@@ -59,7 +59,7 @@ async def test_burst_runs_everything_that_is_there_and_ends(redis_url: str) -> N
 
 
 async def test_burst_on_an_empty_queue_ends_at_once(redis_url: str) -> None:
-    """There is nothing to wait for."""
+    """It has nothing to wait for."""
     asked = time.monotonic()
     await _burst(redis_url)
 
@@ -67,7 +67,7 @@ async def test_burst_on_an_empty_queue_ends_at_once(redis_url: str) -> None:
 
 
 async def test_burst_leaves_what_is_due_much_later(redis_url: str) -> None:
-    """A job of tomorrow keeps no burst waiting; stock arq's would wait for it."""
+    """It does not wait for a job of tomorrow; stock arq would."""
     later = await act.options(delay_s=3600).enqueue()
     parked = await act.enqueue("park")
 
@@ -78,7 +78,7 @@ async def test_burst_leaves_what_is_due_much_later(redis_url: str) -> None:
 
 
 async def test_burst_waits_for_what_is_due_soon(redis_url: str) -> None:
-    """A first retry, and what is scheduled within seconds, is part of the burst."""
+    """A first retry, or a job scheduled within seconds, is part of the burst."""
     soon_due = await act.options(delay_s=0.2).enqueue()
 
     await _burst(redis_url)
@@ -87,7 +87,7 @@ async def test_burst_waits_for_what_is_due_soon(redis_url: str) -> None:
 
 
 async def test_burst_waits_for_jobs_that_take_longer_than_the_grace_time(redis_url: str) -> None:
-    """Grace is for a worker that is told to stop: a burst ends when its jobs have ended."""
+    """The grace time is for a worker that is stopped: a burst waits until its jobs have ended."""
     handle = await act.enqueue("wait")
     one = worker(redis_url, act, burst=True, grace_s=0.01)
     running = asyncio.create_task(one.async_run())
@@ -101,8 +101,8 @@ async def test_burst_waits_for_jobs_that_take_longer_than_the_grace_time(redis_u
     assert await handle.state() is JobState.DONE
 
 
-async def test_burst_runs_no_more_than_it_was_told(redis_url: str, redis: QueueClient) -> None:
-    """`max_burst_jobs` counts jobs, those that run and those on their way to Redis included."""
+async def test_burst_runs_no_more_than_max_burst_jobs(redis_url: str, redis: QueueClient) -> None:
+    """It counts running jobs, and those whose outcomes are on their way to Redis."""
     await act.enqueue_many([{}] * 20)
 
     one = await _burst(redis_url, max_burst_jobs=7)
@@ -112,7 +112,7 @@ async def test_burst_runs_no_more_than_it_was_told(redis_url: str, redis: QueueC
 
 
 async def test_burst_of_a_number_of_jobs_waits_for_their_ends(redis_url: str) -> None:
-    """Reaching the number is no stop: what runs is not cut short after the grace time."""
+    """Reaching the number is not a stop: running jobs are not cut short after the grace time."""
     handle = await act.enqueue("wait")
     one = worker(redis_url, act, burst=True, max_burst_jobs=1, grace_s=0.01)
     running = asyncio.create_task(one.async_run())
@@ -125,8 +125,8 @@ async def test_burst_of_a_number_of_jobs_waits_for_their_ends(redis_url: str) ->
     assert await handle.state() is JobState.DONE
 
 
-async def test_burst_that_is_told_to_stop_ends_within_the_grace_time(redis_url: str) -> None:
-    """A signal holds for a burst too, also while it only waits for its last job."""
+async def test_burst_that_is_stopped_ends_within_the_grace_time(redis_url: str) -> None:
+    """A signal stops a burst too, even while it only waits for its last job."""
     handle = await act.enqueue("wait")
     one = worker(redis_url, act, burst=True, grace_s=0.05)
     running = asyncio.create_task(one.async_run())
@@ -138,8 +138,8 @@ async def test_burst_that_is_told_to_stop_ends_within_the_grace_time(redis_url: 
     assert await handle.state() is JobState.READY
 
 
-async def test_burst_of_a_number_of_jobs_can_be_told_to_stop(redis_url: str) -> None:
-    """Likewise after its last job was started."""
+async def test_burst_of_a_number_of_jobs_can_be_stopped(redis_url: str) -> None:
+    """The same after its last job has started."""
     handle = await act.enqueue("wait")
     one = worker(redis_url, act, burst=True, max_burst_jobs=1, grace_s=0.05)
     running = asyncio.create_task(one.async_run())
@@ -153,7 +153,7 @@ async def test_burst_of_a_number_of_jobs_can_be_told_to_stop(redis_url: str) -> 
 
 
 async def test_burst_on_a_paused_queue_ends(redis_url: str, redis: QueueClient) -> None:
-    """What may not be claimed is not waited for."""
+    """It does not wait for jobs that it may not claim."""
     handle = await act.enqueue()
     await Admin(redis).pause("default")
 
@@ -163,7 +163,7 @@ async def test_burst_on_a_paused_queue_ends(redis_url: str, redis: QueueClient) 
 
 
 async def test_burst_does_not_wait_for_jobs_of_other_workers(redis_url: str) -> None:
-    """Each burst ends with its own jobs."""
+    """It ends with its own jobs."""
     async with working(redis_url, act) as other:
         handle = await act.enqueue("wait")
         await stage.started.next()
@@ -174,7 +174,7 @@ async def test_burst_does_not_wait_for_jobs_of_other_workers(redis_url: str) -> 
 
 
 async def test_worker_may_run_again_after_its_burst(redis_url: str) -> None:
-    """As `arq --watch` does: a closed worker connects anew."""
+    """A closed worker connects again, as `arq --watch` needs it."""
     one = worker(redis_url, act, burst=True)
     for _ in range(2):
         handle = await act.enqueue()

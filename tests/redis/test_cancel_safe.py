@@ -1,4 +1,4 @@
-"""A cancellation ends what waits for Redis, at whatever moment it comes."""
+"""A cancellation ends any wait for Redis, at whatever moment it comes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ TURNS = 100
 
 @pytest.fixture
 async def client(redis_url: str) -> AsyncIterator[QueueClient]:
-    """A client that is connected."""
+    """Return a connected client."""
     one = connect(redis_url)
     await one.ping()
     yield one
     await one.aclose()
 
 
-async def test_who_was_cancelled_may_ask_while_cleaning_up(client: QueueClient) -> None:
-    """A lock is given back, a note is taken: on every Python 3.11."""
+async def test_cancelled_task_may_use_redis_while_it_cleans_up(client: QueueClient) -> None:
+    """It may release a lock or write a note, on every Python 3.11."""
     started = asyncio.Event()
 
     async def hold() -> None:
@@ -47,8 +47,8 @@ async def test_who_was_cancelled_may_ask_while_cleaning_up(client: QueueClient) 
     assert await client.get("given back") == b"yes"
 
 
-async def test_cancellation_is_heeded_in_each_turn_of_a_command(client: QueueClient) -> None:
-    """Sent, waiting, or just answered: who is cancelled before the end is cancelled."""
+async def test_cancellation_works_in_each_turn_of_a_command(client: QueueClient) -> None:
+    """Before the command is sent, while it waits, and just as it is answered."""
     cancelled = 0
     for turns in range(TURNS):
         asking = asyncio.ensure_future(client.get("anything"))

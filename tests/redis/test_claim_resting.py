@@ -1,4 +1,4 @@
-"""Jobs that rest because a worker did not know their names: taken by one that does."""
+"""Jobs that rest because a worker did not know their names: a worker that does claims them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ KEY = keys.queue_key(QUEUE)
 
 @job(queue=QUEUE)
 async def old(ctx: Context) -> int:
-    """Be known to all."""
+    """Stand for a job that all workers know."""
     return ctx.attempt
 
 
 @job(queue=QUEUE)
 async def new(ctx: Context) -> int:
-    """Be known to new workers."""
+    """Stand for a job that only new workers know."""
     return ctx.attempt
 
 
@@ -49,18 +49,18 @@ def _claimer(redis: QueueClient, *known: str) -> Claimer:
 
 @pytest.fixture
 async def claimer(redis: QueueClient) -> AsyncIterator[Claimer]:
-    """Give the claims of a worker that knows the new name."""
+    """Return the claims of a worker that knows the new name."""
     claimer = _claimer(redis, "old", "new")
     yield claimer
     await claimer.close()
 
 
 async def _rest(redis_url: str, count: int = 1) -> list[JobHandle[int]]:
-    """Jobs that an old worker has put aside for an hour."""
+    """Return jobs that an old worker has put aside for an hour."""
     handles = await new.enqueue_many([{}] * count)
     async with working(redis_url, old, unknown_delay_s=3600.0):
         for handle in handles:
-            await eventually(lambda: _rests(handle))  # noqa: B023 -- called here and now
+            await eventually(lambda: _rests(handle))  # noqa: B023 -- called at once
     return handles
 
 
@@ -71,7 +71,7 @@ async def _rests(handle: JobHandle[int]) -> bool:
 async def test_resting_job_is_claimed_by_a_worker_that_knows_it(
     redis_url: str, redis: QueueClient, claimer: Claimer
 ) -> None:
-    """Long before its rest is over, and before what is due; it is due as of now, and unharmed."""
+    """Long before its rest ends, and before due jobs; it is due now, at no cost."""
     [resting] = await _rest(redis_url)
     due = await old.enqueue()
 
@@ -88,7 +88,7 @@ async def test_resting_job_is_claimed_by_a_worker_that_knows_it(
 async def test_resting_job_is_left_by_a_worker_that_does_not_know_it(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """It claims what is due, and lets it rest."""
+    """It claims due jobs, and leaves the resting one."""
     [resting] = await _rest(redis_url)
     claimer = _claimer(redis, "old")
 
@@ -101,7 +101,7 @@ async def test_resting_job_is_left_by_a_worker_that_does_not_know_it(
 async def test_resting_jobs_are_claimed_as_many_as_there_are_slots(
     redis_url: str, redis: QueueClient, claimer: Claimer
 ) -> None:
-    """Claim after claim, without a pause in between, until none is left."""
+    """One claim after another takes a slotful, until none is left."""
     handles = await _rest(redis_url, 25)
 
     claimed = [len(await claimer.claim(10)) for _ in range(3)]
@@ -114,7 +114,7 @@ async def test_resting_jobs_are_claimed_as_many_as_there_are_slots(
 async def test_resting_job_is_not_claimed_from_a_paused_queue(
     redis_url: str, redis: QueueClient, claimer: Claimer
 ) -> None:
-    """It rests on, and is claimed when the queue is resumed."""
+    """It goes on resting, and is claimed when the queue is resumed."""
     [resting] = await _rest(redis_url)
     await Admin(redis).pause(QUEUE)
     assert await claimer.claim(10) == []
@@ -127,7 +127,7 @@ async def test_resting_job_is_not_claimed_from_a_paused_queue(
 async def test_resting_job_that_a_stock_worker_took_is_passed_over(
     redis_url: str, redis: QueueClient, claimer: Claimer
 ) -> None:
-    """A stock arq worker knows nothing of rests: what it runs is its own."""
+    """A stock arq worker does not know of rests: the job that it runs is its own."""
     [resting] = await _rest(redis_url)
     await redis.set(keys.IN_PROGRESS_PREFIX + resting.id, b"1", px=60_000)
 
@@ -138,7 +138,7 @@ async def test_resting_job_that_a_stock_worker_took_is_passed_over(
 async def test_trace_of_a_job_that_is_gone_is_not_made_a_job(
     redis: QueueClient, claimer: Claimer
 ) -> None:
-    """A stock arq worker that ended it left the note behind: it is cleared away."""
+    """A stock arq worker that ran the job leaves its rest behind: it is deleted."""
     await redis.hset(f"{KEY}:unknown", "ghost", "new")  # type: ignore[misc]
 
     assert await claimer.claim(10) == []

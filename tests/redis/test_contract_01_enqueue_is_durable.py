@@ -31,7 +31,7 @@ async def tidy(ctx: Context, number: int = 0, anything: Any = None) -> None:
 
 
 async def test_enqueue_returns_when_all_of_the_job_is_in_redis(redis: QueueClient) -> None:
-    """Body, queue entry due now and wake token stand there, and nothing more is under way."""
+    """Body, queue entry and wake token are there, the job is due now, and nothing is under way."""
     before_ms = time.time() * 1000
     handle = await tidy.enqueue(7)
 
@@ -49,7 +49,7 @@ async def test_enqueue_returns_when_all_of_the_job_is_in_redis(redis: QueueClien
 async def test_enqueue_survives_a_crash_of_redis(
     own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the append-only file synced always, a killed Redis has the job again."""
+    """With the append-only file always synced, a killed Redis has the job again."""
     monkeypatch.setenv("REDIS_URL", own_redis_server.url)
     handle = await tidy.enqueue(7)
 
@@ -79,7 +79,7 @@ async def test_enqueue_that_fails_says_so_and_leaves_nothing(
 async def test_enqueue_waits_out_a_short_absence_of_redis(
     own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A restart of a moment does not show to the caller."""
+    """The caller does not notice a restart of a moment."""
     monkeypatch.setenv("REDIS_URL", own_redis_server.url)
     await tidy.enqueue(1)
     own_redis_server.kill()
@@ -94,7 +94,7 @@ async def test_enqueue_waits_out_a_short_absence_of_redis(
 
 
 async def test_enqueue_repeated_after_a_lost_answer_adds_no_second_job(redis: QueueClient) -> None:
-    """Redis took the job and the answer was lost: the repeated call finds it, and says created."""
+    """Redis took the job and the answer was lost: the second call finds it, and returns created."""
     loses = lose_answers_to_enqueues(redis)
 
     job_id = "tidy:1"
@@ -109,7 +109,7 @@ async def test_enqueue_repeated_after_a_lost_answer_adds_no_second_job(redis: Qu
 async def test_enqueue_repeated_after_its_job_has_run_does_not_run_it_twice(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """The answer was lost and the job was quick: its result tells the repeated call."""
+    """The answer was lost and the job has run: the second call finds its result."""
     ran: list[str] = []
 
     async def note(ctx: Context, _: Any) -> None:
@@ -128,7 +128,7 @@ async def test_enqueue_repeated_after_its_job_has_run_does_not_run_it_twice(
 
 
 async def test_enqueue_of_one_id_at_the_same_time_is_created_once(redis: QueueClient) -> None:
-    """Of many callers with the same id and arguments exactly one made the job."""
+    """Of many callers with the same id and arguments, exactly one created the job."""
     handles = await asyncio.gather(
         *[tidy.options(job_id="tidy:daily").enqueue(1) for _ in range(50)]
     )
@@ -141,7 +141,7 @@ async def test_enqueue_of_one_id_at_the_same_time_is_created_once(redis: QueueCl
 async def test_enqueue_of_an_id_is_refused_while_the_first_job_is_pending_or_dead(
     redis: QueueClient,
 ) -> None:
-    """The body that stands there is left as it is."""
+    """The first body is left as it is."""
     first = await tidy.options(job_id="tidy:daily").enqueue(1)
     second = await tidy.options(job_id="tidy:daily").enqueue(2)
 
@@ -150,7 +150,7 @@ async def test_enqueue_of_an_id_is_refused_while_the_first_job_is_pending_or_dea
 
 
 async def test_enqueue_at_a_time_is_due_then(redis: QueueClient) -> None:
-    """`delay_s` counts by the clock of Redis, `at` is the time itself."""
+    """`delay_s` counts by the clock of Redis; `at` is the time itself."""
     at = datetime.now(UTC) + timedelta(hours=1)
 
     timed = await tidy.options(at=at).enqueue()
@@ -164,7 +164,7 @@ async def test_enqueue_at_a_time_is_due_then(redis: QueueClient) -> None:
 
 
 async def test_enqueue_of_arguments_that_do_not_fit_leaves_nothing(redis: QueueClient) -> None:
-    """A call that is wrong reaches Redis in no part, and others of the same moment go through."""
+    """Nothing of a wrong call reaches Redis; others at the same time go through."""
     good, bad, odd = await asyncio.gather(
         tidy.enqueue(1),
         tidy.enqueue("one"),  # type: ignore[arg-type]
@@ -181,7 +181,7 @@ async def test_enqueue_of_arguments_that_do_not_fit_leaves_nothing(redis: QueueC
 async def test_enqueue_many_is_all_or_nothing_where_an_argument_has_no_json_form(
     redis: QueueClient,
 ) -> None:
-    """One call of many that cannot be written down keeps all of them back."""
+    """One call that cannot be encoded keeps all of them back."""
     with pytest.raises(CodecError):
         await tidy.enqueue_many([{"number": 1}, {"anything": object()}])
 
@@ -190,7 +190,7 @@ async def test_enqueue_many_is_all_or_nothing_where_an_argument_has_no_json_form
 
 
 async def test_enqueue_many_keeps_the_order_of_the_calls(redis: QueueClient) -> None:
-    """First in, first due: more jobs than fit one script call still stand in their order."""
+    """First in, first due: also for more jobs than fit into one script call."""
     handles = await tidy.enqueue_many([{"number": n} for n in range(1200)])
 
     ids = await redis.zrange(QUEUE, 0, -1)
@@ -200,7 +200,7 @@ async def test_enqueue_many_keeps_the_order_of_the_calls(redis: QueueClient) -> 
 
 
 async def test_enqueue_one_after_another_keeps_the_order(redis: QueueClient) -> None:
-    """Jobs of one caller stand in the order of its calls."""
+    """Jobs of one caller are due in the order of its calls."""
     handles = [await tidy.enqueue(n) for n in range(30)]
 
     assert [job_id.decode() for job_id in await redis.zrange(QUEUE, 0, -1)] == [
@@ -209,7 +209,7 @@ async def test_enqueue_one_after_another_keeps_the_order(redis: QueueClient) -> 
 
 
 async def test_enqueue_leaves_a_bounded_number_of_wake_tokens(redis: QueueClient) -> None:
-    """However many jobs come in while no worker is there, the wake list stays short."""
+    """However many jobs are enqueued while no worker is there, the wake list stays short."""
     await tidy.enqueue_many([{"number": n} for n in range(600)])
     await tidy.enqueue_many([{"number": n} for n in range(600)])
 
@@ -217,7 +217,7 @@ async def test_enqueue_leaves_a_bounded_number_of_wake_tokens(redis: QueueClient
 
 
 async def test_enqueue_fails_each_caller_of_a_lost_call(redis: QueueClient) -> None:
-    """Callers whose jobs travelled together all hear that they did not arrive."""
+    """All callers whose jobs were sent together get the error."""
     cut_off_enqueues(redis)
 
     answers = await asyncio.gather(

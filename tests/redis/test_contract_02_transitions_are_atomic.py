@@ -33,7 +33,7 @@ QUEUE = "arq:queue:default"
 
 @job(queue="default")
 async def act(ctx: Context, ending: str) -> str:
-    """Wait until it may end, then end as told."""
+    """Wait, then end as *ending* says."""
     await stage.hold()
     match ending:
         case "retry" if ctx.attempt == 1:
@@ -46,13 +46,13 @@ async def act(ctx: Context, ending: str) -> str:
 
 
 @job(queue="default", keep_result_s=0)
-async def act_unheard(ctx: Context) -> str:
+async def act_forgotten(ctx: Context) -> str:
     """End with the others, and leave no result."""
     return await act(ctx, "done")
 
 
 async def _memberships(redis: QueueClient, job_id: str) -> dict[str, bool]:
-    """In which of a queue's structures the job stands."""
+    """Return which structures of a queue hold the job."""
     async with redis.pipeline(transaction=True) as pipe:
         pipe.zscore(QUEUE, job_id)
         pipe.hexists(QUEUE + keys.RUNNING_SUFFIX, job_id)
@@ -92,7 +92,7 @@ async def _is(handle: JobHandle[Any], state: JobState) -> bool:
 async def test_transition_leaves_a_job_in_exactly_one_state(
     redis_url: str, redis: QueueClient, ending: str, state: JobState, where: dict[str, bool]
 ) -> None:
-    """Ready, running, and then its end: every structure says the same at each step."""
+    """Ready, running, ended: all structures agree at each step."""
     handle = await act.enqueue(ending)
     assert await handle.state() is JobState.READY
     assert await _memberships(redis, handle.id) == _only("queue", "body")
@@ -109,13 +109,13 @@ async def test_transition_leaves_a_job_in_exactly_one_state(
 
 
 async def test_transitions_of_all_kinds_go_together(redis_url: str, redis: QueueClient) -> None:
-    """Told in one call, each job's outcome is its own, in whatever order they stand there."""
+    """Settled in one call, each job has its own outcome, in whatever order they are sent."""
     endings = ["bury", "done", "retry", "done", "park", "retry", "done"]
     states = {"bury": JobState.DEAD, "retry": JobState.RETRYING, "park": JobState.SCHEDULED}
 
-    async with working(redis_url, act, act_unheard) as one:
+    async with working(redis_url, act, act_forgotten) as one:
         settles = note_settles(one)
-        unheard = await act_unheard.enqueue()
+        unheard = await act_forgotten.enqueue()
         handles = await act.enqueue_many([{"ending": ending} for ending in endings])
         await eventually(lambda: len(one.tasks) == len(endings) + 1)
         stage.go.set()
@@ -134,7 +134,7 @@ async def test_transitions_of_all_kinds_go_together(redis_url: str, redis: Queue
 async def test_transition_keeps_nothing_of_a_job_that_is_done(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """After a retried and finished job, only its result and what failed before stand in Redis."""
+    """After a retried job is done, Redis holds only its result and its history."""
     stage.go.set()
     async with working(redis_url, act):
         handle = await act.enqueue("retry")
@@ -154,7 +154,7 @@ async def test_transition_keeps_nothing_of_a_job_that_is_done(
 async def test_settle_repeated_after_a_lost_answer_changes_nothing(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Redis settled and nobody heard: the worker settles again, and the job is done once."""
+    """Redis settled, the answer was lost, the worker settles again: the job is done once."""
     async with working(redis_url, act) as one:
         loses = lose_answers_to_settles(one)
         stage.go.set()
@@ -170,7 +170,7 @@ async def test_settle_repeated_after_a_lost_answer_changes_nothing(
 async def test_settle_repeated_after_a_lost_answer_charges_one_attempt(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A failure that is told twice is one failure: one entry in the history, one attempt spent."""
+    """A failure that is sent twice is one failure: one history entry, one attempt spent."""
     async with working(redis_url, act) as one:
         lose_answers_to_settles(one)
         stage.go.set()
@@ -185,7 +185,7 @@ async def test_settle_repeated_after_a_lost_answer_charges_one_attempt(
 async def test_claim_whose_answer_was_lost_is_given_back(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Jobs claimed by an answer that never came run at once, by the next claim, with no crash."""
+    """The next claim gets its jobs at once, and no crash is counted."""
     one = await start(worker(redis_url, act))
     loses = lose_answers_to_claims(one)
     handles = await act.enqueue_many([{"ending": "done"}] * 5)
@@ -201,7 +201,7 @@ async def test_claim_whose_answer_was_lost_is_given_back(
 async def test_claim_whose_answers_were_lost_several_times_is_given_back(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Each of several lost answers is made good, not only the last."""
+    """The next claim gets the jobs of each lost answer, not only those of the last."""
     one = await start(worker(redis_url, act, concurrency=2))
     lose_answers_to_claims(one, times=3)
     handles = await act.enqueue_many([{"ending": "done"}] * 8)
@@ -213,10 +213,10 @@ async def test_claim_whose_answers_were_lost_several_times_is_given_back(
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 
-async def test_claim_whose_answer_was_lost_at_the_end_is_given_back_by_the_last_word(
+async def test_claim_whose_answer_was_lost_is_given_back_as_the_worker_stops(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A worker that stops right after an answer was lost leaves no job behind in its name."""
+    """A worker that stops right after an answer was lost leaves no job claimed."""
     one = await start(worker(redis_url, act))
     lose_answers_to_claims(one, before=one.stop)
     handle = await act.enqueue("done")
@@ -229,7 +229,7 @@ async def test_claim_whose_answer_was_lost_at_the_end_is_given_back_by_the_last_
 
 
 async def test_gauges_count_each_job_in_one_state(redis_url: str, redis: QueueClient) -> None:
-    """Ready, scheduled, retrying, running and dead add up to the jobs that there are."""
+    """Ready, scheduled, retrying, running and dead add up to all jobs."""
     stage.go.set()
     async with working(redis_url, act):
         retrying = await act.enqueue("retry")

@@ -1,4 +1,4 @@
-"""Contract 3: a job runs under a lease, renewed while its worker lives, fenced by its owner."""
+"""Contract 3: a job runs under a lease, renewed while its worker lives and fenced by its owner."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ QUEUE = "arq:queue:default"
 
 @job(queue="default")
 async def act(ctx: Context, name: str = "x") -> str:
-    """Say that it started, and wait until it may go on."""
+    """Report the start, and wait."""
     await stage.hold((name, ctx.attempt))
     return f"{name} by {ctx.attempt}"
 
 
 @job(queue="default", timeout_s=60)
 async def act_long(ctx: Context) -> str:
-    """Have a timeout much longer than a lease."""
+    """Run with a timeout much longer than a lease."""
     return await act(ctx, "long")
 
 
 async def test_job_is_held_by_one_worker_while_its_leases_hold(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Three workers, one job, several leases long: it is started once and counts no crash."""
+    """Three workers, one job, several leases: it starts once, and no crash is counted."""
     async with working(redis_url, act), working(redis_url, act), working(redis_url, act):
         handle = await act.enqueue()
         await stage.started.next()
@@ -66,7 +66,7 @@ async def test_job_is_held_by_one_worker_while_its_leases_hold(
 
 
 async def test_many_jobs_on_many_workers_run_once_each(redis_url: str, redis: QueueClient) -> None:
-    """No job is started twice however many workers claim at the same time."""
+    """No job starts twice, however many workers claim at the same time."""
     stage.go.set()
     handles = await act.enqueue_many([{"name": str(n)} for n in range(200)])
     async with working(redis_url, act), working(redis_url, act), working(redis_url, act):
@@ -81,7 +81,7 @@ async def test_many_jobs_on_many_workers_run_once_each(redis_url: str, redis: Qu
 async def test_job_of_a_killed_worker_runs_again_within_one_lease(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """An idle worker takes it when the lease ends; no attempt is charged, the crash is counted."""
+    """An idle worker claims it when the lease ends: a crash is counted, no attempt is charged."""
     async with mortal(redis_url, act) as first:
         handle = await act.enqueue()
         assert await stage.started.next() == ("x", 1)
@@ -116,7 +116,7 @@ async def test_job_with_a_long_timeout_comes_back_as_soon_as_any_other(redis_url
 async def test_third_worker_lost_with_a_job_makes_it_poison(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A job that takes its worker with it three times is dead, its body kept, nothing charged."""
+    """After three lost workers the job is dead, with its body kept and no attempt charged."""
     hasty = {"lease_s": 0.1, "heartbeat_s": 0.03, "idle_poll_s": 0.05, "cancel_wait_s": 0.01}
     handle = await act.enqueue()
     for _ in range(3):
@@ -137,7 +137,7 @@ async def test_third_worker_lost_with_a_job_makes_it_poison(
 async def test_worker_that_lost_its_lease_writes_nothing(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Its outcome is dropped while another holds the job; the other's result is the result."""
+    """Its outcome is dropped while another worker holds the job, whose result counts."""
     async with working(redis_url, act, concurrency=1) as first:
         stop_renewing(first)
         handle = await act.enqueue()
@@ -159,7 +159,7 @@ async def test_worker_that_lost_its_lease_writes_nothing(
 
 
 async def test_worker_that_lost_its_lease_stops_the_job(redis_url: str) -> None:
-    """The heartbeat learns that another worker has the job, and cancels the run that lost it."""
+    """Its next renewal finds that another worker has the job, and cancels the run."""
     async with working(redis_url, act, concurrency=1) as first:
         renew_again = stop_renewing(first)
         await act.enqueue()
@@ -175,7 +175,7 @@ async def test_worker_that_lost_its_lease_stops_the_job(redis_url: str) -> None:
             stage.go.set()
 
 
-async def test_settled_job_stays_settled_when_a_stale_worker_speaks_late(
+async def test_settled_job_stays_settled_when_a_stale_worker_settles_late(
     redis_url: str, redis: QueueClient
 ) -> None:
     """After the new owner has finished, the old one's outcome does not bring the job back."""
@@ -199,7 +199,7 @@ async def test_settled_job_stays_settled_when_a_stale_worker_speaks_late(
 async def test_worker_that_ends_by_an_error_leaves_no_job_running(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A worker that cannot go on cancels what it runs; the leases lapse, and others take over."""
+    """A worker that breaks cancels its jobs; the leases lapse, and others take over."""
     one = await start(worker(redis_url, act))
     handle = await act.enqueue()
     await stage.started.next()
@@ -220,7 +220,7 @@ async def test_worker_that_ends_by_an_error_leaves_no_job_running(
 async def test_lease_is_in_arqs_own_key_for_stock_workers_to_see(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A stock arq worker sees our running job as in progress, for as long as we renew it."""
+    """A stock arq worker sees our running job as in progress while we renew its lease."""
     async with working(redis_url, act):
         handle = await act.enqueue()
         await stage.started.next()
@@ -234,7 +234,7 @@ async def test_lease_is_in_arqs_own_key_for_stock_workers_to_see(
 async def test_lapsed_lease_that_nobody_wanted_is_renewed_by_its_worker(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A worker that was held up past its lease goes on with the job if nobody has taken it."""
+    """A worker that was held up past its lease goes on with a job that nobody has claimed."""
     async with working(redis_url, act, concurrency=1) as one:
         handle = await act.enqueue()
         await stage.started.next()
@@ -248,10 +248,8 @@ async def test_lapsed_lease_that_nobody_wanted_is_renewed_by_its_worker(
     assert not stage.started.unread()
 
 
-async def test_worker_never_runs_a_job_twice_at_a_time_itself(
-    redis_url: str, redis: QueueClient
-) -> None:
-    """A worker that claims its own lapsed job goes on with the run that it has: no crash."""
+async def test_worker_never_runs_a_job_twice_at_a_time(redis_url: str, redis: QueueClient) -> None:
+    """A worker that claims its own lapsed job goes on with the first run: no crash."""
     async with working(redis_url, act, idle_poll_s=0.05) as one:
         handle = await act.enqueue()
         await stage.started.next()

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("redis")
 
 @job(queue="default")
 async def fail(ctx: Context, times: int = 99) -> str:
-    """Fail so many times, then succeed."""
+    """Fail a number of times, then succeed."""
     if ctx.attempt <= times:
         raise ValueError(f"failure {ctx.attempt}")
     return f"done in attempt {ctx.attempt}"
@@ -36,13 +36,13 @@ async def hang(ctx: Context) -> None:
 
 @job(queue="default", max_retries=0)
 async def once(ctx: Context) -> None:
-    """Have no retries."""
+    """Run without retries."""
     raise ValueError(f"failure {ctx.attempt} of {ctx.max_retries + 1}")
 
 
 @job(queue="default")
 async def bury(ctx: Context) -> None:
-    """Know that a retry would not help."""
+    """Decide that a retry would not help."""
     raise Bury("no such channel", ctx.attempt)
 
 
@@ -54,7 +54,7 @@ async def leave(ctx: Context) -> None:
 
 @job(queue="default")
 async def cancel_itself(ctx: Context) -> None:
-    """Let out a cancellation that nobody asked for."""
+    """Raise a cancellation that nobody asked for."""
     raise asyncio.CancelledError(ctx.attempt)
 
 
@@ -83,7 +83,7 @@ async def _die(handle: JobHandle[Any]) -> JobFailedError:
 
 
 async def test_failing_job_is_retried_until_it_succeeds(redis_url: str, redis: QueueClient) -> None:
-    """Attempts count from 1; its result says in which it was done, its history what came before."""
+    """Attempts count from 1; the result has the last one, the history those before."""
     async with working(redis_url, fail):
         handle = await fail.enqueue(times=2)
         assert await handle.result(timeout_s=5) == "done in attempt 3"
@@ -95,7 +95,7 @@ async def test_failing_job_is_retried_until_it_succeeds(redis_url: str, redis: Q
 async def test_failing_job_is_retried_max_retries_times_and_then_dead(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """With two retries it runs three times; the dead set has it with all that went wrong."""
+    """With two retries it runs three times; then it is dead, its history with all three errors."""
     async with working(redis_url, fail, max_retries=2) as one:
         handle = await fail.enqueue()
         error = await _die(handle)
@@ -116,7 +116,7 @@ async def test_failing_job_is_retried_max_retries_times_and_then_dead(
 
 
 async def test_failing_job_waits_for_its_backoff(redis_url: str, redis: QueueClient) -> None:
-    """Meanwhile it is retrying: due at the time that the backoff of its queue says."""
+    """Until then it is retrying, and due when its queue's backoff says."""
     delays = {0: 100.0, 1: 0.0}
     async with working(redis_url, fail, backoff=lambda count: delays[count]):
         handle = await fail.enqueue(times=2)
@@ -128,7 +128,7 @@ async def test_failing_job_waits_for_its_backoff(redis_url: str, redis: QueueCli
 
 
 async def test_job_that_hangs_is_timed_out_and_charged(redis_url: str, redis: QueueClient) -> None:
-    """A timeout is a failure like any other, and says whose limit it was."""
+    """A timeout is a failure like any other, and names its limit."""
     async with working(redis_url, hang):
         error = await _die(handle := await hang.enqueue())
 
@@ -138,7 +138,7 @@ async def test_job_that_hangs_is_timed_out_and_charged(redis_url: str, redis: Qu
 
 
 async def test_job_without_retries_is_dead_at_its_first_failure(redis_url: str) -> None:
-    """A job's own number goes before its queue's."""
+    """A job's own number overrides its queue's."""
     async with working(redis_url, once, max_retries=5):
         error = await _die(await once.enqueue())
 
@@ -146,7 +146,7 @@ async def test_job_without_retries_is_dead_at_its_first_failure(redis_url: str) 
 
 
 async def test_job_that_buries_itself_is_dead_at_once(redis_url: str, redis: QueueClient) -> None:
-    """`Bury` is the reason on record, and no retry follows."""
+    """The history has the reason of `Bury`, and no retry follows."""
     async with working(redis_url, bury):
         error = await _die(handle := await bury.enqueue())
 
@@ -160,7 +160,7 @@ async def test_job_that_buries_itself_is_dead_at_once(redis_url: str, redis: Que
 async def test_job_that_tries_to_take_its_worker_down_only_fails(
     redis_url: str, odd: Any, error_type: str
 ) -> None:
-    """`sys.exit` and a stray cancellation are the job's failure; the worker works on."""
+    """`sys.exit` and a stray cancellation fail the job; the worker goes on."""
     async with working(redis_url, odd, fail, max_retries=0):
         assert (await _die(await odd.enqueue())).error_type == error_type
         assert await (await fail.enqueue(times=0)).result(timeout_s=5) == "done in attempt 1"
@@ -178,7 +178,7 @@ async def test_job_that_parks_itself_is_not_charged(redis_url: str, redis: Queue
 
 
 async def test_arguments_that_do_not_fit_bury_the_job(redis_url: str, redis: QueueClient) -> None:
-    """A body from elsewhere with the wrong arguments is dead at once, and says what is wrong."""
+    """A foreign body with wrong arguments is dead at once, with an error that says why."""
     async with working(redis_url, fail):
         stray = await redis.enqueue_job("fail", times="often")
         assert stray is not None
@@ -193,7 +193,7 @@ async def test_arguments_that_do_not_fit_bury_the_job(redis_url: str, redis: Que
 async def test_result_without_a_json_form_does_not_undo_the_job(
     redis_url: str, redis: QueueClient, what: str
 ) -> None:
-    """The job ran, and is not run again for its result; the stored result says what is wrong."""
+    """The job ran, and does not run again for its result; the stored result is an error."""
     async with working(redis_url, give) as one:
         error = await _die(handle := await give.enqueue(what))
         assert await redis.zcard("arq:queue:default") == 0
@@ -205,7 +205,7 @@ async def test_result_without_a_json_form_does_not_undo_the_job(
 
 
 async def test_retried_job_goes_to_any_worker(redis_url: str) -> None:
-    """The attempts of a job are counted in Redis, not in a worker."""
+    """Redis counts the attempts of a job, not a worker."""
     workers: set[str] = set()
 
     async def note(ctx: Context, call_next: Any) -> Any:

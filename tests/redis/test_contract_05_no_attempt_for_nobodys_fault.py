@@ -33,7 +33,7 @@ QUEUE = "arq:queue:default"
 
 @job(queue="default", max_retries=0)
 async def act(ctx: Context, on_cancel: str = "raise") -> str:
-    """Wait until it may end; when cancelled, do as told."""
+    """Wait; when cancelled, do what *on_cancel* says."""
     try:
         await stage.hold(ctx.attempt)
     except asyncio.CancelledError:
@@ -59,7 +59,7 @@ async def _unharmed(redis: QueueClient, job_id: str) -> None:
 async def test_stop_lets_running_jobs_finish_within_the_grace_time(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A first stop claims no more and waits; what ends in time is settled."""
+    """A stopping worker claims no more and waits; jobs that end in time are settled."""
     one = await start(worker(redis_url, act, concurrency=1))
     first, second = await act.enqueue(), await act.enqueue()
     await stage.started.next()
@@ -77,7 +77,7 @@ async def test_stop_lets_running_jobs_finish_within_the_grace_time(
 async def test_stop_gives_back_what_does_not_finish_in_time(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """After the grace time a job is cancelled and given back: due at once, nothing charged."""
+    """After the grace time a job is cancelled and given back: due at once, at no cost."""
     one = await start(worker(redis_url, act, grace_s=0.05))
     handle = await act.enqueue()
     await stage.started.next()
@@ -90,7 +90,7 @@ async def test_stop_gives_back_what_does_not_finish_in_time(
 
 
 async def test_second_stop_gives_back_at_once(redis_url: str, redis: QueueClient) -> None:
-    """Whoever cannot wait for the grace time says so twice."""
+    """A second stop cuts the grace time short."""
     one = await start(worker(redis_url, act, grace_s=60.0))
     handle = await act.enqueue()
     await stage.started.next()
@@ -107,7 +107,7 @@ async def test_second_stop_gives_back_at_once(redis_url: str, redis: QueueClient
 async def test_released_job_is_picked_up_by_an_idle_worker_at_once(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """No poll, no lease is waited for, and its only attempt is still there."""
+    """It waits for no poll and no lease, and still has its only attempt."""
     one = await start(worker(redis_url, act))
     handle = await act.enqueue()
     assert await stage.started.next() == 1
@@ -122,7 +122,7 @@ async def test_released_job_is_picked_up_by_an_idle_worker_at_once(
 async def test_job_that_finishes_on_its_cancellation_is_done(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A job that makes an end of its work when told to stop is not run again."""
+    """A job that finishes its work when cancelled does not run again."""
     one = await start(worker(redis_url, act))
     handle = await act.enqueue("finish")
     await stage.started.next()
@@ -135,7 +135,7 @@ async def test_job_that_finishes_on_its_cancellation_is_done(
 async def test_job_that_fails_for_its_cancellation_is_not_charged(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """An error that comes of being cancelled, such as a closed connection, is nobody's fault."""
+    """An error caused by the cancellation, such as a closed connection, is nobody's fault."""
     one = await start(worker(redis_url, act))
     handle = await act.enqueue("fail")
     await stage.started.next()
@@ -148,7 +148,7 @@ async def test_job_that_fails_for_its_cancellation_is_not_charged(
 async def test_job_that_ignores_its_cancellation_is_left_behind_and_given_back(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A worker ends in bounded time whatever its jobs do, and the job runs again elsewhere."""
+    """A worker stops in bounded time whatever its jobs do, and the job runs again elsewhere."""
     one = await start(worker(redis_url, act, cancel_wait_s=0.05))
     handle = await act.enqueue("ignore")
     await stage.started.next()
@@ -162,7 +162,7 @@ async def test_job_that_ignores_its_cancellation_is_left_behind_and_given_back(
 
 
 async def test_lost_worker_costs_no_attempt(redis_url: str, redis: QueueClient) -> None:
-    """A job with a single attempt survives two workers that die with it."""
+    """A job with a single attempt survives two workers that die while they run it."""
     handle = await act.enqueue()
     for _ in range(2):
         async with mortal(redis_url, act, lease_s=0.15, heartbeat_s=0.05, idle_poll_s=0.05) as one:
@@ -176,7 +176,7 @@ async def test_lost_worker_costs_no_attempt(redis_url: str, redis: QueueClient) 
 
 
 async def test_redis_outage_costs_no_attempt(redis_url: str, redis: QueueClient) -> None:
-    """A job that runs while its worker cannot reach Redis goes on, and is settled afterwards."""
+    """A job goes on while its worker cannot reach Redis, and is settled afterwards."""
     async with mortal(redis_url, act) as one:
         handle = await act.enqueue()
         await stage.started.next()
@@ -194,7 +194,7 @@ async def test_redis_outage_costs_no_attempt(redis_url: str, redis: QueueClient)
 async def test_redis_outage_longer_than_the_lease_counts_no_crash_of_a_living_worker(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Workers that were all cut off extend their leases before anybody claims again."""
+    """Workers that were all cut off extend their leases before any of them claims again."""
     async with (
         mortal(redis_url, act, idle_poll_s=0.05, concurrency=1) as one,
         mortal(redis_url, act, idle_poll_s=0.05, concurrency=1) as two,
@@ -220,7 +220,7 @@ async def test_redis_outage_longer_than_the_lease_counts_no_crash_of_a_living_wo
 
 
 async def test_crashes_and_attempts_are_counted_apart(redis_url: str) -> None:
-    """Two crashes and a failure: one attempt is spent, and the job still has its retry."""
+    """After two crashes and a failure one attempt is spent, and the job has its retry."""
     handle = await act_then_fail.enqueue()
     for _ in range(2):
         async with mortal(

@@ -24,13 +24,13 @@ QUEUE = "arq:queue:default"
 
 @job(queue="default")
 async def known(ctx: Context, word: str = "") -> str:
-    """Be known to old and new workers."""
+    """Stand for a job that old and new workers know."""
     return f"known {word}{ctx.attempt}"
 
 
 @job(queue="default")
 async def new(ctx: Context) -> str:
-    """Be known to new workers only."""
+    """Stand for a job that only new workers know."""
     return f"new {ctx.attempt}"
 
 
@@ -38,10 +38,10 @@ async def _rests(handle: JobHandle[Any]) -> bool:
     return await handle.state() is JobState.SCHEDULED
 
 
-async def test_unknown_job_stays_queued_and_is_told_as_such(
+async def test_unknown_job_stays_queued_and_shows_as_unknown(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """An old worker puts it aside, uncharged and visible, and goes on with what it knows."""
+    """An old worker puts it aside, visibly and at no cost, and goes on with other jobs."""
     async with working(redis_url, known):
         stranger = await new.enqueue()
         assert await (await known.enqueue()).result(timeout_s=5) == "known 1"
@@ -56,7 +56,7 @@ async def test_unknown_job_stays_queued_and_is_told_as_such(
 async def test_unknown_job_is_picked_up_at_once_by_a_new_worker_that_knows_it(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A rolling deploy: the first new worker to arrive runs what waited for it."""
+    """In a rolling deploy the first new worker to start runs what waited for it."""
     async with working(redis_url, known, unknown_delay_s=3600.0):
         stranger = await new.enqueue()
         await eventually(lambda: _rests(stranger))
@@ -66,10 +66,10 @@ async def test_unknown_job_is_picked_up_at_once_by_a_new_worker_that_knows_it(
     assert await redis.exists(f"{QUEUE}:unknown") == 0
 
 
-async def test_unknown_job_comes_round_to_a_new_worker_that_was_there_already(
+async def test_unknown_job_goes_to_a_new_worker_that_runs_already(
     redis_url: str,
 ) -> None:
-    """Old and new workers side by side: what an old one put aside is offered again."""
+    """With old and new workers side by side, a job that an old one put aside is offered again."""
     async with (
         working(redis_url, known, unknown_delay_s=0.02),
         working(redis_url, known, new, unknown_delay_s=0.02),
@@ -81,7 +81,7 @@ async def test_unknown_job_comes_round_to_a_new_worker_that_was_there_already(
 async def test_unknown_job_does_not_count_as_a_crash_or_an_attempt(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """However often it comes round, it is as fresh as on its first day."""
+    """However often it is put aside, it costs nothing."""
     async with working(redis_url, known, unknown_delay_s=0.005):
         stranger = await new.enqueue()
         first = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
@@ -92,7 +92,7 @@ async def test_unknown_job_does_not_count_as_a_crash_or_an_attempt(
 
 
 async def test_unknown_job_does_not_keep_a_burst_waiting(redis_url: str) -> None:
-    """A burst worker ends although a job waits that it does not know."""
+    """A burst ends although a job waits that its worker does not know."""
     await new.enqueue()
     handle = await known.enqueue()
     async with working(redis_url, known, burst=True) as one:
@@ -104,7 +104,7 @@ async def test_unknown_job_does_not_keep_a_burst_waiting(redis_url: str) -> None
 async def test_unknown_job_may_be_deleted_or_run_by_hand(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """An operator can act on what rests like on any waiting job, and no trace of it is left."""
+    """An operator acts on a resting job as on any waiting one, and nothing of it is left."""
     async with working(redis_url, known, unknown_delay_s=3600.0):
         stranger = await new.enqueue()
         await eventually(lambda: _rests(stranger))
@@ -132,7 +132,7 @@ async def test_unknown_job_may_be_deleted_or_run_by_hand(
 async def test_unreadable_body_is_dead_with_its_bytes_kept(
     redis_url: str, redis: QueueClient, body: bytes
 ) -> None:
-    """What no worker can read is not executed, not lost and not charged; the worker works on."""
+    """An unreadable body is not executed, lost or charged; the worker goes on."""
     await _put(redis, "odd", body)
     async with working(redis_url, known):
         assert await eventually(lambda: dead_ids(redis, "default")) == ["odd"]
@@ -145,7 +145,7 @@ async def test_unreadable_body_is_dead_with_its_bytes_kept(
 
 
 async def test_mutilated_bodies_harm_no_worker(redis_url: str, redis: QueueClient) -> None:
-    """Hundreds of bodies with bytes cut, doubled and changed: each job is done, dead or unknown."""
+    """Of hundreds of bodies with bytes cut, doubled and changed, each is done, dead or unknown."""
     random = Random(20260101)  # noqa: S311 -- the same bodies each time
     whole = b'{"t":null,"f":"known","a":["x"],"k":{},"et":1767225600000,"b":"b1","tp":"00-a-b-01"}'
     async with working(redis_url, known, unknown_delay_s=3600.0, max_retries=0) as one:
@@ -164,7 +164,7 @@ async def test_mutilated_bodies_harm_no_worker(redis_url: str, redis: QueueClien
 
 
 async def test_missing_body_is_dead_and_says_so(redis_url: str, redis: QueueClient) -> None:
-    """An id in the queue whose body was deleted by others is not tried for ever."""
+    """An id in the queue whose body was deleted is not tried for ever."""
     await redis.zadd(QUEUE, {"ghost": time.time() * 1000})
     async with working(redis_url, known):
         assert await eventually(lambda: dead_ids(redis, "default")) == ["ghost"]
@@ -180,7 +180,7 @@ async def test_missing_body_is_dead_and_says_so(redis_url: str, redis: QueueClie
 async def test_odd_job_ids_are_run_like_any_other(
     redis_url: str, redis: QueueClient, job_id: bytes
 ) -> None:
-    """An id that is no text, as only a foreign client can write it, harms no worker."""
+    """An id that is not text, which only a foreign client can write, harms no worker."""
     body = b'{"t":null,"f":"known","a":["odd "],"k":{},"et":1}'
     await _put(redis, job_id, body)
     async with working(redis_url, known):
@@ -193,7 +193,7 @@ async def test_odd_job_ids_are_run_like_any_other(
 async def test_odd_job_ids_of_unknown_jobs_do_not_keep_workers_from_starting(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """What rests under an odd id is offered to a worker that knows it, as any other."""
+    """A resting job with such an id is offered to a worker that knows it, like any other."""
     job_id = b"\xff\xfe"
     await _put(redis, job_id, b'{"t":null,"f":"new","a":[],"k":{},"et":1}')
     async with working(redis_url, known, unknown_delay_s=3600.0):
@@ -203,7 +203,7 @@ async def test_odd_job_ids_of_unknown_jobs_do_not_keep_workers_from_starting(
 
 
 async def test_keys_of_the_wrong_type_harm_one_job_only(redis_url: str, redis: QueueClient) -> None:
-    """A job whose keys somebody overwrote cannot be settled; those beside it are."""
+    """A job whose keys somebody overwrote cannot be settled; others of the same call are."""
     await _put(redis, "odd", b"{")
     await redis.set("arq:history:odd", "no list")
     async with working(redis_url, known, lease_s=0.3, heartbeat_s=0.1) as one:
@@ -216,7 +216,7 @@ async def test_keys_of_the_wrong_type_harm_one_job_only(redis_url: str, redis: Q
         await eventually(lambda: dead_ids(redis, "default"))
 
 
-async def test_retry_counter_that_is_no_number_counts_as_none(
+async def test_retry_counter_that_is_not_a_number_counts_as_none(
     redis_url: str, redis: QueueClient
 ) -> None:
     """A counter that somebody overwrote does not keep the job from running."""

@@ -24,7 +24,7 @@ QUEUE = "arq:queue:default"
 
 @job(queue="default")
 async def end(ctx: Context, how: str) -> str:
-    """End as told."""
+    """Do what *how* says."""
     match how:
         case "retry":
             raise Retry(3600)
@@ -45,7 +45,7 @@ async def falter(ctx: Context) -> str:
 
 @job(queue="default", keep_result_s=0)
 async def forget(ctx: Context) -> str:
-    """Have a result that nobody keeps."""
+    """Keep no result."""
     return ctx.job_id
 
 
@@ -54,7 +54,7 @@ async def _is(handle: JobHandle[str], state: JobState) -> bool:
 
 
 async def test_jobs_in_every_state_live_for_ever(redis_url: str, redis: QueueClient) -> None:
-    """Ready, scheduled for next year, retrying, dead: no key of theirs has an end."""
+    """Ready, scheduled for next year, retrying, dead: none of their keys expires."""
     one = await start(worker(redis_url, end, keep_result_s=None))
     retrying, dead, done = [await end.enqueue(how) for how in ("retry", "bury", "done")]
     await eventually(lambda: _is(retrying, JobState.RETRYING))
@@ -75,7 +75,7 @@ async def test_jobs_in_every_state_live_for_ever(redis_url: str, redis: QueueCli
 async def test_running_job_lives_for_ever_and_only_its_lease_ends(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Of a running job just the mark of its lease ends by itself, to be renewed."""
+    """Of a running job only the key of its lease expires, and is renewed."""
     async with working(redis_url, end):
         handle = await end.enqueue("hang")
         await stage.started.next()
@@ -93,7 +93,7 @@ async def test_running_job_lives_for_ever_and_only_its_lease_ends(
 
 
 async def test_results_are_kept_as_long_as_asked(redis_url: str, redis: QueueClient) -> None:
-    """An hour by the settings, not at all by the job."""
+    """An hour by the settings, not at all by the job's own option."""
     async with working(redis_url, end, forget, keep_result_s=100.0):
         kept = await end.enqueue("done")
         assert await kept.result(timeout_s=5) == "done 1"
@@ -105,10 +105,10 @@ async def test_results_are_kept_as_long_as_asked(redis_url: str, redis: QueueCli
 
 
 @pytest.mark.parametrize(("keep_s", "lives_ms"), [(100.0, 100_000), (None, -1), (0, -2)])
-async def test_failed_attempts_are_told_as_long_as_the_result(
+async def test_history_is_kept_as_long_as_the_result(
     redis_url: str, redis: QueueClient, keep_s: float | None, lives_ms: int
 ) -> None:
-    """The history of a job that succeeded in the end ends with its result, and leaves none."""
+    """The history of a job that succeeded in the end expires with its result."""
     async with working(redis_url, falter, keep_result_s=keep_s):
         handle = await falter.enqueue()
         await eventually(lambda: _is(handle, JobState.DONE if keep_s != 0 else JobState.UNKNOWN))
@@ -122,7 +122,7 @@ async def test_failed_attempts_are_told_as_long_as_the_result(
 async def test_job_that_never_failed_costs_nothing_for_its_history(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Settling it neither looks for one nor gives one an end."""
+    """Settling it neither looks for a history nor sets when one expires."""
     async with working(redis_url, end, keep_result_s=100.0):
         await redis.config_resetstat()
         assert await (await end.enqueue("done")).result(timeout_s=5) == "done 1"
@@ -135,7 +135,7 @@ async def test_job_that_never_failed_costs_nothing_for_its_history(
 async def test_job_enqueued_again_under_its_id_begins_without_a_history(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """What failed before belongs to the job that was, and went with its result."""
+    """The earlier job's failures are gone with its result."""
     async with working(redis_url, falter, keep_result_s=100.0):
         handle = await falter.options(job_id="falter:1").enqueue()
         assert await handle.result(timeout_s=5) == "attempt 2"
@@ -147,7 +147,7 @@ async def test_job_enqueued_again_under_its_id_begins_without_a_history(
 async def test_body_that_a_stock_client_lets_expire_lives_once_the_job_is_dead(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A stock arq client gives bodies a day; a dead job is kept until somebody decides."""
+    """A stock arq client keeps bodies for a day; a dead job stays until somebody decides."""
     sent = await redis.enqueue_job("end", "bury", _expires=60)
     assert sent is not None
     assert await redis.pttl(f"arq:job:{sent.job_id}") > 0
@@ -160,7 +160,7 @@ async def test_body_that_a_stock_client_lets_expire_lives_once_the_job_is_dead(
 async def test_dead_jobs_are_trimmed_only_where_that_is_asked_for(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """The poller leaves the dead set alone, unless a number or an age was given."""
+    """The poller leaves the dead set alone, unless a number or an age is set."""
     async with working(redis_url, end) as one:
         handles = [await end.enqueue("bury") for _ in range(5)]
         await eventually(lambda: _dead(redis, 5))

@@ -40,7 +40,7 @@ QUEUE = "arq:queue:default"
 
 @job(queue="default")
 async def act(ctx: Context, name: str = "x") -> str:
-    """Say that it started, and wait until it may end."""
+    """Report the start, and wait."""
     await stage.hold(name)
     return f"{name} {ctx.attempt}"
 
@@ -49,7 +49,7 @@ async def act(ctx: Context, name: str = "x") -> str:
 async def own(
     own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[QueueClient]:
-    """Give a client of a server that the test may stop, kill and pause; enqueue goes there too."""
+    """Return a client of a server that the test may stop, kill and pause; it gets the enqueues."""
     monkeypatch.setenv("REDIS_URL", own_redis_server.url)
     client = connect(own_redis_server.url)
     yield client
@@ -59,7 +59,7 @@ async def own(
 async def test_worker_goes_on_after_redis_was_killed_and_restarted(
     own_redis_server: RedisServer, own: QueueClient
 ) -> None:
-    """What ran meanwhile is settled afterwards, once, and new jobs are picked up."""
+    """What ran meanwhile is settled once Redis is back, and new jobs are picked up."""
     async with working(own_redis_server.url, act, lease_s=5.0, heartbeat_s=0.2) as one:
         handle = await act.enqueue("before")
         await stage.started.next()
@@ -80,7 +80,7 @@ async def test_worker_goes_on_after_redis_was_killed_and_restarted(
 async def test_idle_worker_goes_on_after_redis_was_restarted(
     own_redis_server: RedisServer, own: QueueClient
 ) -> None:
-    """A worker that waits for work notices, reconnects, and finds jobs that came meanwhile."""
+    """An idle worker notices, reconnects, and finds jobs that were enqueued meanwhile."""
     async with working(own_redis_server.url, act):
         own_redis_server.stop()
         await asyncio.to_thread(own_redis_server.start)
@@ -91,7 +91,7 @@ async def test_idle_worker_goes_on_after_redis_was_restarted(
 
 
 async def test_worker_starts_before_redis_does(own_redis_server: RedisServer) -> None:
-    """Whatever comes up first, the worker waits for Redis, and can be stopped while it does."""
+    """The worker waits for Redis, and can be stopped while it waits."""
     own_redis_server.kill()
     one = worker(own_redis_server.url, act)
     starting = asyncio.create_task(start(one))
@@ -115,7 +115,7 @@ async def test_worker_starts_before_redis_does(own_redis_server: RedisServer) ->
 async def test_worker_outlives_a_pause_of_redis_longer_than_a_lease(
     own_redis_server: RedisServer,
 ) -> None:
-    """Redis hangs, connections stay open: the worker that goes on with the job settles it."""
+    """Redis hangs, connections stay open: the worker goes on with the job, and settles it."""
     async with working(own_redis_server.url, act, concurrency=1) as one:
         handle = await act.enqueue()
         await stage.started.next()
@@ -132,7 +132,7 @@ async def test_worker_outlives_a_pause_of_redis_longer_than_a_lease(
 async def test_worker_with_free_slots_does_not_run_its_own_job_twice_after_a_pause(
     own_redis_server: RedisServer, own: QueueClient
 ) -> None:
-    """Its claim may reach Redis before its heartbeat does: it goes on with the run that it has."""
+    """Its claim may reach Redis before its heartbeat: it goes on with the first run."""
     async with working(own_redis_server.url, act, idle_poll_s=0.02) as one:
         handle = await act.enqueue()
         await stage.started.next()
@@ -168,10 +168,10 @@ async def test_worker_outlives_every_connection_being_cut(
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 
-async def test_worker_that_redis_does_not_hear_settles_when_it_does(
+async def test_worker_whose_answers_are_lost_settles_when_they_arrive_again(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Questions arrive and answers do not: nothing is counted twice when the line is mended."""
+    """Commands arrive and answers do not: afterwards nothing is counted twice."""
     async with mortal(redis_url, act, idle_poll_s=0.05, lease_s=5.0) as one:
         stage.go.set()
         await (await act.enqueue("first")).result(timeout_s=PATIENCE_S)
@@ -190,7 +190,7 @@ async def test_worker_that_redis_does_not_hear_settles_when_it_does(
     assert one.worker.jobs_complete == 3
 
 
-async def test_worker_that_cannot_reach_redis_at_its_end_stops_all_the_same(
+async def test_worker_that_cannot_reach_redis_still_stops(
     redis_url: str, redis: QueueClient
 ) -> None:
     """The leases lapse, the jobs run again elsewhere, and the process is not held up."""
@@ -212,7 +212,7 @@ async def test_worker_that_cannot_reach_redis_at_its_end_stops_all_the_same(
 async def test_worker_waits_while_redis_is_full_and_enqueue_says_so(
     own_redis_server: RedisServer, own: QueueClient
 ) -> None:
-    """Out of memory passes: enqueue fails with a clear error, and the worker works on later."""
+    """Enqueue fails with a clear error; the worker goes on when there is memory again."""
     async with working(own_redis_server.url, act) as one:
         handle = await act.enqueue()
         await stage.started.next()
@@ -231,7 +231,7 @@ async def test_worker_waits_while_redis_is_full_and_enqueue_says_so(
 async def test_worker_with_a_wrong_password_ends_and_says_why(
     own_redis_server: RedisServer, own: QueueClient
 ) -> None:
-    """What will not pass by itself is not waited for."""
+    """It does not wait for what will not pass by itself."""
     await own.config_set("requirepass", "secret")
     url = own_redis_server.url.replace("redis://", "redis://:wrong@")
     with pytest.raises(AuthenticationError):
@@ -242,7 +242,7 @@ async def test_worker_with_a_wrong_password_ends_and_says_why(
 async def test_worker_goes_on_where_redis_closes_idle_connections(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """`timeout` in redis.conf ends a connection at rest: the next call opens another."""
+    """`timeout` in redis.conf closes an idle connection: the next call opens another."""
     stage.go.set()
     async with working(redis_url, act) as one:
         assert await (await act.enqueue("first")).result(timeout_s=PATIENCE_S) == "first 1"
@@ -257,7 +257,7 @@ async def test_worker_goes_on_where_redis_closes_idle_connections(
 async def test_worker_waits_while_the_disk_of_redis_is_full(
     own_redis_server: RedisServer, own: QueueClient
 ) -> None:
-    """Redis that cannot save refuses to write: an outage like any other, whoever asks."""
+    """A Redis that cannot save refuses writes: an outage like any other."""
     async with working(own_redis_server.url, act, lease_s=5.0, heartbeat_s=0.1) as one:
         handle = await act.enqueue("x")
         await stage.started.next()
@@ -281,7 +281,7 @@ async def _cannot_save(redis: QueueClient) -> bool:
 
 
 async def test_heartbeats_go_on_while_a_settle_waits(redis_url: str, redis: QueueClient) -> None:
-    """A job whose outcome is on its way is still held: it does not start elsewhere meanwhile."""
+    """A job whose outcome is on its way is still held: it does not start elsewhere."""
     async with mortal(redis_url, act) as one:
         never_settle(one.worker)
         handle = await act.enqueue()

@@ -27,25 +27,25 @@ async def act(ctx: Context) -> None:
 
 @pytest.fixture
 async def own(own_redis_server: RedisServer) -> AsyncIterator[QueueClient]:
-    """Give a client of a server that the test may configure; its append-only file is on."""
+    """Return a client of a server that the test may configure; its append-only file is on."""
     client = connect(own_redis_server.url)
     yield client
     await client.aclose()
 
 
 @pytest.fixture(autouse=True)
-def _nothing_told_yet() -> None:
+def _nothing_logged_yet() -> None:
     durability._logged.clear()
 
 
 async def test_redis_that_keeps_everything_is_no_risk(own: QueueClient) -> None:
-    """No eviction and an append-only file: there is nothing to say."""
+    """Without eviction and with an append-only file there is no risk."""
     assert await durability.risks(own) == []
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
 async def test_redis_that_evicts_keys_is_a_risk(own: QueueClient, policy: str) -> None:
-    """A Redis set up as a cache throws jobs, or their leases, away when it is full."""
+    """A Redis set up as a cache drops jobs, or their leases, when it is full."""
     await own.config_set("maxmemory", "100mb")
     await own.config_set("maxmemory-policy", policy)
 
@@ -55,7 +55,7 @@ async def test_redis_that_evicts_keys_is_a_risk(own: QueueClient, policy: str) -
 
 
 async def test_redis_without_a_limit_evicts_nothing(own: QueueClient) -> None:
-    """A policy without `maxmemory` never comes to bear."""
+    """Without `maxmemory` the policy has no effect."""
     await own.config_set("maxmemory-policy", "allkeys-lru")
 
     assert await durability.risks(own) == []
@@ -67,7 +67,7 @@ async def test_redis_without_a_limit_evicts_nothing(own: QueueClient) -> None:
 async def test_redis_without_an_append_only_file_is_a_risk(
     own: QueueClient, save: str, risk: str
 ) -> None:
-    """Nothing on disk at all, or snapshots: what comes between two of them is lost in a crash."""
+    """With nothing on disk all is lost in a crash, with snapshots what came after the last."""
     await own.config_set("appendonly", "no")
     await own.config_set("save", save)
 
@@ -77,7 +77,7 @@ async def test_redis_without_an_append_only_file_is_a_risk(
 
 
 async def test_redis_that_hides_its_configuration_is_judged_by_what_it_shows() -> None:
-    """A managed Redis refuses CONFIG: no warning that might be wrong, and the worker starts."""
+    """A managed Redis refuses CONFIG: the worker starts, and does not warn of what may be wrong."""
     hidden = ("--rename-command", "CONFIG", "", "--save", "")
     with running_redis(options=hidden) as server:
         client = connect(server.url)
@@ -90,7 +90,7 @@ async def test_redis_that_hides_its_configuration_is_judged_by_what_it_shows() -
 async def test_worker_warns_once_in_a_process(
     own_redis_server: RedisServer, own: QueueClient
 ) -> None:
-    """Four workers of one process say one thing once."""
+    """Several workers of one process log a risk once."""
     await own.config_set("appendonly", "no")
     await own.config_set("save", "")
     with capture_logs() as lines:

@@ -28,11 +28,11 @@ ID = "0b0f3cd0a6f44e37a3c8f6f4f7f3b1de"
 
 @job(queue="default", max_retries=0, keep_result_s=60)
 async def divide(_: Context, number: int) -> float:
-    """Fail where it is told to."""
+    """Fail when *by* is 0."""
     return 12 / number
 
 
-async def _enqueue_as_told(redis: QueueClient, number: int) -> None:
+async def _enqueue_as_documented(redis: QueueClient, number: int) -> None:
     """Send the commands of the page, as a client that knows nothing else."""
     (recipe,) = re.findall(r"^```text\n(MULTI.*?EXEC)\n```", PAGE, re.MULTILINE | re.DOTALL)
     now_ms = time.time_ns() // 1_000_000
@@ -45,13 +45,11 @@ async def _enqueue_as_told(redis: QueueClient, number: int) -> None:
         await pipe.execute()
 
 
-async def test_job_that_was_written_as_told_starts_at_once(
-    redis_url: str, redis: QueueClient
-) -> None:
+async def test_job_written_as_documented_starts_at_once(redis_url: str, redis: QueueClient) -> None:
     """Another language needs no client of ours, and reads the result where the page says."""
     async with working(redis_url, divide, idle_poll_s=FOR_EVER_S) as one:
         await at_rest(one)
-        await _enqueue_as_told(redis, 3)
+        await _enqueue_as_documented(redis, 3)
         result = await eventually(lambda: redis.get(keys.RESULT_PREFIX + ID))
 
     assert result is not None
@@ -63,7 +61,7 @@ async def test_failed_job_leaves_what_the_page_shows(redis_url: str, redis: Queu
     """Its result, its history and the worker's entry have the keys of the examples."""
     async with working(redis_url, divide, idle_poll_s=FOR_EVER_S) as one:
         await at_rest(one)
-        await _enqueue_as_told(redis, 0)
+        await _enqueue_as_documented(redis, 0)
         result = await eventually(lambda: redis.get(keys.RESULT_PREFIX + ID))
         entry = await redis.get(keys.WORKER_PREFIX + one.id)
     (attempt,) = await redis.lrange(keys.HISTORY_PREFIX + ID, 0, -1)  # type: ignore[misc]

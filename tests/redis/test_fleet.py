@@ -28,13 +28,13 @@ async def act(ctx: Context) -> str:
 
 @job(queue="analytics")
 async def draw(ctx: Context) -> str:
-    """Wait until it may end."""
+    """Report the start, and wait."""
     await stage.hold(ctx.queue)
     return ctx.queue
 
 
 async def test_fleet_works_several_queues_until_it_is_left(redis_url: str) -> None:
-    """Jobs of one queue enqueue into another's; at the end of the block all have stopped."""
+    """Jobs of one queue enqueue into another; at the end of the block all workers have stopped."""
     fleet = Fleet([worker(redis_url, act), worker(redis_url, draw)])
     async with fleet.running():
         await soon(fleet.ready())
@@ -46,7 +46,7 @@ async def test_fleet_works_several_queues_until_it_is_left(redis_url: str) -> No
     assert [one.jobs_complete for one in fleet.workers] == [1, 1]
 
 
-async def test_fleet_gives_everything_back_when_told_to_stop_at_once(
+async def test_fleet_gives_everything_back_when_it_stops_at_once(
     redis_url: str, redis: QueueClient
 ) -> None:
     """No job of any queue is lost or charged."""
@@ -67,7 +67,7 @@ async def test_fleet_gives_everything_back_when_told_to_stop_at_once(
 async def test_fleet_ends_together_when_one_worker_ends_by_an_error(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Half a fleet is none: the others give their jobs back, and the error is raised."""
+    """The other workers give their jobs back, and the error is raised."""
     fleet = Fleet([worker(redis_url, act), worker(redis_url, draw)])
     running = asyncio.create_task(fleet.run())
     await soon(fleet.ready())

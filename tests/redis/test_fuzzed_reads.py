@@ -1,4 +1,4 @@
-"""Whatever stands in Redis, what an operator looks at answers: nothing there is trusted."""
+"""Whatever bytes Redis holds, what an operator opens returns something: no read trusts them."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ _times = st.sampled_from([0.0, 1.0, 1_800_000_000_000.0, 9e15, -5.0])
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What is written for one job, one worker and one queue."""
+class Stored:
+    """What Redis holds for one job, one worker and one queue."""
 
     job_id: bytes
     body: bytes
@@ -63,7 +63,7 @@ class Standing:
 
 
 _anything = st.builds(
-    Standing,
+    Stored,
     job_id=_ids,
     body=_bytes,
     entries=st.lists(_bytes, max_size=3),
@@ -82,11 +82,11 @@ _ODD = b'{"f": 1, "a": 2, "k": [], "et": "x"}'
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(_anything)
-@example(Standing(b"\xff", b"null", [b"[]"], b"[1]", b"{}", b"1", 9e15, JobState.DEAD))
-@example(Standing(b"y", b"", [], b'{"f": [1], "s": 1}', b"", b"", 0.0, JobState.DONE))
-@example(Standing(b"x", _ODD, [b"3"], b'{"q": 1}', b"[]", b"{}", 0.0, JobState.READY))
-def test_reads_answer_whatever_stands_there(redis_url: str, standing: Standing) -> None:
-    """Lists, a job's page, its explanation, queues and processes: an answer, never an error."""
+@example(Stored(b"\xff", b"null", [b"[]"], b"[1]", b"{}", b"1", 9e15, JobState.DEAD))
+@example(Stored(b"y", b"", [], b'{"f": [1], "s": 1}', b"", b"", 0.0, JobState.DONE))
+@example(Stored(b"x", _ODD, [b"3"], b'{"q": 1}', b"[]", b"{}", 0.0, JobState.READY))
+def test_reads_never_fail_whatever_redis_holds(redis_url: str, standing: Stored) -> None:
+    """Lists, a job's page, its explanation, queues and processes return a view, never an error."""
 
     async def look() -> None:
         redis = connect(redis_url)
@@ -100,7 +100,7 @@ def test_reads_answer_whatever_stands_there(redis_url: str, standing: Standing) 
     asyncio.run(look())
 
 
-async def _place(redis: QueueClient, one: Standing) -> None:
+async def _place(redis: QueueClient, one: Stored) -> None:
     async with redis.pipeline(transaction=True) as pipe:
         pipe.set(keys.JOB_PREFIX.encode() + one.job_id, one.body)
         if one.entries:
@@ -136,7 +136,7 @@ async def _read_everything(redis: QueueClient, job_id: bytes) -> None:
 
 
 def _shown(found: Any) -> None:
-    """As the API would: what is read can be said in JSON."""
+    """Convert a view to JSON, as the API does."""
     from pydantic_core import to_json
 
     from runner.commands.printing import plain

@@ -1,4 +1,4 @@
-"""A handle on a job: its state, its result, and the way to stop it."""
+"""A handle on a job: its state, its result, and its abort."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUEUE = "arq:queue:default"
 
 @job(queue="default")
 async def act(ctx: Context, how: str = "wait") -> Any:
-    """Do as told."""
+    """Do what *how* says."""
     match how:
         case "retry":
             raise Retry(3600)
@@ -36,7 +36,7 @@ async def act(ctx: Context, how: str = "wait") -> Any:
 
 @job(queue="default", keep_result_s=0)
 async def forget(ctx: Context) -> str:
-    """Have a result that nobody keeps."""
+    """Keep no result."""
     return ctx.job_id
 
 
@@ -59,7 +59,7 @@ async def test_state_follows_a_job_through_its_life(redis_url: str) -> None:
 
 
 @pytest.mark.parametrize(("how", "state"), [("retry", JobState.RETRYING), ("bury", JobState.DEAD)])
-async def test_state_tells_what_became_of_a_failure(
+async def test_state_of_a_failed_job_is_retrying_or_dead(
     redis_url: str, how: str, state: JobState
 ) -> None:
     """Retrying until its next attempt, or dead."""
@@ -69,12 +69,12 @@ async def test_state_tells_what_became_of_a_failure(
 
 
 async def test_state_of_what_never_was_is_unknown() -> None:
-    """A handle may be made from an id, in another process or later."""
+    """A handle may be made from any id, in another process or later."""
     assert await JobHandle[str]("nothing", "default").state() is JobState.UNKNOWN
 
 
 async def test_result_is_what_the_job_returned_as_json(redis_url: str) -> None:
-    """Times come as text and tuples as lists: a result is data."""
+    """Times are text and tuples are lists: a result is data."""
     async with working(redis_url, act):
         result = await (await act.enqueue("values")).result(timeout_s=5)
 
@@ -82,7 +82,7 @@ async def test_result_is_what_the_job_returned_as_json(redis_url: str) -> None:
 
 
 async def test_result_is_waited_for(redis_url: str) -> None:
-    """`result` called before the job ends returns as soon as it has."""
+    """`result` called before the job ends returns as soon as it has ended."""
     async with working(redis_url, act):
         handle = await act.enqueue()
         waiting = asyncio.create_task(handle.result(timeout_s=5))
@@ -94,7 +94,7 @@ async def test_result_is_waited_for(redis_url: str) -> None:
 
 
 async def test_result_is_not_waited_for_longer_than_asked(redis_url: str) -> None:
-    """A job that takes its time raises TimeoutError, and goes on."""
+    """It raises TimeoutError, and the job goes on."""
     async with working(redis_url, act):
         handle = await act.enqueue()
         await stage.started.next()
@@ -120,7 +120,7 @@ async def test_result_of_a_dead_job_is_its_error(redis_url: str) -> None:
 
 
 async def test_result_that_is_not_kept_is_said_to_be_missing(redis_url: str) -> None:
-    """There is nothing to wait for, and the error says why."""
+    """`result` does not wait, and its error says why."""
     async with working(redis_url, forget):
         handle = await forget.enqueue()
         with pytest.raises(ResultNotFoundError, match=r"no such job in default, or its result"):
@@ -132,7 +132,7 @@ async def test_result_that_is_not_kept_is_said_to_be_missing(redis_url: str) -> 
 async def test_result_of_an_earlier_job_is_not_that_of_a_new_one_with_its_id(
     redis_url: str,
 ) -> None:
-    """A job enqueued anew under its id is waited for: the old result is gone."""
+    """The old result is gone when a job is enqueued again under its id."""
     stage.go.set()
     chosen = act.options(job_id="act:daily")
     async with working(redis_url, act):
@@ -145,7 +145,7 @@ async def test_result_of_an_earlier_job_is_not_that_of_a_new_one_with_its_id(
 async def test_abort_of_a_waiting_job_keeps_it_from_starting(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Ready or scheduled, it is over at once, its result says so, and nothing of it is left."""
+    """Ready or scheduled, it ends at once, with a result that says so; nothing else is left."""
     ready, scheduled = await act.enqueue(), await act.options(delay_s=3600).enqueue()
     for handle in (ready, scheduled):
         await handle.abort()
@@ -161,7 +161,7 @@ async def test_abort_of_a_waiting_job_keeps_it_from_starting(
 
 
 async def test_abort_of_a_running_job_cancels_it(redis_url: str, redis: QueueClient) -> None:
-    """The job is cancelled within `abort_check_s`, is over, and is not retried."""
+    """It is cancelled within `abort_check_s`, and not retried."""
     async with working(redis_url, act) as one:
         handle = await act.enqueue()
         await stage.started.next()
@@ -176,10 +176,8 @@ async def test_abort_of_a_running_job_cancels_it(redis_url: str, redis: QueueCli
     assert await redis.exists("arq:abort") == 0
 
 
-async def test_abort_of_a_job_that_is_over_changes_nothing(
-    redis_url: str, redis: QueueClient
-) -> None:
-    """Its result stands, and a later job of the same id is not hit by it."""
+async def test_abort_of_a_finished_job_changes_nothing(redis_url: str, redis: QueueClient) -> None:
+    """Its result is kept, and a later job of the same id is not aborted."""
     stage.go.set()
     chosen = act.options(job_id="act:daily")
     async with working(redis_url, act):
@@ -192,7 +190,7 @@ async def test_abort_of_a_job_that_is_over_changes_nothing(
 
 
 async def test_abort_of_one_job_leaves_the_others_alone(redis_url: str) -> None:
-    """Ids are told apart."""
+    """Only the job of that id ends."""
     async with working(redis_url, act):
         first, second = await act.enqueue("first"), await act.enqueue("second")
         await eventually(lambda: _is(second, JobState.RUNNING))

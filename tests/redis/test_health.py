@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.redis_server import RedisServer
 
 
-async def test_redis_that_answers_is_well(redis_url: str) -> None:
+async def test_redis_that_answers_is_healthy(redis_url: str) -> None:
     """The reason says how long it took."""
     async with Redis.from_url(redis_url) as redis:
         health = await RedisAnswers(redis).check()
@@ -21,7 +21,7 @@ async def test_redis_that_answers_is_well(redis_url: str) -> None:
     assert health.reason.startswith("answered in ")
 
 
-async def test_redis_that_hangs_or_is_gone_is_not(own_redis_server: RedisServer) -> None:
+async def test_redis_that_hangs_or_is_gone_is_unhealthy(own_redis_server: RedisServer) -> None:
     """A paused server fails at the limit, a dead one at once."""
     async with Redis.from_url(own_redis_server.url) as redis:
         own_redis_server.pause()

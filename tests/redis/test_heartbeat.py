@@ -1,4 +1,4 @@
-"""What a worker's heartbeat carries and brings: progress, counts, orders."""
+"""What a worker's heartbeat sends and fetches: progress, counts, orders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @job(queue="default")
 async def step(ctx: Context, done: int) -> int:
-    """Say how far it has come, and wait."""
+    """Report progress, and wait."""
     ctx.progress(done, 10, "pages")
     await stage.go.wait()
     return done
@@ -37,17 +37,17 @@ async def _entry(redis: QueueClient, one: Worker) -> dict[str, Any]:
     return entry
 
 
-async def test_beat_tells_what_runs_and_how_far_it_has_come(
+async def test_heartbeat_has_running_jobs_and_their_progress(
     redis_url: str, redis: QueueClient
 ) -> None:
     """Progress needs no call to Redis of its own."""
     async with working(redis_url, step, release="v7") as one:
         handle = await step.enqueue(3)
 
-        async def told() -> Any:
+        async def with_progress() -> Any:
             return [job for job in (await _entry(redis, one))["running"] if job.get("progress")]
 
-        (running,) = await eventually(told)
+        (running,) = await eventually(with_progress)
         assert running["id"] == handle.id
         assert running["progress"] == {"done": 3, "total": 10, "note": "pages"}
         entry = await _entry(redis, one)
@@ -59,7 +59,7 @@ async def test_beat_tells_what_runs_and_how_far_it_has_come(
 
 
 async def _counted(redis: QueueClient) -> dict[str, int]:
-    """Totals over all cells, by resolution."""
+    """Return totals over all cells, by resolution."""
     totals: dict[str, int] = {}
     for resolution in (BY_MINUTE, BY_TEN_MINUTES):
         async for key in redis.scan_iter(f"{keys.METRICS}:{resolution.letter}:*"):
@@ -74,7 +74,7 @@ async def _counted(redis: QueueClient) -> dict[str, int]:
 async def test_counts_of_jobs_reach_redis_the_last_ones_as_the_worker_stops(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """No job that ended is left out, by minute and by ten minutes."""
+    """No job that ended is left out, by minute or by ten minutes."""
     async with working(redis_url, quick, heartbeat_s=0.5, lease_s=1.5):
         handles = [await quick.enqueue() for _ in range(30)]
         await asyncio.gather(*[soon(handle.result()) for handle in handles])
@@ -86,7 +86,7 @@ async def test_counts_of_jobs_reach_redis_the_last_ones_as_the_worker_stops(
 async def test_counts_whose_answer_was_lost_are_counted_once(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """The batch is told again under its number."""
+    """The batch is sent again under its number."""
     async with working(redis_url, quick) as one:
         await soon((await quick.enqueue()).result())
         loses = lose_answers_to_heartbeats(one)
@@ -97,7 +97,7 @@ async def test_counts_whose_answer_was_lost_are_counted_once(
 
 
 async def test_worker_obeys_orders(redis_url: str, redis: QueueClient) -> None:
-    """Quiet, it leaves jobs alone and stays; told to go on, it takes them; at last it stops."""
+    """Quiet, it claims nothing; resumed, it claims again; stopped, it ends."""
     async with working(redis_url, quick) as one:
         await redis.set(keys.ORDER_PREFIX + one.id, "quiet")
         await eventually(lambda: one.is_quiet)

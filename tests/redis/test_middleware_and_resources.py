@@ -1,4 +1,4 @@
-"""What runs around each job of a worker, and what is opened for it."""
+"""What runs around each job of a worker, and what is opened for its jobs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("redis")
 
 @dataclass
 class Store:
-    """What the jobs here work on."""
+    """A resource that the jobs here use."""
 
     notes: list[str] = field(default_factory=list)
     is_open: bool = True
@@ -95,7 +95,7 @@ async def test_middleware_of_a_queue_runs_inside_the_default_ones_in_its_order(
 
 
 async def test_middleware_sees_what_the_job_raised(redis_url: str) -> None:
-    """From the innermost outwards, and the outcome is what leaves the outermost."""
+    """From the inside out; the outcome is what leaves the outermost."""
     store = Store()
 
     async def rescue(ctx: Context, call_next: Handler) -> Any:
@@ -115,7 +115,7 @@ async def test_middleware_sees_what_the_job_raised(redis_url: str) -> None:
 async def test_middleware_that_fails_is_the_jobs_failure_and_harms_no_other(
     redis_url: str,
 ) -> None:
-    """Whatever a middleware raises, the worker works on."""
+    """Whatever a middleware raises, the worker goes on."""
 
     async def broken(ctx: Context, call_next: Handler) -> Any:
         if ctx.kwargs["number"] == 1:
@@ -131,7 +131,7 @@ async def test_middleware_that_fails_is_the_jobs_failure_and_harms_no_other(
 
 
 async def test_middleware_runs_within_the_jobs_timeout(redis_url: str) -> None:
-    """A queue's own middleware cannot hang a slot for ever."""
+    """A queue's own middleware cannot block a slot for ever."""
 
     async def hang(_: Context, __: Handler) -> Any:
         await asyncio.Event().wait()
@@ -145,12 +145,12 @@ async def test_middleware_runs_within_the_jobs_timeout(redis_url: str) -> None:
 
 @job(queue="default", timeout_s=0.02)
 async def hurried(ctx: Context) -> None:
-    """Have little time."""
+    """Run with a short timeout."""
     raise NotImplementedError(ctx)
 
 
 async def test_resources_are_opened_once_and_closed_after_the_last_job(redis_url: str) -> None:
-    """One for all jobs of a worker; still open while the last of them comes to its end."""
+    """All jobs of a worker share one; it is open until the last of them has ended."""
     store, events = Store(), []
 
     async def wait(ctx: Context, call_next: Handler) -> Any:
@@ -172,10 +172,10 @@ async def test_resources_are_opened_once_and_closed_after_the_last_job(redis_url
     assert not store.is_open
 
 
-async def test_resources_that_cannot_be_opened_end_the_worker_and_are_told(
+async def test_resources_that_cannot_be_opened_end_the_worker_with_their_error(
     redis_url: str,
 ) -> None:
-    """A database that does not answer at start is the worker's end, not every job's failure."""
+    """A database that is away at start stops the worker, and fails no job."""
 
     @asynccontextmanager
     async def resources() -> AsyncIterator[Mapping[type[Any], Any]]:
@@ -192,7 +192,7 @@ async def test_resources_that_cannot_be_opened_end_the_worker_and_are_told(
 
 
 async def test_resource_that_is_missing_is_named_in_the_jobs_error(redis_url: str) -> None:
-    """A job that asks for what its worker does not provide says what to do."""
+    """The error of a job that asks for a missing resource says what to do."""
     async with working(redis_url, act, max_retries=0):
         with pytest.raises(JobFailedError, match="act needs a Store, and its worker provides"):
             await (await act.enqueue(number=1)).result(timeout_s=5)
@@ -201,7 +201,7 @@ async def test_resource_that_is_missing_is_named_in_the_jobs_error(redis_url: st
 async def test_jobs_enqueue_through_their_workers_client(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Inside a job no REDIS_URL is needed: the worker's Redis is the job's."""
+    """Inside a job no REDIS_URL is needed: it uses its worker's Redis."""
     await parent.enqueue()
     async with working(redis_url, parent, act, resources=_provides(Store())) as one:
         monkeypatch.delenv("REDIS_URL")
@@ -215,10 +215,10 @@ async def parent(ctx: Context) -> None:
 
 
 async def test_finished_jobs_leave_nothing_to_the_garbage_collector(redis_url: str) -> None:
-    """All that was made for a job goes with it: to have it looked for takes a third of the time."""
+    """All objects of a job are freed with it: collecting them would take a third of the time."""
     store = Store()
     async with working(redis_url, act, resources=_provides(store)) as one:
-        await (await act.enqueue(1)).result(timeout_s=5)  # whatever is made once is made
+        await (await act.enqueue(1)).result(timeout_s=5)  # creates what is created once
         gc.collect()
         gc.disable()
         try:

@@ -1,4 +1,4 @@
-"""The read model and the actions that page, API and terminal share."""
+"""The read model and the actions that the pages, the API and the terminal share."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SECRETS = {"pin_code": "4711", "password": "hunter2"}
 
 @job(queue=QUEUE, redact=["pin_code"])
 async def sync(ctx: Context, /, channel: str, **secrets: str) -> str:
-    """Wait until it may end."""
+    """Report progress and the start, and wait."""
     ctx.progress(1, 2, f"half, {len(secrets)} secrets")
     await stage.hold()
     return channel
@@ -50,7 +50,7 @@ async def sync(ctx: Context, /, channel: str, **secrets: str) -> str:
 
 @job(queue=QUEUE, max_retries=1, backoff=linear(3600))
 async def fail(ctx: Context) -> None:
-    """Fail, and have another attempt in an hour."""
+    """Fail; the next attempt is an hour away."""
     raise LookupError(ctx.job_id)
 
 
@@ -65,7 +65,7 @@ mended = asyncio.Event()
 
 @job(queue=QUEUE, max_retries=1, backoff=linear(0.01))
 async def falter(ctx: Context) -> str:
-    """Fail until somebody has mended what is broken."""
+    """Fail until the test has mended it."""
     if not mended.is_set():
         raise LookupError("broken")
     return f"done in attempt {ctx.attempt}"
@@ -76,12 +76,12 @@ CATALOG = Catalog.of([sync, fail, die, falter])
 
 @pytest.fixture
 def operator(redis: QueueClient) -> Operator:
-    """Give somebody who acts."""
+    """Return an operator."""
     return Operator(redis, "ada")
 
 
 async def _all(redis: QueueClient, state: JobState, where: Filter | None = None) -> list[str]:
-    """Ids of all pages, three jobs a page."""
+    """Return the ids of all pages, three jobs a page."""
     ids: list[str] = []
     after: str | None = None
     while True:
@@ -93,7 +93,7 @@ async def _all(redis: QueueClient, state: JobState, where: Filter | None = None)
 
 
 async def test_pages_show_each_job_once_in_order(redis: QueueClient) -> None:
-    """Jobs of one moment too, whatever their ids; those that are due first come first."""
+    """Also jobs with the same due time; those that are due first come first."""
     at = datetime.now(UTC) + timedelta(hours=1)
     same = [await sync.options(at=at).enqueue(str(n)) for n in range(8)]
     earlier = await sync.options(at=at - timedelta(minutes=1)).enqueue("first")
@@ -106,7 +106,7 @@ async def test_pages_show_each_job_once_in_order(redis: QueueClient) -> None:
 async def test_pages_go_on_when_the_last_one_shown_is_gone(
     redis: QueueClient, operator: Operator
 ) -> None:
-    """A place in a list is no job: deleting it there loses none of the others."""
+    """A deleted job does not lose the place in the list: all others are still shown."""
     at = datetime.now(UTC) + timedelta(hours=1)
     ids = sorted([(await sync.options(at=at).enqueue(str(n))).id for n in range(6)])
     page = await list_jobs(redis, QUEUE, JobState.SCHEDULED, CATALOG, limit=3)
@@ -121,7 +121,7 @@ async def test_pages_go_on_when_the_last_one_shown_is_gone(
 async def test_dead_jobs_come_latest_first_with_their_error(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """The one that died last is on top."""
+    """The job that died last is at the top."""
     async with working(redis_url, die):
         for name in "abcde":
             handle = await die.enqueue(name)
@@ -143,7 +143,7 @@ async def _dead(handle: object) -> bool:
 async def test_filter_finds_by_name_id_and_shown_text_but_not_by_secrets(
     redis: QueueClient,
 ) -> None:
-    """What is hidden on the page cannot be guessed at by searching for it."""
+    """Nobody can guess a hidden value by searching for it."""
     one = await sync.options(job_id="nightly:UC1").enqueue("UC1", **SECRETS)
     await fail.enqueue()
 
@@ -161,10 +161,10 @@ async def test_filter_finds_by_name_id_and_shown_text_but_not_by_secrets(
     ["channel", "ÜBER", 'a "quoted', "back\\\\slash", "[redacted", "line", '"channel":"', "<b>"],
 )
 async def test_search_finds_what_the_page_shows(redis: QueueClient, text: str) -> None:
-    """However JSON writes it, and where only the page names an argument."""
-    told = 'über a "quoted" back\\slash <b>\nline'
-    by_name = (await sync.enqueue(channel=told, **SECRETS)).id
-    by_place = (await sync.enqueue(told, **SECRETS)).id
+    """However JSON escapes it, and if only the page has an argument's name."""
+    channel = 'über a "quoted" back\\slash <b>\nline'
+    by_name = (await sync.enqueue(channel=channel, **SECRETS)).id
+    by_place = (await sync.enqueue(channel, **SECRETS)).id
 
     assert set(await _all(redis, JobState.READY, Filter(text=text))) == {by_name, by_place}
 
@@ -173,7 +173,7 @@ async def test_search_finds_what_the_page_shows(redis: QueueClient, text: str) -
 async def test_search_is_bounded_and_says_how_far_it_came(
     redis: QueueClient, monkeypatch: pytest.MonkeyPatch, most: int, for_s: float
 ) -> None:
-    """A filter that fits nothing looks at so many jobs, or for so long, and can be continued."""
+    """Without a match it stops after a number of jobs or a time, and can go on from there."""
     monkeypatch.setattr("runner.operations.jobs._SEARCHED", most)
     monkeypatch.setattr("runner.operations.jobs._SEARCHED_FOR_S", for_s)
     await sync.enqueue_many([{"channel": str(n)} for n in range(6000)])
@@ -197,7 +197,7 @@ async def test_search_is_bounded_and_says_how_far_it_came(
 
 
 async def test_place_that_no_page_gave_is_refused(redis: QueueClient) -> None:
-    """One line, not a traceback."""
+    """With one line, not a traceback."""
     with pytest.raises(ConfigurationError, match="start from the top"):
         await list_jobs(redis, QUEUE, JobState.READY, CATALOG, after="%%%")
 
@@ -205,15 +205,15 @@ async def test_place_that_no_page_gave_is_refused(redis: QueueClient) -> None:
 async def test_running_job_shows_progress_holder_and_lease(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Who runs it, since when, how far it has come; its process too."""
+    """Who runs it, since when, and its progress; also in the list of processes."""
     async with working(redis_url, sync, release="v1") as one:
         handle = await sync.enqueue("UC1")
 
-        async def told() -> bool:
+        async def has_progress() -> bool:
             view = await look_at(redis, QUEUE, handle.id, CATALOG)
             return view is not None and view.progress is not None
 
-        await eventually(told)
+        await eventually(has_progress)
         view = await look_at(redis, QUEUE, handle.id, CATALOG)
         assert view is not None
         assert view.holder == one.id
@@ -236,10 +236,10 @@ async def test_running_job_shows_progress_holder_and_lease(
     assert await find_queue(redis, QUEUES, handle.id) == QUEUE
 
 
-async def test_job_that_is_done_tells_of_attempts_that_failed_before(
+async def test_done_job_shows_its_failed_attempts(
     redis_url: str, redis: QueueClient, operator: Operator
 ) -> None:
-    """Also of those before it was dead, and retried by hand; as long as its result is kept."""
+    """Also those before it was dead and retried by hand, while its result is kept."""
     mended.clear()
     async with working(redis_url, falter):
         handle = await falter.enqueue()
@@ -256,14 +256,14 @@ async def test_job_that_is_done_tells_of_attempts_that_failed_before(
         (1, ""),
     ]
     assert view.attempts_spent == 2
-    told = await why(redis, QUEUES, handle.id, CATALOG)
-    assert told.sentence.endswith("Failed before: 2, the last time with LookupError: broken.")
+    answer = await why(redis, QUEUES, handle.id, CATALOG)
+    assert answer.sentence.endswith("Failed before: 2, the last time with LookupError: broken.")
 
 
-async def test_id_that_is_no_text_is_found_and_acted_on_as_it_is_shown(
+async def test_id_that_is_not_text_is_found_and_acted_on_as_shown(
     redis: QueueClient, operator: Operator
 ) -> None:
-    """Its page, its explanation and actions; a job whose id is that very text is another."""
+    """Its page, its explanation and actions; another job may have that very text as its id."""
     body = b'{"t":null,"f":"sync","a":["UC1"],"k":{},"et":1}'
     odd, twin = b"a\xff/\xfe", b"a\\xff/\\xfe"
     for key, due in ((odd, 1), (twin, 2)):
@@ -294,16 +294,16 @@ async def test_id_that_is_no_text_is_found_and_acted_on_as_it_is_shown(
         (r"ü\xe2", [r"ü\xe2".encode(), "ü".encode() + b"\xe2"]),
     ],
 )
-def test_shown_id_stands_for_bytes_that_are_shown_so(shown: str, keys_: list[bytes]) -> None:
-    """Two bytes that together are a letter would have been shown as that letter."""
+def test_shown_id_is_read_as_bytes_that_are_shown_like_it(shown: str, keys_: list[bytes]) -> None:
+    """Two bytes that form a letter would have been shown as that letter."""
     assert keys_of(shown) == keys_
     assert {shown_id(key) for key in keys_} == {shown}
 
 
-async def test_why_names_what_stands_in_the_way(
+async def test_why_names_what_keeps_a_job_from_running(
     redis_url: str, redis: QueueClient, operator: Operator
 ) -> None:
-    """Each cause in its turn: nothing there, not due, paused, no worker, dead, unknown, busy."""
+    """Each cause: no such job, not due, paused, no worker, busy slots, done, unknown, dead."""
 
     async def cause(job_id: str) -> Cause:
         return (await why(redis, QUEUES, job_id, CATALOG)).cause
@@ -314,9 +314,9 @@ async def test_why_names_what_stands_in_the_way(
     ready = await sync.enqueue("ready")
     assert await cause(ready.id) is Cause.NO_WORKER
     await operator.pause(QUEUE)
-    told = await why(redis, QUEUES, ready.id, CATALOG)
-    assert told.cause is Cause.PAUSED
-    assert "by ada" in told.sentence
+    answer = await why(redis, QUEUES, ready.id, CATALOG)
+    assert answer.cause is Cause.PAUSED
+    assert "by ada" in answer.sentence
     await operator.resume(QUEUE)
     async with working(redis_url, sync, die, concurrency=1):
         second = await sync.enqueue("second")
@@ -343,7 +343,7 @@ async def _rests(redis: QueueClient) -> bool:
 
 
 async def test_move_takes_a_job_to_another_queue(redis: QueueClient, operator: Operator) -> None:
-    """With its time and its batch; a job that has moved on is left alone."""
+    """With its due time and its batch; a job that has moved on is left alone."""
     with Batch("b").joined():
         handle = await sync.options(delay_s=60).enqueue("UC1")
 
@@ -361,7 +361,7 @@ async def test_move_takes_a_job_to_another_queue(redis: QueueClient, operator: O
 async def test_bulk_acts_on_all_that_match_and_on_no_other(
     redis_url: str, redis: QueueClient, operator: Operator
 ) -> None:
-    """Counted first; done again it does nothing; the audit log has it once."""
+    """Counted first; a second time it does nothing; the audit log has each call once."""
     async with working(redis_url, die):
         for n in range(12):
             handle = await die.enqueue("keep" if n % 4 == 0 else "go")
@@ -396,7 +396,7 @@ async def _all_dead(redis: QueueClient, many: int) -> bool:
 async def test_counting_ends_after_its_time_and_acting_goes_on(
     redis: QueueClient, operator: Operator
 ) -> None:
-    """The number is a least one then; the action reaches all that match, and tells how many."""
+    """Then the number is a minimum; the action still reaches all that match, and counts them."""
     await sync.enqueue_many([{"channel": str(n)} for n in range(2500)])
     selection = Selection(QUEUE, JobState.READY, Filter(text="9"))
     exact = await count(redis, selection, CATALOG)
@@ -408,10 +408,10 @@ async def test_counting_ends_after_its_time_and_acting_goes_on(
     assert (done.acted, done.total) == (exact.jobs, exact.jobs)
 
 
-async def test_metrics_tell_what_ended_and_how_long_it_took(
+async def test_metrics_have_ended_jobs_and_their_durations(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """By minute and by ten minutes alike."""
+    """By minute and by ten minutes."""
     async with working(redis_url, die, sync):
         stage.go.set()
         handles = [await sync.enqueue(str(n)) for n in range(5)]
@@ -429,10 +429,10 @@ async def test_metrics_tell_what_ended_and_how_long_it_took(
     assert sum(cell.attempts for cell in metrics.together(list(found.values()))) == 6
 
 
-async def test_schedule_is_paused_run_and_told_in_words(
+async def test_schedule_is_paused_run_and_described_in_words(
     redis: QueueClient, operator: Operator
 ) -> None:
-    """A tick of the pause is no missed one, and what runs now leaves the ticks alone."""
+    """Ticks during a pause do not count as missed, and "run now" leaves the ticks alone."""
     nightly = Periodic("nightly", sync, "0 3 * * *", {"channel": "UC1", **SECRETS})
     (view,) = await schedules.schedules(redis, [nightly], CATALOG)
     assert view.words == "At 03:00"
@@ -451,10 +451,8 @@ async def test_schedule_is_paused_run_and_told_in_words(
     assert (view.missed, view.paused) == (0, None)
 
 
-async def test_depth_grows_by_each_poll_and_redis_tells_of_itself(
-    redis_url: str, redis: QueueClient
-) -> None:
-    """The poller writes the series down."""
+async def test_each_poll_adds_to_the_depth_of_a_queue(redis_url: str, redis: QueueClient) -> None:
+    """The poller stores the series."""
     await sync.enqueue("UC1")
     async with working(redis_url, die, unknown_delay_s=600.0) as one:
         for _ in range(3):

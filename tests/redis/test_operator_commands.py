@@ -1,4 +1,4 @@
-"""The commands of an operator do on a real Redis what they say, and say what they did."""
+"""The operator's commands do on a real Redis what they say, and report what they did."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOSTILE = "\x1b[31mred\x1b[0m"
 
 
 class Terminal:
-    """Runs commands as a person would; each answers with its status, its output and its errors."""
+    """Runs commands as a person would; each returns its status, its output and its errors."""
 
     def __init__(self, url: str, capsys: pytest.CaptureFixture[str]) -> None:
         self._url = url
@@ -62,7 +62,7 @@ class Terminal:
         return asyncio.run(run())
 
     def let_die(self, job_id: str) -> None:
-        """Have a worker run a job of this id that gives up at once."""
+        """Let a worker run a job of this id that fails for good."""
 
         async def work(_: QueueClient) -> None:
             handle = await doomed.options(job_id=job_id).enqueue(channel_id=HOSTILE)
@@ -87,7 +87,7 @@ def pipeline(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Terminal]:
-    """Give a terminal whose commands reach an empty Redis."""
+    """Return a terminal whose commands use an empty Redis."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("PIPELINE_HOME", str(tmp_path))
     environment.use_config_file(None)
@@ -96,7 +96,7 @@ def pipeline(
 
 
 def test_enqueued_job_is_listed_shown_and_explained(pipeline: Terminal) -> None:
-    """A job that is due in ten minutes is there with its arguments, and says so."""
+    """A job that is due in ten minutes is shown with its arguments, and explained."""
     status, out, _ = pipeline(
         "enqueue", "sync_channel", "--arg", "channel_id=UC1", "--in", "10m", "--id", "mine"
     )
@@ -118,7 +118,7 @@ def test_enqueued_job_is_listed_shown_and_explained(pipeline: Terminal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (("sync_chanel",), "there is no job 'sync_chanel'; did you mean sync_channel?"),
         (("sync_channel", "--arg", "channel=1"), "Missing required argument"),
@@ -127,17 +127,19 @@ def test_enqueued_job_is_listed_shown_and_explained(pipeline: Terminal) -> None:
         (("sync_channel", "--in", "2030-01-01T00:00"), "needs its zone"),
     ],
 )
-def test_wrong_enqueue_is_one_line(pipeline: Terminal, words: tuple[str, ...], told: str) -> None:
-    """What does not fit is refused, and nothing is enqueued."""
+def test_wrong_enqueue_is_one_line(
+    pipeline: Terminal, words: tuple[str, ...], expected: str
+) -> None:
+    """Arguments that do not fit are refused, and nothing is enqueued."""
     status, _, err = pipeline("enqueue", *words)
     assert status == 2
-    assert told in err
+    assert expected in err
     assert err.count("\n") == 1
     assert pipeline.json("jobs", "list") == []
 
 
 def test_same_id_is_refused(pipeline: Terminal) -> None:
-    """While a job of an id is there, another is none."""
+    """While a job of an id is pending, another is refused."""
     words = ("enqueue", "notify", "--arg", "key=a", "--id", "one")
     assert pipeline(*words)[0] == 0
     status, _, err = pipeline(*words)
@@ -146,7 +148,7 @@ def test_same_id_is_refused(pipeline: Terminal) -> None:
 
 
 def test_dead_job_is_retried_by_its_id(pipeline: Terminal) -> None:
-    """It stands among the ready ones again, and the audit log says who did it."""
+    """It is ready again, and the audit log names who did that."""
     pipeline.let_die("mine")
     (row,) = pipeline.json("dead", "list", "--error", "bury")
     assert (row["name"], row["attempts"]) == ("doomed", 1)
@@ -161,7 +163,7 @@ def test_dead_job_is_retried_by_its_id(pipeline: Terminal) -> None:
 
 
 def test_action_on_a_job_that_moved_on_says_so(pipeline: Terminal) -> None:
-    """Nothing is done to it, and the exit status tells scripts."""
+    """Nothing is done to it, and the exit status shows that to scripts."""
     pipeline.let_die("one")
     status, out, _ = pipeline("jobs", "bury", "one")
     assert (status, out) == (1, "one: nothing was done, for it is dead\n")
@@ -170,7 +172,7 @@ def test_action_on_a_job_that_moved_on_says_so(pipeline: Terminal) -> None:
 
 
 def test_all_that_match_are_deleted_after_a_question(pipeline: Terminal) -> None:
-    """Without a yes nothing is done; with it, those that match and no others."""
+    """Without a yes nothing is done; with it, all that match go, and no others."""
 
     async def many(_: QueueClient) -> None:
         await notify.enqueue_many([{"key": f"k{number}"} for number in range(25)])
@@ -188,7 +190,7 @@ def test_all_that_match_are_deleted_after_a_question(pipeline: Terminal) -> None
 
 
 def test_ids_and_all_exclude_each_other(pipeline: Terminal) -> None:
-    """Neither, or both, is a slip that must not delete everything."""
+    """Neither, or both, is a mistake that must not delete everything."""
     for words in ((), ("mine", "--all")):
         status, _, err = pipeline("jobs", "delete", *words)
         assert status == 2
@@ -196,7 +198,7 @@ def test_ids_and_all_exclude_each_other(pipeline: Terminal) -> None:
 
 
 def test_paused_queue_says_by_whom(pipeline: Terminal) -> None:
-    """The list, and the job's own explanation, name the pause; a resume ends it."""
+    """The list and the job's own explanation name the pause; a resume ends it."""
     pipeline("enqueue", "notify", "--arg", "key=a", "--id", "one")
     assert pipeline("queues", "pause", "notifications")[:2] == (0, "notifications: paused\n")
     (queue,) = [q for q in pipeline.json("queues", "list") if q["name"] == "notifications"]
@@ -206,14 +208,14 @@ def test_paused_queue_says_by_whom(pipeline: Terminal) -> None:
     assert "No worker of notifications lives." in pipeline("why", "one")[1]
 
 
-def test_unknown_queue_is_told(pipeline: Terminal) -> None:
-    """A queue that there is not is an error, not an empty list."""
+def test_unknown_queue_is_an_error(pipeline: Terminal) -> None:
+    """Not an empty list."""
     status, _, err = pipeline("jobs", "list", "--queue", "slow")
     assert (status, "there is no queue 'slow'" in err) == (2, True)
 
 
 def test_nothing_of_a_job_steers_the_terminal(pipeline: Terminal) -> None:
-    """Names, arguments and errors are somebody's text: no escape sequence comes through."""
+    """Names, arguments and errors are foreign text: no escape sequence gets through."""
     pipeline.let_die("mine")
     for words in (("jobs", "list"), ("dead", "list"), ("jobs", "show", "mine"), ("why", "mine")):
         _, out, err = pipeline(*words)
@@ -221,7 +223,7 @@ def test_nothing_of_a_job_steers_the_terminal(pipeline: Terminal) -> None:
 
 
 def test_schedule_is_run_and_paused(pipeline: Terminal) -> None:
-    """What runs by the clock is listed in words, run at once, paused and resumed."""
+    """Schedules are listed in words, run at once, paused and resumed."""
     listed = {one["name"]: one for one in pipeline.json("schedules", "list")}
     assert listed["sync_due_channels"]["words"] == "Every minute"
     status, out, _ = pipeline("schedules", "run", "sync_due_channels")
@@ -251,7 +253,7 @@ def test_doctor_names_what_is_wrong_and_the_remedy(pipeline: Terminal) -> None:
 def test_private_redis_that_does_not_run_says_how_to_start_it(
     pipeline: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without REDIS_URL the one of the state directory is meant, which `pipeline up` starts."""
+    """Without REDIS_URL, commands use that of the state directory, which `pipeline up` starts."""
     monkeypatch.delenv("REDIS_URL")
     environment.use_config_file(None)
     for words in (("why", "x"), ("queues", "list"), ("jobs", "show", "x")):

@@ -33,7 +33,7 @@ async def tidy(ctx: Context, days: int = 30) -> None:
 
 @job(queue="slow")
 async def sweep(ctx: Context) -> None:
-    """Stand for one of another queue."""
+    """Stand for a job of another queue."""
     raise NotImplementedError(ctx)
 
 
@@ -70,7 +70,7 @@ async def _waiting(redis: QueueClient, queue: str = QUEUE) -> list[str]:
 
 
 async def test_schedule_that_is_new_starts_with_its_next_tick(redis: QueueClient) -> None:
-    """The first poll notes the time, and enqueues nothing of the past."""
+    """The first poll stores the time, and enqueues no past ticks."""
     await _poller(redis, _periodic()).poll()
 
     assert await _waiting(redis) == []
@@ -79,7 +79,7 @@ async def test_schedule_that_is_new_starts_with_its_next_tick(redis: QueueClient
 
 
 async def test_tick_is_enqueued_once_however_many_poll(redis: QueueClient) -> None:
-    """Polls of many workers at the same time enqueue a tick once, under its own id."""
+    """Many workers that poll at the same time enqueue a tick once, under its own id."""
     await redis.hset(keys.TICKS, "tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
 
     await asyncio.gather(*[_poller(redis, _periodic(kwargs={"days": 7})).poll() for _ in range(8)])
@@ -91,7 +91,7 @@ async def test_tick_is_enqueued_once_however_many_poll(redis: QueueClient) -> No
 
 
 async def test_tick_is_not_enqueued_again_once_it_ran(redis_url: str, redis: QueueClient) -> None:
-    """A poll that comes late, with the job long done, finds the tick noted."""
+    """A late poll, after the job has run, finds the tick in Redis."""
     last = _minutes_ago_ms(1)
     await redis.hset(keys.TICKS, "tidy", str(last))  # type: ignore[misc]
     slow = _poller(redis, _periodic(kwargs={"days": 7}))
@@ -112,7 +112,7 @@ async def test_tick_is_not_enqueued_again_once_it_ran(redis_url: str, redis: Que
 async def test_missed_ticks_are_made_up_for_as_the_schedule_says(
     redis: QueueClient, catch_up: CatchUp, least: int
 ) -> None:
-    """Everything was down for ten minutes: all of them, or the latest one."""
+    """After ten minutes without workers: all ticks, or the last one."""
     await redis.hset(keys.TICKS, "tidy", str(_minutes_ago_ms(10)))  # type: ignore[misc]
 
     await _poller(redis, _periodic(catch_up=catch_up)).poll()
@@ -123,7 +123,7 @@ async def test_missed_ticks_are_made_up_for_as_the_schedule_says(
 
 
 async def test_tick_may_be_spread_by_its_jitter(redis: QueueClient) -> None:
-    """A jittered tick is scheduled, at most so late."""
+    """It is scheduled up to the jitter later."""
     await redis.hset(keys.TICKS, "tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
 
     await _poller(redis, _periodic(jitter_s=500.0)).poll()
@@ -146,7 +146,7 @@ async def test_tick_goes_to_the_queue_of_its_job(redis: QueueClient) -> None:
 async def test_poll_runs_once_in_the_fleet_at_each_of_its_times(
     redis_url: str, redis: QueueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Five workers: one poll as the fleet starts, and one for each interval."""
+    """Five workers: one poll as the fleet starts, and one at each interval."""
     polls: list[float] = []
 
     async def note(_: Poller) -> None:
@@ -167,7 +167,7 @@ async def test_poll_runs_once_in_the_fleet_at_each_of_its_times(
 
 
 async def test_poll_goes_on_when_the_worker_that_polled_dies(redis_url: str) -> None:
-    """No worker is the poller: whoever is there is."""
+    """Any other worker polls."""
     async with mortal(redis_url, tidy, poll_interval_s=0.1) as first:
         await first.kill()
         async with working(redis_url, tidy, poll_interval_s=0.1) as second:
@@ -176,7 +176,7 @@ async def test_poll_goes_on_when_the_worker_that_polled_dies(redis_url: str) -> 
 
 
 async def test_poll_notes_its_time_for_the_health_check(redis: QueueClient) -> None:
-    """`readyz` sees when the poller ran last."""
+    """`readyz` sees when the poller last ran."""
     assert await last_poll_at(redis) is None
     await _poller(redis).poll()
 
@@ -185,10 +185,10 @@ async def test_poll_notes_its_time_for_the_health_check(redis: QueueClient) -> N
     assert abs(noted - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-async def test_poll_takes_workers_that_are_gone_off_the_register(
+async def test_poll_removes_workers_that_are_gone_from_the_register(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A worker that was killed is no longer listed once its sign of life has lapsed."""
+    """A killed worker is no longer listed once its heartbeat has lapsed."""
     async with working(redis_url, tidy) as one:
         await redis.zadd(f"{QUEUE}:workers", {"gone": 1})
         await _poller(redis).poll()
@@ -197,7 +197,7 @@ async def test_poll_takes_workers_that_are_gone_off_the_register(
 
 
 async def test_poll_of_one_queue_trims_no_other(redis: QueueClient) -> None:
-    """What the dead set keeps is each queue's own business."""
+    """Each queue has its own limits for its dead set."""
     for queue in ("default", "slow"):
         await redis.zadd(f"arq:queue:{queue}:dead", {"a": 1, "b": 2})
 
@@ -210,7 +210,7 @@ async def test_poll_of_one_queue_trims_no_other(redis: QueueClient) -> None:
 async def test_cron_job_runs_once_at_each_of_its_times_with_several_workers(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """arq's own `cron(…)` beside jobs of ours: one run for a time, however many workers."""
+    """arq's own `cron(…)` beside our jobs: one run each time, however many workers."""
     every_second = cron(_tick, second=set(range(60)), microsecond=0)
     workers = [worker(redis_url, tidy, cron_jobs=[every_second]) for _ in range(3)]
     for one in workers:

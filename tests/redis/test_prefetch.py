@@ -1,4 +1,4 @@
-"""Claims that wait for a slot: nobody loses, is delayed or is charged by them."""
+"""Prefetched claims, which wait for a slot: they lose, delay and cost no job."""
 
 from __future__ import annotations
 
@@ -46,32 +46,32 @@ LONG_S = 60.0
 
 @pytest.fixture(autouse=True)
 def _all_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every job counts as fast, however busy the machine is."""
+    """Let every job count as fast, however busy the machine is."""
     monkeypatch.setattr(ahead, "_FAST_S", LONG_S)
 
 
 @pytest.fixture
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits for a slot is not given back before the test has seen it."""
+    """Let claims wait for a slot until the test has seen them."""
     monkeypatch.setattr(ahead, "_LONGEST_WAIT_S", LONG_S)
 
 
 @job(queue="default")
 async def quick(ctx: Context) -> None:
-    """Be over at once."""
+    """End at once."""
     stage.runs[ctx.job_id] += 1
 
 
 @job(queue="default", max_retries=0)
 async def act(ctx: Context, name: str) -> str:
-    """Say that it started, and wait until it may go on."""
+    """Report the start, and wait."""
     await stage.hold(name)
     return f"{name} in attempt {ctx.attempt}"
 
 
 @job(queue="default")
 async def block(_ctx: Context, seconds: float) -> None:
-    """Hold the event loop."""
+    """Block the event loop."""
     time.sleep(seconds)  # noqa: ASYNC251 -- the point of it
 
 
@@ -85,13 +85,13 @@ JOBS = (quick, act, block, nap)
 
 
 async def _fast_then_slow(names: Sequence[str] = "abcd") -> list[JobHandle[str]]:
-    """Enqueue jobs that make a worker claim ahead, and others that then fill its slots."""
+    """Enqueue jobs that make a worker prefetch, and then jobs that fill its slots."""
     await quick.enqueue_many([{}] * 40)
     return await act.enqueue_many([{"name": name} for name in names])
 
 
 async def _holding_two_ahead(one: Worker) -> list[JobHandle[str]]:
-    """Let *one*, which has two slots, run two slow jobs and hold two more that it cannot start."""
+    """Let *one*, which has two slots, run two slow jobs and prefetch two more."""
     handles = await _fast_then_slow()
     assert [await stage.started.next() for _ in range(2)] == ["a", "b"]
     await eventually(lambda: prefetched(one) == 2)
@@ -102,7 +102,7 @@ async def _holding_two_ahead(one: Worker) -> list[JobHandle[str]]:
 async def test_claim_ahead_is_marked_until_its_job_starts(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Redis knows what was started and what was not; both are held, and looked at as running."""
+    """Redis knows which jobs have started; all four are held, and show as running."""
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
         handles = await _holding_two_ahead(one)
         marks = await eventually(lambda: _marks(redis, handles, ["", "", AHEAD, AHEAD]))
@@ -119,7 +119,7 @@ async def test_claim_ahead_is_marked_until_its_job_starts(
 async def test_slow_jobs_hold_up_nothing_that_waits_behind_them(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A tenth of a second later what cannot be started goes back, due as it was, to who is idle."""
+    """After a tenth of a second what could not start goes to an idle worker, due as before."""
     handles = await _fast_then_slow()
     due_ms = [await redis.zscore(QUEUE, handle.id) for handle in handles]
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
@@ -159,12 +159,12 @@ async def test_stop_gives_back_what_was_not_started_before_anything_else(
 async def test_killed_worker_costs_what_it_had_not_started_no_crash(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Only the two that ran are counted as lost with it; all four run again within a lease."""
+    """Only the two running jobs count a crash; all four run again within a lease."""
     async with mortal(redis_url, *JOBS, concurrency=2, lease_s=2.0) as one:
         handles = await _holding_two_ahead(one.worker)
         await eventually(lambda: _marks(redis, handles, ["", "", AHEAD, AHEAD]))
         await one.kill()
-        # As it was being killed, a slot may have fallen free: nobody heard of that.
+        # Jobs may have started here as the worker was killed; Redis does not know of them.
         stage.started.unread()
 
     async with working(redis_url, *JOBS, concurrency=4, idle_poll_s=0.05):
@@ -179,12 +179,12 @@ async def test_killed_worker_costs_what_it_had_not_started_no_crash(
 
 @pytest.mark.usefixtures("_patient")
 async def test_crash_in_the_first_step_of_a_job_claimed_ahead_counts(redis_url: str) -> None:
-    """The mark is off before the job's first step, so a job that kills its worker is found out."""
+    """The mark is gone before the job's first step, so a job that kills its worker is found."""
     seen: list[bytes] = []
 
     @job(queue="default")
     async def look(ctx: Context) -> None:
-        """Look at its own claim before anything else."""
+        """Read its own claim before anything else."""
         seen.append(await ask_after_starts(one, "HGET", f"{QUEUE}:running", ctx.job_id))
 
     async with working(redis_url, *JOBS, look, concurrency=2, lease_s=LONG_S) as one:
@@ -202,7 +202,7 @@ async def test_crash_in_the_first_step_of_a_job_claimed_ahead_counts(redis_url: 
 async def test_claim_that_waited_for_a_quarter_of_its_lease_is_not_started(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A blocked loop may have cost the lease: the job is given back and claimed anew."""
+    """A blocked loop may have cost the lease: the job is given back and claimed again."""
     async with working(redis_url, *JOBS, concurrency=1, lease_s=1.0, heartbeat_s=0.1) as one:
         given_back = note_given_back(one)
         await quick.enqueue_many([{}] * 40)
@@ -210,7 +210,7 @@ async def test_claim_that_waited_for_a_quarter_of_its_lease_is_not_started(
         last = await quick.enqueue()
         await last.result(timeout_s=5)
 
-    assert given_back in ([last.id], [])  # not claimed ahead at all, if the block came first
+    assert given_back in ([last.id], [])  # not prefetched at all if the block came first
     assert stage.runs[last.id] == 1
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
@@ -219,7 +219,7 @@ async def test_claim_that_waited_for_a_quarter_of_its_lease_is_not_started(
 async def test_lease_lost_while_waiting_is_the_other_workers(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """What this worker makes of it later is dropped: the other one's result stands."""
+    """Its outcome here is dropped later: the other worker's result counts."""
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
         handles = await _holding_two_ahead(one)
         lost = handles[2]
@@ -237,7 +237,7 @@ async def test_lease_lost_while_waiting_is_the_other_workers(
 
 
 async def test_job_aborted_while_it_waits_does_not_run(redis_url: str, redis: QueueClient) -> None:
-    """It is given back as anything else, and the next claim ends it before it starts."""
+    """It is given back like the others, and the next claim ends it before it starts."""
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
         handles = await _fast_then_slow()
         assert [await stage.started.next() for _ in range(2)] == ["a", "b"]
@@ -252,7 +252,7 @@ async def test_job_aborted_while_it_waits_does_not_run(redis_url: str, redis: Qu
 
 
 async def test_pause_stops_what_was_claimed_ahead(redis_url: str, redis: QueueClient) -> None:
-    """After it at most what was claimed already starts; nothing stays held."""
+    """After the pause at most claimed jobs start, and none stays held."""
     handles = await quick.enqueue_many([{}] * 3000)
     async with working(redis_url, *JOBS, concurrency=4):
         await eventually(lambda: len(stage.runs) >= 100)
@@ -267,7 +267,7 @@ async def test_pause_stops_what_was_claimed_ahead(redis_url: str, redis: QueueCl
 async def test_quiet_worker_starts_nothing_that_it_claimed_ahead(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """What waits goes back at once, to whoever is not asked to be quiet."""
+    """What waits goes back at once, for workers that are not quiet."""
     handles = await quick.enqueue_many([{}] * 3000)
     async with working(redis_url, *JOBS, concurrency=4) as one:
         await eventually(lambda: len(stage.runs) >= 100)
@@ -282,7 +282,7 @@ async def test_quiet_worker_starts_nothing_that_it_claimed_ahead(
 
 
 async def test_workers_that_claim_ahead_share_a_queue(redis_url: str) -> None:
-    """Of two alike each gets its share, and every job runs once."""
+    """Two equal workers both get a share, and every job runs once."""
     async with (
         working(redis_url, *JOBS, concurrency=4) as one,
         working(redis_url, *JOBS, concurrency=4) as two,
@@ -297,7 +297,7 @@ async def test_workers_that_claim_ahead_share_a_queue(redis_url: str) -> None:
 async def test_many_fast_jobs_on_many_workers_run_once_each(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Three workers that all claim ahead, three thousand jobs, and as many runs."""
+    """Three workers that all prefetch, three thousand jobs, and three thousand runs."""
     handles = await quick.enqueue_many([{}] * 3000)
     async with (
         working(redis_url, *JOBS) as one,
@@ -312,7 +312,7 @@ async def test_many_fast_jobs_on_many_workers_run_once_each(
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 
-async def test_burst_of_so_many_jobs_takes_no_more(redis_url: str, redis: QueueClient) -> None:
+async def test_burst_with_a_limit_prefetches_no_more(redis_url: str, redis: QueueClient) -> None:
     """`max_burst_jobs` counts what waits for a slot, and leaves the rest untouched."""
     await quick.enqueue_many([{}] * 200)
     one = worker(redis_url, *JOBS, burst=True, max_burst_jobs=137, concurrency=4)
@@ -328,7 +328,7 @@ async def test_burst_of_so_many_jobs_takes_no_more(redis_url: str, redis: QueueC
 async def test_worker_given_up_by_the_watchdog_gives_back_what_waits(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """From the watchdog's thread, while the loop is blocked; only the blocking job is lost."""
+    """In the watchdog's thread, while the loop is blocked; only the blocking job is lost."""
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S, heartbeat_s=20.0) as one:
         handles = await _holding_two_ahead(one)
         give_up(one, blocked_by=handles[0].id)
@@ -340,7 +340,7 @@ async def test_worker_given_up_by_the_watchdog_gives_back_what_waits(
 async def test_claim_ahead_whose_answer_is_lost_is_undone(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """The next claim names its token; nothing waits for a lease, nothing counts a crash."""
+    """The next claim names its token: no job waits for a lease, none counts a crash."""
     handles = await quick.enqueue_many([{}] * 500)
     one = worker(redis_url, *JOBS, concurrency=4, lease_s=LONG_S)
     running = asyncio.create_task(one.async_run())
@@ -357,7 +357,7 @@ async def test_claim_ahead_whose_answer_is_lost_is_undone(
 
 
 async def test_redis_away_while_claims_wait_loses_none(redis_url: str, redis: QueueClient) -> None:
-    """Cut off at full speed, for longer than a lease: each job runs, and none counts a crash."""
+    """Cut off at full speed for longer than a lease, each job runs, and none counts a crash."""
     handles = await quick.enqueue_many([{}] * 3000)
     async with mortal(redis_url, *JOBS, concurrency=4, idle_poll_s=0.05) as one:
         await eventually(lambda: len(stage.runs) >= 300)

@@ -71,7 +71,7 @@ async def _server_pid(server: PrivateRedis) -> int:
         return pid
 
 
-async def test_private_redis_keeps_what_it_was_told(state_dir: Path) -> None:
+async def test_private_redis_keeps_its_data(state_dir: Path) -> None:
     """What was written is there again at the next start, and no server runs in between."""
     async with PrivateRedis(state_dir) as server:
         await _ask(server, "SET", "key", "value")
@@ -133,7 +133,7 @@ async def test_private_redis_comes_up_while_another_user_leaves(state_dir: Path)
 
 
 async def _user(state_dir: Path) -> asyncio.subprocess.Process:
-    """Another process that uses the server until it is told to stop."""
+    """Another process that uses the server until it is asked to stop."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

@@ -118,7 +118,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(target=ids, count=st.integers(1, 3), known=ids, repeated=st.booleans())
     def enqueue_fresh(self, count: int, known: str, repeated: bool) -> MultipleResults[str]:  # noqa: FBT001
-        """Several at once, whose ids nobody has; unless the call came before, and is repeated."""
+        """Enqueue several with new ids, or repeat the last such call."""
         job_ids = [f"fresh{self.fresh + n}" for n in range(count)]
         self.fresh += count
         body = json.dumps({"f": "x", "a": [], "k": {}, "et": 1, "t": None})
@@ -204,7 +204,7 @@ class QueueMachine(RuleBasedStateMachine):
         result = b"{}" if is_over and ms else b""
         entry = b"{}" if kind in {"retry", "dead"} else b""
         batch = job.batch if job else ""
-        # In short where that is possible, otherwise behind one in short that nobody holds.
+        # Short if possible; otherwise full, after a short one that nobody holds.
         in_short = plain and kind == "done" and not batch
         beside = [1] if plain and not in_short else []
         if in_short:
@@ -241,7 +241,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(job_id=ids)
     def lapse(self, job_id: str) -> None:
-        """The lease of a running job ends without its worker."""
+        """End the lease of a running job without its worker."""
         job = self.jobs.get(job_id)
         if job is not None and job.state in {"ahead", "running"}:
             self.redis.zadd(KEY, {job_id: 1})
@@ -249,14 +249,14 @@ class QueueMachine(RuleBasedStateMachine):
             job.state = "lapsed" if job.state == "running" else "lapsed ahead"
 
     def give_up(self, job_id: str, token: str) -> None:
-        """A worker of ours has learned that a stock one has its job."""
+        """Let a worker of ours learn that a stock one has its job."""
         job = self.jobs.get(job_id)
         if job is not None and job.state in STOCK.values() and token == job.token:
             job.state, job.token = "stock", ""
 
     @rule(job_id=ids)
     def stock_worker_takes(self, job_id: str) -> None:
-        """One that knows nothing of tokens finds the job due, and nobody at it."""
+        """Let a stock worker, which knows no tokens, claim a job that is due."""
         job = self.jobs.get(job_id)
         if job is not None and job.state in STOCK:
             self.redis.set(keys.IN_PROGRESS_PREFIX + job_id, "1")
@@ -264,7 +264,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(job_id=ids)
     def stock_worker_is_lost(self, job_id: str) -> None:
-        """Its key lapses, and the job is due as before."""
+        """Let the stock worker's key lapse: the job is due as before."""
         job = self.jobs.get(job_id)
         if job is not None and job.state in STOCK.values():
             self.redis.delete(keys.IN_PROGRESS_PREFIX + job_id)
@@ -277,7 +277,7 @@ class QueueMachine(RuleBasedStateMachine):
         token = "stale" if stale or job is None or not job.token else job.token
         lost, aborted = self.eval(scripts.RENEW, *RenewHead(LEASE_MS), *Lease(job_id, token))
         holds = job is not None and job.state in HELD - {"offered"} and token == job.token
-        # An offered job is its holder's to settle still, and anybody's to claim: not extended.
+        # Its holder may still settle an offered job, and any worker may claim it: not extended.
         is_offered = job is not None and job.state == "offered" and token == job.token
         assert lost == ([] if holds or is_offered else [job_id.encode()])
         self.give_up(job_id, token)
@@ -348,10 +348,10 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def histories_live_as_long_as_jobs_and_results(self) -> None:
-        told = {job_id: (job.failures, -1) for job_id, job in self.jobs.items()} | self.kept
+        expected = {job_id: (job.failures, -1) for job_id, job in self.jobs.items()} | self.kept
         found = {key.decode() for key in self.redis.keys(keys.HISTORY_PREFIX + "*")}
-        assert found == {keys.HISTORY_PREFIX + job_id for job_id, (n, _) in told.items() if n}
-        for job_id, (failures, keep_ms) in told.items():
+        assert found == {keys.HISTORY_PREFIX + job_id for job_id, (n, _) in expected.items() if n}
+        for job_id, (failures, keep_ms) in expected.items():
             assert self.redis.llen(keys.HISTORY_PREFIX + job_id) == failures
             left_ms = self.redis.pttl(keys.HISTORY_PREFIX + job_id)
             assert not failures or (left_ms == -1) == (keep_ms == -1)
@@ -377,7 +377,7 @@ class QueueMachine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(120)
 def test_scripts_keep_every_job_in_one_state(redis_server: RedisServer) -> None:
-    """Any order of enqueues, claims, outcomes, losses and admin actions agrees with the model."""
+    """Any order of enqueues, claims, outcomes, losses and actions agrees with the model."""
     machine = type("Machine", (QueueMachine,), {"url": redis_server.url})
     from hypothesis.stateful import run_state_machine_as_test
 

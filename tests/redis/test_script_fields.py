@@ -1,4 +1,4 @@
-"""Each script, in each of its forms, for two jobs: a field that one side misplaces is seen here."""
+"""Each script, in each of its forms, for two jobs: a misplaced field fails a test here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ONE, TWO = b'{"f":"one"}', b'{"f":"two"}'
 
 
 async def run(redis: QueueClient, script: str, head: Any, *blocks: Any) -> Any:
-    """What *script* returns for KEY, *head* and *blocks*."""
+    """Return what *script* returns for KEY, *head* and *blocks*."""
     return await redis.eval(script, 1, KEY, *head, *chain.from_iterable(blocks))  # type: ignore[misc]
 
 
@@ -51,13 +51,13 @@ async def claimed(redis: QueueClient, *ids: str, mark: str = "") -> list[Any]:
 
 
 def test_script_that_names_an_undeclared_field_is_refused() -> None:
-    """A field that is gone from the declaration, and still used, fails when it is loaded."""
+    """A field that is gone from the declaration, but still used, fails at load."""
     with pytest.raises(KeyError, match=r"JOB\."):
         scripts.Script("enqueue.lua", EnqueueHead, {"FRESH": FreshJob, "JOB": FreshJob}).text()
 
 
 def test_every_declared_field_is_used_by_its_script() -> None:
-    """A field that no script reads is sent for nothing."""
+    """A field that no script reads would be sent for nothing."""
     for script in scripts.SCRIPTS.values():
         source = (scripts._HERE / script.file).read_text("utf-8")
         blocks = {"HEAD": script.head} if script.head else {}
@@ -66,7 +66,7 @@ def test_every_declared_field_is_used_by_its_script() -> None:
             assert unused == [], (script.file, name)
 
 
-async def test_enqueue_in_short_takes_two_jobs(redis: QueueClient) -> None:
+async def test_enqueue_takes_two_short_jobs(redis: QueueClient) -> None:
     """Both bodies, both entries in their order, a wake token each."""
     jobs = (FreshJob("a", ONE), FreshJob("b", TWO))
     assert await run(redis, scripts.ENQUEUE, EnqueueHead(TTL_S, QUEUE, "fresh"), *jobs) == 1
@@ -75,8 +75,8 @@ async def test_enqueue_in_short_takes_two_jobs(redis: QueueClient) -> None:
     assert await redis.llen(f"{KEY}:wake") == 2  # type: ignore[misc]
 
 
-async def test_enqueue_in_short_is_repeated_in_full(redis: QueueClient) -> None:
-    """After a lost reply each of many jobs is known by its own body, and none is added twice."""
+async def test_enqueue_of_short_jobs_is_repeated_in_full(redis: QueueClient) -> None:
+    """After a lost reply each job is recognized by its own body, and none is added twice."""
     jobs = (FreshJob("a", ONE), FreshJob("b", TWO), FreshJob("c", ONE))
     assert await run(redis, scripts.ENQUEUE, EnqueueHead(TTL_S, QUEUE, "fresh"), *jobs) == 1
     again = [NewJob(*job) for job in jobs]
@@ -85,7 +85,7 @@ async def test_enqueue_in_short_is_repeated_in_full(redis: QueueClient) -> None:
     assert await redis.zcard(KEY) == 3
 
 
-async def test_enqueue_in_full_takes_every_field_of_two_jobs(redis: QueueClient) -> None:
+async def test_enqueue_takes_every_field_of_two_full_jobs(redis: QueueClient) -> None:
     """Times, expiry, batch, tick and attempts of each job are its own."""
     jobs = (
         NewJob("a", ONE, due_ms=FAR_MS, batch="b1", schedule="hourly", tick_ms=7, spent=2),
@@ -105,7 +105,7 @@ async def test_enqueue_in_full_takes_every_field_of_two_jobs(redis: QueueClient)
 
 
 async def test_claim_returns_every_field_of_two_jobs(redis: QueueClient) -> None:
-    """Ids, bodies and due times; and of one job attempts spent, a crash, and an abort."""
+    """Ids, bodies and due times; and for one job spent attempts, a crash and an abort."""
     reply = await claimed(redis, "a", "b")
     assert reply[2] == []
     assert reply[3:] == [b"a", b'{"id":"a"}', b"1", b"b", b'{"id":"b"}', b"2"]
@@ -120,7 +120,7 @@ async def test_claim_returns_every_field_of_two_jobs(redis: QueueClient) -> None
     assert reply[3::3] == [b"a", b"b"]
 
 
-async def test_start_takes_the_mark_off_two_jobs(redis: QueueClient) -> None:
+async def test_start_removes_the_mark_of_two_jobs(redis: QueueClient) -> None:
     """Both were claimed ahead of a free slot, and run now."""
     await claimed(redis, "a", "b", mark="|ahead")
     assert await run(redis, scripts.START, StartHead("w:1"), ["a", "b"]) == 2
@@ -128,7 +128,7 @@ async def test_start_takes_the_mark_off_two_jobs(redis: QueueClient) -> None:
 
 
 async def test_renew_extends_two_jobs_and_reports_a_third(redis: QueueClient) -> None:
-    """Each by its own token; the one of another token is lost."""
+    """Each by its own token; the one under another token is lost."""
     await claimed(redis, "a", "b", "c")
     leases = (Lease("a", "w:1"), Lease("b", "w:1"), Lease("c", "v:9"))
     assert await run(redis, scripts.RENEW, RenewHead(90_000), *leases) == [[b"c"], []]
@@ -137,7 +137,7 @@ async def test_renew_extends_two_jobs_and_reports_a_third(redis: QueueClient) ->
     assert await redis.pttl("arq:in-progress:c") <= 60_000
 
 
-async def test_settle_in_short_keeps_two_results(redis: QueueClient) -> None:
+async def test_settle_keeps_two_short_results(redis: QueueClient) -> None:
     """Each job has its own result, and nothing else is left of either."""
     await claimed(redis, "a", "b")
     outcomes = (ShortOutcome("a", "w:1", ONE), ShortOutcome("b", "w:1", TWO))
@@ -148,8 +148,10 @@ async def test_settle_in_short_keeps_two_results(redis: QueueClient) -> None:
 
 
 @pytest.mark.parametrize("short", [0, 2])
-async def test_settle_in_full_takes_every_field_of_two_jobs(redis: QueueClient, short: int) -> None:
-    """A retry, a death, a release and a result, alone and behind outcomes in short."""
+async def test_settle_takes_every_field_of_two_full_outcomes(
+    redis: QueueClient, short: int
+) -> None:
+    """A retry, a death, a release and a result, alone and after short outcomes."""
     await claimed(redis, "s", "t", "a", "b", "c", "d")
     before = [ShortOutcome("s", "w:1", ONE), ShortOutcome("t", "w:1", TWO)][:short]
     outcomes = (

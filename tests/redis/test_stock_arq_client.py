@@ -1,4 +1,4 @@
-"""A stock arq client and our worker: what arq's own API says of our queues is true."""
+"""A stock arq client and our worker: what arq's own API returns of our queues is true."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ async def fail(ctx: Context) -> None:
 
 
 @job(queue="migration")
-async def tell_attempt(ctx: Context) -> int:
-    """Give the number of this attempt."""
+async def attempt_number(ctx: Context) -> int:
+    """Return the number of this attempt."""
     return ctx.attempt
 
 
@@ -60,7 +60,7 @@ async def sleep(ctx: Context) -> None:
 
 @pytest.fixture
 async def stock(redis_url: str) -> AsyncIterator[ArqRedis]:
-    """Give a stock client of the empty Redis."""
+    """Return a stock client of the empty Redis."""
     async with stock_client(redis_url, QUEUE) as client:
         yield client
 
@@ -76,7 +76,7 @@ async def _status(handle: Job, expected: JobStatus) -> bool:
 
 
 async def test_stock_client_gets_the_result(redis_url: str, stock: ArqRedis) -> None:
-    """What a stock client enqueues runs here, and `Job.result()` returns what it returned."""
+    """What a stock client enqueues runs here, and `Job.result()` returns its result."""
     async with working(redis_url, add, idle_poll_s=POLL_S) as one:
         handle = await _enqueue(stock, "add", 2, b=3)
         assert await handle.result(timeout=5, poll_delay=POLL_S) == 5
@@ -91,7 +91,7 @@ async def test_stock_client_gets_the_result(redis_url: str, stock: ArqRedis) -> 
 
 
 async def test_stock_client_sees_each_status(redis_url: str, stock: ArqRedis) -> None:
-    """`Job.status()` tells deferred, queued, in progress, complete and not found apart."""
+    """`Job.status()` is deferred, queued, in progress, complete or not found."""
     later = await _enqueue(stock, "add", 1, _defer_by=timedelta(hours=1))
     assert await later.status() is JobStatus.deferred
     now = await _enqueue(stock, "sleep")
@@ -121,7 +121,7 @@ async def test_stock_client_reads_what_waits(redis: QueueClient, stock: ArqRedis
 
 
 async def test_stock_client_gets_the_error(redis_url: str, stock: ArqRedis) -> None:
-    """A job of ours that failed raises from `Job.result()`, with type and message of its error."""
+    """`Job.result()` of our failed job raises, with type and message of its error."""
     async with working(redis_url, fail, idle_poll_s=POLL_S):
         handle = await _enqueue(stock, "fail")
         with pytest.raises(JobFailedError, match="no such channel") as caught:
@@ -132,7 +132,7 @@ async def test_stock_client_gets_the_error(redis_url: str, stock: ArqRedis) -> N
 
 
 async def test_stock_client_aborts_a_running_job(redis_url: str, stock: ArqRedis) -> None:
-    """`Job.abort()` returns True when the running job was cancelled, and nothing of it remains."""
+    """`Job.abort()` returns True when the running job was cancelled, and nothing of it is left."""
     async with working(redis_url, sleep, idle_poll_s=POLL_S):
         handle = await _enqueue(stock, "sleep")
         await stage.started.next()
@@ -169,7 +169,7 @@ async def test_stock_client_is_refused_an_id_in_use(redis_url: str, stock: ArqRe
 
 
 async def test_same_call_in_the_same_millisecond_is_refused(redis: QueueClient) -> None:
-    """Two callers that ask for the same at the same time get one job, and one of them None."""
+    """Of callers that ask for the same at the same time, one gets a job, the others None."""
     calls = [redis.enqueue_job("add", 1, _job_id="one", _queue_name=QUEUE) for _ in range(8)]
     answers = await asyncio.gather(*calls)
     handles = [await add.options(job_id="two").enqueue(a=1) for _ in range(8)]
@@ -180,21 +180,21 @@ async def test_same_call_in_the_same_millisecond_is_refused(redis: QueueClient) 
 
 
 async def test_stock_client_may_name_the_try(redis_url: str, stock: ArqRedis) -> None:
-    """`_job_try=3` is the third attempt here, though arq writes it into the body alone."""
-    async with working(redis_url, tell_attempt, idle_poll_s=POLL_S):
-        handle = await _enqueue(stock, "tell_attempt", _job_try=3)
+    """`_job_try=3` is the third attempt here, though arq writes it only into the body."""
+    async with working(redis_url, attempt_number, idle_poll_s=POLL_S):
+        handle = await _enqueue(stock, "attempt_number", _job_try=3)
         assert await handle.result(timeout=5, poll_delay=POLL_S) == 3
 
 
 async def test_body_that_a_stock_client_let_expire_shows(redis_url: str, stock: ArqRedis) -> None:
-    """arq deletes such a job with a line in the log; here it stands in the dead set."""
+    """arq logs a line and deletes such a job; here it is in the dead set."""
     await stock.zadd(QUEUE, {"lost": 1})
     async with working(redis_url, add, idle_poll_s=POLL_S):
         assert await eventually(lambda: dead_ids(stock, "migration")) == ["lost"]
 
 
 async def test_retry_of_ours_is_read_by_the_stock_client(redis_url: str, stock: ArqRedis) -> None:
-    """Between two attempts a job is deferred in arq's words, retrying in ours."""
+    """Between two attempts a job is deferred in arq's terms, retrying in ours."""
 
     @job(queue="migration", name="again")
     async def again(ctx: Context) -> int:
@@ -210,7 +210,7 @@ async def test_retry_of_ours_is_read_by_the_stock_client(redis_url: str, stock: 
 
 
 async def test_result_not_kept_is_not_found(redis_url: str, stock: ArqRedis) -> None:
-    """As in arq: waiting for a result that is not kept ends when the job does."""
+    """As in arq: waiting for a result that is not kept ends when the job has ended."""
     async with working(redis_url, add, idle_poll_s=POLL_S, keep_result_s=0):
         handle = await _enqueue(stock, "add", 1)
         with pytest.raises(ResultNotFound):
@@ -220,7 +220,7 @@ async def test_result_not_kept_is_not_found(redis_url: str, stock: ArqRedis) -> 
 async def test_arq_check_passes_while_a_worker_lives(
     redis_url: str, stock: ArqRedis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """`arq --check` fails without workers, and not because one of two has left."""
+    """`arq --check` fails without workers, but not because one of two has left."""
     caplog.set_level(logging.INFO, logger="arq.worker")
     where = RedisSettings.from_dsn(redis_url)
     first, second = worker(redis_url, add), worker(redis_url, add)

@@ -54,7 +54,7 @@ class Settings:
 
 @pytest.fixture
 def folder(tmp_path: Path, request: pytest.FixtureRequest, redis_url: str) -> Path:
-    """Give a folder with `moved.py`, a settings module."""
+    """Return a folder with `moved.py`, a settings module."""
     (tmp_path / "moved.py").write_text(request.param.format(url=redis_url), encoding="utf-8")
     return tmp_path
 
@@ -72,7 +72,7 @@ def _arq(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 async def test_arq_command_runs_our_worker(
     folder: Path, expected: object, redis: QueueClient
 ) -> None:
-    """A settings class inherits, or is arq's own and asks for our worker: the job runs on ours."""
+    """A settings class inherits from ours, or is arq's and names our worker: jobs run on ours."""
     handle = await redis.enqueue_job("double", 4, _queue_name="arq:queue:migration")
     assert handle is not None
 
@@ -85,7 +85,7 @@ async def test_arq_command_runs_our_worker(
 
 @pytest.mark.parametrize("folder", [OURS], indirect=True)
 async def test_arq_check_asks_for_the_right_key(folder: Path, redis: QueueClient) -> None:
-    """`arq --check` fails where no worker is, and passes with the key that our workers write."""
+    """`arq --check` fails without a worker, and passes with the key that our workers write."""
     assert _arq(folder, "--check").returncode == 1
 
     await redis.set("arq:queue:migration:health-check", b"Nov-23 22:33:54 j_complete=1")

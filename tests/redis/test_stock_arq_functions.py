@@ -1,4 +1,4 @@
-"""Plain arq functions on our worker: arq's options mean here what they mean there."""
+"""Plain arq functions on our worker: arq's options mean here what they mean in arq."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OPTIONS = WorkerOptions(
 
 
 def plain_worker(url: str, *functions: Any, **arq_options: Any) -> Worker:
-    """A worker as somebody who comes from arq makes it."""
+    """Return a worker as an arq user would create it."""
     defaults: dict[str, Any] = {
         "redis_settings": location(url),
         "poll_delay": 0.02,
@@ -48,7 +48,7 @@ def plain_worker(url: str, *functions: Any, **arq_options: Any) -> Worker:
 
 @asynccontextmanager
 async def plain(url: str, *functions: Any, **arq_options: Any) -> AsyncIterator[Worker]:
-    """`plain_worker`, running for the block."""
+    """Run `plain_worker` for the block."""
     one = await start(plain_worker(url, *functions, **arq_options))
     try:
         yield one
@@ -63,7 +63,7 @@ async def _enqueue(redis: QueueClient, name: str, *args: Any, **kwargs: Any) -> 
 
 
 async def _counted(one: Worker, complete: int, failed: int) -> bool:
-    """Redis shows a result a moment before the worker hears that it has it."""
+    """Return the counts: Redis shows a result a moment before its worker has the answer."""
     return (one.jobs_complete, one.jobs_failed) == (complete, failed)
 
 
@@ -71,8 +71,8 @@ async def _ended(one: Worker) -> bool:
     return bool(one.jobs_complete + one.jobs_failed)
 
 
-async def test_function_that_raises_is_over(redis_url: str, redis: QueueClient) -> None:
-    """Neither retried nor in the dead set: its result says what happened, as in arq."""
+async def test_function_that_raises_is_not_retried(redis_url: str, redis: QueueClient) -> None:
+    """Nor is it in the dead set: its result says what happened, as in arq."""
     runs: list[int] = []
 
     async def fail(ctx: dict[Any, Any]) -> None:
@@ -89,7 +89,7 @@ async def test_function_that_raises_is_over(redis_url: str, redis: QueueClient) 
 
 
 async def test_retry_runs_again_up_to_max_tries(redis_url: str, redis: QueueClient) -> None:
-    """`max_tries` starts, and then arq's own error."""
+    """It starts `max_tries` times, and then has arq's own error."""
     tries: list[int] = []
 
     async def again(ctx: dict[Any, Any]) -> None:
@@ -123,8 +123,10 @@ async def test_stopping_costs_no_try(redis_url: str, redis: QueueClient) -> None
     assert tries == [1, 1]
 
 
-async def test_without_retry_jobs_a_stopped_job_is_over(redis_url: str, redis: QueueClient) -> None:
-    """Who turns `retry_jobs` off wants no second run, after a shutdown neither."""
+async def test_without_retry_jobs_a_stopped_job_has_failed(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """With `retry_jobs` off, nothing runs a second time, not even after a shutdown."""
     started = asyncio.Event()
 
     async def hang(_ctx: dict[Any, Any]) -> None:
@@ -142,7 +144,7 @@ async def test_without_retry_jobs_a_stopped_job_is_over(redis_url: str, redis: Q
 async def test_hooks_share_one_context_with_the_function(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """What `on_job_start` puts into it is there for the function and for the other hooks."""
+    """What `on_job_start` puts there is seen by the function and by the other hooks."""
     calls: list[tuple[str, str]] = []
 
     async def start_hook(ctx: dict[Any, Any]) -> None:
@@ -170,7 +172,7 @@ async def test_hooks_share_one_context_with_the_function(
 async def test_hook_that_raises_ends_nothing(
     redis_url: str, redis: QueueClient, caplog: pytest.LogCaptureFixture, hook: str
 ) -> None:
-    """The job's result stands and the worker goes on; stock arq's worker dies of it (fault 7)."""
+    """The job's result is kept and the worker goes on; a stock arq worker ends (fault 7)."""
 
     async def work(_ctx: dict[Any, Any]) -> str:
         return "done"
@@ -186,7 +188,7 @@ async def test_hook_that_raises_ends_nothing(
 
 
 async def test_start_hook_that_raises_fails_its_job(redis_url: str, redis: QueueClient) -> None:
-    """As if the function itself had raised it; the next job runs."""
+    """As if the function had raised it; the next job runs."""
 
     async def work(_ctx: dict[Any, Any]) -> str:
         return "done"
@@ -205,7 +207,7 @@ async def test_start_hook_that_raises_fails_its_job(redis_url: str, redis: Queue
 
 
 async def test_pickle_is_used_where_it_is_asked_for(redis_url: str, redis: QueueClient) -> None:
-    """Arguments, results and exceptions travel as themselves, as arq's users know it."""
+    """Arguments, results and exceptions travel as objects, as arq's users expect."""
 
     async def work(_ctx: dict[Any, Any], given: set[int]) -> set[int]:
         if not given:
@@ -224,7 +226,7 @@ async def test_pickle_is_used_where_it_is_asked_for(redis_url: str, redis: Queue
 
 
 async def test_worker_that_pickles_runs_our_jobs_too(redis_url: str, redis: QueueClient) -> None:
-    """Bodies and results of `@job` stay JSON, whatever the worker's functions are written with."""
+    """Bodies and results of `@job` stay JSON, whatever serializer the worker has."""
 
     @job(queue="/arq:queue")
     async def double(ctx: Context, number: int) -> int:
@@ -238,7 +240,7 @@ async def test_worker_that_pickles_runs_our_jobs_too(redis_url: str, redis: Queu
         await redis.set("arq:job:strange", b"\x00 neither")
         await redis.zadd(QUEUE, {"strange": 1})
         assert await eventually(lambda: dead_ids(redis, "/arq:queue")) == ["strange"]
-    # Kept as it came, for whoever can read it.
+    # Kept as it is, for a worker that can read it.
     assert await redis.get("arq:job:strange") == b"\x00 neither"
 
 
@@ -256,8 +258,8 @@ async def test_body_of_another_serializer_is_kept(redis_url: str, redis: QueueCl
     assert await redis.get("arq:job:pickled") == body
 
 
-async def test_run_check_tells_what_failed(redis_url: str, redis: QueueClient) -> None:
-    """arq's way to run a worker in a test: count, or the results of what failed."""
+async def test_run_check_raises_what_failed(redis_url: str, redis: QueueClient) -> None:
+    """arq's way to run a worker in a test: a count, or the results of failed jobs."""
 
     async def work(_ctx: dict[Any, Any], number: int) -> float:
         return 1 / number
@@ -283,7 +285,7 @@ async def test_run_check_tells_what_failed(redis_url: str, redis: QueueClient) -
 async def test_result_is_kept_as_long_as_the_function_says(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """`keep_result` of the function counts, for its failures too (stock arq forgets it there)."""
+    """The function's `keep_result` also holds for failures (stock arq ignores it there)."""
 
     async def fail(_ctx: dict[Any, Any]) -> None:
         raise ValueError
@@ -296,8 +298,8 @@ async def test_result_is_kept_as_long_as_the_function_says(
     assert 90_000 < await redis.pttl(f"arq:result:{handle.job_id}") <= 100_000
 
 
-async def test_abort_needs_leave(redis_url: str, redis: QueueClient) -> None:
-    """Without `allow_abort_jobs` a running function goes on to its end, as in arq."""
+async def test_abort_needs_allow_abort_jobs(redis_url: str, redis: QueueClient) -> None:
+    """Without it a running function runs to its end, as in arq."""
     go, started = asyncio.Event(), asyncio.Event()
 
     async def wait(_ctx: dict[Any, Any]) -> str:
@@ -310,13 +312,13 @@ async def test_abort_needs_leave(redis_url: str, redis: QueueClient) -> None:
         await soon(started.wait())
         ours: JobHandle[str] = JobHandle(handle.job_id, "/arq:queue")
         await ours.abort()
-        await asyncio.sleep(0.4)  # several heartbeats, and looks at who is to abort
+        await asyncio.sleep(0.4)  # several heartbeats and checks for aborts
         go.set()
         assert await handle.result(timeout=5, poll_delay=0.01) == "done"
 
 
 async def test_job_timeout_is_arqs(redis_url: str, redis: QueueClient) -> None:
-    """`job_timeout` counts where no option of ours does; a timeout is a failure."""
+    """`job_timeout` holds if no option of ours does; a timeout is a failure."""
 
     async def hang(_ctx: dict[Any, Any]) -> None:
         await asyncio.Event().wait()
@@ -330,7 +332,7 @@ async def test_job_timeout_is_arqs(redis_url: str, redis: QueueClient) -> None:
 async def test_function_that_cancels_itself_spends_a_try(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """As in arq; were it free, it could go on for ever."""
+    """As in arq; without a cost it could go on for ever."""
     tries: list[int] = []
 
     async def quit_job(ctx: dict[Any, Any]) -> None:
@@ -344,7 +346,7 @@ async def test_function_that_cancels_itself_spends_a_try(
 
 
 async def test_failure_is_reported_once_and_as_final(redis_url: str, redis: QueueClient) -> None:
-    """Reporters hear of what a function raises, and not of its `Retry`."""
+    """Reporters get what a function raises, but not its `Retry`."""
     heard: list[Failure] = []
 
     class Ear:
@@ -367,7 +369,7 @@ async def test_failure_is_reported_once_and_as_final(redis_url: str, redis: Queu
 async def test_arqs_lines_are_logged_and_ours_are_not(
     redis_url: str, redis: QueueClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who comes from arq reads `arq.worker` as before, and each job once."""
+    """The logger `arq.worker` has arq's lines, and each job once."""
     caplog.set_level(logging.INFO)
 
     async def work(_ctx: dict[Any, Any], name: str) -> str:
@@ -376,14 +378,14 @@ async def test_arqs_lines_are_logged_and_ours_are_not(
     async with plain(redis_url, named("work", work)) as one:
         await _enqueue(redis, "work", "a", _job_id="one")
         await eventually(lambda: _ended(one))
-    told = [record.getMessage() for record in caplog.records if "one:work" in record.getMessage()]
-    assert [line[8:] for line in told] == ["→ one:work('a')", "← one:work ● 'A'"]
+    lines = [record.getMessage() for record in caplog.records if "one:work" in record.getMessage()]
+    assert [line[8:] for line in lines] == ["→ one:work('a')", "← one:work ● 'A'"]
 
 
 async def test_argument_that_cannot_be_shown_harms_nothing(
     redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """arq shows results in its lines; a broken `__repr__` is not the job's failure."""
+    """arq logs arguments and results; a broken `__repr__` does not fail the job."""
     caplog.set_level(logging.INFO, logger="arq.worker")
 
     async def work(_ctx: dict[Any, Any]) -> Unshowable:
@@ -397,7 +399,7 @@ async def test_argument_that_cannot_be_shown_harms_nothing(
 
 
 class Unshowable:
-    """Cannot even say what it is."""
+    """An object whose `__repr__` raises."""
 
     def __repr__(self) -> str:
         return str(1 / 0)
@@ -424,7 +426,7 @@ async def test_unknown_function_waits_for_a_worker_that_knows_it(
 async def test_cancelling_the_workers_task_gives_its_jobs_back(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Who runs `async_run()` in a task of his own may cancel it: no job is left under a lease."""
+    """A caller may cancel the task that runs `async_run()`: no job is left under a lease."""
     started = asyncio.Event()
 
     async def hang(_ctx: dict[Any, Any]) -> None:
@@ -465,7 +467,7 @@ async def test_cron_job_at_startup_runs_once_in_the_fleet(
 
 
 async def test_cron_job_retries_when_it_asks_to(redis_url: str) -> None:
-    """After its own delay: stock arq keeps the tick locked for a minute first (fault 24)."""
+    """After its own delay: stock arq first keeps the tick locked for a minute (fault 24)."""
     tries: list[int] = []
 
     async def begin(ctx: dict[Any, Any]) -> None:

@@ -1,4 +1,4 @@
-"""One queue with workers of both kinds at once, as it is in the middle of a migration."""
+"""One queue with workers of both kinds at once, as during a migration."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("redis")
 
 @job(queue="migration")
 async def note(ctx: Context, number: int) -> str:
-    """Note that it ran on a worker of ours."""
+    """Count a run on a worker of ours."""
     del ctx
     await asyncio.sleep(0.002)
     stage.runs["ours", number] += 1
@@ -48,7 +48,7 @@ async def note(ctx: Context, number: int) -> str:
 
 @job(queue="migration", name="note")
 async def wait(_ctx: Context, number: int) -> str:
-    """Wait until it may go on."""
+    """Count a run on a worker of ours, and wait."""
     stage.runs["ours", number] += 1
     await stage.hold("ours")
     return "ours"
@@ -67,7 +67,7 @@ async def _hold(_ctx: dict[Any, Any], number: int) -> str:
 
 
 def _runs(whose: str) -> Counter[int]:
-    """How often each job ran, on our workers or on theirs."""
+    """Return how often each job ran, on our workers or on theirs."""
     return Counter({n: times for (kind, n), times in stage.runs.items() if kind == whose})
 
 
@@ -76,7 +76,7 @@ async def _is_empty(redis: QueueClient) -> bool:
 
 
 async def test_each_job_runs_once_on_one_of_them(redis_url: str, redis: QueueClient) -> None:
-    """Jobs of both clients are shared by both workers; none runs twice and none is left over."""
+    """Both workers share the jobs of both clients: none runs twice, and none is left."""
     async with stock_client(redis_url, QUEUE) as stock:
         for number in range(0, JOBS, 2):
             await stock.enqueue_job("note", number)
@@ -102,7 +102,7 @@ async def test_each_job_runs_once_on_one_of_them(redis_url: str, redis: QueueCli
 async def test_lapsed_job_that_a_stock_worker_took_is_the_stock_workers(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Our worker, held up past its lease, settles nothing; the other one's result stands."""
+    """Our worker, held up past its lease, settles nothing; the other's result counts."""
     async with working(redis_url, wait, concurrency=1, lease_s=60.0, heartbeat_s=20.0) as ours:
         handle = await wait.enqueue(number=1)
         assert await stage.started.next() == "ours"
@@ -122,7 +122,7 @@ async def test_lapsed_job_that_a_stock_worker_took_is_the_stock_workers(
 async def test_job_that_a_stock_worker_has_done_since_is_not_settled_again(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Ours ends later, and is told that its claim is lost: no result, and no ghost is left."""
+    """Ours ends later, finds its claim lost, and writes no result; nothing is left over."""
     async with working(redis_url, wait, concurrency=1, lease_s=60.0, heartbeat_s=20.0) as ours:
         handle = await wait.enqueue(number=1)
         assert await stage.started.next() == "ours"
@@ -157,7 +157,7 @@ async def test_job_held_by_a_stock_worker_is_passed_over(
 
 
 async def test_job_held_by_ours_is_passed_over_by_a_stock_worker(redis_url: str) -> None:
-    """Its due time is the end of its lease, so that a stock worker does not even look at it."""
+    """It is due at the end of its lease, so a stock worker does not even see it."""
 
     @job(queue="migration", name="note")
     async def hold(ctx: Context, number: int) -> str:
@@ -179,7 +179,7 @@ async def test_job_held_by_ours_is_passed_over_by_a_stock_worker(redis_url: str)
 async def test_job_of_a_stock_worker_that_died_runs_here(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """Ours takes it when arq's own mark lapses, and counts no crash: it held no lease of ours."""
+    """Ours claims it when arq's own key lapses; no crash counts, for it held no lease of ours."""
     handle = await note.enqueue(number=7)
     # What a stock worker has written when it dies in the middle of a job.
     await redis.set(in_progress_key_prefix + handle.id, b"1", px=300)
@@ -193,7 +193,7 @@ async def test_job_of_a_stock_worker_that_died_runs_here(
 async def test_job_given_back_by_ours_runs_on_a_stock_worker(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A worker of ours that is stopped leaves nothing that would keep a stock worker away."""
+    """Our stopped worker leaves nothing behind that keeps a stock worker away."""
 
     @job(queue="migration", name="note")
     async def hang(ctx: Context, number: int) -> str:
@@ -211,7 +211,7 @@ async def test_job_given_back_by_ours_runs_on_a_stock_worker(
 
 
 async def test_cron_tick_runs_once_among_both(redis_url: str, redis: QueueClient) -> None:
-    """Both enqueue the tick under one id, and neither runs it when the other has."""
+    """Both enqueue the tick under one id, and neither runs it after the other has."""
     runs: list[str] = []
 
     def crons(whose: str) -> list[Any]:

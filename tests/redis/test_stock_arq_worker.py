@@ -22,14 +22,14 @@ QUEUE = "arq:queue:migration"
 
 @job(queue="migration")
 async def act(ctx: Context, a: int) -> int:
-    """Stand for the job that workers of ours would run."""
+    """Stand for the job that our workers would run."""
     del ctx, a
     raise AssertionError("a stock worker runs its own function of that name")
 
 
 @job(queue="migration")
-async def tell_attempt(ctx: Context) -> int:
-    """Give the number of this attempt."""
+async def attempt_number(ctx: Context) -> int:
+    """Return the number of this attempt."""
     return ctx.attempt
 
 
@@ -48,7 +48,7 @@ async def _state(handle: JobHandle[Any], expected: JobState) -> bool:
 
 @pytest.mark.usefixtures("redis")
 async def test_stock_worker_runs_a_job_of_ours(redis_url: str) -> None:
-    """What `@job` enqueued runs there, and our handle reads the result that it wrote."""
+    """A stock worker runs what `@job` enqueued, and our handle reads its result."""
     async with stock_working(redis_url, QUEUE, [named("act", _act)]) as worker:
         handle = await act.enqueue(a=4)
         assert await handle.result(timeout_s=5) == 5
@@ -59,7 +59,7 @@ async def test_stock_worker_runs_a_job_of_ours(redis_url: str) -> None:
 async def test_stock_worker_runs_what_enqueue_job_put_in(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """`QueueClient.enqueue_job` has arq's answer: a job whose `result()` waits."""
+    """`QueueClient.enqueue_job` returns what arq's does: a job whose `result()` waits."""
     async with stock_working(redis_url, QUEUE, [named("act", _act)]):
         handle = await redis.enqueue_job("act", 2, _queue_name=QUEUE)
         assert handle is not None
@@ -67,7 +67,7 @@ async def test_stock_worker_runs_what_enqueue_job_put_in(
 
 
 async def test_stock_worker_runs_bulk_in_order(redis_url: str, redis: QueueClient) -> None:
-    """Scores with fractions of a millisecond mean nothing to arq, and do no harm."""
+    """Scores with fractions of a millisecond do no harm to arq."""
     seen: list[int] = []
 
     async def note(_ctx: dict[Any, Any], a: int) -> None:
@@ -80,7 +80,7 @@ async def test_stock_worker_runs_bulk_in_order(redis_url: str, redis: QueueClien
 
 
 async def test_stock_worker_keeps_a_delay(redis_url: str, redis: QueueClient) -> None:
-    """A job with a delay waits there, too."""
+    """A delayed job waits there, too."""
     handle = await act.options(delay_s=3600).enqueue(a=1)
     async with stock_working(redis_url, QUEUE, [named("act", _act)]):
         await asyncio.sleep(0.2)
@@ -90,7 +90,7 @@ async def test_stock_worker_keeps_a_delay(redis_url: str, redis: QueueClient) ->
 
 @pytest.mark.usefixtures("redis")
 async def test_stock_worker_shows_a_failure_to_our_handle(redis_url: str) -> None:
-    """A function that raised there raises from our `result()`, with type, message and traceback."""
+    """An error raised there is raised by our `result()`, with type, message and traceback."""
     async with stock_working(redis_url, QUEUE, [named("act", _fail)]):
         handle = await act.enqueue(a=1)
         with pytest.raises(JobFailedError, match="ValueError: no channel 1") as caught:
@@ -99,7 +99,7 @@ async def test_stock_worker_shows_a_failure_to_our_handle(redis_url: str) -> Non
 
 
 @pytest.mark.usefixtures("redis")
-async def test_stock_worker_tells_that_it_runs(redis_url: str) -> None:
+async def test_stock_worker_shows_that_a_job_runs(redis_url: str) -> None:
     """Our handle says running for a job that a stock worker holds."""
     go = asyncio.Event()
 
@@ -115,7 +115,7 @@ async def test_stock_worker_tells_that_it_runs(redis_url: str) -> None:
 
 
 @pytest.mark.usefixtures("redis")
-async def test_stock_worker_aborts_on_our_word(redis_url: str) -> None:
+async def test_stock_worker_aborts_what_we_abort(redis_url: str) -> None:
     """`JobHandle.abort()` reaches a stock worker with `allow_abort_jobs`."""
     started = asyncio.Event()
 
@@ -136,16 +136,16 @@ async def test_stock_worker_aborts_on_our_word(redis_url: str) -> None:
 async def test_attempts_go_on_from_one_worker_to_the_other(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A try that a stock worker spent is spent for ours: the count is one key, which both know."""
+    """A try that a stock worker spent is spent for ours: both use the same key."""
 
     async def again(_ctx: dict[Any, Any]) -> None:
         raise Retry(defer=0.3)
 
-    handle = await tell_attempt.enqueue()
-    async with stock_working(redis_url, QUEUE, [named("tell_attempt", again)]) as worker:
+    handle = await attempt_number.enqueue()
+    async with stock_working(redis_url, QUEUE, [named("attempt_number", again)]) as worker:
         await eventually(lambda: redis.exists(f"arq:retry:{handle.id}"))
         await eventually(lambda: _retried(worker))
-    async with working(redis_url, tell_attempt, idle_poll_s=0.05):
+    async with working(redis_url, attempt_number, idle_poll_s=0.05):
         assert await handle.result(timeout_s=5) == 2
 
 

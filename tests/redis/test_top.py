@@ -1,4 +1,4 @@
-"""`pipeline top` shows what stands in a real Redis, and does what its keys say, once confirmed."""
+"""`pipeline top` shows what a real Redis holds, and does what its keys say, once confirmed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ HOSTILE = "\x1b[31m[bold]red"
 
 
 class Seat:
-    """The dashboard with somebody in front of it, who waits until what was asked for is shown."""
+    """The dashboard with a user in front of it, who waits until it shows what was asked for."""
 
     def __init__(self, app: Top, pilot: Pilot[None]) -> None:
         self.app = app
@@ -59,13 +59,13 @@ class Seat:
         await self.press(answer)
 
     async def rows(self, count: int) -> list[list[str]]:
-        """Wait for so many rows in the table of the keys."""
+        """Wait for a number of rows in the table of the keys."""
         await self.until(lambda: self.app.pane.table.row_count == count)
         table = self.app.pane.table
         return [[str(cell).strip() for cell in table.get_row_at(row)] for row in range(count)]
 
     async def cell(self, column: int, text: str) -> None:
-        """Wait until the first row of the table of the keys says *text* in a column."""
+        """Wait until the first row of the table of the keys has *text* in a column."""
 
         def says() -> bool:
             table = self.app.pane.table
@@ -73,7 +73,7 @@ class Seat:
 
         await self.until(says)
 
-    async def told(self, text: str) -> None:
+    async def reported(self, text: str) -> None:
         """Wait until the line of what was done says *text*."""
         await self.until(lambda: text in str(self.app.query_one("#status", Static).content))
 
@@ -106,7 +106,7 @@ async def sitting(session: OperatorSession, *keys: str) -> AsyncIterator[Seat]:
 
 
 async def waiting(job_id: str, channel_id: str = "UC1") -> JobHandle[Any]:
-    """A job that is due in ten minutes."""
+    """Return a job that is due in ten minutes."""
     options = sync_channel.options(job_id=job_id, delay_s=600)
     return await options.enqueue(channel_id=channel_id)
 
@@ -120,7 +120,7 @@ async def dead(session: OperatorSession, job_id: str) -> JobHandle[Any]:
 
 @job(queue="default")
 async def held(ctx: Context) -> None:
-    """Run until it is told to end."""
+    """Run until the test ends it."""
     ctx.progress(3, 10, "rows")
     await asyncio.Event().wait()
 
@@ -133,7 +133,7 @@ async def test_dead_job_is_retried_by_its_key(session: OperatorSession) -> None:
         ((name, job_id, *_),) = await seat.rows(1)
         assert (name, job_id) == ("sync_channel", "one")
         await seat.order("R")
-        await seat.told("sync_channel one: due now")
+        await seat.reported("sync_channel one: due now")
         await seat.rows(0)
 
     assert await handle.state() is JobState.READY
@@ -165,7 +165,7 @@ async def test_order_is_for_the_marked_rows(session: OperatorSession) -> None:
         shown = [row[1] for row in await seat.rows(3)]
         await seat.press("space", "space")
         await seat.order("D")
-        await seat.told("2 deleted")
+        await seat.reported("2 deleted")
         ((_, left, *_),) = await seat.rows(1)
 
     assert left == shown[2]
@@ -180,7 +180,7 @@ async def test_order_on_a_job_that_moved_on_says_so(session: OperatorSession) ->
         await seat.press("B")
         await session.operator.act(Request(Action.DELETE), "default", "one")
         await seat.press("y")
-        await seat.told("not touched, for it is")
+        await seat.reported("not touched, for it is")
 
 
 @pytest.mark.parametrize("words", ["uc2", "id=tw", "text=UC2 scheduled"])
@@ -210,7 +210,7 @@ async def test_queue_is_paused_and_resumed_by_the_same_key(session: OperatorSess
 
         await seat.until(lambda: "paused by tester" in str(seat.app.pane.table.get_row_at(1)[-1]))
         await seat.order("P")
-        await seat.told("notifications: resumed")
+        await seat.reported("notifications: resumed")
 
     assert (await queue(session.redis, "notifications")).paused is None
 
@@ -218,14 +218,14 @@ async def test_queue_is_paused_and_resumed_by_the_same_key(session: OperatorSess
 async def test_enter_opens_the_queue(session: OperatorSession) -> None:
     """Enter on a queue shows its jobs, n the next queue's."""
     await waiting("one")
-    await notify.options(job_id="told", delay_s=600).enqueue(key="a")
+    await notify.options(job_id="mail", delay_s=600).enqueue(key="a")
 
     async with sitting(session) as seat:
         await seat.rows(2)
         await seat.press("enter")
         assert [row[1] for row in await seat.rows(1)] == ["one"]
         await seat.press("n")
-        await seat.until(lambda: "told" in str(seat.app.pane.table.get_row_at(0)[1]))
+        await seat.until(lambda: "mail" in str(seat.app.pane.table.get_row_at(0)[1]))
 
 
 async def test_enter_opens_a_job(
@@ -262,7 +262,7 @@ async def test_enter_opens_a_job(
 
 
 def page(seat: Seat) -> str:
-    """What the screen of one job says, its table first."""
+    """Return what the screen of one job shows, its table first."""
     console = Console(width=100, color_system=None)
     with console.capture() as captured:
         for part in seat.app.screen.query(".page > Static").results(Static):
@@ -273,14 +273,14 @@ def page(seat: Seat) -> str:
 async def test_running_job_is_shown_and_aborted_and_its_process_quieted(
     session: OperatorSession, redis_url: str
 ) -> None:
-    """A process and what it runs are shown with progress; Q and A reach them."""
+    """A process and its running job are shown with progress; Q and A act on them."""
     handle = await held.enqueue()
 
     async with working(redis_url, held), sitting(session, "3") as seat:
         await seat.rows(1)
         await seat.cell(1, "1/10")  # a heartbeat of before the job says 0/10
         await seat.order("Q")
-        await seat.told("asked to quiet")
+        await seat.reported("asked to quiet")
 
         async def quiet() -> bool:
             return (await processes(session.redis, session.queues))[0].quiet
@@ -290,7 +290,7 @@ async def test_running_job_is_shown_and_aborted_and_its_process_quieted(
         await seat.cell(0, "held")
         await seat.cell(5, "3/10 rows")
         await seat.order("A")
-        await seat.told("asked to end")
+        await seat.reported("asked to end")
 
         async def over() -> bool:
             return await handle.state() is not JobState.RUNNING
@@ -314,7 +314,7 @@ async def test_order_for_another_kind_of_row_says_so(session: OperatorSession) -
     async with sitting(session) as seat:
         await seat.rows(2)
         await seat.press("D")
-        await seat.told("select some jobs first")
+        await seat.reported("select some jobs first")
 
 
 async def test_help_opens_and_q_quits(session: OperatorSession) -> None:
@@ -328,7 +328,7 @@ async def test_help_opens_and_q_quits(session: OperatorSession) -> None:
 
 
 def test_bars_show_every_minute_in_which_something_ended() -> None:
-    """The highest fills its character, the least is seen, and only nothing is blank."""
+    """The highest bar fills its character, the lowest is visible, and only zero is blank."""
     assert bars([0, 1, 50, 100]) == " ▂▅█"
     assert bars([]) == ""
 

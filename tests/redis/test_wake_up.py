@@ -34,14 +34,14 @@ FOR_EVER_S = 86_400.0
 
 @job(queue="default")
 async def act(ctx: Context, name: str = "x") -> None:
-    """Say when it started."""
+    """Report the start."""
     stage.started.put(name)
     if name == "again" and ctx.attempt == 1:
         raise Retry(0.05)
 
 
 async def test_enqueued_job_starts_at_once_on_an_idle_worker(redis_url: str) -> None:
-    """Nothing is polled for: with a poll delay of a day, jobs start within milliseconds."""
+    """With a poll once a day, jobs start within milliseconds."""
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S) as one:
         delays_s = []
         for _ in range(20):
@@ -55,7 +55,7 @@ async def test_enqueued_job_starts_at_once_on_an_idle_worker(redis_url: str) -> 
 
 
 async def test_job_enqueued_as_a_worker_goes_to_rest_is_not_missed(redis_url: str) -> None:
-    """Between the last claim and the rest there is no moment in which a job would lie unseen."""
+    """There is no moment between the last claim and the rest in which a job is missed."""
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S, concurrency=1):
         for number in range(200):
             await act.enqueue(str(number))
@@ -63,7 +63,7 @@ async def test_job_enqueued_as_a_worker_goes_to_rest_is_not_missed(redis_url: st
 
 
 async def test_every_idle_worker_takes_its_share(redis_url: str) -> None:
-    """Jobs that come together wake as many workers as there are jobs."""
+    """Jobs that are enqueued together wake as many workers."""
 
     async def wait(ctx: Context, call_next: object) -> None:
         await stage.hold(ctx.job_id)
@@ -81,7 +81,7 @@ async def test_every_idle_worker_takes_its_share(redis_url: str) -> None:
 
 
 async def test_scheduled_job_starts_at_its_time(redis_url: str) -> None:
-    """Not before, and soon after; a worker that rests sets its clock by it."""
+    """Not before, and soon after: a resting worker wakes up for it."""
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S) as one:
         await at_rest(one)
         due = datetime.now(UTC) + timedelta(seconds=0.2)
@@ -94,7 +94,7 @@ async def test_scheduled_job_starts_at_its_time(redis_url: str) -> None:
 
 
 async def test_earlier_job_goes_before_one_that_was_scheduled_first(redis_url: str) -> None:
-    """The clock is set anew when something comes in that is due sooner."""
+    """A resting worker wakes up earlier when a job is enqueued that is due sooner."""
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S) as one:
         await act.options(delay_s=3600).enqueue("late")
         await at_rest(one)
@@ -104,7 +104,7 @@ async def test_earlier_job_goes_before_one_that_was_scheduled_first(redis_url: s
 
 
 async def test_retried_job_starts_at_its_time(redis_url: str) -> None:
-    """A worker that rests knows when the job that it gave back is due."""
+    """A resting worker knows when the job that it retries is due."""
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S):
         await act.enqueue("again")
         await stage.started.next()
@@ -115,7 +115,7 @@ async def test_retried_job_starts_at_its_time(redis_url: str) -> None:
 
 
 async def test_resumed_queue_starts_at_once(redis_url: str, redis: QueueClient) -> None:
-    """Pausing keeps jobs from being claimed, resuming wakes whoever rests."""
+    """A pause keeps jobs from being claimed, a resume wakes resting workers."""
     admin = Admin(redis)
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S) as one:
         await admin.pause("default", by="a test")
@@ -128,7 +128,7 @@ async def test_resumed_queue_starts_at_once(redis_url: str, redis: QueueClient) 
 
 
 async def test_job_run_by_hand_starts_at_once(redis_url: str, redis: QueueClient) -> None:
-    """A waiting job that an operator wants now is not polled for either."""
+    """A waiting job that an operator runs now does not wait for a poll either."""
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S) as one:
         handle = await act.options(delay_s=3600).enqueue()
         await at_rest(one)
@@ -139,7 +139,7 @@ async def test_job_run_by_hand_starts_at_once(redis_url: str, redis: QueueClient
 async def test_job_put_in_by_other_means_is_found_by_polling(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """A client that knows no wake tokens is served within the poll delay."""
+    """A job without a wake token starts within the poll delay."""
     async with working(redis_url, act, idle_poll_s=0.05):
         body = b'{"t":null,"f":"act","a":["foreign"],"k":{},"et":1}'
         await redis.set("arq:job:foreign", body)
@@ -151,7 +151,7 @@ async def test_job_put_in_by_other_means_is_found_by_polling(
 async def test_worker_rests_longer_than_a_connection_may_wait_for_an_answer(
     redis_url: str,
 ) -> None:
-    """A long rest is a series of short ones: no timeout of the connection is taken for a loss."""
+    """A long rest is a series of short ones, so no connection times out."""
     one = worker(redis_url, act, idle_poll_s=FOR_EVER_S)
     await start(one)
     rests_s = note_rests(one)
@@ -165,7 +165,7 @@ async def test_worker_rests_longer_than_a_connection_may_wait_for_an_answer(
 
 
 async def test_backlog_is_worked_off_without_rests(redis_url: str) -> None:
-    """A worker that has more to do than slots never waits for a wake-up in between."""
+    """A worker with more jobs than slots never waits for a wake-up between them."""
     await act.enqueue_many([{"name": str(n)} for n in range(300)])
     async with working(redis_url, act, idle_poll_s=FOR_EVER_S, concurrency=2):
         names = [await stage.started.next() for _ in range(300)]
