@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner import Context, JobState, job
+from runner.broker import outage
 from tests.runner_kit import (
+    claims_made,
     crashes,
     eventually,
     history,
     is_away,
     is_running,
     mortal,
+    set_slots,
     stage,
     start,
     stop,
@@ -192,24 +195,28 @@ async def test_redis_outage_costs_no_attempt(redis_url: str, redis: QueueClient)
 
 
 async def test_redis_outage_longer_than_the_lease_counts_no_crash_of_a_living_worker(
-    redis_url: str, redis: QueueClient
+    redis_url: str, redis: QueueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Workers that were all cut off extend their leases before any of them claims again."""
+    lease_s = 3.0
+    monkeypatch.setattr(outage, "_LONGEST_PAUSE_S", 0.2)  # well below a sixth of the lease
     async with (
-        mortal(redis_url, act, idle_poll_s=0.05, concurrency=1) as one,
-        mortal(redis_url, act, idle_poll_s=0.05, concurrency=1) as two,
+        mortal(redis_url, act, idle_poll_s=0.05, concurrency=1, lease_s=lease_s) as one,
+        mortal(redis_url, act, idle_poll_s=0.05, concurrency=1, lease_s=lease_s) as two,
     ):
         handles = [await act.enqueue() for _ in range(2)]
         for _ in handles:
             await stage.started.next()
-        one.worker.max_jobs = two.worker.max_jobs = 2
         for each in (one, two):
+            set_slots(each.worker, 2)
             each.cable.cut()
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(lease_s + 0.2)
         for each in (one, two):
             each.cable.mend()
         await eventually(lambda: not (is_away(one.worker) or is_away(two.worker)))
-        await asyncio.sleep(0.3)
+        claims = claims_made(one.worker), claims_made(two.worker)
+        await eventually(lambda: claims_made(one.worker) > claims[0] + 1)
+        await eventually(lambda: claims_made(two.worker) > claims[1] + 1)
         assert not stage.started.unread()
         stage.go.set()
         for handle in handles:

@@ -29,6 +29,7 @@ from tests.runner_kit.inside import (
     note_started_ahead,
     prefetched,
     renew_leases,
+    set_slots,
     slots_taken,
     stop_renewing,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "prefetched",
     "renew_leases",
     "result_of",
+    "set_slots",
     "settings",
     "slots_taken",
     "soon",

@@ -121,6 +121,12 @@ def note_rests(one: Worker) -> list[float]:
 # ---------------------------------------------------------------- what a test makes it do
 
 
+def set_slots(one: Worker, count: int) -> None:
+    """Let *one* run *count* jobs at a time from now on."""
+    _engine(one).slots.count = count
+    _engine(one)._life.changed.set()
+
+
 def before_each_job(one: Worker, act: Callable[[], None]) -> None:
     """Call *act* each time *one* starts a job, before its first step."""
     slots = _engine(one).slots
