@@ -1,4 +1,4 @@
-"""A TCP line between a worker and Redis that a test can cut, or make one-way."""
+"""A TCP connection between a worker and Redis that a test can cut, or make one-way."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Cable:
 
     @property
     def url(self) -> str:
-        """Redis, by way of this cable."""
+        """The URL of Redis through this cable."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def cut(self) -> None:
@@ -52,11 +52,11 @@ class Cable:
         self._talks.set()
 
     def mute(self) -> None:
-        """Keep what is said back, in both directions, until `mend`: connections stay open."""
+        """Hold back all bytes, in both directions, until `mend`; connections stay open."""
         self._talks.clear()
 
     def end_connections(self) -> None:
-        """End every connection; new ones are welcome."""
+        """End every connection; accept new ones."""
         for writer in list(self._open):
             writer.transport.abort()
 
@@ -97,7 +97,7 @@ class Cable:
 
     @asynccontextmanager
     async def laid(self) -> AsyncIterator[Cable]:
-        """The cable, for the block."""
+        """Open the cable for the block."""
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         try:
@@ -111,6 +111,6 @@ class Cable:
 
 
 def cable_to(url: str) -> Cable:
-    """Give a cable to the Redis at *url*, to be used as `async with` its `laid()`."""
+    """Return a cable to the Redis at *url*; `async with` its `laid()` opens it."""
     parts = urlsplit(url)
     return Cable(parts.hostname or "127.0.0.1", parts.port or 6379)

@@ -1,4 +1,4 @@
-"""What every test gets: marks by folder, a Redis of its own, and no way out to the network."""
+"""What every test gets: a mark by folder, a Redis of its own, and no network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_configure() -> None:
-    """Close the way out before any test module is imported."""
+    """Block the network before any test module is imported."""
     network_guard.install()
 
 
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _stays_at_home() -> Iterator[None]:
-    """Fail a test that tried to connect elsewhere, even if it went on without an answer."""
+    """Fail a test that tried to connect elsewhere, even if it ignored the error."""
     network_guard.violations.clear()
     yield
     if network_guard.violations:
@@ -51,13 +51,13 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> str:
-    """Give the URL of a Redis that is empty."""
+    """Return the URL of an empty Redis."""
     redis_server.flush()
     return redis_server.url
 
 
 @pytest.fixture
 def own_redis_server() -> Iterator[RedisServer]:
-    """Give a server of the test's own, with its append-only file on: to stop, kill and restart."""
+    """Return a server of the test's own, with its append-only file on: to stop, kill, restart."""
     with running_redis(append_only=True, options=("--appendfsync", "always")) as server:
         yield server

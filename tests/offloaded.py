@@ -1,4 +1,4 @@
-"""What tests offload: functions that can be imported in a process that knows no tests."""
+"""Functions for tests to offload: a process that has not loaded the tests can import them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.switchboard import Line
 
 
 def call_and_sleep(port: int, seconds: float) -> int:
-    """Call the test, then hold the processor, or at least this process."""
+    """Report to the test, then block this process."""
     line = Line(port)
-    line.say("working")
+    line.report("working")
     time.sleep(seconds)
     return os.getpid()
 
@@ -28,22 +28,22 @@ def warm() -> None:
 
 
 def warmed_s_later(seconds: float) -> list[int]:
-    """Hold this process for a moment, then tell what `warm` noted in it."""
+    """Block this process for a moment, then return what `warm` noted in it."""
     time.sleep(seconds)
     return _warmed
 
 
 def call_and_compute(port: int) -> None:
-    """Call the test, then compute without end."""
+    """Report to the test, then compute without end."""
     line = Line(port)
-    line.say("working")
+    line.report("working")
     number = 0
     while True:
         number += 1
 
 
 def call_from_child(port: int) -> None:
-    """Start a process of its own that calls the test, and wait for it."""
+    """Start a child that reports to the test, and wait for it."""
     program = f"from tests.offloaded import call_and_sleep; call_and_sleep({port}, 60)"
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -54,31 +54,31 @@ def fail(message: str) -> NoReturn:
 
 
 class OddError(Exception):
-    """One that can be pickled and not be read again: its arguments are not those it was made of."""
+    """An error that can be pickled but not unpickled: its arguments are not those of `__init__`."""
 
     def __init__(self, left: int, right: int) -> None:
         super().__init__(f"{left} and {right}")
 
 
 def fail_oddly() -> NoReturn:
-    """Raise what cannot travel."""
+    """Raise what cannot be unpickled."""
     raise OddError(1, 2)
 
 
 def give_lambda() -> Any:
-    """Give what cannot travel."""
+    """Return what cannot be pickled."""
     return lambda: None
 
 
 def print_much() -> int:
-    """Write more to both outputs than a pipe holds, by Python and beneath it."""
+    """Write more than a pipe holds to both outputs, by Python and by the system."""
     text = "x" * 100_000
     print(text, flush=True)  # noqa: T201 -- the point of it
     return os.write(1, text.encode()) + os.write(2, text.encode())
 
 
 def read_all() -> str:
-    """Read what there is to read."""
+    """Read all of standard input."""
     return sys.stdin.read()
 
 
@@ -89,5 +89,5 @@ def die(number: int) -> None:
 
 
 def repeat(text: str, times: int) -> str:
-    """Give *text* so many times."""
+    """Return *text*, repeated."""
     return text * times

@@ -32,19 +32,19 @@ class Ended:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The one JSON object on standard output."""
+        """The JSON object on standard output."""
         found: dict[str, Any] = json.loads(self.out)
         return found
 
     @property
-    def told(self) -> list[str]:
-        """The lines of standard error in which the program speaks of itself."""
+    def messages(self) -> list[str]:
+        """The program's own lines on standard error."""
         return [line for line in self.err.splitlines() if line.startswith("pipeline: ")]
 
 
 @dataclass
 class Commands:
-    """Runs commands in *folder*, with nothing set but *variables*, each for *limit_s* at most."""
+    """Runs commands in *folder* with only *variables* set, each for *limit_s* at most."""
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Commands:
 
     @contextlib.contextmanager
     def running(self, *words: str, **variables: str) -> Iterator[Running]:
-        """Give a command that runs; it is ended after the block, if it has not by itself."""
+        """Start a command; end it after the block if it still runs."""
         out = (self.folder / f"out-{time.monotonic_ns()}.txt").open("w+")
         err = (self.folder / f"err-{time.monotonic_ns()}.txt").open("w+")
         process = subprocess.Popen(
@@ -118,20 +118,20 @@ class Running:
 
     @property
     def err(self) -> str:
-        """What it has told on standard error so far."""
+        """What it has written to standard error so far."""
         return self.err_path.read_text()
 
     def until(self, text: str, limit_s: float = 40.0) -> str:
-        """Wait until it has printed or told *text*, and give all that it has by then."""
+        """Wait until the output has *text*, and return all of it by then."""
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
-            said = self.out + self.err
-            if text in said:
-                return said
+            output = self.out + self.err
+            if text in output:
+                return output
             if self.process.poll() is not None:
-                raise AssertionError(f"it ended before it said {text!r}: {self.out}{self.err}")
+                raise AssertionError(f"it ended before it printed {text!r}: {self.out}{self.err}")
             time.sleep(0.05)
-        raise AssertionError(f"it did not say {text!r} in {limit_s:g} s: {self.out}{self.err}")
+        raise AssertionError(f"it did not print {text!r} in {limit_s:g} s: {self.out}{self.err}")
 
     def end(self, number: signal.Signals = signal.SIGINT, limit_s: float = 40.0) -> Ended:
         """Send it a signal, and wait for its end."""

@@ -30,7 +30,7 @@ class Program:
         self._news = asyncio.Condition()
 
     async def logged(self, event: str, **fields: Any) -> dict[str, Any]:
-        """The first line of the log with this event and these fields, now or later."""
+        """Return the first line of the log with this event and these fields, now or later."""
         wanted = {"event": event, **fields}
         async with asyncio.timeout(PATIENCE_S), self._news:
             while True:
@@ -48,7 +48,7 @@ class Program:
         self._process.send_signal(number)
 
     async def ended(self) -> int:
-        """The exit status, when the process has ended; negative: the signal."""
+        """Wait for the end, and return the exit status; negative: the signal."""
         async with asyncio.timeout(PATIENCE_S):
             return await self._process.wait()
 
@@ -68,7 +68,7 @@ class Program:
 
 @asynccontextmanager
 async def running(*command: str, **options: Any) -> AsyncIterator[Program]:
-    """The process of *command*, for the block; killed at its end if it still runs."""
+    """Run *command* for the block; kill it at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         *command, cwd=_ROOT, stderr=asyncio.subprocess.PIPE, limit=2**20, **options
     )

@@ -1,4 +1,4 @@
-"""A real redis-server for tests, which nobody else uses and which leaves nothing behind."""
+"""A real redis-server for tests, private to them, which leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WATCH = 'cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf "$2"'
 
 
 class RedisServerError(Exception):
-    """There is no redis-server to start, or it did not come up."""
+    """There is no redis-server to start, or it did not start."""
 
 
 def find_executable() -> str:
@@ -79,7 +79,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """What `REDIS_URL` has to say to reach it."""
+        """The `REDIS_URL` of the server."""
         return f"redis://{self.host}:{self.port}/0"
 
     @property
@@ -120,11 +120,11 @@ class RedisServer:
         self._end_process()
 
     def pause(self) -> None:
-        """Make the server hang: connections stay open, and nobody answers."""
+        """Make the server hang: connections stay open, and get no answer."""
         self._running().send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a paused server go on."""
+        """Let a paused server continue."""
         self._running().send_signal(signal.SIGCONT)
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class RedisServer:
         )
 
     def _answers(self) -> bool:
-        """Another server may have taken the port meanwhile: only the one with our pid counts."""
+        """Whether it answers; another server may have taken the port, so compare the pid."""
         process = self._running()
         deadline = time.monotonic() + _READY_WITHIN_S
         with self._client() as client:
@@ -196,7 +196,7 @@ class RedisServer:
 def running_redis(
     *, append_only: bool = False, options: tuple[str, ...] = ()
 ) -> Iterator[RedisServer]:
-    """Yield a server that runs; afterwards it is gone, and so is its folder."""
+    """Yield a running server; afterwards it is gone, and so is its folder."""
     server = RedisServer(append_only=append_only, options=options)
     try:
         server.start()

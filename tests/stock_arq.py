@@ -1,4 +1,4 @@
-"""arq as it comes, its own client and worker, speaking our JSON: for tests of living together."""
+"""Stock arq, its own client and worker, with our JSON: for tests of both side by side."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _JSON: dict[str, Any] = {"job_serializer": codec.dumps, "job_deserializer": code
 
 
 def named(name: str, coroutine: Any) -> Function:
-    """*coroutine* as a plain arq function; arq's own type takes only the vaguest signature."""
+    """Return *coroutine* as a plain arq function; arq's own type accepts few signatures."""
     return func(coroutine, name=name)
 
 
 @asynccontextmanager
 async def stock_client(url: str, queue_key: str) -> AsyncIterator[ArqRedis]:
-    """arq's client, whose queue is *queue_key* where a call names none."""
+    """Open arq's client, whose default queue is *queue_key*."""
     client = await create_pool(
         RedisSettings.from_dsn(url), default_queue_name=queue_key, expires_extra_ms=60_000, **_JSON
     )
@@ -45,7 +45,7 @@ async def stock_client(url: str, queue_key: str) -> AsyncIterator[ArqRedis]:
 async def stock_working(
     url: str, queue_key: str, functions: Sequence[Any], **options: Any
 ) -> AsyncIterator[arq.worker.Worker]:
-    """arq's worker for the block, which looks for jobs twenty times a second."""
+    """Run arq's worker for the block; it polls twenty times a second."""
     given = {"poll_delay": 0.05, "handle_signals": False} | _JSON | options
     worker = StockWorker(
         functions,

@@ -1,4 +1,4 @@
-"""Where a test hears from processes that it has started: what they say, and that they are gone."""
+"""How a test gets reports from processes that it has started, and notices that they have ended."""
 
 from __future__ import annotations
 
@@ -19,46 +19,48 @@ GONE = "gone"
 
 
 class Line:
-    """In a process: its line to the test. The test learns that the process has ended, however."""
+    """In a process: its connection to the test, which also notices when the process ends."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
-        self.say(str(os.getpid()))
+        self.report(str(os.getpid()))
 
-    def say(self, words: str) -> None:
-        """Tell the test *words*; it has them even if this process is killed right after."""
+    def report(self, words: str) -> None:
+        """Send *words*; they arrive even if this process is killed right after."""
         self._socket.sendall(words.encode() + b"\n")
 
 
 class Switchboard:
-    """In a test: hears all lines."""
+    """In a test: receives the reports of all processes."""
 
     def __init__(self) -> None:
         self.port = 0
         self.history: list[tuple[str, int]] = []
-        """All that was said, and by which process, in the order in which it came in."""
-        self._unheard: deque[tuple[str, int]] = deque()
+        """All reports, and the id of the process, in the order of arrival."""
+        self._unread: deque[tuple[str, int]] = deque()
         self._news = asyncio.Condition()
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
-    async def hear(self, words: str, *, of: int | None = None) -> int:
-        """The id of the process that says *words* next, or has said so unheard; `GONE`: ended."""
+    async def received(self, words: str, *, of: int | None = None) -> int:
+        """Return the id of the process that reports *words*, now or next; `GONE`: it has ended."""
         try:
             async with asyncio.timeout(PATIENCE_S), self._news:
                 while (found := self._find(words, of)) is None:
                     await self._news.wait()
         except TimeoutError:
-            raise AssertionError(f"nobody says {words!r}; unheard: {list(self._unheard)}") from None
+            raise AssertionError(
+                f"no process reported {words!r}; unread: {list(self._unread)}"
+            ) from None
         return found
 
-    def has_said(self, words: str) -> bool:
-        """Whether a process has said *words* and nobody has heard it so far."""
-        return any(said == words for said, _ in self._unheard)
+    def has_received(self, words: str) -> bool:
+        """Whether a process has reported *words* and the test has not read it."""
+        return any(found == words for found, _ in self._unread)
 
     def _find(self, words: str, of: int | None) -> int | None:
-        for entry in self._unheard:
+        for entry in self._unread:
             if entry[0] == words and of in {None, entry[1]}:
-                self._unheard.remove(entry)
+                self._unread.remove(entry)
                 return entry[1]
         return None
 
@@ -78,12 +80,12 @@ class Switchboard:
     async def _note(self, words: str, pid: int) -> None:
         async with self._news:
             self.history.append((words, pid))
-            self._unheard.append((words, pid))
+            self._unread.append((words, pid))
             self._news.notify_all()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Switchboard]:
-        """Take calls while inside."""
+        """Accept processes while inside."""
         server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         try:

@@ -5,8 +5,8 @@ Worker processes for tests: what a deployment runs, small.
     python -m tests.worker_process work REDIS_URL PORT [VALUES] [--supervised FD]
     python -m tests.worker_process supervise REDIS_URL PORT [VALUES]
 
-PORT: the test's switchboard, which hears what happens. VALUES: JSON; of the worker's settings,
-`supervisor` with those of the supervisor, and `jobs`, the names of those that the code knows.
+PORT: of the test's switchboard. VALUES: JSON with settings of the worker, `supervisor` with those
+of the supervisor, and `jobs`, the names of the jobs that the code knows.
 """
 
 from __future__ import annotations
@@ -30,38 +30,38 @@ QUEUE = "flow"
 
 
 class Here:
-    """The line of this process."""
+    """This process's connection to the test."""
 
     line: Line
 
 
 @job(queue=QUEUE)
 async def wait(ctx: Context, name: str, seconds: float) -> str:
-    """Say when it starts, ends, and is cancelled; wait in between."""
-    Here.line.say(f"started {name} {ctx.attempt}")
+    """Report the start, the end and a cancellation; wait in between."""
+    Here.line.report(f"started {name} {ctx.attempt}")
     try:
         await asyncio.sleep(seconds)
     except asyncio.CancelledError:
-        Here.line.say(f"cancelled {name}")
+        Here.line.report(f"cancelled {name}")
         raise
-    Here.line.say(f"ended {name}")
+    Here.line.report(f"ended {name}")
     return name
 
 
 @job(queue=QUEUE)
 async def end(ctx: Context, name: str) -> None:
     """End in its first step."""
-    Here.line.say(f"ended {name} {ctx.attempt}")
+    Here.line.report(f"ended {name} {ctx.attempt}")
 
 
 @job(queue=QUEUE)
 async def linger(ctx: Context, name: str, seconds: float, *, finish: bool = False) -> None:
-    """Take its time to clean up when it is cancelled, and end as if it had not been, if asked."""
-    Here.line.say(f"started {name} {ctx.attempt}")
+    """Take time to clean up when cancelled; *finish*: then end as if it had not been."""
+    Here.line.report(f"started {name} {ctx.attempt}")
     try:
         await asyncio.sleep(60.0)
     except asyncio.CancelledError:
-        Here.line.say(f"cleaning {name}")
+        Here.line.report(f"cleaning {name}")
         await asyncio.sleep(seconds)
         if not finish:
             raise
@@ -69,16 +69,16 @@ async def linger(ctx: Context, name: str, seconds: float, *, finish: bool = Fals
 
 @job(queue=QUEUE)
 async def block(ctx: Context, name: str, seconds: float) -> None:
-    """Hold the event loop."""
-    Here.line.say(f"started {name} {ctx.attempt}")
+    """Block the event loop."""
+    Here.line.report(f"started {name} {ctx.attempt}")
     _hold(seconds)
-    Here.line.say(f"ended {name}")
+    Here.line.report(f"ended {name}")
 
 
 @job(queue=QUEUE)
 async def block_beside(ctx: Context, name: str, seconds: float) -> None:
-    """Hold the event loop in a task of its own."""
-    Here.line.say(f"started {name} {ctx.attempt}")
+    """Block the event loop in a task of its own."""
+    Here.line.report(f"started {name} {ctx.attempt}")
 
     async def hold() -> None:
         _hold(seconds)
@@ -95,7 +95,7 @@ def _hold(seconds: float) -> None:
 async def grow(ctx: Context, mib: int) -> None:
     """Take memory, and keep it."""
     _kept.append(b"x" * (mib * 2**20))
-    Here.line.say(f"grown by {ctx.job_id}")
+    Here.line.report(f"grown by {ctx.job_id}")
 
 
 _kept: list[bytes] = []
@@ -104,7 +104,7 @@ JOBS = {one.name: one for one in (wait, end, linger, block, block_beside, grow)}
 
 
 class FlowSettings(WorkerSettings):
-    """As in production, with the waits cut short, and nothing polled for: a poll is a job, too."""
+    """As in production, with short waits, and without polls, which are jobs, too."""
 
     lease_s = 2.0
     heartbeat_s = 0.25
@@ -113,7 +113,7 @@ class FlowSettings(WorkerSettings):
 
 
 def make_workers(url: str, values: dict[str, Any], *, handle_signals: bool) -> list[Worker]:
-    """The workers of this process: one, or as many as `workers` says."""
+    """Return the workers of this process: one, or as many as `workers` says."""
     count = values.pop("workers", 1)
     if Path(values.pop("refuse_if_exists", "")).is_file():
         raise SystemExit("this code does not come up")
@@ -131,52 +131,52 @@ def make_workers(url: str, values: dict[str, Any], *, handle_signals: bool) -> l
 
 
 def run(url: str, values: dict[str, Any]) -> None:
-    """Run one worker until told to stop, by its own `run`."""
+    """Run one worker until it is stopped, by its own `run`."""
 
-    async def say_ready(ctx: dict[Any, Any]) -> None:
-        _kept_tasks.add(asyncio.create_task(_say_ready(ctx["worker"])))
+    async def report_ready(ctx: dict[Any, Any]) -> None:
+        _kept_tasks.add(asyncio.create_task(_report_ready(ctx["worker"])))
 
     [worker] = make_workers(url, values, handle_signals=True)
-    worker.on_startup = say_ready
+    worker.on_startup = report_ready
     worker.run()
 
 
-async def _say_ready(worker: Worker) -> None:
+async def _report_ready(worker: Worker) -> None:
     await worker.ready.wait()
-    Here.line.say("ready")
+    Here.line.report("ready")
 
 
 _kept_tasks: set[asyncio.Task[None]] = set()
 
 
 async def work(url: str, values: dict[str, Any], supervised: int | None) -> None:
-    """Work until told to stop."""
+    """Work until stopped."""
     workers = Fleet(make_workers(url, values, handle_signals=False))
 
-    async def say_ready() -> None:
+    async def report_ready() -> None:
         await workers.ready()
-        Here.line.say("ready")
+        Here.line.report("ready")
 
     async with workers.stopped_by_signals(), asyncio.TaskGroup() as group:
-        beside = [group.create_task(say_ready())]
+        beside = [group.create_task(report_ready())]
         if supervised is not None:
             beside.append(group.create_task(answer_supervisor(supervised, workers)))
         await workers.run()
         for task in beside:
             task.cancel()
-    Here.line.say("stopped")
+    Here.line.report("stopped")
 
 
 async def supervise(command: list[str], values: dict[str, Any]) -> None:
-    """Keep workers alive until told to stop."""
+    """Run a supervisor until it is stopped."""
     supervisor = Supervisor(command, **values)
-    Here.line.say("supervising")
+    Here.line.report("supervising")
     await supervisor.run()
-    Here.line.say("seen off")
+    Here.line.report("all stopped")
 
 
 def main() -> None:
-    """Run what the command line says."""
+    """Run what the command line names."""
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["run", "work", "supervise"])
     parser.add_argument("url")

@@ -1,4 +1,4 @@
-"""What tests of the whole way get: a client, a switchboard, and the choice of event loops."""
+"""Fixtures of end-to-end tests: a client, a switchboard, commands, and the event loops."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture
 async def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[QueueClient]:
-    """Give a client of the empty Redis; what the test enqueues goes there too."""
+    """Return a client of the empty Redis; the test's enqueues go there, too."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     client = connect(redis_url)
     yield client
@@ -38,12 +38,12 @@ async def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 @pytest.fixture
 async def board() -> AsyncIterator[Switchboard]:
-    """Give a switchboard that the test's processes call."""
+    """Return a switchboard that the test's processes report to."""
     async with Switchboard().open() as board:
         yield board
 
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
-    """Give the installed commands, in an empty folder that is also their home."""
+    """Return the installed commands, in an empty folder that is also their home."""
     return Commands(tmp_path)

@@ -81,7 +81,7 @@ def test_channel_is_scheduled_unless_off(commands: Commands, counters: Path) -> 
     shown = commands.run("pipeline", "channels", "show", "UCAlpha", "--json").document
     assert shown["every_s"] == 7200
     both = commands.run(*add, "--off", "--every", "1h")
-    assert (both.status, len(both.told)) == (2, 1)
+    assert (both.status, len(both.messages)) == (2, 1)
 
 
 def _next_syncs(commands: Commands) -> dict[str, str | None]:
@@ -116,11 +116,11 @@ async def test_stored_channel_is_exported_and_removed(commands: Commands) -> Non
     ended = commands.run("pipeline", "channels", "schedule", "UC1", "--off")
     assert ended.out == "Channel UC1: synced only on request\n"
     both = commands.run("pipeline", "channels", "schedule", "UC1", "--off", "--every", "1h")
-    assert (both.status, len(both.told)) == (2, 1)
+    assert (both.status, len(both.messages)) == (2, 1)
 
     asked = commands.run("pipeline", "channels", "remove", "UC1")
     assert asked.status == 2
-    assert f"{_DAYS + 3} snapshots" in asked.told[0]
+    assert f"{_DAYS + 3} snapshots" in asked.messages[0]
     removed = commands.run("pipeline", "channels", "remove", "UC1", "--yes")
     assert (removed.status, removed.out) == (0, "Removed Channel UC1 (UC1).\n")
     async with open_store(url) as store:
@@ -130,15 +130,15 @@ async def test_stored_channel_is_exported_and_removed(commands: Commands) -> Non
 def test_what_cannot_be_done_is_one_line(commands: Commands) -> None:
     """An unknown channel, an invalid interval, a folder that does not exist."""
     unknown = commands.run("pipeline", "channels", "show", "nobody")
-    assert (unknown.status, len(unknown.told)) == (2, 1)
-    assert "no channel is stored yet" in unknown.told[0]
+    assert (unknown.status, len(unknown.messages)) == (2, 1)
+    assert "no channel is stored yet" in unknown.messages[0]
     odd = commands.run("pipeline", "channels", "add", "x.csv", "--every", "soon")
-    assert (odd.status, len(odd.told)) == (2, 1)
-    assert "write 60m" in odd.told[0]
+    assert (odd.status, len(odd.messages)) == (2, 1)
+    assert "write 60m" in odd.messages[0]
     nowhere = commands.run("pipeline", "export", "-o", "absent/out.csv")
-    assert (nowhere.status, len(nowhere.told)) == (2, 1)
+    assert (nowhere.status, len(nowhere.messages)) == (2, 1)
     neither = commands.run("pipeline", "channels", "sync")
-    assert (neither.status, len(neither.told)) == (2, 1)
+    assert (neither.status, len(neither.messages)) == (2, 1)
 
 
 def test_mathematics_stay_out_of_the_process_of_the_loop(commands: Commands) -> None:

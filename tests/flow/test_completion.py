@@ -1,4 +1,4 @@
-"""Shells complete the commands: a real bash, and what zsh and fish ask for."""
+"""Shell completion: a real bash, and what zsh and fish ask for."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 def test_bash_completes_commands_and_names(
     commands: Commands, line: str, offered: list[str]
 ) -> None:
-    """At a press of Tab: what exists and fits, and nothing that stands there already."""
+    """Tab offers what exists and fits, and nothing that is on the line already."""
     *words, last = line.split(" ")
     asked = subprocess.run(
         ["bash", "--norc", "-c", _PRESS_TAB, "bash", *words, last],
@@ -64,7 +64,7 @@ def test_bash_completes_commands_and_names(
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_script_asks_the_command_what_fits(commands: Commands, shell: str) -> None:
-    """Each script calls the command with what click calls that shell's way of asking."""
+    """Each script calls the command as click expects it of that shell."""
     script = commands.run("pipeline", "completion", shell)
     assert script.status == 0, script.err
     assert f"_PIPELINE_COMPLETE={shell}_complete" in script.out
@@ -78,8 +78,8 @@ def test_script_asks_the_command_what_fits(commands: Commands, shell: str) -> No
     assert "default" not in answered.out
 
 
-def test_shell_that_is_none_is_one_line(commands: Commands) -> None:
-    """The line names those that there are."""
+def test_unknown_shell_is_one_line(commands: Commands) -> None:
+    """The line names the shells that are supported."""
     refused = commands.run("pipeline", "completion", "cmd")
-    assert (refused.status, len(refused.told)) == (2, 1)
-    assert "'bash', 'zsh', 'fish'" in refused.told[0]
+    assert (refused.status, len(refused.messages)) == (2, 1)
+    assert "'bash', 'zsh', 'fish'" in refused.messages[0]

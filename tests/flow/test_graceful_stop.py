@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT: a worker process ends in order, and gives back what does not fit."""
+"""SIGTERM and SIGINT: a worker process stops in order, and gives back what does not finish."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 async def working(
     redis_url: str, board: Switchboard, *, what: str = "run", **values: Any
 ) -> AsyncIterator[Program]:
-    """A worker process for the block, as the `arq` command would run it."""
+    """Run a worker process for the block, as the `arq` command would."""
     command = ("-m", "tests.worker_process", what, redis_url, str(board.port))
     async with running(sys.executable, *command, json.dumps(values)) as program:
-        await board.hear("ready", of=program.pid)
+        await board.received("ready", of=program.pid)
         yield program
 
 
@@ -47,18 +47,18 @@ async def _uncharged(redis: QueueClient, handle: JobHandle[Any]) -> None:
 async def test_stop_finishes_what_fits_and_gives_the_rest_back(
     redis_url: str, redis: QueueClient, board: Switchboard, number: int, what: str
 ) -> None:
-    """Short jobs end, long ones are ready for another worker, uncharged; exit status 0."""
+    """Short jobs finish, long ones are ready for another worker at no cost; exit status 0."""
     async with working(redis_url, board, what=what, grace_s=0.6) as program:
         short = await wait.enqueue("short", 0.3)
         long = await wait.enqueue("long", 60.0)
-        await board.hear("started short 1")
-        await board.hear("started long 1")
+        await board.received("started short 1")
+        await board.received("started long 1")
 
         program.send(number)
         assert await program.ended() == 0
 
-    await board.hear("ended short")
-    await board.hear("cancelled long")
+    await board.received("ended short")
+    await board.received("cancelled long")
     assert await short.state() is JobState.DONE
     assert await long.state() is JobState.READY
     await _uncharged(redis, long)
@@ -68,52 +68,52 @@ async def test_stop_finishes_what_fits_and_gives_the_rest_back(
 
 @pytest.mark.usefixtures("redis")
 async def test_stop_claims_nothing_more(redis_url: str, board: Switchboard) -> None:
-    """What is enqueued after the signal waits for another worker."""
+    """A job enqueued after the signal waits for another worker."""
     async with working(redis_url, board) as program:
         await wait.enqueue("first", 0.4)
-        await board.hear("started first 1")
+        await board.received("started first 1")
         program.send(signal.SIGTERM)
         await program.logged("stopping")
         later = await wait.enqueue("later", 0.0)
         assert await program.ended() == 0
 
-    await board.hear("ended first")
-    assert not board.has_said("started later 1")
+    await board.received("ended first")
+    assert not board.has_received("started later 1")
     assert await later.state() is JobState.READY
 
 
 @pytest.mark.usefixtures("redis")
 async def test_second_signal_stops_at_once(redis_url: str, board: Switchboard) -> None:
-    """Nobody waits for the grace time who says so twice."""
+    """It cuts the grace time short."""
     async with working(redis_url, board, grace_s=60.0) as program:
         handle = await wait.enqueue("x", 60.0)
-        await board.hear("started x 1")
+        await board.received("started x 1")
         program.send(signal.SIGTERM)
         await program.logged("stopping", at_once=False)
         program.send(signal.SIGTERM)
         assert await program.ended() == 0
 
-    await board.hear("cancelled x")
+    await board.received("cancelled x")
     assert await handle.state() is JobState.READY
 
 
 async def test_stop_gives_jobs_back_before_it_cancels_them(
     redis_url: str, redis: QueueClient, board: Switchboard
 ) -> None:
-    """While a cancelled job cleans up, another worker runs it; killed then, nothing is charged."""
+    """Another worker runs a job while it cleans up; killed then, the first is charged nothing."""
     async with (
         working(redis_url, board, grace_s=0.0, cancel_wait_s=60.0) as first,
         working(redis_url, board, jobs=["wait"]),
     ):
         handle = await linger.enqueue("x", 60.0)
-        assert await board.hear("started x 1") == first.pid
+        assert await board.received("started x 1") == first.pid
         async with working(redis_url, board) as second:
             first.send(signal.SIGTERM)
 
-            assert await board.hear("cleaning x") == first.pid
-            assert await board.hear("started x 1") == second.pid
+            assert await board.received("cleaning x") == first.pid
+            assert await board.received("started x 1") == second.pid
             first.send(signal.SIGKILL)
-            await board.hear(GONE, of=first.pid)
+            await board.received(GONE, of=first.pid)
             assert await handle.state() is JobState.RUNNING
             await _uncharged(redis, handle)
 
@@ -124,14 +124,14 @@ async def test_worker_killed_while_it_cleans_up_has_given_its_jobs_back(
     """The next worker runs them at once, without waiting for a lease, and counts no crash."""
     async with working(redis_url, board, grace_s=0.0, lease_s=30.0) as first:
         handle = await linger.enqueue("x", 60.0)
-        await board.hear("started x 1")
+        await board.received("started x 1")
         first.send(signal.SIGTERM)
-        await board.hear("cleaning x")
+        await board.received("cleaning x")
         first.send(signal.SIGKILL)
-        await board.hear(GONE, of=first.pid)
+        await board.received(GONE, of=first.pid)
 
     async with working(redis_url, board) as second:
-        assert await board.hear("started x 1") == second.pid
+        assert await board.received("started x 1") == second.pid
         await _uncharged(redis, handle)
 
 
@@ -139,10 +139,10 @@ async def test_worker_killed_while_it_cleans_up_has_given_its_jobs_back(
 async def test_job_that_ends_on_its_cancellation_is_not_run_again(
     redis_url: str, board: Switchboard
 ) -> None:
-    """Offered to others, and taken by none, it is still the worker's to settle."""
+    """Offered to others, and claimed by none, it is still settled by its worker."""
     async with working(redis_url, board, grace_s=0.0) as program:
         handle = await linger.enqueue("x", 0.3, finish=True)
-        await board.hear("started x 1")
+        await board.received("started x 1")
         program.send(signal.SIGTERM)
         assert await program.ended() == 0
 
@@ -152,7 +152,7 @@ async def test_job_that_ends_on_its_cancellation_is_not_run_again(
 async def test_stop_ends_while_redis_is_away(
     own_redis_server: RedisServer, board: Switchboard
 ) -> None:
-    """Nothing can be given back; the leases lapse, and the worker does not hang for it."""
+    """Nothing can be given back; the leases lapse, and the worker does not hang."""
     async with working(own_redis_server.url, board, grace_s=0.1, cancel_wait_s=0.3) as program:
         own_redis_server.pause()
         program.send(signal.SIGTERM)
@@ -165,7 +165,7 @@ async def test_stop_ends_while_redis_is_away(
 async def test_stop_ends_a_worker_that_still_waits_for_redis(
     own_redis_server: RedisServer, board: Switchboard
 ) -> None:
-    """Started while Redis is away, a worker says so, and stops when told, without a traceback."""
+    """A worker that starts while Redis is away logs that, and stops without a traceback."""
     own_redis_server.stop()
     command = ("-m", "tests.worker_process", "run", own_redis_server.url, str(board.port))
     async with running(sys.executable, *command) as program:
@@ -178,13 +178,13 @@ async def test_stop_ends_a_worker_that_still_waits_for_redis(
 async def test_stop_under_load_loses_and_charges_nothing(
     redis_url: str, redis: QueueClient, board: Switchboard
 ) -> None:
-    """In the midst of a stream of jobs: each ends once, whichever of two workers has it."""
+    """In a stream of jobs each ends once, whichever of two workers has it."""
     async with working(redis_url, board, concurrency=20) as second:
         async with working(redis_url, board, concurrency=20, grace_s=0.0) as first:
             handles = await wait.enqueue_many(
                 [{"name": str(n), "seconds": 0.05} for n in range(200)]
             )
-            await board.hear("started 0 1")
+            await board.received("started 0 1")
             first.send(signal.SIGTERM)
             assert await first.ended() == 0
         await asyncio.gather(*(handle.result(timeout_s=15) for handle in handles))

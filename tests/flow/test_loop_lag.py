@@ -1,4 +1,4 @@
-"""What computes for long stands beside the event loop: the watchdog has nothing to report."""
+"""Long computations run beside the event loop: the watchdog has nothing to report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BLOCKED = "event loop blocked"
 
 @pytest.fixture
 def large(commands: Commands) -> list[Path]:
-    """Give one channel's list of many videos, and three years of another's daily counters."""
+    """Return one channel's list of many videos, and three years of another's daily counters."""
     commands.limit_s = 400
     rng, start = random.Random(1), datetime(2015, 1, 1, tzinfo=UTC)  # noqa: S311 -- for a test
     videos, counters = commands.folder / "videos.csv", commands.folder / "counters.csv"
@@ -53,7 +53,7 @@ def large(commands: Commands) -> list[Path]:
 
 
 def test_large_channels_do_not_block_the_loop(commands: Commands, large: list[Path]) -> None:
-    """Sync, analysis, advice, charts and report of large channels: no blockage to warn of."""
+    """Sync, analysis, advice, charts and report of large channels cause no blockage."""
     assert WorkerOptions().blocked_warn_s == 1.0
     ended = commands.run("pipeline", "run", *map(str, large), "--json")
 
@@ -64,7 +64,7 @@ def test_large_channels_do_not_block_the_loop(commands: Commands, large: list[Pa
 
 
 def test_blockages_would_be_seen(commands: Commands) -> None:
-    """The log holds them: where a thousandth of a second is one, there are some."""
+    """With a limit of a thousandth of a second, the log has some."""
     commands.limit_s = 400
     ended = commands.run(
         "pipeline", "run", "samples:", "--no-reports", "--json", RUNNER__BLOCKED_WARN_S="0.001"
@@ -74,7 +74,7 @@ def test_blockages_would_be_seen(commands: Commands) -> None:
 
 
 def blockages(commands: Commands) -> list[dict[str, Any]]:
-    """Give what the watchdog reported in the last run."""
+    """Return what the watchdog logged in the last run."""
     log = commands.folder / ".pipeline" / "logs" / "run.log"
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     return [line for line in lines if line["event"].startswith(BLOCKED)]

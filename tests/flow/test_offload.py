@@ -16,6 +16,7 @@ import pytest
 
 from runner import Context, JobState, job
 from runner.errors import OffloadError
+from runner.offload import process as offload_process
 from runner.offload.offloader import Offloader
 from tests import offloaded
 from tests.runner_kit import PATIENCE_S, eventually, history, soon, working
@@ -34,14 +35,14 @@ pytestmark = pytest.mark.asyncio(loop_factories=["asyncio", "uvloop"])
 
 @pytest.fixture
 async def offloader() -> AsyncIterator[Offloader]:
-    """Give an offloader with two processes at most."""
+    """Return an offloader with two processes at most."""
     offloader = Offloader(2)
     yield offloader
     await offloader.close()
 
 
-async def test_offload_gives_what_the_function_returns(offloader: Offloader) -> None:
-    """Arguments and result travel, by position and by keyword, large ones too."""
+async def test_offload_returns_what_the_function_returns(offloader: Offloader) -> None:
+    """Arguments and result are passed by position and by keyword, large ones too."""
     assert await offloader.run(math.factorial, 20) == math.factorial(20)
     long = "ab" * 1_000_000
     assert await offloader.run(offloaded.repeat, long, times=3) == long * 3
@@ -56,7 +57,7 @@ async def test_offload_runs_elsewhere_and_uses_a_process_again(offloader: Offloa
 
 
 async def test_offload_raises_what_the_function_raises(offloader: Offloader) -> None:
-    """The exception is of its own type, and a note says where it came from; the process stays."""
+    """The exception has its own type, and a note on where it came from; the process stays."""
     before = await offloader.run(os.getpid)
 
     with pytest.raises(LookupError, match="no such channel") as caught:
@@ -83,7 +84,7 @@ async def test_offload_raises_what_the_function_raises(offloader: Offloader) -> 
 async def test_offload_says_what_went_wrong_beside_the_function(
     offloader: Offloader, call: tuple[Callable[..., Any], Any], message: str
 ) -> None:
-    """What cannot travel, and a process that dies, is an `OffloadError`; the next call is well."""
+    """What cannot be pickled, or a process that dies, is an `OffloadError`; the next call works."""
     with pytest.raises(OffloadError, match=message):
         await offloader.run(*call)
 
@@ -108,12 +109,12 @@ async def test_offload_takes_no_more_processes_than_its_limit(
         asyncio.create_task(offloader.run(offloaded.call_and_sleep, board.port, TOO_LONG_S))
         for _ in range(3)
     ]
-    await board.hear("working")
-    second = await board.hear("working")
-    assert not board.has_said("working")
+    await board.received("working")
+    second = await board.received("working")
+    assert not board.has_received("working")
 
     os.kill(second, signal.SIGKILL)
-    third = await board.hear("working")
+    third = await board.received("working")
 
     assert third != second
     for call in calls:
@@ -126,14 +127,14 @@ async def test_offload_takes_no_more_processes_than_its_limit(
     ]
 
 
-async def test_offload_ends_the_process_when_its_time_is_over(
+async def test_offload_ends_the_process_at_its_timeout(
     offloader: Offloader, board: Switchboard
 ) -> None:
     """After `timeout_s` the process is gone, even one that only computes."""
     with pytest.raises(TimeoutError):
         await offloader.run(offloaded.call_and_compute, board.port, timeout_s=1.0)
 
-    assert not psutil.pid_exists(await board.hear(GONE))
+    assert not psutil.pid_exists(await board.received(GONE))
 
 
 async def test_offload_ends_the_process_when_it_is_cancelled(
@@ -141,7 +142,7 @@ async def test_offload_ends_the_process_when_it_is_cancelled(
 ) -> None:
     """When the cancellation comes back, the process is gone."""
     call = asyncio.create_task(offloader.run(offloaded.call_and_compute, board.port))
-    pid = await board.hear("working")
+    pid = await board.received("working")
 
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -153,19 +154,19 @@ async def test_offload_ends_the_process_when_it_is_cancelled(
 async def test_offload_ends_what_the_function_started(
     offloader: Offloader, board: Switchboard
 ) -> None:
-    """Processes that the function has started go with it."""
+    """Processes that the function has started end with it."""
     call = asyncio.create_task(offloader.run(offloaded.call_from_child, board.port))
-    pid = await board.hear("working")
+    pid = await board.received("working")
 
     call.cancel()
 
-    await board.hear(GONE, of=pid)
+    await board.received(GONE, of=pid)
     with pytest.raises(asyncio.CancelledError):
         await call
 
 
 async def test_offload_cancelled_at_any_moment_leaves_no_process(offloader: Offloader) -> None:
-    """Cancelled while its process is being started, too."""
+    """Even if it is cancelled while its process is starting."""
     for pause_s in (0.0, 0.001, 0.003, 0.01, 0.03, 0.1):
         call = asyncio.create_task(offloader.run(time.sleep, TOO_LONG_S))
         await asyncio.sleep(pause_s)  # the moment is the point
@@ -195,7 +196,7 @@ async def test_offload_ends_a_process_that_has_no_work() -> None:
 
 
 async def test_warm_calls_a_function_in_each_process_before_there_is_work() -> None:
-    """Calls that come meanwhile wait for their process; one that fails is no worse than none."""
+    """Calls that come meanwhile wait for their process; a warm-up that fails does no harm."""
     offloader = Offloader(2)
     await offloader.warm(offloaded.warm)
 
@@ -211,7 +212,7 @@ async def test_warm_calls_a_function_in_each_process_before_there_is_work() -> N
 
 
 async def test_close_ends_processes_that_are_being_warmed() -> None:
-    """They are no work that anybody waits for."""
+    """Nobody waits for their work."""
     offloader = Offloader(2)
     await offloader.warm(offloaded.warm)
     assert len(_offloaded_to()) == 2
@@ -222,12 +223,12 @@ async def test_close_ends_processes_that_are_being_warmed() -> None:
     assert not _offloaded_to()
 
 
-async def test_offload_is_deaf_to_signals_for_the_worker(
+async def test_offload_ignores_signals_for_the_worker(
     offloader: Offloader, board: Switchboard
 ) -> None:
     """Ctrl-C does not reach the process, and SIGTERM, which systemd sends to all, does nothing."""
     call = asyncio.create_task(offloader.run(offloaded.call_and_sleep, board.port, 0.3))
-    pid = await board.hear("working")
+    pid = await board.received("working")
     assert os.getpgid(pid) != os.getpgrp()
 
     os.kill(pid, signal.SIGTERM)
@@ -238,16 +239,16 @@ async def test_offload_is_deaf_to_signals_for_the_worker(
 async def test_offload_is_not_blocked_by_what_the_function_prints(
     offloader: Offloader, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It goes where log lines go, however much it is, and there is nothing to read."""
+    """Output of any size goes where log lines go; standard input is empty."""
     assert await offloader.run(offloaded.print_much) == 200_000
     assert await offloader.run(offloaded.read_all) == ""
 
-    told = capfd.readouterr()
-    assert (told.out, len(told.err)) == ("", 300_001)
+    captured = capfd.readouterr()
+    assert (captured.out, len(captured.err)) == ("", 300_001)
 
 
 async def test_offload_ends_with_its_worker(board: Switchboard) -> None:
-    """A process whose worker was killed does not go on computing."""
+    """A process whose worker was killed stops computing."""
     program = (
         "import asyncio\n"
         "from runner.offload.offloader import Offloader\n"
@@ -255,16 +256,16 @@ async def test_offload_ends_with_its_worker(board: Switchboard) -> None:
         f"asyncio.run(Offloader().run(call_and_compute, {board.port}))\n"
     )
     worker = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
-    pid = await board.hear("working")
+    pid = await board.received("working")
 
     worker.kill()
 
-    assert await board.hear(GONE) == pid
+    assert await board.received(GONE) == pid
     await worker.wait()
 
 
 def _offloaded_to() -> list[psutil.Process]:
-    """Processes of offloaded calls that live."""
+    """Return the living processes of offloaded calls."""
     return [
         process
         for process in psutil.Process().children()
@@ -282,7 +283,7 @@ async def _is_gone(pid: int) -> bool:
 
 @job(queue="default")
 async def compute(ctx: Context, port: int) -> None:
-    """Hold a processor."""
+    """Keep a processor busy."""
     await ctx.offload(offloaded.call_and_compute, port)
 
 
@@ -294,12 +295,12 @@ async def power(ctx: Context, base: int, exponent: int) -> int:
 
 @job(queue="default", timeout_s=0.8, max_retries=0)
 async def compute_briefly(ctx: Context, port: int) -> None:
-    """Hold a processor for longer than the job may take."""
+    """Keep a processor busy for longer than the job may take."""
     await ctx.offload(offloaded.call_and_compute, port)
 
 
 async def test_offload_in_a_job_gives_its_result(redis_url: str, redis: QueueClient) -> None:
-    """A job's offloaded work is awaited like anything else, and ends with its worker."""
+    """A job awaits its offloaded work, which ends with its worker."""
     async with working(redis_url, power):
         handle = await power.enqueue(2, exponent=10)
         assert await handle.result(timeout_s=10) == 1024
@@ -312,14 +313,14 @@ async def test_offload_in_a_job_gives_its_result(redis_url: str, redis: QueueCli
 async def test_offload_leaves_the_loop_free(
     redis_url: str, board: Switchboard, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """While a job computes elsewhere, others run here, and no blockage is reported."""
+    """While a job computes elsewhere, others run here, and no blockage is logged."""
     async with working(redis_url, compute, power, blocked_warn_s=0.2):
         busy = await compute.enqueue(board.port)
-        await board.hear("working")
+        await board.received("working")
         results = [await (await power.enqueue(n, 2)).result(timeout_s=10) for n in range(5)]
         assert results == [0, 1, 4, 9, 16]
         await busy.abort()
-        await board.hear(GONE)
+        await board.received(GONE)
 
     assert "event loop blocked" not in capsys.readouterr().out
 
@@ -327,14 +328,14 @@ async def test_offload_leaves_the_loop_free(
 async def test_abort_of_a_job_ends_its_offloaded_work(
     redis_url: str, redis: QueueClient, board: Switchboard
 ) -> None:
-    """The process is gone, and the job is over."""
+    """The process is gone, and the job has ended."""
     async with working(redis_url, compute):
         handle = await compute.enqueue(board.port)
-        pid = await board.hear("working")
+        pid = await board.received("working")
 
         await handle.abort()
 
-        assert await board.hear(GONE) == pid
+        assert await board.received(GONE) == pid
         await eventually(lambda: _is_over(handle))
     assert await redis.zcard("arq:queue:default") == 0
 
@@ -342,11 +343,11 @@ async def test_abort_of_a_job_ends_its_offloaded_work(
 async def test_timeout_of_a_job_ends_its_offloaded_work(
     redis_url: str, redis: QueueClient, board: Switchboard
 ) -> None:
-    """The job's own time limit reaches into the process."""
+    """The job's own time limit also ends the process."""
     async with working(redis_url, compute_briefly):
         handle = await compute_briefly.enqueue(board.port)
-        await board.hear("working")
-        await board.hear(GONE)
+        await board.received("working")
+        await board.received(GONE)
         await eventually(lambda: _is_over(handle))
 
     [attempt] = await history(redis, handle.id)
@@ -357,12 +358,12 @@ async def test_timeout_of_a_job_ends_its_offloaded_work(
 async def test_stop_of_a_worker_ends_offloaded_work_and_gives_the_job_back(
     redis_url: str, board: Switchboard
 ) -> None:
-    """Stopped at once, the worker leaves no process behind, and the job is ready for another."""
+    """Stopped at once, the worker leaves no process, and the job is ready for another."""
     async with working(redis_url, compute):
         handle = await compute.enqueue(board.port)
-        await board.hear("working")
+        await board.received("working")
 
-    await board.hear(GONE)
+    await board.received(GONE)
     assert await handle.state() is JobState.READY
 
 

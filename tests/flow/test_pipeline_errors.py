@@ -20,10 +20,10 @@ HEADER = "date_utc,channel_id,channel_title,subscribers,views,videos\n"
 
 def _assert_one_line(ended: Ended, *parts: str) -> None:
     assert ended.status == 2, ended.err
-    assert len(ended.told) == 1, ended.err
+    assert len(ended.messages) == 1, ended.err
     assert "Traceback" not in ended.err
     for part in parts:
-        assert part in ended.told[0]
+        assert part in ended.messages[0]
 
 
 def _write(path: Path, content: bytes) -> Path:
@@ -201,7 +201,7 @@ def test_debug_shows_where_an_error_comes_from(commands: Commands) -> None:
 
         assert ended.status == 2
         assert "Traceback (most recent call last)" in ended.err
-        assert len(ended.told) == 1
+        assert len(ended.messages) == 1
 
 
 def test_help_works_with_a_wrong_configuration(commands: Commands) -> None:

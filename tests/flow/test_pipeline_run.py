@@ -124,7 +124,7 @@ def test_interrupted_run_goes_on_when_run_again(commands: Commands, daily_csv: s
 
     assert ended.status == 130
     assert any(
-        "interrupted" in line and "run the same command again" in line for line in ended.told
+        "interrupted" in line and "run the same command again" in line for line in ended.messages
     )
     assert "Traceback" not in ended.err
 
@@ -149,7 +149,7 @@ def test_timeout_stops_and_says_so(commands: Commands, daily_csv: str) -> None:
     ended = commands.run("pipeline", "run", daily_csv, "--timeout", "1.5")
 
     assert ended.status == 1
-    assert any("stopped after 1.5 s" in line for line in ended.told)
+    assert any("stopped after 1.5 s" in line for line in ended.messages)
 
 
 def test_dead_job_is_told_with_its_channel(commands: Commands) -> None:
@@ -166,7 +166,7 @@ def test_dead_job_is_told_with_its_channel(commands: Commands) -> None:
     assert ended.document["dead"] == 1
     assert ended.document["per_channel"][0]["dead"] == 1
     assert ended.document["per_channel"][0]["report"] is None
-    told = [line for line in ended.told if "job died" in line]
+    told = [line for line in ended.messages if "job died" in line]
     assert len(told) == 1
     assert "render_visualization in default, channel sample:video: " in told[0]
     assert "Traceback" not in ended.err

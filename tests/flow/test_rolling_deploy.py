@@ -36,18 +36,18 @@ pytestmark = pytest.mark.usefixtures("redis")
 async def deployed(
     redis_url: str, board: Switchboard, jobs: list[str], *, workers: int = 1
 ) -> AsyncIterator[Program]:
-    """A process with the code that knows *jobs*, at work."""
+    """Run a process whose code knows *jobs*."""
     values = json.dumps({"jobs": jobs, "workers": workers} | FOR_LONG)
     command = ("-m", "tests.worker_process", "work", redis_url, str(board.port))
     async with running(sys.executable, *command, values) as program:
-        await board.hear("ready", of=program.pid)
+        await board.received("ready", of=program.pid)
         yield program
 
 
 async def test_new_job_is_run_by_the_new_worker_beside_old_ones(
     redis_url: str, redis: QueueClient, board: Switchboard
 ) -> None:
-    """Five old workers reach for it first, most of the time; the new one has it within seconds."""
+    """One of five old workers usually claims it first; still the new one runs it within seconds."""
     async with (
         deployed(redis_url, board, OLD, workers=5),
         deployed(redis_url, board, NEW) as new,
@@ -56,7 +56,7 @@ async def test_new_job_is_run_by_the_new_worker_beside_old_ones(
         handles = await end.enqueue_many([{"name": str(n)} for n in range(30)])
         known = await wait.enqueue_many([{"name": f"w{n}", "seconds": 0.0} for n in range(30)])
         for n in range(30):
-            assert await board.hear(f"ended {n} 1") == new.pid
+            assert await board.received(f"ended {n} 1") == new.pid
         assert time.monotonic() - asked < 5.0
         for other in known:
             await other.result(timeout_s=10)
@@ -71,21 +71,21 @@ async def test_new_job_is_run_by_the_new_worker_beside_old_ones(
 async def test_job_enqueued_before_the_new_code_arrives_waits_for_it(
     redis_url: str, redis: QueueClient, board: Switchboard
 ) -> None:
-    """With old workers only it rests, visibly; the first new one runs it as soon as it is up."""
+    """With old workers only it rests, visibly; the first new one runs it as it starts."""
     async with deployed(redis_url, board, OLD):
         handle = await end.enqueue("x")
         await eventually(lambda: redis.hexists(f"arq:queue:{QUEUE}:unknown", handle.id))
         assert await handle.state() is JobState.SCHEDULED
 
         async with deployed(redis_url, board, NEW) as new:
-            assert await board.hear("ended x 1") == new.pid
+            assert await board.received("ended x 1") == new.pid
             await handle.result(timeout_s=10)
 
 
 async def test_deploy_one_after_another_loses_nothing(
     redis_url: str, redis: QueueClient, board: Switchboard
 ) -> None:
-    """Jobs of the old and of the new code stream in while each old worker is replaced in turn."""
+    """Jobs of old and new code stream in while the old workers are replaced one by one."""
     stop = asyncio.Event()
 
     async def produce() -> list[str]:
@@ -104,20 +104,20 @@ async def test_deploy_one_after_another_loses_nothing(
         producing = asyncio.create_task(produce())
         async with deployed(redis_url, board, NEW):
             first.send(signal.SIGTERM)
-            await board.hear(GONE, of=first.pid)
+            await board.received(GONE, of=first.pid)
             async with deployed(redis_url, board, NEW):
                 second.send(signal.SIGTERM)
-                await board.hear(GONE, of=second.pid)
+                await board.received(GONE, of=second.pid)
                 stop.set()
                 names = await producing
                 for name in names:
-                    await board.hear(f"ended w{name}")
-                    await board.hear(f"ended {name} 1")
+                    await board.received(f"ended w{name}")
+                    await board.received(f"ended {name} 1")
                 await eventually(lambda: _is_drained(redis))
 
     assert len(names) > 10
-    said = [words for words, _ in board.history if words.startswith("ended")]
-    assert len(said) == 2 * len(names), "a job ran twice"
+    ended = [words for words, _ in board.history if words.startswith("ended")]
+    assert len(ended) == 2 * len(names), "a job ran twice"
 
 
 async def _is_drained(redis: QueueClient) -> bool:
@@ -127,11 +127,11 @@ async def _is_drained(redis: QueueClient) -> bool:
 async def test_rollback_leaves_new_jobs_for_the_next_deploy(
     redis_url: str, redis: QueueClient, board: Switchboard
 ) -> None:
-    """Back to old code: jobs of the new code rest, and run when it comes again."""
+    """Back on old code, jobs of the new code rest, and run when it comes again."""
     async with deployed(redis_url, board, NEW):
         handle = await end.options(delay_s=0.3).enqueue("x")
     async with deployed(redis_url, board, OLD):
         await eventually(lambda: redis.hexists(f"arq:queue:{QUEUE}:unknown", handle.id))
     async with deployed(redis_url, board, NEW):
-        await board.hear("ended x 1")
+        await board.received("ended x 1")
     assert await history(redis, handle.id) == []

@@ -1,4 +1,4 @@
-"""A promoted replica: jobs survive within Redis's own guarantees, workers find it by themselves."""
+"""A promoted replica: no job is lost beyond Redis's own guarantees, and workers find it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _free_ports(count: int) -> list[int]:
 
 @contextmanager
 def _sentinel_cluster() -> Iterator[tuple[str, list[_Server]]]:
-    """Three data nodes, the first the master, watched by three sentinels; URL and data nodes."""
+    """Run three data nodes, the first the master, and three sentinels; yield URL and data nodes."""
     folder = Path(tempfile.mkdtemp(prefix="pipeline-sentinel-"))
     ports = _free_ports(6)
     nodes, sentinels = ports[:3], ports[3:]
@@ -84,7 +84,7 @@ def _start(folder: Path, port: int, options: list[str] | None) -> _Server:
 
 
 def _wait_until_watched(master: int, sentinels: list[int]) -> None:
-    """Every sentinel knows the master, its two replicas and the other sentinels."""
+    """Wait until each sentinel knows the master, its two replicas and the other sentinels."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
@@ -110,13 +110,13 @@ def _sees_all(port: int) -> bool:
 
 @job(queue="sentinel")
 async def note(_: Context, number: int) -> int:
-    """Give the number back."""
+    """Return the number."""
     return number
 
 
 @pytest.mark.timeout(120)
 async def test_worker_goes_on_after_the_promotion_of_a_replica() -> None:
-    """The master dies; jobs enqueued before it and after it run, on the promoted replica."""
+    """The master dies; jobs enqueued before and after run on the promoted replica."""
     with _sentinel_cluster() as (url, nodes):
         master = await asyncio.to_thread(redis.Redis, HOST, nodes[0].port)
 

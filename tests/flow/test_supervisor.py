@@ -33,7 +33,7 @@ QUICK = {"first_pause_s": 0.05, "memory_check_s": 0.1, "stop_within_s": 8.0}
 
 
 class Supervised:
-    """A supervisor that runs, and what the switchboard hears of it and of its workers."""
+    """A running supervisor, and the reports of it and of its workers."""
 
     def __init__(self, program: Program, board: Switchboard, processes: int) -> None:
         self.program = program
@@ -41,9 +41,9 @@ class Supervised:
         self.processes = processes
 
     async def workers_ready(self, count: int | None = None) -> list[int]:
-        """Ids of so many workers that come up."""
+        """Return the ids of the next workers that are ready."""
         return [
-            await self.board.hear("ready")
+            await self.board.received("ready")
             for _ in range(self.processes if count is None else count)
         ]
 
@@ -52,14 +52,14 @@ class Supervised:
 async def supervising(
     redis_url: str, board: Switchboard, *, processes: int = 2, **values: Any
 ) -> AsyncIterator[Supervised]:
-    """A supervisor for the block; workers that are left at its end stop by themselves."""
+    """Run a supervisor for the block; workers that are left at its end stop by themselves."""
     of_supervisor = QUICK | {"processes": processes} | values.pop("supervisor", {})
     async with running(
         sys.executable,
         *("-m", "tests.worker_process", "supervise"),
         *(redis_url, str(board.port), json.dumps(values | {"supervisor": of_supervisor})),
     ) as program:
-        await board.hear("supervising")
+        await board.received("supervising")
         try:
             yield Supervised(program, board, processes)
         finally:
@@ -71,13 +71,13 @@ async def supervising(
 async def test_supervisor_starts_a_worker_again_that_was_killed(
     redis_url: str, board: Switchboard
 ) -> None:
-    """N workers come up; one that is killed is replaced, and the other goes on."""
+    """N workers start; one that is killed is replaced, and the other goes on."""
     async with supervising(redis_url, board) as it:
         first, second = await it.workers_ready()
 
         os.kill(first, signal.SIGKILL)
 
-        assert await board.hear(GONE) == first
+        assert await board.received(GONE) == first
         [third] = await it.workers_ready(1)
         assert psutil.pid_exists(second)
         died = await it.program.logged("worker process died")
@@ -88,7 +88,7 @@ async def test_supervisor_starts_a_worker_again_that_was_killed(
 async def test_supervisor_waits_longer_before_each_start_after_early_deaths(
     redis_url: str, board: Switchboard
 ) -> None:
-    """A worker that cannot live is not started in a tight loop: pauses double."""
+    """A worker that dies at once is not restarted in a tight loop: pauses double."""
     broken = {"max_crashes": 0}  # such settings are refused
     async with supervising(redis_url, board, processes=1, **broken) as it:
         for pause_s in (0.05, 0.1, 0.2):
@@ -102,21 +102,21 @@ async def test_supervisor_waits_longer_before_each_start_after_early_deaths(
 async def test_supervisor_replaces_a_worker_beyond_its_memory_limit(
     redis_url: str, board: Switchboard
 ) -> None:
-    """The successor is ready before the one that has grown is told to stop."""
+    """The successor is ready before the one that has grown is stopped."""
     async with supervising(
         redis_url, board, processes=1, supervisor={"memory_limit_mb": 250}
     ) as it:
         [first] = await it.workers_ready()
         handle = await grow.enqueue(300)
-        assert await board.hear(f"grown by {handle.id}") == first
+        assert await board.received(f"grown by {handle.id}") == first
 
         [second] = await it.workers_ready(1)
-        assert await board.hear("stopped") == first
-        assert await board.hear(GONE) == first
+        assert await board.received("stopped") == first
+        assert await board.received(GONE) == first
         assert _fewest_ready(board, once=1) == 1
 
-        told = await it.program.logged("worker process beyond its memory limit", pid=first)
-        assert told["used_mb"] >= 250
+        line = await it.program.logged("worker process beyond its memory limit", pid=first)
+        assert line["used_mb"] >= 250
         assert psutil.pid_exists(second)
         assert not it.program.has_logged("worker process died")
 
@@ -133,27 +133,27 @@ async def test_sighup_replaces_every_worker_one_after_the_other(
         new = set()
         for _ in range(2):
             [successor] = await it.workers_ready(1)
-            predecessor = await board.hear("stopped")
+            predecessor = await board.received("stopped")
             assert predecessor in old
-            assert await board.hear(GONE) == predecessor
+            assert await board.received(GONE) == predecessor
             new.add(successor)
         await it.program.logged("every worker process is replaced")
         assert len(new) == 2
         assert not new & old
         assert all(psutil.pid_exists(pid) for pid in new)
-        assert not board.has_said("ready"), "there are more workers than asked for"
+        assert not board.has_received("ready"), "there are more workers than asked for"
         assert _fewest_ready(board, once=2) == 2
 
 
 def _fewest_ready(board: Switchboard, *, once: int) -> int:
-    """The smallest number of workers at work, from when there were *once* so many."""
+    """Return the smallest number of ready workers since there were *once* that many."""
     changes = [{"ready": 1, "stopped": -1}.get(words, 0) for words, _ in board.history]
     counts = itertools.accumulate(changes)
     return min(itertools.dropwhile(lambda count: count < once, counts))
 
 
 async def test_sighup_during_a_roll_makes_one_more_roll(redis_url: str, board: Switchboard) -> None:
-    """However often it comes meanwhile, all workers are as new as the last of them, and N."""
+    """However many come meanwhile, in the end N workers run, all newer than the last of them."""
     async with supervising(redis_url, board) as it:
         old = await it.workers_ready()
         it.program.send(signal.SIGHUP)
@@ -164,22 +164,22 @@ async def test_sighup_during_a_roll_makes_one_more_roll(redis_url: str, board: S
         first_roll = await it.workers_ready(2)
         second_roll = await it.workers_ready(2)
 
-        gone = {await board.hear(GONE) for _ in range(4)}
+        gone = {await board.received(GONE) for _ in range(4)}
         assert gone == {*old, *first_roll}
         assert all(psutil.pid_exists(pid) for pid in second_roll)
         await eventually(lambda: _rolls(it.program, 2))
-        assert not board.has_said("ready")
+        assert not board.has_received("ready")
 
 
 async def _rolls(program: Program, count: int) -> bool:
-    told = [line for line in program.log if line["event"] == "every worker process is replaced"]
-    return len(told) == count
+    rolls = [line for line in program.log if line["event"] == "every worker process is replaced"]
+    return len(rolls) == count
 
 
 async def test_sighup_keeps_the_old_workers_when_the_new_ones_fail(
     redis_url: str, board: Switchboard, tmp_path: Any
 ) -> None:
-    """Code that does not come up replaces nothing; the old workers work on."""
+    """Code that does not start replaces nothing; the old workers go on."""
     marker = tmp_path / "broken"
     async with supervising(redis_url, board, refuse_if_exists=str(marker)) as it:
         old = await it.workers_ready()
@@ -195,44 +195,44 @@ async def test_sighup_keeps_the_old_workers_when_the_new_ones_fail(
         marker.unlink()
         it.program.send(signal.SIGHUP)
         await it.workers_ready(2)
-        assert {await board.hear("stopped"), await board.hear("stopped")} == set(old)
+        assert {await board.received("stopped"), await board.received("stopped")} == set(old)
 
 
 async def test_sigterm_stops_workers_with_grace(redis_url: str, board: Switchboard) -> None:
-    """Jobs that run end, then the workers, then the supervisor, with exit status 0."""
+    """Running jobs end, then the workers, then the supervisor, with exit status 0."""
     async with supervising(redis_url, board) as it:
         await it.workers_ready()
         handle = await wait.enqueue("x", 0.5)
-        await board.hear("started x 1")
+        await board.received("started x 1")
 
         it.program.send(signal.SIGTERM)
 
         assert await it.program.ended() == 0
-        await board.hear("ended x")
+        await board.received("ended x")
         assert await handle.state() is JobState.DONE
         for _ in range(2):
-            await board.hear("stopped")
+            await board.received("stopped")
 
 
 async def test_second_sigterm_stops_workers_at_once(redis_url: str, board: Switchboard) -> None:
-    """Jobs are given back instead of waited for."""
+    """Jobs are given back, and not waited for."""
     async with supervising(redis_url, board) as it:
         await it.workers_ready()
         handle = await wait.enqueue("x", 60.0)
-        await board.hear("started x 1")
+        await board.received("started x 1")
         it.program.send(signal.SIGTERM)
         await it.program.logged("stopping", at_once=False, signal="SIGTERM")
         it.program.send(signal.SIGTERM)
 
         assert await it.program.ended() == 0
-        await board.hear("cancelled x")
+        await board.received("cancelled x")
         assert await handle.state() is JobState.READY
 
 
 async def test_supervisor_kills_a_worker_that_does_not_stop(
     redis_url: str, board: Switchboard
 ) -> None:
-    """A worker that hangs, as a stopped process does, keeps nobody waiting for ever."""
+    """A worker that hangs, like a stopped process, does not hold up the stop for ever."""
     async with supervising(redis_url, board, supervisor={"stop_within_s": 0.5}) as it:
         first, second = await it.workers_ready()
         os.kill(first, signal.SIGSTOP)
@@ -240,23 +240,23 @@ async def test_supervisor_kills_a_worker_that_does_not_stop(
         it.program.send(signal.SIGTERM)
 
         assert await it.program.ended() == 0
-        assert {await board.hear(GONE), await board.hear(GONE)} == {first, second}
+        assert {await board.received(GONE), await board.received(GONE)} == {first, second}
         await it.program.logged("worker process did not stop, killed", pid=first)
 
 
 async def test_workers_stop_by_themselves_when_their_supervisor_is_killed(
     redis_url: str, board: Switchboard
 ) -> None:
-    """They notice, let their jobs end, and leave nothing running."""
+    """They notice, let their jobs finish, and leave nothing running."""
     async with supervising(redis_url, board) as it:
         workers = await it.workers_ready()
         handle = await wait.enqueue("x", 0.5)
-        await board.hear("started x 1")
+        await board.received("started x 1")
 
         it.program.send(signal.SIGKILL)
 
-        await board.hear("ended x")
-        assert {await board.hear("stopped"), await board.hear("stopped")} == set(workers)
+        await board.received("ended x")
+        assert {await board.received("stopped"), await board.received("stopped")} == set(workers)
         assert await handle.state() is JobState.DONE
 
 
@@ -335,15 +335,15 @@ async def test_ctrl_c_in_a_terminal_reaches_workers_once(
             start_new_session=True,
         ) as program:
             for _ in range(2):
-                await board.hear("ready")
+                await board.received("ready")
             await wait.enqueue("x", 0.5)
-            await board.hear("started x 1")
+            await board.received("started x 1")
 
             os.write(ours, b"\x03")
 
             assert await program.ended() == 0
-            await board.hear("ended x")
-            assert not board.has_said("cancelled x")
+            await board.received("ended x")
+            assert not board.has_received("cancelled x")
             stops = [line for line in program.log if line["event"] == "stopping"]
             assert [line["signal"] for line in stops] == ["SIGINT", "SIGTERM", "SIGTERM"]
     finally:
@@ -375,20 +375,20 @@ async def test_worker_that_dies_during_a_roll_is_started_again_as_ever(
         os.kill(old[1], signal.SIGKILL)
 
         await it.program.logged("every worker process is replaced")
-        assert {await board.hear(GONE), await board.hear(GONE)} == set(old)
+        assert {await board.received(GONE), await board.received(GONE)} == set(old)
         await it.workers_ready(2)
         handle = await wait.enqueue("x", 0.0)
         assert await handle.result(timeout_s=10) == "x"
         await eventually(lambda: _at_work(it, 2))
         it.program.send(signal.SIGTERM)
         assert await it.program.ended() == 0
-        told = [line for line in it.program.log if line["event"] == "stopping"]
-        [of_supervisor] = [line for line in told if line["logger"] == "runner.supervisor"]
+        lines = [line for line in it.program.log if line["event"] == "stopping"]
+        [of_supervisor] = [line for line in lines if line["logger"] == "runner.supervisor"]
         assert of_supervisor["processes"] == 2
 
 
 async def _at_work(it: Supervised, count: int) -> bool:
-    """So many are ready, and no other is there."""
+    """Whether exactly this many workers are ready."""
     there = {child.pid for child in psutil.Process(it.program.pid).children()}
     ready = {pid for words, pid in it.board.history if words == "ready"}
     return there <= ready and len(there) == count

@@ -1,4 +1,4 @@
-"""`pipeline top` in a real terminal: what is seen there, and what its keys do to Redis."""
+"""`pipeline top` in a real terminal: what it shows, and what its keys do to Redis."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Tmux:
         self._socket = str(socket)
 
     def __call__(self, *words: str) -> str:
-        """Run a command of tmux, and give what it prints."""
+        """Run a command of tmux, and return its output."""
         command = ["tmux", "-S", self._socket, "-f", "/dev/null", *words]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -55,7 +55,7 @@ class Tmux:
 
 @contextmanager
 def terminal(folder: Path, redis_url: str) -> Iterator[Tmux]:
-    """A terminal for the block, in which the dashboard starts."""
+    """Open a terminal for the block, and start the dashboard in it."""
     tmux = Tmux(folder / "tmux")
     variables = {"REDIS_URL": redis_url, "PIPELINE_HOME": str(folder), "LC_ALL": "C.UTF-8"}
     pipeline = Path(sys.executable).with_name("pipeline")
@@ -71,7 +71,7 @@ def terminal(folder: Path, redis_url: str) -> Iterator[Tmux]:
 async def test_dead_job_is_retried_in_a_terminal(
     redis: QueueClient, redis_url: str, tmp_path: Path
 ) -> None:
-    """A person sees the dead job, retries it by key, sees it go, and leaves."""
+    """A person sees the dead job, retries it by key, sees it go, and quits."""
     handle = await sync_channel.options(job_id="buried", delay_s=600).enqueue(channel_id="UC1")
     await Operator(redis, "tester").act(Request(Action.BURY), sync_channel.queue, "buried")
 

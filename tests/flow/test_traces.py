@@ -102,5 +102,5 @@ def test_trace_runs_from_the_caller_through_its_jobs(
     assert len({span.trace_id for span in spans}) == 1
     assert by_name["first"].parent_span_id == by_name["request"].span_id
     assert by_name["second"].parent_span_id == by_name["first"].span_id
-    told = {one.key: one.value for one in by_name["first"].attributes}
-    assert told["messaging.destination.name"].string_value == "default"
+    attributes = {one.key: one.value for one in by_name["first"].attributes}
+    assert attributes["messaging.destination.name"].string_value == "default"

@@ -1,4 +1,4 @@
-"""A job that blocks the event loop: named, and past the limit given up with its process."""
+"""A job that blocks the event loop is named, and past the limit given up with its process."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ LATER_S = 0.2
 
 @asynccontextmanager
 async def working(redis_url: str, board: Switchboard, **values: Any) -> AsyncIterator[Program]:
-    """A worker process for the block, up and claiming jobs."""
+    """Run a worker process for the block."""
     command = ("-m", "tests.worker_process", "work", redis_url, str(board.port))
     async with running(sys.executable, *command, json.dumps(values)) as program:
-        await board.hear("ready", of=program.pid)
+        await board.received("ready", of=program.pid)
         yield program
 
 
@@ -41,11 +41,11 @@ async def working(redis_url: str, board: Switchboard, **values: Any) -> AsyncIte
 async def test_job_that_blocks_the_loop_is_named_with_its_stack(
     redis_url: str, board: Switchboard
 ) -> None:
-    """A warning while it lasts; then the job ends, and so do the others, as if nothing were."""
+    """A warning while it lasts; then it ends as if nothing had happened, and so do the others."""
     async with working(redis_url, board, blocked_warn_s=0.1) as program:
         handle = await block.enqueue("x", 0.5)
         warning = await program.logged("event loop blocked")
-        await board.hear("ended x")
+        await board.received("ended x")
 
         assert (warning["level"], warning["job"]) == ("warning", "block")
         assert warning["job_id"] == handle.id
@@ -62,24 +62,24 @@ async def test_job_that_blocks_the_loop_is_named_with_its_stack(
 async def test_job_that_blocks_past_the_limit_ends_the_process_and_not_the_others(
     redis_url: str, redis: QueueClient, board: Switchboard, blocker: Any
 ) -> None:
-    """Exit status 70; the other jobs run elsewhere at once, uncharged; the blocker has a crash."""
+    """Exit status 70; the others run elsewhere at once at no cost; the blocker has a crash."""
     async with working(redis_url, board, **HURRY) as first:
         innocent = [await wait.enqueue(f"i{n}", 60.0) for n in range(3)]
         for n in range(3):
-            assert await board.hear(f"started i{n} 1") == first.pid
+            assert await board.received(f"started i{n} 1") == first.pid
         async with working(redis_url, board, jobs=["wait"], blocked_warn_s=5.0) as second:
             guilty = await blocker.enqueue("g", 60.0)
             # The second worker does not know the job, and the first takes it all the same.
-            assert await board.hear("started g 1") == first.pid
+            assert await board.received("started g 1") == first.pid
 
             assert await first.ended() == EXIT_BLOCKED
-            told = await first.logged("event loop blocked past the limit, the process ends")
+            line = await first.logged("event loop blocked past the limit, the process ends")
             exit_at = asyncio.get_running_loop().time()
 
             for n in range(3):
-                assert await board.hear(f"started i{n} 1") == second.pid
+                assert await board.received(f"started i{n} 1") == second.pid
             assert asyncio.get_running_loop().time() - exit_at < 1.0
-            assert (told["given_back"], told["exit_status"]) == (3, EXIT_BLOCKED)
+            assert (line["given_back"], line["exit_status"]) == (3, EXIT_BLOCKED)
             for handle in innocent:
                 assert await history(redis, handle.id) == []
                 assert await crashes(redis, QUEUE, handle.id) == 0
@@ -89,7 +89,7 @@ async def test_job_that_blocks_past_the_limit_ends_the_process_and_not_the_other
 
 
 async def _claimed_again(redis: QueueClient, handle: JobHandle[None]) -> None:
-    """Wait until a worker, by finding that the lease has lapsed, has counted the crash."""
+    """Wait until a worker finds that the lease has lapsed, and counts the crash."""
     await eventually(lambda: crashes(redis, QUEUE, handle.id))
 
 
@@ -97,14 +97,14 @@ async def _claimed_again(redis: QueueClient, handle: JobHandle[None]) -> None:
 async def test_job_that_has_ended_is_settled_though_its_worker_is_blocked(
     redis_url: str, board: Switchboard
 ) -> None:
-    """What ended right before the blockage is not run again: its outcome goes to Redis."""
+    """A job that ended right before the blockage does not run again: its outcome is settled."""
     async with working(redis_url, board, **HURRY) as program:
         # Claimed together: the first ends and the second blocks before the loop turns once.
         due = datetime.now(UTC) + timedelta(seconds=LATER_S)
         first = await end.options(at=due, job_id="1").enqueue("e")
         second = await block.options(at=due, job_id="2").enqueue("b", 60.0)
-        await board.hear("ended e 1")
-        await board.hear("started b 1")
+        await board.received("ended e 1")
+        await board.received("started b 1")
         assert await program.ended() == EXIT_BLOCKED
 
     assert await first.state() is JobState.DONE
@@ -115,18 +115,18 @@ async def test_job_that_has_ended_is_settled_though_its_worker_is_blocked(
 async def test_workers_of_one_process_all_give_their_jobs_back(
     redis_url: str, board: Switchboard
 ) -> None:
-    """Whose job blocks the loop they share, the jobs of none of them are lost."""
+    """Whichever job blocks the loop, no worker that shares it loses others."""
     async with working(redis_url, board, workers=3, concurrency=1, **HURRY) as program:
         innocent = [await wait.enqueue(f"i{n}", 60.0) for n in range(2)]
         for n in range(2):
-            await board.hear(f"started i{n} 1")
+            await board.received(f"started i{n} 1")
         guilty = await block.enqueue("g", 60.0)
-        await board.hear("started g 1")
+        await board.received("started g 1")
 
         assert await program.ended() == EXIT_BLOCKED
 
-        told = [line for line in program.log if line["event"] == "event loop blocked"]
-        assert [line["job_id"] for line in told] == [guilty.id]
+        lines = [line for line in program.log if line["event"] == "event loop blocked"]
+        assert [line["job_id"] for line in lines] == [guilty.id]
         assert await guilty.state() is JobState.RUNNING
         for handle in innocent:
             assert await handle.state() is JobState.READY
@@ -135,19 +135,19 @@ async def test_workers_of_one_process_all_give_their_jobs_back(
 async def test_third_blockage_makes_the_job_poison(
     redis_url: str, redis: QueueClient, board: Switchboard
 ) -> None:
-    """It has ended three workers: the fourth buries it unseen."""
+    """It has ended three workers: the fourth buries it without running it."""
     handle = await block.enqueue("g", 60.0)
     quick = HURRY | {"lease_s": 0.9, "heartbeat_s": 0.1, "blocked_limit_s": 0.3}
     for _ in range(3):
         async with working(redis_url, board, **quick) as program:
-            await board.hear("started g 1")
+            await board.received("started g 1")
             assert await program.ended() == EXIT_BLOCKED
-            await board.hear(GONE)
+            await board.received(GONE)
 
     async with working(redis_url, board, **quick):
         assert await eventually(lambda: dead_ids(redis, QUEUE)) == [handle.id]
 
-    assert not board.has_said("started g 1")
+    assert not board.has_received("started g 1")
     [entry] = await history(redis, handle.id)
     assert entry["error"] == "Poison"
     assert int(await redis.get(f"arq:retry:{handle.id}") or 0) == 0

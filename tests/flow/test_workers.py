@@ -1,4 +1,4 @@
-"""Workers as people start them: by `arq`, by `pipeline worker`, by `pipeline up`."""
+"""Workers as users start them: by `arq`, by `pipeline worker`, by `pipeline up`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_arq_starts_the_private_redis_and_stops_it(commands: Commands) -> None:
 
 
 def test_arq_check_knows_whether_a_worker_lives(commands: Commands, redis_url: str) -> None:
-    """`arq --check` answers by its exit status."""
+    """The exit status of `arq --check` says it."""
     where = {"REDIS_URL": redis_url, **FAST}
     assert commands.run("arq", "settings.DefaultWorker", "--check", **where).status == 1
 
@@ -78,7 +78,7 @@ def test_arq_check_knows_whether_a_worker_lives(commands: Commands, redis_url: s
         assert worker.end(signal.SIGTERM).status == 0
 
 
-def test_arq_watch_starts_the_worker_anew(commands: Commands, redis_url: str) -> None:
+def test_arq_watch_restarts_the_worker(commands: Commands, redis_url: str) -> None:
     """`arq --watch DIR` reloads when a file changes."""
     watched = commands.folder / "code"
     watched.mkdir()
@@ -95,7 +95,7 @@ def test_arq_watch_starts_the_worker_anew(commands: Commands, redis_url: str) ->
 
 
 def test_arq_needs_no_redis_of_the_users(commands: Commands) -> None:
-    """Without `REDIS_URL` arq's command, too, starts the private Redis, and stops it again."""
+    """Without `REDIS_URL`, arq's command starts the private Redis, too, and stops it again."""
     ended = commands.run("arq", "settings.NotificationsWorker", "--burst", **FAST)
 
     assert ended.status == 0, ended.err
@@ -107,7 +107,7 @@ def test_arq_needs_no_redis_of_the_users(commands: Commands) -> None:
 async def test_worker_works_the_queues_it_is_given(
     commands: Commands, redis: QueueClient, redis_url: str
 ) -> None:
-    """`pipeline worker default` syncs; what that enqueues for analytics stays there."""
+    """`pipeline worker default` syncs; the jobs it enqueues for analytics stay there."""
     await _register(commands)
     handle = await sync_channel.enqueue(channel_id="sample:video")
 
@@ -139,16 +139,14 @@ async def test_worker_processes_share_the_work_and_stop(
     assert await redis.zcard("arq:queue:notifications:workers") == 0
 
 
-def test_up_serves_health_that_tells_the_truth(
-    commands: Commands, own_redis_server: RedisServer
-) -> None:
-    """Well: 200 with every check. Redis away: 503 with the reason, and alive. Back: 200 again."""
+def test_up_serves_the_true_health(commands: Commands, own_redis_server: RedisServer) -> None:
+    """Healthy: 200 with every check. Redis away: 503 with the reason, but alive. Back: 200."""
     words = ("pipeline", "up", "--health-port", "0")
     with commands.running(*words, REDIS_URL=own_redis_server.url, **FAST) as up:
-        said = up.until("Ctrl-C stops it.")
-        base = next(line.split()[1] for line in said.splitlines() if "Health" in line)
+        output = up.until("Ctrl-C stops it.")
+        base = next(line.split()[1] for line in output.splitlines() if "Health" in line)
         base = base.removesuffix("/healthz")
-        assert own_redis_server.url in said
+        assert own_redis_server.url in output
 
         document = json.loads(_until_status(base + "/healthz", 200))
         assert document["ok"]
@@ -170,7 +168,7 @@ def test_up_serves_health_that_tells_the_truth(
 
 
 def test_health_without_workers_names_what_is_missing(commands: Commands, redis_url: str) -> None:
-    """`pipeline health` exits 1 with a reason for each check, and makes nothing."""
+    """`pipeline health` exits 1 with a reason for each check, and creates nothing."""
     ended = commands.run("pipeline", "health", REDIS_URL=redis_url)
 
     assert ended.status == 1

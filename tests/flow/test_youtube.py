@@ -81,7 +81,7 @@ def test_without_a_key_one_line_says_what_to_do(commands: Commands) -> None:
     ended = commands.run("pipeline", "run", f"https://www.youtube.com/channel/{UC}")
 
     assert ended.status == 2
-    [line, *_] = ended.told
+    [line, *_] = ended.messages
     assert "needs a key of the YouTube Data API. Set YOUTUBE_API_KEY" in line
     assert f"feeds/videos.xml?channel_id={UC}" in line
 

@@ -36,12 +36,12 @@ _JOB: dict[str, Any] = {"t": None, "f": "tidy", "a": [], "k": {}, "et": 0}
 
 @given(_ENVELOPES)
 def test_job_comes_back_from_its_bytes_as_it_went(envelope: Envelope) -> None:
-    """Whatever JSON can say about a job, its body keeps."""
+    """A body keeps all of a job that JSON can express."""
     assert decode_job(encode_job(envelope)) == envelope
 
 
 def test_job_has_arqs_keys_and_ours_only_when_they_are_set() -> None:
-    """A body is plain JSON with arq's five keys; batch and trace stand beside them if there."""
+    """A body is plain JSON with arq's five keys; batch and trace only if set."""
     plain = encode_job(Envelope("tidy", [1], {"x": None}, 5))
     full = encode_job(Envelope("tidy", [1], {"x": None}, 5, 2, "b1", "00-aa-bb-01"))
 
@@ -74,7 +74,7 @@ def test_job_from_any_bytes_is_a_job_or_a_codec_error(body: bytes) -> None:
 
 @given(_JSON)
 def test_job_from_any_json_is_a_job_or_a_codec_error(value: Any) -> None:
-    """JSON that is no job is told apart from a job."""
+    """JSON that is not a job is recognized."""
     body = json.dumps(value).encode()
     try:
         envelope = decode_job(body)
@@ -95,7 +95,7 @@ def test_job_from_any_json_is_a_job_or_a_codec_error(value: Any) -> None:
 def test_job_with_one_odd_field_can_be_made_a_context_of_or_is_refused(
     field: str, value: Any
 ) -> None:
-    """A body that is taken carries a time and an attempt number that a worker can use."""
+    """An accepted body has a time and an attempt number that a worker can use."""
     try:
         envelope = decode_job(json.dumps({**_JOB, field: value}).encode())
     except CodecError:
@@ -108,13 +108,13 @@ def test_job_with_one_odd_field_can_be_made_a_context_of_or_is_refused(
 
 @pytest.mark.parametrize("value", [object(), {1, object()}, "\ud800", b"\xff", lambda: None])
 def test_job_with_an_argument_that_json_cannot_carry_is_refused(value: Any) -> None:
-    """What has no JSON form fails at the caller, with the job's name."""
+    """It fails at the caller, with the job's name."""
     with pytest.raises(CodecError, match="tidy: an argument has no JSON form"):
         encode_job(Envelope("tidy", [value], {}, 0))
 
 
 def test_result_that_json_cannot_carry_is_refused() -> None:
-    """A job's return value needs a JSON form to be kept."""
+    """Only a return value with a JSON form can be kept."""
     with pytest.raises(CodecError, match="the result has no JSON form"):
         encode_result({"r": object()})
 
@@ -132,7 +132,7 @@ def test_error_as_data_carries_type_message_and_traceback() -> None:
 
 
 def test_error_as_data_never_fails_itself() -> None:
-    """A broken `__str__`, lone surrogates and endless messages are made into something short."""
+    """A broken `__str__`, lone surrogates and endless messages become short text."""
 
     class BrokenError(Exception):
         def __str__(self) -> str:
@@ -150,7 +150,7 @@ def test_error_as_data_never_fails_itself() -> None:
 
 @given(_JSON)
 def test_serializers_for_stock_arq_keep_any_json(value: Any) -> None:
-    """`dumps` and `loads` fit a stock arq client: what one writes, the other reads."""
+    """A stock arq client can use `dumps` and `loads`: what one writes, the other reads."""
     assert codec.loads(codec.dumps({"r": value, "s": True})) == {"r": value, "s": True}
 
 

@@ -85,7 +85,7 @@ async def take(
     by_day: dict[date, int],
     raw: bytes,
 ) -> None:
-    """Take one of each type that has a JSON form."""
+    """Take one argument of each type that has a JSON form."""
     raise NotImplementedError(ctx, window, at, point, kind, span, price, owner, tags, pair)
 
 
@@ -103,25 +103,25 @@ async def take_tree(ctx: Context, tree: Tree, others: tuple[Tree, ...] = ()) -> 
 
 @job(queue="default")
 async def take_anything(ctx: Context, anything: Any = None, either: int | str = 0) -> None:
-    """Take what has no type."""
+    """Take arguments without a type."""
     raise NotImplementedError(ctx, anything, either)
 
 
 @job(queue="default")
 async def take_hidden(ctx: Context, path: pathlib.Path) -> None:
-    """Take a type that only a type checker knows."""
+    """Take a type that only a type checker sees."""
     raise NotImplementedError(ctx, path)
 
 
 def _travelled(sent: Job[Any, Any], *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], Any]:
-    """Arguments as the worker sees them: checked, through JSON, parsed."""
+    """Return the arguments as the worker sees them: checked, through JSON, parsed."""
     request = sent.options().request(args, kwargs)
     envelope = decode_job(request.body())
     return sent.parse(tuple(envelope.args), envelope.kwargs)
 
 
 def test_job_is_known_by_its_function_and_keeps_its_docstring() -> None:
-    """A job has the name, docstring and module of its coroutine, and says where it goes."""
+    """A job has the name, docstring and module of its coroutine, and its repr names its queue."""
     assert analyze.name == analyze.__name__ == "analyze"  # type: ignore[attr-defined]
     assert analyze.__doc__ == "Analyze one channel."
     assert analyze.__module__ == __name__
@@ -138,14 +138,14 @@ def test_job_may_be_registered_under_another_name() -> None:
 
 
 async def test_job_is_called_like_the_coroutine_that_it_is() -> None:
-    """Calling a job runs it here and now, as tests do."""
+    """Calling a job runs it here, as tests do."""
     ctx = Context(analyze, "j1", "analytics", 1, 0, 0)
 
     assert await analyze(ctx, "UC1", force=True) == "j1 UC1 28 True"
 
 
 def test_job_must_be_a_coroutine_function_with_a_context() -> None:
-    """What could never run is refused where it is written."""
+    """A function that could never run is refused where it is written."""
 
     def plain(ctx: Context) -> None:
         raise NotImplementedError(ctx)
@@ -160,7 +160,7 @@ def test_job_must_be_a_coroutine_function_with_a_context() -> None:
 
 
 def test_arguments_arrive_as_they_were_given() -> None:
-    """By position, by name or by default: a worker calls the coroutine as the caller would."""
+    """By position, by name or by default, as the caller gave them."""
     assert _travelled(analyze, "UC1") == (("UC1",), _force(days=28))
     assert _travelled(analyze, channel_id="UC1", days=7) == ((), _force(channel_id="UC1", days=7))
     assert _travelled(analyze, "UC1", 7, force=True) == (("UC1", 7), {"force": True})
@@ -169,7 +169,7 @@ def test_arguments_arrive_as_they_were_given() -> None:
 
 
 def test_arguments_arrive_in_the_types_of_the_signature() -> None:
-    """Models, dates, enums, sets and the like go through JSON and come out as what they were."""
+    """Models, dates, enums, sets and the like are the same after JSON."""
     start = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
     given = {
         "window": Window(start=start),
@@ -192,14 +192,14 @@ def test_arguments_arrive_in_the_types_of_the_signature() -> None:
 
 
 def test_arguments_of_a_strict_model_survive_json() -> None:
-    """What is checked strictly at enqueue is read leniently by the worker: JSON has no dates."""
+    """Enqueue checks strictly, the worker reads leniently: JSON has no dates."""
     window = StrictWindow(start=datetime(2026, 1, 1, tzinfo=UTC))
 
     assert _travelled(take_strict, window) == ((window,), {})
 
 
 def test_arguments_of_a_recursive_model_arrive() -> None:
-    """Its schema stands apart from the signature's."""
+    """Its schema is separate from the signature's."""
     tree = Tree(name="a", under=[Tree(name="b")])
 
     assert _travelled(take_tree, tree, others=(tree,)) == ((tree,), {"others": (tree,)})
@@ -208,7 +208,7 @@ def test_arguments_of_a_recursive_model_arrive() -> None:
 
 
 def test_arguments_without_a_type_pass_unchanged() -> None:
-    """`Any` takes what JSON can say, and a union keeps the member that was given."""
+    """`Any` accepts all of JSON, and a union keeps the given member."""
     anything = {"a": [1, None, "x"]}
     assert _travelled(take_anything, anything, "5") == ((anything, "5"), {})
     assert _travelled(take_anything, either=5) == ((), {"anything": None, "either": 5})
@@ -231,7 +231,7 @@ def test_arguments_without_a_type_pass_unchanged() -> None:
 def test_arguments_that_do_not_fit_fail_at_the_call(
     args: tuple[Any, ...], kwargs: dict[str, Any], problem: str
 ) -> None:
-    """Enqueue is strict: "7" is no number there, and the message names the argument in one line."""
+    """Enqueue is strict: "7" is not a number, and the message names the argument in one line."""
     with pytest.raises(ArgumentsError) as raised:
         analyze.check(args, kwargs)
 
@@ -241,18 +241,18 @@ def test_arguments_that_do_not_fit_fail_at_the_call(
 
 
 def test_arguments_from_other_languages_are_read_leniently() -> None:
-    """A body written by hand may say "7" for a number, as JSON from elsewhere does."""
+    """A body written by hand may have "7" for a number."""
     assert analyze.parse(("UC1", "7"), {"force": "true"}) == (("UC1", 7), {"force": True})
 
 
 def test_arguments_without_a_json_form_are_refused_at_the_call() -> None:
-    """An object that JSON cannot carry never leaves the caller."""
+    """An object without a JSON form never leaves the caller."""
     with pytest.raises(CodecError, match="take_anything: an argument has no JSON form"):
         take_anything.options().request((object(),), {}).body()
 
 
 def test_arguments_of_hidden_types_get_a_remedy() -> None:
-    """A type imported for the type checker only is named, with what to do about it."""
+    """The error names a type that is imported for the type checker only, and says what to do."""
     with pytest.raises(ConfigurationError, match="import it outside `if TYPE_CHECKING`"):
         take_hidden.check((), {"path": "x"})
 
@@ -267,13 +267,13 @@ def test_arguments_of_hidden_types_get_a_remedy() -> None:
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], problem: str) -> None:
-    """Options are checked where they are given, not when the job is due."""
+    """Where they are given, not when the job is due."""
     with pytest.raises(ConfigurationError, match=problem):
         analyze.options(**options)
 
 
 def test_options_become_the_jobs_time_id_and_queue() -> None:
-    """Delay, time, id and queue of the call are those of the job."""
+    """The job has the call's delay, time, id and queue."""
     at = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
     later = analyze.options(delay_s=1.5, queue="slow").request(("UC1",), {})
@@ -284,15 +284,15 @@ def test_options_become_the_jobs_time_id_and_queue() -> None:
 
 
 async def test_enqueue_many_sends_nothing_when_one_call_does_not_fit() -> None:
-    """All calls are checked before the first job goes out."""
+    """All calls are checked before the first job is sent."""
     with testing.collect() as collected, pytest.raises(ArgumentsError):
         await analyze.enqueue_many([{"channel_id": "UC1"}, {"channel_id": 2}])
 
     assert collected.jobs == []
 
 
-async def test_enqueue_many_gives_a_handle_for_each_call_in_order() -> None:
-    """The handles come in the order of the calls."""
+async def test_enqueue_many_returns_a_handle_for_each_call_in_order() -> None:
+    """The handles are in the order of the calls."""
     with testing.collect() as collected:
         handles = await analyze.enqueue_many([{"channel_id": f"UC{n}"} for n in range(5)])
 

@@ -10,7 +10,7 @@ from runner.errors import ConfigurationError
 
 @pytest.mark.parametrize("name", ["dead", "wake", "health-check", "a b", "a:b", "ä"])
 def test_queue_name_that_would_share_keys_is_refused(name: str) -> None:
-    """A name that is a suffix of arq's own queue, or that cannot stand in a key, is refused."""
+    """A name that ends like a key of another queue, or that cannot be part of a key, is refused."""
     with pytest.raises(ConfigurationError, match="cannot be a queue's name"):
         type("Worker", (WorkerSettings,), {"queue": name})
 

@@ -19,7 +19,7 @@ def test_linear_backoff_is_ten_twenty_thirty_seconds_exactly() -> None:
 
 
 def test_exponential_backoff_doubles_up_to_its_cap() -> None:
-    """`base_s * factor ** count`, never beyond the cap however often a job failed."""
+    """`base_s * factor ** count`, never beyond the cap, however often a job failed."""
     delay = exponential(10, 2, cap_s=100, jitter=0)
 
     assert [delay(count) for count in range(6)] == [10, 20, 40, 80, 100, 100]
@@ -28,7 +28,7 @@ def test_exponential_backoff_doubles_up_to_its_cap() -> None:
 
 @given(_COUNTS)
 def test_exponential_backoff_spreads_by_no_more_than_its_jitter(count: int) -> None:
-    """Jitter adds up to its share of the delay, and takes nothing off."""
+    """Jitter adds up to its share of the delay, and subtracts nothing."""
     plain = exponential(10, 2, 3600, jitter=0)(count)
 
     assert plain <= exponential(10, 2, 3600, jitter=0.1)(count) <= plain * 1.1
@@ -36,6 +36,6 @@ def test_exponential_backoff_spreads_by_no_more_than_its_jitter(count: int) -> N
 
 @given(_COUNTS)
 def test_polynomial_backoff_is_that_of_sidekiq(count: int) -> None:
-    """`count ** 4 + 15`, and at random up to ten seconds for each failure."""
+    """`count ** 4 + 15`, plus a random share of ten seconds for each failure."""
     assert count**4 + 15 <= polynomial()(count) <= count**4 + 15 + 10 * (count + 1)
     assert polynomial(jitter_s=0)(count) == count**4 + 15

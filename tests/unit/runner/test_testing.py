@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Store:
-    """What the jobs here work on."""
+    """A resource that the jobs here use."""
 
     seen: list[str] = field(default_factory=list)
     failures: int = 0
@@ -26,7 +26,7 @@ class Store:
 
 @job(queue="default")
 async def sync(ctx: Context, channel_id: str) -> str:
-    """Write the channel down, or fail as often as the store says."""
+    """Record the channel, or fail as often as the store says."""
     store = ctx.get(Store)
     store.seen.append(f"{channel_id} {ctx.attempt}")
     if store.failures:
@@ -45,14 +45,14 @@ async def sync_all(ctx: Context, since: datetime) -> None:
 
 @job(queue="default", max_retries=1, backoff=lambda _: 1.0)
 async def hopeful(ctx: Context) -> None:
-    """Fail always, with one retry of its own."""
+    """Always fail, with one retry of its own."""
     ctx.get(Store).seen.append(f"hopeful {ctx.attempt} of {ctx.max_retries}")
     raise ValueError("still broken")
 
 
 @job(queue="default")
 async def patient(ctx: Context) -> None:
-    """Park itself once without charge, then bury itself."""
+    """Park once without charge, then bury itself."""
     store = ctx.get(Store)
     store.seen.append(f"patient {ctx.attempt}")
     if len(store.seen) < 2:
@@ -60,7 +60,7 @@ async def patient(ctx: Context) -> None:
     raise Bury("no such channel")
 
 
-async def test_collect_writes_down_and_runs_nothing() -> None:
+async def test_collect_records_and_runs_nothing() -> None:
     """Inside `collect` a job is data: name, queue, id, arguments as JSON, delay."""
     since = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -75,8 +75,8 @@ async def test_collect_writes_down_and_runs_nothing() -> None:
     assert [job.name for job in jobs.jobs] == ["sync_all", "sync"]
 
 
-async def test_collect_tells_the_delay_of_a_job_for_a_given_time() -> None:
-    """`at` shows as the seconds until then."""
+async def test_collect_has_the_delay_of_a_job_for_a_given_time() -> None:
+    """`at` becomes the seconds until then."""
     with testing.collect() as jobs:
         await sync.options(at=datetime.now(UTC) + timedelta(hours=1)).enqueue("UC1")
 
@@ -84,7 +84,7 @@ async def test_collect_tells_the_delay_of_a_job_for_a_given_time() -> None:
 
 
 async def test_collect_refuses_a_second_job_of_one_id() -> None:
-    """A unique id is refused while the first job waits, as with Redis."""
+    """As with Redis, while the first one waits."""
     with testing.collect() as jobs:
         first = await sync.options(job_id="sync:UC1").enqueue("UC1")
         second = await sync.options(job_id="sync:UC1").enqueue("UC1")
@@ -94,7 +94,7 @@ async def test_collect_refuses_a_second_job_of_one_id() -> None:
 
 
 async def test_collect_checks_arguments_as_enqueue_does() -> None:
-    """A test does not hide a call that Redis would never see."""
+    """A test cannot hide a call that would fail with Redis."""
     with testing.collect() as jobs, pytest.raises(ArgumentsError):
         await sync.enqueue(1)  # type: ignore[arg-type]
 
@@ -102,7 +102,7 @@ async def test_collect_checks_arguments_as_enqueue_does() -> None:
 
 
 async def test_collect_gives_way_to_the_outer_mode_at_its_end() -> None:
-    """Modes nest: the innermost takes what is enqueued, and only while it is open."""
+    """Modes nest: the innermost open one takes what is enqueued."""
     with testing.collect() as outer:
         with testing.collect() as inner:
             await sync.enqueue("UC1")
@@ -113,7 +113,7 @@ async def test_collect_gives_way_to_the_outer_mode_at_its_end() -> None:
 
 
 async def test_inline_runs_a_job_and_what_it_enqueues_before_enqueue_returns() -> None:
-    """Arguments go through JSON and validation; delays are not waited for."""
+    """Arguments go through JSON and validation; there are no delays."""
     store = Store()
 
     async with testing.inline({Store: store}) as jobs:
@@ -124,7 +124,7 @@ async def test_inline_runs_a_job_and_what_it_enqueues_before_enqueue_returns() -
 
 
 async def test_inline_raises_what_the_job_raised() -> None:
-    """A failure is the test's failure, with the job's own traceback."""
+    """A failed job fails the test, with the job's own traceback."""
     async with testing.inline({Store: Store(failures=1)}):
         with pytest.raises(JobError, match="sync: OSError: no answer"):
             await sync.enqueue("UC1")
@@ -161,7 +161,7 @@ async def test_drain_runs_in_order_of_time_and_moves_the_clock() -> None:
 
 
 async def test_drain_retries_by_the_backoff_until_the_job_succeeds() -> None:
-    """Two failures cost 10 and 20 seconds of the test's clock, and none of the wall's."""
+    """Two failures take 10 and 20 seconds of the test's clock, and no real time."""
     store = Store(failures=2)
 
     async with testing.drain({Store: store}, max_retries=2) as jobs:
@@ -175,7 +175,7 @@ async def test_drain_retries_by_the_backoff_until_the_job_succeeds() -> None:
 
 
 async def test_drain_buries_what_has_no_retries_left() -> None:
-    """A job's own retries and backoff go before those of the test."""
+    """A job's own retries and backoff override those of the test."""
     store = Store()
 
     async with testing.drain({Store: store}, max_retries=99) as jobs:
@@ -190,7 +190,7 @@ async def test_drain_buries_what_has_no_retries_left() -> None:
 
 
 async def test_drain_parks_without_charge_and_buries_on_request() -> None:
-    """`Retry(charge=False)` and `Bury` steer as they do in a worker."""
+    """`Retry(charge=False)` and `Bury` work as in a worker."""
     store = Store()
 
     async with testing.drain({Store: store}) as jobs:
@@ -202,7 +202,7 @@ async def test_drain_parks_without_charge_and_buries_on_request() -> None:
 
 
 async def test_drain_may_run_only_what_is_due_within_a_time() -> None:
-    """`run(for_s=…)` leaves the rest waiting and ends at that time."""
+    """`run(for_s=…)` leaves the rest waiting, and ends at that time."""
     async with testing.drain({Store: Store()}) as jobs:
         started = jobs.clock.now
         await sync.options(delay_s=10).enqueue("UC1")
@@ -224,7 +224,7 @@ async def test_drain_refuses_a_second_job_of_one_id_while_the_first_waits() -> N
 
 
 async def test_jobs_of_a_job_belong_to_its_batch_in_tests_too() -> None:
-    """What a job of a batch enqueues belongs to the batch."""
+    """Jobs that a job of a batch enqueues belong to the batch."""
     batches: list[str | None] = []
 
     async def note(ctx: Context, call_next: Handler) -> Any:
@@ -245,7 +245,7 @@ async def test_jobs_of_a_job_belong_to_its_batch_in_tests_too() -> None:
 
 
 async def test_missing_resource_is_named_with_a_remedy() -> None:
-    """A job that asks for what its worker does not provide says so, and what there is."""
+    """The error of a job that asks for a missing resource lists those that there are."""
     ctx = Context(sync, "j1", "default", 1, 0, 0, resources={int: 1})
 
     assert ctx.get(int) == 1

@@ -1,4 +1,4 @@
-"""Redis keys: arq's own layout, and one table of all of them."""
+"""Redis keys: arq's own layout, and one table of all keys."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def test_keys_are_those_of_arq_where_arq_has_them() -> None:
 
 @given(st.text(min_size=1).filter(lambda name: not name.startswith(("/", keys.QUEUE_PREFIX))))
 def test_keys_of_a_queue_lead_back_to_its_name(name: str) -> None:
-    """A queue's name and its key are two ways to say one thing."""
+    """A queue's name and its key convert into each other."""
     assert keys.queue_of(keys.queue_key(name)) == name
     assert keys.queue_key(keys.queue_key(name)) == keys.queue_key(name)
 
 
 @given(st.text(min_size=1) | st.text().map(lambda name: keys.QUEUE_PREFIX + name))
 def test_any_key_has_a_name_that_leads_to_it(key: str) -> None:
-    """The queues of stock arq have names here, whatever they are called; `/` starts a whole key."""
+    """The queues of stock arq have names here, whatever their keys; `/` starts a whole key."""
     assert keys.queue_key(keys.queue_of(key)) == key
 
 
@@ -39,20 +39,20 @@ def test_queue_of_stock_arq_has_a_name() -> None:
     assert keys.queue_key("/arq:queue") == arq.constants.default_queue_name
 
 
-def test_keys_in_the_scripts_stand_in_the_table() -> None:
-    """Every key that a script names is in the docstring's table, with how long it lives."""
-    told = keys.__doc__ or ""
+def test_keys_in_the_scripts_are_in_the_table() -> None:
+    """The docstring's table has every key that a script names, and how long it lives."""
+    table = keys.__doc__ or ""
     for script in scripts.SCRIPTS.values():
         text = script.text()
         for prefix in re.findall(r"'(arq:[a-z:-]+?):?'", text):
-            assert f"`{prefix}" in told, prefix
+            assert f"`{prefix}" in table, prefix
         for suffix in re.findall(r"queue \.\. '(:[a-z]+)'", text):
-            assert f"`arq:queue:<queue>{suffix}`" in told, suffix
+            assert f"`arq:queue:<queue>{suffix}`" in table, suffix
 
 
-def test_keys_of_the_module_stand_in_the_table() -> None:
-    """No key is used that the table leaves out."""
-    told = keys.__doc__ or ""
+def test_keys_of_the_module_are_in_the_table() -> None:
+    """The table leaves out no key that is used."""
+    table = keys.__doc__ or ""
     for name, value in vars(keys).items():
         if name.endswith(("_PREFIX", "_SUFFIX")) or name in {"ABORT", "TICKS", "POLLER"}:
-            assert str(value) in told, name
+            assert str(value) in table, name

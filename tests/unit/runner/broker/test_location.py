@@ -1,4 +1,4 @@
-"""Redis addresses, and which client is used where."""
+"""Redis addresses, and which client is used."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_location_reads_every_form_of_address(url: str, expected: dict[str, Any]
     ],
 )
 def test_location_refuses_anything_else_in_one_line(url: str) -> None:
-    """The message says what is wrong with which address, and how one is written."""
+    """The message names the address, what is wrong with it, and how to write one."""
     with pytest.raises(ConfigurationError) as raised:
         location(url)
 
@@ -82,7 +82,7 @@ def test_location_refuses_anything_else_in_one_line(url: str) -> None:
 
 
 def test_location_never_shows_the_password() -> None:
-    """Neither the error nor what is logged of an address carries its password."""
+    """Neither the error nor the log shows an address with its password."""
     assert location("redis://me:secret@cache").shown == "redis://me:…@cache"
     assert location("redis://:secret@cache").shown == "redis://:…@cache"
     with pytest.raises(ConfigurationError) as raised:
@@ -91,7 +91,7 @@ def test_location_never_shows_the_password() -> None:
 
 
 def test_connect_sends_nothing_yet() -> None:
-    """A client is made without Redis; the first command connects."""
+    """A client can be created without Redis; the first command connects."""
     names = [connect("redis://127.0.0.1:1", queue=name).default_queue_name for name in ("a", "b")]
 
     assert names == ["arq:queue:a", "arq:queue:b"]
@@ -99,7 +99,7 @@ def test_connect_sends_nothing_yet() -> None:
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "redis+sentinel://127.0.0.1:1/main"])
 def test_connect_never_waits_without_end(url: str) -> None:
-    """Every client has timeouts, that of Sentinel too: arq's own has none."""
+    """Every client has timeouts, that of Sentinel too, where arq has none."""
     options = connect(url).connection_pool.connection_kwargs
 
     assert options["socket_connect_timeout"] >= 1
@@ -108,7 +108,7 @@ def test_connect_never_waits_without_end(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "redis+sentinel://127.0.0.1:1/main"])
 async def test_connect_keeps_client_middleware(url: str) -> None:
-    """Middleware of the client wraps every enqueue, whatever the address."""
+    """The client's middleware wraps every enqueue, whatever the address."""
     asked: list[str] = []
 
     async def refuse(request: Any, _: Any) -> bool:
@@ -130,7 +130,7 @@ def test_connect_takes_arqs_settings_too() -> None:
 
 
 async def test_current_client_needs_redis_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without REDIS_URL and without a worker there is one clear line."""
+    """Without REDIS_URL and without a worker the error is one clear line."""
     monkeypatch.delenv("REDIS_URL", raising=False)
 
     with pytest.raises(ConfigurationError, match="set REDIS_URL"):
@@ -156,7 +156,7 @@ async def test_current_client_is_one_for_each_event_loop(monkeypatch: pytest.Mon
 
 
 async def test_use_holds_in_this_task_and_those_that_it_starts() -> None:
-    """A worker's jobs enqueue through the worker's client, and nobody else does."""
+    """Only a worker's jobs enqueue through the worker's client."""
     client = connect("redis://127.0.0.1:1")
 
     async def inside() -> None:
@@ -174,7 +174,7 @@ async def _current() -> QueueClient:
 
 
 def test_blocking_twin_reaches_the_same_redis() -> None:
-    """Host, port, database, name and password are those of the client; a socket's path, too."""
+    """It has the client's host, port, database, name and password, or its socket's path."""
     twin = blocking_twin(connect("redis://me:secret@cache:1234/5"))
     options = twin.connection_pool.connection_kwargs
     assert {name: options[name] for name in ("host", "port", "db", "username", "password")} == {
@@ -192,8 +192,8 @@ def test_blocking_twin_reaches_the_same_redis() -> None:
     assert issubclass(twin.connection_pool.connection_class, redis.SSLConnection)
 
 
-def test_blocking_twin_behind_sentinels_reaches_the_master_of_now() -> None:
-    """It goes where the client is connected to; before that nobody knows where."""
+def test_blocking_twin_behind_sentinels_reaches_the_current_master() -> None:
+    """It connects to the client's server; before the client has connected that is not known."""
     client = connect("redis+sentinel://one:26379,two:26379/jobs")
     with pytest.raises(redis.ConnectionError, match="no master is known"):
         blocking_twin(client)

@@ -1,4 +1,4 @@
-"""Redis away: which errors pass, and who waits."""
+"""Outages of Redis: which errors pass, and which calls wait."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_passing_errors_are_waited_out(error: Exception) -> None:
-    """A restart, a failover, a full memory or disk pass; Redis 6.2 wraps them within scripts."""
+    """A restart, a failover, full memory or a full disk pass; Redis 6.2 wraps them in scripts."""
     assert is_passing(error)
 
 
@@ -64,7 +64,7 @@ def test_passing_errors_are_waited_out(error: Exception) -> None:
     ],
 )
 def test_lasting_errors_are_not_waited_out(error: Exception) -> None:
-    """A wrong password or a wrong command would be wrong for ever."""
+    """A wrong password or a wrong command will not pass."""
     assert not is_passing(error)
 
 
@@ -81,22 +81,22 @@ def _failing(times: int, error: Exception) -> Callable[[], Awaitable[str]]:
     return ask
 
 
-async def test_patience_asks_until_it_is_answered() -> None:
-    """However Redis is away, the caller just gets its answer later."""
+async def test_call_repeats_until_it_is_answered() -> None:
+    """However Redis is away, the caller gets its answer, only later."""
     outage = Outage("w1")
 
     assert await outage.call(_failing(2, exceptions.ConnectionError("refused"))) == "answer"
     assert outage.away_s == 0
 
 
-async def test_patience_ends_for_an_error_that_will_not_pass() -> None:
-    """A wrong request is raised at once."""
+async def test_call_raises_an_error_that_will_not_pass() -> None:
+    """A wrong request raises at once."""
     with pytest.raises(exceptions.ResponseError):
         await Outage("w1").call(_failing(1, exceptions.ResponseError("WRONGTYPE")))
 
 
-async def test_patience_ends_where_nobody_waits_any_more() -> None:
-    """A worker that is told to stop does not wait for Redis to come back."""
+async def test_call_ends_when_its_worker_stops() -> None:
+    """A worker that stops does not wait for Redis to come back."""
     stopping = asyncio.Event()
     stopping.set()
 
@@ -104,8 +104,8 @@ async def test_patience_ends_where_nobody_waits_any_more() -> None:
         await Outage("w1").call(_failing(99, exceptions.ConnectionError()), unless=stopping)
 
 
-async def test_patience_knows_how_long_redis_has_been_away() -> None:
-    """`away_s` counts from the first loss to the next answer."""
+async def test_outage_knows_how_long_redis_has_been_away() -> None:
+    """`away_s` counts from the first lost call to the next answer."""
     outage = Outage("w1")
     outage.note_loss(OSError())
     await asyncio.sleep(0)

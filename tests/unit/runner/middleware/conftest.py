@@ -14,27 +14,27 @@ from runner.decorator import job
 async def analyze_channel(
     ctx: Context, channel_id: str, api_token: str = "", email: str = ""
 ) -> str:
-    """Do nothing: the tests bring the handler that they need."""
+    """Do nothing: each test has a handler of its own."""
     raise NotImplementedError(ctx.job_id, channel_id, api_token, email)
 
 
 @job(queue="analytics", timeout_s=0.05)
 async def impatient(ctx: Context) -> None:
-    """Do nothing, and within 0.05 s."""
+    """Do nothing, with a timeout of 0.05 s."""
     raise NotImplementedError(ctx.job_id)
 
 
 class MakeContext(Protocol):
-    """Makes an attempt at `analyze_channel`, with the fields given in place of plain ones."""
+    """Creates an attempt at `analyze_channel`, with the given fields."""
 
     def __call__(self, **fields: Any) -> Context:
-        """Make one."""
+        """Create one."""
         ...
 
 
 @pytest.fixture
 def make_context() -> MakeContext:
-    """Give a maker of attempts."""
+    """Return what creates attempts."""
 
     def make(**fields: Any) -> Context:
         plain: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The onion: order, and what passes through."""
+"""The onion of middleware: its order, and what passes through it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _noting(name: str, notes: list[str]) -> Middleware:
 
 
 async def test_compose_puts_the_first_outermost(make_context: MakeContext) -> None:
-    """The first in the list sees the attempt first and its end last."""
+    """The first in the list sees the attempt first, and its end last."""
     notes: list[str] = []
 
     async def innermost(_: Context) -> str:
@@ -66,7 +66,7 @@ async def test_compose_lets_errors_pass_outwards(make_context: MakeContext) -> N
 
 
 async def test_compose_lets_a_layer_answer_in_the_jobs_place(make_context: MakeContext) -> None:
-    """A middleware that does not call on decides the outcome alone."""
+    """A middleware that does not call the next one decides the outcome alone."""
 
     async def cached(_: Context, __: Handler) -> str:
         return "from the cache"
@@ -80,7 +80,7 @@ async def test_compose_lets_a_layer_answer_in_the_jobs_place(make_context: MakeC
 async def test_validation_gives_the_job_the_types_of_its_signature(
     make_context: MakeContext,
 ) -> None:
-    """After validation the context carries converted arguments and defaults."""
+    """After validation the context has converted arguments and defaults."""
     seen: list[tuple[Any, Any]] = []
 
     async def innermost(ctx: Context) -> None:
@@ -92,7 +92,7 @@ async def test_validation_gives_the_job_the_types_of_its_signature(
 
 
 async def test_validation_refuses_what_does_not_fit(make_context: MakeContext) -> None:
-    """A body from elsewhere that lacks an argument never reaches the coroutine."""
+    """A foreign body that lacks an argument never reaches the coroutine."""
 
     async def innermost(_: Context) -> None:
         raise NotImplementedError

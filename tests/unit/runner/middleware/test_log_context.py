@@ -1,4 +1,4 @@
-"""Every line of a job says whose it is."""
+"""Every log line of a job names the job."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IDENTITY = {"job_id": "j1", "job_name": "analyze_channel", "queue": "analytics",
 
 @pytest.fixture
 def lines() -> Iterator[list[Any]]:
-    """Give the list that log lines go to, contextvars merged in."""
+    """Return the list that log lines go to, with contextvars merged in."""
     capture = structlog.testing.LogCapture()
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
     yield capture.entries
@@ -32,17 +32,17 @@ def lines() -> Iterator[list[Any]]:
 
 
 @pytest.fixture
-def told(lines: list[Any]) -> Iterator[list[Any]]:
-    """Switch the lines of each job on, and give them."""
+def job_lines(lines: list[Any]) -> Iterator[list[Any]]:
+    """Switch the lines of each job on, and return them."""
     logging.getLogger(LOGGER_NAME).setLevel(logging.INFO)
     yield lines
     logging.getLogger(LOGGER_NAME).setLevel(logging.NOTSET)
 
 
-async def test_log_context_binds_the_job_to_lines_of_its_own(
-    told: list[Any], make_context: MakeContext
+async def test_log_context_binds_the_job_to_its_own_lines(
+    job_lines: list[Any], make_context: MakeContext
 ) -> None:
-    """A line that the job logs carries id, name, queue and attempt, like those around it."""
+    """A line that the job logs has its id, name, queue and attempt, like the runner's lines."""
 
     async def handler(_: Context) -> str:
         structlog.get_logger().info("mine")
@@ -50,15 +50,15 @@ async def test_log_context_binds_the_job_to_lines_of_its_own(
 
     assert await log_context(make_context(), handler) == "result"
 
-    assert [line["event"] for line in told] == ["job started", "mine", "job done"]
-    assert all(line.items() >= IDENTITY.items() for line in told)
-    assert told[2]["duration_ms"] >= 0
+    assert [line["event"] for line in job_lines] == ["job started", "mine", "job done"]
+    assert all(line.items() >= IDENTITY.items() for line in job_lines)
+    assert job_lines[2]["duration_ms"] >= 0
 
 
 async def test_log_context_leaves_nothing_bound(
     lines: list[Any], make_context: MakeContext
 ) -> None:
-    """What was bound before is bound again after, be it under the same name."""
+    """What was bound before is bound again after, even under the same name."""
 
     async def handler(_: Context) -> None:
         structlog.get_logger().info("inside")
@@ -70,9 +70,9 @@ async def test_log_context_leaves_nothing_bound(
 
 
 async def test_log_context_keeps_concurrent_jobs_apart(
-    told: list[Any], make_context: MakeContext
+    job_lines: list[Any], make_context: MakeContext
 ) -> None:
-    """Two jobs that take turns log under their own ids."""
+    """Two jobs that take turns log their own ids."""
     both_in = asyncio.Barrier(2)
 
     async def handler(ctx: Context) -> None:
@@ -83,7 +83,7 @@ async def test_log_context_keeps_concurrent_jobs_apart(
         for job_id in ("j1", "j2"):
             group.create_task(_run(make_context(job_id=job_id), handler))
 
-    mine = [line for line in told if line["event"] == "mine"]
+    mine = [line for line in job_lines if line["event"] == "mine"]
     assert sorted(line["job_id"] for line in mine) == ["j1", "j2"]
     assert all(line["job_id"] == line["expected"] for line in mine)
 
@@ -100,14 +100,14 @@ async def _run(ctx: Context, handler: Any) -> None:
         (asyncio.CancelledError(), "job cancelled", "info"),
     ],
 )
-async def test_log_context_tells_how_an_attempt_ended(
+async def test_log_context_logs_how_an_attempt_ended(
     error: BaseException,
     event: str,
     level: str,
-    told: list[Any],
+    job_lines: list[Any],
     make_context: MakeContext,
 ) -> None:
-    """A failure is a warning with type and message; a signal is none."""
+    """A failure is a warning with type and message; a signal is not."""
 
     async def handler(_: Context) -> None:
         raise error
@@ -115,16 +115,19 @@ async def test_log_context_tells_how_an_attempt_ended(
     with pytest.raises(type(error)):
         await log_context(make_context(), handler)
 
-    assert (told[-1]["event"], told[-1]["log_level"]) == (event, level)
-    assert told[-1].items() >= IDENTITY.items()
+    assert (job_lines[-1]["event"], job_lines[-1]["log_level"]) == (event, level)
+    assert job_lines[-1].items() >= IDENTITY.items()
     if isinstance(error, ValueError):
-        assert (told[-1]["error"], told[-1]["message"]) == ("ValueError", "no such channel")
+        assert (job_lines[-1]["error"], job_lines[-1]["message"]) == (
+            "ValueError",
+            "no such channel",
+        )
 
 
-async def test_log_context_survives_an_error_without_words(
-    told: list[Any], make_context: MakeContext
+async def test_log_context_survives_an_error_whose_text_fails(
+    job_lines: list[Any], make_context: MakeContext
 ) -> None:
-    """An exception whose text cannot be made is still the one that is raised."""
+    """An exception whose `__str__` raises is still the one that is raised."""
 
     class WordlessError(Exception):
         def __str__(self) -> str:
@@ -135,13 +138,13 @@ async def test_log_context_survives_an_error_without_words(
 
     with pytest.raises(WordlessError):
         await log_context(make_context(), handler)
-    assert "could not be formatted" in told[-1]["message"]
+    assert "could not be formatted" in job_lines[-1]["message"]
 
 
 async def test_log_context_is_silent_when_its_level_is_off(
     lines: list[Any], make_context: MakeContext
 ) -> None:
-    """At WARNING neither start nor end is logged, nor handed to structlog at all."""
+    """At WARNING neither start nor end is logged, or even passed to structlog."""
     logging.getLogger(LOGGER_NAME).setLevel(logging.WARNING)
 
     async def handler(_: Context) -> None:

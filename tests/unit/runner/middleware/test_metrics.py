@@ -1,4 +1,4 @@
-"""The seed's metrics: what is recorded for which ending."""
+"""The seed's metrics: what each ending records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Recorder:
-    """A StatsD that remembers."""
+    """A StatsD client that keeps what it is given."""
 
     def __init__(self) -> None:
         self.timings: dict[str, float] = {}
@@ -33,7 +33,7 @@ class _Recorder:
 
 
 async def test_metrics_of_a_success(make_context: MakeContext) -> None:
-    """A success is timed and counted under the plain names, and for its queue and job."""
+    """It is timed and counted under the plain names, and by queue and job."""
     statsd = _Recorder()
 
     async def handler(_: Context) -> str:
@@ -49,7 +49,7 @@ async def test_metrics_of_a_success(make_context: MakeContext) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("bad"), TimeoutError(), Bury("no"), Retry(5)])
 async def test_metrics_of_a_failure(error: Exception, make_context: MakeContext) -> None:
-    """Whatever costs an attempt is a failure, and is raised on as it was."""
+    """Whatever costs an attempt is a failure, and is raised unchanged."""
     statsd = _Recorder()
 
     async def handler(_: Context) -> None:

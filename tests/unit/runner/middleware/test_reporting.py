@@ -1,4 +1,4 @@
-"""What is reported of a failure, and that a reporter never harms a job."""
+"""What is reported of a failure; a reporter never harms a job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Recorder:
-    """A reporter that remembers."""
+    """A reporter that keeps what it is given."""
 
     def __init__(self) -> None:
         self.failures: list[Failure] = []
@@ -38,7 +38,7 @@ async def _attempt(reporter: Any, ctx: Context, error: BaseException, limit_s: f
 
 
 async def test_reporting_hands_over_the_failure(make_context: MakeContext) -> None:
-    """The reporter learns the exception, the job, its attempt, and arguments by their names."""
+    """The reporter gets the exception, the job, its attempt, and its arguments by name."""
     reporter = _Recorder()
     error = ValueError("bad")
 
@@ -52,7 +52,7 @@ async def test_reporting_hands_over_the_failure(make_context: MakeContext) -> No
 
 
 async def test_reporting_redacts_by_position_too(make_context: MakeContext) -> None:
-    """A secret is one whether it was given by name or place; so is what the job says is one."""
+    """A secret is hidden by name and by position; so is what the job names as one."""
     reporter = _Recorder()
     ctx = make_context(args=("UC1", "s3cret"), kwargs={"email": "me@example.org"})
 
@@ -101,7 +101,7 @@ async def test_reporting_knows_the_last_attempt(
 async def test_reporting_passes_signals_by(
     signal: BaseException, make_context: MakeContext
 ) -> None:
-    """A job that steers itself, or is cancelled, has not failed."""
+    """A job that raises a signal, or is cancelled, has not failed."""
     reporter = _Recorder()
 
     await _attempt(reporter, make_context(), signal)
@@ -110,14 +110,14 @@ async def test_reporting_passes_signals_by(
 
 
 class _Broken:
-    """A reporter that fails itself."""
+    """A reporter that fails."""
 
     async def report(self, failure: Failure, /) -> None:
         raise ConnectionError(failure.job_id)
 
 
 class _Hanging:
-    """A reporter that never comes back."""
+    """A reporter that never returns."""
 
     async def report(self, failure: Failure, /) -> None:
         await asyncio.Event().wait()
@@ -130,7 +130,7 @@ class _Hanging:
 async def test_reporting_never_replaces_the_jobs_own_error(
     reporter: Any, error: str, make_context: MakeContext
 ) -> None:
-    """A reporter that fails or hangs is logged; what the job raised is what is raised."""
+    """A reporter that fails or hangs is logged; the job's own error is raised."""
     with structlog.testing.capture_logs() as lines:
         await _attempt(reporter, make_context(), ValueError("the job's"), limit_s=0.01)
 
@@ -138,7 +138,7 @@ async def test_reporting_never_replaces_the_jobs_own_error(
 
 
 async def test_reporting_stays_out_of_a_success(make_context: MakeContext) -> None:
-    """Nothing is reported of an attempt that returns."""
+    """An attempt that returns is not reported."""
     reporter = _Recorder()
 
     async def handler(_: Context) -> str:

@@ -1,4 +1,4 @@
-"""Limits on attempts."""
+"""Time limits of attempts."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ async def test_timeout_of_the_job_goes_before_the_workers(make_context: MakeCont
 async def test_timeout_of_the_worker_holds_for_jobs_that_name_none(
     make_context: MakeContext,
 ) -> None:
-    """A job without a limit of its own gets its worker's."""
+    """A job without a limit of its own has its worker's."""
     with pytest.raises(TimeoutError, match=r"within 0\.01 s, its worker's timeout"):
         await Timeout(default_s=0.01)(make_context(), _hang)
 
 
 async def test_timeout_none_means_no_limit(make_context: MakeContext) -> None:
-    """Without any limit the job is simply run."""
+    """Without any limit the job just runs."""
 
     async def handler(_: Context) -> str:
         return "result"
@@ -46,7 +46,7 @@ async def test_timeout_none_means_no_limit(make_context: MakeContext) -> None:
 
 
 async def test_timeout_leaves_the_jobs_own_timeout_error_alone(make_context: MakeContext) -> None:
-    """A TimeoutError of some library within the job is not the job's timeout."""
+    """A TimeoutError from a library inside the job is not the job's timeout."""
     own = TimeoutError("the database took too long")
 
     async def handler(_: Context) -> None:
@@ -78,7 +78,7 @@ async def test_timeout_lets_a_cancellation_through(make_context: MakeContext) ->
 async def test_timeout_takes_the_result_of_a_job_that_would_not_be_cancelled(
     make_context: MakeContext,
 ) -> None:
-    """A job that swallows its cancellation and returns has ended: it is not run again."""
+    """A job that swallows its cancellation and returns is done: it does not run again."""
 
     async def handler(_: Context) -> str:
         try:

@@ -1,4 +1,4 @@
-"""A trace goes on from the caller into the job, and from the job into those it enqueues."""
+"""A trace continues from the caller into the job, and from there into the jobs it enqueues."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def _look(_: Context) -> tuple[Any, str | None]:
 
 
 async def test_tracing_continues_the_callers_trace(make_context: MakeContext) -> None:
-    """Log lines carry the trace id, and jobs enqueued by the job carry the trace."""
+    """Log lines have the trace id, and jobs enqueued by the job have the trace."""
     assert await tracing(make_context(trace=TRACEPARENT), _look) == (TRACE_ID, TRACEPARENT)
     assert structlog.contextvars.get_contextvars() == {}
     assert current_trace.get() is None
@@ -44,7 +44,7 @@ async def test_tracing_continues_the_callers_trace(make_context: MakeContext) ->
 async def test_tracing_does_nothing_without_a_valid_trace(
     trace: str | None, make_context: MakeContext
 ) -> None:
-    """What the W3C calls invalid is left out, and the job runs."""
+    """An invalid traceparent is ignored, and the job runs."""
     assert trace_id(trace) is None
     assert await tracing(make_context(trace=trace), _look) == (None, None)
 
@@ -52,7 +52,7 @@ async def test_tracing_does_nothing_without_a_valid_trace(
 async def test_tracing_makes_a_span_where_opentelemetry_is_set_up(
     make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The attempt is a span under the caller's, and its children continue from it."""
+    """The attempt is a span under the caller's, and the jobs it enqueues continue from it."""
     sdk = pytest.importorskip(
         "opentelemetry.sdk.trace", reason="opentelemetry-sdk is not installed"
     )

@@ -1,4 +1,4 @@
-"""Places for work: never more than there are, and nobody is held up by who has more to do."""
+"""Places for work: never more in use than there are, and shared fairly by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ async def _worked(turns: Turns, name: str, order: list[str]) -> None:
 
 
 async def test_names_take_turns() -> None:
-    """Who has one waiting goes after one of who has many, not after all of them."""
+    """A name with one waiter goes after one of a name with many, not after all of them."""
     turns, order = Turns(1), list[str]()
     waiting = ["many"] * 5 + ["few"] + ["many"]
     await asyncio.gather(*(_worked(turns, name, order) for name in waiting))
@@ -22,7 +22,7 @@ async def test_names_take_turns() -> None:
 
 
 async def test_no_more_at_a_time_than_places() -> None:
-    """Three places, many who want one: three at work, and in the end all were."""
+    """With three places and many waiters, three work at a time, and in the end all have."""
     turns, at_work, most, done = Turns(3), 0, 0, 0
 
     async def work(name: str) -> None:
@@ -39,7 +39,7 @@ async def test_no_more_at_a_time_than_places() -> None:
 
 
 async def test_cancelled_at_any_moment_loses_no_place() -> None:
-    """A wait is cut off before, in, and after the moment in which its turn comes."""
+    """A wait is cancelled before, at and after the moment in which its turn comes."""
     turns = Turns(1)
     for steps in range(6):
         holder = asyncio.create_task(_worked(turns, "a", []))

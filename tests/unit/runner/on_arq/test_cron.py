@@ -1,4 +1,4 @@
-"""arq's cron jobs on clocks that are put forward and back."""
+"""arq's cron jobs when clocks go forward and back."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def _times(job: CronJob, after: datetime, zone: tzinfo | None, count: int) -> li
     [(UTC, "29 04:30"), (BERLIN, "29 02:30"), (ZoneInfo("Asia/Kathmandu"), "29 22:45")],
 )
 def test_next_time_is_on_the_clocks_of_its_zone(zone: tzinfo, expected: str) -> None:
-    """Half past four is half past four there, and the answer is in UTC."""
+    """Half past four is half past four in its zone; the result is in UTC."""
     assert _times(_job(hour=4, minute=30), BEFORE_GAP, zone, 1) == [expected]
 
 
 def test_job_at_any_hour_runs_in_both_passes_of_an_hour() -> None:
-    """Where arq skips an hour of the world, none is skipped."""
+    """arq skips an hour; here none is skipped."""
     assert _times(_job(minute={0, 30}), BEFORE_FOLD, BERLIN, 6) == [
         "25 00:00",
         "25 00:30",
@@ -64,7 +64,7 @@ def test_job_at_any_hour_runs_in_both_passes_of_an_hour() -> None:
 
 
 def test_job_at_any_hour_runs_once_where_clocks_jump() -> None:
-    """Where arq goes back in time and repeats itself, each time comes once."""
+    """arq goes back in time and repeats itself; here each time comes once."""
     assert _times(_job(minute={0, 30}), BEFORE_GAP, BERLIN, 4) == [
         "29 00:30",
         "29 01:00",
@@ -74,7 +74,7 @@ def test_job_at_any_hour_runs_once_where_clocks_jump() -> None:
 
 
 def test_job_at_a_fixed_hour_runs_once_a_day() -> None:
-    """In the first pass of an hour that comes twice; on the day without the hour, too."""
+    """In the first pass of an hour that comes twice, and also on the day without the hour."""
     job = _job(hour=2, minute=30)
 
     assert _times(job, BEFORE_FOLD, BERLIN, 2) == ["25 00:30", "26 01:30"]
@@ -84,7 +84,7 @@ def test_job_at_a_fixed_hour_runs_once_a_day() -> None:
 def test_time_after_the_change_is_right_though_asked_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without a zone the machine's counts, and not the offset that it had when the worker began."""
+    """Without a zone the machine's counts, not the offset at the worker's start."""
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
     try:
@@ -97,8 +97,8 @@ def test_time_after_the_change_is_right_though_asked_before(
 
 
 @pytest.mark.parametrize("start", [BEFORE_GAP, BEFORE_FOLD])
-def test_hours_of_the_world_come_once_each(start: datetime) -> None:
-    """Hour after hour over a change, and none of them twice."""
+def test_every_hour_comes_once(start: datetime) -> None:
+    """Each hour over a clock change, and none twice."""
     job, moment = _job(minute=0), start.replace(minute=0) - timedelta(days=1)
     for _ in range(48):
         later = next_time(job, moment, BERLIN)
@@ -107,6 +107,6 @@ def test_hours_of_the_world_come_once_each(start: datetime) -> None:
 
 
 def test_date_that_never_comes_is_refused() -> None:
-    """arq looks for it until the calendar ends, and then its worker dies."""
+    """arq searches until the calendar ends, and then its worker dies."""
     with pytest.raises(ConfigurationError, match="never comes"):
         next_time(_job(month=2, day=30), BEFORE_GAP, BERLIN)

@@ -1,4 +1,4 @@
-"""When crontabs come due, on days of 23 and 25 hours too."""
+"""When crontabs come due, also on days of 23 and 25 hours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _utc(text: str) -> datetime:
 
 
 def _day(crontab: Crontab, day: str, days: int = 1) -> list[str]:
-    """The ticks of local days, as UTC times."""
+    """Return the ticks of local days as UTC times."""
     start = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(crontab.timezone))
     end = start + timedelta(days=days)  # wall-clock arithmetic: to the next local midnight
     moment = timedelta(microseconds=1)
@@ -45,12 +45,12 @@ def _day(crontab: Crontab, day: str, days: int = 1) -> list[str]:
     ],
 )
 def test_next_after_is_strictly_later(text: str, after: str, expected: str) -> None:
-    """The next tick is later than the moment asked for, be it by a microsecond."""
+    """The next tick is later than the given moment, even if only by a microsecond."""
     assert Crontab(text).next_after(_utc(after)) == _utc(expected)
 
 
 def test_times_are_utc_whatever_they_are_asked_in() -> None:
-    """A moment in any zone may be given; the answer is in UTC."""
+    """The moment may be in any zone; the result is in UTC."""
     asked = datetime(2026, 1, 31, 12, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
 
     tick = Crontab("0 9 * * *", BERLIN).next_after(asked)
@@ -97,7 +97,7 @@ def test_change_of_clocks(timezone: str, day: str, text: str, ticks: list[str]) 
     ],
 )
 def test_hourly_comes_once_in_every_hour_that_passes(timezone: str, day: str, hours: int) -> None:
-    """Neither skipped nor doubled: an hour apart each, on short and long days."""
+    """Neither skipped nor doubled: an hour apart, on short and long days."""
     crontab = Crontab("30 * * * *", timezone)
     assert len(_day(crontab, day)) == hours
 
@@ -109,13 +109,13 @@ def test_hourly_comes_once_in_every_hour_that_passes(timezone: str, day: str, ho
 
 
 def test_next_after_never_goes_back_in_the_second_pass() -> None:
-    """Asked at 02:10 for the second time, the job of 02:30 is tomorrow's."""
+    """At 02:10 for the second time, the job of 02:30 is next due tomorrow."""
     crontab = Crontab("30 2 * * *", BERLIN)
 
     assert crontab.next_after(_utc("2026-10-25T01:10:00")) == _utc("2026-10-26T01:30:00")
 
 
-def test_ticks_between_takes_the_end_and_leaves_the_beginning() -> None:
+def test_ticks_between_includes_the_end_and_not_the_beginning() -> None:
     """Windows that follow one another share no tick and miss none."""
     crontab = Crontab("0 * * * *")
     start, middle, end = (_utc(f"2026-01-31T{hour}:00:00") for hour in ("06", "08", "10"))
@@ -127,7 +127,7 @@ def test_ticks_between_takes_the_end_and_leaves_the_beginning() -> None:
 
 
 def test_ticks_between_gives_the_latest_of_too_many() -> None:
-    """Ten years of a job of every second cost nothing: the last ticks are found from the end."""
+    """Ten years of a job of every second cost nothing: it searches from the end."""
     crontab = Crontab("* * * * * *")
     start, end = _utc("2016-01-01T00:00:00"), _utc("2026-01-01T00:00:00")
 
@@ -166,7 +166,7 @@ def test_ticks_between_finds_a_rare_tick_far_back() -> None:
 def test_ticks_between_agrees_with_next_after(
     text: str, timezone: str, start: datetime, hours: int, limit: int
 ) -> None:
-    """Step by step or all at once, from wherever one begins: the same ticks."""
+    """Step by step or all at once, from any start: the same ticks."""
     crontab = Crontab(text, timezone)
     after = start.replace(tzinfo=UTC)
     until = after + timedelta(hours=hours)
@@ -199,7 +199,7 @@ def test_ticks_between_agrees_with_next_after(
     ],
 )
 def test_bad_text_is_one_clear_line(text: str, problem: str) -> None:
-    """The error quotes the text and says what is wrong; dates that never come are refused too."""
+    """The error quotes the text and says what is wrong; dates that never come are refused, too."""
     with pytest.raises(ConfigurationError) as raised:
         Crontab(text)
 
@@ -209,25 +209,25 @@ def test_bad_text_is_one_clear_line(text: str, problem: str) -> None:
 
 
 def test_a_date_that_never_comes_is_refused() -> None:
-    """A fifth Monday within the first week is no date, though each field is right."""
+    """Each field of a fifth Monday within the first week is right, but there is no such date."""
     with pytest.raises(ConfigurationError, match="no such date in 50 years"):
         Crontab("0 0 */40 * MON#5")
 
 
 @pytest.mark.parametrize("timezone", ["Europe/Atlantis", "", "../etc/passwd", "Europe"])
 def test_unknown_time_zone_is_one_clear_line(timezone: str) -> None:
-    """The error names the zone and shows how one is written."""
+    """The error names the zone and shows how to write one."""
     with pytest.raises(ConfigurationError, match="Europe/Berlin"):
         Crontab("* * * * *", timezone)
 
 
 def test_a_naive_time_is_refused() -> None:
-    """Whose midnight would it be?"""
+    """It has no zone whose clocks could count."""
     with pytest.raises(ValueError, match="aware"):
         Crontab("* * * * *").next_after(datetime(2026, 1, 1))  # noqa: DTZ001
 
 
 def test_crontabs_compare_by_value() -> None:
-    """A schedule that was loaded twice has not changed."""
+    """A schedule that was loaded again has not changed."""
     assert Crontab("* * * * *") == Crontab("* * * * *")
     assert len({Crontab("* * * * *"), Crontab("* * * * *", BERLIN)}) == 2

@@ -31,12 +31,12 @@ def _hours_ago(hours: float) -> datetime:
 
 
 def test_due_ticks_of_a_new_schedule_are_none() -> None:
-    """A schedule that has never run starts with its next tick, not with those of the past."""
+    """A schedule that has never run starts with its next tick, not with past ones."""
     assert _periodic().due_ticks(None, _NOON) == []
 
 
 def test_due_ticks_are_those_since_the_last_one() -> None:
-    """A tick is due from its moment on, and once enqueued no more."""
+    """A tick is due from its moment on, until it is enqueued."""
     periodic = _periodic()
 
     assert periodic.due_ticks(_hours_ago(1), _NOON - timedelta(seconds=1)) == []
@@ -48,14 +48,14 @@ def test_due_ticks_are_those_since_the_last_one() -> None:
     ("catch_up", "hours"), [(CatchUp.ALL, [3, 2, 1, 0]), (CatchUp.LAST, [0]), (CatchUp.NONE, [0])]
 )
 def test_due_ticks_after_an_outage_follow_the_policy(catch_up: CatchUp, hours: list[int]) -> None:
-    """After four hours down: all ticks in order, or the last, or the one that is just now due."""
+    """After four hours of outage: all ticks in order, or the last, or the one that is due now."""
     periodic = _periodic(catch_up=catch_up)
 
     assert periodic.due_ticks(_hours_ago(4), _NOON) == [_hours_ago(hour) for hour in hours]
 
 
 def test_due_ticks_that_were_missed_are_left_out_where_that_is_asked_for() -> None:
-    """`CatchUp.NONE`: a tick that nobody could enqueue in its minute is not made up for."""
+    """`CatchUp.NONE` drops a tick that was not enqueued within a minute."""
     late = _NOON + timedelta(minutes=30)
 
     assert _periodic(catch_up=CatchUp.NONE).due_ticks(_hours_ago(4), late) == []
@@ -63,7 +63,7 @@ def test_due_ticks_that_were_missed_are_left_out_where_that_is_asked_for() -> No
 
 
 def test_due_ticks_of_a_long_outage_are_bounded() -> None:
-    """A year of missed minutes does not flood the queue: the latest thousand are made up for."""
+    """A year of missed minutes does not flood the queue: only the latest thousand run."""
     ticks = _periodic("* * * * *", catch_up=CatchUp.ALL).due_ticks(_hours_ago(366 * 24), _NOON)
 
     assert len(ticks) == 1000
@@ -97,7 +97,7 @@ def test_due_ticks_at_the_end_of_summer_time_run_once() -> None:
 
 
 def test_periodic_is_refused_where_it_is_written() -> None:
-    """A crontab, a time zone or arguments that are wrong fail at import, not at night."""
+    """A wrong crontab, time zone or argument fails at import, not at night."""
     with pytest.raises(ConfigurationError, match="crontab '61"):
         Periodic("tidy", tidy, "61 * * * *")
     with pytest.raises(ConfigurationError, match="Europe/Bärlin"):
@@ -119,7 +119,7 @@ def test_interval_cron_comes_at_each_multiple_of_its_interval() -> None:
 
 
 def test_interval_cron_takes_fractions_of_a_second() -> None:
-    """A test may poll ten times a second without a tick coming twice."""
+    """Ten polls a second, and no tick comes twice."""
     every = IntervalCron.of(poll, interval_s=0.1, name="poll", timeout_s=10)
     moments = []
     moment = _NOON

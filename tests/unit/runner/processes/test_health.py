@@ -30,7 +30,7 @@ NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
 class _Check:
-    """A check that finds what it is told to."""
+    """A check with a given result."""
 
     def __init__(self, name: str, health: Health | BaseException) -> None:
         self.name = name
@@ -43,7 +43,7 @@ class _Check:
 
 
 class _Hanging:
-    """A check that never comes back, whatever one does."""
+    """A check that never returns, even when cancelled."""
 
     name = "hanging"
 
@@ -71,8 +71,8 @@ async def _get(checks: Sequence[HealthCheck], path: str) -> httpx.Response:
         return await client.get(url + path)
 
 
-async def test_livez_is_well_while_the_process_answers() -> None:
-    """No check is asked: a dead Redis is no reason to kill the worker."""
+async def test_livez_is_200_while_the_process_answers() -> None:
+    """It runs no check: a dead Redis is no reason to kill the worker."""
     answer = await _get([ILL], "/livez")
 
     assert answer.status_code == 200
@@ -80,7 +80,7 @@ async def test_livez_is_well_while_the_process_answers() -> None:
 
 
 async def test_readyz_gives_one_line_for_each_check() -> None:
-    """200 with the reasons while all is well, and no proxy may keep the answer."""
+    """200 with the reasons while all checks pass; no proxy may cache it."""
     answer = await _get([WELL], "/readyz")
 
     assert (answer.status_code, answer.text) == (200, "ok first: as it should be\n")
@@ -88,7 +88,7 @@ async def test_readyz_gives_one_line_for_each_check() -> None:
 
 
 async def test_readyz_is_503_when_one_check_fails() -> None:
-    """The line of the failed check says why; the others are there as well."""
+    """The line of the failed check says why; the others are there, too."""
     broken = _Check("third", ValueError("two\nlines"))
 
     answer = await _get([WELL, ILL, broken], "/readyz")
@@ -115,7 +115,7 @@ async def test_healthz_is_the_same_as_json() -> None:
 
 
 async def test_hanging_check_fails_within_its_limit() -> None:
-    """The answer comes in time, even if the check cannot be cancelled; the others are not lost."""
+    """The answer comes in time, even if a check ignores its cancellation, with the other checks."""
     hanging = _Hanging()
 
     answer = await _get([hanging, WELL], "/readyz")
@@ -158,7 +158,7 @@ async def test_without_checks_all_is_well() -> None:
     ],
 )
 async def test_each_queue_needs_a_worker(counts: Mapping[str, int], health: Health) -> None:
-    """A queue that nobody works is named."""
+    """A queue without a worker is named."""
 
     async def live_workers() -> Mapping[str, int]:
         return counts
@@ -177,7 +177,7 @@ async def test_each_queue_needs_a_worker(counts: Mapping[str, int], health: Heal
     ],
 )
 async def test_poller_is_fresh_for_three_intervals(age_s: int | None, health: Health) -> None:
-    """One missed poll is no alarm, three are."""
+    """One missed poll is fine, three are not."""
 
     async def last_poll_at() -> datetime | None:
         return None if age_s is None else NOW - timedelta(seconds=age_s)
@@ -186,7 +186,7 @@ async def test_poller_is_fresh_for_three_intervals(age_s: int | None, health: He
 
 
 async def test_database_that_raises_has_failed() -> None:
-    """Any callable can be a check: it answers, or what it raises is the reason."""
+    """Any callable can be a check; what it raises is the reason."""
 
     async def ping() -> None:
         raise ConnectionRefusedError("nobody there")
@@ -212,7 +212,7 @@ async def test_port_in_use_is_one_clear_line() -> None:
 
 @pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70_000), ("203.0.113.1", 0)])
 async def test_impossible_address_is_one_clear_line(host: str, port: int) -> None:
-    """A port that there is not, an address of another machine."""
+    """A port that does not exist, an address of another machine."""
     with pytest.raises(ConfigurationError, match=f"^health pages on {host}:{port}: .*choose"):
         async with serve_health(health_app([]), host, port):
             pass
@@ -232,14 +232,14 @@ async def test_serving_leaves_signals_alone_and_frees_the_port() -> None:
 
 
 async def test_error_of_the_block_is_the_error_raised() -> None:
-    """What goes wrong around the server is not replaced by its end."""
+    """An error in the block is not replaced by the end of the server."""
     with pytest.raises(LookupError, match="the caller's"):
         async with serve_health(health_app([]), "127.0.0.1", 0):
             raise LookupError("the caller's")
 
 
 def test_checks_are_health_checks() -> None:
-    """What the module offers satisfies its own protocol."""
+    """The module's checks satisfy its protocol."""
 
     async def nothing() -> Any:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Failures to report, and somebody at the other end of HTTP to report them to."""
+"""Failures to report, and an HTTP server to report them to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Endpoint:
-    """A real HTTP server that keeps what it is sent, and answers with *status*."""
+    """A real HTTP server that keeps what it receives, and answers with *status*."""
 
     url: str = ""
     status: int = 200
@@ -37,7 +37,7 @@ class Endpoint:
 
 @pytest.fixture
 async def endpoint(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Endpoint]:
-    """Give a server that answers at once, until the test clears its `open`."""
+    """Return a server that answers at once, until the test clears its `open`."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     endpoint = Endpoint()
     endpoint.open.set()
@@ -49,7 +49,7 @@ async def endpoint(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Endpoint]:
 
 @pytest.fixture
 def failure() -> Failure:
-    """Give a failure with a traceback."""
+    """Return a failure with a traceback."""
     return Failure(
         exception=_raised(),
         job_name="analyze_channel",

@@ -1,4 +1,4 @@
-"""All reporters hear of a failure, and none can hold up anybody."""
+"""Every reporter gets each failure, and none can hold up the others."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class _Hanging:
         raise NotImplementedError(failure)
 
 
-async def test_fan_out_tells_everybody(failure: Failure) -> None:
-    """Each reporter gets each failure, in order; leaving the block delivers and closes."""
+async def test_fan_out_gives_each_failure_to_all(failure: Failure) -> None:
+    """In order; leaving the block delivers the rest, and closes the reporters."""
     first, second = _Recorder(), _Recorder()
 
     async with FanOut([first, second]) as reporters:
@@ -57,7 +57,7 @@ async def test_fan_out_tells_everybody(failure: Failure) -> None:
 
 
 async def test_fan_out_goes_on_past_a_broken_and_a_hanging_reporter(failure: Failure) -> None:
-    """The others are told at once; the fault is logged once, not once for each failure."""
+    """The others get the failure at once; the fault is logged once, not for each failure."""
     recorder = _Recorder()
 
     with structlog.testing.capture_logs() as lines:
@@ -67,12 +67,12 @@ async def test_fan_out_goes_on_past_a_broken_and_a_hanging_reporter(failure: Fai
         await fan_out.close()
 
     assert len(recorder.job_ids) == 5
-    told = sorted((line["reporter"], line["error"]) for line in lines)
-    assert told == [("_Broken", "ConnectionError: j1"), ("_Hanging", "TimeoutError")]
+    faults = sorted((line["reporter"], line["error"]) for line in lines)
+    assert faults == [("_Broken", "ConnectionError: j1"), ("_Hanging", "TimeoutError")]
 
 
 async def test_fan_out_drops_what_a_slow_reporter_cannot_take(failure: Failure) -> None:
-    """No more failures wait than the bound; what is dropped is logged, and `report` never waits."""
+    """No more failures wait than the limit; dropped ones are logged, and `report` never waits."""
     hanging = _Hanging()
     fan_out = FanOut([hanging], waiting=2)
 
@@ -90,8 +90,8 @@ async def test_fan_out_drops_what_a_slow_reporter_cannot_take(failure: Failure) 
     assert lines[1]["reports"] == 3
 
 
-async def test_fan_out_does_not_speak_in_the_failed_jobs_name(failure: Failure) -> None:
-    """Delivery begins within some job; what is logged later must not carry that job's context."""
+async def test_fan_out_does_not_log_under_the_failed_job(failure: Failure) -> None:
+    """Delivery starts inside some job; its later lines must not have that job's context."""
     seen: list[dict[str, object]] = []
 
     class Looking(_Recorder):

@@ -1,4 +1,4 @@
-"""Failures as Sentry events, to a real endpoint that takes envelopes."""
+"""Failures as Sentry events, sent to a real endpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def _event(endpoint: Endpoint) -> tuple[str, dict[str, Any]]:
-    """The path and the event of the next envelope."""
+    """Return the path and the event of the next envelope."""
     async with asyncio.timeout(10):
         request, body = await endpoint.requests.get()
     if request.headers.get("content-encoding") == "gzip":
@@ -31,7 +31,7 @@ async def _event(endpoint: Endpoint) -> tuple[str, dict[str, Any]]:
 
 
 async def test_sentry_gets_the_failure_as_an_event(endpoint: Endpoint, failure: Failure) -> None:
-    """The event carries exception and cause, the job as tags and context, and no local variable."""
+    """The event has exception and cause, the job as tags and context, and no local variables."""
     dsn = endpoint.url.replace("://", "://public@") + "/42"
     reporter = SentryReporter(dsn, environment="test", release="1.0")
 
@@ -60,7 +60,7 @@ async def test_sentry_gets_the_failure_as_an_event(endpoint: Endpoint, failure: 
 async def test_sentry_reports_again_after_it_was_closed(
     endpoint: Endpoint, failure: Failure
 ) -> None:
-    """A worker that is run again, as by `arq --watch`, has the reporters that it had."""
+    """A worker that runs again, as under `arq --watch`, keeps its reporters."""
     reporter = SentryReporter(endpoint.url.replace("://", "://public@") + "/42")
     await reporter.close()
     await reporter.report(failure)
@@ -73,7 +73,7 @@ async def test_sentry_reports_again_after_it_was_closed(
 async def test_sentry_reporter_leaves_the_process_as_it_was(
     endpoint: Endpoint, failure: Failure
 ) -> None:
-    """It hooks into nothing: a service's own Sentry, or none, stays what it is."""
+    """It installs no hooks: a service's own Sentry is not changed."""
     hooks = (sys.excepthook, sys.unraisablehook)
     dsn = endpoint.url.replace("://", "://public@") + "/42"
 
@@ -98,6 +98,6 @@ async def test_sentry_away_costs_the_loop_nothing(endpoint: Endpoint, failure: F
 
 @pytest.mark.parametrize("dsn", ["nonsense", "https://example.org/1", "https://key@example.org/"])
 def test_sentry_reporter_needs_a_dsn(dsn: str) -> None:
-    """What is no DSN is refused at start."""
+    """A wrong DSN is refused at start."""
     with pytest.raises(ConfigurationError, match="https://KEY@HOST/PROJECT"):
         SentryReporter(dsn)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def test_webhook_posts_the_failure(endpoint: Endpoint, failure: Failure) -> None:
-    """What arrives is the documented JSON."""
+    """The server receives the documented JSON."""
     reporter = WebhookReporter(f"{endpoint.url}/hook/s3cret", headers={"X-Team": "data"})
 
     await reporter.report(failure)
@@ -48,7 +48,7 @@ async def test_webhook_posts_the_failure(endpoint: Endpoint, failure: Failure) -
 async def test_webhook_reports_again_after_it_was_closed(
     endpoint: Endpoint, failure: Failure
 ) -> None:
-    """A worker that is run again, as by `arq --watch`, has the reporters that it had."""
+    """A worker that runs again, as under `arq --watch`, keeps its reporters."""
     reporter = WebhookReporter(f"{endpoint.url}/hook")
     await reporter.close()
     await reporter.report(failure)
@@ -61,7 +61,7 @@ async def test_webhook_reports_again_after_it_was_closed(
 async def test_webhook_refused_is_an_error_that_keeps_the_secret(
     status: int, endpoint: Endpoint, failure: Failure
 ) -> None:
-    """The error says what the host answered, and nothing of the path, which is a secret."""
+    """The error has the host's answer, and not the path, which is a secret."""
     endpoint.status = status
     reporter = WebhookReporter(f"{endpoint.url}/hook/s3cret")
 
@@ -82,7 +82,7 @@ async def test_webhook_gives_up_on_a_server_that_does_not_answer(
     await reporter.close()
 
 
-async def test_webhook_nobody_there_is_an_error(failure: Failure) -> None:
+async def test_webhook_without_a_server_is_an_error(failure: Failure) -> None:
     """A refused connection is an error."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -95,6 +95,6 @@ async def test_webhook_nobody_there_is_an_error(failure: Failure) -> None:
 
 @pytest.mark.parametrize("url", ["", "hooks.example.org/x", "ftp://example.org", "https://"])
 def test_webhook_needs_a_url(url: str) -> None:
-    """What is no http(s) URL is refused at start, not at the first failure."""
+    """Anything but an http(s) URL is refused at start, not at the first failure."""
     with pytest.raises(ConfigurationError, match="https://HOST/PATH"):
         WebhookReporter(url)

@@ -1,4 +1,4 @@
-"""The short way writes what the long one does."""
+"""The fast way to write log lines writes what the slow one does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIELDS: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _bound() -> Iterator[None]:
-    """Bind what a running job has bound; take all that is configured back afterwards."""
+    """Bind what a running job has bound; undo all configuration afterwards."""
     root = logging.getLogger()
     before = root.handlers[:]
     with structlog.contextvars.bound_contextvars(job_id="a b", job_name="x", attempt=2):
@@ -46,14 +46,14 @@ def _lines(way: LogFormat) -> tuple[str, str]:
     return short, long
 
 
-def test_short_line_for_people_is_the_long_one() -> None:
-    """Nobody who reads, or parses, can tell by which way a line came."""
+def test_fast_line_for_people_is_the_same() -> None:
+    """Nobody, and no parser, can see which way a line came."""
     short, long = (re.sub(r"^\S+Z", "", line) for line in _lines("console"))
     assert short == long
 
 
-def test_short_line_for_machines_has_the_same_fields() -> None:
-    """One JSON object of the same fields; only the time differs."""
+def test_fast_line_for_machines_has_the_same_fields() -> None:
+    """One JSON object with the same fields; only the time differs."""
     short, long = (json.loads(line) for line in _lines("json"))
     time = short.pop("timestamp"), long.pop("timestamp")
     assert short == long
@@ -61,7 +61,7 @@ def test_short_line_for_machines_has_the_same_fields() -> None:
 
 
 def test_handlers_of_others_get_a_record_with_everything(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever collects records, such as an error tracker, finds the event and its fields."""
+    """An error tracker that collects records finds the event and its fields."""
     configure_logging("json", "INFO", stream=io.StringIO())
     with caplog.at_level(logging.INFO, "runner.job"):
         FastLogger("runner.job").log(logging.INFO, "job done", duration_ms=1.5)
@@ -71,7 +71,7 @@ def test_handlers_of_others_get_a_record_with_everything(caplog: pytest.LogCaptu
     assert record.getMessage() == "job done attempt=2 duration_ms=1.5 job_id='a b' job_name=x"
 
 
-def test_structlog_of_somebody_else_gets_the_lines_in_its_own_way() -> None:
+def test_structlog_configured_by_others_gets_the_lines() -> None:
     """An application that configured structlog itself finds the lines where it wants them."""
     configure_logging("json", "INFO", stream=io.StringIO())
     with structlog.testing.capture_logs() as captured:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def attempt() -> Iterator[Any]:
-    """Give an attempt that runs."""
+    """Return a running attempt."""
     one = SimpleNamespace(lines=None)
     token = running.set(one)
     yield one
@@ -26,7 +26,7 @@ def attempt() -> Iterator[Any]:
 
 @pytest.fixture
 def log() -> Iterator[Any]:
-    """Give a logger that keeps three lines of a job."""
+    """Return a logger that keeps three lines of a job."""
     structlog.configure(processors=[KeepLines(3), structlog.processors.KeyValueRenderer()])
     yield structlog.get_logger()
     structlog.reset_defaults()
@@ -41,7 +41,7 @@ def test_lines_are_kept_with_the_attempt_the_last_ones_only(attempt: Any, log: A
 
 
 def test_lines_hide_secrets_and_stay_one_line(attempt: Any, log: Any) -> None:
-    """What is named like a secret is not kept, and a line break makes no second line."""
+    """Values of secret names are not kept, and a line break does not start another line."""
     log.info("signed\nin", api_key="s3cret", text="x" * 2000)
 
     assert "s3cret" not in attempt.lines[0]
@@ -49,14 +49,14 @@ def test_lines_hide_secrets_and_stay_one_line(attempt: Any, log: Any) -> None:
     assert len(attempt.lines[0]) == 500
 
 
-def test_lines_of_the_story_of_the_job_are_not_kept(attempt: Any, log: Any) -> None:
-    """That it started and ended is known without a log."""
+def test_lines_about_start_and_end_are_not_kept(attempt: Any, log: Any) -> None:
+    """That the job started and ended is known without a log."""
     log.info("job started", logger=LOGGER_NAME)
 
     assert attempt.lines is None
 
 
-def test_lines_outside_of_jobs_go_nowhere(log: Any) -> None:
+def test_lines_outside_of_jobs_are_not_kept(log: Any) -> None:
     """A worker's own lines belong to no attempt."""
     log.info("worker started")
 
@@ -66,7 +66,7 @@ def test_lines_outside_of_jobs_go_nowhere(log: Any) -> None:
 def test_configured_logging_keeps_lines_where_asked(
     attempt: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Lines of the standard library count too, and are still shown."""
+    """Lines of the standard library count, too, and are still shown."""
     import logging
 
     configure_logging("json", "INFO", job_lines=2)

@@ -1,4 +1,4 @@
-"""One renderer for every line, whoever logs it."""
+"""One renderer for all log lines, whichever library logs them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_json_lines_of_structlog_and_of_logging_look_alike() -> None:
-    """arq's and uvicorn's records carry the same fields as ours, the job's included."""
+    """Records of arq and uvicorn have the same fields as ours, the job's included."""
     stream = io.StringIO()
     configure_logging("json", stream=stream)
 
@@ -84,7 +84,7 @@ def test_json_lines_of_structlog_and_of_logging_look_alike() -> None:
 
 
 def test_json_exceptions_are_data_without_local_variables() -> None:
-    """A machine reads type, value and frames; what variables held is nobody's business."""
+    """Type, value and frames, but not what variables held."""
     stream = io.StringIO()
     configure_logging("json", stream=stream)
 
@@ -103,7 +103,7 @@ def test_json_exceptions_are_data_without_local_variables() -> None:
 
 
 def test_console_exceptions_are_readable_without_local_variables() -> None:
-    """A person reads the traceback as Python prints it."""
+    """A traceback as Python prints it."""
     stream = io.StringIO()
     configure_logging("console", stream=stream)
 
@@ -142,7 +142,7 @@ def test_lines_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_level_holds_for_all() -> None:
-    """What is below the level is not logged, whoever logs it; a level is found in any case."""
+    """Lines below the level are not logged, by any library; case does not matter."""
     stream = io.StringIO()
     configure_logging("json", " warning ", stream=stream)
 
@@ -154,7 +154,7 @@ def test_level_holds_for_all() -> None:
 
 
 def test_configured_again_lines_are_not_doubled() -> None:
-    """The last configuration stands alone, also after arq has installed a handler of its own."""
+    """Only the last configuration holds, also after arq has installed a handler."""
     first, last = io.StringIO(), io.StringIO()
     configure_logging("json", stream=first)
     log = structlog.get_logger("runner.job")
@@ -170,7 +170,7 @@ def test_configured_again_lines_are_not_doubled() -> None:
 
 
 def test_handlers_of_others_stay() -> None:
-    """A service that also logs elsewhere goes on to."""
+    """A service that also logs elsewhere keeps doing so."""
     own = logging.NullHandler()
     logging.getLogger().addHandler(own)
 
@@ -180,7 +180,7 @@ def test_handlers_of_others_stay() -> None:
 
 
 def test_urls_that_httpx_requests_are_not_logged() -> None:
-    """The URL of a webhook is a secret, and httpx would log it at INFO."""
+    """A webhook's URL is a secret, and httpx would log it at INFO."""
     stream = io.StringIO()
     configure_logging("json", "DEBUG", stream=stream)
 
@@ -204,7 +204,7 @@ def test_warnings_are_log_lines() -> None:
 
 
 def test_what_has_no_json_form_is_logged_all_the_same() -> None:
-    """A line with an odd value is a line with its repr, and letters stay letters."""
+    """Such a value is logged as its repr; letters stay letters."""
     stream = io.StringIO()
     configure_logging("json", stream=stream)
 
@@ -227,14 +227,14 @@ def test_unknown_format_or_level_is_one_clear_line(format_: Any, level: str) -> 
 
 
 def test_log_throttle_admits_one_line_and_counts_the_rest() -> None:
-    """The first line passes, those after it are held back, each kind for itself."""
+    """The first line of each kind passes, those after it are held back."""
     throttle = LogThrottle(interval_s=3600)
     assert [throttle.admit("a") for _ in range(3)] == [0, None, None]
     assert throttle.admit("b") == 0
 
 
-def test_log_throttle_tells_how_many_it_held_back() -> None:
-    """When the interval is over, the next line passes, with the count."""
+def test_log_throttle_logs_how_many_it_held_back() -> None:
+    """After the interval the next line passes, with the count."""
     throttle = LogThrottle(interval_s=3600)
     for _ in range(3):
         throttle.admit()

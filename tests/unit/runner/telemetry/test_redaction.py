@@ -1,4 +1,4 @@
-"""No secret leaves by way of a report."""
+"""No secret leaves in a report."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ from runner.telemetry.redaction import REDACTED, redacted
     ],
 )
 def test_redacted_knows_names_that_sound_like_secrets(name: str) -> None:
-    """Such a value goes, at any depth."""
+    """Their values are hidden, at any depth."""
     assert redacted({name: "hunter2"}) == {name: REDACTED}
     assert redacted({"a": [{"b": {name: "hunter2"}}]}) == {"a": [{"b": {name: REDACTED}}]}
 
 
 @pytest.mark.parametrize("name", ["channel_id", "key", "author", "pinned", "passed", "authority"])
 def test_redacted_leaves_plain_names_alone(name: str) -> None:
-    """A report without its arguments would be worth little."""
+    """A report needs its arguments."""
     assert redacted({name: "plain"}) == {name: "plain"}
 
 
 def test_redacted_takes_further_names() -> None:
-    """A job can name what else is nobody's business."""
+    """A job can name further secrets."""
     assert redacted({"email": "me@example.org", "page": 2}, {"email"}) == {
         "email": REDACTED,
         "page": 2,
@@ -61,14 +61,14 @@ def test_redacted_takes_further_names() -> None:
 
 
 def test_redacted_takes_passwords_out_of_urls() -> None:
-    """A database's address is fit to be shown, its user and password are not."""
+    """A database's address is shown, its user and password are not."""
     assert redacted({"url": "postgresql://me:hunter2@db/x"}) == {
         "url": f"postgresql://{REDACTED}@db/x"
     }
 
 
 def test_redacted_looks_into_models_and_not_into_strangers() -> None:
-    """A model shows its fields but for secrets; the repr of anything else may tell anything."""
+    """A model shows its fields without secrets; the repr of any other object might show some."""
 
     class Login(BaseModel):
         user: str
@@ -90,7 +90,7 @@ def test_redacted_looks_into_models_and_not_into_strangers() -> None:
 
 
 def test_redacted_bounds_what_is_sent() -> None:
-    """Long texts, long lists and deep trees are cut, and say so."""
+    """Long texts, long lists and deep trees are cut, and marked as cut."""
     deep: dict[str, object] = {}
     for _ in range(50):
         deep = {"a": deep}
@@ -103,7 +103,7 @@ def test_redacted_bounds_what_is_sent() -> None:
 
 
 def test_redacted_writes_times_as_text() -> None:
-    """Dates and the like read as they are written."""
+    """Dates and times are written in ISO form."""
     assert redacted({"at": datetime(2026, 1, 31, tzinfo=UTC)}) == {
         "at": "2026-01-31 00:00:00+00:00"
     }
@@ -121,5 +121,5 @@ def test_redacted_writes_times_as_text() -> None:
     )
 )
 def test_redacted_is_json_whatever_it_is_given(arguments: dict[str, object]) -> None:
-    """Every reporter can send it, and nothing makes it fail."""
+    """Every reporter can send it, and no value makes it fail."""
     to_json(redacted(arguments))

@@ -1,4 +1,4 @@
-"""Metrics over a real UDP socket, and aiostatsd's faults kept away."""
+"""Metrics over a real UDP socket, without aiostatsd's faults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Listener(asyncio.DatagramProtocol):
-    """A StatsD server that keeps what arrives."""
+    """A StatsD server that keeps what it receives."""
 
     def __init__(self) -> None:
         self.packets: asyncio.Queue[bytes] = asyncio.Queue()
@@ -47,7 +47,7 @@ class _Listener(asyncio.DatagramProtocol):
         self.longest = max(self.longest, len(data))
 
     async def lines(self, count: int) -> list[str]:
-        """The next *count* lines, however many packets they come in."""
+        """Return the next *count* lines, however many packets they take."""
         lines: list[str] = []
         async with asyncio.timeout(5):
             while len(lines) < count:
@@ -57,7 +57,7 @@ class _Listener(asyncio.DatagramProtocol):
 
 @pytest.fixture
 async def listener() -> AsyncIterator[_Listener]:
-    """Give a listener on a free port."""
+    """Return a server on a free port."""
     async with _Listener.open() as listener:
         yield listener
 
@@ -83,7 +83,7 @@ async def test_statsd_sends_what_it_is_given(listener: _Listener) -> None:
 
 
 async def test_statsd_sends_by_itself_while_it_is_open(listener: _Listener) -> None:
-    """What is recorded goes out within the flush interval, without closing; then the next."""
+    """Metrics are sent within the flush interval, again and again, without closing."""
     async with AioStatsD("127.0.0.1", listener.port) as statsd:
         statsd.increment("a")
         assert await listener.lines(1) == ["a:1|c"]
@@ -92,7 +92,7 @@ async def test_statsd_sends_by_itself_while_it_is_open(listener: _Listener) -> N
 
 
 def test_statsd_is_created_and_fed_without_a_loop() -> None:
-    """It is made where settings are read; what comes before `start` goes out after it."""
+    """It is created where settings are read; metrics from before `start` are sent after it."""
     statsd = AioStatsD("127.0.0.1", 9)
     statsd.timing("early", 12)
 
@@ -107,7 +107,7 @@ def test_statsd_is_created_and_fed_without_a_loop() -> None:
 
 
 async def test_statsd_splits_packets_between_lines(listener: _Listener) -> None:
-    """No packet is longer than an Ethernet frame takes, and no line is cut."""
+    """No packet is larger than an Ethernet frame, and no line is cut."""
     async with AioStatsD("127.0.0.1", listener.port) as statsd:
         for number in range(500):
             statsd.timing(f"job.{number}", number)
@@ -117,7 +117,7 @@ async def test_statsd_splits_packets_between_lines(listener: _Listener) -> None:
 
 
 async def test_statsd_drops_and_counts_what_is_too_much(listener: _Listener) -> None:
-    """A burst cannot fill the memory: timings beyond the limit are dropped, counts add up."""
+    """A burst cannot fill the memory: timings beyond the limit are dropped, counters add up."""
     statsd = AioStatsD("127.0.0.1", listener.port, limit=10)
     for number in range(1000):
         statsd.timing("worker.execution", number)
@@ -137,7 +137,7 @@ async def test_statsd_drops_and_counts_what_is_too_much(listener: _Listener) -> 
 async def test_statsd_refused_is_logged_once_and_never_printed(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """With nobody at the port the worker goes on, and standard output stays clean."""
+    """With no server at the port the worker goes on, and prints nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -166,7 +166,7 @@ async def test_statsd_refused_is_logged_once_and_never_printed(
 async def test_statsd_without_an_address_is_logged_and_closes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A host that no name server knows costs metrics, not the worker's start or end."""
+    """A host without an address costs metrics, but not the worker's start or end."""
 
     async def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -181,7 +181,7 @@ async def test_statsd_without_an_address_is_logged_and_closes(
 
 
 async def test_statsd_keeps_names_from_forging_lines(listener: _Listener) -> None:
-    """A colon or a line break in a name does not become another metric."""
+    """A colon or a line break in a name does not start another metric."""
     async with AioStatsD("127.0.0.1", listener.port) as statsd:
         statsd.increment("a:1|c\nb:2|c")
         statsd.increment(f"long.{'x' * 5000}")
@@ -196,7 +196,7 @@ async def test_statsd_keeps_names_from_forging_lines(listener: _Listener) -> Non
 
 
 def test_statsd_survives_its_loop() -> None:
-    """After its loop is closed it still takes metrics, and starts again in the next loop."""
+    """After its loop has closed it takes metrics, and starts again in the next loop."""
     statsd = AioStatsD("127.0.0.1", 9)
 
     async def start() -> None:
@@ -214,7 +214,7 @@ def test_statsd_survives_its_loop() -> None:
 
 
 async def test_statsd_closed_or_never_started_closes() -> None:
-    """Closing is always possible."""
+    """Closing always works."""
     statsd = AioStatsD("127.0.0.1", 9)
     await statsd.close()
     await statsd.start()
@@ -223,7 +223,7 @@ async def test_statsd_closed_or_never_started_closes() -> None:
 
 
 def test_null_statsd_takes_everything() -> None:
-    """Metrics switched off cost a call and no more."""
+    """Metrics that are off cost a call and no more."""
     statsd = NullStatsD()
     statsd.timing("a", 1.0)
     statsd.increment("a")
@@ -235,5 +235,5 @@ def test_null_statsd_takes_everything() -> None:
     [("analytics", "analytics"), ("a.b:c d", "a_b_c_d"), ("", "_"), ("größe", "gr_e")],
 )
 def test_metric_part_is_one_part(text: str, part: str) -> None:
-    """A queue named a.b stays one level of the dashboard's tree."""
+    """A queue named a.b stays one level of the metric's name."""
     assert metric_part(text) == part

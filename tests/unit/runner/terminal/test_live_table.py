@@ -1,4 +1,4 @@
-"""The table of `pipeline top`: nothing that it shows is cut off."""
+"""The table of `pipeline top`: it cuts nothing off."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ LONG = "recommendations"
 
 
 class OneTable(App[None]):
-    """An app that is only the table."""
+    """An app with only the table."""
 
     def compose(self) -> ComposeResult:
-        """Give the table."""
+        """Yield the table."""
         yield LiveTable({"queue": "left", "ready": "right"}, id="queues")
 
 
 def lines(*names: str) -> list[Line]:
-    """A row for each name."""
+    """Return a row for each name."""
     return [Line(str(n), (name, 7), cast("Target", name)) for n, name in enumerate(names)]
 
 
 def painted(table: LiveTable) -> list[str]:
-    """The rows as a painter finds them who does not wait until Textual is idle."""
+    """Return the rows as a painter sees them that does not wait until Textual is idle."""
     return [table.render_line(row + 1).text for row in range(table.row_count)]
 
 
 async def test_cells_are_whole_in_the_first_picture_and_in_each_after_it() -> None:
-    """New rows, longer cells and shorter ones: columns fit before they can be painted."""
+    """New rows, longer and shorter cells: columns fit before they are painted."""
     async with OneTable().run_test(size=(60, 10)) as pilot:
         table = pilot.app.query_one(LiveTable)
 

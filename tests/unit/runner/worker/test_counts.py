@@ -28,34 +28,34 @@ def _ended(outcome: Outcome, *, ms: int = 5, name: str | None = "sync") -> Ended
     )
 
 
-def _told(batch: list[Any]) -> dict[str, dict[str, int]]:
-    """What a batch adds, by queue and job."""
-    told: dict[str, dict[str, int]] = {}
+def _added(batch: list[Any]) -> dict[str, dict[str, int]]:
+    """Return what a batch adds, by queue and job."""
+    added: dict[str, dict[str, int]] = {}
     at = 3
     while at < len(batch):
         pairs = batch[at + 8 : at + 8 + 2 * batch[at + 7]]
-        told[batch[at]] = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        added[batch[at]] = dict(zip(pairs[::2], pairs[1::2], strict=True))
         at += 8 + len(pairs)
-    return told
+    return added
 
 
 def test_count_adds_up_endings_durations_and_waits() -> None:
-    """Done and failed attempts are told apart; both are timed."""
+    """Done and failed attempts are counted apart; both are timed."""
     counts = JobCounts("w1")
     counts.count(_ended(Done(1), ms=5))
     for outcome in (Retrying(1, _ERROR), Dead(_ERROR), Failed(_ERROR)):
         counts.count(_ended(outcome, ms=100))
 
-    told = _told(counts.batch("default"))["default|sync"]
+    added = _added(counts.batch("default"))["default|sync"]
 
-    assert (told["n"], told["f"], told["ms"], told["w"]) == (1, 3, 305, 40)
-    buckets = {int(name): count for name, count in told.items() if name.isdigit()}
+    assert (added["n"], added["f"], added["ms"], added["w"]) == (1, 3, 305, 40)
+    buckets = {int(name): count for name, count in added.items() if name.isdigit()}
     assert buckets == {BOUNDS_MS.index(6): 1, BOUNDS_MS.index(128): 3}
 
 
 @pytest.mark.parametrize("outcome", [Released(), Aborted(_ERROR)])
-def test_count_leaves_out_what_is_nobodys_success_or_failure(outcome: Outcome) -> None:
-    """A job that was given back or aborted is no attempt that ended."""
+def test_count_leaves_out_released_and_aborted_jobs(outcome: Outcome) -> None:
+    """They neither succeeded nor failed."""
     counts = JobCounts("w1")
     counts.count(_ended(outcome))
     counts.count(_ended(Dead(_ERROR), name=None))
@@ -63,8 +63,8 @@ def test_count_leaves_out_what_is_nobodys_success_or_failure(outcome: Outcome) -
     assert counts.batch("default") == []
 
 
-def test_batch_is_told_again_unchanged_until_it_is_answered_for() -> None:
-    """What comes meanwhile waits for the next one: no count is lost, none is told twice."""
+def test_batch_is_sent_again_unchanged_until_it_is_answered() -> None:
+    """New counts wait for the next one: none is lost, and none is sent twice."""
     counts = JobCounts("w1")
     counts.count(_ended(Done(1)))
     first = list(counts.batch("default"))
@@ -75,7 +75,7 @@ def test_batch_is_told_again_unchanged_until_it_is_answered_for() -> None:
     counts.sent()
     second = counts.batch("default")
     assert second[0] == first[0] + 1
-    assert _told(second)["default|sync"]["n"] == 2
+    assert _added(second)["default|sync"]["n"] == 2
     counts.sent()
     assert counts.batch("default") == []
 
@@ -86,4 +86,4 @@ def test_buckets_cover_every_duration() -> None:
     assert FIELDS[-1] == str(len(BOUNDS_MS))
     counts = JobCounts("w1")
     counts.count(_ended(Done(1), ms=10**9))
-    assert _told(counts.batch("default"))["default|sync"][FIELDS[-1]] == 1
+    assert _added(counts.batch("default"))["default|sync"][FIELDS[-1]] == 1

@@ -1,4 +1,4 @@
-"""One attempt, and the name of its end."""
+"""One attempt, and the outcome that follows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _error_of(outcome: Any) -> ErrorRecord:
 
 
 def test_decide_retries_an_error_by_the_backoff_until_the_retries_are_spent() -> None:
-    """With two retries the first two failures are followed by 10 and 20 s, the third by death."""
+    """With two retries, two failures are retried after 10 and 20 s, and the third is final."""
     error = ValueError("broken")
 
     first, second, third = (decide(_policy(), attempt, error) for attempt in (1, 2, 3))
@@ -72,7 +72,7 @@ def test_decide_buries_at_once_what_no_retry_would_change(error: Exception) -> N
 
 
 def test_decide_lets_a_job_choose_its_delay() -> None:
-    """`Retry(5)` comes back after 5 s, `Retry()` by the backoff, each at the cost of an attempt."""
+    """`Retry(5)` runs again after 5 s, `Retry()` by the backoff; each costs an attempt."""
     asked, unasked = decide(_policy(), 1, Retry(5)), decide(_policy(), 1, Retry())
 
     assert isinstance(asked, Retrying)
@@ -82,7 +82,7 @@ def test_decide_lets_a_job_choose_its_delay() -> None:
 
 
 def test_decide_takes_arqs_retry_too() -> None:
-    """`arq.Retry(defer=…)` in a job of ours means what it means in arq."""
+    """`arq.Retry(defer=…)` in a `@job` means what it means in arq."""
     outcome = decide(_policy(), 1, arq.worker.Retry(defer=1.5))
 
     assert isinstance(outcome, Retrying)
@@ -90,13 +90,13 @@ def test_decide_takes_arqs_retry_too() -> None:
 
 
 def test_decide_parks_without_charge_where_the_job_asks_for_it() -> None:
-    """`Retry(…, charge=False)` gives the job back, even on its last attempt."""
+    """`Retry(…, charge=False)` gives the job back, even at its last attempt."""
     assert decide(_policy(), 3, Retry(60, charge=False)) == Released(60)
     assert decide(_policy(), 1, Retry(charge=False)) == Released(0)
 
 
 def test_decide_never_waits_a_negative_time() -> None:
-    """A backoff that went below zero retries at once."""
+    """A backoff below zero retries at once."""
     outcome = decide(_policy(backoff=lambda _: -5.0), 1, ValueError())
 
     assert isinstance(outcome, Retrying)
@@ -107,7 +107,7 @@ def test_decide_never_waits_a_negative_time() -> None:
     "broken", [lambda count: 1 / count, lambda _: math.nan, lambda _: math.inf, lambda _: None]
 )
 def test_decide_falls_back_to_the_default_when_the_backoff_is_broken(broken: Backoff) -> None:
-    """A backoff that raises, or gives no time, must not lose the job that failed."""
+    """A backoff that raises, or returns no time, must not lose the job that failed."""
     outcome = decide(_policy(backoff=broken), 1, ValueError())
 
     assert isinstance(outcome, Retrying)
@@ -115,7 +115,7 @@ def test_decide_falls_back_to_the_default_when_the_backoff_is_broken(broken: Bac
 
 
 async def test_execute_names_a_return_done() -> None:
-    """What the handler returns is the result."""
+    """The handler's return value is the result."""
 
     async def handler(ctx: Context) -> str:
         return ctx.job_id
@@ -125,7 +125,7 @@ async def test_execute_names_a_return_done() -> None:
 
 @pytest.mark.parametrize("error", [SystemExit(3), BaseExceptionGroup("two", [SystemExit()])])
 async def test_execute_makes_a_failure_of_an_exit(error: BaseException) -> None:
-    """A job that calls `sys.exit` fails by itself, and takes no worker with it."""
+    """A job that calls `sys.exit` fails, and does not end its worker."""
 
     async def handler(_: Context) -> None:
         raise error
@@ -134,7 +134,7 @@ async def test_execute_makes_a_failure_of_an_exit(error: BaseException) -> None:
 
 
 async def test_execute_lets_cancellation_and_interrupts_through() -> None:
-    """Those are the worker's to understand."""
+    """The worker handles those."""
 
     async def handler(_: Context) -> None:
         raise asyncio.CancelledError
@@ -149,12 +149,12 @@ async def test_execute_lets_cancellation_and_interrupts_through() -> None:
 
 
 def test_cancelled_by_a_shutdown_is_nobodys_fault() -> None:
-    """The job goes back to its queue, its attempts as they were."""
+    """The job goes back to its queue, with its attempts as they were."""
     assert decide_stopped(_policy(), 3, _CANCELLED, Stop.RELEASE) == Released()
 
 
-def test_cancelled_by_an_abort_is_over() -> None:
-    """Somebody asked for it: the job ends, and says so."""
+def test_cancelled_by_an_abort_has_ended() -> None:
+    """The job ends, and its result says why."""
     outcome = decide_stopped(_policy(), 1, _CANCELLED, Stop.ABORT)
 
     assert isinstance(outcome, Aborted)
@@ -162,7 +162,7 @@ def test_cancelled_by_an_abort_is_over() -> None:
 
 
 def test_cancelled_for_a_lost_claim_writes_nothing() -> None:
-    """Another worker has the job: there is nothing left to say about this attempt."""
+    """Another worker has the job: this attempt has no outcome."""
     assert decide_stopped(_policy(), 1, _CANCELLED, Stop.LOST) is None
 
 

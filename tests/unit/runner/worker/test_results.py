@@ -1,4 +1,4 @@
-"""What stands in Redis of a job that is done, written by the short way or the long one."""
+"""What Redis holds of a job that is done, written in the fast way or the slow one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STOCK = json.dumps({"t": 2, "f": "tidy", "a": [], "k": {}, "et": 1_764_028_800_0
 
 
 def ended(body: bytes, result: Any, job_id: str = "j1") -> Ended:
-    """A job of *body* that is done at its second attempt."""
+    """Return a job of *body* that is done at its second attempt."""
     claim = Claim(job_id, job_id.encode(), "host:1:ab:7", body, 1_764_028_800_000.25, 1)
     return Ended(
         claim=claim,
@@ -37,19 +37,19 @@ def ended(body: bytes, result: Any, job_id: str = "j1") -> Ended:
 @pytest.mark.parametrize("body", [BODY, OF_BATCH])
 @pytest.mark.parametrize("result", [None, 1.5, [1, "x"], {"s": False, "r": "of the job"}])
 @pytest.mark.parametrize("job_id", ["0b0f3cd0a6f44e37", 'odd "id" \\ of é'])
-def test_result_around_a_body_tells_the_same(body: bytes, result: Any, job_id: str) -> None:
-    """All that the long way tells, and what else the body has."""
+def test_result_around_a_body_has_the_same_fields(body: bytes, result: Any, job_id: str) -> None:
+    """All fields of the slow way, and the other keys of the body."""
     one = ended(body, result, job_id)
     short = result_beside_body(one, "default", result)
 
     assert short is not None
-    told = from_json(short)
-    assert told.items() >= result_fields(one, "default", result, success=True).items()
-    assert told.keys() - {"b", "n"} == result_fields(one, "default", result, success=True).keys()
+    written = from_json(short)
+    assert written.items() >= result_fields(one, "default", result, success=True).items()
+    assert written.keys() - {"b", "n"} == result_fields(one, "default", result, success=True).keys()
 
 
-def test_result_of_a_body_of_another_make_goes_the_long_way() -> None:
-    """Spaces, other orders of keys, an attempt in the body: it is read and written anew."""
+def test_result_of_a_foreign_body_is_written_the_slow_way() -> None:
+    """Spaces, another order of keys, or an attempt in the body: it is parsed and written again."""
     one = ended(STOCK, "fine")
 
     assert result_beside_body(one, "default", "fine") is None
@@ -58,16 +58,16 @@ def test_result_of_a_body_of_another_make_goes_the_long_way() -> None:
     )
 
 
-def test_result_without_a_json_form_is_told_as_an_error() -> None:
-    """The job was done; what it returned cannot be kept, and the result says so."""
-    told = from_json(result_of(ended(BODY, object()), "default"))
+def test_result_without_a_json_form_is_an_error() -> None:
+    """The job is done; its return value cannot be kept, and the result says so."""
+    written = from_json(result_of(ended(BODY, object()), "default"))
 
-    assert told["s"] is False
-    assert told["r"]["error"] == "CodecError"
+    assert written["s"] is False
+    assert written["r"]["error"] == "CodecError"
 
 
 def test_result_with_log_lines_has_them() -> None:
-    """What an attempt logged is part of its result."""
+    """The lines that an attempt logged are part of its result."""
     one = ended(BODY, None)
     one.held.lines = deque(["a line"])
 

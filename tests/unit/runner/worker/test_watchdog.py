@@ -1,4 +1,4 @@
-"""The watchdog: what it sees of a loop, and when it ends the process."""
+"""The watchdog: what it notices of a loop, and when it ends the process."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ WARN_S = 0.02
 
 @pytest.fixture
 def lines() -> Iterator[list[Any]]:
-    """Give what is logged."""
+    """Return what is logged."""
     with structlog.testing.capture_logs() as lines:
         yield lines
 
 
 class Ends:
-    """In the place of `os._exit`."""
+    """Stands in for `os._exit`."""
 
     def __init__(self) -> None:
         self.statuses: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def __call__(self, status: int) -> None:
-        """Write the status down."""
+        """Record the status."""
         self.statuses.put(status)
 
 
@@ -52,37 +52,37 @@ def _watched(
     )
 
 
-def hold_the_loop(until: Callable[[], object]) -> None:
+def block_the_loop(until: Callable[[], object]) -> None:
     """Block until a condition holds, which only another thread can bring about."""
     deadline = time.monotonic() + 10
     while not until() and time.monotonic() < deadline:
         time.sleep(0.001)
 
 
-def hold_the_loop_for(seconds: float) -> None:
-    """Block, for nothing to come of it."""
+def block_the_loop_for(seconds: float) -> None:
+    """Block for a time."""
     time.sleep(seconds)
 
 
 async def test_watchdog_names_what_blocks_the_loop(lines: list[Any]) -> None:
-    """One warning for one blockage: for how long, by which task, with the stack it stands in."""
+    """One warning for each blockage: how long, which task, and its stack."""
     task = asyncio.current_task()
     assert task is not None
     task.set_name("the blocker")
     with watching(asyncio.get_running_loop(), _watched(name="task")):
-        hold_the_loop(lambda: lines)
-        hold_the_loop_for(WARN_S * 3)
-        await asyncio.to_thread(hold_the_loop, lambda: len(lines) > 1)
+        block_the_loop(lambda: lines)
+        block_the_loop_for(WARN_S * 3)
+        await asyncio.to_thread(block_the_loop, lambda: len(lines) > 1)
 
     warning, free = lines
     assert (warning["event"], warning["log_level"]) == ("event loop blocked", "warning")
     assert warning["task"] == "the blocker"
-    assert "in hold_the_loop\n    time.sleep(0.001)" in warning["stack"]
+    assert "in block_the_loop\n    time.sleep(0.001)" in warning["stack"]
     assert (free["event"], free["log_level"]) == ("event loop free again", "info")
 
 
 async def test_watchdog_is_silent_while_the_loop_answers(lines: list[Any]) -> None:
-    """Many coroutines that give the loop back in time are nobody's fault."""
+    """Many coroutines that give the loop back in time are fine."""
 
     async def well_behaved() -> None:
         for _ in range(25):
@@ -109,7 +109,7 @@ async def test_watchdog_gives_up_past_the_limit(lines: list[Any]) -> None:
     for worker in workers:
         watchdog.add(worker)
 
-    hold_the_loop(lambda: not ends.statuses.empty())
+    block_the_loop(lambda: not ends.statuses.empty())
 
     for worker in workers:
         watchdog.remove(worker)
@@ -123,7 +123,7 @@ async def test_watchdog_gives_up_past_the_limit(lines: list[Any]) -> None:
 async def test_watchdog_ends_the_process_even_if_jobs_cannot_be_given_back(
     lines: list[Any],
 ) -> None:
-    """Redis may be away: that is told, and the other workers are asked all the same."""
+    """With Redis away it logs that, and still asks the other workers."""
     ends = Ends()
     asked = []
 
@@ -136,7 +136,7 @@ async def test_watchdog_ends_the_process_even_if_jobs_cannot_be_given_back(
     for worker in workers:
         watchdog.add(worker)
 
-    hold_the_loop(lambda: not ends.statuses.empty())
+    block_the_loop(lambda: not ends.statuses.empty())
 
     for worker in workers:
         watchdog.remove(worker)
@@ -146,31 +146,31 @@ async def test_watchdog_ends_the_process_even_if_jobs_cannot_be_given_back(
 
 
 async def test_watchdog_leaves_a_loop_that_is_free_again_in_time(lines: list[Any]) -> None:
-    """A blockage below the limit is told, and nothing else happens, as often as it comes."""
+    """Each blockage below the limit is logged, and nothing else happens."""
     ends = Ends()
     watchdog = Watchdog(asyncio.get_running_loop(), end=ends)
     worker = _watched(limit_s=30.0)
     watchdog.add(worker)
     for times in (1, 2):
-        hold_the_loop(lambda: len(lines) == 2 * times - 1)  # noqa: B023 -- called here and now
-        await asyncio.to_thread(hold_the_loop, lambda: len(lines) == 2 * times)  # noqa: B023
+        block_the_loop(lambda: len(lines) == 2 * times - 1)  # noqa: B023 -- called here and now
+        await asyncio.to_thread(block_the_loop, lambda: len(lines) == 2 * times)  # noqa: B023
     watchdog.remove(worker)
 
     assert [line["log_level"] for line in lines] == ["warning", "info"] * 2
     assert ends.statuses.empty()
 
 
-async def test_watchdog_goes_when_its_last_worker_does(lines: list[Any]) -> None:
-    """Nobody is watched any more, and a new worker in the same loop is watched anew."""
+async def test_watchdog_ends_with_its_last_worker(lines: list[Any]) -> None:
+    """Then nothing is watched, and a new worker in the same loop starts another."""
     loop = asyncio.get_running_loop()
     with watching(loop, _watched()), watching(loop, _watched()):
         pass
-    hold_the_loop_for(WARN_S * 4)
+    block_the_loop_for(WARN_S * 4)
     assert lines == []
 
     with watching(loop, _watched()):
-        hold_the_loop(lambda: lines)
-        await asyncio.to_thread(hold_the_loop, lambda: len(lines) > 1)
+        block_the_loop(lambda: lines)
+        await asyncio.to_thread(block_the_loop, lambda: len(lines) > 1)
     assert len(lines) == 2
 
 
@@ -188,10 +188,10 @@ def _fro(depth: int) -> str:
     return _to_and_fro(depth - 1)
 
 
-def test_stack_is_told_at_both_ends_if_it_is_long() -> None:
-    """Where it begins and where it stands, whatever is in between."""
-    told = _to_and_fro(100)
+def test_long_stack_is_shown_at_both_ends() -> None:
+    """Its start and its end, without the middle."""
+    shown = _to_and_fro(100)
 
-    assert told.count("\n  File ") < 45
-    assert " frames)\n" in told
-    assert told.splitlines()[-2].endswith("in _recurse")
+    assert shown.count("\n  File ") < 45
+    assert " frames)\n" in shown
+    assert shown.splitlines()[-2].endswith("in _recurse")
