@@ -16,7 +16,6 @@ import pytest
 
 from runner import Context, JobState, job
 from runner.errors import OffloadError
-from runner.offload import process as offload_process
 from runner.offload.offloader import Offloader
 from tests import offloaded
 from tests.runner_kit import PATIENCE_S, eventually, history, soon, working

@@ -204,7 +204,7 @@ async def test_queue_is_paused_and_resumed_by_the_same_key(session: OperatorSess
         await seat.rows(2)
         await seat.press("down")
         await seat.order("P")
-        await seat.told("notifications: paused")
+        await seat.reported("notifications: paused")
         assert (await queue(session.redis, "notifications")).paused is not None
         assert (await queue(session.redis, "default")).paused is None
 
