@@ -32,16 +32,14 @@ def large(commands: Commands) -> list[Path]:
     videos, counters = commands.folder / "videos.csv", commands.folder / "counters.csv"
     with videos.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ["", "channel", "title", "view_count", "like_count", "upload_date", "duration"]
-        )
+        names = ("snapshot_utc", "channel_id", "channel_title", "video_id", "title", "published_at")
+        writer.writerow([*names, "duration_iso8601", "view_count", "like_count"])
         for i in range(VIDEOS):
             views = int(rng.lognormvariate(9, 1))
             title = f"{rng.choice(('Cake', 'Soup', 'Bread'))} for {rng.choice('abcdef')} {i}"
             published = start + timedelta(hours=6 * i)
-            writer.writerow(
-                [i, "Large", title, views, views // 25, f"{published:%Y-%m-%dT%H:%M:%SZ}", "PT9M"]
-            )
+            known = ("2024-01-01T00:00:00Z", "UClarge", "Large", f"v{i}", title)
+            writer.writerow([*known, f"{published:%Y-%m-%dT%H:%M:%SZ}", "PT9M", views, views // 25])
     with counters.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["date_utc", "channel_id", "channel_title", "subscribers", "views"])

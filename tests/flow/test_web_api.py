@@ -74,7 +74,7 @@ def test_job_is_followed_retried_and_explained(site: Site, api: httpx.Client) ->
     act = f"/api/queues/default/jobs/{handle.id}"
     assert api.post(act, json={"action": "run"}).json() == {"found": "dead", "done": True}
     done = _until(api, path, lambda found: found["state"] == "done")
-    assert done["result"] == "told in attempt 1"
+    assert done["result"] == "notified in attempt 1"
     assert api.post(act, json={"action": "run"}).json() == {"found": "gone", "done": False}
 
 
