@@ -118,13 +118,13 @@ async def test_channel_is_synced_once_however_often_it_is_asked_for(
     browser: httpx.AsyncClient,
 ) -> None:
     """The second time it is waiting already."""
-    told = []
+    messages = []
     for _ in range(2):
         answer = await _sent(browser, "/channels/sync")
         assert answer.status_code == 303
-        told.append((await browser.get(answer.headers["location"])).text)
-    assert "Sync enqueued." in told[0]
-    assert "Sync was waiting already." in told[1]
+        messages.append((await browser.get(answer.headers["location"])).text)
+    assert "Sync enqueued." in messages[0]
+    assert "Sync was waiting already." in messages[1]
     listed = await browser.get("/queues/default", params={"text": "alert"})
     assert "sync_channel" in listed.text
 
@@ -199,7 +199,7 @@ def site(redis_url: str, store: ChannelStore, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_program_changes_schedules(site: Site) -> None:
-    """The id is whatever it is; who may only look changes nothing; what is odd is told."""
+    """The id is whatever it is; who may only look changes nothing; what is odd is reported."""
     path = f"/api/channel-schedules/{quote(CHANNEL.id, safe='')}"
     look, may = ({"authorization": f"Bearer {token}"} for token in ("look", "op"))
     with httpx.Client(base_url=site.url, headers=may) as api:

@@ -100,8 +100,8 @@ async def test_stored_channel_is_exported_and_removed(commands: Commands) -> Non
             await store.readings.save([reading(channel_id, days=_DAYS)])
 
     for name in ("out.csv", "out.parquet"):
-        told = commands.run("pipeline", "export", "UC1", "-o", name, "--json").document
-        assert told["rows"] == _DAYS
+        printed = commands.run("pipeline", "export", "UC1", "-o", name, "--json").document
+        assert printed["rows"] == _DAYS
     with (commands.folder / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     parquet = pl.read_parquet(commands.folder / "out.parquet")
@@ -147,9 +147,9 @@ def test_mathematics_stay_out_of_the_process_of_the_loop(commands: Commands) -> 
     program.write_text(_PROGRAM)
     ended = commands.run("python", str(program))
     assert ended.status == 0, ended.err
-    told = json.loads(ended.out.splitlines()[-1])
-    assert told["analyses"] == 1
-    assert told["loaded"] == []
+    printed = json.loads(ended.out.splitlines()[-1])
+    assert printed["analyses"] == 1
+    assert printed["loaded"] == []
 
 
 _PROGRAM = """

@@ -166,9 +166,9 @@ def test_dead_job_is_told_with_its_channel(commands: Commands) -> None:
     assert ended.document["dead"] == 1
     assert ended.document["per_channel"][0]["dead"] == 1
     assert ended.document["per_channel"][0]["report"] is None
-    told = [line for line in ended.messages if "job died" in line]
-    assert len(told) == 1
-    assert "render_visualization in default, channel sample:video: " in told[0]
+    lines = [line for line in ended.messages if "job died" in line]
+    assert len(lines) == 1
+    assert "render_visualization in default, channel sample:video: " in lines[0]
     assert "Traceback" not in ended.err
 
 

@@ -94,15 +94,15 @@ def test_real_channels_have_reports_though_there_may_be_nothing_to_draw(
 def test_kurzgesagt_recordings_are_successive_snapshots(patient: Commands) -> None:
     """17 recordings of one feed: 61 videos, their counts over time, the falling one kept."""
     recordings = sorted(data_path("feeds", "youtube").glob("kurzgesagt_*.xml"))
-    told: defaultdict[str, list[int]] = defaultdict(list)
+    counters: defaultdict[str, list[int]] = defaultdict(list)
     for path in recordings:
         for entry in ET.parse(path).getroot().iter("{http://www.w3.org/2005/Atom}entry"):  # noqa: S314 -- a file of ours
             views = entry.find(f".//{_MEDIA}statistics")
             if views is not None:
-                told[entry.findtext(f"{_YT}videoId") or ""].append(int(views.attrib["views"]))
+                counters[entry.findtext(f"{_YT}videoId") or ""].append(int(views.attrib["views"]))
     falls = [
         (video, before, after)
-        for video, counts in told.items()
+        for video, counts in counters.items()
         for before, after in itertools.pairwise(counts)
         if after < before
     ]
@@ -112,7 +112,7 @@ def test_kurzgesagt_recordings_are_successive_snapshots(patient: Commands) -> No
     assert ended.status == 0, ended.err
     document = ended.document
     assert (document["channels"], document["items"]) == (1, 61)
-    assert len(told) == 61
+    assert len(counters) == 61
     assert len(falls) == 1
     database = sqlite3.connect(patient.folder / ".pipeline" / "pipeline.db")
     video, before, after = falls[0]
@@ -121,7 +121,7 @@ def test_kurzgesagt_recordings_are_successive_snapshots(patient: Commands) -> No
     ).fetchall()
     database.close()
     assert [(before,), (after,)] == [pair for pair in stored if pair[0] in {before, after}]
-    assert document["item_snapshots"] == sum(map(len, told.values()))
+    assert document["item_snapshots"] == sum(map(len, counters.values()))
 
 
 def test_podcasts_and_malformed_feeds_stop_nothing(patient: Commands) -> None:

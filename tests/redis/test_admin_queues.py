@@ -58,14 +58,14 @@ async def _dead(redis: QueueClient, count: int) -> bool:
 
 
 async def _do_to_all_dead(redis: QueueClient, action: Action) -> int:
-    """Do it as pages, API and commands do; how many it was done to."""
+    """Act as pages, API and commands do; return how many jobs that reached."""
     selection = Selection(QUEUE, JobState.DEAD, Filter())
     bulk = Bulk(redis, Operator(redis, "ada"), Request(action), selection)
     return (await bulk.run(Catalog(), total=0)).acted
 
 
 async def test_running_all_dead_makes_a_thousand_ready(redis_url: str, redis: QueueClient) -> None:
-    """Each is ready with its attempts back; they are counted; a second time there is none."""
+    """Each has its attempts back; they are counted; a second call finds none."""
     batch = Batch()
     handles = await _many_dead(redis_url, redis, batch)
     began = time.monotonic()

@@ -39,8 +39,8 @@ class Terminal:
     def __call__(self, *words: str) -> tuple[int, str, str]:
         """Run `pipeline WORDS…`."""
         status = run_command(cli, words, expected=app.expected_errors)
-        told = self._capsys.readouterr()
-        return status, told.out, told.err
+        captured = self._capsys.readouterr()
+        return status, captured.out, captured.err
 
     def json(self, *words: str) -> Any:
         """Run it with `--json`, and read what it prints."""

@@ -89,7 +89,7 @@ class Seat:
 
 @pytest.fixture
 def session(redis: QueueClient) -> OperatorSession:
-    """Give a session on two queues at the empty Redis."""
+    """Return a session on two queues of the empty Redis."""
     catalog = Catalog.of([sync_channel, notify, held])
     return OperatorSession(
         redis, ("default", "notifications"), {}, (), catalog, Operator(redis, "tester")
@@ -98,7 +98,7 @@ def session(redis: QueueClient) -> OperatorSession:
 
 @asynccontextmanager
 async def sitting(session: OperatorSession, *keys: str) -> AsyncIterator[Seat]:
-    """Somebody at the dashboard, who has pressed *keys*."""
+    """Return a user at the dashboard who has pressed *keys*."""
     app = Top(session)
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press(*keys)
@@ -112,7 +112,7 @@ async def waiting(job_id: str, channel_id: str = "UC1") -> JobHandle[Any]:
 
 
 async def dead(session: OperatorSession, job_id: str) -> JobHandle[Any]:
-    """A job in the dead set."""
+    """Return a job in the dead set."""
     handle = await waiting(job_id)
     await session.operator.act(Request(Action.BURY), "default", job_id)
     return handle
@@ -126,7 +126,7 @@ async def held(ctx: Context) -> None:
 
 
 async def test_dead_job_is_retried_by_its_key(session: OperatorSession) -> None:
-    """R, confirmed, makes the selected job due, and the audit log says who did that."""
+    """R, confirmed, makes the selected job due, and the audit log names who did that."""
     handle = await dead(session, "one")
 
     async with sitting(session, "5") as seat:
@@ -145,7 +145,7 @@ async def test_dead_job_is_retried_by_its_key(session: OperatorSession) -> None:
 async def test_order_that_is_not_confirmed_changes_nothing(
     session: OperatorSession, answer: str
 ) -> None:
-    """Whoever does not say yes has done nothing, and is back at the table."""
+    """Without a yes nothing is done, and the table is back."""
     handle = await dead(session, "one")
 
     async with sitting(session, "5") as seat:
@@ -157,7 +157,7 @@ async def test_order_that_is_not_confirmed_changes_nothing(
 
 
 async def test_order_is_for_the_marked_rows(session: OperatorSession) -> None:
-    """Marked rows are deleted together; the one under the cursor is not among them."""
+    """Marked rows are deleted together; the one under the cursor is not."""
     for name in ("one", "two", "three"):
         await dead(session, name)
 
@@ -172,7 +172,7 @@ async def test_order_is_for_the_marked_rows(session: OperatorSession) -> None:
 
 
 async def test_order_on_a_job_that_moved_on_says_so(session: OperatorSession) -> None:
-    """A job that is gone by the time of the answer is told as that."""
+    """A job that has gone by the time of the answer is reported as gone."""
     await dead(session, "one")
 
     async with sitting(session, "5") as seat:
@@ -185,7 +185,7 @@ async def test_order_on_a_job_that_moved_on_says_so(session: OperatorSession) ->
 
 @pytest.mark.parametrize("words", ["uc2", "id=tw", "text=UC2 scheduled"])
 async def test_filter_keeps_what_fits(session: OperatorSession, words: str) -> None:
-    """A filter by words that are shown, or by a field, keeps one of two rows; Esc shows both."""
+    """A filter by shown words, or by a field, keeps one of two rows; Esc shows both."""
     await waiting("one")
     await waiting("two", "UC2")
 
@@ -299,7 +299,7 @@ async def test_running_job_is_shown_and_aborted_and_its_process_quieted(
 
 
 async def test_hostile_text_is_only_text(session: OperatorSession) -> None:
-    """Neither escapes nor markup in an argument reach the terminal as such."""
+    """Neither escapes nor markup in an argument reach the terminal."""
     await waiting("one", HOSTILE)
 
     async with sitting(session, "2") as seat:
@@ -310,7 +310,7 @@ async def test_hostile_text_is_only_text(session: OperatorSession) -> None:
 
 
 async def test_order_for_another_kind_of_row_says_so(session: OperatorSession) -> None:
-    """A key that has nothing to act on asks for a row instead of doing something else."""
+    """A key that has nothing to act on asks for a row, and does nothing else."""
     async with sitting(session) as seat:
         await seat.rows(2)
         await seat.press("D")

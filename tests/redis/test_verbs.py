@@ -257,9 +257,9 @@ async def test_pages_offer_for_the_rest_what_the_table_says(
             for verb in verbs:
                 await place_others(redis, paused=paused)
                 answer = await browser.post(f"{path}/{verb.name}")
-                told = unescape((await browser.get(answer.headers["location"])).text)
+                message = unescape((await browser.get(answer.headers["location"])).text)
                 target = path.rpartition("/")[2]
-                assert verb.said.format(target, "\0").partition("\0")[0] in told
+                assert verb.said.format(target, "\0").partition("\0")[0] in message
                 assert await redis.xlen(keys.AUDIT) == 1
             assert (await browser.post(f"{path}/shrink")).status_code == 404
 
@@ -347,10 +347,10 @@ async def test_keys_of_top_act_in_the_states_of_the_table(
         (row,) = (await list_jobs(redis, QUEUE, state, CATALOG)).rows
         order = ORDERS[verb.key]
         assert order.question([row]) == f"{verb.name.capitalize()} sync one?"
-        told = await order.carry_out(session(redis), [row])
-        done = told == f"sync one: {verb.done}"
+        message = await order.carry_out(session(redis), [row])
+        done = message == f"sync one: {verb.done}"
         assert done is (state in verb.acts_in)
-        assert done or "not touched" in told
+        assert done or "not touched" in message
 
 
 @pytest.mark.parametrize("paused", [False, True])
@@ -364,8 +364,8 @@ async def test_keys_of_top_do_to_the_rest_what_the_table_says(
         (verb,) = [verb for verb in target.verbs if verb.key]
         order = ORDERS[verb.key]
         assert order.question([target]) == f"{verb.name.capitalize()} {target.name}?"
-        told = await order.carry_out(session(redis), [target])
-        assert told == f"{target.name}: {verb.done}"
+        message = await order.carry_out(session(redis), [target])
+        assert message == f"{target.name}: {verb.done}"
 
 
 def test_top_binds_the_keys_of_the_table() -> None:

@@ -52,7 +52,7 @@ def test_channel_is_meant_by_id_title_or_part(words: str, channel_id: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("channels", "words", "told"),
+    ("channels", "words", "expected"),
     [
         (CHANNELS, "UC", "may be UCa (Bench and Grain), UCb (Bench); give one of these ids"),
         (CHANNELS, "nobody", "no channel is named 'nobody'; there are UCa"),
@@ -60,11 +60,13 @@ def test_channel_is_meant_by_id_title_or_part(words: str, channel_id: str) -> No
         (CHANNELS * 3, "other", "and 4 more"),
     ],
 )
-def test_unclear_channel_is_reported(channels: list[ChannelRecord], words: str, told: str) -> None:
+def test_unclear_channel_is_reported(
+    channels: list[ChannelRecord], words: str, expected: str
+) -> None:
     """The line names the channels that match, or those that exist."""
     with pytest.raises(click.ClickException) as raised:
         choose_channel(channels, words)
-    assert told in raised.value.message
+    assert expected in raised.value.message
 
 
 @dataclass
@@ -136,13 +138,13 @@ def test_report_goes_to_the_output_that_is_given(host: Host) -> None:
 
 def test_report_prints_its_path_for_programs(host: Host) -> None:
     """`--json` is one object: the channel, the file, its contents."""
-    told = json.loads(
+    printed = json.loads(
         ask(host, "UC0", "--chart", "daily-views", "--format", "svg", "--json").stdout
     )
-    assert told["channel"] == {"id": "UC0", "title": "Une chaîne"}
-    assert (told["chart"], told["format"]) == ("daily-views", "svg")
-    assert Path(told["path"]).stat().st_size == told["bytes"]
-    assert "daily-views" in told["charts"]
+    assert printed["channel"] == {"id": "UC0", "title": "Une chaîne"}
+    assert (printed["chart"], printed["format"]) == ("daily-views", "svg")
+    assert Path(printed["path"]).stat().st_size == printed["bytes"]
+    assert "daily-views" in printed["charts"]
 
 
 @pytest.mark.parametrize(

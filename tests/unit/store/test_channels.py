@@ -56,7 +56,7 @@ async def test_many_are_registered_at_once_as_one_by_one(store: ChannelStore) ->
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"),
+    ("given", "kept"),
     [
         ([None], None),
         ([True, None], True),
@@ -66,10 +66,10 @@ async def test_many_are_registered_at_once_as_one_by_one(store: ChannelStore) ->
     ],
 )
 async def test_a_source_that_lists_everything_outweighs_lists_of_successes(
-    store: ChannelStore, told: list[bool | None], *, kept: bool | None
+    store: ChannelStore, given: list[bool | None], *, kept: bool | None
 ) -> None:
     """A channel is known by its successes only while no source lists everything."""
-    for one in told:
+    for one in given:
         await store.channels.register(replace(CHANNEL, successes_only=one), [])
     found = await store.channels.find(CHANNEL.id)
     assert found is not None

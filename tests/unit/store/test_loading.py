@@ -45,11 +45,11 @@ async def test_channel_without_data_has_all_columns(store: ChannelStore) -> None
 
 async def test_rows_come_in_order(store: ChannelStore) -> None:
     """Days by time, items by publication with unknown dates last, snapshots by item and time."""
-    told = reading(items=0, days=3)
+    given = reading(items=0, days=3)
     await store.readings.save(
         [
             ChannelReading(
-                told.channel,
+                given.channel,
                 items=[
                     ItemRecord("b", "undated"),
                     ItemRecord("Z", "undated"),
@@ -57,7 +57,7 @@ async def test_rows_come_in_order(store: ChannelStore) -> None:
                     ItemRecord("a", "late", START),
                     ItemRecord("d", "early", START - DAY),
                 ],
-                channel_snapshots=list(reversed(told.channel_snapshots)),
+                channel_snapshots=list(reversed(given.channel_snapshots)),
                 item_snapshots=[
                     ItemSnapshot("d", START + DAY),
                     ItemSnapshot("a", START),
@@ -78,7 +78,7 @@ async def test_rows_come_in_order(store: ChannelStore) -> None:
 
 async def test_item_has_the_last_known_value_of_each_counter(store: ChannelStore) -> None:
     """A later snapshot without a counter does not hide the value of an earlier one."""
-    told = replace(
+    given = replace(
         reading(items=2, days=0),
         item_snapshots=[
             ItemSnapshot("v0", START, views=10, likes=3),
@@ -86,7 +86,7 @@ async def test_item_has_the_last_known_value_of_each_counter(store: ChannelStore
             ItemSnapshot("v0", START + 2 * DAY),
         ],
     )
-    await store.readings.save([told])
+    await store.readings.save([given])
     items = (await store.readings.load("UC0")).items
     assert items.select("item_id", "views", "likes", "comments", "observed_at").rows() == [
         ("v1", None, None, None, None),
@@ -116,8 +116,8 @@ async def test_fingerprint_does_not_depend_on_the_database(store: ChannelStore) 
 def test_fingerprint_distinguishes_null_from_empty() -> None:
     """An empty category is not a missing one."""
     blank, null = (
-        replace(_empty(), items=pl.DataFrame([{"item_id": "v", "category": told}], schema=ITEMS))
-        for told in ("", None)
+        replace(_empty(), items=pl.DataFrame([{"item_id": "v", "category": given}], schema=ITEMS))
+        for given in ("", None)
     )
     assert blank.fingerprint != null.fingerprint
 

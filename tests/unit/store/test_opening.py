@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def _told_on_opening(url: str) -> str:
+async def _error_on_opening(url: str) -> str:
     with pytest.raises(StoreError) as caught:
         async with open_store(url):
             pytest.fail("it opened")
     return _one_line(caught.value)
 
 
-async def _told_on_migrating(url: str) -> str:
+async def _error_on_migrating(url: str) -> str:
     with pytest.raises(StoreError) as caught:
         await migrate(url)
     return _one_line(caught.value)
@@ -36,13 +36,13 @@ def _one_line(error: StoreError) -> str:
 
 async def test_opening_without_tables_says_to_create_them(empty_url: str) -> None:
     """A database that was never migrated is not written to by opening it."""
-    assert "first" in await _told_on_opening(empty_url)
+    assert "first" in await _error_on_opening(empty_url)
 
 
 async def test_opening_makes_no_file(tmp_path: Path) -> None:
     """A mistyped path leaves no empty database behind."""
     path = tmp_path / "absent.db"
-    assert await _told_on_opening(f"sqlite:///{path}") == (
+    assert await _error_on_opening(f"sqlite:///{path}") == (
         f"SQLite database {path}: there is no such file; create its tables first"
     )
     assert not path.exists()
@@ -50,8 +50,8 @@ async def test_opening_makes_no_file(tmp_path: Path) -> None:
 
 async def test_missing_folder_is_named(tmp_path: Path) -> None:
     """The folder of a SQLite file is the user's to make."""
-    told = await _told_on_migrating(f"sqlite:///{tmp_path}/absent/store.db")
-    assert f"the folder {tmp_path}/absent does not exist" in told
+    error = await _error_on_migrating(f"sqlite:///{tmp_path}/absent/store.db")
+    assert f"the folder {tmp_path}/absent does not exist" in error
 
 
 async def test_file_that_is_no_database_is_named(tmp_path: Path) -> None:
@@ -59,17 +59,17 @@ async def test_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but long enough to look like one\n" * 100)
     before = path.read_bytes()
-    assert "file is not a database; name another file" in await _told_on_migrating(
+    assert "file is not a database; name another file" in await _error_on_migrating(
         f"sqlite:///{path}"
     )
-    assert "file is not a database" in await _told_on_opening(f"sqlite:///{path}")
+    assert "file is not a database" in await _error_on_opening(f"sqlite:///{path}")
     assert path.read_bytes() == before
 
 
 async def test_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
     """A folder is not a database."""
-    told = await _told_on_migrating(f"sqlite:///{tmp_path}")
-    assert "unable to open database file; make its folder" in told
+    error = await _error_on_migrating(f"sqlite:///{tmp_path}")
+    assert "unable to open database file; make its folder" in error
 
 
 @pytest.fixture
@@ -83,16 +83,16 @@ def unwritable(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 async def test_unwritable_folder_is_named(unwritable: Path) -> None:
     """The error says that the state directory cannot be written."""
-    told = await _told_on_migrating(f"sqlite:///{unwritable}/store.db")
-    assert "unable to open database file; make its folder" in told
+    error = await _error_on_migrating(f"sqlite:///{unwritable}/store.db")
+    assert "unable to open database file; make its folder" in error
 
 
 async def test_older_tables_are_refused(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program newer than the tables says to upgrade them; an older one works."""
     newest = schema.REVISION
     monkeypatch.setattr("jobs.store.schema.REVISION", "9999")
-    told = await _told_on_opening(database_url)
-    assert f"its tables are of revision {newest}, this program needs 9999" in told
+    error = await _error_on_opening(database_url)
+    assert f"its tables are of revision {newest}, this program needs 9999" in error
     monkeypatch.setattr("jobs.store.schema.REVISION", "0000")
     async with open_store(database_url) as store:
         await store.ping()
@@ -101,8 +101,8 @@ async def test_older_tables_are_refused(database_url: str, monkeypatch: pytest.M
 async def test_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without PostgreSQL's driver, the message names the extra that installs it."""
     monkeypatch.setattr("jobs.store.postgres_engine.find_spec", lambda _name: None)
-    told = await _told_on_opening("postgres://h/d")
-    assert told.endswith("asyncpg is not installed; install channel-pipeline[postgres]")
+    error = await _error_on_opening("postgres://h/d")
+    assert error.endswith("asyncpg is not installed; install channel-pipeline[postgres]")
 
 
 async def test_server_that_does_not_answer_is_named() -> None:
@@ -111,10 +111,10 @@ async def test_server_that_does_not_answer_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         port = taken.getsockname()[1]
-        told = await _told_on_opening(f"postgres://me:secret@127.0.0.1:{port}/channels")
-    assert f"PostgreSQL database channels at 127.0.0.1:{port}: " in told
-    assert told.endswith("start it, or correct DATABASE_URL")
-    assert "secret" not in told
+        error = await _error_on_opening(f"postgres://me:secret@127.0.0.1:{port}/channels")
+    assert f"PostgreSQL database channels at 127.0.0.1:{port}: " in error
+    assert error.endswith("start it, or correct DATABASE_URL")
+    assert "secret" not in error
 
 
 async def test_server_that_accepts_and_is_silent_is_given_up() -> None:
@@ -122,20 +122,20 @@ async def test_server_that_accepts_and_is_silent_is_given_up() -> None:
     pytest.importorskip("asyncpg")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        told = await _told_on_opening(f"postgres://127.0.0.1:{port}/d?connect_timeout=0.1")
-    assert "no answer within 0.1 s" in told
+        error = await _error_on_opening(f"postgres://127.0.0.1:{port}/d?connect_timeout=0.1")
+    assert "no answer within 0.1 s" in error
 
 
 async def test_missing_postgres_database_is_named(postgres_server: str) -> None:
     """A server without that database says so in its own words."""
-    told = await _told_on_opening(f"{postgres_server}/pipeline_test_absent")
-    assert 'database "pipeline_test_absent" does not exist; correct DATABASE_URL' in told
+    error = await _error_on_opening(f"{postgres_server}/pipeline_test_absent")
+    assert 'database "pipeline_test_absent" does not exist; correct DATABASE_URL' in error
 
 
 async def test_unknown_postgres_parameter_is_named(postgres_server: str) -> None:
     """An unknown parameter is refused by name."""
-    told = await _told_on_opening(f"{postgres_server}/postgres?no_such_setting=1")
-    assert "no_such_setting" in told
+    error = await _error_on_opening(f"{postgres_server}/postgres?no_such_setting=1")
+    assert "no_such_setting" in error
 
 
 async def test_missing_tables_are_reported(empty_url: str) -> None:

@@ -47,8 +47,8 @@ async def test_week_is_what_views_grew_by_in_seven_days(store: ChannelStore) -> 
 
 async def test_week_is_unknown_without_a_reading_about_a_week_ago(store: ChannelStore) -> None:
     """Two readings a month apart say nothing about a week."""
-    told = [ChannelSnapshot(START, 1, 1), ChannelSnapshot(START + 30 * DAY, 1, 900)]
-    await store.readings.save([ChannelReading(CHANNEL, channel_snapshots=told)])
+    given = [ChannelSnapshot(START, 1, 1), ChannelSnapshot(START + 30 * DAY, 1, 900)]
+    await store.readings.save([ChannelReading(CHANNEL, channel_snapshots=given)])
     _, (one,) = await store.channels.overviews()
     assert one.counters == (1, 900, None)
 

@@ -56,13 +56,13 @@ async def test_more_rows_are_added(store: ChannelStore) -> None:
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_item_becomes_what_was_read_last(store: ChannelStore, *, at_once: bool) -> None:
     """The last title, date and length win; what a later source lacks stays."""
-    told = [
+    given = [
         replace(reading(days=0), items=[ItemRecord("v", "Old", START, 60, "u", "28")]),
         replace(reading(days=0), items=[ItemRecord("v", "New", None, 61, None, "")]),
         replace(reading(days=0), items=[ItemRecord("v", "", None, None)]),
     ]
-    told = [replace(one, item_snapshots=()) for one in told]
-    for group in [told] if at_once else [[one] for one in told]:
+    given = [replace(one, item_snapshots=()) for one in given]
+    for group in [given] if at_once else [[one] for one in given]:
         await store.readings.save(group)
     items = (await store.readings.load("UC0")).items
     assert items.select("title", "published_at", "duration_s", "category").rows() == [
@@ -82,11 +82,11 @@ async def test_falling_counter_is_kept(store: ChannelStore) -> None:
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_sources_complete_a_snapshot(store: ChannelStore, *, at_once: bool) -> None:
     """Two sources with different counters of one time make one row with both."""
-    told = [
+    given = [
         replace(reading(), channel_snapshots=[ChannelSnapshot(START, subscribers=12_300)]),
         replace(reading(), channel_snapshots=[ChannelSnapshot(START, views=5, items=0)]),
     ]
-    for group in [told] if at_once else [[one] for one in told]:
+    for group in [given] if at_once else [[one] for one in given]:
         await store.readings.save(group)
     assert (await store.readings.load("UC0")).daily.rows() == [(START, 12_300, 5, 0)]
 
@@ -169,8 +169,8 @@ async def test_saving_readings_registers_the_channel(store: ChannelStore) -> Non
 
 async def test_tags_and_live_come_back(store: ChannelStore) -> None:
     """Tags come back one a line, with single spaces; a reading without tags changes nothing."""
-    told = ItemRecord("v", "A", tags=("one", " two\nwords ", "", "三"), live=True)
-    for item in (told, ItemRecord("v", "A")):
+    given = ItemRecord("v", "A", tags=("one", " two\nwords ", "", "三"), live=True)
+    for item in (given, ItemRecord("v", "A")):
         await store.readings.save([replace(reading(days=0), items=[item], item_snapshots=())])
     items = (await store.readings.load("UC0")).items
     assert items.select("tags", "live").rows() == [("one\ntwo words\n三", True)]

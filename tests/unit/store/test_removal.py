@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 async def _fill(store: ChannelStore, channel_id: str) -> None:
-    told = reading(channel_id)
-    await store.channels.register(told.channel, [SourceRef("csv", f"{channel_id}.csv")])
-    await store.readings.save([told])
+    given = reading(channel_id)
+    await store.channels.register(given.channel, [SourceRef("csv", f"{channel_id}.csv")])
+    await store.readings.save([given])
     analysis = await store.analyses.save(channel_id, "f", {"a": 1})
     await store.analyses.save_recommendations(
         analysis, [StoredRecommendation("k", "t", "a", {"n": 1}, "weak evidence")]

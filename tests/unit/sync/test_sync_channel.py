@@ -140,9 +140,9 @@ async def test_source_that_may_come_back_is_retried(
     with pytest.raises(SourceError, match="answered 503"):
         await _sync(services)
     server.set("/feed", status="429 Slow", headers="Retry-After: 77\r\n")
-    with pytest.raises(Retry) as told:
+    with pytest.raises(Retry) as raised:
         await _sync(services)
-    assert (told.value.delay_s, told.value.charge) == (77.0, True)
+    assert (raised.value.delay_s, raised.value.charge) == (77.0, True)
     [(channel_id, failing)] = await store.syncs.failing(at_least=2)
     assert (channel_id, failing.consecutive_failures) == (UC, 2)
     assert "answered 429 Slow" in failing.reason
@@ -297,8 +297,8 @@ async def test_channel_is_put_on_a_schedule(services: Services, store: ChannelSt
     adaptive = await schedule_channel(services, UC)
     assert (adaptive.every_s, adaptive.interval_s) == (None, 86_400)
     assert await store.schedules.due(datetime.now(UTC), 9) == [adaptive]
-    for odd, told in ((59, "at most once a minute"), (400 * 86_400, "at least once a year")):
-        with pytest.raises(ValueError, match=told):
+    for odd, reason in ((59, "at most once a minute"), (400 * 86_400, "at least once a year")):
+        with pytest.raises(ValueError, match=reason):
             await schedule_channel(services, UC, odd)
     with pytest.raises(NotStoredError):
         await schedule_channel(services, "UC9")
