@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _engine(one: Worker) -> Any:
-    """Untyped: what follows replaces methods."""
+    """Return the engine untyped: the functions below replace its methods."""
     return one.engine
 
 
@@ -34,12 +34,12 @@ def holds_nothing(one: Worker) -> bool:
 
 
 def slots_taken(one: Worker) -> int:
-    """How many slots of *one* are taken."""
+    """Return how many slots of *one* are taken."""
     return int(_engine(one).slots.busy)
 
 
 def prefetched(one: Worker) -> int:
-    """How many claims of *one* wait for a free slot."""
+    """Return how many claims of *one* wait for a free slot."""
     return len(_engine(one).prefetched)
 
 
@@ -49,7 +49,7 @@ def has_unsettled(one: Worker) -> bool:
 
 
 def claims_made(one: Worker) -> int:
-    """How often *one* has asked Redis for jobs."""
+    """Return how often *one* has asked Redis for jobs."""
     return int(_engine(one).claimer._claims)
 
 

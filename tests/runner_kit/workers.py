@@ -1,4 +1,4 @@
-"""Workers for tests: quick ones, in this process, that can be stopped, killed and cut off."""
+"""Workers for tests: quick ones in this process, which tests can stop, kill and cut off."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class QuickSettings(WorkerSettings):
-    """A queue's settings with every wait cut short, except that nothing is polled for."""
+    """A queue's settings with all waits cut short, and an idle poll that tests do not reach."""
 
     lease_s = 0.6
     heartbeat_s = 0.15
@@ -33,7 +33,7 @@ class QuickSettings(WorkerSettings):
 
 
 def settings(url: str, *jobs: Job[Any, Any], **values: Any) -> type[WorkerSettings]:
-    """A settings class for *jobs*, on the queue of the first; *values* go before the kit's."""
+    """Return a settings class for *jobs* on the queue of the first; *values* override ours."""
     queue = jobs[0].queue if jobs else "default"
     plain = {"queue": queue, "jobs": jobs, "redis": url}
     return type("Settings", (QuickSettings,), plain | values)
@@ -41,9 +41,9 @@ def settings(url: str, *jobs: Job[Any, Any], **values: Any) -> type[WorkerSettin
 
 def worker(url: str, *jobs: Job[Any, Any], **values: Any) -> Worker:
     """
-    A worker of `settings`, not yet started. Values that settings do not know are arq's.
+    Return a worker of `settings`, not started; values that settings do not have are arq's.
 
-    Nothing is polled unless `poll_interval_s` is given: a poll is a job beside those of the test.
+    It does not poll unless `poll_interval_s` is given: a poll is a job beside those of the test.
     """
     polls = "poll_interval_s" in values
     known = {name for name in values if hasattr(WorkerSettings, name)} | {"functions", "cron_jobs"}
@@ -55,7 +55,7 @@ def worker(url: str, *jobs: Job[Any, Any], **values: Any) -> Worker:
 
 
 async def start(one: Worker) -> Worker:
-    """Start *one*, and return when it has claimed what was due. It is the caller's to stop."""
+    """Start *one*, and return when it has claimed what was due. The caller has to stop it."""
     running = asyncio.create_task(one.async_run())
     ready = asyncio.create_task(one.ready.wait())
     await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
@@ -67,7 +67,7 @@ async def start(one: Worker) -> Worker:
 
 
 async def at_rest(one: Worker) -> None:
-    """Return when *one* has taken what it can, and now waits for work or for a free slot."""
+    """Return when *one* has claimed what it can, and waits for work or for a free slot."""
     await eventually(lambda: one.is_at_rest or not is_running(one), every_s=0.001)
 
 
@@ -77,7 +77,7 @@ def is_running(one: Worker) -> bool:
 
 
 async def stop(one: Worker, *, at_once: bool = False) -> None:
-    """Stop *one* in order; what it raised is raised here."""
+    """Stop *one* in order, and raise what it raised."""
     one.stop(at_once=at_once)
     running = one.main_task
     if running is not None:
@@ -90,7 +90,7 @@ async def stop(one: Worker, *, at_once: bool = False) -> None:
 
 @asynccontextmanager
 async def mortal(url: str, *jobs: Job[Any, Any], **values: Any) -> AsyncIterator[MortalWorker]:
-    """A worker for the block that can be killed."""
+    """Run a worker for the block that the test can kill."""
     async with cable_to(url).laid() as cable:
         one = await start(worker(cable.url, *jobs, **values))
         try:
@@ -100,14 +100,14 @@ async def mortal(url: str, *jobs: Job[Any, Any], **values: Any) -> AsyncIterator
 
 
 class MortalWorker:
-    """A worker at the end of a cable."""
+    """A worker whose connections to Redis go through a cable."""
 
     def __init__(self, one: Worker, cable: Cable) -> None:
         self.worker = one
         self.cable = cable
 
     async def kill(self) -> None:
-        """End it as SIGKILL would: from now on Redis does not hear a word of it."""
+        """End it as SIGKILL would: from now on nothing of it reaches Redis."""
         self.cable.cut()
         await _end(self.worker)
 
@@ -123,7 +123,7 @@ async def _end(one: Worker) -> None:
 
 @asynccontextmanager
 async def working(url: str, *jobs: Job[Any, Any], **values: Any) -> AsyncIterator[Worker]:
-    """A worker for the block; stopped at once at its end, unless it was killed inside."""
+    """Run a worker for the block; stop it at once at the end, unless it has ended."""
     one = await start(worker(url, *jobs, **values))
     try:
         yield one
