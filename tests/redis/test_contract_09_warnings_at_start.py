@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from runner import Context, connect, job
-from runner.broker import redis_risks as durability
+from runner.broker.redis_risks import risks
 from tests.redis_server import running_redis
 from tests.runner_kit import working
 
@@ -33,14 +33,9 @@ async def own(own_redis_server: RedisServer) -> AsyncIterator[QueueClient]:
     await client.aclose()
 
 
-@pytest.fixture(autouse=True)
-def _nothing_logged_yet() -> None:
-    durability._logged.clear()
-
-
 async def test_redis_that_keeps_everything_is_no_risk(own: QueueClient) -> None:
     """Without eviction and with an append-only file there is no risk."""
-    assert await durability.risks(own) == []
+    assert await risks(own) == []
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
@@ -49,7 +44,7 @@ async def test_redis_that_evicts_keys_is_a_risk(own: QueueClient, policy: str) -
     await own.config_set("maxmemory", "100mb")
     await own.config_set("maxmemory-policy", policy)
 
-    [found] = await durability.risks(own)
+    [found] = await risks(own)
     assert f"it evicts keys when its memory is full (maxmemory-policy {policy})" in found
     assert found.endswith("set maxmemory-policy noeviction")
 
@@ -58,7 +53,7 @@ async def test_redis_without_a_limit_evicts_nothing(own: QueueClient) -> None:
     """Without `maxmemory` the policy has no effect."""
     await own.config_set("maxmemory-policy", "allkeys-lru")
 
-    assert await durability.risks(own) == []
+    assert await risks(own) == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +66,7 @@ async def test_redis_without_an_append_only_file_is_a_risk(
     await own.config_set("appendonly", "no")
     await own.config_set("save", save)
 
-    [found] = await durability.risks(own)
+    [found] = await risks(own)
     assert risk in found
     assert found.endswith("set appendonly yes")
 
@@ -81,7 +76,7 @@ async def test_redis_that_hides_its_configuration_is_judged_by_what_it_shows() -
     hidden = ("--rename-command", "CONFIG", "", "--save", "")
     with running_redis(options=hidden) as server:
         client = connect(server.url)
-        assert await durability.risks(client) == []
+        assert await risks(client) == []
         await client.aclose()
         async with working(server.url, act):
             pass

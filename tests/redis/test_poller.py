@@ -14,7 +14,7 @@ from runner import CatchUp, Context, Periodic, job
 from runner.broker import keys
 from runner.periodic.poller import Poller, last_poll_at
 from runner.telemetry.statsd import NullStatsD
-from tests.runner_kit import eventually, mortal, start, stop, worker, working
+from tests.runner_kit import enqueue_late, eventually, mortal, start, stop, worker, working
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -100,7 +100,7 @@ async def test_tick_is_not_enqueued_again_once_it_ran(redis_url: str, redis: Que
         await eventually(_has_tidied)
         await eventually(lambda: _is_drained(redis))
         now = datetime.fromtimestamp((last + MINUTE_MS) / 1000, UTC)
-        await slow._enqueue(_periodic(), now)
+        await enqueue_late(slow, _periodic(), now)
         assert await _waiting(redis) == []
 
     assert _tidied == [(f"tidy:{last + MINUTE_MS}", 7)]

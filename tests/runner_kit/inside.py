@@ -1,5 +1,5 @@
 """
-What tests do to a worker or a client, and see of it, that no public name offers.
+What tests do to a worker, a client or a poller, and see of it, that no public name offers.
 
 Only this module knows the parts of a worker.
 """
@@ -15,8 +15,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
 
-    from runner import QueueClient, Worker
+    from runner import Periodic, QueueClient, Worker
+    from runner.periodic.poller import Poller
     from runner.worker.claim import Claim
 
 
@@ -161,6 +163,11 @@ def give_up(one: Worker, *, blocked_by: str) -> None:
     giving.join()
     one.engine.prefetched.leave()
     one.engine.prefetched.left()
+
+
+async def enqueue_late(poller: Poller, periodic: Periodic, tick: datetime) -> None:
+    """Enqueue *tick* as a poll does that took so long that others have enqueued it since."""
+    await poller._enqueue(periodic, tick)
 
 
 async def ask_after_starts(one: Worker, *command: Any) -> bytes:
