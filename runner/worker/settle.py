@@ -19,7 +19,7 @@ from runner.broker import keys
 from runner.broker.blocking import blocking_twin
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import SETTLE
-from runner.broker.scripts.fields import FullOutcome, SettleHead, ShortOutcome
+from runner.broker.scripts.fields import FullOutcome, SettleHead
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Released, Retrying
 from runner.worker.results import (
     ResultWriter,
@@ -182,7 +182,8 @@ class Settler:
         args: list[Any] = [*SettleHead(self._queue, keys.BATCH_TTL_S, len(short), ms)]
         for ended in short:
             claim, result = ended.claim, self._write(ended, self._queue) if ms else b""
-            args += ShortOutcome(claim.key, claim.token, result)
+            # As `ShortOutcome` has them: to name the fields costs 1 % of a job.
+            args += (claim.key, claim.token, result)
         for ended in others:
             args += _outcome(ended, self._queue, self._write)
         return args, short + others
