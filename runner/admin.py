@@ -7,7 +7,6 @@ action may be repeated, and two operators cannot tear a job apart.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json, to_json
 
+from runner import clock
 from runner.broker import keys
 from runner.broker.scripts import ADMIN
 from runner.broker.scripts.fields import AdminHead
@@ -80,7 +80,7 @@ class Admin:
         self, queue: str, job_id: str | bytes, *, reason: str = "buried by hand"
     ) -> Found:
         """Put a waiting job into the dead set."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         entry = {"attempt": None, "failed_ms": now_ms, "error": "Buried", "message": reason}
         return await self._act("bury", queue, job_id, entry=to_json(entry))
 
@@ -105,7 +105,7 @@ class Admin:
 
     async def abort(self, queue: str, job_id: str | bytes) -> Found:
         """End a waiting job before it starts, or ask its worker to cancel a running one."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         shown = job_id if isinstance(job_id, str) else job_id.decode("utf-8", "backslashreplace")
         result = {
             "t": 0,
@@ -170,7 +170,7 @@ class Admin:
 
     async def pause(self, queue: str, *, by: str = "") -> None:
         """Let no job of *queue* be claimed until `resume`; running ones go on."""
-        note = to_json({"by": by, "at_ms": time.time_ns() // 1_000_000})
+        note = to_json({"by": by, "at_ms": clock.now_ms()})
         await self._redis.set(keys.queue_key(queue) + keys.PAUSED_SUFFIX, note)
 
     async def resume(self, queue: str) -> None:

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
+from runner import chance
 from runner.broker import keys
 from runner.enqueue import current_batch
 
@@ -78,7 +78,7 @@ class BatchProgress:
 class Batch:
     """One batch, by its id."""
 
-    id: str = field(default_factory=lambda: uuid4().hex)
+    id: str = field(default_factory=chance.new_id)
 
     @contextmanager
     def joined(self) -> Iterator[None]:

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
-from uuid import uuid4
 
 from redis.exceptions import RedisError
 
+from runner import chance, clock
 from runner.broker import keys
 from runner.broker.outage import is_passing
 from runner.broker.script_connection import ScriptConnection
@@ -75,7 +73,7 @@ class Enqueue:
     nonce: str | None = None
     schedule: str | None = None
     tick_ms: int | None = None
-    enqueued_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    enqueued_ms: int = field(default_factory=clock.now_ms)
     job: JobDefinition | None = None
 
     def __post_init__(self) -> None:
@@ -84,7 +82,7 @@ class Enqueue:
         if self.trace is None:
             self.trace = current_trace.get() or _traceparent_of_span()
         if self.nonce is None and (self.unique or self.as_arq):
-            self.nonce = uuid4().hex[:_NONCE_DIGITS]
+            self.nonce = chance.new_id(_NONCE_DIGITS)
 
     def body(self) -> bytes:
         """
@@ -255,7 +253,7 @@ def _traceparent_of_span() -> str | None:
 
 def new_job_id() -> str:
     """Return a new random id of 32 hexadecimal digits, as arq does."""
-    return os.urandom(16).hex()
+    return chance.new_id()
 
 
 def _fields(request: Enqueue) -> Block:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -57,11 +56,12 @@ class JobHandle(Generic[R]):
             pipe.zscore(queue + keys.RETRYING_SUFFIX, self.id)
             pipe.zscore(queue + keys.DEAD_SUFFIX, self.id)
             pipe.exists(keys.RESULT_PREFIX + self.id)
-            running, held, due_ms, retry_ms, died_ms, result = await pipe.execute()
+            pipe.time()
+            running, held, due_ms, retry_ms, died_ms, result, now = await pipe.execute()
         if running or held:
             return JobState.RUNNING
         if due_ms is not None:
-            if due_ms <= time.time() * 1000:
+            if due_ms <= now[0] * 1000 + now[1] / 1000:
                 return JobState.READY
             return JobState.SCHEDULED if retry_ms is None else JobState.RETRYING
         if died_ms is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from typing import Protocol
 
+from runner import chance
 from runner.errors import ArgumentsError, Bury
 
 
@@ -42,7 +42,7 @@ def exponential(
     def delay(count: int) -> float:
         # min before the power: 2.0 ** 2000 would overflow long before the cap applies.
         plain = cap_s if count > _EXPONENT_LIMIT else min(cap_s, base_s * factor**count)
-        return plain * (1 + jitter * random.random())  # noqa: S311 -- spread, not secrecy
+        return plain * (1 + jitter * chance.spread())
 
     return delay
 
@@ -51,7 +51,7 @@ def polynomial(offset_s: float = 15.0, power: float = 4.0, jitter_s: float = 10.
     """`count ** power + offset_s + random * jitter_s * (count + 1)`: Sidekiq's schedule."""
 
     def delay(count: int) -> float:
-        spread = random.random() * jitter_s * (count + 1)  # noqa: S311 -- spread, not secrecy
+        spread = chance.spread() * jitter_s * (count + 1)
         return float(count**power) + offset_s + spread
 
     return delay

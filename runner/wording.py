@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from runner import clock
+
 NOTHING = "–"
 """Stands where nothing is known."""
 
@@ -65,14 +67,14 @@ def milliseconds(ms: float | None) -> str:
 
 def elapsed(since: datetime | None) -> str:
     """How long ago *since* was, in a column whose heading says so."""
-    return NOTHING if since is None else span((datetime.now(UTC) - since).total_seconds())
+    return NOTHING if since is None else span((clock.now() - since).total_seconds())
 
 
 def ago(when: datetime | None) -> str:
     """How long ago *when* was, or how far ahead it is: 4 min 10 s ago, in 3 h."""
     if when is None:
         return NOTHING
-    seconds = int((datetime.now(UTC) - when).total_seconds())
+    seconds = int((clock.now() - when).total_seconds())
     if seconds == 0:
         return "now"
     return f"{span(seconds)} ago" if seconds > 0 else f"in {span(-seconds)}"
@@ -80,15 +82,15 @@ def ago(when: datetime | None) -> str:
 
 def due(when: datetime | None) -> str:
     """How far ahead *when* is, or that it has come: in 3 h, due."""
-    return "due" if when is not None and when <= datetime.now(UTC) else ago(when)
+    return "due" if when is not None and when <= clock.now() else ago(when)
 
 
-def clock(when: datetime | None) -> str:
+def time_of_day(when: datetime | None) -> str:
     """A time in UTC, without its date if that is today."""
     if when is None:
         return NOTHING
     at = when.astimezone(UTC)
-    return f"{at:%H:%M:%S}" if at.date() == datetime.now(UTC).date() else f"{at:%Y-%m-%d %H:%M}"
+    return f"{at:%H:%M:%S}" if at.date() == clock.now().date() else f"{at:%Y-%m-%d %H:%M}"
 
 
 def stamp(when: datetime | None) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import re
-import time
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 from redis import exceptions
+
+from runner import chance, clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,7 +67,7 @@ class Outage:
     @property
     def away_s(self) -> float:
         """Seconds since Redis was found to be away, 0 while it answers."""
-        return 0.0 if self._away_since is None else time.monotonic() - self._away_since
+        return 0.0 if self._away_since is None else clock.monotonic() - self._away_since
 
     async def call(
         self, ask: Callable[[], Awaitable[T]], *, unless: asyncio.Event | None = None
@@ -89,7 +89,7 @@ class Outage:
                 self.note_loss(error)
                 if unless is not None and unless.is_set():
                     raise
-                await self._wait_for_an_answer(pause_s * (0.5 + random.random()))  # noqa: S311 -- spread
+                await self._wait_for_an_answer(pause_s * (0.5 + chance.spread()))
                 pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
             else:
                 self.note_answer()
@@ -103,7 +103,7 @@ class Outage:
         """
         if self._was_away_s > lease_s / 2:
             renewed_at = self._back_since + min(lease_s / 6, 2 * _LONGEST_PAUSE_S)
-            await asyncio.sleep(renewed_at - time.monotonic())
+            await asyncio.sleep(renewed_at - clock.monotonic())
             self._was_away_s = 0.0
 
     async def _wait_for_an_answer(self, longest_s: float) -> None:
@@ -117,7 +117,7 @@ class Outage:
     def note_loss(self, error: BaseException) -> None:
         """Note that Redis is away; log it once."""
         if self._away_since is None:
-            self._away_since = time.monotonic()
+            self._away_since = clock.monotonic()
             self._back.clear()
             _log.warning(
                 "Redis is away, waiting for it",
@@ -128,8 +128,8 @@ class Outage:
     def note_answer(self) -> None:
         """Note that Redis answers; log once that it is back."""
         if self._away_since is not None:
-            away_s = time.monotonic() - self._away_since
+            away_s = clock.monotonic() - self._away_since
             self._away_since = None
-            self._was_away_s, self._back_since = away_s, time.monotonic()
+            self._was_away_s, self._back_since = away_s, clock.monotonic()
             self._back.set()
             _log.info("Redis is back", worker=self._name, away_s=round(away_s, 1))

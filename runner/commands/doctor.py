@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import statistics
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import click
 
+from runner import clock
 from runner.broker import keys
 from runner.commands.printing import as_json, print_json
 from runner.commands.run_command import run_async
@@ -105,9 +104,9 @@ async def _of_redis(redis: Redis) -> AsyncIterator[Finding]:
 async def _round_trip(redis: Redis) -> Finding:
     took = []
     for _ in range(_PINGS):
-        started = time.perf_counter()
+        started = clock.monotonic()
         await redis.ping()
-        took.append((time.perf_counter() - started) * 1000)
+        took.append((clock.monotonic() - started) * 1000)
     median = statistics.median(took)
     text = f"{median:.2f} ms in the median of {_PINGS}, {max(took):.2f} ms at worst"
     if median < _SLOW_MS:
@@ -121,9 +120,9 @@ async def _round_trip(redis: Redis) -> Finding:
 
 
 async def _clock(redis: Redis) -> Finding:
-    before = time.time()
+    before = clock.now_ms() / 1000
     seconds, micros = await redis.time()
-    here = (before + time.time()) / 2
+    here = (before + clock.now_ms() / 1000) / 2
     skew = here - (seconds + micros / 1e6)
     text = f"{abs(skew) * 1000:.0f} ms {'ahead of' if skew > 0 else 'behind'} that of Redis"
     if abs(skew) < _SKEW_S:
@@ -152,7 +151,7 @@ async def _of_queues(session: OperatorSession) -> AsyncIterator[Finding]:
                 "Its log names the job that blocks it: let it await, or compute in ctx.offload.",
             )
     polled_at = await last_poll_at(session.redis)
-    age_s = None if polled_at is None else (datetime.now(UTC) - polled_at).total_seconds()
+    age_s = None if polled_at is None else (clock.now() - polled_at).total_seconds()
     if age_s is not None and age_s < _STALE_POLL_S:
         yield Finding("poller", Severity.OK, f"last ran {age_s:.0f} s ago")
     else:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
+
+from runner import clock
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -25,7 +27,7 @@ class MomentType(click.ParamType[datetime]):
         unit = _UNITS_S.get(text[-1:])
         try:
             if unit is not None:
-                return datetime.now(UTC) + timedelta(seconds=float(text[:-1]) * unit)
+                return clock.now() + timedelta(seconds=float(text[:-1]) * unit)
             found = datetime.fromisoformat(text)
         except (ValueError, OverflowError):
             self.fail(

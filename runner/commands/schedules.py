@@ -10,7 +10,7 @@ from runner.commands.completion import named
 from runner.commands.printing import as_json, print_json, print_table
 from runner.commands.run_command import run_async
 from runner.operations.verbs import SCHEDULE_VERBS
-from runner.wording import clock
+from runner.wording import time_of_day
 
 if TYPE_CHECKING:
     from runner.commands.host import Host
@@ -75,8 +75,8 @@ def _show(found: list[Schedule]) -> None:
                 one.name,
                 one.words,
                 one.timezone,
-                clock(one.last_at),
-                clock(one.next_at),
+                time_of_day(one.last_at),
+                time_of_day(one.next_at),
                 one.missed,
                 "" if one.paused is None else f"paused by {one.paused.by}".removesuffix(" by "),
             )

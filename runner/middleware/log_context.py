@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from runner import clock
 from runner.errors import Retry
 from runner.telemetry.fast_lines import FastLogger
 from runner.telemetry.job_log import LOGGER_NAME
@@ -50,7 +50,7 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
     )
     # In a worker each attempt has its own task, and the bindings end with it.
     shared_task = ctx.board is None
-    started = time.perf_counter()
+    started = clock.monotonic()
     level = logging.DEBUG if ctx.job.is_chore else logging.INFO
     logs = _log.is_enabled_for(level)
     try:
@@ -82,7 +82,7 @@ def _log_end(level: int, event: str, started: float, **fields: str) -> None:
 
 
 def _since_ms(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)
+    return round((clock.monotonic() - started) * 1000, 1)
 
 
 def _text(error: Exception) -> str:

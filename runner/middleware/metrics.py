@@ -10,10 +10,10 @@ Each is also sent per job: `worker.execution.<queue>.<job>`.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runner import clock
 from runner.errors import Retry
 from runner.telemetry.statsd import metric_part
 
@@ -41,7 +41,7 @@ class Metrics:
 
     async def __call__(self, ctx: Context, call_next: Handler, /) -> Any:
         """Run the attempt and record its result."""
-        started = time.perf_counter()
+        started = clock.monotonic()
         try:
             result = await call_next(ctx)
         except Retry as signal:
@@ -55,7 +55,7 @@ class Metrics:
         return result
 
     def _record(self, ctx: Context, started: float, ending: str) -> None:
-        duration_ms = (time.perf_counter() - started) * 1000
+        duration_ms = (clock.monotonic() - started) * 1000
         key = (ctx.queue, ctx.job_name)
         names = self._names.get(key)
         if names is None:

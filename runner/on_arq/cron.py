@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from arq.cron import CronJob
 from arq.typing import WEEKDAYS
 
+from runner import clock
 from runner.broker import keys
 from runner.enqueue import new_job_id
 from runner.errors import ConfigurationError, EnqueueError
@@ -112,9 +113,9 @@ class CronClock:
     async def run(self) -> None:
         """Enqueue each cron job when it comes due, until cancelled."""
         while self._cron_jobs:
-            now = datetime.now(UTC)
+            now = clock.now()
             await self.enqueue_due(now, now)
-            now = datetime.now(UTC)
+            now = clock.now()
             next_run = min(cron_job.next_run or now for cron_job in self._cron_jobs)
             wait_s = (next_run - now).total_seconds()
             await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
@@ -150,7 +151,7 @@ class CronClock:
             queue=self._queue,
             job_id=job_id or new_job_id(),
             name=cron_job.name,
-            due_ms=tick_ms if due > datetime.now(UTC) else None,
+            due_ms=tick_ms if due > clock.now() else None,
             unique=job_id is not None,
             schedule=(cron_job.job_id or cron_job.name) if cron_job.unique else None,
             tick_ms=tick_ms if cron_job.unique else None,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from arq.connections import log_redis_info
 from arq.utils import args_to_string, truncate
 from redis.exceptions import RedisError
 
+from runner import clock
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class AttemptLines:
 
     def out_of_tries(self, ctx: Context, max_tries: int) -> None:
         """Log that the job has no try left, and does not start."""
-        waited_s = time.time() - ctx.enqueued_at.timestamp()
+        waited_s = (clock.now_ms() - ctx.enqueued_ms) / 1000
         _log.warning("%6.2fs ! %s max retries %d exceeded", waited_s, self.ref, max_tries)
 
     def hook_failed(self, hook: str) -> None:
@@ -152,4 +152,4 @@ def _shown(make: Callable[[], str]) -> str:
 
 
 def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return clock.now_ms()

@@ -11,21 +11,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import os
 import signal
-import socket
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import arq.constants
 import arq.worker
 import structlog
 from redis.exceptions import RedisError
 
-from runner import current
+from runner import chance, clock, current, machine
 from runner.broker import keys
 from runner.broker.outage import Outage, is_passing
 from runner.broker.redis_risks import warn_of_risks
@@ -73,7 +69,8 @@ class Worker(arq.worker.Worker):
         handle_signals: bool = True,
         **arq_options: Any,
     ) -> None:
-        self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
+        here = machine.this()
+        self.id = f"{here.host}:{here.pid}:{chance.new_id(6)}"
         self.counts = JobCounts(self.id)
         self._life = Life()
         # The worker handles signals when it runs; a fleet of several handles them itself.
@@ -189,10 +186,10 @@ class Worker(arq.worker.Worker):
                     if self._life.stopping.is_set() and is_passing(error):
                         return  # stopped while it waited for Redis
                     raise
-                clock = self._cron_clock()
+                cron = self._cron_clock()
                 # First, so that a burst runs the cron jobs that run at startup.
-                await self.engine.until_stopped(self.run_cron(datetime.now(UTC), 0.0))
-                await self.engine.run(clock.run())
+                await self.engine.until_stopped(self.run_cron(clock.now(), 0.0))
+                await self.engine.run(cron.run())
         finally:
             self._ended.set()
 
@@ -301,11 +298,11 @@ class Worker(arq.worker.Worker):
             return
         counts = info[info.index("j_complete=") :]
         changed = self._last_health_check_log not in {None, counts}
-        if changed and time.time() - self._last_health_check < self.health_check_interval:
+        if changed and clock.monotonic() - self._last_health_check < self.health_check_interval:
             return
         if changed:
             log.health(info)
-            self._last_health_check = time.time()
+            self._last_health_check = clock.monotonic()
         self._last_health_check_log = counts
 
     def _cron_clock(self) -> CronClock:

@@ -8,11 +8,10 @@ moved on are left alone, and counted.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
+from runner import chance, clock
 from runner.broker import keys
 from runner.handle import JobState
 from runner.operations.jobs import matching
@@ -97,10 +96,10 @@ async def count(
     if selection.where.is_empty and selection.state is not JobState.RUNNING:
         window = await Window.of(redis, selection.queue, selection.state)
         return Count(window.total, is_exact=True)
-    jobs, until = 0, time.monotonic() + for_s
+    jobs, until = 0, clock.monotonic() + for_s
     async for found in matching(redis, selection.queue, selection.state, catalog, selection.where):
         jobs += len(found)
-        if jobs >= _COUNTED or time.monotonic() >= until:
+        if jobs >= _COUNTED or clock.monotonic() >= until:
             return Count(jobs, is_exact=False)
     return Count(jobs, is_exact=True)
 
@@ -115,7 +114,7 @@ class Bulk:
         self._operator = operator
         self._request = request
         self._selection = selection
-        self.id = uuid4().hex[:12]
+        self.id = chance.new_id(12)
 
     async def announce(self, total: int) -> None:
         """Write its progress before it starts, so that its page is there."""
@@ -136,8 +135,8 @@ class Bulk:
                     acted += 1
                 else:
                     passed += 1
-                if time.monotonic() - written_at > _WRITTEN_EVERY_S:
-                    written_at = time.monotonic()
+                if clock.monotonic() - written_at > _WRITTEN_EVERY_S:
+                    written_at = clock.monotonic()
                     await self._write(total, acted, passed, is_over=False)
         progress = await self._write(total, acted, passed, is_over=True)
         await self._operator.record(

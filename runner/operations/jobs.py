@@ -7,13 +7,13 @@ page goes on from there.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import Field
 
+from runner import clock
 from runner.broker import keys
 from runner.handle import JobState
 from runner.operations.paging import Position, Window
@@ -140,7 +140,7 @@ async def list_jobs(
     window = await Window.of(redis, queue, state)
     position = Position.read(after) if after else None
     rows: list[Row] = []
-    searched, until = 0, time.monotonic() + _SEARCHED_FOR_S
+    searched, until = 0, clock.monotonic() + _SEARCHED_FOR_S
     step, sieve = _STEP_BY_ERROR if where.error else _STEP, Sieve(where)
     if where.is_empty:
         step = limit + 1
@@ -165,7 +165,7 @@ async def list_jobs(
         if len(found) < step:
             return page(None)
         position = found[-1]
-        if searched >= _SEARCHED or time.monotonic() >= until:
+        if searched >= _SEARCHED or clock.monotonic() >= until:
             return page(position)
 
 

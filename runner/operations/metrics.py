@@ -7,11 +7,11 @@ within buckets whose bounds are √2 apart: they are right to about a fifth.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING
 
+from runner import clock
 from runner.broker import keys
 from runner.operations.stored import moment
 from runner.worker.counts import (
@@ -138,7 +138,7 @@ class Deploy:
 
 async def all_jobs(redis: Redis, *, hours: int = 1) -> list[JobMetrics]:
     """Every job that ran in the last *hours*, the one that took the most time first."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     register = await redis.zrangebyscore(keys.METRICS, now_ms - hours * HOUR_MS, "+inf")
     names = [member.decode("utf-8", "replace").partition("|") for member in register]
     found = await _read(redis, [(queue, name) for queue, _, name in names], hours, now_ms)
@@ -147,7 +147,7 @@ async def all_jobs(redis: Redis, *, hours: int = 1) -> list[JobMetrics]:
 
 async def one_job(redis: Redis, queue: str, name: str, *, hours: int = MINUTES_HOURS) -> JobMetrics:
     """One job over the last *hours*, at most 72."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock.now_ms()
     (found,) = await _read(redis, [(queue, name)], hours, now_ms)
     return found
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runner import clock
 from runner.broker.redis_risks import risks
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class Store:
 
 async def store(redis: Redis) -> Store:
     """Ask Redis about itself."""
-    started = time.perf_counter()
+    started = clock.monotonic()
     await redis.ping()
-    answer_ms = (time.perf_counter() - started) * 1000
+    answer_ms = (clock.monotonic() - started) * 1000
     info = await redis.info()
     return Store(
         version=str(info.get("valkey_version") or info.get("redis_version", "?")),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from runner import clock
 from runner.broker import keys
 from runner.enqueue import Enqueue, Enqueuer, new_job_id
 from runner.errors import ConfigurationError
@@ -126,7 +127,7 @@ async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic]
 async def pause(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> None:
     """Let its ticks enqueue nothing until it is resumed."""
     _named(schedule, name)
-    note = to_json({"by": operator.who, "at_ms": round(datetime.now(UTC).timestamp() * 1000)})
+    note = to_json({"by": operator.who, "at_ms": clock.now_ms()})
     await redis.hset(keys.SCHEDULE_PAUSED, name, note)  # type: ignore[misc,arg-type]
     await operator.record("pause schedule", name, outcome="done")
 
@@ -136,7 +137,7 @@ async def resume(redis: Redis, operator: Operator, schedule: Sequence[Periodic],
     _named(schedule, name)
     async with redis.pipeline(transaction=True) as pipe:
         pipe.hdel(keys.SCHEDULE_PAUSED, name)
-        pipe.hset(keys.TICKS, name, str(round(datetime.now(UTC).timestamp() * 1000)))
+        pipe.hset(keys.TICKS, name, str(clock.now_ms()))
         await pipe.execute()
     await operator.record("resume schedule", name, outcome="done")
 
@@ -149,7 +150,7 @@ def _named(schedule: Sequence[Periodic], name: str) -> Periodic:
 
 
 def _view(periodic: Periodic, tick: bytes | None, note: bytes | None, catalog: Catalog) -> Schedule:
-    now = datetime.now(UTC)
+    now = clock.now()
     last = moment(None if tick is None else int(tick))
     crontab = Crontab(periodic.crontab, periodic.timezone)
     missed = [] if last is None or note else crontab.ticks_between(last, now, limit=_MISSED_AT_MOST)

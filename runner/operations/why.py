@@ -8,10 +8,11 @@ due, its queue is paused, no worker lives, every worker is quiet, every slot is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from runner import clock
 from runner.broker import keys
 from runner.handle import JobState
 from runner.operations.job import find_queue, job
@@ -239,7 +240,7 @@ def _in_line(view: JobView, able: Sequence[WorkerView], rank: int | None) -> Why
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)
+    return clock.now()
 
 
 def _at(when: datetime | None) -> str:

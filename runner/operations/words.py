@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from runner.wording import NOTHING, clock, elapsed, size
+from runner.wording import NOTHING, elapsed, size, time_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ def shown(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, datetime):
-        return clock(value)
+        return time_of_day(value)
     # Names and errors of jobs may hold escape sequences.
     return "".join(one if one.isprintable() else " " for one in str(value))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import structlog
 
+from runner import clock
 from runner.admin import Admin, Found
 from runner.broker import keys
 
@@ -40,7 +40,7 @@ async def trim_dead(
     dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
     victims: list[bytes] = []
     if max_age_s is not None:
-        oldest_ms = (time.time() - max_age_s) * 1000
+        oldest_ms = clock.now_ms() - max_age_s * 1000
         victims += await redis.zrangebyscore(dead, "-inf", oldest_ms, start=0, num=_CHUNK)
     if max_jobs is not None:
         beyond = await redis.zcard(dead) - max_jobs

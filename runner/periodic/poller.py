@@ -12,13 +12,12 @@ The jobs of a dead worker need no rescue here: their leases end, and any worker 
 
 from __future__ import annotations
 
-import random
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
+from runner import chance, clock
 from runner.broker import keys
 from runner.enqueue import Enqueue, Enqueuer
 from runner.periodic.cleanup import trim_dead, trim_workers
@@ -65,7 +64,7 @@ class Poller:
 
     async def poll(self) -> None:
         """Do all of it once. Raises what Redis raises: the next poll makes up for it."""
-        await self._enqueue_due(datetime.now(UTC))
+        await self._enqueue_due(clock.now())
         for queue in self._queues:
             gauges = await queue_gauges(self._redis, queue)
             gauges.send(self._statsd)
@@ -77,7 +76,7 @@ class Poller:
                 max_jobs=self._dead_max_jobs,
                 max_age_s=self._dead_max_age_s,
             )
-        await self._redis.set(keys.POLLER, time.time_ns() // 1_000_000)
+        await self._redis.set(keys.POLLER, clock.now_ms())
 
     async def _enqueue_due(self, now: datetime) -> None:
         if not self._schedule:
@@ -98,7 +97,7 @@ class Poller:
 
     async def _enqueue(self, periodic: Periodic, tick: datetime) -> None:
         tick_ms = round(tick.timestamp() * 1000)
-        jitter_ms = round(random.random() * periodic.jitter_s * 1000)  # noqa: S311 -- spread
+        jitter_ms = round(chance.spread() * periodic.jitter_s * 1000)
         args, kwargs = periodic.job.check((), periodic.kwargs)
         created = await self._enqueuer.put(
             Enqueue(

@@ -8,13 +8,13 @@ POST failures as JSON to a URL.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
+from runner import clock
 from runner.codec import ErrorRecord
 from runner.errors import ConfigurationError, RunnerError
 
@@ -83,7 +83,7 @@ def _document(failure: Failure) -> dict[str, Any]:
     return {
         "event": "job.failed",
         "final": failure.final,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "at": clock.now().isoformat(timespec="seconds"),
         "job": {
             "id": failure.job_id,
             "name": failure.job_name,

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from typing import TYPE_CHECKING, Literal, TextIO
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
+from runner import clock
 from runner.errors import ConfigurationError
 from runner.telemetry.fast_lines import FastFormatter, as_json, as_text, enable_for
 from runner.telemetry.job_log import KeepLines
@@ -111,7 +111,7 @@ class LogThrottle:
 
     def admit(self, key: str = "") -> int | None:
         """Return None to hold this line back, or how many were held back before this one."""
-        now = time.monotonic()
+        now = clock.monotonic()
         last = self._last.get(key)
         if last is not None and now - last < self._interval_s:
             self._held_back[key] = self._held_back.get(key, 0) + 1

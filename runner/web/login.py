@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
-import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runner import clock
 from runner.errors import ConfigurationError
 from runner.operations.verbs import Role
 
@@ -207,14 +207,14 @@ class Failures:
         if not failed:
             self._times.pop(address, None)
             return
-        self._times.setdefault(address, []).append(time.monotonic())
+        self._times.setdefault(address, []).append(clock.monotonic())
         self._times.move_to_end(address)
         if len(self._times) > _REMEMBERED:
             self._times.popitem(last=False)
 
     def wait_s(self, address: str) -> float:
         """Seconds that the address has to wait."""
-        now = time.monotonic()
+        now = clock.monotonic()
         recent = [at for at in self._times.get(address, ()) if now - at < _WINDOW_S]
         if address in self._times:
             self._times[address] = recent

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runner import clock
 from runner.broker.keys import UNKNOWN_SUFFIX
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import CLAIM
@@ -145,14 +145,14 @@ class Claimer:
                 self._queue_key, [*args, *rest], again=lambda: [*args, token, *rest]
             )
         except BaseException:
-            self._unanswered[token] = time.monotonic() + self._lease_ms / 1000
+            self._unanswered[token] = clock.monotonic() + self._lease_ms / 1000
             raise
         return token, reply
 
     def _still_unanswered(self) -> list[str]:
         """Return their tokens for one lease: a claim that reaches Redis late lapses after that."""
         if self._unanswered:
-            now = time.monotonic()
+            now = clock.monotonic()
             self._unanswered = {t: end for t, end in self._unanswered.items() if end > now}
         return list(self._unanswered)
 
@@ -179,7 +179,7 @@ class _Resting:
 
     async def known_here(self, limit: int) -> list[bytes]:
         """Return at most *limit* of those whose names are known here; look about once a second."""
-        now = time.monotonic()
+        now = clock.monotonic()
         if now < self._not_before:
             return []
         self._cursor, names = await self._redis.hscan(self._key, self._cursor, count=_PAGE)

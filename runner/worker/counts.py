@@ -8,13 +8,13 @@ lost answer: none is lost, and none is counted twice.
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from runner import clock
 from runner.broker import keys
 from runner.broker.scripts.fields import CountHead, JobCount
 from runner.worker.outcome import Aborted, Done, Released, Retrying
@@ -119,7 +119,7 @@ class JobCounts:
         self._close_minute()
         if not self._under_way and self._closed:
             self._sequence += 1
-            now_ms = time.time_ns() // 1_000_000
+            now_ms = clock.now_ms()
             self._under_way = [*CountHead(self._sequence, _GUARD_TTL_S, now_ms)]
             for minute_ms, cells in self._closed.items():
                 for job, cell in cells.items():
@@ -139,7 +139,7 @@ class JobCounts:
     def _close_minute(self) -> None:
         if not self._cells:
             return
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         cells, self._cells = self._cells, {}
         into = self._closed.setdefault(now_ms - now_ms % MINUTE_MS, {})
         for job, cell in cells.items():

@@ -20,6 +20,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runner import machine
 from runner.broker.script_connection import StageConnection
 from runner.worker.claim import Claimer
 from runner.worker.event_loop import cancel_all
@@ -179,7 +180,8 @@ class Engine:
         exits.push_async_callback(self._attempts.close)
         exits.push_async_callback(self.heartbeat.leave)
         await self.heartbeat.arrive()
-        exits.enter_context(watching(self._loop, self._watched()))
+        if machine.this().has_threads:
+            exits.enter_context(watching(self._loop, self._watched()))
 
     async def run(self, *beside: Coroutine[Any, Any, None]) -> None:
         """Run jobs until asked to stop or, in a burst, until none are left; *beside* runs too."""

@@ -9,12 +9,12 @@ there is nothing to claim, it blocks on the wake list until a job is enqueued or
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
+from runner import clock
 from runner.broker import keys
 from runner.broker.outage import is_passing
 from runner.worker.event_loop import cancel_all
@@ -210,7 +210,7 @@ class Fetcher:
 
     async def _claim_ahead(self, count: int) -> bool:
         """Claim *count* jobs that wait for slots; return whether there may be more."""
-        asked_at = time.monotonic()
+        asked_at = clock.monotonic()
         claims = await self._claim(count, ahead=True)
         if claims is None:
             return False
@@ -226,7 +226,7 @@ class Fetcher:
     def _is_overdue(self) -> bool:
         until = self._prefetched.until
         # Not the loop's clock: it stands still within a turn, which SIGSTOP may have held up.
-        return until is not None and time.monotonic() >= until
+        return until is not None and clock.monotonic() >= until
 
     async def give_back(self) -> None:
         """Give back the jobs that wait for a slot, as if they had not been claimed."""
@@ -239,7 +239,7 @@ class Fetcher:
     def _set_alarm(self) -> None:
         """Wake the loop when the oldest claim has waited too long."""
         if self._alarm is None and self._prefetched.until is not None:
-            delay_s = max(0.0, self._prefetched.until - time.monotonic())
+            delay_s = max(0.0, self._prefetched.until - clock.monotonic())
             self._alarm = self._loop.call_later(delay_s, self._ring)
 
     def _ring(self) -> None:
@@ -275,7 +275,7 @@ class Fetcher:
         redis, queue = self._redis, self._queue_key
         if await redis.exists(queue + keys.PAUSED_SUFFIX):
             return 0
-        horizon_ms = (time.time() + _BURST_HORIZON_S) * 1000
+        horizon_ms = clock.now_ms() + _BURST_HORIZON_S * 1000
         ids = await redis.zrangebyscore(queue, "-inf", horizon_ms, start=0, num=1000)
         if not ids:
             return 0

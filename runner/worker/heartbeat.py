@@ -12,17 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import platform
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-import psutil
 import structlog
 from pydantic_core import to_json
 from redis.exceptions import RedisError
 
+from runner import clock, machine
 from runner.broker import keys
 from runner.broker.scripts import COUNT
 
@@ -82,9 +78,8 @@ class Heartbeat:
         self._slots = slots
         self._counts = counts
         self._on_beat = on_beat
-        self._started_at = datetime.now(UTC)
+        self._started_at = clock.now()
         self._every_s = options.heartbeat_s
-        self._process = psutil.Process()
         self._lag_ms = 0.0
         self._answer_ms = 0.0
 
@@ -105,10 +100,10 @@ class Heartbeat:
     async def run(self) -> None:
         """Renew the entry with every heartbeat, until cancelled."""
         while True:
-            due = time.perf_counter() + self._every_s
+            due = clock.monotonic() + self._every_s
             await asyncio.sleep(self._every_s)
             # How late the loop runs: what keeps it busy holds up all jobs.
-            self._lag_ms = max(0.0, (time.perf_counter() - due) * 1000)
+            self._lag_ms = max(0.0, (clock.monotonic() - due) * 1000)
             self._on_beat(await self._outage.call(self._beat))
 
     async def leave(self) -> None:
@@ -137,11 +132,11 @@ class Heartbeat:
 
     async def _beat(self) -> str:
         """Renew the entry, and send what was counted; return arq's line."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         lives_ms = round(max(self._every_s * 3, 1.0) * 1000)
-        started = time.perf_counter()
+        started = clock.monotonic()
         health = self._health_line(await self._redis.zcard(self._queue_key))
-        self._answer_ms = (time.perf_counter() - started) * 1000
+        self._answer_ms = (clock.monotonic() - started) * 1000
         counts = self._counts.batch(self._options.queue)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.getdel(keys.ORDER_PREFIX + self._worker_id)
@@ -156,7 +151,7 @@ class Heartbeat:
         return health
 
     async def _mark_release(self) -> None:
-        now_ms = str(time.time_ns() // 1_000_000)
+        now_ms = str(clock.now_ms())
         await self._redis.hsetnx(keys.RELEASES, self._options.release, now_ms)  # type: ignore[misc]
 
     def _obey(self, order: bytes | None) -> None:
@@ -179,7 +174,7 @@ class Heartbeat:
         ids = [job_id for job_id, name in names.items() if name.decode("utf-8", "replace") in known]
         if ids:
             async with self._redis.pipeline(transaction=True) as pipe:
-                now_ms = time.time_ns() // 1_000_000
+                now_ms = clock.now_ms()
                 pipe.zadd(self._queue_key, dict.fromkeys(ids, now_ms), xx=True, lt=True)
                 pipe.hdel(unknown, *cast("list[str]", ids))
                 await pipe.execute()
@@ -188,8 +183,8 @@ class Heartbeat:
         return {
             "id": self._worker_id,
             "queue": self._options.queue,
-            "host": platform.node(),
-            "pid": os.getpid(),
+            "host": machine.this().host,
+            "pid": machine.this().pid,
             "slots": self._slots.count,
             "busy": self._slots.running_count,
             "started_at": self._started_at,
@@ -200,8 +195,8 @@ class Heartbeat:
             "quiet": self._life.is_quiet,
             "jobs": self._names,
             "release": self._options.release,
-            "beat_ms": time.time_ns() // 1_000_000,
-            "rss": self._process.memory_info().rss,
+            "beat_ms": clock.now_ms(),
+            "rss": machine.this().memory_bytes,
             "lag_ms": round(self._lag_ms, 1),
             "answer_ms": round(self._answer_ms, 1),
             "running": [
@@ -212,7 +207,7 @@ class Heartbeat:
 
     def _health_line(self, queued: int) -> str:
         return (
-            f"{datetime.now(UTC):%b-%d %H:%M:%S} j_complete={self._counts.complete} "
+            f"{clock.now():%b-%d %H:%M:%S} j_complete={self._counts.complete} "
             f"j_failed={self._counts.failed} j_retried={self._counts.retried} "
             f"j_ongoing={self._slots.running_count} queued={queued}"
         )

@@ -17,12 +17,12 @@ has slots for it, and keeps it here. What holds for a claim that waits:
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from runner import clock
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import START
 from runner.broker.scripts.fields import StartHead
@@ -81,7 +81,7 @@ class Prefetched:
 
     def put(self, claims: Sequence[Claim], asked_at: float) -> None:
         """Let *claims* wait. asked_at: when the worker asked for them, by `time.monotonic`."""
-        until = min(time.monotonic() + _LONGEST_WAIT_S, asked_at + self._lease_s * _WAIT_OF_LEASE)
+        until = min(clock.monotonic() + _LONGEST_WAIT_S, asked_at + self._lease_s * _WAIT_OF_LEASE)
         self._waiting.extend(claims)
         self._until.extend([until] * len(claims))
 

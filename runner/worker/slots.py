@@ -8,11 +8,11 @@ holds now.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 import structlog
 
+from runner import clock
 from runner.broker import keys
 from runner.worker.held import Ended, Held
 from runner.worker.outcome import Done, Outcome, Released, Retrying, Stop
@@ -76,7 +76,7 @@ class Slots:
 
     def start(self, claim: Claim) -> None:
         """Start the job of *claim* in a task of its own, in a free slot."""
-        held = Held(claim, time.time_ns() // 1_000_000)
+        held = Held(claim, clock.now_ms())
         self.held.add(held)
         self.busy += 1
         held.task = self._tasks[claim.job_id] = self._loop.create_task(self._run(held))
@@ -145,7 +145,7 @@ class Slots:
                 outcome,
                 (policy or self._options).keep_result_s,
                 held.started_ms,
-                time.time_ns() // 1_000_000,
+                clock.now_ms(),
                 held,
             )
         )

@@ -65,6 +65,7 @@ SCRIPTS: Final = {
     "renew": Script("renew.lua", fields.RenewHead, {"LEASE": fields.Lease}),
     "admin": Script("admin.lua", fields.AdminHead),
     "count": Script("count.lua", fields.CountHead, {"JOB": fields.JobCount}),
+    "gauges": Script("gauges.lua", replies={"GAUGES": fields.Gauges}),
     "last_entries": Script("last_entries.lua"),
 }
 
@@ -75,4 +76,5 @@ SETTLE = SCRIPTS["settle"].text()
 RENEW = SCRIPTS["renew"].text()
 ADMIN = SCRIPTS["admin"].text()
 COUNT = SCRIPTS["count"].text()
+GAUGES = SCRIPTS["gauges"].text()
 LAST_ENTRIES = SCRIPTS["last_entries"].text()

@@ -190,3 +190,16 @@ class Extra(NamedTuple):
         "holder is the worker that claims; otherwise 0",
     ]
     aborted: Annotated[int, "1 if it is to be aborted, otherwise 0"]
+
+
+class Gauges(NamedTuple):
+    """The reply of `gauges`: how many jobs a queue has in each state."""
+
+    due: Annotated[int, "due now"]
+    total: Annotated[int, "waiting or running"]
+    retrying: Annotated[int, "failed, and waiting for their next attempt"]
+    running: Annotated[int, "running"]
+    dead: Annotated[int, "dead"]
+    unknown: Annotated[int, "resting, since their workers did not know their names"]
+    oldest_wait_ms: Annotated[int, "how long the oldest has been due; 0 if none is"]
+    paused: Annotated[int, "1 if the queue is paused, otherwise 0"]
