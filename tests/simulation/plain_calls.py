@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Any
+
+from runner.simulation.redis import hashes, lists, sets, sorted_sets, streams, strings
+from runner.simulation.redis.keyspace import Members
+from runner.simulation.redis.sorted_set import SortedSet
+from runner.simulation.redis.stream import Stream
 
 if TYPE_CHECKING:
     from random import Random
@@ -113,6 +119,16 @@ FORMS = {
     "FLUSHDB": "",
 }
 SINCE_7 = {f"{name}": "k s (NX|XX|GT|LT)" for name in ("EXPIRE", "PEXPIRE")}
+KINDS = {
+    bytes: strings.COMMANDS,
+    dict: hashes.COMMANDS,
+    deque: lists.COMMANDS,
+    Members: sets.COMMANDS,
+    SortedSet: sorted_sets.COMMANDS,
+    Stream: streams.COMMANDS,
+}
+"""Which commands are for values of which type."""
+
 RARE = frozenset({"FLUSHALL", "FLUSHDB"})
 
 JUNK = (
@@ -139,6 +155,7 @@ class PlainCalls:
     def __init__(self, pair: Pair, chance: Random) -> None:
         self._pair = pair
         self._chance = chance
+        self._kind: type | None = None
         self._forms = FORMS | (SINCE_7 if pair.redis.modern else {})
         now_s = pair.now_us // 1_000_000
         self._pools: dict[str, tuple[Any, ...]] = {
@@ -171,7 +188,23 @@ class PlainCalls:
             "TT": ("0", "1", "-1", (now_s + 10**6) * 1000, (now_s + 2 * 10**6) * 1000),
             "A": ("0", "-1", now_s + 10**6, now_s + 2 * 10**6),
             "AA": ("0", "-1", (now_s + 10**6) * 1000, (now_s + 2 * 10**6) * 1000),
-            "p": ("*", "key?", "f[12]", "k*[!0]", "key[^1]", "\\*", "key[0-2]", "4", ""),
+            "p": (
+                "*",
+                "key?",
+                "f[12]",
+                "k*[!0]",
+                "key[^1]",
+                "\\*",
+                "key[0-2]",
+                "key[2-0]",
+                "[^]*",
+                "[]*",
+                "[k",
+                "k[\\\\e]*",
+                "[k-",
+                "4",
+                "",
+            ),
             "side": ("LEFT", "RIGHT", "left"),
             "kind": ("string", "zset", "hash", "nothing"),
         }
@@ -187,6 +220,8 @@ class PlainCalls:
         self._pair.compare_contents()
 
     def _command(self, name: str) -> list[Any]:
+        kinds = [kind for kind, commands in KINDS.items() if name.encode() in commands]
+        self._kind = kinds[0] if kinds else None
         words: list[Any] = [name if self._chance.random() < 0.9 else name.lower()]
         for options, one, more in _PART.findall(self._forms[name]):
             if options:
@@ -211,4 +246,10 @@ class PlainCalls:
         return words
 
     def _word(self, kind: str) -> Any:
+        if kind == "k" and self._chance.random() < 0.6:
+            # Most calls are for a key of the right type, where there is one.
+            values = self._pair.redis.db.values
+            fitting = [key for key, value in values.items() if type(value) is self._kind]
+            if fitting:
+                return self._chance.choice(fitting)
         return self._chance.choice(self._pools[kind]) if kind in self._pools else kind

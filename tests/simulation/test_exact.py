@@ -1,8 +1,8 @@
 """
 The simulated Redis answers as real ones do: random calls of every script and every command.
 
-PIPELINE_TEST_EXACT_CALLS is how many script calls each server gets, and half as many commands of
-each other kind; PIPELINE_TEST_EXACT_SEED draws other ones.
+PIPELINE_TEST_EXACT_CALLS is how many script calls each server gets, and six times as many
+commands; PIPELINE_TEST_EXACT_SEED draws other ones.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def test_commands_answer_and_leave_the_same(pair: Pair) -> None:
         pair.begin()
         PlainCalls(pair, chance).history(_PLAIN_HISTORY)
 
-    _play(pair, 2 * CALLS, _PLAIN_HISTORY, play)
+    _play(pair, 6 * CALLS, _PLAIN_HISTORY, play)
 
 
 def test_lua_is_that_of_redis(pair: Pair) -> None:

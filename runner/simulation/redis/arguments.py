@@ -139,13 +139,34 @@ def glob(pattern: bytes) -> re.Pattern[bytes]:
             expression.append(b".*")
         elif one == b"?":
             expression.append(b".")
-        elif one == b"[" and (end := pattern.find(b"]", at + 1)) > 0:
-            content = pattern[at:end].replace(b"\\", b"\\\\")
-            expression.append(b"[" + content + b"]")
-            at = end + 1
+        elif one == b"[":
+            text, at = _one_of(pattern, at)
+            expression.append(text)
         elif one == b"\\" and at < len(pattern):
             expression.append(re.escape(pattern[at : at + 1]))
             at += 1
         else:
             expression.append(re.escape(one))
     return re.compile(b"".join(expression), re.DOTALL)
+
+
+def _one_of(pattern: bytes, at: int) -> tuple[bytes, int]:
+    """Return the expression for the letters after a bracket, and where they end."""
+    negated = pattern[at : at + 1] == b"^"
+    at += negated
+    allowed: set[int] = set()
+    while at < len(pattern) and pattern[at : at + 1] != b"]":
+        if pattern[at : at + 1] == b"\\" and at + 1 < len(pattern):
+            allowed.add(pattern[at + 1])
+            at += 2
+        elif pattern[at + 1 : at + 2] == b"-" and at + 2 < len(pattern):
+            first, last = sorted((pattern[at], pattern[at + 2]))
+            allowed.update(range(first, last + 1))
+            at += 3
+        else:
+            allowed.add(pattern[at])
+            at += 1
+    letters = b"".join(re.escape(bytes([letter])) for letter in sorted(allowed))
+    if not letters:
+        return (b"." if negated else b"(?!)"), at + 1
+    return b"[" + b"^" * negated + letters + b"]", at + 1

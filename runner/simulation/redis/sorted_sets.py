@@ -89,7 +89,8 @@ def zadd(db: Keyspace, args: list[bytes]) -> Reply:
         if not _allowed(flags, before, score):
             score = None
             continue
-        held.put(member, score)
+        # Since 7.0 whole scores are stored as integers, which know no -0.
+        held.put(member, score + 0.0 if db.modern else score)
         added += before is None
         updated += before is not None and before != score
     if added or updated:

@@ -36,11 +36,12 @@ def _entry_id(text: bytes, *, seq: int) -> EntryId:
 
 def _trim_option(args: list[bytes], at: int) -> tuple[int, bool, int]:
     """Return how many entries to keep, whether about that many, and where the option ends."""
-    approximate = at < len(args) and args[at] == b"~"
-    if at < len(args) and args[at] in {b"~", b"="}:
-        at += 1
     if at >= len(args):
         raise SYNTAX
+    approximate = False
+    if at < len(args) - 1 and args[at] in {b"~", b"="}:
+        approximate = args[at] == b"~"
+        at += 1
     keep = integer(args[at])
     if keep < 0:
         raise ReplyError("ERR The MAXLEN argument must be >= 0.")
