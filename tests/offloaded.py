@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -86,6 +87,25 @@ def die(number: int) -> None:
     """End this process by a signal."""
     os.kill(os.getpid(), number)
     time.sleep(60)
+
+
+def use_pools(method: str, times: int) -> int:
+    """Compute in pools of processes, and terminate each at once, as `with` does."""
+    total = 0
+    for _ in range(times):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            total += sum(pool.map(abs, (-1, -2)))
+        with multiprocessing.get_context(method).Pool(2):
+            pass  # terminated while its processes start
+    return total
+
+
+def die_beside_a_child(seconds: float) -> None:
+    """Die while a forked child lives on."""
+    if os.fork():
+        os._exit(3)
+    time.sleep(seconds)
+    os._exit(0)
 
 
 def repeat(text: str, times: int) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _HEAD = struct.Struct("!?Q")
+_MOST_INHERITED = 65_536
 
 
 def main() -> None:
@@ -27,7 +28,10 @@ def main() -> None:
     # systemd, for example, sends SIGTERM to every process of a service. The worker shuts down
     # gracefully and ends this call in time. A handler, because children inherit an ignored signal.
     signal.signal(signal.SIGTERM, _wait_for_the_worker)
+    # uvloop lets a process inherit its end of other pipes, which would hide the end of a process.
+    os.closerange(3, _MOST_INHERITED)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    _keep_to_this_process(requests, answers)
     # What a call prints goes to standard error, like the worker's log lines.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
@@ -39,6 +43,32 @@ def main() -> None:
         answers.write(_HEAD.pack(failed, len(answer)))
         answers.write(answer)
         answers.flush()
+
+
+def _keep_to_this_process(*pipes: BinaryIO) -> None:
+    """
+    Give a forked child, such as one of `multiprocessing.Pool`, neither the handler nor the pipes.
+
+    SIGTERM must end it: `Pool.terminate` waits for that. SIGTERM is blocked while the process
+    forks, since one that came before the child has its own action would be lost. A pipe that a
+    child holds open would hide from the worker that this process has died.
+    """
+
+    def block() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def let_go() -> None:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for pipe in pipes:
+            os.dup2(nothing, pipe.fileno(), inheritable=False)
+        os.close(nothing)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        unblock()
+
+    os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=let_go)
 
 
 def _listen(requests: BinaryIO, calls: queue.SimpleQueue[bytes]) -> None:

@@ -235,6 +235,23 @@ async def test_offload_ignores_signals_for_the_worker(
     assert await soon(call) == pid
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+async def test_offload_lets_the_function_use_pools_of_processes(
+    offloader: Offloader, method: str
+) -> None:
+    """SIGTERM ends a child of the function, whenever it comes: a pool waits for that."""
+    times = 20 if method == "fork" else 1
+    assert await soon(offloader.run(offloaded.use_pools, method, times)) == 3 * times
+
+
+async def test_offload_notices_that_its_process_died_while_a_child_of_it_lives(
+    offloader: Offloader,
+) -> None:
+    """A forked child does not keep the pipe to the worker open."""
+    with pytest.raises(OffloadError, match="exit status 3"):
+        await offloader.run(offloaded.die_beside_a_child, TOO_LONG_S, timeout_s=PATIENCE_S)
+
+
 async def test_offload_is_not_blocked_by_what_the_function_prints(
     offloader: Offloader, capfd: pytest.CaptureFixture[str]
 ) -> None:
