@@ -57,6 +57,11 @@ class Opened:
         """How long running jobs may go on when a worker stops, in seconds."""
         return self.settings.runner.grace_s
 
+    @property
+    def blocked_limit_s(self) -> float:
+        """How long a worker's event loop may be blocked before its process ends, in seconds."""
+        return self.settings.runner.blocked_limit_s
+
     def fleet(self, queues: Sequence[str]) -> Fleet:
         """One worker for each of *queues*; they share services and processes for offloaded work."""
         from jobs.services import Services

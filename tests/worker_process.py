@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -21,9 +23,10 @@ from typing import Any
 
 from runner import Context, Fleet, Worker, WorkerSettings, job
 from runner.on_arq.cron import IntervalCron
-from runner.processes.supervisor import Supervisor, answer_supervisor
+from runner.processes.supervisor import Supervisor, supervised
 from runner.telemetry.logs import configure_logging
 from runner.worker.event_loop import new_event_loop
+from runner.worker.guard import Guard
 from tests.switchboard import Line
 
 QUEUE = "flow"
@@ -87,6 +90,13 @@ async def block_beside(ctx: Context, name: str, seconds: float) -> None:
         group.create_task(hold())
 
 
+@job(queue=QUEUE)
+async def hold_interpreter(ctx: Context, name: str) -> None:
+    """Hold the interpreter, as no thread can interrupt it."""
+    Here.line.report(f"started {name} {ctx.attempt}")
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+
 def _hold(seconds: float) -> None:
     time.sleep(seconds)
 
@@ -100,7 +110,7 @@ async def grow(ctx: Context, mib: int) -> None:
 
 _kept: list[bytes] = []
 
-JOBS = {one.name: one for one in (wait, end, linger, block, block_beside, grow)}
+JOBS = {one.name: one for one in (wait, end, linger, block, block_beside, hold_interpreter, grow)}
 
 
 class FlowSettings(WorkerSettings):
@@ -117,6 +127,8 @@ def make_workers(url: str, values: dict[str, Any], *, handle_signals: bool) -> l
     count = values.pop("workers", 1)
     if Path(values.pop("refuse_if_exists", "")).is_file():
         raise SystemExit("this code does not come up")
+    if Path(values.pop("deaf_if_exists", "")).is_file():
+        time.sleep(600)
     known = [JOBS[name] for name in values.pop("jobs", JOBS)]
     fixed = {"queue": QUEUE, "jobs": known, "redis": url}
     cancel_wait_s = values.pop("cancel_wait_s", 5.0)
@@ -149,18 +161,26 @@ async def _report_ready(worker: Worker) -> None:
 _kept_tasks: set[asyncio.Task[None]] = set()
 
 
-async def work(url: str, values: dict[str, Any], supervised: int | None) -> None:
+async def work(url: str, values: dict[str, Any], descriptor: int | None) -> None:
     """Work until stopped."""
+    margin_s = values.pop("guard_margin_s", 5.0)
     workers = Fleet(make_workers(url, values, handle_signals=False))
 
     async def report_ready() -> None:
         await workers.ready()
         Here.line.report("ready")
 
-    async with workers.stopped_by_signals(), asyncio.TaskGroup() as group:
+    async with contextlib.AsyncExitStack() as exits:
+        line = None
+        if descriptor is not None:
+            line = await exits.enter_async_context(supervised(descriptor))
+        guard = await exits.enter_async_context(Guard(margin_s=margin_s))
+        await exits.enter_async_context(workers.guarded(guard))
+        await exits.enter_async_context(workers.stopped_by_signals())
+        group = await exits.enter_async_context(asyncio.TaskGroup())
         beside = [group.create_task(report_ready())]
-        if supervised is not None:
-            beside.append(group.create_task(answer_supervisor(supervised, workers)))
+        if line is not None:
+            beside.append(group.create_task(line.answer(workers)))
         await workers.run()
         for task in beside:
             task.cancel()

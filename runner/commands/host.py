@@ -32,6 +32,11 @@ class Workplace(Protocol):
         """How long running jobs may go on once a worker stops, in seconds."""
         ...
 
+    @property
+    def blocked_limit_s(self) -> float:
+        """How long a worker's event loop may be blocked before its process ends, in seconds."""
+        ...
+
     def fleet(self, queues: Sequence[str]) -> Fleet:
         """One worker for each of *queues*, not yet started; signals are left to the caller."""
         ...

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from runner.commands.printing import print_places
 from runner.processes.health import health_app, serve_health
-from runner.processes.supervisor import answer_supervisor
+from runner.processes.supervisor import supervised
+from runner.worker.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -29,9 +30,13 @@ async def serve(
     Work *queues* in this process until SIGINT or SIGTERM; a second signal stops it at once.
 
     health_port, web_port: where the health pages and the operators' pages are served; None: not at
-    all. supervisor_line: the descriptor of `answer_supervisor`, in a child of a supervisor.
+    all. supervisor_line: the descriptor of `supervised`, in a child of a supervisor.
     """
     async with contextlib.AsyncExitStack() as exits:
+        line = None
+        if supervisor_line is not None:
+            line = await exits.enter_async_context(supervised(supervisor_line))
+        guard = await exits.enter_async_context(Guard())
         place = await exits.enter_async_context(host.open())
         pages = {**await exits.enter_async_context(health_pages(host, place, queues, health_port))}
         if web_port is not None:
@@ -39,11 +44,9 @@ async def serve(
 
             pages |= await exits.enter_async_context(operator_pages(host, place, web_port))
         fleet = place.fleet(queues)
-        async with fleet.stopped_by_signals(), asyncio.TaskGroup() as group:
+        async with fleet.stopped_by_signals(), fleet.guarded(guard), asyncio.TaskGroup() as group:
             beside = group.create_task(
-                _announce(fleet, {**place.places, **pages})
-                if supervisor_line is None
-                else answer_supervisor(supervisor_line, fleet)
+                _announce(fleet, {**place.places, **pages}) if line is None else line.answer(fleet)
             )
             await fleet.run()
             beside.cancel()

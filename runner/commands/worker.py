@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _AFTER_GRACE_S = 30.0
 """Seconds that a worker may take, after its jobs have ended, to settle them and to close."""
 
+_AFTER_BLOCKED_S = 10.0
+"""Seconds that a blocked worker has, after its limit, to end by its watchdog or its guard."""
+
 
 @click.command
 @click.argument("queues", metavar="QUEUE…", nargs=-1, shell_complete=named("queue"))
@@ -92,6 +95,7 @@ async def _supervise(
             processes=processes,
             memory_limit_mb=memory_limit_mb,
             stop_within_s=place.grace_s + _AFTER_GRACE_S,
+            silent_limit_s=place.blocked_limit_s + _AFTER_BLOCKED_S,
         ).run()
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from runner.on_arq.worker import Worker
+    from runner.worker.guard import Guard
 
 _log = structlog.get_logger("runner.fleet")
 
@@ -35,6 +36,21 @@ class Fleet:
             await worker.async_run()
         finally:
             await worker.close()
+
+    @asynccontextmanager
+    async def guarded(self, guard: Guard) -> AsyncIterator[None]:
+        """In the block, *guard* watches with the workers' limits once they are ready."""
+
+        async def when_ready() -> None:
+            await self.ready()
+            guard.set_limit(min(worker.options.blocked_limit_s for worker in self.workers))
+
+        waiting = asyncio.create_task(when_ready(), name="guard when ready")
+        try:
+            yield
+        finally:
+            waiting.cancel()
+            await asyncio.wait({waiting})
 
     async def ready(self) -> None:
         """Return when every worker is registered and claims jobs."""

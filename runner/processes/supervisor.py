@@ -7,12 +7,14 @@ The supervisor
 3. replaces a child that exceeds the memory limit;
 4. on SIGHUP replaces every child, one after the other, for new code or settings, and keeps the
    remaining old ones if a new one does not start;
-5. on SIGINT or SIGTERM stops them gracefully, on a second signal at once, and kills those that
+5. kills a child that gives no sign of life, and starts another: the child's own guard
+   (`runner/worker/guard.py`) has had the time to log what it does;
+6. on SIGINT or SIGTERM stops them gracefully, on a second signal at once, and kills those that
    do not stop.
 
 A replacement is ready before its predecessor is stopped, so capacity is never lost. Each child
-holds one end of a socket. It reports on it that it is ready. When the supervisor dies, for
-whatever reason, the socket closes and the child stops gracefully.
+holds one end of a socket. It shows on it that its event loop runs, and reports that it is ready.
+When the supervisor dies, for whatever reason, the socket closes and the child stops gracefully.
 """
 
 from __future__ import annotations
@@ -22,14 +24,17 @@ import contextlib
 import signal
 import socket
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psutil
 import structlog
 
+from runner.worker.guard_process import Silence
+
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Sequence
 
     from runner.processes.fleet import Fleet
 
@@ -38,19 +43,32 @@ _log = structlog.get_logger("runner.supervisor")
 _LONGEST_PAUSE_S = 30.0
 _LONG_LIFE_S = 60.0
 _READY = b"R"
+_ALIVE = b"."
 _AT_ONCE = b"!"
+_ALIVE_EVERY_S = 0.5
+_LONGEST_TICK_S = 1.0
 
 
 @dataclass(slots=True, eq=False)
 class _Child:
     process: asyncio.subprocess.Process
     channel: socket.socket
+    silence: Silence
     started: float = field(default_factory=time.monotonic)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     spare: bool = False
     """A successor that is not ready yet and does not count."""
     leaving: bool = False
+    closed: bool = False
+    """It has closed its line, and should end soon."""
+
+    @property
+    def state(self) -> str:
+        """What the system says that it does, such as `running` or `stopped`."""
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(self.process.pid).status()
+        return "gone"
 
     @property
     def memory_bytes(self) -> int:
@@ -72,6 +90,9 @@ class Supervisor:
     stop_within_s: how long children may take to stop before they are killed; it must exceed their
         grace time.
     first_pause_s: the pause after a first early death; it doubles with each further one.
+    silent_limit_s: how long a child that was ready may give no sign of life before it is killed;
+        one that was not has *ready_within_s*. Time in which this process did not run is not
+        counted.
     """
 
     def __init__(
@@ -84,6 +105,7 @@ class Supervisor:
         ready_within_s: float = 60.0,
         stop_within_s: float = 60.0,
         first_pause_s: float = 0.5,
+        silent_limit_s: float = 30.0,
     ) -> None:
         self._command = command
         self._processes = processes
@@ -92,6 +114,8 @@ class Supervisor:
         self._ready_within_s = ready_within_s
         self._stop_within_s = stop_within_s
         self._first_pause_s = first_pause_s
+        self._silent_limit_s = silent_limit_s
+        self._tick_s = min(_LONGEST_TICK_S, silent_limit_s / 10)
         self._children: set[_Child] = set()
         self._early_deaths = 0
         self._not_before = 0.0
@@ -108,7 +132,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop, number)
         before = signal.getsignal(signal.SIGHUP)
         loop.add_signal_handler(signal.SIGHUP, self._roll_asked.set)
-        background = [loop.create_task(part) for part in (self._watch_memory(), self._roll())]
+        background = [loop.create_task(part) for part in self._background()]
         try:
             while not self._stopping.is_set():
                 await self._start_missing()
@@ -124,6 +148,9 @@ class Supervisor:
                 loop.remove_signal_handler(number)
             # Closing the rest may take a while, and SIGHUP must not kill this process meanwhile.
             signal.signal(signal.SIGHUP, before)
+
+    def _background(self) -> Sequence[Coroutine[None, None, None]]:
+        return self._watch_life(), self._watch_memory(), self._roll()
 
     # ------------------------------------------------------------------ keeping the number
 
@@ -174,9 +201,9 @@ class Supervisor:
         finally:
             theirs.close()
         ours.settimeout(0)
-        child = _Child(process, ours, spare=spare)
+        child = _Child(process, ours, Silence(self._tick_s), spare=spare)
         self._children.add(child)
-        self._spawn(self._watch_ready(child))
+        self._spawn(self._listen(child))
         self._spawn(self._watch_exit(child))
         _log.info("worker process started", pid=process.pid)
         if self._stopping.is_set():
@@ -184,10 +211,35 @@ class Supervisor:
             _signal(child, signal.SIGTERM)
         return child
 
-    async def _watch_ready(self, child: _Child) -> None:
+    async def _listen(self, child: _Child) -> None:
         with contextlib.suppress(OSError):
-            if await asyncio.get_running_loop().sock_recv(child.channel, 1) == _READY:
-                child.ready.set()
+            while said := await asyncio.get_running_loop().sock_recv(child.channel, 4096):
+                child.silence.ends()
+                if _READY in said:
+                    child.ready.set()
+        child.closed = True
+
+    async def _watch_life(self) -> None:
+        """Kill children that are silent for too long; they count as dead, and are replaced."""
+        while True:
+            await asyncio.sleep(self._tick_s)
+            for child in self._children:
+                child.silence.goes_on()
+                if child.silence.seconds > self._longest_silence_s(child):
+                    _log.error(
+                        "worker process gives no sign of life, killed",
+                        pid=child.process.pid,
+                        silent_s=round(child.silence.seconds, 1),
+                        was_ready=child.ready.is_set(),
+                        state=child.state,
+                    )
+                    child.silence.ends()
+                    _signal(child, signal.SIGKILL)
+
+    def _longest_silence_s(self, child: _Child) -> float:
+        if child.closed:
+            return max(self._silent_limit_s, self._stop_within_s)
+        return self._silent_limit_s if child.ready.is_set() else self._ready_within_s
 
     async def _watch_exit(self, child: _Child) -> None:
         code = await child.process.wait()
@@ -321,28 +373,58 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
 
-async def answer_supervisor(descriptor: int, fleet: Fleet) -> None:
+@asynccontextmanager
+async def supervised(descriptor: int) -> AsyncIterator[SupervisorLine]:
     """
-    In a child: report that *fleet* is ready; stop it when the supervisor orders it or is gone.
+    In a child: show the supervisor for the block that the event loop runs.
 
     descriptor: the number given with `--supervised`.
     """
     channel = socket.socket(fileno=descriptor)
     channel.settimeout(0)
-    loop = asyncio.get_running_loop()
+
+    async def live() -> None:
+        while True:
+            # The supervisor may be stopped, and its line full, or gone: the other side notices.
+            with contextlib.suppress(OSError):
+                channel.send(_ALIVE)
+            await asyncio.sleep(_ALIVE_EVERY_S)
+
+    living = asyncio.create_task(live(), name="sign of life")
     try:
-        await fleet.ready()
-        received = b""
-        with contextlib.suppress(OSError):
-            await loop.sock_sendall(channel, _READY)
-            received = await loop.sock_recv(channel, 1)
-        if received == _AT_ONCE:
-            fleet.stop(at_once=True)
-        else:
-            _log.warning("the supervisor is gone, stopping")
-            fleet.stop()
+        yield SupervisorLine(channel)
     finally:
+        living.cancel()
+        await asyncio.wait({living})
         channel.close()
+
+
+class SupervisorLine:
+    """A child's line to its supervisor."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+
+    async def answer(self, fleet: Fleet) -> None:
+        """Report that *fleet* is ready; stop it when the supervisor orders it or is gone."""
+        reporting = asyncio.create_task(self._report_ready(fleet))
+        try:
+            received = b""
+            with contextlib.suppress(OSError):
+                received = await asyncio.get_running_loop().sock_recv(self._channel, 1)
+            if received == _AT_ONCE:
+                fleet.stop(at_once=True)
+            else:
+                _log.warning("the supervisor is gone, stopping")
+                fleet.stop()
+        finally:
+            reporting.cancel()
+            await asyncio.wait({reporting})
+
+    async def _report_ready(self, fleet: Fleet) -> None:
+        await fleet.ready()
+        with contextlib.suppress(OSError):
+            await asyncio.get_running_loop().sock_sendall(self._channel, _READY)
 
 
 def _signal(child: _Child, number: signal.Signals) -> None:

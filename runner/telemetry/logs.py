@@ -50,6 +50,7 @@ def configure_logging(
         ConfigurationError: *format* or *level* is unknown.
     """
     stream = stream if stream is not None else sys.stderr
+    _chosen[:] = [format]
     shared: list[Processor] = [*_SHARED, *((KeepLines(job_lines),) if job_lines else ())]
     handler = _StructuredHandler(stream)
     colors = stream.isatty() if colors is None else colors
@@ -78,6 +79,11 @@ def configure_logging(
         # Otherwise module-level loggers used before this call would keep the old configuration.
         cache_logger_on_first_use=False,
     )
+
+
+def log_format() -> LogFormat:
+    """Return the format that `configure_logging` was given last; `console` before that."""
+    return _chosen[-1]
 
 
 def _handle_all_with(handler: logging.Handler, level: int) -> None:
@@ -161,6 +167,8 @@ def _drop_color_message(
     event.pop("color_message", None)
     return event
 
+
+_chosen: list[LogFormat] = ["console"]
 
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -20,7 +21,7 @@ from settings.start import supervises
 from tests.program import Program, running
 from tests.runner_kit import eventually
 from tests.switchboard import GONE
-from tests.worker_process import grow, wait
+from tests.worker_process import grow, hold_interpreter, wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -392,3 +393,90 @@ async def _at_work(it: Supervised, count: int) -> bool:
     there = {child.pid for child in psutil.Process(it.program.pid).children()}
     ready = {pid for words, pid in it.board.history if words == "ready"}
     return there <= ready and len(there) == count
+
+
+LIVELY: dict[str, Any] = {
+    "blocked_warn_s": 0.1,
+    "blocked_limit_s": 0.6,
+    "guard_margin_s": 0.4,
+    "supervisor": {"silent_limit_s": 4.0},
+}
+
+
+async def test_workers_that_hold_their_interpreters_are_replaced(
+    redis_url: str, board: Switchboard
+) -> None:
+    """Each logs the function that holds it, and a new worker goes on with the queue."""
+    async with supervising(redis_url, board, **LIVELY) as it:
+        blocked = await it.workers_ready()
+        for name in "ab":
+            await hold_interpreter.enqueue(name)
+        assert {await board.received(GONE), await board.received(GONE)} == set(blocked)
+
+        for pid in blocked:
+            line = await it.program.logged("worker process silent past the limit, ended", pid=pid)
+            assert line["function"].startswith("hold_interpreter (")
+            await it.program.logged("worker process died", pid=pid, exit_code=-signal.SIGABRT)
+        await it.workers_ready()
+
+
+async def test_supervisor_replaces_a_worker_that_gives_no_sign_of_life(
+    redis_url: str, board: Switchboard
+) -> None:
+    """A stopped worker does nothing and says nothing: it is killed, the other one is not."""
+    async with supervising(redis_url, board, supervisor={"silent_limit_s": 1.5}) as it:
+        first, second = await it.workers_ready()
+        os.kill(first, signal.SIGSTOP)
+
+        line = await it.program.logged("worker process gives no sign of life, killed")
+        assert (line["pid"], line["state"], line["was_ready"]) == (first, "stopped", True)
+        assert await board.received(GONE) == first
+        [third] = await it.workers_ready(1)
+        assert psutil.pid_exists(second)
+        assert third not in {first, second}
+
+
+async def test_supervisor_that_was_stopped_kills_nobody(redis_url: str, board: Switchboard) -> None:
+    """Nor does one whose workers were stopped with it, as on a laptop that sleeps."""
+    async with supervising(redis_url, board, supervisor={"silent_limit_s": 1.5}) as it:
+        everyone = [it.program.pid, *await it.workers_ready()]
+        for stopped in ([it.program.pid], everyone):
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(3.0)  # twice the limit
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+            handle = await wait.enqueue("x", 0.5)
+            assert await handle.result(timeout_s=10) == "x"
+
+        assert not it.program.has_logged("worker process gives no sign of life, killed")
+        assert not board.has_received(GONE)
+
+
+async def test_supervisor_replaces_a_worker_that_never_gets_to_its_event_loop(
+    redis_url: str, board: Switchboard, tmp_path: Path
+) -> None:
+    """It has as long as a start may take."""
+    block = tmp_path / "block"
+    block.touch()
+    of_supervisor = {"ready_within_s": 5.0}
+    async with supervising(
+        redis_url, board, processes=1, deaf_if_exists=str(block), supervisor=of_supervisor
+    ) as it:
+        line = await it.program.logged("worker process gives no sign of life, killed")
+        assert line["was_ready"] is False
+        block.unlink()
+        await it.workers_ready()
+
+
+async def test_worker_that_holds_its_interpreter_ends_though_its_supervisor_was_killed(
+    redis_url: str, board: Switchboard
+) -> None:
+    """Nothing is left of either."""
+    async with supervising(redis_url, board, processes=1, **LIVELY) as it:
+        [worker] = await it.workers_ready()
+        await hold_interpreter.enqueue("a")
+        await board.received("started a 1")
+        it.program.send(signal.SIGKILL)
+        await board.received(GONE, of=worker)
+        await it.program.logged("worker process silent past the limit, ended", pid=worker)

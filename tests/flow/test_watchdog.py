@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from runner import JobState
@@ -16,7 +18,7 @@ from runner.worker.watchdog import EXIT_BLOCKED
 from tests.program import Program, running
 from tests.runner_kit import crashes, dead_ids, eventually, history
 from tests.switchboard import GONE
-from tests.worker_process import QUEUE, block, block_beside, end, wait
+from tests.worker_process import QUEUE, block, block_beside, end, hold_interpreter, wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -151,3 +153,55 @@ async def test_third_blockage_makes_the_job_poison(
     [entry] = await history(redis, handle.id)
     assert entry["error"] == "Poison"
     assert int(await redis.get(f"arq:retry:{handle.id}") or 0) == 0
+
+
+async def test_job_that_holds_the_interpreter_ends_with_its_process(
+    redis_url: str, redis: QueueClient, board: Switchboard
+) -> None:
+    """No thread runs, the watchdog neither: the guard logs the stack, and ends the process."""
+    async with working(redis_url, board, **HURRY, guard_margin_s=0.4) as program:
+        guilty = await hold_interpreter.enqueue("g")
+        await board.received("started g 1")
+        assert await program.ended() == -signal.SIGABRT
+
+        line = await program.logged("worker process silent past the limit, ended")
+        assert (line["level"], line["pid"]) == ("critical", program.pid)
+        assert line["function"].startswith("hold_interpreter (worker_process.py:")
+        assert " in match\n" in line["stack"]
+        assert program.other == []
+        assert await guilty.state() is JobState.RUNNING
+
+    async with working(redis_url, board, jobs=["wait"]):
+        await _claimed_again(redis, guilty)
+
+
+@pytest.mark.usefixtures("redis")
+async def test_stopped_worker_goes_on_when_it_is_continued(
+    redis_url: str, board: Switchboard
+) -> None:
+    """Ctrl-Z, or SIGSTOP, for longer than the limit: nobody takes that for a blockage."""
+    async with working(redis_url, board, **HURRY, guard_margin_s=0.4) as program:
+        program.send(signal.SIGSTOP)
+        await asyncio.sleep(3 * (HURRY["blocked_limit_s"] + 0.4))
+        program.send(signal.SIGCONT)
+
+        handle = await wait.enqueue("x", 0.0)
+        assert await handle.result(timeout_s=10) == "x"
+
+
+@pytest.mark.usefixtures("redis")
+async def test_guard_that_is_killed_is_started_again(redis_url: str, board: Switchboard) -> None:
+    """The worker notices, and has another one; none is left when the worker has ended."""
+    async with working(redis_url, board, **HURRY, guard_margin_s=0.4) as program:
+        [guard] = _guards_of(program)
+        guard.kill()
+        await program.logged("the guard is gone, starting another")
+        [guard] = await eventually(lambda: [one for one in _guards_of(program) if one != guard])
+        program.send(signal.SIGKILL)
+        await program.ended()
+        await eventually(lambda: not guard.is_running())
+
+
+def _guards_of(program: Program) -> list[psutil.Process]:
+    children = psutil.Process(program.pid).children()
+    return [one for one in children if any("guard_process" in word for word in one.cmdline())]

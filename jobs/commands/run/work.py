@@ -14,6 +14,7 @@ from runner import Batch, BatchProgress
 from runner.admin import Admin
 from runner.current import use
 from runner.periodic.gauges import queue_gauges
+from runner.worker.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,7 +75,7 @@ class ChannelRun:
         fleet = self.place.fleet(self.queues)
         # Outside the fleet: a second signal may come while it shuts down.
         with self._stopped_by_signals(fleet), self._stopped_in_time():
-            async with fleet.running():
+            async with Guard() as guard, fleet.guarded(guard), fleet.running():
                 await self._work(display)
 
     async def _work(self, display: Display) -> None:
