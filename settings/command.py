@@ -18,7 +18,7 @@ from runner.commands.enqueue import enqueue
 from runner.commands.health import health
 from runner.commands.jobs import dead, jobs, retries, scheduled
 from runner.commands.queues import queues
-from runner.commands.run_command import run_command
+from runner.commands.run_command import end_process, run_command
 from runner.commands.schedules import schedules
 from runner.commands.top import top
 from runner.commands.up import up
@@ -107,7 +107,7 @@ _with_common(cli)
 
 def main() -> None:
     """Run the command that the process was started with, and exit with its status."""
-    sys.exit(run_command(cli, sys.argv[1:], expected=app.expected_errors))
+    end_process(run_command(cli, sys.argv[1:], expected=app.expected_errors))
 
 
 if __name__ == "__main__":

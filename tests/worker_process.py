@@ -18,16 +18,23 @@ import json
 import re
 import sys
 import time
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import arq.worker
 
 from runner import Context, Fleet, Worker, WorkerSettings, job
+from runner.commands.run_command import end_process, run_async
 from runner.on_arq.cron import IntervalCron
 from runner.processes.supervisor import Supervisor, supervised
 from runner.telemetry.logs import configure_logging
-from runner.worker.event_loop import new_event_loop
 from runner.worker.guard import Guard
 from tests.switchboard import Line
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
 
 QUEUE = "flow"
 
@@ -91,6 +98,13 @@ async def block_beside(ctx: Context, name: str, seconds: float) -> None:
 
 
 @job(queue=QUEUE)
+async def in_thread(ctx: Context, name: str, seconds: float) -> None:
+    """Wait in a thread, which nothing can cancel."""
+    Here.line.report(f"started {name} {ctx.attempt}")
+    await asyncio.to_thread(_hold, seconds)
+
+
+@job(queue=QUEUE)
 async def hold_interpreter(ctx: Context, name: str) -> None:
     """Hold the interpreter, as no thread can interrupt it."""
     Here.line.report(f"started {name} {ctx.attempt}")
@@ -110,7 +124,10 @@ async def grow(ctx: Context, mib: int) -> None:
 
 _kept: list[bytes] = []
 
-JOBS = {one.name: one for one in (wait, end, linger, block, block_beside, hold_interpreter, grow)}
+JOBS = {
+    one.name: one
+    for one in (wait, end, linger, block, block_beside, in_thread, hold_interpreter, grow)
+}
 
 
 class FlowSettings(WorkerSettings):
@@ -122,7 +139,7 @@ class FlowSettings(WorkerSettings):
     grace_s = 10.0
 
 
-def make_workers(url: str, values: dict[str, Any], *, handle_signals: bool) -> list[Worker]:
+def make_workers(url: str, values: dict[str, Any], *, as_command: bool = False) -> list[Worker]:
     """Return the workers of this process: one, or as many as `workers` says."""
     count = values.pop("workers", 1)
     if Path(values.pop("refuse_if_exists", "")).is_file():
@@ -130,26 +147,60 @@ def make_workers(url: str, values: dict[str, Any], *, handle_signals: bool) -> l
     if Path(values.pop("deaf_if_exists", "")).is_file():
         time.sleep(600)
     known = [JOBS[name] for name in values.pop("jobs", JOBS)]
-    fixed = {"queue": QUEUE, "jobs": known, "redis": url}
-    cancel_wait_s = values.pop("cancel_wait_s", 5.0)
+    fixed = {"queue": QUEUE, "jobs": known, "redis": url} | _opening(values.pop("slow_at", ""))
     settings: type[WorkerSettings] = type("Settings", (FlowSettings,), fixed | values)
-    workers = [
-        settings.worker(handle_signals=handle_signals, cancel_wait_s=cancel_wait_s)
-        for _ in range(count)
-    ]
+    make: Any = partial(arq.worker.create_worker, settings) if as_command else settings.worker  # type: ignore[arg-type]
+    workers: list[Worker] = [make(handle_signals=as_command) for _ in range(count)]
     for one in workers:
         one.cron_jobs = [job for job in one.cron_jobs if not isinstance(job, IntervalCron)]
     return workers
 
 
+def _opening(slow_at: str) -> dict[str, Any]:
+    """Return what a worker opens: at one stage it takes a minute."""
+
+    @asynccontextmanager
+    async def resources() -> AsyncIterator[Mapping[type[Any], Any]]:
+        await wait_at("resources")
+        try:
+            yield {}
+        finally:
+            Here.line.report("resources closed")
+
+    async def on_startup(_: dict[Any, Any]) -> None:
+        await wait_at("on_startup")
+
+    async def wait_at(stage: str) -> None:
+        if stage == slow_at:
+            Here.line.report("opening")
+            await asyncio.sleep(60.0)
+
+    def prepare() -> None:
+        if slow_at in {"prepare", "connect"}:
+            Here.line.report("opening")
+        if slow_at == "prepare":
+            time.sleep(60.0)
+
+    if not slow_at:
+        return {}
+    return {
+        "resources": staticmethod(resources),
+        "on_startup": staticmethod(on_startup),
+        "prepare": staticmethod(prepare),
+    }
+
+
 def run(url: str, values: dict[str, Any]) -> None:
-    """Run one worker until it is stopped, by its own `run`."""
+    """Run one worker until it is stopped, as arq's command does."""
+    [worker] = make_workers(url, values, as_command=True)
+    opens = worker.on_startup
 
-    async def report_ready(ctx: dict[Any, Any]) -> None:
+    async def on_startup(ctx: dict[Any, Any]) -> None:
         _kept_tasks.add(asyncio.create_task(_report_ready(ctx["worker"])))
+        if opens is not None:
+            await opens(ctx)
 
-    [worker] = make_workers(url, values, handle_signals=True)
-    worker.on_startup = report_ready
+    worker.on_startup = on_startup
     worker.run()
 
 
@@ -164,7 +215,7 @@ _kept_tasks: set[asyncio.Task[None]] = set()
 async def work(url: str, values: dict[str, Any], descriptor: int | None) -> None:
     """Work until stopped."""
     margin_s = values.pop("guard_margin_s", 5.0)
-    workers = Fleet(make_workers(url, values, handle_signals=False))
+    workers = Fleet(make_workers(url, values))
 
     async def report_ready() -> None:
         await workers.ready()
@@ -211,13 +262,13 @@ def main() -> None:
     if given.what == "run":
         run(given.url, values)
         return
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        if given.what == "work":
-            runner.run(work(given.url, values, given.supervised))
-        else:
-            command = [sys.executable, "-m", "tests.worker_process", "work"]
-            command += [given.url, str(given.port), json.dumps(values)]
-            runner.run(supervise(command, of_supervisor))
+    if given.what == "work":
+        run_async(work(given.url, values, given.supervised))
+    else:
+        command = [sys.executable, "-m", "tests.worker_process", "work"]
+        command += [given.url, str(given.port), json.dumps(values)]
+        run_async(supervise(command, of_supervisor))
+    end_process(0)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import signal
 import sys
+import threading
 import traceback
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 from redis.exceptions import RedisError
@@ -27,6 +29,10 @@ EXIT_WRONG = 2
 EXIT_INTERRUPTED = 130
 
 _PROGRAM = "pipeline"
+
+
+class TerminatedError(Exception):
+    """SIGTERM came before the command had its own handler for it."""
 
 
 def run_command(
@@ -50,13 +56,58 @@ def run_command(
 
 
 def run_async(coroutine: Coroutine[Any, Any, R]) -> R:
-    """Run *coroutine* in an event loop of its own: uvloop's where it is installed."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        return asyncio.run(coroutine)
+    """
+    Run *coroutine* in an event loop of its own: uvloop's where it is installed.
+
+    Until it handles signals itself, SIGTERM cancels it, as Ctrl-C does. Threads that it leaves
+    behind are left to `end_process`.
+
+    Raises:
+        TerminatedError: It was ended by SIGTERM.
+    """
+    from runner.worker.event_loop import new_event_loop
+
     with asyncio.Runner(loop_factory=new_event_loop) as loop:
-        return loop.run(coroutine)
+        return loop.run(_terminable(coroutine))
+
+
+def run_service(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run what works until a signal stops it: to be stopped while it starts is no error, either."""
+    try:
+        run_async(coroutine)
+    except (TerminatedError, KeyboardInterrupt):
+        tell("stopped while it started")
+
+
+async def _terminable(coroutine: Coroutine[Any, Any, R]) -> R:
+    from runner.worker.process_exit import leave_threads_to_exit
+
+    leave_threads_to_exit()
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 -- this is one
+    terminated = False
+
+    def terminate() -> None:
+        nonlocal terminated
+        terminated = True
+        task.cancel()
+
+    if threading.current_thread() is threading.main_thread():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+    try:
+        return await coroutine
+    except asyncio.CancelledError:
+        if terminated:
+            raise TerminatedError("ended by SIGTERM") from None
+        raise
+
+
+def end_process(status: int) -> NoReturn:
+    """Exit with *status*, a few seconds from now at the latest, whatever threads still run."""
+    # Imported by what starts threads; a command that does not need not wait for the import.
+    if module := sys.modules.get("runner.worker.process_exit"):
+        module.end_in_time(status)
+    sys.exit(status)
 
 
 def tell(line: str) -> None:
@@ -72,7 +123,7 @@ def _tell_error(
             click.echo(error.format_message(), err=True)
         case click.ClickException():
             tell(_usage(error))
-        case KeyboardInterrupt() | click.exceptions.Abort():
+        case KeyboardInterrupt() | TerminatedError() | click.exceptions.Abort():
             tell("interrupted")
             return EXIT_INTERRUPTED
         case BrokenPipeError():

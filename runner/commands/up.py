@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.run_command import run_async
+from runner.commands.run_command import run_service
 from runner.commands.web import DEFAULT_WEB_PORT, free_port
 
 if TYPE_CHECKING:
@@ -40,4 +40,4 @@ def up(host: Host, health_port: int | None, web_port: int | None) -> None:
     web = next((p for p in (web_port, chosen) if p is not None), None)
     if web is None:
         web = free_port(address, DEFAULT_WEB_PORT)
-    run_async(serve(host, host.queues, health_port=port, web_port=web))
+    run_service(serve(host, host.queues, health_port=port, web_port=web))

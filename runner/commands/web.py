@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.run_command import run_async
+from runner.commands.run_command import run_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -31,7 +31,7 @@ def web(host: Host, port: int | None) -> None:
     """Serve the pages for operators, until Ctrl-C."""
     host.configure_logs()
     chosen = host.web_address[1] if port is None else port
-    run_async(_serve(host, DEFAULT_WEB_PORT if chosen is None else chosen))
+    run_service(_serve(host, DEFAULT_WEB_PORT if chosen is None else chosen))
 
 
 @click.command

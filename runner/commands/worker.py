@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.commands.completion import named
-from runner.commands.run_command import run_async
+from runner.commands.run_command import run_service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,15 +61,15 @@ def worker(
     if supervised is not None:
         from runner.commands.serving import serve
 
-        run_async(serve(host, chosen, health_port=None, supervisor_line=supervised))
+        run_service(serve(host, chosen, health_port=None, supervisor_line=supervised))
         return
     port = host.health_address[1] if health_port is None else health_port
     if processes == 1 and memory_limit_mb is None:
         from runner.commands.serving import serve
 
-        run_async(serve(host, chosen, health_port=port))
+        run_service(serve(host, chosen, health_port=port))
     else:
-        run_async(_supervise(host, chosen, processes, memory_limit_mb, port))
+        run_service(_supervise(host, chosen, processes, memory_limit_mb, port))
 
 
 async def _supervise(

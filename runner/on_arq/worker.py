@@ -38,7 +38,13 @@ from runner.serializers import body_reader, request_maker
 from runner.worker.attempt import Attempts
 from runner.worker.counts import JobCounts
 from runner.worker.engine import Engine, Setup
-from runner.worker.event_loop import loop_for_arq, new_event_loop
+from runner.worker.event_loop import (
+    CutOffError,
+    cut_off_by,
+    cut_off_by_signals,
+    loop_for_arq,
+    new_event_loop,
+)
 from runner.worker.fetch import Burst
 from runner.worker.heartbeat import take_back_health
 from runner.worker.instruments import Instruments
@@ -46,6 +52,8 @@ from runner.worker.life import Life
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from arq.typing import StartupShutdown
 
 _log = structlog.get_logger("runner.worker")
 
@@ -181,7 +189,13 @@ class Worker(arq.worker.Worker):
         try:
             async with contextlib.AsyncExitStack() as exits:
                 try:
-                    await self._open(exits)
+                    self._prepare()
+                    async with cut_off_by(
+                        self._life.stopping, again_every_s=self.options.cancel_wait_s
+                    ):
+                        await self._open(exits)
+                except CutOffError:
+                    return
                 except (RedisError, OSError) as error:
                     if self._life.stopping.is_set() and is_passing(error):
                         return  # stopped while it waited for Redis
@@ -201,11 +215,18 @@ class Worker(arq.worker.Worker):
         self._ended = asyncio.Event()
         self.ready = asyncio.Event()
 
+    def _prepare(self) -> None:
+        if self.options.prepare is None:
+            return
+        if self._takes_signals:
+            with cut_off_by_signals(self.handle_sig):
+                self.options.prepare()
+        else:
+            self.options.prepare()
+
     async def _open(self, exits: contextlib.AsyncExitStack) -> None:
         """Connect, and open what jobs and middleware need; *exits* closes it, last first."""
         options = self.options
-        if options.prepare is not None:
-            options.prepare()
         if self._takes_signals:
             self._take_signals(exits)
         self._connect()
@@ -396,10 +417,23 @@ class Worker(arq.worker.Worker):
         try:
             await take_back_health(self.pool, self.queue_name, self.health_check_key)
             if self.on_shutdown:
-                await self.on_shutdown(self.ctx)
+                await self._shut_down(self.on_shutdown)
         finally:
             await self.pool.aclose(close_connection_pool=True)
             self._pool = None
+
+    async def _shut_down(self, on_shutdown: StartupShutdown) -> None:
+        try:
+            await on_shutdown(self.ctx)
+        except Exception as error:
+            if self.ready.is_set():
+                raise
+            # It may miss what `on_startup` had not opened yet.
+            _log.warning(
+                "on_shutdown failed after a start that did not end",
+                worker=self.id,
+                error=f"{type(error).__name__}: {error}",
+            )
 
 
 async def poll(ctx: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import structlog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from runner.on_arq.worker import Worker
     from runner.worker.guard import Guard
@@ -37,20 +38,10 @@ class Fleet:
         finally:
             await worker.close()
 
-    @asynccontextmanager
-    async def guarded(self, guard: Guard) -> AsyncIterator[None]:
-        """In the block, *guard* watches with the workers' limits once they are ready."""
-
-        async def when_ready() -> None:
-            await self.ready()
-            guard.set_limit(min(worker.options.blocked_limit_s for worker in self.workers))
-
-        waiting = asyncio.create_task(when_ready(), name="guard when ready")
-        try:
-            yield
-        finally:
-            waiting.cancel()
-            await asyncio.wait({waiting})
+    def guarded(self, guard: Guard) -> AbstractAsyncContextManager[None]:
+        """In the block, once the workers are ready, *guard* watches with their shortest limit."""
+        limits = [worker.options.blocked_limit_s for worker in self.workers]
+        return guard.limited_once(self.ready(), min(limits))
 
     async def ready(self) -> None:
         """Return when every worker is registered and claims jobs."""

@@ -53,8 +53,8 @@ _LONGEST_TICK_S = 1.0
 class _Child:
     process: asyncio.subprocess.Process
     channel: socket.socket
-    silence: Silence
     started: float = field(default_factory=time.monotonic)
+    silence: Silence = field(default_factory=Silence)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     spare: bool = False
@@ -201,7 +201,7 @@ class Supervisor:
         finally:
             theirs.close()
         ours.settimeout(0)
-        child = _Child(process, ours, Silence(self._tick_s), spare=spare)
+        child = _Child(process, ours, spare=spare)
         self._children.add(child)
         self._spawn(self._listen(child))
         self._spawn(self._watch_exit(child))
@@ -224,7 +224,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(self._tick_s)
             for child in self._children:
-                child.silence.goes_on()
+                child.silence.goes_on(self._tick_s)
                 if child.silence.seconds > self._longest_silence_s(child):
                     _log.error(
                         "worker process gives no sign of life, killed",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+import signal
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from types import FrameType
     from typing import Any
 
 _CANCEL_AGAIN_S = 0.2
@@ -42,6 +44,69 @@ def loop_for_arq(*, needed: bool) -> Iterator[None]:
                 loop.close()
             return
     yield
+
+
+class CutOffError(Exception):
+    """What a block did was cut off by an event or a signal."""
+
+
+@asynccontextmanager
+async def cut_off_by(event: asyncio.Event, *, again_every_s: float) -> AsyncIterator[None]:
+    """
+    Cancel the block in its own task when *event* is set, and again if it goes on for so long.
+
+    Raises:
+        CutOffError: The block ended by that.
+    """
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 -- a coroutine runs in one
+    cancelled = 0
+
+    async def watch() -> None:
+        nonlocal cancelled
+        await event.wait()
+        while True:
+            cancelled += 1
+            task.cancel()
+            await asyncio.sleep(again_every_s)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        watching.cancel()
+        for _ in range(cancelled):
+            task.uncancel()
+        if cancelled and not task.cancelling():
+            raise CutOffError from None
+        raise
+    finally:
+        watching.cancel()
+    for _ in range(cancelled):
+        task.uncancel()
+
+
+@contextmanager
+def cut_off_by_signals(on_signal: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """
+    Call *on_signal* at SIGINT or SIGTERM, and end the block by an exception though it blocks.
+
+    The loop's own handlers cannot run meanwhile. In the main thread only.
+
+    Raises:
+        CutOffError: There was a signal.
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        on_signal(signal.Signals(number))
+        raise CutOffError
+
+    before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def cancel_all(tasks: Sequence[asyncio.Task[Any]]) -> None:

@@ -17,8 +17,9 @@ import json
 import socket
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
@@ -26,13 +27,14 @@ from runner.telemetry.logs import log_format
 from runner.worker.guard_process import QUIT
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
     from types import TracebackType
 
 _log = structlog.get_logger("runner.guard")
 
 _PROGRAM = str(Path(__file__).with_name("guard_process.py"))
 _BEATS = 5
-_LONGEST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 0.5
 _START_AGAIN_S = 1.0
 _QUIT_WITHIN_S = 2.0
 OPENING_LIMIT_S = 50.0
@@ -42,8 +44,8 @@ class Guard:
     """
     In the block, a process watches this one, and ends it by SIGABRT when its loop is silent.
 
-    opening_limit_s: how long it may be silent until `set_limit`. margin_s: added to that limit, so
-    that the watchdog, which gives jobs back, acts first where it can.
+    opening_limit_s: how long it may be silent until `limited_once`. margin_s: added to the limit
+    given there, so that the watchdog, which gives jobs back, acts first where it can.
     """
 
     def __init__(self, *, opening_limit_s: float = OPENING_LIMIT_S, margin_s: float = 5.0) -> None:
@@ -60,10 +62,25 @@ class Guard:
         self._beating = asyncio.create_task(self._beat(), name="guard")
         return self
 
-    def set_limit(self, limit_s: float) -> None:
-        """Watch from now on with the limit of the watchdog."""
-        self._limit_s = limit_s + self._margin_s
-        self._send(f"{self._limit_s}\n".encode())
+    @asynccontextmanager
+    async def limited_once(
+        self, is_ready: Coroutine[Any, Any, object], limit_s: float
+    ) -> AsyncIterator[None]:
+        """In the block, from *is_ready* on, watch with the watchdog's limit."""
+
+        async def wait() -> None:
+            await is_ready
+            self._limit_s = limit_s + self._margin_s
+            # How lines are written is known only now.
+            self._send(json.dumps({"limit_s": self._limit_s, "log_format": log_format()}).encode())
+            self._send(b"\n")
+
+        waiting = asyncio.create_task(wait(), name="guard when ready")
+        try:
+            yield
+        finally:
+            waiting.cancel()
+            await asyncio.wait({waiting})
 
     async def __aexit__(
         self,

@@ -2,7 +2,7 @@
 The process side of `guard.py`: it watches one worker process, and ends it once it is silent.
 
 A held interpreter runs no Python code, so nothing inside it can help. This process
-1. reads the worker's signs of life, empty lines, and its limit, a line with a number of seconds;
+1. reads the worker's signs of life, empty lines, and its limit, a line of JSON;
 2. counts the silence, but only while it runs itself and the worker is not stopped (Ctrl-Z);
 3. past the limit sends SIGABRT, at which `faulthandler` writes the worker's stacks to the same
    line and the worker dies, and SIGKILL if that is not enough;
@@ -32,6 +32,7 @@ _TICKS = 10
 _ABORT_WITHIN_S = 3.0
 _KEPT_BYTES = 100_000
 _SHOWN_FRAMES = 20
+_OPTIONS = b'{"limit_s": '
 _FATAL = b"Fatal Python error: "
 _FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\S+) in (?P<function>.*)')
 _RUNNER = str(Path(__file__).parents[1])
@@ -46,9 +47,8 @@ class Silence:
     the process gets its whole time again to show that it lives.
     """
 
-    def __init__(self, tick_s: float) -> None:
+    def __init__(self) -> None:
         self.seconds = 0.0
-        self._longest_step_s = 2 * tick_s
         self._counted_until = time.monotonic()
 
     def ends(self) -> None:
@@ -56,11 +56,11 @@ class Silence:
         self.seconds = 0.0
         self._counted_until = time.monotonic()
 
-    def goes_on(self, *, counts: bool = True) -> None:
-        """Note that there was none; called every *tick_s*."""
+    def goes_on(self, tick_s: float, *, counts: bool = True) -> None:
+        """Note that there was none; called every *tick_s*, and no later if the watcher runs."""
         now = time.monotonic()
         if counts:
-            self.seconds += min(now - self._counted_until, self._longest_step_s)
+            self.seconds += min(now - self._counted_until, 2 * tick_s)
         self._counted_until = now
 
 
@@ -69,7 +69,7 @@ def main(descriptor: int, options: dict[str, Any]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Sent to every process of a service. This one ends with its worker.
         signal.signal(number, signal.SIG_IGN)
-    watch = _Watch(socket.socket(fileno=descriptor), options["limit_s"])
+    watch = _Watch(socket.socket(fileno=descriptor), options)
     silent_s = watch.until_silent()
     if silent_s is not None:
         watch.end_worker()
@@ -79,14 +79,19 @@ def main(descriptor: int, options: dict[str, Any]) -> None:
 
 
 class _Watch:
-    def __init__(self, line: socket.socket, limit_s: float) -> None:
+    def __init__(self, line: socket.socket, options: dict[str, Any]) -> None:
         self._line = line
-        self._limit_s = limit_s
+        self._options = options
         self._rest = b""
         self._is_closed = False
         self._has_quit = False
         self._dump = b""
         self.pid = os.getppid()
+
+    @property
+    def _limit_s(self) -> float:
+        limit_s: float = self._options["limit_s"]
+        return limit_s
 
     @property
     def _is_alive(self) -> bool:
@@ -106,13 +111,14 @@ class _Watch:
 
     def until_silent(self) -> float | None:
         """Return how long the worker was silent, once that is too long; None: it is gone."""
-        silence = Silence(self._limit_s / _TICKS)
+        silence = Silence()
         while self._is_alive and not self._is_closed:
-            if self._hears(self._limit_s / _TICKS):
+            tick_s = self._limit_s / _TICKS
+            if self._hears(tick_s):
                 silence.ends()
             else:
                 is_long = silence.seconds > self._limit_s / 2
-                silence.goes_on(counts=not (is_long and _is_stopped(self.pid)))
+                silence.goes_on(tick_s, counts=not (is_long and _is_stopped(self.pid)))
             if silence.seconds > self._limit_s:
                 return round(silence.seconds, 1)
         self._read_rest()
@@ -151,8 +157,8 @@ class _Watch:
     def _read(self, line: bytes) -> None:
         if line == QUIT:
             self._has_quit = True
-        elif line.replace(b".", b"").isdigit():
-            self._limit_s = float(line)
+        elif line.startswith(_OPTIONS):
+            self._options |= json.loads(line)
         else:
             self._dump = (self._dump + line + b"\n")[-_KEPT_BYTES:]
 

@@ -15,7 +15,7 @@ from runner import JobState
 from tests.program import Program, running
 from tests.runner_kit import crashes, history
 from tests.switchboard import GONE
-from tests.worker_process import QUEUE, linger, wait
+from tests.worker_process import QUEUE, in_thread, linger, wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -173,6 +173,71 @@ async def test_stop_ends_a_worker_that_still_waits_for_redis(
         program.send(signal.SIGTERM)
         assert await program.ended() == 0
         assert program.other == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("what", "stage"),
+    [
+        ("run", "prepare"),
+        ("run", "connect"),
+        ("run", "resources"),
+        ("run", "on_startup"),
+        ("work", "connect"),
+        ("work", "resources"),
+        ("work", "on_startup"),
+    ],
+)
+async def test_stop_ends_a_worker_that_still_opens(
+    own_redis_server: RedisServer, board: Switchboard, number: int, what: str, stage: str
+) -> None:
+    """Whatever it waits for; what it has opened is closed."""
+    if stage == "connect":
+        own_redis_server.pause()
+    command = ("-m", "tests.worker_process", what, own_redis_server.url, str(board.port))
+    async with running(sys.executable, *command, json.dumps({"slow_at": stage})) as program:
+        await board.received("opening")
+        program.send(number)
+        assert await program.ended() == 0
+
+        assert program.has_logged("stopping")
+        assert program.other == []
+    if stage == "connect":
+        own_redis_server.resume()
+    assert board.has_received("resources closed") == (stage == "on_startup")
+
+
+@pytest.mark.usefixtures("redis")
+async def test_stop_of_a_supervisor_ends_workers_that_still_open(
+    redis_url: str, board: Switchboard
+) -> None:
+    """It does not wait until they are to be killed."""
+    values = {"slow_at": "on_startup", "supervisor": {"processes": 2, "stop_within_s": 60.0}}
+    command = ("-m", "tests.worker_process", "supervise", redis_url, str(board.port))
+    async with running(sys.executable, *command, json.dumps(values)) as program:
+        for _ in range(2):
+            await board.received("opening")
+        program.send(signal.SIGTERM)
+        assert await program.ended() == 0
+    assert await board.received("resources closed") != await board.received("resources closed")
+
+
+@pytest.mark.usefixtures("redis")
+@pytest.mark.parametrize("what", ["run", "work"])
+async def test_stop_ends_the_process_though_a_thread_goes_on(
+    redis_url: str, board: Switchboard, what: str
+) -> None:
+    """A job's `to_thread` cannot be cancelled: the process names it, and ends without it."""
+    async with working(redis_url, board, what=what, grace_s=0.1) as program:
+        handle = await in_thread.enqueue("x", 300.0)
+        await board.received("started x 1")
+        program.send(signal.SIGTERM)
+        assert await program.ended() == 0
+
+        line = await program.logged("threads still run, the process ends without them")
+        assert [one.partition(" (")[0] for one in line["threads"]] == ["asyncio_0: _hold"]
+        assert program.other == []
+    assert await handle.state() is JobState.READY
 
 
 async def test_stop_under_load_loses_and_charges_nothing(
