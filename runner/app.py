@@ -63,6 +63,11 @@ class App(ABC):
         """Time between two polls of the cron poller, in seconds."""
 
     @property
+    def call_timeout_s(self) -> float:
+        """How long an enqueue waits for Redis in all, in seconds."""
+        return 10.0
+
+    @property
     @abstractmethod
     def statsd(self) -> tuple[str, int] | None:
         """Host and port that metrics go to; None: they are not sent."""
@@ -141,7 +146,7 @@ class App(ABC):
         """
         from runner.client import connect
 
-        client = connect(url)
+        client = connect(url, call_timeout_s=self.call_timeout_s)
         try:
             try:
                 await client.ping()

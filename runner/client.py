@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import Job as ArqJob
 from arq.jobs import JobDef, deserialize_job
 from arq.utils import timestamp_ms, to_ms, to_unix_ms
 from redis.asyncio.sentinel import Sentinel
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runner import codec
 from runner.broker import keys
 from runner.broker.cancel_safe import make_cancel_safe
 from runner.broker.location import CONNECT_TIMEOUT_S, location
-from runner.enqueue import ClientMiddleware, Enqueuer, new_job_id
+from runner.enqueue import CALL_TIMEOUT_S, ClientMiddleware, Enqueuer, new_job_id
 from runner.serializers import request_maker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
     from datetime import datetime, timedelta
 
     from redis.asyncio import Redis
+
+T = TypeVar("T")
 
 _ANSWER_TIMEOUT_S = 10.0
 _KEEPALIVE_S = 30
@@ -37,9 +41,14 @@ class QueueClient(ArqRedis):
 
     enqueuer: Enqueuer
     watchers: Sequence[Redis] = ()
+    call_timeout_s: float
 
     def __init__(
-        self, *args: Any, client_middleware: Sequence[ClientMiddleware] = (), **kwargs: Any
+        self,
+        *args: Any,
+        client_middleware: Sequence[ClientMiddleware] = (),
+        call_timeout_s: float = CALL_TIMEOUT_S,
+        **kwargs: Any,
     ) -> None:
         kwargs.setdefault("job_serializer", codec.dumps)
         kwargs.setdefault("job_deserializer", codec.loads)
@@ -48,7 +57,24 @@ class QueueClient(ArqRedis):
         kwargs.setdefault("expires_extra_ms", None)
         super().__init__(*args, **kwargs)
         make_cancel_safe(self)
-        self.enqueuer = Enqueuer(self, client_middleware)
+        self._use(client_middleware, call_timeout_s)
+
+    def _use(self, middleware: Sequence[ClientMiddleware], call_timeout_s: float) -> None:
+        self.call_timeout_s = call_timeout_s
+        self.enqueuer = Enqueuer(self, middleware, timeout_s=call_timeout_s)
+
+    async def in_time(self, call: Awaitable[T]) -> T:
+        """
+        Return what *call* returns, after `call_timeout_s` seconds at most.
+
+        Raises:
+            redis.TimeoutError: Redis did not answer in time; what was asked may happen or not.
+        """
+        try:
+            async with asyncio.timeout(self.call_timeout_s):
+                return await call
+        except TimeoutError:
+            raise RedisTimeoutError(f"no answer within {self.call_timeout_s:g} s") from None
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 -- redis-py's own signature
         """Close every connection."""
@@ -131,9 +157,13 @@ def connect(
     *,
     client_middleware: Sequence[ClientMiddleware] = (),
     queue: str = "default",
+    call_timeout_s: float = CALL_TIMEOUT_S,
 ) -> QueueClient:
     """
     Return a client for *where*. It connects at its first command.
+
+    call_timeout_s: how long an enqueue, and a question or order of a job's handle, waits for Redis
+    in all; then it raises.
 
     Raises:
         ConfigurationError: *where* is not a Redis address.
@@ -163,13 +193,14 @@ def connect(
         }
     if settings.sentinel:
         client = _sentinel_client(settings, options)
-        client.enqueuer = Enqueuer(client, client_middleware)
+        client._use(client_middleware, call_timeout_s)  # noqa: SLF001 -- Sentinel makes it without them
     else:
         client = QueueClient(
             host=settings.host,
             port=settings.port,
             unix_socket_path=settings.unix_socket_path,
             client_middleware=client_middleware,
+            call_timeout_s=call_timeout_s,
             **options,
         )
     client.default_queue_name = keys.queue_key(queue)

@@ -15,12 +15,15 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from runner.client import QueueClient, connect
+from runner.enqueue import CALL_TIMEOUT_S
 from runner.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runner.enqueue import Transport
+
+CALL_TIMEOUT_VARIABLE = "RUNNER__CALL_TIMEOUT_S"
 
 _used: ContextVar[QueueClient | None] = ContextVar("used_client", default=None)
 _by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, QueueClient] = (
@@ -34,7 +37,8 @@ def current_client() -> QueueClient:
     Return the client in use: the running worker's, or this event loop's own for `REDIS_URL`.
 
     Raises:
-        ConfigurationError: `REDIS_URL` is not set, or is not a Redis address.
+        ConfigurationError: `REDIS_URL` is not set, or is not a Redis address, or
+            `RUNNER__CALL_TIMEOUT_S` is not a number of seconds.
     """
     client = _used.get()
     if client is not None:
@@ -49,8 +53,21 @@ def current_client() -> QueueClient:
             raise ConfigurationError(
                 "no Redis to enqueue into: set REDIS_URL, such as redis://localhost:6379/0"
             )
-        client = _by_loop[loop] = connect(url)
+        client = _by_loop[loop] = connect(url, call_timeout_s=_call_timeout_s())
     return client
+
+
+def _call_timeout_s() -> float:
+    given = os.environ.get(CALL_TIMEOUT_VARIABLE)
+    if not given:
+        return CALL_TIMEOUT_S
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigurationError(f"{CALL_TIMEOUT_VARIABLE} is {given!r}: give seconds, such as 10")
+    return seconds
 
 
 def use(client: QueueClient) -> None:

@@ -40,6 +40,9 @@ _CHUNK = 500
 _NONCE_DIGITS = 12
 _TRIES = 4
 _FIRST_PAUSE_S = 0.05
+_LOOK_AGAIN_S = 0.05
+CALL_TIMEOUT_S = 10.0
+"""How long a client's call waits for Redis in all, if the client says nothing else."""
 
 current_batch: ContextVar[str | None] = ContextVar("current_batch", default=None)
 """The batch that jobs enqueued from now on belong to."""
@@ -114,23 +117,36 @@ ClientMiddleware = Callable[[Enqueue, ClientHandler], Awaitable[bool]]
 Block = tuple[str, bytes] | NewJob
 """A job in short, the fields of `FreshJob` as a plain tuple, or in full."""
 
-Parcel = tuple[list[Block], asyncio.Future[list[bool]]]
-"""Jobs of one call, as blocks of the script, and Redis's answer for each of them."""
+Parcel = tuple[list[Block], asyncio.Future[list[bool]], float]
+"""
+Jobs of one call, as blocks of the script, Redis's answer for each of them, and when the call has
+waited long enough, by the loop's clock.
+"""
 
 
 class Enqueuer:
     """
     Enqueues into Redis. Each client has one, which gathers what an event loop enqueues.
 
-    middleware: wraps each enqueue, the first in the list outermost.
+    middleware: wraps each enqueue, the first in the list outermost. timeout_s: how long a call
+    waits for Redis in all, connecting and retries included.
     """
 
-    def __init__(self, redis: Redis, middleware: Sequence[ClientMiddleware] = ()) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        middleware: Sequence[ClientMiddleware] = (),
+        *,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> None:
         self._script = ScriptConnection(redis, ENQUEUE)
         self._handler: ClientHandler = self._hand_over
         for wrapper in reversed(middleware):
             self._handler = functools.partial(_call, wrapper, self._handler)
+        self._timeout_s = timeout_s
+        self._timer: asyncio.TimerHandle | None = None
         self._waiting: dict[str, list[Parcel]] = {}
+        self._under_way: dict[str, list[Parcel]] = {}
         self._drains: dict[str, asyncio.Task[None]] = {}
 
     async def put(self, request: Enqueue) -> bool:
@@ -139,7 +155,8 @@ class Enqueuer:
 
         Raises:
             CodecError: An argument has no JSON form.
-            EnqueueError: Redis did not take the job.
+            EnqueueError: Redis did not take the job, or did not answer in time. It may have the
+                job, then; to enqueue it again under the same id adds no second one.
         """
         return await self._handler(request)
 
@@ -147,7 +164,8 @@ class Enqueuer:
         """
         Enqueue many, in this order; raises what `put` raises.
 
-        Sends none if one of them has no JSON form.
+        Sends none if one of them has no JSON form. The time that a call may take counts anew with
+        each answer for a part of the jobs.
         """
         if self._handler != self._hand_over:
             return list(await asyncio.gather(*[self._handler(request) for request in requests]))
@@ -159,11 +177,16 @@ class Enqueuer:
         return [next(replies[request.queue]) for request in requests]
 
     async def _push_many(self, queue: str, jobs: list[Block]) -> list[bool]:
-        parcels = [self._push(queue, jobs[at : at + _CHUNK]) for at in range(0, len(jobs), _CHUNK)]
-        return [reply for replies in await asyncio.gather(*parcels) for reply in replies]
+        replies: list[bool] = []
+        for at in range(0, len(jobs), _CHUNK):
+            replies += await self._push(queue, jobs[at : at + _CHUNK])
+        return replies
 
     async def close(self) -> None:
         """Close the connection; a later job opens another."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         await self._script.close()
 
     async def _hand_over(self, request: Enqueue) -> bool:
@@ -174,20 +197,49 @@ class Enqueuer:
     def _push(self, queue: str, jobs: list[Block]) -> asyncio.Future[list[bool]]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[bool]] = loop.create_future()
-        self._waiting.setdefault(queue, []).append((jobs, future))
+        due = loop.time() + self._timeout_s
+        self._waiting.setdefault(queue, []).append((jobs, future, due))
+        if self._timer is None:
+            self._timer = loop.call_at(due, self._fail_overdue)
         if queue not in self._drains:
             self._drains[queue] = loop.create_task(self._drain(queue))
         return future
+
+    def _fail_overdue(self) -> None:
+        """Answer calls that have waited for too long. All share one timer."""
+        loop = asyncio.get_running_loop()
+        now, waits = loop.time(), []
+        for queue, parcels in [*self._under_way.items(), *self._waiting.items()]:
+            overdue = [parcel for parcel in parcels if parcel[2] <= now]
+            _fail(overdue, self._no_answer(queue))
+            if parcels is self._waiting.get(queue):
+                del parcels[: len(overdue)]
+            waits += [due for _, _, due in parcels if due > now][:1]
+        self._timer = None
+        if waits:
+            when = max(min(waits), now + _LOOK_AGAIN_S)
+            self._timer = loop.call_at(when, self._fail_overdue)
+
+    def _no_answer(self, queue: str) -> EnqueueError:
+        return EnqueueError(
+            f"{queue}: Redis did not answer within {self._timeout_s:g} s, so the job may be "
+            "enqueued or not: check that Redis answers at REDIS_URL, and enqueue it again with the "
+            "same job_id"
+        )
 
     async def _drain(self, queue: str) -> None:
         waiting = self._waiting[queue]
         try:
             while waiting:
-                chunk = _next_chunk(waiting)
+                chunk = self._under_way[queue] = _next_chunk(waiting)
                 try:
-                    replies = iter(
-                        await self._send(queue, [job for jobs, _ in chunk for job in jobs])
-                    )
+                    # The last of them may wait longest; `_fail_overdue` answers the others in time.
+                    async with asyncio.timeout_at(chunk[-1][2]):
+                        replies = iter(
+                            await self._send(queue, [job for jobs, _, _ in chunk for job in jobs])
+                        )
+                except TimeoutError:
+                    _fail(chunk, self._no_answer(queue))
                 except (RedisError, OSError) as error:
                     problem = EnqueueError(
                         f"{queue}: not enqueued: {type(error).__name__}: {error}: "
@@ -200,12 +252,12 @@ class Enqueuer:
                     waiting.clear()
                     raise
                 else:
-                    for jobs, future in chunk:
+                    for jobs, future, _ in chunk:
                         answers = [bool(reply) for reply in islice(replies, len(jobs))]
                         if not future.done():
                             future.set_result(answers)
         finally:
-            del self._drains[queue]
+            del self._drains[queue], self._under_way[queue]
             if waiting:
                 self._drains[queue] = asyncio.create_task(self._drain(queue))
 
@@ -287,7 +339,7 @@ def _fields(request: Enqueue) -> Block:
 def _next_chunk(waiting: list[Parcel]) -> list[Parcel]:
     """Remove and return the first parcels, as many as one script call takes; at least one."""
     jobs = count = 0
-    for parcel, _ in waiting:
+    for parcel, _, _ in waiting:
         jobs += len(parcel)
         if jobs > _CHUNK and count:
             break
@@ -298,7 +350,7 @@ def _next_chunk(waiting: list[Parcel]) -> list[Parcel]:
 
 
 def _fail(chunk: list[Parcel], problem: Exception) -> None:
-    for _, future in chunk:
+    for _, future, _ in chunk:
         if not future.done():
             future.set_exception(problem)
 

@@ -4,7 +4,7 @@ All errors that the runner raises, as one tree.
     RunnerError
     ├── ConfigurationError      a setting, registration or connection string is wrong
     ├── ArgumentsError          arguments do not fit the job's signature
-    ├── EnqueueError            Redis did not take the job: it is not enqueued
+    ├── EnqueueError            Redis did not take the job, or did not answer in time
     ├── CodecError              bytes from Redis are not a job or a result of ours
     ├── JobFailedError          raised by `JobHandle.result()`: the job is dead or was aborted
     ├── ResultNotFoundError     likewise: no such job, or its result is not kept
@@ -40,7 +40,7 @@ class ArgumentsError(RunnerError):
 
 
 class EnqueueError(RunnerError):
-    """Redis did not take the job: it is not enqueued."""
+    """Redis did not take the job, or did not answer in time: the message says which."""
 
 
 class CodecError(RunnerError):

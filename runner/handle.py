@@ -47,9 +47,15 @@ class JobHandle(Generic[R]):
     created: bool = True
 
     async def state(self) -> JobState:
-        """Return the job's state now."""
+        """
+        Return the job's state now.
+
+        Raises:
+            RedisError: Redis did not answer within the client's `call_timeout_s`.
+        """
         queue = keys.queue_key(self.queue)
-        async with current_client().pipeline(transaction=True) as pipe:
+        client = current_client()
+        async with client.pipeline(transaction=True) as pipe:
             pipe.hexists(queue + keys.RUNNING_SUFFIX, self.id)
             pipe.exists(keys.IN_PROGRESS_PREFIX + self.id)
             pipe.zscore(queue, self.id)
@@ -57,7 +63,9 @@ class JobHandle(Generic[R]):
             pipe.zscore(queue + keys.DEAD_SUFFIX, self.id)
             pipe.exists(keys.RESULT_PREFIX + self.id)
             pipe.time()
-            running, held, due_ms, retry_ms, died_ms, result, now = await pipe.execute()
+            running, held, due_ms, retry_ms, died_ms, result, now = await client.in_time(
+                pipe.execute()
+            )
         if running or held:
             return JobState.RUNNING
         if due_ms is not None:
@@ -98,11 +106,18 @@ class JobHandle(Generic[R]):
     async def _ask(self) -> tuple[bool, bytes | None]:
         """Return whether the job has ended, and its result: read last, so none is missed."""
         has_ended = await self.state() in {JobState.DONE, JobState.DEAD, JobState.UNKNOWN}
-        return has_ended, await current_client().get(keys.RESULT_PREFIX + self.id)
+        client = current_client()
+        return has_ended, await client.in_time(client.get(keys.RESULT_PREFIX + self.id))
 
     async def abort(self) -> None:
-        """Ask the job to stop: a running one is cancelled, a waiting one never starts."""
-        await Admin(current_client()).abort(self.queue, self.id)
+        """
+        Ask the job to stop: a running one is cancelled, a waiting one never starts.
+
+        Raises:
+            RedisError: Redis did not answer within the client's `call_timeout_s`; it may yet.
+        """
+        client = current_client()
+        await client.in_time(Admin(client).abort(self.queue, self.id))
 
     def _unpack(self, data: bytes) -> R:
         fields: dict[str, Any] = from_json(data)

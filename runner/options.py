@@ -61,6 +61,8 @@ class WorkerLimits:
     """A job lost with its worker this many times goes to the dead set as poison."""
     offload_processes: PositiveInt | None = None
     """Processes for `ctx.offload`. None: one for each core."""
+    call_timeout_s: PositiveFloat = 10.0
+    """How long an enqueue, or a question to Redis about a job, waits for Redis in all."""
     dead_max_jobs: NonNegativeInt | None = None
     """Dead jobs to keep in each queue. None: all."""
     dead_max_age_s: PositiveFloat | None = None

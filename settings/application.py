@@ -135,6 +135,11 @@ class Application(App):
         return self.settings.scheduled_poll_interval_s
 
     @property
+    def call_timeout_s(self) -> float:
+        """How long an enqueue waits for Redis in all, in seconds."""
+        return self.settings.runner.call_timeout_s
+
+    @property
     def statsd(self) -> tuple[str, int] | None:
         """Host and port that metrics go to."""
         return self.settings.statsd

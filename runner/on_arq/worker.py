@@ -262,7 +262,10 @@ class Worker(arq.worker.Worker):
 
     def _connect(self) -> None:
         if self._pool is None:
-            self._pool = connect(self.redis_settings or "redis://localhost:6379")
+            self._pool = connect(
+                self.redis_settings or "redis://localhost:6379",
+                call_timeout_s=self.options.call_timeout_s,
+            )
             self._pool.job_serializer = self.job_serializer or self._pool.job_serializer
             self._pool.job_deserializer = self.job_deserializer or self._pool.job_deserializer
             self._pool.default_queue_name = self.queue_name

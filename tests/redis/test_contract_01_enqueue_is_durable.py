@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from runner import Context, JobState, connect, job
+from runner import Context, JobState, connect, disconnect, job
 from runner.codec import decode_job
 from runner.current import current_client
-from runner.errors import ArgumentsError, CodecError, EnqueueError
+from runner.errors import ArgumentsError, CodecError, ConfigurationError, EnqueueError
 from tests.runner_kit import cut_off_enqueues, eventually, lose_answers_to_enqueues, working
 
 if TYPE_CHECKING:
@@ -225,3 +226,84 @@ async def test_enqueue_fails_each_caller_of_a_lost_call(redis: QueueClient) -> N
     )
 
     assert all(isinstance(answer, EnqueueError) for answer in answers)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda _: tidy.enqueue(),
+        lambda _: tidy.enqueue_many([{"number": 1}] * 2000),
+        lambda _: asyncio.gather(*[tidy.enqueue() for _ in range(700)]),
+    ],
+)
+async def test_enqueue_answers_in_time_though_redis_hangs(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, ask: Any
+) -> None:
+    """All tries together have one deadline; when Redis is back, the next call goes through."""
+    monkeypatch.setenv("REDIS_URL", own_redis_server.url)
+    monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", "0.5")
+    await tidy.enqueue()
+    own_redis_server.pause()
+    try:
+        for _ in range(2):
+            with pytest.raises(EnqueueError, match=r"did not answer within 0\.5 s.*same job_id"):
+                async with asyncio.timeout(2.0):
+                    await ask(None)
+    finally:
+        own_redis_server.resume()
+    assert (await tidy.enqueue()).created
+
+
+async def test_each_call_has_its_own_deadline_and_a_repeat_adds_no_second_job(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that came later, and waits behind the first, still goes through when Redis is back."""
+    monkeypatch.setenv("REDIS_URL", own_redis_server.url)
+    monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", "1.0")
+    handle = await tidy.enqueue()
+    own_redis_server.pause()
+    try:
+        first = asyncio.create_task(tidy.options(job_id="a").enqueue())
+        await asyncio.sleep(0.7)
+        second = asyncio.create_task(tidy.options(job_id="b").enqueue())
+        with pytest.raises(EnqueueError):
+            await first
+    finally:
+        own_redis_server.resume()
+    assert (await second).created
+    await tidy.options(job_id="a").enqueue()
+    assert sorted(await current_client().zrange(QUEUE, 0, -1)) == sorted(
+        [b"a", b"b", handle.id.encode()]
+    )
+
+
+@pytest.mark.parametrize("what", ["state", "result", "abort"])
+async def test_handle_answers_in_time_though_redis_hangs(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """`state` and `abort` by the client's deadline, `result` by its own."""
+    monkeypatch.setenv("REDIS_URL", own_redis_server.url)
+    monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", "0.3")
+    handle = await tidy.enqueue()
+    own_redis_server.pause()
+    try:
+        async with asyncio.timeout(2.0):
+            if what == "result":
+                with pytest.raises(TimeoutError):
+                    await handle.result(timeout_s=0.8)
+            else:
+                with pytest.raises(RedisTimeoutError, match=r"no answer within 0\.3 s"):
+                    await getattr(handle, what)()
+    finally:
+        own_redis_server.resume()
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-1", "nan", "inf"])
+async def test_call_timeout_that_is_no_time_is_refused(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """At the first call, in one line."""
+    await disconnect()
+    monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", given)
+    with pytest.raises(ConfigurationError, match="RUNNER__CALL_TIMEOUT_S is"):
+        await tidy.enqueue()
