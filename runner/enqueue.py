@@ -147,6 +147,7 @@ class Enqueuer:
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: dict[str, list[Parcel]] = {}
         self._under_way: dict[str, list[Parcel]] = {}
+        self._given_up: set[str] = set()
         self._drains: dict[str, asyncio.Task[None]] = {}
 
     async def put(self, request: Enqueue) -> bool:
@@ -206,19 +207,37 @@ class Enqueuer:
         return future
 
     def _fail_overdue(self) -> None:
-        """Answer calls that have waited for too long. All share one timer."""
+        """
+        Answer calls that have waited for too long, and give up what was sent for these alone.
+
+        All calls share one timer: a timeout for each would cost a fifth of an enqueue.
+        """
         loop = asyncio.get_running_loop()
         now, waits = loop.time(), []
-        for queue, parcels in [*self._under_way.items(), *self._waiting.items()]:
-            overdue = [parcel for parcel in parcels if parcel[2] <= now]
+        for queue in self._drains:
+            waiting, under_way = self._waiting[queue], self._under_way.get(queue, [])
+            overdue = [parcel for parcel in under_way + waiting if parcel[2] <= now]
+            if not overdue:
+                waits += [due for _, _, due in (under_way + waiting)[:1]]
+                continue
             _fail(overdue, self._no_answer(queue))
-            if parcels is self._waiting.get(queue):
-                del parcels[: len(overdue)]
-            waits += [due for _, _, due in parcels if due > now][:1]
+            if under_way and len(overdue) >= len(under_way):
+                del waiting[: len(overdue) - len(under_way)]
+                self._given_up.add(queue)
+                self._drains[queue].cancel()
+            waits += [due for _, _, due in under_way + waiting if due > now][:1]
         self._timer = None
         if waits:
             when = max(min(waits), now + _LOOK_AGAIN_S)
             self._timer = loop.call_at(when, self._fail_overdue)
+
+    def _is_given_up(self, queue: str) -> bool:
+        """Whether its drain was cancelled by `_fail_overdue`, and by nothing else."""
+        task = asyncio.current_task()
+        if queue not in self._given_up or task is None:
+            return False
+        self._given_up.remove(queue)
+        return not task.uncancel()
 
     def _no_answer(self, queue: str) -> EnqueueError:
         return EnqueueError(
@@ -233,13 +252,9 @@ class Enqueuer:
             while waiting:
                 chunk = self._under_way[queue] = _next_chunk(waiting)
                 try:
-                    # The last of them may wait longest; `_fail_overdue` answers the others in time.
-                    async with asyncio.timeout_at(chunk[-1][2]):
-                        replies = iter(
-                            await self._send(queue, [job for jobs, _, _ in chunk for job in jobs])
-                        )
-                except TimeoutError:
-                    _fail(chunk, self._no_answer(queue))
+                    replies = iter(
+                        await self._send(queue, [job for jobs, _, _ in chunk for job in jobs])
+                    )
                 except (RedisError, OSError) as error:
                     problem = EnqueueError(
                         f"{queue}: not enqueued: {type(error).__name__}: {error}: "
@@ -248,6 +263,8 @@ class Enqueuer:
                     problem.__cause__ = error
                     _fail(chunk, problem)
                 except asyncio.CancelledError:
+                    if self._is_given_up(queue):
+                        continue
                     _fail(chunk + waiting, EnqueueError(f"{queue}: the event loop is closing"))
                     waiting.clear()
                     raise
@@ -257,7 +274,9 @@ class Enqueuer:
                         if not future.done():
                             future.set_result(answers)
         finally:
-            del self._drains[queue], self._under_way[queue]
+            del self._drains[queue]
+            self._under_way.pop(queue, None)
+            self._given_up.discard(queue)
             if waiting:
                 self._drains[queue] = asyncio.create_task(self._drain(queue))
 

@@ -10,6 +10,7 @@ All errors that the runner raises, as one tree.
     ├── ResultNotFoundError     likewise: no such job, or its result is not kept
     ├── OffloadError            a process for CPU-bound work died, or could not be reached
     └── PrivateRedisError       no redis-server to start, or it did not start
+        └── PrivateRedisLostError   it ran, and cannot be started again
 
 `Retry` and `Bury` are signals, not errors: a job raises them to choose its own outcome.
 """
@@ -68,6 +69,10 @@ class OffloadError(RunnerError):
 
 class PrivateRedisError(RunnerError):
     """There is no redis-server to start, or it did not start."""
+
+
+class PrivateRedisLostError(PrivateRedisError):
+    """The private Redis ran, and is gone: it cannot be started again, or its files were deleted."""
 
 
 class Retry(ArqRetry):

