@@ -6,7 +6,7 @@ Everything durable about channels, in SQLite or PostgreSQL.
 """
 
 from jobs.store.channel_store import ChannelStore, open_store
-from jobs.store.errors import NotStoredError, StoreError
+from jobs.store.errors import NotStoredError, StoreError, StoreLostError
 from jobs.store.outbox import Outbox
 from jobs.store.rows import (
     ChannelCounts,
@@ -37,6 +37,7 @@ __all__ = [
     "Outbox",
     "ScheduledChannel",
     "StoreError",
+    "StoreLostError",
     "StoredAnalysis",
     "StoredChart",
     "StoredNotification",

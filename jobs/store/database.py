@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from jobs.store import postgres_engine, sqlite_engine
 from jobs.store.driver_errors import as_store_errors
+from jobs.store.errors import StoreLostError
 from jobs.store.url import DatabaseUrl, SqliteFile
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ if TYPE_CHECKING:
 
 class _Sqlite:
     def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._inode: int | None = None
         self._engine = sqlite_engine.engine(file)
         # Writers wait here in order: SQLite's own waiting polls, and is not fair.
         self._one_writer = asyncio.Lock()
@@ -107,9 +110,28 @@ class _Sqlite:
 
     async def _in_thread(self, begin: str, work: Callable[[Connection], T]) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._threads, sqlite_engine.transaction, self._engine, begin, work
-        )
+        return await loop.run_in_executor(self._threads, self._transaction, begin, work)
+
+    def _transaction(self, begin: str, work: Callable[[Connection], T]) -> T:
+        """SQLite would go on writing to a deleted file, or make an empty one in its place."""
+        if self._inode is not None:
+            self._check_in_place()
+        done = sqlite_engine.transaction(self._engine, begin, work)
+        self._check_in_place()
+        return done
+
+    def _check_in_place(self) -> None:
+        try:
+            inode = self._file.path.stat().st_ino
+        except FileNotFoundError:
+            inode = None
+        if inode is None or inode != (self._inode or inode):
+            raise StoreLostError(
+                self._file.where,
+                "its file was deleted or replaced while it was open, and with it what was stored",
+                "restore it, or run the command again to start anew",
+            )
+        self._inode = inode
 
     async def _to_its_end(self, coroutine: Coroutine[Any, Any, T]) -> T:
         task = _ToItsEnd(coroutine, loop=asyncio.get_running_loop())

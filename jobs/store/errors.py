@@ -2,7 +2,8 @@
 What the store raises, as one tree.
 
     StoreError            the database cannot be used, or refused a value
-    └── NotStoredError    what was named is not in the store; a retry will not help
+    ├── NotStoredError    what was named is not in the store; a retry will not help
+    └── StoreLostError    the file of the database was deleted or replaced while it was open
 """
 
 from __future__ import annotations
@@ -24,3 +25,7 @@ class StoreError(Exception):
 
 class NotStoredError(StoreError):
     """What was named, or what a record refers to, is not in the store."""
+
+
+class StoreLostError(StoreError):
+    """The file of the database was deleted or replaced while it was open."""

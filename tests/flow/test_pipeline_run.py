@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
+import redis
 
 if TYPE_CHECKING:
     from tests.pipeline_command import Commands
@@ -211,3 +214,78 @@ def _assert_all_there(document: dict[str, Any]) -> None:
 
 def _without_time(document: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name != "seconds"}
+
+
+def test_run_goes_on_when_its_private_redis_is_killed(commands: Commands, daily_csv: str) -> None:
+    """Redis comes back with its data, and the run ends with every channel."""
+    with commands.running("pipeline", "run", daily_csv, "--json") as run:
+        run.until(f"of {MANY} channels")
+        pid = int((commands.folder / ".pipeline" / "redis" / "redis.pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        ended = run.ended()
+
+    assert ended.status == 0, ended.err
+    assert ended.document["analyses"] == MANY
+    assert all(channel["report"] for channel in ended.document["per_channel"])
+
+
+LOSSES = {
+    "the whole state": (".pipeline", "was"),
+    "the files of Redis": (".pipeline/redis", "were deleted while the private Redis ran"),
+    "the database": (".pipeline/pipeline.db", "was deleted or replaced while it was open"),
+}
+
+
+@pytest.mark.parametrize("what", LOSSES)
+def test_run_whose_data_is_deleted_fails_in_one_line(
+    commands: Commands, daily_csv: str, what: str
+) -> None:
+    """Exit status 1, soon, and no server is left; run again, it starts anew."""
+    deleted, said = LOSSES[what]
+    with commands.running("pipeline", "run", daily_csv, "--json") as run:
+        run.until(f"of {MANY} channels")
+        server = psutil.Process(
+            int((commands.folder / ".pipeline" / "redis" / "redis.pid").read_text())
+        )
+        path = commands.folder / deleted
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+        ended = run.ended()
+
+    assert ended.status == 1, ended.err
+    [message] = ended.messages
+    assert said in message
+    server.wait(10)
+
+    again = commands.run("pipeline", "run", daily_csv, "--json")
+    assert again.status == 0, again.err
+    assert all(channel["report"] for channel in again.document["per_channel"])
+
+
+def test_run_whose_redis_is_flushed_fails_in_one_line(
+    commands: Commands, daily_csv: str, redis_url: str
+) -> None:
+    """It does not wait for ever for jobs that nobody has."""
+    with commands.running("pipeline", "run", daily_csv, REDIS_URL=redis_url) as run:
+        run.until(f"of {MANY} channels")
+        with redis.Redis.from_url(redis_url) as client:
+            client.flushall()
+        ended = run.ended()
+
+    assert ended.status == 1, ended.err
+    assert ended.messages == [
+        "pipeline: Redis no longer has the jobs of this run: was it flushed? Run again"
+    ]
+
+
+def test_run_that_makes_no_report_is_no_success(commands: Commands) -> None:
+    """Nor is the next one, whether the job dies again or is still dead."""
+    reports = commands.folder / ".pipeline" / "reports"
+    reports.parent.mkdir()
+    reports.write_text("in the way")
+    for _ in range(2):
+        ended = commands.run("pipeline", "run", "samples:podcast", QUEUES__DEFAULT__MAX_RETRIES="0")
+        assert ended.status == 1, ended.err
+        assert len(ended.messages) == 1

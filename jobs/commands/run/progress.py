@@ -82,13 +82,15 @@ class Follower:
         self._queues: dict[str, QueueProgress] = {}
         self.by_channel: dict[str, BatchProgress] = {}
         """The last known state of each channel's batch."""
+        self.is_lost = False
+        """Whether Redis no longer has what was in a batch."""
 
     async def follow(self, stop: asyncio.Event) -> AsyncIterator[RunProgress]:
         """Yield the progress repeatedly, until the run is finished or *stop* is set."""
         while True:
             progress = await self.look()
             yield progress
-            if progress.over or stop.is_set():
+            if progress.over or self.is_lost or stop.is_set():
                 return
             are_many = len(self._open) > _AT_A_TIME
             pause_s = _LOOK_AT_MANY_EVERY_S if are_many else _LOOK_EVERY_S
@@ -111,13 +113,19 @@ class Follower:
 
     def _note(self, channel_id: str, batch: BatchProgress) -> None:
         before = self.by_channel.get(channel_id, BatchProgress()).queues
+        # A batch has its first job before it is followed, and jobs are only added.
+        if not batch.queues or _jobs_of(batch.queues) < _jobs_of(before):
+            self.is_lost = True
         for queue, counts in batch.queues.items():
             known = self._queues.get(queue, QueueProgress())
             self._queues[queue] = known + counts - before.get(queue, QueueProgress())
         self.by_channel[channel_id] = batch
-        # An empty batch is one whose first job is being enqueued.
-        if batch.waiting or not batch.queues:
+        if batch.waiting:
             self._open.append(channel_id)
+
+
+def _jobs_of(queues: Mapping[str, QueueProgress]) -> int:
+    return sum(queue.total for queue in queues.values())
 
 
 class Display(Protocol):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.commands.run.work import ChannelRun
 
 EXIT_DEAD = 1
-"""Exit status if a job died, or the timeout came first."""
+"""Exit status if a job died, a report was not made, or the timeout came first."""
 
 
 @click.command
@@ -68,7 +68,8 @@ def run(
     channels; with YOUTUBE_API_KEY set, youtube:@handle or the address of a channel on YouTube.
     docs/sources.md has every layout, and the mapping file for any other.
 
-    Exit status: 0; 1 if a job died or the timeout came first; 2 if a source was refused.
+    Exit status: 0; 1 if a job died, a report was not made, or the timeout came first; 2 if a
+    source was refused.
     """
     from rich.console import Console
 
@@ -134,10 +135,13 @@ async def _run(
                 if work.interrupted:
                     _report_interrupted(work, time.monotonic() - started)
                     return EXIT_INTERRUPTED
+                if work.lost:
+                    tell(work.lost)
+                    return EXIT_DEAD
                 summary = await summarize(place.services, sources, channels, work, started)
     _show(summary, as_json=as_json)
     _report_unfinished(work, summary, sources)
-    if work.timed_out or summary.dead_jobs:
+    if work.timed_out or summary.dead_jobs or _lacks_reports(work, summary):
         return EXIT_DEAD
     return EXIT_WRONG if sources.refused else 0
 
@@ -166,6 +170,17 @@ def _report_interrupted(work: ChannelRun, seconds: float) -> None:
         f"interrupted after {seconds:.0f} s, {work.channels_done} of {len(work.channels)} channels "
         "done; what is queued stays: run the same command again to continue"
     )
+
+
+def _lacks_reports(work: ChannelRun, summary: Summary) -> bool:
+    """Whether a report that was to be made is not there; if no job died to explain it, say so."""
+    lacking = [channel for channel in summary.channels if not summary.has_report(channel)]
+    if not (work.reports and lacking):
+        return False
+    if not (work.timed_out or summary.dead_jobs):
+        of = lacking[0].title if len(lacking) == 1 else f"{len(lacking)} channels"
+        tell(f"no report was made of {of}; see `pipeline dead` for its job, and run again")
+    return True
 
 
 def _report_unfinished(work: ChannelRun, summary: Summary, sources: SourceList) -> None:

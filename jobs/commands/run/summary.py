@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -15,7 +16,6 @@ from jobs.commands.run.source_list import shorter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from rich.console import Console
 
@@ -85,6 +85,11 @@ class Summary:
     errors: Sequence[Mapping[str, str]]
     index: Path | None = None
     rejects: Sequence[RejectedRows] = ()
+
+    @staticmethod
+    def has_report(channel: ChannelSummary) -> bool:
+        """Whether the channel's report is there, as a file."""
+        return channel.report is not None and Path(channel.report).is_file()
 
     @classmethod
     def of_nothing(cls, sources: SourceList) -> Summary:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobs import sync_channel
 from jobs.commands.run.progress import Follower
+from jobs.store import StoreLostError
 from runner import Batch, BatchProgress
 from runner.admin import Admin
 from runner.current import use
@@ -55,6 +56,8 @@ class ChannelRun:
     timeout_s: float | None = None
     interrupted: bool = False
     timed_out: bool = False
+    lost: str = ""
+    """Why what the run had written is gone, if it is."""
     channels_done: int = 0
     by_channel: dict[str, BatchProgress] = field(default_factory=dict)
     dead_jobs: list[DeadJob] = field(default_factory=list)
@@ -84,9 +87,17 @@ class ChannelRun:
         # Concurrently, so that they share round trips to Redis.
         await asyncio.gather(*(self._enqueue(*one) for one in batches.items()))
         follower = Follower(self.place.redis, batches)
-        async for progress in follower.follow(self._stop):
-            display.show(progress)
-            self.channels_done = progress.channels_done
+        try:
+            async for progress in follower.follow(self._stop):
+                display.show(progress)
+                self.channels_done = progress.channels_done
+                await self.place.services.store.ping()
+        except StoreLostError as error:
+            self.lost = str(error)
+            return
+        if follower.is_lost:
+            self.lost = "Redis no longer has the jobs of this run: was it flushed? Run again"
+            return
         if self.place.redis_is_private:
             await self._finish_former_runs()
         self.by_channel = follower.by_channel
