@@ -52,7 +52,8 @@ class WorkerLimits:
     """An event loop blocked for this long is reported, with the stack that blocks it."""
     blocked_limit_s: PositiveFloat = 20.0
     """
-    A worker whose event loop is blocked for this long gives its other jobs back and exits.
+    A worker whose event loop is blocked for this long gives its other jobs back and exits. If its
+    interpreter is held, so that no thread runs, another process ends it a little later.
 
     Together with a heartbeat and `blocked_warn_s` it is below the lease, so that the jobs go back
     before they count as lost.

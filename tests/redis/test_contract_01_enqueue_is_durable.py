@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -251,7 +252,13 @@ async def test_enqueue_answers_in_time_though_redis_hangs(
                     await ask(None)
     finally:
         own_redis_server.resume()
-    assert (await tidy.enqueue()).created
+
+    async def goes_through() -> bool:
+        with contextlib.suppress(EnqueueError):
+            return (await tidy.enqueue()).created
+        return False
+
+    await eventually(goes_through)
 
 
 async def test_each_call_has_its_own_deadline_and_a_repeat_adds_no_second_job(
@@ -259,12 +266,12 @@ async def test_each_call_has_its_own_deadline_and_a_repeat_adds_no_second_job(
 ) -> None:
     """One that came later, and waits behind the first, still goes through when Redis is back."""
     monkeypatch.setenv("REDIS_URL", own_redis_server.url)
-    monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", "1.0")
+    monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", "2.0")
     handle = await tidy.enqueue()
     own_redis_server.pause()
     try:
         first = asyncio.create_task(tidy.options(job_id="a").enqueue())
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(1.0)
         second = asyncio.create_task(tidy.options(job_id="b").enqueue())
         with pytest.raises(EnqueueError):
             await first
