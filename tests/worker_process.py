@@ -192,6 +192,7 @@ def _opening(slow_at: str) -> dict[str, Any]:
 
 def run(url: str, values: dict[str, Any]) -> None:
     """Run one worker until it is stopped, as arq's command does."""
+    values.pop("guard_margin_s", None)  # arq's command has the one of production
     [worker] = make_workers(url, values, as_command=True)
     opens = worker.on_startup
 

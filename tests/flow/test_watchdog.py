@@ -31,9 +31,11 @@ LATER_S = 0.2
 
 
 @asynccontextmanager
-async def working(redis_url: str, board: Switchboard, **values: Any) -> AsyncIterator[Program]:
+async def working(
+    redis_url: str, board: Switchboard, *, what: str = "work", **values: Any
+) -> AsyncIterator[Program]:
     """Run a worker process for the block."""
-    command = ("-m", "tests.worker_process", "work", redis_url, str(board.port))
+    command = ("-m", "tests.worker_process", what, redis_url, str(board.port))
     async with running(sys.executable, *command, json.dumps(values)) as program:
         await board.received("ready", of=program.pid)
         yield program
@@ -155,11 +157,13 @@ async def test_third_blockage_makes_the_job_poison(
     assert int(await redis.get(f"arq:retry:{handle.id}") or 0) == 0
 
 
+@pytest.mark.parametrize("what", ["run", "work"])
 async def test_job_that_holds_the_interpreter_ends_with_its_process(
-    redis_url: str, redis: QueueClient, board: Switchboard
+    redis_url: str, redis: QueueClient, board: Switchboard, what: str
 ) -> None:
     """No thread runs, the watchdog neither: the guard logs the stack, and ends the process."""
-    async with working(redis_url, board, **HURRY, guard_margin_s=0.4) as program:
+    quick = HURRY | {"guard_margin_s": 0.4}
+    async with working(redis_url, board, what=what, **quick) as program:
         guilty = await hold_interpreter.enqueue("g")
         await board.received("started g 1")
         assert await program.ended() == -signal.SIGABRT

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from jobs import run_analytics, sync_channel
@@ -202,3 +204,51 @@ def _get(url: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_worker_that_waits_for_redis_to_answer_is_stopped_at_once(
+    commands: Commands, own_redis_server: RedisServer, number: signal.Signals
+) -> None:
+    """A signal while the command still opens what it needs ends it in order."""
+    own_redis_server.pause()
+    try:
+        with commands.running(
+            "pipeline", "worker", "default", REDIS_URL=own_redis_server.url, **FAST
+        ) as running:
+            _until_it_has_a_child(running)
+            ended = running.end(number, limit_s=8.0)
+    finally:
+        own_redis_server.resume()
+    assert (ended.status, ended.messages) == (0, ["pipeline: stopped while it started"])
+
+
+def _until_it_has_a_child(running: Running) -> None:
+    """Wait for the guard, with which a worker begins."""
+    deadline = time.monotonic() + 40.0
+    while not psutil.Process(running.process.pid).children():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_up_starts_its_private_redis_again(commands: Commands) -> None:
+    """It goes on, and stops in order."""
+    with commands.running("pipeline", "up", "--health-port", "0", "--web-port", "0", **FAST) as up:
+        up.until("Working")
+        pid = int((commands.folder / ".pipeline" / "redis" / "redis.pid").read_text())
+        psutil.Process(pid).kill()
+        up.until("redis-server runs again")
+        up.until("Redis is back")
+        ended = up.end()
+    assert ended.status == 0, ended.err
+
+
+def test_up_whose_state_is_deleted_ends_with_one_line(commands: Commands) -> None:
+    """Exit status 1: what was queued is gone."""
+    with commands.running("pipeline", "up", "--health-port", "0", "--web-port", "0", **FAST) as up:
+        up.until("Working")
+        shutil.rmtree(commands.folder / ".pipeline" / "redis")
+        ended = up.ended()
+    assert ended.status == 1, ended.err
+    [message] = ended.messages
+    assert "were deleted while the private Redis ran" in message
