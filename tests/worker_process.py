@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ctypes
 import json
 import re
 import sys
@@ -105,9 +106,11 @@ async def in_thread(ctx: Context, name: str, seconds: float) -> None:
 
 
 @job(queue=QUEUE)
-async def hold_interpreter(ctx: Context, name: str) -> None:
-    """Hold the interpreter, as no thread can interrupt it."""
+async def hold_interpreter(ctx: Context, name: str, *, natively: bool = False) -> None:
+    """Hold the interpreter, so that no thread runs."""
     Here.line.report(f"started {name} {ctx.attempt}")
+    if natively:
+        ctypes.PyDLL(None).sleep(600)
     re.match(r"(a+)+$", "a" * 60 + "b")
 
 

@@ -30,6 +30,7 @@ QUIT = b"quit"
 
 _TICKS = 10
 _ABORT_WITHIN_S = 3.0
+_LOG_WITHIN_S = 10
 _KEPT_BYTES = 100_000
 _SHOWN_FRAMES = 20
 _OPTIONS = b'{"limit_s": '
@@ -204,6 +205,8 @@ def _is_loop(file: str) -> bool:
 
 def _log(options: dict[str, Any], event: str, watch: _Watch, **fields: Any) -> None:
     """Write one line to standard error, as the worker does."""
+    # A reader that reads no more, which may be what stopped the worker, must not keep this process.
+    signal.alarm(_LOG_WITHIN_S)
     function, stack = shorten(watch.dump)
     fields |= {"pid": watch.pid, "function": function, "stack": stack}
     sys.path[:] = options["path"]

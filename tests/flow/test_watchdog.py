@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import signal
 import sys
+import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,8 @@ import psutil
 import pytest
 
 from runner import JobState
+from runner.worker import guard_process
+from runner.worker.guard import Guard
 from runner.worker.watchdog import EXIT_BLOCKED
 from tests.program import Program, running
 from tests.runner_kit import crashes, dead_ids, eventually, history
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from runner import JobHandle, QueueClient
     from tests.switchboard import Switchboard
 
-HURRY = {"blocked_warn_s": 0.1, "blocked_limit_s": 0.6}
+HURRY: dict[str, Any] = {"blocked_warn_s": 0.1, "blocked_limit_s": 0.6}
 LATER_S = 0.2
 
 
@@ -157,21 +161,30 @@ async def test_third_blockage_makes_the_job_poison(
     assert int(await redis.get(f"arq:retry:{handle.id}") or 0) == 0
 
 
-@pytest.mark.parametrize("what", ["run", "work"])
+@pytest.mark.parametrize(
+    ("what", "natively", "last"),
+    [("run", False, " in match"), ("work", False, " in match"), ("work", True, "")],
+)
 async def test_job_that_holds_the_interpreter_ends_with_its_process(
-    redis_url: str, redis: QueueClient, board: Switchboard, what: str
+    redis_url: str,
+    redis: QueueClient,
+    board: Switchboard,
+    *,
+    what: str,
+    natively: bool,
+    last: str,
 ) -> None:
     """No thread runs, the watchdog neither: the guard logs the stack, and ends the process."""
     quick = HURRY | {"guard_margin_s": 0.4}
     async with working(redis_url, board, what=what, **quick) as program:
-        guilty = await hold_interpreter.enqueue("g")
+        guilty = await hold_interpreter.enqueue("g", natively=natively)
         await board.received("started g 1")
         assert await program.ended() == -signal.SIGABRT
 
         line = await program.logged("worker process silent past the limit, ended")
         assert (line["level"], line["pid"]) == ("critical", program.pid)
         assert line["function"].startswith("hold_interpreter (worker_process.py:")
-        assert " in match\n" in line["stack"]
+        assert f"{last}\n" in line["stack"]
         assert program.other == []
         assert await guilty.state() is JobState.RUNNING
 
@@ -209,3 +222,32 @@ async def test_guard_that_is_killed_is_started_again(redis_url: str, board: Swit
 def _guards_of(program: Program) -> list[psutil.Process]:
     children = psutil.Process(program.pid).children()
     return [one for one in children if any("guard_process" in word for word in one.cmdline())]
+
+
+async def test_guard_leaves_nothing_behind() -> None:
+    """No process, no open file; crashes are reported as before."""
+    reported = faulthandler.is_enabled()
+    process = psutil.Process()
+    files, children = process.num_fds(), process.children()
+    for _ in range(2):
+        async with Guard():
+            [guard] = [one for one in process.children() if one not in children]
+        assert not guard.is_running()
+    assert process.num_fds() == files
+    assert faulthandler.is_enabled() == reported
+
+
+def test_silence_counts_only_time_in_which_its_watcher_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watcher that was away for an hour has seen two ticks of silence at most."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    silence = guard_process.Silence()
+    for passed, expected in ((1.0, 1.0), (3600.0, 3.0), (1.5, 4.5)):
+        now[0] += passed
+        silence.goes_on(1.0)
+        assert silence.seconds == expected
+    now[0] += 1.0
+    silence.goes_on(1.0, counts=False)
+    assert silence.seconds == 4.5
+    silence.ends()
+    assert silence.seconds == 0.0
