@@ -424,7 +424,7 @@ async def test_supervisor_replaces_a_worker_that_gives_no_sign_of_life(
     redis_url: str, board: Switchboard
 ) -> None:
     """A stopped worker does nothing and says nothing: it is killed, the other one is not."""
-    async with supervising(redis_url, board, supervisor={"silent_limit_s": 1.5}) as it:
+    async with supervising(redis_url, board, supervisor={"silent_limit_s": 3.0}) as it:
         first, second = await it.workers_ready()
         os.kill(first, signal.SIGSTOP)
 
@@ -438,12 +438,12 @@ async def test_supervisor_replaces_a_worker_that_gives_no_sign_of_life(
 
 async def test_supervisor_that_was_stopped_kills_nobody(redis_url: str, board: Switchboard) -> None:
     """Nor does one whose workers were stopped with it, as on a laptop that sleeps."""
-    async with supervising(redis_url, board, supervisor={"silent_limit_s": 1.5}) as it:
+    async with supervising(redis_url, board, supervisor={"silent_limit_s": 3.0}) as it:
         everyone = [it.program.pid, *await it.workers_ready()]
         for stopped in ([it.program.pid], everyone):
             for pid in stopped:
                 os.kill(pid, signal.SIGSTOP)
-            await asyncio.sleep(3.0)  # twice the limit
+            await asyncio.sleep(6.0)  # twice the limit
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
             handle = await wait.enqueue("x", 0.5)

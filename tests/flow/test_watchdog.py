@@ -197,9 +197,9 @@ async def test_stopped_worker_goes_on_when_it_is_continued(
     redis_url: str, board: Switchboard
 ) -> None:
     """Ctrl-Z, or SIGSTOP, for longer than the limit: nobody takes that for a blockage."""
-    async with working(redis_url, board, **HURRY, guard_margin_s=0.4) as program:
+    async with working(redis_url, board, **HURRY, guard_margin_s=1.9) as program:
         program.send(signal.SIGSTOP)
-        await asyncio.sleep(3 * (HURRY["blocked_limit_s"] + 0.4))
+        await asyncio.sleep(2 * (HURRY["blocked_limit_s"] + 1.9))
         program.send(signal.SIGCONT)
 
         handle = await wait.enqueue("x", 0.0)
@@ -209,7 +209,7 @@ async def test_stopped_worker_goes_on_when_it_is_continued(
 @pytest.mark.usefixtures("redis")
 async def test_guard_that_is_killed_is_started_again(redis_url: str, board: Switchboard) -> None:
     """The worker notices, and has another one; none is left when the worker has ended."""
-    async with working(redis_url, board, **HURRY, guard_margin_s=0.4) as program:
+    async with working(redis_url, board, **HURRY, guard_margin_s=1.9) as program:
         [guard] = _guards_of(program)
         guard.kill()
         await program.logged("the guard is gone, starting another")
