@@ -8,13 +8,13 @@ action may be repeated, and two operators cannot tear a job apart.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json, to_json
 
-from runner import clock
+from runner import wall_clock
 from runner.broker import keys
 from runner.broker.scripts import ADMIN
 from runner.broker.scripts.fields import AdminHead
@@ -65,13 +65,16 @@ class Admin:
         """Make a waiting job due now, or a dead one ready again with all its attempts."""
         return await self._act("run", queue, job_id)
 
-    async def reschedule(self, queue: str, job_id: str | bytes, at: datetime) -> Found:
+    async def reschedule(self, queue: str, job_id: str | bytes, at: datetime | timedelta) -> Found:
         """
-        Make a waiting or dead job due at the aware time *at*.
+        Make a waiting or dead job due at the aware time *at*, or that long from now.
 
         Raises:
             ConfigurationError: *at* has no time zone.
         """
+        if isinstance(at, timedelta):
+            delay_ms = round(at.total_seconds() * 1000)
+            return await self._act("reschedule", queue, job_id, delay_ms=delay_ms)
         if at.tzinfo is None:
             raise ConfigurationError(f"{at} needs a time zone, such as datetime.UTC")
         return await self._act("reschedule", queue, job_id, due_ms=round(at.timestamp() * 1000))
@@ -80,7 +83,7 @@ class Admin:
         self, queue: str, job_id: str | bytes, *, reason: str = "buried by hand"
     ) -> Found:
         """Put a waiting job into the dead set."""
-        now_ms = clock.now_ms()
+        now_ms = wall_clock.now_ms()
         entry = {"attempt": None, "failed_ms": now_ms, "error": "Buried", "message": reason}
         return await self._act("bury", queue, job_id, entry=to_json(entry))
 
@@ -105,7 +108,7 @@ class Admin:
 
     async def abort(self, queue: str, job_id: str | bytes) -> Found:
         """End a waiting job before it starts, or ask its worker to cancel a running one."""
-        now_ms = clock.now_ms()
+        now_ms = wall_clock.now_ms()
         shown = job_id if isinstance(job_id, str) else job_id.decode("utf-8", "backslashreplace")
         result = {
             "t": 0,
@@ -170,7 +173,7 @@ class Admin:
 
     async def pause(self, queue: str, *, by: str = "") -> None:
         """Let no job of *queue* be claimed until `resume`; running ones go on."""
-        note = to_json({"by": by, "at_ms": clock.now_ms()})
+        note = to_json({"by": by, "at_ms": wall_clock.now_ms()})
         await self._redis.set(keys.queue_key(queue) + keys.PAUSED_SUFFIX, note)
 
     async def resume(self, queue: str) -> None:

@@ -161,14 +161,14 @@ def health_checks(
     redis: Redis, queues: Sequence[str], *, poll_interval_s: float
 ) -> Sequence[HealthCheck]:
     """Whether Redis answers, each of *queues* has a live worker, and the poller has just run."""
-    from runner.periodic.poller import last_poll_at
+    from runner.periodic.poller import poll_age_s
     from runner.processes.health import PollerIsFresh, QueuesHaveWorkers, RedisAnswers
     from runner.worker.heartbeat import live_workers
 
     return [
         RedisAnswers(redis),
         QueuesHaveWorkers(queues, lambda: live_workers(redis, list(queues))),
-        PollerIsFresh(lambda: last_poll_at(redis), interval_s=poll_interval_s),
+        PollerIsFresh(lambda: poll_age_s(redis, queues), interval_s=poll_interval_s),
     ]
 
 

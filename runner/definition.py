@@ -38,9 +38,6 @@ class JobDefinition:
     fails_at_once = False
     """Whether any exception ends it, as in arq: only `Retry` runs it again."""
 
-    is_chore = False
-    """Whether it is a worker's own, such as the poll: not logged while it succeeds."""
-
     def __init__(
         self,
         coroutine: Callable[..., Coroutine[Any, Any, Any]],

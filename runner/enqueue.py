@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from redis.exceptions import RedisError
 
-from runner import chance, clock
+from runner import chance, wall_clock
 from runner.broker import keys
 from runner.broker.outage import is_passing
 from runner.broker.script_connection import ScriptConnection
@@ -57,7 +57,8 @@ class Enqueue:
     One job on its way into a queue.
 
     unique: the caller chose *job_id*: refuse the job while one of that id is pending.
-    schedule, tick_ms: a tick of a periodic job: refuse it if the same or a later one was enqueued.
+    schedule, tick_ms: a tick of a periodic job: refuse it if the same or a later one was enqueued,
+    or, without *overlap*, while the job of an earlier one has not ended. period_ms: between ticks.
     """
 
     queue: str
@@ -76,7 +77,9 @@ class Enqueue:
     nonce: str | None = None
     schedule: str | None = None
     tick_ms: int | None = None
-    enqueued_ms: int = field(default_factory=clock.now_ms)
+    period_ms: int | None = None
+    overlap: bool = True
+    enqueued_ms: int = field(default_factory=wall_clock.now_ms)
     job: JobDefinition | None = None
 
     def __post_init__(self) -> None:
@@ -351,6 +354,8 @@ def _fields(request: Enqueue) -> Block:
         batch=request.batch_id or "",
         schedule=request.schedule or "",
         tick_ms="" if request.tick_ms is None else request.tick_ms,
+        period_ms="" if request.period_ms is None else request.period_ms,
+        overlap="" if request.overlap else 0,
         spent="" if not request.attempt or request.attempt <= 1 else request.attempt - 1,
     )
 

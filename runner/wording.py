@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from runner import clock
+from runner import wall_clock
 
 NOTHING = "–"
 """Stands where nothing is known."""
@@ -67,14 +67,14 @@ def milliseconds(ms: float | None) -> str:
 
 def elapsed(since: datetime | None) -> str:
     """How long ago *since* was, in a column whose heading says so."""
-    return NOTHING if since is None else span((clock.now() - since).total_seconds())
+    return NOTHING if since is None else span((wall_clock.now() - since).total_seconds())
 
 
 def ago(when: datetime | None) -> str:
     """How long ago *when* was, or how far ahead it is: 4 min 10 s ago, in 3 h."""
     if when is None:
         return NOTHING
-    seconds = int((clock.now() - when).total_seconds())
+    seconds = int((wall_clock.now() - when).total_seconds())
     if seconds == 0:
         return "now"
     return f"{span(seconds)} ago" if seconds > 0 else f"in {span(-seconds)}"
@@ -82,7 +82,7 @@ def ago(when: datetime | None) -> str:
 
 def due(when: datetime | None) -> str:
     """How far ahead *when* is, or that it has come: in 3 h, due."""
-    return "due" if when is not None and when <= clock.now() else ago(when)
+    return "due" if when is not None and when <= wall_clock.now() else ago(when)
 
 
 def time_of_day(when: datetime | None) -> str:
@@ -90,7 +90,7 @@ def time_of_day(when: datetime | None) -> str:
     if when is None:
         return NOTHING
     at = when.astimezone(UTC)
-    return f"{at:%H:%M:%S}" if at.date() == clock.now().date() else f"{at:%Y-%m-%d %H:%M}"
+    return f"{at:%H:%M:%S}" if at.date() == wall_clock.now().date() else f"{at:%Y-%m-%d %H:%M}"
 
 
 def stamp(when: datetime | None) -> str:

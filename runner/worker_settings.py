@@ -25,16 +25,14 @@ from runner.broker import keys
 from runner.broker.location import location
 from runner.errors import ConfigurationError
 from runner.on_arq import command as arq_command
-from runner.on_arq.cron import IntervalCron
 from runner.on_arq.job_function import JobFunction
-from runner.on_arq.worker import Worker, poll
+from runner.on_arq.worker import Worker
 from runner.options import WorkerLimits, WorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from arq.connections import RedisSettings
-    from arq.cron import CronJob
 
     from runner.decorator import Job
 
@@ -44,7 +42,6 @@ _QUEUE_NAME = re.compile(r"/.+|[A-Za-z0-9._-]+")  # `/…` is a whole key
 _TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*keys.SUFFIXES, ":health-check"))
 """As queues these would share keys with arq's own queue, `arq:queue`."""
 
-_POLL = "poll"
 _ARQ_OPTIONS = frozenset(inspect.signature(Worker).parameters) - {"runner"}
 _OUR_NAMES = {
     "queue_name": "queue",
@@ -131,7 +128,7 @@ class WorkerSettings(WorkerOptions):
         schedules = [periodic.name for periodic in cls.schedule]
         for name in schedules:
             # Of two with one name, each would take the other's ticks for its own.
-            if name == _POLL or schedules.count(name) > 1:
+            if schedules.count(name) > 1:
                 raise ConfigurationError(
                     f"{cls.__name__}: the name {name!r} is taken: give each schedule one of its own"
                 )
@@ -158,7 +155,7 @@ class WorkerSettings(WorkerOptions):
         given = dict(cls._arq_options)
         return {
             "functions": [*map(JobFunction.of, cls.jobs), *given.pop("functions", ())],
-            "cron_jobs": [*(given.pop("cron_jobs", None) or ()), _poller(options)],
+            "cron_jobs": given.pop("cron_jobs", None) or (),
             "queue_name": queue_name,
             "health_check_key": queue_name + ":health-check",
             "health_check_interval": options.heartbeat_s,
@@ -176,15 +173,6 @@ class WorkerSettings(WorkerOptions):
             "runner": options,
             **given,
         }
-
-
-def _poller(options: WorkerOptions) -> CronJob:
-    return IntervalCron.of(
-        poll,
-        interval_s=options.poll_interval_s,
-        name=_POLL,
-        timeout_s=max(10.0, options.poll_interval_s),
-    )
 
 
 def _names(options: type[WorkerLimits]) -> set[str]:

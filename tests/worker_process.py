@@ -20,6 +20,7 @@ import re
 import sys
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,6 @@ import arq.worker
 
 from runner import Context, Fleet, Worker, WorkerSettings, job
 from runner.commands.run_command import end_process, run_async
-from runner.on_arq.cron import IntervalCron
 from runner.processes.supervisor import Supervisor, supervised
 from runner.telemetry.logs import configure_logging
 from runner.worker.guard import Guard
@@ -155,7 +155,7 @@ def make_workers(url: str, values: dict[str, Any], *, as_command: bool = False) 
     make: Any = partial(arq.worker.create_worker, settings) if as_command else settings.worker  # type: ignore[arg-type]
     workers: list[Worker] = [make(handle_signals=as_command) for _ in range(count)]
     for one in workers:
-        one.cron_jobs = [job for job in one.cron_jobs if not isinstance(job, IntervalCron)]
+        one.options = replace(one.options, polled_queues=())
     return workers
 
 

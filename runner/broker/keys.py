@@ -29,8 +29,8 @@ Our own keys beside it, each absent while empty:
 | `arq:history:<id>` | list | one JSON object for each failed attempt | with the job, then as long as its result is kept |
 | `arq:batch:<id>` | hash | `<queue>|<state>` → number of jobs | 30 days after its last change |
 | `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | as the batch |
-| `arq:ticks` | hash | schedule name → last tick enqueued, Unix ms | for good |
-| `arq:startup:<name>` | string | the worker that enqueued this cron job as it started | a minute |
+| `arq:ticks` | hash | `<queue>|<schedule>` → last tick enqueued, Unix ms; `<queue>|<schedule>|job` → id of its job, where jobs must not overlap | for good |
+| `arq:startup:<queue>|<name>` | string | the worker that enqueued this cron job as it started | a minute |
 | `arq:metrics` | sorted set | `<queue>|<job>` by its last count, Unix ms | trimmed by the poller after four days |
 | `arq:metrics:m:<hour>:<queue>|<job>` | hash | counts by minute: `<minute>|<field>`, fields as in `counts.FIELDS` | 9 hours |
 | `arq:metrics:t:<day>:<queue>|<job>` | hash | the same by ten minutes | 4 days |
@@ -39,10 +39,11 @@ Our own keys beside it, each absent while empty:
 | `arq:releases` | hash | release → when a worker of it first started, Unix ms | for good |
 | `arq:depth:<queue>` | stream | the queue's gauges at each poll, capped | for good |
 | `arq:order:<worker>` | string | what an operator asks of the worker: `quiet`, `resume` or `stop` | until seen, a minute at most |
-| `arq:schedule-paused` | hash | schedule → who paused it, and when | until resumed |
+| `arq:schedule-paused` | hash | `<queue>|<schedule>` → who paused it, and when | until resumed |
 | `arq:bulk:<id>` | hash | an action on many jobs, and its progress | a day |
 | `arq:audit` | stream | who did what when, capped | for good |
-| `arq:poller` | string | time of the last poll, Unix ms | for good |
+| `arq:polls` | hash | queue → time of its last poll, Unix ms | for good |
+| `arq:poll:<group>` | string | time of the last poll of the workers that poll the same, Unix ms | a day |
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ ORDER_PREFIX = "arq:order:"
 SCHEDULE_PAUSED = "arq:schedule-paused"
 BULK_PREFIX = "arq:bulk:"
 AUDIT = "arq:audit"
-POLLER = "arq:poller"
+POLLS = "arq:polls"
+POLL_PREFIX = "arq:poll:"
 STARTUP_PREFIX = "arq:startup:"
 
 RUNNING_SUFFIX = ":running"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner import clock
+from runner import clock, wall_clock
 from runner.broker import keys
 from runner.commands.printing import as_json, print_json
 from runner.commands.run_command import run_async
@@ -120,9 +120,9 @@ async def _round_trip(redis: Redis) -> Finding:
 
 
 async def _clock(redis: Redis) -> Finding:
-    before = clock.now_ms() / 1000
+    before = wall_clock.now_ms() / 1000
     seconds, micros = await redis.time()
-    here = (before + clock.now_ms() / 1000) / 2
+    here = (before + wall_clock.now_ms() / 1000) / 2
     skew = here - (seconds + micros / 1e6)
     text = f"{abs(skew) * 1000:.0f} ms {'ahead of' if skew > 0 else 'behind'} that of Redis"
     if abs(skew) < _SKEW_S:
@@ -138,7 +138,7 @@ async def _clock(redis: Redis) -> Finding:
 async def _of_queues(session: OperatorSession) -> AsyncIterator[Finding]:
     from runner.operations.processes import processes
     from runner.operations.queues import queues
-    from runner.periodic.poller import last_poll_at
+    from runner.periodic.poller import poll_age_s
 
     for one in await queues(session.redis, session.queues):
         yield _queue(one)
@@ -150,8 +150,7 @@ async def _of_queues(session: OperatorSession) -> AsyncIterator[Finding]:
                 f"that of {process.name} was {process.lag_ms:.0f} ms late at its last heartbeat",
                 "Its log names the job that blocks it: let it await, or compute in ctx.offload.",
             )
-    polled_at = await last_poll_at(session.redis)
-    age_s = None if polled_at is None else (clock.now() - polled_at).total_seconds()
+    age_s = await poll_age_s(session.redis, session.queues)
     if age_s is not None and age_s < _STALE_POLL_S:
         yield Finding("poller", Severity.OK, f"last ran {age_s:.0f} s ago")
     else:

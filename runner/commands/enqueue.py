@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,7 +40,7 @@ def enqueue(
     *,
     name: str,
     given: tuple[str, ...],
-    at: datetime | None,
+    at: datetime | timedelta | None,
     job_id: str | None,
     wait: bool,
 ) -> None:
@@ -67,7 +68,7 @@ async def _enqueue(
     name: str,
     kwargs: dict[str, Any],
     *,
-    at: datetime | None,
+    at: datetime | timedelta | None,
     job_id: str | None,
     wait: bool,
 ) -> None:
@@ -78,7 +79,11 @@ async def _enqueue(
         job = session.jobs.get(name)
         if job is None:
             raise click.UsageError(_no_such(name, sorted(session.jobs)))
-        options: dict[str, Any] = {"at": at, "job_id": job_id}
+        options: dict[str, Any] = {"job_id": job_id}
+        if isinstance(at, timedelta):
+            options["delay_s"] = at.total_seconds()
+        else:
+            options["at"] = at
         chosen = job.options(**{key: one for key, one in options.items() if one is not None})
         handle = await chosen.enqueue(**kwargs)
         if not handle.created:

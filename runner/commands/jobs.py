@@ -29,7 +29,7 @@ from runner.operations.words import arguments, failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from runner.commands.host import Host
     from runner.operations.job import JobView
@@ -131,7 +131,7 @@ def _verb_command(verb: JobVerb, name: str, states: Sequence[JobState]) -> click
         job_ids: tuple[str, ...],
         everything: bool,
         yes: bool,
-        at: datetime | None = None,
+        at: datetime | timedelta | None = None,
         to: str | None = None,
         **given: Any,
     ) -> None:

@@ -7,27 +7,25 @@ from typing import Any
 
 import click
 
-from runner import clock
-
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-class MomentType(click.ParamType[datetime]):
-    """A time: `10m`, `2h` or `1d` from now, or an ISO time with its zone."""
+class MomentType(click.ParamType[datetime | timedelta]):
+    """A time: `10m`, `2h` or `1d` from Redis's now, or an ISO time with its zone."""
 
     name = "when"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
+    ) -> datetime | timedelta:
         """Read it."""
-        if isinstance(value, datetime):
+        if isinstance(value, datetime | timedelta):
             return value
         text = str(value).strip()
         unit = _UNITS_S.get(text[-1:])
         try:
             if unit is not None:
-                return clock.now() + timedelta(seconds=float(text[:-1]) * unit)
+                return timedelta(seconds=float(text[:-1]) * unit)
             found = datetime.fromisoformat(text)
         except (ValueError, OverflowError):
             self.fail(

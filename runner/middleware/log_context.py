@@ -51,7 +51,7 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
     # In a worker each attempt has its own task, and the bindings end with it.
     shared_task = ctx.board is None
     started = clock.monotonic()
-    level = logging.DEBUG if ctx.job.is_chore else logging.INFO
+    level = logging.INFO
     logs = _log.is_enabled_for(level)
     try:
         if logs:

@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from arq.cron import CronJob
 from arq.typing import WEEKDAYS
 
-from runner import clock
 from runner.broker import keys
 from runner.enqueue import new_job_id
 from runner.errors import ConfigurationError, EnqueueError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Sequence
 
+    from arq.cron import CronJob
     from redis.asyncio import Redis
 
     from runner.broker.outage import Outage
+    from runner.broker.redis_clock import RedisClock
     from runner.enqueue import Enqueuer
     from runner.serializers import MakeRequest
 
@@ -37,56 +37,13 @@ _ONE_START_S = 60
 
 _STEP = timedelta(seconds=1)
 _NONE = timedelta()
-_EPOCH = datetime.fromtimestamp(0, UTC)
-
-
-class IntervalCron(CronJob):
-    """A cron job at each multiple of *interval_s* seconds, which crontab fields cannot express."""
-
-    interval_s: float
-
-    @classmethod
-    def of(
-        cls,
-        coroutine: Callable[..., Coroutine[Any, Any, Any]],
-        *,
-        interval_s: float,
-        name: str,
-        timeout_s: float,
-    ) -> IntervalCron:
-        """Run *coroutine* every *interval_s* seconds under *name*."""
-        every = cls(
-            name=name,
-            coroutine=coroutine,
-            month=None,
-            day=None,
-            weekday=None,
-            hour=None,
-            minute=None,
-            second=None,
-            microsecond=0,
-            run_at_startup=True,
-            unique=True,
-            job_id=None,
-            timeout_s=timeout_s,
-            keep_result_s=0,
-            keep_result_forever=False,
-            max_tries=1,
-        )
-        every.interval_s = interval_s
-        return every
-
-    def calculate_next(self, prev_run: datetime) -> None:
-        """Set `next_run` to the first multiple of the interval after *prev_run*."""
-        interval = timedelta(seconds=self.interval_s)
-        self.next_run = _EPOCH + ((prev_run - _EPOCH) // interval + 1) * interval
 
 
 class CronClock:
     """
     Enqueues a worker's cron jobs at their times.
 
-    zone: whose clocks they follow; None: this machine's.
+    zone: whose clocks they follow; None: this machine's. What time it is, *redis_clock* says.
     """
 
     def __init__(
@@ -100,6 +57,7 @@ class CronClock:
         enqueuer: Enqueuer,
         make_request: MakeRequest,
         zone: tzinfo | None,
+        redis_clock: RedisClock,
     ) -> None:
         self._cron_jobs = cron_jobs
         self._queue = queue
@@ -109,16 +67,26 @@ class CronClock:
         self._enqueuer = enqueuer
         self._make_request = make_request
         self._zone = zone
+        self._clock = redis_clock
+        self._latest = redis_clock.now()
 
     async def run(self) -> None:
         """Enqueue each cron job when it comes due, until cancelled."""
         while self._cron_jobs:
-            now = clock.now()
+            now = self._clock.now()
+            self._follow_clock(now)
             await self.enqueue_due(now, now)
-            now = clock.now()
+            now = self._clock.now()
             next_run = min(cron_job.next_run or now for cron_job in self._cron_jobs)
             wait_s = (next_run - now).total_seconds()
             await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
+
+    def _follow_clock(self, now: datetime) -> None:
+        """Reckon anew if Redis's clock was set back; ticks that ran are not enqueued again."""
+        if now < self._latest - _STEP:
+            for cron_job in self._cron_jobs:
+                cron_job.next_run = next_time(cron_job, now, self._zone)
+        self._latest = now
 
     async def enqueue_due(self, now: datetime, until: datetime) -> None:
         """Enqueue what is due by *until*, and set when each job is due next."""
@@ -137,7 +105,7 @@ class CronClock:
         """Whether no other worker of this start has enqueued it; in arq each of them does."""
         if not cron_job.unique:
             return True
-        key = keys.STARTUP_PREFIX + (cron_job.job_id or cron_job.name)
+        key = f"{keys.STARTUP_PREFIX}{self._queue}|{cron_job.job_id or cron_job.name}"
         return bool(
             await self._outage.call(
                 lambda: self._redis.set(key, self._worker_id, nx=True, ex=_ONE_START_S)
@@ -151,15 +119,21 @@ class CronClock:
             queue=self._queue,
             job_id=job_id or new_job_id(),
             name=cron_job.name,
-            due_ms=tick_ms if due > clock.now() else None,
+            due_ms=tick_ms if due > self._clock.now() else None,
             unique=job_id is not None,
             schedule=(cron_job.job_id or cron_job.name) if cron_job.unique else None,
             tick_ms=tick_ms if cron_job.unique else None,
+            period_ms=self._period_ms(cron_job, due) if cron_job.unique else None,
         )
         try:
             await self._enqueuer.put(request)
         except EnqueueError as error:
             self._outage.note_loss(error)
+
+    def _period_ms(self, cron_job: CronJob, due: datetime) -> int:
+        following = next_time(cron_job, due, self._zone)
+        after_that = next_time(cron_job, following, self._zone)
+        return round((after_that - following).total_seconds() * 1000)
 
 
 def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> datetime:
@@ -172,8 +146,6 @@ def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> dateti
     Raises:
         ConfigurationError: It never comes due.
     """
-    if isinstance(cron_job, IntervalCron):
-        return _calculated(cron_job, after)
     _number_weekdays(cron_job)
     try:
         by_wall = _next_by_wall(cron_job, after, zone)
@@ -222,6 +194,8 @@ def _wall(moment: datetime, zone: tzinfo | None) -> datetime:
 
 
 def _calculated(cron_job: CronJob, previous: datetime) -> datetime:
+    before = cron_job.next_run
     cron_job.calculate_next(previous)
-    assert cron_job.next_run is not None  # noqa: S101 -- that is what it calculates
-    return cron_job.next_run
+    found, cron_job.next_run = cron_job.next_run, before
+    assert found is not None  # noqa: S101 -- that is what it calculates
+    return found

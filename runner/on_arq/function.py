@@ -27,7 +27,6 @@ from runner.codec import ErrorRecord
 from runner.definition import Arguments, JobDefinition, JobOptions
 from runner.middleware import compose
 from runner.middleware.log_context import log_context
-from runner.on_arq.cron import IntervalCron
 from runner.on_arq.log import AttemptLines
 from runner.worker.attempt import call
 from runner.worker.execute import execute
@@ -106,22 +105,14 @@ class PlainJob(JobDefinition):
         return args, dict(kwargs)
 
 
-class Chore(PlainJob):
-    """A job of the worker's own."""
-
-    is_chore = True
-
-
 class PlainFunction:
     """One plain arq function or cron job, as one worker runs it."""
 
     def __init__(self, function: Function | CronJob, rules: ArqRules) -> None:
         self._function = function
         self._rules = rules
-        self._like_ours = isinstance(function, IntervalCron)
         self.max_tries = rules.max_tries if function.max_tries is None else function.max_tries
-        kind = Chore if self._like_ours else PlainJob
-        self.job = kind(
+        self.job = PlainJob(
             _caller(function),
             queue=rules.queue,
             name=function.name,
@@ -130,8 +121,6 @@ class PlainFunction:
 
     def stack(self, stack: Sequence[Middleware]) -> Sequence[Middleware]:
         """Return the worker's middleware without our log lines, which arq's replace."""
-        if self._like_ours:
-            return stack
         return [middleware for middleware in stack if middleware is not log_context]
 
     async def run(self, policy: Policy, ctx: Context, attempt: Attempt) -> Outcome | None:
@@ -145,8 +134,7 @@ class PlainFunction:
                 return self._out_of_tries()
             arq_ctx = self._context(ctx)
             outcome = await self._attempt(policy, ctx, attempt, arq_ctx, lines)
-            if not self._like_ours:
-                lines.ended(outcome)
+            lines.ended(outcome)
             await _call_hook("on_job_end", self._rules.on_job_end, arq_ctx, lines)
             attempt.afterwards = self._afterwards(ctx, outcome, arq_ctx, lines)
             return outcome
@@ -167,8 +155,7 @@ class PlainFunction:
                 return self.decide_stopped(policy, ctx.attempt, error, attempt.why_stopped)
             except Exception as error:  # noqa: BLE001 -- as if the job had raised it
                 return self.decide(policy, ctx.attempt, error)
-        if not self._like_ours:
-            lines.started(ctx)
+        lines.started(ctx)
         return await execute(policy, ctx, attempt)
 
     def decide(self, _policy: Policy, _attempt: int, error: BaseException) -> Outcome:
@@ -225,7 +212,8 @@ class PlainFunction:
         """Return what to do when the outcome is in Redis; None if nothing."""
         hook = self._rules.after_job_end
         has_ended = isinstance(outcome, Done | Failed)
-        is_tick = self._is_arqs_cron() and ctx.job_id.startswith(f"{ctx.job_name}:")
+        is_cron = isinstance(self._function, CronJob)
+        is_tick = is_cron and ctx.job_id.startswith(f"{ctx.job_name}:")
         if hook is None and not (has_ended and is_tick):
             return None
 
@@ -235,9 +223,6 @@ class PlainFunction:
             await _call_hook("after_job_end", hook, arq_ctx, lines)
 
         return after
-
-    def _is_arqs_cron(self) -> bool:
-        return isinstance(self._function, CronJob) and not self._like_ours
 
 
 def _caller(function: Function | CronJob) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from arq.connections import log_redis_info
 from arq.utils import args_to_string, truncate
 from redis.exceptions import RedisError
 
-from runner import clock
+from runner import clock, wall_clock
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
 
 if TYPE_CHECKING:
@@ -39,24 +39,25 @@ class AttemptLines:
 
     ref: str
     log_results: bool
-    _started_ms: int = 0
+    _started: float = 0.0
 
     def started(self, ctx: Context) -> None:
         """Log that the job starts."""
-        self._started_ms = _now_ms()
+        self._started = clock.monotonic()
+        now_ms = wall_clock.now_ms()
         if not _log.isEnabledFor(logging.INFO):
             return
         extra = f" try={ctx.attempt}" if ctx.attempt > 1 else ""
-        late_ms = self._started_ms - ctx.due_ms
+        late_ms = now_ms - ctx.due_ms
         if late_ms > _LATE_MS:
             extra += f" delayed={late_ms / 1000:0.2f}s"
-        waited_s = self._started_ms / 1000 - ctx.enqueued_at.timestamp()
+        waited_s = now_ms / 1000 - ctx.enqueued_at.timestamp()
         shown = _shown(lambda: args_to_string(ctx.args, dict(ctx.kwargs)))
         _log.info("%6.2fs → %s(%s)%s", waited_s, self.ref, shown, extra)
 
     def ended(self, outcome: Outcome | None) -> None:
         """Log how the job ended; nothing if another worker holds it now (None)."""
-        took_s = (_now_ms() - self._started_ms) / 1000 if self._started_ms else 0.0
+        took_s = clock.monotonic() - self._started if self._started else 0.0
         match outcome:
             case Done(result=result):
                 _log.info("%6.2fs ← %s ● %s", took_s, self.ref, self._shown_result(result))
@@ -71,7 +72,7 @@ class AttemptLines:
 
     def out_of_tries(self, ctx: Context, max_tries: int) -> None:
         """Log that the job has no try left, and does not start."""
-        waited_s = (clock.now_ms() - ctx.enqueued_ms) / 1000
+        waited_s = (wall_clock.now_ms() - ctx.enqueued_ms) / 1000
         _log.warning("%6.2fs ! %s max retries %d exceeded", waited_s, self.ref, max_tries)
 
     def hook_failed(self, hook: str) -> None:
@@ -101,7 +102,7 @@ def refused(held: Held, refusal: Outcome) -> None:
         case Dead(error=error) if envelope is None:
             _log.error("deserializing job %s failed: %s", job_id, error.message)
         case Aborted() if envelope is not None:
-            waited_s = (_now_ms() - envelope.enqueued_ms) / 1000
+            waited_s = (wall_clock.now_ms() - envelope.enqueued_ms) / 1000
             _log.info("%6.2fs ⊘ %s:%s aborted before start", waited_s, job_id, envelope.name)
         case Released(unknown_name=str() as name):
             _log.warning("job %s, function %r not found: left in its queue", job_id, name)
@@ -149,7 +150,3 @@ def _shown(make: Callable[[], str]) -> str:
         return make()
     except Exception as broken:  # noqa: BLE001 -- likewise: a __repr__ or __str__ may raise
         return f"<{type(broken).__name__} while it was formatted>"
-
-
-def _now_ms() -> int:
-    return clock.now_ms()

@@ -24,16 +24,18 @@ from redis.exceptions import RedisError
 from runner import chance, clock, current, machine
 from runner.broker import keys
 from runner.broker.outage import Outage, is_passing
+from runner.broker.redis_clock import RedisClock
 from runner.broker.redis_risks import warn_of_risks
 from runner.client import QueueClient, connect
 from runner.enqueue import Enqueuer
 from runner.on_arq import log
-from runner.on_arq.cron import CronClock, IntervalCron
+from runner.on_arq.cron import CronClock
 from runner.on_arq.function import ArqRules, learn_plain
 from runner.on_arq.job_function import JobFunction
 from runner.on_arq.results import result_writer
 from runner.options import WorkerOptions
 from runner.periodic.poller import Poller
+from runner.periodic.turns import Turns
 from runner.serializers import body_reader, request_maker
 from runner.worker.attempt import Attempts
 from runner.worker.counts import JobCounts
@@ -79,7 +81,8 @@ class Worker(arq.worker.Worker):
     ) -> None:
         here = machine.this()
         self.id = f"{here.host}:{here.pid}:{chance.new_id(6)}"
-        self.counts = JobCounts(self.id)
+        self._redis_clock = RedisClock()
+        self.counts = JobCounts(self.id, self._redis_clock)
         self._life = Life()
         # The worker handles signals when it runs; a fleet of several handles them itself.
         with loop_for_arq(needed=arq_options.get("redis_pool") is not None):
@@ -88,7 +91,7 @@ class Worker(arq.worker.Worker):
         self._zone = self.timezone if arq_options.get("timezone") is not None else None
         self.options = self._with_arqs(runner or self._options_of_arq())
         self.outage = Outage(self.id)
-        self._clock: CronClock | None = None
+        self._cron: CronClock | None = None
         self._stop_signal = ""
         self._ended = asyncio.Event()
         self.ready = asyncio.Event()
@@ -116,7 +119,7 @@ class Worker(arq.worker.Worker):
     @property
     def _runs_plain_functions(self) -> bool:
         """Whether there are plain arq functions, for which the worker logs arq's lines."""
-        return not all(isinstance(f, JobFunction | IntervalCron) for f in self.functions.values())
+        return not all(isinstance(f, JobFunction) for f in self.functions.values())
 
     # ------------------------------------------------------------------ arq's own attributes
 
@@ -201,16 +204,18 @@ class Worker(arq.worker.Worker):
                         return  # stopped while it waited for Redis
                     raise
                 cron = self._cron_clock()
-                # First, so that a burst runs the cron jobs that run at startup.
-                await self.engine.until_stopped(self.run_cron(clock.now(), 0.0))
-                await self.engine.run(cron.run())
+                turns = self._turns()
+                # First, so that a burst runs what is due now, and what runs at startup.
+                for first in (self.run_cron(self._redis_clock.now(), 0.0), *map(Turns.take, turns)):
+                    await self.engine.until_stopped(first)
+                await self.engine.run(cron.run(), *map(Turns.run, turns))
         finally:
             self._ended.set()
 
     def _begin_anew(self) -> None:
         """Prepare to run again after a close, as `arq --watch` does."""
         self._life = Life()
-        self._clock = None
+        self._cron = None
         self._stop_signal = ""
         self._ended = asyncio.Event()
         self.ready = asyncio.Event()
@@ -230,7 +235,7 @@ class Worker(arq.worker.Worker):
         if self._takes_signals:
             self._take_signals(exits)
         self._connect()
-        await self.outage.call(self.pool.ping, unless=self._life.stopping)
+        await self.outage.call(self._read_time, unless=self._life.stopping)
         await warn_of_risks(self.pool)
         if self._runs_plain_functions:
             await log.started(self.functions, self.pool)
@@ -256,9 +261,14 @@ class Worker(arq.worker.Worker):
             outage=self.outage,
             counts=self.counts,
             attempts=self._attempts(resources),
+            redis_clock=self._redis_clock,
         )
         await self.engine.open(exits)
         self.ready.set()
+
+    async def _read_time(self) -> None:
+        seconds, micros = await self.pool.time()
+        self._redis_clock.note(seconds * 1000 + micros / 1000)
 
     def _connect(self) -> None:
         if self._pool is None:
@@ -330,8 +340,8 @@ class Worker(arq.worker.Worker):
         self._last_health_check_log = counts
 
     def _cron_clock(self) -> CronClock:
-        if self._clock is None:
-            self._clock = CronClock(
+        if self._cron is None:
+            self._cron = CronClock(
                 self.cron_jobs,
                 queue=self.options.queue,
                 worker_id=self.id,
@@ -340,8 +350,36 @@ class Worker(arq.worker.Worker):
                 enqueuer=self.enqueuer,
                 make_request=request_maker(self.job_serializer),
                 zone=self._zone,
+                redis_clock=self._redis_clock,
             )
-        return self._clock
+        return self._cron
+
+    def _turns(self) -> list[Turns]:
+        """Return this worker's turns to poll; none if it has no queues to poll."""
+        options = self.options
+        if not options.polled_queues:
+            return []
+        poller = Poller(
+            self.pool,
+            self.enqueuer,
+            self.instruments.statsd,
+            schedule=options.schedule,
+            queues=options.polled_queues,
+            dead_max_jobs=options.dead_max_jobs,
+            dead_max_age_s=options.dead_max_age_s,
+        )
+        return [
+            Turns(
+                poller,
+                self.pool,
+                queues=options.polled_queues,
+                interval_s=options.poll_interval_s,
+                lease_s=options.lease_s,
+                outage=self.outage,
+                redis_clock=self._redis_clock,
+                stopping=self._life.stopping,
+            )
+        ]
 
     async def run_cron(self, n: datetime, delay: float, num_windows: int = 2) -> None:
         """Enqueue the cron jobs that come due within *delay* times *num_windows* seconds of *n*."""
@@ -437,22 +475,6 @@ class Worker(arq.worker.Worker):
                 worker=self.id,
                 error=f"{type(error).__name__}: {error}",
             )
-
-
-async def poll(ctx: dict[str, Any]) -> None:
-    """Poll once, as a cron job of arq, in the worker that claimed this tick."""
-    worker: Worker = ctx["worker"]
-    options = worker.options
-    poller = Poller(
-        worker.pool,
-        worker.enqueuer,
-        worker.instruments.statsd,
-        schedule=options.schedule,
-        queues=options.polled_queues,
-        dead_max_jobs=options.dead_max_jobs,
-        dead_max_age_s=options.dead_max_age_s,
-    )
-    await poller.poll()
 
 
 def _signature() -> inspect.Signature:

@@ -7,6 +7,7 @@ An action on a job that has moved on changes nothing, and says where it found th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from runner.admin import Admin, Found
@@ -15,10 +16,10 @@ from runner.errors import ConfigurationError
 from runner.operations import audit
 from runner.operations.stored import keys_of, shown_id
 from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, Action, Asks
+from runner.wording import span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from redis.asyncio import Redis
 
@@ -30,15 +31,19 @@ _ORDER_TTL_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An action with what it needs. at: for `reschedule`. to: the queue for `move`."""
+    """
+    An action with what it needs.
+
+    at: for `reschedule`, a time, or how long from now. to: for `move`, the queue.
+    """
 
     action: Action
-    at: datetime | None = None
+    at: datetime | timedelta | None = None
     to: str | None = None
 
     def __post_init__(self) -> None:
         asks = self.verb.asks
-        if asks is Asks.TIME and (self.at is None or self.at.tzinfo is None):
+        if asks is Asks.TIME and not _is_a_time(self.at):
             raise ConfigurationError("name a time with its zone, such as 2030-01-01T12:00Z")
         if asks is Asks.QUEUE and not self.to:
             raise ConfigurationError("name the queue to move the job to")
@@ -51,7 +56,13 @@ class Request:
     @property
     def detail(self) -> str:
         """The time or the queue, for the audit log."""
+        if isinstance(self.at, timedelta):
+            return f"in {span(self.at.total_seconds())}"
         return self.at.isoformat() if self.at else self.to or ""
+
+
+def _is_a_time(at: datetime | timedelta | None) -> bool:
+    return isinstance(at, timedelta) or (at is not None and at.tzinfo is not None)
 
 
 class Operator:

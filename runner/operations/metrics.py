@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING
 
-from runner import clock
 from runner.broker import keys
 from runner.operations.stored import moment
 from runner.worker.counts import (
@@ -138,7 +137,7 @@ class Deploy:
 
 async def all_jobs(redis: Redis, *, hours: int = 1) -> list[JobMetrics]:
     """Every job that ran in the last *hours*, the one that took the most time first."""
-    now_ms = clock.now_ms()
+    now_ms = await _now_ms(redis)
     register = await redis.zrangebyscore(keys.METRICS, now_ms - hours * HOUR_MS, "+inf")
     names = [member.decode("utf-8", "replace").partition("|") for member in register]
     found = await _read(redis, [(queue, name) for queue, _, name in names], hours, now_ms)
@@ -147,9 +146,15 @@ async def all_jobs(redis: Redis, *, hours: int = 1) -> list[JobMetrics]:
 
 async def one_job(redis: Redis, queue: str, name: str, *, hours: int = MINUTES_HOURS) -> JobMetrics:
     """One job over the last *hours*, at most 72."""
-    now_ms = clock.now_ms()
+    now_ms = await _now_ms(redis)
     (found,) = await _read(redis, [(queue, name)], hours, now_ms)
     return found
+
+
+async def _now_ms(redis: Redis) -> int:
+    """Return the time by which workers count, Redis's."""
+    seconds, micros = await redis.time()
+    return int(seconds * 1000 + micros // 1000)
 
 
 def together(metrics: Sequence[JobMetrics]) -> list[Cell]:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from runner import clock
+from runner import wall_clock
 from runner.broker import keys
 from runner.enqueue import Enqueue, Enqueuer, new_job_id
 from runner.errors import ConfigurationError
 from runner.operations.queues import Paused, paused_by
-from runner.operations.stored import moment
 from runner.operations.verbs import ACTIVE, PAUSED, SCHEDULE_VERBS, offered
 from runner.periodic.crontab import Crontab
+from runner.periodic.poller import redis_now
+from runner.periodic.ticks import field_of, last_ticks, paused, start_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,16 +74,12 @@ class Schedule:
 
 async def schedules(redis: Redis, schedule: Sequence[Periodic], catalog: Catalog) -> list[Schedule]:
     """The state of each of *schedule*."""
-    if not schedule:
-        return []
-    names = [periodic.name for periodic in schedule]
-    async with redis.pipeline(transaction=False) as pipe:
-        pipe.hmget(keys.TICKS, names)
-        pipe.hmget(keys.SCHEDULE_PAUSED, names)
-        ticks, notes = await pipe.execute()
+    now = await redis_now(redis)
+    lasts = await last_ticks(redis, schedule)
+    notes = await paused(redis, schedule)
     return [
-        _view(periodic, tick, note, catalog)
-        for periodic, tick, note in zip(schedule, ticks, notes, strict=True)
+        _view(periodic, last, note, catalog, now)
+        for periodic, last, note in zip(schedule, lasts, notes, strict=True)
     ]
 
 
@@ -126,19 +123,17 @@ async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic]
 
 async def pause(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> None:
     """Let its ticks enqueue nothing until it is resumed."""
-    _named(schedule, name)
-    note = to_json({"by": operator.who, "at_ms": clock.now_ms()})
-    await redis.hset(keys.SCHEDULE_PAUSED, name, note)  # type: ignore[misc,arg-type]
+    field = field_of(_named(schedule, name))
+    note = to_json({"by": operator.who, "at_ms": wall_clock.now_ms()})
+    await redis.hset(keys.SCHEDULE_PAUSED, field, note)  # type: ignore[misc,arg-type]
     await operator.record("pause schedule", name, outcome="done")
 
 
 async def resume(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> None:
     """Let its ticks enqueue jobs again; those of the pause are not caught up on."""
-    _named(schedule, name)
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.hdel(keys.SCHEDULE_PAUSED, name)
-        pipe.hset(keys.TICKS, name, str(clock.now_ms()))
-        await pipe.execute()
+    periodic = _named(schedule, name)
+    await start_from(redis, periodic, await redis_now(redis))
+    await redis.hdel(keys.SCHEDULE_PAUSED, field_of(periodic), name)  # type: ignore[misc]
     await operator.record("resume schedule", name, outcome="done")
 
 
@@ -149,9 +144,9 @@ def _named(schedule: Sequence[Periodic], name: str) -> Periodic:
     raise ConfigurationError(f"there is no schedule {name!r}")
 
 
-def _view(periodic: Periodic, tick: bytes | None, note: bytes | None, catalog: Catalog) -> Schedule:
-    now = clock.now()
-    last = moment(None if tick is None else int(tick))
+def _view(
+    periodic: Periodic, last: datetime | None, note: bytes | None, catalog: Catalog, now: datetime
+) -> Schedule:
     crontab = Crontab(periodic.crontab, periodic.timezone)
     missed = [] if last is None or note else crontab.ticks_between(last, now, limit=_MISSED_AT_MOST)
     return Schedule(

@@ -12,7 +12,7 @@ from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from runner import clock
+from runner import wall_clock
 from runner.broker import keys
 from runner.handle import JobState
 from runner.operations.job import find_queue, job
@@ -240,7 +240,7 @@ def _in_line(view: JobView, able: Sequence[WorkerView], rank: int | None) -> Why
 
 
 def _now() -> datetime:
-    return clock.now()
+    return wall_clock.now()
 
 
 def _at(when: datetime | None) -> str:

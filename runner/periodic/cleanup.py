@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from runner import clock
 from runner.admin import Admin, Found
 from runner.broker import keys
 
@@ -30,17 +29,17 @@ async def trim_workers(redis: Redis, queue: str) -> int:
 
 
 async def trim_dead(
-    redis: Redis, queue: str, *, max_jobs: int | None, max_age_s: float | None
+    redis: Redis, queue: str, *, now_ms: float, max_jobs: int | None, max_age_s: float | None
 ) -> int:
     """
     Delete dead jobs of *queue* beyond *max_jobs* or older than *max_age_s*; return how many.
 
-    None keeps everything: nothing expires unless asked to.
+    now_ms: Redis's time, Unix ms. None keeps everything.
     """
     dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
     victims: list[bytes] = []
     if max_age_s is not None:
-        oldest_ms = clock.now_ms() - max_age_s * 1000
+        oldest_ms = now_ms - max_age_s * 1000
         victims += await redis.zrangebyscore(dead, "-inf", oldest_ms, start=0, num=_CHUNK)
     if max_jobs is not None:
         beyond = await redis.zcard(dead) - max_jobs

@@ -1,13 +1,14 @@
 """
-The cron poller: an arq cron job that runs every 15 seconds, once in the fleet.
+The cron poller: what one worker of the fleet does every 15 seconds, beside its jobs.
 
 Each poll
 1. enqueues the periodic jobs that came due since the last poll, each tick once;
 2. refreshes the queue gauges;
-3. removes workers that are gone from the register and, if configured, trims the dead sets;
+3. removes workers that are gone from the register and trims the dead sets;
 4. stores its time, which the health check reads.
 
-The jobs of a dead worker need no rescue here: their leases end, and any worker claims them.
+`turns` decides which worker polls, and enqueues what comes due between two polls. The jobs of a
+dead worker need no rescue here: their leases end, and any worker claims them.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from runner import chance, clock
+from runner import chance
 from runner.broker import keys
 from runner.enqueue import Enqueue, Enqueuer
 from runner.periodic.cleanup import trim_dead, trim_workers
 from runner.periodic.gauges import queue_gauges
 from runner.periodic.queue_history import note_depth
+from runner.periodic.ticks import field_of, last_ticks, paused, start_from, tick_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,14 +59,15 @@ class Poller:
         self._redis = redis
         self._enqueuer = enqueuer
         self._statsd = statsd
-        self._schedule = schedule
         self._queues = queues
         self._dead_max_jobs = dead_max_jobs
         self._dead_max_age_s = dead_max_age_s
+        self.schedule = schedule
 
     async def poll(self) -> None:
         """Do all of it once. Raises what Redis raises: the next poll makes up for it."""
-        await self._enqueue_due(clock.now())
+        now = await redis_now(self._redis)
+        await self.enqueue_due(now)
         for queue in self._queues:
             gauges = await queue_gauges(self._redis, queue)
             gauges.send(self._statsd)
@@ -73,50 +76,68 @@ class Poller:
             await trim_dead(
                 self._redis,
                 queue,
+                now_ms=now.timestamp() * 1000,
                 max_jobs=self._dead_max_jobs,
                 max_age_s=self._dead_max_age_s,
             )
-        await self._redis.set(keys.POLLER, clock.now_ms())
+            await self._redis.hset(keys.POLLS, queue, tick_ms(now))  # type: ignore[misc]
 
-    async def _enqueue_due(self, now: datetime) -> None:
-        if not self._schedule:
-            return
-        names = [periodic.name for periodic in self._schedule]
-        paused = set(await self._redis.hkeys(keys.SCHEDULE_PAUSED))  # type: ignore[misc]
-        last_ticks: list[bytes | None] = await self._redis.hmget(keys.TICKS, names)  # type: ignore[misc]
-        for periodic, last_ms in zip(self._schedule, last_ticks, strict=True):
-            if periodic.name.encode() in paused:
+    async def enqueue_due(self, now: datetime) -> None:
+        """Enqueue the ticks that came due by *now*, Redis's time."""
+        lasts = await last_ticks(self._redis, self.schedule)
+        notes = await paused(self._redis, self.schedule)
+        for periodic, last, note in zip(self.schedule, lasts, notes, strict=True):
+            if note is not None:
                 continue
-            last = None if last_ms is None else datetime.fromtimestamp(int(last_ms) / 1000, UTC)
             if last is None:
                 # A new schedule counts from now on, unless the poll of another worker was first.
-                now_ms = str(round(now.timestamp() * 1000))
-                await self._redis.hsetnx(keys.TICKS, periodic.name, now_ms)  # type: ignore[misc]
+                await self._redis.hsetnx(keys.TICKS, field_of(periodic), tick_ms(now))  # type: ignore[misc]
+            elif last > now + periodic.period_at(now):
+                _log.warning(
+                    "last tick lies in the future, and counts as now: a clock was wrong",
+                    schedule=periodic.name,
+                    tick=last.isoformat(),
+                    now=now.isoformat(),
+                )
+                await start_from(self._redis, periodic, now)
             for tick in periodic.due_ticks(last, now):
                 await self._enqueue(periodic, tick)
 
     async def _enqueue(self, periodic: Periodic, tick: datetime) -> None:
-        tick_ms = round(tick.timestamp() * 1000)
         jitter_ms = round(chance.spread() * periodic.jitter_s * 1000)
         args, kwargs = periodic.job.check((), periodic.kwargs)
         created = await self._enqueuer.put(
             Enqueue(
                 queue=periodic.job.queue,
-                job_id=f"{periodic.name}:{tick_ms}",
+                job_id=f"{field_of(periodic)}:{tick_ms(tick)}",
                 name=periodic.job.name,
                 args=args,
                 kwargs=kwargs,
                 unique=True,
                 delay_ms=jitter_ms or None,
                 schedule=periodic.name,
-                tick_ms=tick_ms,
+                tick_ms=int(tick_ms(tick)),
+                period_ms=round(periodic.period_at(tick).total_seconds() * 1000),
+                overlap=periodic.overlap,
             )
         )
         if created:
             _log.info("periodic job enqueued", schedule=periodic.name, tick=tick.isoformat())
 
 
-async def last_poll_at(redis: Redis) -> datetime | None:
-    """Return when the poller last ran, anywhere in the fleet; None if never."""
-    noted = await redis.get(keys.POLLER)
-    return None if noted is None else datetime.fromtimestamp(int(noted) / 1000, UTC)
+async def redis_now(redis: Redis) -> datetime:
+    """Return Redis's time, to the millisecond: as scripts and ticks have it."""
+    seconds, micros = await redis.time()
+    return datetime.fromtimestamp(seconds + micros // 1000 / 1000, UTC)
+
+
+async def poll_age_s(redis: Redis, queues: Sequence[str]) -> float | None:
+    """Return how long ago the poller last looked at any of *queues*; None if it never did."""
+    if not queues:
+        return None
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hmget(keys.POLLS, list(queues))
+        pipe.time()
+        noted, (seconds, micros) = await pipe.execute()
+    polled = [int(ms) for ms in noted if ms is not None]
+    return max(0.0, seconds + micros / 1e6 - max(polled) / 1000) if polled else None

@@ -32,7 +32,8 @@ class Periodic:
     A job that is enqueued at the times of a crontab.
 
     jitter_s: each tick is enqueued up to this many seconds late, at random, so that many schedules
-    of one minute do not run in the same second.
+    of one minute do not run in the same second. overlap: False to skip a tick, a missed one too,
+    while the job of an earlier tick waits, runs or is being retried.
 
     Raises:
         ConfigurationError: The crontab or the time zone is invalid.
@@ -46,11 +47,21 @@ class Periodic:
     timezone: str = "UTC"
     jitter_s: float = 0.0
     catch_up: CatchUp = CatchUp.LAST
+    overlap: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a crontab, time zone or arguments that would only fail when the tick comes."""
         Crontab(self.crontab, self.timezone)
         self.job.check((), self.kwargs)
+
+    def next_after(self, moment: datetime) -> datetime:
+        """Return the first tick later than *moment*."""
+        return Crontab(self.crontab, self.timezone).next_after(moment)
+
+    def period_at(self, moment: datetime) -> timedelta:
+        """Return how far the two ticks after *moment* are apart."""
+        following = self.next_after(moment)
+        return self.next_after(following) - following
 
     def due_ticks(self, last: datetime | None, now: datetime) -> list[datetime]:
         """
@@ -69,4 +80,4 @@ class Periodic:
 
 
 _ON_TIME = timedelta(minutes=1)
-"""A tick this recent was not missed: the poller runs every 15 seconds."""
+"""A tick this recent was not missed: it is enqueued at its moment, or by the next poll."""

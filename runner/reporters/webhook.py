@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
-from runner import clock
+from runner import wall_clock
 from runner.codec import ErrorRecord
 from runner.errors import ConfigurationError, RunnerError
 
@@ -83,7 +83,7 @@ def _document(failure: Failure) -> dict[str, Any]:
     return {
         "event": "job.failed",
         "final": failure.final,
-        "at": clock.now().isoformat(timespec="seconds"),
+        "at": wall_clock.now().isoformat(timespec="seconds"),
         "job": {
             "id": failure.job_id,
             "name": failure.job_name,

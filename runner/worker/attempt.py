@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from runner import clock
 from runner.codec import Envelope, ErrorRecord, decode_job
 from runner.context import Context
 from runner.enqueue import current_batch, current_trace
@@ -93,7 +92,7 @@ class Attempts:
         if held.why_stopped is not None:
             return held.why_stopped is not Stop.RELEASE
         limit_s = None if held.policy is None else held.policy.timeout_s
-        return limit_s is not None and clock.now_ms() - held.started_ms > limit_s * 1000
+        return limit_s is not None and held.age_s > limit_s
 
     def end_of_stubborn(self, held: Held) -> Outcome | None:
         """Return the outcome of an overdue job that ignores its cancellation."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.broker.outage import Outage
+    from runner.broker.redis_clock import RedisClock
 
 _REPLY_HEAD = 3
 _CLAIMED, _EXTRA = len(Claimed._fields), len(Extra._fields)
@@ -79,11 +80,13 @@ class Claimer:
         lease_s: float,
         outage: Outage,
         stopping: asyncio.Event,
+        redis_clock: RedisClock,
         known: Iterable[str] = (),
     ) -> None:
         """Claim for *worker_id*. known: names of its jobs; those need not rest as unknown."""
         self._script = ScriptConnection(redis, CLAIM)
         self._resting = _Resting(redis, queue_key, known)
+        self._clock = redis_clock
         self._stopping = stopping
         self._queue_key = queue_key
         self._worker_id = worker_id
@@ -111,6 +114,7 @@ class Claimer:
             lambda: self._ask(limit, mark), unless=self._stopping
         )
         now_ms, next_due_ms = float(reply[0]), float(reply[1])
+        self._clock.note(now_ms)
         self.is_paused = next_due_ms == _PAUSED
         self.next_due_in_s = None if next_due_ms < 0 else max(0.0, (next_due_ms - now_ms) / 1000)
         fields = iter(reply[_REPLY_HEAD:])

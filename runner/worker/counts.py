@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from runner import clock
 from runner.broker import keys
 from runner.broker.scripts.fields import CountHead, JobCount
 from runner.worker.outcome import Aborted, Done, Released, Retrying
@@ -22,6 +21,7 @@ from runner.worker.outcome import Aborted, Done, Released, Retrying
 if TYPE_CHECKING:
     from typing import Any
 
+    from runner.broker.redis_clock import RedisClock
     from runner.worker.held import Ended
 
 BOUNDS_MS: Final = tuple(sorted({round(2 ** (half / 2)) for half in range(44)}))
@@ -66,10 +66,11 @@ class JobCounts:
     complete, retried (released ones included), failed: since the worker was created.
     """
 
-    def __init__(self, worker_id: str) -> None:
+    def __init__(self, worker_id: str, redis_clock: RedisClock) -> None:
         self.complete = 0
         self.retried = 0
         self.failed = 0
+        self._clock = redis_clock
         self._guard = keys.METRICS_GUARD_PREFIX + worker_id
         self._cells: dict[str, list[int]] = {}
         self._closed: dict[int, dict[str, list[int]]] = {}
@@ -119,7 +120,7 @@ class JobCounts:
         self._close_minute()
         if not self._under_way and self._closed:
             self._sequence += 1
-            now_ms = clock.now_ms()
+            now_ms = self._clock.now_ms()
             self._under_way = [*CountHead(self._sequence, _GUARD_TTL_S, now_ms)]
             for minute_ms, cells in self._closed.items():
                 for job, cell in cells.items():
@@ -139,7 +140,7 @@ class JobCounts:
     def _close_minute(self) -> None:
         if not self._cells:
             return
-        now_ms = clock.now_ms()
+        now_ms = self._clock.now_ms()
         cells, self._cells = self._cells, {}
         into = self._closed.setdefault(now_ms - now_ms % MINUTE_MS, {})
         for job, cell in cells.items():

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.broker.outage import Outage
+    from runner.broker.redis_clock import RedisClock
     from runner.options import WorkerOptions
     from runner.worker.attempt import Attempts
     from runner.worker.counts import JobCounts
@@ -88,6 +89,7 @@ class Engine:
         outage: Outage,
         counts: JobCounts,
         attempts: Attempts,
+        redis_clock: RedisClock,
     ) -> None:
         self._options = options
         self._redis = redis
@@ -96,6 +98,7 @@ class Engine:
         self._outage = outage
         self._counts = counts
         self._attempts = attempts
+        self._clock = redis_clock
         self._loop = asyncio.get_running_loop()
         queue_key, lease_s = setup.queue_key, options.lease_s
         self.claimer = Claimer(
@@ -105,6 +108,7 @@ class Engine:
             lease_s=lease_s,
             outage=outage,
             stopping=life.stopping,
+            redis_clock=redis_clock,
             known=attempts.names,
         )
         self.wake = StageConnection(redis)
@@ -128,6 +132,7 @@ class Engine:
             counts=self._counts,
             tasks=self._setup.tasks,
             heeds_aborts=self._setup.heeds_aborts,
+            redis_clock=self._clock,
         )
 
     def _make_fetcher(self) -> Fetcher:
@@ -144,6 +149,7 @@ class Engine:
             counts=self._counts,
             idle_poll_s=self._options.idle_poll_s,
             burst=self._setup.burst,
+            redis_clock=self._clock,
         )
 
     def _make_heartbeat(self) -> Heartbeat:
@@ -159,6 +165,7 @@ class Engine:
             slots=self.slots,
             counts=self._counts,
             on_beat=self._setup.on_beat,
+            redis_clock=self._clock,
         )
 
     def _make_shutdown(self) -> Shutdown:

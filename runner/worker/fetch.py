@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.broker.outage import Outage
+    from runner.broker.redis_clock import RedisClock
     from runner.broker.script_connection import StageConnection
     from runner.worker.claim import Claim, Claimer
     from runner.worker.counts import JobCounts
@@ -81,7 +82,9 @@ class Fetcher:
         counts: JobCounts,
         idle_poll_s: float,
         burst: Burst | None,
+        redis_clock: RedisClock,
     ) -> None:
+        self._clock = redis_clock
         self._redis = redis
         self._queue_key = queue_key
         self._life = life
@@ -275,7 +278,7 @@ class Fetcher:
         redis, queue = self._redis, self._queue_key
         if await redis.exists(queue + keys.PAUSED_SUFFIX):
             return 0
-        horizon_ms = clock.now_ms() + _BURST_HORIZON_S * 1000
+        horizon_ms = self._clock.now_ms() + _BURST_HORIZON_S * 1000
         ids = await redis.zrangebyscore(queue, "-inf", horizon_ms, start=0, num=1000)
         if not ids:
             return 0

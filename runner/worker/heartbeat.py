@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.broker.outage import Outage
+    from runner.broker.redis_clock import RedisClock
     from runner.options import WorkerOptions
     from runner.worker.counts import JobCounts
     from runner.worker.held import Held
@@ -66,8 +67,10 @@ class Heartbeat:
         slots: Slots,
         counts: JobCounts,
         on_beat: Callable[[str], None],
+        redis_clock: RedisClock,
     ) -> None:
         self._options = options
+        self._clock = redis_clock
         self._redis = redis
         self._queue_key = queue_key
         self._worker_id = worker_id
@@ -78,7 +81,7 @@ class Heartbeat:
         self._slots = slots
         self._counts = counts
         self._on_beat = on_beat
-        self._started_at = clock.now()
+        self._started_at = self._clock.now()
         self._every_s = options.heartbeat_s
         self._lag_ms = 0.0
         self._answer_ms = 0.0
@@ -132,7 +135,7 @@ class Heartbeat:
 
     async def _beat(self) -> str:
         """Renew the entry, and send what was counted; return arq's line."""
-        now_ms = clock.now_ms()
+        now_ms = self._clock.now_ms()
         lives_ms = round(max(self._every_s * 3, 1.0) * 1000)
         started = clock.monotonic()
         health = self._health_line(await self._redis.zcard(self._queue_key))
@@ -151,7 +154,7 @@ class Heartbeat:
         return health
 
     async def _mark_release(self) -> None:
-        now_ms = str(clock.now_ms())
+        now_ms = str(self._clock.now_ms())
         await self._redis.hsetnx(keys.RELEASES, self._options.release, now_ms)  # type: ignore[misc]
 
     def _obey(self, order: bytes | None) -> None:
@@ -174,7 +177,7 @@ class Heartbeat:
         ids = [job_id for job_id, name in names.items() if name.decode("utf-8", "replace") in known]
         if ids:
             async with self._redis.pipeline(transaction=True) as pipe:
-                now_ms = clock.now_ms()
+                now_ms = self._clock.now_ms()
                 pipe.zadd(self._queue_key, dict.fromkeys(ids, now_ms), xx=True, lt=True)
                 pipe.hdel(unknown, *cast("list[str]", ids))
                 await pipe.execute()
@@ -195,7 +198,7 @@ class Heartbeat:
             "quiet": self._life.is_quiet,
             "jobs": self._names,
             "release": self._options.release,
-            "beat_ms": clock.now_ms(),
+            "beat_ms": self._clock.now_ms(),
             "rss": machine.this().memory_bytes,
             "lag_ms": round(self._lag_ms, 1),
             "answer_ms": round(self._answer_ms, 1),
@@ -207,7 +210,7 @@ class Heartbeat:
 
     def _health_line(self, queued: int) -> str:
         return (
-            f"{clock.now():%b-%d %H:%M:%S} j_complete={self._counts.complete} "
+            f"{self._clock.now():%b-%d %H:%M:%S} j_complete={self._counts.complete} "
             f"j_failed={self._counts.failed} j_retried={self._counts.retried} "
             f"j_ongoing={self._slots.running_count} queued={queued}"
         )

@@ -8,6 +8,7 @@ from contextvars import Context as Variables
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runner import clock
 from runner.telemetry import job_log
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class Held:
 
     claim: Claim
     started_ms: int
+    """When it started, by Redis's clock, Unix ms."""
+    started: float = 0.0
+    """The same moment by this process's clock, which is never set back."""
     task: asyncio.Task[None] | None = None
     why_stopped: Stop | None = None
     envelope: Envelope | None = None
@@ -43,6 +47,11 @@ class Held:
 
     is_left_behind: bool = False
     """Its coroutine still runs, but its outcome is settled already."""
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it started."""
+        return clock.monotonic() - self.started
 
     @property
     def is_running(self) -> bool:

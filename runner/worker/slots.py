@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.broker.outage import Outage
+    from runner.broker.redis_clock import RedisClock
     from runner.options import WorkerOptions
     from runner.worker.attempt import Attempts
     from runner.worker.claim import Claim
@@ -52,6 +53,7 @@ class Slots:
         counts: JobCounts,
         tasks: dict[str, asyncio.Task[None]],
         heeds_aborts: bool,
+        redis_clock: RedisClock,
     ) -> None:
         self._options = options
         self._redis = redis
@@ -63,6 +65,7 @@ class Slots:
         self._counts = counts
         self._tasks = tasks
         self._heeds_aborts = heeds_aborts
+        self._clock = redis_clock
         self._loop = asyncio.get_running_loop()
         self.count = options.concurrency
         self.held: set[Held] = set()
@@ -76,7 +79,7 @@ class Slots:
 
     def start(self, claim: Claim) -> None:
         """Start the job of *claim* in a task of its own, in a free slot."""
-        held = Held(claim, clock.now_ms())
+        held = Held(claim, self._clock.now_ms(), clock.monotonic())
         self.held.add(held)
         self.busy += 1
         held.task = self._tasks[claim.job_id] = self._loop.create_task(self._run(held))
@@ -145,7 +148,7 @@ class Slots:
                 outcome,
                 (policy or self._options).keep_result_s,
                 held.started_ms,
-                clock.now_ms(),
+                held.started_ms + round(held.age_s * 1000),
                 held,
             )
         )

@@ -11,6 +11,7 @@ from runner import Context, JobState, job
 from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.outage import Outage
+from runner.broker.redis_clock import RedisClock
 from runner.worker.claim import Claimer
 from tests.runner_kit import eventually, working
 
@@ -43,6 +44,7 @@ def _claimer(redis: QueueClient, *known: str) -> Claimer:
         lease_s=30.0,
         outage=Outage("w"),
         stopping=asyncio.Event(),
+        redis_clock=RedisClock(),
         known=known,
     )
 

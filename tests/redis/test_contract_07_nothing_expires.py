@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -164,17 +165,18 @@ async def test_dead_jobs_are_trimmed_only_where_that_is_asked_for(
     async with working(redis_url, end) as one:
         handles = [await end.enqueue("bury") for _ in range(5)]
         await eventually(lambda: _dead(redis, 5))
-        await Poller(redis, redis.enqueuer, NullStatsD(), queues=one.options.polled_queues).poll()
+        await Poller(redis, redis.enqueuer, NullStatsD(), queues=["default"]).poll()
     assert await redis.zcard(f"{QUEUE}:dead") == 5
 
-    assert await trim_dead(redis, "default", max_jobs=2, max_age_s=None) == 3
+    now_ms = time.time() * 1000
+    assert await trim_dead(redis, "default", now_ms=now_ms, max_jobs=2, max_age_s=None) == 3
     left = {handle.id for handle in handles if await handle.state() is JobState.DEAD}
     assert len(left) == 2
     assert len(await redis.keys("arq:job:*")) == 2
     assert len(await redis.keys("arq:history:*")) == 2
 
     await redis.zadd(f"{QUEUE}:dead", {min(left): 1})
-    assert await trim_dead(redis, "default", max_jobs=None, max_age_s=60) == 1
+    assert await trim_dead(redis, "default", now_ms=now_ms, max_jobs=None, max_age_s=60) == 1
     assert await redis.zcard(f"{QUEUE}:dead") == 1
 
 
@@ -189,7 +191,7 @@ async def test_trimmed_job_leaves_nothing_behind_and_its_id_is_free(
         await eventually(lambda: _dead(redis, 1))
     assert not (await end.options(job_id="end:1").enqueue("done")).created
 
-    await trim_dead(redis, "default", max_jobs=0, max_age_s=None)
+    await trim_dead(redis, "default", now_ms=0, max_jobs=0, max_age_s=None)
 
     assert [key for key in await redis.keys() if b"end:1" in key] == []
     assert await batch.dead_jobs(redis) == []

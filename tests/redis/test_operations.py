@@ -445,7 +445,7 @@ async def test_schedule_is_paused_run_and_described_in_words(
     await schedules.run_now(redis, operator, [nightly], "nightly")
     assert (await queue(redis, QUEUE)).ready == 1
     yesterday = datetime.now(UTC) - timedelta(days=2)
-    await redis.hset(keys.TICKS, "nightly", str(round(yesterday.timestamp() * 1000)))  # type: ignore[misc]
+    await redis.hset(keys.TICKS, f"{sync.queue}|nightly", str(round(yesterday.timestamp() * 1000)))  # type: ignore[misc]
     await schedules.resume(redis, operator, [nightly], "nightly")
     (view,) = await schedules.schedules(redis, [nightly], CATALOG)
     assert (view.missed, view.paused) == (0, None)
@@ -456,7 +456,7 @@ async def test_each_poll_adds_to_the_depth_of_a_queue(redis_url: str, redis: Que
     await sync.enqueue("UC1")
     async with working(redis_url, die, unknown_delay_s=600.0) as one:
         for _ in range(3):
-            await Poller(redis, one.enqueuer, NullStatsD(), queues=one.options.polled_queues).poll()
+            await Poller(redis, one.enqueuer, NullStatsD(), queues=[QUEUE]).poll()
 
     series = await depth(redis, QUEUE)
     assert len(series) == 3

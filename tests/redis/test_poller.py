@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from arq import cron
 
-from runner import CatchUp, Context, Periodic, job
+from runner import CatchUp, Context, Periodic, job, wall_clock
 from runner.broker import keys
-from runner.periodic.poller import Poller, last_poll_at
+from runner.periodic.poller import Poller, poll_age_s
 from runner.telemetry.statsd import NullStatsD
-from tests.runner_kit import enqueue_late, eventually, mortal, start, stop, worker, working
+from tests.runner_kit import (
+    enqueue_late,
+    eventually,
+    mortal,
+    poll_now,
+    start,
+    stop,
+    worker,
+    working,
+)
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -74,26 +83,26 @@ async def test_schedule_that_is_new_starts_with_its_next_tick(redis: QueueClient
     await _poller(redis, _periodic()).poll()
 
     assert await _waiting(redis) == []
-    noted = int(await redis.hget(keys.TICKS, "tidy") or 0)  # type: ignore[misc]
+    noted = int(await redis.hget(keys.TICKS, "default|tidy") or 0)  # type: ignore[misc]
     assert abs(noted - time.time() * 1000) < 5000
 
 
 async def test_tick_is_enqueued_once_however_many_poll(redis: QueueClient) -> None:
     """Many workers that poll at the same time enqueue a tick once, under its own id."""
-    await redis.hset(keys.TICKS, "tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
+    await redis.hset(keys.TICKS, "default|tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
 
     await asyncio.gather(*[_poller(redis, _periodic(kwargs={"days": 7})).poll() for _ in range(8)])
     await _poller(redis, _periodic()).poll()
 
     waiting = await _waiting(redis)
     assert 1 <= len(waiting) <= 2  # two if a minute ended meanwhile
-    assert waiting[0] == f"tidy:{_minutes_ago_ms(0)}" or len(waiting) == 2
+    assert waiting[0] == f"default|tidy:{_minutes_ago_ms(0)}" or len(waiting) == 2
 
 
 async def test_tick_is_not_enqueued_again_once_it_ran(redis_url: str, redis: QueueClient) -> None:
     """A late poll, after the job has run, finds the tick in Redis."""
     last = _minutes_ago_ms(1)
-    await redis.hset(keys.TICKS, "tidy", str(last))  # type: ignore[misc]
+    await redis.hset(keys.TICKS, "default|tidy", str(last))  # type: ignore[misc]
     slow = _poller(redis, _periodic(kwargs={"days": 7}))
     await slow.poll()
     async with working(redis_url, tidy):
@@ -103,7 +112,7 @@ async def test_tick_is_not_enqueued_again_once_it_ran(redis_url: str, redis: Que
         await enqueue_late(slow, _periodic(), now)
         assert await _waiting(redis) == []
 
-    assert _tidied == [(f"tidy:{last + MINUTE_MS}", 7)]
+    assert _tidied == [(f"default|tidy:{last + MINUTE_MS}", 7)]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +122,7 @@ async def test_missed_ticks_are_made_up_for_as_the_schedule_says(
     redis: QueueClient, catch_up: CatchUp, least: int
 ) -> None:
     """After ten minutes without workers: all ticks, or the last one."""
-    await redis.hset(keys.TICKS, "tidy", str(_minutes_ago_ms(10)))  # type: ignore[misc]
+    await redis.hset(keys.TICKS, "default|tidy", str(_minutes_ago_ms(10)))  # type: ignore[misc]
 
     await _poller(redis, _periodic(catch_up=catch_up)).poll()
 
@@ -124,27 +133,27 @@ async def test_missed_ticks_are_made_up_for_as_the_schedule_says(
 
 async def test_tick_may_be_spread_by_its_jitter(redis: QueueClient) -> None:
     """It is scheduled up to the jitter later."""
-    await redis.hset(keys.TICKS, "tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
+    await redis.hset(keys.TICKS, "default|tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
 
     await _poller(redis, _periodic(jitter_s=500.0)).poll()
 
     [(job_id, due_ms), *_] = await redis.zrange(QUEUE, 0, -1, withscores=True)
-    assert job_id.startswith(b"tidy:")
+    assert job_id.startswith(b"default|tidy:")
     assert time.time() * 1000 - 5000 <= due_ms <= (time.time() + 500) * 1000
 
 
 async def test_tick_goes_to_the_queue_of_its_job(redis: QueueClient) -> None:
     """The poller of one queue serves the schedules of all."""
-    await redis.hset(keys.TICKS, "sweep", str(_minutes_ago_ms(1)))  # type: ignore[misc]
+    await redis.hset(keys.TICKS, "slow|sweep", str(_minutes_ago_ms(1)))  # type: ignore[misc]
 
     await _poller(redis, Periodic("sweep", sweep, "* * * * *")).poll()
 
     assert await _waiting(redis) == []
-    assert (await _waiting(redis, "arq:queue:slow"))[0].startswith("sweep:")
+    assert (await _waiting(redis, "arq:queue:slow"))[0].startswith("slow|sweep:")
 
 
 async def test_poll_runs_once_in_the_fleet_at_each_of_its_times(
-    redis_url: str, redis: QueueClient, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five workers: one poll as the fleet starts, and one at each interval."""
     polls: list[float] = []
@@ -163,26 +172,27 @@ async def test_poll_runs_once_in_the_fleet_at_each_of_its_times(
         await stop(one)
 
     assert len(polls) <= (ended - begun) / 0.2 + 2
-    assert await redis.hlen(keys.TICKS) == 1  # type: ignore[misc]
 
 
-async def test_poll_goes_on_when_the_worker_that_polled_dies(redis_url: str) -> None:
+async def test_poll_goes_on_when_the_worker_that_polled_dies(
+    redis_url: str, redis: QueueClient
+) -> None:
     """Any other worker polls."""
     async with mortal(redis_url, tidy, poll_interval_s=0.1) as first:
         await first.kill()
         async with working(redis_url, tidy, poll_interval_s=0.1) as second:
-            before = datetime.now(UTC)
-            await eventually(lambda: _polled_since(second.pool, before))
+            await redis.delete(keys.POLLS)
+            await eventually(lambda: _has_polled(second.pool))
 
 
 async def test_poll_notes_its_time_for_the_health_check(redis: QueueClient) -> None:
     """`readyz` sees when the poller last ran."""
-    assert await last_poll_at(redis) is None
+    assert await poll_age_s(redis, ["default"]) is None
     await _poller(redis).poll()
 
-    noted = await last_poll_at(redis)
-    assert noted is not None
-    assert abs(noted - datetime.now(UTC)) < timedelta(seconds=5)
+    age_s = await poll_age_s(redis, ["default", "slow"])
+    assert age_s is not None
+    assert age_s < 5
 
 
 async def test_poll_removes_workers_that_are_gone_from_the_register(
@@ -223,17 +233,130 @@ async def test_cron_job_runs_once_at_each_of_its_times_with_several_workers(
     assert await redis.zcard(QUEUE) == 0
 
 
-async def test_schedule_change_in_the_past_does_not_repeat_old_ticks(
-    redis: QueueClient,
-) -> None:
-    """A clock that was set back enqueues nothing twice."""
+async def test_clock_that_was_set_back_repeats_no_tick(redis: QueueClient) -> None:
+    """A last tick within one period from now was a real one: its jobs are not enqueued again."""
     ahead = _minutes_ago_ms(-30)
-    await redis.hset(keys.TICKS, "tidy", str(ahead))  # type: ignore[misc]
+    await redis.hset(keys.TICKS, "default|tidy", str(ahead))  # type: ignore[misc]
 
-    await _poller(redis, _periodic(catch_up=CatchUp.ALL)).poll()
+    await _poller(redis, _periodic(crontab="0 * * * *", catch_up=CatchUp.ALL)).poll()
 
     assert await _waiting(redis) == []
-    assert await redis.hget(keys.TICKS, "tidy") == str(ahead).encode()  # type: ignore[misc]
+    assert await redis.hget(keys.TICKS, "default|tidy") == str(ahead).encode()  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("by_name", ["tidy", "default|tidy"])
+async def test_last_tick_in_the_future_counts_as_now(redis: QueueClient, by_name: str) -> None:
+    """A worker with a wrong clock left it behind: the schedule goes on with its next tick."""
+    await redis.hset(keys.TICKS, by_name, str(_minutes_ago_ms(-60)))  # type: ignore[misc]
+    poller = _poller(redis, _periodic())
+
+    await poller.poll()
+    assert await _waiting(redis) == []
+    await poller.enqueue_due(datetime.now(UTC) + timedelta(minutes=1))
+
+    assert len(await _waiting(redis)) == 1
+
+
+async def test_two_applications_share_a_redis_and_the_name_of_a_schedule(
+    redis: QueueClient,
+) -> None:
+    """Each tick of each of them is enqueued, in its own queue."""
+    for queue in ("default", "slow"):
+        await redis.hset(keys.TICKS, f"{queue}|tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
+
+    for one in (tidy, sweep):
+        await _poller(redis, _periodic(job=one)).poll()
+
+    assert await _waiting(redis)
+    assert await _waiting(redis, "arq:queue:slow")
+
+
+async def test_tick_is_skipped_while_the_last_job_has_not_ended(redis: QueueClient) -> None:
+    """With `overlap=False` of ten missed ticks one runs, and later ones once that has ended."""
+    await redis.hset(keys.TICKS, "default|tidy", str(_minutes_ago_ms(10)))  # type: ignore[misc]
+    poller = _poller(redis, _periodic(catch_up=CatchUp.ALL, overlap=False))
+
+    await poller.poll()
+    await poller.poll()
+    (first,) = await _waiting(redis)
+    await redis.delete(f"arq:job:{first}")
+    await redis.zrem(QUEUE, first)
+    await poller.enqueue_due(datetime.now(UTC) + timedelta(minutes=1))
+
+    (second,) = await _waiting(redis)
+    assert second > first
+
+
+async def test_seconds_of_a_crontab_are_kept_between_polls(redis_url: str) -> None:
+    """Six fields: each tick is enqueued at its moment, not with the next poll."""
+    every_second = _periodic(crontab="* * * * * *")
+    async with working(redis_url, tidy, schedule=(every_second,), poll_interval_s=60.0):
+        await eventually(lambda: _at_least(_tidied, 2))
+
+
+async def test_poll_is_no_job(redis_url: str, redis: QueueClient) -> None:
+    """It takes no slot, and neither middleware nor counts see it."""
+    seen: list[str] = []
+
+    async def note(ctx: Context, call_next: Any) -> Any:
+        seen.append(ctx.job_name)
+        return await call_next(ctx)
+
+    async with working(redis_url, tidy, poll_interval_s=0.05, middleware=(note,)) as one:
+        await eventually(lambda: _has_polled(redis))
+        assert (one.jobs_complete, seen) == (0, [])
+        assert "poll" not in one.functions
+
+
+async def test_worker_with_a_wrong_clock_stops_no_poll_and_deletes_no_dead_job(
+    redis: QueueClient, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year ahead: ticks, polls and the age of dead jobs follow Redis's clock."""
+    seconds, _ = await redis.time()
+    await redis.zadd(f"{QUEUE}:dead", {"young": seconds * 1000 - 60_000})
+    real = time.time_ns
+    monkeypatch.setattr(wall_clock, "_wall_ns", lambda: real() + 366 * 86_400 * 10**9)
+    async with working(
+        redis_url,
+        tidy,
+        schedule=(_periodic(),),
+        poll_interval_s=0.05,
+        cron_jobs=[cron(_tick, second=set(range(60)), microsecond=0)],
+        dead_max_age_s=86_400.0,
+    ):
+        await eventually(lambda: _at_least(_ticked, 1))
+        await eventually(lambda: _has_polled(redis))
+
+    ticks = await redis.hgetall(keys.TICKS)  # type: ignore[misc]
+    assert all(int(tick) <= time.time() * 1000 + 1000 for tick in ticks.values())
+    assert await redis.zcard(f"{QUEUE}:dead") == 1
+
+
+async def test_clock_of_redis_that_was_set_back_holds_up_no_ready_job(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """An hour back: what was due runs at the next poll, and a lease ends within one lease."""
+    seconds, _ = await redis.time()
+    hour_ahead_ms = seconds * 1000 + 3_600_000
+    for number in range(3):
+        await tidy.enqueue(days=number)
+    await redis.zadd(QUEUE, {i: hour_ahead_ms + n for n, i in enumerate(await _waiting(redis))})
+    order = await _waiting(redis)
+    held = (await tidy.enqueue(days=9)).id
+    await redis.zadd(QUEUE, {held: hour_ahead_ms + 500})
+    await redis.hset(f"{QUEUE}:running", held, "gone:1")  # type: ignore[misc]
+    await redis.set(f"arq:in-progress:{held}", "gone:1", px=3_600_000)
+    later = (await tidy.enqueue(days=10)).id
+    await redis.zadd(QUEUE, {later: hour_ahead_ms + 7_200_000})
+    async with working(redis_url, tidy, poll_interval_s=60.0, lease_s=0.6) as one:
+        polls = [key async for key in redis.scan_iter(keys.POLL_PREFIX + "*")]
+        await redis.set(polls[0], hour_ahead_ms)
+        assert await _waiting(redis) == [*order, held, later]
+        await poll_now(one)
+        await eventually(lambda: _at_least(_tidied, 4))
+
+    assert [job_id for job_id, _ in _tidied] == [*order, held]
+    assert await _waiting(redis) == [later]
 
 
 async def _is_drained(redis: QueueClient) -> bool:
@@ -248,6 +371,5 @@ async def _at_least(things: list[Any], count: int) -> bool:
     return len(things) >= count
 
 
-async def _polled_since(redis: Any, moment: datetime) -> bool:
-    noted = await last_poll_at(redis)
-    return noted is not None and noted > moment
+async def _has_polled(redis: Any) -> bool:
+    return await poll_age_s(redis, ["default"]) is not None

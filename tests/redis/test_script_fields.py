@@ -100,7 +100,7 @@ async def test_enqueue_takes_every_field_of_two_full_jobs(redis: QueueClient) ->
     assert await redis.hget("arq:batch:b1", "mail|total") == b"1"  # type: ignore[misc]
     assert await redis.hget("arq:batch:b2", "mail|total") == b"1"  # type: ignore[misc]
     assert 0 < await redis.ttl("arq:batch:b2") <= TTL_S
-    assert await redis.hgetall(keys.TICKS) == {b"hourly": b"7"}  # type: ignore[misc]
+    assert await redis.hgetall(keys.TICKS) == {b"mail|hourly": b"7"}  # type: ignore[misc]
     assert await redis.mget("arq:retry:a", "arq:retry:b") == [b"2", None]
 
 

@@ -182,6 +182,12 @@ async def ask_after_starts(one: Worker, *command: Any) -> bytes:
     return answer
 
 
+async def poll_now(one: Worker) -> None:
+    """Let *one* take its turn to poll now."""
+    (turns,) = one._turns()
+    await turns.take()
+
+
 # ---------------------------------------------------------------- what breaks
 
 

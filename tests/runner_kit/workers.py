@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from runner import Worker, WorkerSettings, linear
-from runner.on_arq.cron import IntervalCron
 from tests.cable import cable_to
 from tests.runner_kit.waiting import PATIENCE_S, eventually
 
@@ -43,15 +42,12 @@ def worker(url: str, *jobs: Job[Any, Any], **values: Any) -> Worker:
     """
     Return a worker of `settings`, not started; values that settings do not have are arq's.
 
-    It does not poll unless `poll_interval_s` is given: a poll is a job beside those of the test.
+    It does not poll unless `poll_interval_s` is given.
     """
-    polls = "poll_interval_s" in values
+    polled = {} if "poll_interval_s" in values else {"polled_queues": ()}
     known = {name for name in values if hasattr(WorkerSettings, name)} | {"functions", "cron_jobs"}
     ours = {name: values.pop(name) for name in known & values.keys()}
-    one = settings(url, *jobs, **ours).worker(handle_signals=False, **values)
-    if not polls:
-        one.cron_jobs = [job for job in one.cron_jobs if not isinstance(job, IntervalCron)]
-    return one
+    return settings(url, *jobs, **ours).worker(handle_signals=False, **polled, **values)
 
 
 async def start(one: Worker) -> Worker:

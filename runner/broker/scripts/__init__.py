@@ -65,6 +65,8 @@ SCRIPTS: Final = {
     "renew": Script("renew.lua", fields.RenewHead, {"LEASE": fields.Lease}),
     "admin": Script("admin.lua", fields.AdminHead),
     "count": Script("count.lua", fields.CountHead, {"JOB": fields.JobCount}),
+    "elect": Script("elect.lua", fields.ElectHead, replies={"ELECTION": fields.Election}),
+    "set_back": Script("set_back.lua", fields.SetBackHead),
     "gauges": Script("gauges.lua", replies={"GAUGES": fields.Gauges}),
     "last_entries": Script("last_entries.lua"),
 }
@@ -76,5 +78,7 @@ SETTLE = SCRIPTS["settle"].text()
 RENEW = SCRIPTS["renew"].text()
 ADMIN = SCRIPTS["admin"].text()
 COUNT = SCRIPTS["count"].text()
+ELECT = SCRIPTS["elect"].text()
+SET_BACK = SCRIPTS["set_back"].text()
 GAUGES = SCRIPTS["gauges"].text()
 LAST_ENTRIES = SCRIPTS["last_entries"].text()

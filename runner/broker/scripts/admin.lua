@@ -93,6 +93,9 @@ if action == 'run' or action == 'reschedule' then
     redis.call('HDEL', queue .. ':crashes', id)
   end
   local due = ARGV[HEAD.due_ms]
+  if action == 'reschedule' and due == '' then
+    due = string.format('%.4f', now + tonumber(ARGV[HEAD.delay_ms]))
+  end
   if action == 'run' then
     -- A job that is due already keeps its place.
     local score = redis.call('ZSCORE', queue, id)

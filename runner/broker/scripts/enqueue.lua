@@ -55,15 +55,28 @@ local function taken(id, body, mode)
   return false, false
 end
 
-local function ticked(schedule, tick)
+-- Whether the schedule needs no job now: its tick was enqueued, or the job of an earlier one has not ended.
+local function ticked(schedule, tick, at)
   if schedule == '' then
     return false
   end
-  local last = redis.call('HGET', 'arq:ticks', schedule)
-  if last and tonumber(last) >= tonumber(tick) then
+  local field = ARGV[HEAD.queue] .. '|' .. schedule
+  -- Earlier releases, some of whose workers may still run, know a schedule by its name alone.
+  for _, last in ipairs({ redis.call('HGET', 'arq:ticks', field) or 0, redis.call('HGET', 'arq:ticks', schedule) or 0 }) do
+    last = tonumber(last)
+    if last >= tonumber(tick) and last <= now + (tonumber(ARGV[at + JOB.period_ms]) or math.huge) then
+      return true
+    end
+  end
+  redis.call('HSET', 'arq:ticks', field, tick)
+  if ARGV[at + JOB.overlap] ~= '0' then
+    return false
+  end
+  local before = redis.call('HGET', 'arq:ticks', field .. '|job')
+  if before and redis.call('EXISTS', 'arq:job:' .. before) == 1 and not redis.call('ZSCORE', queue .. ':dead', before) then
     return true
   end
-  redis.call('HSET', 'arq:ticks', schedule, tick)
+  redis.call('HSET', 'arq:ticks', field .. '|job', ARGV[at + JOB.id])
   return false
 end
 
@@ -74,7 +87,7 @@ for at = first, #ARGV, JOB.size do
   local present, repeated = taken(id, body, mode)
   if present then
     replies[#replies + 1] = repeated and 1 or 0
-  elseif ticked(ARGV[at + JOB.schedule], ARGV[at + JOB.tick_ms]) then
+  elseif ticked(ARGV[at + JOB.schedule], ARGV[at + JOB.tick_ms], at) then
     replies[#replies + 1] = 0
   else
     -- Jobs of one call keep their order: a score resolves a quarter of a microsecond.

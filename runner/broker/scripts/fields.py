@@ -52,6 +52,12 @@ class NewJob(NamedTuple):
     batch: Annotated[str, "the batch that it belongs to"] = ""
     schedule: Annotated[str, "the schedule that enqueues it"] = ""
     tick_ms: Annotated[Number, "the time of that tick"] = ""
+    period_ms: Annotated[
+        Number, "time between its ticks: a last tick further in the future is a mistake"
+    ] = ""
+    overlap: Annotated[
+        Number, "0: skip the tick while the job of an earlier one has not ended; '': enqueue it"
+    ] = ""
     spent: Annotated[Number, "attempts that already count as spent"] = ""
 
 
@@ -143,11 +149,29 @@ class AdminHead(NamedTuple):
     queue: Annotated[str, "the queue's name"]
     batch_ttl_s: Annotated[int, "seconds that a batch outlives its last change"]
     due_ms: Annotated[Number, "reschedule: when it is due"] = ""
+    delay_ms: Annotated[Number, "reschedule: from now until it is due, if due_ms is ''"] = ""
     entry: Annotated[Text, "bury: entry for the history"] = ""
     result: Annotated[Text, "abort: the result, JSON"] = ""
     keep_ms: Annotated[Number, "abort: how long to keep the result; 0 not at all"] = 0
     target_key: Annotated[str, "move: the key of the other queue"] = ""
     target: Annotated[str, "move: the name of the other queue"] = ""
+
+
+class ElectHead(NamedTuple):
+    """One worker's turn to poll, if it is the first of its group in this interval."""
+
+    interval_ms: Annotated[int, "time between two polls"]
+    kept_ms: Annotated[int, "how long to keep the time of the last poll"]
+
+
+class SetBackHead(NamedTuple):
+    """One range of a queue, after Redis's clock was set back."""
+
+    until_ms: Annotated[int, "the latest time that the clock may have shown before"]
+    jump_ms: Annotated[int, "how far it may have been set back"]
+    lease_ms: Annotated[int, "from now until leases end at the latest"]
+    skip: Annotated[int, "how many entries to skip: what the last call returned, at first 0"]
+    most: Annotated[int, "how many entries to look at"]
 
 
 class CountHead(NamedTuple):
@@ -190,6 +214,15 @@ class Extra(NamedTuple):
         "holder is the worker that claims; otherwise 0",
     ]
     aborted: Annotated[int, "1 if it is to be aborted, otherwise 0"]
+
+
+class Election(NamedTuple):
+    """The reply of `elect`."""
+
+    now_ms: Annotated[int, "Redis's time, Unix ms"]
+    is_elected: Annotated[int, "1 if the worker that asked is to poll, otherwise 0"]
+    next_in_ms: Annotated[int, "time until the next poll"]
+    set_back_ms: Annotated[int, "how far before the last poll Redis's clock is now; usually 0"]
 
 
 class Gauges(NamedTuple):

@@ -206,8 +206,8 @@ def test_settings_take_plain_arq_functions_beside_jobs() -> None:
     for settings, names in ((Mixed, ["draw", "_plain"]), (Later, ["analyze", "_plain"])):
         given: Any = arq.worker.get_kwargs(settings)  # type: ignore[arg-type]  # likewise
         assert [arq.worker.func(function).name for function in given["functions"]] == names
-        assert [one.name for one in given["cron_jobs"]] == ["cron:_plain", "poll"]
-        assert {*names, "cron:_plain", "poll"} == set(settings.worker().functions)
+        assert [one.name for one in given["cron_jobs"]] == ["cron:_plain"]
+        assert {*names, "cron:_plain"} == set(settings.worker().functions)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,6 @@ def test_settings_keep_results_for_ever_where_asked() -> None:
         ({"lease_s": 1.0, "heartbeat_s": 1.0}, "a lease must outlive several heartbeats"),
         ({"heartbeat_s": 0}, "a lease must outlive several heartbeats"),
         ({"redis": "http://cache"}, "is not a Redis address"),
-        ({"schedule": (Periodic("poll", draw, "@daily"),)}, "the name 'poll' is taken"),
         ({"schedule": (Periodic("x", draw, "@daily"),) * 2}, "the name 'x' is taken"),
     ],
 )

@@ -8,8 +8,6 @@ import pytest
 
 from runner import CatchUp, Context, Periodic, job
 from runner.errors import ArgumentsError, ConfigurationError
-from runner.on_arq.cron import IntervalCron
-from runner.on_arq.worker import poll
 
 _NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -104,31 +102,3 @@ def test_periodic_is_refused_where_it_is_written() -> None:
         Periodic("tidy", tidy, "0 * * * *", timezone="Europe/Bärlin")
     with pytest.raises(ArgumentsError, match="days"):
         Periodic("tidy", tidy, "0 * * * *", {"days": "many"})
-
-
-def test_interval_cron_comes_at_each_multiple_of_its_interval() -> None:
-    """Every worker computes the same times, so a tick has one name in the fleet."""
-    every = IntervalCron.of(poll, interval_s=15, name="poll", timeout_s=10)
-
-    every.calculate_next(_NOON)
-    assert every.next_run == _NOON + timedelta(seconds=15)
-    every.calculate_next(_NOON + timedelta(seconds=14.999))
-    assert every.next_run == _NOON + timedelta(seconds=15)
-    every.calculate_next(_NOON - timedelta(milliseconds=1))
-    assert every.next_run == _NOON
-
-
-def test_interval_cron_takes_fractions_of_a_second() -> None:
-    """Ten polls a second, and no tick comes twice."""
-    every = IntervalCron.of(poll, interval_s=0.1, name="poll", timeout_s=10)
-    moments = []
-    moment = _NOON
-    for _ in range(20):
-        every.calculate_next(moment)
-        assert every.next_run is not None
-        moment = every.next_run
-        moments.append(moment)
-
-    assert len(set(moments)) == 20
-    assert moments == sorted(moments)
-    assert moments[-1] - _NOON == timedelta(seconds=2)

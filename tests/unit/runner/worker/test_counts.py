@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from runner.broker.redis_clock import RedisClock
 from runner.codec import ErrorRecord
 from runner.worker.counts import BOUNDS_MS, FIELDS, JobCounts
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
@@ -41,7 +42,7 @@ def _added(batch: list[Any]) -> dict[str, dict[str, int]]:
 
 def test_count_adds_up_endings_durations_and_waits() -> None:
     """Done and failed attempts are counted apart; both are timed."""
-    counts = JobCounts("w1")
+    counts = JobCounts("w1", RedisClock())
     counts.count(_ended(Done(1), ms=5))
     for outcome in (Retrying(1, _ERROR), Dead(_ERROR), Failed(_ERROR)):
         counts.count(_ended(outcome, ms=100))
@@ -56,7 +57,7 @@ def test_count_adds_up_endings_durations_and_waits() -> None:
 @pytest.mark.parametrize("outcome", [Released(), Aborted(_ERROR)])
 def test_count_leaves_out_released_and_aborted_jobs(outcome: Outcome) -> None:
     """They neither succeeded nor failed."""
-    counts = JobCounts("w1")
+    counts = JobCounts("w1", RedisClock())
     counts.count(_ended(outcome))
     counts.count(_ended(Dead(_ERROR), name=None))
 
@@ -65,7 +66,7 @@ def test_count_leaves_out_released_and_aborted_jobs(outcome: Outcome) -> None:
 
 def test_batch_is_sent_again_unchanged_until_it_is_answered() -> None:
     """New counts wait for the next one: none is lost, and none is sent twice."""
-    counts = JobCounts("w1")
+    counts = JobCounts("w1", RedisClock())
     counts.count(_ended(Done(1)))
     first = list(counts.batch("default"))
     counts.count(_ended(Done(2)))
@@ -84,6 +85,6 @@ def test_buckets_cover_every_duration() -> None:
     """They grow, and the last one is open."""
     assert list(BOUNDS_MS) == sorted(set(BOUNDS_MS))
     assert FIELDS[-1] == str(len(BOUNDS_MS))
-    counts = JobCounts("w1")
+    counts = JobCounts("w1", RedisClock())
     counts.count(_ended(Done(1), ms=10**9))
     assert _added(counts.batch("default"))["default|sync"][FIELDS[-1]] == 1
