@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import typing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,9 +15,12 @@ from pydantic_core import ArgsKwargs, SchemaValidator
 from runner.errors import ArgumentsError, ConfigurationError
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from runner.retry import Backoff
+
+_BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+_BY_POSITION = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -77,6 +81,36 @@ class JobDefinition:
         """
         return self._validate(args, kwargs, strict=False)
 
+    def surplus(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
+        """Return which of these arguments the coroutine has no parameters for; '+3' by position."""
+        by_name, by_position = self._parameters
+        if (by_name is None or kwargs.keys() <= by_name) and len(args) <= by_position:
+            return []
+        unknown = [] if by_name is None else sorted(kwargs.keys() - by_name)
+        return [*unknown, f"+{len(args)}"] if len(args) > by_position else unknown
+
+    def takes(self, parameters: Iterable[str]) -> bool:
+        """Whether the coroutine has these parameters, as `surplus` names them."""
+        by_name, by_position = self._parameters
+        return all(
+            int(one[1:]) <= by_position
+            if one.startswith("+")
+            else by_name is None or one in by_name
+            for one in parameters
+        )
+
+    @functools.cached_property
+    def _parameters(self) -> tuple[frozenset[str] | None, float]:
+        """Names of parameters, None for any, and how many arguments there may be by position."""
+        own = list(inspect.signature(self.coroutine).parameters.values())[1:]
+        kinds = {parameter.kind for parameter in own}
+        names = [p.name for p in own if p.kind in _BY_NAME]
+        by_position = sum(p.kind in _BY_POSITION for p in own)
+        return (
+            None if inspect.Parameter.VAR_KEYWORD in kinds else frozenset(names),
+            math.inf if inspect.Parameter.VAR_POSITIONAL in kinds else by_position,
+        )
+
     def prepare(self) -> None:
         """
         Build now what checks arguments: the first call would block the loop with it.
@@ -84,7 +118,7 @@ class JobDefinition:
         Raises:
             ConfigurationError: A name in the signature cannot be found.
         """
-        self._validator  # noqa: B018 -- built at first use
+        self._validator, self._parameters  # noqa: B018 -- built at first use
 
     def _validate(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, strict: bool

@@ -23,12 +23,18 @@ _LONGEST_PAUSE_S = 0.25
 
 
 class JobState(StrEnum):
-    """The state of a job. `unknown`: no such job, or it is done and its result is not kept."""
+    """
+    The state of a job.
+
+    `parked`: no worker that met it knows its name or its parameters; one that does takes it.
+    `unknown`: no such job, or it is done and its result is not kept.
+    """
 
     SCHEDULED = "scheduled"
     READY = "ready"
     RUNNING = "running"
     RETRYING = "retrying"
+    PARKED = "parked"
     DONE = "done"
     DEAD = "dead"
     UNKNOWN = "unknown"
@@ -61,17 +67,19 @@ class JobHandle(Generic[R]):
             pipe.zscore(queue, self.id)
             pipe.zscore(queue + keys.RETRYING_SUFFIX, self.id)
             pipe.zscore(queue + keys.DEAD_SUFFIX, self.id)
+            pipe.zscore(queue + keys.PARKED_SUFFIX, self.id)
             pipe.exists(keys.RESULT_PREFIX + self.id)
             pipe.time()
-            running, held, due_ms, retry_ms, died_ms, result, now = await client.in_time(
-                pipe.execute()
-            )
+            answers = await client.in_time(pipe.execute())
+        running, held, due_ms, retry_ms, died_ms, parked, result, now = answers
         if running or held:
             return JobState.RUNNING
         if due_ms is not None:
             if due_ms <= now[0] * 1000 + now[1] / 1000:
                 return JobState.READY
             return JobState.SCHEDULED if retry_ms is None else JobState.RETRYING
+        if parked is not None:
+            return JobState.PARKED
         if died_ms is not None:
             return JobState.DEAD
         return JobState.DONE if result else JobState.UNKNOWN

@@ -44,8 +44,6 @@ class WorkerLimits:
     """On SIGTERM, how long running jobs may go on before they are cancelled and given back."""
     abort_check_s: PositiveFloat = 1.0
     """How soon a running job learns that it is to be aborted."""
-    unknown_delay_s: PositiveFloat = 15.0
-    """How long a job waits to be offered again if the worker does not know its name."""
     idle_poll_s: PositiveFloat = 0.5
     """Longest wait for a job that a stock arq client enqueued. Ours wake the worker at once."""
     blocked_warn_s: PositiveFloat = 1.0

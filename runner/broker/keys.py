@@ -20,7 +20,10 @@ Our own keys beside it, each absent while empty:
 | `arq:queue:<queue>:running` | hash | job id → token of its claim, which fences it; `…|offered`: by a stopping worker, for any other to claim; `…|ahead…`: not started yet | while jobs run |
 | `arq:queue:<queue>:retrying` | sorted set | ids that failed and wait for their next attempt, by due time | until claimed |
 | `arq:queue:<queue>:crashes` | hash | job id → how often it was lost with its worker | until the job is done; with a dead job |
-| `arq:queue:<queue>:unknown` | hash | job id → a name that its worker did not know | until one does |
+| `arq:queue:<queue>:parked` | sorted set | ids of jobs that no worker so far could run, by due time | until one can |
+| `arq:queue:<queue>:parked:<label>` | sorted set | those of one name, or of one name with parameters that were unknown, by due time | likewise |
+| `arq:queue:<queue>:parked-names` | set | the labels of parked jobs | likewise |
+| `arq:queue:<queue>:unknown` | hash | job id → the label under which it is parked | likewise |
 | `arq:queue:<queue>:dead` | sorted set | ids of dead jobs by time of death, Unix ms | until retried, deleted or trimmed on request |
 | `arq:queue:<queue>:paused` | string | who paused the queue, and when | until resumed |
 | `arq:queue:<queue>:wake` | list | tokens that idle workers block on, capped | until the queue is drained |
@@ -78,6 +81,8 @@ RUNNING_SUFFIX = ":running"
 RETRYING_SUFFIX = ":retrying"
 CRASHES_SUFFIX = ":crashes"
 UNKNOWN_SUFFIX = ":unknown"
+PARKED_SUFFIX = ":parked"
+PARKED_NAMES_SUFFIX = ":parked-names"
 DEAD_SUFFIX = ":dead"
 PAUSED_SUFFIX = ":paused"
 WAKE_SUFFIX = ":wake"
@@ -87,6 +92,8 @@ SUFFIXES = (
     RETRYING_SUFFIX,
     CRASHES_SUFFIX,
     UNKNOWN_SUFFIX,
+    PARKED_SUFFIX,
+    PARKED_NAMES_SUFFIX,
     DEAD_SUFFIX,
     PAUSED_SUFFIX,
     WAKE_SUFFIX,

@@ -176,9 +176,10 @@ def _queue(one: Queue) -> Finding:
         return Finding(
             name,
             Severity.WARNING,
-            f"{one.unknown:,} {'job' if one.unknown == 1 else 'jobs'} whose name no worker knows; "
+            f"{one.unknown:,} {'job' if one.unknown == 1 else 'jobs'} that no worker knows; "
             f"{counts}",
-            f"pipeline jobs list --queue {one.name} shows them: deploy what knows them, or delete.",
+            f"pipeline jobs list --queue {one.name} --state parked shows them: deploy what knows "
+            "them, or delete them.",
         )
     return Finding(name, Severity.OK, f"{workers}; {counts}")
 

@@ -104,6 +104,10 @@ class PlainJob(JobDefinition):
         """Return the arguments as they are: arq neither checks nor converts them."""
         return args, dict(kwargs)
 
+    def surplus(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """Return nothing: arq calls a function with whatever it is sent."""
+        return []
+
 
 class PlainFunction:
     """One plain arq function or cron job, as one worker runs it."""

@@ -17,7 +17,7 @@ from arq.utils import args_to_string, truncate
 from redis.exceptions import RedisError
 
 from runner import clock, wall_clock
-from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
+from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Parked, Released, Retrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -104,8 +104,10 @@ def refused(held: Held, refusal: Outcome) -> None:
         case Aborted() if envelope is not None:
             waited_s = (wall_clock.now_ms() - envelope.enqueued_ms) / 1000
             _log.info("%6.2fs ⊘ %s:%s aborted before start", waited_s, job_id, envelope.name)
-        case Released(unknown_name=str() as name):
-            _log.warning("job %s, function %r not found: left in its queue", job_id, name)
+        case Parked(label=name):
+            _log.warning(
+                "job %s, function %r not found: parked for a worker that has it", job_id, name
+            )
 
 
 async def started(names: Collection[str], redis: ArqRedis) -> None:

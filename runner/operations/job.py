@@ -81,7 +81,7 @@ class JobView:
         batch_id: Id of the batch that it belongs to.
         trace: W3C trace context of its enqueuing.
         raw: Start of the body, if it cannot be read.
-        unknown: Whether it is put off because no worker knew its name.
+        unknown: Whether it is parked: no worker knew its name or its parameters.
         abort_asked: Whether it was asked to stop.
         attempts: The failed attempts, and the one that ended it.
         holder: Id of the worker that holds it.
@@ -137,10 +137,11 @@ async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | No
         for queue in queues:
             pipe.zscore(keys.queue_key(queue), cast("str", key))
             pipe.zscore(keys.queue_key(queue) + keys.DEAD_SUFFIX, cast("str", key))
+            pipe.zscore(keys.queue_key(queue) + keys.PARKED_SUFFIX, cast("str", key))
         pipe.get(keys.RESULT_PREFIX.encode() + key)
         *scores, result = await pipe.execute()
     for place, queue in enumerate(queues):
-        if scores[2 * place] is not None or scores[2 * place + 1] is not None:
+        if any(score is not None for score in scores[3 * place : 3 * place + 3]):
             return queue
     fields = json_object(result)
     return keys.queue_of(str(fields["q"])) if "q" in fields else None
@@ -165,6 +166,7 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
         pipe.zscore(key, name)
         pipe.zscore(key + keys.DEAD_SUFFIX, name)
         pipe.zscore(key + keys.RETRYING_SUFFIX, name)
+        pipe.zscore(key + keys.PARKED_SUFFIX, name)
         pipe.hget(key + keys.RUNNING_SUFFIX, name)
         pipe.pttl(keys.IN_PROGRESS_PREFIX.encode() + member)
         pipe.hget(key + keys.UNKNOWN_SUFFIX, name)
@@ -186,6 +188,7 @@ class _Found:
     due_ms: float | None
     died_ms: float | None
     retry_ms: float | None
+    parked_ms: float | None
     token: bytes | None
     lease_ms: int
     unknown: bytes | None
@@ -211,6 +214,8 @@ class _Found:
             if self.due_ms <= self.now_ms:
                 return JobState.READY
             return JobState.SCHEDULED if self.retry_ms is None else JobState.RETRYING
+        if self.parked_ms is not None:
+            return JobState.PARKED
         if self.died_ms is not None:
             return JobState.DEAD
         return JobState.UNKNOWN if self.result is None else JobState.DONE
@@ -241,7 +246,7 @@ def _view(
         name=name,
         arguments=catalog.arguments(name or "", args, kwargs),
         enqueued_at=moment(envelope.enqueued_ms if envelope else result.get("et")),
-        due_at=moment(result.get("due") if is_done else found.due_ms),
+        due_at=moment(_due_ms(found, result)),
         died_at=moment(found.died_ms),
         attempts_spent=_charged(failed) if is_done else counter(found.spent),
         crashes=counter(found.crashes),
@@ -258,6 +263,12 @@ def _view(
         result=catalog.result(name or "", result.get("r")) if result.get("s") else None,
         result_kept_s=found.kept_ms / 1000 if found.kept_ms > 0 else None,
     )
+
+
+def _due_ms(found: _Found, result: dict[str, Any]) -> Any:
+    if found.state() is JobState.DONE:
+        return result.get("due")
+    return found.parked_ms if found.due_ms is None else found.due_ms
 
 
 def _holder(found: _Found) -> str:

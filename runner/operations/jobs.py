@@ -67,7 +67,7 @@ class Row:
         at: When the job is due; when it was claimed, if it runs; when it died, if it is dead.
         attempts: Attempts that it has spent.
         crashes: Times that a worker crashed while it ran.
-        unknown: Whether it is put off because no worker knew its name.
+        unknown: Whether it is parked: no worker knew its name or its parameters.
         worker: Id of the worker that runs it; null if it does not run.
         error: Type of the last attempt's error.
         message: Message of the last attempt's error.

@@ -19,7 +19,14 @@ from runner.handle import JobState
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-LISTED = (JobState.READY, JobState.SCHEDULED, JobState.RETRYING, JobState.RUNNING, JobState.DEAD)
+LISTED = (
+    JobState.READY,
+    JobState.SCHEDULED,
+    JobState.RETRYING,
+    JobState.PARKED,
+    JobState.RUNNING,
+    JobState.DEAD,
+)
 """States whose jobs can be listed; done jobs are in no queue."""
 
 
@@ -81,6 +88,8 @@ class Window:
                 name, low, high = key, _just_after(now), float("inf")
             case JobState.RETRYING:
                 name, low, high = key + keys.RETRYING_SUFFIX, _just_after(now), float("inf")
+            case JobState.PARKED:
+                name, low, high = key + keys.PARKED_SUFFIX, float("-inf"), float("inf")
             case JobState.DEAD:
                 # Jobs that die from now on are not part of it: nobody has seen them.
                 name, low, high = key + keys.DEAD_SUFFIX, float("-inf"), float(seconds * 1000 + 999)

@@ -43,10 +43,10 @@ class Queue:
         name: Name of the queue.
         ready: Jobs that are due.
         running: Jobs that run.
-        scheduled: Jobs that come due later, those of `unknown` included.
+        scheduled: Jobs that come due later.
         retrying: Jobs that failed and will be tried again.
         dead: Jobs in the dead set.
-        unknown: Jobs that are put off because no worker knew their name.
+        unknown: Jobs that are parked: no worker knew their name or parameters.
         oldest_wait_s: Seconds since the oldest ready job came due.
         paused: Set while the queue is paused.
         workers: Live workers.

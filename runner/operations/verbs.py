@@ -125,11 +125,12 @@ _FOUND = {
     JobState.READY: Found.WAITING,
     JobState.SCHEDULED: Found.WAITING,
     JobState.RETRYING: Found.WAITING,
+    JobState.PARKED: Found.WAITING,
     JobState.DEAD: Found.DEAD,
     JobState.RUNNING: Found.RUNNING,
 }
 _FAILED = frozenset({JobState.RETRYING, JobState.DEAD})
-_LATER = frozenset({JobState.SCHEDULED, JobState.RETRYING})
+_LATER = frozenset({JobState.SCHEDULED, JobState.RETRYING, JobState.PARKED})
 _READY = frozenset({JobState.READY})
 _WAITING = _READY | _LATER
 _DEAD = frozenset({JobState.DEAD})

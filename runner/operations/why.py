@@ -156,8 +156,8 @@ def _unknown(view: JobView, workers: Sequence[WorkerView]) -> Why:
     known = sorted({name for worker in workers for name in worker.jobs})
     return Why(
         Cause.UNKNOWN_NAME,
-        f"No worker that has seen it knows a job named {view.name}; it is put off until "
-        f"{_at(view.due_at)}. Workers of {view.queue} know "
+        f"It is parked: no worker that has met it knows a job named {view.name} with its "
+        f"parameters. Workers of {view.queue} know "
         f"{', '.join(known) or 'nothing'}.",
         remedy="Deploy a worker that knows it, or delete it.",
         until=view.due_at,

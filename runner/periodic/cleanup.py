@@ -1,4 +1,4 @@
-"""What the poller removes: workers that are gone and, if configured, the oldest dead jobs."""
+"""What the poller tidies: workers that are gone, parked jobs, and the oldest dead jobs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import structlog
 
 from runner.admin import Admin, Found
 from runner.broker import keys
+from runner.broker.scripts import UNPARK
+from runner.broker.scripts.fields import UnparkHead
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("runner.trim")
 
 _CHUNK = 500
+_OFFERED = 10
 
 
 async def trim_workers(redis: Redis, queue: str) -> int:
@@ -26,6 +29,19 @@ async def trim_workers(redis: Redis, queue: str) -> int:
     entries = await redis.mget([keys.WORKER_PREFIX + worker_id.decode() for worker_id in ids])
     gone = [worker_id for worker_id, entry in zip(ids, entries, strict=True) if entry is None]
     return await redis.zrem(register, *gone) if gone else 0
+
+
+async def offer_parked(redis: Redis, queue: str) -> None:
+    """
+    Put a few parked jobs of each label back into *queue*.
+
+    A stock arq worker, which knows nothing of parking, may have their code. Ours park them again.
+    """
+    key = keys.queue_key(queue)
+    _, labels = await redis.sscan(key + keys.PARKED_NAMES_SUFFIX, count=_OFFERED)
+    script = redis.register_script(UNPARK)
+    for label in labels[:_OFFERED]:
+        await script([key], [*UnparkHead(_OFFERED), label])
 
 
 async def trim_dead(

@@ -21,7 +21,7 @@ class QueueGauges:
     Jobs of one queue by state, and its latency.
 
     ready: due now. oldest_wait_s: how long the oldest ready job has been due; 0 if there is none.
-    unknown: resting because their workers did not know their names; scheduled counts them, too.
+    unknown: parked because their workers did not know their names or parameters.
     """
 
     queue: str

@@ -4,7 +4,7 @@ The cron poller: what one worker of the fleet does every 15 seconds, beside its 
 Each poll
 1. enqueues the periodic jobs that came due since the last poll, each tick once;
 2. refreshes the queue gauges;
-3. removes workers that are gone from the register and trims the dead sets;
+3. removes workers that are gone from the register, offers parked jobs, trims the dead sets;
 4. stores its time, which the health check reads.
 
 `turns` decides which worker polls, and enqueues what comes due between two polls. The jobs of a
@@ -21,7 +21,7 @@ import structlog
 from runner import chance
 from runner.broker import keys
 from runner.enqueue import Enqueue, Enqueuer
-from runner.periodic.cleanup import trim_dead, trim_workers
+from runner.periodic.cleanup import offer_parked, trim_dead, trim_workers
 from runner.periodic.gauges import queue_gauges
 from runner.periodic.queue_history import note_depth
 from runner.periodic.ticks import field_of, last_ticks, paused, start_from, tick_ms
@@ -73,6 +73,7 @@ class Poller:
             gauges.send(self._statsd)
             await note_depth(self._redis, gauges)
             await trim_workers(self._redis, queue)
+            await offer_parked(self._redis, queue)
             await trim_dead(
                 self._redis,
                 queue,

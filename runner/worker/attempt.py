@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from runner.codec import Envelope, ErrorRecord, decode_job
 from runner.context import Context
 from runner.enqueue import current_batch, current_trace
@@ -13,7 +15,8 @@ from runner.middleware import Middleware, compose
 from runner.offload import Offloader
 from runner.telemetry import job_log
 from runner.worker.execute import execute
-from runner.worker.outcome import Aborted, Dead, Outcome, Released, Stop
+from runner.worker.outcome import Aborted, Dead, Outcome, Parked, Stop
+from runner.worker.parked import label, split
 from runner.worker.policy import Defaults, Policy
 
 if TYPE_CHECKING:
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
     from runner.definition import JobDefinition
     from runner.options import WorkerOptions
     from runner.worker.held import Held
+
+_log = structlog.get_logger("runner.worker")
+
+_LABELS_LOGGED = 1000
 
 
 class Attempts:
@@ -51,6 +58,7 @@ class Attempts:
             options.max_retries, options.backoff, options.keep_result_s, options.timeout_s
         )
         self._known: dict[str, tuple[JobDefinition, Policy]] = {}
+        self._parked_here: set[str] = set()
 
     def learn(self, job: JobDefinition) -> None:
         """
@@ -80,12 +88,35 @@ class Attempts:
         """Run one attempt, and return how it ended; None if another worker holds the job now."""
         refusal = self._open(held)
         if refusal is not None:
-            if self._on_refused is not None:
+            if self._is_news(refusal) and self._on_refused is not None:
                 self._on_refused(held, refusal)
             return refusal
         ctx, policy = self._prepare(held)
         job_log.running.set(held)
         return await (policy.run or execute)(policy, ctx, held)
+
+    def knows(self, parked_as: str) -> bool:
+        """Whether jobs that are parked under this label can run here."""
+        if parked_as in self._known:
+            return True
+        name, surplus = split(parked_as)
+        known = self._known.get(name)
+        return known is not None and bool(surplus) and known[0].takes(surplus)
+
+    def _is_news(self, refusal: Outcome) -> bool:
+        """Log the first job of each label that is parked here; whether a line is due."""
+        if type(refusal) is not Parked:
+            return True
+        if refusal.label in self._parked_here:
+            return False
+        if len(self._parked_here) < _LABELS_LOGGED:
+            self._parked_here.add(refusal.label)
+            _log.warning(
+                "jobs parked: this worker does not know them; one that does takes them back",
+                queue=self._queue,
+                jobs=refusal.label,
+            )
+        return True
 
     def is_overdue(self, held: Held) -> bool:
         """Whether a cancelled job should have ended: it timed out, was aborted, or is lost."""
@@ -121,9 +152,14 @@ class Attempts:
         if claim.crashes >= self._options.max_crashes:
             lost = f"lost with its worker {claim.crashes} times"
             return Dead(ErrorRecord("Poison", lost, ""))
-        if envelope.name not in self._known:
-            return Released(self._options.unknown_delay_s, unknown_name=envelope.name)
-        return None
+        return self._if_unknown(envelope)
+
+    def _if_unknown(self, envelope: Envelope) -> Outcome | None:
+        known = self._known.get(envelope.name)
+        if known is None:
+            return Parked(envelope.name)
+        surplus = known[0].surplus(envelope.args, envelope.kwargs)
+        return Parked(label(envelope.name, surplus)) if surplus else None
 
     def _prepare(self, held: Held) -> tuple[Context, Policy]:
         claim, envelope = held.claim, held.envelope

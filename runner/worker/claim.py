@@ -6,25 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner import clock
-from runner.broker.keys import UNKNOWN_SUFFIX
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import CLAIM
 from runner.broker.scripts.fields import Claimed, ClaimHead, Extra
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
 
     from redis.asyncio import Redis
 
     from runner.broker.outage import Outage
     from runner.broker.redis_clock import RedisClock
+    from runner.worker.parked import ParkedHere
 
-_REPLY_HEAD = 3
+_EXTRAS, _IS_PARKED, _REPLY_HEAD = 2, 3, 4
 _CLAIMED, _EXTRA = len(Claimed._fields), len(Extra._fields)
 _PAUSED = -2
-_PAGE = 200
-_LOOK_EVERY_S = 1.0
 
 
 AHEAD = "|ahead of a free slot, which it will have soon, and not started so far"
@@ -81,11 +78,11 @@ class Claimer:
         outage: Outage,
         stopping: asyncio.Event,
         redis_clock: RedisClock,
-        known: Iterable[str] = (),
+        parked: ParkedHere,
     ) -> None:
-        """Claim for *worker_id*. known: names of its jobs; those need not rest as unknown."""
+        """Claim for *worker_id*, also what *parked* finds."""
         self._script = ScriptConnection(redis, CLAIM)
-        self._resting = _Resting(redis, queue_key, known)
+        self._parked = parked
         self._clock = redis_clock
         self._stopping = stopping
         self._queue_key = queue_key
@@ -122,13 +119,19 @@ class Claimer:
             Claim(key.decode("utf-8", "backslashreplace"), key, token, body, float(due_ms))
             for key, body, due_ms in zip(*[fields] * _CLAIMED, strict=True)
         ]
-        extras = iter(reply[_REPLY_HEAD - 1])
+        extras = iter(reply[_EXTRAS])
         for place, spent, crashes, aborted in zip(*[extras] * _EXTRA, strict=True):
             claim = claims[place - 1]
             claim.attempts_spent = spent
             claim.crashes = max(crashes, 0)
             claim.held_before = crashes < 0
             claim.aborted = aborted == 1
+        if reply[_IS_PARKED]:
+            is_news = await self._outage.call(self._parked.look, unless=self._stopping)
+            if is_news and not claims and not self.is_paused:
+                return await self.claim(limit, ahead=ahead)
+        else:
+            self._parked.labels = []
         return claims
 
     async def _ask(self, limit: int, mark: str) -> tuple[str, list[Any]]:
@@ -142,8 +145,8 @@ class Claimer:
         args: list[str | int | float | bytes]
         head = ClaimHead(limit, self._lease_ms, token, self._worker_id, mark)
         args = [*head, *self._still_unanswered()]
-        resting = await self._resting.known_here(limit)
-        rest: list[str | bytes] = ["", *resting] if resting else []
+        labels = self._parked.labels
+        rest: list[str | bytes] = ["", *labels] if labels else []
         try:
             reply: list[Any] = await self._script(
                 self._queue_key, [*args, *rest], again=lambda: [*args, token, *rest]
@@ -169,25 +172,3 @@ class Claimer:
     async def close(self) -> None:
         """Close the connection."""
         await self._script.close()
-
-
-class _Resting:
-    """Jobs that rest because a worker with older or newer code did not know their names."""
-
-    def __init__(self, redis: Redis, queue_key: str, known: Iterable[str]) -> None:
-        self._redis = redis
-        self._key = queue_key + UNKNOWN_SUFFIX
-        self._known = frozenset(name.encode() for name in known)
-        self._cursor = 0
-        self._not_before = 0.0
-
-    async def known_here(self, limit: int) -> list[bytes]:
-        """Return at most *limit* of those whose names are known here; look about once a second."""
-        now = clock.monotonic()
-        if now < self._not_before:
-            return []
-        self._cursor, names = await self._redis.hscan(self._key, self._cursor, count=_PAGE)
-        found = [job_id for job_id, name in names.items() if name in self._known][:limit]
-        # Where some were found, there may be more.
-        self._not_before = 0.0 if found else now + _LOOK_EVERY_S
-        return found

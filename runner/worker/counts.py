@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.broker import keys
 from runner.broker.scripts.fields import CountHead, JobCount
-from runner.worker.outcome import Aborted, Done, Released, Retrying
+from runner.worker.outcome import Aborted, Done, Parked, Released, Retrying
 
 if TYPE_CHECKING:
     from typing import Any
@@ -36,6 +36,7 @@ SLOT_MS: Final = 10 * MINUTE_MS
 HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
 _GUARD_TTL_S = 3600
+_NOT_MEASURED = frozenset({Released, Parked, Aborted})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +87,20 @@ class JobCounts:
         """
         Count an attempt that Redis has settled.
 
-        Metrics leave out released and aborted jobs: they neither succeeded nor failed.
+        Metrics leave out released, parked and aborted jobs: they neither succeeded nor failed.
         """
         kind = type(ended.outcome)
         if kind is Done:
             self.complete += 1
             slot = DONE
-        elif kind is Retrying or kind is Released:
+        elif kind is Retrying or kind is Released or kind is Parked:
             self.retried += 1
             slot = FAILED
         else:
             self.failed += 1
             slot = FAILED
         envelope = ended.envelope
-        if envelope is None or kind is Released or kind is Aborted:
+        if envelope is None or kind in _NOT_MEASURED:
             return
         cell = self._cells.get(envelope.name)
         if cell is None:

@@ -28,6 +28,7 @@ from runner.worker.fetch import Burst, Fetcher
 from runner.worker.heartbeat import Heartbeat
 from runner.worker.held import held_by
 from runner.worker.lease import LeaseKeeper
+from runner.worker.parked import ParkedHere
 from runner.worker.prefetch import Prefetched
 from runner.worker.settle import Settler
 from runner.worker.shutdown import Shutdown
@@ -109,7 +110,7 @@ class Engine:
             outage=outage,
             stopping=life.stopping,
             redis_clock=redis_clock,
-            known=attempts.names,
+            parked=ParkedHere(redis, queue_key, attempts.knows),
         )
         self.wake = StageConnection(redis)
         self.prefetched = Prefetched(redis, queue_key, lease_s=lease_s)

@@ -283,8 +283,7 @@ class Fetcher:
         if not ids:
             return 0
         running = await redis.hmget(queue + keys.RUNNING_SUFFIX, ids)  # type: ignore[misc]
-        unknown = await redis.hmget(queue + keys.UNKNOWN_SUFFIX, ids)  # type: ignore[misc]
-        return sum(a is None and b is None for a, b in zip(running, unknown, strict=True))
+        return sum(token is None for token in running)
 
     # ------------------------------------------------------------------ rests
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from pydantic_core import to_json
@@ -87,11 +87,10 @@ class Heartbeat:
         self._answer_ms = 0.0
 
     async def arrive(self) -> None:
-        """Enter the register, and put jobs back that rested for want of a worker like this."""
+        """Enter the register."""
         if self._options.release:
             await self._outage.call(self._mark_release, unless=self._life.stopping)
         self._on_beat(await self._outage.call(self._beat, unless=self._life.stopping))
-        await self._outage.call(self._offer_known, unless=self._life.stopping)
         _log.info(
             "worker started",
             worker=self._worker_id,
@@ -168,19 +167,6 @@ class Heartbeat:
                 self._life.resume()
             case b"stop":
                 self._life.stop()
-
-    async def _offer_known(self) -> None:
-        """Make jobs due again that rest because no worker knew their names, if this one does."""
-        unknown = self._queue_key + keys.UNKNOWN_SUFFIX
-        names: dict[bytes, bytes] = await self._redis.hgetall(unknown)  # type: ignore[misc]
-        known = set(self._names)
-        ids = [job_id for job_id, name in names.items() if name.decode("utf-8", "replace") in known]
-        if ids:
-            async with self._redis.pipeline(transaction=True) as pipe:
-                now_ms = self._clock.now_ms()
-                pipe.zadd(self._queue_key, dict.fromkeys(ids, now_ms), xx=True, lt=True)
-                pipe.hdel(unknown, *cast("list[str]", ids))
-                await pipe.execute()
 
     def _describe(self) -> dict[str, Any]:
         return {

@@ -5,6 +5,7 @@ How an attempt can end: a closed set, matched by `settle`.
     Retrying ──────── it failed, and has attempts left
     Dead ──────────── it failed for good, or cannot be run at all
     Released ──────── nobody's fault: given back, no attempt charged
+    Parked ────────── this worker's code does not know it: kept for one whose does
     Aborted ───────── somebody asked for the job to stop
     Failed ────────── a plain arq function raised: as in arq, no retry and no dead set
 """
@@ -46,7 +47,13 @@ class Released:
     """The job goes back to its queue after *delay_s*, its attempts as they were."""
 
     delay_s: float = 0.0
-    unknown_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The job cannot run in this worker; it waits under *label* for one that knows it."""
+
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Failed:
     exception: BaseException | None = None
 
 
-Outcome = Done | Retrying | Dead | Released | Aborted | Failed
+Outcome = Done | Retrying | Dead | Released | Parked | Aborted | Failed
 
 
 class Stop(Enum):

@@ -20,7 +20,7 @@ from runner.broker.blocking import blocking_twin
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import SETTLE
 from runner.broker.scripts.fields import FullOutcome, SettleHead
-from runner.worker.outcome import Aborted, Dead, Done, Failed, Released, Retrying
+from runner.worker.outcome import Aborted, Dead, Done, Failed, Parked, Released, Retrying
 from runner.worker.results import (
     ResultWriter,
     history_entry,
@@ -225,8 +225,12 @@ def _outcome(ended: Ended, queue: str, write: ResultWriter) -> FullOutcome:
             kind, ms, entry = "dead", _keep_ms(ended.keep_result_s), history_entry(ended, error)
             # Poison and unreadable jobs never ran: no attempt is charged.
             spent += 1 if ended.held.policy is not None else 0
-        case Released(delay_s=delay_s, unknown_name=name):
-            kind, ms, entry = "release", round(delay_s * 1000), (name or "").encode()
+        case Released(delay_s=delay_s):
+            kind, ms, entry = "release", round(delay_s * 1000), b""
+        case Parked(label=label):
+            due_ms = f"{claim.due_ms:.4f}"
+            label_bytes = label.encode("utf-8", "backslashreplace")
+            return FullOutcome("park", claim.key, claim.token, due_ms, entry=label_bytes)
         case Aborted():
             kind, ms, entry = "abort", _keep_ms(ended.keep_result_s), b""
         case Failed():

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 OLD = ["wait"]
 NEW = ["wait", "end"]
-FOR_LONG = {"unknown_delay_s": 600.0}
 """A job that nobody here knows rests for longer than any test: it must not wait for that."""
 
 pytestmark = pytest.mark.usefixtures("redis")
@@ -37,7 +36,7 @@ async def deployed(
     redis_url: str, board: Switchboard, jobs: list[str], *, workers: int = 1
 ) -> AsyncIterator[Program]:
     """Run a process whose code knows *jobs*."""
-    values = json.dumps({"jobs": jobs, "workers": workers} | FOR_LONG)
+    values = json.dumps({"jobs": jobs, "workers": workers})
     command = ("-m", "tests.worker_process", "work", redis_url, str(board.port))
     async with running(sys.executable, *command, values) as program:
         await board.received("ready", of=program.pid)
@@ -75,7 +74,7 @@ async def test_job_enqueued_before_the_new_code_arrives_waits_for_it(
     async with deployed(redis_url, board, OLD):
         handle = await end.enqueue("x")
         await eventually(lambda: redis.hexists(f"arq:queue:{QUEUE}:unknown", handle.id))
-        assert await handle.state() is JobState.SCHEDULED
+        assert await handle.state() is JobState.PARKED
 
         async with deployed(redis_url, board, NEW) as new:
             assert await board.received("ended x 1") == new.pid

@@ -76,7 +76,7 @@ async def _in_state(name: str, redis_url: str, redis: QueueClient) -> JobHandle[
                 return handle
         jobs = {"retrying": fail, "dead": die, "resting": known_elsewhere}
         left = await jobs[name].enqueue()
-    async with working(redis_url, fail, die, unknown_delay_s=600.0):
+    async with working(redis_url, fail, die):
         await eventually(lambda: _has_left(left))
     return left
 

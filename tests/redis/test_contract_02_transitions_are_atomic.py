@@ -194,7 +194,7 @@ async def test_claim_whose_answer_was_lost_is_given_back(
         assert await handle.result(timeout_s=5) == "done"
     await stop(one)
 
-    assert len(loses.lost[0]) == 3 + 5 * 3
+    assert len(loses.lost[0]) == 4 + 5 * 3
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 

@@ -162,7 +162,7 @@ async def test_dead_jobs_are_trimmed_only_where_that_is_asked_for(
     redis_url: str, redis: QueueClient
 ) -> None:
     """The poller leaves the dead set alone, unless a number or an age is set."""
-    async with working(redis_url, end) as one:
+    async with working(redis_url, end):
         handles = [await end.enqueue("bury") for _ in range(5)]
         await eventually(lambda: _dead(redis, 5))
         await Poller(redis, redis.enqueuer, NullStatsD(), queues=["default"]).poll()

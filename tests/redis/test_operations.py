@@ -453,8 +453,8 @@ async def test_schedule_is_paused_run_and_described_in_words(
 
 async def test_each_poll_adds_to_the_depth_of_a_queue(redis_url: str, redis: QueueClient) -> None:
     """The poller stores the series."""
-    await sync.enqueue("UC1")
-    async with working(redis_url, die, unknown_delay_s=600.0) as one:
+    await sync.options(delay_s=600).enqueue("UC1")
+    async with working(redis_url, die) as one:
         for _ in range(3):
             await Poller(redis, one.enqueuer, NullStatsD(), queues=[QUEUE]).poll()
 

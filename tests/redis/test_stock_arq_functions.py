@@ -417,10 +417,10 @@ async def test_unknown_function_waits_for_a_worker_that_knows_it(
         handle = await _enqueue(redis, "new")
         await eventually(lambda: redis.exists(f"{QUEUE}:unknown"))
         ours: JobHandle[str] = JobHandle(handle.job_id, "/arq:queue")
-        assert await ours.state() is JobState.SCHEDULED
+        await eventually(lambda: _is_parked(ours))
         async with plain(redis_url, named("new", work)):
             assert await handle.result(timeout=5, poll_delay=0.01) == "done"
-    assert "function 'new' not found: left in its queue" in caplog.text
+    assert "function 'new' not found: parked for a worker that has it" in caplog.text
 
 
 async def test_cancelling_the_workers_task_gives_its_jobs_back(
@@ -480,3 +480,7 @@ async def test_cron_job_retries_when_it_asks_to(redis_url: str) -> None:
     async with plain(redis_url, cron_jobs=jobs) as one:
         await eventually(lambda: _ended(one))
     assert tries == [1, 2]
+
+
+async def _is_parked(handle: JobHandle[Any]) -> bool:
+    return await handle.state() is JobState.PARKED

@@ -65,6 +65,7 @@ SCRIPTS: Final = {
     "renew": Script("renew.lua", fields.RenewHead, {"LEASE": fields.Lease}),
     "admin": Script("admin.lua", fields.AdminHead),
     "count": Script("count.lua", fields.CountHead, {"JOB": fields.JobCount}),
+    "unpark": Script("unpark.lua", fields.UnparkHead),
     "elect": Script("elect.lua", fields.ElectHead, replies={"ELECTION": fields.Election}),
     "set_back": Script("set_back.lua", fields.SetBackHead),
     "gauges": Script("gauges.lua", replies={"GAUGES": fields.Gauges}),
@@ -78,6 +79,7 @@ SETTLE = SCRIPTS["settle"].text()
 RENEW = SCRIPTS["renew"].text()
 ADMIN = SCRIPTS["admin"].text()
 COUNT = SCRIPTS["count"].text()
+UNPARK = SCRIPTS["unpark"].text()
 ELECT = SCRIPTS["elect"].text()
 SET_BACK = SCRIPTS["set_back"].text()
 GAUGES = SCRIPTS["gauges"].text()

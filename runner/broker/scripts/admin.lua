@@ -20,6 +20,9 @@ local function found_in()
     -- In progress, but without a token: a stock arq worker runs it.
     return redis.call('EXISTS', 'arq:in-progress:' .. id) == 1 and 'running' or 'waiting'
   end
+  if redis.call('ZSCORE', queue .. ':parked', id) then
+    return 'waiting'
+  end
   return redis.call('ZSCORE', queue .. ':dead', id) and 'dead' or 'gone'
 end
 
@@ -58,10 +61,23 @@ local function leave_dead(batch)
   end
 end
 
-local function forget()
+-- Takes a job that waits out of where it waits.
+local function leave_queue()
   redis.call('ZREM', queue, id)
   redis.call('ZREM', queue .. ':retrying', id)
-  redis.call('HDEL', queue .. ':unknown', id)
+  local label = redis.call('HGET', queue .. ':unknown', id)
+  if label then
+    redis.call('HDEL', queue .. ':unknown', id)
+    redis.call('ZREM', queue .. ':parked', id)
+    redis.call('ZREM', queue .. ':parked:' .. label, id)
+    if redis.call('EXISTS', queue .. ':parked:' .. label) == 0 then
+      redis.call('SREM', queue .. ':parked-names', label)
+    end
+  end
+end
+
+local function forget()
+  leave_queue()
   redis.call('HDEL', queue .. ':crashes', id)
   redis.call('ZREM', 'arq:abort', id)
   redis.call('DEL', 'arq:job:' .. id, 'arq:retry:' .. id)
@@ -74,11 +90,12 @@ local function attempts_back()
 end
 
 local function wait_until(due)
+  local retry = redis.call('ZSCORE', queue .. ':retrying', id)
+  leave_queue()
   redis.call('ZADD', queue, due, id)
-  if redis.call('ZSCORE', queue .. ':retrying', id) then
+  if retry then
     redis.call('ZADD', queue .. ':retrying', due, id)
   end
-  redis.call('HDEL', queue .. ':unknown', id)
   if tonumber(due) <= now then
     redis.call('LPUSH', queue .. ':wake', '1')
     redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)
@@ -98,14 +115,12 @@ if action == 'run' or action == 'reschedule' then
   end
   if action == 'run' then
     -- A job that is due already keeps its place.
-    local score = redis.call('ZSCORE', queue, id)
+    local score = redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', queue .. ':parked', id)
     due = score and tonumber(score) <= now and score or now_text
   end
   wait_until(due)
 elseif action == 'bury' and state == 'waiting' then
-  redis.call('ZREM', queue, id)
-  redis.call('ZREM', queue .. ':retrying', id)
-  redis.call('HDEL', queue .. ':unknown', id)
+  leave_queue()
   redis.call('ZREM', 'arq:abort', id)
   redis.call('PERSIST', 'arq:job:' .. id)
   redis.call('RPUSH', 'arq:history:' .. id, ARGV[HEAD.entry])
@@ -126,15 +141,13 @@ elseif action == 'delete' or (action == 'trim' and state == 'dead') then
   count(batch, 'total', -1)
 elseif action == 'move' then
   local target, target_name = ARGV[HEAD.target_key], ARGV[HEAD.target]
-  local due = redis.call('ZSCORE', queue, id) or now_text
+  local due = redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', queue .. ':parked', id) or now_text
   local retry = redis.call('ZSCORE', queue .. ':retrying', id)
   if state == 'dead' then
     leave_dead(batch)
     attempts_back()
   end
-  redis.call('ZREM', queue, id)
-  redis.call('ZREM', queue .. ':retrying', id)
-  redis.call('HDEL', queue .. ':unknown', id)
+  leave_queue()
   redis.call('HDEL', queue .. ':crashes', id)
   redis.call('ZADD', target, due, id)
   if retry then

@@ -3,7 +3,7 @@
 -- KEYS  1 the queue
 -- ARGV  ClaimHead, then what it names
 -- Returns {now, next due (Unix ms; -1 if none, -2 if the queue is paused), an EXTRA for each job that has spent
---          attempts, crashes or an abort; then a CLAIMED for each job}
+--          attempts, crashes or an abort, 1 if jobs are parked, otherwise 0; then a CLAIMED for each job}
 --
 -- Keeps: no worker sees a claimed job as due until its lease ends, and then it is due by itself. A job that is due
 -- and in progress is passed over, however many of them are at the head of the queue: a stock arq worker holds it, or
@@ -18,13 +18,13 @@ local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local now_text = string.format('%.4f', now)
 local running = queue .. ':running'
 local first = HEAD.size + 1
-local resting_from = first
-while ARGV[resting_from] and ARGV[resting_from] ~= '' do
-  resting_from = resting_from + 1
+local labels_from = first
+while ARGV[labels_from] and ARGV[labels_from] ~= '' do
+  labels_from = labels_from + 1
 end
-if resting_from > first then
+if labels_from > first then
   local unanswered = {}
-  for i = first, resting_from - 1 do
+  for i = first, labels_from - 1 do
     unanswered[ARGV[i]] = true
   end
   local held = redis.call('HGETALL', running)
@@ -37,17 +37,21 @@ if resting_from > first then
   end
 end
 if redis.call('EXISTS', queue .. ':paused') == 1 then
-  return { now_text, '-2', {} }
+  return { now_text, '-2', {}, 0 }
 end
-local ids, marks, owners, scores, taken = {}, {}, {}, {}, {}
-for i = resting_from + 1, #ARGV do
-  local id = ARGV[i]
-  local due = #ids < limit and redis.call('HDEL', queue .. ':unknown', id) == 1 and redis.call('ZSCORE', queue, id)
-  local held_key = 'arq:in-progress:' .. id
-  if due and redis.call('EXISTS', held_key) == 0 then
-    local n = #ids + 1
-    ids[n], marks[n], owners[n], scores[n] = id, held_key, false, tonumber(due) < now and due or now_text
-    taken[id] = true
+local ids, marks, owners, scores = {}, {}, {}, {}
+for i = labels_from + 1, #ARGV do
+  local of_label = queue .. ':parked:' .. ARGV[i]
+  local found = #ids < limit and redis.call('ZRANGE', of_label, 0, limit - #ids - 1, 'WITHSCORES') or {}
+  for j = 1, #found, 2 do
+    local n, id = #ids + 1, found[j]
+    ids[n], marks[n], owners[n], scores[n] = id, 'arq:in-progress:' .. id, false, found[j + 1]
+    redis.call('ZREM', of_label, id)
+    redis.call('ZREM', queue .. ':parked', id)
+    redis.call('HDEL', queue .. ':unknown', id)
+  end
+  if redis.call('EXISTS', of_label) == 0 then
+    redis.call('SREM', queue .. ':parked-names', ARGV[i])
   end
 end
 local offset, exhausted = 0, false
@@ -66,7 +70,7 @@ while #ids < limit and not exhausted do
     local held = redis.call('MGET', unpack(held_keys))
     local n = #ids
     for i = 1, found do
-      if n < limit and not held[i] and not taken[names[i]] then
+      if n < limit and not held[i] then
         n = n + 1
         ids[n], marks[n], owners[n], scores[n] = names[i], held_keys[i], known[i], due[2 * i]
       end
@@ -75,7 +79,7 @@ while #ids < limit and not exhausted do
 end
 
 local extras = {}
-local reply = { now_text, '-1', extras }
+local reply = { now_text, '-1', extras, redis.call('EXISTS', queue .. ':parked') }
 if #ids > 0 then
   local body_keys, retry_keys, entries, tokens = {}, {}, {}, {}
   -- By then the key set below has certainly expired.
@@ -93,9 +97,8 @@ if #ids > 0 then
   local bodies = redis.call('MGET', unpack(body_keys))
   local spent = redis.call('MGET', unpack(retry_keys))
   local aborting = redis.call('EXISTS', 'arq:abort') == 1
-  local parked = redis.call('EXISTS', queue .. ':unknown') == 1
   for i, id in ipairs(ids) do
-    local at = 4 + (i - 1) * CLAIMED.size
+    local at = 5 + (i - 1) * CLAIMED.size
     reply[at + CLAIMED.id], reply[at + CLAIMED.body], reply[at + CLAIMED.due_ms] = id, bodies[i], scores[i]
     local owner, crashes = owners[i], 0
     if owner then
@@ -107,9 +110,6 @@ if #ids > 0 then
     end
     if spent[i] then
       redis.call('ZREM', queue .. ':retrying', id)
-    end
-    if parked then
-      redis.call('HDEL', queue .. ':unknown', id)
     end
     local aborted = aborting and redis.call('ZREM', 'arq:abort', id) or 0
     if spent[i] or crashes ~= 0 or aborted ~= 0 then

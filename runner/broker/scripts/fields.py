@@ -66,8 +66,7 @@ class ClaimHead(NamedTuple):
     One claim.
 
     Followed by the tokens of earlier claims whose answers never arrived, and then, if there are
-    any, by '' and the ids of jobs that rest because other workers did not know their names: these
-    are claimed first.
+    any, by '' and the labels under which jobs are parked that the worker knows: these come first.
     """
 
     limit: Annotated[int, "how many jobs to claim at most"]
@@ -119,7 +118,8 @@ class FullOutcome(NamedTuple):
     kind: Annotated[
         str,
         "'done', 'retry', 'dead', 'release', 'abort', 'fail' (it failed, and is neither retried "
-        "nor dead), 'unclaim' (it was not started, and is due as before), or 'offer' (it still "
+        "nor dead), 'unclaim' (it was not started, and is due as before), 'park' (it cannot run "
+        "in this worker, and waits outside the queue for one that knows it), or 'offer' (it still "
         "runs: another worker may claim it, and no crash is counted; until then its holder may "
         "settle it)",
     ]
@@ -127,11 +127,11 @@ class FullOutcome(NamedTuple):
     token: Annotated[str, "of its claim"]
     ms: Annotated[
         Number,
-        "retry and release: the delay from now; unclaim: when it was due; otherwise how long to "
-        "keep the result, -1 for ever, 0 not at all",
+        "retry and release: the delay from now; unclaim and park: when it was due; otherwise how "
+        "long to keep the result, -1 for ever, 0 not at all",
     ] = 0
     result: Annotated[bytes, "its result, JSON"] = b""
-    entry: Annotated[bytes, "an entry for the history, or the unknown name of a released job"] = b""
+    entry: Annotated[bytes, "an entry for the history; park: the label to wait under"] = b""
     spent: Annotated[int, "attempts spent by now"] = 0
     batch: Annotated[str, "the batch that it belongs to"] = ""
 
@@ -225,6 +225,12 @@ class Election(NamedTuple):
     set_back_ms: Annotated[int, "how far before the last poll Redis's clock is now; usually 0"]
 
 
+class UnparkHead(NamedTuple):
+    """One call; followed by labels."""
+
+    most: Annotated[int, "how many jobs to put back at most"]
+
+
 class Gauges(NamedTuple):
     """The reply of `gauges`: how many jobs a queue has in each state."""
 
@@ -233,6 +239,6 @@ class Gauges(NamedTuple):
     retrying: Annotated[int, "failed, and waiting for their next attempt"]
     running: Annotated[int, "running"]
     dead: Annotated[int, "dead"]
-    unknown: Annotated[int, "resting, since their workers did not know their names"]
+    unknown: Annotated[int, "parked, since their workers did not know their names or parameters"]
     oldest_wait_ms: Annotated[int, "how long the oldest has been due; 0 if none is"]
     paused: Annotated[int, "1 if the queue is paused, otherwise 0"]

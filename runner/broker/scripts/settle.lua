@@ -147,12 +147,20 @@ for i = short + 1, #ids do
         redis.call('EXPIRE', 'arq:batch:' .. batch .. ':dead', batch_ttl)
       end
       count(batch, 'dead', 1)
+    elseif kind == 'park' then
+      redis.call('ZREM', queue, id)
+      redis.call('DEL', 'arq:in-progress:' .. id)
+      redis.call('HDEL', running, id)
+      redis.call('ZADD', queue .. ':parked', ms, id)
+      redis.call('ZADD', queue .. ':parked:' .. entry, ms, id)
+      redis.call('HSET', queue .. ':unknown', id, entry)
+      if redis.call('SADD', queue .. ':parked-names', entry) == 1 then
+        -- An idle worker that knows it sees it with its next claim.
+        ready = WAKE_TOKENS
+      end
     elseif kind == 'release' or kind == 'unclaim' then
       local due = kind == 'release' and later(ms) or ms
       back(id, due)
-      if entry ~= '' then
-        redis.call('HSET', queue .. ':unknown', id, entry)
-      end
       if spent ~= '0' then
         redis.call('ZADD', queue .. ':retrying', due, id)
       end
