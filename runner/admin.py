@@ -16,18 +16,21 @@ from pydantic_core import from_json, to_json
 
 from runner import wall_clock
 from runner.broker import keys
+from runner.broker.chunks import chunks
 from runner.broker.scripts import ADMIN
-from runner.broker.scripts.fields import AdminHead
+from runner.broker.scripts.fields import AdminHead, AdminJob
 from runner.codec import decode_job
 from runner.errors import CodecError, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from redis.asyncio import Redis
 
 _PAGE = 200
 _KEEP_ABORTED_MS = 3_600_000
+_CHUNK = 100
+"""Jobs in one script call: each takes up to twenty commands."""
 
 
 class Found(StrEnum):
@@ -63,7 +66,8 @@ class Admin:
 
     async def run_now(self, queue: str, job_id: str | bytes) -> Found:
         """Make a waiting job due now, or a dead one ready again with all its attempts."""
-        return await self._act("run", queue, job_id)
+        [found] = await self.act_on_all("run", queue, [job_id])
+        return found
 
     async def reschedule(self, queue: str, job_id: str | bytes, at: datetime | timedelta) -> Found:
         """
@@ -72,28 +76,20 @@ class Admin:
         Raises:
             ConfigurationError: *at* has no time zone.
         """
-        if isinstance(at, timedelta):
-            delay_ms = round(at.total_seconds() * 1000)
-            return await self._act("reschedule", queue, job_id, delay_ms=delay_ms)
-        if at.tzinfo is None:
-            raise ConfigurationError(f"{at} needs a time zone, such as datetime.UTC")
-        return await self._act("reschedule", queue, job_id, due_ms=round(at.timestamp() * 1000))
+        [found] = await self.act_on_all("reschedule", queue, [job_id], at=at)
+        return found
 
     async def bury(
         self, queue: str, job_id: str | bytes, *, reason: str = "buried by hand"
     ) -> Found:
         """Put a waiting job into the dead set."""
-        now_ms = wall_clock.now_ms()
-        entry = {"attempt": None, "failed_ms": now_ms, "error": "Buried", "message": reason}
-        return await self._act("bury", queue, job_id, entry=to_json(entry))
+        [found] = await self.act_on_all("bury", queue, [job_id], reason=reason)
+        return found
 
     async def delete(self, queue: str, job_id: str | bytes) -> Found:
         """Delete a waiting or dead job for good."""
-        return await self._act("delete", queue, job_id)
-
-    async def delete_dead(self, queue: str, job_id: str | bytes) -> Found:
-        """Delete a job for good if it is dead; leave it alone if it is ready again."""
-        return await self._act("trim", queue, job_id)
+        [found] = await self.act_on_all("delete", queue, [job_id])
+        return found
 
     async def move(self, queue: str, job_id: str | bytes, to: str) -> Found:
         """
@@ -102,29 +98,43 @@ class Admin:
         Raises:
             ConfigurationError: It is in that queue already.
         """
-        if keys.queue_key(to) == keys.queue_key(queue):
-            raise ConfigurationError(f"the job is in {to} already: name another queue")
-        return await self._act("move", queue, job_id, target_key=keys.queue_key(to), target=to)
+        [found] = await self.act_on_all("move", queue, [job_id], to=to)
+        return found
 
     async def abort(self, queue: str, job_id: str | bytes) -> Found:
         """End a waiting job before it starts, or ask its worker to cancel a running one."""
-        now_ms = wall_clock.now_ms()
-        shown = job_id if isinstance(job_id, str) else job_id.decode("utf-8", "backslashreplace")
-        result = {
-            "t": 0,
-            "f": "",
-            "a": [],
-            "k": {},
-            "et": now_ms,
-            "s": False,
-            "r": {"error": "CancelledError", "message": "aborted before it started"},
-            "st": now_ms,
-            "ft": now_ms,
-            "q": keys.queue_key(queue),
-            "id": shown,
-        }
-        written = to_json(result)
-        return await self._act("abort", queue, job_id, result=written, keep_ms=_KEEP_ABORTED_MS)
+        [found] = await self.act_on_all("abort", queue, [job_id])
+        return found
+
+    async def act_on_all(
+        self,
+        action: str,
+        queue: str,
+        job_ids: Sequence[str | bytes],
+        *,
+        at: datetime | timedelta | None = None,
+        to: str = "",
+        reason: str = "",
+    ) -> list[Found]:
+        """
+        Do *action* to each of *job_ids* as the methods above do to one; return where each was.
+
+        One script call takes a chunk of them, and is atomic. 'trim' deletes dead jobs alone: one
+        that was retried meanwhile stays.
+
+        Raises:
+            ConfigurationError: *at* has no time zone, or the jobs are in the queue *to* already.
+        """
+        head = _head(action, queue, at=at, to=to, reason=reason)
+        result = _aborted(queue) if action == "abort" else None
+        found: list[Found] = []
+        for chunk in chunks(job_ids, most=_CHUNK):
+            args: list[Any] = [*head]
+            for job_id in chunk:
+                args += AdminJob(job_id, "" if result is None else _written(result, job_id))
+            states = await self._script(keys=[keys.queue_key(queue)], args=args)
+            found += [Found(state.decode()) for state in states]
+        return found
 
     async def dead_jobs(self, queue: str, *, limit: int | None = None) -> AsyncIterator[DeadJob]:
         """Yield the dead jobs of *queue*, the latest first, read page by page."""
@@ -186,7 +196,51 @@ class Admin:
             pipe.ltrim(key + keys.WAKE_SUFFIX, 0, keys.WAKE_TOKENS - 1)
             await pipe.execute()
 
-    async def _act(self, action: str, queue: str, job_id: str | bytes, **details: Any) -> Found:
-        head = AdminHead(action, job_id, queue, keys.BATCH_TTL_S, **details)
-        found = await self._script(keys=[keys.queue_key(queue)], args=list(head))
-        return Found(found.decode())
+
+def _head(
+    action: str, queue: str, *, at: datetime | timedelta | None, to: str, reason: str
+) -> AdminHead:
+    head = AdminHead(action, queue, keys.BATCH_TTL_S)
+    if action == "bury":
+        entry = {
+            "attempt": None,
+            "failed_ms": wall_clock.now_ms(),
+            "error": "Buried",
+            "message": reason,
+        }
+        return head._replace(entry=to_json(entry))
+    if action == "abort":
+        return head._replace(keep_ms=_KEEP_ABORTED_MS)
+    if to:
+        if keys.queue_key(to) == keys.queue_key(queue):
+            raise ConfigurationError(f"the job is in {to} already: name another queue")
+        return head._replace(target_key=keys.queue_key(to), target=to)
+    if isinstance(at, timedelta):
+        return head._replace(delay_ms=round(at.total_seconds() * 1000))
+    if at is not None:
+        if at.tzinfo is None:
+            raise ConfigurationError(f"{at} needs a time zone, such as datetime.UTC")
+        return head._replace(due_ms=round(at.timestamp() * 1000))
+    return head
+
+
+def _aborted(queue: str) -> dict[str, Any]:
+    """Return the result of a job that was aborted before it started, without its id."""
+    now_ms = wall_clock.now_ms()
+    return {
+        "t": 0,
+        "f": "",
+        "a": [],
+        "k": {},
+        "et": now_ms,
+        "s": False,
+        "r": {"error": "CancelledError", "message": "aborted before it started"},
+        "st": now_ms,
+        "ft": now_ms,
+        "q": keys.queue_key(queue),
+    }
+
+
+def _written(result: dict[str, Any], job_id: str | bytes) -> bytes:
+    shown = job_id if isinstance(job_id, str) else job_id.decode("utf-8", "backslashreplace")
+    return to_json(result | {"id": shown})

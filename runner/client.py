@@ -119,6 +119,7 @@ class QueueClient(ArqRedis):
             due_ms=due_ms,
             delay_ms=delay_ms,
             as_arq=True,
+            unique=_job_id is not None,
             expires_ms=to_ms(_expires) or self._expires_ms(due_ms, delay_ms),
             attempt=_job_try,
         )

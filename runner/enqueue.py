@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from runner import chance, wall_clock
 from runner.broker import keys
+from runner.broker.chunks import MOST, MOST_BYTES, chunks
 from runner.broker.outage import is_passing
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import ENQUEUE
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.definition import JobDefinition
-
-_CHUNK = 500
-"""Jobs in one script call: each takes about a millisecond, and Redis serves others in between."""
 
 _NONCE_DIGITS = 12
 _TRIES = 4
@@ -87,7 +85,7 @@ class Enqueue:
             self.batch_id = current_batch.get()
         if self.trace is None:
             self.trace = current_trace.get() or _traceparent_of_span()
-        if self.nonce is None and (self.unique or self.as_arq):
+        if self.nonce is None and self.unique:
             self.nonce = chance.new_id(_NONCE_DIGITS)
 
     def body(self) -> bytes:
@@ -182,8 +180,8 @@ class Enqueuer:
 
     async def _push_many(self, queue: str, jobs: list[Block]) -> list[bool]:
         replies: list[bool] = []
-        for at in range(0, len(jobs), _CHUNK):
-            replies += await self._push(queue, jobs[at : at + _CHUNK])
+        for chunk in chunks(jobs, size=_size):
+            replies += await self._push(queue, list(chunk))
         return replies
 
     async def close(self) -> None:
@@ -362,15 +360,21 @@ def _fields(request: Enqueue) -> Block:
 
 def _next_chunk(waiting: list[Parcel]) -> list[Parcel]:
     """Remove and return the first parcels, as many as one script call takes; at least one."""
-    jobs = count = 0
+    jobs = size = count = 0
     for parcel, _, _ in waiting:
         jobs += len(parcel)
-        if jobs > _CHUNK and count:
+        size += sum(map(_size, parcel))
+        if (jobs > MOST or size > MOST_BYTES) and count:
             break
         count += 1
     chunk = waiting[:count]
     del waiting[:count]
     return chunk
+
+
+def _size(block: Block) -> int:
+    """Return the bytes of a block's body, its second field in short and in full."""
+    return len(block[1])
 
 
 def _fail(chunk: list[Parcel], problem: Exception) -> None:

@@ -8,18 +8,14 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from pydantic_core import from_json
-from redis.exceptions import RedisError
 
 from runner.admin import Admin
+from runner.awaited import result_of
 from runner.broker import keys
-from runner.broker.outage import is_passing
 from runner.current import current_client
 from runner.errors import JobFailedError, ResultNotFoundError
 
 R = TypeVar("R")
-
-_FIRST_PAUSE_S = 0.005
-_LONGEST_PAUSE_S = 0.25
 
 
 class JobState(StrEnum):
@@ -68,10 +64,11 @@ class JobHandle(Generic[R]):
             pipe.zscore(queue + keys.RETRYING_SUFFIX, self.id)
             pipe.zscore(queue + keys.DEAD_SUFFIX, self.id)
             pipe.zscore(queue + keys.PARKED_SUFFIX, self.id)
+            pipe.hexists(queue + keys.DIED_SUFFIX, self.id)
             pipe.exists(keys.RESULT_PREFIX + self.id)
             pipe.time()
             answers = await client.in_time(pipe.execute())
-        running, held, due_ms, retry_ms, died_ms, parked, result, now = answers
+        running, held, due_ms, retry_ms, died_ms, parked, died, result, now = answers
         if running or held:
             return JobState.RUNNING
         if due_ms is not None:
@@ -80,7 +77,7 @@ class JobHandle(Generic[R]):
             return JobState.SCHEDULED if retry_ms is None else JobState.RETRYING
         if parked is not None:
             return JobState.PARKED
-        if died_ms is not None:
+        if died_ms is not None or died:
             return JobState.DEAD
         return JobState.DONE if result else JobState.UNKNOWN
 
@@ -93,29 +90,32 @@ class JobHandle(Generic[R]):
             ResultNotFoundError: There is no such job, or its result is not kept.
             TimeoutError: The job had not ended after *timeout_s* seconds.
         """
-        pause_s = _FIRST_PAUSE_S
         async with asyncio.timeout(timeout_s):
-            while True:
-                try:
-                    has_ended, data = await self._ask()
-                except (RedisError, OSError) as error:
-                    if not is_passing(error):
-                        raise
-                    has_ended, data = False, None
-                if has_ended and data is not None:
-                    return self._unpack(data)
-                if has_ended:
-                    raise ResultNotFoundError(
-                        f"{self.id}: no such job in {self.queue}, or its result is not kept"
-                    )
-                await asyncio.sleep(pause_s)
-                pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
+            data = await result_of(current_client(), self.queue, self.id)
+            if data is not None:
+                return self._unpack(data)
+            await self._raise_if_dead()
+        raise ResultNotFoundError(
+            f"{self.id}: no such job in {self.queue}, or its result is not kept"
+        )
 
-    async def _ask(self) -> tuple[bool, bytes | None]:
-        """Return whether the job has ended, and its result: read last, so none is missed."""
-        has_ended = await self.state() in {JobState.DONE, JobState.DEAD, JobState.UNKNOWN}
-        client = current_client()
-        return has_ended, await client.in_time(client.get(keys.RESULT_PREFIX + self.id))
+    async def _raise_if_dead(self) -> None:
+        """Raise the last error of a dead job whose result is not kept."""
+        queue = keys.queue_key(self.queue)
+        died = await current_client().hget(queue + keys.DIED_SUFFIX, self.id)  # type: ignore[misc]
+        dead_id = self.id if died is None else died.decode("utf-8", "surrogateescape")
+        async with current_client().pipeline(transaction=False) as pipe:
+            pipe.zscore(queue + keys.DEAD_SUFFIX, dead_id)
+            pipe.lindex(keys.HISTORY_PREFIX + dead_id, -1)
+            died_ms, entry = await pipe.execute()
+        if died_ms is not None:
+            last: dict[str, Any] = from_json(entry) if entry else {}
+            raise JobFailedError(
+                self.id,
+                last.get("error", ""),
+                last.get("message", ""),
+                last.get("traceback", ""),
+            )
 
     async def abort(self) -> None:
         """

@@ -25,6 +25,7 @@ Our own keys beside it, each absent while empty:
 | `arq:queue:<queue>:parked-names` | set | the labels of parked jobs | likewise |
 | `arq:queue:<queue>:unknown` | hash | job id → the label under which it is parked | likewise |
 | `arq:queue:<queue>:dead` | sorted set | ids of dead jobs by time of death, Unix ms | until retried, deleted or trimmed on request |
+| `arq:queue:<queue>:died` | hash | id that its caller chose → `<id>~<ms>`, the id of the job that died under it last | until the id is used again, or that job is retried or deleted |
 | `arq:queue:<queue>:paused` | string | who paused the queue, and when | until resumed |
 | `arq:queue:<queue>:wake` | list | tokens that idle workers block on, capped | until the queue is drained |
 | `arq:queue:<queue>:workers` | sorted set | worker ids by last heartbeat, Unix ms | trimmed by the poller |
@@ -84,6 +85,7 @@ UNKNOWN_SUFFIX = ":unknown"
 PARKED_SUFFIX = ":parked"
 PARKED_NAMES_SUFFIX = ":parked-names"
 DEAD_SUFFIX = ":dead"
+DIED_SUFFIX = ":died"
 PAUSED_SUFFIX = ":paused"
 WAKE_SUFFIX = ":wake"
 WORKERS_SUFFIX = ":workers"
@@ -95,6 +97,7 @@ SUFFIXES = (
     PARKED_SUFFIX,
     PARKED_NAMES_SUFFIX,
     DEAD_SUFFIX,
+    DIED_SUFFIX,
     PAUSED_SUFFIX,
     WAKE_SUFFIX,
     WORKERS_SUFFIX,

@@ -172,12 +172,11 @@ def _queue(one: Queue) -> Finding:
     if one.paused is not None:
         remedy = f"pipeline queues resume {one.name}"
         return Finding(name, Severity.WARNING, f"paused; {counts}", remedy)
-    if one.unknown:
+    if one.parked:
         return Finding(
             name,
             Severity.WARNING,
-            f"{one.unknown:,} {'job' if one.unknown == 1 else 'jobs'} that no worker knows; "
-            f"{counts}",
+            f"{one.parked:,} {'job' if one.parked == 1 else 'jobs'} that no worker knows; {counts}",
             f"pipeline jobs list --queue {one.name} --state parked shows them: deploy what knows "
             "them, or delete them.",
         )

@@ -82,31 +82,25 @@ class Operator:
         """
         found = Found.GONE
         for key in [job_id] if isinstance(job_id, bytes) else keys_of(job_id):
-            found = await self.act_unrecorded(request, queue, key)
+            [found] = await self.act_unrecorded(request, queue, [key])
             if found is not Found.GONE:
                 break
         outcome = "done" if found in request.verb.reaches else f"nothing: it was {found}"
         await self.record(request.action, f"{queue}/{shown_id(job_id)}", request.detail, outcome)
         return found
 
-    async def act_unrecorded(self, request: Request, queue: str, job_id: str | bytes) -> Found:
-        """Do it to one job of many; the caller records it once for all of them."""
-        admin = self._admin
-        match request.action:
-            case Action.RUN:
-                return await admin.run_now(queue, job_id)
-            case Action.DELETE:
-                return await admin.delete(queue, job_id)
-            case Action.BURY:
-                return await admin.bury(queue, job_id, reason=f"buried by {self.who}")
-            case Action.ABORT:
-                return await admin.abort(queue, job_id)
-            case Action.RESCHEDULE:
-                assert request.at is not None  # noqa: S101 -- the request was checked when it was made
-                return await admin.reschedule(queue, job_id, request.at)
-            case Action.MOVE:
-                assert request.to is not None  # noqa: S101 -- likewise
-                return await admin.move(queue, job_id, request.to)
+    async def act_unrecorded(
+        self, request: Request, queue: str, job_ids: Sequence[str | bytes]
+    ) -> list[Found]:
+        """Do it to each of *job_ids*; the caller records it once for all of them."""
+        return await self._admin.act_on_all(
+            request.action,
+            queue,
+            job_ids,
+            at=request.at,
+            to=request.to or "",
+            reason=f"buried by {self.who}",
+        )
 
     async def pause(self, queue: str) -> None:
         """Let no job of *queue* be claimed until it is resumed."""

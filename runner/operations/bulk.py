@@ -1,5 +1,5 @@
 """
-One action on all jobs that match: counted first, then done job by job, each atomically.
+One action on all jobs that match: counted first, then done chunk by chunk, each atomically.
 
 It acts on the jobs that match when it starts. It may be interrupted and repeated: jobs that have
 moved on are left alone, and counted.
@@ -129,15 +129,13 @@ class Bulk:
         async for found in matching(
             self._redis, selection.queue, selection.state, catalog, selection.where
         ):
-            for job_id in found:
-                state = await self._operator.act_unrecorded(request, selection.queue, job_id)
-                if state in reaches:
-                    acted += 1
-                else:
-                    passed += 1
-                if clock.monotonic() - written_at > _WRITTEN_EVERY_S:
-                    written_at = clock.monotonic()
-                    await self._write(total, acted, passed, is_over=False)
+            states = await self._operator.act_unrecorded(request, selection.queue, found)
+            reached = sum(state in reaches for state in states)
+            acted += reached
+            passed += len(states) - reached
+            if clock.monotonic() - written_at > _WRITTEN_EVERY_S:
+                written_at = clock.monotonic()
+                await self._write(total, acted, passed, is_over=False)
         progress = await self._write(total, acted, passed, is_over=True)
         await self._operator.record(
             request.action,

@@ -12,7 +12,16 @@ from runner.broker import keys
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.handle import JobState
 from runner.operations.processes import RunningJob, workers_of
-from runner.operations.stored import counter, json_object, keys_of, lines, moment, readable, whole
+from runner.operations.stored import (
+    counter,
+    json_object,
+    keys_of,
+    lines,
+    moment,
+    readable,
+    shown_id,
+    whole,
+)
 from runner.operations.verbs import job_verbs
 from runner.worker.claim import worker_of
 
@@ -138,10 +147,11 @@ async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | No
             pipe.zscore(keys.queue_key(queue), cast("str", key))
             pipe.zscore(keys.queue_key(queue) + keys.DEAD_SUFFIX, cast("str", key))
             pipe.zscore(keys.queue_key(queue) + keys.PARKED_SUFFIX, cast("str", key))
+            pipe.hget(keys.queue_key(queue) + keys.DIED_SUFFIX, cast("str", key))
         pipe.get(keys.RESULT_PREFIX.encode() + key)
         *scores, result = await pipe.execute()
     for place, queue in enumerate(queues):
-        if any(score is not None for score in scores[3 * place : 3 * place + 3]):
+        if any(score is not None for score in scores[4 * place : 4 * place + 4]):
             return queue
     fields = json_object(result)
     return keys.queue_of(str(fields["q"])) if "q" in fields else None
@@ -151,6 +161,10 @@ async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobVie
     """The job that is shown by this id; None if nothing of it is in Redis."""
     for key in keys_of(job_id):
         found = await _found(redis, queue, key)
+        if found.died is not None and found.due_ms is None and found.parked_ms is None:
+            # A job that died under an id of its caller's choice goes on under another.
+            job_id = shown_id(found.died)
+            found = await _found(redis, queue, found.died)
         if found.state() is not JobState.UNKNOWN:
             is_held = found.state() is JobState.RUNNING
             running = await _running(redis, queue, job_id) if is_held else None
@@ -170,6 +184,7 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
         pipe.hget(key + keys.RUNNING_SUFFIX, name)
         pipe.pttl(keys.IN_PROGRESS_PREFIX.encode() + member)
         pipe.hget(key + keys.UNKNOWN_SUFFIX, name)
+        pipe.hget(key + keys.DIED_SUFFIX, name)
         pipe.hget(key + keys.CRASHES_SUFFIX, name)
         pipe.get(keys.RETRY_PREFIX.encode() + member)
         pipe.lrange(cast("str", keys.HISTORY_PREFIX.encode() + member), -_MOST_ATTEMPTS, -1)
@@ -192,6 +207,7 @@ class _Found:
     token: bytes | None
     lease_ms: int
     unknown: bytes | None
+    died: bytes | None
     crashes: bytes | None
     spent: bytes | None
     history: list[bytes]

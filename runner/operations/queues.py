@@ -46,7 +46,7 @@ class Queue:
         scheduled: Jobs that come due later.
         retrying: Jobs that failed and will be tried again.
         dead: Jobs in the dead set.
-        unknown: Jobs that are parked: no worker knew their name or parameters.
+        parked: Jobs that are parked: no worker knew their name or parameters.
         oldest_wait_s: Seconds since the oldest ready job came due.
         paused: Set while the queue is paused.
         workers: Live workers.
@@ -58,7 +58,7 @@ class Queue:
     scheduled: int
     retrying: int
     dead: int
-    unknown: int
+    parked: int
     oldest_wait_s: float
     paused: Paused | None
     workers: int
@@ -121,7 +121,7 @@ def _queue(gauges: QueueGauges, note: bytes | None, workers: int) -> Queue:
         scheduled=gauges.scheduled,
         retrying=gauges.retrying,
         dead=gauges.dead,
-        unknown=gauges.unknown,
+        parked=gauges.parked,
         oldest_wait_s=gauges.oldest_wait_s,
         paused=None if note is None else paused_by(note),
         workers=workers,

@@ -56,7 +56,7 @@ def note(queue: Queue) -> str:
         return f"paused by {queue.paused.by}" if queue.paused.by else "paused"
     if queue.ready and not queue.workers:
         return "no worker: its jobs wait"
-    return f"{queue.unknown} that no worker knows" if queue.unknown else ""
+    return f"{queue.parked} that no worker knows" if queue.parked else ""
 
 
 def standing(process: Process) -> str:

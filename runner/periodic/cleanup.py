@@ -61,10 +61,8 @@ async def trim_dead(
         beyond = await redis.zcard(dead) - max_jobs
         if beyond > 0:
             victims += await redis.zrange(dead, 0, min(beyond, _CHUNK) - 1)
-    admin = Admin(redis)
-    trimmed = 0
-    for job_id in dict.fromkeys(victims):
-        trimmed += await admin.delete_dead(queue, job_id) is Found.DEAD
+    found = await Admin(redis).act_on_all("trim", queue, list(dict.fromkeys(victims)))
+    trimmed = found.count(Found.DEAD)
     if trimmed:
         _log.info("dead jobs trimmed", queue=queue, jobs=trimmed)
     return trimmed

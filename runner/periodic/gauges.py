@@ -21,7 +21,7 @@ class QueueGauges:
     Jobs of one queue by state, and its latency.
 
     ready: due now. oldest_wait_s: how long the oldest ready job has been due; 0 if there is none.
-    unknown: parked because their workers did not know their names or parameters.
+    parked: since their workers did not know their names or parameters.
     """
 
     queue: str
@@ -30,7 +30,7 @@ class QueueGauges:
     retrying: int
     running: int
     dead: int
-    unknown: int
+    parked: int
     oldest_wait_s: float
     paused: bool
 
@@ -52,7 +52,7 @@ async def queue_gauges(redis: Redis, queue: str) -> QueueGauges:
         retrying=counted.retrying,
         running=counted.running,
         dead=counted.dead,
-        unknown=counted.unknown,
+        parked=counted.parked,
         oldest_wait_s=counted.oldest_wait_ms / 1000,
         paused=bool(counted.paused),
     )

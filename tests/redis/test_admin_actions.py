@@ -92,9 +92,14 @@ def _actions(admin: Admin) -> dict[str, Callable[[str], Awaitable[Found]]]:
         "reschedule": lambda job_id: admin.reschedule(QUEUE, job_id, later),
         "bury": lambda job_id: admin.bury(QUEUE, job_id),
         "delete": lambda job_id: admin.delete(QUEUE, job_id),
-        "delete dead": lambda job_id: admin.delete_dead(QUEUE, job_id),
+        "delete dead": lambda job_id: _trim(admin, job_id),
         "abort": lambda job_id: admin.abort(QUEUE, job_id),
     }
+
+
+async def _trim(admin: Admin, job_id: str) -> Found:
+    [found] = await admin.act_on_all("trim", QUEUE, [job_id])
+    return found
 
 
 _AFTERWARDS = {

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("redis")
 
 QUEUE = "arq:queue:default"
+ODD = "0dd0" * 8
+GHOST = "0" * 32
+"""As random ids: one that a caller chose changes when its job dies."""
 
 
 @job(queue="default")
@@ -51,7 +54,7 @@ async def test_unknown_job_stays_queued_and_shows_as_unknown(
         assert await (await known.enqueue()).result(timeout_s=5) == "known 1"
         await eventually(lambda: _rests(stranger))
 
-        assert (await queue_gauges(redis, "default")).unknown == 1
+        assert (await queue_gauges(redis, "default")).parked == 1
         assert await redis.hget(f"{QUEUE}:unknown", stranger.id) == b"new"  # type: ignore[misc]
         assert int(await redis.get(f"arq:retry:{stranger.id}") or 0) == 0
         assert await history(redis, stranger.id) == []
@@ -140,9 +143,9 @@ async def test_job_with_a_wrong_value_is_dead_and_not_parked(
     redis_url: str, redis: QueueClient
 ) -> None:
     """No newer code would make it right."""
-    await _put(redis, "odd", b'{"t":null,"f":"known","a":[],"k":{"word":[1]},"et":1}')
+    await _put(redis, ODD, b'{"t":null,"f":"known","a":[],"k":{"word":[1]},"et":1}')
     async with working(redis_url, known):
-        assert await eventually(lambda: dead_ids(redis, "default")) == ["odd"]
+        assert await eventually(lambda: dead_ids(redis, "default")) == [ODD]
 
 
 async def test_parked_job_is_seen_and_aborted_moved_or_buried(
@@ -213,15 +216,15 @@ async def test_unreadable_body_is_dead_with_its_bytes_kept(
     redis_url: str, redis: QueueClient, body: bytes
 ) -> None:
     """An unreadable body is not executed, lost or charged; the worker goes on."""
-    await _put(redis, "odd", body)
+    await _put(redis, ODD, body)
     async with working(redis_url, known):
-        assert await eventually(lambda: dead_ids(redis, "default")) == ["odd"]
+        assert await eventually(lambda: dead_ids(redis, "default")) == [ODD]
         assert await (await known.enqueue()).result(timeout_s=5) == "known 1"
 
-    assert await redis.get("arq:job:odd") == body
-    [entry] = await history(redis, "odd")
+    assert await redis.get("arq:job:" + ODD) == body
+    [entry] = await history(redis, ODD)
     assert entry["error"] == "runner.errors.CodecError"
-    assert int(await redis.get("arq:retry:odd") or 0) == 0
+    assert int(await redis.get("arq:retry:" + ODD) or 0) == 0
 
 
 async def test_mutilated_bodies_harm_no_worker(redis_url: str, redis: QueueClient) -> None:
@@ -245,11 +248,11 @@ async def test_mutilated_bodies_harm_no_worker(redis_url: str, redis: QueueClien
 
 async def test_missing_body_is_dead_and_says_so(redis_url: str, redis: QueueClient) -> None:
     """An id in the queue whose body was deleted is not tried for ever."""
-    await redis.zadd(QUEUE, {"ghost": time.time() * 1000})
+    await redis.zadd(QUEUE, {GHOST: time.time() * 1000})
     async with working(redis_url, known):
-        assert await eventually(lambda: dead_ids(redis, "default")) == ["ghost"]
+        assert await eventually(lambda: dead_ids(redis, "default")) == [GHOST]
 
-    [entry] = await history(redis, "ghost")
+    [entry] = await history(redis, GHOST)
     assert (entry["error"], entry["message"]) == (
         "BodyMissing",
         "the job's body is gone from Redis",
@@ -284,15 +287,15 @@ async def test_odd_job_ids_of_unknown_jobs_do_not_keep_workers_from_starting(
 
 async def test_keys_of_the_wrong_type_harm_one_job_only(redis_url: str, redis: QueueClient) -> None:
     """A job whose keys somebody overwrote cannot be settled; others of the same call are."""
-    await _put(redis, "odd", b"{")
-    await redis.set("arq:history:odd", "no list")
+    await _put(redis, ODD, b"{")
+    await redis.set("arq:history:" + ODD, "no list")
     async with working(redis_url, known, lease_s=0.3, heartbeat_s=0.1) as one:
         handles = await known.enqueue_many([{}] * 20)
         for handle in handles:
             assert await handle.result(timeout_s=5) == "known 1"
         assert one.main_task is not None
         assert not one.main_task.done()
-        await redis.delete("arq:history:odd")
+        await redis.delete("arq:history:" + ODD)
         await eventually(lambda: dead_ids(redis, "default"))
 
 
@@ -300,10 +303,10 @@ async def test_retry_counter_that_is_not_a_number_counts_as_none(
     redis_url: str, redis: QueueClient
 ) -> None:
     """A counter that somebody overwrote does not keep the job from running."""
-    await _put(redis, "odd", b'{"t":null,"f":"known","a":[],"k":{},"et":1}')
-    await redis.set("arq:retry:odd", "many")
+    await _put(redis, ODD, b'{"t":null,"f":"known","a":[],"k":{},"et":1}')
+    await redis.set("arq:retry:" + ODD, "many")
     async with working(redis_url, known):
-        await eventually(lambda: _gone(redis, b"odd"))
+        await eventually(lambda: _gone(redis, ODD.encode()))
 
 
 def _mutilated(body: bytes, random: Random) -> bytes:

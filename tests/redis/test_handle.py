@@ -210,3 +210,25 @@ async def test_options_of_a_queue_send_the_job_elsewhere(redis_url: str) -> None
 
         assert await handle.result(timeout_s=5) == "slow 1"
     assert handle.queue == "slow"
+
+
+async def test_many_callers_learn_of_their_results_from_one_task(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Three thousand wait: a round of questions is a few commands, whoever comes and goes."""
+    handles = await act.enqueue_many([{"how": str(n)} for n in range(3000)])
+    waits = [asyncio.create_task(handle.result(timeout_s=30)) for handle in handles]
+    given_up = [asyncio.create_task(handle.result(timeout_s=0.01)) for handle in handles[:50]]
+    await asyncio.wait(given_up)
+    assert all(isinstance(one.exception(), TimeoutError) for one in given_up)
+    before = (await redis.info("commandstats"))["cmdstat_mget"]["calls"]
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+    asked = (await redis.info("commandstats"))["cmdstat_mget"]["calls"] - before
+    assert asked <= 20 * 3000 / 500
+
+    stage.go.set()
+    async with working(redis_url, act, concurrency=100):
+        results = await asyncio.gather(*waits)
+
+    assert results == [f"{n} 1" for n in range(3000)]

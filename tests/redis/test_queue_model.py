@@ -17,6 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from runner.broker import keys, scripts
 from runner.broker.scripts.fields import (
     AdminHead,
+    AdminJob,
     ClaimHead,
     EnqueueHead,
     FreshJob,
@@ -102,7 +103,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(target=ids, number=st.integers(0, 11), later=st.booleans())
     def enqueue(self, number: int, later: bool) -> str:  # noqa: FBT001 -- hypothesis draws it
-        job_id = f"job{number}"
+        job_id = f"{number:032x}"  # as random ones: those of a caller change when a job dies
         body = json.dumps({"f": "x", "a": [], "k": {}, "et": number, "t": None, "b": BATCH})
         unlike = json.dumps({"f": "y", "a": [], "k": {}, "et": number, "t": None, "b": BATCH})
         known = self.jobs.get(job_id)
@@ -119,7 +120,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(target=ids, count=st.integers(1, 3), known=ids, repeated=st.booleans())
     def enqueue_fresh(self, count: int, known: str, repeated: bool) -> MultipleResults[str]:  # noqa: FBT001
         """Enqueue several with new ids, or repeat the last such call."""
-        job_ids = [f"fresh{self.fresh + n}" for n in range(count)]
+        job_ids = [f"{100 + self.fresh + n:032x}" for n in range(count)]
         self.fresh += count
         body = json.dumps({"f": "x", "a": [], "k": {}, "et": 1, "t": None})
         is_there = repeated and known in self.jobs
@@ -140,7 +141,7 @@ class QueueMachine(RuleBasedStateMachine):
         reply = self.eval(scripts.CLAIM, *ClaimHead(limit, LEASE_MS, token, "", mark))
         free = {"ready", "lapsed", "lapsed ahead", "offered"}
         due = {job_id for job_id, job in self.jobs.items() if job.state in free}
-        taken = [reply[at].decode() for at in range(3, len(reply), 3)]
+        taken = [reply[at].decode() for at in range(4, len(reply), 3)]
         odd = [reply[2][at : at + 4] for at in range(0, len(reply[2]), 4)]
         more = {place: rest for place, *rest in odd}
         assert set(taken) <= due
@@ -156,7 +157,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert (spent, aborted) == (job.spent, job.aborting)
             job.state, job.token, job.retrying = "ahead" if ahead else "running", token, False
             job.aborting = False
-            job.due = float(reply[3 * place + 2])
+            job.due = float(reply[3 * place + 3])
         assert not more
 
     @rule(job_id=ids, stale=st.booleans())
@@ -293,10 +294,9 @@ class QueueMachine(RuleBasedStateMachine):
     )
     def administer(self, job_id: str, action: str, keep_ms: int) -> None:
         due = self.redis.time()[0] * 1000 + FAR_MS
-        head = AdminHead(
-            action, job_id, QUEUE, 1000, due_ms=due, entry="{}", result="{}", keep_ms=keep_ms
-        )
-        found = self.eval(scripts.ADMIN, *head).decode()
+        head = AdminHead(action, QUEUE, 1000, due_ms=due, entry="{}", keep_ms=keep_ms)
+        [state] = self.eval(scripts.ADMIN, *head, *AdminJob(job_id, "{}"))
+        found = state.decode()
         job = self.jobs.get(job_id)
         if job is None:
             assert found == "gone"

@@ -12,6 +12,7 @@ from runner.broker import keys, scripts
 from runner.broker.scripts import fields
 from runner.broker.scripts.fields import (
     AdminHead,
+    AdminJob,
     ClaimHead,
     CountHead,
     EnqueueHead,
@@ -165,12 +166,13 @@ async def test_settle_takes_every_field_of_two_full_outcomes(
     assert await redis.mget("arq:result:s", "arq:result:t") == ([ONE, TWO] if short else [None] * 2)
     assert 0 < await redis.zscore(KEY, "a") - time.time() * 1000 <= 70_000
     assert await redis.lrange("arq:history:a", 0, -1) == [b"failed once"]  # type: ignore[misc]
-    assert await redis.lrange("arq:history:b", 0, -1) == [b"failed for good"]  # type: ignore[misc]
-    assert await redis.mget("arq:retry:a", "arq:retry:b") == [b"1", b"4"]
+    [dead_id] = [one.decode() for one in await redis.zrange(f"{KEY}:dead", 0, -1)]
+    assert await redis.lrange(f"arq:history:{dead_id}", 0, -1) == [b"failed for good"]  # type: ignore[misc]
+    assert await redis.mget("arq:retry:a", f"arq:retry:{dead_id}") == [b"1", b"4"]
     assert await redis.mget("arq:result:b", "arq:result:d") == [TWO, ONE]
     assert await redis.zscore(f"{KEY}:retrying", "c")
     assert await redis.hgetall("arq:batch:b1") == {b"mail|retries": b"1", b"mail|done": b"1"}  # type: ignore[misc]
-    assert await redis.smembers("arq:batch:b2:dead") == {b"mail|b"}  # type: ignore[misc]
+    assert await redis.smembers("arq:batch:b2:dead") == {f"mail|{dead_id}".encode()}  # type: ignore[misc]
 
 
 async def test_settle_gives_two_claims_back_as_they_were_due(redis: QueueClient) -> None:
@@ -194,15 +196,19 @@ async def test_admin_takes_every_field_of_its_action(redis: QueueClient) -> None
     await run(redis, scripts.ENQUEUE, EnqueueHead(TTL_S, QUEUE), *jobs)
 
     async def act(action: str, job_id: str, **details: Any) -> None:
-        head = AdminHead(action, job_id, QUEUE, TTL_S, **details)
-        assert await run(redis, scripts.ADMIN, head) == b"waiting"
+        result = details.pop("result", b"")
+        head = AdminHead(action, QUEUE, TTL_S, **details)
+        jobs = AdminJob(job_id, result), AdminJob("none")
+        assert await run(redis, scripts.ADMIN, head, *jobs) == [b"waiting", b"gone"]
 
     await act("reschedule", "a", due_ms=FAR_MS + 5)
     await act("bury", "b", entry=b"buried")
     await act("abort", "c", result=TWO, keep_ms=5000)
     await act("move", "d", target_key="arq:queue:post", target="post")
     assert await redis.zscore(KEY, "a") == FAR_MS + 5
-    assert await redis.lrange("arq:history:b", 0, -1) == [b"buried"]  # type: ignore[misc]
+    [dead_id] = await redis.zrange(f"{KEY}:dead", 0, -1)
+    assert dead_id.startswith(b"b~")
+    assert await redis.lrange("arq:history:" + dead_id.decode(), 0, -1) == [b"buried"]  # type: ignore[misc]
     assert await redis.get("arq:result:c") == TWO
     assert 0 < await redis.pttl("arq:result:c") <= 5000
     assert await redis.zrange("arq:queue:post", 0, -1) == [b"d"]

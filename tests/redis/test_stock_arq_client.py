@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("redis")
 
 QUEUE = "arq:queue:migration"
+LOST = "0" * 32
 POLL_S = 0.01
 
 
@@ -188,9 +189,9 @@ async def test_stock_client_may_name_the_try(redis_url: str, stock: ArqRedis) ->
 
 async def test_body_that_a_stock_client_let_expire_shows(redis_url: str, stock: ArqRedis) -> None:
     """arq logs a line and deletes such a job; here it is in the dead set."""
-    await stock.zadd(QUEUE, {"lost": 1})
+    await stock.zadd(QUEUE, {LOST: 1})
     async with working(redis_url, add, idle_poll_s=POLL_S):
-        assert await eventually(lambda: dead_ids(stock, "migration")) == ["lost"]
+        assert await eventually(lambda: dead_ids(stock, "migration")) == [LOST]
 
 
 async def test_retry_of_ours_is_read_by_the_stock_client(redis_url: str, stock: ArqRedis) -> None:

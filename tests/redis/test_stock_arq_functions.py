@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runner.reporters import Failure
 
 QUEUE = "arq:queue"
+STRANGE, PICKLED = "0" * 32, "1" * 32
 """What arq calls its queue where nobody names one."""
 
 OPTIONS = WorkerOptions(
@@ -237,11 +238,11 @@ async def test_worker_that_pickles_runs_our_jobs_too(redis_url: str, redis: Queu
     async with plain(redis_url, JobFunction.of(double), **serializers):
         handle = await double.enqueue(number=4)
         assert await handle.result(timeout_s=5) == 8
-        await redis.set("arq:job:strange", b"\x00 neither")
-        await redis.zadd(QUEUE, {"strange": 1})
-        assert await eventually(lambda: dead_ids(redis, "/arq:queue")) == ["strange"]
+        await redis.set(f"arq:job:{STRANGE}", b"\x00 neither")
+        await redis.zadd(QUEUE, {STRANGE: 1})
+        assert await eventually(lambda: dead_ids(redis, "/arq:queue")) == [STRANGE]
     # Kept as it is, for a worker that can read it.
-    assert await redis.get("arq:job:strange") == b"\x00 neither"
+    assert await redis.get(f"arq:job:{STRANGE}") == b"\x00 neither"
 
 
 async def test_body_of_another_serializer_is_kept(redis_url: str, redis: QueueClient) -> None:
@@ -251,11 +252,11 @@ async def test_body_of_another_serializer_is_kept(redis_url: str, redis: QueueCl
     async def work(_ctx: dict[Any, Any]) -> None:
         raise AssertionError("it was unpickled")
 
-    await redis.set("arq:job:pickled", body)
-    await redis.zadd(QUEUE, {"pickled": 1})
+    await redis.set(f"arq:job:{PICKLED}", body)
+    await redis.zadd(QUEUE, {PICKLED: 1})
     async with plain(redis_url, named("work", work)):
-        assert await eventually(lambda: dead_ids(redis, "/arq:queue")) == ["pickled"]
-    assert await redis.get("arq:job:pickled") == body
+        assert await eventually(lambda: dead_ids(redis, "/arq:queue")) == [PICKLED]
+    assert await redis.get(f"arq:job:{PICKLED}") == body
 
 
 async def test_run_check_raises_what_failed(redis_url: str, redis: QueueClient) -> None:

@@ -96,6 +96,8 @@ async def place(redis: QueueClient, state: JobState) -> None:
         case JobState.RETRYING:
             await redis.zadd(KEY, later)
             await redis.zadd(KEY + keys.RETRYING_SUFFIX, later)
+        case JobState.PARKED:
+            await redis.zadd(KEY + keys.PARKED_SUFFIX, {"one": now_ms - 1000})
         case JobState.DEAD:
             await redis.zadd(KEY + keys.DEAD_SUFFIX, {"one": now_ms - 1000})
         case _:

@@ -19,12 +19,17 @@ _PLACE = re.compile(r"\b[A-Z_]+\.[a-z_]+\b|\bWAKE_TOKENS\b")
 
 
 class Script(NamedTuple):
-    """A script's file and its fields: the head, and blocks by the names that the script uses."""
+    """
+    A script's file and its fields: the head, and blocks by the names that the script uses.
+
+    parts: files with functions that come before it, since several scripts share them.
+    """
 
     file: str
     head: type[Any] | None = None
     blocks: dict[str, type[Any]] = {}  # noqa: RUF012 -- never written to
     replies: dict[str, type[Any]] = {}  # noqa: RUF012 -- likewise
+    parts: tuple[str, ...] = ()
 
     def text(self) -> str:
         """
@@ -38,7 +43,8 @@ class Script(NamedTuple):
             places |= _places("HEAD", self.head, first=1)
         for name, block in (self.blocks | self.replies).items():
             places |= _places(name, block, first=0)
-        source = (_HERE / self.file).read_text("utf-8")
+        files_in_order = (*self.parts, self.file)
+        source = "\n".join((_HERE / file).read_text("utf-8") for file in files_in_order)
         return _PLACE.sub(lambda found: str(places[found[0]]), source)
 
 
@@ -48,6 +54,8 @@ def _places(name: str, block: type[Any], *, first: int) -> dict[str, int]:
         f"{name}.size": len(names)
     }
 
+
+_DEATH = ("death.lua",)
 
 SCRIPTS: Final = {
     "enqueue": Script(
@@ -61,10 +69,12 @@ SCRIPTS: Final = {
         "settle.lua",
         fields.SettleHead,
         {"SHORT": fields.ShortOutcome, "OUTCOME": fields.FullOutcome},
+        parts=_DEATH,
     ),
     "renew": Script("renew.lua", fields.RenewHead, {"LEASE": fields.Lease}),
-    "admin": Script("admin.lua", fields.AdminHead),
+    "admin": Script("admin.lua", fields.AdminHead, {"JOB": fields.AdminJob}, parts=_DEATH),
     "count": Script("count.lua", fields.CountHead, {"JOB": fields.JobCount}),
+    "ended": Script("ended.lua"),
     "unpark": Script("unpark.lua", fields.UnparkHead),
     "elect": Script("elect.lua", fields.ElectHead, replies={"ELECTION": fields.Election}),
     "set_back": Script("set_back.lua", fields.SetBackHead),
@@ -79,6 +89,7 @@ SETTLE = SCRIPTS["settle"].text()
 RENEW = SCRIPTS["renew"].text()
 ADMIN = SCRIPTS["admin"].text()
 COUNT = SCRIPTS["count"].text()
+ENDED = SCRIPTS["ended"].text()
 UNPARK = SCRIPTS["unpark"].text()
 ELECT = SCRIPTS["elect"].text()
 SET_BACK = SCRIPTS["set_back"].text()

@@ -1,18 +1,19 @@
--- Change one job that waits or is dead, as an operator or its caller asks.
+-- Change jobs that wait or are dead, as an operator or their caller asks.
 --
 -- KEYS  1 the queue
--- ARGV  AdminHead
--- Returns the state that the job was in: 'waiting', 'dead', 'running' or 'gone'.
+-- ARGV  AdminHead, then a JOB for each job
+-- Returns for each job the state that it was in: 'waiting', 'dead', 'running' or 'gone'.
 --
--- Keeps: the job is in exactly one state afterwards. A running job belongs to its worker, and is only asked to stop
--- (by 'abort'). An action on a job that has moved on changes nothing, so it may be repeated.
-local queue, action, id = KEYS[1], ARGV[HEAD.action], ARGV[HEAD.id]
+-- Keeps: a job is in exactly one state afterwards. A running job belongs to its worker, and is only asked to stop (by
+-- 'abort'). An action on a job that has moved on changes nothing, so it may be repeated.
+local queue, action = KEYS[1], ARGV[HEAD.action]
 local name, batch_ttl = ARGV[HEAD.queue], ARGV[HEAD.batch_ttl_s]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local now_text = string.format('%.4f', now)
+local largest_decoded = 65536
 
-local function found_in()
+local function found_in(id)
   if redis.call('HEXISTS', queue .. ':running', id) == 1 then
     return 'running'
   end
@@ -26,20 +27,18 @@ local function found_in()
   return redis.call('ZSCORE', queue .. ':dead', id) and 'dead' or 'gone'
 end
 
-local state = found_in()
-if state == 'gone' then
-  return state
-end
-if state == 'running' then
-  if action == 'abort' then
-    redis.call('ZADD', 'arq:abort', string.format('%.0f', now), id)
+-- Our bodies name their batch behind the arguments; those of others are read whole, if they are not too large.
+local function batch_of(id)
+  local key = 'arq:job:' .. id
+  local large = redis.call('STRLEN', key) > largest_decoded
+  local body = large and redis.call('GETRANGE', key, -400, -1) or redis.call('GET', key) or ''
+  if not string.find(body, '"b"', 1, true) then
+    return nil
   end
-  return state
-end
-
-local function batch_of()
-  local body = redis.call('GET', 'arq:job:' .. id)
-  local readable, envelope = pcall(cjson.decode, body or '')
+  if large then
+    return string.match(body, '"et":%d+,"b":"([^"\\]+)"')
+  end
+  local readable, envelope = pcall(cjson.decode, body)
   if readable and type(envelope) == 'table' and type(envelope.b) == 'string' then
     return envelope.b
   end
@@ -53,7 +52,7 @@ local function count(batch, field, by)
   end
 end
 
-local function leave_dead(batch)
+local function leave_dead(id, batch)
   redis.call('ZREM', queue .. ':dead', id)
   if batch then
     redis.call('SREM', 'arq:batch:' .. batch .. ':dead', name .. '|' .. id)
@@ -62,13 +61,12 @@ local function leave_dead(batch)
 end
 
 -- Takes a job that waits out of where it waits.
-local function leave_queue()
+local function leave_queue(id)
   redis.call('ZREM', queue, id)
   redis.call('ZREM', queue .. ':retrying', id)
-  local label = redis.call('HGET', queue .. ':unknown', id)
-  if label then
+  if redis.call('ZREM', queue .. ':parked', id) == 1 then
+    local label = redis.call('HGET', queue .. ':unknown', id) or ''
     redis.call('HDEL', queue .. ':unknown', id)
-    redis.call('ZREM', queue .. ':parked', id)
     redis.call('ZREM', queue .. ':parked:' .. label, id)
     if redis.call('EXISTS', queue .. ':parked:' .. label) == 0 then
       redis.call('SREM', queue .. ':parked-names', label)
@@ -76,78 +74,106 @@ local function leave_queue()
   end
 end
 
-local function forget()
-  leave_queue()
+local function forget(id)
+  leave_queue(id)
   redis.call('HDEL', queue .. ':crashes', id)
   redis.call('ZREM', 'arq:abort', id)
   redis.call('DEL', 'arq:job:' .. id, 'arq:retry:' .. id)
 end
 
--- 0, not absent: settling looks for a history, which stays, only if attempts are stored.
-local function attempts_back()
+-- Returns the id of a dead job that gets all its attempts back.
+local function revive(id, batch)
+  leave_dead(id, batch)
+  redis.call('HDEL', queue .. ':crashes', id)
+  id = take_id_back(queue, id)
+  -- 0, not absent: settling looks for a history, which stays, only if attempts are stored.
   redis.call('SET', 'arq:retry:' .. id, '0')
   redis.call('DEL', 'arq:result:' .. id)
+  return id
 end
 
-local function wait_until(due)
+local woken = {}
+
+local function wait_until(id, due)
   local retry = redis.call('ZSCORE', queue .. ':retrying', id)
-  leave_queue()
+  leave_queue(id)
   redis.call('ZADD', queue, due, id)
   if retry then
     redis.call('ZADD', queue .. ':retrying', due, id)
   end
   if tonumber(due) <= now then
-    redis.call('LPUSH', queue .. ':wake', '1')
-    redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)
+    woken[queue] = (woken[queue] or 0) + 1
   end
 end
 
-local batch = batch_of()
-if action == 'run' or action == 'reschedule' then
-  if state == 'dead' then
-    leave_dead(batch)
-    attempts_back()
-    redis.call('HDEL', queue .. ':crashes', id)
-  end
+local function due_now(id)
+  -- A job that is due already keeps its place.
+  local due = redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', queue .. ':parked', id)
+  return due and tonumber(due) <= now and due or now_text
+end
+
+local act = {}
+
+function act.run(id, state, batch)
+  id = state == 'dead' and revive(id, batch) or id
+  wait_until(id, due_now(id))
+end
+
+function act.reschedule(id, state, batch)
   local due = ARGV[HEAD.due_ms]
-  if action == 'reschedule' and due == '' then
+  if due == '' then
     due = string.format('%.4f', now + tonumber(ARGV[HEAD.delay_ms]))
   end
-  if action == 'run' then
-    -- A job that is due already keeps its place.
-    local score = redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', queue .. ':parked', id)
-    due = score and tonumber(score) <= now and score or now_text
+  wait_until(state == 'dead' and revive(id, batch) or id, due)
+end
+
+function act.bury(id, state, batch)
+  if state ~= 'waiting' then
+    return
   end
-  wait_until(due)
-elseif action == 'bury' and state == 'waiting' then
-  leave_queue()
+  leave_queue(id)
   redis.call('ZREM', 'arq:abort', id)
   redis.call('PERSIST', 'arq:job:' .. id)
   redis.call('RPUSH', 'arq:history:' .. id, ARGV[HEAD.entry])
   redis.call('SETNX', 'arq:retry:' .. id, '0')
+  id = give_up_id(queue, id, now)
   redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
   if batch then
     redis.call('SADD', 'arq:batch:' .. batch .. ':dead', name .. '|' .. id)
     redis.call('EXPIRE', 'arq:batch:' .. batch .. ':dead', batch_ttl)
     count(batch, 'dead', 1)
   end
-elseif action == 'delete' or (action == 'trim' and state == 'dead') then
+end
+
+function act.delete(id, state, batch)
   if state == 'dead' then
-    leave_dead(batch)
+    leave_dead(id, batch)
     redis.call('DEL', 'arq:result:' .. id)
+    local chosen = string.match(id, '^(.*)~%d+$')
+    if chosen and redis.call('HGET', queue .. ':died', chosen) == id then
+      redis.call('HDEL', queue .. ':died', chosen)
+      redis.call('DEL', 'arq:result:' .. chosen)
+    end
   end
-  forget()
+  forget(id)
   redis.call('DEL', 'arq:history:' .. id)
   count(batch, 'total', -1)
-elseif action == 'move' then
+end
+
+function act.trim(id, state, batch)
+  if state == 'dead' then
+    act.delete(id, state, batch)
+  end
+end
+
+function act.move(id, state, batch)
   local target, target_name = ARGV[HEAD.target_key], ARGV[HEAD.target]
   local due = redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', queue .. ':parked', id) or now_text
   local retry = redis.call('ZSCORE', queue .. ':retrying', id)
   if state == 'dead' then
-    leave_dead(batch)
-    attempts_back()
+    id = revive(id, batch)
   end
-  leave_queue()
+  leave_queue(id)
   redis.call('HDEL', queue .. ':crashes', id)
   redis.call('ZADD', target, due, id)
   if retry then
@@ -157,17 +183,47 @@ elseif action == 'move' then
   if batch then
     redis.call('HINCRBY', 'arq:batch:' .. batch, target_name .. '|total', 1)
   end
-  redis.call('LPUSH', target .. ':wake', '1')
-  redis.call('LTRIM', target .. ':wake', 0, WAKE_TOKENS - 1)
-elseif action == 'abort' and state == 'waiting' then
-  forget()
+  woken[target] = (woken[target] or 0) + 1
+end
+
+function act.abort(id, state, batch, result)
+  if state ~= 'waiting' then
+    return
+  end
+  forget(id)
   local keep_ms = ARGV[HEAD.keep_ms]
   if keep_ms ~= '0' then
-    redis.call('SET', 'arq:result:' .. id, ARGV[HEAD.result], 'PX', keep_ms)
+    redis.call('SET', 'arq:result:' .. id, result, 'PX', keep_ms)
     redis.call('PEXPIRE', 'arq:history:' .. id, keep_ms)
   else
     redis.call('DEL', 'arq:history:' .. id)
   end
   count(batch, 'aborted', 1)
 end
-return state
+
+local states = {}
+for at = HEAD.size + 1, #ARGV, JOB.size do
+  local id = ARGV[at + JOB.id]
+  local state = found_in(id)
+  if state == 'gone' then
+    local dead_id = redis.call('HGET', queue .. ':died', id)
+    if dead_id then
+      id, state = dead_id, found_in(dead_id)
+    end
+  end
+  if state == 'running' and action == 'abort' then
+    redis.call('ZADD', 'arq:abort', string.format('%.0f', now), id)
+  elseif state == 'waiting' or state == 'dead' then
+    act[action](id, state, batch_of(id), ARGV[at + JOB.result])
+  end
+  states[#states + 1] = state
+end
+for key, jobs in pairs(woken) do
+  local tokens = {}
+  for i = 1, math.min(jobs, WAKE_TOKENS) do
+    tokens[i] = '1'
+  end
+  redis.call('LPUSH', key .. ':wake', unpack(tokens))
+  redis.call('LTRIM', key .. ':wake', 0, WAKE_TOKENS - 1)
+end
+return states

@@ -49,6 +49,11 @@ local function taken(id, body, mode)
   if found then
     return true, found == body
   end
+  -- This very call may have been made before, and the job may have died since.
+  local dead_id = redis.call('HGET', queue .. ':died', id)
+  if dead_id and redis.call('GET', 'arq:job:' .. dead_id) == body then
+    return true, true
+  end
   if mode == 'arq' then
     return redis.call('EXISTS', 'arq:result:' .. id) == 1, false
   end
@@ -105,6 +110,7 @@ for at = first, #ARGV, JOB.size do
     end
     if mode ~= 'new' then
       redis.call('DEL', 'arq:result:' .. id, 'arq:history:' .. id)
+      redis.call('HDEL', queue .. ':died', id)
       redis.call('ZREM', 'arq:abort', id)
     end
     if spent ~= '' then

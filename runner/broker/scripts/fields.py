@@ -45,7 +45,7 @@ class NewJob(NamedTuple):
     delay_ms: Annotated[Number, "from now until it is due"] = ""
     mode: Annotated[
         str,
-        "'new': a fresh random id; 'unique': refused while a job of that id is pending or dead; "
+        "'new': a fresh random id; 'unique': refused while a job of that id is pending; "
         "'arq': refused as well while a result of that id is kept",
     ] = "new"
     expires_ms: Annotated[Number, "from now until the body expires; '' for never"] = ""
@@ -137,7 +137,7 @@ class FullOutcome(NamedTuple):
 
 
 class AdminHead(NamedTuple):
-    """One action on one job that waits or is dead."""
+    """One action on jobs that wait or are dead."""
 
     action: Annotated[
         str,
@@ -145,16 +145,21 @@ class AdminHead(NamedTuple):
         "(delete, but only from the dead set), 'reschedule', 'abort', 'move' (to another queue; a "
         "dead job is ready there)",
     ]
-    id: Annotated[Text, "the job's id"]
     queue: Annotated[str, "the queue's name"]
     batch_ttl_s: Annotated[int, "seconds that a batch outlives its last change"]
     due_ms: Annotated[Number, "reschedule: when it is due"] = ""
     delay_ms: Annotated[Number, "reschedule: from now until it is due, if due_ms is ''"] = ""
     entry: Annotated[Text, "bury: entry for the history"] = ""
-    result: Annotated[Text, "abort: the result, JSON"] = ""
-    keep_ms: Annotated[Number, "abort: how long to keep the result; 0 not at all"] = 0
+    keep_ms: Annotated[Number, "abort: how long to keep the results; 0 not at all"] = 0
     target_key: Annotated[str, "move: the key of the other queue"] = ""
     target: Annotated[str, "move: the name of the other queue"] = ""
+
+
+class AdminJob(NamedTuple):
+    """A job to act on."""
+
+    id: Annotated[Text, "the job's id"]
+    result: Annotated[Text, "abort: its result, JSON"] = ""
 
 
 class ElectHead(NamedTuple):
@@ -239,6 +244,6 @@ class Gauges(NamedTuple):
     retrying: Annotated[int, "failed, and waiting for their next attempt"]
     running: Annotated[int, "running"]
     dead: Annotated[int, "dead"]
-    unknown: Annotated[int, "parked, since their workers did not know their names or parameters"]
+    parked: Annotated[int, "parked, since their workers did not know their names or parameters"]
     oldest_wait_ms: Annotated[int, "how long the oldest has been due; 0 if none is"]
     paused: Annotated[int, "1 if the queue is paused, otherwise 0"]

@@ -15,7 +15,7 @@ gauges[first + GAUGES.total] = redis.call('ZCARD', queue)
 gauges[first + GAUGES.retrying] = redis.call('ZCOUNT', queue .. ':retrying', '(' .. now_text, '+inf')
 gauges[first + GAUGES.running] = redis.call('HLEN', queue .. ':running')
 gauges[first + GAUGES.dead] = redis.call('ZCARD', queue .. ':dead')
-gauges[first + GAUGES.unknown] = redis.call('ZCARD', queue .. ':parked')
+gauges[first + GAUGES.parked] = redis.call('ZCARD', queue .. ':parked')
 gauges[first + GAUGES.oldest_wait_ms] = oldest[2] and math.floor(now - tonumber(oldest[2])) or 0
 gauges[first + GAUGES.paused] = redis.call('EXISTS', queue .. ':paused')
 return gauges

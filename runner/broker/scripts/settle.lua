@@ -138,10 +138,11 @@ for i = short + 1, #ids do
       -- A stock arq client lets bodies expire; a dead job stays until somebody decides.
       redis.call('PERSIST', 'arq:job:' .. id)
       redis.call('ZREM', queue, id)
-      redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
       redis.call('DEL', 'arq:in-progress:' .. id)
       redis.call('HDEL', running, id)
       redis.call('ZREM', 'arq:abort', id)
+      id = give_up_id(queue, id, now)
+      redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
       if batch ~= '' then
         redis.call('SADD', 'arq:batch:' .. batch .. ':dead', name .. '|' .. id)
         redis.call('EXPIRE', 'arq:batch:' .. batch .. ':dead', batch_ttl)

@@ -1,0 +1,139 @@
+"""
+Who waits for results: one task of each client asks for all of them, many in one command.
+
+Ten thousand callers thus cost Redis no more than a few commands a round, and none of them learns
+more than a tenth of a second late that its job has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from redis.exceptions import RedisError
+
+from runner import clock
+from runner.broker import keys
+from runner.broker.chunks import chunks
+from runner.broker.outage import is_passing
+from runner.broker.scripts import ENDED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+
+_FIRST_PAUSE_S = 0.005
+_LONGEST_PAUSE_S = 0.05
+_LOOK_EVERY_S = 1.0
+"""How often to look for jobs that have ended and left no result."""
+
+_watchers: WeakKeyDictionary[Redis, Watcher] = WeakKeyDictionary()
+
+Waited = tuple[str, str]
+"""Queue and id of a job."""
+
+
+async def result_of(redis: Redis, queue: str, job_id: str) -> bytes | None:
+    """
+    Wait until the job has ended, through outages; return its result, or None if none is kept.
+
+    Raises:
+        RedisError: Redis refuses the question.
+    """
+    watcher = _watchers.get(redis)
+    if watcher is None:
+        watcher = _watchers[redis] = Watcher(redis)
+    return await watcher.wait((queue, job_id))
+
+
+class Watcher:
+    """Asks for the results that callers of one client wait for. Its task ends with the last."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._waiting: dict[Waited, set[asyncio.Future[bytes | None]]] = {}
+        self._new: set[Waited] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._arrived = asyncio.Event()
+
+    async def wait(self, job: Waited) -> bytes | None:
+        """Return the job's result, once it has one; None if it has ended without."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(job, set()).add(future)
+        self._new.add(job)
+        self._arrived.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._watch())
+        try:
+            answer: bytes | None = await future
+        finally:
+            if waiters := self._waiting.get(job):
+                waiters.discard(future)
+            if not self._waiting.get(job):
+                self._waiting.pop(job, None)
+                self._new.discard(job)
+        return answer
+
+    async def _watch(self) -> None:
+        pause_s, look_at = _FIRST_PAUSE_S, clock.monotonic() + _LOOK_EVERY_S
+        try:
+            while self._waiting:
+                self._arrived.clear()
+                new, self._new = self._new, set()
+                looks = clock.monotonic() >= look_at
+                if looks:
+                    look_at = clock.monotonic() + _LOOK_EVERY_S
+                try:
+                    found = await self._ask()
+                    ended = await self._ended(list(self._waiting) if looks else list(new))
+                    self._answer(found | ended)
+                except (RedisError, OSError) as error:
+                    if not is_passing(error):
+                        raise
+                    self._new |= new & self._waiting.keys()
+                pause_s = _FIRST_PAUSE_S if new else min(_LONGEST_PAUSE_S, pause_s * 1.5)
+                await self._pause(pause_s)
+        except Exception as error:  # noqa: BLE001 -- it is raised where it was waited for
+            for future in [one for waiters in self._waiting.values() for one in waiters]:
+                if not future.done():
+                    future.set_exception(error)
+
+    async def _pause(self, longest_s: float) -> None:
+        """Wait; a new caller waits for the shortest time only."""
+        await asyncio.sleep(_FIRST_PAUSE_S)
+        if longest_s > _FIRST_PAUSE_S:
+            waits = asyncio.ensure_future(self._arrived.wait())
+            await asyncio.wait({waits}, timeout=longest_s - _FIRST_PAUSE_S)
+            waits.cancel()
+
+    async def _ask(self) -> dict[Waited, bytes | None]:
+        """Return the results that are there."""
+        found: dict[Waited, bytes | None] = {}
+        for chunk in chunks(list(self._waiting)):
+            found |= {job: data for job, data in (await self._results(chunk)) if data is not None}
+        return found
+
+    async def _ended(self, jobs: Sequence[Waited]) -> dict[Waited, bytes | None]:
+        """Return those of *jobs* that have ended, with results: read last, so none is missed."""
+        by_queue: dict[str, list[Waited]] = {}
+        for job in jobs:
+            by_queue.setdefault(job[0], []).append(job)
+        over: list[Waited] = []
+        for queue, of_queue in by_queue.items():
+            for chunk in chunks(of_queue):
+                ids = [job_id for _, job_id in chunk]
+                has_ended = await self._redis.eval(ENDED, 1, keys.queue_key(queue), *ids)  # type: ignore[misc]
+                over += [job for job, ended in zip(chunk, has_ended, strict=True) if ended]
+        return {job: data for chunk in chunks(over) for job, data in await self._results(chunk)}
+
+    async def _results(self, jobs: Sequence[Waited]) -> list[tuple[Waited, bytes | None]]:
+        found = await self._redis.mget([keys.RESULT_PREFIX + job_id for _, job_id in jobs])
+        return list(zip(jobs, found, strict=True))
+
+    def _answer(self, found: dict[Waited, bytes | None]) -> None:
+        for job, data in found.items():
+            for future in self._waiting.pop(job, ()):
+                if not future.done():
+                    future.set_result(data)

@@ -1,0 +1,18 @@
+-- Tell which of many jobs have ended.
+--
+-- KEYS  1 the queue
+-- ARGV  their ids
+-- Returns 0 for each that waits, runs or is parked; otherwise 1.
+--
+-- Keeps: it only reads.
+local queue = KEYS[1]
+local waiting = redis.call('ZMSCORE', queue, unpack(ARGV))
+local parked = redis.call('EXISTS', queue .. ':parked') == 1
+local ended = {}
+for i, id in ipairs(ARGV) do
+  local is_pending = waiting[i]
+    or (parked and redis.call('ZSCORE', queue .. ':parked', id))
+    or redis.call('EXISTS', 'arq:in-progress:' .. id) == 1
+  ended[i] = is_pending and 0 or 1
+end
+return ended
