@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 _BURST_HORIZON_S = 15.0
 """A burst waits for jobs that come due this soon: a first retry comes after 10 seconds."""
 
-_LONGEST_BLOCK_S = 5.0
-"""Well below the time after which a connection gives up on an answer."""
+_LONGEST_BLOCK_S = 8.0
+"""Below the time after which a connection gives up on an answer."""
 
 _SHORTEST_BLOCK_S = 0.002
 """Redis 6.2 rounds a timeout down to whole milliseconds, and takes 0 for no timeout."""
@@ -290,25 +290,38 @@ class Fetcher:
     async def _wait_for_work(self) -> None:
         """Wait until a job is enqueued or comes due, arq's poll delay has passed, or a stop."""
         self._pace.forget()
-        rest, longest_s = self._life.rest, self._idle_poll_s
+        rest, longest_s = self._life.rest, _LONGEST_BLOCK_S
         if self._claimer.next_due_in_s is not None:
             longest_s = min(longest_s, self._claimer.next_due_in_s)
         rest.begin(longest_s)
         longest_s = max(_SHORTEST_BLOCK_S, longest_s)
         wake = self._loop.create_task(self._block_on_wake_list(longest_s))
+        found = self._loop.create_task(self._find_unannounced())
         ended_early = self._loop.create_task(rest.ended_early())
         try:
-            await asyncio.wait({wake, ended_early}, return_when=asyncio.FIRST_COMPLETED)
-            if wake.done():
-                wake.result()
+            waits = {wake, found, ended_early}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for one in (wake, found):
+                if one.done():
+                    one.result()
         finally:
-            await cancel_all((wake, ended_early))
+            await cancel_all((wake, found, ended_early))
             rest.clear()
+
+    async def _find_unannounced(self) -> None:
+        """Return once a job is due that a stock arq client enqueued: it wakes nobody."""
+        while True:
+            await asyncio.sleep(self._idle_poll_s)
+            if await self._outage.call(self._count_due):
+                return
+
+    async def _count_due(self) -> int:
+        # One cheap command, not a claim, since idle workers ask it for as long as they live.
+        return int(await self._redis.zcount(self._queue_key, "-inf", self._clock.now_ms()))
 
     async def _block_on_wake_list(self, longest_s: float) -> None:
         try:
-            block_s = min(longest_s, _LONGEST_BLOCK_S)
-            await self._wake.execute("BLPOP", self._queue_key + keys.WAKE_SUFFIX, block_s)
+            await self._wake.execute("BLPOP", self._queue_key + keys.WAKE_SUFFIX, longest_s)
         except (RedisError, OSError) as error:
             if not is_passing(error):
                 raise

@@ -20,7 +20,8 @@ from redis.exceptions import RedisError
 
 from runner import clock, machine
 from runner.broker import keys
-from runner.broker.scripts import COUNT
+from runner.broker.scripts import BEAT, COUNT
+from runner.broker.scripts.fields import Beat, BeatHead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,6 +73,8 @@ class Heartbeat:
         self._options = options
         self._clock = redis_clock
         self._redis = redis
+        self._script = redis.register_script(BEAT)
+        self._count = redis.register_script(COUNT)
         self._queue_key = queue_key
         self._worker_id = worker_id
         self._names = list(names)
@@ -134,30 +137,27 @@ class Heartbeat:
 
     async def _beat(self) -> str:
         """Renew the entry, and send what was counted; return arq's line."""
-        now_ms = self._clock.now_ms()
-        lives_ms = round(max(self._every_s * 3, 1.0) * 1000)
         started = clock.monotonic()
-        health = self._health_line(await self._redis.zcard(self._queue_key))
+        beat = Beat(*await self._script([self._queue_key], [*self._head()]))
         self._answer_ms = (clock.monotonic() - started) * 1000
-        counts = self._counts.batch(self._options.queue)
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.getdel(keys.ORDER_PREFIX + self._worker_id)
-            if counts:
-                pipe.eval(COUNT, 3, self._counts.guard, keys.METRICS, keys.METRICS_TOTAL, *counts)
-            pipe.zadd(self._queue_key + keys.WORKERS_SUFFIX, {self._worker_id: now_ms})
-            pipe.set(keys.WORKER_PREFIX + self._worker_id, to_json(self._describe()), px=lives_ms)
-            pipe.set(self._health_key, health, px=lives_ms)
-            order, *_ = await pipe.execute()
-        self._counts.sent()
-        self._obey(order)
-        return health
+        self._clock.note(beat.now_ms)
+        if counts := self._counts.batch(self._options.queue):
+            await self._count([self._counts.guard, keys.METRICS, keys.METRICS_TOTAL], counts)
+            self._counts.sent()
+        self._obey(beat.order)
+        return beat.health.decode()
+
+    def _head(self) -> BeatHead:
+        lives_ms = round(max(self._every_s * 3, 1.0) * 1000)
+        entry = to_json(self._describe())
+        return BeatHead(self._worker_id, entry, self._health_key, self._health_line(), lives_ms)
 
     async def _mark_release(self) -> None:
         now_ms = str(self._clock.now_ms())
         await self._redis.hsetnx(keys.RELEASES, self._options.release, now_ms)  # type: ignore[misc]
 
-    def _obey(self, order: bytes | None) -> None:
-        if order is None:
+    def _obey(self, order: bytes) -> None:
+        if not order:
             return
         _log.info("asked by an operator", worker=self._worker_id, order=order.decode())
         match order:
@@ -194,11 +194,11 @@ class Heartbeat:
             ],
         }
 
-    def _health_line(self, queued: int) -> str:
+    def _health_line(self) -> str:
         return (
             f"{self._clock.now():%b-%d %H:%M:%S} j_complete={self._counts.complete} "
             f"j_failed={self._counts.failed} j_retried={self._counts.retried} "
-            f"j_ongoing={self._slots.running_count} queued={queued}"
+            f"j_ongoing={self._slots.running_count} queued="
         )
 
 

@@ -74,6 +74,7 @@ SCRIPTS: Final = {
     "renew": Script("renew.lua", fields.RenewHead, {"LEASE": fields.Lease}),
     "admin": Script("admin.lua", fields.AdminHead, {"JOB": fields.AdminJob}, parts=_DEATH),
     "count": Script("count.lua", fields.CountHead, {"JOB": fields.JobCount}),
+    "beat": Script("beat.lua", fields.BeatHead, replies={"BEAT": fields.Beat}),
     "ended": Script("ended.lua"),
     "unpark": Script("unpark.lua", fields.UnparkHead),
     "elect": Script("elect.lua", fields.ElectHead, replies={"ELECTION": fields.Election}),
@@ -89,6 +90,7 @@ SETTLE = SCRIPTS["settle"].text()
 RENEW = SCRIPTS["renew"].text()
 ADMIN = SCRIPTS["admin"].text()
 COUNT = SCRIPTS["count"].text()
+BEAT = SCRIPTS["beat"].text()
 ENDED = SCRIPTS["ended"].text()
 UNPARK = SCRIPTS["unpark"].text()
 ELECT = SCRIPTS["elect"].text()

@@ -162,6 +162,16 @@ class AdminJob(NamedTuple):
     result: Annotated[Text, "abort: its result, JSON"] = ""
 
 
+class BeatHead(NamedTuple):
+    """One heartbeat of a worker."""
+
+    worker_id: Annotated[str, "the worker's id"]
+    entry: Annotated[bytes, "what it is and does, JSON"]
+    health_key: Annotated[str, "where `arq --check` looks"]
+    health: Annotated[str, "the line that it reads, without its last number, the queue's length"]
+    lives_ms: Annotated[int, "how long entry and line live"]
+
+
 class ElectHead(NamedTuple):
     """One worker's turn to poll, if it is the first of its group in this interval."""
 
@@ -219,6 +229,14 @@ class Extra(NamedTuple):
         "holder is the worker that claims; otherwise 0",
     ]
     aborted: Annotated[int, "1 if it is to be aborted, otherwise 0"]
+
+
+class Beat(NamedTuple):
+    """The reply of `beat`."""
+
+    now_ms: Annotated[int, "Redis's time, Unix ms"]
+    health: Annotated[bytes, "the line that `arq --check` reads"]
+    order: Annotated[bytes, "what an operator asks of the worker; '' for nothing"]
 
 
 class Election(NamedTuple):
