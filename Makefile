@@ -93,6 +93,10 @@ bench-against: $(READY) ## Fail if the runner is slower than that of another rev
 bench-pages: $(READY) ## Measure the operators' pages with a million jobs in a queue
 	@$(BIN)/python -m benchmarks.pages $(ARGS)
 
+.PHONY: bench-limits
+bench-limits: $(READY) ## Hold the budgets with millions of jobs in Redis; shorter: make bench-limits ARGS="--scale 0.1"
+	@$(BIN)/python -m benchmarks.limits $(ARGS)
+
 .PHONY: bench-channels
 bench-channels: $(READY) ## Measure channels through all queues, and as a plain loop: make bench-channels DATA=FOLDER
 	@$(BIN)/python -m benchmarks.channels $(or $(DATA),$(error name the folder of the data: make bench-channels DATA=FOLDER)) $(ARGS)

@@ -42,6 +42,7 @@ Our own keys beside it, each absent while empty:
 | `arq:metrics-guard:<worker>` | string | number of the worker's last batch of counts | an hour |
 | `arq:releases` | hash | release → when a worker of it first started, Unix ms | for good |
 | `arq:depth:<queue>` | stream | the queue's gauges at each poll, capped | for good |
+| `arq:memory` | stream | the memory that Redis used at each poll, capped | for good |
 | `arq:order:<worker>` | string | what an operator asks of the worker: `quiet`, `resume` or `stop` | until seen, a minute at most |
 | `arq:schedule-paused` | hash | `<queue>|<schedule>` → who paused it, and when | until resumed |
 | `arq:bulk:<id>` | hash | an action on many jobs, and its progress | a day |
@@ -70,6 +71,7 @@ METRICS_TOTAL = "arq:metrics:total"
 METRICS_GUARD_PREFIX = "arq:metrics-guard:"
 RELEASES = "arq:releases"
 DEPTH_PREFIX = "arq:depth:"
+MEMORY = "arq:memory"
 ORDER_PREFIX = "arq:order:"
 SCHEDULE_PAUSED = "arq:schedule-paused"
 BULK_PREFIX = "arq:bulk:"
@@ -89,6 +91,9 @@ DIED_SUFFIX = ":died"
 PAUSED_SUFFIX = ":paused"
 WAKE_SUFFIX = ":wake"
 WORKERS_SUFFIX = ":workers"
+PLACES = ("", PARKED_SUFFIX, DEAD_SUFFIX)
+"""The sorted sets where a job stands that has not ended: what follows the queue's key."""
+
 SUFFIXES = (
     RUNNING_SUFFIX,
     RETRYING_SUFFIX,

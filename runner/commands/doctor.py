@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -32,6 +32,7 @@ _SKEW_S = 1.0
 _LAG_MS = 500.0
 _STALE_POLL_S = 120.0
 _KEYS_LOOKED_AT = 100_000
+_KEYS_LOOKED_FOR_S = 1.0
 _PAGE = 1_000
 
 
@@ -81,6 +82,7 @@ async def _examine(host: Host) -> list[Finding]:
 
 
 async def _of_redis(redis: Redis) -> AsyncIterator[Finding]:
+    from runner.commands.doctor_redis import clock_concern, growth_concern, replica_concerns
     from runner.operations.redis_info import store
 
     found = await store(redis)
@@ -99,6 +101,10 @@ async def _of_redis(redis: Redis) -> AsyncIterator[Finding]:
         yield Finding("durability", Severity.OK, f"keeps what it is given (policy {found.policy})")
     yield await _round_trip(redis)
     yield await _clock(redis)
+    concerns = [await clock_concern(redis), await growth_concern(redis)]
+    for one in [*filter(None, concerns), *[one async for one in replica_concerns(redis)]]:
+        severity = Severity.WARNING if one.remedy else Severity.OK
+        yield Finding(one.name, severity, one.text, one.remedy)
 
 
 async def _round_trip(redis: Redis) -> Finding:
@@ -188,7 +194,8 @@ async def _of_keys(session: OperatorSession) -> AsyncIterator[Finding]:
     looked_at = 0
     orphans: list[str] = []
     cursor = 0
-    while looked_at < _KEYS_LOOKED_AT:
+    until = clock.monotonic() + _KEYS_LOOKED_FOR_S
+    while looked_at < _KEYS_LOOKED_AT and clock.monotonic() < until:
         cursor, found = await session.redis.scan(cursor, match=keys.JOB_PREFIX + "*", count=_PAGE)
         looked_at += len(found)
         orphans += await _orphans(
@@ -215,16 +222,14 @@ async def _orphans(session: OperatorSession, ids: Sequence[bytes]) -> list[str]:
         if not left:
             break
         async with session.redis.pipeline(transaction=False) as pipe:
-            for job_id in left:
-                for queue in session.queues:
-                    pipe.zscore(keys.queue_key(queue), job_id)
-                    pipe.zscore(keys.queue_key(queue) + keys.DEAD_SUFFIX, job_id)
+            for queue in session.queues:
+                for suffix in keys.PLACES:
+                    pipe.zmscore(keys.queue_key(queue) + suffix, cast("list[str]", left))
             scores = await pipe.execute()
-        width = 2 * len(session.queues)
         left = [
             job_id
-            for place, job_id in enumerate(left)
-            if all(score is None for score in scores[place * width : (place + 1) * width])
+            for job_id, *found in zip(left, *scores, strict=True)
+            if all(score is None for score in found)
         ]
     return [job_id.decode("utf-8", "backslashreplace") for job_id in left]
 

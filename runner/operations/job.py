@@ -144,14 +144,14 @@ async def find_queue(redis: Redis, queues: Sequence[str], job_id: str) -> str | 
 async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | None:
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:
-            pipe.zscore(keys.queue_key(queue), cast("str", key))
-            pipe.zscore(keys.queue_key(queue) + keys.DEAD_SUFFIX, cast("str", key))
-            pipe.zscore(keys.queue_key(queue) + keys.PARKED_SUFFIX, cast("str", key))
+            for suffix in keys.PLACES:
+                pipe.zscore(keys.queue_key(queue) + suffix, cast("str", key))
             pipe.hget(keys.queue_key(queue) + keys.DIED_SUFFIX, cast("str", key))
         pipe.get(keys.RESULT_PREFIX.encode() + key)
         *scores, result = await pipe.execute()
+    width = len(keys.PLACES) + 1
     for place, queue in enumerate(queues):
-        if any(score is not None for score in scores[4 * place : 4 * place + 4]):
+        if any(score is not None for score in scores[place * width : (place + 1) * width]):
             return queue
     fields = json_object(result)
     return keys.queue_of(str(fields["q"])) if "q" in fields else None
