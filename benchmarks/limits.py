@@ -346,9 +346,8 @@ async def measure(server: RedisServer, args: argparse.Namespace) -> list[Row]:
     rows.append(
         Row(f"scripts, p99.9 of {calls:,}", quantile(calls, slow, 0.999), SCRIPT_BUDGET_MS, "ms")
     )
-    print(
-        "(slowest scripts: " + ", ".join(f"{name} {ms:.1f} ms" for ms, name in slow[:-21:-1]) + ")"
-    )
+    slowest = ", ".join(f"{name} {ms:.1f} ms" for ms, name in slow[:-21:-1])
+    print(f"(slowest scripts: {slowest})")  # noqa: T201 -- likewise
     late = await lateness_of_results(redis, server.url, args.waiters)
     what = f"`handle.result()` with {args.waiters:,} waiters, late"
     rows.append(Row(f"{what}, median", statistics.median(late), 100.0, "ms"))
