@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from runner import chance
 from runner.broker import keys
+from runner.broker.chunks import MOST
 from runner.enqueue import current_batch
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ class Batch:
 
     async def dead_jobs(self, redis: Redis) -> list[tuple[str, str]]:
         """Return queue and id of each dead job of the batch."""
-        members: set[bytes] = await redis.smembers(keys.BATCH_PREFIX + self.id + ":dead")  # type: ignore[misc]
-        pairs = [member.decode().partition("|") for member in members]
+        members = redis.sscan_iter(keys.BATCH_PREFIX + self.id + ":dead", count=MOST)
+        pairs = {member.decode().partition("|") async for member in members}
         return sorted((queue, job_id) for queue, _, job_id in pairs)
 
 

@@ -15,8 +15,15 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from runner import codec
 from runner.broker import keys
 from runner.broker.cancel_safe import make_cancel_safe
+from runner.broker.chunks import MOST
 from runner.broker.location import CONNECT_TIMEOUT_S, location
-from runner.enqueue import CALL_TIMEOUT_S, ClientMiddleware, Enqueuer, new_job_id
+from runner.enqueue import (
+    CALL_TIMEOUT_S,
+    MAX_BODY_BYTES,
+    ClientMiddleware,
+    Enqueuer,
+    new_job_id,
+)
 from runner.serializers import request_maker
 
 if TYPE_CHECKING:
@@ -48,6 +55,7 @@ class QueueClient(ArqRedis):
         *args: Any,
         client_middleware: Sequence[ClientMiddleware] = (),
         call_timeout_s: float = CALL_TIMEOUT_S,
+        max_body_bytes: int = MAX_BODY_BYTES,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("job_serializer", codec.dumps)
@@ -57,11 +65,18 @@ class QueueClient(ArqRedis):
         kwargs.setdefault("expires_extra_ms", None)
         super().__init__(*args, **kwargs)
         make_cancel_safe(self)
-        self._use(client_middleware, call_timeout_s)
+        self._use(client_middleware, call_timeout_s, max_body_bytes)
 
-    def _use(self, middleware: Sequence[ClientMiddleware], call_timeout_s: float) -> None:
+    def _use(
+        self,
+        middleware: Sequence[ClientMiddleware],
+        call_timeout_s: float,
+        max_body_bytes: int,
+    ) -> None:
         self.call_timeout_s = call_timeout_s
-        self.enqueuer = Enqueuer(self, middleware, timeout_s=call_timeout_s)
+        self.enqueuer = Enqueuer(
+            self, middleware, timeout_s=call_timeout_s, max_body_bytes=max_body_bytes
+        )
 
     async def in_time(self, call: Awaitable[T]) -> T:
         """
@@ -140,16 +155,16 @@ class QueueClient(ArqRedis):
     async def queued_jobs(self, *, queue_name: str | None = None) -> list[JobDef]:
         """Return the jobs that wait or run, by due time; unlike arq, not those without a body."""
         queue = queue_name or self.default_queue_name
-        ids = await self.zrange(queue, 0, -1, withscores=True)
-        if not ids:
-            return []
-        bodies = await self.mget([keys.JOB_PREFIX.encode() + job_id for job_id, _ in ids])
-        jobs = []
-        for (job_id, due_ms), body in zip(ids, bodies, strict=True):
-            if body is not None:
-                one = deserialize_job(body, deserializer=self.job_deserializer)
-                one.job_id, one.score = job_id.decode("utf-8", "backslashreplace"), int(due_ms)
-                jobs.append(one)
+        jobs: list[JobDef] = []
+        start = 0
+        while ids := await self.zrange(queue, start, start + MOST - 1, withscores=True):
+            start += MOST
+            bodies = await self.mget([keys.JOB_PREFIX.encode() + job_id for job_id, _ in ids])
+            for (job_id, due_ms), body in zip(ids, bodies, strict=True):
+                if body is not None:
+                    one = deserialize_job(body, deserializer=self.job_deserializer)
+                    one.job_id, one.score = job_id.decode("utf-8", "backslashreplace"), int(due_ms)
+                    jobs.append(one)
         return jobs
 
 
@@ -159,12 +174,14 @@ def connect(
     client_middleware: Sequence[ClientMiddleware] = (),
     queue: str = "default",
     call_timeout_s: float = CALL_TIMEOUT_S,
+    max_body_bytes: int = MAX_BODY_BYTES,
 ) -> QueueClient:
     """
     Return a client for *where*. It connects at its first command.
 
     call_timeout_s: how long an enqueue, and a question or order of a job's handle, waits for Redis
     in all; then it raises.
+    max_body_bytes: the largest job that it enqueues, as JSON; 10 MiB by default.
 
     Raises:
         ConfigurationError: *where* is not a Redis address.
@@ -194,7 +211,7 @@ def connect(
         }
     if settings.sentinel:
         client = _sentinel_client(settings, options)
-        client._use(client_middleware, call_timeout_s)  # noqa: SLF001 -- Sentinel makes it without them
+        client._use(client_middleware, call_timeout_s, max_body_bytes)  # noqa: SLF001 -- Sentinel makes it without them
     else:
         client = QueueClient(
             host=settings.host,
@@ -202,6 +219,7 @@ def connect(
             unix_socket_path=settings.unix_socket_path,
             client_middleware=client_middleware,
             call_timeout_s=call_timeout_s,
+            max_body_bytes=max_body_bytes,
             **options,
         )
     client.default_queue_name = keys.queue_key(queue)

@@ -87,13 +87,15 @@ class Job(JobDefinition, Generic[P, R]):
         at: datetime | None = None,
         job_id: str | None = None,
         queue: str | None = None,
+        copies: int = 0,
     ) -> BoundJob[P, R]:
         """
         Return the same job, to be enqueued with these options.
 
         delay_s: not before this many seconds from now. at: not before this aware time.
         job_id: refused, with `handle.created` false, while a job of this id is pending.
-        queue: into this queue instead of the job's own.
+        queue: into this queue instead of the job's own. copies: `enqueue` returns when so many
+        replicas of Redis have the job, too, or raises `EnqueueError` after a second.
 
         Raises:
             ConfigurationError: Both delay_s and at, a naive time, a negative delay, an empty id.
@@ -108,7 +110,9 @@ class Job(JobDefinition, Generic[P, R]):
             raise ConfigurationError(f"{self.name}: `at` needs a time zone, such as datetime.UTC")
         if job_id is not None and not job_id:
             raise ConfigurationError(f"{self.name}: job_id is empty")
-        return BoundJob(self, delay_s=delay_s, at=at, job_id=job_id, queue=queue)
+        if copies < 0:
+            raise ConfigurationError(f"{self.name}: copies is {copies}; it must not be negative")
+        return BoundJob(self, delay_s=delay_s, at=at, job_id=job_id, queue=queue, copies=copies)
 
 
 class BoundJob(Generic[P, R]):
@@ -122,7 +126,9 @@ class BoundJob(Generic[P, R]):
         at: datetime | None = None,
         job_id: str | None = None,
         queue: str | None = None,
+        copies: int = 0,
     ) -> None:
+        self._copies = copies
         self._job = job
         self._delay_s = delay_s
         self._at = at
@@ -152,6 +158,7 @@ class BoundJob(Generic[P, R]):
             due_ms=None if self._at is None else round(self._at.astimezone(UTC).timestamp() * 1000),
             delay_ms=None if self._delay_s is None else round(self._delay_s * 1000),
             unique=self._job_id is not None,
+            copies=self._copies,
             job=self._job,
         )
 

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
     from runner.definition import JobDefinition
 
+MAX_BODY_BYTES = 10 * 1024 * 1024
+"""The largest body that a client sends, unless it was made with another limit."""
+
+_COPIES_WAIT_MS = 1000
 _NONCE_DIGITS = 12
 _TRIES = 4
 _FIRST_PAUSE_S = 0.05
@@ -57,6 +61,7 @@ class Enqueue:
     unique: the caller chose *job_id*: refuse the job while one of that id is pending.
     schedule, tick_ms: a tick of a periodic job: refuse it if the same or a later one was enqueued,
     or, without *overlap*, while the job of an earlier one has not ended. period_ms: between ticks.
+    copies: return only when so many replicas have it.
     """
 
     queue: str
@@ -77,6 +82,7 @@ class Enqueue:
     tick_ms: int | None = None
     period_ms: int | None = None
     overlap: bool = True
+    copies: int = 0
     enqueued_ms: int = field(default_factory=wall_clock.now_ms)
     job: JobDefinition | None = None
 
@@ -130,7 +136,8 @@ class Enqueuer:
     Enqueues into Redis. Each client has one, which gathers what an event loop enqueues.
 
     middleware: wraps each enqueue, the first in the list outermost. timeout_s: how long a call
-    waits for Redis in all, connecting and retries included.
+    waits for Redis in all, connecting and retries included. max_body_bytes: the largest body that
+    it sends.
     """
 
     def __init__(
@@ -139,7 +146,9 @@ class Enqueuer:
         middleware: Sequence[ClientMiddleware] = (),
         *,
         timeout_s: float = CALL_TIMEOUT_S,
+        max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
+        self._max_body_bytes = max_body_bytes
         self._script = ScriptConnection(redis, ENQUEUE)
         self._handler: ClientHandler = self._hand_over
         for wrapper in reversed(middleware):
@@ -158,9 +167,13 @@ class Enqueuer:
         Raises:
             CodecError: An argument has no JSON form.
             EnqueueError: Redis did not take the job, or did not answer in time. It may have the
-                job, then; to enqueue it again under the same id adds no second one.
+                job, then; to enqueue it again under the same id adds no second one. Or fewer
+                replicas have it than asked for.
         """
-        return await self._handler(request)
+        created = await self._handler(request)
+        if request.copies:
+            await self._await_copies([request])
+        return created
 
     async def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:
         """
@@ -170,11 +183,12 @@ class Enqueuer:
         each answer for a part of the jobs.
         """
         if self._handler != self._hand_over:
-            return list(await asyncio.gather(*[self._handler(request) for request in requests]))
+            return list(await asyncio.gather(*[self.put(request) for request in requests]))
         jobs: dict[str, list[Block]] = {}
         for request in requests:
-            jobs.setdefault(request.queue, []).append(_fields(request))
+            jobs.setdefault(request.queue, []).append(self._block(request))
         sent = await asyncio.gather(*[self._push_many(*of_queue) for of_queue in jobs.items()])
+        await self._await_copies(requests)
         replies = {queue: iter(answers) for queue, answers in zip(jobs, sent, strict=True)}
         return [next(replies[request.queue]) for request in requests]
 
@@ -193,8 +207,42 @@ class Enqueuer:
 
     async def _hand_over(self, request: Enqueue) -> bool:
         """Encode now, so that a bad argument fails only its own caller; send with the others."""
-        [reply] = await self._push(request.queue, [_fields(request)])
+        [reply] = await self._push(request.queue, [self._block(request)])
         return reply
+
+    def _block(self, request: Enqueue) -> Block:
+        """
+        Return what is sent of one job.
+
+        Raises:
+            EnqueueError: Its body is too large.
+        """
+        block = _fields(request)
+        if len(block[1]) > self._max_body_bytes:
+            raise EnqueueError(
+                f"{request.queue}: not enqueued: the body of {request.name} is {len(block[1]):,} "
+                f"bytes, more than max_body_bytes ({self._max_body_bytes:,}): store what is large "
+                "elsewhere, and pass where it is"
+            )
+        return block
+
+    async def _await_copies(self, requests: Sequence[Enqueue]) -> None:
+        """
+        Wait until replicas have what was enqueued, as many as asked for.
+
+        Raises:
+            EnqueueError: They do not in time; the jobs are enqueued all the same.
+        """
+        copies = max((request.copies for request in requests), default=0)
+        if not copies:
+            return
+        got = await self._script.copies(copies, _COPIES_WAIT_MS)
+        if got < copies:
+            raise EnqueueError(
+                f"{requests[0].queue}: enqueued, and it will run, but only {got} of {copies} "
+                f"replicas acknowledged it within {_COPIES_WAIT_MS / 1000:g} s: "
+                "a failover now may lose it"
+            )
 
     def _push(self, queue: str, jobs: list[Block]) -> asyncio.Future[list[bool]]:
         loop = asyncio.get_running_loop()

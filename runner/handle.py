@@ -129,6 +129,11 @@ class JobHandle(Generic[R]):
 
     def _unpack(self, data: bytes) -> R:
         fields: dict[str, Any] = from_json(data)
+        if (omitted := fields.get("omitted")) is not None:
+            raise ResultNotFoundError(
+                f"{self.id}: its result has {omitted['bytes']:,} bytes, more than "
+                "max_result_bytes, and was not kept"
+            )
         result = fields["r"]
         if fields["s"]:
             value: R = result

@@ -62,10 +62,12 @@ class WorkerLimits:
     """Processes for `ctx.offload`. None: one for each core."""
     call_timeout_s: PositiveFloat = 10.0
     """How long an enqueue, or a question to Redis about a job, waits for Redis in all."""
-    dead_max_jobs: NonNegativeInt | None = None
-    """Dead jobs to keep in each queue. None: all."""
-    dead_max_age_s: PositiveFloat | None = None
-    """How long to keep a dead job. None: for ever."""
+    dead_max_jobs: NonNegativeInt | None = 10_000
+    """Dead jobs to keep in each queue; the oldest go first. None: all."""
+    dead_max_age_s: PositiveFloat | None = 180 * 86_400.0
+    """How long to keep a dead job, by default 180 days. None: for ever."""
+    max_result_bytes: PositiveInt = 10 * 1024 * 1024
+    """The largest result that is kept; of a larger one only the size and a digest."""
 
 
 @dataclass(frozen=True)

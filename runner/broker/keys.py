@@ -10,7 +10,7 @@ arq's own layout, shared with stock arq clients and workers:
 | `arq:in-progress:<id>` | string | the token of the claim that runs the job | one lease, renewed |
 | `arq:retry:<id>` | string | attempts spent; present wherever there is a history | as the body |
 | `arq:result:<id>` | string | result or error, JSON | `keep_result_s` of the job |
-| `arq:abort` | sorted set | ids asked to stop, by time asked, Unix ms | until seen |
+| `arq:abort` | sorted set | ids asked to stop, by time asked, Unix ms | until seen, about a day at most |
 | `arq:queue:<queue>:health-check` | string | a line of counters for `arq --check` | three heartbeats; deleted by the last worker to leave |
 
 Our own keys beside it, each absent while empty:

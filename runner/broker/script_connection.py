@@ -103,6 +103,21 @@ class ScriptConnection(StageConnection):
         self.sent = 0
         """How often the script was sent: a call may have to send it twice."""
 
+    async def copies(self, least: int, longest_ms: int) -> int:
+        """
+        Return how many replicas have all that this connection wrote; wait for *least* of them.
+
+        0 if the connection was lost since: then nobody knows.
+        """
+        if self._protocol is None or self._protocol.is_closing:
+            return 0
+        protocol = self._protocol
+        async with self._turn:
+            if protocol is not self._protocol:
+                return 0
+            command: Any = ("WAIT", least, longest_ms)
+            return int(await protocol.send(pack_command(command)))
+
     async def __call__(
         self,
         key: str,

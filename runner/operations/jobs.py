@@ -15,6 +15,7 @@ from pydantic import Field
 
 from runner import clock
 from runner.broker import keys
+from runner.broker.chunks import chunks
 from runner.handle import JobState
 from runner.operations.paging import Position, Window
 from runner.operations.search import Filter, Sieve, last_entries
@@ -290,7 +291,9 @@ async def _running_page(
             break
     if not held:
         return Page([], total, 0, None, oldest_first=True)
-    bodies = await redis.mget([keys.JOB_PREFIX.encode() + member for member, _ in held])
+    bodies: list[bytes | None] = []
+    for chunk in chunks(held):
+        bodies += await redis.mget([keys.JOB_PREFIX.encode() + member for member, _ in chunk])
     started = await started_by_job(redis, queue)
     rows = []
     for (member, token), body in zip(held, bodies, strict=True):

@@ -18,6 +18,7 @@ _log = structlog.get_logger("runner.trim")
 
 _CHUNK = 500
 _OFFERED = 10
+_ABORT_MS = 86_400_000
 
 
 async def trim_workers(redis: Redis, queue: str) -> int:
@@ -42,6 +43,13 @@ async def offer_parked(redis: Redis, queue: str) -> None:
     script = redis.register_script(UNPARK)
     for label in labels[:_OFFERED]:
         await script([key], [*UnparkHead(_OFFERED), label])
+
+
+async def trim_aborts(redis: Redis, *, now_ms: float) -> None:
+    """Forget aborts of a day ago: their jobs never came."""
+    old = await redis.zrangebyscore(keys.ABORT, "-inf", now_ms - _ABORT_MS, start=0, num=_CHUNK)
+    if old:
+        await redis.zrem(keys.ABORT, *old)
 
 
 async def trim_dead(

@@ -21,7 +21,7 @@ import structlog
 from runner import chance
 from runner.broker import keys
 from runner.enqueue import Enqueue, Enqueuer
-from runner.periodic.cleanup import offer_parked, trim_dead, trim_workers
+from runner.periodic.cleanup import offer_parked, trim_aborts, trim_dead, trim_workers
 from runner.periodic.gauges import queue_gauges
 from runner.periodic.queue_history import note_depth, note_memory
 from runner.periodic.ticks import field_of, last_ticks, paused, start_from, tick_ms
@@ -82,6 +82,7 @@ class Poller:
                 max_age_s=self._dead_max_age_s,
             )
             await self._redis.hset(keys.POLLS, queue, tick_ms(now))  # type: ignore[misc]
+        await trim_aborts(self._redis, now_ms=now.timestamp() * 1000)
         await note_memory(self._redis)
 
     async def enqueue_due(self, now: datetime) -> None:

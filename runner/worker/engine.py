@@ -114,7 +114,13 @@ class Engine:
         )
         self.wake = StageConnection(redis)
         self.prefetched = Prefetched(redis, queue_key, lease_s=lease_s)
-        self.settler = Settler(redis, queue_key, outage=outage, write_plain=setup.write_plain)
+        self.settler = Settler(
+            redis,
+            queue_key,
+            outage=outage,
+            write_plain=setup.write_plain,
+            max_result_bytes=options.max_result_bytes,
+        )
         self.leases = LeaseKeeper(redis, queue_key, lease_s=lease_s, outage=outage)
         self.slots = self._make_slots()
         self.settler.on_settled = self.slots.on_settled

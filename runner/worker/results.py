@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,9 @@ from runner.worker.held import Ended
 from runner.worker.outcome import Aborted, Dead, Done, Failed
 
 _log = structlog.get_logger("runner.settle")
+
+_MOST_KEPT_BYTES = 4096
+"""A result repeats the arguments of a body no larger than this; else it has their digest."""
 
 _NO_ATTEMPT = b'{"t":null,'
 
@@ -69,11 +73,16 @@ def result_beside_body(ended: Ended, queue: str, result: Any) -> bytes | None:
     """
     Return the result of a job that is done, written around its body: twice as fast.
 
-    None if the body is not one that we wrote, or *result* has no JSON form.
+    None if the body is not one that we wrote or is too large to be kept twice, or *result* has no
+    JSON form.
     """
     claim = ended.claim
     body = claim.body
-    if body is None or not (body.startswith(_NO_ATTEMPT) and body.endswith(b"}")):
+    if (
+        body is None
+        or len(body) > _MOST_KEPT_BYTES
+        or not (body.startswith(_NO_ATTEMPT) and body.endswith(b"}"))
+    ):
         return None
     try:
         returned = to_json(result)
@@ -117,4 +126,24 @@ def result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> di
     }
     if ended.held.lines:
         fields["log"] = list(ended.held.lines)
+    body = claim.body
+    if body is not None and len(body) > _MOST_KEPT_BYTES:
+        fields |= {"a": [], "k": {}, "args": _digest(body)}
     return fields
+
+
+def too_large(ended: Ended, queue: str, result: bytes) -> bytes:
+    """Return what is kept in place of a result that is too large: its size, and a digest."""
+    name = ended.envelope.name if ended.envelope else "?"
+    _log.warning(
+        "result is larger than max_result_bytes, and not kept",
+        job_id=ended.claim.job_id,
+        job=name,
+        bytes=len(result),
+    )
+    fields = result_fields(ended, queue, None, success=True)
+    return encode_result(fields | {"omitted": _digest(result)})
+
+
+def _digest(data: bytes) -> dict[str, Any]:
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

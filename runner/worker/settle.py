@@ -9,6 +9,7 @@ claimed, and runs again. That is why jobs run at least once.
 from __future__ import annotations
 
 import asyncio
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from redis.exceptions import ResponseError
 
 from runner.broker import keys
 from runner.broker.blocking import blocking_twin
+from runner.broker.chunks import MOST, chunks
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import SETTLE
 from runner.broker.scripts.fields import FullOutcome, SettleHead
@@ -26,6 +28,7 @@ from runner.worker.results import (
     history_entry,
     result_by_kind,
     result_of,
+    too_large,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +43,6 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("runner.settle")
 
 _FOR_EVER_MS = -1
-_CHUNK = 500
 
 
 class Settler:
@@ -53,6 +55,7 @@ class Settler:
         *,
         outage: Outage,
         write_plain: ResultWriter | None = None,
+        max_result_bytes: float = math.inf,
     ) -> None:
         """
         Settle for the worker whose jobs wait in *queue_key*.
@@ -62,6 +65,7 @@ class Settler:
         self._write: ResultWriter = result_of
         if write_plain is not None:
             self._write = partial(result_by_kind, write_plain)
+        self._max_result_bytes = max_result_bytes
         self._redis = redis
         self._script = ScriptConnection(redis, SETTLE)
         self._queue_key = queue_key
@@ -97,8 +101,8 @@ class Settler:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                batch = self._waiting[:_CHUNK]
-                del self._waiting[:_CHUNK]
+                batch = self._waiting[:MOST]
+                del self._waiting[:MOST]
                 self._under_way = batch
                 await self._settle(batch)
                 self._under_way = []
@@ -126,10 +130,11 @@ class Settler:
 
         A claim that another worker has taken over is left alone.
         """
-        args: list[Any] = [*SettleHead(self._queue, keys.BATCH_TTL_S)]
-        for claim in claims:
-            args += _unclaimed(claim)
-        await self._outage.call(lambda: self._script(self._queue_key, args))
+        for chunk in chunks(claims):
+            args: list[Any] = [*SettleHead(self._queue, keys.BATCH_TTL_S)]
+            for claim in chunk:
+                args += _unclaimed(claim)
+            await self._outage.call(lambda: self._script(self._queue_key, args))  # noqa: B023 -- called at once
 
     def settle_from_outside(self, held: Sequence[Held], unstarted: Sequence[Claim] = ()) -> int:
         """
@@ -181,12 +186,18 @@ class Settler:
         ms = _keep_ms(keep_s)
         args: list[Any] = [*SettleHead(self._queue, keys.BATCH_TTL_S, len(short), ms)]
         for ended in short:
-            claim, result = ended.claim, self._write(ended, self._queue) if ms else b""
+            claim, result = ended.claim, self._result(ended) if ms else b""
             # As `ShortOutcome` has them: to name the fields costs 1 % of a job.
             args += (claim.key, claim.token, result)
         for ended in others:
-            args += _outcome(ended, self._queue, self._write)
+            args += _outcome(ended, self._result)
         return args, short + others
+
+    def _result(self, ended: Ended) -> bytes:
+        result = self._write(ended, self._queue)
+        if len(result) > self._max_result_bytes:
+            return too_large(ended, self._queue, result)
+        return result
 
     async def _settle_one_by_one(self, batch: list[Ended], error: ResponseError) -> None:
         """Settle each alone: one job with keys of a wrong type must not hold up the others."""
@@ -210,7 +221,7 @@ def _fits_in_short(ended: Ended, keep_s: float | None) -> bool:
     )
 
 
-def _outcome(ended: Ended, queue: str, write: ResultWriter) -> FullOutcome:
+def _outcome(ended: Ended, write: Callable[[Ended], bytes]) -> FullOutcome:
     """Return what is sent of one outcome in full."""
     claim, outcome, envelope = ended.claim, ended.outcome, ended.envelope
     batch = (envelope and envelope.batch_id) or ""
@@ -235,7 +246,7 @@ def _outcome(ended: Ended, queue: str, write: ResultWriter) -> FullOutcome:
             kind, ms, entry = "abort", _keep_ms(ended.keep_result_s), b""
         case Failed():
             kind, ms, entry = "fail", _keep_ms(ended.keep_result_s), b""
-    result = write(ended, queue) if ms else b""
+    result = write(ended) if ms else b""
     return FullOutcome(kind, claim.key, claim.token, ms, result, entry, spent, batch)
 
 
