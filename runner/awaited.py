@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from runner import clock
 from runner.broker import keys
-from runner.broker.chunks import chunks
+from runner.broker.chunks import MOST, chunks
 from runner.broker.outage import is_passing
 from runner.broker.scripts import ENDED
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _FIRST_PAUSE_S = 0.005
-_LONGEST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 0.03
+_ASKED_AT_ONCE = 1000
 _LOOK_EVERY_S = 1.0
 """How often to look for jobs that have ended and left no result."""
 
@@ -54,6 +55,8 @@ class Watcher:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._waiting: dict[Waited, set[asyncio.Future[bytes | None]]] = {}
+        self._to_look: list[Waited] = []
+        self._look_at = 0.0
         self._new: set[Waited] = set()
         self._task: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
@@ -77,18 +80,14 @@ class Watcher:
         return answer
 
     async def _watch(self) -> None:
-        pause_s, look_at = _FIRST_PAUSE_S, clock.monotonic() + _LOOK_EVERY_S
+        pause_s = _FIRST_PAUSE_S
         try:
             while self._waiting:
                 self._arrived.clear()
                 new, self._new = self._new, set()
-                looks = clock.monotonic() >= look_at
-                if looks:
-                    look_at = clock.monotonic() + _LOOK_EVERY_S
                 try:
-                    found = await self._ask()
-                    ended = await self._ended(list(self._waiting) if looks else list(new))
-                    self._answer(found | ended)
+                    self._answer(await self._results(list(self._waiting)))
+                    self._answer(await self._ended([*new, *self._next_to_look()]))
                 except (RedisError, OSError) as error:
                     if not is_passing(error):
                         raise
@@ -108,12 +107,14 @@ class Watcher:
             await asyncio.wait({waits}, timeout=longest_s - _FIRST_PAUSE_S)
             waits.cancel()
 
-    async def _ask(self) -> dict[Waited, bytes | None]:
-        """Return the results that are there."""
-        found: dict[Waited, bytes | None] = {}
-        for chunk in chunks(list(self._waiting)):
-            found |= {job: data for job, data in (await self._results(chunk)) if data is not None}
-        return found
+    def _next_to_look(self) -> list[Waited]:
+        """Return some of those that wait, each about once a second: a few in each round."""
+        if not self._to_look and clock.monotonic() >= self._look_at:
+            self._look_at = clock.monotonic() + _LOOK_EVERY_S
+            self._to_look = list(self._waiting)
+        some = self._to_look[-MOST:]
+        del self._to_look[-MOST:]
+        return [job for job in some if job in self._waiting]
 
     async def _ended(self, jobs: Sequence[Waited]) -> dict[Waited, bytes | None]:
         """Return those of *jobs* that have ended, with results: read last, so none is missed."""
@@ -126,11 +127,20 @@ class Watcher:
                 ids = [job_id for _, job_id in chunk]
                 has_ended = await self._redis.eval(ENDED, 1, keys.queue_key(queue), *ids)  # type: ignore[misc]
                 over += [job for job, ended in zip(chunk, has_ended, strict=True) if ended]
-        return {job: data for chunk in chunks(over) for job, data in await self._results(chunk)}
+        return await self._results(over, or_none=True)
 
-    async def _results(self, jobs: Sequence[Waited]) -> list[tuple[Waited, bytes | None]]:
-        found = await self._redis.mget([keys.RESULT_PREFIX + job_id for _, job_id in jobs])
-        return list(zip(jobs, found, strict=True))
+    async def _results(
+        self, jobs: Sequence[Waited], *, or_none: bool = False
+    ) -> dict[Waited, bytes | None]:
+        """Return the results that are there; or_none: and None for each that is not."""
+        if not jobs:
+            return {}
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for chunk in chunks(jobs, most=_ASKED_AT_ONCE):
+                pipe.mget([keys.RESULT_PREFIX + job_id for _, job_id in chunk])
+            found = [data for answer in await pipe.execute() for data in answer]
+        pairs = zip(jobs, found, strict=True)
+        return {job: data for job, data in pairs if or_none or data is not None}
 
     def _answer(self, found: dict[Waited, bytes | None]) -> None:
         for job, data in found.items():

@@ -63,11 +63,11 @@ class WorkerLimits:
     call_timeout_s: PositiveFloat = 10.0
     """How long an enqueue, or a question to Redis about a job, waits for Redis in all."""
     dead_max_jobs: NonNegativeInt | None = 10_000
-    """Dead jobs to keep in each queue; the oldest go first. None: all."""
-    dead_max_age_s: PositiveFloat | None = 180 * 86_400.0
-    """How long to keep a dead job, by default 180 days. None: for ever."""
+    """Dead jobs to keep in each queue. The oldest go first. None: all."""
+    dead_max_age_s: PositiveFloat | None = 180 * 86_400
+    """How long to keep a dead job. None: for ever."""
     max_result_bytes: PositiveInt = 10 * 1024 * 1024
-    """The largest result that is kept; of a larger one only the size and a digest."""
+    """The largest result that is kept. Of a larger one only size and digest are."""
 
 
 @dataclass(frozen=True)
