@@ -215,7 +215,7 @@ def _settings(url: str, name: str, jobs: Sequence[Any], **values: Any) -> type[W
 @asynccontextmanager
 async def at_work(url: str, name: str, *jobs: Any, **values: Any) -> AsyncIterator[Worker]:
     """Run a worker for the block."""
-    one = _settings(url, name, jobs, **values).worker(handle_signals=False)
+    one = _settings(url, name, jobs, dead_max_jobs=None, **values).worker(handle_signals=False)
     running = asyncio.create_task(one.async_run())
     await one.ready.wait()
     try:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MOST = 250
-"""Jobs in one script call: two or three milliseconds of Redis's time."""
+MOST = 200
+"""Jobs in one script call: a few milliseconds of Redis's time."""
 
 MOST_BYTES = 1_000_000
 """Bytes in one script call, unless a single item is larger."""

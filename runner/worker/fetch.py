@@ -46,7 +46,7 @@ _SHORTEST_BLOCK_S = 0.002
 
 _AFTER_LOSS_S = 0.5
 
-_MOST_CLAIMED_AT_ONCE = 250
+_MOST_CLAIMED_AT_ONCE = 200
 
 _UNSETTLED_PER_SLOT = 4
 """No job is started while more outcomes per slot than this wait for Redis."""
