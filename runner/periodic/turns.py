@@ -93,6 +93,8 @@ class Turns:
                 if set_back_ms:
                     await self._follow_clock(set_back_ms)
                 await self._poller.poll()
+        except TimeoutError:
+            _log.warning("poll cut off after its time; the next one goes on", limit_s=self._limit_s)
         except (RedisError, OSError) as error:
             if is_passing(error):
                 self._outage.note_loss(error)

@@ -308,6 +308,22 @@ async def test_poll_is_no_job(redis_url: str, redis: QueueClient) -> None:
         assert "poll" not in one.functions
 
 
+async def test_poll_that_fails_harms_no_job(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged, and the next one is made all the same."""
+    tries: list[str] = []
+
+    async def fail(_: Poller) -> None:
+        tries.append("poll")
+        raise LookupError("a schedule's arguments are broken")
+
+    monkeypatch.setattr(Poller, "poll", fail)
+    async with working(redis_url, tidy, poll_interval_s=0.05):
+        await eventually(lambda: _at_least(tries, 3))
+        await (await tidy.enqueue()).result(timeout_s=5)
+
+
 async def test_worker_with_a_wrong_clock_stops_no_poll_and_deletes_no_dead_job(
     redis: QueueClient, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
