@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _BURST_HORIZON_S = 15.0
 """A burst waits for jobs that come due this soon: a first retry comes after 10 seconds."""
 
+_LONGEST_REST_S = 20.0
+"""After it an idle worker claims, whatever it heard: nothing is to rest on a single message."""
+
 _LONGEST_BLOCK_S = 8.0
 """Below the time after which a connection gives up on an answer."""
 
@@ -290,7 +293,7 @@ class Fetcher:
     async def _wait_for_work(self) -> None:
         """Wait until a job is enqueued or comes due, arq's poll delay has passed, or a stop."""
         self._pace.forget()
-        rest, longest_s = self._life.rest, _LONGEST_BLOCK_S
+        rest, longest_s = self._life.rest, _LONGEST_REST_S
         if self._claimer.next_due_in_s is not None:
             longest_s = min(longest_s, self._claimer.next_due_in_s)
         rest.begin(longest_s)
@@ -321,7 +324,11 @@ class Fetcher:
 
     async def _block_on_wake_list(self, longest_s: float) -> None:
         try:
-            await self._wake.execute("BLPOP", self._queue_key + keys.WAKE_SUFFIX, longest_s)
+            key, until = self._queue_key + keys.WAKE_SUFFIX, clock.monotonic() + longest_s
+            while (left_s := until - clock.monotonic()) > 0:
+                block_s = min(_LONGEST_BLOCK_S, max(_SHORTEST_BLOCK_S, left_s))
+                if await self._wake.execute("BLPOP", key, block_s) is not None:
+                    return
         except (RedisError, OSError) as error:
             if not is_passing(error):
                 raise

@@ -128,7 +128,8 @@ def result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> di
         fields["log"] = list(ended.held.lines)
     body = claim.body
     if body is not None and len(body) > _MOST_KEPT_BYTES:
-        fields |= {"a": [], "k": {}, "args": _digest(body)}
+        fields["a"], fields["k"] = [], {}
+        fields["args"] = _digest(body)
     return fields
 
 
@@ -142,7 +143,8 @@ def too_large(ended: Ended, queue: str, result: bytes) -> bytes:
         bytes=len(result),
     )
     fields = result_fields(ended, queue, None, success=True)
-    return encode_result(fields | {"omitted": _digest(result)})
+    fields["omitted"] = _digest(result)
+    return encode_result(fields)
 
 
 def _digest(data: bytes) -> dict[str, Any]:
