@@ -59,15 +59,17 @@ class JobHandle(Generic[R]):
             pipe.hexists(queue + keys.RUNNING_SUFFIX, self.id)
             pipe.exists(keys.IN_PROGRESS_PREFIX + self.id)
             pipe.zscore(queue, self.id)
+            pipe.zscore(queue + keys.SUSPECTS_SUFFIX, self.id)
             pipe.zscore(queue + keys.RETRYING_SUFFIX, self.id)
             pipe.zscore(queue + keys.DEAD_SUFFIX, self.id)
             pipe.exists(keys.RESULT_PREFIX + self.id)
             pipe.time()
-            running, held, due_ms, retry_ms, died_ms, result, now = await client.in_time(
-                pipe.execute()
+            running, held, queued_ms, suspect_ms, retry_ms, died_ms, result, now = (
+                await client.in_time(pipe.execute())
             )
         if running or held:
             return JobState.RUNNING
+        due_ms = suspect_ms if queued_ms is None else queued_ms
         if due_ms is not None:
             if due_ms <= now[0] * 1000 + now[1] / 1000:
                 return JobState.READY

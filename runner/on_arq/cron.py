@@ -159,7 +159,7 @@ class CronClock:
         try:
             await self._enqueuer.put(request)
         except EnqueueError as error:
-            self._outage.note_loss(error)
+            self._outage.note_loss(error.__cause__ or error)
 
 
 def next_time(cron_job: CronJob, after: datetime, zone: tzinfo | None) -> datetime:

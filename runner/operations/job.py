@@ -12,7 +12,16 @@ from runner.broker import keys
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.handle import JobState
 from runner.operations.processes import RunningJob, workers_of
-from runner.operations.stored import counter, json_object, keys_of, lines, moment, readable, whole
+from runner.operations.stored import (
+    counter,
+    crash_count,
+    json_object,
+    keys_of,
+    lines,
+    moment,
+    readable,
+    whole,
+)
 from runner.operations.verbs import job_verbs
 from runner.worker.claim import worker_of
 
@@ -26,6 +35,8 @@ if TYPE_CHECKING:
 
 _MOST_ATTEMPTS = 100
 _RAW_CHARACTERS = 2_000
+_PLACES = ("", keys.SUSPECTS_SUFFIX, keys.DEAD_SUFFIX)
+"""Where a job stands that has not ended: what follows the queue's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +146,12 @@ async def find_queue(redis: Redis, queues: Sequence[str], job_id: str) -> str | 
 async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | None:
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:
-            pipe.zscore(keys.queue_key(queue), cast("str", key))
-            pipe.zscore(keys.queue_key(queue) + keys.DEAD_SUFFIX, cast("str", key))
+            for suffix in _PLACES:
+                pipe.zscore(keys.queue_key(queue) + suffix, cast("str", key))
         pipe.get(keys.RESULT_PREFIX.encode() + key)
         *scores, result = await pipe.execute()
-    for place, queue in enumerate(queues):
-        if scores[2 * place] is not None or scores[2 * place + 1] is not None:
+    for at, queue in enumerate(queues):
+        if any(score is not None for score in scores[at * len(_PLACES) :][: len(_PLACES)]):
             return queue
     fields = json_object(result)
     return keys.queue_of(str(fields["q"])) if "q" in fields else None
@@ -163,6 +174,7 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
         pipe.time()
         pipe.get(keys.JOB_PREFIX.encode() + member)
         pipe.zscore(key, name)
+        pipe.zscore(key + keys.SUSPECTS_SUFFIX, name)
         pipe.zscore(key + keys.DEAD_SUFFIX, name)
         pipe.zscore(key + keys.RETRYING_SUFFIX, name)
         pipe.hget(key + keys.RUNNING_SUFFIX, name)
@@ -183,7 +195,8 @@ class _Found:
 
     time: tuple[int, int]
     body: bytes | None
-    due_ms: float | None
+    queued_ms: float | None
+    suspect_ms: float | None
     died_ms: float | None
     retry_ms: float | None
     token: bytes | None
@@ -199,6 +212,10 @@ class _Found:
     @property
     def now_ms(self) -> float:
         return self.time[0] * 1000 + self.time[1] / 1000
+
+    @property
+    def due_ms(self) -> float | None:
+        return self.suspect_ms if self.queued_ms is None else self.queued_ms
 
     @property
     def is_held(self) -> bool:
@@ -244,7 +261,7 @@ def _view(
         due_at=moment(result.get("due") if is_done else found.due_ms),
         died_at=moment(found.died_ms),
         attempts_spent=_charged(failed) if is_done else counter(found.spent),
-        crashes=counter(found.crashes),
+        crashes=crash_count(found.crashes),
         batch_id=envelope.batch_id if envelope else None,
         trace=envelope.trace if envelope else None,
         raw=_raw(found.body) if envelope is None and found.body is not None else None,
@@ -263,7 +280,7 @@ def _view(
 def _holder(found: _Found) -> str:
     if found.token is None:
         return "a stock arq worker"
-    return worker_of(found.token.decode("utf-8", "replace").partition("|")[0])
+    return worker_of(found.token.decode("utf-8", "replace"))
 
 
 def _raw(body: bytes) -> str:

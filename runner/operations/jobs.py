@@ -21,6 +21,7 @@ from runner.operations.search import Filter, Sieve, last_entries
 from runner.operations.stored import (
     NEVER,
     counter,
+    crash_count,
     json_object,
     listed,
     moment,
@@ -29,6 +30,7 @@ from runner.operations.stored import (
     whole,
 )
 from runner.operations.verbs import job_verbs
+from runner.worker.claim import worker_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -244,7 +246,7 @@ class _Reader:
                 **_row(one.member, queue, state, self.catalog, bodies[place]),
                 at=moment(one.score),
                 attempts=counter(spent[place]),
-                crashes=counter(crashes[place]),
+                crashes=crash_count(crashes[place]),
                 unknown=unknown[place] is not None,
                 worker=None,
                 error=str(last.get("error", "")),
@@ -302,7 +304,7 @@ async def _running_page(
             attempts=attempt - 1,
             crashes=0,
             unknown=False,
-            worker=token.decode("utf-8", "replace").rpartition(":")[0],
+            worker=worker_of(token.decode("utf-8", "replace")),
             error="",
             message="",
         )

@@ -20,6 +20,9 @@ local function found_in()
     -- In progress, but without a token: a stock arq worker runs it.
     return redis.call('EXISTS', 'arq:in-progress:' .. id) == 1 and 'running' or 'waiting'
   end
+  if redis.call('ZSCORE', queue .. ':suspects', id) then
+    return 'waiting'
+  end
   return redis.call('ZSCORE', queue .. ':dead', id) and 'dead' or 'gone'
 end
 
@@ -60,6 +63,7 @@ end
 
 local function forget()
   redis.call('ZREM', queue, id)
+  redis.call('ZREM', queue .. ':suspects', id)
   redis.call('ZREM', queue .. ':retrying', id)
   redis.call('HDEL', queue .. ':unknown', id)
   redis.call('HDEL', queue .. ':crashes', id)
@@ -73,8 +77,12 @@ local function attempts_back()
   redis.call('DEL', 'arq:result:' .. id)
 end
 
+local function place()
+  return redis.call('ZSCORE', queue .. ':suspects', id) and queue .. ':suspects' or queue
+end
+
 local function wait_until(due)
-  redis.call('ZADD', queue, due, id)
+  redis.call('ZADD', place(), due, id)
   if redis.call('ZSCORE', queue .. ':retrying', id) then
     redis.call('ZADD', queue .. ':retrying', due, id)
   end
@@ -95,12 +103,13 @@ if action == 'run' or action == 'reschedule' then
   local due = ARGV[HEAD.due_ms]
   if action == 'run' then
     -- A job that is due already keeps its place.
-    local score = redis.call('ZSCORE', queue, id)
+    local score = redis.call('ZSCORE', place(), id)
     due = score and tonumber(score) <= now and score or now_text
   end
   wait_until(due)
 elseif action == 'bury' and state == 'waiting' then
   redis.call('ZREM', queue, id)
+  redis.call('ZREM', queue .. ':suspects', id)
   redis.call('ZREM', queue .. ':retrying', id)
   redis.call('HDEL', queue .. ':unknown', id)
   redis.call('ZREM', 'arq:abort', id)
@@ -123,13 +132,14 @@ elseif action == 'delete' or (action == 'trim' and state == 'dead') then
   count(batch, 'total', -1)
 elseif action == 'move' then
   local target, target_name = ARGV[HEAD.target_key], ARGV[HEAD.target]
-  local due = redis.call('ZSCORE', queue, id) or now_text
+  local due = redis.call('ZSCORE', place(), id) or now_text
   local retry = redis.call('ZSCORE', queue .. ':retrying', id)
   if state == 'dead' then
     leave_dead(batch)
     attempts_back()
   end
   redis.call('ZREM', queue, id)
+  redis.call('ZREM', queue .. ':suspects', id)
   redis.call('ZREM', queue .. ':retrying', id)
   redis.call('HDEL', queue .. ':unknown', id)
   redis.call('HDEL', queue .. ':crashes', id)
