@@ -76,6 +76,8 @@ SCHEDULE_PAUSED = "arq:schedule-paused"
 BULK_PREFIX = "arq:bulk:"
 AUDIT = "arq:audit"
 POLLER = "arq:poller"
+FENCE = "arq:fence"
+REVOKED_PREFIX = "arq:revoked:"
 STARTUP_PREFIX = "arq:startup:"
 
 RUNNING_SUFFIX = ":running"
