@@ -25,12 +25,12 @@ from runner.errors import EnqueueError
 from tests.chaos.checker import Verdict, check
 from tests.chaos.ledger import Ledger, read
 from tests.chaos.nemesis import Nemesis, Workers
+from tests.chaos.poison import waiting
 from tests.chaos.proxy import Proxy
 from tests.chaos.workload import IDLE_POLL_S, LEASE_S, QUEUE, flaky, quick, slow
 from tests.redis_server import running_redis
 
 if TYPE_CHECKING:
-    from runner import QueueClient
     from runner.decorator import BoundJob
 
 _SLACK_S = 2.0
@@ -73,17 +73,13 @@ async def wait_until_drained(url: str) -> list[str]:
     deadline = time.monotonic() + _REST_WITHIN_S
     try:
         await client.delete(key + PAUSED_SUFFIX)
-        while await _waiting(client, key) and time.monotonic() < deadline:  # noqa: ASYNC110 -- Redis's
+        while await waiting(client, key) and time.monotonic() < deadline:  # noqa: ASYNC110 -- Redis's
             await asyncio.sleep(0.2)
         left = await client.zrange(key, 0, -1)
         left += await client.zrange(key + SUSPECTS_SUFFIX, 0, -1)
         return [job_id.decode() for job_id in left]
     finally:
         await client.aclose()
-
-
-async def _waiting(client: QueueClient, key: str) -> int:
-    return int(await client.zcard(key) + await client.zcard(key + SUSPECTS_SUFFIX))
 
 
 async def run(arguments: argparse.Namespace, folder: Path) -> tuple[Verdict, Nemesis, Workers]:

@@ -97,11 +97,18 @@ async def play(
     deadline = time.monotonic() + _ROUND_WITHIN_S
     while time.monotonic() < deadline:
         processes.start_again()
-        waiting = await client.zcard(KEY) + await client.zcard(KEY + keys.SUSPECTS_SUFFIX)
-        if not waiting:
+        if not await waiting(client, KEY):
             break
         await asyncio.sleep(0.02)
     return ids["poison"], ids["harmless"]
+
+
+async def waiting(client: QueueClient, key: str) -> int:
+    """Return how many jobs wait or run: in one transaction, since jobs go to and fro."""
+    async with client.pipeline(transaction=True) as pipe:
+        pipe.zcard(key)
+        pipe.zcard(key + keys.SUSPECTS_SUFFIX)
+        return sum(await pipe.execute())
 
 
 async def run(arguments: argparse.Namespace) -> Found:

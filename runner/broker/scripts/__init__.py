@@ -34,14 +34,14 @@ class Script(NamedTuple):
     """
     A script's file and its fields: the head, and blocks by the names that the script uses.
 
-    begins_with: a file of functions that it uses.
+    begins_with: the files of functions that it uses.
     """
 
     file: str
     head: type[Any] | None = None
     blocks: dict[str, type[Any]] = {}  # noqa: RUF012 -- never written to
     replies: dict[str, type[Any]] = {}  # noqa: RUF012 -- likewise
-    begins_with: str = ""
+    begins_with: tuple[str, ...] = ()
 
     def text(self) -> str:
         """
@@ -58,7 +58,7 @@ class Script(NamedTuple):
         for name, block in (self.blocks | self.replies).items():
             places |= _places(name, block, first=0)
         source = "".join(
-            (_HERE / file).read_text("utf-8") for file in (self.begins_with, self.file) if file
+            (_HERE / file).read_text("utf-8") for file in (*self.begins_with, self.file)
         )
         bare = _COMMENT_OR_INDENT.sub("", source)
         return _PLACE.sub(lambda found: str(places[found[0]]), bare)
@@ -79,18 +79,21 @@ SCRIPTS: Final = {
         "claim.lua",
         fields.ClaimHead,
         replies={"REPLY": fields.ClaimReply, "CLAIMED": fields.Claimed, "EXTRA": fields.Extra},
-        begins_with="crashes.lua",
+        begins_with=("crashes.lua", "late.lua"),
     ),
-    "recover": Script("recover.lua", fields.RecoverHead, begins_with="crashes.lua"),
+    "recover": Script("recover.lua", fields.RecoverHead, begins_with=("crashes.lua",)),
     "start": Script("start.lua", fields.StartHead),
     "settle": Script(
         "settle.lua",
         fields.SettleHead,
         {"SHORT": fields.ShortOutcome, "OUTCOME": fields.FullOutcome},
-        begins_with="crashes.lua",
+        begins_with=("crashes.lua",),
     ),
     "renew": Script(
-        "renew.lua", fields.RenewHead, {"LEASE": fields.Lease}, begins_with="crashes.lua"
+        "renew.lua",
+        fields.RenewHead,
+        {"LEASE": fields.Lease},
+        begins_with=("crashes.lua", "late.lua"),
     ),
     "admin": Script("admin.lua", fields.AdminHead),
     "count": Script("count.lua", fields.CountHead, {"JOB": fields.JobCount}),

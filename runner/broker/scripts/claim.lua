@@ -43,30 +43,18 @@ if redis.call('EXISTS', queue .. ':paused', 'arq:revoked:' .. token, suspects) >
   end
 end
 
--- A worker that lives renews long before its leases end. Seen late for so long, it has had the time to come back.
-local grace, look_at = lease / 6, nil
-local late = redis.call(
-  'ZRANGEBYSCORE', holders, '-inf', string.format('%.4f', now + grace), 'WITHSCORES', 'LIMIT', 0, 10
-)
-for i = 1, #late, 2 do
-  local other, ends = late[i], late[i + 1]
-  if other ~= worker then
-    local seen = redis.call('HGET', queue .. ':late', other)
-    local seen_ends, since = string.match(seen or '', '^(.*)|(.*)$')
-    if seen_ends ~= ends then
-      since = now_text
-      redis.call('HDEL', queue .. ':late', '')
-      redis.call('HSET', queue .. ':late', other, ends .. '|' .. since)
-    end
-    local from = math.max(tonumber(ends), tonumber(since) + grace)
-    if from <= now then
-      lapsed[#lapsed + 1] = other
-    elseif not look_at or from < look_at then
-      look_at = from
-    end
+local grace, look_at, must_wait = lease / 6, nil, false
+for _, late in ipairs(late_workers(queue, now, lease, worker)) do
+  if late.lost <= now then
+    lapsed[#lapsed + 1] = late.worker
+  else
+    look_at = look_at and math.min(look_at, late.lost) or late.lost
+    must_wait = must_wait or late.lapses <= now
   end
 end
-if #lapsed > 0 then
+-- What they held was due before all else. Nobody has seen them late so far: this worker is the first here for long.
+if #lapsed > 0 or must_wait then
+  reply[1 + REPLY.next_due_ms] = look_at and string.format('%.4f', look_at) or '-1'
   return reply
 end
 

@@ -54,6 +54,7 @@ for i, id in ipairs(ids) do
     end
   end
 end
+late_workers(queue, now, lease, ARGV[HEAD.worker_id])
 if #renewed > 0 then
   redis.call('ZADD', queue, 'XX', unpack(renewed))
   redis.call('ZADD', queue .. ':holders', until_ms, ARGV[HEAD.worker_id])
