@@ -107,7 +107,7 @@ SUFFIXES = (
     WORKERS_SUFFIX,
 )
 
-AHEAD = "|ahead of its start, of which the worker has told Redis nothing so far"
+AHEAD = "|ahead: nothing has been done so far"
 """
 Follows the mark of a claim until its job starts.
 

@@ -131,7 +131,7 @@ class Outage:
     def __init__(self, name: str) -> None:
         self._name = name
         self._away_since: float | None = None
-        self._logged_at = 0.0
+        self._logged_at: dict[str, float] = {}
         self._back = asyncio.Event()
         self._worked: set[str] = set()
 
@@ -185,16 +185,16 @@ class Outage:
                 await self._back.wait()
 
     def note_loss(self, error: BaseException) -> None:
-        """Note that Redis is away; log it at once, and then every minute."""
-        now = clock.monotonic()
+        """Note that Redis is away; log each reason at once, and then every minute."""
+        now, why = clock.monotonic(), situation(error)
         if self._away_since is None:
             self._away_since = now
             self._back.clear()
-        elif now - self._logged_at < _REMIND_S:
+        if now - self._logged_at.get(why, -_REMIND_S) < _REMIND_S:
             return
-        self._logged_at = now
+        self._logged_at[why] = now
         _log.warning(
-            f"{situation(error)}, waiting for it",
+            f"{why}, waiting for it",
             worker=self._name,
             away_s=round(self.away_s, 1),
             error=f"{type(error).__name__}: {error}",
@@ -206,5 +206,6 @@ class Outage:
         if self._away_since is not None:
             away_s = clock.monotonic() - self._away_since
             self._away_since = None
+            self._logged_at.clear()
             self._back.set()
             _log.info("Redis is back", worker=self._name, away_s=round(away_s, 1))

@@ -147,6 +147,9 @@ async def list_jobs(
     if where.is_empty:
         step = limit + 1
     reader = _Reader(redis, queue, state, catalog, where)
+    # There are few, and they are due before nearly all others: they stand on the first page.
+    apart = [] if position else await window.suspects(max(1, limit // 2))
+    rows += [row for row, _ in await reader.rows(apart)]
 
     def page(after: Position | None) -> Page:
         next_one = None if after is None else str(after)
@@ -186,6 +189,8 @@ async def matching(
     window = await Window.of(redis, queue, state)
     position: Position | None = None
     sieve, reader = Sieve(where), _Reader(redis, queue, state, catalog, where)
+    for apart in _batches(await window.suspects(_SEARCHED), _STEP):
+        yield [row.key for row, _ in await reader.rows(apart)]
     while True:
         found = await window.read(position, _STEP)
         if where.is_empty and state is not JobState.SCHEDULED:

@@ -157,7 +157,7 @@ class Fetcher:
         for claim in claims:
             if claim.before:
                 self._prefetched.drop(claim.key)
-            if self._slots.continue_under(claim):
+            if claim.key in self._slots.newest and self._slots.continue_under(claim):
                 self._prefetched.send_started([claim])
             else:
                 new.append(claim)

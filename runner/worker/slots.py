@@ -71,7 +71,7 @@ class Slots:
         self.count = options.concurrency
         self.held: dict[Held, None] = {}
         """In the order of their starts: what is sent to Redis has an order that can be repeated."""
-        self._newest: dict[bytes, Held] = {}
+        self.newest: dict[bytes, Held] = {}
         """The newest claim of each job: a job may run again before its last outcome is settled."""
         self._start_within_s = options.lease_s / 2
         self.busy = 0
@@ -86,7 +86,7 @@ class Slots:
         """Start the job of *claim* in a task of its own, in a free slot."""
         held = Held(claim, clock.now_ms())
         self.held[held] = None
-        self._newest[claim.key] = held
+        self.newest[claim.key] = held
         self.busy += 1
         held.task = self._tasks[claim.job_id] = self._loop.create_task(self._run(held))
 
@@ -101,13 +101,11 @@ class Slots:
 
     def continue_under(self, claim: Claim) -> bool:
         """
-        Let the attempt that this worker held until *claim* go on under it; False if there is none.
+        Let the attempt that this worker held until *claim* go on under it; False if it must not.
 
-        Only the attempt of the very claim whose lease lapsed: an older one ended otherwise.
+        Only the attempt of the very claim whose lease lapsed may: an older one ended otherwise.
         """
-        held = self._newest.get(claim.key)
-        if held is None:
-            return False
+        held = self.newest[claim.key]
         if claim.before and held.claim.token == claim.before and held.why_stopped is not Stop.LOST:
             held.claim.token = claim.token
             return True
@@ -189,8 +187,8 @@ class Slots:
 
     def _let_go(self, held: Held) -> None:
         self.held.pop(held, None)
-        if self._newest.get(held.claim.key) is held:
-            del self._newest[held.claim.key]
+        if self.newest.get(held.claim.key) is held:
+            del self.newest[held.claim.key]
         if not self.held:
             self._room.emptied()
 
@@ -242,7 +240,7 @@ class Slots:
 
     async def renew(self) -> None:
         """Extend the leases of all held jobs; stop those that are lost or aborted."""
-        held = {key: one for key, one in self._newest.items() if one.why_stopped is not Stop.LOST}
+        held = {key: one for key, one in self.newest.items() if one.why_stopped is not Stop.LOST}
         if not held:
             return
         renewal = await self._leases.renew([one.claim for one in held.values()])

@@ -11,7 +11,11 @@ import pytest
 from runner import Context, JobState, job
 from runner.admin import Admin
 from runner.broker import keys
+from runner.operations.catalog import Catalog
 from runner.operations.job import find_queue
+from runner.operations.jobs import list_jobs, matching
+from runner.operations.search import Filter
+from runner.periodic.gauges import queue_gauges
 from tests.cable import cable_to
 from tests.runner_kit import (
     PATIENCE_S,
@@ -144,7 +148,9 @@ async def test_burst_runs_suspects_before_it_ends(redis_url: str, redis: QueueCl
     """They are work that is due, like any other."""
     handle = await pass_by.enqueue("suspect")
     await _blame(redis, handle.id)
-    await worker(redis_url, pass_by, burst=True).async_run()
+    one = worker(redis_url, pass_by, burst=True)
+    await one.async_run()
+    await one.close()
     assert await handle.state() is JobState.DONE
 
 
@@ -266,3 +272,21 @@ async def _is(handle: JobHandle[Any], state: JobState) -> bool:
 
 async def _no_crash(redis: QueueClient, job_id: str) -> bool:
     return await crashes(redis, "default", job_id) == 0
+
+
+async def test_operator_sees_waiting_suspects_and_why(redis: QueueClient) -> None:
+    """In the list of ready jobs, with their crashes; counted as ready."""
+    handles = await act.enqueue_many([{"name": name} for name in "abc"])
+    for handle in handles[:2]:
+        await _blame(redis, handle.id)
+    catalog = Catalog({})
+    page = await list_jobs(redis, "default", JobState.READY, catalog)
+    assert {row.job_id: row.crashes for row in page.rows} == {
+        handles[0].id: 1,
+        handles[1].id: 1,
+        handles[2].id: 0,
+    }
+    assert page.total == 3
+    assert (await queue_gauges(redis, "default")).ready == 3
+    keys_found = [k async for k in matching(redis, "default", JobState.READY, catalog, Filter())]
+    assert sum(map(len, keys_found)) == 3

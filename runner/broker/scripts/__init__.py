@@ -22,7 +22,6 @@ _REVOKED_MS = 3_600_000
 
 _CONSTANTS = {
     "WAKE_TOKENS": str(WAKE_TOKENS),
-    "AHEAD_SIZE": str(len(AHEAD)),
     "AHEAD": f"'{AHEAD}'",
     "CRASHES_KEPT_MS": str(_CRASHES_KEPT_MS),
     "REVOKED_MS": str(_REVOKED_MS),

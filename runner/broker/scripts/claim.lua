@@ -72,7 +72,7 @@ local function may_come_back(owner)
 end
 
 local function due_of(owner, score)
-  local due = owner and tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)'))
+  local due = tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)'))
   return due and string.format('%.4f', due) or score
 end
 
@@ -115,7 +115,10 @@ while #ids < limit and not exhausted do
         -- Passed over.
       elseif not owner or string.sub(owner, 1, #own) == own or string.find(owner, '|offered', 1, true) then
         n = n + 1
-        ids[n], marks[n], owners[n], scores[n] = names[i], held_keys[i], owner, due_of(owner, due[2 * i])
+        ids[n], marks[n], owners[n], scores[n] = names[i], held_keys[i], owner, due[2 * i]
+        if owner then
+          scores[n] = due_of(owner, scores[n])
+        end
       elseif #stray < limit and not may_come_back(owner) then
         stray[#stray + 1] = names[i]
       end
@@ -133,11 +136,13 @@ while count < #ids and (count == 0 or bytes < most) do
   end
   local found = redis.call('MGET', unpack(names))
   for i = 1, #names do
-    if count == 0 or bytes < most then
-      count = count + 1
-      bodies[count] = found[i]
-      bytes = bytes + (found[i] and #found[i] or 0)
+    if bytes >= most then
+      break
     end
+    local body = found[i]
+    count = count + 1
+    bodies[count] = body
+    bytes = body and bytes + #body or bytes
   end
   step = math.max(1, math.min(500, math.floor((most - bytes) * count / (bytes + 1))))
 end
@@ -159,12 +164,16 @@ if #ids > 0 then
   local retry_keys, entries, tokens = {}, {}, {}
   -- By then the key set below has certainly expired.
   local until_ms = string.format('%.0f', now + lease + 2)
+  local call, lease_ms = redis.call, ARGV[HEAD.lease_ms]
+  local prefix, alone = token .. '|', mode == 'suspect' and '|alone' .. AHEAD or AHEAD
   for i, id in ipairs(ids) do
     retry_keys[i] = 'arq:retry:' .. id
     entries[2 * i - 1], entries[2 * i] = until_ms, id
-    local alone = mode == 'suspect' or (owners[i] and string.find(owners[i], '|alone', 1, true))
-    tokens[2 * i - 1], tokens[2 * i] = id, token .. '|' .. scores[i] .. (alone and '|alone' .. AHEAD or AHEAD)
-    redis.call('SET', marks[i], token, 'PX', ARGV[HEAD.lease_ms])
+    tokens[2 * i - 1], tokens[2 * i] = id, prefix .. scores[i] .. alone
+    if owners[i] and string.find(owners[i], '|alone', 1, true) then
+      tokens[2 * i] = prefix .. scores[i] .. '|alone' .. AHEAD
+    end
+    call('SET', marks[i], token, 'PX', lease_ms)
   end
   redis.call('ZADD', queue, unpack(entries))
   redis.call('HSET', running, unpack(tokens))

@@ -45,8 +45,9 @@ for i, id in ipairs(ids) do
     if not held[i] or redis.call('PEXPIRE', marks[i], lease) == 0 then
       redis.call('SET', marks[i], token, 'PX', lease)
     end
-    if string.sub(owner, -AHEAD_SIZE) == AHEAD then
-      started[#started + 1], started[#started + 2] = id, string.sub(owner, 1, -AHEAD_SIZE - 1)
+    local ends = string.find(owner, '|ahead', #token, true)
+    if ends then
+      started[#started + 1], started[#started + 2] = id, string.sub(owner, 1, ends - 1)
     end
     if aborting and redis.call('ZSCORE', 'arq:abort', id) then
       redis.call('ZREM', 'arq:abort', id)
