@@ -64,9 +64,16 @@ class JobHandle(Generic[R]):
             pipe.zscore(queue + keys.DEAD_SUFFIX, self.id)
             pipe.exists(keys.RESULT_PREFIX + self.id)
             pipe.time()
-            running, held, queued_ms, suspect_ms, retry_ms, died_ms, result, now = (
-                await client.in_time(pipe.execute())
-            )
+            (
+                running,
+                held,
+                queued_ms,
+                suspect_ms,
+                retry_ms,
+                died_ms,
+                result,
+                now,
+            ) = await client.in_time(pipe.execute())
         if running or held:
             return JobState.RUNNING
         due_ms = suspect_ms if queued_ms is None else queued_ms

@@ -51,7 +51,9 @@ async def own(
 
 
 async def _add_user(own: QueueClient, *rights: str) -> None:
-    await own.execute_command("ACL", "SETUSER", "app", "reset", "on", ">old", "~*", "&*", *rights)
+    await own.execute_command(  # type: ignore[no-untyped-call]
+        "ACL", "SETUSER", "app", "reset", "on", ">old", "~*", "&*", *rights
+    )
 
 
 async def test_rotated_password_is_waited_out(
@@ -63,13 +65,19 @@ async def test_rotated_password_is_waited_out(
     async with working(url, act, lease_s=5.0) as one:
         handle = await act.enqueue("x")
         await stage.started.next()
-        await own.execute_command("ACL", "SETUSER", "app", "resetpass", ">new")
-        await own.execute_command("CLIENT", "KILL", "USER", "app")
+        await own.execute_command(  # type: ignore[no-untyped-call]
+            "ACL", "SETUSER", "app", "resetpass", ">new"
+        )
+        await own.execute_command(  # type: ignore[no-untyped-call]
+            "CLIENT", "KILL", "USER", "app"
+        )
         await eventually(lambda: is_away(one))
         stage.go.set()
         await asyncio.sleep(0.5)  # that it stays is the point
         assert is_running(one)
-        await own.execute_command("ACL", "SETUSER", "app", ">old")
+        await own.execute_command(  # type: ignore[no-untyped-call]
+            "ACL", "SETUSER", "app", ">old"
+        )
         assert await handle.result(timeout_s=PATIENCE_S) == "x"
         assert await (await act.enqueue("y")).result(timeout_s=PATIENCE_S) == "y"
     said = capsys.readouterr().out
@@ -112,10 +120,14 @@ async def test_right_that_is_taken_away_is_waited_out(
     async with working(url, act, lease_s=5.0, idle_poll_s=0.05) as one:
         handle = await act.enqueue("x")
         await stage.started.next()
-        await own.execute_command("ACL", "SETUSER", "app", "-evalsha", "-eval")
+        await own.execute_command(  # type: ignore[no-untyped-call]
+            "ACL", "SETUSER", "app", "-evalsha", "-eval"
+        )
         stage.go.set()
         await eventually(lambda: is_away(one))
-        await own.execute_command("ACL", "SETUSER", "app", "+@all")
+        await own.execute_command(  # type: ignore[no-untyped-call]
+            "ACL", "SETUSER", "app", "+@all"
+        )
         assert await handle.result(timeout_s=PATIENCE_S) == "x"
 
 
