@@ -21,6 +21,7 @@ from tests.runner_kit import (
     lose_answers_to_settles,
     mortal,
     note_given_back,
+    renew_leases,
     stage,
     start,
     stop,
@@ -241,3 +242,19 @@ async def test_scripts_that_are_flushed_all_the_time_hold_nothing_up(
             await handle.result(timeout_s=PATIENCE_S)
     flushing.cancel()
     assert await redis.exists(f"{QUEUE}:crashes") == 0
+
+
+async def test_thousands_of_jobs_are_held_renewed_and_given_back(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """No call grows with what a worker holds."""
+    count = 4500
+    handles = await act.enqueue_many([{"name": str(n)} for n in range(count)])
+    due = await redis.zrange(QUEUE, 0, -1, withscores=True)
+    one = await start(worker(redis_url, act, concurrency=5000, lease_s=20.0, heartbeat_s=1.0))
+    await eventually(lambda: len(one.tasks) == count)
+    await renew_leases(one)
+    assert await redis.hlen(f"{QUEUE}:running") == len(handles)  # type: ignore[misc]
+    await stop(one, at_once=True)
+    assert await redis.zrange(QUEUE, 0, -1, withscores=True) == due
+    assert await redis.exists(f"{QUEUE}:running", f"{QUEUE}:holders", f"{QUEUE}:late") == 0
