@@ -52,6 +52,8 @@ def _claims() -> list[Claim]:
             attempts_spent=0,
             crashes=0,
             due_ms=0.0,
+            asked_at=0.0,
+            fence=1,
             aborted=False,
         )
         for position in range(_JOBS)

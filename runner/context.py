@@ -55,6 +55,10 @@ class Context:
     `attempt` counts from 1; the job is dead when attempt `max_retries + 1` fails. `args` and
     `kwargs` are those of the body, until the validation middleware replaces them by values of the
     coroutine's own types. Times in Unix ms.
+
+    `fence` is higher for each later attempt at the job, whichever worker makes it. Store it beside
+    what the job writes, and write only where the stored one is not higher: then an attempt that
+    was taken for lost, and still runs, overwrites nothing of its successor. 0 outside a worker.
     """
 
     job: JobDefinition
@@ -71,6 +75,7 @@ class Context:
     trace: str | None = None
     offloader: Offloader | None = None
     board: Running | None = None
+    fence: int = 0
 
     @property
     def enqueued_at(self) -> datetime:

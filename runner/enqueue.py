@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from runner import chance, wall_clock
 from runner.broker import keys
 from runner.broker.chunks import MOST, MOST_BYTES, chunks
-from runner.broker.outage import is_passing
+from runner.broker.outage import AWAY, is_passing, situation
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import ENQUEUE
 from runner.broker.scripts.fields import EnqueueHead, NewJob
@@ -306,8 +306,8 @@ class Enqueuer:
                     )
                 except (RedisError, OSError) as error:
                     problem = EnqueueError(
-                        f"{queue}: not enqueued: {type(error).__name__}: {error}: "
-                        "check that Redis answers at REDIS_URL"
+                        f"{queue}: not enqueued: {situation(error)}: "
+                        f"{type(error).__name__}: {error}{_what_to_do(error)}"
                     )
                     problem.__cause__ = error
                     _fail(chunk, problem)
@@ -358,6 +358,11 @@ class Enqueuer:
                     return [1] * len(jobs)
             args = in_full()
         raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _what_to_do(error: Exception) -> str:
+    """Return advice for a Redis that does not answer; any other error says what it is itself."""
+    return ": check that Redis answers at REDIS_URL" if situation(error) == AWAY else ""
 
 
 def _traceparent_of_span() -> str | None:

@@ -61,6 +61,7 @@ class JobHandle(Generic[R]):
             pipe.hexists(queue + keys.RUNNING_SUFFIX, self.id)
             pipe.exists(keys.IN_PROGRESS_PREFIX + self.id)
             pipe.zscore(queue, self.id)
+            pipe.zscore(queue + keys.SUSPECTS_SUFFIX, self.id)
             pipe.zscore(queue + keys.RETRYING_SUFFIX, self.id)
             pipe.zscore(queue + keys.DEAD_SUFFIX, self.id)
             pipe.zscore(queue + keys.PARKED_SUFFIX, self.id)
@@ -68,9 +69,10 @@ class JobHandle(Generic[R]):
             pipe.exists(keys.RESULT_PREFIX + self.id)
             pipe.time()
             answers = await client.in_time(pipe.execute())
-        running, held, due_ms, retry_ms, died_ms, parked, died, result, now = answers
+        running, held, queued_ms, suspect_ms, retry_ms, died_ms, parked, died, result, now = answers
         if running or held:
             return JobState.RUNNING
+        due_ms = suspect_ms if queued_ms is None else queued_ms
         if due_ms is not None:
             if due_ms <= now[0] * 1000 + now[1] / 1000:
                 return JobState.READY

@@ -57,7 +57,7 @@ class WorkerLimits:
     before they count as lost.
     """
     max_crashes: PositiveInt = 3
-    """A job lost with its worker this many times goes to the dead set as poison."""
+    """A job lost with its worker this many times within 72 hours goes to the dead set as poison."""
     offload_processes: PositiveInt | None = None
     """Processes for `ctx.offload`. None: one for each core."""
     call_timeout_s: PositiveFloat = 10.0

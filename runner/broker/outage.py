@@ -1,8 +1,13 @@
 """
 Outages of Redis: which errors pass by themselves, and how a worker waits until Redis is back.
 
-A worker outlives restarts, failovers and pauses of Redis. Each call of its stages goes through
-`Outage`, which waits, and logs the start and the end of an outage once each.
+A worker outlives restarts, failovers and pauses of Redis, full memory and rotated passwords. Each
+call of its stages goes through `Outage`, which waits, and logs what it waits for: at once, then
+every minute, and once more at the end.
+
+Some errors may be mistakes in the configuration: a wrong password, a missing permission, a name
+that does not resolve, a certificate that does not fit. They end the worker at its start, and are
+waited out once the same call has succeeded before: then something changed outside, and jobs run.
 """
 
 from __future__ import annotations
@@ -10,6 +15,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import socket
+import ssl
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -18,7 +25,7 @@ from redis import exceptions
 from runner import chance, clock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 T = TypeVar("T")
 
@@ -26,19 +33,32 @@ _log = structlog.get_logger("runner.outage")
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
-_PASSING_REPLY = re.compile(
+_REMIND_S = 60.0
+AWAY = "Redis is away"
+_IN_PIPELINE_OR_SCRIPT = (
     # redis-py names the command of a pipeline; Redis 6.2 adds a prefix to the error of a script.
     r"(?:Command # \d+ \(.*\) of pipeline caused error: \(['\"])?"
     r"(?:Error running script .*: -)?"
-    "(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED|BUSY|OOM|MISCONF|NOREPLICAS) ",
+)
+_PASSING_REPLY = re.compile(
+    _IN_PIPELINE_OR_SCRIPT
+    + "(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED|BUSY|OOM|MISCONF|NOREPLICAS) ",
     re.DOTALL,
+)
+_REFUSED = re.compile(r"\bNOPERM\b|has no permissions|can't (?:run|access)", re.IGNORECASE)
+_UNRESOLVED = frozenset(
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)
 )
 
 
-def is_passing(error: BaseException) -> bool:
-    """Whether *error* means that Redis is away for now, and not that the request is wrong."""
-    if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError):
-        return False
+def is_passing(error: BaseException, *, worked_before: bool = False) -> bool:
+    """
+    Whether *error* means that Redis is away for now, and not that the request is wrong.
+
+    worked_before: the same call has succeeded, so its configuration was right then.
+    """
+    if _may_be_configuration(error):
+        return worked_before
     if isinstance(
         error,
         exceptions.ConnectionError
@@ -54,15 +74,66 @@ def is_passing(error: BaseException) -> bool:
     )
 
 
+def _may_be_configuration(error: BaseException) -> bool:
+    return (
+        _is_refused_login(error)
+        or _is_refused_command(error)
+        or any(
+            isinstance(one, ssl.SSLCertVerificationError)
+            or (isinstance(one, socket.gaierror) and one.errno in _UNRESOLVED)
+            for one in _with_causes(error)
+        )
+    )
+
+
+def _is_refused_login(error: BaseException) -> bool:
+    return isinstance(
+        error,
+        exceptions.AuthenticationError
+        | exceptions.AuthorizationError
+        | exceptions.AuthenticationWrongNumberOfArgsError,
+    )
+
+
+def _is_refused_command(error: BaseException) -> bool:
+    return isinstance(error, exceptions.NoPermissionError) or (
+        isinstance(error, exceptions.ResponseError) and _REFUSED.search(str(error)) is not None
+    )
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    one: BaseException | None = error
+    while one is not None:
+        yield one
+        one = one.__cause__ or one.__context__
+
+
+def situation(error: BaseException) -> str:
+    """Return in a few words what *error* of Redis means, and what to do about it."""
+    text = str(error)
+    for holds, words in (
+        (_is_refused_login(error), "Redis refuses the login (check user and password)"),
+        (_is_refused_command(error), "Redis refuses a command (give its user the right to it)"),
+        ("OOM " in text or isinstance(error, exceptions.OutOfMemoryError), "Redis is full"),
+        ("MISCONF " in text, "Redis cannot write to its disk (see its log)"),
+        ("NOREPLICAS " in text, "Redis has too few replicas (see min-replicas-to-write)"),
+        ("max number of clients" in text, "Redis has too many clients (raise its maxclients)"),
+        ("unknown command" in text.lower(), "Redis lacks a command (version 6.2 is needed)"),
+    ):
+        if holds:
+            return words
+    return AWAY if is_passing(error) else "Redis refuses the request"
+
+
 class Outage:
     """Repeats calls while Redis is away. Each worker has one, shared by its stages."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._away_since: float | None = None
-        self._was_away_s = 0.0
-        self._back_since = 0.0
+        self._logged_at: dict[str, float] = {}
         self._back = asyncio.Event()
+        self._worked: set[str] = set()
 
     @property
     def away_s(self) -> float:
@@ -80,11 +151,12 @@ class Outage:
                 *unless* is set.
         """
         pause_s = _FIRST_PAUSE_S
+        name = getattr(ask, "__qualname__", "")
         while True:
             try:
                 answer = await ask()
             except (exceptions.RedisError, OSError) as error:
-                if not is_passing(error):
+                if not self.passes(error, name):
                     raise
                 self.note_loss(error)
                 if unless is not None and unless.is_set():
@@ -92,19 +164,17 @@ class Outage:
                 await self._wait_for_an_answer(pause_s * (0.5 + chance.spread()))
                 pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
             else:
-                self.note_answer()
+                self.note_answer(name)
                 return answer
 
-    async def let_others_renew(self, lease_s: float) -> None:
+    def passes(self, error: BaseException, name: str = "") -> bool:
         """
-        Wait a little before the first claim after an outage in which leases may have lapsed.
+        Whether to wait after *error* of the call of this *name*.
 
-        Meanwhile living workers extend their leases, so that nobody takes their jobs for lost.
+        A right that one call lacks says nothing of what others may do.
         """
-        if self._was_away_s > lease_s / 2:
-            renewed_at = self._back_since + min(lease_s / 6, 2 * _LONGEST_PAUSE_S)
-            await asyncio.sleep(renewed_at - clock.monotonic())
-            self._was_away_s = 0.0
+        worked = name in self._worked if _is_refused_command(error) else bool(self._worked)
+        return is_passing(error, worked_before=worked)
 
     async def _wait_for_an_answer(self, longest_s: float) -> None:
         """Wait for *longest_s*, or until another call gets an answer; at least a moment."""
@@ -115,21 +185,27 @@ class Outage:
                 await self._back.wait()
 
     def note_loss(self, error: BaseException) -> None:
-        """Note that Redis is away; log it once."""
+        """Note that Redis is away; log each reason at once, and then every minute."""
+        now, why = clock.monotonic(), situation(error)
         if self._away_since is None:
-            self._away_since = clock.monotonic()
+            self._away_since = now
             self._back.clear()
-            _log.warning(
-                "Redis is away, waiting for it",
-                worker=self._name,
-                error=f"{type(error).__name__}: {error}",
-            )
+        if now - self._logged_at.get(why, -_REMIND_S) < _REMIND_S:
+            return
+        self._logged_at[why] = now
+        _log.warning(
+            f"{why}, waiting for it",
+            worker=self._name,
+            away_s=round(self.away_s, 1),
+            error=f"{type(error).__name__}: {error}",
+        )
 
-    def note_answer(self) -> None:
-        """Note that Redis answers; log once that it is back."""
+    def note_answer(self, name: str = "") -> None:
+        """Note that Redis answers, to the call of this *name*; log once that it is back."""
+        self._worked.add(name)
         if self._away_since is not None:
             away_s = clock.monotonic() - self._away_since
             self._away_since = None
-            self._was_away_s, self._back_since = away_s, clock.monotonic()
+            self._logged_at.clear()
             self._back.set()
             _log.info("Redis is back", worker=self._name, away_s=round(away_s, 1))

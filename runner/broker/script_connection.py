@@ -10,6 +10,7 @@ from hiredis's packer to the transport, and from the transport to hiredis's read
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Connection, Redis
 
-_ANSWER_TIMEOUT_S = 10.0
+_SILENCE_S = 10.0
+"""How long a connection may carry nothing, in either direction, while a reply is due."""
+
 _NOT_YET = object()
 
 
@@ -75,10 +78,9 @@ class StageConnection:
     async def _connect(self) -> RedisProtocol:
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
-            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(_SILENCE_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
                 protocol = RedisProtocol(connection)
-                await self._set_up(protocol)
         except BaseException as error:
             # A connection that is cancelled half-way would stay open, unknown to the pool.
             await connection.disconnect(nowait=True)
@@ -88,17 +90,14 @@ class StageConnection:
         self._protocol = protocol
         return protocol
 
-    async def _set_up(self, protocol: RedisProtocol) -> None:
-        """Prepare a new connection for the first call."""
-
 
 class ScriptConnection(StageConnection):
-    """A connection for one script, which it loads when it opens."""
+    """A connection for one script, which Redis may forget at any time."""
 
     def __init__(self, redis: Redis, script: str) -> None:
         super().__init__(redis)
         self._script = script
-        self._sha = ""
+        self._sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         self._fresh = True
         self.sent = 0
         """How often the script was sent: a call may have to send it twice."""
@@ -124,13 +123,14 @@ class ScriptConnection(StageConnection):
         args: Sequence[str | int | float | bytes],
         *,
         again: Callable[[], Sequence[str | int | float | bytes]] | None = None,
+        once: bool = False,
     ) -> Any:
         """
         Return the script's reply for one key and *args*.
 
         If Redis closed the idle connection, open another and send the script again, once. It may
         have run the first time, so every script must allow that. again: returns the arguments for
-        the second time.
+        the second time. once: raise instead.
 
         Raises:
             RedisError: Redis is away, or the script raised.
@@ -141,7 +141,7 @@ class ScriptConnection(StageConnection):
             except (RedisConnectionError, OSError):
                 was_idle = not self._fresh
                 await self.close()
-                if not was_idle:
+                if once or not was_idle:
                     raise
             except BaseException:
                 await self.close()
@@ -152,41 +152,34 @@ class ScriptConnection(StageConnection):
         """
         Send the script, and do not wait for its reply; False if there is no connection.
 
-        When this returns, the kernel has the bytes, unless Redis reads too slowly for that.
+        When this returns, the kernel has the bytes, unless Redis reads too slowly for that. Its
+        text is sent: nobody would be there to send it after the reply that Redis has forgotten it.
         """
         if self._protocol is None or self._protocol.is_closing:
             return False
-        command: tuple[Any, ...] = ("EVALSHA", self._sha, 1, key, *args)
-        reply = self._protocol.send(pack_command(command))
-        reply.add_done_callback(self._check_reply)
+        command: tuple[Any, ...] = ("EVAL", self._script, 1, key, *args)
+        self._protocol.send(pack_command(command)).add_done_callback(_ignore)
         return True
 
-    def _check_reply(self, reply: asyncio.Future[Any]) -> None:
-        """Close the connection if Redis has lost the script: the next `open` loads it again."""
-        if not reply.cancelled() and isinstance(reply.exception(), NoScriptError):
-            self._protocol, protocol = None, self._protocol
-            if protocol is not None:
-                protocol.abort()
-
     async def _run(self, key: str, args: Sequence[str | int | float | bytes]) -> Any:
-        protocol = self._protocol
-        self._fresh = protocol is None
-        if protocol is None:
-            protocol = await self._connect()
+        if self._protocol is not None and self._protocol.is_closing:
+            await self.close()  # Redis closed it while it was idle
+        self._fresh = self._protocol is None
+        protocol = self._protocol or await self._connect()
         self.sent += 1
         command: tuple[Any, ...] = ("EVALSHA", self._sha, 1, key, *args)
         try:
             return await protocol.send(pack_command(command))
         except NoScriptError:
-            # Somebody flushed the scripts.
-            await self._set_up(protocol)
+            # Redis is new, or somebody flushed the scripts. It runs the text whatever it has.
+            command = ("EVAL", self._script, 1, key, *args)
             return await protocol.send(pack_command(command))
 
-    async def _set_up(self, protocol: RedisProtocol) -> None:
-        """Load the script."""
-        command: tuple[Any, ...] = ("SCRIPT", "LOAD", self._script)
-        loaded = await protocol.send(pack_command(command))
-        self._sha = loaded.decode()
+
+def _ignore(reply: asyncio.Future[Any]) -> None:
+    """Take the reply to a command that nobody waits for: its loss is seen by the next call."""
+    if not reply.cancelled():
+        reply.exception()
 
 
 class RedisProtocol(asyncio.Protocol):
@@ -197,6 +190,9 @@ class RedisProtocol(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._moved_at = 0.0
+        """When bytes last came, or were last seen to leave, by the loop's clock."""
+        self._unsent = 0
         self._reader = Reader(
             protocolError=InvalidResponse,
             replyError=BaseParser.parse_error,
@@ -210,18 +206,19 @@ class RedisProtocol(asyncio.Protocol):
         """
         Send a command now; the future's result is Redis's reply.
 
-        The future raises RedisError if Redis replies with an error, is silent for too long, or
-        closes the connection.
+        The future raises RedisError if Redis replies with an error, if nothing moves on the
+        connection for too long, or if Redis closes it.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._transport.is_closing():
             future.set_exception(RedisConnectionError("Redis closed the connection"))
             return future
-        due = self._loop.time() + _ANSWER_TIMEOUT_S
-        self._waiting.append((future, due))
+        now = self._loop.time()
+        self._waiting.append((future, now))
         if self._timer is None:
-            self._timer = self._loop.call_at(due, self._look_for_overdue)
+            self._timer = self._loop.call_at(now + _SILENCE_S, self._look_for_overdue)
         self._transport.write(packed)
+        self._unsent = self._transport.get_write_buffer_size()
         return future
 
     @property
@@ -242,6 +239,7 @@ class RedisProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Give each complete reply to its caller."""
+        self._moved_at = self._loop.time()
         self._reader.feed(data)
         try:
             while (answer := self._reader.gets()) is not _NOT_YET:
@@ -263,15 +261,23 @@ class RedisProtocol(asyncio.Protocol):
         self._fail(RedisConnectionError(str(error or "Redis closed the connection")))
 
     def _look_for_overdue(self) -> None:
-        """Fail overdue commands. All share one timer: one each would cost more than the command."""
+        """
+        Fail the commands of a silent connection; a slow one has all the time that it needs.
+
+        All share one timer: one each would cost more than the command.
+        """
         self._timer = None
         if not self._waiting:
             return
-        due = self._waiting[0][1]
-        if due > self._loop.time():
+        now, unsent = self._loop.time(), self._transport.get_write_buffer_size()
+        if unsent < self._unsent:
+            self._moved_at = now
+        self._unsent = unsent
+        due = max(self._waiting[0][1], self._moved_at) + _SILENCE_S
+        if due > now:
             self._timer = self._loop.call_at(due, self._look_for_overdue)
             return
-        self._fail(RedisTimeoutError(f"no answer within {_ANSWER_TIMEOUT_S:g} s"))
+        self._fail(RedisTimeoutError(f"nothing came for {_SILENCE_S:g} s"))
         self._transport.abort()
 
     def _fail(self, error: Exception) -> None:

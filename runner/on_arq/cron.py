@@ -128,7 +128,7 @@ class CronClock:
         try:
             await self._enqueuer.put(request)
         except EnqueueError as error:
-            self._outage.note_loss(error)
+            self._outage.note_loss(error.__cause__ or error)
 
     def _period_ms(self, cron_job: CronJob, due: datetime) -> int:
         following = next_time(cron_job, due, self._zone)

@@ -14,6 +14,7 @@ from runner.handle import JobState
 from runner.operations.processes import RunningJob, workers_of
 from runner.operations.stored import (
     counter,
+    crash_count,
     json_object,
     keys_of,
     lines,
@@ -178,6 +179,7 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
         pipe.time()
         pipe.get(keys.JOB_PREFIX.encode() + member)
         pipe.zscore(key, name)
+        pipe.zscore(key + keys.SUSPECTS_SUFFIX, name)
         pipe.zscore(key + keys.DEAD_SUFFIX, name)
         pipe.zscore(key + keys.RETRYING_SUFFIX, name)
         pipe.zscore(key + keys.PARKED_SUFFIX, name)
@@ -200,7 +202,8 @@ class _Found:
 
     time: tuple[int, int]
     body: bytes | None
-    due_ms: float | None
+    queued_ms: float | None
+    suspect_ms: float | None
     died_ms: float | None
     retry_ms: float | None
     parked_ms: float | None
@@ -218,6 +221,10 @@ class _Found:
     @property
     def now_ms(self) -> float:
         return self.time[0] * 1000 + self.time[1] / 1000
+
+    @property
+    def due_ms(self) -> float | None:
+        return self.suspect_ms if self.queued_ms is None else self.queued_ms
 
     @property
     def is_held(self) -> bool:
@@ -265,7 +272,7 @@ def _view(
         due_at=moment(_due_ms(found, result)),
         died_at=moment(found.died_ms),
         attempts_spent=_charged(failed) if is_done else counter(found.spent),
-        crashes=counter(found.crashes),
+        crashes=crash_count(found.crashes),
         batch_id=envelope.batch_id if envelope else None,
         trace=envelope.trace if envelope else None,
         raw=_raw(found.body) if envelope is None and found.body is not None else None,
@@ -290,7 +297,7 @@ def _due_ms(found: _Found, result: dict[str, Any]) -> Any:
 def _holder(found: _Found) -> str:
     if found.token is None:
         return "a stock arq worker"
-    return worker_of(found.token.decode("utf-8", "replace").partition("|")[0])
+    return worker_of(found.token.decode("utf-8", "replace"))
 
 
 def _raw(body: bytes) -> str:

@@ -22,6 +22,7 @@ from runner.operations.search import Filter, Sieve, last_entries
 from runner.operations.stored import (
     NEVER,
     counter,
+    crash_count,
     json_object,
     listed,
     moment,
@@ -30,6 +31,7 @@ from runner.operations.stored import (
     whole,
 )
 from runner.operations.verbs import job_verbs
+from runner.worker.claim import worker_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -146,6 +148,9 @@ async def list_jobs(
     if where.is_empty:
         step = limit + 1
     reader = _Reader(redis, queue, state, catalog, where)
+    # There are few, and they are due before nearly all others: they stand on the first page.
+    apart = [] if position else await window.suspects(max(1, limit // 2))
+    rows += [row for row, _ in await reader.rows(apart)]
 
     def page(after: Position | None) -> Page:
         next_one = None if after is None else str(after)
@@ -185,6 +190,8 @@ async def matching(
     window = await Window.of(redis, queue, state)
     position: Position | None = None
     sieve, reader = Sieve(where), _Reader(redis, queue, state, catalog, where)
+    for apart in _batches(await window.suspects(_SEARCHED), _STEP):
+        yield [row.key for row, _ in await reader.rows(apart)]
     while True:
         found = await window.read(position, _STEP)
         if where.is_empty and state is not JobState.SCHEDULED:
@@ -245,7 +252,7 @@ class _Reader:
                 **_row(one.member, queue, state, self.catalog, bodies[place]),
                 at=moment(one.score),
                 attempts=counter(spent[place]),
-                crashes=counter(crashes[place]),
+                crashes=crash_count(crashes[place]),
                 unknown=unknown[place] is not None,
                 worker=None,
                 error=str(last.get("error", "")),
@@ -305,7 +312,7 @@ async def _running_page(
             attempts=attempt - 1,
             crashes=0,
             unknown=False,
-            worker=token.decode("utf-8", "replace").rpartition(":")[0],
+            worker=worker_of(token.decode("utf-8", "replace")),
             error="",
             message="",
         )

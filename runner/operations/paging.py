@@ -69,6 +69,7 @@ class Window:
     high: float
     total: int
     ascending: bool
+    apart: str | None = None
 
     @classmethod
     async def of(cls, redis: Redis, queue: str, state: JobState) -> Window:
@@ -96,13 +97,25 @@ class Window:
             case _:
                 listed = ", ".join(LISTED)
                 raise ConfigurationError(f"jobs that are {state} cannot be listed; {listed} can")
+        apart = key + keys.SUSPECTS_SUFFIX if name == key else None
         total = await redis.zcount(name, low, high)
+        if apart is not None:
+            total += await redis.zcount(apart, low, high)
         if state is JobState.SCHEDULED:
             async with redis.pipeline(transaction=False) as pipe:
                 pipe.hlen(key + keys.RUNNING_SUFFIX)
                 pipe.zcount(key + keys.RETRYING_SUFFIX, low, high)
                 total = max(0, total - sum(await pipe.execute()))
-        return cls(redis, name, low, high, total, state is not JobState.DEAD)
+        return cls(redis, name, low, high, total, state is not JobState.DEAD, apart)
+
+    async def suspects(self, most: int) -> list[Position]:
+        """The first *most* jobs that wait in the same state, but apart: they run alone."""
+        if self.apart is None:
+            return []
+        found = await self.redis.zrangebyscore(
+            self.apart, self.low, self.high, start=0, num=most, withscores=True
+        )
+        return [Position(score, member) for member, score in found]
 
     async def read(self, after: Position | None, size: int) -> list[Position]:
         """The next *size* jobs after *after*; fewer are the last ones."""

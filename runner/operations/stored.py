@@ -69,6 +69,11 @@ def counter(value: bytes | None) -> int:
     return int(value) if value is not None and value.isdigit() else 0
 
 
+def crash_count(entries: bytes | None) -> int:
+    """How many crashes are written in the entries that the scripts keep of a job."""
+    return (entries or b"").count(b"=")
+
+
 def listed(value: object) -> list[Any]:
     """A list; an empty one if it is something else."""
     return value if isinstance(value, list) else []

@@ -46,6 +46,7 @@ class Cause(StrEnum):
     NO_WORKER = "no worker"
     QUIET = "quiet"
     SLOTS_BUSY = "slots busy"
+    SUSPECT = "suspect"
     ABOUT_TO_RUN = "about to run"
 
 
@@ -184,7 +185,8 @@ async def _waiting(redis: Redis, view: JobView, workers: Sequence[WorkerView]) -
     async with redis.pipeline(transaction=False) as pipe:
         pipe.get(key + keys.PAUSED_SUFFIX)
         pipe.zrank(key, view.job_id)
-        note, rank = await pipe.execute()
+        pipe.zrank(key + keys.SUSPECTS_SUFFIX, view.job_id)
+        note, rank, rank_apart = await pipe.execute()
     if note is not None:
         paused = paused_by(note)
         by = f" by {paused.by}" if paused.by else ""
@@ -206,7 +208,20 @@ async def _waiting(redis: Redis, view: JobView, workers: Sequence[WorkerView]) -
     able = [worker for worker in workers if view.name is None or view.name in worker.jobs]
     if not able:
         return _unknown(view, workers)
+    if rank_apart is not None:
+        return _suspect(view, rank_apart)
     return _in_line(view, able, rank)
+
+
+def _suspect(view: JobView, rank: int) -> Why:
+    before = f" {counted(rank, 'suspect')} came due before it." if rank else ""
+    return Why(
+        Cause.SUSPECT,
+        f"It was lost with its worker {counted(view.crashes, 'time')}, so it runs alone: "
+        f"it waits for a worker that runs nothing else.{before}",
+        remedy="Wait: if no worker is idle, one makes room for it.",
+        ahead=rank,
+    )
 
 
 def _in_line(view: JobView, able: Sequence[WorkerView], rank: int | None) -> Why:

@@ -187,6 +187,7 @@ class Attempts:
             envelope.trace,
             self._offloader,
             held,
+            claim.fence,
         )
         return ctx, policy
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runner import clock
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import CLAIM
-from runner.broker.scripts.fields import Claimed, ClaimHead, Extra
+from runner.broker.scripts.fields import Claimed, ClaimHead, ClaimReply, Extra
+from runner.worker.recovery import Recovery
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,18 +20,11 @@ if TYPE_CHECKING:
     from runner.broker.redis_clock import RedisClock
     from runner.worker.parked import ParkedHere
 
-_EXTRAS, _IS_PARKED, _REPLY_HEAD = 2, 3, 4
-_CLAIMED, _EXTRA = len(Claimed._fields), len(Extra._fields)
+_HEAD, _CLAIMED, _EXTRA = len(ClaimReply._fields), len(Claimed._fields), len(Extra._fields)
 _PAUSED = -2
 
-
-AHEAD = "|ahead of a free slot, which it will have soon, and not started so far"
-"""
-Follows the token of a claim until its job starts.
-
-It is this long for Redis: with one value of more than 64 bytes a hash is stored as a table, not as
-a list that each look-up scans. With a hundred jobs held, that saves an eighth of Redis's time.
-"""
+IDLE: Final = "idle"
+SUSPECT: Final = "suspect"
 
 
 @dataclass(slots=True)
@@ -38,10 +32,11 @@ class Claim:
     """
     The right to run one job, until somebody claims it again.
 
-    body: None if it is gone. due_ms: when it came due, Unix ms.
+    body: None if it is gone. due_ms: when it was due from the first, Unix ms.
+    asked_at: when the claim was sent, by `clock.boot`. fence: higher than that of any claim before.
     attempts_spent: attempts that failed before. crashes: workers lost while they ran the job.
-    held_before: this very worker held it, and its lease lapsed. key: the id as Redis has it;
-    `job_id` is the same in readable form, whatever its bytes.
+    before: the token under which this very worker held it, until its lease lapsed; otherwise empty.
+    key: the id as Redis has it; `job_id` is the same in readable form, whatever its bytes.
     """
 
     job_id: str
@@ -49,10 +44,12 @@ class Claim:
     token: str
     body: bytes | None
     due_ms: float
+    asked_at: float
+    fence: int
     attempts_spent: int = 0
     crashes: int = 0
     aborted: bool = False
-    held_before: bool = False
+    before: str = ""
 
     @property
     def worker(self) -> str:
@@ -60,9 +57,9 @@ class Claim:
         return worker_of(self.token)
 
 
-def worker_of(token: str) -> str:
-    """Return the id of the worker that made a claim's *token*."""
-    return token.rpartition(":")[0]
+def worker_of(mark: str) -> str:
+    """Return the id of the worker that made a claim, given its token or its mark in Redis."""
+    return mark.partition("|")[0].rpartition(":")[0]
 
 
 class Claimer:
@@ -82,6 +79,7 @@ class Claimer:
     ) -> None:
         """Claim for *worker_id*, also what *parked* finds."""
         self._script = ScriptConnection(redis, CLAIM)
+        self._recovery = Recovery(redis, queue_key)
         self._parked = parked
         self._clock = redis_clock
         self._stopping = stopping
@@ -91,84 +89,130 @@ class Claimer:
         self._outage = outage
         self._claims = 0
         self._redis = redis
-        self._unanswered: dict[str, float] = {}
+        self._unanswered: list[str] = []
         self.next_due_in_s: float | None = None
-        """Seconds from the last claim to the queue's next due time, if it took all that was due."""
+        """Seconds from the last claim to when the next makes sense, if it took all that was due."""
         self.is_paused = False
         """Whether the queue was paused at the last claim."""
+        self.has_more = False
+        """Whether the last claim left due jobs, since the bodies became too large."""
+        self.suspects_wait = False
+        """Whether jobs are due that must run alone."""
+        self.has_volunteered = False
+        """Whether this worker is the one to run them, once its running jobs have ended."""
 
-    async def claim(self, limit: int, *, ahead: bool = False) -> list[Claim]:
+    async def claim(self, limit: int, *, mode: str = "", volunteer_s: float = 0.0) -> list[Claim]:
         """
         Claim at most *limit* due jobs, the longest due first; wait while Redis is away.
 
-        Sets `next_due_in_s` and `is_paused`. ahead: the jobs do not start at once.
+        Sets the attributes. mode: `IDLE` if nothing runs in this process: claims nothing while
+        suspects wait; `SUSPECT`: claim one suspect. volunteer_s: how long the worker would let its
+        jobs end and run suspects, if some wait.
 
         Raises:
             RedisError: Redis is away, and the worker is stopping.
         """
-        mark = AHEAD if ahead else ""
-        token, reply = await self._outage.call(
-            lambda: self._ask(limit, mark), unless=self._stopping
-        )
-        now_ms, next_due_ms = float(reply[0]), float(reply[1])
+        volunteer_ms = round(volunteer_s * 1000)
+        while True:
+            token, asked_at, reply = await self._outage.call(
+                lambda: self._ask(limit, mode, volunteer_ms), unless=self._stopping
+            )
+            head = ClaimReply(*reply[:_HEAD])
+            if head.lapsed:
+                await self._outage.call(
+                    lambda: self._recovery.of_workers(head.lapsed),  # noqa: B023 -- called at once
+                    unless=self._stopping,
+                )
+                continue
+            self._note(head, mode)
+            claims = _claims(token, asked_at, head, reply)
+            if head.stray:
+                await self._outage.call(
+                    lambda: self._recovery.of_jobs(head.stray),  # noqa: B023 -- called at once
+                    unless=self._stopping,
+                )
+                self.next_due_in_s = 0.0
+            if await self._parked_is_news(head, mode) and not claims:
+                continue
+            return claims
+
+    async def _parked_is_news(self, head: ClaimReply, mode: str) -> bool:
+        """Look for parked jobs, if there are any; return whether some can be claimed here now."""
+        if not head.parked:
+            self._parked.labels = []
+            return False
+        is_news = await self._outage.call(self._parked.look, unless=self._stopping)
+        return is_news and mode != SUSPECT and not self.is_paused
+
+    def _note(self, head: ClaimReply, mode: str) -> None:
+        now_ms, next_due_ms = float(head.now_ms), float(head.next_due_ms)
         self._clock.note(now_ms)
         self.is_paused = next_due_ms == _PAUSED
         self.next_due_in_s = None if next_due_ms < 0 else max(0.0, (next_due_ms - now_ms) / 1000)
-        fields = iter(reply[_REPLY_HEAD:])
-        claims = [
-            Claim(key.decode("utf-8", "backslashreplace"), key, token, body, float(due_ms))
-            for key, body, due_ms in zip(*[fields] * _CLAIMED, strict=True)
-        ]
-        extras = iter(reply[_EXTRAS])
-        for place, spent, crashes, aborted in zip(*[extras] * _EXTRA, strict=True):
-            claim = claims[place - 1]
-            claim.attempts_spent = spent
-            claim.crashes = max(crashes, 0)
-            claim.held_before = crashes < 0
-            claim.aborted = aborted == 1
-        if reply[_IS_PARKED]:
-            is_news = await self._outage.call(self._parked.look, unless=self._stopping)
-            if is_news and not claims and not self.is_paused:
-                return await self.claim(limit, ahead=ahead)
-        else:
-            self._parked.labels = []
-        return claims
+        self.has_more = head.more == 1
+        if mode != SUSPECT:
+            self.suspects_wait = head.suspects > 0
+            self.has_volunteered = self.has_volunteered or head.suspects > 1
 
-    async def _ask(self, limit: int, mark: str) -> tuple[str, list[Any]]:
-        """Send one claim; it also undoes earlier claims whose answers were lost."""
+    async def _ask(self, limit: int, mode: str, volunteer_ms: int) -> tuple[str, float, list[Any]]:
+        """Send one claim, after earlier ones whose answers were lost are undone."""
         if self._outage.away_s:
             await self._redis.ping()
             self._outage.note_answer()
-        await self._outage.let_others_renew(self._lease_ms / 1000)
+        await self.give_back_unanswered()
         self._claims += 1
         token = f"{self._worker_id}:{self._claims}"
-        args: list[str | int | float | bytes]
-        head = ClaimHead(limit, self._lease_ms, token, self._worker_id, mark)
-        args = [*head, *self._still_unanswered()]
-        labels = self._parked.labels
-        rest: list[str | bytes] = ["", *labels] if labels else []
+        head = ClaimHead(limit, self._lease_ms, token, self._worker_id, mode, volunteer_ms)
+        labels = [] if mode == SUSPECT else self._parked.labels
+        asked_at = clock.boot()
         try:
-            reply: list[Any] = await self._script(
-                self._queue_key, [*args, *rest], again=lambda: [*args, token, *rest]
-            )
+            reply: list[Any] = await self._script(self._queue_key, [*head, *labels], once=True)
         except BaseException:
-            self._unanswered[token] = clock.monotonic() + self._lease_ms / 1000
+            self._unanswered.append(token)
             raise
-        return token, reply
-
-    def _still_unanswered(self) -> list[str]:
-        """Return their tokens for one lease: a claim that reaches Redis late lapses after that."""
-        if self._unanswered:
-            now = clock.monotonic()
-            self._unanswered = {t: end for t, end in self._unanswered.items() if end > now}
-        return list(self._unanswered)
+        return token, asked_at, reply
 
     async def give_back_unanswered(self) -> None:
-        """Undo claims whose answer never arrived; a worker's last call."""
-        if unanswered := self._still_unanswered():
-            head = ClaimHead(0, self._lease_ms, "", self._worker_id, "")
-            await self._script(self._queue_key, [*head, *unanswered])
+        """Undo claims whose answers never arrived; also a worker's last call."""
+        while self._unanswered:
+            await self._recovery.of_claim(self._unanswered[0])
+            del self._unanswered[0]
+
+    async def end_volunteering(self) -> None:
+        """Let another worker volunteer."""
+        if self.has_volunteered:
+            self.has_volunteered = False
+            await self._recovery.end_volunteering(self._worker_id)
+
+    async def leave(self) -> None:
+        """Undo what was never answered, and leave the register of those who hold jobs."""
+        await self.give_back_unanswered()
+        await self._recovery.forget_holder(self._worker_id)
 
     async def close(self) -> None:
         """Close the connection."""
         await self._script.close()
+
+
+def _claims(token: str, asked_at: float, head: ClaimReply, reply: list[Any]) -> list[Claim]:
+    fields, fence = iter(reply[_HEAD:]), int(head.fence)
+    claims = [
+        Claim(
+            key.decode("utf-8", "backslashreplace"),
+            key,
+            token,
+            body,
+            float(due_ms),
+            asked_at,
+            fence,
+        )
+        for key, body, due_ms in zip(*[fields] * _CLAIMED, strict=True)
+    ]
+    extras: Any = iter(head.extras)
+    for place, spent, crashes, aborted, before in zip(*[extras] * _EXTRA, strict=True):
+        claim = claims[place - 1]
+        claim.attempts_spent = spent
+        claim.crashes = crashes
+        claim.aborted = aborted == 1
+        claim.before = before.decode()
+    return claims

@@ -30,6 +30,7 @@ from runner.worker.held import held_by
 from runner.worker.lease import LeaseKeeper
 from runner.worker.parked import ParkedHere
 from runner.worker.prefetch import Prefetched
+from runner.worker.room import Room
 from runner.worker.settle import Settler
 from runner.worker.shutdown import Shutdown
 from runner.worker.slots import Slots
@@ -121,7 +122,10 @@ class Engine:
             write_plain=setup.write_plain,
             max_result_bytes=options.max_result_bytes,
         )
-        self.leases = LeaseKeeper(redis, queue_key, lease_s=lease_s, outage=outage)
+        self.leases = LeaseKeeper(
+            redis, queue_key, worker_id=setup.worker_id, lease_s=lease_s, outage=outage
+        )
+        self.room = Room.here()
         self.slots = self._make_slots()
         self.settler.on_settled = self.slots.on_settled
         self.fetcher = self._make_fetcher()
@@ -137,6 +141,7 @@ class Engine:
             leases=self.leases,
             settler=self.settler,
             counts=self._counts,
+            room=self.room,
             tasks=self._setup.tasks,
             heeds_aborts=self._setup.heeds_aborts,
             redis_clock=self._clock,
@@ -154,7 +159,8 @@ class Engine:
             slots=self.slots,
             settler=self.settler,
             counts=self._counts,
-            idle_poll_s=self._options.idle_poll_s,
+            room=self.room,
+            options=self._options,
             burst=self._setup.burst,
             redis_clock=self._clock,
         )
@@ -192,6 +198,8 @@ class Engine:
         for stage in (self.claimer, self.wake, self.prefetched, self.settler, self.leases):
             exits.push_async_callback(stage.close)
         exits.push_async_callback(self._attempts.close)
+        self.room.enter(self._life, self.slots.held)
+        exits.callback(self.room.leave, self._life)
         exits.push_async_callback(self.heartbeat.leave)
         await self.heartbeat.arrive()
         if machine.this().has_threads:

@@ -9,6 +9,7 @@ there is nothing to claim, it blocks on the wake list until a job is enqueued or
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,10 @@ from redis.exceptions import RedisError
 
 from runner import clock
 from runner.broker import keys
-from runner.broker.outage import is_passing
+from runner.worker.claim import IDLE, SUSPECT
 from runner.worker.event_loop import cancel_all
 from runner.worker.prefetch import Pace
+from runner.worker.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
     from runner.broker.outage import Outage
     from runner.broker.redis_clock import RedisClock
     from runner.broker.script_connection import StageConnection
+    from runner.options import WorkerOptions
     from runner.worker.claim import Claim, Claimer
     from runner.worker.counts import JobCounts
     from runner.worker.life import Life
     from runner.worker.prefetch import Prefetched
+    from runner.worker.room import Room
     from runner.worker.settle import Settler
     from runner.worker.slots import Slots
 
@@ -48,6 +52,8 @@ _SHORTEST_BLOCK_S = 0.002
 """Redis 6.2 rounds a timeout down to whole milliseconds, and takes 0 for no timeout."""
 
 _AFTER_LOSS_S = 0.5
+
+_BLOCK = "block on the wake list"
 
 _MOST_CLAIMED_AT_ONCE = 200
 
@@ -66,7 +72,6 @@ class Fetcher:
     """
     Claims jobs for one worker and starts them.
 
-    idle_poll_s: how often an idle worker looks for jobs that came without a wake token.
     burst: None for a worker that stays.
     """
 
@@ -83,7 +88,8 @@ class Fetcher:
         slots: Slots,
         settler: Settler,
         counts: JobCounts,
-        idle_poll_s: float,
+        room: Room,
+        options: WorkerOptions,
         burst: Burst | None,
         redis_clock: RedisClock,
     ) -> None:
@@ -98,8 +104,10 @@ class Fetcher:
         self._slots = slots
         self._settler = settler
         self._counts = counts
-        self._idle_poll_s = idle_poll_s
+        self._room = room
+        self._idle_poll_s = options.idle_poll_s
         self._burst = burst
+        self._turns = Turns(options.lease_s)
         self._pace = Pace()
         self._loop = asyncio.get_running_loop()
         self._alarm: asyncio.TimerHandle | None = None
@@ -115,37 +123,50 @@ class Fetcher:
             claims = await self._claim(free)
             if claims is None:
                 return
-            for claim in self._new_here(claims):
-                self._slots.start(claim)
-            if len(claims) == free:
-                if self._is_fast():
-                    await self._prefetch()
+            self._start_waiting()
+            is_full = len(claims) == free or self._claimer.has_more
+            if self._prefetched or (is_full and self._is_fast()):
+                await self._prefetch()
+            if await self._ran_suspects(idle=not claims) or is_full:
                 continue
             if self._burst is not None and await self._burst_has_ended():
                 return
             await self._wait_for_work()
 
-    async def _claim(self, limit: int, *, ahead: bool = False) -> list[Claim] | None:
-        """Claim jobs; None if Redis is away and the worker is to stop."""
+    async def _claim(self, limit: int, mode: str | None = None) -> list[Claim] | None:
+        """
+        Claim jobs, which wait for their start; None if Redis is away and the worker is to stop.
+
+        Returns also those that this worker runs already, and goes on with.
+        """
+        if mode is None:
+            mode = IDLE if self._turns.are_due and self._is_alone() else ""
         try:
-            if ahead:
-                await self._outage.call(self._prefetched.open, unless=self._life.stopping)
-            return await self._claimer.claim(limit, ahead=ahead)
+            await self._outage.call(self._prefetched.open, unless=self._life.stopping)
+            claims = await self._claimer.claim(
+                limit, mode=mode, volunteer_s=self._turns.volunteer_s
+            )
         except (RedisError, OSError):
             if not self._life.stopping.is_set():
                 raise
             return None
+        new = self._new_here(claims)
+        # An aborted job will not run, so it needs no slot.
+        for claim in [claim for claim in new if claim.aborted]:
+            self._slots.start(claim)
+        self._prefetched.put([claim for claim in new if not claim.aborted])
+        return claims
 
     def _new_here(self, claims: Sequence[Claim]) -> list[Claim]:
         """Leave out jobs that this worker holds already, under leases that had lapsed."""
         new = []
         for claim in claims:
-            if claim.held_before:
+            if claim.before:
                 self._prefetched.drop(claim.key)
-                if self._slots.continue_under(claim):
-                    self._prefetched.send_started([claim])
-                    continue
-            new.append(claim)
+            if claim.key in self._slots.newest and self._slots.continue_under(claim):
+                self._prefetched.send_started([claim])
+            else:
+                new.append(claim)
         return new
 
     async def _free_slots(self) -> int:
@@ -162,6 +183,8 @@ class Fetcher:
     def _may_start(self) -> int:
         """Return how many slots are free; 0 while too many outcomes wait for Redis."""
         if self._settler.pending > _UNSETTLED_PER_SLOT * self._slots.count:
+            return 0
+        if not self._room.may_start(self._life):
             return 0
         return self._slots.count - self._slots.busy
 
@@ -180,7 +203,7 @@ class Fetcher:
                 changed.clear()
                 if asking is not None and asking.done():
                     more, asking = asking.result(), None
-                if self._is_overdue() or self._is_held_back():
+                if self._prefetched.is_overdue or self._is_held_back():
                     await self.give_back()
                 self._start_waiting()
                 if asking is None and more and (count := self._count_to_prefetch()):
@@ -210,29 +233,16 @@ class Fetcher:
         room = max(slots, self._pace.ending_soon)
         if self._is_held_back() or waiting > room // 2 or not self._is_fast():
             return 0
+        if self._claimer.has_volunteered or not self._room.may_start(self._life):
+            return 0
         free = max(0, slots - self._slots.busy)
         most = min(room + free - waiting, self._left_of_burst(), _MOST_CLAIMED_AT_ONCE)
         return max(0, most)
 
     async def _claim_ahead(self, count: int) -> bool:
         """Claim *count* jobs that wait for slots; return whether there may be more."""
-        asked_at = clock.monotonic()
-        claims = await self._claim(count, ahead=True)
-        if claims is None:
-            return False
-        new = self._new_here(claims)
-        # An aborted job will not run, so it needs no slot.
-        aborted = [claim for claim in new if claim.aborted]
-        self._prefetched.send_started(aborted)
-        for claim in aborted:
-            self._slots.start(claim)
-        self._prefetched.put([claim for claim in new if not claim.aborted], asked_at)
-        return len(claims) == count
-
-    def _is_overdue(self) -> bool:
-        until = self._prefetched.until
-        # Not the loop's clock: it stands still within a turn, which SIGSTOP may have held up.
-        return until is not None and clock.monotonic() >= until
+        claims = await self._claim(count, "")
+        return claims is not None and (len(claims) == count or self._claimer.has_more)
 
     async def give_back(self) -> None:
         """Give back the jobs that wait for a slot, as if they had not been claimed."""
@@ -245,12 +255,65 @@ class Fetcher:
     def _set_alarm(self) -> None:
         """Wake the loop when the oldest claim has waited too long."""
         if self._alarm is None and self._prefetched.until is not None:
-            delay_s = max(0.0, self._prefetched.until - clock.monotonic())
+            delay_s = max(0.0, self._prefetched.until - clock.boot())
             self._alarm = self._loop.call_later(delay_s, self._ring)
 
     def _ring(self) -> None:
         self._alarm = None
         self._life.changed.set()
+
+    # ------------------------------------------------------------------ suspects
+
+    def _is_alone(self) -> bool:
+        """Whether nothing runs in this process, and this worker may start something."""
+        room = self._room
+        return room.is_empty and room.may_start(self._life) and not self._prefetched
+
+    async def _ran_suspects(self, *, idle: bool) -> bool:
+        """Run suspects, if some wait and it is their turn; return whether any ran."""
+        claimer = self._claimer
+        is_turn = claimer.has_volunteered or (idle and self._is_alone())
+        if not (claimer.suspects_wait and is_turn):
+            return False
+        ran = False
+        if not self._is_held_back() and self._room.reserve(self._life):
+            began = clock.monotonic()
+            try:
+                if was_alone := await self._becomes_alone():
+                    ran = await self._run_alone(began + self._turns.longest_s)
+            finally:
+                self._room.release(self._life)
+            self._turns.end(began, was_alone=was_alone)
+        await self._outage.call(claimer.end_volunteering, unless=self._life.stopping)
+        return ran
+
+    async def _becomes_alone(self) -> bool:
+        """Wait until all that runs in this process has ended, or the worker loses patience."""
+        changed = self._life.changed
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._turns.patience_s):
+                while not self._room.is_empty and not self._is_held_back():
+                    changed.clear()
+                    await changed.wait()
+        return self._room.is_empty and not self._is_held_back()
+
+    async def _run_alone(self, until: float) -> bool:
+        """Run one suspect after the other, with nothing beside it; return whether any ran."""
+        ran, changed = False, self._life.changed
+        while not (self._is_held_back() or self._has_run_its_burst()):
+            if not await self._claim(1, SUSPECT):
+                break
+            ran = True
+            while (self._prefetched or self._slots.held) and not self._life.stopping.is_set():
+                changed.clear()
+                if self._prefetched.is_overdue or self._is_held_back():
+                    await self.give_back()
+                self._start_waiting()
+                self._set_alarm()
+                await changed.wait()
+            if clock.monotonic() >= until:
+                break
+        return ran
 
     # ------------------------------------------------------------------ bursts
 
@@ -282,6 +345,8 @@ class Fetcher:
         if await redis.exists(queue + keys.PAUSED_SUFFIX):
             return 0
         horizon_ms = self._clock.now_ms() + _BURST_HORIZON_S * 1000
+        if await redis.zcount(queue + keys.SUSPECTS_SUFFIX, "-inf", horizon_ms):
+            return 1
         ids = await redis.zrangebyscore(queue, "-inf", horizon_ms, start=0, num=1000)
         if not ids:
             return 0
@@ -294,6 +359,9 @@ class Fetcher:
         """Wait until a job is enqueued or comes due, arq's poll delay has passed, or a stop."""
         self._pace.forget()
         rest, longest_s = self._life.rest, _LONGEST_REST_S
+        if self._claimer.suspects_wait:
+            # Whether this worker may run them changes with what else its process runs.
+            longest_s = min(longest_s, self._idle_poll_s)
         if self._claimer.next_due_in_s is not None:
             longest_s = min(longest_s, self._claimer.next_due_in_s)
         rest.begin(longest_s)
@@ -330,7 +398,9 @@ class Fetcher:
                 if await self._wake.execute("BLPOP", key, block_s) is not None:
                     return
         except (RedisError, OSError) as error:
-            if not is_passing(error):
+            if not self._outage.passes(error, _BLOCK):
                 raise
             self._outage.note_loss(error)
             await asyncio.sleep(min(longest_s, _AFTER_LOSS_S))
+        else:
+            self._outage.note_answer(_BLOCK)

@@ -22,19 +22,24 @@ if TYPE_CHECKING:
     from runner.broker.outage import Outage
     from runner.worker.claim import Claim
 
+_CHUNK = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
     """Keys of the jobs to stop: their claim is lost, or they are to be aborted."""
 
-    lost: frozenset[bytes]
-    aborted: frozenset[bytes]
+    lost: Sequence[bytes]
+    aborted: Sequence[bytes]
 
 
 class LeaseKeeper:
     """Extends leases of one queue for one worker."""
 
-    def __init__(self, redis: Redis, queue_key: str, *, lease_s: float, outage: Outage) -> None:
+    def __init__(
+        self, redis: Redis, queue_key: str, *, worker_id: str, lease_s: float, outage: Outage
+    ) -> None:
+        self._worker_id = worker_id
         self._script = ScriptConnection(redis, RENEW)
         self._queue_key = queue_key
         self._lease_ms = round(lease_s * 1000)
@@ -42,11 +47,21 @@ class LeaseKeeper:
 
     async def renew(self, claims: Sequence[Claim]) -> Renewal:
         """Extend the leases of *claims*, counted from now; wait while Redis is away."""
-        args: list[int | str | bytes] = [*RenewHead(self._lease_ms)]
+        lost: list[bytes] = []
+        aborted: list[bytes] = []
+        for at in range(0, len(claims), _CHUNK):
+            of_these = await self._renew(claims[at : at + _CHUNK])
+            lost += of_these[0]
+            aborted += of_these[1]
+        return Renewal(lost, aborted)
+
+    async def _renew(self, claims: Sequence[Claim]) -> list[list[bytes]]:
+        args: list[int | str | bytes] = [*RenewHead(self._lease_ms, self._worker_id)]
         for claim in claims:
             args += Lease(claim.key, claim.token)
-        lost, aborted = await self._outage.call(lambda: self._script(self._queue_key, args))
-        return Renewal(frozenset(lost), frozenset(aborted))
+        answer: list[list[bytes]]
+        answer = await self._outage.call(lambda: self._script(self._queue_key, args))
+        return answer
 
     async def close(self) -> None:
         """Close the connection."""

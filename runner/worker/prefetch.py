@@ -1,11 +1,12 @@
 """
-Prefetch: claims made before a slot is free, so that fast jobs never wait for Redis between them.
+Claims that wait for their start: all do, most of them for no time at all.
 
-While every claim comes back full and jobs end fast, the worker asks for the next batch before it
-has slots for it, and keeps it here. What holds for a claim that waits:
+While every claim comes back full and jobs end fast, the worker also asks for the next batch before
+it has slots for it, and keeps it here: fast jobs never wait for Redis between them. What holds for
+each claim:
 
-1. Redis has it as held, with the mark `…|ahead…`: it was not started. If its worker dies or its
-   lease ends, the job runs again elsewhere, and no crash is counted.
+1. Redis has it as held, with the mark `…|ahead…`: it was not started. If its worker dies, never
+   reads the answer or loses its lease, the job runs again elsewhere, and no crash is counted.
 2. The mark is removed before the job's first step. The worker writes that and does not wait for the
    answer: once the kernel has the bytes, they reach Redis even if the process dies in that step.
 3. It waits a tenth of a second at most, and never more than a quarter of its lease, so a slow job
@@ -68,8 +69,13 @@ class Prefetched:
 
     @property
     def until(self) -> float | None:
-        """When the oldest claim is to be given back, by `time.monotonic`."""
+        """When the oldest claim is to be given back, by `clock.boot`."""
         return self._until[0] if self._until else None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the oldest claim has waited too long to be started."""
+        return self.until is not None and clock.boot() >= self.until
 
     async def open(self) -> None:
         """Connect, so that starts can be sent without waiting."""
@@ -79,14 +85,18 @@ class Prefetched:
         """Close the connection."""
         await self._script.close()
 
-    def put(self, claims: Sequence[Claim], asked_at: float) -> None:
-        """Let *claims* wait. asked_at: when the worker asked for them, by `time.monotonic`."""
-        until = min(clock.monotonic() + _LONGEST_WAIT_S, asked_at + self._lease_s * _WAIT_OF_LEASE)
-        self._waiting.extend(claims)
-        self._until.extend([until] * len(claims))
+    def put(self, claims: Sequence[Claim]) -> None:
+        """Let *claims*, all of one call, wait."""
+        if claims:
+            asked_at = claims[0].asked_at
+            until = min(clock.boot() + _LONGEST_WAIT_S, asked_at + self._lease_s * _WAIT_OF_LEASE)
+            self._waiting.extend(claims)
+            self._until.extend([until] * len(claims))
 
     def take(self, most: int) -> list[Claim]:
         """Return up to *most* claims to start now, reported to Redis; none if it is away."""
+        if not self._waiting or self.is_overdue:
+            return []
         count = min(most, len(self._waiting))
         taken = [self._waiting.popleft() for _ in range(count)]
         if not self.send_started(taken):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -32,7 +33,7 @@ from runner.worker.results import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from redis.asyncio import Redis
 
@@ -117,12 +118,10 @@ class Settler:
         Let other workers claim jobs that still run here, at no cost; until then they settle here.
 
         Raises:
-            RedisError: Redis did not take it; nothing is changed.
+            RedisError: Redis did not take it, or not all of it.
         """
-        args: list[Any] = [*SettleHead(self._queue, keys.BATCH_TTL_S)]
-        for claim in claims:
-            args += FullOutcome("offer", claim.key, claim.token, spent=claim.attempts_spent)
-        await self._redis.eval(SETTLE, 1, self._queue_key, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
+        for args in self._in_chunks([_kept("offer", claim) for claim in claims]):
+            await self._redis.eval(SETTLE, 1, self._queue_key, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
 
     async def unclaim(self, claims: Sequence[Claim]) -> None:
         """
@@ -130,11 +129,14 @@ class Settler:
 
         A claim that another worker has taken over is left alone.
         """
-        for chunk in chunks(claims):
-            args: list[Any] = [*SettleHead(self._queue, keys.BATCH_TTL_S)]
-            for claim in chunk:
-                args += _unclaimed(claim)
-            await self._outage.call(lambda: self._script(self._queue_key, args))  # noqa: B023 -- called at once
+        for args in self._in_chunks([_kept("unclaim", claim) for claim in claims]):
+            await self._outage.call(partial(self._script, self._queue_key, args))
+
+    def _in_chunks(self, outcomes: Sequence[FullOutcome]) -> Iterator[list[Any]]:
+        """Yield the arguments of one call after the other."""
+        for chunk in chunks(outcomes):
+            head = SettleHead(self._queue, keys.BATCH_TTL_S)
+            yield [*head, *chain.from_iterable(chunk)]
 
     def settle_from_outside(self, held: Sequence[Held], unstarted: Sequence[Claim] = ()) -> int:
         """
@@ -147,16 +149,15 @@ class Settler:
         """
         ended = [*self._under_way, *self._waiting]
         has_outcome = {one.held for one in ended}
-        back = [one.claim for one in held if one not in has_outcome]
-        args, _ = self._arguments(ended)
-        for claim in back:
-            args += FullOutcome("release", claim.key, claim.token, spent=claim.attempts_spent)
-        for claim in unstarted:
-            args += _unclaimed(claim)
-        if ended or back or unstarted:
+        back = [_kept("release", one.claim) for one in held if one not in has_outcome]
+        back += [_kept("unclaim", claim) for claim in unstarted]
+        calls = [self._arguments(chunk)[0] for chunk in chunks(ended)]
+        calls += self._in_chunks(back)
+        if calls:
             with blocking_twin(self._redis) as redis:
-                redis.eval(SETTLE, 1, self._queue_key, *args)
-        return len(back) + len(unstarted)
+                for args in calls:
+                    redis.eval(SETTLE, 1, self._queue_key, *args)
+        return len(back)
 
     async def _settle(self, batch: list[Ended]) -> None:
         args, batch = self._arguments(batch)
@@ -250,9 +251,9 @@ def _outcome(ended: Ended, write: Callable[[Ended], bytes]) -> FullOutcome:
     return FullOutcome(kind, claim.key, claim.token, ms, result, entry, spent, batch)
 
 
-def _unclaimed(claim: Claim) -> FullOutcome:
-    due_ms = f"{claim.due_ms:.4f}"
-    return FullOutcome("unclaim", claim.key, claim.token, due_ms, spent=claim.attempts_spent)
+def _kept(kind: str, claim: Claim) -> FullOutcome:
+    """Return the outcome of a job that goes back as it was."""
+    return FullOutcome(kind, claim.key, claim.token, spent=claim.attempts_spent)
 
 
 def _keep_ms(keep_s: float | None) -> int:

@@ -133,7 +133,7 @@ class Shutdown:
                 await self._settler.drained()
                 if self._slots.afterwards:
                     await asyncio.wait(self._slots.afterwards)
-                await self._claimer.give_back_unanswered()
+                await self._claimer.leave()
         except (TimeoutError, RedisError, OSError):
             _log.error(
                 "stopped before Redis took every outcome: these jobs run again",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runner.worker.counts import JobCounts
     from runner.worker.lease import LeaseKeeper
     from runner.worker.life import Life
+    from runner.worker.room import Room
     from runner.worker.settle import Settler
 
 _log = structlog.get_logger("runner.worker")
@@ -37,7 +38,8 @@ class Slots:
     """
     The jobs that one worker holds.
 
-    tasks: the running tasks by job id. heeds_aborts: whether an abort stops a running job.
+    room: is told when nothing is held any more. tasks: the running tasks by job id. heeds_aborts:
+    whether an abort stops a running job.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Slots:
         leases: LeaseKeeper,
         settler: Settler,
         counts: JobCounts,
+        room: Room,
         tasks: dict[str, asyncio.Task[None]],
         heeds_aborts: bool,
         redis_clock: RedisClock,
@@ -63,12 +66,17 @@ class Slots:
         self._leases = leases
         self._settler = settler
         self._counts = counts
+        self._room = room
         self._tasks = tasks
         self._heeds_aborts = heeds_aborts
         self._clock = redis_clock
         self._loop = asyncio.get_running_loop()
         self.count = options.concurrency
-        self.held: set[Held] = set()
+        self.held: dict[Held, None] = {}
+        """In the order of their starts: what is sent to Redis has an order that can be repeated."""
+        self.newest: dict[bytes, Held] = {}
+        """The newest claim of each job: a job may run again before its last outcome is settled."""
+        self._start_within_s = options.lease_s / 2
         self.busy = 0
         """Slots taken: by jobs whose coroutine has neither ended nor been left behind."""
         self.freed = 0
@@ -80,7 +88,8 @@ class Slots:
     def start(self, claim: Claim) -> None:
         """Start the job of *claim* in a task of its own, in a free slot."""
         held = Held(claim, self._clock.now_ms(), clock.monotonic())
-        self.held.add(held)
+        self.held[held] = None
+        self.newest[claim.key] = held
         self.busy += 1
         held.task = self._tasks[claim.job_id] = self._loop.create_task(self._run(held))
 
@@ -94,17 +103,28 @@ class Slots:
         return [held for held in self.held if held.is_running]
 
     def continue_under(self, claim: Claim) -> bool:
-        """Let a job that still runs here go on under its new *claim*; False if it does not."""
-        for held in self.held:
-            if held.claim.key == claim.key and held.why_stopped is not Stop.LOST:
-                held.claim.token = claim.token
-                return True
+        """
+        Let the attempt that this worker held until *claim* go on under it; False if it must not.
+
+        Only the attempt of the very claim whose lease lapsed may: an older one ended otherwise.
+        """
+        held = self.newest[claim.key]
+        if claim.before and held.claim.token == claim.before and held.why_stopped is not Stop.LOST:
+            held.claim.token = claim.token
+            return True
+        # Somebody else held the job in between.
+        self.stop(held, Stop.LOST)
         return False
 
     async def _run(self, held: Held) -> None:
         """Run one job, and hand in its outcome."""
+        outcome: Outcome | None
         try:
-            outcome = await self._attempts.run(held)
+            if clock.boot() - held.claim.asked_at > self._start_within_s:
+                _log.warning("claim too old to start, given back", job_id=held.claim.job_id)
+                outcome = Released()
+            else:
+                outcome = await self._attempts.run(held)
         finally:
             self._free_slot_of(held)
             # The task's context refers to *held*: such a ring is left to the garbage collector.
@@ -137,7 +157,7 @@ class Slots:
         if held not in self.held or held.is_left_behind:
             return
         if outcome is None:
-            self.held.discard(held)
+            self._let_go(held)
             self._start_afterwards(held)
             return
         policy = held.policy
@@ -155,7 +175,7 @@ class Slots:
 
     def on_settled(self, ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- a callback's answer
         """Let go of a job that Redis has answered for; not *kept*: another worker holds it."""
-        self.held.discard(ended.held)
+        self._let_go(ended.held)
         self._life.changed.set()
         if ended.held.afterwards is not None:
             self._start_afterwards(ended.held)
@@ -167,6 +187,13 @@ class Slots:
         self._counts.count(ended)
         if type(ended.outcome) is not Done and isinstance(ended.outcome, Retrying | Released):
             self._life.rest.end_within(ended.outcome.delay_s)
+
+    def _let_go(self, held: Held) -> None:
+        self.held.pop(held, None)
+        if self.newest.get(held.claim.key) is held:
+            del self.newest[held.claim.key]
+        if not self.held:
+            self._room.emptied()
 
     def _start_afterwards(self, held: Held) -> None:
         """Start arq's `after_job_end`; a stopping worker waits for it."""
@@ -216,11 +243,7 @@ class Slots:
 
     async def renew(self) -> None:
         """Extend the leases of all held jobs; stop those that are lost or aborted."""
-        held: dict[bytes, Held] = {}
-        for one in self.held:
-            # A retried job may run again here before Redis has answered for its last outcome.
-            if one.why_stopped is not Stop.LOST and (one.claim.key not in held or one.is_running):
-                held[one.claim.key] = one
+        held = {key: one for key, one in self.newest.items() if one.why_stopped is not Stop.LOST}
         if not held:
             return
         renewal = await self._leases.renew([one.claim for one in held.values()])

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner import connect
-from runner.broker.keys import DEAD_SUFFIX, PAUSED_SUFFIX, queue_key
+from runner.broker.keys import DEAD_SUFFIX, PAUSED_SUFFIX, SUSPECTS_SUFFIX, queue_key
 from runner.errors import EnqueueError
 from tests.chaos.checker import Verdict, check
 from tests.chaos.ledger import Ledger, read
 from tests.chaos.nemesis import Nemesis, Workers
+from tests.chaos.poison import waiting
 from tests.chaos.proxy import Proxy
 from tests.chaos.workload import IDLE_POLL_S, LEASE_S, QUEUE, flaky, quick, slow
 from tests.redis_server import running_redis
@@ -72,9 +73,11 @@ async def wait_until_drained(url: str) -> list[str]:
     deadline = time.monotonic() + _REST_WITHIN_S
     try:
         await client.delete(key + PAUSED_SUFFIX)
-        while await client.zcard(key) and time.monotonic() < deadline:  # noqa: ASYNC110 -- Redis's
+        while await waiting(client, key) and time.monotonic() < deadline:  # noqa: ASYNC110 -- Redis's
             await asyncio.sleep(0.2)
-        return [job_id.decode() for job_id in await client.zrange(key, 0, -1)]
+        left = await client.zrange(key, 0, -1)
+        left += await client.zrange(key + SUSPECTS_SUFFIX, 0, -1)
+        return [job_id.decode() for job_id in left]
     finally:
         await client.aclose()
 

@@ -91,8 +91,10 @@ class ChaosWorker(Worker):
                 LedgerBook.ledger.note("settled", key, token=token, detail=kind)
             on_settled(ended, kept)
 
-        async def note_claimed(limit: int, *, ahead: bool = False) -> list[Claim]:
-            claims = await claim(limit, ahead=ahead)
+        async def note_claimed(
+            limit: int, *, mode: str = "", volunteer_s: float = 0.0
+        ) -> list[Claim]:
+            claims = await claim(limit, mode=mode, volunteer_s=volunteer_s)
             for one in claims:
                 LedgerBook.ledger.note("claimed", one.job_id, token=one.token)
             return claims

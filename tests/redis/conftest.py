@@ -9,6 +9,7 @@ import structlog
 
 from runner import QueueClient, connect
 from runner.current import disconnect
+from runner.worker.room import Room
 from tests.runner_kit import stage
 
 if TYPE_CHECKING:
@@ -39,3 +40,12 @@ async def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     yield client
     await client.aclose()
     await disconnect()
+
+
+@pytest.fixture(autouse=True)
+def _processes_of_their_own(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let each worker stand for a process of its own, unless the test is marked `one_process`."""
+    if request.node.get_closest_marker("one_process") is None:
+        monkeypatch.setattr(Room, "here", classmethod(lambda cls: cls()))

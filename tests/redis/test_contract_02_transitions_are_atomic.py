@@ -8,6 +8,7 @@ import pytest
 
 from runner import Bury, Context, JobState, Retry, job
 from runner.broker import keys
+from runner.broker.scripts.fields import Claimed, ClaimReply
 from runner.periodic.gauges import queue_gauges
 from tests.runner_kit import (
     dead_ids,
@@ -143,7 +144,7 @@ async def test_transition_keeps_nothing_of_a_job_that_is_done(
         await redis.lpush(f"{QUEUE}:wake", "1")  # type: ignore[misc]
         assert await handle.result(timeout_s=5) == "retry"
 
-    left = {key.decode() for key in await redis.keys()} - {"arq:ticks"}
+    left = {key.decode() for key in await redis.keys()} - {keys.TICKS, keys.FENCE}
     of_workers = (":workers", "health", keys.METRICS)
     assert {key for key in left if not any(part in key for part in of_workers)} == {
         f"arq:result:{handle.id}",
@@ -194,7 +195,7 @@ async def test_claim_whose_answer_was_lost_is_given_back(
         assert await handle.result(timeout_s=5) == "done"
     await stop(one)
 
-    assert len(loses.lost[0]) == 4 + 5 * 3
+    assert len(loses.lost[0]) == len(ClaimReply._fields) + 5 * len(Claimed._fields)
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 

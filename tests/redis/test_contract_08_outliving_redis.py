@@ -280,6 +280,24 @@ async def _cannot_save(redis: QueueClient) -> bool:
     return bool((await redis.info("persistence"))["rdb_last_bgsave_status"] == "err")
 
 
+async def test_worker_that_connects_after_an_outage_lets_others_renew(
+    own_redis_server: RedisServer, own: QueueClient
+) -> None:
+    """It has seen no outage; still the living keep what they hold, though all leases lapsed."""
+    async with working(own_redis_server.url, act) as one:
+        handle = await act.enqueue("x")
+        await stage.started.next()
+        own_redis_server.pause()
+        time.sleep(0.8)  # noqa: ASYNC251 -- the worker's loop stands still, too
+        own_redis_server.resume()
+        async with working(own_redis_server.url, act, idle_poll_s=0.02):
+            stage.go.set()
+            assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
+        assert one.jobs_complete == 1
+    assert not stage.started.unread()
+    assert await own.exists(f"{QUEUE}:crashes") == 0
+
+
 async def test_heartbeats_go_on_while_a_settle_waits(redis_url: str, redis: QueueClient) -> None:
     """A job whose outcome is on its way is still held: it does not start elsewhere."""
     async with mortal(redis_url, act) as one:

@@ -15,21 +15,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from runner.broker import keys, scripts
+from runner.broker.keys import AHEAD
 from runner.broker.scripts.fields import (
     AdminHead,
     AdminJob,
     ClaimHead,
+    ClaimReply,
     EnqueueHead,
     FreshJob,
     FullOutcome,
     Lease,
     NewJob,
+    RecoverHead,
     RenewHead,
     SettleHead,
     ShortOutcome,
     StartHead,
 )
-from runner.worker.claim import AHEAD
 
 if TYPE_CHECKING:
     from hypothesis.stateful import MultipleResults
@@ -52,6 +54,9 @@ MARKS = {
     "lapsed ahead": AHEAD,
     "stock ahead": AHEAD,
 }
+HEAD = len(ClaimReply._fields)
+LAPSED = frozenset(("lapsed", "lapsed ahead"))
+FREE = frozenset(("ready", "offered"))
 STOCK = {"lapsed": "stock", "lapsed ahead": "stock ahead"}
 """A stock arq worker took the lapsed job; our token is noted until its worker hears of that."""
 
@@ -71,10 +76,26 @@ class Model:
     failures: int = 0
     """Entries of its history."""
     due: float = 0.0
-    """When it was due before it was claimed."""
+    """When it was due before it was claimed, and is again when it goes back."""
+    suspect: bool = False
+    """It was lost with its worker, and waits and runs apart from the others."""
     batch: str = BATCH
     aborting: bool = False
     """Somebody asked to abort it while it ran, and no worker has heard of it."""
+
+    @property
+    def waits_apart(self) -> bool:
+        """Whether it waits among the suspects, and not in the queue."""
+        return self.suspect and self.state in {"ready", "later", "offered"}
+
+
+def _parts(mark: str) -> tuple[str, bool, str]:
+    """Return the token of a mark, whether the job runs alone, and what else it says."""
+    token, _, rest = mark.partition("|")
+    flags = rest.partition("|")
+    alone = flags[2].startswith("alone")
+    more = flags[2].removeprefix("alone") if alone else "".join(flags[1:])
+    return token, alone, more
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -88,6 +109,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.redis.flushdb()
         self.jobs: dict[str, Model] = {}
         self.tokens = self.fresh = 0
+        self.late: set[str] = set()
+        """Workers whose leases have all lapsed."""
         self.over: dict[str, int] = {"done": 0, "aborted": 0, "failed": 0}
         self.kept: dict[str, tuple[int, int]] = {}
         """Of jobs that left a result: entries of the history, and ms that both are kept."""
@@ -133,32 +156,54 @@ class QueueMachine(RuleBasedStateMachine):
         self.jobs |= {job_id: Model("ready", batch="") for job_id in job_ids}
         return multiple(*job_ids)
 
-    @rule(limit=st.integers(1, 5), ahead=st.booleans())
-    def claim(self, limit: int, ahead: bool) -> None:  # noqa: FBT001
+    @rule(limit=st.integers(1, 5), alone=st.booleans())
+    def claim(self, limit: int, alone: bool) -> None:  # noqa: FBT001
         self.tokens += 1
-        token = f"w:{self.tokens}"
-        mark = AHEAD if ahead else ""
-        reply = self.eval(scripts.CLAIM, *ClaimHead(limit, LEASE_MS, token, "", mark))
-        free = {"ready", "lapsed", "lapsed ahead", "offered"}
-        due = {job_id for job_id, job in self.jobs.items() if job.state in free}
-        taken = [reply[at].decode() for at in range(4, len(reply), 3)]
-        odd = [reply[2][at : at + 4] for at in range(0, len(reply[2]), 4)]
-        more = {place: rest for place, *rest in odd}
+        worker = f"w{self.tokens}"
+        token, mode = f"{worker}:1", "suspect" if alone else ""
+        reply = self.eval(scripts.CLAIM, *ClaimHead(limit, LEASE_MS, token, worker, mode))
+        head = ClaimReply(*reply[:HEAD])
+        assert {worker_id.decode() for worker_id in head.lapsed} <= self.late
+        assert bool(head.lapsed) == bool(self.late)
+        taken = [reply[at].decode() for at in range(HEAD, len(reply), 3)]
+        if head.lapsed:
+            assert not taken
+            for lost in head.lapsed:
+                self.recover(lost.decode())
+            return
+        due = {i for i, j in self.jobs.items() if j.state in FREE and j.suspect == alone}
         assert set(taken) <= due
-        assert len(taken) == min(limit, len(due))
+        assert len(taken) == min(1 if alone else limit, len(due))
+        odd = [head.extras[at : at + 5] for at in range(0, len(head.extras), 5)]
+        more = {place: rest for place, *rest in odd}
         for place, job_id in enumerate(taken, 1):
             job = self.jobs[job_id]
-            spent, crashes, aborted = more.pop(place, (0, 0, 0))
-            if job.state == "lapsed":
-                job.crashes += 1
-                assert crashes == job.crashes
-            else:
-                assert crashes == 0
-            assert (spent, aborted) == (job.spent, job.aborting)
-            job.state, job.token, job.retrying = "ahead" if ahead else "running", token, False
+            spent, crashes, aborted, before = more.pop(place, (0, 0, 0, b""))
+            assert (spent, crashes, aborted) == (job.spent, job.crashes, job.aborting)
+            assert before == b""
+            job.state, job.token, job.retrying = "ahead", token, False
             job.aborting = False
-            job.due = float(reply[3 * place + 3])
+            job.due = float(reply[HEAD + 3 * place - 1])
         assert not more
+
+    def recover(self, worker: str) -> None:
+        """Put back what a lost worker held, as its claimer does."""
+        self.late.discard(worker)
+        held = [i for i, job in self.jobs.items() if job.token.startswith(f"{worker}:")]
+        lost = [i for i in held if self.jobs[i].state in LAPSED]
+        head = RecoverHead(finished=worker)
+        assert self.eval(scripts.RECOVER, *head, *held) == len(lost)
+        for job_id in lost:
+            job = self.jobs[job_id]
+            if job.state == "lapsed":
+                job.crashes += job.suspect or not job.crashes
+                job.suspect = True
+            job.state, job.token, job.retrying = "ready", "", job.spent > 0
+            self.is_back(job_id, job)
+
+    def is_back(self, job_id: str, job: Model) -> None:
+        place = KEY + ":suspects" if job.suspect else KEY
+        assert self.redis.zscore(place, job_id) == pytest.approx(job.due)
 
     @rule(job_id=ids, stale=st.booleans())
     def start(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
@@ -173,17 +218,16 @@ class QueueMachine(RuleBasedStateMachine):
     def unclaim(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
         job = self.jobs.get(job_id)
         token = "stale" if stale or job is None or not job.token else job.token
-        due = f"{job.due if job else 0:.4f}"
         spent = job.spent if job else 0
         batch = job.batch if job else ""
-        outcome = FullOutcome("unclaim", job_id, token, due, spent=spent, batch=batch)
+        outcome = FullOutcome("unclaim", job_id, token, spent=spent, batch=batch)
         lost = self.eval(scripts.SETTLE, *SettleHead(QUEUE, 1000), *outcome)
         holds = job is not None and job.state in HELD and token == job.token
         assert lost == ([] if holds else [1])
         self.give_up(job_id, token)
         if job is not None and holds:
             job.state, job.token, job.retrying = "ready", "", job.spent > 0
-            assert self.redis.zscore(KEY, job_id) == pytest.approx(job.due)
+            self.is_back(job_id, job)
 
     @rule(
         job_id=ids,
@@ -225,6 +269,7 @@ class QueueMachine(RuleBasedStateMachine):
             return
         if kind == "offer":
             job.state = "offered"
+            self.is_back(job_id, job)
             return
         job.token = ""
         job.failures += kind in {"retry", "dead"}
@@ -236,9 +281,12 @@ class QueueMachine(RuleBasedStateMachine):
                 self.kept[job_id] = (job.failures, keep_ms)
         elif kind == "dead":
             job.state, job.spent, job.aborting = "dead", spent, False
+            job.suspect = False
         else:
             job.state, job.spent = ("later" if later else "ready"), spent
             job.retrying = kind == "retry" or spent > 0
+            if kind == "release" and not later:
+                self.is_back(job_id, job)
 
     @rule(job_id=ids)
     def lapse(self, job_id: str) -> None:
@@ -247,6 +295,10 @@ class QueueMachine(RuleBasedStateMachine):
         if job is not None and job.state in {"ahead", "running"}:
             self.redis.zadd(KEY, {job_id: 1})
             self.redis.delete(keys.IN_PROGRESS_PREFIX + job_id)
+            worker = job.token.split(":")[0]
+            self.late.add(worker)
+            self.redis.zadd(KEY + ":holders", {worker: 1})
+            self.redis.hset(KEY + ":late", worker, "1|1")
             job.state = "lapsed" if job.state == "running" else "lapsed ahead"
 
     def give_up(self, job_id: str, token: str) -> None:
@@ -276,14 +328,17 @@ class QueueMachine(RuleBasedStateMachine):
     def renew(self, job_id: str, stale: bool) -> None:  # noqa: FBT001
         job = self.jobs.get(job_id)
         token = "stale" if stale or job is None or not job.token else job.token
-        lost, aborted = self.eval(scripts.RENEW, *RenewHead(LEASE_MS), *Lease(job_id, token))
+        lost, aborted = self.eval(
+            scripts.RENEW, *RenewHead(LEASE_MS, token.split(":")[0]), *Lease(job_id, token)
+        )
         holds = job is not None and job.state in HELD - {"offered"} and token == job.token
         # Its holder may still settle an offered job, and any worker may claim it: not extended.
         is_offered = job is not None and job.state == "offered" and token == job.token
         assert lost == ([] if holds or is_offered else [job_id.encode()])
         self.give_up(job_id, token)
         if holds and job is not None:
-            job.state = "ahead" if job.state in MARKS else "running"
+            self.late.discard(token.split(":")[0])
+            job.state = "running"
             assert aborted == ([job_id.encode()] if job.aborting else [])
             job.aborting = False
 
@@ -309,10 +364,11 @@ class QueueMachine(RuleBasedStateMachine):
         if action in {"run", "reschedule"}:
             if job.state == "dead":
                 job.spent = job.crashes = 0
+                job.suspect = False
             job.state = "ready" if action == "run" else "later"
         elif action == "bury" and job.state != "dead":
             job.state, job.retrying, job.failures = "dead", False, job.failures + 1
-            job.aborting = False
+            job.aborting = job.suspect = False
         elif action == "delete" or (action == "abort" and job.state != "dead"):
             self.over["aborted"] += action == "abort" and job.batch == BATCH
             del self.jobs[job_id]
@@ -321,13 +377,16 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def redis_agrees(self) -> None:
-        waiting = {i for i, job in self.jobs.items() if job.state != "dead"}
+        suspects = {i for i, job in self.jobs.items() if job.waits_apart}
+        waiting = {i for i, job in self.jobs.items() if job.state != "dead"} - suspects
         held = {i: job for i, job in self.jobs.items() if job.token}
         dead = {i for i, job in self.jobs.items() if job.state == "dead"}
         assert {i.decode() for i in self.redis.zrange(KEY, 0, -1)} == waiting
+        assert {i.decode() for i in self.redis.zrange(KEY + ":suspects", 0, -1)} == suspects
         assert {i.decode() for i in self.redis.zrange(KEY + ":dead", 0, -1)} == dead
         tokens = {i.decode(): t.decode() for i, t in self.hash(KEY + ":running").items()}
-        assert tokens == {i: job.token + MARKS.get(job.state, "") for i, job in held.items()}
+        marks = {i: (job.token, job.suspect, MARKS.get(job.state, "")) for i, job in held.items()}
+        assert {i: _parts(mark) for i, mark in tokens.items()} == marks
         retrying = {i.decode() for i in self.redis.zrange(KEY + ":retrying", 0, -1)}
         assert retrying == {i for i, job in self.jobs.items() if job.retrying}
         for job_id, job in self.jobs.items():
@@ -336,8 +395,8 @@ class QueueMachine(RuleBasedStateMachine):
             progress = self.redis.get(keys.IN_PROGRESS_PREFIX + job_id)
             marked = b"1" if job.state in STOCK.values() else None
             assert progress == (job.token.encode() if job.state in {"ahead", "running"} else marked)
-            crashes = self.redis.hget(KEY + ":crashes", job_id)
-            assert int(crashes or 0) == job.crashes
+            crashes = self.redis.hget(KEY + ":crashes", job_id) or b""
+            assert len(crashes.split()) == job.crashes
         crashed = {job_id.decode() for job_id in self.hash(KEY + ":crashes")}
         assert crashed <= self.jobs.keys()
         for prefix in (keys.RETRY_PREFIX, keys.IN_PROGRESS_PREFIX):

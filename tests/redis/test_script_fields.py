@@ -21,6 +21,7 @@ from runner.broker.scripts.fields import (
     JobCount,
     Lease,
     NewJob,
+    RecoverHead,
     RenewHead,
     SettleHead,
     ShortOutcome,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 QUEUE = "mail"
 KEY = keys.queue_key(QUEUE)
 TTL_S = 1000
+HEAD = len(fields.ClaimReply._fields)
 FAR_MS = 4_000_000_000_000
 ONE, TWO = b'{"f":"one"}', b'{"f":"two"}'
 
@@ -42,13 +44,19 @@ async def run(redis: QueueClient, script: str, head: Any, *blocks: Any) -> Any:
     return await redis.eval(script, 1, KEY, *head, *chain.from_iterable(blocks))  # type: ignore[misc]
 
 
-async def claimed(redis: QueueClient, *ids: str, mark: str = "") -> list[Any]:
+async def claimed(redis: QueueClient, *ids: str) -> list[Any]:
     """Enqueue jobs of *ids*, and claim them under the token `w:1`."""
     jobs = [NewJob(one, f'{{"id":"{one}"}}'.encode(), due_ms=n) for n, one in enumerate(ids, 1)]
     assert await run(redis, scripts.ENQUEUE, EnqueueHead(TTL_S, QUEUE), *jobs) == [1] * len(ids)
-    reply = await run(redis, scripts.CLAIM, ClaimHead(10, 60_000, "w:1", "w", mark))
-    assert reply[4 :: len(fields.Claimed._fields)] == [one.encode() for one in ids]
+    reply = await run(redis, scripts.CLAIM, ClaimHead(10, 60_000, "w:1", "w"))
+    assert reply[HEAD :: len(fields.Claimed._fields)] == [one.encode() for one in ids]
     return list(reply)
+
+
+async def marks(redis: QueueClient) -> dict[str, str]:
+    """Return the mark of each running job."""
+    held = await redis.hgetall(f"{KEY}:running")  # type: ignore[misc]
+    return {job_id.decode(): mark.decode() for job_id, mark in held.items()}
 
 
 def test_script_that_names_an_undeclared_field_is_refused() -> None:
@@ -106,33 +114,76 @@ async def test_enqueue_takes_every_field_of_two_full_jobs(redis: QueueClient) ->
 
 
 async def test_claim_returns_every_field_of_two_jobs(redis: QueueClient) -> None:
-    """Ids, bodies and due times; and for one job spent attempts, a crash and an abort."""
+    """Ids, bodies and due times; and for one job attempts, a crash, an abort, its last token."""
     reply = await claimed(redis, "a", "b")
-    assert reply[2] == []
-    assert reply[4:] == [b"a", b'{"id":"a"}', b"1", b"b", b'{"id":"b"}', b"2"]
-    assert await redis.hgetall(f"{KEY}:running") == {b"a": b"w:1", b"b": b"w:1"}  # type: ignore[misc]
+    head = fields.ClaimReply(*reply[:HEAD])
+    assert (head.suspects, head.more, head.lapsed, head.stray, head.extras) == (0, 0, [], [], [])
+    assert abs(int(head.fence) / 1e6 - time.time()) < 60
+    assert reply[HEAD:] == [b"a", b'{"id":"a"}', b"1", b"b", b'{"id":"b"}', b"2"]
+    assert await marks(redis) == {"a": f"w:1|1{keys.AHEAD}", "b": f"w:1|2{keys.AHEAD}"}
 
     await redis.set("arq:retry:b", 3)
     await redis.zadd(keys.ABORT, {"b": 1})
     await redis.zadd(KEY, {"a": 1, "b": 2})
     await redis.delete("arq:in-progress:a", "arq:in-progress:b")
-    reply = await run(redis, scripts.CLAIM, ClaimHead(10, 60_000, "x:1", "x", ""))
-    assert reply[2] == [1, 0, 1, 0, 2, 3, 1, 1]
-    assert reply[4::3] == [b"a", b"b"]
+    await redis.hset(f"{KEY}:crashes", "b", f"{time.time() * 1000:.0f}=v:1")  # type: ignore[misc]
+    again = await run(redis, scripts.CLAIM, ClaimHead(10, 60_000, "w:2", "w"))
+    assert fields.ClaimReply(*again[:HEAD]).extras == [1, 0, 0, 0, b"w:1", 2, 3, 1, 1, b"w:1"]
+    assert int(again[2]) > int(head.fence)
+    assert again[HEAD::3] == [b"a", b"b"]
+
+
+async def test_claim_stops_at_the_bytes_that_it_may_take(redis: QueueClient) -> None:
+    """One body more than fits, and at least one; the reply says that there is more."""
+    for most, taken in ((1, 1), (25, 2), (60, 5), (1000, 6)):
+        await redis.flushdb()
+        jobs = [NewJob(f"j{n}", b"x" * 13, due_ms=n) for n in range(6)]
+        await run(redis, scripts.ENQUEUE, EnqueueHead(TTL_S, QUEUE), *jobs)
+        head = ClaimHead(10, 60_000, "w:1", "w", most_bytes=most)
+        reply = await run(redis, scripts.CLAIM, head)
+        assert len(reply[HEAD::3]) == taken
+        assert fields.ClaimReply(*reply[:HEAD]).more == (taken < 6)
+        assert len(await marks(redis)) == taken
 
 
 async def test_start_removes_the_mark_of_two_jobs(redis: QueueClient) -> None:
-    """Both were claimed ahead of a free slot, and run now."""
-    await claimed(redis, "a", "b", mark="|ahead")
+    """Both were claimed, and run now."""
+    await claimed(redis, "a", "b")
     assert await run(redis, scripts.START, StartHead("w:1"), ["a", "b"]) == 2
-    assert await redis.hgetall(f"{KEY}:running") == {b"a": b"w:1", b"b": b"w:1"}  # type: ignore[misc]
+    assert await marks(redis) == {"a": "w:1|1", "b": "w:1|2"}
+
+
+async def test_recover_puts_two_jobs_back_as_they_were_due(redis: QueueClient) -> None:
+    """One had started, counts a crash and is a suspect; one had not, and waits in the queue."""
+    await claimed(redis, "a", "b", "c")
+    await run(redis, scripts.START, StartHead("w:1"), ["a", "c"])
+    await redis.zadd(KEY, {"a": 50, "b": 50})
+    await redis.zadd(f"{KEY}:holders", {"w": 50})
+    await redis.delete("arq:in-progress:a", "arq:in-progress:b")
+    assert await run(redis, scripts.RECOVER, RecoverHead(finished="w"), ["a", "b", "c"]) == 2
+    assert await redis.zscore(KEY, "b") == 2
+    assert await redis.zrange(f"{KEY}:suspects", 0, -1, withscores=True) == [(b"a", 1)]
+    [crash] = (await redis.hget(f"{KEY}:crashes", "a")).split()  # type: ignore[misc]
+    assert crash.endswith(b"=w:1")
+    assert await marks(redis) == {"c": "w:1|3"}
+    assert not await redis.exists(f"{KEY}:holders")
+
+
+async def test_recover_undoes_a_claim_that_was_never_answered(redis: QueueClient) -> None:
+    """Its jobs are due as they were, and should it arrive later, it takes nothing."""
+    await claimed(redis, "a", "b")
+    assert await run(redis, scripts.RECOVER, RecoverHead("w:1"), ["a", "b"]) == 2
+    assert (await redis.zscore(KEY, "a"), await redis.zscore(KEY, "b")) == (1, 2)
+    assert not await redis.exists(f"{KEY}:running", f"{KEY}:crashes", "arq:in-progress:a")
+    late = await run(redis, scripts.CLAIM, ClaimHead(10, 60_000, "w:1", "w"))
+    assert late[HEAD:] == []
 
 
 async def test_renew_extends_two_jobs_and_reports_a_third(redis: QueueClient) -> None:
     """Each by its own token; the one under another token is lost."""
     await claimed(redis, "a", "b", "c")
     leases = (Lease("a", "w:1"), Lease("b", "w:1"), Lease("c", "v:9"))
-    assert await run(redis, scripts.RENEW, RenewHead(90_000), *leases) == [[b"c"], []]
+    assert await run(redis, scripts.RENEW, RenewHead(90_000, "w"), *leases) == [[b"c"], []]
     assert await redis.pttl("arq:in-progress:a") > 80_000
     assert await redis.pttl("arq:in-progress:b") > 80_000
     assert await redis.pttl("arq:in-progress:c") <= 60_000
@@ -176,18 +227,18 @@ async def test_settle_takes_every_field_of_two_full_outcomes(
 
 
 async def test_settle_gives_two_claims_back_as_they_were_due(redis: QueueClient) -> None:
-    """Not started, each is due at its own time again; offered, each is due now, and marked."""
+    """Each is due at its own time again; those that are offered are marked."""
     await claimed(redis, "a", "b", "c", "d")
     outcomes = (
-        FullOutcome("unclaim", "a", "w:1", "1.0000"),
-        FullOutcome("unclaim", "b", "w:1", "2.0000"),
+        FullOutcome("unclaim", "a", "w:1"),
+        FullOutcome("unclaim", "b", "w:1"),
         FullOutcome("offer", "c", "w:1"),
         FullOutcome("offer", "d", "w:1"),
     )
     assert await run(redis, scripts.SETTLE, SettleHead(QUEUE, TTL_S), *outcomes) == []
     assert (await redis.zscore(KEY, "a"), await redis.zscore(KEY, "b")) == (1, 2)
-    marked = {b"c": b"w:1|offered", b"d": b"w:1|offered"}
-    assert await redis.hgetall(f"{KEY}:running") == marked  # type: ignore[misc]
+    assert (await redis.zscore(KEY, "c"), await redis.zscore(KEY, "d")) == (3, 4)
+    assert await marks(redis) == {"c": "w:1|3|offered", "d": "w:1|4|offered"}
 
 
 async def test_admin_takes_every_field_of_its_action(redis: QueueClient) -> None:

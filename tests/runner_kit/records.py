@@ -23,7 +23,8 @@ async def result_of(redis: Any, job_id: str) -> dict[str, Any] | None:
 
 async def crashes(redis: Any, queue: str, job_id: str) -> int:
     """Return how many workers were lost while they ran the job."""
-    return int(await redis.hget(keys.queue_key(queue) + keys.CRASHES_SUFFIX, job_id) or 0)
+    entries = await redis.hget(keys.queue_key(queue) + keys.CRASHES_SUFFIX, job_id)
+    return len((entries or b"").split())
 
 
 async def dead_ids(redis: Any, queue: str) -> list[str]:

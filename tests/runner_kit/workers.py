@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner import Worker, WorkerSettings, linear
 from tests.cable import cable_to
+from tests.runner_kit.inside import ask_after_starts
 from tests.runner_kit.waiting import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class MortalWorker:
         self.cable = cable
 
     async def kill(self) -> None:
-        """End it as SIGKILL would: from now on nothing of it reaches Redis."""
+        """End it as SIGKILL would: what the kernel has still reaches Redis, and then nothing."""
+        await ask_after_starts(self.worker, "PING")
         self.cable.cut()
         await _end(self.worker)
 

@@ -11,41 +11,56 @@ import re
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from runner.broker.keys import WAKE_TOKENS
+from runner.broker.keys import AHEAD, WAKE_TOKENS
 from runner.broker.scripts import fields
 
 _HERE = files(__name__)
-_PLACE = re.compile(r"\b[A-Z_]+\.[a-z_]+\b|\bWAKE_TOKENS\b")
+_COMMENT_OR_INDENT = re.compile(r"^ *(?:--.*)?", re.MULTILINE)
+_CRASHES_KEPT_MS = 3 * 86_400 * 1000
+_REVOKED_MS = 3_600_000
+"""Longer than any network holds a message back."""
+
+_CONSTANTS = {
+    "WAKE_TOKENS": str(WAKE_TOKENS),
+    "AHEAD": f"'{AHEAD}'",
+    "CRASHES_KEPT_MS": str(_CRASHES_KEPT_MS),
+    "REVOKED_MS": str(_REVOKED_MS),
+}
+_PLACE = re.compile(rf"\b[A-Z_]+\.[a-z_]+\b|\b(?:{'|'.join(_CONSTANTS)})\b")
 
 
 class Script(NamedTuple):
     """
     A script's file and its fields: the head, and blocks by the names that the script uses.
 
-    parts: files with functions that come before it, since several scripts share them.
+    begins_with: the files of functions that it uses.
     """
 
     file: str
     head: type[Any] | None = None
     blocks: dict[str, type[Any]] = {}  # noqa: RUF012 -- never written to
     replies: dict[str, type[Any]] = {}  # noqa: RUF012 -- likewise
-    parts: tuple[str, ...] = ()
+    begins_with: tuple[str, ...] = ()
 
     def text(self) -> str:
         """
         Return the Lua text, with the position of each field in place of its name.
 
+        Without its comments, since some calls send the text; its lines keep their numbers.
+
         Raises:
             KeyError: The script names a field that is not declared.
         """
-        places = {"WAKE_TOKENS": WAKE_TOKENS}
+        places: dict[str, int | str] = {**_CONSTANTS}
         if self.head is not None:
             places |= _places("HEAD", self.head, first=1)
         for name, block in (self.blocks | self.replies).items():
             places |= _places(name, block, first=0)
-        files_in_order = (*self.parts, self.file)
-        source = "\n".join((_HERE / file).read_text("utf-8") for file in files_in_order)
-        return _PLACE.sub(lambda found: str(places[found[0]]), source)
+        source = "".join(
+            (_HERE / file).read_text("utf-8") for file in (*self.begins_with, self.file)
+        )
+        bare = _COMMENT_OR_INDENT.sub("", source)
+        return _PLACE.sub(lambda found: str(places[found[0]]), bare)
 
 
 def _places(name: str, block: type[Any], *, first: int) -> dict[str, int]:
@@ -55,24 +70,33 @@ def _places(name: str, block: type[Any], *, first: int) -> dict[str, int]:
     }
 
 
-_DEATH = ("death.lua",)
-
 SCRIPTS: Final = {
     "enqueue": Script(
         "enqueue.lua", fields.EnqueueHead, {"FRESH": fields.FreshJob, "JOB": fields.NewJob}
     ),
     "claim": Script(
-        "claim.lua", fields.ClaimHead, replies={"CLAIMED": fields.Claimed, "EXTRA": fields.Extra}
+        "claim.lua",
+        fields.ClaimHead,
+        replies={"REPLY": fields.ClaimReply, "CLAIMED": fields.Claimed, "EXTRA": fields.Extra},
+        begins_with=("crashes.lua", "late.lua"),
     ),
+    "recover": Script("recover.lua", fields.RecoverHead, begins_with=("crashes.lua",)),
     "start": Script("start.lua", fields.StartHead),
     "settle": Script(
         "settle.lua",
         fields.SettleHead,
         {"SHORT": fields.ShortOutcome, "OUTCOME": fields.FullOutcome},
-        parts=_DEATH,
+        begins_with=("crashes.lua", "death.lua"),
     ),
-    "renew": Script("renew.lua", fields.RenewHead, {"LEASE": fields.Lease}),
-    "admin": Script("admin.lua", fields.AdminHead, {"JOB": fields.AdminJob}, parts=_DEATH),
+    "renew": Script(
+        "renew.lua",
+        fields.RenewHead,
+        {"LEASE": fields.Lease},
+        begins_with=("crashes.lua", "late.lua"),
+    ),
+    "admin": Script(
+        "admin.lua", fields.AdminHead, {"JOB": fields.AdminJob}, begins_with=("death.lua",)
+    ),
     "count": Script("count.lua", fields.CountHead, {"JOB": fields.JobCount}),
     "beat": Script("beat.lua", fields.BeatHead, replies={"BEAT": fields.Beat}),
     "ended": Script("ended.lua"),
@@ -85,6 +109,7 @@ SCRIPTS: Final = {
 
 ENQUEUE = SCRIPTS["enqueue"].text()
 CLAIM = SCRIPTS["claim"].text()
+RECOVER = SCRIPTS["recover"].text()
 START = SCRIPTS["start"].text()
 SETTLE = SCRIPTS["settle"].text()
 RENEW = SCRIPTS["renew"].text()

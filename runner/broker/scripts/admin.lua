@@ -21,7 +21,7 @@ local function found_in(id)
     -- In progress, but without a token: a stock arq worker runs it.
     return redis.call('EXISTS', 'arq:in-progress:' .. id) == 1 and 'running' or 'waiting'
   end
-  if redis.call('ZSCORE', queue .. ':parked', id) then
+  if redis.call('ZSCORE', queue .. ':suspects', id) or redis.call('ZSCORE', queue .. ':parked', id) then
     return 'waiting'
   end
   return redis.call('ZSCORE', queue .. ':dead', id) and 'dead' or 'gone'
@@ -63,6 +63,7 @@ end
 -- Takes a job that waits out of where it waits.
 local function leave_queue(id)
   redis.call('ZREM', queue, id)
+  redis.call('ZREM', queue .. ':suspects', id)
   redis.call('ZREM', queue .. ':retrying', id)
   if redis.call('ZREM', queue .. ':parked', id) == 1 then
     local label = redis.call('HGET', queue .. ':unknown', id) or ''
@@ -95,9 +96,10 @@ end
 local woken = {}
 
 local function wait_until(id, due)
+  local place = redis.call('ZSCORE', queue .. ':suspects', id) and queue .. ':suspects' or queue
   local retry = redis.call('ZSCORE', queue .. ':retrying', id)
   leave_queue(id)
-  redis.call('ZADD', queue, due, id)
+  redis.call('ZADD', place, due, id)
   if retry then
     redis.call('ZADD', queue .. ':retrying', due, id)
   end
@@ -106,9 +108,15 @@ local function wait_until(id, due)
   end
 end
 
+local function due_of(id)
+  return redis.call('ZSCORE', queue, id)
+    or redis.call('ZSCORE', queue .. ':suspects', id)
+    or redis.call('ZSCORE', queue .. ':parked', id)
+end
+
 local function due_now(id)
   -- A job that is due already keeps its place.
-  local due = redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', queue .. ':parked', id)
+  local due = due_of(id)
   return due and tonumber(due) <= now and due or now_text
 end
 
@@ -168,7 +176,7 @@ end
 
 function act.move(id, state, batch)
   local target, target_name = ARGV[HEAD.target_key], ARGV[HEAD.target]
-  local due = redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', queue .. ':parked', id) or now_text
+  local due = due_of(id) or now_text
   local retry = redis.call('ZSCORE', queue .. ':retrying', id)
   if state == 'dead' then
     id = revive(id, batch)

@@ -1,65 +1,105 @@
 -- Claim jobs that are due: mark each as held under a token, and make it due again when its lease ends.
 --
 -- KEYS  1 the queue
--- ARGV  ClaimHead, then what it names
--- Returns {now, next due (Unix ms; -1 if none, -2 if the queue is paused), an EXTRA for each job that has spent
---          attempts, crashes or an abort, 1 if jobs are parked, otherwise 0; then a CLAIMED for each job}
+-- ARGV  ClaimHead, then the labels under which jobs are parked that the worker knows: these are claimed first
+-- Returns a REPLY, then a CLAIMED for each job
 --
--- Keeps: no worker sees a claimed job as due until its lease ends, and then it is due by itself. A job that is due
--- and in progress is passed over, however many of them are at the head of the queue: a stock arq worker holds it, or
--- a stock arq client changed its time. A lapsed lease counts as a crash, never as an attempt, unless its holder is
--- the worker that claims, has offered the job, or had not started it. A claim whose answer was lost gives its jobs
--- back without a crash.
+-- Keeps: no worker sees a claimed job as due until its lease ends. A job that is due and in progress is passed over,
+-- however many of them are at the head of the queue: a stock arq worker holds it, or a stock arq client changed its
+-- time. So is one whose lease has lapsed: `recover` puts it back, at the due time that it has had from the first, and
+-- only after a worker that still lives has had the time to renew. A worker goes on with its own lapsed jobs. A
+-- suspect is claimed alone. A claim that was given up takes nothing when it arrives after all.
 local queue, limit, token = KEYS[1], tonumber(ARGV[HEAD.limit]), ARGV[HEAD.token]
-local lease = tonumber(ARGV[HEAD.lease_ms])
-local own, mark = ARGV[HEAD.worker_id] .. ':', ARGV[HEAD.mark]
+local lease, worker, mode = tonumber(ARGV[HEAD.lease_ms]), ARGV[HEAD.worker_id], ARGV[HEAD.mode]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local now_text = string.format('%.4f', now)
-local running = queue .. ':running'
-local first = HEAD.size + 1
-local labels_from = first
-while ARGV[labels_from] and ARGV[labels_from] ~= '' do
-  labels_from = labels_from + 1
-end
-if labels_from > first then
-  local unanswered = {}
-  for i = first, labels_from - 1 do
-    unanswered[ARGV[i]] = true
+local running, holders, suspects = queue .. ':running', queue .. ':holders', queue .. ':suspects'
+local lapsed, stray, extras = {}, {}, {}
+local reply = {}
+reply[1 + REPLY.now_ms], reply[1 + REPLY.next_due_ms], reply[1 + REPLY.fence] = now_text, '-1', 0
+reply[1 + REPLY.suspects], reply[1 + REPLY.more] = 0, 0
+reply[1 + REPLY.parked] = redis.call('EXISTS', queue .. ':parked')
+reply[1 + REPLY.lapsed], reply[1 + REPLY.stray], reply[1 + REPLY.extras] = lapsed, stray, extras
+
+local suspect
+if redis.call('EXISTS', queue .. ':paused', 'arq:revoked:' .. token, suspects) > 0 then
+  if redis.call('EXISTS', queue .. ':paused') == 1 then
+    reply[1 + REPLY.next_due_ms] = '-2'
+    return reply
   end
-  local held = redis.call('HGETALL', running)
-  for i = 1, #held, 2 do
-    if unanswered[string.match(held[i + 1], '^[^|]*')] then
-      redis.call('HDEL', running, held[i])
-      redis.call('DEL', 'arq:in-progress:' .. held[i])
-      redis.call('ZADD', queue, now_text, held[i])
+  if redis.call('EXISTS', 'arq:revoked:' .. token) == 1 then
+    return reply
+  end
+  suspect = redis.call('ZRANGEBYSCORE', suspects, '-inf', now_text, 'WITHSCORES', 'LIMIT', 0, 1)
+  if suspect[1] and mode ~= 'suspect' then
+    reply[1 + REPLY.suspects] = 1
+    if mode == 'idle' then
+      return reply
+    end
+    local ms = ARGV[HEAD.volunteer_ms]
+    if ms ~= '0' and redis.call('SET', queue .. ':volunteer', worker, 'PX', ms, 'NX') then
+      reply[1 + REPLY.suspects] = 2
     end
   end
 end
-if redis.call('EXISTS', queue .. ':paused') == 1 then
-  return { now_text, '-2', {}, 0 }
+
+local grace, look_at, must_wait = lease / 6, nil, false
+for _, late in ipairs(late_workers(queue, now, lease, worker)) do
+  if late.lost <= now then
+    lapsed[#lapsed + 1] = late.worker
+  else
+    look_at = look_at and math.min(look_at, late.lost) or late.lost
+    must_wait = must_wait or late.lapses <= now
+  end
 end
-local ids, marks, owners, scores = {}, {}, {}, {}
-for i = labels_from + 1, #ARGV do
+-- What they held was due before all else. Nobody has seen them late so far: this worker is the first here for long.
+if #lapsed > 0 or must_wait then
+  reply[1 + REPLY.next_due_ms] = look_at and string.format('%.4f', look_at) or '-1'
+  return reply
+end
+
+local is_late = {}
+local function may_come_back(owner)
+  local other = string.match(owner, '^([^|]*):')
+  if not other then
+    return false
+  end
+  if is_late[other] == nil then
+    local ends = redis.call('ZSCORE', holders, other)
+    is_late[other] = ends and tonumber(ends) <= now + grace or false
+  end
+  return is_late[other]
+end
+
+local function due_of(owner, score)
+  local due = tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)'))
+  return due and string.format('%.4f', due) or score
+end
+
+local ids, marks, owners, scores, parked = {}, {}, {}, {}, {}
+local offset, exhausted = 0, false
+if mode == 'suspect' then
+  exhausted = true
+  if suspect and suspect[1] then
+    ids[1], marks[1], owners[1], scores[1] = suspect[1], 'arq:in-progress:' .. suspect[1], false, suspect[2]
+  end
+end
+for i = HEAD.size + 1, #ARGV do
   local of_label = queue .. ':parked:' .. ARGV[i]
   local found = #ids < limit and redis.call('ZRANGE', of_label, 0, limit - #ids - 1, 'WITHSCORES') or {}
   for j = 1, #found, 2 do
     local n, id = #ids + 1, found[j]
     ids[n], marks[n], owners[n], scores[n] = id, 'arq:in-progress:' .. id, false, found[j + 1]
-    redis.call('ZREM', of_label, id)
-    redis.call('ZREM', queue .. ':parked', id)
-    redis.call('HDEL', queue .. ':unknown', id)
-  end
-  if redis.call('EXISTS', of_label) == 0 then
-    redis.call('SREM', queue .. ':parked-names', ARGV[i])
+    parked[id] = ARGV[i]
   end
 end
-local offset, exhausted = 0, false
+local own, page = worker .. ':', limit
 while #ids < limit and not exhausted do
-  local due = redis.call('ZRANGEBYSCORE', queue, '-inf', now_text, 'WITHSCORES', 'LIMIT', offset, limit)
+  local due = redis.call('ZRANGEBYSCORE', queue, '-inf', now_text, 'WITHSCORES', 'LIMIT', offset, page)
   local found = #due / 2
-  exhausted = found < limit
-  offset = offset + found
+  exhausted = found < page
+  offset, page = offset + found, math.max(limit, 100)
   if found > 0 then
     local names, held_keys = {}, {}
     for i = 1, found do
@@ -70,62 +110,134 @@ while #ids < limit and not exhausted do
     local held = redis.call('MGET', unpack(held_keys))
     local n = #ids
     for i = 1, found do
-      if n < limit and not held[i] then
+      local owner = known[i]
+      if n >= limit or held[i] then
+        -- Passed over.
+      elseif not owner or string.sub(owner, 1, #own) == own or string.find(owner, '|offered', 1, true) then
         n = n + 1
-        ids[n], marks[n], owners[n], scores[n] = names[i], held_keys[i], known[i], due[2 * i]
+        ids[n], marks[n], owners[n], scores[n] = names[i], held_keys[i], owner, due[2 * i]
+        if owner then
+          scores[n] = due_of(owner, scores[n])
+        end
+      elseif #stray < limit and not may_come_back(owner) then
+        stray[#stray + 1] = names[i]
       end
     end
   end
 end
 
-local extras = {}
-local reply = { now_text, '-1', extras, redis.call('EXISTS', queue .. ':parked') }
+-- Bodies are read until there are enough of them. How many to read at a time follows from their size so far.
+local bodies, bytes, count, step = {}, 0, 0, 4
+local most = tonumber(ARGV[HEAD.most_bytes])
+while count < #ids and (count == 0 or bytes < most) do
+  local names = {}
+  for i = count + 1, math.min(count + step, #ids) do
+    names[#names + 1] = 'arq:job:' .. ids[i]
+  end
+  local found = redis.call('MGET', unpack(names))
+  for i = 1, #names do
+    if bytes >= most then
+      break
+    end
+    local body = found[i]
+    count = count + 1
+    bodies[count] = body
+    bytes = body and bytes + #body or bytes
+  end
+  step = math.max(1, math.min(500, math.floor((most - bytes) * count / (bytes + 1))))
+end
+if count < #ids then
+  reply[1 + REPLY.more] = 1
+  for i = #ids, count + 1, -1 do
+    parked[ids[i]] = nil
+    ids[i] = nil
+  end
+end
+
 if #ids > 0 then
-  local body_keys, retry_keys, entries, tokens = {}, {}, {}, {}
+  -- A full Redis refuses a script whose first write may need memory, and takes the rest after one that does not.
+  -- A job that runs frees what it holds.
+  redis.call('DEL', marks[1])
+  local last = tonumber(redis.call('GET', 'arq:fence') or '0')
+  local fence = string.format('%.0f', math.max(last + 1, tonumber(time[1]) * 1000000 + tonumber(time[2])))
+  redis.call('SET', 'arq:fence', fence)
+  reply[1 + REPLY.fence] = fence
+  local retry_keys, entries, tokens = {}, {}, {}
   -- By then the key set below has certainly expired.
   local until_ms = string.format('%.0f', now + lease + 2)
-  local marked = token .. mark
+  local call, lease_ms = redis.call, ARGV[HEAD.lease_ms]
+  local prefix, alone = token .. '|', mode == 'suspect' and '|alone' .. AHEAD or AHEAD
+  for id, label in pairs(parked) do
+    redis.call('ZREM', queue .. ':parked', id)
+    redis.call('ZREM', queue .. ':parked:' .. label, id)
+    redis.call('HDEL', queue .. ':unknown', id)
+    if redis.call('EXISTS', queue .. ':parked:' .. label) == 0 then
+      redis.call('SREM', queue .. ':parked-names', label)
+    end
+  end
   for i, id in ipairs(ids) do
-    body_keys[i] = 'arq:job:' .. id
     retry_keys[i] = 'arq:retry:' .. id
     entries[2 * i - 1], entries[2 * i] = until_ms, id
-    tokens[2 * i - 1], tokens[2 * i] = id, marked
-    redis.call('SET', marks[i], token, 'PX', ARGV[HEAD.lease_ms])
+    tokens[2 * i - 1], tokens[2 * i] = id, prefix .. scores[i] .. alone
+    if owners[i] and string.find(owners[i], '|alone', 1, true) then
+      tokens[2 * i] = prefix .. scores[i] .. '|alone' .. AHEAD
+    end
+    call('SET', marks[i], token, 'PX', lease_ms)
   end
   redis.call('ZADD', queue, unpack(entries))
   redis.call('HSET', running, unpack(tokens))
-  local bodies = redis.call('MGET', unpack(body_keys))
+  redis.call('ZADD', holders, until_ms, worker)
+  if mode == 'suspect' then
+    redis.call('ZREM', suspects, ids[1])
+  end
   local spent = redis.call('MGET', unpack(retry_keys))
-  local aborting = redis.call('EXISTS', 'arq:abort') == 1
+  local aborting, crashed = false, false
+  if redis.call('EXISTS', 'arq:abort', queue .. ':crashes') > 0 then
+    aborting = redis.call('EXISTS', 'arq:abort') == 1
+    crashed = redis.call('EXISTS', queue .. ':crashes') == 1
+  end
   for i, id in ipairs(ids) do
-    local at = 5 + (i - 1) * CLAIMED.size
+    local at = 1 + REPLY.size + (i - 1) * CLAIMED.size
     reply[at + CLAIMED.id], reply[at + CLAIMED.body], reply[at + CLAIMED.due_ms] = id, bodies[i], scores[i]
-    local owner, crashes = owners[i], 0
-    if owner then
-      if string.sub(owner, 1, #own) == own then
-        crashes = -1
-      elseif not string.find(owner, '|', 1, true) then
-        crashes = redis.call('HINCRBY', queue .. ':crashes', id, 1)
-      end
+    local before = ''
+    if owners[i] and string.sub(owners[i], 1, #own) == own then
+      before = string.match(owners[i], '^[^|]*')
     end
     if spent[i] then
       redis.call('ZREM', queue .. ':retrying', id)
     end
     local aborted = aborting and redis.call('ZREM', 'arq:abort', id) or 0
-    if spent[i] or crashes ~= 0 or aborted ~= 0 then
+    local crashes = crashed and #crashes_of(queue, id, now) or 0
+    if spent[i] or crashes > 0 or aborted ~= 0 or before ~= '' then
       local at = #extras + 1
       extras[at + EXTRA.place], extras[at + EXTRA.spent] = i, tonumber(spent[i] or '0') or 0
-      extras[at + EXTRA.crashes], extras[at + EXTRA.aborted] = crashes, aborted
+      extras[at + EXTRA.crashes], extras[at + EXTRA.aborted], extras[at + EXTRA.before] = crashes, aborted, before
     end
   end
 end
 
-if #ids < limit then
+if #ids < limit and reply[1 + REPLY.more] == 0 and mode ~= 'suspect' then
   -- No job is left to wake a worker for.
   redis.call('DEL', queue .. ':wake')
-  local next_due = redis.call('ZRANGEBYSCORE', queue, '(' .. now_text, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  if next_due[2] then
-    reply[2] = next_due[2]
+  if #ids == 0 and mode == 'idle' then
+    redis.call('ZREM', holders, worker)
+  end
+  local function look_no_later_than(at)
+    if at and (not look_at or at < look_at) then
+      look_at = at
+    end
+  end
+  for _, key in ipairs({ queue, suspects }) do
+    local later = redis.call('ZRANGEBYSCORE', key, '(' .. now_text, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    look_no_later_than(tonumber(later[2] or nil))
+  end
+  local from = string.format('(%.4f', now + grace)
+  local held = redis.call('ZRANGEBYSCORE', holders, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if held[2] and held[1] ~= worker then
+    look_no_later_than(tonumber(held[2]) - grace)
+  end
+  if look_at then
+    reply[1 + REPLY.next_due_ms] = string.format('%.4f', look_at)
   end
 end
 return reply

@@ -11,6 +11,7 @@ local parked = redis.call('EXISTS', queue .. ':parked') == 1
 local ended = {}
 for i, id in ipairs(ARGV) do
   local is_pending = waiting[i]
+    or redis.call('ZSCORE', queue .. ':suspects', id)
     or (parked and redis.call('ZSCORE', queue .. ':parked', id))
     or redis.call('EXISTS', 'arq:in-progress:' .. id) == 1
   ended[i] = is_pending and 0 or 1

@@ -65,15 +65,35 @@ class ClaimHead(NamedTuple):
     """
     One claim.
 
-    Followed by the tokens of earlier claims whose answers never arrived, and then, if there are
-    any, by '' and the labels under which jobs are parked that the worker knows: these come first.
+    Followed by the labels under which jobs are parked that the worker knows: these come first.
     """
 
     limit: Annotated[int, "how many jobs to claim at most"]
     lease_ms: Annotated[int, "how long the claim holds"]
     token: Annotated[str, "of this claim; each claim has a new one"]
     worker_id: Annotated[str, "the prefix of the worker's tokens"]
-    mark: Annotated[str, "'|ahead…' if the jobs do not start at once; otherwise ''"]
+    mode: Annotated[
+        str,
+        "'': claim jobs; 'idle': the same, but none while suspects are due: nothing runs in the "
+        "worker's process, so it can run those; 'suspect': claim one suspect, and nothing else",
+    ] = ""
+    volunteer_ms: Annotated[
+        int,
+        "if suspects are due and nobody else has volunteered: for how long this worker would, to "
+        "let its jobs end and then run the suspects; 0 not at all",
+    ] = 0
+    most_bytes: Annotated[int, "no more jobs once the bodies have so many bytes"] = 1 << 20
+
+
+class RecoverHead(NamedTuple):
+    """One call; followed by the ids of jobs whose leases may have lapsed."""
+
+    unanswered: Annotated[
+        str, "put back what is held under this token: its claim was never answered; '' for none"
+    ] = ""
+    finished: Annotated[str, "the worker whose lapsed jobs have all been put back; '' for none"] = (
+        ""
+    )
 
 
 class StartHead(NamedTuple):
@@ -83,13 +103,14 @@ class StartHead(NamedTuple):
 
 
 class RenewHead(NamedTuple):
-    """One call, for all jobs that a worker holds."""
+    """One call, for jobs that a worker runs."""
 
     lease_ms: Annotated[int, "from now until the leases end"]
+    worker_id: Annotated[str, "the worker that runs them"]
 
 
 class Lease(NamedTuple):
-    """A job that the worker holds."""
+    """A job that the worker runs."""
 
     id: Annotated[Text, "the job's id"]
     token: Annotated[str, "of its claim"]
@@ -118,8 +139,8 @@ class FullOutcome(NamedTuple):
     kind: Annotated[
         str,
         "'done', 'retry', 'dead', 'release', 'abort', 'fail' (it failed, and is neither retried "
-        "nor dead), 'unclaim' (it was not started, and is due as before), 'park' (it cannot run "
-        "in this worker, and waits outside the queue for one that knows it), or 'offer' (it still "
+        "nor dead), 'unclaim' (it was not started), 'park' (it cannot run in this worker, and "
+        "waits outside the queue for one that knows it), or 'offer' (it still "
         "runs: another worker may claim it, and no crash is counted; until then its holder may "
         "settle it)",
     ]
@@ -127,8 +148,8 @@ class FullOutcome(NamedTuple):
     token: Annotated[str, "of its claim"]
     ms: Annotated[
         Number,
-        "retry and release: the delay from now; unclaim and park: when it was due; otherwise how "
-        "long to keep the result, -1 for ever, 0 not at all",
+        "retry and release: the delay from now (release, 0: due as it was); otherwise how long to "
+        "keep the result, -1 for ever, 0 not at all",
     ] = 0
     result: Annotated[bytes, "its result, JSON"] = b""
     entry: Annotated[bytes, "an entry for the history; park: the label to wait under"] = b""
@@ -210,25 +231,44 @@ class JobCount(NamedTuple):
     counts: Annotated[int, "how many counts follow"]
 
 
+class ClaimReply(NamedTuple):
+    """The head of a claim's reply."""
+
+    now_ms: Annotated[bytes, "the time now"]
+    next_due_ms: Annotated[bytes, "when to claim again; -1 if unknown, -2 if the queue is paused"]
+    fence: Annotated[bytes | int, "higher than that of any claim before; 0 if no job was claimed"]
+    suspects: Annotated[
+        int, "1 if suspects are due; 2 if, besides, this worker has volunteered; otherwise 0"
+    ]
+    parked: Annotated[int, "1 if jobs are parked, otherwise 0"]
+    more: Annotated[int, "1 if the bodies became too large to claim all that is due, otherwise 0"]
+    lapsed: Annotated[
+        list[bytes],
+        "workers whose leases have all lapsed: put their jobs back, and claim again; "
+        "no job was claimed",
+    ]
+    stray: Annotated[list[bytes], "jobs that a living worker no longer renews: put them back"]
+    extras: Annotated[list[bytes | int], "an EXTRA for each job that needs one"]
+
+
 class Claimed(NamedTuple):
     """In the reply of a claim: a job that was claimed."""
 
     id: Annotated[bytes, "the job's id"]
     body: Annotated[bytes | None, "the job's body; None if it is gone"]
-    due_ms: Annotated[bytes, "when it was due"]
+    due_ms: Annotated[bytes, "when it was due from the first"]
 
 
 class Extra(NamedTuple):
-    """In the reply of a claim: a job's spent attempts, crashes and abort, if it has any."""
+    """In the reply of a claim: what few jobs have."""
 
     place: Annotated[int, "the job's number among the claimed ones, from 1"]
     spent: Annotated[int, "attempts spent"]
-    crashes: Annotated[
-        int,
-        "if its last holder was lost, how many workers were lost with it so far; -1 if its last "
-        "holder is the worker that claims; otherwise 0",
-    ]
+    crashes: Annotated[int, "how many workers were lost with it, in the last three days"]
     aborted: Annotated[int, "1 if it is to be aborted, otherwise 0"]
+    before: Annotated[
+        bytes, "the token under which this very worker held it until now; '' for none"
+    ]
 
 
 class Beat(NamedTuple):

@@ -1,47 +1,66 @@
--- Extend the leases of the jobs that a worker holds, and return which of them to stop.
+-- Extend the leases of the jobs that a worker runs, and return which of them to stop.
 --
 -- KEYS  1 the queue
 -- ARGV  RenewHead, then a LEASE for each job
 -- Returns {ids whose claim is lost, ids to abort}.
 --
 -- Keeps: only the holder of a job's current token extends its lease, and only if no stock arq worker has taken the
--- job since the lease lapsed.
+-- job since the lease lapsed. What is renewed has started, whether Redis heard of that or not. A worker that asks
+-- for a lost job lives: the crash that was counted for its lapsed lease is taken back.
 local queue, lease = KEYS[1], tonumber(ARGV[HEAD.lease_ms])
 local running = queue .. ':running'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local until_ms = string.format('%.0f', now + lease + 2)
 local aborting = redis.call('EXISTS', 'arq:abort') == 1
-local lost, aborted = {}, {}
+local lost, aborted, renewed, started = {}, {}, {}, {}
+local ids, marks = {}, {}
+for at = HEAD.size + 1, #ARGV, LEASE.size do
+  ids[#ids + 1] = ARGV[at + LEASE.id]
+  marks[#marks + 1] = 'arq:in-progress:' .. ARGV[at + LEASE.id]
+end
+local owners, held = redis.call('HMGET', running, unpack(ids)), redis.call('MGET', unpack(marks))
+-- A full Redis refuses a script whose first write may need memory, and takes the rest after one that does not.
+redis.call('HDEL', running, '')
 
 local function worker_of(token)
   return string.match(token, '^(.*):')
 end
 
-local function taken_by_stock_arq(id, token)
-  local mark = redis.call('GET', 'arq:in-progress:' .. id)
-  return mark ~= token and (mark or not redis.call('ZSCORE', queue, id))
-end
-
-for at = HEAD.size + 1, #ARGV, LEASE.size do
-  local id, token = ARGV[at + LEASE.id], ARGV[at + LEASE.token]
-  local owner = redis.call('HGET', running, id)
-  local ahead = token .. '|ahead'
-  if owner ~= token and (not owner or string.sub(owner, 1, #ahead) ~= ahead) then
+for i, id in ipairs(ids) do
+  local token, owner = ARGV[HEAD.size + 1 + (i - 1) * LEASE.size + LEASE.token], owners[i]
+  local holder = owner and string.match(owner, '^[^|]*')
+  if holder ~= token or string.find(owner, '|offered', 1, true) then
     -- If this very worker has claimed it again, the answer is on its way.
-    if not owner or worker_of(owner) ~= worker_of(token) then
+    if not holder or worker_of(holder) ~= worker_of(token) then
       lost[#lost + 1] = id
+      take_crash_back(queue, id, token, now)
     end
-  elseif taken_by_stock_arq(id, token) then
+  elseif held[i] ~= token and (held[i] or not redis.call('ZSCORE', queue, id)) then
+    -- A stock arq worker has it.
     redis.call('HDEL', running, id)
     lost[#lost + 1] = id
   else
-    redis.call('ZADD', queue, 'XX', until_ms, id)
-    redis.call('SET', 'arq:in-progress:' .. id, token, 'PX', lease)
+    renewed[#renewed + 1], renewed[#renewed + 2] = until_ms, id
+    if not held[i] or redis.call('PEXPIRE', marks[i], lease) == 0 then
+      redis.call('SET', marks[i], token, 'PX', lease)
+    end
+    local ends = string.find(owner, '|ahead', #token, true)
+    if ends then
+      started[#started + 1], started[#started + 2] = id, string.sub(owner, 1, ends - 1)
+    end
     if aborting and redis.call('ZSCORE', 'arq:abort', id) then
       redis.call('ZREM', 'arq:abort', id)
       aborted[#aborted + 1] = id
     end
   end
+end
+late_workers(queue, now, lease, ARGV[HEAD.worker_id])
+if #renewed > 0 then
+  redis.call('ZADD', queue, 'XX', unpack(renewed))
+  redis.call('ZADD', queue .. ':holders', until_ms, ARGV[HEAD.worker_id])
+end
+if #started > 0 then
+  redis.call('HSET', running, unpack(started))
 end
 return { lost, aborted }

@@ -5,10 +5,12 @@
 -- Returns the positions (from 1) of outcomes whose claims were lost: nothing was written for them.
 --
 -- Keeps: only the holder of a job's current token writes, and only if no stock arq worker, which does not know
--- tokens, has taken the job since its lease lapsed. A job is in exactly one state afterwards. If there is a history,
--- the number of attempts spent is stored, even 0. A history lives as long as its job, and then as its result.
+-- tokens, has taken the job since its lease lapsed. A job is in exactly one state afterwards. A job that goes back
+-- without a delay is due as it was from the first. If there is a history, the number of attempts spent is stored,
+-- even 0. A history lives as long as its job, and then as its result. A worker that settles a lost job lives: the
+-- crash that was counted for its lapsed lease is taken back.
 local queue, name, batch_ttl = KEYS[1], ARGV[HEAD.queue], ARGV[HEAD.batch_ttl_s]
-local running = queue .. ':running'
+local running, suspects = queue .. ':running', queue .. ':suspects'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local lost, over, over_keys = {}, {}, {}
@@ -17,7 +19,7 @@ local ready = 0
 local short, short_ms = tonumber(ARGV[HEAD.short]), ARGV[HEAD.short_keep_ms]
 local short_at = HEAD.size + 1
 local others_at = short_at + short * SHORT.size
-local ids, noted_keys, owners, noted = {}, {}, {}, {}
+local ids, noted_keys, noted = {}, {}, {}
 
 local function gather(id)
   local n = #ids + 1
@@ -32,22 +34,27 @@ for at = others_at, #ARGV, OUTCOME.size do
   gather(ARGV[at + OUTCOME.id])
 end
 if #ids > 0 then
-  owners = redis.call('HMGET', running, unpack(ids))
   noted = redis.call('MGET', unpack(noted_keys))
 end
+-- A full Redis refuses a script whose first write may need memory, and takes the rest after one that does not.
+redis.call('HDEL', running, '')
 
 local function holds(i, token)
-  local owner = owners[i]
-  -- A mark may follow the token: offered to others, or not started.
-  if owner ~= token and (not owner or string.sub(owner, 1, #token + 1) ~= token .. '|') then
+  local mark = noted[2 * i - 1]
+  if mark == token then
+    return true
+  end
+  local id = ids[i]
+  local owner = redis.call('HGET', running, id)
+  if not owner or string.match(owner, '^[^|]*') ~= token then
+    take_crash_back(queue, id, token, now)
     return false
   end
-  local mark = noted[2 * i - 1]
-  if mark == token or (not mark and redis.call('ZSCORE', queue, ids[i])) then
+  if not mark and (redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', suspects, id)) then
     return true
   end
   -- A stock arq worker runs it, or has run it.
-  redis.call('HDEL', running, ids[i])
+  redis.call('HDEL', running, id)
   return false
 end
 
@@ -82,10 +89,19 @@ local function keep_history(id, ms, result)
   end
 end
 
+-- Without *due* the job is due as it was from the first.
 local function back(id, due)
-  redis.call('ZADD', queue, due, id)
+  local owner = redis.call('HGET', running, id) or ''
+  due = due or string.match(owner, '^[^|]*|([%d.e+-]+)') or later(0)
+  if string.find(owner, '|alone', 1, true) then
+    redis.call('ZREM', queue, id)
+    redis.call('ZADD', suspects, due, id)
+  else
+    redis.call('ZADD', queue, due, id)
+  end
   redis.call('DEL', 'arq:in-progress:' .. id)
   redis.call('HDEL', running, id)
+  return due, owner
 end
 
 local function finish(i, id, ms, result)
@@ -117,8 +133,9 @@ for i = short + 1, #ids do
   if settled[id] or not holds(i, token) then
     lost[#lost + 1] = i
   elseif kind == 'offer' then
-    back(id, later(0))
-    redis.call('HSET', running, id, token .. '|offered')
+    local due, owner = back(id)
+    local alone = string.find(owner, '|alone', 1, true) and '|alone' or ''
+    redis.call('HSET', running, id, token .. '|' .. due .. alone .. '|offered')
     ready = ready + 1
   else
     settled[id] = true
@@ -138,6 +155,7 @@ for i = short + 1, #ids do
       -- A stock arq client lets bodies expire; a dead job stays until somebody decides.
       redis.call('PERSIST', 'arq:job:' .. id)
       redis.call('ZREM', queue, id)
+      redis.call('ZREM', suspects, id)
       redis.call('DEL', 'arq:in-progress:' .. id)
       redis.call('HDEL', running, id)
       redis.call('ZREM', 'arq:abort', id)
@@ -149,19 +167,18 @@ for i = short + 1, #ids do
       end
       count(batch, 'dead', 1)
     elseif kind == 'park' then
+      local due = back(id)
       redis.call('ZREM', queue, id)
-      redis.call('DEL', 'arq:in-progress:' .. id)
-      redis.call('HDEL', running, id)
-      redis.call('ZADD', queue .. ':parked', ms, id)
-      redis.call('ZADD', queue .. ':parked:' .. entry, ms, id)
+      redis.call('ZREM', suspects, id)
+      redis.call('ZADD', queue .. ':parked', due, id)
+      redis.call('ZADD', queue .. ':parked:' .. entry, due, id)
       redis.call('HSET', queue .. ':unknown', id, entry)
       if redis.call('SADD', queue .. ':parked-names', entry) == 1 then
         -- An idle worker that knows it sees it with its next claim.
         ready = WAKE_TOKENS
       end
     elseif kind == 'release' or kind == 'unclaim' then
-      local due = kind == 'release' and later(ms) or ms
-      back(id, due)
+      local due = back(id, kind == 'release' and ms ~= '0' and later(ms) or nil)
       if spent ~= '0' then
         redis.call('ZADD', queue .. ':retrying', due, id)
       end
@@ -174,11 +191,10 @@ if #over > 0 then
   redis.call('DEL', unpack(over_keys))
   redis.call('ZREM', queue, unpack(over))
   redis.call('HDEL', running, unpack(over))
-  -- Usually there are neither, and asking once is cheaper than a command with all the ids.
-  if redis.call('EXISTS', 'arq:abort') == 1 then
+  -- Usually there are none, and asking once is cheaper than a command with all the ids.
+  if redis.call('EXISTS', 'arq:abort', suspects, queue .. ':crashes') > 0 then
     redis.call('ZREM', 'arq:abort', unpack(over))
-  end
-  if redis.call('EXISTS', queue .. ':crashes') == 1 then
+    redis.call('ZREM', suspects, unpack(over))
     redis.call('HDEL', queue .. ':crashes', unpack(over))
   end
 end

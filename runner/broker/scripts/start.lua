@@ -1,4 +1,4 @@
--- Record that jobs which were claimed ahead of a free slot start now.
+-- Record that claimed jobs start now.
 --
 -- KEYS  1 the queue
 -- ARGV  StartHead, then their ids
@@ -6,16 +6,21 @@
 --
 -- Keeps: only the holder of a job's current token changes its mark. If a stock arq worker has taken the job, it
 -- starts here all the same, and the next renewal reports it as lost.
-local running, token = KEYS[1] .. ':running', ARGV[HEAD.token]
-local ahead = token .. '|ahead'
-local ids, started = { unpack(ARGV, HEAD.size + 1) }, {}
+local running, token = KEYS[1] .. ':running', ARGV[HEAD.token] .. '|'
+local ids, started, n = { unpack(ARGV, HEAD.size + 1) }, {}, 0
+local find, sub, size = string.find, string.sub, #token
+-- A full Redis refuses a script whose first write may need memory, and takes the rest after one that does not.
+redis.call('HDEL', running, '')
 local owners = redis.call('HMGET', running, unpack(ids))
 for i, id in ipairs(ids) do
-  if owners[i] and string.sub(owners[i], 1, #ahead) == ahead then
-    started[#started + 1], started[#started + 2] = id, token
+  local owner = owners[i]
+  local ends = owner and find(owner, '|ahead', size, true)
+  if ends and sub(owner, 1, size) == token then
+    started[n + 1], started[n + 2] = id, sub(owner, 1, ends - 1)
+    n = n + 2
   end
 end
-if #started > 0 then
+if n > 0 then
   redis.call('HSET', running, unpack(started))
 end
-return #started / 2
+return n / 2

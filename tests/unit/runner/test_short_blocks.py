@@ -25,7 +25,7 @@ def test_job_in_short_is_sent_as_declared() -> None:
 async def test_outcome_in_short_is_sent_as_declared() -> None:
     """A field that is added, dropped or moved in `ShortOutcome` fails here."""
     client = connect("redis://127.0.0.1:1")
-    claim = Claim("j1", b"j1", "w:1", None, 0.0)
+    claim = Claim("j1", b"j1", "w:1", None, 0.0, 0.0, 1)
     ended = Ended(claim, Envelope("send", [], {}, 0), Done("fine"), None, 0, 1, Held(claim, 0))
 
     arguments, _ = Settler(client, "arq:queue:mail", outage=Outage("w"))._arguments([ended])

@@ -22,7 +22,7 @@ STOCK = json.dumps({"t": 2, "f": "tidy", "a": [], "k": {}, "et": 1_764_028_800_0
 
 def ended(body: bytes, result: Any, job_id: str = "j1") -> Ended:
     """Return a job of *body* that is done at its second attempt."""
-    claim = Claim(job_id, job_id.encode(), "host:1:ab:7", body, 1_764_028_800_000.25, 1)
+    claim = Claim(job_id, job_id.encode(), "host:1:ab:7", body, 1_764_028_800_000.25, 0.0, 1, 1)
     return Ended(
         claim=claim,
         envelope=decode_job(body),
