@@ -32,6 +32,16 @@ for i = 1, #found, 2 do
     skip = skip + 1
   end
 end
+local suspects, holders = queue .. ':suspects', queue .. ':holders'
+local waiting = redis.call(
+  'ZRANGEBYSCORE', suspects, '(' .. text(now), text(until_ms), 'WITHSCORES', 'LIMIT', 0, most
+)
+for i = 1, #waiting, 2 do
+  redis.call('ZADD', suspects, text(math.min(tonumber(waiting[i + 1]) - jump, now)), waiting[i])
+end
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', holders, '(' .. text(now + lease), '+inf', 'LIMIT', 0, most)) do
+  redis.call('ZADD', holders, text(now + lease), worker)
+end
 if #found > 0 then
   redis.call('LPUSH', queue .. ':wake', '1')
   redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)
