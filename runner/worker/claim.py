@@ -152,7 +152,7 @@ class Claimer:
         self._claims += 1
         token = f"{self._worker_id}:{self._claims}"
         head = ClaimHead(limit, self._lease_ms, token, self._worker_id, mode, volunteer_ms)
-        resting = [] if mode else await self._resting.known_here(limit)
+        resting = [] if mode == SUSPECT else await self._resting.known_here(limit)
         asked_at = clock.boot()
         try:
             reply: list[Any] = await self._script(self._queue_key, [*head, *resting], once=True)

@@ -119,7 +119,7 @@ async def test_claim_returns_every_field_of_two_jobs(redis: QueueClient) -> None
     assert (head.suspects, head.more, head.lapsed, head.stray, head.extras) == (0, 0, [], [], [])
     assert abs(int(head.fence) / 1e6 - time.time()) < 60
     assert reply[HEAD:] == [b"a", b'{"id":"a"}', b"1", b"b", b'{"id":"b"}', b"2"]
-    assert await marks(redis) == {"a": f"w:1|1{keys.AHEAD}", "b": f"w:1|2{keys.AHEAD}"}
+    assert await marks(redis) == {"a": f"w:1|1{scripts.AHEAD}", "b": f"w:1|2{scripts.AHEAD}"}
 
     await redis.set("arq:retry:b", 3)
     await redis.zadd(keys.ABORT, {"b": 1})
