@@ -134,7 +134,7 @@ async def test_claim_returns_every_field_of_two_jobs(redis: QueueClient) -> None
 
 async def test_claim_stops_at_the_bytes_that_it_may_take(redis: QueueClient) -> None:
     """One body more than fits, and at least one; the reply says that there is more."""
-    for most, taken in ((1, 1), (25, 2), (60, 5), (1000, 6)):
+    for most, taken in ((0, 1), (1, 1), (25, 2), (60, 5), (1000, 6)):
         await redis.flushdb()
         jobs = [NewJob(f"j{n}", b"x" * 13, due_ms=n) for n in range(6)]
         await run(redis, scripts.ENQUEUE, EnqueueHead(TTL_S, QUEUE), *jobs)
