@@ -124,14 +124,6 @@ SUFFIXES = (
     WORKERS_SUFFIX,
 )
 
-AHEAD = "|ahead: nothing has been done so far"
-"""
-Follows the mark of a claim until its job starts.
-
-It is this long for Redis: with one value of more than 64 bytes a hash is stored as a table, not as
-a list that each look-up scans. With a hundred jobs held, that saves an eighth of Redis's time.
-"""
-
 BATCH_TTL_S = 30 * 86_400
 WAKE_TOKENS = 64
 """How many tokens a wake list holds at most."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from redis.exceptions import RedisError
 
+from runner.broker.outage import situation
 from runner.errors import PrivateRedisLostError
 
 if TYPE_CHECKING:
@@ -168,6 +169,8 @@ def _line(error: BaseException, expected: tuple[type[BaseException], ...]) -> st
         return f"Redis takes no writes: {reason}; free some space on its disk, and try again"
     if isinstance(error, expected):
         return str(error)
+    if isinstance(error, RedisError):
+        return f"{situation(error)}: {error}"
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         remedy = "free some space" if error.errno == errno.ENOSPC else "correct it, and try again"

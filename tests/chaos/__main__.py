@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _SLACK_S = 2.0
 """Extra time for starting a process on a busy machine."""
 
+_ALONE_S = 4.0
+"""A job that was lost with its worker waits until the longest jobs of another have ended."""
+
 _REST_WITHIN_S = 90.0
 _MARK = "<!-- figures of a run -->"
 
@@ -111,7 +114,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> tuple[Verdict, Nem
         read(path),
         [job_id.decode() for job_id in dead],
         lease_s=LEASE_S,
-        within_s=LEASE_S + IDLE_POLL_S + _SLACK_S,
+        within_s=LEASE_S + IDLE_POLL_S + _ALONE_S + _SLACK_S,
     )
     verdict.lost += [f"{job_id} (still waiting)" for job_id in stuck]
     return verdict, nemesis, workers

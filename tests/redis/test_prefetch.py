@@ -10,7 +10,7 @@ import pytest
 
 from runner import Context, JobState, job
 from runner.admin import Admin
-from runner.broker.keys import AHEAD
+from runner.broker.scripts import AHEAD
 from runner.worker import prefetch as ahead
 from tests.runner_kit import (
     ask_after_starts,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from runner.broker import keys, scripts
-from runner.broker.keys import AHEAD
+from runner.broker.scripts import AHEAD
 from runner.broker.scripts.fields import (
     AdminHead,
     AdminJob,

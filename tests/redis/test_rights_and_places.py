@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner import Context, Retry, clock, job
-from runner.broker import keys
+from runner.broker import keys, scripts
 from runner.broker.scripts.fields import ClaimReply
 from tests.runner_kit import (
     PATIENCE_S,
@@ -236,7 +236,7 @@ async def test_scripts_that_are_flushed_all_the_time_hold_nothing_up(
         for _ in range(4):
             await stage.started.next()
         mark = await ask_after_starts(one, "HGET", f"{QUEUE}:running", handles[0].id)
-        assert keys.AHEAD.encode() not in mark
+        assert scripts.AHEAD.encode() not in mark
         stage.go.set()
         for handle in handles:
             await handle.result(timeout_s=PATIENCE_S)

@@ -120,7 +120,7 @@ async def test_claim_returns_every_field_of_two_jobs(redis: QueueClient) -> None
     assert (head.suspects, head.more, head.lapsed, head.stray, head.extras) == (0, 0, [], [], [])
     assert abs(int(head.fence) / 1e6 - time.time()) < 60
     assert reply[HEAD:] == [b"a", b'{"id":"a"}', b"1", b"b", b'{"id":"b"}', b"2"]
-    assert await marks(redis) == {"a": f"w:1|1{keys.AHEAD}", "b": f"w:1|2{keys.AHEAD}"}
+    assert await marks(redis) == {"a": f"w:1|1{scripts.AHEAD}", "b": f"w:1|2{scripts.AHEAD}"}
 
     await redis.set("arq:retry:b", 3)
     await redis.zadd(keys.ABORT, {"b": 1})
@@ -135,7 +135,7 @@ async def test_claim_returns_every_field_of_two_jobs(redis: QueueClient) -> None
 
 async def test_claim_stops_at_the_bytes_that_it_may_take(redis: QueueClient) -> None:
     """One body more than fits, and at least one; the reply says that there is more."""
-    for most, taken in ((1, 1), (25, 2), (60, 5), (1000, 6)):
+    for most, taken in ((0, 1), (1, 1), (25, 2), (60, 5), (1000, 6)):
         await redis.flushdb()
         jobs = [NewJob(f"j{n}", b"x" * 13, due_ms=n) for n in range(6)]
         await run(redis, scripts.ENQUEUE, EnqueueHead(TTL_S, QUEUE), *jobs)

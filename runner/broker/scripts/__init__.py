@@ -11,11 +11,19 @@ import re
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from runner.broker.keys import AHEAD, WAKE_TOKENS
+from runner.broker.keys import WAKE_TOKENS
 from runner.broker.scripts import fields
 
 _HERE = files(__name__)
 _COMMENT_OR_INDENT = re.compile(r"^ *(?:--.*)?", re.MULTILINE)
+AHEAD = "|ahead: nothing has been done so far"
+"""
+Follows the mark of a claim until its job starts.
+
+It is this long for Redis: with one value of more than 64 bytes a hash is stored as a table, not as
+a list that each look-up scans. With a hundred jobs held, that saves an eighth of Redis's time.
+"""
+
 _CRASHES_KEPT_MS = 3 * 86_400 * 1000
 _REVOKED_MS = 3_600_000
 """Longer than any network holds a message back."""

@@ -136,7 +136,7 @@ while count < #ids and (count == 0 or bytes < most) do
   end
   local found = redis.call('MGET', unpack(names))
   for i = 1, #names do
-    if bytes >= most then
+    if count > 0 and bytes >= most then
       break
     end
     local body = found[i]
