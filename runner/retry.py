@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from runner import chance
-from runner.errors import ArgumentsError, Bury
 
 
 class Backoff(Protocol):
@@ -14,11 +13,6 @@ class Backoff(Protocol):
     def __call__(self, count: int, /) -> float:
         """Return seconds until the next attempt, after *count* retries: 0 at the first failure."""
         ...
-
-
-def is_final(error: BaseException, *, attempt: int, max_retries: int) -> bool:
-    """Whether *attempt* (from 1) is the last: none is left, or another would not help."""
-    return isinstance(error, Bury | ArgumentsError) or attempt > max_retries
 
 
 def linear(step_s: float = 10.0) -> Backoff:

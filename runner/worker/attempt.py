@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from runner import clock
 from runner.codec import Envelope, ErrorRecord, decode_job
 from runner.context import Context
@@ -13,7 +15,7 @@ from runner.errors import CodecError
 from runner.middleware import Middleware, compose
 from runner.offload import Offloader
 from runner.telemetry import job_log
-from runner.worker.execute import execute
+from runner.worker.execute import execute, may_be_ctrl_c
 from runner.worker.outcome import Aborted, Dead, Outcome, Released, Stop
 from runner.worker.policy import Defaults, Policy
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from runner.definition import JobDefinition
     from runner.options import WorkerOptions
     from runner.worker.held import Held
+
+_log = structlog.get_logger("runner.execute")
 
 
 class Attempts:
@@ -78,7 +82,26 @@ class Attempts:
         return sorted(self._known)
 
     async def run(self, held: Held) -> Outcome | None:
-        """Run one attempt, and return how it ended; None if another worker holds the job now."""
+        """
+        Run one attempt, and return how it ended; None if another worker holds the job now.
+
+        An attempt always ends in an outcome: whatever else is raised on the way buries the job.
+        """
+        try:
+            return await self._run(held)
+        except BaseException as error:
+            if may_be_ctrl_c(error) or issubclass(type(error), asyncio.CancelledError):
+                raise
+            record = ErrorRecord.of(error)
+            _log.error(
+                "job cannot be run",
+                job_id=held.claim.job_id,
+                error=record.error,
+                message=record.message,
+            )
+            return Dead(record)
+
+    async def _run(self, held: Held) -> Outcome | None:
         refusal = self._open(held)
         if refusal is not None:
             if self._on_refused is not None:

@@ -15,12 +15,12 @@ import itertools
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
-from pydantic_core import to_json
 from redis.exceptions import RedisError
 
 from runner import clock, machine
 from runner.broker import keys
 from runner.broker.scripts import COUNT
+from runner.codec import encode_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -143,7 +143,9 @@ class Heartbeat:
             if counts:
                 pipe.eval(COUNT, 3, self._counts.guard, keys.METRICS, keys.METRICS_TOTAL, *counts)
             pipe.zadd(self._queue_key + keys.WORKERS_SUFFIX, {self._worker_id: now_ms})
-            pipe.set(keys.WORKER_PREFIX + self._worker_id, to_json(self._describe()), px=lives_ms)
+            pipe.set(
+                keys.WORKER_PREFIX + self._worker_id, encode_shown(self._describe()), px=lives_ms
+            )
             pipe.set(self._health_key, health, px=lives_ms)
             order, *_ = await pipe.execute()
         self._counts.sent()
