@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -18,6 +19,7 @@ from runner.definition import JobDefinition, JobOptions
 from runner.enqueue import Enqueue, new_job_id
 from runner.errors import ConfigurationError
 from runner.handle import JobHandle
+from runner.schema import NotYetError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -47,6 +49,9 @@ class Job(JobDefinition, Generic[P, R]):
         options: JobOptions,
     ) -> None:
         super().__init__(coroutine, queue=queue, name=name, options=options)
+        # Refuse a type that cannot travel where it is written, unless it is not yet defined there.
+        with suppress(NotYetError):
+            self.prepare()
 
     def __call__(self, ctx: Context, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         """Run the coroutine in this process, without a queue."""
@@ -76,7 +81,7 @@ class Job(JobDefinition, Generic[P, R]):
         requests = [bound.request((), dict(kwargs)) for kwargs in calls]
         created = await transport().put_many(requests)
         return [
-            JobHandle(request.job_id, request.queue, created=new)
+            JobHandle(request.job_id, request.queue, new, self)
             for request, new in zip(requests, created, strict=True)
         ]
 
@@ -133,7 +138,7 @@ class BoundJob(Generic[P, R]):
         """Enqueue as `Job.enqueue` does, with these options."""
         request = self.request(args, kwargs)
         created = await transport().put(request)
-        return JobHandle(request.job_id, request.queue, created=created)
+        return JobHandle(request.job_id, request.queue, created, self._job)
 
     def request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Enqueue:
         """
@@ -142,7 +147,7 @@ class BoundJob(Generic[P, R]):
         Raises:
             ArgumentsError: They do not fit the signature.
         """
-        checked_args, checked_kwargs = self._job.check(args, kwargs)
+        checked_args, checked_kwargs = self._job.schema.check(args, kwargs)
         return Enqueue(
             queue=self._queue,
             job_id=self._job_id or new_job_id(),

@@ -92,9 +92,10 @@ class Enqueue:
         Return the job's body as Redis stores it.
 
         Raises:
+            ArgumentsError: An argument does not come back equal from JSON.
             CodecError: An argument has no JSON form.
         """
-        return encode_job(self)
+        return encode_job(self) if self.job is None else self.job.schema.body(self)
 
 
 class Transport(Protocol):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic_core import from_json
 from redis.exceptions import RedisError
 
 from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.outage import is_passing
+from runner.codec import decode
 from runner.current import current_client
 from runner.errors import JobFailedError, ResultNotFoundError
+
+if TYPE_CHECKING:
+    from runner.definition import JobDefinition
 
 R = TypeVar("R")
 
@@ -39,12 +42,14 @@ class JobHandle(Generic[R]):
     """
     One job, by its id.
 
-    created: False if `enqueue` found a pending job of the same id, and added none.
+    created: False if `enqueue` found a pending job of the same id, and added none. job: by whose
+    signature `result` reads; without it, the result is plain JSON values.
     """
 
     id: str
     queue: str
     created: bool = True
+    job: JobDefinition | None = field(default=None, compare=False, repr=False)
 
     async def state(self) -> JobState:
         """
@@ -78,9 +83,10 @@ class JobHandle(Generic[R]):
 
     async def result(self, *, timeout_s: float | None = None) -> R:
         """
-        Wait until the job has ended, even through outages, and return its result as JSON values.
+        Wait until the job has ended, even through outages, and return its result.
 
         Raises:
+            CodecError: The result does not fit the job's signature.
             JobFailedError: The job is dead, or was aborted.
             ResultNotFoundError: There is no such job, or its result is not kept.
             TimeoutError: The job had not ended after *timeout_s* seconds.
@@ -120,10 +126,10 @@ class JobHandle(Generic[R]):
         await client.in_time(Admin(client).abort(self.queue, self.id))
 
     def _unpack(self, data: bytes) -> R:
-        fields: dict[str, Any] = from_json(data)
+        fields: dict[str, Any] = decode(data)
         result = fields["r"]
         if fields["s"]:
-            value: R = result
+            value: R = result if self.job is None else self.job.schema.read_result(result)
             return value
         raise JobFailedError(
             self.id, result["error"], result["message"], result.get("traceback", "")

@@ -110,6 +110,7 @@ class Poller:
                 delay_ms=jitter_ms or None,
                 schedule=periodic.name,
                 tick_ms=tick_ms,
+                job=periodic.job,
             )
         )
         if created:

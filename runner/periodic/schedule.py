@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from runner.enqueue import Enqueue
 from runner.periodic.crontab import Crontab
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Periodic:
 
     Raises:
         ConfigurationError: The crontab or the time zone is invalid.
-        ArgumentsError: The arguments do not fit the job.
+        ArgumentsError: The arguments do not fit the job, or do not come back equal from JSON.
     """
 
     name: str
@@ -50,7 +51,8 @@ class Periodic:
     def __post_init__(self) -> None:
         """Refuse a crontab, time zone or arguments that would only fail when the tick comes."""
         Crontab(self.crontab, self.timezone)
-        self.job.check((), self.kwargs)
+        _, kwargs = self.job.check((), self.kwargs)
+        Enqueue(self.job.queue, self.name, self.job.name, (), kwargs, job=self.job).body()
 
     def due_ticks(self, last: datetime | None, now: datetime) -> list[datetime]:
         """

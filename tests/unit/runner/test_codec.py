@@ -23,7 +23,7 @@ _JSON = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False)
     | _TEXT,
     lambda inner: st.lists(inner) | st.dictionaries(_TEXT, inner),
-    max_leaves=20,
+    max_leaves=10,
 )
 _TIMES_MS = st.integers(0, 253_402_300_799_000)
 _ENVELOPES = st.builds(
