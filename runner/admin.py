@@ -18,8 +18,9 @@ from runner import clock
 from runner.broker import keys
 from runner.broker.scripts import ADMIN
 from runner.broker.scripts.fields import AdminHead
+from runner.checks import moment, text, unix_ms
 from runner.codec import decode_job
-from runner.errors import CodecError, ConfigurationError
+from runner.errors import CodecError, ConfigurationError, refuse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -70,11 +71,10 @@ class Admin:
         Make a waiting or dead job due at the aware time *at*.
 
         Raises:
-            ConfigurationError: *at* has no time zone.
+            ConfigurationError: *at* has no time zone, or is after the year 9999.
         """
-        if at.tzinfo is None:
-            raise ConfigurationError(f"{at} needs a time zone, such as datetime.UTC")
-        return await self._act("reschedule", queue, job_id, due_ms=round(at.timestamp() * 1000))
+        refuse("reschedule", moment("at", at))
+        return await self._act("reschedule", queue, job_id, due_ms=unix_ms(at))
 
     async def bury(
         self, queue: str, job_id: str | bytes, *, reason: str = "buried by hand"
@@ -106,6 +106,7 @@ class Admin:
     async def abort(self, queue: str, job_id: str | bytes) -> Found:
         """End a waiting job before it starts, or ask its worker to cancel a running one."""
         now_ms = clock.now_ms()
+        _refuse("abort", queue, job_id)
         shown = job_id if isinstance(job_id, str) else job_id.decode("utf-8", "backslashreplace")
         result = {
             "t": 0,
@@ -184,6 +185,13 @@ class Admin:
             await pipe.execute()
 
     async def _act(self, action: str, queue: str, job_id: str | bytes, **details: Any) -> Found:
+        _refuse(action, queue, job_id)
         head = AdminHead(action, job_id, queue, keys.BATCH_TTL_S, **details)
         found = await self._script(keys=[keys.queue_key(queue)], args=list(head))
         return Found(found.decode())
+
+
+def _refuse(action: str, queue: str, job_id: str | bytes) -> None:
+    # Bytes come from Redis, and are there as they are.
+    problem = None if isinstance(job_id, bytes) else text("job_id", job_id)
+    refuse(action, problem, keys.queue_problem("queue", queue))

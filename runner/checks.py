@@ -6,7 +6,8 @@ Each function returns what is wrong, as the end of a sentence about *name*, or N
 
 from __future__ import annotations
 
-import math
+from datetime import UTC, datetime
+from typing import Any
 
 LONGEST_S = 100 * 366 * 86_400
 """The longest time that may be given. Added to today, it is far from the year 9999."""
@@ -38,6 +39,11 @@ def seconds(name: str, value: object, *, above: float | None = None) -> str | No
     return None
 
 
+def optional(problem: str | None, value: object) -> str | None:
+    """*problem*, unless *value* is None, which may be given instead."""
+    return None if value is None else problem
+
+
 def whole(name: str, value: object, *, least: int = 0, most: int = 2**31 - 1) -> str | None:
     """A whole number from *least* to *most*."""
     if type(value) is bool or not isinstance(value, int):
@@ -62,6 +68,34 @@ def text(name: str, value: object) -> str | None:
     return None
 
 
+def function(name: str, value: object) -> str | None:
+    """Something that can be called."""
+    return None if callable(value) else f"{name} is {shown(value)}: give a function"
+
+
+def instance(name: str, value: object, kind: type[Any]) -> str | None:
+    """An instance of *kind*."""
+    return None if isinstance(value, kind) else f"{name} is {shown(value)}: give a {kind.__name__}"
+
+
+def moment(name: str, value: object) -> str | None:
+    """An aware time that is in the years 1 to 9999 in UTC, too."""
+    if not isinstance(value, datetime):
+        return f"{name} is {shown(value)}: give a datetime with a time zone"
+    if value.tzinfo is None or value.utcoffset() is None:
+        return f"{name} needs a time zone, such as datetime.UTC"
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return f"{name} is {shown(value)}: give a time before the year 10000 in UTC"
+    return None
+
+
+def unix_ms(at: datetime) -> int:
+    """Return an aware time in Unix ms, rounded, but never into the year 10000."""
+    return min(LATEST_MS, round(at.astimezone(UTC).timestamp() * 1000))
+
+
 def shown(value: object) -> str:
     """Return *value* in short, for a message of one line; it may be anything."""
     try:
@@ -74,4 +108,4 @@ def shown(value: object) -> str:
 
 
 def _fits(value: float, least: float, most: float) -> bool:
-    return math.isfinite(value) and least <= value <= most
+    return least <= value <= most  # which NaN is not

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from runner.checks import optional, seconds
 from runner.codec import text_of
 from runner.ending import Ending, ending_of
-from runner.errors import ConfigurationError
+from runner.errors import ConfigurationError, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -146,6 +147,7 @@ class Context:
             OffloadError: The process died, or something cannot be pickled.
             TimeoutError: *timeout_s* passed.
         """
+        refuse("offload", optional(seconds("timeout_s", timeout_s, above=0), timeout_s))
         if self.offloader is not None:
             return await self.offloader.run(
                 function, *args, timeout_s=timeout_s, on_behalf_of=self.queue, **kwargs

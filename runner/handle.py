@@ -12,9 +12,10 @@ from redis.exceptions import RedisError
 from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.outage import is_passing
+from runner.checks import optional, seconds, text
 from runner.codec import decode
 from runner.current import current_client
-from runner.errors import JobFailedError, ResultNotFoundError
+from runner.errors import JobFailedError, ResultNotFoundError, refuse
 
 if TYPE_CHECKING:
     from runner.definition import JobDefinition
@@ -58,6 +59,7 @@ class JobHandle(Generic[R]):
         Raises:
             RedisError: Redis did not answer within the client's `call_timeout_s`.
         """
+        refuse("handle", text("id", self.id), keys.queue_problem("queue", self.queue))
         queue = keys.queue_key(self.queue)
         client = current_client()
         async with client.pipeline(transaction=True) as pipe:
@@ -91,6 +93,7 @@ class JobHandle(Generic[R]):
             ResultNotFoundError: There is no such job, or its result is not kept.
             TimeoutError: The job had not ended after *timeout_s* seconds.
         """
+        refuse("result", optional(seconds("timeout_s", timeout_s), timeout_s))
         pause_s = _FIRST_PAUSE_S
         async with asyncio.timeout(timeout_s):
             while True:
