@@ -128,6 +128,16 @@ class Attempts:
         late = f"did not end within {policy.timeout_s:g} s, and ignored its cancellation"
         return policy.decide(policy, attempt, TimeoutError(late))
 
+    def end_of_closed(self, held: Held, error: GeneratorExit) -> Outcome | None:
+        """Return the outcome of a job that awaited a task which raised *error*."""
+        policy = held.policy
+        if policy is None:
+            return Dead(ErrorRecord.of(error))
+        attempt = held.claim.attempts_spent + 1
+        if held.why_stopped is not None:
+            return policy.decide_stopped(policy, attempt, error, held.why_stopped)
+        return policy.decide(policy, attempt, error)
+
     def _open(self, held: Held) -> Outcome | None:
         """Read the body; return an outcome if the job cannot run here."""
         claim = held.claim

@@ -79,7 +79,7 @@ class Slots:
         held = Held(claim, clock.now_ms())
         self.held.add(held)
         self.busy += 1
-        held.task = self._tasks[claim.job_id] = self._loop.create_task(self._run(held))
+        held.task = self._tasks[claim.job_id] = asyncio.Task(self._run(held), loop=self._loop)
 
     @property
     def running_count(self) -> int:
@@ -102,6 +102,11 @@ class Slots:
         """Run one job, and hand in its outcome."""
         try:
             outcome = await self._attempts.run(held)
+        except GeneratorExit as error:
+            # It closes all coroutines on its way, whatever they return: only this one is left.
+            if self._loop.is_closed():
+                raise
+            outcome = self._attempts.end_of_closed(held, error)
         finally:
             self._free_slot_of(held)
             # The task's context refers to *held*: such a ring is left to the garbage collector.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,23 @@ async def die(_: Context, kind: str) -> None:
     """Raise something odd."""
     error = ERRORS[kind]()
     raise error
+
+
+@job(queue="default", max_retries=0)
+async def die_in_a_task(_: Context, kind: str, how: str) -> None:
+    """Raise something odd in a task that this job starts, and wait for it."""
+
+    async def child() -> None:
+        error = ERRORS[kind]()
+        raise error
+
+    if how == "group":
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child())
+    elif how == "gather":
+        await asyncio.gather(child(), asyncio.sleep(0))
+    else:
+        await asyncio.create_task(child())
 
 
 @job(queue="default", max_retries=0)
@@ -79,6 +97,17 @@ async def test_job_that_raises_something_odd_is_dead(redis_url: str, kind: str) 
         assert is_running(one)
 
     assert await handle.state() is JobState.DEAD
+
+
+@pytest.mark.parametrize("kind", ["exit", "interrupt", "generator exit", "base", "group of exits"])
+@pytest.mark.parametrize("how", ["group", "gather", "task"])
+async def test_job_whose_task_exits_is_dead(redis_url: str, kind: str, how: str) -> None:
+    """asyncio would raise that out of the loop, past everybody, and end the worker."""
+    async with working(redis_url, die_in_a_task) as one:
+        handle = await die_in_a_task.enqueue(kind, how)
+        with pytest.raises(JobFailedError):
+            await handle.result(timeout_s=5)
+        assert is_running(one)
 
 
 @pytest.mark.parametrize("kind", WITHOUT_JSON)
