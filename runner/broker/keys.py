@@ -117,8 +117,10 @@ def queue_key(queue: str) -> str:
 
 def queue_problem(name: str, queue: object) -> str | None:
     """Return what is wrong with *queue*, given as *name*, as a queue's name; None if nothing is."""
-    if isinstance(queue, str) and _QUEUE_NAME.fullmatch(queue) and queue not in _TAKEN_NAMES:
-        return None
+    if isinstance(queue, str):
+        own = queue.removeprefix(QUEUE_PREFIX)
+        if _QUEUE_NAME.fullmatch(own) and own not in _TAKEN_NAMES:
+            return None
     taken = ", ".join(sorted(_TAKEN_NAMES))
     return (
         f"{name} is {shown(queue)}, which cannot be a queue's name: use letters, digits, '-', '_' "

@@ -88,9 +88,18 @@ class Attempts:
         An attempt always ends in an outcome: whatever else is raised on the way buries the job.
         """
         try:
-            return await self._run(held)
+            refusal = self._open(held)
+            if refusal is not None:
+                if self._on_refused is not None:
+                    self._on_refused(held, refusal)
+                return refusal
+            ctx, policy = self._prepare(held)
+            job_log.running.set(held)
+            return await (policy.run or execute)(policy, ctx, held)
         except BaseException as error:
-            if may_be_ctrl_c(error) or issubclass(type(error), asyncio.CancelledError):
+            if may_be_ctrl_c(error) or issubclass(
+                type(error), asyncio.CancelledError | GeneratorExit
+            ):
                 raise
             record = ErrorRecord.of(error)
             _log.error(
@@ -100,16 +109,6 @@ class Attempts:
                 message=record.message,
             )
             return Dead(record)
-
-    async def _run(self, held: Held) -> Outcome | None:
-        refusal = self._open(held)
-        if refusal is not None:
-            if self._on_refused is not None:
-                self._on_refused(held, refusal)
-            return refusal
-        ctx, policy = self._prepare(held)
-        job_log.running.set(held)
-        return await (policy.run or execute)(policy, ctx, held)
 
     def is_overdue(self, held: Held) -> bool:
         """Whether a cancelled job should have ended: it timed out, was aborted, or is lost."""
