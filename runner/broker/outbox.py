@@ -91,15 +91,19 @@ class Outbox:
             await self._deliver(self._under_way)
 
     def _on_drained(self, drain: asyncio.Task[None]) -> None:
-        """Answer all that still wait: the drain has ended, in whatever way, or never started."""
+        """Answer all whom the drain has not, however it ended; send what came meanwhile."""
         self._drain = None
         left, self._under_way = self._under_way, []
-        if not (drain.cancelled() and self._is_given_up):
-            left, self._waiting = left + self._waiting, []
         if drain.cancelled():
-            _fail(left, self._problem(asyncio.CancelledError()))
+            problem = self._problem(asyncio.CancelledError())
         elif (error := drain.exception()) is not None:
-            _fail(left, self._problem(error))
+            problem = self._problem(error)
+        else:
+            problem = None
+        if problem is not None and not self._is_given_up:
+            left, self._waiting = left + self._waiting, []
+        if problem is not None:
+            _fail(left, problem)
         if self._waiting:
             self._start()
 
