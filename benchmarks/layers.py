@@ -17,7 +17,7 @@ from hiredis import pack_command
 
 from benchmarks.systems.protocol import CHANNEL_IDS
 from runner import Context, job
-from runner.codec import decode_job, encode_result
+from runner.codec import decode_job, encode
 from runner.enqueue import Enqueue, new_job_id
 from runner.options import WorkerOptions
 from runner.telemetry.logs import configure_logging
@@ -116,7 +116,7 @@ async def _steps() -> list[tuple[str, float]]:
 
     async def result() -> None:
         for _ in range(_JOBS):
-            encode_result(fields)
+            encode(fields)
 
     outcome: list[Any] = ["done", claims[0].job_id, "host:1:abcdef:1", 3_600_000, bodies[0] * 2]
 

@@ -19,8 +19,9 @@ from runner.broker import keys
 from runner.broker.chunks import chunks
 from runner.broker.scripts import ADMIN
 from runner.broker.scripts.fields import AdminHead, AdminJob
+from runner.checks import moment, text, unix_ms
 from runner.codec import decode_job
-from runner.errors import CodecError, ConfigurationError
+from runner.errors import CodecError, ConfigurationError, refuse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -74,7 +75,7 @@ class Admin:
         Make a waiting or dead job due at the aware time *at*, or that long from now.
 
         Raises:
-            ConfigurationError: *at* has no time zone.
+            ConfigurationError: *at* has no time zone, or is after the year 9999.
         """
         [found] = await self.act_on_all("reschedule", queue, [job_id], at=at)
         return found
@@ -125,6 +126,7 @@ class Admin:
         Raises:
             ConfigurationError: *at* has no time zone, or the jobs are in the queue *to* already.
         """
+        _refuse(action, queue, job_ids)
         head = _head(action, queue, at=at, to=to, reason=reason)
         result = _aborted(queue) if action == "abort" else None
         found: list[Found] = []
@@ -218,9 +220,8 @@ def _head(
     if isinstance(at, timedelta):
         return head._replace(delay_ms=round(at.total_seconds() * 1000))
     if at is not None:
-        if at.tzinfo is None:
-            raise ConfigurationError(f"{at} needs a time zone, such as datetime.UTC")
-        return head._replace(due_ms=round(at.timestamp() * 1000))
+        refuse(action, moment("at", at))
+        return head._replace(due_ms=unix_ms(at))
     return head
 
 
@@ -244,3 +245,9 @@ def _aborted(queue: str) -> dict[str, Any]:
 def _written(result: dict[str, Any], job_id: str | bytes) -> bytes:
     shown = job_id if isinstance(job_id, str) else job_id.decode("utf-8", "backslashreplace")
     return to_json(result | {"id": shown})
+
+
+def _refuse(action: str, queue: str, job_ids: Sequence[str | bytes]) -> None:
+    # Bytes come from Redis, and are there as they are.
+    problems = [text("job_id", one) for one in job_ids if not isinstance(one, bytes)]
+    refuse(action, *problems, keys.queue_problem("queue", queue))

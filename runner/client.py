@@ -17,6 +17,7 @@ from runner.broker import keys
 from runner.broker.cancel_safe import make_cancel_safe
 from runner.broker.chunks import MOST
 from runner.broker.location import CONNECT_TIMEOUT_S, location
+from runner.checks import optional, text
 from runner.enqueue import (
     CALL_TIMEOUT_S,
     MAX_BODY_BYTES,
@@ -24,6 +25,7 @@ from runner.enqueue import (
     Enqueuer,
     new_job_id,
 )
+from runner.errors import refuse
 from runner.serializers import request_maker
 
 if TYPE_CHECKING:
@@ -123,6 +125,12 @@ class QueueClient(ArqRedis):
         if _defer_until and _defer_by:
             raise RuntimeError("use either 'defer_until' or 'defer_by' or neither, not both")
         queue_name = _queue_name or self.default_queue_name
+        refuse(
+            "enqueue_job",
+            text("function", function),
+            optional(text("_job_id", _job_id), _job_id),
+            text("_queue_name", queue_name),
+        )
         due_ms = None if _defer_until is None else to_unix_ms(_defer_until)
         delay_ms = to_ms(_defer_by) or None
         request = request_maker(self.job_serializer)(

@@ -22,21 +22,43 @@ object `{"error": type, "message": …, "traceback": …}`: exceptions travel as
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import math
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json, to_json
 
+from runner.checks import LATEST_MS
 from runner.errors import CodecError, JobFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _MESSAGE_LIMIT = 10_000
 _TRACEBACK_LIMIT = 50_000
-LATEST_MS = 253_402_300_799_999
-"""The end of the year 9999, the latest that a datetime can hold."""
+_FRAMES = 100
+"""Of each traceback, the innermost ones: a recursion may leave a thousand, or a million."""
+
+_DEPTH = 200
+"""How deep the decoder reads; the encoder writes deeper."""
+
+_DIGITS = 4300
+"""How many digits of a number the decoder reads."""
+
+_ALL_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_TOO_MANY_DIGITS = b"0" * (_DIGITS + 1)
+_SHOWN_DEPTH = 20
+_SHOWN_ITEMS = 1000
+_SHOWN_CHARACTERS = 500
+_SHOWN_BITS = 64
+
+
+class Json(bytes):
+    """A value that is JSON already."""
 
 
 @dataclass(slots=True)
@@ -81,16 +103,67 @@ class ErrorRecord:
     @classmethod
     def of(cls, exception: BaseException) -> ErrorRecord:
         """Describe *exception*, with message and traceback cut to a limit. Never raises."""
-        try:
-            message = str(exception)
-        except Exception as broken:  # noqa: BLE001 -- a job's own __str__ may do anything
-            message = f"(its message could not be formatted: {type(broken).__name__})"
-        lines = traceback.format_exception(exception)
         return cls(
             error=_qualified_name(type(exception)),
-            message=_printable(message)[:_MESSAGE_LIMIT],
-            traceback=_printable("".join(lines))[-_TRACEBACK_LIMIT:],
+            message=text_of(exception)[:_MESSAGE_LIMIT],
+            traceback=_traceback_of(exception)[-_TRACEBACK_LIMIT:],
         )
+
+
+def encode(value: Any, what: str = "the value") -> bytes:
+    """
+    Return *value* as JSON that `decode` reads.
+
+    Whatever the value's own code raises while it is written is a CodecError, too.
+
+    Raises:
+        CodecError: It has no JSON form, or holds NaN or Infinity, or is too deep. Names *what*.
+    """
+    written = write(value, what)
+    # `count`, since `in` is twice as slow for bytes.
+    has_nan = written.count(b"NaN") or written.count(b"Infinity")
+    if has_nan or (len(written) > 2 * _DEPTH and _may_be_too_deep(written)):
+        _read_again(written, what)
+    return written
+
+
+def write(value: Any, what: str) -> bytes:
+    """Do as `encode` does, for a value that holds no NaN and cannot be too deep."""
+    try:
+        written = to_json(value)
+    except BaseException as error:
+        raise CodecError(f"{what} has no JSON form: {line_of(error)}") from error
+    if len(written) > _DIGITS and _may_be_too_long(written):
+        _read_again(written, what)
+    return written
+
+
+def encode_shown(value: Any) -> bytes:
+    """
+    Return *value* as JSON for people to look at. Never raises.
+
+    What has no JSON form is shown as text: NaN, half of a character, an object.
+    """
+    try:
+        written = to_json(value, fallback=_shown_text, inf_nan_mode="strings")
+        if len(written) > 2 * _DEPTH and (_may_be_too_deep(written) or _may_be_too_long(written)):
+            _read_again(written, "")
+    except BaseException:  # noqa: BLE001 -- as in `write`
+        return to_json(_shown(value, _SHOWN_DEPTH))
+    return written
+
+
+def decode(data: bytes) -> Any:
+    """
+    Return the value of JSON that `encode` or another program wrote.
+
+    Raises:
+        CodecError: It is not JSON. NaN and Infinity are not.
+    """
+    try:
+        return from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        raise CodecError(f"not JSON: {error}") from error
 
 
 def encode_job(fields: Encodable) -> bytes:
@@ -100,6 +173,11 @@ def encode_job(fields: Encodable) -> bytes:
     Raises:
         CodecError: An argument has no JSON form.
     """
+    return encode(body_of(fields), f"{fields.name}: an argument")
+
+
+def body_of(fields: Encodable) -> dict[str, Any]:
+    """Return the keys and values of a job's body."""
     body: dict[str, Any] = {
         "t": fields.attempt,
         "f": fields.name,
@@ -113,10 +191,7 @@ def encode_job(fields: Encodable) -> bytes:
         body["tp"] = fields.trace
     if fields.nonce is not None:
         body["n"] = fields.nonce
-    try:
-        return to_json(body)
-    except (PydanticSerializationError, ValueError) as error:
-        raise CodecError(f"{fields.name}: an argument has no JSON form: {error}") from error
+    return body
 
 
 def decode_job(body: bytes) -> Envelope:
@@ -126,10 +201,7 @@ def decode_job(body: bytes) -> Envelope:
     Raises:
         CodecError: It is not a JSON object with arq's keys.
     """
-    try:
-        fields = from_json(body)
-    except ValueError as error:
-        raise CodecError(f"not JSON: {error}") from error
+    fields = decode(body)
     try:
         name, args, kwargs = fields["f"], fields["a"], fields["k"]
         attempt, enqueued_ms = fields.get("t"), fields["et"]
@@ -151,22 +223,12 @@ def decode_job(body: bytes) -> Envelope:
     return Envelope(name, args, kwargs, enqueued_ms, attempt, batch_id, trace)
 
 
-def encode_result(fields: dict[str, Any]) -> bytes:
-    """
-    Return a result in arq's form.
-
-    Raises:
-        CodecError: The job's return value has no JSON form.
-    """
-    try:
-        return to_json(fields)
-    except (PydanticSerializationError, ValueError) as error:
-        raise CodecError(f"the result has no JSON form: {error}") from error
-
-
 def dumps(fields: dict[str, Any]) -> bytes:
     """Return JSON, exceptions as data: a `job_serializer` for stock arq clients and workers."""
-    return to_json(fields, fallback=_fallback)
+    written = to_json(fields, fallback=_fallback)
+    if b"NaN" in written or b"Infinity" in written:
+        _read_again(written, "a value")
+    return written
 
 
 def loads(data: bytes) -> dict[str, Any]:
@@ -176,7 +238,7 @@ def loads(data: bytes) -> dict[str, Any]:
     The `r` of a failed job becomes a `JobFailedError`, which `arq.jobs.Job.result()` raises; that
     of an aborted job a `CancelledError`, which `arq.jobs.Job.abort()` expects.
     """
-    fields: dict[str, Any] = from_json(data)
+    fields: dict[str, Any] = decode(data)
     result = fields.get("r")
     if fields.get("s") is False and isinstance(result, dict) and "error" in result:
         fields["r"] = _exception_of(str(fields.get("id", "?")), result)
@@ -201,14 +263,88 @@ def _fallback(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def _qualified_name(kind: type[BaseException]) -> str:
-    return (
-        kind.__qualname__
-        if kind.__module__ == "builtins"
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )
-
-
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot encode."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return str.encode(text, "utf-8", "backslashreplace").decode("utf-8")
+
+
+def text_of(value: object) -> str:
+    """Return `str(value)` as UTF-8 can encode it. Never raises, whatever the value's code does."""
+    try:
+        return printable(str(value))
+    except BaseException as broken:  # noqa: BLE001 -- a job's own __str__ may do anything
+        return f"(its message could not be formatted: {type(broken).__name__})"
+
+
+def line_of(error: BaseException) -> str:
+    """Return the text of *error* as one line."""
+    return " ".join(text_of(error).split())
+
+
+def _may_be_too_deep(written: bytes) -> bool:
+    return written.count(b"[") + written.count(b"{") > _DEPTH
+
+
+def _may_be_too_long(written: bytes) -> bool:
+    """Whether there is a number of so many digits, maybe in a text."""
+    return _TOO_MANY_DIGITS in written.translate(_ALL_DIGITS)
+
+
+def _read_again(written: bytes, what: str) -> None:
+    try:
+        from_json(written, allow_inf_nan=False)
+    except ValueError as error:
+        reason = "NaN and Infinity are no JSON" if "expected" in str(error) else str(error)
+        raise CodecError(f"{what} has no JSON form: {reason}") from None
+
+
+def _traceback_of(exception: BaseException) -> str:
+    try:
+        return printable("".join(traceback.format_exception(exception, limit=-_FRAMES)))
+    except BaseException as broken:  # noqa: BLE001 -- so may its notes, causes, their classes
+        problem = f"({type(broken).__name__} while the rest was formatted)\n"
+    try:
+        frames = traceback.format_tb(exception.__traceback__, limit=-_FRAMES)
+    except BaseException:  # noqa: BLE001 -- likewise
+        return problem
+    return printable("".join(frames)) + problem
+
+
+def _qualified_name(kind: type) -> str:
+    try:
+        name, module = f"{kind.__qualname__}", f"{kind.__module__}"
+    except BaseException:  # noqa: BLE001 -- a metaclass may do anything
+        return "Exception"
+    return printable(name if module == "builtins" else f"{module}.{name}")
+
+
+def _shown_text(value: object) -> str:
+    return text_of(value)[:_SHOWN_CHARACTERS]
+
+
+def _shown(value: Any, depth: int) -> Any:
+    """Return *value* as JSON values, piece by piece; cut where it is deep or long."""
+    kind = type(value)
+    if value is None or kind is bool or (kind is float and math.isfinite(value)):
+        return value
+    if kind is str:
+        return printable(value)
+    if kind is int and value.bit_length() < _SHOWN_BITS:
+        return value
+    try:
+        return _shown_parts(value, kind, depth - 1) if depth else "…"
+    except BaseException:  # noqa: BLE001 -- as in `write`
+        return f"<{_qualified_name(kind)}>"
+
+
+def _shown_parts(value: Any, kind: type[Any], depth: int) -> Any:
+    pairs: Iterable[tuple[Any, Any]]
+    if issubclass(kind, list | tuple | set | frozenset):
+        return [_shown(inner, depth) for inner in islice(value, _SHOWN_ITEMS)]
+    if issubclass(kind, Mapping):
+        pairs = value.items()
+    elif dataclasses.is_dataclass(kind):
+        pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(kind))
+    else:
+        return _shown_text(value)
+    return {_shown_text(name): _shown(inner, depth) for name, inner in islice(pairs, _SHOWN_ITEMS)}

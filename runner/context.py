@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from runner.errors import ConfigurationError
+from runner.checks import optional, seconds
+from runner.codec import text_of
+from runner.ending import Ending, ending_of
+from runner.errors import ConfigurationError, refuse
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Mapping
 
     from runner.definition import JobDefinition
@@ -40,11 +44,17 @@ class Running(Protocol):
     """
     A worker's record of an attempt while it runs.
 
-    progress: for the next heartbeat to send. task: in which it runs.
+    progress: for the next heartbeat to send. task: in which it runs. why_stopped: set when the
+    worker cancels it.
     """
 
     progress: Progress | None
     task: asyncio.Task[Any] | None
+
+    @property
+    def why_stopped(self) -> object | None:
+        """Why the worker cancelled it; None if it has not."""
+        ...
 
 
 @dataclass(slots=True)
@@ -109,9 +119,19 @@ class Context:
         Report progress: *done* of *total*, in any unit, and a note on what the job does now.
 
         Costs next to nothing, and sends nothing: the worker's next heartbeat sends the latest.
+        Never raises: if *done* is no finite number, 0 is shown; such a *total* is unknown.
         """
         if self.board is not None:
-            self.board.progress = Progress(done, total, note[:_NOTE_CHARACTERS])
+            text = text_of(note)[:_NOTE_CHARACTERS]
+            self.board.progress = Progress(_finite(done) or 0.0, _finite(total), text)
+
+    def ended_by(self, error: BaseException) -> Ending:
+        """Return what it means that this attempt ended with *error*."""
+        board = self.board
+        if board is not None:
+            return ending_of(error, was_stopped=board.why_stopped is not None)
+        # Outside a worker a cancellation is the caller's.
+        return ending_of(error, was_stopped=issubclass(type(error), asyncio.CancelledError))
 
     async def offload(
         self,
@@ -132,6 +152,7 @@ class Context:
             OffloadError: The process died, or something cannot be pickled.
             TimeoutError: *timeout_s* passed.
         """
+        refuse("offload", optional(seconds("timeout_s", timeout_s, above=0), timeout_s))
         if self.offloader is not None:
             return await self.offloader.run(
                 function, *args, timeout_s=timeout_s, on_behalf_of=self.queue, **kwargs
@@ -144,3 +165,14 @@ class Context:
             return await alone.run(function, *args, timeout_s=timeout_s, **kwargs)
         finally:
             await alone.close()
+
+
+def _finite(value: object) -> float | None:
+    """Return *value* as a number that JSON has; None if it is none."""
+    try:
+        number = float(value)  # type: ignore[arg-type]  # what has no `__float__` raises
+    except Exception:  # noqa: BLE001 -- it may be anything
+        return None
+    if not math.isfinite(number):
+        return None
+    return value if type(value) is int else number

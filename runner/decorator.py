@@ -10,17 +10,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from runner.broker import keys
+from runner.checks import function, moment, optional, seconds, shown, text, unix_ms, whole
 from runner.current import transport
 from runner.definition import JobDefinition, JobOptions
 from runner.enqueue import Enqueue, new_job_id
-from runner.errors import ConfigurationError
+from runner.errors import ArgumentsError, refuse
 from runner.handle import JobHandle
+from runner.schema import NotYetError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from datetime import datetime
 
     from runner.context import Context
     from runner.retry import Backoff
@@ -47,6 +52,9 @@ class Job(JobDefinition, Generic[P, R]):
         options: JobOptions,
     ) -> None:
         super().__init__(coroutine, queue=queue, name=name, options=options)
+        # Refuse a type that cannot travel where it is written, unless it is not yet defined there.
+        with suppress(NotYetError):
+            self.prepare()
 
     def __call__(self, ctx: Context, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         """Run the coroutine in this process, without a queue."""
@@ -73,10 +81,15 @@ class Job(JobDefinition, Generic[P, R]):
             EnqueueError: Redis did not take all of them; the same ids may be enqueued again.
         """
         bound = BoundJob(self)
-        requests = [bound.request((), dict(kwargs)) for kwargs in calls]
+        requests = []
+        for number, kwargs in enumerate(calls, 1):
+            if not isinstance(kwargs, Mapping):
+                problem = f"call {number} is {shown(kwargs)}: give a mapping of names to values"
+                raise ArgumentsError(self.name, problem)
+            requests.append(bound.request((), dict(kwargs)))
         created = await transport().put_many(requests)
         return [
-            JobHandle(request.job_id, request.queue, created=new)
+            JobHandle(request.job_id, request.queue, new, self)
             for request, new in zip(requests, created, strict=True)
         ]
 
@@ -98,20 +111,18 @@ class Job(JobDefinition, Generic[P, R]):
         replicas of Redis have the job, too, or raises `EnqueueError` after a second.
 
         Raises:
-            ConfigurationError: Both delay_s and at, a naive time, a negative delay, an empty id.
+            ConfigurationError: Both delay_s and at, a naive time, a delay that is no time, an id or
+                a queue's name that cannot be one.
         """
-        if delay_s is not None and at is not None:
-            raise ConfigurationError(f"{self.name}: give delay_s or at, not both")
-        if delay_s is not None and delay_s < 0:
-            raise ConfigurationError(
-                f"{self.name}: delay_s is {delay_s:g}; it must not be negative"
-            )
-        if at is not None and at.tzinfo is None:
-            raise ConfigurationError(f"{self.name}: `at` needs a time zone, such as datetime.UTC")
-        if job_id is not None and not job_id:
-            raise ConfigurationError(f"{self.name}: job_id is empty")
-        if copies < 0:
-            raise ConfigurationError(f"{self.name}: copies is {copies}; it must not be negative")
+        refuse(
+            self.name,
+            "give delay_s or at, not both" if delay_s is not None and at is not None else None,
+            optional(seconds("delay_s", delay_s), delay_s),
+            optional(moment("at", at), at),
+            optional(text("job_id", job_id), job_id),
+            optional(keys.queue_problem("queue", queue), queue),
+            whole("copies", copies),
+        )
         return BoundJob(self, delay_s=delay_s, at=at, job_id=job_id, queue=queue, copies=copies)
 
 
@@ -129,17 +140,17 @@ class BoundJob(Generic[P, R]):
         copies: int = 0,
     ) -> None:
         self._copies = copies
-        self._job = job
+        self.job = job
         self._delay_s = delay_s
         self._at = at
         self._job_id = job_id
-        self._queue = queue or job.queue
+        self.queue = queue or job.queue
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Enqueue as `Job.enqueue` does, with these options."""
         request = self.request(args, kwargs)
         created = await transport().put(request)
-        return JobHandle(request.job_id, request.queue, created=created)
+        return JobHandle(request.job_id, request.queue, created, self.job)
 
     def request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Enqueue:
         """
@@ -148,18 +159,18 @@ class BoundJob(Generic[P, R]):
         Raises:
             ArgumentsError: They do not fit the signature.
         """
-        checked_args, checked_kwargs = self._job.check(args, kwargs)
+        checked_args, checked_kwargs = self.job.schema.check(args, kwargs)
         return Enqueue(
-            queue=self._queue,
+            queue=self.queue,
             job_id=self._job_id or new_job_id(),
-            name=self._job.name,
+            name=self.job.name,
             args=checked_args,
             kwargs=checked_kwargs,
-            due_ms=None if self._at is None else round(self._at.astimezone(UTC).timestamp() * 1000),
+            due_ms=None if self._at is None else unix_ms(self._at),
             delay_ms=None if self._delay_s is None else round(self._delay_s * 1000),
             unique=self._job_id is not None,
             copies=self._copies,
-            job=self._job,
+            job=self.job,
         )
 
 
@@ -179,12 +190,27 @@ def job(
     name: under which it is registered and enqueued; by default the function's own. max_retries,
     timeout_s (seconds), backoff: instead of the queue's. keep_result_s: how long to keep its
     result, in seconds; 0 not at all. redact: names of arguments that no log, report or page shows.
+
+    Raises:
+        ConfigurationError: An option is out of its range, or a type of the signature cannot come
+            back from JSON.
     """
 
     def decorate(
         coroutine: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]],
     ) -> Job[P, R]:
+        own = getattr(coroutine, "__name__", "job") if name is None else name
+        refuse(
+            own if isinstance(own, str) else "@job",
+            keys.queue_problem("queue", queue),
+            text("name", own),
+            optional(whole("max_retries", max_retries), max_retries),
+            optional(seconds("timeout_s", timeout_s, above=0), timeout_s),
+            optional(seconds("keep_result_s", keep_result_s), keep_result_s),
+            optional(function("backoff", backoff), backoff),
+            "redact is one text: give a list of names" if isinstance(redact, str) else None,
+        )
         options = JobOptions(max_retries, timeout_s, keep_result_s, backoff, frozenset(redact))
-        return Job(coroutine, queue=queue, name=name or coroutine.__name__, options=options)
+        return Job(coroutine, queue=queue, name=own, options=options)
 
     return decorate

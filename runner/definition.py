@@ -5,24 +5,19 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-import typing
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ArgsKwargs, SchemaValidator
+from runner.errors import ConfigurationError
+from runner.schema import Arguments, JobSchema
 
-from runner.errors import ArgumentsError, ConfigurationError
-
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from runner.retry import Backoff
 
 _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 _BY_POSITION = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +55,25 @@ class JobDefinition:
         self.options_of_worker = options
         functools.update_wrapper(cast("Callable[..., Any]", self), coroutine)
 
+    @functools.cached_property
+    def schema(self) -> JobSchema:
+        """
+        The types of its arguments and its result.
+
+        Raises:
+            ConfigurationError: A name in the signature cannot be found, or a type cannot travel.
+        """
+        keeps_result = self.options_of_worker.keep_result_s != 0
+        return JobSchema(self.name, self.coroutine, keeps_result=keeps_result)
+
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
         """
         Check the arguments of a Python call strictly against the signature, and return them.
 
-        Arguments that the caller left out stay out: the code that runs the job sets their defaults.
-
         Raises:
             ArgumentsError: They do not fit.
         """
-        checked_args, checked_kwargs = self._validate(args, kwargs, strict=True)
-        return checked_args, {name: checked_kwargs[name] for name in kwargs}
+        return self.schema.check(args, kwargs)
 
     def parse(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
         """
@@ -79,7 +82,16 @@ class JobDefinition:
         Raises:
             ArgumentsError: They do not fit.
         """
-        return self._validate(args, kwargs, strict=False)
+        return self.schema.parse(args, kwargs)
+
+    def write_result(self, result: Any) -> Any:
+        """
+        Return what the coroutine returned as JSON.
+
+        Raises:
+            ResultError: It does not fit the signature, or does not come back equal from JSON.
+        """
+        return self.schema.write_result(result)
 
     def surplus(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
         """Return which of these arguments the coroutine has no parameters for; '+3' by position."""
@@ -116,63 +128,9 @@ class JobDefinition:
         Build now what checks arguments: the first call would block the loop with it.
 
         Raises:
-            ConfigurationError: A name in the signature cannot be found.
+            ConfigurationError: A name in the signature cannot be found, or a type cannot travel.
         """
-        self._validator, self._parameters  # noqa: B018 -- built at first use
-
-    def _validate(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, strict: bool
-    ) -> Arguments:
-        try:
-            checked: Arguments = self._validator.validate_python(
-                ArgsKwargs(args, cast("dict[str, Any]", kwargs)), strict=strict
-            )
-        except ValidationError as error:
-            raise ArgumentsError(self.name, _in_one_line(error)) from None
-        return checked
-
-    @functools.cached_property
-    def _validator(self) -> SchemaValidator:
-        """Checks the arguments. Built at first use: the names in the annotations exist by then."""
-        signature = inspect.signature(self.coroutine)
-        parameters = list(signature.parameters.values())[1:]
-
-        def capture(*args: Any, **kwargs: Any) -> Arguments:
-            return args, kwargs
-
-        capture.__annotations__ = {
-            parameter.name: parameter.annotation
-            for parameter in parameters
-            if parameter.annotation is not inspect.Parameter.empty
-        }
-        try:
-            hints = typing.get_type_hints(
-                capture, inspect.unwrap(self.coroutine).__globals__, include_extras=True
-            )
-        except NameError as error:
-            raise ConfigurationError(
-                f"{self.name}: {error} in its signature: import it outside `if TYPE_CHECKING`, "
-                "since arguments are checked against it at run time"
-            ) from error
-        capture.__annotations__ = hints
-        capture.__signature__ = signature.replace(  # type: ignore[attr-defined]  # a function takes it
-            parameters=[p.replace(annotation=hints.get(p.name, Any)) for p in parameters],
-            return_annotation=inspect.Signature.empty,
-        )
-        # pydantic takes a function as a type. Keep only the arguments' part of its schema: with the
-        # rest, it would also call the function.
-        schema: Any = TypeAdapter(cast("Any", capture)).core_schema
-        if schema["type"] == "definitions":
-            return SchemaValidator({**schema, "schema": schema["schema"]["arguments_schema"]})
-        return SchemaValidator(schema["arguments_schema"])
+        self.schema, self._parameters  # noqa: B018 -- built at first use
 
     def __repr__(self) -> str:
         return f"<job {self.name} on {self.queue}>"
-
-
-def _in_one_line(error: ValidationError) -> str:
-    problems = [
-        f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    return "; ".join(problems)

@@ -13,15 +13,16 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from redis.exceptions import RedisError
 
 from runner import chance, wall_clock
 from runner.broker import keys
-from runner.broker.chunks import MOST, MOST_BYTES, chunks
-from runner.broker.outage import AWAY, is_passing, situation
+from runner.broker.chunks import chunks
+from runner.broker.outage import is_passing
+from runner.broker.outbox import Block, Outbox, size
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import ENQUEUE
 from runner.broker.scripts.fields import EnqueueHead, NewJob
@@ -42,7 +43,6 @@ _COPIES_WAIT_MS = 1000
 _NONCE_DIGITS = 12
 _TRIES = 4
 _FIRST_PAUSE_S = 0.05
-_LOOK_AGAIN_S = 0.05
 CALL_TIMEOUT_S = 10.0
 """How long a client's call waits for Redis in all, if the client says nothing else."""
 
@@ -99,9 +99,10 @@ class Enqueue:
         Return the job's body as Redis stores it.
 
         Raises:
+            ArgumentsError: An argument does not come back equal from JSON.
             CodecError: An argument has no JSON form.
         """
-        return encode_job(self)
+        return encode_job(self) if self.job is None else self.job.schema.body(self)
 
 
 class Transport(Protocol):
@@ -119,16 +120,6 @@ class Transport(Protocol):
 ClientHandler = Callable[[Enqueue], Awaitable[bool]]
 ClientMiddleware = Callable[[Enqueue, ClientHandler], Awaitable[bool]]
 """Wraps each enqueue of a client; continues with `return await call_next(request)`."""
-
-
-Block = tuple[str, bytes] | NewJob
-"""A job in short, the fields of `FreshJob` as a plain tuple, or in full."""
-
-Parcel = tuple[list[Block], asyncio.Future[list[bool]], float]
-"""
-Jobs of one call, as blocks of the script, Redis's answer for each of them, and when the call has
-waited long enough, by the loop's clock.
-"""
 
 
 class Enqueuer:
@@ -154,11 +145,8 @@ class Enqueuer:
         for wrapper in reversed(middleware):
             self._handler = functools.partial(_call, wrapper, self._handler)
         self._timeout_s = timeout_s
-        self._timer: asyncio.TimerHandle | None = None
-        self._waiting: dict[str, list[Parcel]] = {}
-        self._under_way: dict[str, list[Parcel]] = {}
-        self._given_up: set[str] = set()
-        self._drains: dict[str, asyncio.Task[None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._outboxes: dict[str, Outbox] = {}
 
     async def put(self, request: Enqueue) -> bool:
         """
@@ -194,15 +182,14 @@ class Enqueuer:
 
     async def _push_many(self, queue: str, jobs: list[Block]) -> list[bool]:
         replies: list[bool] = []
-        for chunk in chunks(jobs, size=_size):
+        for chunk in chunks(jobs, size=size):
             replies += await self._push(queue, list(chunk))
         return replies
 
     async def close(self) -> None:
         """Close the connection; a later job opens another."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for outbox in self._outboxes.values():
+            outbox.close()
         await self._script.close()
 
     async def _hand_over(self, request: Enqueue) -> bool:
@@ -246,88 +233,14 @@ class Enqueuer:
 
     def _push(self, queue: str, jobs: list[Block]) -> asyncio.Future[list[bool]]:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[bool]] = loop.create_future()
-        due = loop.time() + self._timeout_s
-        self._waiting.setdefault(queue, []).append((jobs, future, due))
-        if self._timer is None:
-            self._timer = loop.call_at(due, self._fail_overdue)
-        if queue not in self._drains:
-            self._drains[queue] = loop.create_task(self._drain(queue))
-        return future
-
-    def _fail_overdue(self) -> None:
-        """
-        Answer calls that have waited for too long, and give up what was sent for these alone.
-
-        All calls share one timer: a timeout for each would cost a fifth of an enqueue.
-        """
-        loop = asyncio.get_running_loop()
-        now, waits = loop.time(), []
-        for queue in self._drains:
-            waiting, under_way = self._waiting[queue], self._under_way.get(queue, [])
-            overdue = [parcel for parcel in under_way + waiting if parcel[2] <= now]
-            if not overdue:
-                waits += [due for _, _, due in (under_way + waiting)[:1]]
-                continue
-            _fail(overdue, self._no_answer(queue))
-            if under_way and len(overdue) >= len(under_way):
-                del waiting[: len(overdue) - len(under_way)]
-                self._given_up.add(queue)
-                self._drains[queue].cancel()
-            waits += [due for _, _, due in under_way + waiting if due > now][:1]
-        self._timer = None
-        if waits:
-            when = max(min(waits), now + _LOOK_AGAIN_S)
-            self._timer = loop.call_at(when, self._fail_overdue)
-
-    def _is_given_up(self, queue: str) -> bool:
-        """Whether its drain was cancelled by `_fail_overdue`, and by nothing else."""
-        task = asyncio.current_task()
-        if queue not in self._given_up or task is None:
-            return False
-        self._given_up.remove(queue)
-        return not task.uncancel()
-
-    def _no_answer(self, queue: str) -> EnqueueError:
-        return EnqueueError(
-            f"{queue}: Redis did not answer within {self._timeout_s:g} s, so the job may be "
-            "enqueued or not: check that Redis answers at REDIS_URL, and enqueue it again with the "
-            "same job_id"
-        )
-
-    async def _drain(self, queue: str) -> None:
-        waiting = self._waiting[queue]
-        try:
-            while waiting:
-                chunk = self._under_way[queue] = _next_chunk(waiting)
-                try:
-                    replies = iter(
-                        await self._send(queue, [job for jobs, _, _ in chunk for job in jobs])
-                    )
-                except (RedisError, OSError) as error:
-                    problem = EnqueueError(
-                        f"{queue}: not enqueued: {situation(error)}: "
-                        f"{type(error).__name__}: {error}{_what_to_do(error)}"
-                    )
-                    problem.__cause__ = error
-                    _fail(chunk, problem)
-                except asyncio.CancelledError:
-                    if self._is_given_up(queue):
-                        continue
-                    _fail(chunk + waiting, EnqueueError(f"{queue}: the event loop is closing"))
-                    waiting.clear()
-                    raise
-                else:
-                    for jobs, future, _ in chunk:
-                        answers = [bool(reply) for reply in islice(replies, len(jobs))]
-                        if not future.done():
-                            future.set_result(answers)
-        finally:
-            del self._drains[queue]
-            self._under_way.pop(queue, None)
-            self._given_up.discard(queue)
-            if waiting:
-                self._drains[queue] = asyncio.create_task(self._drain(queue))
+        if loop is not self._loop:
+            # What another loop left behind when it was closed would never be sent.
+            self._loop, self._outboxes = loop, {}
+        outbox = self._outboxes.get(queue)
+        if outbox is None:
+            outbox = Outbox(queue, self._send, timeout_s=self._timeout_s)
+            self._outboxes[queue] = outbox
+        return outbox.push(jobs)
 
     async def _send(self, queue: str, jobs: list[Block]) -> list[int]:
         """Send with retries, which are safe: the script recognizes its own bodies."""
@@ -358,11 +271,6 @@ class Enqueuer:
                     return [1] * len(jobs)
             args = in_full()
         raise AssertionError("unreachable: the last try returns or raises")
-
-
-def _what_to_do(error: Exception) -> str:
-    """Return advice for a Redis that does not answer; any other error says what it is itself."""
-    return ": check that Redis answers at REDIS_URL" if situation(error) == AWAY else ""
 
 
 def _traceparent_of_span() -> str | None:
@@ -409,31 +317,6 @@ def _fields(request: Enqueue) -> Block:
         overlap="" if request.overlap else 0,
         spent="" if not request.attempt or request.attempt <= 1 else request.attempt - 1,
     )
-
-
-def _next_chunk(waiting: list[Parcel]) -> list[Parcel]:
-    """Remove and return the first parcels, as many as one script call takes; at least one."""
-    jobs = size = count = 0
-    for parcel, _, _ in waiting:
-        jobs += len(parcel)
-        size += sum(map(_size, parcel))
-        if (jobs > MOST or size > MOST_BYTES) and count:
-            break
-        count += 1
-    chunk = waiting[:count]
-    del waiting[:count]
-    return chunk
-
-
-def _size(block: Block) -> int:
-    """Return the bytes of a block's body, its second field in short and in full."""
-    return len(block[1])
-
-
-def _fail(chunk: list[Parcel], problem: Exception) -> None:
-    for _, future, _ in chunk:
-        if not future.done():
-            future.set_exception(problem)
 
 
 def _call(wrapper: ClientMiddleware, call_next: ClientHandler, request: Enqueue) -> Awaitable[bool]:

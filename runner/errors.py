@@ -4,6 +4,7 @@ All errors that the runner raises, as one tree.
     RunnerError
     ├── ConfigurationError      a setting, registration or connection string is wrong
     ├── ArgumentsError          arguments do not fit the job's signature
+    ├── ResultError             a job's result does not fit its signature, or has no JSON form
     ├── EnqueueError            Redis did not take the job, or did not answer in time
     ├── CodecError              bytes from Redis are not a job or a result of ours
     ├── JobFailedError          raised by `JobHandle.result()`: the job is dead or was aborted
@@ -17,7 +18,11 @@ All errors that the runner raises, as one tree.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import arq.worker
+
+from runner import checks
 
 ArqRetry = arq.worker.Retry
 """arq's own signal, which jobs and functions may raise, too."""
@@ -36,6 +41,15 @@ class ArgumentsError(RunnerError):
 
     def __init__(self, job_name: str, problem: str) -> None:
         super().__init__(f"{job_name}: {problem}")
+        self.job_name = job_name
+        self.problem = problem
+
+
+class ResultError(RunnerError):
+    """What a job returned cannot be kept: it does not fit the signature, or has no JSON form."""
+
+    def __init__(self, job_name: str, problem: str) -> None:
+        super().__init__(f"{job_name}: its result {problem}")
         self.job_name = job_name
         self.problem = problem
 
@@ -75,15 +89,40 @@ class PrivateRedisLostError(PrivateRedisError):
     """The private Redis ran, and is gone: it cannot be started again, or its files were deleted."""
 
 
+def refuse(where: str, *problems: str | None) -> None:
+    """
+    Raise the first of *problems*, phrases of `runner.checks`, if there is one.
+
+    Raises:
+        ConfigurationError: There is one. Says *where*.
+    """
+    for problem in problems:
+        if problem is not None:
+            raise ConfigurationError(f"{where}: {problem}")
+
+
 class Retry(ArqRetry):
     """
-    Raised by a job that is to run again after *delay_s* seconds.
+    Raised by a job that is to run again after *delay_s* seconds, or a timedelta.
+
+    Without a delay, the job's backoff sets it. A negative one is none.
 
     This costs an attempt, like any failure. With *charge* False it costs none: use that when a
-    quota is used up, or a source asks to wait. In a plain arq function it acts as arq's `Retry`.
+    quota is used up, or a source asks to wait. Since such a job may ask for ever, it waits for at
+    least a second. In a plain arq function it acts as arq's `Retry`.
+
+    Raises:
+        ConfigurationError: *delay_s* is no number of seconds, or more than 100 years.
     """
 
-    def __init__(self, delay_s: float | None = None, *, charge: bool = True) -> None:
+    charge = True
+
+    def __init__(self, delay_s: float | timedelta | None = None, *, charge: bool = True) -> None:
+        if isinstance(delay_s, timedelta):
+            delay_s = delay_s.total_seconds()
+        if delay_s is not None:
+            refuse("Retry", checks.number("delay_s", delay_s))
+            delay_s = max(0.0, delay_s)
         super().__init__(defer=delay_s)
         self.delay_s = delay_s
         self.charge = charge

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
-
-from pydantic_core import from_json
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from runner.admin import Admin
 from runner.awaited import result_of
 from runner.broker import keys
+from runner.checks import optional, seconds, text
+from runner.codec import decode
 from runner.current import current_client
-from runner.errors import JobFailedError, ResultNotFoundError
+from runner.errors import JobFailedError, ResultNotFoundError, refuse
+
+if TYPE_CHECKING:
+    from runner.definition import JobDefinition
 
 R = TypeVar("R")
 
@@ -41,12 +44,14 @@ class JobHandle(Generic[R]):
     """
     One job, by its id.
 
-    created: False if `enqueue` found a pending job of the same id, and added none.
+    created: False if `enqueue` found a pending job of the same id, and added none. job: by whose
+    signature `result` reads; without it, the result is plain JSON values.
     """
 
     id: str
     queue: str
     created: bool = True
+    job: JobDefinition | None = field(default=None, compare=False, repr=False)
 
     async def state(self) -> JobState:
         """
@@ -55,6 +60,7 @@ class JobHandle(Generic[R]):
         Raises:
             RedisError: Redis did not answer within the client's `call_timeout_s`.
         """
+        self._refuse()
         queue = keys.queue_key(self.queue)
         client = current_client()
         async with client.pipeline(transaction=True) as pipe:
@@ -85,13 +91,16 @@ class JobHandle(Generic[R]):
 
     async def result(self, *, timeout_s: float | None = None) -> R:
         """
-        Wait until the job has ended, even through outages, and return its result as JSON values.
+        Wait until the job has ended, even through outages, and return its result.
 
         Raises:
+            CodecError: The result does not fit the job's signature.
             JobFailedError: The job is dead, or was aborted.
             ResultNotFoundError: There is no such job, or its result is not kept.
             TimeoutError: The job had not ended after *timeout_s* seconds.
         """
+        self._refuse()
+        refuse("result", optional(seconds("timeout_s", timeout_s), timeout_s))
         async with asyncio.timeout(timeout_s):
             data = await result_of(current_client(), self.queue, self.id)
             if data is not None:
@@ -111,7 +120,7 @@ class JobHandle(Generic[R]):
             pipe.lindex(keys.HISTORY_PREFIX + dead_id, -1)
             died_ms, entry = await pipe.execute()
         if died_ms is not None:
-            last: dict[str, Any] = from_json(entry) if entry else {}
+            last: dict[str, Any] = decode(entry) if entry else {}
             raise JobFailedError(
                 self.id,
                 last.get("error", ""),
@@ -129,8 +138,11 @@ class JobHandle(Generic[R]):
         client = current_client()
         await client.in_time(Admin(client).abort(self.queue, self.id))
 
+    def _refuse(self) -> None:
+        refuse("handle", text("id", self.id), keys.queue_problem("queue", self.queue))
+
     def _unpack(self, data: bytes) -> R:
-        fields: dict[str, Any] = from_json(data)
+        fields: dict[str, Any] = decode(data)
         if (omitted := fields.get("omitted")) is not None:
             raise ResultNotFoundError(
                 f"{self.id}: its result has {omitted['bytes']:,} bytes, more than "
@@ -138,7 +150,7 @@ class JobHandle(Generic[R]):
             )
         result = fields["r"]
         if fields["s"]:
-            value: R = result
+            value: R = result if self.job is None else self.job.schema.read_result(result)
             return value
         raise JobFailedError(
             self.id, result["error"], result["message"], result.get("traceback", "")

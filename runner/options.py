@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 # At run time, since a pydantic model may inherit `WorkerLimits`.
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt  # noqa: TC002
 
+from runner.checks import optional, seconds, whole
+from runner.errors import refuse
 from runner.retry import Backoff, linear
 
 if TYPE_CHECKING:
@@ -69,6 +72,15 @@ class WorkerLimits:
     max_result_bytes: PositiveInt = 10 * 1024 * 1024
     """The largest result that is kept. Of a larger one only size and digest are."""
 
+    def __post_init__(self) -> None:
+        """
+        Check the numbers.
+
+        Raises:
+            ConfigurationError: One is no number, not finite, or out of its range.
+        """
+        refuse("worker options", *number_problems(type(self), vars(self)))
+
 
 @dataclass(frozen=True)
 class WorkerOptions(WorkerLimits):
@@ -76,15 +88,15 @@ class WorkerOptions(WorkerLimits):
 
     queue: str = "default"
     """The queue whose jobs the worker runs."""
-    concurrency: int = 10
+    concurrency: PositiveInt = 10
     """Jobs that run at a time."""
-    max_retries: int = 3
+    max_retries: NonNegativeInt = 3
     """Attempts after the first, for jobs that set no number."""
     backoff: Backoff = _DEFAULT_BACKOFF
     """Delays before these attempts."""
-    cancel_wait_s: float = 5.0
+    cancel_wait_s: NonNegativeFloat = 5.0
     """How long a cancelled job may take to clean up before the worker goes on without it."""
-    poll_interval_s: float = 15.0
+    poll_interval_s: PositiveFloat = 15.0
     """Time between two polls of the cron poller."""
     schedule: Sequence[Periodic] = ()
     """The periodic jobs that the poller enqueues."""
@@ -106,3 +118,22 @@ class WorkerOptions(WorkerLimits):
     """What runs here, such as a commit. The first worker that starts with it marks its deploy."""
     prepare: Callable[[], None] | None = None
     """Called once before the worker connects, such as to configure logging."""
+
+
+_CHECKS: dict[str, Callable[[str, Any], str | None]] = {
+    "PositiveFloat": partial(seconds, above=0.0),
+    "NonNegativeFloat": seconds,
+    "PositiveInt": partial(whole, least=1),
+    "NonNegativeInt": whole,
+}
+
+
+def number_problems(options: type[WorkerLimits], values: Mapping[str, Any]) -> list[str | None]:
+    """Return what is wrong with the numbers in *values*, by what the fields of *options* allow."""
+    problems = []
+    for field in fields(options):
+        kind, _, none = str(field.type).partition(" | ")
+        if kind in _CHECKS and field.name in values:
+            problem = _CHECKS[kind](field.name, values[field.name])
+            problems.append(optional(problem, values[field.name]) if none else problem)
+    return problems

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from runner import chance
-from runner.errors import ArgumentsError, Bury
+from runner.checks import seconds
+from runner.errors import refuse
 
 
 class Backoff(Protocol):
@@ -16,13 +17,9 @@ class Backoff(Protocol):
         ...
 
 
-def is_final(error: BaseException, *, attempt: int, max_retries: int) -> bool:
-    """Whether *attempt* (from 1) is the last: none is left, or another would not help."""
-    return isinstance(error, Bury | ArgumentsError) or attempt > max_retries
-
-
 def linear(step_s: float = 10.0) -> Backoff:
     """`step_s * (count + 1)`: 10, 20, 30, 40 … seconds, exactly. The default."""
+    refuse("linear", seconds("step_s", step_s))
 
     def delay(count: int) -> float:
         return step_s * (count + 1)
@@ -38,6 +35,8 @@ def exponential(
 
     Jitter keeps jobs that failed together from running again together.
     """
+    given = {"base_s": base_s, "factor": factor, "cap_s": cap_s, "jitter": jitter}
+    refuse("exponential", *(seconds(name, value) for name, value in given.items()))
 
     def delay(count: int) -> float:
         # min before the power: 2.0 ** 2000 would overflow long before the cap applies.
@@ -49,6 +48,8 @@ def exponential(
 
 def polynomial(offset_s: float = 15.0, power: float = 4.0, jitter_s: float = 10.0) -> Backoff:
     """`count ** power + offset_s + random * jitter_s * (count + 1)`: Sidekiq's schedule."""
+    given = {"offset_s": offset_s, "power": power, "jitter_s": jitter_s}
+    refuse("polynomial", *(seconds(name, value) for name, value in given.items()))
 
     def delay(count: int) -> float:
         spread = chance.spread() * jitter_s * (count + 1)

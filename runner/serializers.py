@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from arq.jobs import SerializationError
 
-from runner import codec
+from runner import checks, codec
 from runner.codec import Envelope, decode_job
 from runner.enqueue import Enqueue
 from runner.errors import CodecError
@@ -92,7 +92,7 @@ def _envelope(fields: dict[str, Any]) -> Envelope:
         type(name) is not str
         or not isinstance(fields["a"], list | tuple)
         or type(enqueued_ms) is not int
-        or not 0 <= enqueued_ms <= codec.LATEST_MS
+        or not 0 <= enqueued_ms <= checks.LATEST_MS
         or not (attempt is None or type(attempt) is int)
     ):
         raise TypeError("a field has the wrong type")

@@ -31,7 +31,7 @@ from runner.current import redirect
 from runner.enqueue import current_batch
 from runner.errors import ConfigurationError
 from runner.middleware import Middleware, compose
-from runner.middleware.validation import validate_arguments
+from runner.middleware.validation import Validation
 from runner.retry import Backoff, linear
 from runner.worker.attempt import call
 from runner.worker.execute import execute
@@ -236,7 +236,7 @@ class _Stage:
         defaults: Defaults,
     ) -> None:
         self._resources = resources
-        self._handler = compose((validate_arguments, *middleware), call)
+        self._handler = compose((Validation(keep_result_s=None), *middleware), call)
         self._defaults = defaults
 
     async def run(self, request: Enqueue, attempt: int, *, retries: bool = True) -> Outcome | None:

@@ -16,31 +16,28 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 from dataclasses import fields, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from runner import codec
 from runner.broker import keys
 from runner.broker.location import location
-from runner.errors import ConfigurationError
+from runner.checks import shown
+from runner.decorator import BoundJob, Job
+from runner.errors import ConfigurationError, refuse
 from runner.on_arq import command as arq_command
 from runner.on_arq.job_function import JobFunction
 from runner.on_arq.worker import Worker
-from runner.options import WorkerLimits, WorkerOptions
+from runner.options import WorkerLimits, WorkerOptions, number_problems
+from runner.periodic.schedule import Periodic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from arq.connections import RedisSettings
 
-    from runner.decorator import Job
-
 arq_command.run_our_worker()
-
-_QUEUE_NAME = re.compile(r"/.+|[A-Za-z0-9._-]+")  # `/…` is a whole key
-_TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*keys.SUFFIXES, ":health-check"))
-"""As queues these would share keys with arq's own queue, `arq:queue`."""
 
 _ARQ_OPTIONS = frozenset(inspect.signature(Worker).parameters) - {"runner"}
 _OUR_NAMES = {
@@ -68,7 +65,9 @@ class WorkerSettings(WorkerOptions):
     """
 
     queue: str = ""
-    jobs: ClassVar[Sequence[Job[Any, Any]]] = ()
+    jobs: ClassVar[Sequence[Job[Any, Any] | BoundJob[Any, Any]]] = ()
+    """The queue's jobs. `job.options(queue=…)`: a job of another queue, enqueued into this one."""
+
     redis: ClassVar[str | RedisSettings] = "redis://localhost:6379"
 
     _arq_options: ClassVar[dict[str, Any]] = {}
@@ -80,6 +79,7 @@ class WorkerSettings(WorkerOptions):
         limits: sets every option of `WorkerLimits` that the class does not set itself.
         """
         super().__init_subclass__(**kwargs)
+        cls._refuse_unknown_names()
         if limits is not None:
             for name in _names(WorkerLimits) - vars(cls).keys():
                 setattr(cls, name, getattr(limits, name))
@@ -116,12 +116,15 @@ class WorkerSettings(WorkerOptions):
         for name, ours in _OUR_NAMES.items():
             if name in cls._arq_options:
                 raise ConfigurationError(f"{cls.__name__}: {name} is arq's name: use {ours}")
-        if not _QUEUE_NAME.fullmatch(cls.queue) or cls.queue in _TAKEN_NAMES:
-            raise ConfigurationError(
-                f"{cls.__name__}: {cls.queue!r} cannot be a queue's name: use letters, digits, "
-                f"'-', '_' and '.', and none of {', '.join(sorted(_TAKEN_NAMES))}"
-            )
-        names = [job.name for job in cls.jobs]
+        refuse(
+            cls.__name__,
+            keys.queue_problem("queue", cls.queue),
+            *number_problems(WorkerOptions, {name: getattr(cls, name) for name in _OPTIONS}),
+            *(_problem_with(job, cls.queue) for job in cls.jobs),
+            *(keys.queue_problem("polled_queues", queue) for queue in cls.polled_queues),
+            *(_problem_with_schedule(one) for one in cls.schedule),
+        )
+        names = [job.name for job in cls.known_jobs()]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigurationError(f"{cls.__name__}: two jobs are named {twice[0]}")
@@ -132,15 +135,32 @@ class WorkerSettings(WorkerOptions):
                 raise ConfigurationError(
                     f"{cls.__name__}: the name {name!r} is taken: give each schedule one of its own"
                 )
-        for name, least in (("concurrency", 1), ("max_retries", 0), ("max_crashes", 1)):
-            value = getattr(cls, name)
-            if value < least:
-                raise ConfigurationError(f"{cls.__name__}: {name} is {value}; give {least} or more")
         if not 0 < cls.heartbeat_s < cls.lease_s:
             raise ConfigurationError(
                 f"{cls.__name__}: heartbeat_s is {cls.heartbeat_s:g} and lease_s {cls.lease_s:g}; "
                 "a lease must outlive several heartbeats"
             )
+
+    @classmethod
+    def known_jobs(cls) -> list[Job[Any, Any]]:
+        """Return the jobs that the worker knows, without the options that they are listed with."""
+        return [one.job if isinstance(one, BoundJob) else one for one in cls.jobs]
+
+    @classmethod
+    def _refuse_unknown_names(cls) -> None:
+        """Refuse what is set under a name that means nothing: it may be a misspelt option."""
+        for base in cls.__mro__:
+            if base in WorkerSettings.__mro__:
+                continue
+            for name, value in vars(base).items():
+                if name.startswith("_") or name in _KNOWN:
+                    continue
+                is_code = callable(value) or isinstance(value, _DESCRIPTORS)
+                meant = get_close_matches(name, _HOOKS if is_code else _KNOWN, 1, _LIKENESS)
+                if is_code and not meant:
+                    continue
+                remedy = f"did you mean {meant[0]}?" if meant else "start a name of your own with _"
+                raise ConfigurationError(f"{cls.__name__}: there is no option {name}: {remedy}")
 
     @classmethod
     def _options(cls) -> WorkerOptions:
@@ -154,7 +174,7 @@ class WorkerSettings(WorkerOptions):
         queue_name = keys.queue_key(options.queue)
         given = dict(cls._arq_options)
         return {
-            "functions": [*map(JobFunction.of, cls.jobs), *given.pop("functions", ())],
+            "functions": [*map(JobFunction.of, cls.known_jobs()), *given.pop("functions", ())],
             "cron_jobs": given.pop("cron_jobs", None) or (),
             "queue_name": queue_name,
             "health_check_key": queue_name + ":health-check",
@@ -177,6 +197,34 @@ class WorkerSettings(WorkerOptions):
 
 def _names(options: type[WorkerLimits]) -> set[str]:
     return {field.name for field in fields(options)}
+
+
+_OPTIONS = _names(WorkerOptions)
+_KNOWN = _OPTIONS | _ARQ_OPTIONS | {"jobs", "known_jobs", "redis", "worker", "runner"}
+_HOOKS = frozenset(
+    {"on_startup", "on_shutdown", "on_job_start", "on_job_end", "after_job_end", "prepare"}
+    | {"resources", "backoff", "job_serializer", "job_deserializer"}
+)
+_DESCRIPTORS = (classmethod, staticmethod, property)
+_LIKENESS = 0.8
+
+
+def _problem_with(job: object, queue: str) -> str | None:
+    if not isinstance(job, Job | BoundJob):
+        return f"jobs holds {shown(job)}: give jobs made by @job, and others as `functions`"
+    if keys.queue_key(job.queue) == keys.queue_key(queue):
+        return None
+    name = job.name if isinstance(job, Job) else job.job.name
+    return (
+        f"{name} is a job of the queue {job.queue}, and this worker's queue is {queue}: list it "
+        f'there, or {name}.options(queue="{queue}") here if it is enqueued so'
+    )
+
+
+def _problem_with_schedule(one: object) -> str | None:
+    if isinstance(one, Periodic):
+        return None
+    return f"schedule holds {shown(one)}: give instances of Periodic"
 
 
 def inherited(cls: type, name: str) -> Any:

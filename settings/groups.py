@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from runner.errors import ConfigurationError
-from runner.options import WorkerLimits
+from runner.options import WorkerLimits, number_problems
 
 if TYPE_CHECKING:
     from jobs.notifications.timing import Timing
@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class QueueNumbers(_Group):
@@ -51,6 +51,9 @@ class RunnerLimits(_Group, WorkerLimits):
 
     @model_validator(mode="after")
     def _lease_outlives_the_rest(self) -> Self:
+        for problem in number_problems(WorkerLimits, vars(self)):
+            if problem is not None:
+                raise ValueError(problem)
         blocked_s = self.blocked_limit_s + self.heartbeat_s + self.blocked_warn_s
         for name, least in (("heartbeat_s", self.heartbeat_s * 2), ("blocked_limit_s", blocked_s)):
             if least > self.lease_s:

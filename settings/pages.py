@@ -43,7 +43,7 @@ def pages(
     dashboard = Dashboard(
         redis=redis,
         queues=queues,
-        catalog=Catalog.of(job for worker in WORKERS for job in worker.jobs),
+        catalog=Catalog.of(job for worker in WORKERS for job in worker.known_jobs()),
         schedule=make_schedule(settings),
         authenticator=Authenticator(login_settings(settings)),
         live=Live(redis, queues),

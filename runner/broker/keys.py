@@ -60,6 +60,9 @@ Our own keys beside it, each absent while empty:
 from __future__ import annotations
 
 import functools
+import re
+
+from runner.checks import shown
 
 QUEUE_PREFIX = "arq:queue:"
 JOB_PREFIX = "arq:job:"
@@ -124,6 +127,10 @@ SUFFIXES = (
     WORKERS_SUFFIX,
 )
 
+_QUEUE_NAME = re.compile(r"/[^\ud800-\udfff]{1,500}|[A-Za-z0-9._-]{1,500}")  # `/…` is a whole key
+_TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*SUFFIXES, ":health-check"))
+"""As queues these would share keys with arq's own queue, `arq:queue`."""
+
 BATCH_TTL_S = 30 * 86_400
 WAKE_TOKENS = 64
 """How many tokens a wake list holds at most."""
@@ -139,6 +146,19 @@ def queue_key(queue: str) -> str:
     if queue.startswith("/"):
         return queue[1:]
     return queue if queue.startswith(QUEUE_PREFIX) else QUEUE_PREFIX + queue
+
+
+def queue_problem(name: str, queue: object) -> str | None:
+    """Return what is wrong with *queue*, given as *name*, as a queue's name; None if nothing is."""
+    if isinstance(queue, str):
+        own = queue.removeprefix(QUEUE_PREFIX)
+        if _QUEUE_NAME.fullmatch(own) and own not in _TAKEN_NAMES:
+            return None
+    taken = ", ".join(sorted(_TAKEN_NAMES))
+    return (
+        f"{name} is {shown(queue)}, which cannot be a queue's name: use letters, digits, '-', '_' "
+        f"and '.', and none of {taken}"
+    )
 
 
 def queue_of(key: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from runner import clock
-from runner.errors import Retry
+from runner.codec import text_of
+from runner.ending import Kind
 from runner.telemetry.fast_lines import FastLogger
 from runner.telemetry.job_log import LOGGER_NAME
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contextvars import ContextVar
 
     from runner.context import Context
+    from runner.ending import Ending
     from runner.middleware import Handler
 
 _log = FastLogger(LOGGER_NAME)
@@ -59,21 +60,26 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
         result = await call_next(ctx)
         if logs:
             _log.log(level, "job done", duration_ms=_since_ms(started))
-    except Retry as signal:
-        _log_end(level, "job asks to run again", started, reason=str(signal))
-        raise
-    except asyncio.CancelledError:
-        _log_end(level, "job cancelled", started)
-        raise
-    except Exception as error:
-        name = type(error).__name__
-        _log_end(logging.WARNING, "job failed", started, error=name, message=_text(error))
+    except BaseException as error:
+        _log_ending(ctx.ended_by(error), level, started)
         raise
     finally:
         if shared_task:
             for variable, token in zip(_variables, tokens, strict=True):
                 variable.reset(token)
     return result
+
+
+def _log_ending(ending: Ending, level: int, started: float) -> None:
+    text = text_of(ending.error)
+    match ending.kind:
+        case Kind.RETRY | Kind.FREE_RETRY:
+            _log_end(level, "job asks to run again", started, reason=text)
+        case Kind.STOPPED:
+            _log_end(level, "job cancelled", started)
+        case Kind.BURY | Kind.FAILURE:
+            name = type(ending.error).__name__
+            _log_end(logging.WARNING, "job failed", started, error=name, message=text)
 
 
 def _log_end(level: int, event: str, started: float, **fields: str) -> None:
@@ -83,10 +89,3 @@ def _log_end(level: int, event: str, started: float, **fields: str) -> None:
 
 def _since_ms(started: float) -> float:
     return round((clock.monotonic() - started) * 1000, 1)
-
-
-def _text(error: Exception) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 -- a job's own __str__ may do anything
-        return "(its message could not be formatted)"

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner import clock
-from runner.errors import Retry
 from runner.telemetry.statsd import metric_part
 
 if TYPE_CHECKING:
@@ -44,12 +43,9 @@ class Metrics:
         started = clock.monotonic()
         try:
             result = await call_next(ctx)
-        except Retry as signal:
-            if signal.charge:
+        except BaseException as error:
+            if ctx.ended_by(error).counts_as_failure:
                 self._record(ctx, started, FAILURE)
-            raise
-        except Exception:
-            self._record(ctx, started, FAILURE)
             raise
         self._record(ctx, started, SUCCESS)
         return result

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from runner.errors import Retry
+from runner.codec import text_of
+from runner.ending import Kind
 from runner.reporters import Failure
-from runner.retry import is_final
 from runner.telemetry.logs import LogThrottle
 from runner.telemetry.redaction import redacted
 
 if TYPE_CHECKING:
     from runner.context import Context
+    from runner.ending import Ending
     from runner.middleware import Handler
     from runner.reporters import Reporter
 
@@ -27,7 +28,7 @@ class Reporting:
     """
     Passes a job's exception to *reporter*, then raises it again.
 
-    A cancellation is not reported, nor is `Retry`, unless no attempts are left.
+    A cancellation by the worker is not reported, nor is `Retry`, unless no attempts are left.
 
     limit_s: seconds that the reporter may take; `FanOut` returns at once.
     """
@@ -41,30 +42,30 @@ class Reporting:
         """Run the attempt and report its failure."""
         try:
             return await call_next(ctx)
-        except Retry as signal:
-            if signal.charge and _is_final(ctx, signal):
-                await self._report(ctx, signal)
-            raise
-        except Exception as error:
-            await self._report(ctx, error)
+        except BaseException as error:
+            ending = ctx.ended_by(error)
+            if ending.counts_as_failure:
+                final = _is_final(ctx, ending)
+                if final or ending.kind is not Kind.RETRY:
+                    await self._report(ctx, ending.error, final=final)
             raise
 
-    async def _report(self, ctx: Context, error: Exception) -> None:
+    async def _report(self, ctx: Context, error: BaseException, *, final: bool) -> None:
         try:
             async with asyncio.timeout(self._limit_s):
-                await self._reporter.report(failure_of(ctx, error))
+                await self._reporter.report(failure_of(ctx, error, final=final))
         except Exception as broken:  # noqa: BLE001 -- a reporter may fail in any way
             if (held_back := self._throttle.admit()) is not None:
                 _log.warning(
                     "reporter failed",
                     reporter=type(self._reporter).__name__,
                     error=type(broken).__name__,
-                    reason=str(broken),
+                    reason=text_of(broken),
                     held_back=held_back,
                 )
 
 
-def failure_of(ctx: Context, error: Exception) -> Failure:
+def failure_of(ctx: Context, error: BaseException, *, final: bool) -> Failure:
     """Return the failed attempt for reporters: arguments by name, secrets redacted."""
     names = list(inspect.signature(ctx.job.coroutine).parameters)[1:]
     # zip_longest: a body from another client may have more arguments than there are parameters.
@@ -78,12 +79,12 @@ def failure_of(ctx: Context, error: Exception) -> Failure:
         job_id=ctx.job_id,
         queue=ctx.queue,
         attempt=ctx.attempt,
-        final=_is_final(ctx, error),
+        final=final,
         arguments=redacted({**positional, **ctx.kwargs}, ctx.job.options_of_worker.redact),
     )
 
 
-def _is_final(ctx: Context, error: Exception) -> bool:
-    if ctx.job.fails_at_once and not isinstance(error, Retry):
+def _is_final(ctx: Context, ending: Ending) -> bool:
+    if ctx.job.fails_at_once and ending.kind is not Kind.RETRY:
         return True
-    return is_final(error, attempt=ctx.attempt, max_retries=ctx.max_retries)
+    return ending.is_final(attempt=ctx.attempt, max_retries=ctx.max_retries)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from runner.codec import ErrorRecord
+from runner.ending import Kind
 from runner.enqueue import current_trace
 
 if TYPE_CHECKING:
@@ -81,7 +83,24 @@ def _opentelemetry_span(ctx: Context, opentelemetry: Any) -> Iterator[str | None
             "messaging.message.id": ctx.job_id,
             "job.attempt": ctx.attempt,
         },
-    ):
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
         carrier: dict[str, str] = {}
         propagator.inject(carrier)
-        yield carrier.get("traceparent")
+        try:
+            yield carrier.get("traceparent")
+        except BaseException as error:
+            ending = ctx.ended_by(error)
+            if ending.kind in {Kind.BURY, Kind.FAILURE}:
+                record = ErrorRecord.of(ending.error)
+                span.add_event(
+                    "exception",
+                    {
+                        "exception.type": record.error,
+                        "exception.message": record.message,
+                        "exception.stacktrace": record.traceback,
+                    },
+                )
+                span.set_status(opentelemetry.StatusCode.ERROR, record.error)
+            raise

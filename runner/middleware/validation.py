@@ -1,22 +1,37 @@
-"""Validate a job's JSON arguments and convert them to the types of its signature."""
+"""Convert a job's JSON arguments to the types of its signature, and its result to JSON."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from runner.context import Context
     from runner.middleware import Handler
 
 
-def validate_arguments(ctx: Context, call_next: Handler) -> Awaitable[Any]:
+class Validation:
     """
-    Check and convert the arguments, then run the attempt.
+    Checks and converts arguments before an attempt, and writes its result as JSON after it.
 
-    Raises:
-        ArgumentsError: They do not fit. A retry would not change that, so the job is buried.
+    keep_result_s: for jobs that set no time. A result that is not kept is not written.
     """
-    ctx.args, ctx.kwargs = ctx.job.parse(ctx.args, ctx.kwargs)
-    return call_next(ctx)
+
+    def __init__(self, keep_result_s: float | None) -> None:
+        self._keep_result_s = keep_result_s
+
+    async def __call__(self, ctx: Context, call_next: Handler, /) -> Any:
+        """
+        Run the attempt.
+
+        Raises:
+            ArgumentsError: The arguments do not fit. A retry would not change that, so the job is
+                buried.
+            ResultError: The result does not fit, or has no JSON form. Likewise.
+        """
+        job = ctx.job
+        ctx.args, ctx.kwargs = job.parse(ctx.args, ctx.kwargs)
+        result = await call_next(ctx)
+        own_s = job.options_of_worker.keep_result_s
+        if (self._keep_result_s if own_s is None else own_s) == 0:
+            return result
+        return job.write_result(result)

@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 
 from runner import errors
 from runner.codec import ErrorRecord
-from runner.definition import Arguments, JobDefinition, JobOptions
+from runner.definition import JobDefinition, JobOptions
 from runner.middleware import compose
 from runner.middleware.log_context import log_context
 from runner.on_arq.log import AttemptLines
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from runner.context import Context
     from runner.middleware import Middleware
     from runner.retry import Backoff
+    from runner.schema import Arguments
     from runner.worker.attempt import Attempts
     from runner.worker.policy import Attempt
 
@@ -107,6 +108,10 @@ class PlainJob(JobDefinition):
     def surplus(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """Return nothing: arq calls a function with whatever it is sent."""
         return []
+
+    def write_result(self, result: Any) -> Any:
+        """Return the result as it is: the worker's serializer writes it."""
+        return result
 
 
 class PlainFunction:

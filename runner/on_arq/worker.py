@@ -47,6 +47,7 @@ from runner.worker.event_loop import (
     loop_for_arq,
     new_event_loop,
 )
+from runner.worker.execute import contain_exits
 from runner.worker.fetch import Burst
 from runner.worker.heartbeat import take_back_health
 from runner.worker.instruments import Instruments
@@ -176,6 +177,7 @@ class Worker(arq.worker.Worker):
     async def async_run(self) -> None:
         """Run in the running loop, and do not close. Useful in tests."""
         self.loop = asyncio.get_running_loop()
+        contain_exits(self.loop)
         await super().async_run()
 
     async def _run_and_close(self) -> None:

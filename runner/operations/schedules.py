@@ -110,11 +110,12 @@ async def act(
 async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> str:
     """Enqueue the schedule's job once, beside its ticks; return the job's id."""
     periodic = _named(schedule, name)
-    args, kwargs = periodic.job.check((), periodic.kwargs)
+    job = periodic.job
+    args, kwargs = job.check((), periodic.kwargs)
     job_id = new_job_id()
     enqueuer = Enqueuer(redis)
     try:
-        await enqueuer.put(Enqueue(periodic.job.queue, job_id, periodic.job.name, args, kwargs))
+        await enqueuer.put(Enqueue(job.queue, job_id, job.name, args, kwargs, job=job))
     finally:
         await enqueuer.close()
     await operator.record("run schedule", name, outcome=f"enqueued {job_id}")

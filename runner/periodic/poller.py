@@ -122,6 +122,7 @@ class Poller:
                 tick_ms=int(tick_ms(tick)),
                 period_ms=round(periodic.period_at(tick).total_seconds() * 1000),
                 overlap=periodic.overlap,
+                job=periodic.job,
             )
         )
         if created:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from runner.checks import instance, seconds, shown, text
+from runner.definition import JobDefinition
+from runner.enqueue import Enqueue
+from runner.errors import refuse
 from runner.periodic.crontab import Crontab
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from runner.definition import JobDefinition
 
 
 class CatchUp(StrEnum):
@@ -36,8 +36,8 @@ class Periodic:
     while the job of an earlier tick waits, runs or is being retried.
 
     Raises:
-        ConfigurationError: The crontab or the time zone is invalid.
-        ArgumentsError: The arguments do not fit the job.
+        ConfigurationError: The crontab, the time zone, the name or the jitter is invalid.
+        ArgumentsError: The arguments do not fit the job, or do not come back equal from JSON.
     """
 
     name: str
@@ -51,8 +51,19 @@ class Periodic:
 
     def __post_init__(self) -> None:
         """Refuse a crontab, time zone or arguments that would only fail when the tick comes."""
+        refuse(
+            f"schedule {shown(self.name)}",
+            text("name", self.name),
+            seconds("jitter_s", self.jitter_s),
+            instance("job", self.job, JobDefinition),
+            instance("kwargs", self.kwargs, Mapping),
+            text("crontab", self.crontab),
+            text("timezone", self.timezone),
+            instance("catch_up", self.catch_up, CatchUp),
+        )
         Crontab(self.crontab, self.timezone)
-        self.job.check((), self.kwargs)
+        _, kwargs = self.job.check((), self.kwargs)
+        Enqueue(self.job.queue, self.name, self.job.name, (), kwargs, job=self.job).body()
 
     def next_after(self, moment: datetime) -> datetime:
         """Return the first tick later than *moment*."""

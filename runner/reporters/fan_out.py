@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
+from runner.codec import text_of
 from runner.reporters import ClosableReporter
 from runner.telemetry.logs import LogThrottle
 
@@ -101,7 +102,9 @@ class _Lane:
             try:
                 async with asyncio.timeout(self._limit_s):
                     await self._reporter.report(failure)
-            except Exception as error:  # noqa: BLE001 -- a reporter may fail in any way
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 -- so may the failure, when it is printed
                 self._warn("reporter failed", failure, error=_named(error))
             finally:
                 self._queue.task_done()
@@ -119,5 +122,6 @@ class _Lane:
             )
 
 
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _named(error: BaseException) -> str:
+    text = text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

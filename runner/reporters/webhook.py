@@ -12,10 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pydantic_core import to_json
-
 from runner import wall_clock
-from runner.codec import ErrorRecord
+from runner.codec import ErrorRecord, encode_shown
 from runner.errors import ConfigurationError, RunnerError
 
 if TYPE_CHECKING:
@@ -65,7 +63,7 @@ class WebhookReporter:
         try:
             answer = await self._client.post(
                 self._url,
-                content=to_json(_document(failure)),
+                content=encode_shown(_document(failure)),
                 headers={"content-type": "application/json"},
             )
         except self._error_type as error:

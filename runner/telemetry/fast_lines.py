@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from pydantic_core import to_json
 from structlog.stdlib import ProcessorFormatter
+
+from runner.codec import encode_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +94,7 @@ def as_json(record: FastRecord) -> str:
         "level": record.levelname.lower(),
         "timestamp": _time_of(record),
     }
-    return to_json(line, fallback=repr).decode()
+    return encode_shown(line).decode()
 
 
 def as_text(record: FastRecord) -> str:

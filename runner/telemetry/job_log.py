@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from runner.codec import text_of
 from runner.telemetry.redaction import redacted
 
 if TYPE_CHECKING:
@@ -52,12 +53,19 @@ class KeepLines:
 
 
 def _line(event: EventDict) -> str:
-    parts = [str(event.get(name, "")) for name in _LEADING_FIELDS]
+    parts = [text_of(event.get(name, "")) for name in _LEADING_FIELDS]
     skipped = {*_LEADING_FIELDS, *_REDUNDANT_FIELDS, *_TRACEBACK_FIELDS}
     rest = {
         name: value
         for name, value in event.items()
         if name not in skipped and not name.startswith("_")
     }
-    parts += [f"{name}={value}" for name, value in redacted(rest).items()]
+    parts += [f"{text_of(name)}={text_of(value)}" for name, value in _redacted(rest).items()]
     return " ".join(" ".join(parts).split())[:_LINE_CHARACTERS]
+
+
+def _redacted(fields: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return redacted(fields)
+    except Exception as broken:  # noqa: BLE001 -- what a job logs may be anything
+        return {"fields": f"({type(broken).__name__} while they were read)"}

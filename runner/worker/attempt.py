@@ -14,7 +14,7 @@ from runner.errors import CodecError
 from runner.middleware import Middleware, compose
 from runner.offload import Offloader
 from runner.telemetry import job_log
-from runner.worker.execute import execute
+from runner.worker.execute import execute, may_be_ctrl_c
 from runner.worker.outcome import Aborted, Dead, Outcome, Parked, Stop
 from runner.worker.parked import label, split
 from runner.worker.policy import Defaults, Policy
@@ -85,15 +85,33 @@ class Attempts:
         return sorted(self._known)
 
     async def run(self, held: Held) -> Outcome | None:
-        """Run one attempt, and return how it ended; None if another worker holds the job now."""
-        refusal = self._open(held)
-        if refusal is not None:
-            if self._is_news(refusal) and self._on_refused is not None:
-                self._on_refused(held, refusal)
-            return refusal
-        ctx, policy = self._prepare(held)
-        job_log.running.set(held)
-        return await (policy.run or execute)(policy, ctx, held)
+        """
+        Run one attempt, and return how it ended; None if another worker holds the job now.
+
+        An attempt always ends in an outcome: whatever else is raised on the way buries the job.
+        """
+        try:
+            refusal = self._open(held)
+            if refusal is not None:
+                if self._is_news(refusal) and self._on_refused is not None:
+                    self._on_refused(held, refusal)
+                return refusal
+            ctx, policy = self._prepare(held)
+            job_log.running.set(held)
+            return await (policy.run or execute)(policy, ctx, held)
+        except BaseException as error:
+            if may_be_ctrl_c(error) or issubclass(
+                type(error), asyncio.CancelledError | GeneratorExit
+            ):
+                raise
+            record = ErrorRecord.of(error)
+            _log.error(
+                "job cannot be run",
+                job_id=held.claim.job_id,
+                error=record.error,
+                message=record.message,
+            )
+            return Dead(record)
 
     def knows(self, parked_as: str) -> bool:
         """Whether jobs that are parked under this label can run here."""
@@ -134,6 +152,16 @@ class Attempts:
             return policy.decide_stopped(policy, attempt, ignored, held.why_stopped)
         late = f"did not end within {policy.timeout_s:g} s, and ignored its cancellation"
         return policy.decide(policy, attempt, TimeoutError(late))
+
+    def end_of_closed(self, held: Held, error: GeneratorExit) -> Outcome | None:
+        """Return the outcome of a job that awaited a task which raised *error*."""
+        policy = held.policy
+        if policy is None:
+            return Dead(ErrorRecord.of(error))
+        attempt = held.claim.attempts_spent + 1
+        if held.why_stopped is not None:
+            return policy.decide_stopped(policy, attempt, error, held.why_stopped)
+        return policy.decide(policy, attempt, error)
 
     def _open(self, held: Held) -> Outcome | None:
         """Read the body; return an outcome if the job cannot run here."""

@@ -15,13 +15,13 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from pydantic_core import to_json
 from redis.exceptions import RedisError
 
 from runner import clock, machine
 from runner.broker import keys
 from runner.broker.scripts import BEAT, COUNT
 from runner.broker.scripts.fields import Beat, BeatHead
+from runner.codec import encode_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -149,7 +149,7 @@ class Heartbeat:
 
     def _head(self) -> BeatHead:
         lives_ms = round(max(self._every_s * 3, 1.0) * 1000)
-        entry = to_json(self._describe())
+        entry = encode_shown(self._describe())
         return BeatHead(self._worker_id, entry, self._health_key, self._health_line(), lives_ms)
 
     async def _mark_release(self) -> None:

@@ -70,6 +70,7 @@ class Ended:
     An attempt that has ended, with its outcome. Times in Unix ms.
 
     envelope: None if the body could not be read. keep_result_s: None for ever, 0 not at all.
+    is_last_try: Redis refused another outcome of it, and this one says why.
     """
 
     claim: Claim
@@ -79,6 +80,7 @@ class Ended:
     started_ms: int
     finished_ms: int
     held: Held
+    is_last_try: bool = False
 
 
 def held_by(task: asyncio.Task[object] | None) -> Held | None:

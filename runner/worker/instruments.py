@@ -11,7 +11,7 @@ from runner.middleware.metrics import Metrics
 from runner.middleware.reporting import Reporting
 from runner.middleware.timeout import Timeout
 from runner.middleware.tracing import tracing
-from runner.middleware.validation import validate_arguments
+from runner.middleware.validation import Validation
 from runner.reporters.fan_out import FanOut
 from runner.reporters.log import LogReporter
 from runner.telemetry.statsd import AioStatsD, NullStatsD, StatsD
@@ -50,7 +50,7 @@ class Instruments:
                     tracing,
                     *((Metrics(statsd),) if options.statsd is not None else ()),
                     Reporting(fan_out),
-                    validate_arguments,
+                    Validation(options.keep_result_s),
                     Timeout(options.timeout_s),
                     *options.middleware,
                 ),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from runner.codec import ErrorRecord
-from runner.errors import ArqRetry, Retry
-from runner.retry import is_final, linear
+from runner.checks import LONGEST_S, shown
+from runner.codec import ErrorRecord, text_of
+from runner.ending import Kind, ending_of
+from runner.retry import linear
 from runner.worker.outcome import Aborted, Dead, Outcome, Released, Retrying, Stop
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("runner.execute")
 
-_LONGEST_DELAY_S = 10 * 366 * 86_400.0
+_LEAST_FREE_DELAY_S = 1.0
+"""A retry that costs nothing may follow another for ever: at once, that would be a busy loop."""
 
 
 class Attempt(Protocol):
@@ -56,18 +58,19 @@ class Defaults:
 
 def decide(policy: Policy, attempt: int, error: BaseException) -> Outcome:
     """Return what follows when *attempt* (from 1) of a `@job` ended with *error*. Pure."""
-    if isinstance(error, Retry) and not error.charge:
-        return Released(max(0.0, error.delay_s or 0.0))
-    record = ErrorRecord.of(error)
-    if is_final(error, attempt=attempt, max_retries=policy.max_retries):
-        return Dead(record)
-    if isinstance(error, ArqRetry) and error.defer_score is not None:
-        return Retrying(max(0.0, error.defer_score / 1000), record)
-    return Retrying(_delay_s(policy.backoff, attempt - 1), record)
+    ending = ending_of(error, was_stopped=False)
+    if ending.is_final(attempt=attempt, max_retries=policy.max_retries):
+        return Dead(ErrorRecord.of(ending.error))
+    delay_s = ending.delay_s
+    if delay_s is None:
+        delay_s = _delay_s(policy.backoff, attempt - 1)
+    if ending.kind is Kind.FREE_RETRY:
+        return Released(max(_LEAST_FREE_DELAY_S, delay_s))
+    return Retrying(delay_s, ErrorRecord.of(ending.error))
 
 
 def decide_stopped(
-    policy: Policy, attempt: int, _error: BaseException, why: Stop | None
+    policy: Policy, attempt: int, error: BaseException, why: Stop | None
 ) -> Outcome | None:
     """Return what follows when an attempt of a `@job` was cancelled; None: write nothing."""
     match why:
@@ -79,7 +82,7 @@ def decide_stopped(
             return None
         case None:
             # Not the worker, but the job's own code cancelled it: an error like any other.
-            return policy.decide(policy, attempt, RuntimeError("the job cancelled itself"))
+            return policy.decide(policy, attempt, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +125,10 @@ def _delay_s(backoff: Backoff, count: int) -> float:
     """A backoff may be a user's own code: if it is broken, the job must still be retried."""
     try:
         delay_s = backoff(count)
-        if delay_s <= _LONGEST_DELAY_S:
+        if -LONGEST_S <= delay_s <= LONGEST_S:  # which NaN is not
             return max(0.0, delay_s)
-        problem = f"it gave {delay_s} s"
-    except Exception as error:  # noqa: BLE001
-        problem = f"{type(error).__name__}: {error}"
+        problem = f"it gave {shown(delay_s)} s"
+    except BaseException as error:  # noqa: BLE001
+        problem = f"{type(error).__name__}: {text_of(error)}"
     _log.error("backoff is broken, the default is used", problem=problem)
     return linear()(count)

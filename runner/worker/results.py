@@ -8,11 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
-from pydantic_core import PydanticSerializationError, to_json
 
 from runner.broker import keys
-from runner.codec import Envelope, ErrorRecord, encode_result
-from runner.errors import CodecError
+from runner.codec import Envelope, ErrorRecord, Json, encode, encode_shown
 from runner.worker.held import Ended
 from runner.worker.outcome import Aborted, Dead, Done, Failed
 
@@ -41,7 +39,7 @@ def history_entry(ended: Ended, error: ErrorRecord) -> bytes:
     }
     if ended.held.lines:
         entry["log"] = list(ended.held.lines)
-    return to_json(entry)
+    return encode_shown(entry)
 
 
 def result_by_kind(write_plain: ResultWriter, ended: Ended, queue: str) -> bytes:
@@ -50,31 +48,28 @@ def result_by_kind(write_plain: ResultWriter, ended: Ended, queue: str) -> bytes
 
 
 def result_of(ended: Ended, queue: str) -> bytes:
-    """Return the result as JSON, arq's fields and ours; empty if there is none."""
+    """
+    Return the result as JSON, arq's fields and ours; empty if there is none.
+
+    Raises:
+        CodecError: What the job returned has no JSON form.
+    """
     match ended.outcome:
         case Done(result=result):
-            if not ended.held.lines and (written := result_beside_body(ended, queue, result)):
-                return written
-            success = True
+            returned = result if type(result) is Json else encode(result, "the result")
+            written = None if ended.held.lines else result_beside_body(ended, queue, returned)
+            return written or _result(ended, queue, returned, success=True)
         case Dead(error=error) | Aborted(error=error) | Failed(error=error):
-            success, result = False, error
+            return _result(ended, queue, encode(error, "the error"), success=False)
         case _:
             return b""
-    try:
-        return encode_result(result_fields(ended, queue, result, success=success))
-    except CodecError as problem:
-        name = ended.envelope.name if ended.envelope else "?"
-        _log.error("result cannot be kept", job_id=ended.claim.job_id, job=name, error=str(problem))
-        record = ErrorRecord("CodecError", str(problem), "")
-        return encode_result(result_fields(ended, queue, record, success=False))
 
 
-def result_beside_body(ended: Ended, queue: str, result: Any) -> bytes | None:
+def result_beside_body(ended: Ended, queue: str, returned: bytes) -> bytes | None:
     """
     Return the result of a job that is done, written around its body: twice as fast.
 
-    None if the body is not one that we wrote or is too large to be kept twice, or *result* has no
-    JSON form.
+    None if the body is not one that we wrote or is too large to be kept twice.
     """
     claim = ended.claim
     body = claim.body
@@ -84,10 +79,6 @@ def result_beside_body(ended: Ended, queue: str, result: Any) -> bytes | None:
         or not (body.startswith(_NO_ATTEMPT) and body.endswith(b"}"))
     ):
         return None
-    try:
-        returned = to_json(result)
-    except (PydanticSerializationError, ValueError):
-        return None
     return b'{"t":%d,%b,"s":true,"r":%b,"st":%d,"ft":%d,"q":%b,"id":%b,"w":%b,"due":%d}' % (
         claim.attempts_spent + 1,
         body[len(_NO_ATTEMPT) : -1],
@@ -95,7 +86,7 @@ def result_beside_body(ended: Ended, queue: str, result: Any) -> bytes | None:
         ended.started_ms,
         ended.finished_ms,
         _json(keys.queue_key(queue)),
-        to_json(claim.job_id),
+        encode_shown(claim.job_id),
         _json(claim.worker),
         claim.due_ms,
     )
@@ -103,11 +94,16 @@ def result_beside_body(ended: Ended, queue: str, result: Any) -> bytes | None:
 
 @lru_cache(maxsize=256)
 def _json(text: str) -> bytes:
-    return to_json(text)
+    return encode_shown(text)
 
 
-def result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> dict[str, Any]:
-    """Return arq's fields, and ours: the worker, when the job came due, and what it logged."""
+def _result(ended: Ended, queue: str, returned: bytes, *, success: bool) -> bytes:
+    fields = encode_shown(result_fields(ended, queue, success=success))
+    return b'%b,"r":%b}' % (fields[:-1], returned)
+
+
+def result_fields(ended: Ended, queue: str, *, success: bool) -> dict[str, Any]:
+    """Return arq's fields but the result, and ours: worker, due time, and what it logged."""
     claim, envelope = ended.claim, ended.envelope or Envelope("<unreadable>", [], {}, 0)
     fields: dict[str, Any] = {
         "t": claim.attempts_spent + 1,
@@ -116,7 +112,6 @@ def result_fields(ended: Ended, queue: str, result: Any, *, success: bool) -> di
         "k": envelope.kwargs,
         "et": envelope.enqueued_ms,
         "s": success,
-        "r": result,
         "st": ended.started_ms,
         "ft": ended.finished_ms,
         "q": keys.queue_key(queue),
@@ -142,9 +137,10 @@ def too_large(ended: Ended, queue: str, result: bytes) -> bytes:
         job=name,
         bytes=len(result),
     )
-    fields = result_fields(ended, queue, None, success=True)
+    fields = result_fields(ended, queue, success=True)
+    fields["r"] = None
     fields["omitted"] = _digest(result)
-    return encode_result(fields)
+    return encode_shown(fields)
 
 
 def _digest(data: bytes) -> dict[str, Any]:

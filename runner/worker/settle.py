@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from runner.broker.chunks import MOST, chunks
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import SETTLE
 from runner.broker.scripts.fields import FullOutcome, SettleHead
+from runner.checks import seconds
+from runner.codec import ErrorRecord, text_of
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Parked, Released, Retrying
 from runner.worker.results import (
     ResultWriter,
@@ -165,7 +168,8 @@ class Settler:
         sent_before = self._script.sent
         try:
             lost: list[int] = await self._outage.call(lambda: self._script(self._queue_key, args))
-        except ResponseError as error:
+        except (ResponseError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # Redis refuses one of them, or it cannot be packed.
             await self._settle_one_by_one(batch, error)
             return
         # After several tries "lost" proves nothing: Redis may have settled them at the first.
@@ -179,19 +183,31 @@ class Settler:
 
     def _arguments(self, batch: Sequence[Ended]) -> tuple[list[Any], list[Ended]]:
         """Return the script's arguments for *batch*, and *batch* in the order of these."""
-        keep_s = batch[0].keep_result_s if batch else None
+        keep_s = _kept_s(batch[0].keep_result_s) if batch else None
         short: list[Ended] = []
         others: list[Ended] = []
-        for ended in batch:
-            (short if _fits_in_short(ended, keep_s) else others).append(ended)
+        args: list[Any] = []
         ms = _keep_ms(keep_s)
-        args: list[Any] = [*SettleHead(self._queue, keys.BATCH_TTL_S, len(short), ms)]
-        for ended in short:
-            claim, result = ended.claim, self._result(ended) if ms else b""
+        for ended in batch:
+            if not _fits_in_short(ended, keep_s):
+                others.append(ended)
+                continue
+            claim = ended.claim
+            try:
+                result = self._result(ended) if ms else b""
+            except Exception as error:  # noqa: BLE001 -- what a job returned may be anything
+                others.append(_buried(ended, error))
+                continue
             # As `ShortOutcome` has them: to name the fields costs 1 % of a job.
             args += (claim.key, claim.token, result)
-        for ended in others:
-            args += _outcome(ended, self._result)
+            short.append(ended)
+        args[:0] = SettleHead(self._queue, keys.BATCH_TTL_S, len(short), ms)
+        for place, ended in enumerate(others):
+            try:
+                args += _outcome(ended, self._result)
+            except Exception as error:  # noqa: BLE001 -- likewise
+                others[place] = _buried(ended, error)
+                args += _outcome(others[place], self._result)
         return args, short + others
 
     def _result(self, ended: Ended) -> bytes:
@@ -200,15 +216,40 @@ class Settler:
             return too_large(ended, self._queue, result)
         return result
 
-    async def _settle_one_by_one(self, batch: list[Ended], error: ResponseError) -> None:
-        """Settle each alone: one job with keys of a wrong type must not hold up the others."""
+    async def _settle_one_by_one(self, batch: list[Ended], error: Exception) -> None:
+        """
+        Settle each alone: one that Redis refuses must not hold up the others.
+
+        That one is buried with the reason. If Redis refuses this, too, its lease lapses.
+        """
         if len(batch) > 1:
             for ended in batch:
                 await self._settle([ended])
             return
-        job_id = batch[0].claim.job_id
-        _log.error("cannot be settled, its lease will lapse", job_id=job_id, error=str(error))
-        self.on_settled(batch[0], False)  # noqa: FBT003 -- as the callback has it
+        [ended] = batch
+        if not ended.is_last_try:
+            buried = _buried(ended, error)
+            buried.is_last_try = True
+            await self._settle([buried])
+            return
+        job_id = ended.claim.job_id
+        _log.error("cannot be settled, its lease will lapse", job_id=job_id, error=text_of(error))
+        self.on_settled(ended, False)  # noqa: FBT003 -- as the callback has it
+
+
+def _buried(ended: Ended, error: Exception) -> Ended:
+    """Return *ended* as dead, because its own outcome cannot be recorded."""
+    record = ErrorRecord.of(error)
+    name = ended.envelope.name if ended.envelope else "?"
+    reason = f"{record.error}: {record.message}"
+    _log.error("outcome cannot be recorded", job_id=ended.claim.job_id, job=name, error=reason)
+    outcome = Dead(ErrorRecord(record.error, f"its outcome cannot be recorded: {reason}", ""))
+    return replace(ended, outcome=outcome, keep_result_s=_kept_s(ended.keep_result_s))
+
+
+def _kept_s(keep_s: object) -> float | None:
+    """Return *keep_s*, or for ever if it is no time."""
+    return None if seconds("keep_result_s", keep_s) else keep_s  # type: ignore[return-value]
 
 
 def _fits_in_short(ended: Ended, keep_s: float | None) -> bool:

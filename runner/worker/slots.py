@@ -91,7 +91,7 @@ class Slots:
         self.held[held] = None
         self.newest[claim.key] = held
         self.busy += 1
-        held.task = self._tasks[claim.job_id] = self._loop.create_task(self._run(held))
+        held.task = self._tasks[claim.job_id] = asyncio.Task(self._run(held), loop=self._loop)
 
     @property
     def running_count(self) -> int:
@@ -125,6 +125,11 @@ class Slots:
                 outcome = Released()
             else:
                 outcome = await self._attempts.run(held)
+        except GeneratorExit as error:
+            # It closes all coroutines on its way, whatever they return: only this one is left.
+            if self._loop.is_closed():
+                raise
+            outcome = self._attempts.end_of_closed(held, error)
         finally:
             self._free_slot_of(held)
             # The task's context refers to *held*: such a ring is left to the garbage collector.

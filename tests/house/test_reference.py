@@ -81,7 +81,7 @@ def test_example_of_a_worker_is_read_whole() -> None:
 @pytest.mark.parametrize(
     ("kind", "writers"),
     [
-        ("job", (codec.encode_job,)),
+        ("job", (codec.body_of,)),
         ("result", (results.result_fields, results.too_large)),
         ("history", (results.history_entry,)),
         ("worker", (heartbeat.Heartbeat._describe,)),
@@ -98,6 +98,8 @@ def test_examples_have_every_key_that_is_written(
             r'^\s+"(\w+)":|^\s+\w+\["(\w+)"\] =', inspect.getsource(writer), re.MULTILINE
         )
     }
+    if kind == "result":
+        written.add("r")  # put beside the others as the JSON that it is already
     shown: set[str] = set()
     for example in _examples(kind):
         shown |= set(json.loads(example))

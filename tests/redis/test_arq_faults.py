@@ -541,6 +541,7 @@ def test_fault_33_settings_are_inherited(redis_url: str) -> None:
 
     class Child(settings(redis_url, act, concurrency=7)):  # type: ignore[misc]  # made at run time
         queue = "child"
+        jobs = (act.options(queue="child"),)
 
     assert issubclass(Child, WorkerSettings)
     assert arq.worker.get_kwargs(Child)["max_jobs"] == 7  # type: ignore[comparison-overlap]

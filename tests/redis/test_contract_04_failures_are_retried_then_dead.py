@@ -12,6 +12,7 @@ import pytest
 from runner import Bury, Context, JobState, Retry, job
 from runner.errors import JobFailedError
 from tests.runner_kit import dead_ids, eventually, history, result_of, working
+from tests.runner_kit.workers import is_running
 
 if TYPE_CHECKING:
     from runner import JobHandle, QueueClient
@@ -190,18 +191,17 @@ async def test_arguments_that_do_not_fit_bury_the_job(redis_url: str, redis: Que
 
 
 @pytest.mark.parametrize("what", ["object", "surrogate"])
-async def test_result_without_a_json_form_does_not_undo_the_job(
+async def test_result_without_a_json_form_buries_the_job(
     redis_url: str, redis: QueueClient, what: str
 ) -> None:
-    """The job ran, and does not run again for its result; the stored result is an error."""
+    """The job ran, and does not run again for its result: it is dead, with the reason."""
     async with working(redis_url, give) as one:
         error = await _die(handle := await give.enqueue(what))
         assert await redis.zcard("arq:queue:default") == 0
-        await eventually(lambda: _complete(one))
+        assert is_running(one)
 
-    assert error.error_type == "CodecError"
-    assert "the result has no JSON form" in error.message
-    assert await handle.state() is JobState.DONE
+    assert "result has no JSON form" in error.message
+    assert await handle.state() is JobState.DEAD
 
 
 async def test_retried_job_goes_to_any_worker(redis_url: str) -> None:
@@ -225,7 +225,3 @@ async def test_retried_job_goes_to_any_worker(redis_url: str) -> None:
 
 async def _is(handle: JobHandle[Any], state: JobState) -> bool:
     return await handle.state() is state
-
-
-async def _complete(one: Any) -> bool:
-    return bool(one.jobs_complete)

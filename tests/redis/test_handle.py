@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
 from runner import Bury, Context, JobHandle, JobState, Retry, job
-from runner.errors import JobFailedError, ResultNotFoundError
+from runner.errors import ConfigurationError, JobFailedError, ResultNotFoundError
 from tests.runner_kit import eventually, is_running, stage, working
 
 if TYPE_CHECKING:
@@ -29,9 +30,15 @@ async def act(ctx: Context, how: str = "wait") -> Any:
         case "bury":
             raise Bury("no such channel")
         case "values":
-            return {"at": datetime(2026, 1, 1, tzinfo=UTC), "list": (1, 2.5, None)}
+            return {"list": [1, 2.5, None]}
     await stage.hold()
     return f"{how} {ctx.attempt}"
+
+
+@job(queue="default")
+async def tell(_: Context) -> tuple[datetime, dict[int, UUID]]:
+    """Return what JSON has no type for."""
+    return datetime(2026, 1, 1, tzinfo=UTC), {1: UUID(int=5)}
 
 
 @job(queue="default", keep_result_s=0)
@@ -73,12 +80,14 @@ async def test_state_of_what_never_was_is_unknown() -> None:
     assert await JobHandle[str]("nothing", "default").state() is JobState.UNKNOWN
 
 
-async def test_result_is_what_the_job_returned_as_json(redis_url: str) -> None:
-    """Times are text and tuples are lists: a result is data."""
-    async with working(redis_url, act):
-        result = await (await act.enqueue("values")).result(timeout_s=5)
+async def test_result_is_what_the_job_returned(redis_url: str) -> None:
+    """In the types of the signature; plain JSON where it has none."""
+    async with working(redis_url, act, tell):
+        plain = await (await act.enqueue("values")).result(timeout_s=5)
+        typed = await (await tell.enqueue()).result(timeout_s=5)
 
-    assert result == {"at": "2026-01-01T00:00:00Z", "list": [1, 2.5, None]}
+    assert plain == {"list": [1, 2.5, None]}
+    assert typed == (datetime(2026, 1, 1, tzinfo=UTC), {1: UUID(int=5)})
 
 
 async def test_result_is_waited_for(redis_url: str) -> None:
@@ -232,3 +241,15 @@ async def test_many_callers_learn_of_their_results_from_one_task(
         results = await asyncio.gather(*waits)
 
     assert results == [f"{n} 1" for n in range(3000)]
+
+
+@pytest.mark.parametrize("odd", [UUID(int=1), None, 5, "", "\ud800", "x" * 2000])
+async def test_handle_on_an_id_that_cannot_be_one_is_refused(odd: Any) -> None:
+    """In one line, before Redis is asked."""
+    handle: JobHandle[Any] = JobHandle(odd, "default")
+
+    for ask in (handle.state, handle.result, handle.abort):
+        with pytest.raises(ConfigurationError, match=r"id (is|has)"):
+            await ask()
+    with pytest.raises(ConfigurationError, match="queue is"):
+        await JobHandle[Any]("j", odd).state()

@@ -33,8 +33,9 @@ class QuickSettings(WorkerSettings):
 
 def settings(url: str, *jobs: Job[Any, Any], **values: Any) -> type[WorkerSettings]:
     """Return a settings class for *jobs* on the queue of the first; *values* override ours."""
-    queue = jobs[0].queue if jobs else "default"
-    plain = {"queue": queue, "jobs": jobs, "redis": url}
+    queue = values.get("queue", jobs[0].queue if jobs else "default")
+    listed = [job if job.queue == queue else job.options(queue=queue) for job in jobs]
+    plain = {"queue": queue, "jobs": listed, "redis": url}
     return type("Settings", (QuickSettings,), plain | values)
 
 

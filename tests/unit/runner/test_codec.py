@@ -11,14 +11,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner import codec
-from runner.codec import Envelope, ErrorRecord, decode_job, encode_job, encode_result
+from runner.codec import Envelope, ErrorRecord, decode, decode_job, encode, encode_job
 from runner.errors import CodecError, JobFailedError
+from tests.odd_values import ERRORS, WITHOUT_JSON, Unwritable
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | _TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXT,
     lambda inner: st.lists(inner) | st.dictionaries(_TEXT, inner),
-    max_leaves=20,
+    max_leaves=10,
 )
 _TIMES_MS = st.integers(0, 253_402_300_799_000)
 _ENVELOPES = st.builds(
@@ -106,17 +111,44 @@ def test_job_with_one_odd_field_can_be_made_a_context_of_or_is_refused(
     assert isinstance(envelope.kwargs, dict)
 
 
-@pytest.mark.parametrize("value", [object(), {1, object()}, "\ud800", b"\xff", lambda: None])
-def test_job_with_an_argument_that_json_cannot_carry_is_refused(value: Any) -> None:
+@pytest.mark.parametrize("kind", WITHOUT_JSON)
+def test_job_with_an_argument_that_json_cannot_carry_is_refused(kind: str) -> None:
     """It fails at the caller, with the job's name."""
-    with pytest.raises(CodecError, match="tidy: an argument has no JSON form"):
-        encode_job(Envelope("tidy", [value], {}, 0))
+    with pytest.raises(CodecError, match="tidy: an argument has no JSON form") as raised:
+        encode_job(Envelope("tidy", [WITHOUT_JSON[kind]()], {}, 0))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("body", [b"NaN", b"[Infinity]", b'{"f": -Infinity}'])
+def test_job_from_json_with_nan_is_refused(body: bytes) -> None:
+    """NaN and Infinity do not come in either."""
+    with pytest.raises(CodecError, match="not JSON"):
+        decode(body)
+
+
+@given(_JSON)
+def test_value_that_encode_takes_comes_back(value: Any) -> None:
+    """What was written can be read, and is equal."""
+    assert decode(encode(value)) == value
+
+
+@pytest.mark.parametrize("kind", WITHOUT_JSON)
+def test_value_to_show_is_written_whatever_it_is(kind: str) -> None:
+    """For people to look at, anything becomes JSON."""
+    decode(codec.encode_shown(WITHOUT_JSON[kind]()))
+    decode(codec.encode_shown({"note": "fine", "odd": [WITHOUT_JSON[kind](), Unwritable()]}))
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", {"done": 1.5, "note": None}, [True]])
+def test_value_to_show_is_written_as_it_is(value: Any) -> None:
+    """Plain JSON values stay."""
+    assert decode(codec.encode_shown(value)) == value
 
 
 def test_result_that_json_cannot_carry_is_refused() -> None:
     """Only a return value with a JSON form can be kept."""
     with pytest.raises(CodecError, match="the result has no JSON form"):
-        encode_result({"r": object()})
+        encode({"r": object()}, "the result")
 
 
 def test_error_as_data_carries_type_message_and_traceback() -> None:
@@ -145,7 +177,16 @@ def test_error_as_data_never_fails_itself() -> None:
     assert odd.message.startswith("\\ud800xxx")
     assert len(odd.message) <= 10_000
     assert len(odd.traceback) <= 50_000
-    encode_result({"r": odd})
+    encode({"r": odd})
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_error_as_data_can_be_made_of_any_exception(kind: str) -> None:
+    """Broken notes, texts, classes, groups and circles of causes: a record that can be encoded."""
+    record = ErrorRecord.of(ERRORS[kind]())
+
+    assert decode(encode(record))["error"] == record.error
+    assert len(record.traceback) <= 50_000
 
 
 @given(_JSON)

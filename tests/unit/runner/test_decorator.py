@@ -262,7 +262,7 @@ def test_arguments_of_hidden_types_get_a_remedy() -> None:
     [
         ({"delay_s": 5, "at": datetime(2030, 1, 1, tzinfo=UTC)}, "delay_s or at, not both"),
         ({"delay_s": -1}, "delay_s is -1"),
-        ({"at": datetime(2030, 1, 1)}, "`at` needs a time zone"),  # noqa: DTZ001 -- the point
+        ({"at": datetime(2030, 1, 1)}, "at needs a time zone"),  # noqa: DTZ001 -- the point
         ({"job_id": ""}, "job_id is empty"),
     ],
 )

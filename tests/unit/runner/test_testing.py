@@ -251,3 +251,21 @@ async def test_missing_resource_is_named_with_a_remedy() -> None:
     assert ctx.get(int) == 1
     with pytest.raises(ConfigurationError, match="sync needs a Store, and its worker provides int"):
         ctx.get(Store)
+
+
+@job(queue="default", max_retries=0)
+async def give(_: Context, what: str) -> int:
+    """Return a number, or something else."""
+    return {"number": 5, "text": "five"}[what]  # type: ignore[return-value]  # the mistake
+
+
+async def test_results_are_checked_as_by_a_worker() -> None:
+    """A result that does not fit the signature fails the job, in a test as well."""
+    async with testing.inline():
+        await give.enqueue("number")
+        with pytest.raises(JobError, match="its result does not fit: it: Input should be"):
+            await give.enqueue("text")
+    async with testing.drain() as jobs:
+        await give.enqueue("text")
+        await jobs.run()
+    assert [one.error.error for _, one in jobs.dead] == ["runner.errors.ResultError"]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from runner import Job
+    from runner.decorator import BoundJob
     from runner.middleware import Handler
 
 
@@ -71,7 +72,7 @@ class Analytics(Base):
     """One queue."""
 
     queue = "analytics"
-    jobs: ClassVar[Sequence[Job[Any, Any]]] = (analyze, draw)
+    jobs: ClassVar[Sequence[Job[Any, Any] | BoundJob[Any, Any]]] = (analyze, draw)
     concurrency = 6
 
 
@@ -79,7 +80,7 @@ class Slow(Analytics):
     """A queue that differs from another in few things."""
 
     queue = "slow"
-    jobs = (draw,)
+    jobs = (draw.options(queue="slow"),)
     max_retries = 9
 
 
@@ -160,7 +161,7 @@ def test_settings_take_limits_from_a_configuration() -> None:
         grace_s = 2.0
 
     class Queue(Configured):
-        queue = "configured"
+        queue = "analytics"
         jobs = (draw,)
 
     given: Any = arq.worker.get_kwargs(Queue)  # type: ignore[arg-type]  # likewise
@@ -195,7 +196,7 @@ def test_settings_take_plain_arq_functions_beside_jobs() -> None:
     """A queue may move from arq function by function: everything that a class lists runs."""
 
     class Mixed(Base):
-        queue = "mixed"
+        queue = "analytics"
         jobs: ClassVar[Sequence[Job[Any, Any]]] = (draw,)
         functions = (_plain,)
         cron_jobs = (cron(_plain, minute=0),)
@@ -217,14 +218,14 @@ def test_settings_take_plain_arq_functions_beside_jobs() -> None:
 def test_settings_under_arqs_names_are_not_ignored(option: str, remedy: str) -> None:
     """An option that has a name of ours is refused under arq's, with the name to use."""
     with pytest.raises(ConfigurationError, match=f"Odd: {option} is arq's name: use {remedy}"):
-        type("Odd", (WorkerSettings,), {"queue": "odd", "jobs": (draw,), option: 5})
+        type("Odd", (WorkerSettings,), {"queue": "analytics", "jobs": (draw,), option: 5})
 
 
 def test_settings_keep_results_for_ever_where_asked() -> None:
     """`keep_result_s = None` means for ever."""
 
     class Keeping(Base):
-        queue = "keeping"
+        queue = "analytics"
         jobs = (draw,)
         keep_result_s = None
 
@@ -236,18 +237,18 @@ def test_settings_keep_results_for_ever_where_asked() -> None:
     ("settings", "problem"),
     [
         ({"jobs": (draw, draw)}, "two jobs are named draw"),
-        ({"concurrency": 0}, "concurrency is 0; give 1 or more"),
-        ({"max_retries": -1}, "max_retries is -1; give 0 or more"),
-        ({"max_crashes": 0}, "max_crashes is 0; give 1 or more"),
+        ({"concurrency": 0}, "concurrency is 0: give 1 or more"),
+        ({"max_retries": -1}, "max_retries is -1: give 0 or more"),
+        ({"max_crashes": 0}, "max_crashes is 0: give 1 or more"),
         ({"lease_s": 1.0, "heartbeat_s": 1.0}, "a lease must outlive several heartbeats"),
-        ({"heartbeat_s": 0}, "a lease must outlive several heartbeats"),
+        ({"heartbeat_s": 0}, "heartbeat_s is 0: give seconds, more than 0"),
         ({"redis": "http://cache"}, "is not a Redis address"),
         ({"schedule": (Periodic("x", draw, "@daily"),) * 2}, "the name 'x' is taken"),
     ],
 )
 def test_settings_that_make_no_sense_fail_at_import(settings: dict[str, Any], problem: str) -> None:
     """A class whose worker could not work is refused where it is defined, by name."""
-    plain = {"queue": "odd", "jobs": (draw,)}
+    plain = {"queue": "analytics", "jobs": (draw,)}
     with pytest.raises(ConfigurationError, match=problem):
         type("Odd", (WorkerSettings,), plain | settings)
 

@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import ArgumentsError
 from runner.middleware import compose
-from runner.middleware.validation import validate_arguments
+from runner.middleware.validation import Validation
 
 if TYPE_CHECKING:
     from runner.context import Context
@@ -83,12 +83,14 @@ async def test_validation_gives_the_job_the_types_of_its_signature(
     """After validation the context has converted arguments and defaults."""
     seen: list[tuple[Any, Any]] = []
 
-    async def innermost(ctx: Context) -> None:
+    async def innermost(ctx: Context) -> str:
         seen.append((ctx.args, ctx.kwargs))
+        return "fine"
 
-    await validate_arguments(make_context(args=("UC1",)), innermost)
+    assert await Validation(3600)(make_context(args=("UC1",)), innermost) == b'"fine"'
+    assert await Validation(0)(make_context(args=("UC1",)), innermost) == "fine"
 
-    assert seen == [(("UC1",), {"api_token": "", "email": ""})]
+    assert seen[1:] == [(("UC1",), {"api_token": "", "email": ""})]
 
 
 async def test_validation_refuses_what_does_not_fit(make_context: MakeContext) -> None:
@@ -98,4 +100,4 @@ async def test_validation_refuses_what_does_not_fit(make_context: MakeContext) -
         raise NotImplementedError
 
     with pytest.raises(ArgumentsError, match="channel_id: Missing required argument"):
-        await compose([validate_arguments], innermost)(make_context())
+        await compose([Validation(3600)], innermost)(make_context())

@@ -76,3 +76,18 @@ async def test_metrics_of_an_attempt_that_costs_nothing(
     with pytest.raises(type(ending)):
         await Metrics(statsd)(make_context(), handler)
     assert (statsd.counts, statsd.timings) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "ending", [SystemExit(), KeyboardInterrupt(), BaseExceptionGroup("exit", [SystemExit()])]
+)
+async def test_metrics_of_an_exit(ending: BaseException, make_context: MakeContext) -> None:
+    """A job that calls `sys.exit` has failed."""
+    statsd = _Recorder()
+
+    async def handler(_: Context) -> None:
+        raise ending
+
+    with pytest.raises(type(ending)):
+        await Metrics(statsd)(make_context(), handler)
+    assert statsd.counts["worker.failure"] == 1

@@ -11,11 +11,15 @@ import structlog
 from runner.errors import ArgumentsError, Bury, Retry
 from runner.middleware.reporting import Reporting
 from runner.telemetry.redaction import REDACTED
+from runner.worker.claim import Claim
+from runner.worker.held import Held
 
 if TYPE_CHECKING:
     from runner.context import Context
     from runner.reporters import Failure
     from tests.unit.runner.middleware.conftest import MakeContext
+
+_GROUP_OF_RETRIES = ExceptionGroup("both", [Retry(1), ExceptionGroup("one", [Retry(2)])])
 
 
 class _Recorder:
@@ -96,7 +100,7 @@ async def test_reporting_knows_the_last_attempt(
 
 
 @pytest.mark.parametrize(
-    "signal", [Retry(1), Retry(1, charge=False), asyncio.CancelledError(), KeyboardInterrupt()]
+    "signal", [Retry(1), Retry(1, charge=False), asyncio.CancelledError(), _GROUP_OF_RETRIES]
 )
 async def test_reporting_passes_signals_by(
     signal: BaseException, make_context: MakeContext
@@ -107,6 +111,37 @@ async def test_reporting_passes_signals_by(
     await _attempt(reporter, make_context(), signal)
 
     assert reporter.failures == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SystemExit(3),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+        ExceptionGroup("both", [Retry(1), ValueError()]),
+        BaseExceptionGroup("exit", [SystemExit()]),
+    ],
+)
+async def test_reporting_reports_whatever_a_job_dies_of(
+    error: BaseException, make_context: MakeContext
+) -> None:
+    """An exit is a failure like any other, and so is a group with a real error in it."""
+    reporter = _Recorder()
+
+    await _attempt(reporter, make_context(), error)
+
+    assert [failure.exception for failure in reporter.failures] == [error]
+
+
+async def test_reporting_reports_a_job_that_cancels_itself(make_context: MakeContext) -> None:
+    """In a worker, a cancellation that the worker did not ask for is the job's failure."""
+    reporter = _Recorder()
+    ctx = make_context(board=Held(Claim("j1", b"j1", "t", b"", 0.0, 0.0, 1), 0))
+
+    await _attempt(reporter, ctx, asyncio.CancelledError())
+
+    assert [str(one.exception) for one in reporter.failures] == ["the job cancelled itself"]
 
 
 class _Broken:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+import signal
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import arq.worker
 import pytest
 
 from runner import Bury, Context, Retry, job
-from runner.errors import ArgumentsError
+from runner.errors import ArgumentsError, ConfigurationError
 from runner.retry import linear
 from runner.worker.execute import execute
 from runner.worker.outcome import Aborted, Dead, Done, Released, Retrying, Stop
@@ -89,10 +91,36 @@ def test_decide_takes_arqs_retry_too() -> None:
     assert outcome.delay_s == 1.5
 
 
-def test_decide_parks_without_charge_where_the_job_asks_for_it() -> None:
-    """`Retry(…, charge=False)` gives the job back, even at its last attempt."""
-    assert decide(_policy(), 3, Retry(60, charge=False)) == Released(60)
-    assert decide(_policy(), 1, Retry(charge=False)) == Released(0)
+@pytest.mark.parametrize(
+    ("asked", "delay_s"),
+    [
+        (Retry(60, charge=False), 60),
+        (Retry(timedelta(minutes=1), charge=False), 60),
+        (Retry(charge=False), 30),
+        (Retry(0, charge=False), 1),
+        (Retry(-5, charge=False), 1),
+        (Retry(1e-9, charge=False), 1),
+    ],
+)
+def test_decide_parks_without_charge_where_the_job_asks_for_it(
+    asked: Retry, delay_s: float
+) -> None:
+    """`Retry(…, charge=False)` gives the job back after a second at least, never in a busy loop."""
+    assert decide(_policy(), 3, asked) == Released(delay_s)
+
+
+def test_decide_waits_a_second_before_a_free_retry_if_the_backoff_is_shorter() -> None:
+    """Without a delay the job's backoff sets it, and may be 0."""
+    policy = _policy(backoff=lambda _: 0.0)
+
+    assert decide(policy, 1, Retry(charge=False)) == Released(1)
+
+
+@pytest.mark.parametrize("delay_s", [math.nan, math.inf, "5", True, 1e30, object(), timedelta.max])
+def test_retry_refuses_a_delay_that_is_no_time(delay_s: Any) -> None:
+    """Where it is raised, so that the traceback shows the place."""
+    with pytest.raises(ConfigurationError, match="Retry: delay_s is"):
+        Retry(delay_s)
 
 
 def test_decide_never_waits_a_negative_time() -> None:
@@ -123,7 +151,9 @@ async def test_execute_names_a_return_done() -> None:
     assert await execute(_policy(handler), _ctx()) == Done("j1")
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), BaseExceptionGroup("two", [SystemExit()])])
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), GeneratorExit(), BaseExceptionGroup("two", [SystemExit()])]
+)
 async def test_execute_makes_a_failure_of_an_exit(error: BaseException) -> None:
     """A job that calls `sys.exit` fails, and does not end its worker."""
 
@@ -133,19 +163,33 @@ async def test_execute_makes_a_failure_of_an_exit(error: BaseException) -> None:
     assert _error_of(await execute(_policy(handler), _ctx())).error == type(error).__name__
 
 
-async def test_execute_lets_cancellation_and_interrupts_through() -> None:
-    """The worker handles those."""
+async def test_execute_lets_its_callers_cancellation_through() -> None:
+    """Outside a worker, a cancellation is the caller's."""
 
     async def handler(_: Context) -> None:
         raise asyncio.CancelledError
 
+    with pytest.raises(asyncio.CancelledError):
+        await execute(_policy(handler), _ctx())
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
+async def test_execute_ends_by_ctrl_c_only_where_that_raises(handler: Any) -> None:
+    """Where something else handles SIGINT, a KeyboardInterrupt is the job's own failure."""
+
     async def interrupted(_: Context) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(asyncio.CancelledError):
-        await execute(_policy(handler), _ctx())
-    with pytest.raises(KeyboardInterrupt):
-        await execute(_policy(interrupted), _ctx())
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        if handler is signal.SIG_IGN:
+            outcome = await execute(_policy(interrupted), _ctx())
+            assert _error_of(outcome).error == "KeyboardInterrupt"
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                await execute(_policy(interrupted), _ctx())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_cancelled_by_a_shutdown_is_nobodys_fault() -> None:

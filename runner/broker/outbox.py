@@ -1,0 +1,190 @@
+"""
+What waits to be sent into one queue: concurrent calls are gathered into few, and each is answered.
+
+Every call gets its answer or an error, whatever happens on the way: Redis refuses one job, is
+silent, or the event loop closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+
+from runner.broker.chunks import MOST, MOST_BYTES
+from runner.broker.outage import AWAY, is_passing, situation
+from runner.broker.scripts.fields import NewJob
+from runner.codec import line_of
+from runner.errors import EnqueueError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LOOK_AGAIN_S = 0.05
+
+Block = tuple[str, bytes] | NewJob
+"""A job in short, the fields of `FreshJob` as a plain tuple, or in full."""
+
+Parcel = tuple[list[Block], asyncio.Future[list[bool]], float]
+"""
+Jobs of one call, as blocks of the script, Redis's answer for each of them, and when the call has
+waited long enough, by the loop's clock.
+"""
+
+Send = Callable[[str, list[Block]], Awaitable[list[int]]]
+"""Sends jobs into a queue in one call, and returns Redis's answer for each."""
+
+
+class Outbox:
+    """
+    The calls of one event loop that wait for one queue. Create it in that loop.
+
+    timeout_s: how long a call waits for its answer.
+    """
+
+    def __init__(self, queue: str, send: Send, *, timeout_s: float) -> None:
+        self._queue = queue
+        self._send = send
+        self._timeout_s = timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[Parcel] = []
+        self._under_way: list[Parcel] = []
+        self._drain: asyncio.Task[None] | None = None
+        self._is_given_up = False
+        """Whether the drain was cancelled here, since everyone it works for has waited too long."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def push(self, jobs: list[Block]) -> asyncio.Future[list[bool]]:
+        """
+        Send *jobs* soon, with those of other calls; the result says which of them were new.
+
+        The future raises EnqueueError if Redis did not take them, or did not answer in time.
+        """
+        future: asyncio.Future[list[bool]] = self._loop.create_future()
+        due = self._loop.time() + self._timeout_s
+        self._waiting.append((jobs, future, due))
+        if self._timer is None:
+            self._timer = self._loop.call_at(due, self._fail_overdue)
+        if self._drain is None:
+            self._start()
+        return future
+
+    def close(self) -> None:
+        """Forget the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _start(self) -> None:
+        self._is_given_up = False
+        self._drain = self._loop.create_task(self._run())
+        self._drain.add_done_callback(self._on_drained)
+
+    async def _run(self) -> None:
+        while self._waiting:
+            self._under_way = _next_chunk(self._waiting)
+            await self._deliver(self._under_way)
+
+    def _on_drained(self, drain: asyncio.Task[None]) -> None:
+        """Answer all whom the drain has not, however it ended; send what came meanwhile."""
+        self._drain = None
+        left, self._under_way = self._under_way, []
+        if drain.cancelled():
+            problem = self._problem(asyncio.CancelledError())
+        elif (error := drain.exception()) is not None:
+            problem = self._problem(error)
+        else:
+            problem = None
+        if problem is not None and not self._is_given_up:
+            left, self._waiting = left + self._waiting, []
+        if problem is not None:
+            _fail(left, problem)
+        if self._waiting:
+            self._start()
+
+    async def _deliver(self, parcels: Sequence[Parcel]) -> None:
+        """Send *parcels* and answer them; one that cannot be sent fails alone."""
+        try:
+            jobs = [job for of_call, _, _ in parcels for job in of_call]
+            replies = iter(await self._send(self._queue, jobs))
+        except Exception as error:  # noqa: BLE001 -- a body or an id may be anything
+            if len(parcels) == 1 or is_passing(error):
+                _fail(parcels, self._problem(error))
+                return
+            for parcel in parcels:
+                await self._deliver([parcel])
+            return
+        for of_call, future, _ in parcels:
+            answers = [bool(reply) for reply in islice(replies, len(of_call))]
+            if not future.done():
+                future.set_result(answers)
+
+    def _fail_overdue(self) -> None:
+        """
+        Answer calls that have waited for too long, and give up what is sent for these alone.
+
+        All calls share one timer: a timeout for each would cost a fifth of an enqueue.
+        """
+        now = self._loop.time()
+        every = self._under_way + self._waiting
+        _fail([parcel for parcel in every if parcel[2] <= now], self._no_answer())
+        self._waiting = [parcel for parcel in self._waiting if parcel[2] > now]
+        if self._drain is not None and all(due <= now for _, _, due in self._under_way):
+            self._is_given_up = True
+            self._drain.cancel()
+        waits = [due for _, _, due in every if due > now]
+        self._timer = None
+        if waits:
+            when = max(min(waits), now + _LOOK_AGAIN_S)
+            self._timer = self._loop.call_at(when, self._fail_overdue)
+
+    def _no_answer(self) -> EnqueueError:
+        return EnqueueError(
+            f"{self._queue}: Redis did not answer within {self._timeout_s:g} s, so the job may be "
+            "enqueued or not: check that Redis answers at REDIS_URL, and enqueue it again with the "
+            "same job_id"
+        )
+
+    def _problem(self, error: BaseException) -> EnqueueError:
+        if isinstance(error, asyncio.CancelledError):
+            return EnqueueError(f"{self._queue}: not enqueued: the event loop is closing")
+        problem = EnqueueError(f"{self._queue}: not enqueued: {_in_words(error)}")
+        problem.__cause__ = error
+        return problem
+
+
+def _in_words(error: BaseException) -> str:
+    """Say what an error is, and what to do if it is a Redis that does not answer."""
+    what = f"{type(error).__name__}: {line_of(error)}"
+    if not isinstance(error, RedisError | OSError):
+        return what
+    remedy = ": check that Redis answers at REDIS_URL" if situation(error) == AWAY else ""
+    return f"{situation(error)}: {what}{remedy}"
+
+
+def _next_chunk(waiting: list[Parcel]) -> list[Parcel]:
+    """Remove and return the first parcels, as many as one script call takes; at least one."""
+    jobs = bytes_ = count = 0
+    for of_call, _, _ in waiting:
+        jobs += len(of_call)
+        bytes_ += sum(map(size, of_call))
+        if (jobs > MOST or bytes_ > MOST_BYTES) and count:
+            break
+        count += 1
+    chunk = waiting[:count]
+    del waiting[:count]
+    return chunk
+
+
+def size(block: Block) -> int:
+    """Return the bytes of a block's body, its second field in short and in full."""
+    return len(block[1])
+
+
+def _fail(parcels: Sequence[Parcel], problem: Exception) -> None:
+    for _, future, _ in parcels:
+        if not future.done() and not future.get_loop().is_closed():
+            future.set_exception(problem)
