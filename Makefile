@@ -81,6 +81,10 @@ test: $(READY) ## Run the tests, including a real Redis; narrower: make test ARG
 chaos: $(READY) ## Break workers, Redis and connections for two minutes, and check that nothing is lost
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: simulate
+simulate: $(READY) ## Play random faults in a simulated world: make simulate ARGS="--seeds 1000 --from 0"
+	@$(BIN)/python -m tests.simulation $(ARGS)
+
 .PHONY: bench
 bench: $(READY) ## Measure against other job systems; shorter: make bench ARGS="--quick --systems ours,arq"
 	@$(BIN)/python -m benchmarks $(ARGS)

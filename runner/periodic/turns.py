@@ -67,8 +67,13 @@ class Turns:
         self._next_at = 0.0
 
     async def take(self) -> None:
-        """Poll, if no other worker has in this interval."""
-        election = await self._outage.call(self._ask, unless=self._stopping)
+        """Poll, if no other worker has in this interval; not once the worker is to stop."""
+        try:
+            election = await self._outage.call(self._ask, unless=self._stopping)
+        except (RedisError, OSError):
+            if self._stopping.is_set():
+                return
+            raise
         self._clock.note(election.now_ms)
         self._next_at = clock.monotonic() + election.next_in_ms / 1000
         self._is_elected = bool(election.is_elected)
@@ -77,8 +82,8 @@ class Turns:
         await self._attempt(election.set_back_ms)
 
     async def run(self) -> None:
-        """Take every turn from the next one on, until cancelled."""
-        while True:
+        """Take every turn from the next one on, until the worker is to stop."""
+        while not self._stopping.is_set():
             await self._until_next()
             await self.take()
 

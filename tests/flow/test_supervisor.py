@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from tests.worker_process import grow, hold_interpreter, wait
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from runner import JobHandle
     from tests.switchboard import Switchboard
 
 pytestmark = pytest.mark.usefixtures("redis")
@@ -403,6 +405,10 @@ LIVELY: dict[str, Any] = {
 }
 
 
+async def _runs(handle: JobHandle[Any]) -> bool:
+    return await handle.state() is JobState.RUNNING
+
+
 async def test_workers_that_hold_their_interpreters_are_replaced(
     redis_url: str, board: Switchboard
 ) -> None:
@@ -410,7 +416,9 @@ async def test_workers_that_hold_their_interpreters_are_replaced(
     async with supervising(redis_url, board, **LIVELY) as it:
         blocked = await it.workers_ready()
         for name in "ab":
-            await hold_interpreter.enqueue(name)
+            # One after the other, or one worker might take both.
+            handle = await hold_interpreter.enqueue(name)
+            await eventually(partial(_runs, handle))
         assert {await board.received(GONE), await board.received(GONE)} == set(blocked)
 
         for pid in blocked:

@@ -78,11 +78,11 @@ async def test_dead_job_is_retried_in_a_terminal(
     with terminal(tmp_path, redis_url) as tmux:
         await tmux.until("recommendations")
         tmux("send-keys", "5")
-        await tmux.until("buried by tester")
+        await tmux.until("Buried: buried by")
         tmux("send-keys", "R")
-        await tmux.until("Run sync_channel buried?")
+        await tmux.until("Run sync_channel buried~")
         tmux("send-keys", "y")
-        await tmux.until("sync_channel buried: due now")
+        await tmux.until(": due now")
         assert await handle.state() is JobState.READY
         tmux("send-keys", "q")
         await tmux.until("ended with 0")

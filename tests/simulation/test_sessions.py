@@ -117,7 +117,7 @@ def _brief(reply: Any) -> Any:
 def test_sessions_get_the_same_replies(real_server: RedisServer, pair: Pair) -> None:
     """Who is woken by a push, whose transaction fails, and what each is answered."""
     for number in range(HISTORIES):
-        chance = Random(number)  # noqa: S311 -- the same histories in each run
+        chance = Random(number)
         real_server.flush()
         sessions = Sessions(real_server, pair.redis.version)
         for _ in range(STEPS):

@@ -88,13 +88,15 @@ SCRIPTS: Final = {
         replies={"REPLY": fields.ClaimReply, "CLAIMED": fields.Claimed, "EXTRA": fields.Extra},
         begins_with=("crashes.lua", "late.lua"),
     ),
-    "recover": Script("recover.lua", fields.RecoverHead, begins_with=("crashes.lua",)),
+    "recover": Script(
+        "recover.lua", fields.RecoverHead, begins_with=("crashes.lua", "out_of_reach.lua")
+    ),
     "start": Script("start.lua", fields.StartHead),
     "settle": Script(
         "settle.lua",
         fields.SettleHead,
         {"SHORT": fields.ShortOutcome, "OUTCOME": fields.FullOutcome},
-        begins_with=("crashes.lua", "death.lua"),
+        begins_with=("crashes.lua", "death.lua", "out_of_reach.lua"),
     ),
     "renew": Script(
         "renew.lua",
@@ -103,7 +105,10 @@ SCRIPTS: Final = {
         begins_with=("crashes.lua", "late.lua"),
     ),
     "admin": Script(
-        "admin.lua", fields.AdminHead, {"JOB": fields.AdminJob}, begins_with=("death.lua",)
+        "admin.lua",
+        fields.AdminHead,
+        {"JOB": fields.AdminJob},
+        begins_with=("death.lua", "out_of_reach.lua"),
     ),
     "count": Script("count.lua", fields.CountHead, {"JOB": fields.JobCount}),
     "beat": Script("beat.lua", fields.BeatHead, replies={"BEAT": fields.Beat}),

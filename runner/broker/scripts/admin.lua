@@ -62,7 +62,9 @@ end
 
 -- Takes a job that waits out of where it waits.
 local function leave_queue(id)
-  redis.call('ZREM', queue, id)
+  if redis.call('ZREM', queue, id) == 1 then
+    out_of_reach(id)
+  end
   redis.call('ZREM', queue .. ':suspects', id)
   redis.call('ZREM', queue .. ':retrying', id)
   if redis.call('ZREM', queue .. ':parked', id) == 1 then

@@ -31,9 +31,11 @@ local function put_back(id, owner, score)
     is_suspect = true
   end
   redis.call('HDEL', running, id)
-  redis.call('DEL', 'arq:in-progress:' .. id)
   if is_suspect then
+    out_of_reach(id)
     redis.call('ZREM', queue, id)
+  else
+    redis.call('DEL', 'arq:in-progress:' .. id)
   end
   redis.call('ZADD', is_suspect and suspects or queue, due_text, id)
   if tonumber(redis.call('GET', 'arq:retry:' .. id) or '0') > 0 then
@@ -49,7 +51,13 @@ for at = HEAD.size + 1, #ARGV do
     local score = tonumber(redis.call('ZSCORE', queue, id) or nil)
     if unanswered ~= '' then
       if string.match(owner, '^[^|]*') == unanswered then
-        put_back(id, owner, score)
+        local mark = redis.call('GET', 'arq:in-progress:' .. id)
+        if mark == unanswered or (not mark and score) then
+          put_back(id, owner, score)
+        else
+          -- A stock arq worker runs it, or has run it.
+          redis.call('HDEL', running, id)
+        end
       end
     elseif redis.call('EXISTS', 'arq:in-progress:' .. id) == 0 and not string.find(owner, '|offered', 1, true) then
       if not score then

@@ -51,6 +51,7 @@ local function holds(i, token)
     return false
   end
   if not mark and (redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', suspects, id)) then
+    out_of_reach(id)
     return true
   end
   -- A stock arq worker runs it, or has run it.

@@ -1,0 +1,151 @@
+"""What really happened: the jobs write it down as they run, whatever Redis is told."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runner import Bury, Context, Retry, job, machine
+from runner.retry import linear
+from tests.simulation.schedule import MAX_RETRIES, RETRY_STEP_S, TIMEOUT_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runner.simulation.world import Process, World
+    from tests.simulation.schedule import JobPlan, Step
+
+QUEUE = "sim"
+ASKED_DELAY_S = 1.5
+"""The delay that a job asks for when it asks for a retry."""
+
+
+@dataclass(slots=True)
+class Run:
+    """
+    One time that a job's coroutine ran.
+
+    attempt: as the worker counted it. alone: whether nothing else ran in its process meanwhile.
+    was_suspect: whether it had to run so. how: how it ended: a step, 'cancelled', or '' if it never
+    did, since its process was killed.
+    """
+
+    number: int
+    attempt: int
+    step: Step
+    process: Process
+    began_at: float
+    alone: bool
+    was_suspect: bool
+    ended_at: float | None = None
+    how: str = ""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All runs of a history, and what the client knows."""
+
+    world: World
+    plans: dict[int, JobPlan]
+    runs: list[Run] = field(default_factory=list)
+    ids: dict[int, str] = field(default_factory=dict)
+    acknowledged: dict[str, float] = field(default_factory=dict)
+    is_suspect: Callable[[str], bool] = lambda _: False
+    """Whether a job was lost with its worker before, as Redis knows."""
+    acted_on: dict[int, list[str]] = field(default_factory=dict)
+    """What the operator did to a job, or tried to."""
+
+    def runs_of(self, number: int) -> list[Run]:
+        """Return the runs of one job, in order."""
+        return [run for run in self.runs if run.number == number]
+
+    def going_on(self, process: Process) -> list[Run]:
+        """Return what runs in *process* now."""
+        return [run for run in self.runs if run.process is process and run.ended_at is None]
+
+    def begin(self, number: int, attempt: int) -> Run:
+        """Note that a job begins; its step is the next of its plan."""
+        process = machine.this()
+        steps = self.plans[number].steps
+        step = steps[min(len(self.runs_of(number)), len(steps) - 1)]
+        alone = not self.going_on(process)  # type: ignore[arg-type]  # a world's machines are processes
+        suspect = self.is_suspect(self.ids.get(number, ""))
+        run = Run(number, attempt, step, process, self.world.now, alone, suspect)  # type: ignore[arg-type]
+        for other in self.going_on(process):  # type: ignore[arg-type]
+            other.alone = False
+        self.runs.append(run)
+        return run
+
+    def end(self, run: Run, how: str) -> None:
+        """Note how a run has ended."""
+        run.ended_at, run.how = self.world.now, how
+
+
+_open: list[Ledger] = []
+
+
+@contextmanager
+def written(ledger: Ledger) -> Iterator[Ledger]:
+    """Let jobs write into *ledger* inside."""
+    _open.append(ledger)
+    try:
+        yield ledger
+    finally:
+        _open.pop()
+
+
+def current() -> Ledger:
+    """Return the ledger of the world that runs now."""
+    return _open[-1]
+
+
+@job(
+    queue=QUEUE,
+    max_retries=MAX_RETRIES,
+    timeout_s=TIMEOUT_S,
+    backoff=linear(RETRY_STEP_S),
+    keep_result_s=30.0,
+)
+async def act(ctx: Context, number: int) -> str:
+    """Do what the plan of job *number* says of this run."""
+    ledger = current()
+    run = ledger.begin(number, ctx.attempt)
+    try:
+        return await _go(ledger, run)
+    except asyncio.CancelledError:
+        ledger.end(run, "cancelled" if run.step != "cancel" else "cancel")
+        raise
+
+
+async def _go(ledger: Ledger, run: Run) -> str:
+    plan = ledger.plans[run.number]
+    if run.step == "kill":
+        if plan.takes_s:
+            await asyncio.sleep(min(plan.takes_s, 0.5))
+        run.process.crash_after(1)
+        return "never"
+    if plan.takes_s:
+        await asyncio.sleep(plan.takes_s)
+    match run.step:
+        case "ok":
+            ledger.end(run, "ok")
+            return f"done {run.number}"
+        case "hang":
+            await asyncio.sleep(TIMEOUT_S * 10)
+        case "cancel":
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
+        case _:
+            ledger.end(run, run.step)
+    match run.step:
+        case "retry":
+            raise Retry(ASKED_DELAY_S)
+        case "wait":
+            raise Retry(ASKED_DELAY_S, charge=False)
+        case "bury":
+            raise Bury("as planned")
+    raise ValueError("as planned")

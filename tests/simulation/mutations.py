@@ -1,0 +1,264 @@
+"""
+Faults that are planted, one at a time, to see that the judge would find such a fault.
+
+    python -m tests.simulation.mutations            # all, up to 500 seeds each
+    python -m tests.simulation.mutations fence-off  # one
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest import mock
+
+from runner.broker import scripts
+from runner.enqueue import Enqueuer
+from runner.worker import policy
+from runner.worker.claim import Claimer
+from runner.worker.outcome import Dead, Released, Retrying
+from runner.worker.prefetch import Prefetched
+from runner.worker.settle import Settler
+from runner.worker.slots import Slots
+from tests.simulation import judge
+from tests.simulation.play import Settings, play
+from tests.simulation.schedule import HEARTBEAT_S, LEASE_S, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MOST_SEEDS = 500
+
+
+class InLua(NamedTuple):
+    """A piece of a script's text, as it reaches Redis, and what stands there instead."""
+
+    script: str
+    before: str
+    after: str
+
+
+IN_LUA: dict[str, InLua] = {
+    "fence-off": InLua("settle", "if mark == token then", "if true then"),
+    "owner-not-compared": InLua(
+        "settle",
+        "if not owner or string.match(owner, '^[^|]*') ~= token then",
+        "if not owner then",
+    ),
+    "settles-over-stock-arq": InLua("settle", "if not mark and (", "if ("),
+    "claim-takes-what-stock-holds": InLua(
+        "claim", "if n >= limit or held[i] then", "if n >= limit then"
+    ),
+    "running-not-forgotten": InLua(
+        "settle", "redis.call('HDEL', running, unpack(over))", "redis.call('HDEL', running, '')"
+    ),
+    "queue-not-forgotten": InLua(
+        "settle", "redis.call('ZREM', queue, unpack(over))", "redis.call('ZREM', queue, '')"
+    ),
+    "crashes-kept-when-over": InLua(
+        "settle",
+        "redis.call('HDEL', queue .. ':crashes', unpack(over))",
+        "redis.call('HDEL', queue .. ':crashes', '')",
+    ),
+    "retry-without-attempts": InLua(
+        "settle",
+        "redis.call('SET', 'arq:retry:' .. id, spent) redis.call('ZADD', queue .. ':retrying'",
+        "redis.call('ZADD', queue .. ':retrying'",
+    ),
+    "dead-stays-in-queue": InLua(
+        "settle",
+        "redis.call('PERSIST', 'arq:job:' .. id)\n      redis.call('ZREM', queue, id)",
+        "redis.call('PERSIST', 'arq:job:' .. id)",
+    ),
+    "delay-shortened": InLua("settle", "now + tonumber(delay)", "now + tonumber(delay) * 0.9"),
+    "release-loses-its-place": InLua(
+        "settle",
+        "due = due or string.match(owner, '^[^|]*|([%d.e+-]+)') or later(0)",
+        "due = due or later(0)",
+    ),
+    "suspect-back-in-the-queue": InLua(
+        "settle",
+        "if string.find(owner, '|alone', 1, true) then\n    redis.call('ZREM', queue, id)",
+        "if false then\n    redis.call('ZREM', queue, id)",
+    ),
+    "crash-not-taken-back": InLua(
+        "renew",
+        "lost[#lost + 1] = id take_crash_back(queue, id, token, now)",
+        "lost[#lost + 1] = id",
+    ),
+    "claims-early": InLua(
+        "claim",
+        "local now_text = string.format('%.4f', now)",
+        "local now_text = string.format('%.4f', now + 500)",
+    ),
+    "crash-not-told": InLua("claim", "crashed and #crashes_of(queue, id, now) or 0", "0"),
+    "revoked-claim-taken": InLua(
+        "claim", "if redis.call('EXISTS', 'arq:revoked:' .. token) == 1 then", "if false then"
+    ),
+    "crash-not-counted": InLua(
+        "recover",
+        "entries[#entries + 1] = string.format('%.0f', now)",
+        "local _ = string.format('%.0f', now)",
+    ),
+    "unstarted-counts-a-crash": InLua(
+        "recover", "if not string.find(owner, '|ahead', 1, true) then", "if true then"
+    ),
+    "everybody-is-blamed": InLua("recover", "if #entries == 0 or is_suspect then", "if true then"),
+    "suspect-among-others": InLua(
+        "recover",
+        "redis.call('ZADD', is_suspect and suspects or queue, due_text, id)",
+        "redis.call('ZADD', queue, due_text, id)",
+    ),
+    "recovered-loses-its-place": InLua(
+        "recover",
+        "local due = tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now",
+        "local due = now",
+    ),
+    "offered-counts-a-crash": InLua(
+        "recover", "and not string.find(owner, '|offered', 1, true) then", "then"
+    ),
+    "renews-a-lost-lease": InLua("renew", "lost[#lost + 1] = id take", "take"),
+    "renews-without-the-mark": InLua(
+        "renew", "redis.call('SET', marks[i], token, 'PX', lease)", "local _ = token"
+    ),
+    "renews-without-the-due-time": InLua(
+        "renew", "redis.call('ZADD', queue, 'XX', unpack(renewed))", "local _ = renewed"
+    ),
+    "start-takes-any-claim": InLua(
+        "start",
+        "if ends and sub(owner, 1, size) == token then",
+        "if ends then",
+    ),
+    "repeated-enqueue-not-known": InLua(
+        "enqueue", "return true, found == body", "return true, false"
+    ),
+    "run-keeps-attempts": InLua(
+        "admin", "redis.call('SET', 'arq:retry:' .. id, '0')", "local _ = id"
+    ),
+}
+
+
+def _decide_one_less(one: policy.Policy, number: int, error: BaseException) -> Any:
+    decided = policy.decide(one, number + 1, error)
+    return decided if isinstance(decided, Dead | Released) else policy.decide(one, number, error)
+
+
+def _release_charges(one: policy.Policy, number: int, error: BaseException, why: Any) -> Any:
+    decided = policy.decide_stopped(one, number, error, why)
+    if isinstance(decided, Released):
+        return policy.decide(one, number, RuntimeError("charged"))
+    return decided
+
+
+async def _acknowledge_unsent(self: Enqueuer, request: Any) -> bool:
+    task = asyncio.ensure_future(self._handler(request))
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.wait({task}, timeout=0.001)
+    return True
+
+
+async def _forget_unanswered(self: Claimer, *_: Any) -> None:
+    self._unanswered.clear()
+
+
+def _drop_at_error(self: Settler, ended: Any) -> None:
+    if not isinstance(ended.outcome, Retrying):
+        _put(self, ended)
+
+
+_put = Settler.put
+
+
+def _adopt_any(self: Slots, claim: Any) -> bool:
+    held = self.newest.get(claim.key)
+    if held is None:
+        return False
+    held.claim.token = claim.token
+    return True
+
+
+def _start_untold(self: Prefetched, claims: Any) -> bool:
+    del self, claims
+    return True
+
+
+IN_PYTHON: dict[str, Callable[[], Any]] = {
+    "one-crash-more": lambda: mock.patch.object(Settings, "runner", _with(max_crashes=4)),
+    "one-attempt-less": lambda: mock.patch.object(policy.Policy, "decide", _decide_one_less),
+    "release-charges": lambda: mock.patch.object(policy.Policy, "decide_stopped", _release_charges),
+    "start-not-told": lambda: mock.patch.object(Prefetched, "send_started", _start_untold),
+    "heartbeat-after-the-lease": lambda: mock.patch.object(
+        Settings, "runner", _with(heartbeat_s=LEASE_S * 3 + HEARTBEAT_S, lease_s=LEASE_S)
+    ),
+    "enqueue-acknowledged-unsent": lambda: mock.patch.object(Enqueuer, "put", _acknowledge_unsent),
+    "failures-dropped": lambda: mock.patch.object(Settler, "put", _drop_at_error),
+    "any-claim-adopted": lambda: mock.patch.object(Slots, "continue_under", _adopt_any),
+    "unanswered-claims-forgotten": lambda: mock.patch.object(
+        Claimer, "give_back_unanswered", _forget_unanswered
+    ),
+    "suspects-run-among-others": lambda: mock.patch(
+        "runner.worker.room.Room.is_empty", property(lambda _: True)
+    ),
+}
+
+
+def _with(**options: Any) -> Any:
+    return replace(Settings._options(), **options)
+
+
+def names() -> list[str]:
+    """Return the names of all mutations."""
+    return [*IN_LUA, *IN_PYTHON]
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Plant one fault inside, in this process."""
+    with ExitStack() as exits:
+        if name in IN_PYTHON:
+            exits.enter_context(IN_PYTHON[name]())
+        else:
+            _plant_in_lua(IN_LUA[name], exits)
+        yield
+
+
+def _plant_in_lua(mutation: InLua, exits: ExitStack) -> None:
+    """Replace a script's text wherever a module of the runner holds it."""
+    text = scripts.SCRIPTS[mutation.script].text()
+    pattern = r"\s+".join(re.escape(word) for word in mutation.before.split())
+    mutated, count = re.subn(pattern, lambda _: mutation.after, text)
+    if count != 1:
+        raise ValueError(f"{mutation.script}: {mutation.before!r} stands there {count} times")
+    judge.know(mutated, mutation.script)
+    for module in [one for name, one in sys.modules.items() if name.startswith("runner.")]:
+        for attribute, value in list(vars(module).items()):
+            if value == text:
+                exits.enter_context(mock.patch.object(module, attribute, mutated))
+
+
+def found_at(name: str, most: int = MOST_SEEDS) -> tuple[int, str] | None:
+    """Return the first seed at which a planted fault is found, and how; None if none of *most*."""
+    with planted(name):
+        for seed in range(most):
+            if faults := play(draw(seed)).faults:
+                return seed, faults[0]
+    return None
+
+
+def main(asked: list[str]) -> int:
+    """Print for each mutation the first seed that finds it; return 1 if one is not found."""
+    missed = 0
+    for name in asked or names():
+        found = found_at(name)
+        missed += found is None
+        seed, rule = ("-", "not found") if found is None else (str(found[0]), found[1])
+        sys.stdout.write(f"{name:32} {seed:>4}  {rule.partition(':')[0]}\n")
+        sys.stdout.flush()
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

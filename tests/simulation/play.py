@@ -1,0 +1,419 @@
+"""Plays a schedule in a world of its own, and judges what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+from redis.exceptions import RedisError
+
+from runner import QueueClient, WorkerSettings, connect
+from runner.admin import Admin
+from runner.broker import keys
+from runner.errors import EnqueueError
+from runner.simulation.world import World
+from tests.simulation.judge import Judge
+from tests.simulation.ledger import QUEUE, Ledger, act, written
+from tests.simulation.schedule import (
+    GRACE_S,
+    HEARTBEAT_S,
+    LEASE_S,
+    MAX_CRASHES,
+    OF_A_CALL,
+    OF_A_PROCESS,
+    OF_CONNECTIONS,
+    Act,
+    Fault,
+    JobPlan,
+    Schedule,
+)
+from tests.simulation.stock import STOCK, on_the_worlds_clock, stock_client, stock_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from arq.connections import ArqRedis
+
+    from runner import Worker
+    from runner.simulation.world import Process
+
+QUEUE_KEY = keys.queue_key(QUEUE)
+_URL = "redis://world:6379"
+_RESTART_S = 1.0
+_REST_S = 200.0
+_STOP_S = 60.0
+_LOOK_EVERY_S = 0.5
+
+
+class Settings(WorkerSettings):
+    """The worker of every world; leases are short, so that a minute holds many of them."""
+
+    queue = QUEUE
+    jobs = (act,)
+    redis = _URL
+    lease_s = LEASE_S
+    heartbeat_s = HEARTBEAT_S
+    grace_s = GRACE_S
+    cancel_wait_s = 2.0
+    idle_poll_s = 2.0
+    max_crashes = MAX_CRASHES
+    blocked_limit_s = 3.0
+    blocked_warn_s = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What came of a schedule.
+
+    faults: sentences; none if all promises were kept. digest: of every command and reply. commands:
+    how many there were.
+    """
+
+    faults: tuple[str, ...]
+    digest: str
+    commands: int
+    seconds: float
+    seen: dict[str, int] = field(default_factory=dict)
+
+
+def play(schedule: Schedule) -> Verdict:
+    """Play *schedule* to its end."""
+    _be_quiet()
+    judge = Judge(schedule)
+    with World(schedule.seed, redis_version=schedule.redis_version, door=judge) as world:
+        ledger = Ledger(world, {plan.number: plan for plan in schedule.jobs})
+        judge.attend(world, ledger)
+        with written(ledger), on_the_worlds_clock():
+            _Play(schedule, world, ledger, judge).run()
+            judge.close()
+        return Verdict(
+            tuple(judge.faults), judge.digest(), judge.commands, world.now, dict(judge.seen)
+        )
+
+
+class _Play:
+    def __init__(self, schedule: Schedule, world: World, ledger: Ledger, judge: Judge) -> None:
+        self._schedule = schedule
+        self._world = world
+        self._ledger = ledger
+        self._judge = judge
+        self._workers: dict[int, tuple[Process, Worker | None]] = {}
+        self._stock: list[Process] = []
+        self._is_stopping = False
+        self._clients_left = 1 + bool(schedule.stock_workers)
+        self._is_over = False
+
+    def run(self) -> None:
+        """Faults, then none until all jobs are over, then an orderly stop."""
+        schedule, world = self._schedule, self._world
+        for place in range(schedule.workers):
+            self._start_worker(place)
+        for place in range(schedule.stock_workers):
+            self._start_stock_worker(place)
+        if schedule.stock_workers:
+            world.process(f"{STOCK} client", self._stock_client)
+        world.process("client", self._client)
+        world.process("operator", self._operator)
+        for fault in schedule.faults:
+            world.later(fault.at_s, lambda fault=fault: self._inject(fault))  # type: ignore[misc]
+        world.later(schedule.trouble_s, self._end_trouble)
+        self._look()
+        if not world.run_until(lambda: self._is_over, longest_s=schedule.trouble_s + _REST_S):
+            self._judge.fault("not all jobs came to an end", self._judge.left())
+        self._stop_all()
+
+    def _stop_all(self) -> None:
+        """Stop every worker in order; none may have ended by an error."""
+        world = self._world
+        self._is_stopping = True
+        for process in self._stock:
+            process.crash()
+        for _, worker in self._workers.values():
+            if worker is not None:
+                worker.stop()
+        everyone_ended = world.run_until(
+            lambda: not any(process.is_alive for process in world.processes), longest_s=_STOP_S
+        )
+        if not everyone_ended:
+            alive = [process.name for process in world.processes if process.is_alive]
+            self._judge.fault("a worker does not stop", ", ".join(alive))
+        for process, error in world.endings:
+            if error is not None:
+                self._judge.fault("a process ended by an error", f"{process.name}: {error!r}")
+
+    # ------------------------------------------------------------------ workers
+
+    def _start_worker(self, place: int, life: int = 1) -> None:
+        if self._is_stopping:
+            return
+
+        async def main() -> None:
+            worker = Settings.worker(concurrency=self._schedule.slots, handle_signals=False)
+            self._workers[place] = (process, worker)
+            if self._is_stopping:
+                worker.stop()
+            try:
+                await worker.async_run()
+            finally:
+                await worker.close()
+
+        skew_s = 0.0
+        process = self._world.process(f"worker {place}.{life}", main, skew_s=skew_s)
+        self._workers[place] = (process, None)
+        self._keep_alive(process, lambda: self._start_worker(place, life + 1))
+
+    def _start_stock_worker(self, place: int, life: int = 1) -> None:
+        if self._is_stopping:
+            return
+
+        async def main() -> None:
+            # arq's worker ends by the first error of Redis; its supervisor starts another.
+            with suppress(RedisError, OSError, ExceptionGroup, asyncio.CancelledError):
+                await stock_worker(self._schedule.slots).async_run()
+
+        process = self._world.process(f"{STOCK} {place}.{life}", main)
+        self._stock.append(process)
+        self._keep_alive(process, lambda: self._start_stock_worker(place, life + 1))
+
+    def _keep_alive(self, process: Process, start: Callable[[], None]) -> None:
+        """Start another a moment after a worker has ended, as a supervisor does."""
+
+        def look() -> None:
+            if process.is_alive:
+                self._world.later(self._world.now + _RESTART_S, look)
+            else:
+                start()
+
+        look()
+
+    # ------------------------------------------------------------------ the client
+
+    async def _client(self) -> None:
+        client = connect(_URL)
+        bulks: dict[int, list[JobPlan]] = {}
+        single = []
+        for plan in self._schedule.jobs:
+            if plan.stock and self._schedule.stock_workers:
+                continue
+            if plan.bulk is None:
+                single.append(plan)
+            else:
+                bulks.setdefault(plan.bulk, []).append(plan)
+        async with asyncio.TaskGroup() as group:
+            for plan in single:
+                group.create_task(self._enqueue(client, plan))
+            for plans in bulks.values():
+                group.create_task(self._enqueue_many(client, plans))
+        await client.aclose()
+        self._clients_left -= 1
+
+    async def _enqueue(self, client: QueueClient, plan: JobPlan) -> None:
+        await asyncio.sleep(plan.at_s)
+        if plan.stock:
+            await self._enqueue_as_arq(client, plan)
+            return
+        options = act.options(
+            delay_s=plan.delay_s, job_id=f"chosen-{plan.number}" if plan.chosen else None
+        )
+        request = options.request((), {"number": plan.number})
+        self._ledger.ids[plan.number] = request.job_id
+        if await self._acknowledges(lambda: client.enqueuer.put(request), again=plan.chosen):
+            self._ledger.acknowledged[request.job_id] = self._world.now
+        if plan.chosen:
+            await asyncio.sleep(0.2)
+            twice = options.request((), {"number": plan.number})
+            await self._acknowledges(lambda: client.enqueuer.put(twice), again=False)
+
+    async def _stock_client(self) -> None:
+        client = await stock_client()
+        async with asyncio.TaskGroup() as group:
+            for plan in self._schedule.jobs:
+                if plan.stock:
+                    group.create_task(self._enqueue_after(client, plan))
+        await client.aclose()
+        self._clients_left -= 1
+
+    async def _enqueue_after(self, client: ArqRedis, plan: JobPlan) -> None:
+        await asyncio.sleep(plan.at_s)
+        await self._enqueue_as_arq(client, plan)
+
+    async def _enqueue_as_arq(self, client: ArqRedis, plan: JobPlan) -> None:
+        """Enqueue by arq's own method, under an id of the caller's choice."""
+        job_id = f"stock-{plan.number}"
+        self._ledger.ids[plan.number] = job_id
+        if await self._acknowledges(
+            lambda: client.enqueue_job(
+                "act",
+                number=plan.number,
+                _job_id=job_id,
+                _queue_name=QUEUE_KEY,
+                _defer_by=plan.delay_s,
+            ),
+            again=True,
+        ):
+            self._ledger.acknowledged[job_id] = self._world.now
+
+    async def _enqueue_many(self, client: QueueClient, plans: list[JobPlan]) -> None:
+        await asyncio.sleep(plans[0].at_s)
+        requests = []
+        for plan in plans:
+            request = act.options(delay_s=plan.delay_s).request((), {"number": plan.number})
+            self._ledger.ids[plan.number] = request.job_id
+            requests.append(request)
+        if await self._acknowledges(lambda: client.enqueuer.put_many(requests), again=False):
+            for request in requests:
+                self._ledger.acknowledged[request.job_id] = self._world.now
+
+    async def _acknowledges(self, ask: Callable[[], Awaitable[object]], *, again: bool) -> bool:
+        while True:
+            try:
+                await ask()
+            except (EnqueueError, RedisError, OSError):
+                if not again:
+                    return False
+                await asyncio.sleep(0.5)
+            else:
+                return True
+
+    # ------------------------------------------------------------------ the operator
+
+    async def _operator(self) -> None:
+        client = connect(_URL)
+        async with asyncio.TaskGroup() as group:
+            for one in self._schedule.acts:
+                group.create_task(self._act(client, one))
+        await client.aclose()
+
+    async def _act(self, client: QueueClient, one: Act) -> None:
+        await asyncio.sleep(one.at_s)
+        admin = Admin(client)
+        job_id = self._ledger.ids.get(one.number, "none")
+        with suppress(RedisError, OSError):
+            match one.verb:
+                case "pause":
+                    await admin.pause(QUEUE, by="operator")
+                    await asyncio.sleep(2.0)
+                    await self._insist(lambda: admin.resume(QUEUE))
+                case "quiet" | "stop" as order:
+                    self._order(one.number, order)
+                case verb:
+                    self._ledger.acted_on.setdefault(one.number, []).append(verb)
+                    await _on_a_job(admin, verb, job_id)
+
+    def _order(self, number: int, order: str) -> None:
+        _, worker = self._workers[number % self._schedule.workers]
+        if worker is None:
+            return
+        if order == "stop":
+            worker.stop()
+        else:
+            worker.quiet()
+            self._world.later(self._world.now + 3.0, worker.resume)
+
+    async def _insist(self, ask: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            try:
+                await ask()
+            except (RedisError, OSError):
+                await asyncio.sleep(0.5)
+            else:
+                return
+
+    # ------------------------------------------------------------------ faults
+
+    def _inject(self, fault: Fault) -> None:
+        world = self._world
+        self._judge.note_fault(fault)
+        process, worker = self._workers[fault.who]
+        if fault.kind in OF_A_CALL:
+            self._judge.expect(fault)
+            return
+        if fault.kind in OF_A_PROCESS:
+            _disturb_process(fault, process, worker)
+        elif fault.kind in OF_CONNECTIONS:
+            _disturb_connections(fault, process, world)
+        else:
+            self._disturb_redis(fault)
+
+    def _disturb_redis(self, fault: Fault) -> None:
+        world = self._world
+        match fault.kind:
+            case "flush_scripts":
+                world.redis.scripts.clear()
+            case "restart":
+                world.stop_redis(silent_s=0.0 if fault.for_s < 4 else 1.0)
+                world.later(world.now + min(fault.for_s, 9.0), world.start_redis)
+            case "refuse":
+                self._judge.refuse(fault.what, min(fault.for_s, 8.0))
+            case "redis_freeze":
+                for connection in world.network.connections.values():
+                    connection.held_until = world.now + min(fault.for_s, 9.0)
+
+    def _end_trouble(self) -> None:
+        self._judge.end_trouble()
+        for connection in self._world.network.connections.values():
+            connection.slower_by_s = 0.0
+
+    def _look(self) -> None:
+        """Look now and then whether all is over."""
+        if self._world.now > self._schedule.trouble_s:
+            self._is_over = not self._clients_left and not self._judge.left()
+        if not self._is_over:
+            self._world.later(self._world.now + _LOOK_EVERY_S, self._look)
+
+
+def _disturb_process(fault: Fault, process: Process, worker: Worker | None) -> None:
+    match fault.kind:
+        case "crash":
+            process.crash(with_its_machine=fault.for_s < 0.5)
+        case "crash_soon":
+            process.crash_after(1 + int(fault.for_s * 40))
+        case "freeze":
+            process.freeze(fault.for_s)
+        case "terminate" if worker is not None:
+            worker.stop(at_once=fault.for_s < 1)
+        case "partition":
+            process.partition(fault.for_s)
+        case "askew":
+            process.skew_s = (fault.for_s - 6.0) * 600
+
+
+def _disturb_connections(fault: Fault, process: Process, world: World) -> None:
+    network = world.network
+    match fault.kind:
+        case "cut":
+            network.cut(network.of(process))
+        case "cut_silently":
+            network.cut(list(network.connections.values()), silent_s=min(fault.for_s, 12.0))
+        case "slow":
+            for connection in network.of(process):
+                connection.slower_by_s = fault.for_s / 10
+        case "hold":
+            for connection in network.of(process)[:1]:
+                connection.held_until = world.now + fault.for_s
+
+
+async def _on_a_job(admin: Admin, verb: str, job_id: str) -> None:
+    match verb:
+        case "abort":
+            await admin.abort(QUEUE, job_id)
+        case "run":
+            await admin.run_now(QUEUE, job_id)
+        case "bury":
+            await admin.bury(QUEUE, job_id)
+        case "delete":
+            await admin.delete(QUEUE, job_id)
+
+
+def _be_quiet() -> None:
+    """Log nothing: the jobs of a history fail on purpose, by the thousand."""
+    logging.disable(logging.CRITICAL)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        logger_factory=structlog.ReturnLoggerFactory(),
+    )

@@ -1,0 +1,214 @@
+"""
+What happens in one world, drawn from a seed: jobs, workers, faults, an operator's acts.
+
+Each part draws from a source of chance of its own, so one that is left out leaves the others as
+they are: that is how `shrink` finds the few that matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Literal, get_args
+
+LEASE_S = 6.0
+HEARTBEAT_S = 2.0
+MAX_RETRIES = 2
+MAX_CRASHES = 3
+RETRY_STEP_S = 1.0
+TIMEOUT_S = 8.0
+GRACE_S = 3.0
+
+Step = Literal["ok", "fail", "hang", "retry", "wait", "bury", "kill", "cancel"]
+"""
+How one attempt goes: it returns, raises, times out, asks for a retry (charged, or `wait`: not),
+buries itself, kills its process, or cancels itself.
+"""
+
+Verb = Literal["abort", "run", "bury", "delete", "pause", "quiet", "stop"]
+
+FaultKind = Literal[
+    # of a process
+    "crash",
+    "crash_soon",
+    "freeze",
+    "terminate",
+    "partition",
+    "askew",
+    # of connections
+    "cut",
+    "cut_silently",
+    "slow",
+    "hold",
+    # of Redis
+    "flush_scripts",
+    "restart",
+    "refuse",
+    "redis_freeze",
+    # at the next call of a script
+    "lose_question",
+    "lose_answer",
+    "silence",
+    "late_answer",
+    "crash_sender",
+    "freeze_sender",
+    "flush_after",
+]
+
+OF_A_CALL: tuple[FaultKind, ...] = (
+    "lose_question",
+    "lose_answer",
+    "silence",
+    "late_answer",
+    "crash_sender",
+    "freeze_sender",
+    "flush_after",
+)
+OF_A_PROCESS: tuple[FaultKind, ...] = (
+    "crash",
+    "crash_soon",
+    "freeze",
+    "terminate",
+    "partition",
+    "askew",
+)
+OF_CONNECTIONS: tuple[FaultKind, ...] = ("cut", "cut_silently", "slow", "hold")
+SCRIPTS = ("claim", "settle", "enqueue", "renew", "start", "admin")
+REFUSALS = ("FULL", "READ_ONLY", "LOADING", "BUSY")
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlan:
+    """
+    One job.
+
+    steps: how its attempts go, the last one also any later attempt. takes_s: how long each takes.
+    chosen: enqueued under an id of the caller's choice, and once again a moment later.
+    stock: enqueued by a stock arq client. bulk: jobs of the same number go in one call.
+    """
+
+    number: int
+    at_s: float
+    steps: tuple[Step, ...]
+    takes_s: float
+    delay_s: float | None = None
+    chosen: bool = False
+    stock: bool = False
+    bulk: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault. who: a worker's place; what: the script whose call, or what Redis refuses."""
+
+    at_s: float
+    kind: FaultKind
+    who: int
+    for_s: float
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What an operator does to one job, to the queue, or to a worker."""
+
+    at_s: float
+    verb: Verb
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One history before it happens."""
+
+    seed: int
+    workers: int
+    slots: int
+    stock_workers: int
+    jobs: tuple[JobPlan, ...]
+    faults: tuple[Fault, ...]
+    acts: tuple[Act, ...]
+    redis_version: tuple[int, int, int]
+    trouble_s: float
+    """Faults and acts come within this time."""
+
+    def without(self, **parts: object) -> Schedule:
+        """Return it with other parts."""
+        return replace(self, **parts)  # type: ignore[arg-type]
+
+
+def draw(seed: int, *, large: bool | None = None) -> Schedule:
+    """Draw the schedule of *seed*; large: three workers and some forty jobs, or else a few."""
+    dice = Random(f"{seed}:schedule")
+    is_large = dice.random() < 0.15 if large is None else large
+    jobs, faults, acts = (42, 10, 8) if is_large else (dice.randint(1, 12), dice.randint(1, 5), 2)
+    trouble_s = 40.0 if is_large else 15.0
+    workers = 3 if is_large else dice.choice((1, 2, 2))
+    return Schedule(
+        seed=seed,
+        workers=workers,
+        slots=dice.choice((1, 2, 3, 5)),
+        stock_workers=1 if dice.random() < 1 / 3 else 0,
+        jobs=tuple(_job(seed, number, trouble_s) for number in range(jobs)),
+        faults=tuple(_fault(seed, number, trouble_s, workers) for number in range(faults)),
+        acts=tuple(_act(seed, number, trouble_s, jobs) for number in range(dice.randint(0, acts))),
+        redis_version=dice.choice(((6, 2, 14), (7, 0, 15), (7, 4, 0))),
+        trouble_s=trouble_s,
+    )
+
+
+def _job(seed: int, number: int, trouble_s: float) -> JobPlan:
+    dice = Random(f"{seed}:job {number}")
+    steps: list[Step] = []
+    while len(steps) < MAX_RETRIES + 2:
+        step: Step = dice.choices(
+            ("ok", "fail", "hang", "retry", "wait", "bury", "kill", "cancel"),
+            (50, 22, 2, 5, 6, 2, 5, 2),
+        )[0]
+        steps.append(step)
+        if step in {"ok", "bury"}:
+            break
+    if steps[-1] == "wait":
+        steps[-1] = "ok"  # it would wait for ever, at no cost
+    if dice.random() < 0.04:
+        steps = ["kill"]
+    is_stock = dice.random() < 0.1
+    return JobPlan(
+        number=number,
+        at_s=round(dice.uniform(0.0, trouble_s * 0.8), 3),
+        steps=tuple(steps),
+        takes_s=dice.choice((0.0, 0.0, 0.01, 0.1, 0.5, 2.0, 7.0)),
+        delay_s=dice.choice((None, None, None, None, 0.5, 3.0, 10.0)),
+        chosen=dice.random() < 0.15 and not is_stock,
+        stock=is_stock,
+        bulk=dice.randint(0, 2) if dice.random() < 0.3 and not is_stock else None,
+    )
+
+
+def _fault(seed: int, number: int, trouble_s: float, workers: int) -> Fault:
+    dice = Random(f"{seed}:fault {number}")
+    kinds: tuple[FaultKind, ...] = (
+        *OF_A_CALL * 2,
+        *OF_A_PROCESS,
+        *OF_CONNECTIONS,
+        *("flush_scripts", "restart", "refuse", "redis_freeze"),
+    )
+    kind = dice.choice(kinds)
+    what = ""
+    if kind in OF_A_CALL:
+        what = dice.choices(SCRIPTS, (30, 30, 12, 12, 8, 4))[0]
+    elif kind == "refuse":
+        what = dice.choice(REFUSALS)
+    return Fault(
+        at_s=round(dice.uniform(0.0, trouble_s), 3),
+        kind=kind,
+        who=dice.randrange(workers),
+        for_s=round(dice.choice((0.05, 0.5, 2.0, 4.0, 8.0, 12.0, 20.0)) * dice.uniform(0.5, 1), 3),
+        what=what,
+    )
+
+
+def _act(seed: int, number: int, trouble_s: float, jobs: int) -> Act:
+    dice = Random(f"{seed}:act {number}")
+    verb: Verb = dice.choices(get_args(Verb), (4, 3, 2, 2, 1, 1, 1))[0]
+    return Act(round(dice.uniform(0.0, trouble_s), 3), verb, dice.randrange(jobs))
