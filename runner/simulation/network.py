@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,11 +43,12 @@ class Fate:
     """
     What happens to one command.
 
-    runs: whether Redis gets it; if not, the connection is cut. late_s: how much later than usual
-    the reply arrives.
+    runs: whether Redis gets it; if not, the connection is cut. waits_s: how long it lies in the
+    server's socket before that. late_s: how much later than usual the reply arrives.
     """
 
     runs: bool = True
+    waits_s: float = 0.0
     answer: Answer = Answer.SENT
     late_s: float = 0.0
 
@@ -109,6 +110,9 @@ class Connection:
         self._to_client_at = 0.0
         self._is_silent = False
         self._is_closing = False
+        self._stalled_until = 0.0
+        self._fate: Fate | None = None
+        """Of the command that waits, once it is known."""
         self._commands = CommandReader()
         self._waiting: list[list[bytes]] = []
         self._session = Session(self._deliver)
@@ -148,13 +152,21 @@ class Connection:
         """Run what has arrived, until a command blocks."""
         self._waiting += self._commands.commands()
         while self._waiting and self._blocked_on is None and not self.is_cut:
+            if self._stalled_until > self.world.now:
+                return
             self._run(self._waiting.pop(0))
 
     def _run(self, command: list[bytes]) -> None:
         world = self.world
-        fate = world.door.fate(self, command)
+        fate, self._fate = self._fate or world.door.fate(self, command), None
         if not fate.runs:
             self.cut()
+            return
+        if fate.waits_s:
+            self._fate = replace(fate, waits_s=0.0)
+            self._waiting.insert(0, command)
+            self._stalled_until = world.now + fate.waits_s
+            world.later(self._stalled_until, self._run_commands)
             return
         reply = world.redis.execute(command, self._session)
         if reply is BLOCKED:
@@ -200,7 +212,8 @@ class Connection:
         if not self._is_closing:
             self._is_closing = self._is_silent = True
             self._to_server_at = self._arrival(self._to_server_at)
-            self.world.later(self._to_server_at, self.cut)
+            # What lies in the server's socket is run first.
+            self.world.later(max(self._to_server_at, self._stalled_until), self.cut)
 
 
 class _Transport(asyncio.Transport):

@@ -120,6 +120,8 @@ class Judge(Door):
         self.seen: Counter[str] = Counter()
         """How often something rare was met: to know that it was tried."""
         self.jobs: dict[bytes, JobModel] = {}
+        self.revoked: set[bytes] = set()
+        """Claims that their workers gave up, since no answer came."""
         self.used_again: set[bytes] = set()
         """Ids under which more than one job was enqueued, one after the other."""
         self.injected: list[Fault] = []
@@ -305,6 +307,8 @@ class Judge(Door):
         now = self._now_ms()
         told, claimed = _head(ClaimReply, reply)
         extras = {extra["place"]: extra for extra in _blocks(Extra, told["extras"])}
+        if claimed and head["token"] in self.revoked:
+            self.fault("a claim that was given up took jobs", head["token"].decode())
         for place, block in enumerate(_blocks(Claimed, claimed), 1):
             job = self.jobs.get(block["id"])
             name = block["id"].decode()
@@ -419,6 +423,8 @@ class Judge(Door):
 
     def _recovered(self, args: list[bytes]) -> None:
         head, ids = _head(RecoverHead, args)
+        if head["unanswered"]:
+            self.revoked.add(head["unanswered"])
         for job_id in ids:
             job = self.jobs.get(job_id)
             if job is None or job.holder is None or job.is_over or job.is_dead:
@@ -491,6 +497,8 @@ def _fate_of(fault: Fault) -> Fate:
     match fault.kind:
         case "lose_question":
             return Fate(runs=False)
+        case "late_question":
+            return Fate(waits_s=fault.for_s)
         case "lose_answer":
             return Fate(answer=Answer.LOST)
         case "silence":

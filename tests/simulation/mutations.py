@@ -34,7 +34,7 @@ MOST_SEEDS = 500
 
 
 class InLua(NamedTuple):
-    """A piece of a script's text, as it reaches Redis, and what stands there instead."""
+    """A piece of the text of one script, or of several, and what stands there instead."""
 
     script: str
     before: str
@@ -84,11 +84,7 @@ IN_LUA: dict[str, InLua] = {
         "if string.find(owner, '|alone', 1, true) then\n    redis.call('ZREM', queue, id)",
         "if false then\n    redis.call('ZREM', queue, id)",
     ),
-    "crash-not-taken-back": InLua(
-        "renew",
-        "lost[#lost + 1] = id take_crash_back(queue, id, token, now)",
-        "lost[#lost + 1] = id",
-    ),
+    "crash-not-taken-back": InLua("renew settle", "found = true", "found = false"),
     "claims-early": InLua(
         "claim",
         "local now_text = string.format('%.4f', now)",
@@ -106,7 +102,6 @@ IN_LUA: dict[str, InLua] = {
     "unstarted-counts-a-crash": InLua(
         "recover", "if not string.find(owner, '|ahead', 1, true) then", "if true then"
     ),
-    "everybody-is-blamed": InLua("recover", "if #entries == 0 or is_suspect then", "if true then"),
     "suspect-among-others": InLua(
         "recover",
         "redis.call('ZADD', is_suspect and suspects or queue, due_text, id)",
@@ -116,9 +111,6 @@ IN_LUA: dict[str, InLua] = {
         "recover",
         "local due = tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now",
         "local due = now",
-    ),
-    "offered-counts-a-crash": InLua(
-        "recover", "and not string.find(owner, '|offered', 1, true) then", "then"
     ),
     "renews-a-lost-lease": InLua("renew", "lost[#lost + 1] = id take", "take"),
     "renews-without-the-mark": InLua(
@@ -227,16 +219,17 @@ def planted(name: str) -> Iterator[None]:
 
 def _plant_in_lua(mutation: InLua, exits: ExitStack) -> None:
     """Replace a script's text wherever a module of the runner holds it."""
-    text = scripts.SCRIPTS[mutation.script].text()
     pattern = r"\s+".join(re.escape(word) for word in mutation.before.split())
-    mutated, count = re.subn(pattern, lambda _: mutation.after, text)
-    if count != 1:
-        raise ValueError(f"{mutation.script}: {mutation.before!r} stands there {count} times")
-    judge.know(mutated, mutation.script)
-    for module in [one for name, one in sys.modules.items() if name.startswith("runner.")]:
-        for attribute, value in list(vars(module).items()):
-            if value == text:
-                exits.enter_context(mock.patch.object(module, attribute, mutated))
+    for name in mutation.script.split():
+        text = scripts.SCRIPTS[name].text()
+        mutated, count = re.subn(pattern, lambda _: mutation.after, text)
+        if count != 1:
+            raise ValueError(f"{name}: {mutation.before!r} stands there {count} times")
+        judge.know(mutated, name)
+        for module in [one for name, one in sys.modules.items() if name.startswith("runner.")]:
+            for attribute, value in list(vars(module).items()):
+                if value == text:
+                    exits.enter_context(mock.patch.object(module, attribute, mutated))
 
 
 def found_at(name: str, most: int = MOST_SEEDS) -> tuple[int, str] | None:

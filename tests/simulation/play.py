@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ from tests.simulation.schedule import (
 from tests.simulation.stock import STOCK, on_the_worlds_clock, stock_client, stock_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from arq.connections import ArqRedis
 
@@ -83,9 +83,11 @@ class Verdict:
 
 def play(schedule: Schedule) -> Verdict:
     """Play *schedule* to its end."""
-    _be_quiet()
     judge = Judge(schedule)
-    with World(schedule.seed, redis_version=schedule.redis_version, door=judge) as world:
+    with (
+        _quiet(),
+        World(schedule.seed, redis_version=schedule.redis_version, door=judge) as world,
+    ):
         ledger = Ledger(world, {plan.number: plan for plan in schedule.jobs})
         judge.attend(world, ledger)
         with written(ledger), on_the_worlds_clock():
@@ -410,10 +412,21 @@ async def _on_a_job(admin: Admin, verb: str, job_id: str) -> None:
             await admin.delete(QUEUE, job_id)
 
 
-def _be_quiet() -> None:
-    """Log nothing: the jobs of a history fail on purpose, by the thousand."""
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Log nothing inside: the jobs of a history fail on purpose, by the thousand."""
+    was_disabled, was_configured = logging.root.manager.disable, structlog.is_configured()
+    before = structlog.get_config()
     logging.disable(logging.CRITICAL)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
         logger_factory=structlog.ReturnLoggerFactory(),
     )
+    try:
+        yield
+    finally:
+        logging.disable(was_disabled)
+        if was_configured:
+            structlog.configure(**before)
+        else:
+            structlog.reset_defaults()

@@ -47,6 +47,7 @@ FaultKind = Literal[
     "redis_freeze",
     # at the next call of a script
     "lose_question",
+    "late_question",
     "lose_answer",
     "silence",
     "late_answer",
@@ -57,6 +58,7 @@ FaultKind = Literal[
 
 OF_A_CALL: tuple[FaultKind, ...] = (
     "lose_question",
+    "late_question",
     "lose_answer",
     "silence",
     "late_answer",
