@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
@@ -46,11 +47,14 @@ def on_the_worlds_clock() -> Iterator[None]:
             return cls.fromtimestamp(time(), tz or UTC)
 
     with (
+        warnings.catch_warnings(),
         mock.patch("arq.worker.datetime", Datetime),
         mock.patch("arq.utils.time", time),
         mock.patch("arq.worker.time", time),
         mock.patch("arq.connections.uuid4", uuid4),
     ):
+        # It leaves connections open when it ends by an error.
+        warnings.simplefilter("ignore", ResourceWarning)
         yield
 
 
