@@ -213,12 +213,12 @@ async def test_job_given_back_by_ours_runs_on_a_stock_worker(
 async def test_cron_tick_runs_once_among_both(redis_url: str, redis: QueueClient) -> None:
     """Both enqueue the tick under one id, and neither runs it after the other has."""
     runs: list[str] = []
+    at = datetime.now(UTC) + timedelta(seconds=2)
 
     def crons(whose: str) -> list[Any]:
         async def tick(_ctx: dict[Any, Any]) -> None:
             runs.append(whose)
 
-        at = datetime.now(UTC) + timedelta(seconds=2)
         coroutine: Any = tick
         return [cron(coroutine, name="tick", hour=at.hour, minute=at.minute, second=at.second)]
 
