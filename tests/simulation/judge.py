@@ -36,6 +36,7 @@ from runner.broker.scripts.fields import (
 )
 from runner.simulation.network import USUAL, Answer, Door, Fate
 from runner.simulation.redis import ReplyError, Trouble
+from runner.simulation.redis.sorted_set import SortedSet
 from tests.simulation import end_rules
 from tests.simulation.ledger import QUEUE
 from tests.simulation.schedule import MAX_CRASHES, OF_A_CALL
@@ -405,8 +406,17 @@ class Judge(Door):
                 else:
                     job.lease_until_ms = now + float(head["lease_ms"])
                     job.has_started = True
+                    self._is_held(job)
             elif job is not None:
                 self._lives(job, block["token"])
+
+    def _is_held(self, job: JobModel) -> None:
+        """Until its lease ends, a renewed job is due for nobody, and marked for stock arq."""
+        values = self.world.redis.db.values
+        queue = values.get(_QUEUE)
+        due = queue.scores.get(job.id, 0.0) if isinstance(queue, SortedSet) else 0.0
+        if due < job.lease_until_ms - _PLACE_MS or values.get(_MARK + job.id) != job.holder:
+            self.fault("renewed, and not held", job.id.decode())
 
     def _lives(self, job: JobModel, token: bytes) -> None:
         """The worker of a lost claim lives: the crash that was counted for it is taken back."""
