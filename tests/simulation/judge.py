@@ -400,6 +400,8 @@ class Judge(Door):
         for block in _blocks(Lease, rest):
             job = self.jobs.get(block["id"])
             holds = job is not None and job.holder == block["token"] and not job.is_over
+            if job is not None and holds and job.is_offered:
+                continue  # it is due for others, and stays so
             if job is not None and holds and not job.is_dead:
                 if block["id"] in lost:
                     self.fault("the right holder was told that it lost", job.id.decode())

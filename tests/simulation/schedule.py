@@ -27,25 +27,10 @@ buries itself, kills its process, or cancels itself.
 
 Verb = Literal["abort", "run", "bury", "delete", "pause", "quiet", "stop"]
 
-FaultKind = Literal[
-    # of a process
-    "crash",
-    "crash_soon",
-    "freeze",
-    "terminate",
-    "partition",
-    "askew",
-    # of connections
-    "cut",
-    "cut_silently",
-    "slow",
-    "hold",
-    # of Redis
-    "flush_scripts",
-    "restart",
-    "refuse",
-    "redis_freeze",
-    # at the next call of a script
+OfAProcess = Literal["crash", "crash_soon", "freeze", "terminate", "partition", "askew"]
+OfConnections = Literal["cut", "cut_silently", "slow", "hold"]
+OfRedis = Literal["flush_scripts", "restart", "refuse", "redis_freeze"]
+OfACall = Literal[
     "lose_question",
     "late_question",
     "lose_answer",
@@ -55,26 +40,14 @@ FaultKind = Literal[
     "freeze_sender",
     "flush_after",
 ]
+"""At the next call of a script."""
 
-OF_A_CALL: tuple[FaultKind, ...] = (
-    "lose_question",
-    "late_question",
-    "lose_answer",
-    "silence",
-    "late_answer",
-    "crash_sender",
-    "freeze_sender",
-    "flush_after",
-)
-OF_A_PROCESS: tuple[FaultKind, ...] = (
-    "crash",
-    "crash_soon",
-    "freeze",
-    "terminate",
-    "partition",
-    "askew",
-)
-OF_CONNECTIONS: tuple[FaultKind, ...] = ("cut", "cut_silently", "slow", "hold")
+FaultKind = OfAProcess | OfConnections | OfRedis | OfACall
+
+OF_A_PROCESS: tuple[FaultKind, ...] = get_args(OfAProcess)
+OF_CONNECTIONS: tuple[FaultKind, ...] = get_args(OfConnections)
+OF_REDIS: tuple[FaultKind, ...] = get_args(OfRedis)
+OF_A_CALL: tuple[FaultKind, ...] = get_args(OfACall)
 SCRIPTS = ("claim", "settle", "enqueue", "renew", "start", "admin")
 REFUSALS = ("FULL", "READ_ONLY", "LOADING", "BUSY")
 
@@ -193,7 +166,7 @@ def _fault(seed: int, number: int, trouble_s: float, workers: int) -> Fault:
         *OF_A_CALL * 2,
         *OF_A_PROCESS,
         *OF_CONNECTIONS,
-        *("flush_scripts", "restart", "refuse", "redis_freeze"),
+        *OF_REDIS,
     )
     kind = dice.choice(kinds)
     what = ""
