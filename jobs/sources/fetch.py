@@ -2,7 +2,7 @@
 Fetch one document by http or https, within limits of time, size and redirects.
 
 A redirect to any other scheme (`file:`, `ftp:`) is an error, and so is one into a private network,
-unless that is allowed (see `addresses`).
+unless that is allowed (see `runner.egress`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from urllib.parse import unquote
 
 import httpx
 
-from jobs.sources.addresses import guarded_client
 from jobs.sources.document import MAX_BYTES, Document, unpack
 from jobs.sources.source import SourceError
+from runner.egress.client import NotPublicError, egress_client
 from runner.wording import size
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ _HEADERS: Mapping[str, str] = {
     "Accept": "application/atom+xml, application/rss+xml, text/csv, application/xml, */*;q=0.5",
     "Accept-Encoding": "gzip",
 }
+_PRIVATE_REMEDY = "Set ALLOW_PRIVATE_ADDRESSES=true if that is intended"
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LONGEST_WAIT_S = 86_400.0
 _CONDITIONS = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
 
 
@@ -88,6 +90,8 @@ async def fetch(
     except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
         reason = "is, or redirects to, something other than an http(s) address"
         raise SourceError(address, reason, "Check the address") from error
+    except NotPublicError as error:
+        raise SourceError(address, str(error), _PRIVATE_REMEDY) from error
     except (SourceError, NotModified):
         raise
     except Exception as error:  # httpx does not catch all that its transport raises
@@ -100,7 +104,7 @@ async def _fetch(
 ) -> Document:
     conditions = {_CONDITIONS[name]: value for name, value in validators.items()}
     async with (
-        guarded_client(
+        egress_client(
             allow_private=allow_private,
             headers={**_HEADERS, **conditions},
             timeout=limits.timeout_s,
@@ -170,24 +174,31 @@ def _refuse_failure(address: str, response: httpx.Response) -> None:
 
 
 def retry_after_s(response: httpx.Response) -> float | None:
-    """Read how long a server asks us to wait: seconds or a date (RFC 9110, 10.2.3)."""
+    """
+    Read how long a server asks us to wait: seconds or a date (RFC 9110, 10.2.3), a day at most.
+
+    None if it does not ask, or nobody can read it.
+    """
     wait = response.headers.get("retry-after", "").strip()
     if wait.isascii() and wait.isdecimal():
-        return float(wait[:9])
-    try:
-        until = parsedate_to_datetime(wait)
-    except ValueError:
+        return min(_LONGEST_WAIT_S, float(wait))
+    until = _date(wait)
+    if until is None:
         return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - _served_at(response)).total_seconds())
+    return min(_LONGEST_WAIT_S, max(0.0, (until - _served_at(response)).total_seconds()))
 
 
 def _served_at(response: httpx.Response) -> datetime:
+    return _date(response.headers.get("date", "")) or datetime.now(UTC)
+
+
+def _date(text: str) -> datetime | None:
+    """Return the time that a header names, in UTC; None if nobody can read it."""
     try:
-        served_at = parsedate_to_datetime(response.headers.get("date", ""))
-    except ValueError:
-        return datetime.now(UTC)
-    return served_at.astimezone(UTC) if served_at.tzinfo else served_at.replace(tzinfo=UTC)
+        moment = parsedate_to_datetime(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _seconds(error: Exception, limits: FetchLimits) -> float:

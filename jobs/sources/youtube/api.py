@@ -21,6 +21,7 @@ from jobs.sources.fetch import retry_after_s
 from jobs.sources.source import SourceError
 from jobs.sources.youtube.errors import Trouble, read_refusal
 from jobs.sources.youtube.quota import Quota
+from runner.egress.client import egress_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
@@ -78,7 +79,8 @@ async def open_youtube_api(
 ) -> AsyncIterator[YoutubeApi]:
     """Open the API with *key*, to spend at most *units_per_day* of its account."""
     quota = Quota(ledger, account_of(key), units_per_day)
-    async with httpx.AsyncClient(auth=_Key(key), timeout=_TIMEOUT_S) as client:
+    client = egress_client(allow_private=True, auth=_Key(key), timeout=_TIMEOUT_S)
+    async with client:
         yield YoutubeApi(client, key, quota, url)
 
 

@@ -258,12 +258,25 @@ async def test_damaged_packing_may_be_better_next_time(server: LocalServer) -> N
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("120", 120.0), ("Thu, 08 Apr 2021 12:23:23 GMT", 60.0), ("soon", None)],
+    [
+        ("120", 120.0),
+        ("Thu, 08 Apr 2021 12:23:23 GMT", 60.0),
+        ("Thu, 08 Apr 2021 12:22:22 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+        ("-5", None),
+        ("1e9", None),
+        ("inf", None),
+        ("Thu, 08 Apr 2021 12:23:23 +99999999999999", None),
+        ("999999999", 86_400.0),
+        ("9" * 400, 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
+    ],
 )
 async def test_server_that_is_busy_may_say_until_when(
     server: LocalServer, header: str, seconds: float | None
 ) -> None:
-    """Retry-After is read as seconds, or as a date by the server's own clock."""
+    """Retry-After is read as seconds or a date by the server's own clock, and is a day at most."""
     headers = f"Date: Thu, 08 Apr 2021 12:22:23 GMT\r\nRetry-After: {header}\r\n"
     error = await failure(server.set("/x", status="503 Busy", headers=headers))
     assert error.retry_after_s == seconds
