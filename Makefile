@@ -43,6 +43,10 @@ help: ## List these targets
 setup: $(READY) ## Make .venv with the locked dependencies (the other targets do it, too)
 	@:
 
+# A link is another checkout's .venv: that one sets it up, and clearing it would leave both without.
+ifneq "$(shell readlink $(VENV))" ""
+$(READY): ;
+else
 $(READY): $(LOCK) pyproject.toml
 	@if [ "$$(cat $(READY) 2>/dev/null)" != "$(CURDIR)" ] || ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
 		for python in $(PYTHONS); do \
@@ -68,6 +72,7 @@ $(READY): $(LOCK) pyproject.toml
 	@$(SYNC) 2>$(VENV)/uv.log || $(SYNC) --system-certs
 	@$(UV) --quiet pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@echo "$(CURDIR)" > $@
+endif
 
 .PHONY: run
 run: $(READY) ## Run the main job on the bundled samples, or on yours: make run ARGS="FILE FOLDER"
