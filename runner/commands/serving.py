@@ -7,7 +7,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from runner.commands.printing import print_places
-from runner.processes.health import health_app, serve_health
+from runner.processes.health import health_app
+from runner.processes.http_server import serve_http
 from runner.processes.supervisor import supervised
 from runner.worker.guard import Guard
 
@@ -61,7 +62,7 @@ async def health_pages(
         yield {}
         return
     address, _ = host.health_address
-    async with serve_health(health_app(place.health_checks(queues)), address, port) as served:
+    async with serve_http(health_app(place.health_checks(queues)), address, port) as served:
         yield {"Health": f"{served}/healthz"}
 
 

@@ -64,11 +64,11 @@ async def operator_pages(
     host: Host, place: Workplace, port: int
 ) -> AsyncIterator[Mapping[str, str]]:
     """Serve the pages on *port* for the block; give their address by name."""
-    from runner.processes.health import serve_health
+    from runner.processes.http_server import serve_http
 
     dashboard, app = place.pages(host.queues)
     address, _ = host.web_address
-    async with serve_health(app, address, port, what="pages") as served:
+    async with serve_http(app, address, port, what="pages") as served:
         try:
             yield {"Pages": served}
         finally:

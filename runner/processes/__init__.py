@@ -1,1 +1,1 @@
-"""Processes: the supervisor, several workers in one process, health checks, a private Redis."""
+"""Processes: the supervisor, several workers in one, a private Redis, health checks, HTTP."""

@@ -10,39 +10,26 @@ Health checks, and three pages that show them to probes and people.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import os
-import socket
 import time
-from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from redis.exceptions import RedisError
 
-from runner.errors import ConfigurationError
+from runner.processes.http_server import needs_web_extra
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        AsyncIterator,
-        Awaitable,
-        Callable,
-        Iterator,
-        Mapping,
-        Sequence,
-    )
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from redis.asyncio import Redis
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp
 
 CHECK_LIMIT_S = 2.0
 _STALE_AFTER_INTERVALS = 3
-_PORTS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +163,7 @@ def health_app(checks: Sequence[HealthCheck], *, limit_s: float = CHECK_LIMIT_S)
     Raises:
         ConfigurationError: Starlette is not installed.
     """
-    with _needs_web_extra():
+    with needs_web_extra():
         from starlette.applications import Starlette
         from starlette.responses import JSONResponse, PlainTextResponse
         from starlette.routing import Route
@@ -209,46 +196,6 @@ def health_app(checks: Sequence[HealthCheck], *, limit_s: float = CHECK_LIMIT_S)
     )
 
 
-@asynccontextmanager
-async def serve_health(
-    app: ASGIApp, host: str, port: int, *, what: str = "health pages"
-) -> AsyncIterator[str]:
-    """
-    Serve *app* in this loop during the block; yield its address, such as `http://host:80`.
-
-    Port 0 takes a free port. *what* names the app in error messages. Signals are left to the
-    caller.
-
-    Raises:
-        ConfigurationError: The port is in use or not allowed, *host* is not an address of this
-            machine, or uvicorn is not installed.
-    """
-    with _needs_web_extra():
-        import uvicorn
-    listener = _listen(host, port, what)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        # The pages decide themselves which proxies to trust.
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-    )
-    server = uvicorn.Server(config)
-    # Not serve(): it would take SIGINT and SIGTERM away from the worker in this process.
-    serving = asyncio.create_task(server._serve([listener]), name="health")  # noqa: SLF001
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        yield f"http://{shown}:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
-        listener.close()
-
-
 async def _find(check: HealthCheck) -> Finding:
     started = time.perf_counter()
     try:
@@ -270,34 +217,6 @@ def _ms(started: float) -> float:
 
 def _status(findings: Sequence[Finding]) -> int:
     return 200 if all(finding.ok for finding in findings) else 503
-
-
-def _listen(host: str, port: int, what: str) -> socket.socket:
-    """Bind the socket here: if the port is in use, uvicorn would log it and exit the process."""
-    where = f"{what} on {host}:{port}"
-    if port not in range(_PORTS):
-        raise ConfigurationError(f"{where}: no such port; choose one from 0 to {_PORTS - 1}")
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigurationError(
-                f"{where}: the port is in use; choose another, or stop what listens there"
-            ) from None
-        reason = str(error.strerror).partition(" (while attempting")[0]
-        raise ConfigurationError(f"{where}: {reason}; choose another address") from None
-
-
-@contextlib.contextmanager
-def _needs_web_extra() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise ConfigurationError(
-            f"health pages need starlette and uvicorn ({error}): "
-            "pip install 'channel-pipeline[web]'"
-        ) from None
 
 
 _FRESH = {"Cache-Control": "no-store"}

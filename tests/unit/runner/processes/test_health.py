@@ -20,8 +20,8 @@ from runner.processes.health import (
     QueuesHaveWorkers,
     find,
     health_app,
-    serve_health,
 )
+from runner.processes.http_server import serve_http
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ ILL = _Check("second", Health(ok=False, reason="out of order"))
 
 async def _get(checks: Sequence[HealthCheck], path: str) -> httpx.Response:
     async with (
-        serve_health(health_app(checks, limit_s=0.05), "127.0.0.1", 0) as url,
+        serve_http(health_app(checks, limit_s=0.05), "127.0.0.1", 0) as url,
         httpx.AsyncClient(trust_env=False) as client,
     ):
         return await client.get(url + path)
@@ -200,7 +200,7 @@ async def test_port_in_use_is_one_clear_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError) as raised:
-            async with serve_health(health_app([]), "127.0.0.1", port):
+            async with serve_http(health_app([]), "127.0.0.1", port):
                 pass
 
     assert str(raised.value) == (
@@ -213,27 +213,27 @@ async def test_port_in_use_is_one_clear_line() -> None:
 async def test_impossible_address_is_one_clear_line(host: str, port: int) -> None:
     """A port that does not exist, an address of another machine."""
     with pytest.raises(ConfigurationError, match=f"^health pages on {host}:{port}: .*choose"):
-        async with serve_health(health_app([]), host, port):
+        async with serve_http(health_app([]), host, port):
             pass
 
 
 async def test_serving_leaves_signals_alone_and_frees_the_port() -> None:
     """The worker in the same process keeps its handlers, and a restart finds the port free."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    async with serve_health(health_app([]), "127.0.0.1", 0) as url, httpx.AsyncClient() as client:
+    async with serve_http(health_app([]), "127.0.0.1", 0) as url, httpx.AsyncClient() as client:
         await client.get(f"{url}/livez")
         assert {number: signal.getsignal(number) for number in before} == before
     port = httpx.URL(url).port
     assert port is not None
 
-    async with serve_health(health_app([]), "127.0.0.1", port):
+    async with serve_http(health_app([]), "127.0.0.1", port):
         pass
 
 
 async def test_error_of_the_block_is_the_error_raised() -> None:
     """An error in the block is not replaced by the end of the server."""
     with pytest.raises(LookupError, match="the caller's"):
-        async with serve_health(health_app([]), "127.0.0.1", 0):
+        async with serve_http(health_app([]), "127.0.0.1", 0):
             raise LookupError("the caller's")
 
 

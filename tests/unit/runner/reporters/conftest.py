@@ -12,7 +12,7 @@ from starlette.requests import Request  # noqa: TC002 -- Starlette looks at the 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.processes.health import serve_health
+from runner.processes.http_server import serve_http
 from runner.reporters import Failure
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def endpoint(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Endpoint]:
     endpoint = Endpoint()
     endpoint.open.set()
     app = Starlette(routes=[Route("/{path:path}", endpoint.take, methods=["POST"])])
-    async with serve_health(app, "127.0.0.1", 0) as endpoint.url:
+    async with serve_http(app, "127.0.0.1", 0) as endpoint.url:
         yield endpoint
         endpoint.open.set()
 
