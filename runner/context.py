@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runner.definition import JobDefinition
+    from runner.offload.limits import Limits
     from runner.offload.offloader import Offloader
 
 T = TypeVar("T")
@@ -139,6 +140,7 @@ class Context:
         /,
         *args: Any,
         timeout_s: float | None = None,
+        limits: Limits | None = None,
         **kwargs: Any,
     ) -> T:
         """
@@ -148,21 +150,30 @@ class Context:
         out, or after *timeout_s* seconds, which include the wait for a free process. Function,
         arguments and result are pickled, so the function must be importable: no lambda, no closure.
 
+        With *limits*, for work on what comes from outside, the process has no network, and is
+        killed past a limit of computing, memory or time.
+
         Raises:
-            OffloadError: The process died, or something cannot be pickled.
+            OffloadDiedError: The process died, or passed one of *limits*.
+            OffloadError: Something cannot be pickled.
             TimeoutError: *timeout_s* passed.
         """
         refuse("offload", optional(seconds("timeout_s", timeout_s, above=0), timeout_s))
         if self.offloader is not None:
             return await self.offloader.run(
-                function, *args, timeout_s=timeout_s, on_behalf_of=self.queue, **kwargs
+                function,
+                *args,
+                timeout_s=timeout_s,
+                limits=limits,
+                on_behalf_of=self.queue,
+                **kwargs,
             )
         # Without a worker, as in a test, nobody would end a process that is kept alive.
         from runner.offload.offloader import Offloader
 
         alone = Offloader(1)
         try:
-            return await alone.run(function, *args, timeout_s=timeout_s, **kwargs)
+            return await alone.run(function, *args, timeout_s=timeout_s, limits=limits, **kwargs)
         finally:
             await alone.close()
 

@@ -9,7 +9,8 @@ All errors that the runner raises, as one tree.
     ├── CodecError              bytes from Redis are not a job or a result of ours
     ├── JobFailedError          raised by `JobHandle.result()`: the job is dead or was aborted
     ├── ResultNotFoundError     likewise: no such job, or its result is not kept
-    ├── OffloadError            a process for CPU-bound work died, or could not be reached
+    ├── OffloadError            a call for CPU-bound work, or its result, cannot be passed on
+    │   └── OffloadDiedError    its process died, or passed one of its limits
     └── PrivateRedisError       no redis-server to start, or it did not start
         └── PrivateRedisLostError   it ran, and cannot be started again
 
@@ -79,6 +80,10 @@ class ResultNotFoundError(RunnerError):
 
 class OffloadError(RunnerError):
     """A process for offloaded work died, or the call or its result cannot be pickled."""
+
+
+class OffloadDiedError(OffloadError):
+    """The process died during the call, or passed one of its limits; the message says why."""
 
 
 class PrivateRedisError(RunnerError):

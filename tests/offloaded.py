@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import time
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tests.switchboard import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def call_and_sleep(port: int, seconds: float) -> int:
@@ -111,3 +117,90 @@ def die_beside_a_child(seconds: float) -> None:
 def repeat(text: str, times: int) -> str:
     """Return *text*, repeated."""
     return text * times
+
+
+def compute_forever() -> None:
+    """Compute without end, in native code that Python's signal handlers cannot interrupt."""
+    while True:
+        sum(range(10_000_000))
+
+
+def take_memory(megabytes: int) -> int:
+    """Fill so much memory, a little at a time, and then wait."""
+    held = []
+    for _ in range(megabytes):
+        held.append(b"x" * 1024 * 1024)
+        time.sleep(0.001)
+    time.sleep(60)
+    return len(held)
+
+
+def exit_here() -> None:
+    """Leave, as a program does."""
+    sys.exit(3)
+
+
+def ways_out(port: int, path: str) -> dict[str, str]:
+    """Try every way out of this process, and return how each ended: `open` or why it failed."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def natively() -> None:
+        if libc.socket(socket.AF_INET, socket.SOCK_STREAM, 0) < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    def by_datagram_pair() -> None:
+        first, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        first.sendto(b"x", path)
+
+    def by_ring() -> None:
+        if libc.syscall(425, 1, ctypes.create_string_buffer(256)) < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    def by_child() -> None:
+        program = f"import socket; socket.create_connection(('127.0.0.1', {port}))"
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+    ways: dict[str, Callable[[], object]] = {
+        "tcp": lambda: socket.create_connection(("127.0.0.1", port)),
+        "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+        "unix": lambda: socket.socket(socket.AF_UNIX).connect(path),
+        "native": natively,
+        "datagram pair": by_datagram_pair,
+        "ring": by_ring,
+        "child": by_child,
+    }
+    return {name: _outcome(way) for name, way in ways.items()}
+
+
+def _outcome(way: Callable[[], object]) -> str:
+    try:
+        way()
+    except (OSError, subprocess.CalledProcessError) as error:
+        return type(error).__name__
+    return "open"
+
+
+def talk_to_itself() -> bytes:
+    """Pass bytes from one end of a pair of sockets to the other, and run an event loop."""
+    near, far = socket.socketpair()
+    with near, far:
+        near.send(b"x")
+        asyncio.run(asyncio.sleep(0))
+        return far.recv(1)
+
+
+def compute_for(seconds: float) -> int:
+    """Compute for so long, by this process's own clock of computing; return its id."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return os.getpid()
+
+
+_kept: list[bytes] = []
+
+
+def keep_memory(megabytes: int) -> int:
+    """Keep so much memory after the call; return this process's id."""
+    _kept.append(b"x" * megabytes * 1024 * 1024)
+    return os.getpid()

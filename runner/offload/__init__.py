@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.offload.limits import Limits
 from runner.offload.offloader import Offloader
 
-__all__ = ["Offloader"]
+__all__ = ["Limits", "Offloader"]

@@ -3,7 +3,8 @@ Run CPU-bound work in separate processes: the event loop stays free, and cancell
 
 Each process is a plain interpreter (`process.py`) in its own session: Ctrl-C in a terminal does not
 reach it, and killing it also kills what it has started. It exits by itself when its worker is gone.
-A process that has finished its call is reused for the next one.
+A process that has finished its call is reused for the next one. Calls with limits have processes of
+their own kind, without network (`confinement.py`).
 """
 
 from __future__ import annotations
@@ -20,18 +21,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from runner.errors import OffloadError
+from runner.errors import OffloadDiedError, OffloadError
 from runner.offload.fair_turns import Turns
+from runner.offload.limits import MemoryWatch, resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from runner.offload.limits import Limits
 
 T = TypeVar("T")
 
 _log = structlog.get_logger("runner.offload")
 
 _PROGRAM = str(Path(__file__).with_name("process.py"))
-_HEAD = struct.Struct("!?Q")
+_REQUEST_HEAD = struct.Struct("!dQ")  # as in `process.py`
+_ANSWER_HEAD = struct.Struct("!?Q")  # likewise
 _IDLE_S = 300.0
 _END_WITHIN_S = 5.0
 
@@ -57,45 +62,57 @@ class Offloader:
         /,
         *args: Any,
         timeout_s: float | None = None,
+        limits: Limits | None = None,
         on_behalf_of: str = "",
         **kwargs: Any,
     ) -> T:
         """
         Return `function(*args, **kwargs)`; its exception is raised with its traceback as a note.
 
+        With *limits* it has no network, and what passes a limit costs this call alone.
+
         If the caller is cancelled, or *timeout_s* seconds pass (including the wait for a free
         process), the process and what it has started are killed before this raises. Calls waiting
         for a process take turns by the queue in *on_behalf_of*.
 
         Raises:
-            OffloadError: The call or its result cannot be pickled, or its process died.
+            OffloadDiedError: Its process died, or passed one of *limits*; the message says why.
+            OffloadError: The call or its result cannot be pickled.
             TimeoutError: It did not return in time.
         """
         request = _request(function, args, kwargs)
         async with asyncio.timeout(timeout_s), self._turns.place(on_behalf_of):
-            failed, answer = await self._call(request)
+            failed, answer = await self._call(request, limits)
         result = _unpack(answer)
         if failed:
             raise result
         return result  # type: ignore[no-any-return]  # it is what `function` returned
 
-    async def _call(self, request: bytes, sent: asyncio.Event | None = None) -> tuple[bool, bytes]:
+    async def _call(
+        self, request: bytes, limits: Limits | None, sent: asyncio.Event | None = None
+    ) -> tuple[bool, bytes]:
         """Send *request* to a process, set *sent*, and wait for the answer."""
-        process = self._take_idle() or await _Process.start()
+        confined = limits is not None
+        process = self._take_idle(confined=confined) or await _Process.start(confined=confined)
         try:
-            process.send(request)
+            process.send(request, 0.0 if limits is None else limits.cpu_s)
             if sent is not None:
                 sent.set()
-            failed, answer = await process.answer()
+            failed, answer = await process.answer(limits)
         except BaseException:
             await process.end()
             raise
-        self._keep(process)
+        if limits is None or process.has_room(limits):
+            self._keep(process)
+        else:
+            await process.end()
         return failed, answer
 
-    async def warm(self, function: Callable[[], object]) -> None:
+    async def warm(self, function: Callable[[], object], limits: Limits | None = None) -> None:
         """
         Start all processes and call *function* in each, to import what later calls need.
+
+        With *limits*, they are those for calls with limits.
 
         Returns once the requests are sent, without waiting for the results, so that the caller may
         block the loop with its own imports. A call that comes meanwhile waits for a free process.
@@ -103,16 +120,16 @@ class Offloader:
         request = _request(function, (), {})
         all_sent = [asyncio.Event() for _ in range(self._limit)]
         for sent in all_sent:
-            task = asyncio.ensure_future(self._warm(request, sent))
+            task = asyncio.ensure_future(self._warm(request, limits, sent))
             self._warming.add(task)
             task.add_done_callback(self._warming.discard)
         for sent in all_sent:
             await sent.wait()
 
-    async def _warm(self, request: bytes, sent: asyncio.Event) -> None:
+    async def _warm(self, request: bytes, limits: Limits | None, sent: asyncio.Event) -> None:
         try:
             async with self._turns.place(""):
-                failed, answer = await self._call(request, sent)
+                failed, answer = await self._call(request, limits, sent)
             problem = _unpack(answer) if failed else None
         except Exception as error:  # noqa: BLE001 -- the calls that need it will fail too
             problem = error
@@ -130,9 +147,10 @@ class Offloader:
         idle, self._idle = self._idle, []
         await asyncio.gather(*(process.end() for process in idle))
 
-    def _take_idle(self) -> _Process | None:
-        while self._idle:
-            process = self._idle.pop()
+    def _take_idle(self, *, confined: bool) -> _Process | None:
+        """The one that was used last has most of its memory at hand."""
+        for process in reversed([one for one in self._idle if one.confined == confined]):
+            self._idle.remove(process)
             if process.reuse():
                 return process
         return None
@@ -147,9 +165,10 @@ class Offloader:
 
 
 class _Process:
-    """One process, which makes one call at a time."""
+    """One process, which makes one call at a time. *confined*: it has no network."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, *, confined: bool) -> None:
+        self.confined = confined
         assert process.stdin is not None  # noqa: S101 -- it was asked for
         assert process.stdout is not None  # noqa: S101 -- likewise
         self._process = process
@@ -159,35 +178,60 @@ class _Process:
         self._ending: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls) -> _Process:
+    async def start(cls, *, confined: bool) -> _Process:
         """Start a process with this process's import path."""
         process = cls(
             await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-P",  # or the modules beside the script would shadow Python's own
                 _PROGRAM,
+                *(("confined",) if confined else ()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,
-            )
+            ),
+            confined=confined,
         )
         process.send(pickle.dumps(sys.path))
         return process
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: bytes, cpu_s: float = 0.0) -> None:
         """Write *frame*; what the pipe does not take at once is sent while `answer` waits."""
-        self._requests.write(_HEAD.pack(False, len(frame)))  # noqa: FBT003 -- a field of the head
+        self._requests.write(_REQUEST_HEAD.pack(cpu_s, len(frame)))
         self._requests.write(frame)
 
-    async def answer(self) -> tuple[bool, bytes]:
+    async def answer(self, limits: Limits | None) -> tuple[bool, bytes]:
         """Return whether the call failed, and its pickled result or exception."""
+        if limits is None:
+            return await self._answer(_in_words)
+        watch = MemoryWatch(self._process.pid, limits.memory_bytes, self._kill)
+
+        def why(status: int) -> str:
+            if status == -signal.SIGXCPU:
+                return f"it took more than {limits.cpu_s:g} s of computing"
+            return watch.found or _in_words(status)
+
+        try:
+            async with asyncio.timeout(limits.wall_s) as clock:
+                with watch:
+                    return await self._answer(why)
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            raise OffloadDiedError(f"it took more than {limits.wall_s:g} s") from None
+
+    async def _answer(self, why: Callable[[int], str]) -> tuple[bool, bytes]:
         try:
             await self._requests.drain()
-            failed, length = _HEAD.unpack(await self._answers.readexactly(_HEAD.size))
+            failed, length = _ANSWER_HEAD.unpack(await self._answers.readexactly(_ANSWER_HEAD.size))
             return failed, await self._answers.readexactly(length)
         except (asyncio.IncompleteReadError, OSError):
             status = await self._process.wait()
-            raise OffloadError(f"the process died {_in_words(status)}") from None
+            raise OffloadDiedError(why(status)) from None
+
+    def has_room(self, limits: Limits) -> bool:
+        """Whether what a call has left in memory leaves the next one half of what it may use."""
+        return resident_bytes(self._process.pid) < limits.memory_bytes / 2
 
     def wait_idle(self, idle_s: float, forget: Callable[[_Process], None]) -> None:
         """Wait for more work, for at most *idle_s*."""
@@ -208,13 +252,16 @@ class _Process:
         """Kill the process and what it has started, and wait until it is gone."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self._process.returncode is None:
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self._kill()
         self._requests.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_END_WITHIN_S):
                 await self._process.wait()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._process.returncode is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _request(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> bytes:
@@ -236,7 +283,7 @@ def _unpack(answer: bytes) -> Any:
 
 def _in_words(status: int) -> str:
     if status >= 0:
-        return f"with exit status {status}"
-    return f"by {signal.Signals(-status).name}" + (
+        return f"the process died with exit status {status}"
+    return f"the process died by {signal.Signals(-status).name}" + (
         ": it may have run out of memory" if status == -signal.SIGKILL else ""
     )

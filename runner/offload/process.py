@@ -1,25 +1,40 @@
 """
 The process side of `offloader.py`: reads calls, makes them and writes the results.
 
-It runs as a script, so that it imports only what the calls need.
+It runs as a script, so that it imports only what the calls need. With the argument `confined` it
+leaves the network before it reads its first call.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import pickle
 import queue
+import resource
+import runpy
 import signal
 import struct
 import sys
 import threading
+import time
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from types import FrameType
 
-_HEAD = struct.Struct("!?Q")
+    _Call = tuple[float, bytes]
+
+_REQUEST_HEAD = struct.Struct("!dQ")
+"""The most seconds of computing, or 0 for any; the length of the call that follows."""
+
+_ANSWER_HEAD = struct.Struct("!?Q")
+"""Whether the call failed; the length of its result or error, which follows."""
+
+_CONFINEMENT = str(Path(__file__).with_name("confinement.py"))
 _MOST_INHERITED = 65_536
 
 
@@ -35,14 +50,39 @@ def main() -> None:
     # What a call prints goes to standard error, like the worker's log lines.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    sys.path[:] = pickle.loads(_read(requests))  # noqa: S301 -- from the worker
+    _be_the_first_to_go()
+    if sys.argv[1:] == ["confined"]:
+        runpy.run_path(_CONFINEMENT)["leave_network"]()
+    calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+    first = _read(requests)
+    if first is None:
+        return
+    sys.path[:] = pickle.loads(first[1])  # noqa: S301 -- from the worker
     threading.Thread(target=_listen, args=(requests, calls), daemon=True).start()
     while True:
-        failed, answer = _answer(calls.get())
-        answers.write(_HEAD.pack(failed, len(answer)))
+        cpu_s, request = calls.get()
+        _limit_computing(cpu_s)
+        failed, answer = _answer(request)
+        _limit_computing(0.0)
+        answers.write(_ANSWER_HEAD.pack(failed, len(answer)))
         answers.write(answer)
         answers.flush()
+
+
+def _be_the_first_to_go() -> None:
+    """Out of memory, the kernel takes this process and not its worker; a crash leaves no core."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _limit_computing(cpu_s: float) -> None:
+    """Let the kernel end this process after *cpu_s* more seconds of computing; 0 for no limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = math.ceil(time.process_time() + cpu_s) if cpu_s else hard
+    resource.setrlimit(
+        resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard)
+    )
 
 
 def _keep_to_this_process(*pipes: BinaryIO) -> None:
@@ -71,27 +111,30 @@ def _keep_to_this_process(*pipes: BinaryIO) -> None:
     os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=let_go)
 
 
-def _listen(requests: BinaryIO, calls: queue.SimpleQueue[bytes]) -> None:
+def _listen(requests: BinaryIO, calls: queue.SimpleQueue[_Call]) -> None:
     """Read calls, in a thread, so that the worker's exit is noticed during a call."""
-    while frame := _read(requests):
-        calls.put(frame)
+    while (call := _read(requests)) is not None:
+        calls.put(call)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _read(requests: BinaryIO) -> bytes:
-    """Read one frame; it is empty when the worker is gone."""
-    head = requests.read(_HEAD.size)
-    if len(head) < _HEAD.size:
-        return b""
-    return requests.read(_HEAD.unpack(head)[1])
+def _read(requests: BinaryIO) -> _Call | None:
+    """Read one call; None when the worker is gone."""
+    head = requests.read(_REQUEST_HEAD.size)
+    if len(head) < _REQUEST_HEAD.size:
+        return None
+    cpu_s, length = _REQUEST_HEAD.unpack(head)
+    return cpu_s, requests.read(length)
 
 
 def _answer(request: bytes) -> tuple[bool, bytes]:
     try:
         function, args, kwargs = pickle.loads(request)  # noqa: S301 -- from the worker
         result = function(*args, **kwargs)
-    except BaseException as error:  # noqa: BLE001 -- a call may raise anything
+    except Exception as error:  # noqa: BLE001 -- a call may raise anything
         return True, _pack_error(error)
+    except BaseException as error:  # noqa: BLE001 -- raised there, it would end the worker
+        return True, _pack_error(_offload_error(f"{type(error).__qualname__}: {error}"))
     try:
         return False, pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # noqa: BLE001 -- and so may its result when pickled

@@ -78,6 +78,7 @@ async def test_offload_raises_what_the_function_raises(offloader: Offloader) -> 
         ),
         ((offloaded.die, signal.SIGSEGV), "the process died by SIGSEGV"),
         ((os._exit, 3), "the process died with exit status 3"),
+        ((offloaded.exit_here,), "SystemExit: 3"),
     ],
 )
 async def test_offload_says_what_went_wrong_beside_the_function(
@@ -122,7 +123,7 @@ async def test_offload_takes_no_more_processes_than_its_limit(
     assert sorted(type(error).__name__ for error in ended) == [
         "CancelledError",
         "CancelledError",
-        "OffloadError",
+        "OffloadDiedError",
     ]
 
 
