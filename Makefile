@@ -106,6 +106,10 @@ bench-pages: $(READY) ## Measure the operators' pages with a million jobs in a q
 bench-limits: $(READY) ## Hold the budgets with millions of jobs in Redis; shorter: make bench-limits ARGS="--scale 0.1"
 	@$(BIN)/python -m benchmarks.limits $(ARGS)
 
+.PHONY: bench-endurance
+bench-endurance: $(READY) ## Run a million jobs in one worker, and see that it does not grow
+	@$(BIN)/python -m benchmarks.endurance $(ARGS)
+
 .PHONY: bench-channels
 bench-channels: $(READY) ## Measure channels through all queues, and as a plain loop: make bench-channels DATA=FOLDER
 	@$(BIN)/python -m benchmarks.channels $(or $(DATA),$(error name the folder of the data: make bench-channels DATA=FOLDER)) $(ARGS)
