@@ -13,7 +13,8 @@ from tests.simulation.schedule import MAX_CRASHES, MAX_RETRIES, RETRY_STEP_S, TI
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.simulation.judge import JobModel, Judge
+    from tests.job_history import JobModel
+    from tests.simulation.judge import Judge
     from tests.simulation.ledger import Run
 
 _CHARGED = frozenset({"fail", "hang", "retry", "cancel"})
@@ -34,7 +35,7 @@ def broken(judge: Judge) -> Iterator[Broken]:
             if runs:
                 yield "a job ran that was never enqueued", job_id
             continue
-        is_plain = not job.was_stock and job.id not in judge.used_again
+        is_plain = not job.was_stock and job.id not in judge.history.used_again
         if number not in ledger.acted_on and is_plain:
             yield from _attempts(job, runs)
             yield from _ending(job, runs)

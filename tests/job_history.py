@@ -1,0 +1,370 @@
+"""
+What a job is, as a sequential object: a history of calls either keeps its rules, or breaks one.
+
+A history is what Redis ran: the calls of scripts one after the other, each with its arguments and
+its reply. The model follows each job through it: who holds it, until when, when it is due, how
+many attempts and crashes are charged. A reply that the model does not allow contradicts it.
+
+The simulation reads its history at its Redis's door, `make chaos` from a list that the scripts
+themselves write.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runner.broker.scripts.fields import (
+    AdminHead,
+    AdminJob,
+    Claimed,
+    ClaimHead,
+    ClaimReply,
+    EnqueueHead,
+    Extra,
+    FreshJob,
+    FullOutcome,
+    Lease,
+    NewJob,
+    RecoverHead,
+    RenewHead,
+    SetBackHead,
+    SettleHead,
+    ShortOutcome,
+    StartHead,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PLACE_MS = 2.0
+_RANDOM = re.compile(b"[0-9a-f]{32}")
+
+
+@dataclass(slots=True)
+class JobModel:
+    """
+    One job as it must be.
+
+    holder: the token of the claim that holds it, until lease_until_ms by Redis's clock. spent:
+    attempts charged.
+    """
+
+    id: bytes
+    due_ms: float
+    key: bytes = b""
+    """The id under which Redis has it: another one once it is dead, if its caller chose it."""
+    holder: bytes | None = None
+    lease_until_ms: float = 0.0
+    spent: int = 0
+    is_offered: bool = False
+    is_over: bool = False
+    was_stock: bool = False
+    """Whether a stock arq worker had it, which knows neither attempts nor places of ours."""
+    is_dead: bool = False
+    ended_how: str = ""
+    has_started: bool = False
+    """Whether Redis was told that the attempt under this claim has started."""
+    is_alone: bool = False
+    """Whether it was claimed as a suspect, to run alone."""
+    crashes: list[bytes] = field(default_factory=list)
+    """The tokens of the claims that counted a crash."""
+    is_place_known: bool = True
+    """False once Redis's clock was set back past its due time: the next claim tells it."""
+
+    def __post_init__(self) -> None:
+        self.key = self.id
+
+
+def worker_of(token: bytes) -> bytes:
+    """Return the worker that made the claim of *token*."""
+    return token.rpartition(b":")[0]
+
+
+class JobHistory:
+    """
+    Follows the calls of scripts, in the order in which Redis ran them.
+
+    on_fault: called with the rule that a call broke, the job's id, and how. rounding_ms: by how
+    much *now_ms* may differ from the time that a script saw.
+    """
+
+    def __init__(
+        self,
+        on_fault: Callable[[str, bytes, str], None],
+        *,
+        max_crashes: int,
+        rounding_ms: float = 0.01,
+    ) -> None:
+        self.jobs: dict[bytes, JobModel] = {}
+        self.revoked: set[bytes] = set()
+        """Claims that their workers gave up, since no answer came."""
+        self.used_again: set[bytes] = set()
+        """Ids under which more than one job was enqueued, one after the other."""
+        self.renewed: list[JobModel] = []
+        """The jobs whose leases the last call extended."""
+        self.seen: Counter[str] = Counter()
+        """How often something rare was met: to know that it was tried."""
+        self._on_fault = on_fault
+        self._max_crashes = max_crashes
+        self._rounding_ms = rounding_ms
+        self._live: dict[bytes, JobModel] = {}
+        self._now_ms = 0.0
+
+    def follow(self, script: str, args: list[bytes], reply: Any, now_ms: float) -> None:
+        """Check one call. args: its ARGV. now_ms: Redis's time. Other scripts change no job."""
+        self._now_ms = now_ms
+        self.renewed.clear()
+        match script:
+            case "enqueue":
+                self._enqueued(args, reply)
+            case "claim":
+                self._claimed(args, reply)
+            case "settle":
+                self._settled(args, reply)
+            case "renew":
+                self._renewed(args, reply)
+            case "start":
+                self._began(args)
+            case "recover":
+                self._recovered(args)
+            case "admin":
+                self._administered(args, reply)
+            case "set_back":
+                self._set_back(args)
+
+    def left(self) -> list[JobModel]:
+        """Return the jobs that neither ended nor died."""
+        return [job for job in self._live.values() if not (job.is_over or job.is_dead)]
+
+    def _fault(self, rule: str, job: JobModel, detail: str = "") -> None:
+        self._on_fault(rule, job.id, detail)
+
+    def put(self, job_id: bytes, due_ms: float) -> None:
+        """Let a job wait until *due_ms*, as a stock arq client does."""
+        if job_id not in self.jobs:
+            self._new(job_id, due_ms)
+        self.jobs[job_id].due_ms = due_ms
+
+    def _new(self, job_id: bytes, due_ms: float) -> None:
+        self.jobs[job_id] = self._live[job_id] = JobModel(job_id, due_ms)
+
+    def end(self, job: JobModel, how: str) -> None:
+        """Let a job be over: it left nothing behind but a result."""
+        job.is_over, job.ended_how = True, how
+        self._live.pop(job.id, None)
+
+    def _enqueued(self, args: list[bytes], reply: Any) -> None:
+        head, rest = _head(EnqueueHead, args)
+        if head["form"] == b"fresh":
+            if reply:
+                for block in _blocks(FreshJob, rest):
+                    self._new(block["id"], self._now_ms)
+            return
+        for block, created in zip(_blocks(NewJob, rest), reply, strict=True):
+            known = self.jobs.get(block["id"])
+            if created and (known is None or known.is_over or known.key != known.id):
+                if known is not None and block["mode"] == b"new":
+                    continue  # a repeated call: the job has run since
+                if known is not None:
+                    self.seen["an id used again"] += 1
+                    self.used_again.add(block["id"])
+                self._new(block["id"], self._due_of(block))
+            elif created or block["mode"] == b"arq" or block["schedule"]:
+                continue
+            elif known is None or known.is_over or known.key != known.id:
+                self._on_fault("refused though free", block["id"], "")
+
+    def _due_of(self, block: dict[str, bytes]) -> float:
+        if block["due_ms"]:
+            return float(block["due_ms"])
+        return self._now_ms + float(block["delay_ms"] or 0)
+
+    def _claimed(self, args: list[bytes], reply: Any) -> None:
+        head, _ = _head(ClaimHead, args)
+        now = self._now_ms
+        told, claimed = _head(ClaimReply, reply)
+        extras = {extra["place"]: extra for extra in _blocks(Extra, told["extras"])}
+        if claimed and head["token"] in self.revoked:
+            self._on_fault("a claim that was given up took jobs", b"", head["token"].decode())
+        for place, block in enumerate(_blocks(Claimed, claimed), 1):
+            job = self.jobs.get(block["id"])
+            if job is None:
+                self._on_fault("a job from nowhere", block["id"], "")
+                continue
+            if job.is_over or job.is_dead:
+                self._fault("claimed after its end", job, f"was {job.ended_how}")
+            due_ms = float(block["due_ms"])
+            if due_ms > now + self._rounding_ms:
+                self._fault("claimed before it was due", job)
+            is_held = job.holder is not None and job.lease_until_ms > now and not job.is_offered
+            if is_held and worker_of(job.holder or b"") != head["worker_id"]:
+                self._fault("claimed while another holds it", job)
+            self._compare(job, extras.get(place, {}))
+            if not job.is_place_known:
+                job.due_ms, job.is_place_known = due_ms, True
+            elif abs(due_ms - job.due_ms) > _PLACE_MS and not job.was_stock:
+                self._fault("lost its place", job, f"due {due_ms - job.due_ms:+.0f} ms")
+            job.holder, job.lease_until_ms = head["token"], now + float(head["lease_ms"])
+            job.is_offered = job.has_started = False
+            job.is_alone = head["mode"] == b"suspect"
+
+    def _compare(self, job: JobModel, told: dict[str, Any]) -> None:
+        """A worker is told what was charged: no more, no less."""
+        if job.was_stock:
+            return
+        spent, crashes = int(told.get("spent", 0)), int(told.get("crashes", 0))
+        if spent != job.spent:
+            self._fault("wrong attempts", job, f"told {spent}, not {job.spent}")
+        if crashes != len(job.crashes):
+            self._fault("wrong crashes", job, f"told {crashes}, not {len(job.crashes)}")
+
+    def _settled(self, args: list[bytes], reply: Any) -> None:
+        head, rest = _head(SettleHead, args)
+        lost = set(reply)
+        shorts = int(head["short"])
+        cut = shorts * len(ShortOutcome._fields)
+        outcomes = [{"kind": b"done", **block} for block in _blocks(ShortOutcome, rest[:cut])]
+        outcomes += list(_blocks(FullOutcome, rest[cut:]))
+        for place, outcome in enumerate(outcomes, 1):
+            self._settle_one(outcome, is_lost=place in lost)
+
+    def _settle_one(self, outcome: dict[str, Any], *, is_lost: bool) -> None:
+        job = self.jobs.get(outcome["id"])
+        if job is None:
+            self._on_fault("settled, and unknown", outcome["id"], "")
+            return
+        kind = outcome["kind"].decode()
+        holds = job.holder == outcome["token"] and not (job.is_over or job.is_dead)
+        if is_lost:
+            if holds and not job.was_stock:
+                self._fault("the right holder was refused", job, kind)
+            self._lives(job, outcome["token"])
+            return
+        if not holds:
+            self._fault("settled without holding it", job, kind)
+        self._end_claim(job, kind, outcome)
+
+    def _end_claim(self, job: JobModel, kind: str, outcome: dict[str, Any]) -> None:
+        if kind == "offer":
+            job.is_offered = True
+            return
+        job.holder, job.is_offered = None, False
+        if kind in {"done", "abort", "fail"}:
+            self.end(job, kind)
+        elif kind == "release" and float(outcome["ms"]) > 0:
+            job.due_ms = self._now_ms + float(outcome["ms"])
+        elif kind in {"dead", "retry"}:
+            job.due_ms = self._now_ms + float(outcome["ms"])
+            self._charge(job, int(outcome["spent"]), kind)
+            if kind == "dead":
+                self._die(job, "poison" if b'"Poison"' in outcome["entry"] else "dead")
+            if job.ended_how == "poison" and len(job.crashes) < self._max_crashes:
+                self._fault("buried as poison too early", job, f"{len(job.crashes)} crashes")
+
+    def _charge(self, job: JobModel, spent: int, kind: str) -> None:
+        if not job.was_stock and spent - job.spent not in ({1} if kind == "retry" else {0, 1}):
+            self._fault("attempts jumped", job, f"from {job.spent} to {spent}")
+        job.spent = spent
+
+    def _renewed(self, args: list[bytes], reply: Any) -> None:
+        head, rest = _head(RenewHead, args)
+        now = self._now_ms
+        lost = set(reply[0])
+        for block in _blocks(Lease, rest):
+            job = self.jobs.get(block["id"])
+            holds = job is not None and job.holder == block["token"] and not job.is_over
+            if job is not None and holds and job.is_offered:
+                continue  # it is due for others, and stays so
+            if job is not None and holds and not job.is_dead:
+                if block["id"] in lost:
+                    self._fault("the right holder was told that it lost", job)
+                else:
+                    job.lease_until_ms = now + float(head["lease_ms"])
+                    job.has_started = True
+                    self.renewed.append(job)
+            elif job is not None:
+                self._lives(job, block["token"])
+
+    def _lives(self, job: JobModel, token: bytes) -> None:
+        """The worker of a lost claim lives: the crash that was counted for it is taken back."""
+        if token in job.crashes and job.holder != token:
+            job.crashes.remove(token)
+            self.seen["a crash taken back"] += 1
+
+    def _began(self, args: list[bytes]) -> None:
+        head, ids = _head(StartHead, args)
+        for job_id in ids:
+            job = self.jobs.get(job_id)
+            if job is not None and job.holder == head["token"]:
+                job.has_started = True
+
+    def _recovered(self, args: list[bytes]) -> None:
+        head, ids = _head(RecoverHead, args)
+        if head["unanswered"]:
+            self.revoked.add(head["unanswered"])
+        for job_id in ids:
+            job = self.jobs.get(job_id)
+            if job is None or job.holder is None or job.is_over or job.is_dead:
+                continue
+            if head["unanswered"]:
+                if job.holder == head["unanswered"]:
+                    job.holder = None
+                    self.seen["an unanswered claim undone"] += 1
+            elif job.lease_until_ms < self._now_ms and not job.is_offered:
+                if job.has_started and (not job.crashes or job.is_alone):
+                    job.crashes.append(job.holder)
+                job.holder = None
+                self.seen["a lapsed job put back"] += 1
+
+    def _set_back(self, args: list[bytes]) -> None:
+        """Redis's clock was set back: what was due is due, and leases end within one lease."""
+        head, _ = _head(SetBackHead, args)
+        until_ms, ends_ms = float(head["until_ms"]), self._now_ms + float(head["lease_ms"])
+        for job in self._live.values():
+            if job.holder is not None and not job.is_offered:
+                job.lease_until_ms = min(job.lease_until_ms, ends_ms)
+            elif self._now_ms < job.due_ms <= until_ms:
+                job.is_place_known = False
+
+    def _administered(self, args: list[bytes], reply: Any) -> None:
+        head, rest = _head(AdminHead, args)
+        for block, found in zip(_blocks(AdminJob, rest), reply, strict=True):
+            job = self.jobs.get(block["id"])
+            if job is not None and found not in {b"running", b"gone"}:
+                self._acted_on(job, head, found.decode())
+
+    def _acted_on(self, job: JobModel, head: dict[str, bytes], found: str) -> None:
+        action = head["action"].decode()
+        if action in {"run", "reschedule"} and found == "dead":
+            job.is_dead, job.spent, job.due_ms = False, 0, self._now_ms
+            job.crashes.clear()
+            job.key = job.id
+        elif action in {"run", "reschedule"}:
+            due = float(head["due_ms"] or self._now_ms)
+            job.due_ms = due if action == "reschedule" else min(job.due_ms, due)
+        elif action == "bury" and found == "waiting":
+            self._die(job, "buried")
+        elif action == "delete" or (action == "abort" and found == "waiting"):
+            self.end(job, action)
+            job.is_dead = False
+
+    def _die(self, job: JobModel, how: str) -> None:
+        """Let a job die; an id that its caller chose is free from now on."""
+        job.is_dead, job.ended_how = True, how
+        if not _RANDOM.fullmatch(job.id):
+            job.key = b"%b~%d" % (job.id, math.floor(self._now_ms))
+
+
+def _head(kind: type[Any], args: list[Any]) -> tuple[dict[str, Any], list[Any]]:
+    names = kind._fields
+    return dict(zip(names, args, strict=False)), args[len(names) :]
+
+
+def _blocks(kind: type[Any], values: list[Any]) -> Iterator[dict[str, Any]]:
+    size = len(kind._fields)
+    for at in range(0, len(values), size):
+        yield dict(zip(kind._fields, values[at : at + size], strict=True))
