@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 from asyncio import events
-from typing import TYPE_CHECKING, Any
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Protocol, TypeVarTuple, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -20,27 +22,42 @@ if TYPE_CHECKING:
     Connect = Callable[[Callable[[], asyncio.Protocol]], Coroutine[Any, Any, tuple[Any, Any]]]
 
 
+_Arguments = TypeVarTuple("_Arguments")
+
+
 class ProcessCrashed(BaseException):
     """The simulated process has ended in the middle of a turn."""
+
+
+class Clock(Protocol):
+    """What has the time. now: seconds since the world began."""
+
+    now: float
 
 
 class ProcessLoop(asyncio.BaseEventLoop):
     """
     A loop in virtual time, without sockets, threads and signals.
 
-    now: the world's time in seconds. connect: opens a connection through the simulated network.
+    clock: has the world's time. connect: opens a connection through the simulated network. wake:
+    called with the time at which the loop has something to run, now or later.
     """
 
     _is_over = True  # until it begins: asyncio asks as it makes the loop
 
-    def __init__(self, now: Callable[[], float], connect: Connect) -> None:
+    def __init__(self, clock: Clock, connect: Connect, wake: Callable[[float], None]) -> None:
         super().__init__()
         self._is_over = False
-        self._now = now
+        self._clock = clock
         self._connect = connect
-        self._numbers = itertools.count(1)
+        self._wake = wake
+        self.numbers = itertools.count(1)
+        """For tasks and futures whose place in a set must not depend on their address."""
+        self._timers_made = itertools.count()
         self._ready: Any
-        self._scheduled: list[Any]
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._rings_at = math.inf
+        """When the world looks at the timers next."""
         self.turns_left: int | None = None
         """Callbacks that the process runs before it crashes; None: it does not crash."""
         self.callbacks = 0
@@ -52,19 +69,25 @@ class ProcessLoop(asyncio.BaseEventLoop):
 
     # ------------------------------------------------------------------ for the world
 
-    def next_timer(self) -> float | None:
-        """Return when the next timer is due, if there is one."""
-        timers = self._scheduled
-        while timers and timers[0]._cancelled:  # noqa: SLF001 -- asyncio's own loops do the same
-            heapq.heappop(timers)._scheduled = False  # noqa: SLF001
-        return timers[0]._when if timers else None  # noqa: SLF001
+    def _next_timer(self) -> float:
+        """Return when the next timer is due; infinity if there is none."""
+        timers = self._timers
+        while timers and timers[0][2]._cancelled:  # noqa: SLF001 -- asyncio's own loops do the same
+            heapq.heappop(timers)
+        return timers[0][0] if timers else math.inf
 
-    def is_due(self) -> bool:
-        """Whether something is to be run now."""
+    def look(self) -> None:
+        """Ask for a turn if something is to be run now; note when the next timer is due."""
+        self._rings_at = math.inf
+        self._ask_for_turns()
+
+    def _ask_for_turns(self) -> None:
         if self._ready:
-            return True
-        timer = self.next_timer()
-        return timer is not None and timer <= self._now()
+            self._wake(self._clock.now)
+        at = self._next_timer()
+        if at < self._rings_at:
+            self._rings_at = at
+            self._wake(at)
 
     def turn(self) -> None:
         """
@@ -73,19 +96,23 @@ class ProcessLoop(asyncio.BaseEventLoop):
         Raises:
             ProcessCrashed: The last callback of the process has run.
         """
-        now = self._now()
-        while (timer := self.next_timer()) is not None and timer <= now:
-            handle = heapq.heappop(self._scheduled)
-            handle._scheduled = False  # noqa: SLF001 -- as asyncio's own loops
-            self._ready.append(handle)
-        ready = self._ready
+        now, timers, ready = self._clock.now, self._timers, self._ready
+        if self._rings_at <= now:
+            self._rings_at = math.inf
+        while self._next_timer() <= now:
+            ready.append(heapq.heappop(timers)[2])
         events._set_running_loop(self)  # noqa: SLF001 -- as asyncio's own loops
         try:
             for _ in range(len(ready)):
                 handle = ready.popleft()
                 if handle._cancelled:  # noqa: SLF001
                     continue
-                handle._run()  # noqa: SLF001
+                try:
+                    handle._context.run(handle._callback, *handle._args)  # noqa: SLF001
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # noqa: BLE001 -- as asyncio's own loops
+                    self.failures.append({"message": repr(handle), "exception": error})
                 self.callbacks += 1
                 if self.turns_left is not None:
                     self.turns_left -= 1
@@ -93,12 +120,45 @@ class ProcessLoop(asyncio.BaseEventLoop):
                         raise ProcessCrashed
         finally:
             events._set_running_loop(None)  # noqa: SLF001
+        self._ask_for_turns()
 
     # ------------------------------------------------------------------ for asyncio
 
     def time(self) -> float:
         """Return the world's time."""
-        return self._now()
+        return self._clock.now
+
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[_Arguments]], object],
+        *args: *_Arguments,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Run *callback* in the next turn."""
+        if self._is_over:
+            raise RuntimeError("Event loop is closed")
+        handle = _Handle(callback, args, self, context)
+        if not self._ready:
+            self._wake(self._clock.now)
+        self._ready.append(handle)
+        return handle
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[_Arguments]], object],
+        *args: *_Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Run *callback* at the time *when*."""
+        if self._is_over:
+            raise RuntimeError("Event loop is closed")
+        timer = _Timer(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._timers_made), timer))
+        if when < self._rings_at:
+            self._rings_at = when
+            self._wake(when)
+        return timer
 
     def is_running(self) -> bool:
         """Whether the loop runs: to its tasks it always does."""
@@ -111,7 +171,7 @@ class ProcessLoop(asyncio.BaseEventLoop):
 
     def create_future(self) -> asyncio.Future[Any]:
         """Return a future whose place in a set does not depend on its address."""
-        return _Future(next(self._numbers), self)
+        return _Future(loop=self)
 
     def _make_task(
         self,
@@ -121,7 +181,7 @@ class ProcessLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
         **options: Any,
     ) -> asyncio.Task[Any]:
-        return _Task(next(self._numbers), coroutine, loop, context, options)
+        return _Task(coroutine, loop=loop, context=context, **options)
 
     async def create_connection(self, protocol_factory: Any, *_args: Any, **_options: Any) -> Any:
         """Connect to the simulated Redis, whatever the address."""
@@ -149,27 +209,58 @@ class ProcessLoop(asyncio.BaseEventLoop):
         """Do nothing: the world looks by itself."""
 
 
+class _Handle(asyncio.Handle):
+    """A callback that waits for its turn; it does without what asyncio notes to debug itself."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, callback: Any, args: Any, loop: asyncio.AbstractEventLoop, context: Context | None
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+
+
+class _Timer(asyncio.TimerHandle):
+    """A callback that waits for its time; likewise."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when: float,
+        callback: Any,
+        args: Any,
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+        self._when = when
+        self._scheduled = False
+
+
 class _Future(asyncio.Future[Any]):
-    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop=loop)
-        self._number = number
+    _number = 0
 
     def __hash__(self) -> int:
+        if not self._number:
+            self._number = next(self.get_loop().numbers)  # type: ignore[attr-defined]  # its loop is a process's
         return self._number
 
 
 class _Task(asyncio.Task[Any]):
-    def __init__(
-        self,
-        number: int,
-        coroutine: Any,
-        loop: asyncio.AbstractEventLoop,
-        context: Context | None,
-        options: dict[str, Any],
-    ) -> None:
-        # Before the rest: asyncio puts the task into a set as it creates it.
-        self._number = number
-        super().__init__(coroutine, loop=loop, context=context, **options)
+    _number = 0
 
     def __hash__(self) -> int:
+        if not self._number:
+            self._number = next(self.get_loop().numbers)  # type: ignore[attr-defined]  # its loop is a process's
         return self._number

@@ -93,6 +93,10 @@ class Place(Protocol):
         """Call *act* at the time *at*."""
         ...
 
+    def note_blocked(self) -> None:
+        """Note that Redis lets a client wait."""
+        ...
+
 
 class Connection:
     """One connection of a process to Redis: the client's end, and the server's."""
@@ -171,6 +175,7 @@ class Connection:
         reply = world.redis.execute(command, self._session)
         if reply is BLOCKED:
             self._blocked_on = command
+            world.note_blocked()
             return
         world.door.answered(self, command, reply)
         if fate.answer is Answer.SENT:

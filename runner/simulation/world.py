@@ -13,6 +13,7 @@ import gc
 import hashlib
 import heapq
 import itertools
+import math
 import sys
 import warnings
 from contextlib import ExitStack, contextmanager, suppress
@@ -57,7 +58,7 @@ class Process(machine.Machine):
         self.frozen_until = 0.0
         self.partitioned_until = 0.0
         self.random = world.random_of(f"process {name}")
-        self.loop = ProcessLoop(lambda: world.now, self._connect)
+        self.loop = ProcessLoop(world, self._connect, self._wake)
         self.main: asyncio.Task[Any] | None = None
 
     async def _connect(self, factory: Callable[[], asyncio.Protocol]) -> Any:
@@ -128,16 +129,13 @@ class Process(machine.Machine):
                     coroutine.close()
                     break
 
-    def can_run(self) -> bool:
-        """Whether it has something to run now, and may."""
-        return self.is_alive and self.frozen_until <= self._world.now and self.loop.is_due()
-
-    def next_at(self) -> float | None:
-        """Return when it will have something to run, as far as it knows."""
-        if not self.is_alive:
-            return None
-        timer = self._world.now if self.loop.is_due() else self.loop.next_timer()
-        return None if timer is None else max(timer, self.frozen_until)
+    def _wake(self, at: float) -> None:
+        """Ask the world for a turn, now or later."""
+        world = self._world
+        if at <= world.now:
+            world.wake(self)
+        else:
+            world.later(at, self.loop.look)
 
 
 class World:
@@ -168,6 +166,9 @@ class World:
         self.endings: list[tuple[Process, BaseException | None]] = []
         """Processes that have ended by themselves, and by which error."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._woken: dict[Process, None] = {}
+        """Processes that have something to run now."""
+        self._wakes_blocked_at = math.inf
         self._numbers = itertools.count()
         self._current: Process | None = None
         self._order = self.random_of("order")
@@ -248,6 +249,10 @@ class World:
         """Call *act* at the time *at*, in seconds since the world began."""
         heapq.heappush(self._events, (max(at, self.now), next(self._numbers), act))
 
+    def wake(self, process: Process) -> None:
+        """Give *process* a turn now, or once it is no longer frozen."""
+        self._woken[process] = None
+
     def ended(self, process: Process, task: asyncio.Task[Any]) -> None:
         """Note that a process has ended by itself."""
         process.is_alive = False
@@ -283,8 +288,8 @@ class World:
                 if is_over():
                     return True
                 if not self._turn():
-                    at = self._next_at()
-                    if at is None or at > ends_at:
+                    at = self._events[0][0] if self._events else math.inf
+                    if at > ends_at:
                         self.now = ends_at
                         return is_over()
                     self.now = max(self.now, at)
@@ -295,20 +300,27 @@ class World:
 
     def _turn(self) -> bool:
         """Let what is due now happen: events first, then a turn of each process, in some order."""
+        events, now = self._events, self.now
         happened = False
-        while self._events and self._events[0][0] <= self.now:
-            heapq.heappop(self._events)[2]()
+        while events and events[0][0] <= now:
+            heapq.heappop(events)[2]()
             happened = True
-        overdue_at = self._redis_deadline()
-        if overdue_at is not None and overdue_at <= self.now:
-            self.redis.wake_overdue()
-            happened = True
-        ready = [process for process in self.processes if process.can_run()]
+        if not self._woken:
+            return happened
+        ready = []
+        for process in self._woken:
+            if not process.is_alive:
+                continue
+            if process.frozen_until <= now:
+                ready.append(process)
+            else:
+                self.later(process.frozen_until, process.loop.look)
+        self._woken = {}
         if len(ready) > 1:
             self._order.shuffle(ready)
         for process in ready:
             self._run(process)
-        return happened or bool(ready)
+        return True
 
     def _run(self, process: Process) -> None:
         if not process.is_alive:
@@ -321,20 +333,21 @@ class World:
         finally:
             self._current = None
 
-    def _next_at(self) -> float | None:
-        times = [at for process in self.processes if (at := process.next_at()) is not None]
-        if self._events:
-            times.append(self._events[0][0])
-        if (overdue_at := self._redis_deadline()) is not None:
-            times.append(overdue_at)
-        return min(times, default=None)
+    # ------------------------------------------------------------------ clients that Redis blocks
 
-    def _redis_deadline(self) -> float | None:
-        """Return when a command that blocks Redis's client has waited long enough."""
+    def note_blocked(self) -> None:
+        """Look again when the first client has waited long enough that blocks on Redis now."""
         deadline_us = self.redis.next_deadline()
-        if deadline_us is None:
-            return None
-        return deadline_us / 1_000_000 - _EPOCH_S - self.redis_skew_s
+        if deadline_us is not None:
+            at = deadline_us / 1_000_000 - _EPOCH_S - self.redis_skew_s
+            if at < self._wakes_blocked_at:
+                self._wakes_blocked_at = at
+                self.later(at, self._wake_blocked)
+
+    def _wake_blocked(self) -> None:
+        self._wakes_blocked_at = math.inf
+        self.redis.wake_overdue()
+        self.note_blocked()
 
 
 @contextmanager

@@ -134,9 +134,8 @@ class Judge(Door):
     def answered(self, connection: Connection, command: list[bytes], reply: Any) -> None:
         """Check a command that Redis has run."""
         self.commands += 1
-        self._digest.update(b"%d %.6f " % (connection.number, self.world.now))
-        self._digest.update(b" ".join(command))
-        self._digest.update(repr(reply).encode())
+        words, told = b" ".join(command), repr(reply).encode()
+        self._digest.update(b"%d %.6f %b%b" % (connection.number, self.world.now, words, told))
         if isinstance(reply, ReplyError):
             return
         if connection.process.name.startswith(STOCK):

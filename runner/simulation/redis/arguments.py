@@ -24,6 +24,9 @@ _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _FLOAT = re.compile(rb"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _HEX = re.compile(rb"[-+]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)([pP][-+]?[0-9]+)?")
 _INFINITE = re.compile(rb"([-+]?)inf(inity)?", re.IGNORECASE)
+_SURELY_FITS: Final = 19
+"""Digits of an integer that fits only if it is small enough."""
+_ZERO: Final = ord("0")
 _WHOLE_BELOW: Final = 1e17
 
 
@@ -34,6 +37,8 @@ def integer(text: bytes, error: ReplyError = NOT_INTEGER) -> int:
     Raises:
         ReplyError: *error*; it is none, or none in the form in which Redis writes integers.
     """
+    if text.isdigit() and len(text) < _SURELY_FITS and text[0] != _ZERO:
+        return int(text)
     if _INTEGER.fullmatch(text):
         value = int(text)
         if INT_MIN <= value <= INT_MAX:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _WIDEST: Final = 1000
 """Values that are passed to Lua on its stack; more go through a table, which is slower for few."""
 
+_TEXTS: Final = {bytes}
 _ERROR, _STATUS, _LIST, _LONG, _RAISED = b"error", b"status", b"list", b"long", b"raised"
 
 _NOT_TEXT: Final = "command arguments must be strings or integers"
@@ -171,6 +172,8 @@ class Lua:
             raise
 
     def _command(self, words: tuple[Any, ...]) -> list[bytes]:
+        if set(map(type, words)) == _TEXTS:
+            return list(words)
         command: list[bytes] = []
         for word in words:
             if type(word) is bytes:

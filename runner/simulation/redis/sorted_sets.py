@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runner.simulation.redis.arguments import (
@@ -181,7 +182,8 @@ class _Range(NamedTuple):
     limit: tuple[int, int] | None = None
 
 
-def _range_options(words: list[bytes], given: _Range, *, unified: bool) -> _Range:
+@lru_cache(maxsize=256)
+def _range_options(words: tuple[bytes, ...], given: _Range, *, unified: bool) -> _Range:
     """Read the options behind a range; *unified*: also those that ZRANGE alone has."""
     at = 0
     while at < len(words):
@@ -249,27 +251,27 @@ def _limited(
 @COMMANDS.read("ZRANGE", -4)
 def zrange(db: Keyspace, args: list[bytes]) -> Reply:
     """ZRANGE key start stop [BYSCORE] [REV] [LIMIT offset count] [WITHSCORES]."""
-    return _ranged(db, args, _range_options(args[3:], _Range(), unified=True))
+    return _ranged(db, args, _range_options((*args[3:],), _Range(), unified=True))
 
 
 @COMMANDS.read("ZREVRANGE", -4)
 def zrevrange(db: Keyspace, args: list[bytes]) -> Reply:
     """ZREVRANGE key start stop [WITHSCORES]."""
-    return _ranged(db, args, _range_options(args[3:], _Range(reverse=True), unified=False))
+    return _ranged(db, args, _range_options((*args[3:],), _Range(reverse=True), unified=False))
 
 
 @COMMANDS.read("ZRANGEBYSCORE", -4)
 def zrangebyscore(db: Keyspace, args: list[bytes]) -> Reply:
     """ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]."""
     given = _Range(by_score=True)
-    return _ranged(db, args, _range_options(args[3:], given, unified=False))
+    return _ranged(db, args, _range_options((*args[3:],), given, unified=False))
 
 
 @COMMANDS.read("ZREVRANGEBYSCORE", -4)
 def zrevrangebyscore(db: Keyspace, args: list[bytes]) -> Reply:
     """ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]."""
     given = _Range(by_score=True, reverse=True)
-    return _ranged(db, args, _range_options(args[3:], given, unified=False))
+    return _ranged(db, args, _range_options((*args[3:],), given, unified=False))
 
 
 def _remove_part(db: Keyspace, key: bytes, held: SortedSet, start: int, stop: int) -> int:
