@@ -34,12 +34,14 @@ from pydantic_core import from_json, to_json
 
 from runner.checks import LATEST_MS
 from runner.errors import CodecError, JobFailedError
+from runner.redaction import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _MESSAGE_LIMIT = 10_000
 _TRACEBACK_LIMIT = 50_000
+_MARGIN = 4_096
 _FRAMES = 100
 """Of each traceback, the innermost ones: a recursion may leave a thousand, or a million."""
 
@@ -102,11 +104,17 @@ class ErrorRecord:
 
     @classmethod
     def of(cls, exception: BaseException) -> ErrorRecord:
-        """Describe *exception*, with message and traceback cut to a limit. Never raises."""
+        """
+        Describe *exception*: message and traceback without secrets, cut to a limit. Never raises.
+
+        What is known to be secret here (see `runner.redaction.hiding`) is left out, too.
+        """
+        message, trace = text_of(exception), _traceback_of(exception)
         return cls(
             error=_qualified_name(type(exception)),
-            message=text_of(exception)[:_MESSAGE_LIMIT],
-            traceback=_traceback_of(exception)[-_TRACEBACK_LIMIT:],
+            # Cut after it was read: half a secret would not be recognised.
+            message=scrubbed(message[: _MESSAGE_LIMIT + _MARGIN])[:_MESSAGE_LIMIT],
+            traceback=scrubbed(trace[-_TRACEBACK_LIMIT - _MARGIN :])[-_TRACEBACK_LIMIT:],
         )
 
 

@@ -12,6 +12,7 @@ from runner.checks import optional, seconds
 from runner.codec import text_of
 from runner.ending import Ending, ending_of
 from runner.errors import ConfigurationError, refuse
+from runner.redaction import scrubbed, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,8 +124,16 @@ class Context:
         Never raises: if *done* is no finite number, 0 is shown; such a *total* is unknown.
         """
         if self.board is not None:
-            text = text_of(note)[:_NOTE_CHARACTERS]
+            text = scrubbed(text_of(note)[: 2 * _NOTE_CHARACTERS])[:_NOTE_CHARACTERS]
             self.board.progress = Progress(_finite(done) or 0.0, _finite(total), text)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the texts among the arguments whose name sounds like a secret's. Never raises."""
+        try:
+            named = self.job.by_name(self.args, self.kwargs)
+            return tuple(secrets_in(named, self.job.options_of_worker.redact))
+        except Exception:  # noqa: BLE001 -- an argument's own code may do anything
+            return ()
 
     def ended_by(self, error: BaseException) -> Ending:
         """Return what it means that this attempt ended with *error*."""

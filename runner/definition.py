@@ -6,9 +6,11 @@ import functools
 import inspect
 import math
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, cast
 
 from runner.errors import ConfigurationError
+from runner.redaction import is_secret_name
 from runner.schema import Arguments, JobSchema
 
 if TYPE_CHECKING:
@@ -93,6 +95,22 @@ class JobDefinition:
         """
         return self.schema.write_result(result)
 
+    @functools.cached_property
+    def names_secrets(self) -> bool:
+        """Whether a parameter is to be redacted, or its name sounds like a secret's."""
+        names = list(inspect.signature(self.coroutine).parameters)[1:]
+        return bool(self.options_of_worker.redact) or any(map(is_secret_name, names))
+
+    def by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return arguments by the names of their parameters."""
+        names = list(inspect.signature(self.coroutine).parameters)[1 : len(args) + 1]
+        # zip_longest: a body from another client may have more arguments than there are parameters.
+        positional = {
+            name or f"argument {place}": value
+            for place, (name, value) in enumerate(zip_longest(names, args), 1)
+        }
+        return {**positional, **kwargs}
+
     def surplus(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
         """Return which of these arguments the coroutine has no parameters for; '+3' by position."""
         by_name, by_position = self._parameters
@@ -130,7 +148,7 @@ class JobDefinition:
         Raises:
             ConfigurationError: A name in the signature cannot be found, or a type cannot travel.
         """
-        self.schema, self._parameters  # noqa: B018 -- built at first use
+        self.schema, self._parameters, self.names_secrets  # noqa: B018 -- built at first use
 
     def __repr__(self) -> str:
         return f"<job {self.name} on {self.queue}>"

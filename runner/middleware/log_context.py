@@ -10,6 +10,7 @@ import structlog
 from runner import clock
 from runner.codec import text_of
 from runner.ending import Kind
+from runner.redaction import hiding, scrubbed
 from runner.telemetry.fast_lines import FastLogger
 from runner.telemetry.job_log import LOGGER_NAME
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from runner.middleware import Handler
 
 _log = FastLogger(LOGGER_NAME)
+
+_MESSAGE_CHARACTERS = 2_000
+_READ_CHARACTERS = 2 * _MESSAGE_CHARACTERS
 
 
 def _variable(name: str) -> ContextVar[Any]:
@@ -61,7 +65,7 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
         if logs:
             _log.log(level, "job done", duration_ms=_since_ms(started))
     except BaseException as error:
-        _log_ending(ctx.ended_by(error), level, started)
+        _log_ending(ctx, ctx.ended_by(error), level, started)
         raise
     finally:
         if shared_task:
@@ -70,8 +74,9 @@ async def log_context(ctx: Context, call_next: Handler, /) -> Any:
     return result
 
 
-def _log_ending(ending: Ending, level: int, started: float) -> None:
-    text = text_of(ending.error)
+def _log_ending(ctx: Context, ending: Ending, level: int, started: float) -> None:
+    with hiding(ctx.secrets()):
+        text = scrubbed(text_of(ending.error)[:_READ_CHARACTERS])[:_MESSAGE_CHARACTERS]
     match ending.kind:
         case Kind.RETRY | Kind.FREE_RETRY:
             _log_end(level, "job asks to run again", started, reason=text)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from runner.codec import text_of
 from runner.ending import Kind
+from runner.redaction import redacted
 from runner.reporters import Failure
 from runner.telemetry.logs import LogThrottle
-from runner.telemetry.redaction import redacted
 
 if TYPE_CHECKING:
     from runner.context import Context
@@ -67,12 +65,7 @@ class Reporting:
 
 def failure_of(ctx: Context, error: BaseException, *, final: bool) -> Failure:
     """Return the failed attempt for reporters: arguments by name, secrets redacted."""
-    names = list(inspect.signature(ctx.job.coroutine).parameters)[1:]
-    # zip_longest: a body from another client may have more arguments than there are parameters.
-    positional = {
-        name or f"argument {place}": value
-        for place, (name, value) in enumerate(zip_longest(names[: len(ctx.args)], ctx.args), 1)
-    }
+    arguments = ctx.job.by_name(ctx.args, ctx.kwargs)
     return Failure(
         exception=error,
         job_name=ctx.job_name,
@@ -80,7 +73,8 @@ def failure_of(ctx: Context, error: BaseException, *, final: bool) -> Failure:
         queue=ctx.queue,
         attempt=ctx.attempt,
         final=final,
-        arguments=redacted({**positional, **ctx.kwargs}, ctx.job.options_of_worker.redact),
+        arguments=redacted(arguments, ctx.job.options_of_worker.redact),
+        hidden=ctx.secrets(),
     )
 
 

@@ -19,6 +19,7 @@ import structlog
 from runner.codec import ErrorRecord
 from runner.ending import Kind
 from runner.enqueue import current_trace
+from runner.redaction import hiding
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
@@ -93,7 +94,8 @@ def _opentelemetry_span(ctx: Context, opentelemetry: Any) -> Iterator[str | None
         except BaseException as error:
             ending = ctx.ended_by(error)
             if ending.kind in {Kind.BURY, Kind.FAILURE}:
-                record = ErrorRecord.of(ending.error)
+                with hiding(ctx.secrets()):
+                    record = ErrorRecord.of(ending.error)
                 span.add_event(
                     "exception",
                     {

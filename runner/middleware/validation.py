@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runner.redaction import hiding
+
 if TYPE_CHECKING:
     from runner.context import Context
     from runner.middleware import Handler
@@ -30,7 +32,12 @@ class Validation:
         """
         job = ctx.job
         ctx.args, ctx.kwargs = job.parse(ctx.args, ctx.kwargs)
-        result = await call_next(ctx)
+        if job.names_secrets:
+            # What the job logs meanwhile may quote them.
+            with hiding(ctx.secrets()):
+                result = await call_next(ctx)
+        else:
+            result = await call_next(ctx)
         own_s = job.options_of_worker.keep_result_s
         if (self._keep_result_s if own_s is None else own_s) == 0:
             return result

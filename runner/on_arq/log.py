@@ -17,6 +17,8 @@ from arq.utils import args_to_string, truncate
 from redis.exceptions import RedisError
 
 from runner import clock, wall_clock
+from runner.codec import ErrorRecord
+from runner.redaction import scrubbed, without_secrets
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Parked, Released, Retrying
 
 if TYPE_CHECKING:
@@ -31,6 +33,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger("arq.worker")
 
 _LATE_MS = 1200
+
+
+def _with_safe_traceback(record: logging.LogRecord) -> bool:
+    """Let formatters of the standard library write a traceback without secrets."""
+    if record.exc_info and record.exc_info[1] is not None and not record.exc_text:
+        record.exc_text = ErrorRecord.of(record.exc_info[1]).traceback.rstrip()
+    return True
+
+
+_log.addFilter(_with_safe_traceback)
 
 
 @dataclass(slots=True)
@@ -52,7 +64,7 @@ class AttemptLines:
         if late_ms > _LATE_MS:
             extra += f" delayed={late_ms / 1000:0.2f}s"
         waited_s = now_ms / 1000 - ctx.enqueued_at.timestamp()
-        shown = _shown(lambda: args_to_string(ctx.args, dict(ctx.kwargs)))
+        shown = _shown(lambda: scrubbed(args_to_string(ctx.args, dict(ctx.kwargs))))
         _log.info("%6.2fs → %s(%s)%s", waited_s, self.ref, shown, extra)
 
     def ended(self, outcome: Outcome | None) -> None:
@@ -80,9 +92,9 @@ class AttemptLines:
         _log.exception("%s: %s failed; the job's own outcome stands", self.ref, hook)
 
     def _failed(self, took_s: float, error: BaseException) -> None:
-        reason = _shown(lambda: str(error))
+        reason = _shown(lambda: scrubbed(str(error)))
         line = "%6.2fs ! %s failed, %s: %s"
-        extra = {"extra": _extra_of(error)}
+        extra = {"extra": without_secrets(_extra_of(error))}
         _log.error(
             line, took_s, self.ref, type(error).__name__, reason, exc_info=error, extra=extra
         )
@@ -90,7 +102,7 @@ class AttemptLines:
     def _shown_result(self, result: Any) -> str:
         if result is None or not self.log_results or not _log.isEnabledFor(logging.INFO):
             return ""
-        return _shown(lambda: truncate(repr(result)))
+        return _shown(lambda: scrubbed(truncate(repr(result))))
 
 
 def refused(held: Held, refusal: Outcome) -> None:

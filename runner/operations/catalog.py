@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from runner.telemetry.redaction import redacted
+from runner.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

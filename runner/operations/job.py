@@ -24,6 +24,7 @@ from runner.operations.stored import (
     whole,
 )
 from runner.operations.verbs import job_verbs
+from runner.redaction import scrubbed
 from runner.worker.claim import worker_of
 
 if TYPE_CHECKING:
@@ -301,7 +302,8 @@ def _holder(found: _Found) -> str:
 
 
 def _raw(body: bytes) -> str:
-    return body[:_RAW_CHARACTERS].decode("utf-8", "backslashreplace")
+    text = body[: 2 * _RAW_CHARACTERS].decode("utf-8", "backslashreplace")
+    return scrubbed(text)[:_RAW_CHARACTERS]
 
 
 def _result(data: bytes | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from runner.broker import keys
 from runner.broker.scripts import LAST_ENTRIES
-from runner.telemetry.redaction import REDACTED
+from runner.redaction import REDACTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

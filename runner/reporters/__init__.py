@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from runner.codec import ErrorRecord
+from runner.redaction import hiding
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,8 +21,10 @@ class Failure:
     """
     One failed attempt.
 
-    arguments: by name, as JSON values, with secrets redacted (see redaction.py).
+    arguments: by name, as JSON values, with secrets redacted (see `runner.redaction`).
     final: no attempt will follow; the job goes to the dead set.
+    exception: as it was raised: its text may quote secrets, and its frames hold them.
+    hidden: the texts among the arguments whose names sound like secrets.
     """
 
     exception: BaseException
@@ -29,6 +34,13 @@ class Failure:
     attempt: int
     final: bool
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def error(self) -> ErrorRecord:
+        """The exception as it may be shown: type, message and traceback, without secrets."""
+        with hiding(self.hidden):
+            return ErrorRecord.of(self.exception)
 
 
 class Reporter(Protocol):

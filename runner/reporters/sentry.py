@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from runner.errors import ConfigurationError
+from runner.redaction import hiding, without_secrets
 
 if TYPE_CHECKING:
+    from sentry_sdk.types import Event
+
     from runner.reporters import Failure
 
 
@@ -73,7 +76,7 @@ class SentryReporter:
         self._is_closed = True
 
     def _capture(self, failure: Failure) -> None:
-        event, hint = self._event_of(
+        event, _ = self._event_of(
             failure.exception,
             client_options=self._client.options,
             mechanism={"type": "pipeline", "handled": failure.final is False},
@@ -86,7 +89,9 @@ class SentryReporter:
             "final": str(failure.final).lower(),
         }
         event["contexts"] = {"job": _job(failure)}
-        self._client.capture_event(event, hint)
+        with hiding(failure.hidden):
+            # Without the hint, which has the exception itself: others could read it.
+            self._client.capture_event(cast("Event", without_secrets(event)))
 
 
 def _job(failure: Failure) -> dict[str, Any]:

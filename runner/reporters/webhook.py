@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runner import wall_clock
-from runner.codec import ErrorRecord, encode_shown
+from runner.codec import encode_shown
 from runner.errors import ConfigurationError, RunnerError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class WebhookReporter:
 
 
 def _document(failure: Failure) -> dict[str, Any]:
-    record = ErrorRecord.of(failure.exception)
+    record = failure.error
     return {
         "event": "job.failed",
         "final": failure.final,

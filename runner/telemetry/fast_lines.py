@@ -17,6 +17,8 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from runner.codec import encode_shown
+from runner.telemetry.safe_lines import shown
+from runner.visible import visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 _EVENT_WIDTH = 30
 _LEVEL_WIDTH = 9
-_TO_QUOTE = frozenset(" \t=\r\n\"'")
 
 
 class FastRecord(logging.LogRecord):
@@ -94,7 +95,7 @@ def as_json(record: FastRecord) -> str:
         "level": record.levelname.lower(),
         "timestamp": _time_of(record),
     }
-    return encode_shown(line).decode()
+    return visible_lines(encode_shown(line).decode())
 
 
 def as_text(record: FastRecord) -> str:
@@ -113,13 +114,7 @@ def _time_of(record: logging.LogRecord) -> str:
 
 
 def _pairs(fields: dict[str, Any]) -> list[str]:
-    return [f"{name}={_shown(fields[name])}" for name in sorted(fields)]
-
-
-def _shown(value: object) -> str:
-    if not isinstance(value, str):
-        return repr(value)
-    return value if _TO_QUOTE.isdisjoint(value) else repr(value)
+    return [f"{name}={shown(fields[name])}" for name in sorted(fields)]
 
 
 _enabled_for: list[Processor] = []

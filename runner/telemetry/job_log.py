@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.codec import text_of
-from runner.telemetry.redaction import redacted
+from runner.redaction import redacted, scrubbed
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict
@@ -37,7 +37,7 @@ running: ContextVar[Attempt | None] = ContextVar("running", default=None)
 
 
 class KeepLines:
-    """Keeps the last *most* lines of each attempt, with secrets redacted by name."""
+    """Keeps the last *most* lines of each attempt, with secrets redacted."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -53,7 +53,7 @@ class KeepLines:
 
 
 def _line(event: EventDict) -> str:
-    parts = [text_of(event.get(name, "")) for name in _LEADING_FIELDS]
+    parts = [scrubbed(text_of(event.get(name, ""))) for name in _LEADING_FIELDS]
     skipped = {*_LEADING_FIELDS, *_REDUNDANT_FIELDS, *_TRACEBACK_FIELDS}
     rest = {
         name: value

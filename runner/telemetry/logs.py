@@ -18,6 +18,11 @@ from runner import clock
 from runner.errors import ConfigurationError
 from runner.telemetry.fast_lines import FastFormatter, as_json, as_text, enable_for
 from runner.telemetry.job_log import KeepLines
+from runner.telemetry.safe_lines import (
+    console_renderer,
+    json_renderer,
+    without_secrets_in_line,
+)
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
@@ -61,7 +66,11 @@ def configure_logging(
                 ProcessorFormatter.remove_processors_meta,
                 *_renderers(format, colors=colors),
             ],
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _drop_color_message],
+            foreign_pre_chain=[
+                structlog.stdlib.ExtraAdder(),
+                _drop_color_message,
+                *shared,
+            ],
         )
     )
     _handle_all_with(handler, _known_level(level))
@@ -78,6 +87,27 @@ def configure_logging(
         logger_factory=structlog.stdlib.LoggerFactory(),
         # Otherwise module-level loggers used before this call would keep the old configuration.
         cache_logger_on_first_use=False,
+    )
+
+
+def make_defaults_safe() -> None:
+    """
+    Make structlog's defaults safe, if nobody has configured it: no secrets and no local variables.
+
+    Its own would print each variable of each frame of a failed job.
+    """
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.StackInfoRenderer(),
+            structlog.dev.set_exc_info,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+            without_secrets_in_line,
+            *console_renderer(colors=sys.stdout.isatty()),
+        ]
     )
 
 
@@ -132,20 +162,9 @@ class _StructuredHandler(logging.StreamHandler[TextIO]):
 
 def _renderers(format: str, *, colors: bool) -> list[Processor]:  # noqa: A002 -- as above
     if format == "console":
-        return [
-            structlog.dev.ConsoleRenderer(
-                colors=colors,
-                # With rich installed, the default shows local variables, which may hold secrets.
-                exception_formatter=structlog.dev.plain_traceback,
-            )
-        ]
+        return console_renderer(colors=colors)
     if format == "json":
-        return [
-            structlog.processors.ExceptionRenderer(
-                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-            ),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ]
+        return json_renderer()
     raise ConfigurationError(f"log format {format!r} is neither console nor json")
 
 
@@ -177,4 +196,5 @@ _SHARED: list[Processor] = [
     structlog.stdlib.PositionalArgumentsFormatter(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
+    without_secrets_in_line,
 ]

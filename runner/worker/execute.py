@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from runner.codec import text_of
+from runner.redaction import hiding
 from runner.telemetry import job_log
 from runner.worker.outcome import Done, Outcome
 
@@ -31,14 +32,13 @@ async def execute(policy: Policy, ctx: Context, attempt: Attempt | None = None) 
         if may_be_ctrl_c(error):
             raise
         is_cancelled = issubclass(type(error), asyncio.CancelledError)
-        if attempt is None:
-            if is_cancelled:
-                raise
+        if attempt is None and is_cancelled:
+            raise
+        with hiding(ctx.secrets()):
+            if attempt is not None and (is_cancelled or attempt.why_stopped is not None):
+                # A job that the worker cancels may raise something else: still nobody's fault.
+                return policy.decide_stopped(policy, ctx.attempt, error, attempt.why_stopped)
             return policy.decide(policy, ctx.attempt, error)
-        if is_cancelled or attempt.why_stopped is not None:
-            # A job that the worker cancels may raise something else: still nobody's fault.
-            return policy.decide_stopped(policy, ctx.attempt, error, attempt.why_stopped)
-        return policy.decide(policy, ctx.attempt, error)
 
 
 def contain_exits(loop: asyncio.AbstractEventLoop) -> None:

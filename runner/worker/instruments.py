@@ -14,6 +14,7 @@ from runner.middleware.tracing import tracing
 from runner.middleware.validation import Validation
 from runner.reporters.fan_out import FanOut
 from runner.reporters.log import LogReporter
+from runner.telemetry.logs import make_defaults_safe
 from runner.telemetry.statsd import AioStatsD, NullStatsD, StatsD
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Instruments:
     @asynccontextmanager
     async def open(cls, options: WorkerOptions) -> AsyncIterator[Instruments]:
         """Start StatsD and reporters; at the end, send what still waits."""
+        make_defaults_safe()
         async with AsyncExitStack() as exits:
             statsd: StatsD = NullStatsD()
             if options.statsd is not None:

@@ -28,7 +28,7 @@ from runner.operations.stored import keys_of, shown_id
 from runner.operations.verbs import Action
 from runner.operations.why import Cause, why
 from runner.periodic.poller import Poller
-from runner.telemetry.redaction import REDACTED
+from runner.redaction import REDACTED
 from runner.telemetry.statsd import NullStatsD
 from tests.runner_kit import eventually, soon, stage, working
 

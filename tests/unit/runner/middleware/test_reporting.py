@@ -10,7 +10,7 @@ import structlog
 
 from runner.errors import ArgumentsError, Bury, Retry
 from runner.middleware.reporting import Reporting
-from runner.telemetry.redaction import REDACTED
+from runner.redaction import REDACTED
 from runner.worker.claim import Claim
 from runner.worker.held import Held
 

@@ -23,5 +23,7 @@ async def test_log_reporter_gives_the_whole_failure(failure: Failure) -> None:
         ("error", "job died"),
         ("warning", "job will be retried"),
     ]
-    assert lines[0]["exc_info"] is failure.exception
+    assert lines[0]["exception"] == failure.error.traceback.rstrip()
+    assert "LookupError: no such channel" in lines[0]["exception"]
+    assert "exc_info" not in lines[0]  # whoever renders it could show local variables
     assert (lines[0]["job_id"], lines[0]["arguments"]) == ("j1", {"channel_id": "UC1"})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 from pydantic_core import to_json
 
-from runner.telemetry.redaction import REDACTED, redacted
+from runner.redaction import REDACTED, redacted
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""
+Find secrets in text by their shape: in messages, tracebacks, URLs, headers, JSON, command lines.
+
+Every pattern is read from left to right without going back, so a text costs time by its length.
+"""
+
+from __future__ import annotations
+
+import re
+
+from runner.redaction.known import without_known
+from runner.redaction.names import REDACTED, is_secret_name
+
+_MOST_CHARACTERS = 100_000
+"""Of a longer text the middle is left out."""
+
+# What has no end in sight ends here.
+_QUOTED = (
+    r"[bBrRuUfF]{0,2}(?:"
+    # A quote in the middle of a word ends nothing: one level of escapes may be gone.
+    r"""(?P<plain>["'`])(?:\\.|(?!(?P=plain)(?!\w)).){0,20000}+(?:(?P=plain)|$)?"""
+    r"""|(?P<escaped>\\{1,16}+["'])(?:(?!(?P=escaped)).){0,20000}+(?:(?P=escaped)|$)?)"""
+)
+_BARE = r"""[^\s,;&"'`<>(){}\[\]|\\]++(?:\([^)\n]*+\)?)?"""
+_GROUP = r"[\[({][^\])}\n]*+[\])}]?"
+
+_URL_USER = re.compile(
+    r"(?P<start>\b[a-zA-Z][a-zA-Z0-9+.-]*+:/{1,3})(?:"
+    # Up to the last @ before the path. A password that was not encoded may hold more than that:
+    r"""[^\s/?#"'<>`\\]{0,500}@"""
+    r"""|[^\s/?#@:"'<>`\\]{0,100}:/{0,2}(?!\d{1,5}(?:[/?#\s]|$))[^\s"'<>`\\]{0,500}@)"""
+)
+_BARE_USER = re.compile(
+    r"(?<![\w:/@.-])(?!mailto:)(?P<start>[A-Za-z][\w.+-]{0,63}+(?:@[\w.-]++)?:)"
+    r"""[^\s:@/"'<>`]++@(?=[\w\[])"""
+)
+
+# Heads: what stands before a value, with its name. The value is read only if the name is that of
+# a secret, since other values may hold pairs of their own.
+_MARK = r"""\\{0,16}+["']"""
+_NAMED = rf"{_MARK}(?P<name>[\w.-]{{2,200}}+){_MARK}"
+_IS = rf"(?:{_MARK})?[ \t]*[:=][ \t]*"
+_PAIR = re.compile(
+    r"(?<![\w.-])(?P<name>[\w.-]{2,}+)"
+    r"""(?:\\{0,16}+["'`])?\]?[ \t]{0,8}(?:=>|->|:=|={1,3}|:|%3[DdAa])[ \t]{0,8}"""
+)
+_IN_LIST = re.compile(rf"{_NAMED}[ \t]*,[ \t]*(?=[bBrRuUfF]{{0,2}}{_MARK})")
+_FIELD = re.compile(
+    rf"\b(?:name|key|header|field|k){_IS}{_NAMED}"
+    rf"""(?:[^\n"']{{0,40}}(?:{_MARK})?\b(?:value|val|content|v){_IS}|\s{{2,8}})"""
+)
+_OPTION = re.compile(r"(?<!\S)--?(?P<name>[\w-]{2,64}+)[ \t]+(?!-)")
+_TAG = re.compile(r"<(?P<name>[\w:.-]{2,64}+)(?:\s[^<>]*+)?>(?=[^<]++</)")
+_OF_PYDANTIC = re.compile(
+    r"^(?P<name>[\w.-]++)\n[ \t]+[^\n]*?\binput_value=(?=[^\n]*?, input_type=)", re.MULTILINE
+)
+
+_VALUE = re.compile(rf"{_QUOTED}|{_BARE}|{_GROUP}", re.DOTALL)
+_LINE = re.compile(rf"""{_QUOTED}|[^\r\n]++""", re.DOTALL)
+_WITHIN_TAG = re.compile(r"[^<]++")
+_INPUT = re.compile(r"[^\n]*?(?=, input_type=)")
+_WHOLE_LINES = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+_NO_VALUE = frozenset({"None", "null", "True", "False", "true", "false", "''", '""'})
+_QUERY_KEY = re.compile(r"""(?P<start>[?&]key=)[^\s&#"'<>`\\]++""")
+
+_STARTS = (  # one of these is in each text that holds one of the formats
+    *("-----BEGIN", "eyJ", "AKIA", "ASIA", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_"),
+    *("glpat-", "glptt-", "npm_", "pypi-", "hf_", "dop_v1_", "xox", "xapp-", "shpat_", "_live_"),
+    *("_test_", "whsec_", "SG.", "sk-", "ya29.", "AIza", "PMAK-", "sq0", "AGE-SECRET-KEY-"),
+    *("/services/", "/webhooks/"),
+)
+_FORMATS = re.compile(
+    r"-----BEGIN[ A-Z0-9]{0,40}PRIVATE KEY-----.*?(?:-----END[ A-Z0-9]{0,40}PRIVATE KEY-----|\Z)"
+    r"|\beyJ[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+)*+"  # JWT
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\b(?:gh[opsur]_|github_pat_|glpat-|glptt-|npm_|pypi-|hf_|dop_v1_|xox[a-z]-|xapp-|shpat_"
+    r"|[sr]k_(?:live|test)_|whsec_|SG\.|sk-|ya29\.|AIza|PMAK-|sq0[a-z]{3}-|AGE-SECRET-KEY-)"
+    r"[\w.=-]{10,}+"
+    r"|(?<=/services/)T\w{6,20}/\w{6,20}/\w{12,}+"  # Slack
+    r"|(?<=/webhooks/)\d{10,30}/[\w-]{30,}+",  # Discord
+    re.DOTALL,
+)
+_TELEGRAM = re.compile(r"(?<![\w:])(?:bot)?\d{8,12}:[\w-]{30,}+")
+_SCHEMES = ("bearer", "basic", "digest", "negotiate", "ntlm", "apikey", "aws4-", "token")
+_SCHEME = re.compile(
+    r"\b(?P<start>(?:bearer|negotiate|ntlm|apikey|aws4-hmac-sha256)\s{1,8})[^\s,;\"'<>)\]}]++"
+    r"|\b(?P<basic>(?:basic|token|digest)\s{1,8})(?=(?-i:[^\sA-Z0-9=]{0,200}[A-Z0-9=]))[\w.~+/=:-]{6,}+",
+    re.IGNORECASE,
+)
+_COMMANDS = ("auth", "requirepass", "identified", "sshpass", "password", " -u", " --user")
+_COMMAND = re.compile(
+    r"(?P<start>\bAUTH\s{1,8}(?:\S++[ \t]++(?=\S))?|\brequirepass\s{1,8}|\bmasterauth\s{1,8}"
+    r"|\bIDENTIFIED\s{1,8}BY\s{1,8}|\bsshpass\s{1,8}-p\s{0,8}|\bPASSWORD\s{1,8}(?=['\"])"
+    r"|\s(?:-u|--user)[ =](?=[^\s:]{0,200}:))"
+    rf"""(?:{_QUOTED}|[^\s,;'"]++)"""
+)
+
+
+def scrubbed(text: str) -> str:
+    """
+    Return *text* with `[redacted]` in the place of what looks like a secret, or is known to be one.
+
+    It is cut in the middle if it is longer than 100,000 characters.
+    """
+    if len(text) > _MOST_CHARACTERS:
+        half = _MOST_CHARACTERS // 2
+        text = f"{text[:half]}…{text[-half:]}"
+    text = without_known(text)
+    if any(start in text for start in _STARTS):
+        text = _FORMATS.sub(REDACTED, text)
+    if ":" in text:
+        text = _TELEGRAM.sub(REDACTED, text)
+    if "@" in text:
+        text = _URL_USER.sub(rf"\g<start>{REDACTED}@", text)
+        text = _BARE_USER.sub(rf"\g<start>{REDACTED}@", text)
+    if "key=" in text:
+        text = _QUERY_KEY.sub(rf"\g<start>{REDACTED}", text)
+    lowered = text.lower()
+    if any(scheme in lowered for scheme in _SCHEMES):
+        text = _SCHEME.sub(lambda found: (found["start"] or found["basic"]) + REDACTED, text)
+    if any(command in lowered for command in _COMMANDS):
+        text = _COMMAND.sub(rf"\g<start>{REDACTED}", text)
+    done = set()
+    for sign, head, value in _HEADS:
+        if sign in text and head not in done:
+            done.add(head)
+            text = _without_values(text, head, value)
+    return text
+
+
+_HEADS = (
+    ("input_value=", _OF_PYDANTIC, _INPUT),
+    ('"', _FIELD, _VALUE),
+    ("'", _FIELD, _VALUE),
+    (",", _IN_LIST, _VALUE),
+    ("-", _OPTION, _VALUE),
+    ("</", _TAG, _WITHIN_TAG),
+    ("=", _PAIR, _VALUE),
+    (":", _PAIR, _VALUE),
+    (">", _PAIR, _VALUE),
+    ("%3", _PAIR, _VALUE),
+)
+"""What a text must contain, what stands before the value, and the value."""
+
+
+def _without_values(text: str, head: re.Pattern[str], value: re.Pattern[str]) -> str:
+    parts: list[str] = []
+    done = 0
+    for found in head.finditer(text):
+        name, at = found["name"], found.end()
+        if found.start() < done or not is_secret_name(name):
+            continue
+        kind = _LINE if name.lower() in _WHOLE_LINES else value
+        given = kind.match(text, at)
+        if given is None or given[0] in _NO_VALUE:
+            continue
+        parts += [text[done:at], REDACTED]
+        done = given.end()
+    return "".join([*parts, text[done:]]) if parts else text
