@@ -27,7 +27,6 @@ from runner.operations.catalog import Catalog
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
-from runner.web.login import Authenticator, LoginSettings
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -102,9 +101,8 @@ async def measure(redis: QueueClient) -> dict[str, tuple[float, float]]:
         queues=QUEUES,
         catalog=Catalog(),
         schedule=(),
-        authenticator=Authenticator(LoginSettings()),
         live=Live(redis, QUEUES),
-        secret="benchmark",  # noqa: S106 -- of nothing
+        secret="of the test, and of nobody else: 0123456789",  # noqa: S106 -- of nothing
     )
     transport = httpx.ASGITransport(app=dashboard_app(dashboard, hosts=("localhost",)))
     found = {}

@@ -20,6 +20,7 @@ from runner.commands.jobs import dead, jobs, retries, scheduled
 from runner.commands.queues import queues
 from runner.commands.run_command import end_process, run_command
 from runner.commands.schedules import schedules
+from runner.commands.sessions import sessions
 from runner.commands.top import top
 from runner.commands.up import up
 from runner.commands.web import password, web
@@ -97,6 +98,7 @@ for command in (
     why,
     enqueue,
     doctor,
+    sessions,
     password,
     notifications,
     completion,

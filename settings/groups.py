@@ -77,7 +77,9 @@ class Web(_Group):
     proxy_header: str = ""
     proxy_peers: str = "127.0.0.1 ::1"
     proxy_operators: str = ""
-    secret: str = ""
+    secret: str = Field("", repr=False)
+    session_s: int = Field(43_200, ge=60)
+    session_idle_s: int = Field(1_800, ge=60)
 
 
 def _words(value: object) -> object:

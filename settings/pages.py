@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import os
 import secrets
+import tempfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from redis.asyncio import Redis
     from starlette.types import ASGIApp
@@ -26,7 +30,7 @@ def pages(
 
     Raises:
         SettingsError: The pages would be open to other machines without a login.
-        ConfigurationError: A user or a host name cannot be read.
+        ConfigurationError: A user, proxy or host cannot be read, or a secret can be guessed.
     """
     from importlib.metadata import version
 
@@ -35,24 +39,22 @@ def pages(
     from runner.web.app import dashboard_app
     from runner.web.dashboard import Dashboard
     from runner.web.live import Live
-    from runner.web.login import Authenticator
     from settings.schedule import make_schedule
     from settings.workers import WORKERS
 
-    secret = settings.web.secret or _kept_secret(settings)
     dashboard = Dashboard(
         redis=redis,
         queues=queues,
         catalog=Catalog.of(job for worker in WORKERS for job in worker.known_jobs()),
         schedule=make_schedule(settings),
-        authenticator=Authenticator(login_settings(settings)),
         live=Live(redis, queues),
-        secret=secret,
+        secret=web_secret(settings),
+        login=login_settings(settings),
         version=version("channel-pipeline"),
     )
     dashboard.extend(channel_pages(dashboard, services))
     hosts = {"localhost", "127.0.0.1", "::1", settings.web.host}
-    hosts |= set(settings.web.allowed_hosts.lower().split())
+    hosts |= set(settings.web.allowed_hosts.replace(",", " ").split())
     return dashboard, dashboard_app(dashboard, hosts=hosts)
 
 
@@ -62,22 +64,31 @@ def login_settings(settings: Settings) -> LoginSettings:
 
     Raises:
         SettingsError: The pages would be open to other machines without a login.
-        ConfigurationError: A user cannot be read.
+        ConfigurationError: A user or a proxy cannot be read, or a token can be guessed.
     """
     from runner.operations.verbs import Role
-    from runner.web.login import LoginSettings, Proxy, read_users
+    from runner.web.login import LEAST_TOKEN, LoginSettings, Proxy, check_secret, read_users
+    from runner.web.peers import Peers
+    from runner.web.sessions import SessionLimits
     from settings.environment import SettingsError
 
     web = settings.web
+    if web.token and web.token == web.view_token:
+        raise SettingsError("WEB__TOKEN and WEB__VIEW_TOKEN are the same: give each role its own")
     tokens = {web.token: Role.OPERATE, web.view_token: Role.VIEW}
     proxy = None
     if web.proxy_header:
-        peers = frozenset(web.proxy_peers.split())
-        proxy = Proxy(web.proxy_header, peers, frozenset(web.proxy_operators.split()))
+        operators = frozenset(web.proxy_operators.replace(",", " ").split())
+        proxy = Proxy(web.proxy_header, operators)
+    for name, token in (("WEB__TOKEN", web.token), ("WEB__VIEW_TOKEN", web.view_token)):
+        if token:
+            check_secret(name, token, LEAST_TOKEN)
     found = LoginSettings(
         users=read_users(web.users),
         tokens={token: role for token, role in tokens.items() if token},
         proxy=proxy,
+        peers=Peers.read(web.proxy_peers),
+        sessions=SessionLimits(idle_s=web.session_idle_s, longest_s=web.session_s),
     )
     if found.is_open and not _is_loopback(web.host):
         raise SettingsError(
@@ -96,14 +107,45 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _kept_secret(settings: Settings) -> str:
-    """Made once, so that a restart logs nobody out."""
+def web_secret(settings: Settings) -> str:
+    """
+    Return the secret that signs sessions: `WEB__SECRET`, or one that is made and kept.
+
+    It is made once, so that a restart logs nobody out.
+
+    Raises:
+        SettingsError: It cannot be read or kept.
+        ConfigurationError: It can be guessed.
+    """
+    from runner.web.login import LEAST_SECRET, check_secret
+    from settings.environment import SettingsError
+
     path = settings.home / "web-secret"
+    secret = settings.web.secret
     try:
-        return path.read_text(encoding="ascii")
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        secret = secrets.token_urlsafe(32)
-        path.touch(mode=0o600)
-        path.write_text(secret, encoding="ascii")
-        return secret
+        if not secret:
+            _make_secret(path)
+            secret = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}; mend it, or set WEB__SECRET") from None
+    what = "WEB__SECRET" if settings.web.secret else f"{path} (delete it, and it is made anew)"
+    check_secret(what, secret, LEAST_SECRET)
+    return secret
+
+
+def _make_secret(path: Path) -> None:
+    """Make the file, whole and synced to disk, unless there is one: no reader finds a part."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".web-secret-") as draft:
+        draft.write(secrets.token_urlsafe(32).encode())
+        draft.flush()
+        os.fsync(draft.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was faster: its secret holds
+            os.link(draft.name, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

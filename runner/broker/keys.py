@@ -51,6 +51,9 @@ Our own keys beside it, each absent while empty:
 | `arq:schedule-paused` | hash | `<queue>|<schedule>` → who paused it, and when | until resumed |
 | `arq:bulk:<id>` | hash | an action on many jobs, and its progress | a day |
 | `arq:audit` | stream | who did what when, capped | for good |
+| `arq:session:<digest>` | string | who logged in to the pages, and when they were last used, JSON; the cookie's SHA-256 is its name | until it is revoked, idle or over |
+| `arq:sessions` | sorted set | those digests by when they are over at the latest, Unix ms | trimmed at each login |
+| `arq:guesses:<kind>:<digest>` | set | wrong passwords or tokens of one `account` or `address`, by number or digest | five minutes |
 | `arq:fence` | string | the highest fence so far | for good |
 | `arq:revoked:<token>` | string | a claim that was given up, and must not take anything when it arrives late | an hour |
 | `arq:polls` | hash | queue → time of its last poll, Unix ms | for good |
@@ -85,6 +88,9 @@ ORDER_PREFIX = "arq:order:"
 SCHEDULE_PAUSED = "arq:schedule-paused"
 BULK_PREFIX = "arq:bulk:"
 AUDIT = "arq:audit"
+SESSION_PREFIX = "arq:session:"
+SESSIONS = "arq:sessions"
+GUESSES_PREFIX = "arq:guesses:"
 POLLS = "arq:polls"
 POLL_PREFIX = "arq:poll:"
 FENCE = "arq:fence"

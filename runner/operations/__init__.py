@@ -16,6 +16,7 @@ What an operator sees and does: one read model for pages, JSON API, terminal and
     bulk          one action on all jobs that match
     audit         who did what when
     session       what commands and terminal work with
+    sessions      who is logged in to the pages
     catalog       arguments by name, without secrets
     words         jobs, queues and processes in words; job_text: one job in full
     stored        values as they stand in Redis, whoever wrote them

@@ -1,17 +1,23 @@
 """
 The pages for operators: Starlette and Jinja2, rendered on the server, usable without scripts.
 
-    app          the application: routes, error pages, and the guard around them
-    guard        host check, session, login, forged requests, headers: what every request passes
-    login        who may come in: users, tokens, a proxy's header; their roles
-    dashboard    what the pages work with, and how a page is rendered
-    pages/       one module for each group of pages
-    reading      what pages and API read from a request
-    api          the JSON API: its endpoints
-    endpoint     one operation of the API
-    openapi      the API's document
-    prometheus   /metrics
-    live         notifies open pages of changes
-    svg          sparklines and histograms as SVG
-    formats      the filters of the page templates
+    app            the application: routes, error pages, and the guard around them
+    guard          what every request passes: host, other sites, login, body, form, headers
+    hosts          the names of the server, and whether a request is from its own pages
+    peers          which proxies are believed, and where a request really comes from
+    body           bodies, read whole up to a limit
+    authenticator  who sent a request, and whether a login is right
+    login          who may come in: users, tokens, a proxy's header; their roles
+    sessions       cookies, and what Redis keeps of them
+    guesses        wrong passwords and tokens, counted before they are checked
+    dashboard      what the pages work with, and how a page is rendered
+    pages/         one module for each group of pages
+    reading        what pages and API read from a request
+    api            the JSON API: its endpoints
+    endpoint       one operation of the API
+    openapi        the API's document
+    prometheus     /metrics
+    live           notifies open pages of changes
+    svg            sparklines and histograms as SVG
+    formats        the filters of the page templates
 """

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from runner.errors import RunnerError
 from runner.web import api, prometheus
 from runner.web.dashboard import STATIC
-from runner.web.guard import guarded
-from runner.web.pages import actions, jobs, login, overview, queues, records
+from runner.web.guard import Guard
+from runner.web.pages import actions, jobs, login, overview, queues, records, sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -39,7 +39,7 @@ def dashboard_app(dashboard: Dashboard, *, hosts: Collection[str]) -> ASGIApp:
     hosts: names that it answers to; `*.example.com` is all below a name, `*` is any.
 
     Raises:
-        ConfigurationError: A name in *hosts* has a `*` elsewhere.
+        ConfigurationError: A name in *hosts* is none.
     """
 
     @asynccontextmanager
@@ -47,8 +47,14 @@ def dashboard_app(dashboard: Dashboard, *, hosts: Collection[str]) -> ASGIApp:
         yield
         await dashboard.close()
 
-    async def stream(_: Request) -> Response:
-        return dashboard.live.respond()
+    async def stream(request: Request) -> Response:
+        async def is_welcome() -> bool:
+            try:
+                return await dashboard.authenticator.visitor(request, is_use=False) is not None
+            except (RunnerError, RedisError):
+                return False  # the page asks again, and is answered why
+
+        return dashboard.live.respond(is_welcome)
 
     async def refused(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 400
@@ -70,6 +76,7 @@ def dashboard_app(dashboard: Dashboard, *, hosts: Collection[str]) -> ASGIApp:
             *jobs.routes(dashboard),
             *records.routes(dashboard),
             *login.routes(dashboard),
+            *sessions.routes(dashboard),
             *dashboard.extension.routes,
             *api.routes(dashboard),
             *prometheus.routes(dashboard),
@@ -85,7 +92,7 @@ def dashboard_app(dashboard: Dashboard, *, hosts: Collection[str]) -> ASGIApp:
             Exception: broken,
         },
     )
-    return guarded(inner, dashboard.authenticator, hosts, dashboard.secret)
+    return Guard(inner, dashboard.authenticator, hosts)
 
 
 async def _static(request: Request) -> Response:

@@ -15,7 +15,9 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from runner.operations.actions import Operator
 from runner.operations.verbs import job_verbs
 from runner.web import svg
+from runner.web.authenticator import Authenticator
 from runner.web.formats import FILTERS
+from runner.web.login import LoginSettings
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
 
     from runner.operations.catalog import Catalog
     from runner.periodic.schedule import Periodic
+    from runner.web.authenticator import Visitor
     from runner.web.endpoint import Endpoint
     from runner.web.live import Live
-    from runner.web.login import Authenticator, Visitor
 
 STATIC = {
     "style.css": "text/css",
@@ -64,19 +66,27 @@ class Extension:
 
 @dataclass(eq=False)
 class Dashboard:
-    """What the pages of one application show: its queues, jobs and schedules."""
+    """
+    What the pages of one application show: its queues, jobs and schedules.
+
+    secret: signs sessions and messages; all servers of the same pages have the same one.
+
+    Raises:
+        ConfigurationError: *secret* can be guessed.
+    """
 
     redis: Redis
     queues: Sequence[str]
     catalog: Catalog
     schedule: Sequence[Periodic]
-    authenticator: Authenticator
     live: Live
     secret: str = field(repr=False)
+    login: LoginSettings = field(default_factory=LoginSettings)
     version: str = ""
     extension: Extension = field(default_factory=Extension)
 
     def __post_init__(self) -> None:
+        self.authenticator = Authenticator(self.login, self.redis, self.secret)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._messages = URLSafeTimedSerializer(self.secret, salt="message")
         self.extend(self.extension)
@@ -94,6 +104,9 @@ class Dashboard:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        has_login = self.authenticator.settings.has_login
+        sessions = [("Sessions", "/sessions")] if has_login else []
+        self._last_links = [*sessions, ("Audit", "/audit")]
         self._templates.filters.update(FILTERS)
         self._templates.globals.update(draw=svg, asset=_fingerprint(), job_verbs=job_verbs)
 
@@ -105,7 +118,7 @@ class Dashboard:
         response = HTMLResponse(
             self._templates.get_template(template).render(
                 **values,
-                links=[*_LINKS, *self.extension.links, ("Audit", "/audit")],
+                links=[*_LINKS, *self.extension.links, *self._last_links],
                 path=request.url.path,
                 here=str(request.url.replace(scheme="", netloc="")),
                 visitor=visitor_of(request),

@@ -1,169 +1,149 @@
 """
 What every request passes before a page sees it, as plain ASGI.
 
-1. The Host header must name this server, or another site could reach it through a name of its own.
-2. The session is read from its signed cookie.
-3. Somebody must be logged in, except for the login page, styles and the script.
-4. A change must come from our own pages: `Sec-Fetch-Site`, or else `Origin`, must say so, and the
-   form must carry the session's token. A request with a bearer token comes from no browser, and
-   needs neither.
-5. The answer carries a Content-Security-Policy with a nonce of its own, and is not cached.
+1. The answer carries a Content-Security-Policy with a nonce of its own, and is not cached.
+2. The Host header must name this server, or another site could reach it through a name of its own.
+3. A request that changes something must not come from another site: neither `Sec-Fetch-Site` nor
+   `Origin` may say so.
+4. Somebody must be logged in, except for the login page, styles and the script; whoever may only
+   look changes nothing.
+5. A body is read whole, up to a limit, which is low as long as nobody is logged in.
+6. A form must carry the token of its session. Only a valid bearer token makes up for that: no form
+   of another site can send one.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hmac
 import secrets
-from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+import structlog
+from redis.exceptions import RedisError
 from starlette.datastructures import MutableHeaders
-from starlette.middleware.sessions import SessionMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
-from runner.errors import ConfigurationError
-from runner.web.login import new_csrf
+from runner.web.body import check_form, form_field, read_again, read_body
+from runner.web.guesses import TooManyGuessesError
+from runner.web.hosts import Hosts, foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from runner.web.login import Authenticator, Visitor
+    from runner.web.authenticator import Authenticator, Visitor
 
-_SESSION_S = 12 * 3600
+_log = structlog.get_logger("runner.web")
+
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/login", "/static/style.css", "/static/page.js", "/static/icon.svg"})
 _MACHINES = ("/api/", "/metrics")
-_LONGEST_FORM = 1_000_000
+_FOR_VIEWERS = frozenset({"/login", "/logout", "/sessions/revoke"})
+"""Also whoever may only look sends these; the pages see to it that it is about themselves."""
 
-
-def guarded(
-    app: ASGIApp, authenticator: Authenticator, hosts: Collection[str], secret: str
-) -> ASGIApp:
-    """
-    Wrap *app* in all that a request passes.
-
-    hosts: names that the server answers to: `*.example.com` is all below it, `*` is any name.
-    secret: signs the sessions.
-
-    Raises:
-        ConfigurationError: A name in *hosts* has a `*` elsewhere.
-    """
-    return TrustedHostMiddleware(
-        Sessions(Guard(app, authenticator), authenticator, secret),
-        allowed_hosts=_host_patterns(hosts),
-        www_redirect=False,
-    )
-
-
-def _host_patterns(hosts: Collection[str]) -> Sequence[str]:
-    for host in hosts:
-        if host != "*" and "*" in host.removeprefix("*."):
-            raise ConfigurationError(
-                f"host {host}: write a whole name, *.example.com for all names below it, or *"
-            )
-    return [f"[{host}]" if ":" in host else host for host in hosts]
-
-
-class Sessions:
-    """Sessions in a signed cookie, for 12 hours; it is `Secure` if the browser came by TLS."""
-
-    def __init__(self, app: ASGIApp, authenticator: Authenticator, secret: str) -> None:
-        self._authenticator = authenticator
-        self._plain, self._secure = (
-            SessionMiddleware(
-                app,
-                secret,
-                session_cookie="pipeline_session",
-                max_age=_SESSION_S,
-                same_site="strict",
-                https_only=secure,
-            )
-            for secure in (False, True)
-        )
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the session, and send the cookie if the session changes."""
-        secure = scope["type"] == "http" and self._authenticator.is_https(Request(scope))
-        await (self._secure if secure else self._plain)(scope, receive, send)
+_LONGEST_BODY = 1_000_000
+_LONGEST_LOGIN = 16_384
 
 
 class Guard:
-    """Lets a request through to the application, or refuses it."""
+    """
+    Lets a request through to the application, or refuses it.
 
-    def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
+    hosts: names that the server answers to: `*.example.com` is all below it, `*` is any name.
+
+    Raises:
+        ConfigurationError: A name in *hosts* is none.
+    """
+
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, hosts: Collection[str]) -> None:
         self._app = app
         self._authenticator = authenticator
+        self._hosts = Hosts(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or refuse it."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # a web socket: no page has one
+            await send({"type": "websocket.close", "code": 1008})
             return
         nonce = secrets.token_urlsafe(16)
         scope.setdefault("state", {})["nonce"] = nonce
+        respond = _with_headers(send, nonce, scope["state"])
         request = Request(scope, receive)
-        visitor = self._authenticator.visitor(request)
-        refusal = self._refusal(request, visitor)
-        if refusal is None and visitor is not None:
-            if not visitor.csrf and "authorization" not in request.headers:
-                visitor = dataclasses.replace(visitor, csrf=new_csrf())
-                scope["session"]["csrf"] = visitor.csrf
-            scope["state"]["visitor"] = visitor
-            # The login page checks by itself where a form comes from: there may be no session yet.
-            if request.method not in _SAFE and request.url.path != "/login":
-                refusal = await self._forgery(request, visitor)
-        await (refusal or self._app)(scope, request.receive, _with_headers(send, nonce))
+        try:
+            answer = await self._refusal(request)
+        except HTTPException as error:
+            answer = _refused(request, error.detail, status=error.status_code)
+        except TooManyGuessesError as error:
+            headers = {"Retry-After": f"{error.wait_s:.0f}"}
+            answer = _refused(request, str(error), status=429, headers=headers)
+        except RedisError as error:
+            _log.warning("Redis does not answer the pages", error=str(error))
+            reason = f"Redis does not answer: {type(error).__name__}"
+            answer = _refused(request, reason, status=503)
+        except ClientDisconnect:
+            return
+        await (answer or self._app)(scope, request.receive, respond)
 
-    def _refusal(self, request: Request, visitor: Visitor | None) -> Response | None:
-        if visitor is None and request.url.path not in _OPEN_PATHS:
-            return _login_first(request, has_login=self._authenticator.settings.has_login)
-        if visitor and not visitor.may_operate and request.method not in _SAFE:
-            if request.url.path == "/logout":
-                return None
-            return _refused(request, f"{visitor.name} may look, and change nothing")
-        return None
-
-    async def _forgery(self, request: Request, visitor: Visitor) -> Response | None:
-        if not visitor.csrf:  # a request with a bearer token
-            return None
-        site = request.headers.get("sec-fetch-site")
-        origin = request.headers.get("origin")
-        host = request.headers.get("host", "").lower()
-        if site is not None and site != "same-origin":
-            return _refused(request, "this request came from another site")
-        if site is None and origin is not None and urlsplit(origin).netloc.lower() != host:
-            return _refused(request, "this request came from another site")
-        if int(request.headers.get("content-length") or 0) > _LONGEST_FORM:
-            return PlainTextResponse("the form is too long\n", status_code=413)
-        given = request.headers.get("x-csrf-token")
-        if given is None:
-            body = await request.body()
-            request._receive = _again(body)  # noqa: SLF001 -- the page reads the form once more
-            given = str((await Request(request.scope, _again(body)).form()).get("csrf", ""))
-        if not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
-            return _refused(
-                request, "the form belongs to another session: reload the page and try again"
-            )
+    async def _refusal(self, request: Request) -> Response | None:
+        """Why the request is not let through; None if it is. Its state then has the visitor."""
+        if problem := self._hosts.problem(request):
+            return _refused(request, problem, status=400)
+        changes = request.method not in _SAFE
+        if changes and (problem := foreign(request, self._authenticator.settings.peers)):
+            return _refused(request, problem)
+        # What a page fetches by itself does not keep its session alive.
+        is_use = request.headers.get("sec-fetch-dest") != "empty"
+        visitor = await self._authenticator.visitor(request, is_use=is_use)
+        if visitor is not None:
+            request.state.visitor = visitor
+            return await _wrong_change(request, visitor) if changes else None
+        if request.scope["path"] not in _OPEN_PATHS:
+            has_login = self._authenticator.settings.has_login
+            return _login_first(request, has_login=has_login)
+        if changes:
+            await _read(request, _LONGEST_LOGIN)
         return None
 
 
-def _again(body: bytes) -> Receive:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
+async def _wrong_change(request: Request, visitor: Visitor) -> Response | None:
+    """Why *visitor* may not change this; None if they may."""
+    path = request.scope["path"]
+    if not visitor.may_operate and path not in _FOR_VIEWERS:
+        return _refused(request, f"{visitor.name} may look, and change nothing")
+    body = await _read(request, _LONGEST_BODY)
+    # Whoever logs in proves more than a token would.
+    if visitor.by_token or path == "/login" or _carries_token(request, body, visitor):
+        return None
+    return _refused(request, "the form belongs to another session: reload the page and try again")
 
-    return receive
+
+async def _read(request: Request, most: int) -> bytes:
+    body = await read_body(request, most)
+    if not request.scope["path"].startswith(_MACHINES):
+        check_form(request, body)
+    request._receive = read_again(body, request.receive)  # noqa: SLF001 -- the page reads it, too
+    return body
+
+
+def _carries_token(request: Request, body: bytes, visitor: Visitor) -> bool:
+    given = request.headers.get("x-csrf-token")
+    if given is None:
+        given = form_field(body, "csrf")
+    return hmac.compare_digest(given.encode(), visitor.csrf.encode())
 
 
 def _login_first(request: Request, *, has_login: bool) -> Response:
-    if request.url.path.startswith(_MACHINES) or not has_login:
+    if request.scope["path"].startswith(_MACHINES) or not has_login:
         headers = {"WWW-Authenticate": "Bearer"}
         return _refused(request, "log in, or send a token", status=401, headers=headers)
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    here = request.scope["path"] + (f"?{request.url.query}" if request.url.query else "")
     onward = f"?next={quote(here)}" if request.method == "GET" and here != "/" else ""
     return RedirectResponse(f"/login{onward}", status_code=303)
 
@@ -171,12 +151,12 @@ def _login_first(request: Request, *, has_login: bool) -> Response:
 def _refused(
     request: Request, reason: str, *, status: int = 403, headers: dict[str, str] | None = None
 ) -> Response:
-    if request.url.path.startswith(_MACHINES):
+    if request.scope["path"].startswith(_MACHINES):
         return JSONResponse({"error": reason}, status_code=status, headers=headers)
     return PlainTextResponse(f"{reason}\n", status_code=status, headers=headers)
 
 
-def _with_headers(send: Send, nonce: str) -> Send:
+def _with_headers(send: Send, nonce: str, state: dict[str, Any]) -> Send:
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -199,6 +179,10 @@ def _with_headers(send: Send, nonce: str) -> Send:
             headers["X-Frame-Options"] = "DENY"
             headers["Referrer-Policy"] = "same-origin"
             headers["Cross-Origin-Opener-Policy"] = "same-origin"
+            headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            visitor: Visitor | None = state.get("visitor")
+            if visitor is not None and visitor.set_cookie:
+                headers.append("Set-Cookie", visitor.set_cookie)
         await send(message)
 
     return respond

@@ -8,6 +8,7 @@ event carries no data: the page fetches itself again, as the same visitor, and s
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,7 +18,7 @@ from starlette.responses import StreamingResponse
 from runner.broker import keys
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from redis.asyncio import Redis
 
@@ -40,10 +41,14 @@ class Live:
         self._polling: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
-    def respond(self) -> StreamingResponse:
-        """A response that lasts until the reader leaves or the server stops."""
+    def respond(self, is_welcome: Callable[[], Awaitable[bool]]) -> StreamingResponse:
+        """
+        A response that lasts until the reader leaves or the server stops.
+
+        Before each event *is_welcome* is asked; the stream ends if they no longer are.
+        """
         return StreamingResponse(
-            self._events(),
+            self._events(is_welcome),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},
         )
@@ -57,7 +62,7 @@ class Live:
             self._polling.cancel()
             await asyncio.gather(self._polling, return_exceptions=True)
 
-    async def _events(self) -> AsyncIterator[bytes]:
+    async def _events(self, is_welcome: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
         changed = asyncio.Event()
         if len(self._readers) >= _MOST_READERS:
             yield b"retry: 30000\n\n"
@@ -68,14 +73,13 @@ class Live:
         try:
             yield b"retry: 2000\n\n"
             while not self._closing.is_set():
-                try:
+                with suppress(TimeoutError):
                     async with asyncio.timeout(_SILENCE_S):
                         await changed.wait()
-                except TimeoutError:
-                    yield b": still here\n\n"
-                    continue
+                if not await is_welcome():
+                    return
+                yield b"event: change\ndata:\n\n" if changed.is_set() else b": still here\n\n"
                 changed.clear()
-                yield b"event: change\ndata:\n\n"
         finally:
             self._readers.discard(changed)
 

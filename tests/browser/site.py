@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import uvicorn
 
 from runner import Context, Periodic, connect, job, linear
 from runner.current import disconnect
 from runner.operations.catalog import Catalog
+from runner.processes.http_server import serve_http
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
-from runner.web.login import Authenticator, LoginSettings
+from runner.web.login import LoginSettings
 from tests.runner_kit import PATIENCE_S, start, stop, worker
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 QUEUES = ("default", "analytics")
+OPERATE, VIEW = "token-of-an-operator", "token-of-a-viewer"
 MARKUP = '<script>alert("x")</script><b>&amp;"\''
 
 
@@ -82,6 +82,7 @@ class Site:
     redis: QueueClient = field(init=False)
     workers: list[Worker] = field(init=False, default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(init=False)
+    _serving: AsyncExitStack = field(init=False)
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Run *work* in the site's loop, and return its result."""
@@ -94,17 +95,17 @@ class Site:
         thread = threading.Thread(target=self._loop.run_forever, name="site", daemon=True)
         thread.start()
         try:
-            server, serving = self.do(self._start(workers=workers))
+            self.do(self._start(workers=workers))
             try:
                 yield self
             finally:
-                self.do(self._stop(server, serving))
+                self.do(self._stop())
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()
             self._loop.close()
 
-    async def _start(self, *, workers: bool) -> tuple[uvicorn.Server, asyncio.Task[None]]:
+    async def _start(self, *, workers: bool) -> None:
         Gate.failing, Gate.opened = True, asyncio.Event()
         self.redis = connect(self.redis_url)
         dashboard = Dashboard(
@@ -112,38 +113,27 @@ class Site:
             queues=QUEUES,
             catalog=Catalog.of(JOBS),
             schedule=SCHEDULE,
-            authenticator=Authenticator(self.login),
+            login=self.login,
             live=Live(self.redis, QUEUES),
-            secret="a secret of the test",  # noqa: S106 -- nobody else's
+            secret="of the test, and of nobody else: 0123456789",  # noqa: S106
             version="test",
         )
         if self.extend is not None:
             dashboard.extend(self.extend(dashboard))
-        config = uvicorn.Config(
-            dashboard_app(dashboard, hosts=self.hosts),
-            host="127.0.0.1",
-            port=0,
-            log_config=None,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server._serve())
-        while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        host, port = server.servers[0].sockets[0].getsockname()[:2]
-        self.url = f"http://{host}:{port}"
+        app = dashboard_app(dashboard, hosts=self.hosts)
+        self._serving = AsyncExitStack()
+        self.url = await self._serving.enter_async_context(serve_http(app, "127.0.0.1", 0))
+        self._serving.push_async_callback(dashboard.close)
         if workers:
             for queue in QUEUES:
                 mine = [one for one in JOBS if one.queue == queue]
                 plain = {"release": "v7", "concurrency": 4, "heartbeat_s": 0.3, "lease_s": 2.0}
                 one = worker(self.redis_url, *mine, **{**plain, **self.worker_options})
                 self.workers.append(await start(one))
-        return server, serving
 
-    async def _stop(self, server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+    async def _stop(self) -> None:
         for one in self.workers:
             await stop(one, at_once=True)
-        server.should_exit = True
-        await serving
+        await self._serving.aclose()
         await self.redis.aclose()
         await disconnect()

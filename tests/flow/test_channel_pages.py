@@ -19,9 +19,9 @@ from runner.operations.verbs import Role
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
-from runner.web.login import Authenticator, LoginSettings
+from runner.web.login import LoginSettings
 from tests.api_document import ApiDocument
-from tests.browser.site import Site
+from tests.browser.site import OPERATE, VIEW, Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -60,9 +60,8 @@ async def browser(redis_url: str, store: ChannelStore) -> AsyncIterator[httpx.As
         queues=("default",),
         catalog=Catalog(),
         schedule=(),
-        authenticator=Authenticator(LoginSettings()),
         live=Live(redis, ("default",)),
-        secret="of the test",  # noqa: S106 -- nobody else's
+        secret="of the test, and of nobody else: 0123456789",  # noqa: S106 -- nobody else's
     )
     services = cast("Services", _Store(store))
     dashboard.extend(channel_pages(dashboard, services))
@@ -192,7 +191,7 @@ def site(redis_url: str, store: ChannelStore, monkeypatch: pytest.MonkeyPatch) -
     """Give the pages of channels, served behind tokens."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     services = cast("Services", _Store(store))
-    login = LoginSettings(tokens={"op": Role.OPERATE, "look": Role.VIEW})
+    login = LoginSettings(tokens={OPERATE: Role.OPERATE, VIEW: Role.VIEW})
     one = Site(redis_url, login, extend=lambda dashboard: channel_pages(dashboard, services))
     with one.running(workers=False):
         yield one
@@ -201,7 +200,7 @@ def site(redis_url: str, store: ChannelStore, monkeypatch: pytest.MonkeyPatch) -
 def test_program_changes_schedules(site: Site) -> None:
     """The id is whatever it is; who may only look changes nothing; what is odd is reported."""
     path = f"/api/channel-schedules/{quote(CHANNEL.id, safe='')}"
-    look, may = ({"authorization": f"Bearer {token}"} for token in ("look", "op"))
+    look, may = ({"authorization": f"Bearer {token}"} for token in (VIEW, OPERATE))
     with httpx.Client(base_url=site.url, headers=may) as api:
         assert api.get(path).status_code == 404
         made = api.post(path, json={"every_s": 7200}).json()
@@ -222,11 +221,11 @@ def test_program_changes_schedules(site: Site) -> None:
 @pytest.mark.timeout(300)
 def test_api_of_schedules_keeps_to_its_document(site: Site) -> None:
     """Every field is described, and whatever is sent, the answers fit the document."""
-    document = ApiDocument(site.url, "op")
+    document = ApiDocument(site.url, OPERATE)
     assert list(document.undescribed()) == []
     base, path = "/api/channel-schedules", "/api/channel-schedules/{channel_id}"
     own = f"{base}/{quote(CHANNEL.id, safe='')}"
-    with httpx.Client(base_url=site.url, headers={"authorization": "Bearer op"}) as api:
+    with httpx.Client(base_url=site.url, headers={"authorization": f"Bearer {OPERATE}"}) as api:
         document.check(api.post(own, json={"every_s": 7200}), path)
         document.check(api.get(own), path)
         document.check(api.get(base), base)

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from runner.operations.verbs import Role
 from runner.web.login import LoginSettings
 from tests.api_document import ApiDocument
-from tests.browser.site import Gate, Site, notify, sync_channel
+from tests.browser.site import OPERATE, VIEW, Gate, Site, notify, sync_channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Serve the pages, with tokens."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
-    login = LoginSettings(tokens={"op": Role.OPERATE, "look": Role.VIEW})
+    login = LoginSettings(tokens={OPERATE: Role.OPERATE, VIEW: Role.VIEW})
     with Site(redis_url, login).running() as one:
         yield one
     structlog.reset_defaults()
@@ -47,7 +47,7 @@ def site(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 @pytest.fixture
 def api(site: Site) -> Iterator[httpx.Client]:
     """Give a client with a token to operate."""
-    headers = {"authorization": "Bearer op"}
+    headers = {"authorization": f"Bearer {OPERATE}"}
     with httpx.Client(base_url=site.url, headers=headers, timeout=20) as client:
         yield client
 
@@ -95,7 +95,7 @@ def test_all_that_match_are_moved(site: Site, api: httpx.Client) -> None:
 
 def test_program_that_may_look_may_change_nothing(site: Site) -> None:
     """A program without a token may not even look."""
-    look = {"authorization": "Bearer look"}
+    look = {"authorization": f"Bearer {VIEW}"}
     with httpx.Client(base_url=site.url) as client:
         assert client.get("/api/queues", headers=look).status_code == 200
         assert client.post("/api/queues/default/pause", headers=look).status_code == 403
@@ -149,14 +149,14 @@ def test_schedule_is_paused_and_resumed(api: httpx.Client) -> None:
 
 def test_every_field_of_the_document_is_described(site: Site) -> None:
     """Of answers, bodies and parameters alike."""
-    assert list(ApiDocument(site.url, "op").undescribed()) == []
+    assert list(ApiDocument(site.url, OPERATE).undescribed()) == []
 
 
 def test_answers_about_jobs_have_exactly_the_fields_of_the_document(
     site: Site, api: httpx.Client
 ) -> None:
     """Jobs that run, are dead, done and scheduled; their lists, workers and metrics."""
-    document = ApiDocument(site.url, "op")
+    document = ApiDocument(site.url, OPERATE)
     dead = site.do(notify.enqueue("UC1")).id
     _until(api, f"/api/jobs/{dead}", lambda found: found.get("state") == "dead")
     Gate.failing = False
@@ -199,6 +199,6 @@ def test_api_keeps_to_its_document(site: Site) -> None:
     """Whatever is sent, the server does not fail, and its answers fit the document."""
     site.do(notify.enqueue("UC1"))
     site.do(sync_channel.options(delay_s=600, job_id="later").enqueue("UC1"))
-    names = ApiDocument(site.url, "op").check_all()
+    names = ApiDocument(site.url, OPERATE).check_all()
     assert "POST /api/queues/{queue}/pause" in names
     assert len(names) > 15

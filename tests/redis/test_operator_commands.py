@@ -16,9 +16,11 @@ from runner.commands.run_command import run_command
 from runner.current import use
 from runner.errors import JobFailedError
 from runner.operations.audit import entries
+from runner.web.sessions import Login, SessionLimits, Sessions
 from settings import environment
 from settings.command import app, cli
 from tests.runner_kit import soon, working
+from tests.visit import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -275,3 +277,32 @@ def test_redis_that_is_down_is_one_line(
         assert status == 2
         assert "Redis at redis://127.0.0.1:1/0" in err
         assert err.count("\n") == 1
+
+
+def test_sessions_are_listed_and_revoked(pipeline: Terminal) -> None:
+    """By a part of their id, by user, or all of them; what fits none or several ends none."""
+
+    async def log_in(client: QueueClient) -> None:
+        store = Sessions(client, SECRET, SessionLimits())
+        for name in ("ada", "ada", "bob", "eve"):
+            await store.start(Login(name, "hash"), "192.0.2.7", f"Chrome {HOSTILE}")
+
+    assert pipeline("sessions", "list") == (0, "", "Nobody is logged in.\n")
+    pipeline.meanwhile(log_in)
+    found = pipeline.json("sessions", "list")
+    assert sorted(one["name"] for one in found) == ["ada", "ada", "bob", "eve"]
+    assert {one["address"] for one in found} == {"192.0.2.7"}
+    status, out, _ = pipeline("sessions", "list")
+    assert status == 0
+    assert "\x1b" not in out
+    (bob,) = [one["session_id"] for one in found if one["name"] == "bob"]
+    for words in (["nothing"], [""], [bob[:12], "nothing"]):
+        status, _, err = pipeline("sessions", "revoke", *words)
+        assert (status, err.count("\n")) == (2, 1)
+        assert "pipeline sessions list" in err
+    assert pipeline("sessions", "revoke")[0] == 2
+    assert pipeline("sessions", "revoke", bob[:12]) == (0, "Revoked 1 session.\n", "")
+    assert pipeline("sessions", "revoke", "--user", "ada") == (0, "Revoked 2 sessions.\n", "")
+    assert pipeline("sessions", "revoke", "--user", "ada") == (0, "Revoked 0 sessions.\n", "")
+    assert [one["name"] for one in pipeline.json("sessions", "list")] == ["eve"]
+    assert pipeline("sessions", "revoke", "--all") == (0, "Revoked 1 session.\n", "")

@@ -50,7 +50,7 @@ from runner.terminal.orders import ORDERS
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
-from runner.web.login import Authenticator, LoginSettings
+from runner.web.login import LoginSettings
 from settings import environment
 from settings.command import app, cli
 
@@ -70,7 +70,7 @@ ALL_VERBS: list[Verb] = [
 ]
 AT = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 ANSWERS = {Asks.TIME: AT, Asks.QUEUE: "analytics"}
-TOKENS = {"token of a viewer": Role.VIEW, "token of an operator": Role.OPERATE}
+TOKENS = {"token-of-a-viewer": Role.VIEW, "token-of-an-operator": Role.OPERATE}
 
 
 @job(queue=QUEUE)
@@ -128,9 +128,9 @@ async def visiting(
         queues=(QUEUE, "analytics"),
         catalog=CATALOG,
         schedule=SCHEDULE,
-        authenticator=Authenticator(LoginSettings(tokens=TOKENS)),
+        login=LoginSettings(tokens=TOKENS),
         live=Live(redis, (QUEUE,)),
-        secret="of the test",  # noqa: S106 -- nobody else's
+        secret="of the test, and of nobody else: 0123456789",  # noqa: S106 -- nobody else's
     )
     app = dashboard_app(dashboard, hosts=("localhost",))
     async with httpx.AsyncClient(

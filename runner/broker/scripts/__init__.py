@@ -117,6 +117,7 @@ SCRIPTS: Final = {
     "elect": Script("elect.lua", fields.ElectHead, replies={"ELECTION": fields.Election}),
     "set_back": Script("set_back.lua", fields.SetBackHead),
     "gauges": Script("gauges.lua", replies={"GAUGES": fields.Gauges}),
+    "guess": Script("guess.lua", fields.GuessHead),
     "last_entries": Script("last_entries.lua"),
 }
 
@@ -134,4 +135,5 @@ UNPARK = SCRIPTS["unpark"].text()
 ELECT = SCRIPTS["elect"].text()
 SET_BACK = SCRIPTS["set_back"].text()
 GAUGES = SCRIPTS["gauges"].text()
+GUESS = SCRIPTS["guess"].text()
 LAST_ENTRIES = SCRIPTS["last_entries"].text()

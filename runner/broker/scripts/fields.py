@@ -294,6 +294,14 @@ class UnparkHead(NamedTuple):
     most: Annotated[int, "how many jobs to put back at most"]
 
 
+class GuessHead(NamedTuple):
+    """One guess at a password or token."""
+
+    guess: Annotated[str, "tells it from others; '' to ask only, and count nothing"]
+    most: Annotated[int, "how many guesses may be wrong in a window"]
+    window_ms: Annotated[int, "how long a window is, from its first guess on"]
+
+
 class Gauges(NamedTuple):
     """The reply of `gauges`: how many jobs a queue has in each state."""
 

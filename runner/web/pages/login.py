@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from runner.operations import audit
 from runner.web.dashboard import local
+from runner.web.guesses import TooManyGuessesError
+from runner.web.reading import text_of
+from runner.wording import span
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from runner.web.dashboard import Dashboard
-
-_log = structlog.get_logger("runner.web")
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
@@ -40,39 +40,31 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         )
 
     async def enter(request: Request) -> Response:
-        if not _from_here(request):
-            return _page(request, "This form came from another site.", 403)
-        if wait_s := authenticator.must_wait_s(request):
-            return _page(request, f"Too many attempts. Wait {wait_s / 60:.0f} minutes.", 429)
         form = await request.form()
-        name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
-        visitor = await authenticator.login(request, name, password)
-        if visitor is None:
-            _log.warning("login failed", user=name[:100], address=_address(request))
+        password = form.get("password")
+        if not isinstance(password, str):
+            return _page(request, "Enter a password.", 400)
+        try:
+            found = await authenticator.login(request, text_of(form, "name"), password)
+        except TooManyGuessesError as error:
+            return _page(request, f"Too many attempts. Wait {span(error.wait_s)}.", 429)
+        if found is None:
             return _page(request, "Wrong name or password.", 401)
         await audit.record(
-            dashboard.redis, who=visitor.name, action="log in", target=_address(request)
+            dashboard.redis,
+            who=found.name,
+            action="log in",
+            target=authenticator.address(request),
         )
-        request.session.clear()
-        request.session.update(name=visitor.name, role=visitor.role, csrf=visitor.csrf)
-        return RedirectResponse(local(str(form.get("next", "/"))), status_code=303)
+        onward = local(text_of(form, "next") or "/")
+        return RedirectResponse(onward, 303, {"Set-Cookie": found.cookie})
 
     async def leave(request: Request) -> Response:
-        request.session.clear()
-        return RedirectResponse("/login" if authenticator.settings.has_login else "/", 303)
+        onward = "/login" if authenticator.settings.has_login else "/"
+        return RedirectResponse(onward, 303, {"Set-Cookie": await authenticator.logout(request)})
 
     return [
         Route("/login", show, methods=["GET"]),
         Route("/login", enter, methods=["POST"]),
         Route("/logout", leave, methods=["POST"]),
     ]
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "?"
-
-
-def _from_here(request: Request) -> bool:
-    """Another site must not log anybody in either."""
-    site = request.headers.get("sec-fetch-site")
-    return site in {None, "same-origin", "none"}

@@ -47,8 +47,9 @@ const refresh = async () => {
   if (busy) { again = true; return; }
   busy = true;
   try {
-    const answer = await fetch(location.href, { credentials: "same-origin", redirect: "error" });
-    if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const answer = await fetch(location.href, { credentials: "same-origin", redirect: "manual" });
+    if (answer.type === "opaqueredirect") location.reload();  // the session has ended
+    else if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
     // The next change tries again.
   } finally {
@@ -64,6 +65,7 @@ const setLive = (on) => {
   if (on) {
     stream = new EventSource("/live");
     stream.addEventListener("change", () => { if (!document.hidden) refresh(); });
+    stream.addEventListener("error", () => { if (stream?.readyState === EventSource.CLOSED) refresh(); });
   }
   liveButton.setAttribute("aria-pressed", String(on));
   liveButton.lastElementChild.textContent = on ? "Live" : "Live is off";
