@@ -16,6 +16,7 @@ import itertools
 import math
 import sys
 import warnings
+from asyncio import events
 from contextlib import ExitStack, contextmanager, suppress
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
@@ -120,14 +121,19 @@ class Process(machine.Machine):
         self.is_alive = False
         tasks = sorted(asyncio.all_tasks(self.loop), key=hash)
         self.loop.end()
-        for task in tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 -- it was killed
-            coroutine = task.get_coro()
-            for _ in range(_MOST_CLEANUPS):
-                # A `finally` that waits refuses to be closed, once for each wait.
-                with suppress(BaseException):
-                    coroutine.close()
-                    break
+        # What a `finally` starts must fail: without a loop here asyncio would take the thread's.
+        events._set_running_loop(self.loop)  # noqa: SLF001 -- as asyncio's own loops
+        try:
+            for task in tasks:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 -- it was killed
+                coroutine = task.get_coro()
+                for _ in range(_MOST_CLEANUPS):
+                    # A `finally` that waits refuses to be closed, once for each wait.
+                    with suppress(BaseException):
+                        coroutine.close()
+                        break
+        finally:
+            events._set_running_loop(None)  # noqa: SLF001
 
     def _wake(self, at: float) -> None:
         """Ask the world for a turn, now or later."""
