@@ -63,7 +63,6 @@ class Admin:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._script = redis.register_script(ADMIN)
 
     async def run_now(self, queue: str, job_id: str | bytes) -> Found:
         """Make a waiting job due now, or a dead one ready again with all its attempts."""
@@ -134,7 +133,7 @@ class Admin:
             args: list[Any] = [*head]
             for job_id in chunk:
                 args += AdminJob(job_id, "" if result is None else _written(result, job_id))
-            states = await self._script(keys=[keys.queue_key(queue)], args=args)
+            states = await self._redis.eval(ADMIN, 1, keys.queue_key(queue), *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
             found += [Found(state.decode()) for state in states]
         return found
 

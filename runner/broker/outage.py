@@ -7,7 +7,8 @@ every minute, and once more at the end.
 
 Some errors may be mistakes in the configuration: a wrong password, a missing permission, a name
 that does not resolve, a certificate that does not fit. They end the worker at its start, and are
-waited out once the same call has succeeded before: then something changed outside, and jobs run.
+waited out once the same call has succeeded before, or the worker has claimed: then something
+changed outside, and jobs may run.
 """
 
 from __future__ import annotations
@@ -134,6 +135,8 @@ class Outage:
         self._logged_at: dict[str, float] = {}
         self._back = asyncio.Event()
         self._worked: set[str] = set()
+        self.has_claimed = False
+        """Whether the worker may run jobs by now: whatever it lacks from here on was taken away."""
 
     @property
     def away_s(self) -> float:
@@ -171,9 +174,11 @@ class Outage:
         """
         Whether to wait after *error* of the call of this *name*.
 
-        A right that one call lacks says nothing of what others may do.
+        While the worker starts, a right that one call lacks says nothing of what others may do.
         """
-        worked = name in self._worked if _is_refused_command(error) else bool(self._worked)
+        if self.has_claimed or not _is_refused_command(error):
+            return is_passing(error, worked_before=bool(self._worked))
+        worked = name in self._worked
         return is_passing(error, worked_before=worked)
 
     async def _wait_for_an_answer(self, longest_s: float) -> None:

@@ -40,9 +40,8 @@ async def offer_parked(redis: Redis, queue: str) -> None:
     """
     key = keys.queue_key(queue)
     _, labels = await redis.sscan(key + keys.PARKED_NAMES_SUFFIX, count=_OFFERED)
-    script = redis.register_script(UNPARK)
     for label in labels[:_OFFERED]:
-        await script([key], [*UnparkHead(_OFFERED), label])
+        await redis.eval(UNPARK, 1, key, *UnparkHead(_OFFERED), label)  # type: ignore[misc,arg-type]
 
 
 async def trim_aborts(redis: Redis, *, now_ms: float) -> None:

@@ -124,6 +124,7 @@ class Claimer:
                     unless=self._stopping,
                 )
                 continue
+            self._outage.has_claimed = True
             self._note(head, mode)
             claims = _claims(token, asked_at, head, reply)
             if head.stray:

@@ -73,8 +73,6 @@ class Heartbeat:
         self._options = options
         self._clock = redis_clock
         self._redis = redis
-        self._script = redis.register_script(BEAT)
-        self._count = redis.register_script(COUNT)
         self._queue_key = queue_key
         self._worker_id = worker_id
         self._names = list(names)
@@ -138,11 +136,12 @@ class Heartbeat:
     async def _beat(self) -> str:
         """Renew the entry, and send what was counted; return arq's line."""
         started = clock.monotonic()
-        beat = Beat(*await self._script([self._queue_key], [*self._head()]))
+        beat = Beat(*await self._redis.eval(BEAT, 1, self._queue_key, *self._head()))  # type: ignore[misc,arg-type]
         self._answer_ms = (clock.monotonic() - started) * 1000
         self._clock.note(beat.now_ms)
         if counts := self._counts.batch(self._options.queue):
-            await self._count([self._counts.guard, keys.METRICS, keys.METRICS_TOTAL], counts)
+            counted = (self._counts.guard, keys.METRICS, keys.METRICS_TOTAL)
+            await self._redis.eval(COUNT, len(counted), *counted, *counts)  # type: ignore[misc]
             self._counts.sent()
         self._obey(beat.order)
         return beat.health.decode()
