@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from runner import clock
 from runner.broker import keys
+from runner.broker.cancel_safe import cancel_all
 from runner.broker.chunks import MOST, chunks
 from runner.broker.outage import is_passing
 from runner.broker.scripts import ENDED
@@ -30,23 +31,8 @@ _ASKED_AT_ONCE = 1000
 _LOOK_EVERY_S = 1.0
 """How often to look for jobs that have ended and left no result."""
 
-_watchers: WeakKeyDictionary[Redis, Watcher] = WeakKeyDictionary()
-
 Waited = tuple[str, str]
 """Queue and id of a job."""
-
-
-async def result_of(redis: Redis, queue: str, job_id: str) -> bytes | None:
-    """
-    Wait until the job has ended, through outages; return its result, or None if none is kept.
-
-    Raises:
-        RedisError: Redis refuses the question.
-    """
-    watcher = _watchers.get(redis)
-    if watcher is None:
-        watcher = _watchers[redis] = Watcher(redis)
-    return await watcher.wait((queue, job_id))
 
 
 class Watcher:
@@ -62,7 +48,12 @@ class Watcher:
         self._arrived = asyncio.Event()
 
     async def wait(self, job: Waited) -> bytes | None:
-        """Return the job's result, once it has one; None if it has ended without."""
+        """
+        Return the job's result once it has ended, through outages; None if none is kept.
+
+        Raises:
+            RedisError: Redis refuses the question.
+        """
         future = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(job, set()).add(future)
         self._new.add(job)
@@ -78,6 +69,17 @@ class Watcher:
                 self._waiting.pop(job, None)
                 self._new.discard(job)
         return answer
+
+    async def close(self) -> None:
+        """
+        End the task, which would connect again; whoever still waits gets an error.
+
+        That error is a `redis.ConnectionError`. A later `wait` begins anew.
+        """
+        self._fail(RedisConnectionError("the client was closed"))
+        task, self._task = self._task, None
+        if task is not None and task.get_loop() is asyncio.get_running_loop():
+            await cancel_all([task])
 
     async def _watch(self) -> None:
         pause_s = _FIRST_PAUSE_S
@@ -95,9 +97,12 @@ class Watcher:
                 pause_s = _FIRST_PAUSE_S if new else min(_LONGEST_PAUSE_S, pause_s * 1.5)
                 await self._pause(pause_s)
         except Exception as error:  # noqa: BLE001 -- it is raised where it was waited for
-            for future in [one for waiters in self._waiting.values() for one in waiters]:
-                if not future.done():
-                    future.set_exception(error)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        for future in [one for waiters in self._waiting.values() for one in waiters]:
+            if not future.done() and not future.get_loop().is_closed():
+                future.set_exception(error)
 
     async def _pause(self, longest_s: float) -> None:
         """Wait; a new caller waits for the shortest time only."""

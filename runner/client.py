@@ -13,6 +13,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runner import codec
+from runner.awaited import Watcher
 from runner.broker import keys
 from runner.broker.cancel_safe import make_cancel_safe
 from runner.broker.chunks import MOST
@@ -49,6 +50,7 @@ class QueueClient(ArqRedis):
     """
 
     enqueuer: Enqueuer
+    results: Watcher
     watchers: Sequence[Redis] = ()
     call_timeout_s: float
 
@@ -76,6 +78,7 @@ class QueueClient(ArqRedis):
         max_body_bytes: int,
     ) -> None:
         self.call_timeout_s = call_timeout_s
+        self.results = Watcher(self)
         self.enqueuer = Enqueuer(
             self, middleware, timeout_s=call_timeout_s, max_body_bytes=max_body_bytes
         )
@@ -94,11 +97,14 @@ class QueueClient(ArqRedis):
             raise RedisTimeoutError(f"no answer within {self.call_timeout_s:g} s") from None
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 -- redis-py's own signature
-        """Close every connection."""
-        await self.enqueuer.close()
-        await super().aclose(close_connection_pool)
-        for watcher in self.watchers:
-            await watcher.aclose()
+        """Close every connection, once what is being enqueued is sent."""
+        try:
+            await self.results.close()
+            await self.enqueuer.close()
+        finally:
+            await super().aclose(close_connection_pool)
+            for watcher in self.watchers:
+                await watcher.aclose()
 
     async def enqueue_job(
         self,

@@ -53,6 +53,9 @@ def current_client() -> QueueClient:
             raise ConfigurationError(
                 "no Redis to enqueue into: set REDIS_URL, such as redis://localhost:6379/0"
             )
+        for other in [one for one in _by_loop if one.is_closed()]:
+            # Its client refers to it, and would keep it for ever.
+            del _by_loop[other]
         client = _by_loop[loop] = connect(url, call_timeout_s=_call_timeout_s())
     return client
 

@@ -187,10 +187,12 @@ class Enqueuer:
         return replies
 
     async def close(self) -> None:
-        """Close the connection; a later job opens another."""
-        for outbox in self._outboxes.values():
-            outbox.close()
-        await self._script.close()
+        """Close the connection, once what is under way is sent; a later job opens another."""
+        try:
+            for outbox in self._outboxes.values():
+                await outbox.close()
+        finally:
+            await self._script.close()
 
     async def _hand_over(self, request: Enqueue) -> bool:
         """Encode now, so that a bad argument fails only its own caller; send with the others."""

@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from runner.admin import Admin
-from runner.awaited import result_of
 from runner.broker import keys
 from runner.checks import optional, seconds, text
 from runner.codec import decode
@@ -102,7 +101,7 @@ class JobHandle(Generic[R]):
         self._refuse()
         refuse("result", optional(seconds("timeout_s", timeout_s), timeout_s))
         async with asyncio.timeout(timeout_s):
-            data = await result_of(current_client(), self.queue, self.id)
+            data = await current_client().results.wait((self.queue, self.id))
             if data is not None:
                 return self._unpack(data)
             await self._raise_if_dead()

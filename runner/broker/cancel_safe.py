@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+_CANCEL_AGAIN_S = 0.2
+
 
 def make_cancel_safe(client: Redis) -> None:
     """Make each connection that *client* opens from now on stop whenever it is cancelled."""
@@ -77,6 +79,15 @@ class _CancelSafe(AbstractConnection):
             if isinstance(error, OSError):
                 raise RedisConnectionError(f"lost while sending: {error}") from error
             raise
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel until it works: on Python 3.11, redis-py may swallow a cancellation as it finishes."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)
 
 
 _kinds: dict[type[AbstractConnection], type[AbstractConnection]] = {}

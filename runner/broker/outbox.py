@@ -72,8 +72,19 @@ class Outbox:
             self._start()
         return future
 
-    def close(self) -> None:
-        """Forget the timer."""
+    async def close(self) -> None:
+        """
+        Return once nothing is under way: what callers wait for is sent first, or overdue.
+
+        A drain that went on would open a connection that nobody closes.
+        """
+        if self._loop is asyncio.get_running_loop():
+            while (drain := self._drain) is not None:
+                if all(future.done() for _, future, _ in self._under_way + self._waiting):
+                    self._waiting.clear()
+                    self._is_given_up = True
+                    drain.cancel()
+                await asyncio.wait({drain}, timeout=_LOOK_AGAIN_S)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

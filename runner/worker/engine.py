@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner import machine
+from runner.broker.cancel_safe import cancel_all
 from runner.broker.script_connection import StageConnection
 from runner.worker.claim import Claimer
-from runner.worker.event_loop import cancel_all
 from runner.worker.fetch import Burst, Fetcher
 from runner.worker.heartbeat import Heartbeat
 from runner.worker.held import held_by

@@ -8,11 +8,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import FrameType
-    from typing import Any
-
-_CANCEL_AGAIN_S = 0.2
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -107,12 +104,3 @@ def cut_off_by_signals(on_signal: Callable[[signal.Signals], None]) -> Iterator[
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-async def cancel_all(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel until it works: on Python 3.11, redis-py may swallow a cancellation as it finishes."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)

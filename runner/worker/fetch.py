@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from runner import clock
 from runner.broker import keys
+from runner.broker.cancel_safe import cancel_all
 from runner.worker.claim import IDLE, SUSPECT
-from runner.worker.event_loop import cancel_all
 from runner.worker.prefetch import Pace
 from runner.worker.turns import Turns
 
