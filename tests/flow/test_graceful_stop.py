@@ -13,7 +13,7 @@ import pytest
 
 from runner import JobState
 from tests.program import Program, running
-from tests.runner_kit import crashes, history
+from tests.runner_kit import PATIENCE_S, crashes, history
 from tests.switchboard import GONE
 from tests.worker_process import QUEUE, in_thread, linger, wait
 
@@ -252,7 +252,7 @@ async def test_stop_under_load_loses_and_charges_nothing(
             await board.received("started 0 1")
             first.send(signal.SIGTERM)
             assert await first.ended() == 0
-        await asyncio.gather(*(handle.result(timeout_s=15) for handle in handles))
+        await asyncio.gather(*(handle.result(timeout_s=PATIENCE_S) for handle in handles))
         assert second.log
 
     ends = [words for words, _ in board.history if words.startswith("ended")]

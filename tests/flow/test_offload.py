@@ -320,7 +320,7 @@ async def test_offload_in_a_job_gives_its_result(redis_url: str, redis: QueueCli
     """A job awaits its offloaded work, which ends with its worker."""
     async with working(redis_url, power):
         handle = await power.enqueue(2, exponent=10)
-        assert await handle.result(timeout_s=10) == 1024
+        assert await handle.result(timeout_s=PATIENCE_S) == 1024
 
     assert _offloaded_to() == []
     assert await redis.zcard("arq:queue:default") == 0
@@ -334,7 +334,7 @@ async def test_offload_leaves_the_loop_free(
     async with working(redis_url, compute, power, blocked_warn_s=0.2):
         busy = await compute.enqueue(board.port)
         await board.received("working")
-        results = [await (await power.enqueue(n, 2)).result(timeout_s=10) for n in range(5)]
+        results = [await (await power.enqueue(n, 2)).result(timeout_s=PATIENCE_S) for n in range(5)]
         assert results == [0, 1, 4, 9, 16]
         await busy.abort()
         await board.received(GONE)

@@ -14,7 +14,7 @@ import pytest
 
 from runner import JobState
 from tests.program import Program, running
-from tests.runner_kit import crashes, eventually, history
+from tests.runner_kit import PATIENCE_S, crashes, eventually, history
 from tests.switchboard import GONE
 from tests.worker_process import QUEUE, end, wait
 
@@ -58,7 +58,7 @@ async def test_new_job_is_run_by_the_new_worker_beside_old_ones(
             assert await board.received(f"ended {n} 1") == new.pid
         assert time.monotonic() - asked < 5.0
         for other in known:
-            await other.result(timeout_s=10)
+            await other.result(timeout_s=PATIENCE_S)
         await eventually(lambda: _is_drained(redis))
 
     for handle in handles:
@@ -78,7 +78,7 @@ async def test_job_enqueued_before_the_new_code_arrives_waits_for_it(
 
         async with deployed(redis_url, board, NEW) as new:
             assert await board.received("ended x 1") == new.pid
-            await handle.result(timeout_s=10)
+            await handle.result(timeout_s=PATIENCE_S)
 
 
 async def test_deploy_one_after_another_loses_nothing(

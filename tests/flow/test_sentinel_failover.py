@@ -20,6 +20,7 @@ import redis
 from runner import Context, Fleet, WorkerSettings, connect, job
 from runner.current import use
 from tests.redis_server import find_executable
+from tests.runner_kit import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +115,7 @@ async def note(_: Context, number: int) -> int:
     return number
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_worker_goes_on_after_the_promotion_of_a_replica() -> None:
     """The master dies; jobs enqueued before and after run on the promoted replica."""
     with _sentinel_cluster() as (url, nodes):
@@ -133,7 +134,7 @@ async def test_worker_goes_on_after_the_promotion_of_a_replica() -> None:
             async with Fleet([SentinelWorker.worker()]).running() as fleet:
                 await fleet.ready()
                 before = await note.enqueue(number=1)
-                assert await before.result(timeout_s=10) == 1
+                assert await before.result(timeout_s=PATIENCE_S) == 1
                 waiting = await note.options(delay_s=4).enqueue(number=2)
                 # The master's own word that both replicas have it: Redis promises no more.
                 assert await asyncio.to_thread(master.wait, 2, 5000) == 2
@@ -142,7 +143,7 @@ async def test_worker_goes_on_after_the_promotion_of_a_replica() -> None:
 
                 assert await waiting.result(timeout_s=40) == 2
                 after = await note.enqueue(number=3)
-                assert await after.result(timeout_s=20) == 3
+                assert await after.result(timeout_s=PATIENCE_S) == 3
         finally:
             master.close()
             await client.aclose()

@@ -20,7 +20,7 @@ import pytest
 from runner import JobState
 from settings.start import supervises
 from tests.program import Program, running
-from tests.runner_kit import eventually
+from tests.runner_kit import PATIENCE_S, eventually
 from tests.switchboard import GONE
 from tests.worker_process import grow, hold_interpreter, wait
 
@@ -193,7 +193,7 @@ async def test_sighup_keeps_the_old_workers_when_the_new_ones_fail(
         await it.program.logged("the worker processes that are left stay as they are")
         assert all(psutil.pid_exists(pid) for pid in old)
         handle = await wait.enqueue("x", 0.0)
-        assert await handle.result(timeout_s=10) == "x"
+        assert await handle.result(timeout_s=PATIENCE_S) == "x"
         # Once it is mended, the next roll goes through.
         marker.unlink()
         it.program.send(signal.SIGHUP)
@@ -381,7 +381,7 @@ async def test_worker_that_dies_during_a_roll_is_started_again_as_ever(
         assert {await board.received(GONE), await board.received(GONE)} == set(old)
         await it.workers_ready(2)
         handle = await wait.enqueue("x", 0.0)
-        assert await handle.result(timeout_s=10) == "x"
+        assert await handle.result(timeout_s=PATIENCE_S) == "x"
         await eventually(lambda: _at_work(it, 2))
         it.program.send(signal.SIGTERM)
         assert await it.program.ended() == 0
@@ -455,7 +455,7 @@ async def test_supervisor_that_was_stopped_kills_nobody(redis_url: str, board: S
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
             handle = await wait.enqueue("x", 0.5)
-            assert await handle.result(timeout_s=10) == "x"
+            assert await handle.result(timeout_s=PATIENCE_S) == "x"
 
         assert not it.program.has_logged("worker process gives no sign of life, killed")
         assert not board.has_received(GONE)

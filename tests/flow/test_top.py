@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux: it is the terminal here"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 _STARTS_WITHIN_S = 60.0

@@ -20,7 +20,7 @@ from runner.worker import guard_process
 from runner.worker.guard import Guard
 from runner.worker.watchdog import EXIT_BLOCKED
 from tests.program import Program, running
-from tests.runner_kit import crashes, dead_ids, eventually, history
+from tests.runner_kit import PATIENCE_S, crashes, dead_ids, eventually, history
 from tests.switchboard import GONE
 from tests.worker_process import QUEUE, block, block_beside, end, hold_interpreter, wait
 
@@ -62,7 +62,7 @@ async def test_job_that_blocks_the_loop_is_named_with_its_stack(
         assert last.endswith("in _hold")
         free = await program.logged("event loop free again")
         assert free["blocked_s"] >= 0.1
-        assert await (await wait.enqueue("y", 0.0)).result(timeout_s=10) == "y"
+        assert await (await wait.enqueue("y", 0.0)).result(timeout_s=PATIENCE_S) == "y"
         assert await handle.state() is JobState.DONE
 
 
@@ -203,7 +203,7 @@ async def test_stopped_worker_goes_on_when_it_is_continued(
         program.send(signal.SIGCONT)
 
         handle = await wait.enqueue("x", 0.0)
-        assert await handle.result(timeout_s=10) == "x"
+        assert await handle.result(timeout_s=PATIENCE_S) == "x"
 
 
 @pytest.mark.usefixtures("redis")

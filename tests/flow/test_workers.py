@@ -15,6 +15,7 @@ import pytest
 from jobs import run_analytics, sync_channel
 from jobs.channel.records import ChannelRecord, Platform, SourceRef
 from runner.processes.private_redis import PrivateRedis
+from tests.runner_kit import PATIENCE_S
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -48,7 +49,7 @@ async def test_arq_burst_drains_the_queue(
     ended = commands.run("arq", "settings.AnalyticsWorker", "--burst", REDIS_URL=redis_url, **FAST)
 
     assert ended.status == 0, ended.err
-    result = await handle.result(timeout_s=1)
+    result = await handle.result(timeout_s=PATIENCE_S)
     assert isinstance(result, str)
     lines = [json.loads(line) for line in ended.err.splitlines()]
     done = {line["job_name"] for line in lines if line["event"] == "job done"}
@@ -114,7 +115,7 @@ async def test_worker_works_the_queues_it_is_given(
 
     with commands.running("pipeline", "worker", "default", REDIS_URL=redis_url, **FAST) as worker:
         worker.until("Ctrl-C stops it.")
-        counts = await handle.result(timeout_s=30)
+        counts = await handle.result(timeout_s=PATIENCE_S)
         ended = worker.end(signal.SIGTERM)
 
     assert counts["items_new"] > 0

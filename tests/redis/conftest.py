@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 
 from runner import QueueClient, connect
-from runner.current import disconnect
 from runner.worker.room import Room
-from tests.runner_kit import stage
+from tests.runner_kit import close_all, stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -32,6 +32,19 @@ def _fresh_stage() -> None:
     stage.clear()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_left_open(request: pytest.FixtureRequest) -> None:
+    """Close what a coroutine of a test has opened, in its event loop, whatever became of it."""
+    if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+        request.getfixturevalue("_closing")
+
+
+@pytest.fixture
+async def _closing() -> AsyncIterator[None]:
+    yield
+    await close_all()
+
+
 @pytest.fixture
 async def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[QueueClient]:
     """Give a client of the empty Redis; what the test enqueues goes there too."""
@@ -39,7 +52,6 @@ async def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     client = connect(redis_url)
     yield client
     await client.aclose()
-    await disconnect()
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from runner import Batch, Context, JobState, job, linear
 from runner.admin import Admin, Found
 from runner.broker import keys
 from runner.errors import ConfigurationError, JobFailedError
-from tests.runner_kit import dead_ids, eventually, history, result_of, stage, working
+from tests.runner_kit import PATIENCE_S, dead_ids, eventually, history, result_of, stage, working
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -193,7 +193,7 @@ async def test_action_on_a_running_job_changes_nothing(
         assert await handle.state() is JobState.RUNNING
         assert await redis.zscore(KEY, handle.id) >= lease_ends
         stage.go.set()
-        assert await handle.result(timeout_s=5) == "attempt 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "attempt 1"
     counts = await _counts(redis)
     assert (counts.total, counts.done, counts.waiting) == (1, 1, 0)
 
@@ -211,7 +211,7 @@ async def test_abort_of_a_running_job_cancels_it(
 
         await stage.cancelled.next()
         with pytest.raises(JobFailedError, match="CancelledError: aborted while running"):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
     counts = await _counts(redis)
     assert (counts.total, counts.aborted, counts.waiting) == (1, 1, 0)
     assert await redis.exists(keys.ABORT) == 0
@@ -222,7 +222,7 @@ async def test_abort_of_a_waiting_job_leaves_a_result_that_says_so(
 ) -> None:
     """A caller that waits for the job gets an error at once; only the result remains."""
     handle = await act.enqueue()
-    waiting = asyncio.create_task(handle.result(timeout_s=5))
+    waiting = asyncio.create_task(handle.result(timeout_s=PATIENCE_S))
 
     await admin.abort(QUEUE, handle.id)
 
@@ -327,7 +327,7 @@ async def test_abort_asked_for_before_a_burial_does_not_survive_it(
     async with working(redis_url, act):
         await stage.started.next()
         stage.go.set()
-        assert await handle.result(timeout_s=5) == "attempt 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "attempt 1"
 
 
 async def test_actions_of_two_operators_do_not_tear_a_job_apart(
@@ -380,5 +380,5 @@ async def test_action_in_a_race_with_a_claim_has_one_winner(
             gone = {"bury": JobState.DEAD, "delete": JobState.UNKNOWN}[action]
             assert await handle.state() is gone
         else:
-            assert await handle.result(timeout_s=5) == "attempt 1"
+            assert await handle.result(timeout_s=PATIENCE_S) == "attempt 1"
     assert await redis.zcard(KEY) == 0

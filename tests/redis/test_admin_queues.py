@@ -16,7 +16,7 @@ from runner.operations.bulk import Bulk, Selection
 from runner.operations.catalog import Catalog
 from runner.operations.search import Filter
 from runner.operations.verbs import Action
-from tests.runner_kit import eventually, soon, stage, working
+from tests.runner_kit import PATIENCE_S, eventually, soon, stage, working
 
 if TYPE_CHECKING:
     from runner import JobHandle, QueueClient
@@ -159,14 +159,14 @@ async def test_paused_queue_is_not_claimed_from(
         await admin.pause(QUEUE, by="ben")
         waiting = await act.enqueue(2)
         stage.go.set()
-        assert await running.result(timeout_s=5) == 1
+        assert await running.result(timeout_s=PATIENCE_S) == 1
         await asyncio.sleep(0.05)  # time enough for a claim, if one were made
         assert await waiting.state() is JobState.READY
 
         await admin.resume(QUEUE)
 
         assert await stage.started.next() == 2
-        assert await waiting.result(timeout_s=5) == 1
+        assert await waiting.result(timeout_s=PATIENCE_S) == 1
         await admin.resume(QUEUE)
     assert await redis.exists(KEY + ":paused") == 0
 

@@ -25,6 +25,7 @@ from runner.on_arq.cron import next_time
 from runner.periodic.poller import Poller
 from runner.telemetry.statsd import NullStatsD
 from tests.runner_kit import (
+    PATIENCE_S,
     at_rest,
     before_each_job,
     crashes,
@@ -155,7 +156,7 @@ async def test_fault_02_a_job_without_a_timeout_runs_once_at_a_time(redis_url: s
         await asyncio.sleep(1.0)
         assert not stage.started.unread()
         stage.go.set()
-        assert await handle.result(timeout_s=5) == "wait 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "wait 1"
 
 
 async def test_fault_03_a_shutdown_costs_no_try(redis_url: str) -> None:
@@ -166,7 +167,7 @@ async def test_fault_03_a_shutdown_costs_no_try(redis_url: str) -> None:
     await stop(one, at_once=True)
     stage.go.set()
     async with working(redis_url, act, max_retries=0):
-        assert await handle.result(timeout_s=5) == "wait 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "wait 1"
 
 
 async def test_fault_04_an_unknown_function_is_not_deleted(redis_url: str) -> None:
@@ -175,7 +176,7 @@ async def test_fault_04_an_unknown_function_is_not_deleted(redis_url: str) -> No
     async with working(redis_url, kept):
         await eventually(lambda: _is(stray, JobState.PARKED))
     async with working(redis_url, act):
-        assert await stray.result(timeout_s=5) == "done 1"
+        assert await stray.result(timeout_s=PATIENCE_S) == "done 1"
 
 
 async def test_fault_05_bodies_and_retry_counters_do_not_expire(
@@ -190,7 +191,7 @@ async def test_fault_05_bodies_and_retry_counters_do_not_expire(
         await eventually(lambda: _is(handle, JobState.RETRYING))
         assert await redis.pttl(f"arq:job:{handle.id}") == -1
         assert await redis.pttl(f"arq:retry:{handle.id}") == -1
-        assert await handle.result(timeout_s=5) == "later 2"
+        assert await handle.result(timeout_s=PATIENCE_S) == "later 2"
 
 
 async def test_fault_06_results_kept_for_ever_harm_no_worker(
@@ -202,7 +203,7 @@ async def test_fault_06_results_kept_for_ever_harm_no_worker(
     async with working(redis_url, act, keep_result_s=None):
         assert await eventually(lambda: dead_ids(redis, "default")) == [BAD]
         handle = await act.enqueue()
-        await handle.result(timeout_s=5)
+        await handle.result(timeout_s=PATIENCE_S)
 
     assert await redis.pttl(f"arq:result:{BAD}") == -1
     assert await redis.pttl(f"arq:result:{handle.id}") == -1
@@ -219,7 +220,7 @@ async def test_fault_07_hooks_that_raise_harm_no_worker(redis_url: str, redis: Q
     ) as one:
         await redis.enqueue_job("_tick")
         await stage.started.next()
-        assert await (await act.enqueue()).result(timeout_s=5) == "done 1"
+        assert await (await act.enqueue()).result(timeout_s=PATIENCE_S) == "done 1"
         assert is_running(one)
 
 
@@ -230,7 +231,7 @@ async def test_fault_08_ordinary_exceptions_are_retried_and_then_dead(
     async with working(redis_url, act, max_retries=1):
         handle = await act.enqueue("fail")
         with pytest.raises(JobFailedError):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
 
     assert len(await history(redis, handle.id)) == 2
     assert await dead_ids(redis, "default") == [handle.id]
@@ -244,7 +245,7 @@ async def test_fault_09_retries_come_no_sooner_than_asked(redis_url: str) -> Non
         working(redis_url, act, idle_poll_s=0.01),
     ):
         handle = await act.enqueue("later")
-        assert await handle.result(timeout_s=5) == "later 2"
+        assert await handle.result(timeout_s=PATIENCE_S) == "later 2"
 
     first, second = stage.started.times
     assert second - first >= 0.299
@@ -258,9 +259,9 @@ async def test_fault_10_a_swallowed_timeout_holds_no_slot(
         handle = await stubborn.enqueue()
         await stage.cancelled.next()
         waiting = await act.enqueue()
-        assert await waiting.result(timeout_s=5) == "done 1"
+        assert await waiting.result(timeout_s=PATIENCE_S) == "done 1"
         with pytest.raises(JobFailedError, match=r"TimeoutError: did not end within 0\.05 s, and"):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
         stage.go.set()
         await asyncio.sleep(0.01)
         assert slots_taken(one) == 0
@@ -275,9 +276,9 @@ async def test_fault_10_a_swallowed_abort_holds_no_slot(redis_url: str) -> None:
         handle = await stubborn_for_ever.enqueue()
         await stage.started.next()
         await handle.abort()
-        assert await (await act.enqueue()).result(timeout_s=5) == "done 1"
+        assert await (await act.enqueue()).result(timeout_s=PATIENCE_S) == "done 1"
         with pytest.raises(JobFailedError, match="aborted while running"):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
         stage.go.set()
 
 
@@ -290,7 +291,7 @@ async def test_fault_12_a_redis_error_ends_no_worker(redis_url: str) -> None:
         one.cable.cut()
         await asyncio.sleep(0.2)
         one.cable.mend()
-        assert await (await act.enqueue()).result(timeout_s=5) == "done 1"
+        assert await (await act.enqueue()).result(timeout_s=PATIENCE_S) == "done 1"
 
 
 async def test_fault_13_a_client_by_sentinel_has_timeouts() -> None:
@@ -350,7 +351,7 @@ async def test_fault_18_busy_jobs_at_the_head_starve_nobody(
         await redis.set(f"arq:in-progress:stock{number}", "1")
     await redis.zadd(QUEUE, {f"stock{number}": number + 1 for number in range(250)})
     async with working(redis_url, act):
-        assert await (await act.enqueue()).result(timeout_s=5) == "done 1"
+        assert await (await act.enqueue()).result(timeout_s=PATIENCE_S) == "done 1"
 
     assert await redis.zcard(QUEUE) == 250
 
@@ -371,7 +372,7 @@ async def test_fault_20_a_result_comes_soon_after_the_job(redis_url: str) -> Non
         waits_s = []
         for _ in range(7):
             handle = await act.enqueue()
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
             waits_s.append(time.time() - stage.started.times[-1])
 
     assert sorted(waits_s)[3] < 0.1
@@ -419,7 +420,7 @@ async def test_fault_23_a_job_at_startup_runs_once_for_a_fleet(redis_url: str) -
         working(redis_url, act, cron_jobs=[at_startup()]),
     ):
         await stage.started.next()
-        assert await (await act.enqueue()).result(timeout_s=5) == "done 1"
+        assert await (await act.enqueue()).result(timeout_s=PATIENCE_S) == "done 1"
 
     assert stage.started.unread() == ["done"]
 
@@ -468,7 +469,7 @@ async def test_fault_27_a_job_due_long_ago_runs(redis_url: str, redis: QueueClie
     sent = await redis.enqueue_job("act", _defer_until=long_ago)
     ours = await act.options(at=long_ago).enqueue()
     async with working(redis_url, act):
-        assert await ours.result(timeout_s=5) == "done 1"
+        assert await ours.result(timeout_s=PATIENCE_S) == "done 1"
         assert sent is not None
         assert await eventually(lambda: result_of(redis, sent.job_id))
 
@@ -481,7 +482,7 @@ async def test_fault_28_an_old_abort_hits_no_later_job(redis_url: str, redis: Qu
     await redis.zadd("arq:abort", {"act:daily": time.time() * 1000})
     handle = await act.options(job_id="act:daily").enqueue()
     async with working(redis_url, act):
-        assert await handle.result(timeout_s=5) == "done 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done 1"
 
     assert await redis.exists("arq:abort") == 0
 
@@ -492,7 +493,7 @@ async def test_fault_29_an_aborted_deferred_job_never_runs(redis_url: str) -> No
     await handle.abort()
     async with working(redis_url, act):
         with pytest.raises(JobFailedError, match="aborted before it started"):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
 
     assert not stage.started.unread()
 
@@ -502,7 +503,7 @@ async def test_fault_30_an_abort_waits_for_nobody(redis_url: str) -> None:
     handle = await act.enqueue("wait")
     async with working(redis_url, act, keep_result_s=0.0):
         await stage.started.next()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             await handle.abort()
         await stage.cancelled.next()
         await eventually(lambda: _is(handle, JobState.UNKNOWN))
@@ -519,9 +520,9 @@ async def test_fault_31_a_failed_jobs_result_is_kept_as_the_job_says(
     async with working(redis_url, kept, act):
         handle = await kept.enqueue()
         with pytest.raises(JobFailedError):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
         assert 90_000 < await redis.pttl(f"arq:result:{handle.id}") <= 100_000
-        await (await chosen.enqueue()).result(timeout_s=5)
+        await (await chosen.enqueue()).result(timeout_s=PATIENCE_S)
         assert (await chosen.enqueue()).created
 
 
@@ -582,7 +583,7 @@ async def test_fault_36_exceptions_travel_as_data(redis_url: str, redis: QueueCl
     async with working(redis_url, odd):
         handle = await odd.enqueue()
         with pytest.raises(JobFailedError) as raised:
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
 
     assert raised.value.error_type.endswith(".OddError")
     assert raised.value.message == "1 at here"

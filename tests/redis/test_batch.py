@@ -10,6 +10,7 @@ import pytest
 from runner import Batch, BatchProgress, Bury, Context, QueueProgress, Retry, job
 from runner.admin import Admin
 from tests.runner_kit import (
+    PATIENCE_S,
     eventually,
     lose_answers_to_enqueues,
     lose_answers_to_settles,
@@ -51,7 +52,7 @@ async def root(ctx: Context, leaves: int) -> None:
 
 
 async def _finished(batch: Batch, redis: QueueClient) -> BatchProgress:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         async for progress in batch.follow(redis, every_s=0.01):
             last = progress
     return last

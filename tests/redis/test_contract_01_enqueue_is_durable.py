@@ -15,7 +15,13 @@ from runner import Context, JobState, connect, disconnect, job
 from runner.codec import decode_job
 from runner.current import current_client
 from runner.errors import ArgumentsError, CodecError, ConfigurationError, EnqueueError
-from tests.runner_kit import cut_off_enqueues, eventually, lose_answers_to_enqueues, working
+from tests.runner_kit import (
+    PATIENCE_S,
+    cut_off_enqueues,
+    eventually,
+    lose_answers_to_enqueues,
+    working,
+)
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -123,7 +129,7 @@ async def test_enqueue_repeated_after_its_job_has_run_does_not_run_it_twice(
     async with working(redis_url, tidy, middleware=(note,)):
         handle = await tidy.enqueue()
         assert handle.created
-        await handle.result(timeout_s=5)
+        await handle.result(timeout_s=PATIENCE_S)
 
     assert ran == [handle.id]
     assert await redis.zcard(QUEUE) == 0
@@ -242,13 +248,13 @@ async def test_enqueue_answers_in_time_though_redis_hangs(
 ) -> None:
     """All tries together have one deadline; when Redis is back, the next call goes through."""
     monkeypatch.setenv("REDIS_URL", own_redis_server.url)
-    monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", "0.5")
+    monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", "1.0")
     await tidy.enqueue()
     own_redis_server.pause()
     try:
         for _ in range(2):
-            with pytest.raises(EnqueueError, match=r"did not answer within 0\.5 s.*same job_id"):
-                async with asyncio.timeout(2.0):
+            with pytest.raises(EnqueueError, match=r"did not answer within 1 s.*same job_id"):
+                async with asyncio.timeout(PATIENCE_S):
                     await ask(None)
     finally:
         own_redis_server.resume()
@@ -290,16 +296,16 @@ async def test_handle_answers_in_time_though_redis_hangs(
 ) -> None:
     """`state` and `abort` by the client's deadline, `result` by its own."""
     monkeypatch.setenv("REDIS_URL", own_redis_server.url)
-    monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", "0.3")
+    monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", "1.0")
     handle = await tidy.enqueue()
     own_redis_server.pause()
     try:
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(PATIENCE_S):
             if what == "result":
                 with pytest.raises(TimeoutError):
                     await handle.result(timeout_s=0.8)
             else:
-                with pytest.raises(RedisTimeoutError, match=r"no answer within 0\.3 s"):
+                with pytest.raises(RedisTimeoutError, match=r"no answer within 1 s"):
                     await getattr(handle, what)()
     finally:
         own_redis_server.resume()

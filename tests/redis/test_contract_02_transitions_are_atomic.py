@@ -11,6 +11,7 @@ from runner.broker import keys
 from runner.broker.scripts.fields import Claimed, ClaimReply
 from runner.periodic.gauges import queue_gauges
 from tests.runner_kit import (
+    PATIENCE_S,
     dead_ids,
     eventually,
     holds_nothing,
@@ -125,7 +126,7 @@ async def test_transitions_of_all_kinds_go_together(redis_url: str, redis: Queue
             result = await redis.get(keys.RESULT_PREFIX + handle.id)
             assert (result is not None) == (ending in {"bury", "done"})
             if ending == "done":
-                assert await handle.result(timeout_s=1) == "done"
+                assert await handle.result(timeout_s=PATIENCE_S) == "done"
         await _end_of(unheard, JobState.UNKNOWN)
 
     assert settles == [len(endings) + 1]
@@ -142,7 +143,7 @@ async def test_transition_keeps_nothing_of_a_job_that_is_done(
         await _end_of(handle, JobState.RETRYING)
         await redis.zadd(QUEUE, {handle.id: 1})
         await redis.lpush(f"{QUEUE}:wake", "1")  # type: ignore[misc]
-        assert await handle.result(timeout_s=5) == "retry"
+        assert await handle.result(timeout_s=PATIENCE_S) == "retry"
 
     left = {key.decode() for key in await redis.keys()} - {keys.TICKS, keys.FENCE}
     of_workers = (":workers", "health", keys.METRICS)
@@ -160,7 +161,7 @@ async def test_settle_repeated_after_a_lost_answer_changes_nothing(
         loses = lose_answers_to_settles(one)
         stage.go.set()
         handle = await act.enqueue("done")
-        assert await handle.result(timeout_s=5) == "done"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done"
         await eventually(lambda: holds_nothing(one))
 
     assert loses.lost == [[]]
@@ -192,7 +193,7 @@ async def test_claim_whose_answer_was_lost_is_given_back(
     handles = await act.enqueue_many([{"ending": "done"}] * 5)
     stage.go.set()
     for handle in handles:
-        assert await handle.result(timeout_s=5) == "done"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done"
     await stop(one)
 
     assert len(loses.lost[0]) == len(ClaimReply._fields) + 5 * len(Claimed._fields)
@@ -208,7 +209,7 @@ async def test_claim_whose_answers_were_lost_several_times_is_given_back(
     handles = await act.enqueue_many([{"ending": "done"}] * 8)
     stage.go.set()
     for handle in handles:
-        assert await handle.result(timeout_s=5) == "done"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done"
     await stop(one)
 
     assert await redis.exists(f"{QUEUE}:crashes") == 0

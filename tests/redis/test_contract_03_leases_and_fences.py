@@ -9,6 +9,7 @@ import pytest
 
 from runner import Context, JobState, job
 from tests.runner_kit import (
+    PATIENCE_S,
     break_heartbeat,
     crashes,
     dead_ids,
@@ -59,7 +60,7 @@ async def test_job_is_held_by_one_worker_while_its_leases_hold(
 
         assert not stage.started.unread()
         stage.go.set()
-        assert await handle.result(timeout_s=5) == "x by 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "x by 1"
 
     assert stage.most_running == 1
     assert await crashes(redis, "default", handle.id) == 0
@@ -71,7 +72,7 @@ async def test_many_jobs_on_many_workers_run_once_each(redis_url: str, redis: Qu
     handles = await act.enqueue_many([{"name": str(n)} for n in range(200)])
     async with working(redis_url, act), working(redis_url, act), working(redis_url, act):
         for handle in handles:
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
 
     names = sorted(name for name, _ in stage.started.unread())
     assert names == sorted(str(n) for n in range(200))
@@ -93,7 +94,7 @@ async def test_job_of_a_killed_worker_runs_again_within_one_lease(
         assert time.monotonic() - killed < 0.6 + 0.4
         assert await crashes(redis, "default", handle.id) == 1
         stage.go.set()
-        assert await handle.result(timeout_s=5) == "x by 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "x by 1"
 
     assert await crashes(redis, "default", handle.id) == 0
     assert await history(redis, handle.id) == []
@@ -153,7 +154,7 @@ async def test_worker_that_lost_its_lease_writes_nothing(
             assert await redis.exists(f"arq:retry:{handle.id}") == 0
             assert await history(redis, handle.id) == []
             stage.go.set()
-            assert await handle.result(timeout_s=5) == "x by 1"
+            assert await handle.result(timeout_s=PATIENCE_S) == "x by 1"
             assert (first.jobs_retried, first.jobs_complete) == (0, 0)
             assert await eventually(lambda: second.jobs_complete) == 1
 
@@ -186,7 +187,7 @@ async def test_settled_job_stays_settled_when_a_stale_worker_settles_late(
         async with working(redis_url, act, idle_poll_s=0.1):
             await stage.started.next()
             stage.go.set()
-            assert await handle.result(timeout_s=5) == "x by 1"
+            assert await handle.result(timeout_s=PATIENCE_S) == "x by 1"
         await eventually(lambda: holds_nothing(first))
         assert not stage.cancelled.unread()
 
@@ -213,7 +214,7 @@ async def test_worker_that_ends_by_an_error_leaves_no_job_running(
     async with working(redis_url, act, idle_poll_s=0.1):
         assert await stage.started.next() == ("x", 1)
         stage.go.set()
-        assert await handle.result(timeout_s=5) == "x by 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "x by 1"
     assert await history(redis, handle.id) == []
 
 
@@ -227,7 +228,7 @@ async def test_lease_is_in_arqs_own_key_for_stock_workers_to_see(
 
         assert 0 < await redis.pttl(f"arq:in-progress:{handle.id}") <= 600
         stage.go.set()
-        await handle.result(timeout_s=5)
+        await handle.result(timeout_s=PATIENCE_S)
         assert await redis.exists(f"arq:in-progress:{handle.id}") == 0
 
 
@@ -243,7 +244,7 @@ async def test_lapsed_lease_that_nobody_wanted_is_renewed_by_its_worker(
         await eventually(lambda: _renewed(redis, handle.id, 1, times=1))
         stage.go.set()
 
-        assert await handle.result(timeout_s=5) == "x by 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "x by 1"
         assert await eventually(lambda: one.jobs_complete) == 1
     assert not stage.started.unread()
 
@@ -261,7 +262,7 @@ async def test_worker_never_runs_a_job_twice_at_a_time(redis_url: str, redis: Qu
         assert stage.running == 1
         assert await crashes(redis, "default", handle.id) == 0
         stage.go.set()
-        assert await handle.result(timeout_s=5) == "x by 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "x by 1"
 
 
 async def _renewed(redis: QueueClient, job_id: str, end_ms: float, *, times: int) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from runner import Bury, Context, JobState, Retry, job
 from runner.errors import JobFailedError
-from tests.runner_kit import dead_ids, eventually, history, result_of, working
+from tests.runner_kit import PATIENCE_S, dead_ids, eventually, history, result_of, working
 from tests.runner_kit.workers import is_running
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ _parked: list[int] = []
 
 async def _die(handle: JobHandle[Any]) -> JobFailedError:
     with pytest.raises(JobFailedError) as raised:
-        await handle.result(timeout_s=5)
+        await handle.result(timeout_s=PATIENCE_S)
     return raised.value
 
 
@@ -87,7 +87,7 @@ async def test_failing_job_is_retried_until_it_succeeds(redis_url: str, redis: Q
     """Attempts count from 1; the result has the last one, the history those before."""
     async with working(redis_url, fail):
         handle = await fail.enqueue(times=2)
-        assert await handle.result(timeout_s=5) == "done in attempt 3"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done in attempt 3"
 
     assert (await result_of(redis, handle.id) or {})["t"] == 3
     assert [entry["attempt"] for entry in await history(redis, handle.id)] == [1, 2]
@@ -164,7 +164,9 @@ async def test_job_that_tries_to_take_its_worker_down_only_fails(
     """`sys.exit` and a stray cancellation fail the job; the worker goes on."""
     async with working(redis_url, odd, fail, max_retries=0):
         assert (await _die(await odd.enqueue())).error_type == error_type
-        assert await (await fail.enqueue(times=0)).result(timeout_s=5) == "done in attempt 1"
+        assert (
+            await (await fail.enqueue(times=0)).result(timeout_s=PATIENCE_S) == "done in attempt 1"
+        )
 
 
 async def test_job_that_parks_itself_is_not_charged(redis_url: str, redis: QueueClient) -> None:
@@ -172,7 +174,7 @@ async def test_job_that_parks_itself_is_not_charged(redis_url: str, redis: Queue
     _parked.clear()
     async with working(redis_url, park, max_retries=0):
         handle = await park.enqueue()
-        assert await handle.result(timeout_s=5) == "done in attempt 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done in attempt 1"
 
     assert _parked == [1, 1, 1]
     assert await history(redis, handle.id) == []
@@ -218,7 +220,7 @@ async def test_retried_job_goes_to_any_worker(redis_url: str) -> None:
     ):
         handles = await fail.enqueue_many([{"times": 2}] * 10)
         for handle in handles:
-            assert await handle.result(timeout_s=5) == "done in attempt 3"
+            assert await handle.result(timeout_s=PATIENCE_S) == "done in attempt 3"
 
     assert workers == {"1", "2", "3"}
 

@@ -11,6 +11,7 @@ import pytest
 from runner import Context, JobState, job
 from runner.broker import outage
 from tests.runner_kit import (
+    PATIENCE_S,
     claims_made,
     crashes,
     eventually,
@@ -118,7 +119,7 @@ async def test_released_job_is_picked_up_by_an_idle_worker_at_once(
         await stop(one, at_once=True)
         assert await stage.started.next() == 1
         stage.go.set()
-        assert await handle.result(timeout_s=5) == "done"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done"
     await _unharmed(redis, handle.id)
 
 
@@ -131,7 +132,7 @@ async def test_job_that_finishes_on_its_cancellation_is_done(
     await stage.started.next()
     await stop(one, at_once=True)
 
-    assert await handle.result(timeout_s=5) == "finished all the same"
+    assert await handle.result(timeout_s=PATIENCE_S) == "finished all the same"
     await _unharmed(redis, handle.id)
 
 
@@ -174,7 +175,7 @@ async def test_lost_worker_costs_no_attempt(redis_url: str, redis: QueueClient) 
 
     stage.go.set()
     async with working(redis_url, act, idle_poll_s=0.05):
-        assert await handle.result(timeout_s=5) == "done"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done"
     assert await history(redis, handle.id) == []
 
 
@@ -188,7 +189,7 @@ async def test_redis_outage_costs_no_attempt(redis_url: str, redis: QueueClient)
         stage.go.set()
         await asyncio.sleep(0.05)
         one.cable.mend()
-        assert await handle.result(timeout_s=5) == "done"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done"
 
     assert not stage.started.unread()
     assert await crashes(redis, "default", handle.id) == 0
@@ -220,7 +221,7 @@ async def test_redis_outage_longer_than_the_lease_counts_no_crash_of_a_living_wo
         assert not stage.started.unread()
         stage.go.set()
         for handle in handles:
-            assert await handle.result(timeout_s=5) == "done"
+            assert await handle.result(timeout_s=PATIENCE_S) == "done"
 
     for handle in handles:
         assert await crashes(redis, "default", handle.id) == 0
@@ -238,7 +239,7 @@ async def test_crashes_and_attempts_are_counted_apart(redis_url: str) -> None:
 
     stage.go.set()
     async with working(redis_url, act_then_fail, idle_poll_s=0.05):
-        assert await handle.result(timeout_s=5) == "done in attempt 2"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done in attempt 2"
 
 
 @job(queue="default", max_retries=1)

@@ -16,7 +16,7 @@ from runner.operations.jobs import list_jobs
 from runner.operations.why import Cause, why
 from runner.periodic.cleanup import offer_parked
 from runner.periodic.gauges import queue_gauges
-from tests.runner_kit import crashes, dead_ids, eventually, history, soon, working
+from tests.runner_kit import PATIENCE_S, crashes, dead_ids, eventually, history, soon, working
 
 if TYPE_CHECKING:
     from runner import JobHandle, QueueClient
@@ -51,7 +51,7 @@ async def test_unknown_job_stays_queued_and_shows_as_unknown(
     """An old worker puts it aside, visibly and at no cost, and goes on with other jobs."""
     async with working(redis_url, known):
         stranger = await new.enqueue()
-        assert await (await known.enqueue()).result(timeout_s=5) == "known 1"
+        assert await (await known.enqueue()).result(timeout_s=PATIENCE_S) == "known 1"
         await eventually(lambda: _rests(stranger))
 
         assert (await queue_gauges(redis, "default")).parked == 1
@@ -68,7 +68,7 @@ async def test_unknown_job_is_picked_up_at_once_by_a_new_worker_that_knows_it(
         stranger = await new.enqueue()
         await eventually(lambda: _rests(stranger))
         async with working(redis_url, known, new):
-            assert await stranger.result(timeout_s=5) == "new 1"
+            assert await stranger.result(timeout_s=PATIENCE_S) == "new 1"
 
     assert await redis.exists(f"{QUEUE}:unknown") == 0
 
@@ -82,7 +82,7 @@ async def test_unknown_job_goes_to_a_new_worker_that_runs_already(
         working(redis_url, known, new),
     ):
         for handle in await new.enqueue_many([{}] * 20):
-            assert await handle.result(timeout_s=5) == "new 1"
+            assert await handle.result(timeout_s=PATIENCE_S) == "new 1"
 
 
 async def test_unknown_job_does_not_count_as_a_crash_or_an_attempt(
@@ -113,7 +113,7 @@ async def test_parked_jobs_of_one_name_are_logged_once_and_move_in_chunks(
     assert [line["jobs"] for line in lines if line["event"].startswith("jobs parked")] == ["new"]
     async with working(redis_url, known, new, concurrency=100):
         for handle in handles:
-            assert await handle.result(timeout_s=5) == "new 1"
+            assert await handle.result(timeout_s=PATIENCE_S) == "new 1"
     assert await redis.keys(f"{QUEUE}:parked*") == []
 
 
@@ -133,10 +133,10 @@ async def test_job_with_a_new_parameter_waits_for_a_worker_that_has_it(
         label = await redis.hget(f"{QUEUE}:unknown", handle.id)  # type: ignore[misc]
         assert label == b"known(colour, size)"
         async with working(redis_url, known, idle_poll_s=0.02):
-            assert await (await known.enqueue()).result(timeout_s=5) == "known 1"
+            assert await (await known.enqueue()).result(timeout_s=PATIENCE_S) == "known 1"
             assert await handle.state() is JobState.PARKED
     async with working(redis_url, known_with_more):
-        assert await handle.result(timeout_s=5) == "x red 2 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "x red 2 1"
 
 
 async def test_job_with_a_wrong_value_is_dead_and_not_parked(
@@ -219,7 +219,7 @@ async def test_unreadable_body_is_dead_with_its_bytes_kept(
     await _put(redis, ODD, body)
     async with working(redis_url, known):
         assert await eventually(lambda: dead_ids(redis, "default")) == [ODD]
-        assert await (await known.enqueue()).result(timeout_s=5) == "known 1"
+        assert await (await known.enqueue()).result(timeout_s=PATIENCE_S) == "known 1"
 
     assert await redis.get("arq:job:" + ODD) == body
     [entry] = await history(redis, ODD)
@@ -236,7 +236,7 @@ async def test_mutilated_bodies_harm_no_worker(redis_url: str, redis: QueueClien
             await _put(redis, f"odd{number}", _mutilated(whole, random))
         await redis.lpush(f"{QUEUE}:wake", "1")  # type: ignore[misc]
         await eventually(lambda: _is_settled(redis))
-        assert await (await known.enqueue()).result(timeout_s=5) == "known 1"
+        assert await (await known.enqueue()).result(timeout_s=PATIENCE_S) == "known 1"
         assert one.main_task is not None
         assert not one.main_task.done()
 
@@ -292,7 +292,7 @@ async def test_keys_of_the_wrong_type_harm_one_job_only(redis_url: str, redis: Q
     async with working(redis_url, known, lease_s=0.3, heartbeat_s=0.1) as one:
         handles = await known.enqueue_many([{}] * 20)
         for handle in handles:
-            assert await handle.result(timeout_s=5) == "known 1"
+            assert await handle.result(timeout_s=PATIENCE_S) == "known 1"
         assert one.main_task is not None
         assert not one.main_task.done()
         await redis.delete("arq:history:" + ODD)

@@ -13,7 +13,7 @@ from runner.broker import keys
 from runner.periodic.cleanup import trim_dead
 from runner.periodic.poller import Poller
 from runner.telemetry.statsd import NullStatsD
-from tests.runner_kit import eventually, stage, start, stop, worker, working
+from tests.runner_kit import PATIENCE_S, eventually, stage, start, stop, worker, working
 
 if TYPE_CHECKING:
     from runner import JobHandle, QueueClient
@@ -97,7 +97,7 @@ async def test_results_are_kept_as_long_as_asked(redis_url: str, redis: QueueCli
     """An hour by the settings, not at all by the job's own option."""
     async with working(redis_url, end, forget, keep_result_s=100.0):
         kept = await end.enqueue("done")
-        assert await kept.result(timeout_s=5) == "done 1"
+        assert await kept.result(timeout_s=PATIENCE_S) == "done 1"
         forgotten = await forget.enqueue()
         await eventually(lambda: _is(forgotten, JobState.UNKNOWN))
 
@@ -126,7 +126,7 @@ async def test_job_that_never_failed_costs_nothing_for_its_history(
     """Settling it neither looks for a history nor sets when one expires."""
     async with working(redis_url, end, keep_result_s=100.0):
         await redis.config_resetstat()
-        assert await (await end.enqueue("done")).result(timeout_s=5) == "done 1"
+        assert await (await end.enqueue("done")).result(timeout_s=PATIENCE_S) == "done 1"
         calls = await redis.info("commandstats")
 
     assert calls["cmdstat_del"]["calls"] >= 1
@@ -139,7 +139,7 @@ async def test_job_enqueued_again_under_its_id_begins_without_a_history(
     """The earlier job's failures are gone with its result."""
     async with working(redis_url, falter, keep_result_s=100.0):
         handle = await falter.options(job_id="falter:1").enqueue()
-        assert await handle.result(timeout_s=5) == "attempt 2"
+        assert await handle.result(timeout_s=PATIENCE_S) == "attempt 2"
     await falter.options(job_id="falter:1", delay_s=60).enqueue()
 
     assert await redis.exists("arq:history:falter:1", "arq:result:falter:1") == 0

@@ -186,7 +186,7 @@ async def test_worker_whose_answers_are_lost_settles_when_they_arrive_again(
         await (await act.enqueue("next")).result(timeout_s=PATIENCE_S)
         await eventually(lambda: one.worker.jobs_complete >= 3)
 
-    assert await handle.result(timeout_s=1) == "x 1"
+    assert await handle.result(timeout_s=PATIENCE_S) == "x 1"
     assert one.worker.jobs_complete == 3
 
 

@@ -13,7 +13,7 @@ from runner.errors import JobFailedError
 from runner.operations.catalog import Catalog
 from runner.operations.job import find_queue
 from runner.operations.job import job as view_of
-from tests.runner_kit import dead_ids, eventually, history, working
+from tests.runner_kit import PATIENCE_S, dead_ids, eventually, history, working
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -55,13 +55,13 @@ async def test_death_frees_a_chosen_id(redis_url: str, redis: QueueClient, job_i
     handle: JobHandle[str] = JobHandle(job_id, QUEUE)
     assert await handle.state() is JobState.DEAD
     with pytest.raises(JobFailedError, match="no such channel"):
-        await handle.result(timeout_s=5)
+        await handle.result(timeout_s=PATIENCE_S)
 
     again = await make.options(job_id=job_id).enqueue("report")
     assert again.created
     assert await again.state() is JobState.READY
     async with working(redis_url, make):
-        assert await again.result(timeout_s=5) == "report 1"
+        assert await again.result(timeout_s=PATIENCE_S) == "report 1"
 
     assert await again.state() is JobState.DONE
     assert await dead_ids(redis, QUEUE) == [dead_id]

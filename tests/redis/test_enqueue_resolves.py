@@ -15,13 +15,12 @@ from runner.broker.script_connection import ScriptConnection
 from runner.client import connect
 from runner.enqueue import Enqueue, Enqueuer
 from runner.errors import EnqueueError
+from tests.runner_kit import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from runner import QueueClient
-
-_WITHIN_S = 5
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def _request(job_id: Any = None, queue: Any = "default", **fields: Any) -> Enque
 
 
 async def _all(enqueuer: Enqueuer, *requests: Enqueue) -> list[Any]:
-    async with asyncio.timeout(_WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         return await asyncio.gather(*map(enqueuer.put, requests), return_exceptions=True)
 
 
@@ -117,7 +116,7 @@ async def test_drain_that_is_cancelled_fails_its_callers(enqueuer: Enqueuer) -> 
         for drain in drains:
             assert drain is not None
             drain.cancel()
-        async with asyncio.timeout(_WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             answers = await asyncio.gather(*calls, return_exceptions=True)
         assert all(answer is True or isinstance(answer, EnqueueError) for answer in answers)
 
@@ -160,7 +159,7 @@ def test_client_of_a_loop_that_was_closed_works_in_the_next(redis_url: str) -> N
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # as it is meant here
 
     async def put() -> None:
-        async with asyncio.timeout(_WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             answers.append(await client.enqueuer.put(_request()))
         await client.aclose()
 
@@ -172,6 +171,6 @@ def test_client_of_a_loop_that_was_closed_works_in_the_next(redis_url: str) -> N
 
     thread = threading.Thread(target=both)
     thread.start()
-    thread.join(4 * _WITHIN_S)
+    thread.join(4 * PATIENCE_S)
 
     assert answers == [True]

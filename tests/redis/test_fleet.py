@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner import Context, Fleet, JobState, job
-from tests.runner_kit import break_heartbeat, soon, stage, worker
+from tests.runner_kit import PATIENCE_S, break_heartbeat, soon, stage, worker
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -41,7 +41,7 @@ async def test_fleet_works_several_queues_until_it_is_left(redis_url: str) -> No
         handle = await act.enqueue()
         assert {await stage.started.next() for _ in range(2)} == {"default", "analytics"}
         stage.go.set()
-        assert await handle.result(timeout_s=5) == "default"
+        assert await handle.result(timeout_s=PATIENCE_S) == "default"
 
     assert [one.jobs_complete for one in fleet.workers] == [1, 1]
 
@@ -74,7 +74,7 @@ async def test_fleet_ends_together_when_one_worker_ends_by_an_error(
     handle = await act.enqueue()
     await stage.started.next()
     break_heartbeat(fleet.workers[1], LookupError("broken part"))
-    await asyncio.wait({running}, timeout=10)
+    await asyncio.wait({running}, timeout=PATIENCE_S)
 
     errors = running.exception()
     assert isinstance(errors, BaseExceptionGroup)

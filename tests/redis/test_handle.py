@@ -11,7 +11,7 @@ import pytest
 
 from runner import Bury, Context, JobHandle, JobState, Retry, job
 from runner.errors import ConfigurationError, JobFailedError, ResultNotFoundError
-from tests.runner_kit import eventually, is_running, stage, working
+from tests.runner_kit import PATIENCE_S, eventually, is_running, stage, working
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -61,7 +61,7 @@ async def test_state_follows_a_job_through_its_life(redis_url: str) -> None:
         await stage.started.next()
         assert await handle.state() is JobState.RUNNING
         stage.go.set()
-        await handle.result(timeout_s=5)
+        await handle.result(timeout_s=PATIENCE_S)
     assert await handle.state() is JobState.DONE
 
 
@@ -83,8 +83,8 @@ async def test_state_of_what_never_was_is_unknown() -> None:
 async def test_result_is_what_the_job_returned(redis_url: str) -> None:
     """In the types of the signature; plain JSON where it has none."""
     async with working(redis_url, act, tell):
-        plain = await (await act.enqueue("values")).result(timeout_s=5)
-        typed = await (await tell.enqueue()).result(timeout_s=5)
+        plain = await (await act.enqueue("values")).result(timeout_s=PATIENCE_S)
+        typed = await (await tell.enqueue()).result(timeout_s=PATIENCE_S)
 
     assert plain == {"list": [1, 2.5, None]}
     assert typed == (datetime(2026, 1, 1, tzinfo=UTC), {1: UUID(int=5)})
@@ -94,7 +94,7 @@ async def test_result_is_waited_for(redis_url: str) -> None:
     """`result` called before the job ends returns as soon as it has ended."""
     async with working(redis_url, act):
         handle = await act.enqueue()
-        waiting = asyncio.create_task(handle.result(timeout_s=5))
+        waiting = asyncio.create_task(handle.result(timeout_s=PATIENCE_S))
         await stage.started.next()
         assert not waiting.done()
         stage.go.set()
@@ -117,7 +117,7 @@ async def test_result_of_a_dead_job_is_its_error(redis_url: str) -> None:
     """Type, message and traceback travel as data."""
     async with working(redis_url, act):
         with pytest.raises(JobFailedError) as raised:
-            await (handle := await act.enqueue("bury")).result(timeout_s=5)
+            await (handle := await act.enqueue("bury")).result(timeout_s=PATIENCE_S)
 
     error = raised.value
     assert (error.job_id, error.error_type, error.message) == (
@@ -133,9 +133,9 @@ async def test_result_that_is_not_kept_is_said_to_be_missing(redis_url: str) -> 
     async with working(redis_url, forget):
         handle = await forget.enqueue()
         with pytest.raises(ResultNotFoundError, match=r"no such job in default, or its result"):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
         with pytest.raises(ResultNotFoundError):
-            await JobHandle[str]("nothing", "default").result(timeout_s=5)
+            await JobHandle[str]("nothing", "default").result(timeout_s=PATIENCE_S)
 
 
 async def test_result_of_an_earlier_job_is_not_that_of_a_new_one_with_its_id(
@@ -145,10 +145,10 @@ async def test_result_of_an_earlier_job_is_not_that_of_a_new_one_with_its_id(
     stage.go.set()
     chosen = act.options(job_id="act:daily")
     async with working(redis_url, act):
-        assert await (await chosen.enqueue("first")).result(timeout_s=5) == "first 1"
+        assert await (await chosen.enqueue("first")).result(timeout_s=PATIENCE_S) == "first 1"
         second = await chosen.enqueue("second")
         assert second.created
-        assert await second.result(timeout_s=5) == "second 1"
+        assert await second.result(timeout_s=PATIENCE_S) == "second 1"
 
 
 async def test_abort_of_a_waiting_job_keeps_it_from_starting(
@@ -159,7 +159,7 @@ async def test_abort_of_a_waiting_job_keeps_it_from_starting(
     for handle in (ready, scheduled):
         await handle.abort()
         with pytest.raises(JobFailedError, match="aborted before it started"):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
     async with working(redis_url, act):
         pass
 
@@ -177,7 +177,7 @@ async def test_abort_of_a_running_job_cancels_it(redis_url: str, redis: QueueCli
         await handle.abort()
         await stage.cancelled.next()
         with pytest.raises(JobFailedError, match="aborted while running"):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
         assert is_running(one)
 
     assert await redis.zcard(QUEUE) == 0
@@ -191,11 +191,11 @@ async def test_abort_of_a_finished_job_changes_nothing(redis_url: str, redis: Qu
     chosen = act.options(job_id="act:daily")
     async with working(redis_url, act):
         handle = await chosen.enqueue("first")
-        await handle.result(timeout_s=5)
+        await handle.result(timeout_s=PATIENCE_S)
         await handle.abort()
-        assert await handle.result(timeout_s=5) == "first 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "first 1"
         assert await redis.exists("arq:abort") == 0
-        assert await (await chosen.enqueue("second")).result(timeout_s=5) == "second 1"
+        assert await (await chosen.enqueue("second")).result(timeout_s=PATIENCE_S) == "second 1"
 
 
 async def test_abort_of_one_job_leaves_the_others_alone(redis_url: str) -> None:
@@ -205,10 +205,10 @@ async def test_abort_of_one_job_leaves_the_others_alone(redis_url: str) -> None:
         await eventually(lambda: _is(second, JobState.RUNNING))
         await first.abort()
         with pytest.raises(JobFailedError):
-            await first.result(timeout_s=5)
+            await first.result(timeout_s=PATIENCE_S)
         stage.go.set()
 
-        assert await second.result(timeout_s=5) == "second 1"
+        assert await second.result(timeout_s=PATIENCE_S) == "second 1"
 
 
 async def test_options_of_a_queue_send_the_job_elsewhere(redis_url: str) -> None:
@@ -217,7 +217,7 @@ async def test_options_of_a_queue_send_the_job_elsewhere(redis_url: str) -> None
     async with working(redis_url, act, queue="slow"):
         handle = await act.options(queue="slow").enqueue("slow")
 
-        assert await handle.result(timeout_s=5) == "slow 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "slow 1"
     assert handle.queue == "slow"
 
 
@@ -226,7 +226,7 @@ async def test_many_callers_learn_of_their_results_from_one_task(
 ) -> None:
     """Three thousand wait: a round of questions is a few commands, whoever comes and goes."""
     handles = await act.enqueue_many([{"how": str(n)} for n in range(3000)])
-    waits = [asyncio.create_task(handle.result(timeout_s=30)) for handle in handles]
+    waits = [asyncio.create_task(handle.result(timeout_s=PATIENCE_S)) for handle in handles]
     given_up = [asyncio.create_task(handle.result(timeout_s=0.01)) for handle in handles[:50]]
     await asyncio.wait(given_up)
     assert all(isinstance(one.exception(), TimeoutError) for one in given_up)

@@ -11,7 +11,7 @@ from runner.broker import keys
 from runner.broker.chunks import MOST, MOST_BYTES, chunks
 from runner.errors import EnqueueError, ResultNotFoundError
 from runner.periodic.cleanup import trim_aborts
-from tests.runner_kit import result_of, working
+from tests.runner_kit import PATIENCE_S, result_of, working
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -47,8 +47,8 @@ async def test_result_that_is_too_large_is_kept_as_its_size_and_digest(
     async with working(redis_url, carry, max_result_bytes=1000):
         handle = await carry.enqueue("x", times=2000)
         with pytest.raises(ResultNotFoundError, match="more than max_result_bytes"):
-            await handle.result(timeout_s=5)
-        assert await (await carry.enqueue("x")).result(timeout_s=5) == "x"
+            await handle.result(timeout_s=PATIENCE_S)
+        assert await (await carry.enqueue("x")).result(timeout_s=PATIENCE_S) == "x"
 
     kept = await result_of(redis, handle.id) or {}
     assert (kept["s"], kept["r"]) == (True, None)
@@ -63,7 +63,7 @@ async def test_large_arguments_are_not_copied_into_the_result(
     """Up to 4 KiB a result repeats them; above it names their size and digest."""
     async with working(redis_url, carry):
         handle = await carry.enqueue("x" * size, times=0)
-        assert await handle.result(timeout_s=5) == ""
+        assert await handle.result(timeout_s=PATIENCE_S) == ""
 
     kept = await result_of(redis, handle.id) or {}
     if size < 4096:

@@ -14,7 +14,17 @@ import structlog
 from runner import Context, job
 from runner.errors import ConfigurationError, JobFailedError
 from runner.worker.held import Held
-from tests.runner_kit import eventually, holds_nothing, soon, stage, start, stop, worker, working
+from tests.runner_kit import (
+    PATIENCE_S,
+    eventually,
+    holds_nothing,
+    soon,
+    stage,
+    start,
+    stop,
+    worker,
+    working,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -88,7 +98,7 @@ async def test_middleware_of_a_queue_runs_inside_the_default_ones_in_its_order(
         resources=_provides(store),
     ):
         handle = await act.enqueue(number=7)
-        assert await handle.result(timeout_s=5) == "done act default 1/4"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done act default 1/4"
 
     assert store.notes == ["outer in 7", "inner in 7", "job 7", "inner out", "outer out"]
     assert bound == {"job_id": handle.id, "job_name": "act", "queue": "default", "attempt": 1}
@@ -107,7 +117,9 @@ async def test_middleware_sees_what_the_job_raised(redis_url: str) -> None:
     async with working(
         redis_url, act, middleware=(rescue, _noting("inner")), resources=_provides(store)
     ):
-        assert await (await act.enqueue(number=7, fail=True)).result(timeout_s=5) == "rescued"
+        assert (
+            await (await act.enqueue(number=7, fail=True)).result(timeout_s=PATIENCE_S) == "rescued"
+        )
 
     assert store.notes == ["inner in 7", "job 7", "inner saw ValueError", "inner out"]
 
@@ -126,8 +138,8 @@ async def test_middleware_that_fails_is_the_jobs_failure_and_harms_no_other(
         redis_url, act, middleware=(broken,), resources=_provides(Store()), max_retries=0
     ):
         with pytest.raises(JobFailedError, match="LookupError: broken middleware"):
-            await (await act.enqueue(number=1)).result(timeout_s=5)
-        await (await act.enqueue(number=2)).result(timeout_s=5)
+            await (await act.enqueue(number=1)).result(timeout_s=PATIENCE_S)
+        await (await act.enqueue(number=2)).result(timeout_s=PATIENCE_S)
 
 
 async def test_middleware_runs_within_the_jobs_timeout(redis_url: str) -> None:
@@ -140,7 +152,7 @@ async def test_middleware_runs_within_the_jobs_timeout(redis_url: str) -> None:
         redis_url, hurried, middleware=(hang,), resources=_provides(Store()), max_retries=0
     ):
         with pytest.raises(JobFailedError, match=r"hurried did not end within 0\.02 s"):
-            await (await hurried.enqueue()).result(timeout_s=5)
+            await (await hurried.enqueue()).result(timeout_s=PATIENCE_S)
 
 
 @job(queue="default", timeout_s=0.02)
@@ -195,7 +207,7 @@ async def test_resource_that_is_missing_is_named_in_the_jobs_error(redis_url: st
     """The error of a job that asks for a missing resource says what to do."""
     async with working(redis_url, act, max_retries=0):
         with pytest.raises(JobFailedError, match="act needs a Store, and its worker provides"):
-            await (await act.enqueue(number=1)).result(timeout_s=5)
+            await (await act.enqueue(number=1)).result(timeout_s=PATIENCE_S)
 
 
 async def test_jobs_enqueue_through_their_workers_client(
@@ -218,12 +230,12 @@ async def test_finished_jobs_leave_nothing_to_the_garbage_collector(redis_url: s
     """All objects of a job are freed with it: collecting them would take a third of the time."""
     store = Store()
     async with working(redis_url, act, resources=_provides(store)) as one:
-        await (await act.enqueue(1)).result(timeout_s=5)  # creates what is created once
+        await (await act.enqueue(1)).result(timeout_s=PATIENCE_S)  # creates what is created once
         gc.collect()
         gc.disable()
         try:
             for number in range(5):
-                await (await act.enqueue(number)).result(timeout_s=5)
+                await (await act.enqueue(number)).result(timeout_s=PATIENCE_S)
             await eventually(lambda: holds_nothing(one))
             gc.set_debug(gc.DEBUG_SAVEALL)
             gc.collect()

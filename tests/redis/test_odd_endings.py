@@ -13,8 +13,7 @@ from runner import Bury, Context, JobState, Retry, job
 from runner.errors import JobFailedError
 from runner.telemetry.job_log import KeepLines
 from tests.odd_values import ERRORS, WITHOUT_JSON, Unwritable
-from tests.runner_kit.waiting import eventually
-from tests.runner_kit.workers import is_running, working
+from tests.runner_kit import PATIENCE_S, eventually, is_running, working
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -93,7 +92,7 @@ async def test_job_that_raises_something_odd_is_dead(redis_url: str, kind: str) 
     async with working(redis_url, die) as one:
         handle = await die.enqueue(kind)
         with pytest.raises(JobFailedError):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
         assert is_running(one)
 
     assert await handle.state() is JobState.DEAD
@@ -106,7 +105,7 @@ async def test_job_whose_task_exits_is_dead(redis_url: str, kind: str, how: str)
     async with working(redis_url, die_in_a_task) as one:
         handle = await die_in_a_task.enqueue(kind, how)
         with pytest.raises(JobFailedError):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
         assert is_running(one)
 
 
@@ -116,7 +115,7 @@ async def test_job_that_returns_what_has_no_json_form_is_dead(redis_url: str, ki
     async with working(redis_url, give) as one:
         handle = await give.enqueue(kind)
         with pytest.raises(JobFailedError, match="has no JSON form"):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
         assert is_running(one)
 
     assert await handle.state() is JobState.DEAD
@@ -137,14 +136,14 @@ async def test_job_may_say_anything(
 
     monkeypatch.setattr(Heartbeat, "_describe", counted)
     async with working(redis_url, say) as one:
-        assert await (await say.enqueue(kind)).result(timeout_s=5) == "fine"
+        assert await (await say.enqueue(kind)).result(timeout_s=PATIENCE_S) == "fine"
         assert is_running(one)
 
 
 async def test_job_may_ask_to_run_again_by_a_timedelta(redis_url: str) -> None:
     """As arq's own signal allows."""
     async with working(redis_url, once_freely):
-        assert await (await once_freely.enqueue("timedelta")).result(timeout_s=5) == "fine"
+        assert await (await once_freely.enqueue("timedelta")).result(timeout_s=PATIENCE_S) == "fine"
 
 
 async def test_outcome_that_redis_refuses_is_buried(redis_url: str, redis: QueueClient) -> None:
@@ -161,8 +160,8 @@ async def test_outcome_that_redis_refuses_is_buried(redis_url: str, redis: Queue
         await eventually(lambda: redis.zscore("arq:queue:default:dead", handle.id))
         await redis.delete("arq:queue:default:retrying")
         with pytest.raises(JobFailedError, match="cannot be recorded"):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
         other = await fail.enqueue(spoil=False)
         with pytest.raises(JobFailedError, match="no"):
-            await other.result(timeout_s=5)
+            await other.result(timeout_s=PATIENCE_S)
         assert is_running(one)

@@ -30,7 +30,7 @@ from runner.operations.why import Cause, why
 from runner.periodic.poller import Poller
 from runner.redaction import REDACTED
 from runner.telemetry.statsd import NullStatsD
-from tests.runner_kit import eventually, soon, stage, working
+from tests.runner_kit import PATIENCE_S, eventually, soon, stage, working
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -246,7 +246,7 @@ async def test_done_job_shows_its_failed_attempts(
         await eventually(lambda: _dead(handle))
         mended.set()
         await operator.act(Request(Action.RUN), QUEUE, handle.id)
-        assert await handle.result(timeout_s=5) == "done in attempt 1"
+        assert await handle.result(timeout_s=PATIENCE_S) == "done in attempt 1"
 
     view = await look_at(redis, QUEUE, handle.id, CATALOG)
     assert view is not None

@@ -15,6 +15,7 @@ from runner.broker import keys
 from runner.periodic.poller import Poller, poll_age_s
 from runner.telemetry.statsd import NullStatsD
 from tests.runner_kit import (
+    PATIENCE_S,
     enqueue_late,
     eventually,
     mortal,
@@ -321,7 +322,7 @@ async def test_poll_that_fails_harms_no_job(
     monkeypatch.setattr(Poller, "poll", fail)
     async with working(redis_url, tidy, poll_interval_s=0.05):
         await eventually(lambda: _at_least(tries, 3))
-        await (await tidy.enqueue()).result(timeout_s=5)
+        await (await tidy.enqueue()).result(timeout_s=PATIENCE_S)
 
 
 async def test_worker_with_a_wrong_clock_stops_no_poll_and_deletes_no_dead_job(

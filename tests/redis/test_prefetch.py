@@ -13,6 +13,7 @@ from runner.admin import Admin
 from runner.broker.scripts import AHEAD
 from runner.worker import prefetch as ahead
 from tests.runner_kit import (
+    PATIENCE_S,
     ask_after_starts,
     crashes,
     eventually,
@@ -110,7 +111,7 @@ async def test_claim_ahead_is_marked_until_its_job_starts(
         assert [await handle.state() for handle in handles] == [JobState.RUNNING] * 4
 
         stage.go.set()
-        assert [await handle.result(timeout_s=5) for handle in handles] == [
+        assert [await handle.result(timeout_s=PATIENCE_S) for handle in handles] == [
             f"{name} in attempt 1" for name in "abcd"
         ]
         assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
@@ -131,7 +132,7 @@ async def test_slow_jobs_hold_up_nothing_that_waits_behind_them(
             assert [await stage.started.next() for _ in range(2)] == ["c", "d"]
             stage.go.set()
             for handle in handles:
-                assert (await handle.result(timeout_s=5)).endswith("in attempt 1")
+                assert (await handle.result(timeout_s=PATIENCE_S)).endswith("in attempt 1")
     for handle in handles:
         assert await crashes(redis, "default", handle.id) == 0
         assert await history(redis, handle.id) == []
@@ -151,7 +152,7 @@ async def test_stop_gives_back_what_was_not_started_before_anything_else(
         stage.go.set()
         await stop(one)
         for handle in handles:
-            assert (await handle.result(timeout_s=5)).endswith("in attempt 1")
+            assert (await handle.result(timeout_s=PATIENCE_S)).endswith("in attempt 1")
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 
@@ -175,7 +176,7 @@ async def test_killed_worker_costs_what_it_had_not_started_no_crash(
         names = [first] + [await stage.started.next() for _ in range(3)]
         assert sorted(names) == sorted("abcd")
         for handle in handles:
-            assert (await handle.result(timeout_s=5)).endswith("in attempt 1")
+            assert (await handle.result(timeout_s=PATIENCE_S)).endswith("in attempt 1")
 
 
 @pytest.mark.usefixtures("_patient")
@@ -192,7 +193,7 @@ async def test_crash_in_the_first_step_of_a_job_claimed_ahead_counts(redis_url: 
         started_ahead = note_started_ahead(one)
         await quick.enqueue_many([{}] * 40)
         for handle in await look.enqueue_many([{}] * 40):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
 
     assert len(started_ahead) > 20
     assert len(seen) == 40
@@ -209,10 +210,10 @@ async def test_claim_that_waited_for_a_quarter_of_its_lease_is_not_started(
         await quick.enqueue_many([{}] * 40)
         await block.enqueue(seconds=0.5)
         last = await quick.enqueue()
-        await last.result(timeout_s=5)
+        await last.result(timeout_s=PATIENCE_S)
 
-    assert given_back in ([last.id], [])  # not prefetched at all if the block came first
-    assert stage.runs[last.id] == 1
+    # None, if the block came first; others as well, if the machine itself was held up.
+    assert {stage.runs[job_id] for job_id in (*given_back, last.id)} == {1}
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 
@@ -233,7 +234,7 @@ async def test_lease_lost_while_waiting_is_the_other_workers(
             assert list(other.tasks) == [lost.id]
             stage.go.set()
             for handle in handles:
-                assert (await handle.result(timeout_s=5)).endswith("in attempt 1")
+                assert (await handle.result(timeout_s=PATIENCE_S)).endswith("in attempt 1")
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 
@@ -290,7 +291,7 @@ async def test_workers_that_claim_ahead_share_a_queue(redis_url: str) -> None:
     ):
         handles = await nap.enqueue_many([{}] * 600)
         for handle in handles:
-            await handle.result(timeout_s=20)
+            await handle.result(timeout_s=PATIENCE_S)
         await eventually(lambda: _complete(600, one, two))
         assert min(one.jobs_complete, two.jobs_complete) > 150
 
@@ -348,7 +349,7 @@ async def test_claim_ahead_whose_answer_is_lost_is_undone(
     await one.ready.wait()
     loses = lose_answers_to_claims(one, times=5)
     for handle in handles:
-        await handle.result(timeout_s=20)
+        await handle.result(timeout_s=PATIENCE_S)
     await stop(one)
     await running
 

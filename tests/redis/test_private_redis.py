@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from runner.errors import PrivateRedisError, PrivateRedisLostError
 from runner.processes.private_redis import PrivateRedis, find_executable
-from tests.runner_kit import eventually, soon
+from tests.runner_kit import PATIENCE_S, eventually, soon
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -147,7 +147,7 @@ async def _user(state_dir: Path) -> asyncio.subprocess.Process:
         cwd=Path(__file__).parents[2],
     )
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         assert (await process.stdout.readline()).startswith(b"unix://")
     return process
 
@@ -171,7 +171,7 @@ async def test_private_redis_of_two_processes(state_dir: Path) -> None:
     process = await _user(state_dir)
     async with PrivateRedis(state_dir) as server:
         pid = await _server_pid(server)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await process.communicate(b"stop\n")
         assert process.returncode == 0
         assert await _server_pid(server) == pid

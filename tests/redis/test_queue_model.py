@@ -434,7 +434,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.redis.close()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_scripts_keep_every_job_in_one_state(redis_server: RedisServer) -> None:
     """Any order of enqueues, claims, outcomes, losses and actions agrees with the model."""
     machine = type("Machine", (QueueMachine,), {"url": redis_server.url})

@@ -251,7 +251,8 @@ async def test_thousands_of_jobs_are_held_renewed_and_given_back(
     count = 4500
     handles = await act.enqueue_many([{"name": str(n)} for n in range(count)])
     due = await redis.zrange(QUEUE, 0, -1, withscores=True)
-    one = await start(worker(redis_url, act, concurrency=5000, lease_s=20.0, heartbeat_s=1.0))
+    patient = {"lease_s": 20.0, "heartbeat_s": 1.0, "cancel_wait_s": PATIENCE_S}
+    one = await start(worker(redis_url, act, concurrency=5000, **patient))
     await eventually(lambda: len(one.tasks) == count)
     await renew_leases(one)
     assert await redis.hlen(f"{QUEUE}:running") == len(handles)  # type: ignore[misc]

@@ -15,7 +15,17 @@ from arq.worker import async_check_health
 from runner import Bury, Context, JobState, Retry, codec, job
 from runner.errors import JobFailedError
 from runner.handle import JobHandle
-from tests.runner_kit import dead_ids, eventually, soon, stage, start, stop, worker, working
+from tests.runner_kit import (
+    PATIENCE_S,
+    dead_ids,
+    eventually,
+    soon,
+    stage,
+    start,
+    stop,
+    worker,
+    working,
+)
 from tests.stock_arq import stock_client
 
 if TYPE_CHECKING:
@@ -80,7 +90,7 @@ async def test_stock_client_gets_the_result(redis_url: str, stock: ArqRedis) -> 
     """What a stock client enqueues runs here, and `Job.result()` returns its result."""
     async with working(redis_url, add, idle_poll_s=POLL_S) as one:
         handle = await _enqueue(stock, "add", 2, b=3)
-        assert await handle.result(timeout=5, poll_delay=POLL_S) == 5
+        assert await handle.result(timeout=PATIENCE_S, poll_delay=POLL_S) == 5
 
         info = await handle.result_info()
         assert info is not None
@@ -126,7 +136,7 @@ async def test_stock_client_gets_the_error(redis_url: str, stock: ArqRedis) -> N
     async with working(redis_url, fail, idle_poll_s=POLL_S):
         handle = await _enqueue(stock, "fail")
         with pytest.raises(JobFailedError, match="no such channel") as caught:
-            await handle.result(timeout=5, poll_delay=POLL_S)
+            await handle.result(timeout=PATIENCE_S, poll_delay=POLL_S)
 
         assert caught.value.error_type == "runner.errors.Bury"
         assert [result.success for result in await stock.all_job_results()] == [False]
@@ -138,9 +148,9 @@ async def test_stock_client_aborts_a_running_job(redis_url: str, stock: ArqRedis
         handle = await _enqueue(stock, "sleep")
         await stage.started.next()
 
-        assert await handle.abort(timeout=5, poll_delay=POLL_S)
+        assert await handle.abort(timeout=PATIENCE_S, poll_delay=POLL_S)
         with pytest.raises(asyncio.CancelledError):
-            await handle.result(timeout=5)
+            await handle.result(timeout=PATIENCE_S)
         assert await stock.zcard(QUEUE) == 0
         assert await stock.zcard("arq:abort") == 0
 
@@ -152,7 +162,7 @@ async def test_stock_client_aborts_a_deferred_job(redis_url: str, stock: ArqRedi
     Stock arq moves it to the head of the queue, and without `allow_abort_jobs` runs it at once.
     """
     handle = await _enqueue(stock, "sleep", _defer_by=3600)
-    asked = asyncio.create_task(handle.abort(timeout=5, poll_delay=POLL_S))
+    asked = asyncio.create_task(handle.abort(timeout=PATIENCE_S, poll_delay=POLL_S))
     await eventually(lambda: stock.zcard("arq:abort"))
     async with working(redis_url, sleep, idle_poll_s=POLL_S, allow_abort_jobs=False):
         assert await soon(asked)
@@ -165,7 +175,7 @@ async def test_stock_client_is_refused_an_id_in_use(redis_url: str, stock: ArqRe
     assert handle.created
     assert await stock.enqueue_job("add", 1, _job_id="one") is None
     async with working(redis_url, add):
-        assert await handle.result(timeout_s=5) == 2
+        assert await handle.result(timeout_s=PATIENCE_S) == 2
     assert await stock.enqueue_job("add", 1, _job_id="one") is None
 
 
@@ -184,7 +194,7 @@ async def test_stock_client_may_name_the_try(redis_url: str, stock: ArqRedis) ->
     """`_job_try=3` is the third attempt here, though arq writes it only into the body."""
     async with working(redis_url, attempt_number, idle_poll_s=POLL_S):
         handle = await _enqueue(stock, "attempt_number", _job_try=3)
-        assert await handle.result(timeout=5, poll_delay=POLL_S) == 3
+        assert await handle.result(timeout=PATIENCE_S, poll_delay=POLL_S) == 3
 
 
 async def test_body_that_a_stock_client_let_expire_shows(redis_url: str, stock: ArqRedis) -> None:
@@ -215,7 +225,7 @@ async def test_result_not_kept_is_not_found(redis_url: str, stock: ArqRedis) -> 
     async with working(redis_url, add, idle_poll_s=POLL_S, keep_result_s=0):
         handle = await _enqueue(stock, "add", 1)
         with pytest.raises(ResultNotFound):
-            await handle.result(timeout=5, poll_delay=POLL_S)
+            await handle.result(timeout=PATIENCE_S, poll_delay=POLL_S)
 
 
 async def test_arq_check_passes_while_a_worker_lives(

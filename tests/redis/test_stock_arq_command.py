@@ -79,7 +79,7 @@ async def test_arq_command_runs_our_worker(
     ran = _arq(folder, "--burst")
 
     assert ran.returncode == 0, ran.stderr
-    assert await handle.result(timeout=1) == expected
+    assert await handle.result(timeout=PATIENCE_S) == expected
     assert await redis.zcard("arq:queue:migration") == 0
 
 

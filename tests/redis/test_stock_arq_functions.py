@@ -19,7 +19,7 @@ from runner.broker.location import location
 from runner.handle import JobHandle
 from runner.on_arq.job_function import JobFunction
 from runner.options import WorkerOptions
-from tests.runner_kit import dead_ids, eventually, soon, start, stop
+from tests.runner_kit import PATIENCE_S, dead_ids, eventually, soon, start, stop
 from tests.stock_arq import named
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def test_function_that_raises_is_not_retried(redis_url: str, redis: QueueC
     async with plain(redis_url, named("fail", fail)) as one:
         handle = await _enqueue(redis, "fail")
         with pytest.raises(errors.JobFailedError, match="ValueError: broken"):
-            await handle.result(timeout=5, poll_delay=0.01)
+            await handle.result(timeout=PATIENCE_S, poll_delay=0.01)
         assert (one.jobs_failed, one.jobs_retried) == (1, 0)
     assert runs == [1]
     assert await dead_ids(redis, "/arq:queue") == []
@@ -100,7 +100,7 @@ async def test_retry_runs_again_up_to_max_tries(redis_url: str, redis: QueueClie
     async with plain(redis_url, named("again", again), max_tries=4):
         handle = await _enqueue(redis, "again")
         with pytest.raises(errors.JobFailedError, match="max 4 retries exceeded"):
-            await handle.result(timeout=5, poll_delay=0.01)
+            await handle.result(timeout=PATIENCE_S, poll_delay=0.01)
     assert tries == [1, 2, 3, 4]
 
 
@@ -120,7 +120,7 @@ async def test_stopping_costs_no_try(redis_url: str, redis: QueueClient) -> None
         handle = await _enqueue(redis, "hang")
         await soon(started.wait())
     async with plain(redis_url, named("hang", hang), max_tries=1):
-        assert await handle.result(timeout=5, poll_delay=0.01) == "done"
+        assert await handle.result(timeout=PATIENCE_S, poll_delay=0.01) == "done"
     assert tries == [1, 1]
 
 
@@ -138,7 +138,7 @@ async def test_without_retry_jobs_a_stopped_job_has_failed(
         handle = await _enqueue(redis, "hang")
         await soon(started.wait())
     with pytest.raises(asyncio.CancelledError):
-        await handle.result(timeout=5)
+        await handle.result(timeout=PATIENCE_S)
     assert await redis.zcard(QUEUE) == 0
 
 
@@ -165,7 +165,7 @@ async def test_hooks_share_one_context_with_the_function(
     hooks = {"on_job_start": start_hook, "on_job_end": end_hook, "after_job_end": after_hook}
     async with plain(redis_url, named("work", work), ctx={"colour": "green"}, **hooks):
         handle = await _enqueue(redis, "work", _job_id="one")
-        assert await handle.result(timeout=5, poll_delay=0.01) == "green"
+        assert await handle.result(timeout=PATIENCE_S, poll_delay=0.01) == "green"
     assert calls == [(step, "session of one") for step in ("work", "end", "after")]
 
 
@@ -184,7 +184,7 @@ async def test_hook_that_raises_ends_nothing(
     async with plain(redis_url, named("work", work), **{hook: broken}):
         for _ in range(2):
             handle = await _enqueue(redis, "work")
-            assert await handle.result(timeout=5, poll_delay=0.01) == "done"
+            assert await handle.result(timeout=PATIENCE_S, poll_delay=0.01) == "done"
     assert f"{hook} failed" in caplog.text
 
 
@@ -201,9 +201,9 @@ async def test_start_hook_that_raises_fails_its_job(redis_url: str, redis: Queue
     async with plain(redis_url, named("work", work), on_job_start=picky) as one:
         bad = await _enqueue(redis, "work", _job_id="bad")
         with pytest.raises(errors.JobFailedError, match="no such table"):
-            await bad.result(timeout=5, poll_delay=0.01)
+            await bad.result(timeout=PATIENCE_S, poll_delay=0.01)
         good = await _enqueue(redis, "work", _job_id="good")
-        assert await good.result(timeout=5, poll_delay=0.01) == "done"
+        assert await good.result(timeout=PATIENCE_S, poll_delay=0.01) == "done"
         await eventually(lambda: _counted(one, 1, 1))
 
 
@@ -219,10 +219,10 @@ async def test_pickle_is_used_where_it_is_asked_for(redis_url: str, redis: Queue
     async with plain(redis_url, named("work", work), **serializers) as one:
         client = one.pool
         full = await _enqueue(client, "work", {1, 2})  # type: ignore[arg-type]
-        assert await full.result(timeout=5, poll_delay=0.01) == {0, 1, 2}
+        assert await full.result(timeout=PATIENCE_S, poll_delay=0.01) == {0, 1, 2}
         empty = await _enqueue(client, "work", set())  # type: ignore[arg-type]
         with pytest.raises(KeyError, match="nothing"):
-            await empty.result(timeout=5, poll_delay=0.01)
+            await empty.result(timeout=PATIENCE_S, poll_delay=0.01)
     assert pickle.loads(await redis.get(f"arq:result:{full.job_id}"))["r"] == {0, 1, 2}  # noqa: S301
 
 
@@ -237,7 +237,7 @@ async def test_worker_that_pickles_runs_our_jobs_too(redis_url: str, redis: Queu
     serializers = {"job_serializer": pickle.dumps, "job_deserializer": pickle.loads}
     async with plain(redis_url, JobFunction.of(double), **serializers):
         handle = await double.enqueue(number=4)
-        assert await handle.result(timeout_s=5) == 8
+        assert await handle.result(timeout_s=PATIENCE_S) == 8
         await redis.set(f"arq:job:{STRANGE}", b"\x00 neither")
         await redis.zadd(QUEUE, {STRANGE: 1})
         assert await eventually(lambda: dead_ids(redis, "/arq:queue")) == [STRANGE]
@@ -315,7 +315,7 @@ async def test_abort_needs_allow_abort_jobs(redis_url: str, redis: QueueClient) 
         await ours.abort()
         await asyncio.sleep(0.4)  # several heartbeats and checks for aborts
         go.set()
-        assert await handle.result(timeout=5, poll_delay=0.01) == "done"
+        assert await handle.result(timeout=PATIENCE_S, poll_delay=0.01) == "done"
 
 
 async def test_job_timeout_is_arqs(redis_url: str, redis: QueueClient) -> None:
@@ -327,7 +327,7 @@ async def test_job_timeout_is_arqs(redis_url: str, redis: QueueClient) -> None:
     async with plain(redis_url, named("hang", hang), job_timeout=0.1, runner=None):
         handle = await _enqueue(redis, "hang")
         with pytest.raises(errors.JobFailedError, match="TimeoutError"):
-            await handle.result(timeout=5, poll_delay=0.01)
+            await handle.result(timeout=PATIENCE_S, poll_delay=0.01)
 
 
 async def test_function_that_cancels_itself_spends_a_try(
@@ -395,7 +395,7 @@ async def test_argument_that_cannot_be_shown_harms_nothing(
     serializers = {"job_serializer": pickle.dumps, "job_deserializer": pickle.loads}
     async with plain(redis_url, named("work", work), **serializers) as one:
         handle = await _enqueue(one.pool, "work")  # type: ignore[arg-type]
-        assert isinstance(await handle.result(timeout=5, poll_delay=0.01), Unshowable)
+        assert isinstance(await handle.result(timeout=PATIENCE_S, poll_delay=0.01), Unshowable)
     assert "ZeroDivisionError while it was formatted" in caplog.text
 
 
@@ -420,7 +420,7 @@ async def test_unknown_function_waits_for_a_worker_that_knows_it(
         ours: JobHandle[str] = JobHandle(handle.job_id, "/arq:queue")
         await eventually(lambda: _is_parked(ours))
         async with plain(redis_url, named("new", work)):
-            assert await handle.result(timeout=5, poll_delay=0.01) == "done"
+            assert await handle.result(timeout=PATIENCE_S, poll_delay=0.01) == "done"
     assert "function 'new' not found: parked for a worker that has it" in caplog.text
 
 

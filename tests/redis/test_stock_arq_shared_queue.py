@@ -15,6 +15,7 @@ from runner import Context, JobState, Worker, job
 from runner.broker import keys
 from runner.options import WorkerOptions
 from tests.runner_kit import (
+    PATIENCE_S,
     crashes,
     eventually,
     holds_nothing,
@@ -114,7 +115,7 @@ async def test_lapsed_job_that_a_stock_worker_took_is_the_stock_workers(
             await eventually(lambda: holds_nothing(ours))
             assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
             stage.go.set()
-            assert await handle.result(timeout_s=5) == "theirs"
+            assert await handle.result(timeout_s=PATIENCE_S) == "theirs"
         assert ours.jobs_complete == 0
     assert await redis.zcard(QUEUE) == 0
 
@@ -132,7 +133,7 @@ async def test_job_that_a_stock_worker_has_done_since_is_not_settled_again(
             await eventually(lambda: result_of(redis, handle.id))
         stage.go.set()
         await eventually(lambda: holds_nothing(ours))
-        assert await handle.result(timeout_s=5) == "theirs"
+        assert await handle.result(timeout_s=PATIENCE_S) == "theirs"
         assert ours.jobs_complete == 0
     assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
 
@@ -147,10 +148,10 @@ async def test_job_held_by_a_stock_worker_is_passed_over(
         async with working(redis_url, note):
             behind = await note.enqueue_many([{"number": n} for n in range(1, 20)])
             for handle in behind:
-                assert await handle.result(timeout_s=5) == "ours"
+                assert await handle.result(timeout_s=PATIENCE_S) == "ours"
             assert await held.state() is JobState.RUNNING
             stage.go.set()
-            assert await held.result(timeout_s=5) == "theirs"
+            assert await held.result(timeout_s=PATIENCE_S) == "theirs"
 
     assert _runs("theirs") == Counter([0])
     assert await crashes(redis, "migration", held.id) == 0
@@ -173,7 +174,7 @@ async def test_job_held_by_ours_is_passed_over_by_a_stock_worker(redis_url: str)
             await asyncio.sleep(0.8)  # more than a lease of the kit's, which is renewed
             assert not _runs("theirs")
             stage.go.set()
-            assert await held.result(timeout_s=5) == "ours"
+            assert await held.result(timeout_s=PATIENCE_S) == "ours"
 
 
 async def test_job_of_a_stock_worker_that_died_runs_here(
@@ -185,7 +186,7 @@ async def test_job_of_a_stock_worker_that_died_runs_here(
     await redis.set(in_progress_key_prefix + handle.id, b"1", px=300)
     await redis.incr(f"arq:retry:{handle.id}")
     async with working(redis_url, note, idle_poll_s=0.05):
-        assert await handle.result(timeout_s=5) == "ours"
+        assert await handle.result(timeout_s=PATIENCE_S) == "ours"
         assert await crashes(redis, "migration", handle.id) == 0
     assert _runs("ours") == Counter([7])
 
@@ -207,7 +208,7 @@ async def test_job_given_back_by_ours_runs_on_a_stock_worker(
     assert not await redis.exists(f"arq:retry:{handle.id}")
 
     async with stock_working(redis_url, QUEUE, [named("note", _note)]):
-        assert await handle.result(timeout_s=5) == "theirs"
+        assert await handle.result(timeout_s=PATIENCE_S) == "theirs"
 
 
 async def test_cron_tick_runs_once_among_both(redis_url: str, redis: QueueClient) -> None:

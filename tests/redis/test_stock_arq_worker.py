@@ -10,7 +10,7 @@ from arq.worker import Retry
 
 from runner import Context, JobState, job
 from runner.errors import JobFailedError
-from tests.runner_kit import eventually, working
+from tests.runner_kit import PATIENCE_S, eventually, working
 from tests.stock_arq import named, stock_working
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def test_stock_worker_runs_a_job_of_ours(redis_url: str) -> None:
     """A stock worker runs what `@job` enqueued, and our handle reads its result."""
     async with stock_working(redis_url, QUEUE, [named("act", _act)]) as worker:
         handle = await act.enqueue(a=4)
-        assert await handle.result(timeout_s=5) == 5
+        assert await handle.result(timeout_s=PATIENCE_S) == 5
         assert await handle.state() is JobState.DONE
         assert (worker.jobs_complete, worker.jobs_failed) == (1, 0)
 
@@ -63,7 +63,7 @@ async def test_stock_worker_runs_what_enqueue_job_put_in(
     async with stock_working(redis_url, QUEUE, [named("act", _act)]):
         handle = await redis.enqueue_job("act", 2, _queue_name=QUEUE)
         assert handle is not None
-        assert await handle.result(timeout=5, poll_delay=0.01) == 3
+        assert await handle.result(timeout=PATIENCE_S, poll_delay=0.01) == 3
 
 
 async def test_stock_worker_runs_bulk_in_order(redis_url: str, redis: QueueClient) -> None:
@@ -94,7 +94,7 @@ async def test_stock_worker_shows_a_failure_to_our_handle(redis_url: str) -> Non
     async with stock_working(redis_url, QUEUE, [named("act", _fail)]):
         handle = await act.enqueue(a=1)
         with pytest.raises(JobFailedError, match="ValueError: no channel 1") as caught:
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
     assert "_fail" in caught.value.traceback
 
 
@@ -111,7 +111,7 @@ async def test_stock_worker_shows_that_a_job_runs(redis_url: str) -> None:
         handle = await act.enqueue(a=1)
         await eventually(lambda: _state(handle, JobState.RUNNING))
         go.set()
-        assert await handle.result(timeout_s=5) == 1
+        assert await handle.result(timeout_s=PATIENCE_S) == 1
 
 
 @pytest.mark.usefixtures("redis")
@@ -129,7 +129,7 @@ async def test_stock_worker_aborts_what_we_abort(redis_url: str) -> None:
         await asyncio.wait_for(started.wait(), 5)
         await handle.abort()
         with pytest.raises(JobFailedError, match="CancelledError"):
-            await handle.result(timeout_s=5)
+            await handle.result(timeout_s=PATIENCE_S)
         assert worker.jobs_failed == 1
 
 
@@ -146,7 +146,7 @@ async def test_attempts_go_on_from_one_worker_to_the_other(
         await eventually(lambda: redis.exists(f"arq:retry:{handle.id}"))
         await eventually(lambda: _retried(worker))
     async with working(redis_url, attempt_number, idle_poll_s=0.05):
-        assert await handle.result(timeout_s=5) == 2
+        assert await handle.result(timeout_s=PATIENCE_S) == 2
 
 
 async def _is_empty(redis: QueueClient) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 """How long a test waits for what is sure to happen: a loaded machine may take its time."""
 
 

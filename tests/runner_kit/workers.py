@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from runner import Worker, WorkerSettings, linear
+from runner.current import disconnect
 from tests.cable import cable_to
 from tests.runner_kit.inside import ask_after_starts
 from tests.runner_kit.waiting import PATIENCE_S, eventually
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from runner import Job
     from tests.cable import Cable
+
+
+_made: list[Worker] = []
 
 
 class QuickSettings(WorkerSettings):
@@ -48,7 +52,16 @@ def worker(url: str, *jobs: Job[Any, Any], **values: Any) -> Worker:
     polled = {} if "poll_interval_s" in values else {"polled_queues": ()}
     known = {name for name in values if hasattr(WorkerSettings, name)} | {"functions", "cron_jobs"}
     ours = {name: values.pop(name) for name in known & values.keys()}
-    return settings(url, *jobs, **ours).worker(handle_signals=False, **polled, **values)
+    one = settings(url, *jobs, **ours).worker(handle_signals=False, **polled, **values)
+    _made.append(one)
+    return one
+
+
+async def close_all() -> None:
+    """Close the workers made so far, and what the test's event loop has opened to enqueue."""
+    while _made:
+        await _made.pop().close()
+    await disconnect()
 
 
 async def start(one: Worker) -> Worker:

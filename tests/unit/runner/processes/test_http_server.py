@@ -108,6 +108,7 @@ async def test_answer_that_is_not_read_ends_its_connection() -> None:
     async with _serving(answer_s=0.3) as (url, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
         writer.write(b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert await reader.read(1) == b"H"
         await asyncio.sleep(1)
         assert len(await _ended(reader)) < LONG
         writer.close()
