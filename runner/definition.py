@@ -114,7 +114,7 @@ class JobDefinition:
     def surplus(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
         """Return which of these arguments the coroutine has no parameters for; '+3' by position."""
         by_name, by_position = self._parameters
-        if (by_name is None or kwargs.keys() <= by_name) and len(args) <= by_position:
+        if (by_name is None or by_name.issuperset(kwargs)) and len(args) <= by_position:
             return []
         unknown = [] if by_name is None else sorted(kwargs.keys() - by_name)
         return [*unknown, f"+{len(args)}"] if len(args) > by_position else unknown

@@ -17,7 +17,7 @@ Our own keys beside it, each absent while empty:
 
 | key | type | holds | lives |
 |---|---|---|---|
-| `arq:queue:<queue>:running` | hash | job id → `<token of its claim>|<its due time from the first>`; behind it `|alone` if it runs alone, `|offered` if a stopping worker lets any other claim it, `|ahead…` if it has not started | while jobs run |
+| `arq:queue:<queue>:running` | hash | job id → `<token of its claim>|<its due time from the first>`; behind it `|alone` if it runs alone, `|offered` if a stopping worker lets any other claim it | while jobs run |
 | `arq:queue:<queue>:holders` | sorted set | worker ids by the end of their longest lease, Unix ms | while they hold jobs |
 | `arq:queue:<queue>:late` | hash | worker id → `<end of its longest lease>|<when it was first seen not to renew>`, Unix ms | until it leaves or is given up |
 | `arq:queue:<queue>:suspects` | sorted set | ids of jobs that were lost with a worker, and wait to run alone, by due time | until claimed |
@@ -54,6 +54,7 @@ Our own keys beside it, each absent while empty:
 | `arq:session:<digest>` | string | who logged in to the pages, and when they were last used, JSON; the cookie's SHA-256 is its name | until it is revoked, idle or over |
 | `arq:sessions` | sorted set | those digests by when they are over at the latest, Unix ms | trimmed at each login |
 | `arq:guesses:<kind>:<digest>` | set | wrong passwords or tokens of one `account` or `address`, by number or digest | five minutes |
+| `arq:unstarted:<token>` | set | ids of the jobs of that claim that have not started | until they start or go back, three days at most |
 | `arq:fence` | string | the highest fence so far | for good |
 | `arq:revoked:<token>` | string | a claim that was given up, and must not take anything when it arrives late | an hour |
 | `arq:polls` | hash | queue → time of its last poll, Unix ms | for good |
@@ -95,6 +96,7 @@ POLLS = "arq:polls"
 POLL_PREFIX = "arq:poll:"
 FENCE = "arq:fence"
 REVOKED_PREFIX = "arq:revoked:"
+UNSTARTED_PREFIX = "arq:unstarted:"
 STARTUP_PREFIX = "arq:startup:"
 
 RUNNING_SUFFIX = ":running"

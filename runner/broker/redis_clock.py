@@ -28,4 +28,8 @@ class RedisClock:
 
     def now_ms(self) -> int:
         """Return Redis's time, Unix ms, late by the way of one answer."""
-        return int(clock.monotonic() * 1000 + self._ahead_ms)
+        return self.ms_at(clock.monotonic())
+
+    def ms_at(self, moment: float) -> int:
+        """Return what Redis's time was at *moment* of `clock.monotonic`, Unix ms."""
+        return int(moment * 1000 + self._ahead_ms)

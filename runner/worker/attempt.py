@@ -20,7 +20,7 @@ from runner.worker.parked import label, split
 from runner.worker.policy import Defaults, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from runner.definition import JobDefinition
     from runner.options import WorkerOptions
@@ -84,34 +84,40 @@ class Attempts:
         """Names of the jobs known here."""
         return sorted(self._known)
 
-    async def run(self, held: Held) -> Outcome | None:
-        """
-        Run one attempt, and return how it ended; None if another worker holds the job now.
+    def refusal(self, held: Held) -> Outcome | None:
+        """Read the body of *held*; return an outcome if the job cannot run here."""
+        refusal = self._open(held)
+        if refusal is not None and self._is_news(refusal) and self._on_refused is not None:
+            self._on_refused(held, refusal)
+        return refusal
 
-        An attempt always ends in an outcome: whatever else is raised on the way buries the job.
+    def run(self, held: Held) -> Awaitable[Outcome | None]:
         """
-        try:
-            refusal = self._open(held)
-            if refusal is not None:
-                if self._is_news(refusal) and self._on_refused is not None:
-                    self._on_refused(held, refusal)
-                return refusal
-            ctx, policy = self._prepare(held)
-            job_log.running.set(held)
-            return await (policy.run or execute)(policy, ctx, held)
-        except BaseException as error:
-            if may_be_ctrl_c(error) or issubclass(
-                type(error), asyncio.CancelledError | GeneratorExit
-            ):
-                raise
-            record = ErrorRecord.of(error)
-            _log.error(
-                "job cannot be run",
-                job_id=held.claim.job_id,
-                error=record.error,
-                message=record.message,
-            )
-            return Dead(record)
+        Run one attempt at what was not refused, in the current task.
+
+        Gives how it ended; None if another worker holds the job now.
+        """
+        policy, ctx = self._prepare(held)
+        job_log.running.set(held)
+        return (policy.run or execute)(policy, ctx, held)
+
+    def end_of_broken(self, held: Held, error: BaseException) -> Outcome:
+        """
+        Return the outcome of an attempt in which *error* was raised beside the job: it is buried.
+
+        Raises:
+            BaseException: *error* itself, a cancellation or Ctrl-C.
+        """
+        if may_be_ctrl_c(error) or issubclass(type(error), asyncio.CancelledError):
+            raise error
+        record = ErrorRecord.of(error)
+        _log.error(
+            "job cannot be run",
+            job_id=held.claim.job_id,
+            error=record.error,
+            message=record.message,
+        )
+        return Dead(record)
 
     def knows(self, parked_as: str) -> bool:
         """Whether jobs that are parked under this label can run here."""
@@ -180,16 +186,13 @@ class Attempts:
         if claim.crashes >= self._options.max_crashes:
             lost = f"lost with its worker {claim.crashes} times"
             return Dead(ErrorRecord("Poison", lost, ""))
-        return self._if_unknown(envelope)
-
-    def _if_unknown(self, envelope: Envelope) -> Outcome | None:
         known = self._known.get(envelope.name)
         if known is None:
             return Parked(envelope.name)
         surplus = known[0].surplus(envelope.args, envelope.kwargs)
         return Parked(label(envelope.name, surplus)) if surplus else None
 
-    def _prepare(self, held: Held) -> tuple[Context, Policy]:
+    def _prepare(self, held: Held) -> tuple[Policy, Context]:
         claim, envelope = held.claim, held.envelope
         assert envelope is not None  # noqa: S101 -- `_open` has read it
         job, policy = self._known[envelope.name]
@@ -217,7 +220,7 @@ class Attempts:
             held,
             claim.fence,
         )
-        return ctx, policy
+        return policy, ctx
 
 
 def call(ctx: Context) -> Any:

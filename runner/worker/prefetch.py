@@ -5,10 +5,11 @@ While every claim comes back full and jobs end fast, the worker also asks for th
 it has slots for it, and keeps it here: fast jobs never wait for Redis between them. What holds for
 each claim:
 
-1. Redis has it as held, with the mark `…|ahead…`: it was not started. If its worker dies, never
-   reads the answer or loses its lease, the job runs again elsewhere, and no crash is counted.
-2. The mark is removed before the job's first step. The worker writes that and does not wait for the
-   answer: once the kernel has the bytes, they reach Redis even if the process dies in that step.
+1. Redis has it as held and not started. If its worker dies, never reads the answer or loses its
+   lease, the job runs again elsewhere, and no crash is counted.
+2. Redis is told of the start before the job's first step. The worker writes that and does not wait
+   for the answer: once the kernel has the bytes, they reach Redis even if the process dies in that
+   step.
 3. It waits a tenth of a second at most, and never more than a quarter of its lease, so a slow job
    delays no other. After that, and on a stop or a pause of the queue, the claim is given back as if
    it had never been made: the job is due as before. So it needs no heartbeat.
@@ -75,7 +76,7 @@ class Prefetched:
     @property
     def is_overdue(self) -> bool:
         """Whether the oldest claim has waited too long to be started."""
-        return self.until is not None and clock.boot() >= self.until
+        return bool(self._until) and clock.boot() >= self._until[0]
 
     async def open(self) -> None:
         """Connect, so that starts can be sent without waiting."""
@@ -95,7 +96,7 @@ class Prefetched:
 
     def take(self, most: int) -> list[Claim]:
         """Return up to *most* claims to start now, reported to Redis; none if it is away."""
-        if not self._waiting or self.is_overdue:
+        if not (most and self._waiting) or self.is_overdue:
             return []
         count = min(most, len(self._waiting))
         taken = [self._waiting.popleft() for _ in range(count)]
@@ -107,7 +108,7 @@ class Prefetched:
         return taken
 
     def send_started(self, claims: Sequence[Claim]) -> bool:
-        """Remove the mark from *claims*; False if there is no connection."""
+        """Tell Redis that *claims* start now; False if there is no connection."""
         return all(
             self._script.send(self._queue_key, [*StartHead(token), *[claim.key for claim in group]])
             for token, group in groupby(claims, _token)

@@ -8,9 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
+from pydantic_core import to_json
 
 from runner.broker import keys
 from runner.codec import Envelope, ErrorRecord, Json, encode, encode_shown
+from runner.worker.claim import worker_of
 from runner.worker.held import Ended
 from runner.worker.outcome import Aborted, Dead, Done, Failed
 
@@ -86,8 +88,8 @@ def result_beside_body(ended: Ended, queue: str, returned: bytes) -> bytes | Non
         ended.started_ms,
         ended.finished_ms,
         _json(keys.queue_key(queue)),
-        encode_shown(claim.job_id),
-        _json(claim.worker),
+        to_json(claim.job_id),
+        _worker(claim.token),
         claim.due_ms,
     )
 
@@ -95,6 +97,12 @@ def result_beside_body(ended: Ended, queue: str, returned: bytes) -> bytes | Non
 @lru_cache(maxsize=256)
 def _json(text: str) -> bytes:
     return encode_shown(text)
+
+
+@lru_cache(maxsize=256)
+def _worker(token: str) -> bytes:
+    """Return the worker of a claim as JSON: all jobs of one claim share it."""
+    return encode_shown(worker_of(token))
 
 
 def _result(ended: Ended, queue: str, returned: bytes, *, success: bool) -> bytes:

@@ -87,7 +87,8 @@ class Slots:
 
     def start(self, claim: Claim) -> None:
         """Start the job of *claim* in a task of its own, in a free slot."""
-        held = Held(claim, self._clock.now_ms(), clock.monotonic())
+        now = clock.monotonic()
+        held = Held(claim, self._clock.ms_at(now), now)
         self.held[held] = None
         self.newest[claim.key] = held
         self.busy += 1
@@ -124,12 +125,14 @@ class Slots:
                 _log.warning("claim too old to start, given back", job_id=held.claim.job_id)
                 outcome = Released()
             else:
-                outcome = await self._attempts.run(held)
+                outcome = self._attempts.refusal(held) or await self._attempts.run(held)
         except GeneratorExit as error:
             # It closes all coroutines on its way, whatever they return: only this one is left.
             if self._loop.is_closed():
                 raise
             outcome = self._attempts.end_of_closed(held, error)
+        except BaseException as error:  # noqa: BLE001 -- an attempt always ends in an outcome
+            outcome = self._attempts.end_of_broken(held, error)
         finally:
             self._free_slot_of(held)
             # The task's context refers to *held*: such a ring is left to the garbage collector.
@@ -173,7 +176,7 @@ class Slots:
                 outcome,
                 (policy or self._options).keep_result_s,
                 held.started_ms,
-                held.started_ms + round(held.age_s * 1000),
+                held.started_ms + int((clock.monotonic() - held.started) * 1000),
                 held,
             )
         )

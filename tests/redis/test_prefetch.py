@@ -10,16 +10,16 @@ import pytest
 
 from runner import Context, JobState, job
 from runner.admin import Admin
-from runner.broker.scripts import AHEAD
+from runner.broker import keys
 from runner.worker import prefetch as ahead
 from tests.runner_kit import (
     PATIENCE_S,
-    ask_after_starts,
     crashes,
     eventually,
     give_back_prefetched,
     give_up,
     history,
+    is_known_to_have_started,
     lose_answers_to_claims,
     mortal,
     note_given_back,
@@ -106,8 +106,7 @@ async def test_claim_ahead_is_marked_until_its_job_starts(
     """Redis knows which jobs have started; all four are held, and show as running."""
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S) as one:
         handles = await _holding_two_ahead(one)
-        marks = await eventually(lambda: _marks(redis, handles, ["", "", AHEAD, AHEAD]))
-        assert marks
+        assert await eventually(lambda: _have_started(redis, handles, [True, True, False, False]))
         assert [await handle.state() for handle in handles] == [JobState.RUNNING] * 4
 
         stage.go.set()
@@ -163,7 +162,7 @@ async def test_killed_worker_costs_what_it_had_not_started_no_crash(
     """Only the two running jobs count a crash; all four run again within a lease."""
     async with mortal(redis_url, *JOBS, concurrency=2, lease_s=2.0) as one:
         handles = await _holding_two_ahead(one.worker)
-        await eventually(lambda: _marks(redis, handles, ["", "", AHEAD, AHEAD]))
+        await eventually(lambda: _have_started(redis, handles, [True, True, False, False]))
         await one.kill()
         # Jobs may have started here as the worker was killed; Redis does not know of them.
         stage.started.unread()
@@ -181,13 +180,13 @@ async def test_killed_worker_costs_what_it_had_not_started_no_crash(
 
 @pytest.mark.usefixtures("_patient")
 async def test_crash_in_the_first_step_of_a_job_claimed_ahead_counts(redis_url: str) -> None:
-    """The mark is gone before the job's first step, so a job that kills its worker is found."""
-    seen: list[bytes] = []
+    """Redis knows of it before the job's first step, so a job that kills its worker is found."""
+    seen: list[bool] = []
 
     @job(queue="default")
     async def look(ctx: Context) -> None:
-        """Read its own claim before anything else."""
-        seen.append(await ask_after_starts(one, "HGET", f"{QUEUE}:running", ctx.job_id))
+        """Ask before anything else."""
+        seen.append(await is_known_to_have_started(one, ctx.job_id))
 
     async with working(redis_url, *JOBS, look, concurrency=2, lease_s=LONG_S) as one:
         started_ahead = note_started_ahead(one)
@@ -197,7 +196,7 @@ async def test_crash_in_the_first_step_of_a_job_claimed_ahead_counts(redis_url: 
 
     assert len(started_ahead) > 20
     assert len(seen) == 40
-    assert not any(b"|ahead" in claim for claim in seen)
+    assert all(seen)
 
 
 @pytest.mark.usefixtures("_patient")
@@ -334,7 +333,7 @@ async def test_worker_given_up_by_the_watchdog_gives_back_what_waits(
     async with working(redis_url, *JOBS, concurrency=2, lease_s=LONG_S, heartbeat_s=20.0) as one:
         handles = await _holding_two_ahead(one)
         give_up(one, blocked_by=handles[0].id)
-        assert await _marks(redis, handles, ["", None, None, None])
+        assert await _have_started(redis, handles, [True, None, None, None])
         stage.go.set()
 
 
@@ -373,12 +372,16 @@ async def test_redis_away_while_claims_wait_loses_none(redis_url: str, redis: Qu
     assert await redis.exists(f"{QUEUE}:crashes") == 0
 
 
-async def _marks(
-    redis: QueueClient, handles: Sequence[JobHandle[Any]], marks: Sequence[str | None]
+async def _have_started(
+    redis: QueueClient, handles: Sequence[JobHandle[Any]], expected: Sequence[bool | None]
 ) -> bool:
-    tokens = await redis.hmget(f"{QUEUE}:running", [handle.id for handle in handles])  # type: ignore[misc]
-    flags = [None if token is None else token.decode().split("|", 2)[2:] for token in tokens]
-    return flags == [None if mark is None else [mark[1:]] * bool(mark) for mark in marks]
+    """Whether Redis knows which jobs have started; None: the job is not held."""
+    found: list[bool | None] = []
+    for handle in handles:
+        mark = await redis.hget(f"{QUEUE}:running", handle.id)  # type: ignore[misc]
+        unstarted = mark and keys.UNSTARTED_PREFIX + mark.decode().partition("|")[0]
+        found.append(None if not mark else not await redis.sismember(unstarted, handle.id))  # type: ignore[misc]
+    return found == list(expected)
 
 
 async def _due(

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from runner.broker import keys, scripts
-from runner.broker.scripts import AHEAD
 from runner.broker.scripts.fields import (
     AdminHead,
     AdminJob,
@@ -48,12 +47,6 @@ LEASE_MS = 10**7
 HELD = frozenset(("ahead", "running", "lapsed", "lapsed ahead", "offered"))
 """States in which a worker has a token that fits."""
 
-MARKS = {
-    "offered": "|offered",
-    "ahead": AHEAD,
-    "lapsed ahead": AHEAD,
-    "stock ahead": AHEAD,
-}
 HEAD = len(ClaimReply._fields)
 LAPSED = frozenset(("lapsed", "lapsed ahead"))
 FREE = frozenset(("ready", "offered"))
@@ -89,13 +82,10 @@ class Model:
         return self.suspect and self.state in {"ready", "later", "offered"}
 
 
-def _parts(mark: str) -> tuple[str, bool, str]:
-    """Return the token of a mark, whether the job runs alone, and what else it says."""
-    token, _, rest = mark.partition("|")
-    flags = rest.partition("|")
-    alone = flags[2].startswith("alone")
-    more = flags[2].removeprefix("alone") if alone else "".join(flags[1:])
-    return token, alone, more
+def _parts(mark: str) -> tuple[str, bool, bool]:
+    """Return the token of a mark, whether the job runs alone, and whether it is offered."""
+    token, _, *flags = mark.split("|")
+    return token, "alone" in flags, "offered" in flags
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -385,8 +375,11 @@ class QueueMachine(RuleBasedStateMachine):
         assert {i.decode() for i in self.redis.zrange(KEY + ":suspects", 0, -1)} == suspects
         assert {i.decode() for i in self.redis.zrange(KEY + ":dead", 0, -1)} == dead
         tokens = {i.decode(): t.decode() for i, t in self.hash(KEY + ":running").items()}
-        marks = {i: (job.token, job.suspect, MARKS.get(job.state, "")) for i, job in held.items()}
+        marks = {i: (job.token, job.suspect, job.state == "offered") for i, job in held.items()}
         assert {i: _parts(mark) for i, mark in tokens.items()} == marks
+        for job_id, job in held.items():
+            is_known = not self.redis.sismember(keys.UNSTARTED_PREFIX + job.token, job_id)
+            assert is_known == (job.state not in STARTED)
         retrying = {i.decode() for i in self.redis.zrange(KEY + ":retrying", 0, -1)}
         assert retrying == {i for i, job in self.jobs.items() if job.retrying}
         for job_id, job in self.jobs.items():

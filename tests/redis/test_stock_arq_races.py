@@ -52,7 +52,7 @@ async def test_unanswered_claim_is_not_put_back_once_stock_arq_has_its_job(
     redis: QueueClient, *, is_over: bool
 ) -> None:
     """It runs there, or has run: nobody else may take it."""
-    await _put(redis, running=f"{OURS}|1.0|ahead")
+    await _put(redis, running=f"{OURS}|1.0")
     if is_over:
         await redis.zrem(KEY, "j1")
     else:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from hiredis import pack_command
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from runner.broker import keys
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
@@ -170,7 +172,7 @@ async def enqueue_late(poller: Poller, periodic: Periodic, tick: datetime) -> No
     await poller._enqueue(periodic, tick)
 
 
-async def ask_after_starts(one: Worker, *command: Any) -> bytes:
+async def ask_after_starts(one: Worker, *command: Any) -> Any:
     """
     Ask Redis on the connection over which *one* reports starts, and so after those.
 
@@ -178,8 +180,13 @@ async def ask_after_starts(one: Worker, *command: Any) -> bytes:
     """
     line = _engine(one).prefetched._script._protocol
     assert line is not None
-    answer: bytes = await line.send(pack_command(command))
-    return answer
+    return await line.send(pack_command(command))
+
+
+async def is_known_to_have_started(one: Worker, job_id: str) -> bool:
+    """Whether Redis knows that a job which *one* holds has started."""
+    token = _engine(one).slots.newest[job_id.encode()].claim.token
+    return not await ask_after_starts(one, "SISMEMBER", keys.UNSTARTED_PREFIX + token, job_id)
 
 
 async def poll_now(one: Worker) -> None:

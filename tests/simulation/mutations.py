@@ -99,9 +99,7 @@ IN_LUA: dict[str, InLua] = {
         "entries[#entries + 1] = string.format('%.0f', now)",
         "local _ = string.format('%.0f', now)",
     ),
-    "unstarted-counts-a-crash": InLua(
-        "recover", "if not string.find(owner, '|ahead', 1, true) then", "if true then"
-    ),
+    "unstarted-counts-a-crash": InLua("recover", "if has_started(owner, id) then", "if true then"),
     "suspect-among-others": InLua(
         "recover",
         "redis.call('ZADD', is_suspect and suspects or queue, due_text, id)",
@@ -118,11 +116,6 @@ IN_LUA: dict[str, InLua] = {
     ),
     "renews-without-the-due-time": InLua(
         "renew", "redis.call('ZADD', queue, 'XX', unpack(renewed))", "local _ = renewed"
-    ),
-    "start-takes-any-claim": InLua(
-        "start",
-        "if ends and sub(owner, 1, size) == token then",
-        "if ends then",
     ),
     "repeated-enqueue-not-known": InLua(
         "enqueue", "return true, found == body", "return true, false"

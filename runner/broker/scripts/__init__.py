@@ -16,9 +16,9 @@ from runner.broker.scripts import fields
 
 _HERE = files(__name__)
 _COMMENT_OR_INDENT = re.compile(r"^ *(?:--.*)?", re.MULTILINE)
-AHEAD = "|ahead: nothing has been done so far"
+_PADDING = "|" + "-" * 40
 """
-Follows the mark of a claim until its job starts.
+Ends the mark of a claim.
 
 It is this long for Redis: with one value of more than 64 bytes a hash is stored as a table, not as
 a list that each look-up scans. With a hundred jobs held, that saves an eighth of Redis's time.
@@ -30,7 +30,7 @@ _REVOKED_MS = 3_600_000
 
 _CONSTANTS = {
     "WAKE_TOKENS": str(WAKE_TOKENS),
-    "AHEAD": f"'{AHEAD}'",
+    "PADDING": f"'{_PADDING}'",
     "CRASHES_KEPT_MS": str(_CRASHES_KEPT_MS),
     "REVOKED_MS": str(_REVOKED_MS),
 }
@@ -86,17 +86,19 @@ SCRIPTS: Final = {
         "claim.lua",
         fields.ClaimHead,
         replies={"REPLY": fields.ClaimReply, "CLAIMED": fields.Claimed, "EXTRA": fields.Extra},
-        begins_with=("crashes.lua", "late.lua"),
+        begins_with=("crashes.lua", "late.lua", "unstarted.lua"),
     ),
     "recover": Script(
-        "recover.lua", fields.RecoverHead, begins_with=("crashes.lua", "out_of_reach.lua")
+        "recover.lua",
+        fields.RecoverHead,
+        begins_with=("crashes.lua", "out_of_reach.lua", "unstarted.lua"),
     ),
     "start": Script("start.lua", fields.StartHead),
     "settle": Script(
         "settle.lua",
         fields.SettleHead,
         {"SHORT": fields.ShortOutcome, "OUTCOME": fields.FullOutcome},
-        begins_with=("crashes.lua", "death.lua", "out_of_reach.lua"),
+        begins_with=("crashes.lua", "death.lua", "out_of_reach.lua", "unstarted.lua"),
     ),
     "renew": Script(
         "renew.lua",

@@ -166,7 +166,7 @@ if #ids > 0 then
   -- By then the key set below has certainly expired.
   local until_ms = string.format('%.0f', now + lease + 2)
   local call, lease_ms = redis.call, ARGV[HEAD.lease_ms]
-  local prefix, alone = token .. '|', mode == 'suspect' and '|alone' .. AHEAD or AHEAD
+  local prefix, suffix = token .. '|', mode == 'suspect' and '|alone' .. PADDING or PADDING
   for id, label in pairs(parked) do
     redis.call('ZREM', queue .. ':parked', id)
     redis.call('ZREM', queue .. ':parked:' .. label, id)
@@ -178,14 +178,19 @@ if #ids > 0 then
   for i, id in ipairs(ids) do
     retry_keys[i] = 'arq:retry:' .. id
     entries[2 * i - 1], entries[2 * i] = until_ms, id
-    tokens[2 * i - 1], tokens[2 * i] = id, prefix .. scores[i] .. alone
-    if owners[i] and string.find(owners[i], '|alone', 1, true) then
-      tokens[2 * i] = prefix .. scores[i] .. '|alone' .. AHEAD
+    tokens[2 * i - 1], tokens[2 * i] = id, prefix .. scores[i] .. suffix
+    if owners[i] then
+      has_started(owners[i], id)
+      if string.find(owners[i], '|alone', 1, true) then
+        tokens[2 * i] = prefix .. scores[i] .. '|alone' .. PADDING
+      end
     end
     call('SET', marks[i], token, 'PX', lease_ms)
   end
   redis.call('ZADD', queue, unpack(entries))
   redis.call('HSET', running, unpack(tokens))
+  redis.call('SADD', 'arq:unstarted:' .. token, unpack(ids))
+  redis.call('EXPIRE', 'arq:unstarted:' .. token, CRASHES_KEPT_MS / 1000)
   redis.call('ZADD', holders, until_ms, worker)
   if mode == 'suspect' then
     redis.call('ZREM', suspects, ids[1])

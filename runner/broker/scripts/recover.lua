@@ -22,7 +22,7 @@ local function put_back(id, owner, score)
   local due = tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now
   local due_text = string.format('%.4f', due)
   local is_suspect = string.find(owner, '|alone', 1, true) ~= nil
-  if not string.find(owner, '|ahead', 1, true) then
+  if has_started(owner, id) then
     local entries = crashes_of(queue, id, now)
     if #entries == 0 or is_suspect then
       entries[#entries + 1] = string.format('%.0f', now) .. '=' .. string.match(owner, '^[^|]*')

@@ -45,10 +45,8 @@ for i, id in ipairs(ids) do
     if not held[i] or redis.call('PEXPIRE', marks[i], lease) == 0 then
       redis.call('SET', marks[i], token, 'PX', lease)
     end
-    local ends = string.find(owner, '|ahead', #token, true)
-    if ends then
-      started[#started + 1], started[#started + 2] = id, string.sub(owner, 1, ends - 1)
-    end
+    local of_claim = started[token] or {}
+    started[token], of_claim[#of_claim + 1] = of_claim, id
     if aborting and redis.call('ZSCORE', 'arq:abort', id) then
       redis.call('ZREM', 'arq:abort', id)
       aborted[#aborted + 1] = id
@@ -60,7 +58,7 @@ if #renewed > 0 then
   redis.call('ZADD', queue, 'XX', unpack(renewed))
   redis.call('ZADD', queue .. ':holders', until_ms, ARGV[HEAD.worker_id])
 end
-if #started > 0 then
-  redis.call('HSET', running, unpack(started))
+for token, of_claim in pairs(started) do
+  redis.call('SREM', 'arq:unstarted:' .. token, unpack(of_claim))
 end
 return { lost, aborted }

@@ -102,6 +102,7 @@ local function back(id, due)
   end
   redis.call('DEL', 'arq:in-progress:' .. id)
   redis.call('HDEL', running, id)
+  has_started(owner, id)
   return due, owner
 end
 
@@ -141,6 +142,9 @@ for i = short + 1, #ids do
   else
     settled[id] = true
     if kind == 'done' or kind == 'abort' or kind == 'fail' then
+      if kind == 'abort' then
+        has_started(token, id)
+      end
       finish(i, id, ms, result)
       count(batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed', 1)
     elseif kind == 'retry' then
