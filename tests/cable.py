@@ -19,7 +19,8 @@ class Cable:
     Passes bytes on between whoever connects to `url` and the server behind it.
 
     `cut` ends all connections and refuses new ones. While `deaf`, questions arrive at the server
-    and its answers are thrown away; `mute` keeps the questions back as well.
+    and its answers are thrown away; `mute` keeps the questions back as well. slow_s: how much
+    later all bytes arrive.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -32,6 +33,7 @@ class Cable:
         self._talks.set()
         self.port = 0
         self.deaf = False
+        self.slow_s = 0.0
         self.connections = 0
         """How many were made so far."""
 
@@ -54,6 +56,11 @@ class Cable:
     def mute(self) -> None:
         """Hold back all bytes, in both directions, until `mend`; connections stay open."""
         self._talks.clear()
+
+    def lead_to(self, port: int) -> None:
+        """End every connection; new ones lead to another server of the same host."""
+        self._behind = (self._behind[0], port)
+        self.end_connections()
 
     def end_connections(self) -> None:
         """End every connection; accept new ones."""
@@ -90,6 +97,8 @@ class Cable:
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
                 await self._talks.wait()
+                if self.slow_s:
+                    await asyncio.sleep(self.slow_s)
                 if answers and self.deaf:
                     continue
                 writer.write(data)

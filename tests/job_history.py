@@ -223,13 +223,8 @@ class JobHistory:
             self._fault("wrong crashes", job, f"told {crashes}, not {len(job.crashes)}")
 
     def _settled(self, args: list[bytes], reply: Any) -> None:
-        head, rest = _head(SettleHead, args)
         lost = set(reply)
-        shorts = int(head["short"])
-        cut = shorts * len(ShortOutcome._fields)
-        outcomes = [{"kind": b"done", **block} for block in _blocks(ShortOutcome, rest[:cut])]
-        outcomes += list(_blocks(FullOutcome, rest[cut:]))
-        for place, outcome in enumerate(outcomes, 1):
+        for place, outcome in enumerate(_outcomes(args), 1):
             self._settle_one(outcome, is_lost=place in lost)
 
     def _settle_one(self, outcome: dict[str, Any], *, is_lost: bool) -> None:
@@ -368,3 +363,32 @@ def _blocks(kind: type[Any], values: list[Any]) -> Iterator[dict[str, Any]]:
     size = len(kind._fields)
     for at in range(0, len(values), size):
         yield dict(zip(kind._fields, values[at : at + size], strict=True))
+
+
+def _outcomes(args: list[bytes]) -> list[dict[str, Any]]:
+    head, rest = _head(SettleHead, args)
+    cut = int(head["short"]) * len(ShortOutcome._fields)
+    outcomes = [{"kind": b"done", **block} for block in _blocks(ShortOutcome, rest[:cut])]
+    return outcomes + list(_blocks(FullOutcome, rest[cut:]))
+
+
+def enqueued_in(args: list[bytes]) -> list[bytes]:
+    """Return the ids of the jobs that a call of `enqueue` carries."""
+    head, rest = _head(EnqueueHead, args)
+    return [
+        block["id"] for block in _blocks(FreshJob if head["form"] == b"fresh" else NewJob, rest)
+    ]
+
+
+def claimed_in(args: list[bytes], reply: Any) -> tuple[bytes, list[bytes]]:
+    """Return the token of a claim, and the ids of the jobs that it took."""
+    head, _ = _head(ClaimHead, args)
+    _, claimed = _head(ClaimReply, reply)
+    return head["token"], [block["id"] for block in _blocks(Claimed, claimed)]
+
+
+def settled_in(args: list[bytes], reply: Any) -> Iterator[tuple[bytes, bytes, str, bool]]:
+    """Yield for each outcome of a call: the job's id, the token, the kind, whether it was kept."""
+    lost = set(reply)
+    for place, outcome in enumerate(_outcomes(args), 1):
+        yield outcome["id"], outcome["token"], outcome["kind"].decode(), place not in lost

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import redis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 EXECUTABLE_VARIABLE = "PIPELINE_TEST_REDIS_SERVER"
 
@@ -64,10 +64,12 @@ class RedisServer:
 
     `stop` and `start` keep port and folder: with *append_only* the data is there again, as after
     a restart of Redis; without it the server comes back empty. `pause` makes it hang.
+    environment: added to this process's own.
     """
 
     append_only: bool = False
     options: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     host: str = "127.0.0.1"
     port: int = 0
     directory: Path = field(init=False)
@@ -144,7 +146,12 @@ class RedisServer:
         command += ["--appendonly", "yes" if self.append_only else "no", *self.options]
         with (self.directory / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                env={**os.environ, **self.environment},
             )
         self._watcher = subprocess.Popen(
             ["sh", "-c", _WATCH, "sh", str(self._process.pid), str(self.directory)],

@@ -1,37 +1,39 @@
 """
 `make chaos`: inject faults for two minutes, then check that nothing was lost.
 
-    make chaos ARGS="--seconds 600 --seed 42 --write docs/reliability.md"
+    make chaos ARGS="--seconds 600 --seed 42 --bulk 20 --append docs/chaos.jsonl"
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import platform
+import json
 import random
 import secrets
+import shutil
 import sys
 import tempfile
 import time
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from runner import connect
-from runner.broker.keys import DEAD_SUFFIX, PAUSED_SUFFIX, SUSPECTS_SUFFIX, queue_key
-from runner.errors import EnqueueError
+from runner.broker import keys
+from tests.cable import Cable
 from tests.chaos.checker import Verdict, check
+from tests.chaos.history import History
 from tests.chaos.ledger import Ledger, read
-from tests.chaos.nemesis import Nemesis, Workers
-from tests.chaos.poison import waiting
-from tests.chaos.proxy import Proxy
-from tests.chaos.workload import IDLE_POLL_S, LEASE_S, QUEUE, flaky, quick, slow
-from tests.redis_server import running_redis
-
-if TYPE_CHECKING:
-    from runner.decorator import BoundJob
+from tests.chaos.nemesis import Nemesis
+from tests.chaos.producer import produce
+from tests.chaos.recorded import Recorder, monotonic_offset_s, recording_scripts
+from tests.chaos.servers import Servers
+from tests.chaos.wall_clock import WallClock, library_in
+from tests.chaos.workers import Workers
+from tests.chaos.workload import IDLE_POLL_S, LEASE_S, QUEUE
+from tests.replaced_scripts import replaced_scripts
 
 _SLACK_S = 2.0
 """Extra time for starting a process on a busy machine."""
@@ -39,116 +41,212 @@ _SLACK_S = 2.0
 _ALONE_S = 4.0
 """A job that was lost with its worker waits until the longest jobs of another have ended."""
 
-_REST_WITHIN_S = 90.0
-_MARK = "<!-- figures of a run -->"
+_REST_WITHIN_S = 300.0
+_DRAIN_EVERY_S = 0.5
+_KEY = keys.queue_key(QUEUE)
 
 
-async def produce(url: str, ledger: Ledger, dice: random.Random, per_s: float) -> None:
-    """Enqueue until cancelled; only what Redis has acknowledged counts."""
-    client = connect(url)
-    try:
-        while True:
-            bound, kwargs = _draw(dice)
-            request = bound.request((), kwargs)
-            ledger.note("sent", request.job_id, detail=(request.delay_ms or 0) / 1000)
-            with contextlib.suppress(EnqueueError):
-                await client.enqueuer.put(request)
-                ledger.note("acknowledged", request.job_id)
-            await asyncio.sleep(dice.expovariate(per_s))
-    finally:
-        await client.aclose()
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """
+    What Redis has at the end of a run.
+
+    stuck: jobs that still wait. leftovers: what no job needs.
+    """
+
+    dead: list[str]
+    stuck: list[str]
+    leftovers: list[str]
 
 
-def _draw(dice: random.Random) -> tuple[BoundJob[..., None], dict[str, float]]:
-    delay_s = dice.choice([None, None, None, round(dice.uniform(0.1, 3.0), 3)])
-    kind = dice.random()
-    if kind < 0.5:
-        return quick.options(delay_s=delay_s), {}
-    if kind < 0.8:
-        return slow.options(delay_s=delay_s), {"seconds": dice.choice([0.05, 0.2, 1.0, 4.0])}
-    return flaky.options(delay_s=delay_s), {"failures": dice.randint(1, 5)}
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run and its verdict. exits: of worker processes, by their status."""
+
+    server: str
+    seconds: float
+    seed: int
+    faults: dict[str, int]
+    missing: list[str]
+    exits: dict[int, int]
+    calls: int
+    seen: dict[str, int]
+    verdict: Verdict
 
 
-async def wait_until_drained(url: str) -> list[str]:
-    """Wait until no job waits or runs; return the ids of those that still do at the deadline."""
-    client = connect(url)
-    key = queue_key(QUEUE)
+async def keep_draining(of_run: Servers) -> None:
+    """Take the history out of Redis again and again, until cancelled."""
+    while True:
+        await asyncio.to_thread(of_run.drain)
+        await asyncio.sleep(_DRAIN_EVERY_S)
+
+
+def wait_until_drained(of_run: Servers) -> Ending:
+    """Wait until no job waits or runs, or too long, and return what is left."""
     deadline = time.monotonic() + _REST_WITHIN_S
-    try:
-        await client.delete(key + PAUSED_SUFFIX)
-        while await waiting(client, key) and time.monotonic() < deadline:  # noqa: ASYNC110 -- Redis's
-            await asyncio.sleep(0.2)
-        left = await client.zrange(key, 0, -1)
-        left += await client.zrange(key + SUSPECTS_SUFFIX, 0, -1)
-        return [job_id.decode() for job_id in left]
-    finally:
-        await client.aclose()
+    with of_run.client() as client:
+        client.delete(_KEY + keys.PAUSED_SUFFIX)
+        waiting: list[Any] = [b""]
+        while waiting and time.monotonic() < deadline:
+            time.sleep(0.2)
+            of_run.drain()
+            with client.pipeline(transaction=True) as pipe:
+                pipe.zrange(_KEY, 0, -1)
+                pipe.zrange(_KEY + keys.SUSPECTS_SUFFIX, 0, -1)
+                waiting = [job_id for found in pipe.execute() for job_id in found]
+        dead: Any = client.zrange(_KEY + keys.DEAD_SUFFIX, 0, -1)
+        return Ending(
+            [job_id.decode() for job_id in dead],
+            [job_id.decode() for job_id in waiting],
+            [] if waiting else list(_leftovers(client, set(dead))),
+        )
 
 
-async def run(arguments: argparse.Namespace, folder: Path) -> tuple[Verdict, Nemesis, Workers]:
+def _leftovers(client: Any, dead: set[bytes]) -> list[str]:
+    """What is over leaves nothing behind; a dead job keeps its body."""
+    found = []
+    for prefix in (keys.JOB_PREFIX, keys.RETRY_PREFIX, keys.IN_PROGRESS_PREFIX):
+        ids = {key[len(prefix) :] for key in client.scan_iter(f"{prefix}*", count=5000)}
+        found += [f"{prefix}{job_id.decode()}" for job_id in ids - dead]
+        if prefix == keys.JOB_PREFIX:
+            found += [f"no body: {job_id.decode()}" for job_id in dead - ids]
+    for suffix in (keys.RUNNING_SUFFIX, keys.CRASHES_SUFFIX):
+        found += [
+            f"{suffix}: {field.decode()}"
+            for field in client.hkeys(_KEY + suffix)
+            if field not in dead
+        ]
+    retrying = client.zrange(_KEY + keys.RETRYING_SUFFIX, 0, -1)
+    return found + [f"{keys.RETRYING_SUFFIX}: {job_id.decode()}" for job_id in retrying]
+
+
+async def run(arguments: argparse.Namespace, folder: Path) -> Run:
     """Run once, from an empty Redis to the verdict."""
-    dice = random.Random(arguments.seed)  # noqa: S311 -- repeatable
     path = folder / "ledger"
-    ledger = Ledger(path)
-    with running_redis(append_only=True) as server:
-        async with Proxy(server.host, server.port).running() as proxy:
-            url = f"redis://{server.host}:{proxy.port}/0"
-            workers = Workers(arguments.workers, url, path)
-            nemesis = Nemesis(server=server, proxy=proxy, workers=workers, ledger=ledger, dice=dice)
-            await workers.start()
-            producers = [
-                asyncio.create_task(produce(where, ledger, random.Random(seed), arguments.rate))  # noqa: S311 -- repeatable
-                for seed, where in ((arguments.seed + 1, url), (arguments.seed + 2, server.url))
-            ]
-            await nemesis.run(arguments.seconds)
-            for producer in producers:
-                producer.cancel()
-            await asyncio.gather(*producers, return_exceptions=True)
-            stuck = await wait_until_drained(server.url)
-            await workers.stop()
-            await nemesis.close()
-            client = connect(server.url)
-            dead = await client.zrange(queue_key(QUEUE) + DEAD_SUFFIX, 0, -1)
-            await client.aclose()
+    ledger, recorder = Ledger(path), Recorder(folder / "history")
+    async with AsyncExitStack() as exits:
+        exits.enter_context(replaced_scripts(recording_scripts()))
+        cables = [
+            await exits.enter_async_context(Cable("127.0.0.1", 0).laid())
+            for _ in range(arguments.workers + 3)
+        ]
+        of_workers, of_producers, own = cables[:-3], cables[-3:-1], cables[-1]
+        clocks = _clocks(folder, len(cables))
+        of_run = Servers(recorder, cables, clocks[-1] if clocks else None)
+        exits.callback(of_run.close)
+        await asyncio.to_thread(of_run.start)
+        version = of_run.version
+        offset_s = monotonic_offset_s()
+        workers = Workers(of_workers, clocks[:-1], path, folder)
+        nemesis = Nemesis(
+            servers=of_run,
+            cables=of_workers,
+            own=own,
+            workers=workers,
+            ledger=ledger,
+            dice=random.Random(arguments.seed),  # noqa: S311 -- repeatable
+            folder=folder,
+        )
+        await workers.start()
+        beside = [asyncio.create_task(keep_draining(of_run))]
+        for seed, cable in enumerate(of_producers, arguments.seed + 1):
+            dice = random.Random(seed)  # noqa: S311 -- repeatable
+            beside.append(
+                asyncio.create_task(
+                    produce(cable.url, ledger, dice, per_s=arguments.rate, bulk=arguments.bulk)
+                )
+            )
+        await nemesis.run(arguments.seconds)
+        await _end(beside)
+        ending = await asyncio.to_thread(wait_until_drained, of_run)
+        await workers.stop()
+        await nemesis.close()
+        await asyncio.to_thread(of_run.drain)
+    recorder.close()
+    history = History(folder / "history", offset_s=offset_s)
+    verdict = _judge(read(path), history, ending)
+    return Run(
+        version,
+        arguments.seconds,
+        arguments.seed,
+        dict(nemesis.faults),
+        nemesis.missing,
+        dict(workers.exits),
+        history.calls,
+        dict(history.seen),
+        verdict,
+    )
+
+
+def _clocks(folder: Path, count: int) -> list[WallClock]:
+    library = library_in(folder)
+    return [WallClock(library, folder / f"clock-{n}") for n in range(count)] if library else []
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks; one that has failed shows its error."""
+    for task in tasks:
+        if not task.done():
+            task.cancel()
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
+
+
+def _judge(events: list[Any], history: History, ending: Ending) -> Verdict:
     verdict = check(
-        read(path),
-        [job_id.decode() for job_id in dead],
+        sorted([*events, *history.events], key=lambda event: event.at_s),
+        ending.dead,
         lease_s=LEASE_S,
         within_s=LEASE_S + IDLE_POLL_S + _ALONE_S + _SLACK_S,
+        forgotten=history.forgotten,
     )
-    verdict.lost += [f"{job_id} (still waiting)" for job_id in stuck]
-    return verdict, nemesis, workers
+    verdict.contradictions = history.contradictions
+    stuck = set(ending.stuck)
+    verdict.lost += [f"{job_id} (still waiting)" for job_id in ending.stuck]
+    verdict.lost += [f"{job_id} (nowhere)" for job_id in history.left if job_id not in stuck]
+    verdict.leftovers = ending.leftovers
+    return verdict
 
 
-def report(arguments: argparse.Namespace, verdict: Verdict, nemesis: Nemesis) -> str:
-    """Return the run's results as Markdown."""
-    faults = "\n".join(f"| {name} | {count} |" for name, count in sorted(nemesis.faults.items()))
-    injected = sum(nemesis.faults.values())
-    day = datetime.now(UTC).date().isoformat()
-    return f"""{_MARK}
-`make chaos ARGS="--seconds {arguments.seconds:g} --seed {arguments.seed}"` on {day}, \
-Python {platform.python_version()}, {arguments.workers} workers:
-
-| figure | value |
-|---|---|
-| faults injected | {injected} |
-| jobs acknowledged at enqueue | {verdict.acknowledged} |
-| finished | {verdict.ended} |
-| in the dead set | {verdict.dead} |
-| deleted by the operator | {verdict.deleted} |
-| lost | {len(verdict.lost)} |
-| settled by a worker that had lost the job | {len(verdict.unfenced)} |
-| charged an attempt for a crash | {len(verdict.overcharged)} |
-| finished more than once | {verdict.duplicates} |
-| recoveries after SIGKILL | {verdict.recoveries} |
-| worst recovery (lease {LEASE_S:g} s, idle poll {IDLE_POLL_S:g} s) | \
-{verdict.worst_recovery_s:.2f} s |
-| longest wait of a recovered job for its turn in the queue | {verdict.longest_turn_s:.2f} s |
-
-| fault | times |
-|---|---|
-{faults}
-"""
+def report(one: Run) -> str:
+    """Return a run's results as Markdown."""
+    verdict = one.verdict
+    rows = {
+        "faults injected": sum(one.faults.values()),
+        "jobs acknowledged at enqueue": verdict.acknowledged,
+        "finished": verdict.ended,
+        "in the dead set": verdict.dead,
+        "deleted by the operator": verdict.deleted,
+        "forgotten by Redis, as it may": verdict.forgotten,
+        "lost": len(verdict.lost),
+        "calls in the history": one.calls,
+        "contradictions in the history": len(verdict.contradictions),
+        "charged an attempt for a crash": len(verdict.overcharged),
+        "finished more than once": verdict.duplicates,
+        "recoveries after SIGKILL": verdict.recoveries,
+        f"worst recovery (lease {LEASE_S:g} s, idle poll {IDLE_POLL_S:g} s)": (
+            f"{verdict.worst_recovery_s:.2f} s"
+        ),
+        "longest wait of a recovered job for its turn": f"{verdict.longest_turn_s:.2f} s",
+    }
+    lines = [f"| {name} | {value} |" for name, value in rows.items()]
+    faults = [f"| {name} | {times} |" for name, times in sorted(one.faults.items())]
+    missing = "".join(f"\nNot injected: {what}.\n" for what in one.missing)
+    return "\n".join(
+        [
+            f"{one.server}, {one.seconds:g} s with seed {one.seed}:",
+            "",
+            "| figure | value |",
+            "|---|---|",
+            *lines,
+            "",
+            "| fault | times |",
+            "|---|---|",
+            *faults,
+            missing,
+        ]
+    )
 
 
 def main() -> int:
@@ -158,20 +256,26 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--rate", type=float, default=30.0, help="jobs a second and producer")
-    parser.add_argument("--write", type=Path, help="put the figures into this file")
+    parser.add_argument("--bulk", type=int, default=0, help="plain jobs beside each of them")
+    parser.add_argument(
+        "--append", type=Path, help="add the figures as a line of JSON to this file"
+    )
+    parser.add_argument("--keep", type=Path, help="leave ledger, history and logs in this folder")
     arguments = parser.parse_args()
     print(f"chaos for {arguments.seconds:g} s with seed {arguments.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="pipeline-chaos-") as folder:
-        verdict, nemesis, workers = asyncio.run(run(arguments, Path(folder)))
-    text = report(arguments, verdict, nemesis)
-    print(text)
-    print(f"exit statuses of workers: {dict(workers.exits)}")
-    if arguments.write:
-        before = arguments.write.read_text().partition(_MARK)[0]
-        arguments.write.write_text(before + text)
-    for problem in verdict.problems:
+        one = asyncio.run(run(arguments, Path(folder)))
+        if arguments.keep:
+            shutil.copytree(folder, arguments.keep, dirs_exist_ok=True)
+    print(report(one))
+    print(f"exit statuses of workers: {one.exits}; also met: {one.seen}")
+    if arguments.append:
+        day = datetime.now(UTC).date().isoformat()
+        with arguments.append.open("a") as file:
+            file.write(json.dumps({"day": day} | asdict(one)) + "\n")
+    for problem in one.verdict.problems:
         print(f"BROKEN: {problem}", file=sys.stderr)
-    return 1 if verdict.problems else 0
+    return 1 if one.verdict.problems else 0
 
 
 if __name__ == "__main__":

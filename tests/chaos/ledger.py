@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Event:
     """
-    One line of the ledger, at Unix time *at_s*.
+    One line of the ledger, *at_s* by the machine's monotonic clock, which nobody sets.
 
-    From the producer: `sent`, with the job's delay in seconds, and `acknowledged`. From workers:
-    `claimed`, `began`, `raised`, `ended` and `settled`. From the nemesis: `deleting`, `spared` if
-    the job could not be deleted, `killed`, and `away`/`back` of Redis.
+    From the producer: `sent`, with the job's delay in seconds, and `acknowledged`, with the copies
+    that it asked for. From workers: `began`, `raised` and `ended`. From the nemesis: `deleting`,
+    `spared` if the job could not be deleted, `killed`, and `away`/`back` of Redis. From the
+    history: `claimed` and `settled`.
     """
 
     at_s: float
@@ -38,7 +39,7 @@ class Ledger:
 
     def note(self, kind: str, job_id: str = "", *, token: str = "", detail: Any = None) -> None:
         """Write one event. If the process is killed, its written events remain."""
-        line = json.dumps([time.time(), kind, job_id, token, os.getpid(), detail])
+        line = json.dumps([time.monotonic(), kind, job_id, token, os.getpid(), detail])
         os.write(self._descriptor, line.encode() + b"\n")
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ first: then the recovered job was passed over.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tests.chaos.ledger import Event
 
 Span = tuple[float, float]
-"""Start and end, in Unix seconds."""
+"""Start and end, in seconds of the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,18 @@ class _First:
 def recoveries(by_kind: Mapping[str, Sequence[Event]], lease_s: float) -> Iterator[Recovery]:
     """Yield each job that a killed worker held and that was claimed again."""
     claims: dict[str, list[Event]] = defaultdict(list)
+    jobs_of: dict[int, dict[str, None]] = defaultdict(dict)
     for event in by_kind["claimed"]:
         claims[event.job_id].append(event)
-    firsts = list(_firsts(by_kind, claims))
+        jobs_of[event.pid][event.job_id] = None
+    firsts = sorted(_firsts(by_kind, claims), key=_first_at_s)
     settled = {(event.job_id, event.token) for event in by_kind["settled"]}
     away = [
         (start.at_s, end.at_s) for start, end in zip(by_kind["away"], by_kind["back"], strict=False)
     ]
     for killed in by_kind["killed"]:
-        for job_id, of_job in claims.items():
+        for job_id in jobs_of[killed.detail]:
+            of_job = claims[job_id]
             before = [c for c in of_job if c.at_s <= killed.at_s]
             # Another worker may already have taken the job over.
             if not before or before[-1].pid != killed.detail:
@@ -71,6 +75,10 @@ def recoveries(by_kind: Mapping[str, Sequence[Event]], lease_s: float) -> Iterat
             yield Recovery(job_id, without_s, taken_s - without_s)
 
 
+def _first_at_s(first: _First) -> float:
+    return first.at_s
+
+
 def _firsts(
     by_kind: Mapping[str, Sequence[Event]], claims: Mapping[str, Sequence[Event]]
 ) -> Iterator[_First]:
@@ -82,13 +90,16 @@ def _firsts(
 
 
 def _backlog(firsts: Sequence[_First], span: Span, lease_end_s: float) -> Span:
-    """Return the span from the lease end to the last claim of a job that was due before it."""
-    claimed_s = span[1]
+    """
+    Return the span from the lease end to the last claim of a job that was due before it.
+
+    firsts: by the time of their claims.
+    """
     nothing = (lease_end_s, lease_end_s)
     until_s = lease_end_s
-    for first in firsts:
-        if not lease_end_s < first.at_s < claimed_s:
-            continue
+    start = bisect_right(firsts, lease_end_s, key=_first_at_s)
+    end = bisect_left(firsts, span[1], key=_first_at_s)
+    for first in firsts[start:end]:
         if first.due_s > lease_end_s:
             return nothing
         if first.queued_s <= lease_end_s:

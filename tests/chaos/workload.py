@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import random
+import re
+import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from arq.worker import get_kwargs
+import structlog
 
-from runner import Context, WorkerSettings, exponential, job
-from runner.on_arq.worker import Worker
+from runner import Context, Fleet, WorkerSettings, exponential, job
+from runner.commands.run_command import end_process, run_async
+from runner.telemetry.logs import configure_logging
+from runner.worker.guard import Guard
 from tests.chaos.ledger import Ledger
-
-if TYPE_CHECKING:
-    from contextlib import AsyncExitStack
-
-    from runner.options import WorkerOptions
-    from runner.worker.claim import Claim
-    from runner.worker.held import Ended
+from tests.chaos.recorded import recording_scripts
+from tests.odd_values import ERRORS, WITHOUT_JSON
+from tests.replaced_scripts import replaced_scripts
 
 QUEUE = "chaos"
 LEASE_S = 3.0
 IDLE_POLL_S = 0.5
+POLL_S = 5.0
 MAX_RETRIES = 3
+MAX_CRASHES = 3
+
+ODD = (
+    *(f"raise {kind}" for kind in ERRORS),
+    *(f"return {kind}" for kind in WITHOUT_JSON),
+    "say",
+    "cancel",
+)
+"""How a job may end oddly."""
+
+_GUARD_MARGIN_S = 1.0
+
+_log = structlog.get_logger("chaos")
 
 
 class LedgerBook:
@@ -64,6 +80,40 @@ async def flaky(ctx: Context, failures: int) -> None:
 
 
 @job(queue=QUEUE)
+async def carry(ctx: Context, load: str, digest: str) -> None:
+    """Take a large body, whole."""
+    _note(ctx, "began", ctx.attempt)
+    if hashlib.sha256(load.encode()).hexdigest() != digest:
+        _note(ctx, "garbled")
+    _note(ctx, "ended")
+
+
+@job(queue=QUEUE)
+async def odd(ctx: Context, kind: str) -> Any:
+    """Raise, return or say what no job should."""
+    _note(ctx, "began", ctx.attempt)
+    how, _, what = kind.partition(" ")
+    _note(ctx, "raised", ctx.attempt)
+    match how:
+        case "raise":
+            error = ERRORS[what]()
+            raise error
+        case "return":
+            _note(ctx, "ended")
+            return WITHOUT_JSON[what]()
+        case "cancel":
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
+        case "say":
+            _log.warning("a \ud800 line", value=float("nan"), other=object())
+            ctx.progress(float("nan"), note="a \ud800 note")
+            _note(ctx, "ended")
+    return None
+
+
+@job(queue=QUEUE)
 async def blocking(ctx: Context, seconds: float) -> None:
     """Block the event loop, which no job should do."""
     _note(ctx, "began", ctx.attempt)
@@ -71,73 +121,56 @@ async def blocking(ctx: Context, seconds: float) -> None:
     _note(ctx, "ended")
 
 
-class ChaosWorker(Worker):
-    """Our worker, which also writes to the ledger."""
+@job(queue=QUEUE)
+async def holding(ctx: Context, flag: str) -> None:
+    """Hold the interpreter, which no thread can end; once, if *flag* names a file to leave."""
+    _note(ctx, "began", ctx.attempt)
+    if _is_first(flag):
+        re.match(r"(a+)+$", "a" * 60 + "b")
+    _note(ctx, "ended")
 
-    async def _open(self, exits: AsyncExitStack) -> None:
-        """
-        Record every accepted outcome, and every claim when it is made.
 
-        A prefetched claim counts too, although it may never start.
-        """
-        await super()._open(exits)
-        engine = self.engine
-        claim, on_settled = engine.claimer.claim, engine.settler.on_settled
-
-        def note_settled(ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- a callback's answer
-            if kept:
-                kind = type(ended.outcome).__name__
-                key, token = ended.claim.job_id, ended.claim.token
-                LedgerBook.ledger.note("settled", key, token=token, detail=kind)
-            on_settled(ended, kept)
-
-        async def note_claimed(
-            limit: int, *, mode: str = "", volunteer_s: float = 0.0
-        ) -> list[Claim]:
-            claims = await claim(limit, mode=mode, volunteer_s=volunteer_s)
-            for one in claims:
-                LedgerBook.ledger.note("claimed", one.job_id, token=one.token)
-            return claims
-
-        engine.claimer.claim = note_claimed  # type: ignore[method-assign]
-        engine.settler.on_settled = note_settled
+def _is_first(flag: str) -> bool:
+    if flag:
+        with contextlib.suppress(FileExistsError):
+            Path(flag).touch(exist_ok=False)
+            return True
+    return not flag
 
 
 class ChaosSettings(WorkerSettings):
     """Short times, so that much happens in two minutes."""
 
     queue = QUEUE
-    jobs = (quick, slow, flaky, blocking)
+    jobs = (quick, slow, flaky, carry, odd, blocking, holding)
     concurrency = 10
     max_retries = MAX_RETRIES
+    max_crashes = MAX_CRASHES
     backoff = exponential(0.2, factor=1.0, jitter=0.0)
     lease_s = LEASE_S
     heartbeat_s = 0.5
     abort_check_s = 0.2
     grace_s = 1.0
     idle_poll_s = IDLE_POLL_S
-    poll_interval_s = 5.0
+    poll_interval_s = POLL_S
     blocked_warn_s = 0.5
     blocked_limit_s = 1.8
 
 
-def worker_for(url: str, ledger: Path) -> ChaosWorker:
-    """Return a worker on *url* that writes to *ledger*."""
-    LedgerBook.ledger = Ledger(ledger)
-    # A class, as arq's command has it.
-    options: dict[str, Any] = get_kwargs(ChaosSettings)  # type: ignore[arg-type]
-    from runner.broker.location import location
-
-    options["redis_settings"] = location(url)
-    runner: WorkerOptions = options["runner"]
-    assert runner.queue == QUEUE
-    return ChaosWorker(**options)
+async def work(url: str) -> None:
+    """Work until stopped, guarded as in production."""
+    settings: type[WorkerSettings] = type("Settings", (ChaosSettings,), {"redis": url})
+    with replaced_scripts(recording_scripts()):
+        fleet = Fleet([settings.worker(handle_signals=False)])
+        async with contextlib.AsyncExitStack() as exits:
+            guard = await exits.enter_async_context(Guard(margin_s=_GUARD_MARGIN_S))
+            await exits.enter_async_context(fleet.guarded(guard))
+            await exits.enter_async_context(fleet.stopped_by_signals())
+            await fleet.run()
 
 
 if __name__ == "__main__":
-    import sys
-
-    from runner.telemetry.logs import configure_logging
-
-    configure_logging("json", "CRITICAL")
-    worker_for(sys.argv[1], Path(sys.argv[2])).run()
+    configure_logging("json", "WARNING")
+    LedgerBook.ledger = Ledger(Path(sys.argv[2]))
+    run_async(work(sys.argv[1]))
+    end_process(0)

@@ -23,6 +23,7 @@ from runner.worker.outcome import Dead, Released, Retrying
 from runner.worker.prefetch import Prefetched
 from runner.worker.settle import Settler
 from runner.worker.slots import Slots
+from tests.replaced_scripts import replaced_scripts
 from tests.simulation import judge
 from tests.simulation.play import Settings, play
 from tests.simulation.schedule import HEARTBEAT_S, LEASE_S, draw
@@ -211,7 +212,7 @@ def planted(name: str) -> Iterator[None]:
 
 
 def _plant_in_lua(mutation: InLua, exits: ExitStack) -> None:
-    """Replace a script's text wherever a module of the runner holds it."""
+    """Replace the text of the scripts that a mutation names."""
     pattern = r"\s+".join(re.escape(word) for word in mutation.before.split())
     for name in mutation.script.split():
         text = scripts.SCRIPTS[name].text()
@@ -219,10 +220,7 @@ def _plant_in_lua(mutation: InLua, exits: ExitStack) -> None:
         if count != 1:
             raise ValueError(f"{name}: {mutation.before!r} stands there {count} times")
         judge.know(mutated, name)
-        for module in [one for name, one in sys.modules.items() if name.startswith("runner.")]:
-            for attribute, value in list(vars(module).items()):
-                if value == text:
-                    exits.enter_context(mock.patch.object(module, attribute, mutated))
+        exits.enter_context(replaced_scripts({name: mutated}))
 
 
 def found_at(name: str, most: int = MOST_SEEDS) -> tuple[int, str] | None:

@@ -54,9 +54,9 @@ class Story:
 
     def ended(self, job_id: str, how: str, *, pid: int = ONE, number: int = 1) -> Story:
         """The attempt ends, and Redis accepts its outcome."""
-        if how == "Done":
+        if how == "done":
             self.add("ended", job_id, pid=pid)
-        elif how == "Retrying":
+        elif how == "retry":
             self.add("raised", job_id, pid=pid)
         return self.add("settled", job_id, token=f"{pid}:{number}", pid=pid, detail=how)
 
@@ -69,15 +69,15 @@ class Story:
 
 def _good() -> Story:
     """Return the story of one job that runs and ends."""
-    return Story().enqueued("good").started("good").ended("good", "Done")
+    return Story().enqueued("good").started("good").ended("good", "done")
 
 
 def test_run_in_which_all_went_well_passes() -> None:
     """Jobs that ended, were retried, died, were deleted or refused are all accounted for."""
     story = _good()
-    story.enqueued("flaky").started("flaky").ended("flaky", "Retrying")
-    story.started("flaky", attempt=2, number=2).ended("flaky", "Done", number=2)
-    story.enqueued("hopeless").started("hopeless").ended("hopeless", "Dead")
+    story.enqueued("flaky").started("flaky").ended("flaky", "retry")
+    story.started("flaky", attempt=2, number=2).ended("flaky", "done", number=2)
+    story.enqueued("hopeless").started("hopeless").ended("hopeless", "dead")
     story.enqueued("unwanted").add("deleting", "unwanted")
     story.add("sent", "never arrived")
 
@@ -104,7 +104,7 @@ def test_job_that_was_never_claimed_fails_the_run() -> None:
 def test_job_that_redis_calls_done_and_nobody_ended_fails_the_run() -> None:
     """Redis's word is not enough: the coroutine must have finished in some process."""
     story = _good().enqueued("lost").started("lost")
-    story.add("settled", "lost", token=f"{ONE}:1", pid=ONE, detail="Done")
+    story.add("settled", "lost", token=f"{ONE}:1", pid=ONE, detail="done")
 
     assert story.judged().lost == ["lost"]
     assert story.judged(dead=["lost"]).lost == ["lost"]
@@ -112,7 +112,7 @@ def test_job_that_redis_calls_done_and_nobody_ended_fails_the_run() -> None:
 
 def test_job_that_failed_and_is_not_dead_fails_the_run() -> None:
     """A job whose last outcome is "dead" must be in the dead set."""
-    story = _good().enqueued("lost").started("lost").ended("lost", "Dead")
+    story = _good().enqueued("lost").started("lost").ended("lost", "dead")
 
     assert story.judged().lost == ["lost"]
     assert story.judged(dead=["lost"]).problems == []
@@ -127,26 +127,36 @@ def test_job_that_the_operator_could_not_delete_must_still_come_to_its_end() -> 
     assert story.judged().problems == []
 
 
+def test_job_that_redis_may_forget_passes_and_is_counted() -> None:
+    """A promoted replica may lack what was not copied; with `copies=1` that would be a fault."""
+    story = _good()
+    story.add("sent", "once").add("acknowledged", "once", detail=0)
+    story.add("sent", "copied").add("acknowledged", "copied", detail=1)
+
+    def judged(**forgotten: set[str]) -> Verdict:
+        return check(story.events, [], lease_s=LEASE_S, within_s=WITHIN_S, forgotten=forgotten)
+
+    assert judged(promoted={"once", "copied"}).lost == ["copied"]
+    assert judged(promoted={"once", "copied"}).forgotten == 1
+    # What is on the disk of no server is lost by a restart, however many have it in memory.
+    assert judged(restarted={"once", "copied"}).problems == []
+    assert judged(promoted={"other"}).lost == ["copied", "once"]
+
+
+def test_body_that_came_out_changed_fails_the_run() -> None:
+    """A job's arguments arrive as they were sent."""
+    assert _good().add("garbled", "good").judged().lost == ["good (not whole)"]
+
+
 def test_job_that_was_not_acknowledged_may_vanish() -> None:
     """Nothing was promised for such a job."""
     assert _good().add("sent", "x").started("x").judged().problems == []
 
 
-def test_outcome_of_a_worker_that_had_lost_the_job_fails_the_run() -> None:
-    """Redis must not accept the outcome of a claim that was not the last one."""
-    story = _good().enqueued("stolen").started("stolen", pid=ONE)
-    story.started("stolen", pid=TWO).ended("stolen", "Done", pid=ONE)
-
-    verdict = story.judged()
-
-    assert verdict.unfenced == ["stolen"]
-    assert verdict.problems == ["1 settled by a worker that had lost the job: stolen"]
-
-
 def test_outcome_of_the_worker_that_took_the_job_over_passes() -> None:
     """The first worker may even finish: delivery is at least once, and its outcome was dropped."""
     story = _good().enqueued("slow").started("slow", pid=ONE).started("slow", pid=TWO)
-    story.add("ended", "slow", pid=ONE).ended("slow", "Done", pid=TWO)
+    story.add("ended", "slow", pid=ONE).ended("slow", "done", pid=TWO)
 
     verdict = story.judged()
 
@@ -154,19 +164,11 @@ def test_outcome_of_the_worker_that_took_the_job_over_passes() -> None:
     assert verdict.duplicates == 1
 
 
-def test_claim_that_was_settled_twice_fails_the_run() -> None:
-    """After an accepted outcome the claim is finished; a later outcome must not be accepted."""
-    story = _good().enqueued("twice").started("twice").ended("twice", "Retrying")
-    story.ended("twice", "Released").started("twice", number=2).ended("twice", "Done", number=2)
-
-    assert story.judged().unfenced == ["twice"]
-
-
 def test_attempt_charged_for_a_crash_fails_the_run() -> None:
     """If the worker was killed and the job had not failed, no second attempt may be charged."""
     story = _good().enqueued("charged").started("charged", pid=ONE)
     story.add("killed", detail=ONE)
-    story.started("charged", pid=TWO, attempt=2).ended("charged", "Done", pid=TWO)
+    story.started("charged", pid=TWO, attempt=2).ended("charged", "done", pid=TWO)
 
     verdict = story.judged()
 
@@ -176,9 +178,9 @@ def test_attempt_charged_for_a_crash_fails_the_run() -> None:
 
 def test_attempt_after_a_failure_and_a_crash_passes() -> None:
     """After one failure and one crash, attempt two runs twice."""
-    story = _good().enqueued("x").started("x").ended("x", "Retrying")
+    story = _good().enqueued("x").started("x").ended("x", "retry")
     story.started("x", attempt=2, number=2).add("killed", detail=ONE)
-    story.started("x", pid=TWO, attempt=2).ended("x", "Done", pid=TWO)
+    story.started("x", pid=TWO, attempt=2).ended("x", "done", pid=TWO)
 
     assert story.judged().problems == []
 
@@ -187,7 +189,7 @@ def test_recovery_that_took_too_long_fails_the_run() -> None:
     """A killed worker's job must be claimed again within a lease and a poll."""
     story = _good().enqueued("late").started("late", pid=ONE).add("killed", detail=ONE)
     story.add("claimed", "late", token=f"{TWO}:1", pid=TWO, after_s=WITHIN_S + 0.1)
-    story.ended("late", "Done", pid=TWO)
+    story.ended("late", "done", pid=TWO)
 
     verdict = story.judged()
 
@@ -203,7 +205,7 @@ def test_recovery_in_time_passes_and_is_measured() -> None:
     for name, taken_s in (("a", 1.0), ("b", 4.9), ("c", 2.0)):
         story.enqueued(name).started(name, pid=ONE).add("killed", detail=ONE)
         story.add("claimed", name, token=f"{TWO}:1", pid=TWO, after_s=taken_s)
-        story.ended(name, "Done", pid=TWO)
+        story.ended(name, "done", pid=TWO)
 
     verdict = story.judged()
 
@@ -218,7 +220,7 @@ def test_recovery_does_not_count_the_time_in_which_redis_was_away() -> None:
     story.add("away", after_s=0.5).add("killed", detail=ONE, after_s=2.0)
     story.add("back", after_s=3.0)
     story.add("claimed", "x", token=f"{TWO}:1", pid=TWO, after_s=4.0)
-    story.ended("x", "Done", pid=TWO)
+    story.ended("x", "done", pid=TWO)
 
     verdict = story.judged()
 
@@ -245,12 +247,12 @@ def _behind(*, due_after_s: float | None = None, acknowledged: bool = True) -> S
         story.add("acknowledged", "later", after_s=0.0)
     story.now = killed_s + LEASE_S
     for number in range(10):
-        story.started(f"job{number}", pid=TWO).ended(f"job{number}", "Done", pid=TWO)
+        story.started(f"job{number}", pid=TWO).ended(f"job{number}", "done", pid=TWO)
     if due_after_s is not None:
-        story.started("later", pid=TWO).ended("later", "Done", pid=TWO)
+        story.started("later", pid=TWO).ended("later", "done", pid=TWO)
     # A second after the last claim, which three events of its job have followed.
     story.add("claimed", "late", token=f"{TWO}:2", pid=TWO, after_s=-2.0)
-    return story.ended("late", "Done", pid=TWO, number=2)
+    return story.ended("late", "done", pid=TWO, number=2)
 
 
 def test_recovered_job_waits_behind_what_was_due_before_its_lease_ended() -> None:
@@ -288,13 +290,13 @@ def test_recovery_is_not_asked_of_a_worker_that_did_not_hold_the_job(settled: bo
     """A job settled or taken over before the kill needs no recovery."""
     story = _good().enqueued("x").started("x", pid=ONE)
     if settled:
-        story.ended("x", "Retrying", pid=ONE)
+        story.ended("x", "retry", pid=ONE)
     else:
         story.started("x", pid=TWO)
     story.add("killed", detail=ONE, after_s=1.0)
     story.add("claimed", "x", token=f"{TWO}:9", pid=TWO, after_s=60.0)
     story.add("began", "x", pid=TWO, detail=2 if settled else 1).ended(
-        "x", "Done", pid=TWO, number=9
+        "x", "done", pid=TWO, number=9
     )
 
     verdict = story.judged()
@@ -308,15 +310,13 @@ def test_all_broken_promises_are_reported() -> None:
     story = _good()
     for number in range(7):
         story.enqueued(f"lost{number}")
-    story.enqueued("stolen").started("stolen").started("stolen", pid=TWO).ended("stolen", "Done")
-    story.enqueued("charged").started("charged", attempt=3).ended("charged", "Done")
+    story.enqueued("charged").started("charged", attempt=3).ended("charged", "done")
     story.enqueued("late").started("late").add("killed", detail=ONE)
     story.add("claimed", "late", token=f"{TWO}:1", pid=TWO, after_s=60.0)
-    story.ended("late", "Done", pid=TWO)
+    story.ended("late", "done", pid=TWO)
 
     assert story.judged().problems == [
         "7 lost: lost0, lost1, lost2, lost3, lost4",
-        "1 settled by a worker that had lost the job: stolen",
         "1 charged an attempt for a crash: charged",
         "1 recovered late: late after 60.0 s",
     ]
@@ -326,7 +326,7 @@ def test_ledger_is_read_in_the_order_of_time(tmp_path: Path) -> None:
     """Events are sorted by time, because many processes write to the file."""
     path = tmp_path / "ledger"
     first, second = Ledger(path), Ledger(path)
-    began = time.time()
+    began = time.monotonic()
     for number in range(50):
         (first if number % 2 else second).note("sent", f"job{number}", detail={"n": number})
     first.close()
@@ -338,5 +338,5 @@ def test_ledger_is_read_in_the_order_of_time(tmp_path: Path) -> None:
 
     assert [event.job_id for event in events] == [f"job{number}" for number in range(50)]
     assert events[7].detail == {"n": 7}
-    assert began <= events[0].at_s <= events[-1].at_s <= time.time()
+    assert began <= events[0].at_s <= events[-1].at_s <= time.monotonic()
     assert json.loads(lines[0])[1:3] == ["sent", "job0"]
