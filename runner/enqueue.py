@@ -225,10 +225,18 @@ class Enqueuer:
         copies = max((request.copies for request in requests), default=0)
         if not copies:
             return
-        got = await self._script.copies(copies, _COPIES_WAIT_MS)
+        queue = requests[0].queue
+        try:
+            async with asyncio.timeout(_COPIES_WAIT_MS / 1000 + self._timeout_s):
+                got = await self._script.copies(copies, _COPIES_WAIT_MS)
+        except (RedisError, OSError) as error:
+            raise EnqueueError(
+                f"{queue}: enqueued, but whether {copies} replicas have it is unknown "
+                f"({str(error) or type(error).__name__}): a failover now may lose it"
+            ) from error
         if got < copies:
             raise EnqueueError(
-                f"{requests[0].queue}: enqueued, and it will run, but only {got} of {copies} "
+                f"{queue}: enqueued, and it will run, but only {got} of {copies} "
                 f"replicas acknowledged it within {_COPIES_WAIT_MS / 1000:g} s: "
                 "a failover now may lose it"
             )

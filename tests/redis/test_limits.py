@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +13,8 @@ from runner.broker import keys
 from runner.broker.chunks import MOST, MOST_BYTES, chunks
 from runner.errors import EnqueueError, ResultNotFoundError
 from runner.periodic.cleanup import trim_aborts
-from tests.runner_kit import PATIENCE_S, result_of, working
+from tests.cable import cable_to
+from tests.runner_kit import PATIENCE_S, eventually, result_of, working
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -98,6 +101,27 @@ async def test_copies_that_are_not_there_are_said(redis: QueueClient) -> None:
     with pytest.raises(EnqueueError, match="enqueued, and it will run, but only 0 of 1 replicas"):
         await carry.options(copies=1).enqueue("x")
     assert await redis.zcard("arq:queue:default") == 1
+
+
+@pytest.mark.parametrize("lost", ["cut", "mute"])
+async def test_copies_that_nobody_can_count_are_said(
+    redis_url: str, redis: QueueClient, lost: str
+) -> None:
+    """The connection is lost, or silent, while replicas are waited for: the caller is told so."""
+    async with cable_to(redis_url).laid() as cable:
+        client = connect(cable.url, call_timeout_s=0.4)
+        request = carry.options(copies=1).request((), {"load": "x"})
+        call = asyncio.create_task(client.enqueuer.put(request))
+        await eventually(partial(_is_waiting_for_copies, redis))
+        getattr(cable, lost)()
+        with pytest.raises(EnqueueError, match="default: enqueued, but whether 1 replicas have it"):
+            await call
+        cable.mend()
+        await client.aclose()
+
+
+async def _is_waiting_for_copies(redis: QueueClient) -> bool:
+    return any(one["cmd"] == "wait" for one in await redis.client_list())
 
 
 async def test_abort_of_a_job_that_never_comes_is_forgotten(redis: QueueClient) -> None:

@@ -13,8 +13,7 @@ from runner.admin import Admin
 from tests.chaos.history import History
 from tests.chaos.recorded import Recorder, recording_scripts
 from tests.replaced_scripts import replaced_scripts
-from tests.runner_kit.waiting import eventually
-from tests.runner_kit.workers import working
+from tests.runner_kit import eventually, working
 
 if TYPE_CHECKING:
     from collections.abc import Callable
