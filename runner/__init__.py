@@ -16,6 +16,7 @@ from runner.decorator import Job, job
 from runner.errors import Bury, Retry
 from runner.handle import JobHandle, JobState
 from runner.retry import exponential, linear, polynomial
+from runner.secret import Secret
 
 if TYPE_CHECKING:
     from runner.on_arq.worker import Worker
@@ -37,6 +38,7 @@ __all__ = [
     "QueueClient",
     "QueueProgress",
     "Retry",
+    "Secret",
     "Worker",
     "WorkerSettings",
     "connect",

@@ -77,14 +77,19 @@ class JobDefinition:
         """
         return self.schema.check(args, kwargs)
 
-    def parse(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
+    def parse(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], job_id: str = ""
+    ) -> Arguments:
         """
         Convert arguments read from JSON to the types of the signature.
 
+        job_id: opens what was sealed for this job.
+
         Raises:
             ArgumentsError: They do not fit.
+            SecretError: A sealed one does not open.
         """
-        return self.schema.parse(args, kwargs)
+        return self.schema.parse(args, kwargs, job_id)
 
     def write_result(self, result: Any) -> Any:
         """

@@ -55,7 +55,8 @@ def doubt_of(schema: Schema, definitions: Mapping[str, Schema], *, trust: Trust)
     """
     if _holds_secret(schema, definitions):
         raise ImpossibleError(
-            "a secret is shown as ********** in JSON: pass the name under which the job finds it"
+            "pydantic's secrets are shown as ********** in JSON: use runner.Secret, such as "
+            "Secret[str], which is sealed"
         )
     return _Reader(definitions).read(schema, trust=trust)
 

@@ -6,6 +6,7 @@ All errors that the runner raises, as one tree.
     ├── ArgumentsError          arguments do not fit the job's signature
     ├── ResultError             a job's result does not fit its signature, or has no JSON form
     ├── EnqueueError            Redis did not take the job, or did not answer in time
+    ├── SecretError             a sealed argument does not open
     ├── CodecError              bytes from Redis are not a job or a result of ours
     ├── JobFailedError          raised by `JobHandle.result()`: the job is dead or was aborted
     ├── ResultNotFoundError     likewise: no such job, or its result is not kept
@@ -57,6 +58,15 @@ class ResultError(RunnerError):
 
 class EnqueueError(RunnerError):
     """Redis did not take the job, or did not answer in time: the message says which."""
+
+
+class SecretError(RunnerError):
+    """
+    A sealed argument does not open: its key is missing, or it was moved or changed.
+
+    The job fails as by any other error: it is retried, and may be retried by hand once the key is
+    there.
+    """
 
 
 class CodecError(RunnerError):

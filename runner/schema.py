@@ -16,7 +16,7 @@ import inspect
 import typing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
@@ -25,10 +25,20 @@ from pydantic_core import ArgsKwargs, SchemaSerializer, SchemaValidator, core_sc
 from runner import codec
 from runner.codec import Json
 from runner.doubt import Doubt, ImpossibleError, Schema, Trust, always, doubt_of
-from runner.errors import ArgumentsError, CodecError, ConfigurationError, ResultError
+from runner.errors import (
+    ArgumentsError,
+    CodecError,
+    ConfigurationError,
+    ResultError,
+    SecretError,
+)
+from runner.sealing import ring
+from runner.secret import IS_SECRET, SEALED, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from runner.secret import Seal
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -58,6 +68,11 @@ class JobSchema:
             hints["return"] = Any
         arguments, definitions = _arguments_schema(name, parameters, hints)
         of_result = arguments["arguments_schema"].pop(_place_of_result(arguments))
+        if _holds_secret(of_result["schema"], definitions):
+            raise ConfigurationError(
+                f"{name}: its result: a Secret is sealed as an argument only: "
+                "keep what is secret elsewhere, and return where it is"
+            )
         self._validator = SchemaValidator(_whole(arguments, definitions), _FINITE)
         self._by_place: list[_Value] = []
         self._by_name: dict[str, _Value] = {}
@@ -69,9 +84,20 @@ class JobSchema:
                 self._by_name[param["name"]] = value
         self._more = [
             _Value.of(f"{name}: {what}", arguments.get(key, {"type": "any"}), definitions)
-            for what, key in (("*args", "var_args_schema"), ("**kwargs", "var_kwargs_schema"))
+            for what, key in (("*args", _MORE_ARGS), ("**kwargs", _MORE_KWARGS))
         ]
-        self._takes_more = not arguments.keys().isdisjoint({"var_args_schema", "var_kwargs_schema"})
+        placed = [p["name"] for p in arguments["arguments_schema"] if p["mode"] != "keyword_only"]
+        self._places = placed
+        self._sealed = {
+            param["name"]
+            for param in arguments["arguments_schema"]
+            if _holds_secret(param["schema"], definitions)
+        } | {
+            key
+            for key in (_MORE_ARGS, _MORE_KWARGS)
+            if key in arguments and _holds_secret(arguments[key], definitions)
+        }
+        self._takes_more = not arguments.keys().isdisjoint({_MORE_ARGS, _MORE_KWARGS})
         self._place_doubts = [(at, one.doubt) for at, one in enumerate(self._by_place) if one.doubt]
         self._name_doubts = [(key, one.doubt) for key, one in self._by_name.items() if one.doubt]
         self._is_certain = not (self._takes_more or self._place_doubts or self._name_doubts)
@@ -106,13 +132,25 @@ class JobSchema:
             self._compare(args, kwargs, checked_args, checked)
         return checked_args, checked
 
-    def parse(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
+    @property
+    def holds_secrets(self) -> bool:
+        """Whether a parameter is a `Secret`, or holds one."""
+        return bool(self._sealed)
+
+    def parse(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], job_id: str = ""
+    ) -> Arguments:
         """
         Convert arguments read from JSON to the types of the signature.
 
+        job_id: opens what was sealed for this job.
+
         Raises:
             ArgumentsError: They do not fit.
+            SecretError: A sealed one does not open.
         """
+        if self._sealed:
+            args, kwargs = self.opened(args, kwargs, job_id)
         try:
             parsed: Arguments = self._validator.validate_python(
                 ArgsKwargs(args, kwargs),  # type: ignore[arg-type]  # a mapping will do
@@ -122,7 +160,7 @@ class JobSchema:
             raise ArgumentsError(self._name, _in_one_line(error)) from None
         return parsed
 
-    def body(self, request: codec.Encodable) -> bytes:
+    def body(self, request: _Request) -> bytes:
         """
         Return the body of a job with checked arguments.
 
@@ -136,18 +174,59 @@ class JobSchema:
         more_args, more_kwargs = self._more
         placed = self._by_place
         fields = codec.body_of(request)
+        job = (self._name, request.job_id)
         fields["a"] = [
-            (placed[at] if at < len(placed) else more_args).plain(value, self._what)
+            (placed[at] if at < len(placed) else more_args).plain(
+                value, self._what, self._seal_for(job, self._name_at(at))
+            )
             for at, value in enumerate(args)
         ]
         fields["k"] = {
-            name: self._by_name.get(name, more_kwargs).plain(value, self._what)
+            name: self._by_name.get(name, more_kwargs).plain(
+                value, self._what, self._seal_for(job, self._name_of(name))
+            )
             for name, value in kwargs.items()
         }
         body = codec.encode(fields, self._what)
         envelope = codec.decode_job(body)
-        self._compare(args, kwargs, *self.parse(tuple(envelope.args), envelope.kwargs))
+        came = self.parse(tuple(envelope.args), envelope.kwargs, request.job_id)
+        self._compare(args, kwargs, *came)
         return body
+
+    def _name_at(self, place: int) -> str:
+        return self._places[place] if place < len(self._places) else _MORE_ARGS
+
+    def _name_of(self, name: str) -> str:
+        return name if name in self._by_name else _MORE_KWARGS
+
+    def _seal_for(self, job: tuple[str, str], parameter: str) -> dict[str, Seal] | None:
+        """Return pydantic's context for writing one argument; None if it holds no secret."""
+        if parameter not in self._sealed:
+            return None
+        keys = ring()
+        return {IS_SECRET: lambda plain: keys.seal(plain, job, parameter)}
+
+    def opened(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], job_id: str
+    ) -> tuple[tuple[Any, ...], Any]:
+        """
+        Return arguments read from JSON with what is sealed as instances of `Secret`.
+
+        Raises:
+            SecretError: It does not open.
+        """
+        if not self._sealed:
+            return args, kwargs
+        job = (self._name, job_id)
+        return tuple(
+            _open(value, job, self._name_at(at)) if self._name_at(at) in self._sealed else value
+            for at, value in enumerate(args)
+        ), {
+            name: _open(value, job, self._name_of(name))
+            if self._name_of(name) in self._sealed
+            else value
+            for name, value in kwargs.items()
+        }
 
     def write_result(self, result: Any) -> Json:
         """
@@ -217,6 +296,12 @@ class JobSchema:
                 raise ArgumentsError(self._name, f"{name} {_changed(value)}")
 
 
+class _Request(codec.Encodable, Protocol):
+    """A job to enqueue. job_id: what is sealed is bound to it."""
+
+    job_id: str
+
+
 @dataclass(frozen=True)
 class _Value:
     """The type of one argument, or of the result. doubt: None if all values come back."""
@@ -255,14 +340,56 @@ class _Value:
         """Convert what was read from JSON."""
         return self._validator.validate_python(value, strict=False)
 
-    def plain(self, value: Any, what: str) -> Any:
+    def plain(self, value: Any, what: str, context: Mapping[str, Any] | None = None) -> Any:
         """Return *value* as JSON values, written by the schema; *what* names it in an error."""
         try:
             return self._serializer.to_python(
-                value, mode="json", by_alias=True, round_trip=True, warnings="error"
+                value,
+                mode="json",
+                by_alias=True,
+                round_trip=True,
+                warnings="error",
+                context=cast("Any", context),
             )
+        except (ConfigurationError, SecretError):
+            raise
         except BaseException as error:
             raise CodecError(f"{what} has no JSON form: {codec.line_of(error)}") from error
+
+
+def _open(value: Any, job: tuple[str, str], parameter: str) -> Any:
+    """
+    Return a value read from JSON with what is sealed in it as instances of `Secret`.
+
+    Raises:
+        SecretError: It does not open.
+    """
+    if isinstance(value, list):
+        return [_open(one, job, parameter) for one in value]
+    if not isinstance(value, dict):
+        return value
+    sealed = value.get(SEALED) if len(value) == 1 else None
+    if isinstance(sealed, str):
+        return Secret(codec.decode(ring().open(sealed, job, parameter)))
+    return {name: _open(one, job, parameter) for name, one in value.items()}
+
+
+def _holds_secret(schema: Any, definitions: Mapping[str, Schema]) -> bool:
+    """Whether a `Secret` is anywhere in *schema*."""
+    waiting, followed = [schema], set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            if (one.get("metadata") or {}).get(IS_SECRET):
+                return True
+            ref = one.get("schema_ref")
+            if isinstance(ref, str) and ref not in followed and ref in definitions:
+                followed.add(ref)
+                waiting.append(definitions[ref])
+            waiting += (inner for key, inner in one.items() if key not in {"metadata", "default"})
+        elif isinstance(one, list | tuple):
+            waiting += one
+    return False
 
 
 def is_same_value(given: Any, came: Any) -> bool:
@@ -311,6 +438,8 @@ _CONFIG = ConfigDict(allow_inf_nan=False)
 _FINITE = core_schema.CoreConfig(allow_inf_nan=False)
 _EMPTY = inspect.Parameter.empty
 _NULL = Json(b"null")
+_MORE_ARGS = "var_args_schema"
+_MORE_KWARGS = "var_kwargs_schema"
 _OF_RESULT = "result__of__the__job"
 _RESULT = "it"
 

@@ -33,6 +33,7 @@ from runner.errors import ConfigurationError
 from runner.middleware import Middleware, compose
 from runner.middleware.validation import Validation
 from runner.retry import Backoff, linear
+from runner.sealing import keys_for_tests
 from runner.worker.attempt import call
 from runner.worker.execute import execute
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
@@ -53,7 +54,7 @@ class JobError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """An enqueued job, as a worker would read it."""
+    """An enqueued job, as a worker would read it; what is sealed in it is opened."""
 
     name: str
     job_id: str
@@ -92,7 +93,7 @@ class Collected:
 def collect() -> Iterator[Collected]:
     """Record what is enqueued inside, and run none of it."""
     collected = Collected()
-    with redirect(collected):
+    with keys_for_tests(), redirect(collected):
         yield collected
 
 
@@ -107,7 +108,7 @@ async def inline(
         JobError: Raised by `enqueue` if the job fails. There are no delays and no retries.
     """
     runner = _Inline(_Stage(resources or {}, middleware, Defaults(0, linear(), 0, None)))
-    with redirect(runner):
+    with keys_for_tests(), redirect(runner):
         yield runner.collected
 
 
@@ -122,7 +123,7 @@ async def drain(
     """Keep what is enqueued inside until `run`, which runs it in order of time."""
     defaults = Defaults(max_retries, backoff or linear(), 0, None)
     drained = Drained(_Stage(resources or {}, middleware, defaults))
-    with redirect(drained):
+    with keys_for_tests(), redirect(drained):
         yield drained
 
 
@@ -268,11 +269,14 @@ class _Stage:
 
 def _enqueued(request: Enqueue, *, delay_s: float = 0.0) -> Enqueued:
     envelope = decode_job(request.body())
+    args, kwargs = tuple(envelope.args), envelope.kwargs
+    if request.job is not None:
+        args, kwargs = request.job.schema.opened(args, kwargs, request.job_id)
     return Enqueued(
         name=request.name,
         job_id=request.job_id,
         queue=request.queue,
-        args=tuple(envelope.args),
-        kwargs=envelope.kwargs,
+        args=args,
+        kwargs=kwargs,
         delay_s=delay_s,
     )

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     statsd_host: str | None = None
     statsd_port: Port = 8125
     statsd_prefix: str = ""
+    secret_keys: str | None = _SECRET
     sentry_dsn: str | None = _SECRET
     error_webhook_url: str | None = _SECRET
     notify_webhook_url: str | None = _SECRET

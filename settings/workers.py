@@ -21,6 +21,7 @@ from jobs import (
     visualize_data,
 )
 from runner import WorkerSettings
+from runner.sealing import use_keys
 from settings.environment import current
 from settings.groups import QUEUE_NAMES
 from settings.logs import configure_logs
@@ -30,6 +31,7 @@ from settings.schedule import make_schedule
 from settings.services import resources
 
 _settings = current()
+use_keys(_settings.secret_keys)
 
 
 def _prepare() -> None:

@@ -77,6 +77,7 @@ async def _examine(host: Host) -> list[Finding]:
         findings = [finding async for finding in _of_redis(session.redis)]
         findings += [finding async for finding in _of_queues(session)]
         findings += [finding async for finding in _of_keys(session)]
+        findings += [finding async for finding in _of_secrets(session.redis)]
         findings += await _of_the_rest(host)
     return findings
 
@@ -213,6 +214,13 @@ async def _of_keys(session: OperatorSession) -> AsyncIterator[Finding]:
         f"{len(orphans):,} job bodies are in none of these queues, such as {orphans[0]}; {text}",
         "They may be of queues that are no longer configured; else delete arq:job:<id>.",
     )
+
+
+async def _of_secrets(redis: Redis) -> AsyncIterator[Finding]:
+    from runner.commands.doctor_secrets import secret_concerns
+
+    for text, remedy in await secret_concerns(redis):
+        yield Finding("secrets", Severity.WARNING if remedy else Severity.OK, text, remedy)
 
 
 async def _orphans(session: OperatorSession, ids: Sequence[bytes]) -> list[str]:

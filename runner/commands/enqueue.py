@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runner.commands.host import Host
+    from runner.decorator import Job
 
 
 @click.command
@@ -85,6 +86,8 @@ async def _enqueue(
         else:
             options["at"] = at
         chosen = job.options(**{key: one for key, one in options.items() if one is not None})
+        if job.schema.holds_secrets:
+            kwargs = _with_secrets(job, kwargs)
         handle = await chosen.enqueue(**kwargs)
         if not handle.created:
             raise click.ClickException(f"a job {handle.id} exists already; nothing was enqueued")
@@ -92,6 +95,12 @@ async def _enqueue(
         click.echo(handle.id, err=wait)
         if wait:
             print_json(await handle.result())
+
+
+def _with_secrets(job: Job[Any, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Nobody can write a `Secret` in JSON: its value is given, and wrapped here."""
+    _, parsed = job.parse((), kwargs)
+    return {name: parsed[name] for name in kwargs}
 
 
 def _no_such(name: str, known: Sequence[str]) -> str:

@@ -28,10 +28,11 @@ class Validation:
         Raises:
             ArgumentsError: The arguments do not fit. A retry would not change that, so the job is
                 buried.
+            SecretError: A sealed argument does not open.
             ResultError: The result does not fit, or has no JSON form. Likewise.
         """
         job = ctx.job
-        ctx.args, ctx.kwargs = job.parse(ctx.args, ctx.kwargs)
+        ctx.args, ctx.kwargs = job.parse(ctx.args, ctx.kwargs, ctx.job_id)
         if job.names_secrets:
             # What the job logs meanwhile may quote them.
             with hiding(ctx.secrets()):

@@ -101,7 +101,12 @@ class PlainJob(JobDefinition):
 
     fails_at_once = True
 
-    def parse(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
+    def parse(
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        job_id: str = "",  # noqa: ARG002 -- arq seals nothing
+    ) -> Arguments:
         """Return the arguments as they are: arq neither checks nor converts them."""
         return args, dict(kwargs)
 

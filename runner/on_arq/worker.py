@@ -36,6 +36,7 @@ from runner.on_arq.results import result_writer
 from runner.options import WorkerOptions
 from runner.periodic.poller import Poller
 from runner.periodic.turns import Turns
+from runner.sealing import ring
 from runner.serializers import body_reader, request_maker
 from runner.worker.attempt import Attempts
 from runner.worker.counts import JobCounts
@@ -223,13 +224,14 @@ class Worker(arq.worker.Worker):
         self.ready = asyncio.Event()
 
     def _prepare(self) -> None:
-        if self.options.prepare is None:
-            return
-        if self._takes_signals:
+        if self.options.prepare is not None and self._takes_signals:
             with cut_off_by_signals(self.handle_sig):
                 self.options.prepare()
-        else:
+        elif self.options.prepare is not None:
             self.options.prepare()
+        jobs = [one.job for one in self.functions.values() if isinstance(one, JobFunction)]
+        if any(job.schema.holds_secrets for job in jobs):
+            ring()  # without a key it could run none of them
 
     async def _open(self, exits: contextlib.AsyncExitStack) -> None:
         """Connect, and open what jobs and middleware need; *exits* closes it, last first."""

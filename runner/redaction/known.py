@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import base64
 import json
+import weakref
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
-from weakref import WeakSet
 
 from runner.redaction.names import REDACTED
 
@@ -27,21 +27,26 @@ _SHORTEST_LINE = 16
 """Of a secret of several lines, such as a private key, each line this long counts, too."""
 
 
-class Opened(Protocol):
+class Known:
     """A secret that somebody holds."""
+
+    __slots__ = ("__weakref__",)
 
     def spellings(self) -> tuple[str, ...]:
         """Return all ways in which it may be written."""
-        ...
+        raise NotImplementedError
 
 
-_open: WeakSet[Opened] = WeakSet()
+_open: dict[int, weakref.ref[Known]] = {}
+"""By identity: two that are equal are two."""
+
 _hidden: ContextVar[tuple[str, ...]] = ContextVar("hidden", default=())
 
 
-def remember(secret: Opened) -> None:
+def remember(secret: Known) -> None:
     """Replace the value of *secret* in all that is shown, as long as anybody holds it."""
-    _open.add(secret)
+    key = id(secret)
+    _open[key] = weakref.ref(secret, lambda _: _open.pop(key, None))
 
 
 @contextmanager
@@ -61,8 +66,9 @@ def without_known(text: str) -> str:
         return text
     known = set(_hidden.get())
     if _open:
-        known.update(spelling for one in list(_open) for spelling in one.spellings())
-    for value in sorted(known, key=len, reverse=True):
+        held = [one for reference in list(_open.values()) if (one := reference()) is not None]
+        known.update(spelling for one in held for spelling in one.spellings())
+    for value in sorted((one for one in known if one in text), key=len, reverse=True):
         text = text.replace(value, REDACTED)
     return text
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from runner.redaction.known import Known
 from runner.redaction.names import REDACTED, is_secret_name
 from runner.redaction.shapes import scrubbed
 
@@ -27,6 +28,7 @@ _READ_CHARACTERS = 4 * _TEXT_CHARACTERS
 _ITEMS = 50
 _DEPTH = 5
 _SECRETS = 100
+_SEALED = {"$sealed"}  # as `runner/secret.py` writes it
 _DEEPEST = 20
 _PLAIN = bool | int | float | date | time | timedelta | UUID | Decimal
 _NAME_FIELDS = ("name", "key", "header", "field", "k")
@@ -140,9 +142,13 @@ def _plain(value: Any, names: Collection[str], depth: int) -> Any:
 
 
 def _container(value: Any, names: Collection[str], depth: int) -> Any:
+    if isinstance(value, Known):
+        return REDACTED
     if depth < 0:
         return "…"
     if isinstance(value, Mapping):
+        if value.keys() == _SEALED:
+            return REDACTED
         return _mapping(value, names, depth)
     if isinstance(value, list | tuple | set | frozenset):
         plain = list(_items(value, names, depth))
