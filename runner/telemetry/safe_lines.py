@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
-from runner.codec import ErrorRecord
+from runner.codec import ErrorRecord, encode_shown
 from runner.redaction import REDACTED, is_secret_name, without_secrets
 from runner.visible import visible, visible_lines
 
@@ -38,14 +38,14 @@ def console_renderer(*, colors: bool) -> list[Processor]:
         # With rich installed, the default shows local variables, which may hold secrets.
         exception_formatter=_write_traceback,
     )
-    return [_visible_in_line, renderer]
+    return [_plain_exc_info, _visible_in_line, renderer]
 
 
 def json_renderer() -> list[Processor]:
     """Return what renders a line for machines, as one that a person may look at in a terminal."""
-    transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     return [
-        structlog.processors.ExceptionRenderer(transform),
+        _plain_exc_info,
+        structlog.processors.ExceptionRenderer(_frames_of),
         _exception_without_secrets,
         structlog.processors.JSONRenderer(serializer=_visible_json, ensure_ascii=False),
     ]
@@ -54,7 +54,7 @@ def json_renderer() -> list[Processor]:
 def shown(value: object) -> str:
     """Return the value of a field as the console renderer would, without control characters."""
     if not isinstance(value, str):
-        return repr(value)
+        return _repr_of(value)
     return visible(value) if _QUOTED_FOR.isdisjoint(value) else repr(value)
 
 
@@ -67,8 +67,25 @@ def _visible_in_line(_: object, __: str, event: EventDict) -> EventDict:
         elif isinstance(value, str) and (name == "event" or _QUOTED_FOR.isdisjoint(value)):
             made[visible(str(name))] = visible(value)
         else:  # rendered as its repr, which shows all of it
-            made[visible(str(name))] = value
+            made[visible(str(name))] = value if name == "exc_info" else _Shown(_repr_of(value))
     return made
+
+
+class _Shown:
+    """A value with its repr, which is known already."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _repr_of(value: object) -> str:
+    try:
+        return repr(value)
+    except BaseException:  # noqa: BLE001 -- whatever its own code raises, the line is to be seen
+        return f"<{type(value).__name__} that cannot be shown>"
 
 
 def _exception_without_secrets(_: object, __: str, event: EventDict) -> EventDict:
@@ -77,8 +94,41 @@ def _exception_without_secrets(_: object, __: str, event: EventDict) -> EventDic
     return event
 
 
+_frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+
+def _plain_exc_info(_: object, __: str, event: EventDict) -> EventDict:
+    """Say of which class an exception is: asking the exception may raise."""
+    error = event.get("exc_info")
+    if issubclass(type(error), BaseException):
+        event["exc_info"] = (
+            type(error),
+            error,
+            BaseException.__getattribute__(error, "__traceback__"),
+        )
+    return event
+
+
+def _frames_of(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    """Return the frames of an exception; if its own code raises, what can be written of it."""
+    try:
+        return _frames(exc_info)
+    except BaseException:  # noqa: BLE001 -- whatever it raises, the failure is to be seen
+        record = ErrorRecord.of(exc_info[1])
+        return [
+            {
+                "exc_type": record.error,
+                "exc_value": record.message,
+                "traceback": record.traceback,
+            }
+        ]
+
+
 def _visible_json(line: Any, **options: Any) -> str:
-    return visible_lines(json.dumps(line, **options))
+    try:
+        return visible_lines(json.dumps(line, **options))
+    except BaseException:  # noqa: BLE001 -- likewise
+        return visible_lines(encode_shown(line).decode())
 
 
 def _write_traceback(stream: TextIO, exc_info: ExcInfo) -> None:

@@ -16,7 +16,8 @@ import structlog
 from arq.logs import default_log_config
 
 from runner.errors import ConfigurationError
-from runner.telemetry.logs import LogThrottle, configure_logging
+from runner.telemetry.logs import LogFormat, LogThrottle, configure_logging
+from tests.odd_values import ERRORS, WITHOUT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,3 +242,40 @@ def test_log_throttle_logs_how_many_it_held_back() -> None:
     throttle._interval_s = 0.0
     assert throttle.admit() == 2
     assert throttle.admit() == 0
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+@pytest.mark.parametrize("kind", ERRORS)
+def test_failure_is_logged_whatever_its_exception_says(
+    format: LogFormat,  # noqa: A002 -- as `configure_logging` has it
+    kind: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line with the reason, and nothing is raised, or said by `logging`, in its place."""
+    stream = io.StringIO()
+    logging.getLogger().handlers.clear()  # those of pytest fail at these, too
+    configure_logging(format, "INFO", stream=stream, colors=False)
+    structlog.get_logger("odd").error("job died", exc_info=ERRORS[kind]())
+
+    assert "job died" in stream.getvalue()
+    assert capsys.readouterr().err == ""
+    if format == "json":
+        [line] = stream.getvalue().splitlines()
+        assert json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+@pytest.mark.parametrize("kind", WITHOUT_JSON)
+def test_line_is_written_whatever_its_values_are(
+    format: LogFormat,  # noqa: A002 -- likewise
+    kind: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A job's own lines, too, have values that are hard to write down."""
+    stream = io.StringIO()
+    logging.getLogger().handlers.clear()  # those of pytest fail at these, too
+    configure_logging(format, "INFO", stream=stream, colors=False)
+    structlog.get_logger("odd").info("a line", value=WITHOUT_JSON[kind]())
+
+    assert "a line" in stream.getvalue()
+    assert capsys.readouterr().err == ""
