@@ -246,8 +246,10 @@ class JobHistory:
     def _end_claim(self, job: JobModel, kind: str, outcome: dict[str, Any]) -> None:
         if kind == "offer":
             job.is_offered = True
+            self._goes_back(job)
             return
         job.holder, job.is_offered = None, False
+        self._goes_back(job)
         if kind in {"done", "abort", "fail"}:
             self.end(job, kind)
         elif kind == "release" and float(outcome["ms"]) > 0:
@@ -259,6 +261,10 @@ class JobHistory:
                 self._die(job, "poison" if b'"Poison"' in outcome["entry"] else "dead")
             if job.ended_how == "poison" and len(job.crashes) < self._max_crashes:
                 self._fault("buried as poison too early", job, f"{len(job.crashes)} crashes")
+
+    def _goes_back(self, job: JobModel) -> None:
+        """It was due when it was claimed, though Redis's clock may have been set back since."""
+        job.due_ms = min(job.due_ms, self._now_ms)
 
     def _charge(self, job: JobModel, spent: int, kind: str) -> None:
         if not job.was_stock and spent - job.spent not in ({1} if kind == "retry" else {0, 1}):
@@ -308,11 +314,13 @@ class JobHistory:
             if head["unanswered"]:
                 if job.holder == head["unanswered"]:
                     job.holder = None
+                    self._goes_back(job)
                     self.seen["an unanswered claim undone"] += 1
             elif job.lease_until_ms < self._now_ms and not job.is_offered:
                 if job.has_started and (not job.crashes or job.is_alone):
                     job.crashes.append(job.holder)
                 job.holder = None
+                self._goes_back(job)
                 self.seen["a lapsed job put back"] += 1
 
     def _set_back(self, args: list[bytes]) -> None:

@@ -30,10 +30,10 @@ from tests.chaos.nemesis import Nemesis
 from tests.chaos.producer import produce
 from tests.chaos.recorded import Recorder, monotonic_offset_s, recording_scripts
 from tests.chaos.servers import Servers
-from tests.chaos.wall_clock import WallClock, library_in
 from tests.chaos.workers import Workers
 from tests.chaos.workload import IDLE_POLL_S, LEASE_S, QUEUE
 from tests.replaced_scripts import replaced_scripts
+from tests.wall_clock import WallClock, library_in
 
 _SLACK_S = 2.0
 """Extra time for starting a process on a busy machine."""

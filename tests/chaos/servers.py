@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.cable import Cable
     from tests.chaos.recorded import Recorder
-    from tests.chaos.wall_clock import WallClock
+    from tests.wall_clock import WallClock
 
 _IN_STEP_WITHIN_S = 30.0
 _OPTIONS = ("--repl-diskless-sync-delay", "0", "--maxmemory-policy", "noeviction")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cable import Cable
-    from tests.chaos.wall_clock import WallClock
+    from tests.wall_clock import WallClock
 
 
 class Workers:

@@ -77,8 +77,8 @@ IN_LUA: dict[str, InLua] = {
     "delay-shortened": InLua("settle", "now + tonumber(delay)", "now + tonumber(delay) * 0.9"),
     "release-loses-its-place": InLua(
         "settle",
-        "due = due or string.match(owner, '^[^|]*|([%d.e+-]+)') or later(0)",
-        "due = due or later(0)",
+        "due = string.match(owner, '^[^|]*|([%d.e+-]+)') or later(0)",
+        "due = later(0)",
     ),
     "suspect-back-in-the-queue": InLua(
         "settle",
@@ -108,8 +108,8 @@ IN_LUA: dict[str, InLua] = {
     ),
     "recovered-loses-its-place": InLua(
         "recover",
-        "local due = tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now",
-        "local due = now",
+        "math.min(now, tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now)",
+        "now",
     ),
     "renews-a-lost-lease": InLua("renew", "lost[#lost + 1] = id take", "take"),
     "renews-without-the-mark": InLua(

@@ -74,7 +74,7 @@ end
 
 local function due_of(owner, score)
   local due = tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)'))
-  return due and string.format('%.4f', due) or score
+  return due and string.format('%.4f', math.min(due, now)) or score
 end
 
 local ids, marks, owners, scores, parked = {}, {}, {}, {}, {}

@@ -90,10 +90,13 @@ local function keep_history(id, ms, result)
   end
 end
 
--- Without *due* the job is due as it was from the first.
+-- Without *due* the job is due as it was from the first: not in the future, though Redis's clock may have been set back.
 local function back(id, due)
   local owner = redis.call('HGET', running, id) or ''
-  due = due or string.match(owner, '^[^|]*|([%d.e+-]+)') or later(0)
+  if not due then
+    due = string.match(owner, '^[^|]*|([%d.e+-]+)') or later(0)
+    due = tonumber(due) > now and later(0) or due
+  end
   if string.find(owner, '|alone', 1, true) then
     redis.call('ZREM', queue, id)
     redis.call('ZADD', suspects, due, id)
