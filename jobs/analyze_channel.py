@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from jobs.apart import COMPUTING
 from jobs.notify import announce
 from jobs.recommend import recommend
 from jobs.services import Services
@@ -33,7 +34,9 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     services = ctx.get(Services)
     store = services.store
     columns = await store.readings.columns(channel_id)
-    fingerprint, document, events = await ctx.offload(_analyze, columns, datetime.now(UTC))
+    fingerprint, document, events = await ctx.offload(
+        _analyze, columns, datetime.now(UTC), limits=COMPUTING
+    )
     analysis_id = await store.analyses.save(channel_id, fingerprint, document)
     await announce(services, events)
     if report:
@@ -54,9 +57,10 @@ def _analyze(columns: ChannelColumns, now: datetime) -> tuple[str, JsonText, lis
     return analysis.fingerprint, document, events(analysis, now)
 
 
-def load_mathematics() -> None:
-    """Import what `_analyze` needs, in a process that is not called yet."""
+def load_libraries() -> None:
+    """Import what reading a source and `_analyze` need, in a process that is not called yet."""
     import jobs.analysis
     import jobs.channel.frames
     import jobs.json_text
-    import jobs.notifications.rules  # noqa: F401 -- for their being imported
+    import jobs.notifications.rules
+    import jobs.sources.discover  # noqa: F401 -- for their being imported

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jobs.apart import COMPUTING
 from jobs.services import Services
 from runner import Context, job
 
@@ -26,7 +27,7 @@ async def compare_channels(ctx: Context) -> int:
     store = ctx.get(Services).store
     if not await store.profiles.changed():
         return 0
-    found = await ctx.offload(_nearest, await store.profiles.all())
+    found = await ctx.offload(_nearest, await store.profiles.all(), limits=COMPUTING)
     await store.profiles.save_similar(found)
     return len(found)
 

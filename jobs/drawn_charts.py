@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from jobs import apart
 from jobs.lazy_import import imported
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Mapping
 
     from jobs.channel.data import ChannelData
     from jobs.store import ChannelStore, StoredAnalysis, StoredChart
 
-T = TypeVar("T")
-
-
-class Run(Protocol):
-    """Runs a CPU-bound function outside the event loop."""
-
-    def __call__(self, function: Callable[..., T], /, *args: Any) -> Awaitable[T]:
-        """Return the function's result."""
-        ...
-
 
 async def drawn_charts(
-    store: ChannelStore, stored: StoredAnalysis, run: Run = asyncio.to_thread
+    store: ChannelStore, stored: StoredAnalysis, run: apart.Run = apart.in_thread
 ) -> list[StoredChart]:
     """
     Return the charts of *stored*: the saved ones, or if other code drew those, new ones.
@@ -42,7 +33,7 @@ async def drawn_charts(
         if saved and all(one.spec.get("usermeta", {}).get("code") == version for one in saved):
             return saved
     data = await store.readings.load(stored.channel_id)
-    charts = await run(_draw, data, stored.document)
+    charts = await run(_draw, data, stored.document, limits=apart.DRAWING)
     await store.analyses.save_charts(stored.id, charts)
     return charts
 
@@ -55,3 +46,15 @@ def _draw(data: ChannelData, document: dict[str, Any]) -> list[StoredChart]:
 
     charts = build_charts(data, ChannelAnalysis.model_validate(document))
     return [StoredChart(each.key, each.title, each.spec, each.alt) for each in charts]
+
+
+def picture(spec: Mapping[str, Any]) -> bytes:
+    """
+    Draw one chart as SVG.
+
+    Raises:
+        ValueError: It cannot be drawn.
+    """
+    from jobs.charts.drawing import drawn_svg
+
+    return drawn_svg(spec).encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from jobs.apart import COMPUTING
 from jobs.render_visualization import enqueue_report, enqueue_report_when_ready
 from jobs.services import Services
 from runner import Context, job
@@ -40,7 +41,9 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
         await enqueue_report_when_ready(store, analysis_id)
         return len(await store.analyses.recommendations(analysis_id))
     if asked.columns.items:
-        found, answers, profile = await ctx.offload(_find, asked.columns, asked.document)
+        found, answers, profile = await ctx.offload(
+            _find, asked.columns, asked.document, limits=COMPUTING
+        )
     else:
         found, answers, profile = [], await _nothing(ctx, asked.columns.channel.platform), None
     recommendations = [StoredRecommendation(**one) for one in found]
@@ -52,7 +55,7 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
 async def _nothing(ctx: Context, platform: Platform) -> Answers:
     """For channels without items: the same for all of a platform, so it is computed once."""
     if platform not in _answers_to_nothing:
-        _answers_to_nothing[platform] = await ctx.offload(_ask_nothing, platform)
+        _answers_to_nothing[platform] = await ctx.offload(_ask_nothing, platform, limits=COMPUTING)
     return _answers_to_nothing[platform]
 
 

@@ -11,7 +11,8 @@ from jobs.notifications.event import report_ready
 from jobs.notify import announce
 from jobs.report_files import file_path, write_whole
 from jobs.services import Services
-from runner import Context, job
+from runner import Bury, Context, job
+from runner.errors import OffloadDiedError
 
 if TYPE_CHECKING:
     from jobs.store import ChannelStore
@@ -35,12 +36,19 @@ async def render_visualization(
     Raises:
         NotStoredError: The analysis, its channel or the chart is not in the store.
         OSError: The file cannot be written.
+        Bury: The one chart, or the report even without the charts that fail, cannot be drawn.
     """
     rendering = await imported("jobs.charts.rendering")
     services = ctx.get(Services)
     request = await rendering.gather(services.store, analysis_id, chart_key)
-    # The renderer holds the interpreter lock: in a thread it would block the event loop.
-    content = await ctx.offload(rendering.render, request, file_format, paper=services.report_paper)
+    # The renderer holds the interpreter lock, and a title may end its process.
+    try:
+        content = await rendering.render_apart(
+            ctx.offload, request, file_format, services.report_paper
+        )
+    except OffloadDiedError as error:
+        what = "the report" if chart_key is None else f"the chart {chart_key}"
+        raise Bury(f"{what} of {request.channel.id} cannot be drawn: {error}") from error
     path = file_path(services.reports_dir, request.channel.id, chart_key, file_format)
     await asyncio.to_thread(write_whole, path, content)
     await services.store.renderings.save(analysis_id, chart_key, file_format, path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from jobs import apart
 from jobs.sync_pace import Pace
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Services:
 
     targets: who gets which notifications. reports_dir: renderings are written below it, in a
     folder for each channel. report_paper: what a report is printed on. pace: how often scheduled
-    channels are synced.
+    channels are synced. run: where commands and pages do what jobs do by `ctx.offload`.
     """
 
     store: ChannelStore
@@ -60,3 +61,4 @@ class Services:
     reports_dir: Path
     report_paper: Literal["a4", "letter"] = "a4"
     pace: Pace = field(default_factory=Pace)
+    run: apart.Run = apart.in_thread

@@ -12,7 +12,6 @@ from settings.groups import QUEUE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
     from typing import Any
 
@@ -225,23 +224,29 @@ class Application(App):
             "start it, correct REDIS_URL, or unset REDIS_URL for a private one"
         )
 
-    def sources(self) -> AbstractAsyncContextManager[SourceAccess]:
-        """Give access to sources. Nothing is started; spending a quota opens the database."""
+    @asynccontextmanager
+    async def sources(self) -> AsyncIterator[SourceAccess]:
+        """Give access to sources. Only what reads them is started; a quota opens the database."""
         from settings.sources import open_sources
 
-        return open_sources(self.settings)
+        async with (
+            self._processes() as offloader,
+            open_sources(self.settings, offloader.run) as sources,
+        ):
+            yield sources
 
     @asynccontextmanager
     async def warmed_up(self) -> AsyncIterator[None]:
         """
-        Let the processes for offloaded work import the mathematics while this one goes on.
+        Let the processes for offloaded work import what they need while this one goes on.
 
         `open` inside the block uses these processes.
         """
-        from jobs.analyze_channel import load_mathematics
+        from jobs.analyze_channel import load_libraries
+        from jobs.apart import COMPUTING
 
         async with self._processes() as offloader:
-            await offloader.warm(load_mathematics)
+            await offloader.warm(load_libraries, COMPUTING)
             self._warm = offloader
             try:
                 yield
@@ -250,16 +255,13 @@ class Application(App):
 
     @asynccontextmanager
     async def _processes(self) -> AsyncIterator[Offloader]:
-        from runner.offload.offloader import Offloader
+        from settings.services import opened_offloader
 
         if self._warm is not None:
             yield self._warm
             return
-        offloader = Offloader(self.settings.runner.offload_processes)
-        try:
+        async with opened_offloader(self.settings) as offloader:
             yield offloader
-        finally:
-            await offloader.close()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Opened]:
@@ -280,7 +282,7 @@ class Application(App):
             running_redis(self.settings) as url,
             self.connected(url) as client,
             self._processes() as offloader,
-            open_services(self.settings) as services,
+            open_services(self.settings, offloader.run) as services,
         ):
             yield Opened(self.settings, client, services, offloader)
 
@@ -295,7 +297,10 @@ class Application(App):
         """
         from settings.services import open_services
 
-        async with open_services(self.settings) as services:
+        async with (
+            self._processes() as offloader,
+            open_services(self.settings, offloader.run) as services,
+        ):
             yield services
 
 

@@ -15,13 +15,15 @@ from settings.targets import make_targets
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from jobs.apart import Run
+    from runner.offload import Offloader
     from settings.environment import Settings
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, run: Run) -> AsyncIterator[Services]:
     """
-    Open everything, after the database has been migrated.
+    Open everything, after the database has been migrated. *run* is where outside data is read.
 
     Raises:
         SettingsError: The state directory cannot be written.
@@ -33,7 +35,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     await migrate(settings.database)
     async with (
         open_store(settings.database) as store,
-        open_sources(settings, store.quotas) as sources,
+        open_sources(settings, run, store.quotas) as sources,
     ):
         yield Services(
             store=store,
@@ -42,14 +44,31 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             reports_dir=settings.reports_dir,
             report_paper=settings.report_paper,
             pace=_pace(settings),
+            run=run,
         )
 
 
 @asynccontextmanager
 async def resources() -> AsyncIterator[Mapping[type[Any], Any]]:
-    """One worker's services, by the type that jobs ask for."""
-    async with open_services(current()) as services:
+    """One worker's services, by the type that jobs ask for, with processes to read sources in."""
+    settings = current()
+    async with (
+        opened_offloader(settings) as offloader,
+        open_services(settings, offloader.run) as services,
+    ):
         yield {Services: services}
+
+
+@asynccontextmanager
+async def opened_offloader(settings: Settings) -> AsyncIterator[Offloader]:
+    """Processes for what is done apart; each is started when it is first needed."""
+    from runner.offload import Offloader
+
+    offloader = Offloader(settings.runner.offload_processes)
+    try:
+        yield offloader
+    finally:
+        await offloader.close()
 
 
 def _pace(settings: Settings) -> Pace:

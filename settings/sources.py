@@ -12,6 +12,7 @@ from settings.state_directory import make_home
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from jobs.apart import Run
     from jobs.channel.records import SourceRef, SourceResult
     from jobs.services import SourceAccess
     from jobs.sources import Finding
@@ -24,23 +25,28 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_sources(
-    settings: Settings, ledger: QuotaLedger | None = None
+    settings: Settings, run: Run, ledger: QuotaLedger | None = None
 ) -> AsyncIterator[SourceAccess]:
     """
-    Give access to sources. *ledger* counts quotas; without one, a store that is opened for it.
+    Give access to sources, which are read by *run*.
+
+    *ledger* counts quotas; without one, a store that is opened for it.
 
     Raises:
         SettingsError, StoreError: As for `open_services`, when a quota is first spent.
     """
     async with AsyncExitStack() as stack:
-        yield _Sources(settings, ledger or _LateLedger(settings, stack), stack)
+        yield _Sources(settings, run, ledger or _LateLedger(settings, stack), stack)
 
 
 class _Sources:
     """Loads the parsers when a source is first read, in a thread, because they are large."""
 
-    def __init__(self, settings: Settings, ledger: QuotaLedger, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, settings: Settings, run: Run, ledger: QuotaLedger, stack: AsyncExitStack
+    ) -> None:
         self._settings = settings
+        self._run = run
         self._ledger = ledger
         self._stack = stack
         self._opening = asyncio.Lock()
@@ -80,6 +86,7 @@ class _Sources:
             api,
             FactCache(settings.sources_dir),
             allow_private=settings.allow_private_addresses,
+            run=self._run,
         )
 
 

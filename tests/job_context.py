@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.services import Services
 from runner import Context, Job
-from runner.offload.offloader import Offloader
+from runner.offload import Offloader
+
+if TYPE_CHECKING:
+    from runner.offload import Limits
 
 
 class _InThisProcess(Offloader):
@@ -18,11 +21,12 @@ class _InThisProcess(Offloader):
         /,
         *args: Any,
         timeout_s: float | None = None,
+        limits: Limits | None = None,
         on_behalf_of: str = "",
         **kwargs: Any,
     ) -> Any:
         """Call the function."""
-        del timeout_s, on_behalf_of
+        del timeout_s, limits, on_behalf_of
         return function(*args, **kwargs)
 
 

@@ -74,7 +74,7 @@ def _drawing(marks: list[dict[str, Any]]) -> alt.LayerChart:
     y = alt.Y(
         "about:N",
         sort=[mark["about"] for mark in marks],
-        axis=alt.Axis(title=None, labelLimit=330, labelColor=INK),
+        axis=alt.Axis(title=None, labelColor=INK),
     )
     colour = alt.Color(
         "series:N",

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from jobs.charts.age_curve import age_curve
 from jobs.charts.cadence import cadence
 from jobs.charts.catalogue import catalogue
+from jobs.charts.chart import Chart
+from jobs.charts.code_version import code_version
 from jobs.charts.daily_views import daily_views
 from jobs.charts.engagement import engagement
+from jobs.charts.figures import in_short
 from jobs.charts.formats import formats
 from jobs.charts.items_ahead import items_ahead
 from jobs.charts.items_daily import items_daily
@@ -22,9 +27,14 @@ from jobs.charts.top_items import top_items
 from jobs.charts.trends import trends
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jobs.analysis import ChannelAnalysis
     from jobs.channel.data import ChannelData
-    from jobs.charts.chart import Chart
+
+    Draw = Callable[[ChannelData, ChannelAnalysis], Chart | None]
+
+_log = structlog.get_logger("jobs.charts")
 
 CHARTS: Final = (
     daily_views,
@@ -52,5 +62,17 @@ def build_charts(data: ChannelData, analysis: ChannelAnalysis) -> list[Chart]:
 
     *analysis* must be that of *data*. CPU-bound, about a tenth of a second.
     """
-    drawn = (draw(data, analysis) for draw in CHARTS)
+    drawn = (_made(draw, data, analysis) for draw in CHARTS)
     return [chart for chart in drawn if chart is not None]
+
+
+def _made(draw: Draw, data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
+    """One that fails costs no other: its place in the report has the reason."""
+    try:
+        return draw(data, analysis)
+    except Exception as error:  # noqa: BLE001 -- data from outside may be odd in any way
+        name = draw.__name__.replace("_", " ")
+        _log.exception("chart not made", chart=name, channel_id=data.channel.id)
+        title = name.capitalize()
+        usermeta = {"code": code_version(), "undrawn": in_short(error)}
+        return Chart(name.replace(" ", "-"), title, {"usermeta": usermeta}, title)

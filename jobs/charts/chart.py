@@ -24,7 +24,7 @@ class Chart:
 
     *key* is its name among a channel's charts, *title* its finding in a sentence, *alt* its
     alternative text. The spec's subtitle says how to read it, its `usermeta` has the table behind
-    it.
+    it or, where making it failed, `undrawn`: the reason.
     """
 
     key: str
@@ -60,6 +60,11 @@ class DrawnFrom(Protocol):
 def reading(spec: Mapping[str, Any]) -> str:
     """Return how to read a chart: the subtitle of its *spec*, in one line."""
     return " ".join(spec.get("title", {}).get("subtitle", []))
+
+
+def undrawn(spec: Mapping[str, Any]) -> str:
+    """Return why there is no chart, only its place; empty if there is one."""
+    return str(spec.get("usermeta", {}).get("undrawn", ""))
 
 
 def table(spec: Mapping[str, Any]) -> Table | None:

@@ -16,7 +16,7 @@ from jobs.channel.records import Platform
 from jobs.charts import story
 from jobs.charts.answers import NO_EVIDENCE
 from jobs.charts.answers import answers as draw_answers
-from jobs.charts.chart import reading, table
+from jobs.charts.chart import reading, table, undrawn
 from jobs.charts.key_figures import KeyFigure, key_figures
 from jobs.charts.what_changed import what_changed
 from jobs.recommendations import why_none
@@ -70,7 +70,11 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A chart with its heading, how to read it, what it shows, and the numbers behind it."""
+    """
+    A chart with its heading, how to read it, what it shows, and the numbers behind it.
+
+    *undrawn* says why there is no picture of it; empty if there is one.
+    """
 
     key: str
     title: str
@@ -78,6 +82,7 @@ class Figure:
     alt: str
     table: Table | None
     spec: Mapping[str, Any]
+    undrawn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +198,7 @@ def _figure(chart: DrawnFrom) -> Figure:
         alt=chart.alt,
         table=table(chart.spec),
         spec=chart.spec,
+        undrawn=undrawn(chart.spec),
     )
 
 

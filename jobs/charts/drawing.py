@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import vl_convert
 
+from jobs.channel.text import clean_whole
+from jobs.charts.chart import undrawn
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NOTHING_OUTSIDE: Final[list[str]] = []
 _DEFINED: Final = re.compile(r'<(?:clipPath|linearGradient|radialGradient) id="([^"]+)"')
 _SIZE: Final = re.compile(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"')
-# No title contains this character, so no new name is mistaken for an old one.
+# No cleaned text contains this character, so no new name is mistaken for an old one.
 _MARK: Final = "\ufdd0"
 
 
@@ -26,10 +29,14 @@ def drawn_svg(spec: Mapping[str, Any], prefix: str = "") -> str:
     """
     Return the chart *spec* as SVG, its ids starting with *prefix*.
 
+    Its text is made fit for XML first: at what is not, the renderer ends the process.
+
     Raises:
-        ValueError: *spec* is no valid Vega-Lite, or names data outside itself.
+        ValueError: *spec* is no valid Vega-Lite, names data outside itself, or could not be made.
     """
-    svg = vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=_NOTHING_OUTSIDE)
+    if reason := undrawn(spec):
+        raise ValueError(reason)
+    svg = vl_convert.vegalite_to_svg(clean_whole(dict(spec)), allowed_base_urls=_NOTHING_OUTSIDE)
     # Vega numbers clip paths and gradients throughout a process; numbered from one in each chart,
     # equal charts are equal.
     for number, name in enumerate(dict.fromkeys(_DEFINED.findall(svg)), start=1):

@@ -79,9 +79,7 @@ def _drawing(bars: list[dict[str, Any]]) -> alt.LayerChart:
         axis=alt.Axis(title="share", format="%", tickCount=5, grid=False),
         scale=alt.Scale(domain=[0, 1], nice=False),
     )
-    y = alt.Y(
-        "of:N", sort=names, axis=alt.Axis(title=None, labelLimit=330, labelColor=INK, offset=4)
-    )
+    y = alt.Y("of:N", sort=names, axis=alt.Axis(title=None, labelColor=INK, offset=4))
     bar = alt.Chart(rows(bars)).mark_bar(height=22, opacity=1)
     return alt.LayerChart(layer=[bar.encode(x=x, x2="high:Q", y=y, color=colour)]).properties(
         width=WIDTH, height=_ROW_HEIGHT * len(names)

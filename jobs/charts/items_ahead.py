@@ -91,7 +91,7 @@ def _drawing(items: list[ItemAhead], names: list[str]) -> alt.LayerChart:
     axis = alt.Axis(
         title="views in a day", format="~s", labelExpr=SHORT_LABELS, tickCount=5, grid=True
     )
-    y = alt.Y("label:N", sort=names, axis=alt.Axis(title=None, labelLimit=330, labelColor=INK))
+    y = alt.Y("label:N", sort=names, axis=alt.Axis(title=None, labelColor=INK))
     colour = alt.Color(
         "series:N",
         scale=alt.Scale(domain=[_GAINED, _EXPECTED], range=[BLUE, ORANGE]),

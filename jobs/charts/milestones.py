@@ -59,7 +59,7 @@ def _drawing(marks: list[dict[str, Any]], days: list[date]) -> alt.LayerChart:
     y = alt.Y(
         "name:N",
         sort=[mark["name"] for mark in marks],
-        axis=alt.Axis(title=None, labelLimit=330, labelColor=INK, grid=True),
+        axis=alt.Axis(title=None, labelColor=INK, grid=True),
     )
     colour = alt.Color(
         "series:N",

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from jobs.charts.drawing import embedded_svg
 from jobs.charts.templates import template
 from jobs.charts.theme import DARK, LIGHT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobs.charts.document import Document
+    from jobs.charts.figures import Drawn
 
 
-def page(document: Document) -> str:
-    """Return *document* as a page; foreign text is escaped."""
-    # Vega escapes the text that it puts into the drawing.
-    drawn = [Markup(embedded_svg(each.spec, each.key)) for each in document.figures]  # noqa: S704
+def page(document: Document, drawings: Sequence[Drawn]) -> str:
+    """Return *document* as a page, with its *drawings*; foreign text is escaped."""
     return template("report.html.j2").render(
         report=document,
-        figures=list(zip(document.figures, drawn, strict=True)),
+        # Vega escapes the text that it puts into a drawing.
+        figures=[(each.figure, Markup(each.svg)) for each in drawings],  # noqa: S704
         light=asdict(LIGHT),
         dark=asdict(DARK),
     )

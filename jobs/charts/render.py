@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import vl_convert
 from markupsafe import Markup
 
+from jobs.channel.text import clean_whole
 from jobs.charts.chart import table
 from jobs.charts.drawing import drawn_svg
 from jobs.charts.templates import template
@@ -57,7 +58,8 @@ def _page(spec: Mapping[str, Any]) -> bytes:
         "background": None,
         "mark": {"tooltip": True},
     }
-    text = json.dumps({**spec, "config": config}, ensure_ascii=False).replace("<", "\\u003c")
+    drawable = clean_whole({**spec, "config": config})
+    text = json.dumps(drawable, ensure_ascii=False).replace("<", "\\u003c")
     page = template("chart.html.j2").render(
         title=_title(spec),
         alt=_alt(spec),

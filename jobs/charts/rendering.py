@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -9,14 +10,18 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from jobs.analysis import ChannelAnalysis
+from jobs.apart import DRAWING
 from jobs.charts.document import compose
+from jobs.charts.drawing import embedded_svg
 from jobs.charts.render import render as render_chart
 from jobs.charts.report import render_report
 from jobs.charts.typeset import DEFAULT_PAPER
+from runner.errors import OffloadDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jobs.apart import Run
     from jobs.channel.records import ChannelRecord, SourceRef
     from jobs.charts.render import Format
     from jobs.charts.report import ReportFormat
@@ -85,11 +90,56 @@ def _read(stored: StoredAnalysis) -> ChannelAnalysis:
         ) from None
 
 
+async def render_apart(
+    run: Run, request: Request, file_format: Format | ReportFormat, paper: Paper
+) -> bytes:
+    """
+    Return what `render` does, by *run*.
+
+    If a chart of a report ends the process that draws it, each is tried by itself; the report is
+    made without those that cannot be drawn, and says so.
+
+    Raises:
+        OffloadDiedError: The report without charts, or the one chart, cannot be drawn.
+        ValueError: As for `render`.
+    """
+    try:
+        return await run(render, request, file_format, paper, limits=DRAWING)
+    except OffloadDiedError:
+        if request.chart is not None:
+            raise
+        undrawable = await _undrawable(run, request.charts)
+        if not undrawable:
+            raise
+        return await run(render, request, file_format, paper, undrawable, limits=DRAWING)
+
+
+async def _undrawable(run: Run, charts: Sequence[StoredChart]) -> dict[str, str]:
+    """Return by key which of *charts* end the process that draws them, and how."""
+    found: dict[str, str] = {}
+    for chart in charts:
+        try:
+            await run(_try, chart.spec, chart.key, limits=DRAWING)
+        except OffloadDiedError as error:
+            found[chart.key] = str(error)
+    return found
+
+
+def _try(spec: Mapping[str, Any], key: str) -> None:
+    with suppress(Exception):  # what merely fails is told apart where the report is made
+        embedded_svg(spec, key)
+
+
 def render(
-    request: Request, file_format: Format | ReportFormat, *, paper: Paper = DEFAULT_PAPER
+    request: Request,
+    file_format: Format | ReportFormat,
+    paper: Paper = DEFAULT_PAPER,
+    undrawable: Mapping[str, str] | None = None,
 ) -> bytes:
     """
     Return the file's content. CPU-bound, up to a second for a report: see `drawing`.
+
+    undrawable: by key the charts that are not tried, and why.
 
     Raises:
         ValueError: There is no such format; only a whole report has json.
@@ -106,7 +156,7 @@ def render(
         similar=request.similar,
         source_note=request.source_note,
     )
-    return render_report(document, file_format, paper=paper)
+    return render_report(document, file_format, paper=paper, undrawable=undrawable or {})
 
 
 def source_note(sources: Sequence[SourceRef]) -> str:

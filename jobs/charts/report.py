@@ -10,13 +10,18 @@ The report of a channel as one self-contained file.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from jobs.channel.text import clean_whole
+from jobs.charts.figures import drawn
 from jobs.charts.page import page
 from jobs.charts.typeset import DEFAULT_PAPER, typeset_report
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobs.charts.document import Document
     from jobs.charts.typeset import Paper
 
@@ -24,37 +29,49 @@ ReportFormat = Literal["html", "pdf", "png", "svg", "json"]
 REPORT_FORMATS: Final[tuple[ReportFormat, ...]] = ("html", "pdf", "png", "svg", "json")
 
 _VERSION: Final = 1
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def render_report(
-    document: Document, file_format: ReportFormat, *, paper: Paper = DEFAULT_PAPER
+    document: Document,
+    file_format: ReportFormat,
+    *,
+    paper: Paper = DEFAULT_PAPER,
+    undrawable: Mapping[str, str] = _NONE,
 ) -> bytes:
     """
     Return *document* as a file's content; text is UTF-8, *paper* is the size of a pdf's pages.
 
-    CPU-bound, up to a second: see `drawing`. The same document gives the same bytes. In every
-    format, a label on top marks a channel as generated, or as known by its successes alone.
+    A chart that cannot be drawn is left out, and the reason stands in its place; *undrawable* has
+    by key those that are not even tried. CPU-bound, up to a second: see `drawing`. The same
+    document gives the same bytes. In every format, a label on top marks a channel as generated, or
+    as known by its successes alone.
 
     Raises:
         ValueError: *file_format* is unknown.
     """
     match file_format:
         case "html":
-            return page(document).encode()
+            return page(document, drawn(document, undrawable)).encode()
         case "json":
-            return _json(document)
+            return _json(document, undrawable)
         case "pdf" | "png" | "svg":
-            return typeset_report(document, file_format, paper)
+            return typeset_report(document, drawn(document, undrawable), file_format, paper)
         case _:
             known = ", ".join(REPORT_FORMATS)
             raise ValueError(f"no such format: {file_format!r}; there are {known}")
 
 
-def _json(document: Document) -> bytes:
+def _json(document: Document, undrawable: Mapping[str, str]) -> bytes:
     as_of = document.as_of
+    figures = [
+        replace(each, undrawn=each.undrawn or undrawable.get(each.key, ""))
+        for each in document.figures
+    ]
+    document = replace(document, figures=figures)
     content: dict[str, Any] = {
         "version": _VERSION,
         **asdict(document),
         "as_of": None if as_of is None else as_of.isoformat(),
     }
-    return json.dumps(content, ensure_ascii=False, indent=1).encode()
+    return json.dumps(clean_whole(content), ensure_ascii=False, indent=1).encode()

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 
+from jobs.channel.text import characters as split_characters
+from jobs.channel.text import clean
 from jobs.charts.chart import Chart
 from jobs.charts.code_version import code_version
 
@@ -99,6 +101,10 @@ WIDTH: Final = 760
 _TITLE_CHARACTERS: Final = 84
 _SUBTITLE_CHARACTERS: Final = 124
 _FEW_DAYS: Final = 150
+_FIRST_PLANE: Final = 0xFFFF
+_MOST_ACCENTS: Final = 16
+_VERY_WIDE: Final = "\ufdfa\ufdfb\ufdfd\U00012219\U0001242b"  # whole sentences in one sign
+_WIDEST: Final = 12
 _CLOSE: Final = 12
 
 _CONFIG: Final[dict[str, Any]] = {
@@ -132,6 +138,9 @@ _CONFIG: Final[dict[str, Any]] = {
         "gridColor": GRID,
         "labelOverlap": "greedy",
         "labelSeparation": 10,
+        # Vega cuts what is longer, maybe through a surrogate pair, and fails. Ours are cut already.
+        "labelLimit": 0,
+        "titleLimit": 0,
     },
     "axisX": {"grid": False, "ticks": True, "tickColor": GRID, "domain": True, "domainColor": GRID},
     "legend": {
@@ -140,7 +149,8 @@ _CONFIG: Final[dict[str, Any]] = {
         "title": None,
         "labelColor": INK,
         "labelFontSize": 12,
-        "labelLimit": 400,
+        "labelLimit": 0,
+        "titleLimit": 0,
         "columnPadding": 20,
         "offset": 30,
         "titleColor": MUTED,
@@ -262,15 +272,25 @@ def trimmed(title: str, characters: int) -> str:
     """
     Return a title's first *characters*, cut at a word if it is longer.
 
-    Chinese, Japanese and Korean characters, and emoji, count as two, for they are twice as wide.
+    Chinese, Japanese and Korean characters, emoji, and whatever else is not of the first plane,
+    count as two, for they are twice as wide. A letter and its accents are one character.
     """
-    flat = " ".join(title.split())
-    widths = [2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in flat]
+    parts = split_characters(" ".join(clean(title).split()))
+    widths = [_width(one) for one in parts]
     if sum(widths) <= characters:
-        return flat
+        return "".join(parts)
     room, fit = characters - 1, 0
     while widths[fit] <= room:
         room -= widths[fit]
         fit += 1
-    head = flat[:fit]
-    return f"{head[: head.rfind(' ')] if ' ' in head[fit // 2 :] else head}…"
+    head = parts[:fit]
+    words = max((at for at, one in enumerate(head) if one == " "), default=0)
+    return f"{''.join(head[:words] if words >= fit // 2 > 0 else head)}…"
+
+
+def _width(character: str) -> int:
+    if len(character) > _MOST_ACCENTS:
+        return _WIDEST
+    first = character[0]
+    is_wide = unicodedata.east_asian_width(first) in "WF" or ord(first) > _FIRST_PLANE
+    return _WIDEST if first in _VERY_WIDE else 2 if is_wide else 1

@@ -40,7 +40,7 @@ def top_items(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     y = alt.Y(
         "label:N",
         sort=names,
-        axis=alt.Axis(title=None, labelLimit=330, labelColor=INK),
+        axis=alt.Axis(title=None, labelColor=INK),
         scale=alt.Scale(paddingInner=0.35, paddingOuter=0.2),
     )
     # Leave room on the right for the longest bar's number.

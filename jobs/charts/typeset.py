@@ -16,15 +16,21 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import structlog
 import typst
 
-from jobs.charts.drawing import embedded_svg
+from jobs.channel.text import clean_whole
 from jobs.charts.fonts import families, typefaces
 from jobs.charts.lettering import lettered
 from jobs.charts.theme import LIGHT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobs.charts.document import Document
+    from jobs.charts.figures import Drawn
+
+_log = structlog.get_logger("jobs.charts")
 
 Paper = Literal["a4", "letter"]
 DEFAULT_PAPER: Final[Paper] = "a4"
@@ -38,21 +44,26 @@ _NO_PACKAGES: Final = "/dev/null"
 
 
 def typeset_report(
-    document: Document, file_format: Literal["pdf", "png", "svg"], paper: Paper
+    document: Document,
+    drawings: Sequence[Drawn],
+    file_format: Literal["pdf", "png", "svg"],
+    paper: Paper,
 ) -> bytes:
     """
-    Return *document* on sheets of *paper* (pdf), or as one tall picture (png, svg).
+    Return *document* with its *drawings*, on sheets of *paper* (pdf) or as one tall picture.
 
-    The pdf is tagged for screen readers (PDF/UA-1) and embeds its typefaces.
+    The pdf is tagged for screen readers (PDF/UA-1) and embeds its typefaces. A character that no
+    typeface has is a box, and such a pdf does not claim the standard.
     """
     figures = [
         {
-            "title": each.title,
-            "reading": each.reading,
-            "alt": each.alt,
-            "drawing": asdict(lettered(embedded_svg(each.spec, each.key))),
+            "title": each.figure.title,
+            "reading": each.figure.reading,
+            "alt": each.figure.alt,
+            "undrawn": each.figure.undrawn,
+            "drawing": asdict(lettered(each.svg)) if each.svg else None,
         }
-        for each in document.figures
+        for each in drawings
     ]
     content = asdict(document)
     content["figures"] = figures
@@ -74,21 +85,37 @@ def _compile(
     file_format: Literal["pdf", "png", "svg"],
     at: datetime | None,
 ) -> bytes:
-    # A digit in a keycap would be set below its frame: the bare digit is enough.
-    text = _KEYCAP.sub(r"\1", json.dumps(content, ensure_ascii=False))
+    text = _settable(content)
     style = {"colours": asdict(LIGHT), "families": families([text])}
-    return typst.compile(
-        _source(name),
-        font_paths=typefaces(),
-        format=file_format,
-        ppi=_PIXELS_PER_INCH,
-        sys_inputs={"content": text, "style": json.dumps(style)},
-        pdf_standards=[_ACCESSIBLE] if file_format == "pdf" else [],
-        package_path=_NO_PACKAGES,
-        package_cache_path=_NO_PACKAGES,
-        # The time of the data: with a clock, equal reports would differ. Typst takes whole seconds.
-        timestamp=(at or _EPOCH).replace(microsecond=0),
-    )
+
+    def compiled(standards: Literal["ua-1"] | None) -> bytes:
+        return typst.compile(
+            _source(name),
+            font_paths=typefaces(),
+            format=file_format,
+            ppi=_PIXELS_PER_INCH,
+            sys_inputs={"content": text, "style": json.dumps(style)},
+            pdf_standards=standards,
+            package_path=_NO_PACKAGES,
+            package_cache_path=_NO_PACKAGES,
+            # The time of the data, in whole seconds: with a clock, equal reports would differ.
+            timestamp=(at or _EPOCH).replace(microsecond=0),
+        )
+
+    if file_format != "pdf":
+        return compiled(None)
+    try:
+        return compiled(_ACCESSIBLE)
+    except typst.TypstError as error:
+        # The standard allows no character that no typeface has; without it, a box stands there.
+        _log.warning("PDF is not PDF/UA-1", reason=str(error))
+        return compiled(None)
+
+
+def _settable(content: dict[str, Any]) -> str:
+    """All text on its way to the typesetter: clean, and as data."""
+    # A digit in a keycap would be set below its frame: the bare digit is enough.
+    return _KEYCAP.sub(r"\1", json.dumps(clean_whole(content), ensure_ascii=False))
 
 
 @cache

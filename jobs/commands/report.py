@@ -12,6 +12,7 @@ import click
 
 from jobs.commands.channels.choice import choose_channel
 from runner.commands.run_command import run_async
+from runner.errors import OffloadDiedError
 
 if TYPE_CHECKING:
     from jobs.charts.rendering import Request
@@ -117,7 +118,7 @@ async def _report(
 
 async def _make(services: Services, words: str, file_format: _Format, chart: str | None) -> _Made:
     """Render the stored analysis; missing charts, and those of older code, are drawn first."""
-    from jobs.charts.rendering import gather, render
+    from jobs.charts.rendering import gather, render_apart
     from jobs.drawn_charts import drawn_charts
 
     channel = choose_channel(await services.store.channels.all(), words)
@@ -127,9 +128,13 @@ async def _make(services: Services, words: str, file_format: _Format, chart: str
             f"channel {channel.id} ({channel.title}) is not analysed yet: "
             "run pipeline run SOURCE first"
         )
-    await drawn_charts(services.store, analysis)
+    await drawn_charts(services.store, analysis, services.run)
     request = await gather(services.store, analysis.id, chart)
-    content = await asyncio.to_thread(render, request, file_format, paper=services.report_paper)
+    try:
+        content = await render_apart(services.run, request, file_format, services.report_paper)
+    except OffloadDiedError as error:
+        what = "the report" if chart is None else f"the chart {chart}"
+        raise click.ClickException(f"{what} cannot be drawn: {error}") from None
     return _Made(analysis.id, request, file_format, content)
 
 

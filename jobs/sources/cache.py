@@ -7,46 +7,43 @@ changed is read again.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Awaitable, Callable, Hashable
 
     from jobs.sources.source import Source
 
 
 @dataclass(slots=True)
 class SourceCache:
-    """The *size* sources used last. Safe to use from many threads."""
+    """The *size* sources used last."""
 
     size: int
     _sources: OrderedDict[Hashable, Source] = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
-    _reading: Lock = field(default_factory=Lock)
+    _reading: WeakValueDictionary[Hashable, asyncio.Lock] = field(
+        default_factory=WeakValueDictionary
+    )
 
-    def get(self, key: Hashable) -> Source | None:
-        """Return the source of *key*, or None."""
-        with self._lock:
-            source = self._sources.get(key)
-            if source is not None:
-                self._sources.move_to_end(key)
-            return source
+    def keep(self, key: Hashable, source: Source) -> None:
+        """Keep *source* under *key*; the one that was used longest ago goes for it."""
+        self._sources[key] = source
+        self._sources.move_to_end(key)
+        while len(self._sources) > self.size:
+            self._sources.popitem(last=False)
 
-    def get_or_read(self, key: Hashable, read: Callable[[], Source]) -> Source:
+    async def get_or_read(self, key: Hashable, read: Callable[[], Awaitable[Source]]) -> Source:
         """
         Return the source of *key*, or what *read* returns, and keep that.
 
-        One source is read at a time, so that ten jobs that need the same one read it once;
-        parsing holds the interpreter anyway. Errors are not kept.
+        Ten jobs that need the same one read it once. Errors are not kept.
         """
-        with self._reading:
-            source = self.get(key) or read()
-            with self._lock:
-                self._sources[key] = source
-                self._sources.move_to_end(key)
-                while len(self._sources) > self.size:
-                    self._sources.popitem(last=False)
+        lock = self._reading.setdefault(key, asyncio.Lock())
+        async with lock:
+            source = self._sources.get(key) or await read()
+            self.keep(key, source)
             return source

@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from jobs.sources.csv.csv_source import CsvSource
+from jobs import apart
+from jobs.sources.csv.csv_source import CsvSource, mapping_in
 from jobs.sources.csv.fact_cache import temporary_fact_cache
 from jobs.sources.csv.mapping import read_mapping
 from jobs.sources.document import text_file
 from jobs.sources.fetch import fetch
-from jobs.sources.location import FolderPath, absolute, parse
-from jobs.sources.open_source import open_export, open_file, open_location
-from jobs.sources.recognise import Recognised, recognise
+from jobs.sources.guard import read_apart, reading_errors
+from jobs.sources.location import FilePath, FolderPath, absolute, parse
+from jobs.sources.open_source import (
+    CACHE,
+    key_of,
+    open_location,
+    open_recognised,
+    size_of,
+)
+from jobs.sources.recognise import recognise
 from jobs.sources.source import Skipped, Source, SourceError, UnrecognisedError
+from jobs.sources.studio.export import open_studio
 from jobs.sources.studio.role import Role
 from runner.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from jobs.sources.csv.fact_cache import FactCache
     from jobs.sources.csv.mapping import Mapping
     from jobs.sources.location import Location
     from jobs.sources.open_source import Fetch
+
+_AT_A_TIME = 16
 
 Finding: TypeAlias = Source | SourceError | Skipped
 """What was found in one place: a source, why it cannot be read, or why there is none."""
@@ -37,13 +49,14 @@ async def discover(
     mapping: str | None = None,
     *,
     fetch: Fetch = fetch,
+    run: apart.Run = apart.in_thread,
 ) -> list[Finding]:
     """Look into *location*, as `discover_at` does."""
     try:
         place = parse(location)
     except SourceError as error:
         return [error]
-    return await discover_at(place, fact_cache, mapping, fetch=fetch)
+    return await discover_at(place, fact_cache, mapping, fetch=fetch, run=run)
 
 
 async def discover_at(
@@ -52,6 +65,7 @@ async def discover_at(
     mapping: str | None = None,
     *,
     fetch: Fetch = fetch,
+    run: apart.Run = apart.in_thread,
 ) -> list[Finding]:
     """
     Look into *location* and return what is there; nothing is raised for what is damaged.
@@ -61,58 +75,91 @@ async def discover_at(
     A file of no known form, or that was read together with another, is `Skipped`. The same file
     named by itself is an error, as is a folder with nothing but such files.
 
-    fact_cache, fetch: see `open_location`. mapping: the file at *location* is read by it; in a
+    fact_cache, fetch, run: see `open_location`. mapping: the file at *location* is read by it; in a
     folder, those files are that have all of its columns.
     """
     try:
         if not isinstance(location, FolderPath):
             source = await open_location(
-                location, mapping=mapping, fact_cache=fact_cache, fetch=fetch
+                location, mapping=mapping, fact_cache=fact_cache, fetch=fetch, run=run
             )
             return [source]
         described = read_mapping(absolute(mapping)) if mapping else None
     except SourceError as error:
         return [error]
-    return await _in_folder(location.text, described, fact_cache or temporary_fact_cache())
+    reader = _FolderReader(described, fact_cache or temporary_fact_cache(), run)
+    return await reader.all_in(location.text)
 
 
-async def _in_folder(folder: str, mapping: Mapping | None, fact_cache: FactCache) -> list[Finding]:
-    folders, findings = await asyncio.to_thread(_walk, folder)
-    for parent, paths in folders:
-        tables: list[Recognised] = []
-        for path in paths:
-            found = await asyncio.to_thread(_recognised, path, mapping)
-            if not isinstance(found, Recognised):
-                findings.append(found)
-            elif isinstance(found.layout, Role) and found.layout is not Role.SPLIT:
-                tables.append(found)
-            else:
-                findings.append(await asyncio.to_thread(_opened, [found], parent, fact_cache))
-        if tables:
-            findings.append(await asyncio.to_thread(_opened, tables, parent, fact_cache))
-    findings = _without_companions(findings)
-    if all(isinstance(finding, Skipped) for finding in findings):
-        findings.append(_nothing_in(folder, findings))
-    return findings
+@dataclass(frozen=True, slots=True)
+class _FolderReader:
+    """Reads the files of a folder, some of them at a time; see `discover_at`."""
+
+    mapping: Mapping | None
+    fact_cache: FactCache
+    run: apart.Run
+
+    async def all_in(self, folder: str) -> list[Finding]:
+        folders, findings = await asyncio.to_thread(_walk, folder)
+        for parent, paths in folders:
+            tables: list[tuple[Role, str]] = []
+            for start in range(0, len(paths), _AT_A_TIME):
+                some = paths[start : start + _AT_A_TIME]
+                for path, found in zip(some, await self._read_all(some), strict=True):
+                    if isinstance(found, Role):
+                        tables.append((found, path))
+                    else:
+                        findings.append(found)
+            if tables:
+                findings.append(await self._export(parent, tables))
+        findings = _without_companions(findings)
+        if all(isinstance(finding, Skipped) for finding in findings):
+            findings.append(_nothing_in(folder, findings))
+        return findings
+
+    async def _read_all(self, paths: Sequence[str]) -> list[Finding | Role]:
+        return await asyncio.gather(*map(self._file, paths))
+
+    async def _file(self, path: str) -> Finding | Role:
+        """Return the source, or the role of a table that the folder's other tables belong to."""
+        place = FilePath(path)
+        keys: dict[str | None, Hashable] = {None: key_of(place, None)}
+        if self.mapping is not None:
+            keys[self.mapping.location] = key_of(place, self.mapping.location)
+        try:
+            found = await read_apart(
+                self.run, path, size_of(place), _read_file, path, self.mapping, self.fact_cache
+            )
+        except SourceError as error:
+            return _skipped_or_error(error)
+        if not isinstance(found, Role):
+            CACHE.keep(keys[mapping_in(found.ref.kind)], found)
+        return found
+
+    async def _export(self, folder: str, tables: Sequence[tuple[Role, str]]) -> Finding:
+        place = FolderPath(folder)
+        key = key_of(place, None)
+        try:
+            found = await read_apart(self.run, folder, size_of(place), _read_export, folder, tables)
+        except SourceError as error:
+            return _skipped_or_error(error)
+        CACHE.keep(key, found)
+        return found
 
 
-def _recognised(path: str, mapping: Mapping | None) -> Recognised | Skipped | SourceError:
-    try:
+def _read_file(path: str, mapping: Mapping | None, fact_cache: FactCache) -> Source | Role:
+    with reading_errors(path):
         text = text_file(path)
-        return recognise(text, mapping if mapping is not None and mapping.fits(text) else None)
-    except SourceError as error:
-        return _skipped_or_error(error)
+        fits = mapping is not None and mapping.fits(text)
+        found = recognise(text, mapping if fits else None)
+        if isinstance(found.layout, Role) and found.layout is not Role.SPLIT:
+            return found.layout
+        return open_recognised(found, fact_cache)
 
 
-def _opened(files: Sequence[Recognised], folder: str, fact_cache: FactCache) -> Finding:
-    """Several files are the tables of one Studio export."""
-    try:
-        if len(files) == 1:
-            return open_file(files[0], fact_cache)
-        tables = [(each.layout, each.text) for each in files if isinstance(each.layout, Role)]
-        return open_export(folder, tables)
-    except SourceError as error:
-        return _skipped_or_error(error)
+def _read_export(folder: str, tables: Sequence[tuple[Role, str]]) -> Source:
+    with reading_errors(folder):
+        return open_studio(folder, [(role, text_file(path)) for role, path in tables])
 
 
 def _skipped_or_error(error: SourceError) -> Skipped | SourceError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import stat
+import sys
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from jobs.sources.header import header_of
 from jobs.sources.source import SourceError, UnrecognisedError
-from runner.wording import size
+from jobs.sources.text import NoTextError
+from runner.wording import size as size_in_words
 
 if TYPE_CHECKING:
     import os
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 256 * 1024 * 1024
 """The most bytes of a document that is held in memory as a whole: a feed, or what is fetched."""
+
+_STEP_BYTES = 1024 * 1024
+_UNPACKED_ANYWAY = 64 * 1024 * 1024
+_MOST_TIMES_PACKED = 200
+"""Lists unpack to 5 to 30 times their size; gzip can make it 1,000 times."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEAD_BYTES = 64 * 1024
@@ -161,8 +168,56 @@ class TextFile:
         return read_document(self.location)
 
 
+class Unpacked(gzip.GzipFile):
+    """
+    What gzip packed, read through; it must not unpack to far more than a text could.
+
+    A few hundred kilobytes can unpack to as many megabytes, which take minutes to look through.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(fileobj=file)
+        self._packed = file
+        self._given = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """
+        Read up to *size* bytes.
+
+        Raises:
+            UnpacksTooFarError: There is far more than of what was packed until here.
+        """
+        left = sys.maxsize if size is None or size < 0 else size
+        parts = []
+        while left and (part := super().read(min(left, _STEP_BYTES))):
+            parts.append(part)
+            left -= len(part)
+            self._given += len(part)
+            # Only what was read counts: what follows may be there for the sake of its size.
+            if self._given > max(_UNPACKED_ANYWAY, _MOST_TIMES_PACKED * self._packed.tell()):
+                raise UnpacksTooFarError(size_in_words(self._given))
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Close the file, too."""
+        super().close()
+        self._packed.close()
+
+
+class UnpacksTooFarError(ValueError):
+    """Gzip data unpacks to far more than it takes; the message says how much was seen."""
+
+    def at(self, location: str) -> SourceError:
+        """Return what to say of the source at *location*."""
+        reason = (
+            f"unpacks to {self} or more, over {_MOST_TIMES_PACKED} times its size: that is no list"
+        )
+        return SourceError(location, reason, "If it is one, unpack it first")
+
+
 def _opened(location: str, *, packed: bool) -> IO[bytes]:
-    return cast("IO[bytes]", (gzip.open if packed else open)(location, "rb"))
+    file = Path(location).open("rb")  # noqa: SIM115 -- the caller closes it
+    return cast("IO[bytes]", Unpacked(file)) if packed else file
 
 
 def text_file(location: str) -> TextFile:
@@ -173,6 +228,10 @@ def text_file(location: str) -> TextFile:
         SourceError: It is missing, unreadable, empty, or its head is damaged.
         UnrecognisedError: It is not a file with text in it.
     """
+    try:
+        location.encode()
+    except UnicodeEncodeError:
+        raise SourceError(location, "has a name that is not UTF-8", "Rename it") from None
     with file_errors(location):
         status = _status(location)
         with Path(location).open("rb") as file:
@@ -200,6 +259,10 @@ def file_errors(location: str) -> Iterator[None]:
         raise SourceError(location, "is cut off: its gzip data ends early", _FETCH_AGAIN) from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise SourceError(location, "is damaged: its gzip data is broken", _FETCH_AGAIN) from error
+    except UnpacksTooFarError as error:
+        raise error.at(location) from error
+    except NoTextError as error:
+        raise SourceError(location, str(error), "Check that it is a CSV") from error
     except OSError as error:
         raise SourceError(location, *_trouble(error)) from error
 
@@ -232,7 +295,7 @@ def unpack(file: IO[bytes], location: str, max_bytes: int = MAX_BYTES) -> bytes:
     packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
     file.seek(0)
     with file_errors(location):
-        content = _read(gzip.GzipFile(fileobj=file) if packed else file, location, max_bytes)
+        content = _read(Unpacked(file) if packed else file, location, max_bytes)
     if not content.strip():
         raise SourceError(location, "is empty")
     return content
@@ -255,7 +318,7 @@ def _read(stream: IO[bytes] | gzip.GzipFile, location: str, max_bytes: int) -> b
         raise UnrecognisedError(location, f"is {binary}, not text")
     content = head + stream.read(max_bytes + 1 - len(head))
     if len(content) > max_bytes:
-        raise SourceError(location, f"is larger than {size(max_bytes)}", "Split it")
+        raise SourceError(location, f"is larger than {size_in_words(max_bytes)}", "Split it")
     return content
 
 

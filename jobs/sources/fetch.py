@@ -21,7 +21,9 @@ from urllib.parse import unquote
 
 import httpx
 
-from jobs.sources.document import MAX_BYTES, Document, unpack
+from jobs import apart
+from jobs.sources.document import MAX_BYTES, Document, Unpacked, UnpacksTooFarError, unpack
+from jobs.sources.guard import read_apart
 from jobs.sources.source import SourceError
 from runner.egress.client import NotPublicError, egress_client
 from runner.wording import size
@@ -64,9 +66,12 @@ async def fetch(
     *,
     validators: Mapping[str, str] | None = None,
     allow_private: bool = False,
+    run: apart.Run = apart.in_thread,
 ) -> Document:
     """
     Return what is at *address* now; its `fetched_at` is the server's `Date`, or else our clock.
+
+    What it sends is unpacked by *run*.
 
     validators: those of the document that the caller has (`Document.validators`), so that the
     server need not send it again.
@@ -80,7 +85,9 @@ async def fetch(
     limits = limits or FetchLimits()
     try:
         async with asyncio.timeout(limits.total_s):
-            return await _fetch(address, limits, validators or {}, allow_private=allow_private)
+            return await _fetch(
+                address, limits, validators or {}, allow_private=allow_private, run=run
+            )
     except (httpx.TimeoutException, TimeoutError) as error:
         reason = f"did not answer within {_seconds(error, limits):g} s"
         raise SourceError(address, reason, "Try again later", transient=True) from error
@@ -100,7 +107,12 @@ async def fetch(
 
 
 async def _fetch(
-    address: str, limits: FetchLimits, validators: Mapping[str, str], *, allow_private: bool
+    address: str,
+    limits: FetchLimits,
+    validators: Mapping[str, str],
+    *,
+    allow_private: bool,
+    run: apart.Run,
 ) -> Document:
     conditions = {_CONDITIONS[name]: value for name, value in validators.items()}
     async with (
@@ -117,7 +129,10 @@ async def _fetch(
             raise NotModified
         _refuse_failure(address, response)
         body = await _body(address, response, limits.max_bytes)
-    content = await asyncio.to_thread(unpack, BytesIO(body), address, limits.max_bytes)
+    encoding = response.headers.get("content-encoding", "")
+    content = await read_apart(
+        run, address, len(body), _content, body, encoding, address, limits.max_bytes
+    )
     name = PurePosixPath(unquote(response.url.path)).name
     known_by = {name: response.headers[name] for name in _CONDITIONS if name in response.headers}
     return Document(address, name, content, fetched_at=_served_at(response), validators=known_by)
@@ -130,9 +145,11 @@ async def _body(address: str, response: httpx.Response, max_bytes: int) -> bytes
         packed += chunk
         if len(packed) > max_bytes:
             raise _too_large(address, max_bytes)
-    return _unpacked(
-        address, bytes(packed), response.headers.get("content-encoding", ""), max_bytes
-    )
+    return bytes(packed)
+
+
+def _content(body: bytes, encoding: str, address: str, max_bytes: int) -> bytes:
+    return unpack(BytesIO(_unpacked(address, body, encoding, max_bytes)), address, max_bytes)
 
 
 def _unpacked(address: str, packed: bytes, encoding: str, max_bytes: int) -> bytes:
@@ -148,12 +165,14 @@ def _unpacked(address: str, packed: bytes, encoding: str, max_bytes: int) -> byt
     if encoding not in {"gzip", "x-gzip"}:
         raise SourceError(address, f"is packed as '{encoding[:20]}', which was not asked for")
     try:
-        content = gzip.GzipFile(fileobj=BytesIO(packed)).read(max_bytes + 1)
+        content = Unpacked(BytesIO(packed)).read(max_bytes + 1)
     except EOFError as error:
         reason = "is cut off on its way"
         raise SourceError(address, reason, "Try again later", transient=True) from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise SourceError(address, f"is damaged on its way ({error})", transient=True) from error
+    except UnpacksTooFarError as error:
+        raise error.at(address) from error
     if len(content) > max_bytes:
         raise _too_large(address, max_bytes)
     return content

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from jobs.sources.text import decode, lines_of, one_line, pieces
+from jobs.channel.text import one_line
+from jobs.sources.text import decode, lines_of, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LINE = "line"
 """The column with the line of the file on which a row begins; no column of a file is called so."""
+
+MOST_COLUMNS = 2000
+"""Of a table with more no source is made."""
 
 _DELIMITERS = (",", ";", "\t")
 _LONGEST = 64 * 1024
@@ -25,8 +29,8 @@ class Header:
     """
     The columns of a table.
 
-    names: in lower case, each once; none if there are fewer than two. delimiter: what separates
-    cells. line: where the header stands in the file, counted from 1.
+    names: in lower case, each once; none if there are fewer than two, or too many. delimiter: what
+    separates cells. line: where the header stands in the file, counted from 1.
     """
 
     names: Sequence[str]
@@ -42,7 +46,7 @@ def header_of(head: bytes) -> Header:
     first = lines[blank] if blank < len(lines) else ""
     delimiter = _delimiter(first)
     names = _names(first, delimiter)
-    return Header(names if len(names) > 1 else (), delimiter, blank + 1)
+    return Header(names if 1 < len(names) <= MOST_COLUMNS else (), delimiter, blank + 1)
 
 
 def is_table(head: bytes) -> bool:
@@ -59,9 +63,10 @@ def _delimiter(line: str) -> str:
 
 def _names(line: str, delimiter: str) -> list[str]:
     """A column without a name, or with one already taken, gets its number as its name."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    taken = {"", LINE}
     cells = next(csv.reader([line[:_LONGEST]], delimiter=delimiter), [])
     for number, cell in enumerate(cells, start=1):
         name = one_line(cell).lstrip("\ufeff").lower()
-        names.append(f"column {number}" if name in {"", LINE, *names} else name)
-    return names
+        names[f"column {number}" if name in taken or name in names else name] = None
+    return list(names)

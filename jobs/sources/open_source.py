@@ -1,11 +1,16 @@
-"""Open one source, wherever it lies: recognise it, read it, and keep it for the next caller."""
+"""
+Open one source, wherever it lies: recognise it, read it, and keep it for the next caller.
+
+What is in it came from outside: `open_path` and `open_text` run apart (`jobs.apart`).
+"""
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs import apart
 from jobs.sources.cache import SourceCache
 from jobs.sources.csv.csv_source import mapping_in, open_csv
 from jobs.sources.csv.fact_cache import temporary_fact_cache
@@ -14,6 +19,7 @@ from jobs.sources.csv.mapping import read_mapping
 from jobs.sources.document import text_file
 from jobs.sources.feed import feed
 from jobs.sources.fetch import fetch
+from jobs.sources.guard import read_apart, reading_errors
 from jobs.sources.location import (
     FilePath,
     FolderPath,
@@ -30,7 +36,7 @@ from jobs.sources.studio.export import open_studio
 from jobs.sources.studio.role import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator
 
     from jobs.sources.csv.fact_cache import FactCache
     from jobs.sources.document import Document, Text
@@ -40,7 +46,8 @@ if TYPE_CHECKING:
 
     Fetch = Callable[[str], Awaitable[Document]]
 
-_CACHE = SourceCache(size=32)
+CACHE = SourceCache(size=32)
+"""The sources of this process."""
 
 
 async def open_source(
@@ -50,6 +57,7 @@ async def open_source(
     mapping: str | None = None,
     fact_cache: FactCache | None = None,
     fetch: Fetch = fetch,
+    run: apart.Run = apart.in_thread,
 ) -> Source:
     """
     Return the source at *location*, as `open_location` does.
@@ -59,7 +67,7 @@ async def open_source(
         UnrecognisedError: No source is made of what is there.
     """
     return await open_location(
-        parse(location), kind, mapping=mapping, fact_cache=fact_cache, fetch=fetch
+        parse(location), kind, mapping=mapping, fact_cache=fact_cache, fetch=fetch, run=run
     )
 
 
@@ -70,12 +78,13 @@ async def open_location(
     mapping: str | None = None,
     fact_cache: FactCache | None = None,
     fetch: Fetch = fetch,
+    run: apart.Run = apart.in_thread,
 ) -> Source:
     """
     Return the source at *location*, which is anything but a channel on YouTube.
 
     With *kind* (`csv`, `studio`, `feed`, `samples`) it must be of that kind; `csv+PATH` is a CSV
-    read by the mapping file at PATH, as is one with *mapping*. Files are read in a thread and kept
+    read by the mapping file at PATH, as is one with *mapping*. Files are read by *run* and kept
     until they change; addresses are fetched every time, by *fetch*, whose signals pass through.
     *fact_cache* keeps the facts of CSVs, for other processes too.
 
@@ -84,14 +93,14 @@ async def open_location(
         UnrecognisedError: No source is made of what is there.
     """
     mapping = mapping_in(kind or "") or (absolute(mapping) if mapping else None)
-    source = await _open(location, mapping, fact_cache or temporary_fact_cache(), fetch)
+    source = await _open(location, mapping, fact_cache or temporary_fact_cache(), fetch, run)
     if kind is not None and source.ref.kind != kind:
         raise SourceError(location.text, f"is of kind {source.ref.kind}, not {kind}")
     return source
 
 
 async def _open(
-    location: Location, mapping: str | None, fact_cache: FactCache, fetch: Fetch
+    location: Location, mapping: str | None, fact_cache: FactCache, fetch: Fetch, run: apart.Run
 ) -> Source:
     match location:
         case SampleName():
@@ -101,34 +110,53 @@ async def _open(
             raise SourceError(location.text, reason)
         case WebAddress():
             document = await fetch(location.text)
-            return await asyncio.to_thread(_open_text, document, mapping, fact_cache)
+            read = partial(open_text, document, mapping, fact_cache)
+            return await read_apart(run, location.text, len(document.content), read)
         case FilePath() | FolderPath():
-            key = _key(location, mapping)
-            source = _CACHE.get(key)
-            if source is not None:
-                return source
-            return await asyncio.to_thread(
-                _CACHE.get_or_read, key, lambda: _open_path(location, mapping, fact_cache)
-            )
+            key = key_of(location, mapping)
+            read = partial(open_path, location, mapping, fact_cache)
+            size = size_of(location)
+            return await CACHE.get_or_read(key, lambda: read_apart(run, location.text, size, read))
 
 
-def _open_path(
+def open_path(
     location: FilePath | FolderPath, mapping: str | None, fact_cache: FactCache
 ) -> Source:
+    """
+    Read the file, or the tables of a Studio export in the folder.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
     if isinstance(location, FilePath):
-        return _open_text(text_file(location.text), mapping, fact_cache)
-    tables = list(_tables_in(location))
-    if not tables:
-        raise UnrecognisedError(location.text, "is a folder, not a file")
-    return open_studio(location.text, tables)
+        with reading_errors(location.text):
+            return open_text(text_file(location.text), mapping, fact_cache)
+    with reading_errors(location.text):
+        tables = list(_tables_in(location))
+        if not tables:
+            raise UnrecognisedError(location.text, "is a folder, not a file")
+        return open_studio(location.text, tables)
 
 
-def _open_text(text: Text, mapping: str | None, fact_cache: FactCache) -> Source:
-    described = read_mapping(mapping) if mapping is not None else None
-    return _open_recognised(recognise(text, described), fact_cache)
+def open_text(text: Text, mapping: str | None, fact_cache: FactCache) -> Source:
+    """
+    Read *text* as whatever it is.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    with reading_errors(text.location):
+        described = read_mapping(mapping) if mapping is not None else None
+        return open_recognised(recognise(text, described), fact_cache)
 
 
-def _open_recognised(found: Recognised, fact_cache: FactCache) -> Source:
+def open_recognised(found: Recognised, fact_cache: FactCache) -> Source:
+    """
+    Read what was recognised.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
     match found.layout:
         case Layout() as layout:
             return open_csv(found.text, layout, fact_cache, found.kind)
@@ -149,32 +177,14 @@ def _tables_in(folder: FolderPath) -> Iterator[tuple[Role, Text]]:
             yield found.layout, found.text
 
 
-def open_file(found: Recognised, fact_cache: FactCache) -> Source:
-    """
-    Return the source that was recognised in a file, from the cache if it is there.
-
-    Raises:
-        SourceError: It cannot be read.
-    """
-    key = _key(FilePath(found.text.location), mapping_in(found.kind))
-    return _CACHE.get_or_read(key, lambda: _open_recognised(found, fact_cache))
-
-
-def open_export(folder: str, tables: Sequence[tuple[Role, Text]]) -> Source:
-    """
-    Return the Studio export of which *tables* lie in *folder*, from the cache if it is there.
-
-    Raises:
-        SourceError: It cannot be read.
-    """
-    key = _key(FolderPath(folder), None)
-    return _CACHE.get_or_read(key, lambda: open_studio(folder, tables))
-
-
-def _key(
+def key_of(
     location: FilePath | FolderPath, mapping: str | None
 ) -> tuple[str, str | None, tuple[tuple[int, ...], ...]]:
-    """Where it lies, and the versions of its file, folder (others are read with it) and mapping."""
+    """
+    Return where it lies, and the versions of its file, folder and mapping.
+
+    Other files of its folder are read with it.
+    """
     path = Path(location.text)
     try:
         beside = sorted(path.iterdir()) if isinstance(location, FolderPath) else [path.parent]
@@ -182,6 +192,16 @@ def _key(
         beside = []
     paths = [path, *beside, *([Path(mapping)] if mapping else [])]
     return location.text, mapping, tuple(map(_version, paths))
+
+
+def size_of(location: FilePath | FolderPath) -> int:
+    """Return the bytes of a file as it lies there, or of all files of a folder; 0 if none."""
+    path = Path(location.text)
+    try:
+        files = path.iterdir() if isinstance(location, FolderPath) else [path]
+        return sum(each.stat().st_size for each in files)
+    except (OSError, ValueError):
+        return 0
 
 
 def _version(path: Path) -> tuple[int, ...]:

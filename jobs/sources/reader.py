@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jobs import apart
 from jobs.channel.records import SourceResult, SyncOutcome
 from jobs.sources.discover import discover_at
 from jobs.sources.fetch import NotModified, fetch
@@ -36,12 +37,14 @@ class SourceReader:
     Finds and reads sources.
 
     youtube: the Data API; None without a key. fact_cache: keeps the facts of CSVs, for other
-    processes too. allow_private: whether addresses may lead into private networks.
+    processes too. allow_private: whether addresses may lead into private networks. run: where what
+    came from outside is looked at.
     """
 
     youtube: YoutubeApi | None = None
     fact_cache: FactCache | None = None
     allow_private: bool = False
+    run: apart.Run = apart.in_thread
 
     async def discover(self, location: str, mapping: str | None = None) -> list[Finding]:
         """
@@ -57,8 +60,8 @@ class SourceReader:
                 return [await find_channel(self._youtube(place), place.name, place.text)]
         except SourceError as error:
             return [error]
-        fetching = partial(fetch, allow_private=self.allow_private)
-        return await discover_at(place, self.fact_cache, mapping, fetch=fetching)
+        fetching = partial(fetch, allow_private=self.allow_private, run=self.run)
+        return await discover_at(place, self.fact_cache, mapping, fetch=fetching, run=self.run)
 
     async def read(
         self, ref: SourceRef, channel_id: str, memory: SourceMemory, now: datetime | None = None
@@ -79,7 +82,7 @@ class SourceReader:
                 return await read_channel(api, ref.location, channel_id, memory, now)
             case WebAddress():
                 return await self._read_address(place, ref, channel_id, memory)
-        source = await open_location(place, ref.kind, fact_cache=self.fact_cache)
+        source = await open_location(place, ref.kind, fact_cache=self.fact_cache, run=self.run)
         # Thousands of items take tens of milliseconds to make.
         return _result(ref, await asyncio.to_thread(source.read, channel_id))
 
@@ -90,13 +93,15 @@ class SourceReader:
 
         async def fetch_changed(address: str) -> Document:
             known = memory.kept.get("validators")
-            document = await fetch(address, validators=known, allow_private=self.allow_private)
+            document = await fetch(
+                address, validators=known, allow_private=self.allow_private, run=self.run
+            )
             fetched.append(document)
             return document
 
         try:
             source = await open_location(
-                address, ref.kind, fact_cache=self.fact_cache, fetch=fetch_changed
+                address, ref.kind, fact_cache=self.fact_cache, fetch=fetch_changed, run=self.run
             )
         except NotModified:
             return SourceResult(ref, datetime.now(UTC), SyncOutcome.UNCHANGED)

@@ -15,16 +15,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobs.channel.text import one_line
 from jobs.sources.csv import csv_source
 from jobs.sources.csv.known_layouts import layout_of
 from jobs.sources.document import TextFile
 from jobs.sources.feed import feed
 from jobs.sources.feed.markup import has_feed_within, is_markup
-from jobs.sources.header import is_table
+from jobs.sources.header import MOST_COLUMNS, is_table
 from jobs.sources.source import UnrecognisedError
 from jobs.sources.studio import export
 from jobs.sources.studio.role import role_of
-from jobs.sources.text import decode, one_line
+from jobs.sources.text import decode
 
 if TYPE_CHECKING:
     from jobs.sources.csv.layout import Layout
@@ -80,6 +81,9 @@ def _unrecognised(text: Text) -> UnrecognisedError:
     head, names = text.head, text.header.names
     if head.lstrip().startswith((b"{", b"[")):
         return UnrecognisedError(text.location, "is JSON, neither a feed nor a CSV")
+    if is_table(head) and not names:
+        reason = f"is a table of more than {MOST_COLUMNS:,} columns"
+        return UnrecognisedError(text.location, reason, "Keep those that matter")
     if is_table(head):
         columns = ", ".join(one_line(name) for name in names[:_SHOWN_COLUMNS])
         more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""

@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from jobs.channel.text import unbroken
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -52,12 +54,24 @@ class SourceError(Exception):
         retry_after_s: float | None = None,
     ) -> None:
         parts = [f"{shown(location)}: {reason}", remedy]
-        super().__init__(" ".join(". ".join(part for part in parts if part).split()))
-        self.location = shown(location)
-        self.reason = reason
+        super().__init__(" ".join(unbroken(". ".join(part for part in parts if part)).split()))
+        self.location = unbroken(shown(location))
+        self.reason = unbroken(reason)
         self.remedy = remedy
         self.transient = transient
         self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle it whole: sources are read in other processes."""
+        return _error, (type(self), self.args, vars(self))
+
+
+def _error(
+    kind: type[SourceError], args: tuple[object, ...], fields: dict[str, object]
+) -> SourceError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(fields)
+    return error
 
 
 class UnrecognisedError(SourceError):

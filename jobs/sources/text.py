@@ -5,9 +5,13 @@ from __future__ import annotations
 import codecs
 import html
 import re
+import unicodedata
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
+
+from jobs.channel.text import clean, one_line
+from runner.wording import size as size_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +24,11 @@ _MARKED = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_CONTROL = bytes({*range(9), *range(0x0E, 0x20), 0x7F})
-_UNSTORABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
-_BREAKS = re.compile(r"[ \t\r\n\v\f]+")
+MOST_LINE_BYTES = 1024 * 1024
+"""The longest line that is looked for; a cell may hold a description of some kilobytes."""
+
+_CONTROL = bytes({*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F})
+_ODD_BREAKS = dict.fromkeys((0x85, 0x2028, 0x2029), " ")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
 
@@ -59,19 +65,34 @@ class Piece:
     last: bool
 
 
+class NoTextError(ValueError):
+    """It is no text that could be a list; the message is the reason, in one line."""
+
+
+class LongLineError(NoTextError):
+    """A line is longer than any of a list; the message says which, and how long lines may be."""
+
+
 def pieces(file: IO[bytes], size: int) -> Iterator[Piece]:
     """
     Read *file* in pieces of whole lines of about *size* bytes, decoded as `decode` does it.
 
     A longer line makes a longer piece.
+
+    Raises:
+        LongLineError: A line is longer than `MOST_LINE_BYTES`, and than *size*.
     """
-    blocks = _utf8_blocks(file, size)
     rest = b""
-    for block in blocks:
+    above = 0
+    for block in _utf8_blocks(file, size):
         # Before it is cut: a control character may stand between the two halves of a line end.
         whole, rest = _cut(rest + block.translate(None, _CONTROL))
         if whole:
+            above += whole.count(b"\n") or whole.count(b"\r")
             yield _piece(whole, last=False)
+        if len(rest) > max(MOST_LINE_BYTES, size):
+            most = size_in_words(MOST_LINE_BYTES)
+            raise LongLineError(f"has in line {above + 1:,} more than {most}")
     yield _piece(rest, last=True)
 
 
@@ -101,12 +122,28 @@ def _cut(text: bytes) -> tuple[bytes, bytes]:
 
 
 def _piece(content: bytes, *, last: bool) -> Piece:
+    """Most pieces are of plain ASCII, and pass as they are."""
+    if content.isascii():
+        return Piece(content, 0, last)
     try:
-        content.decode()
+        decoded = Decoded(content.decode())
     except UnicodeDecodeError:
         decoded = _decode_by_line(content)
-        return Piece(decoded.text.encode(), decoded.guessed_lines, last)
-    return Piece(content, 0, last)
+    return Piece(_cells(decoded.text).encode(), decoded.guessed_lines, last)
+
+
+def _cells(text: str) -> str:
+    """Let the text of cells in, with the line ends of the file, and no others."""
+    if text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
+        return unicodedata.normalize("NFC", text)  # which looks first, and seldom copies
+    return "\n".join(
+        line if line.isprintable() else "\r".join(map(_cell, line.split("\r")))
+        for line in unicodedata.normalize("NFC", text).split("\n")
+    )
+
+
+def _cell(text: str) -> str:
+    return clean(text.translate(_ODD_BREAKS))
 
 
 def as_utf8(content: bytes) -> bytes:
@@ -119,23 +156,6 @@ def as_utf8(content: bytes) -> bytes:
 def lines_of(text: str) -> list[str]:
     """Split *text* at line ends, which are kept; `str.splitlines` also splits at odd characters."""
     return list(StringIO(text, newline=""))
-
-
-def storable(text: str) -> str:
-    """Return *text* without the characters that no database takes: control, half surrogates."""
-    return _UNSTORABLE.sub("", text)
-
-
-def one_line(text: str) -> str:
-    """
-    Return *text* storable, without line breaks and outer white space.
-
-    Non-breaking spaces inside stay: titles use them on purpose.
-    """
-    # Nearly every title is such; a list may hold tens of thousands.
-    if text.isprintable() and "  " not in text:
-        return text.strip()
-    return _BREAKS.sub(" ", storable(text)).strip()
 
 
 def without_tags(markup: str) -> str:

@@ -1,21 +1,26 @@
-"""Routes of the channels' pages. Heavy libraries are imported when a chart is drawn."""
+"""Routes of the channels' pages. Charts are drawn apart, where the heavy libraries are."""
 
 from __future__ import annotations
 
 import asyncio
+import html
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jobs.lazy_import import imported
+from jobs.apart import DRAWING
+from jobs.channel.text import cut, unbroken
+from jobs.drawn_charts import picture
 from jobs.scheduling import write_interval
 from jobs.sync_channel import sync_channel
 from jobs.web.schedules import ChannelSchedules, schedule_endpoints, schedule_routes
 from runner.enqueue import Enqueuer
+from runner.errors import OffloadDiedError
 from runner.web.dashboard import Extension
 
 if TYPE_CHECKING:
@@ -24,14 +29,23 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
+    from jobs.apart import Run
     from jobs.channel.records import ChannelRecord
     from jobs.services import Services
     from jobs.store import ChannelStore
     from jobs.store.rows import StoredChart
     from runner.web.dashboard import Dashboard
 
+_log = structlog.get_logger("jobs.web")
+
 _PAGE = 50
+_SHOWN_CHARACTERS = 120
 _REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+_PLACE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="760" height="48">'
+    '<text x="8" y="30" font-family="sans-serif" font-size="13" fill="#5f6b7a">'
+    "This chart could not be drawn: {}</text></svg>"
+)
 _CHART_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "Cache-Control": "private, max-age=300",
@@ -45,7 +59,7 @@ def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
         links=(("Channels", "/channels"),),
         routes=(
             *_channel_routes(dashboard, services.store),
-            *_file_routes(services.store),
+            *_file_routes(services),
             *schedule_routes(dashboard, schedules),
         ),
         templates=jinja2.PackageLoader("jobs.web", "templates"),
@@ -102,7 +116,9 @@ def _channel_routes(dashboard: Dashboard, store: ChannelStore) -> list[BaseRoute
     ]
 
 
-def _file_routes(store: ChannelStore) -> list[BaseRoute]:
+def _file_routes(services: Services) -> list[BaseRoute]:
+    store = services.store
+
     async def report(request: Request) -> Response:
         channel = await _channel(store, request)
         path = await store.renderings.report_path(channel.id)
@@ -117,7 +133,7 @@ def _file_routes(store: ChannelStore) -> list[BaseRoute]:
         channel = await _channel(store, request)
         analysis = await store.analyses.latest(channel.id)
         charts = [] if analysis is None else await store.analyses.charts(analysis.id)
-        return await _picture(charts, request.query_params.get("key", ""))
+        return await _picture(services.run, charts, request.query_params.get("key", ""))
 
     return [Route("/channels/report", report), Route("/channels/chart", chart)]
 
@@ -145,15 +161,23 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-async def _picture(charts: Sequence[StoredChart], key: str) -> Response:
+async def _picture(run: Run, charts: Sequence[StoredChart], key: str) -> Response:
     for found in charts:
         if found.key == key:
-            return Response(await _drawn(found), media_type="image/svg+xml", headers=_CHART_HEADERS)
+            return await _drawn(run, found)
     raise HTTPException(404, "there is no such chart")
 
 
-async def _drawn(chart: StoredChart) -> bytes:
-    """Drawing takes tens of milliseconds, in a thread; the browser caches the picture."""
-    render = await imported("jobs.charts.render")
-    drawn: bytes = await asyncio.to_thread(render.render, chart.spec, "svg")
-    return drawn
+async def _drawn(run: Run, chart: StoredChart) -> Response:
+    """Drawing takes tens of milliseconds, apart; the browser caches the picture."""
+    try:
+        drawn = await run(picture, chart.spec, limits=DRAWING)
+    except (OffloadDiedError, ValueError) as error:
+        _log.warning("chart not drawn", chart=chart.key, error=str(error))
+        return Response(
+            _PLACE.format(html.escape(cut(unbroken(str(error)), _SHOWN_CHARACTERS))),
+            status_code=422,
+            media_type="image/svg+xml",
+            headers={**_CHART_HEADERS, "Cache-Control": "no-store"},
+        )
+    return Response(drawn, media_type="image/svg+xml", headers=_CHART_HEADERS)

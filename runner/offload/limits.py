@@ -7,8 +7,6 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import psutil
-
 from runner.wording import size
 
 if TYPE_CHECKING:
@@ -66,6 +64,8 @@ class MemoryWatch:
 
 def resident_bytes(pid: int) -> int:
     """Return the resident memory of a process; zero once it is gone."""
+    import psutil  # here, since a service that only enqueues does without it
+
     with contextlib.suppress(psutil.Error):
         return int(psutil.Process(pid).memory_info().rss)
     return 0

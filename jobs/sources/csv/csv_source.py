@@ -33,6 +33,7 @@ from jobs.channel.records import (
     Platform,
     SourceRef,
 )
+from jobs.channel.text import one_line
 from jobs.sources.csv import companions
 from jobs.sources.csv.fact_files import Batch
 from jobs.sources.csv.facts import (
@@ -53,7 +54,6 @@ from jobs.sources.description import joined, oddities, period, why_none
 from jobs.sources.document import file_errors
 from jobs.sources.header import LINE
 from jobs.sources.source import SourceError, shown
-from jobs.sources.text import one_line
 from jobs.sources.values import times, twitch_names, youtube_ids
 from runner.wording import counted
 
@@ -219,8 +219,9 @@ def _batches(text: Text, layout: Layout, beside: Sequence[Beside]) -> Iterator[B
     lookups = [(each.companion, companions.lookup(each)) for each in beside if each.companion.gives]
     yield from _batches_of(text, layout, lookups)
     for each in beside:
-        if each.companion.layout is not None:
-            for batch in _batches_of(each.file, each.companion.layout, ()):
+        layout_beside = each.companion.layout
+        if layout_beside is not None and layout_beside.used(each.file.header.names):
+            for batch in _batches_of(each.file, layout_beside, ()):
                 yield Batch(batch.facts, batch.damage.clear(), own=False)
 
 
@@ -328,7 +329,7 @@ def _item(item_id: str, row: tuple[Any, ...], *, on_youtube: bool) -> ItemRecord
         published_at=published_at,
         duration_s=duration_s,
         url=youtube_ids.video_url(item_id) if on_youtube else None,
-        category=category,
+        category=one_line(category) if category else None,
         tags=tags.split("\n") if tags else (),
         live=live,
     )

@@ -258,6 +258,10 @@ class FactFiles:
         places = self.channels.select(CHANNEL_ID, "file", "offset", "length").iter_rows()
         self._places: dict[str, tuple[int, int, int]] = {each[0]: each[1:] for each in places}
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process opens the folder for itself."""
+        return FactFiles, (self._folder,)
+
     def facts(
         self, channel_id: str, prepare: Callable[[pl.DataFrame], pl.DataFrame]
     ) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
+from jobs.channel.text import MOST_CHARACTERS, identity, one_line
 from jobs.sources.csv.columns import (
     TIME,
     bad_counter,
@@ -28,7 +29,6 @@ from jobs.sources.csv.columns import (
 )
 from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
 from jobs.sources.header import LINE
-from jobs.sources.text import one_line
 from jobs.sources.values import durations, tags, times, twitch_names, youtube_ids
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ class Place:
 
 
 def facts_of(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
-    """Return the facts in the rows of *frame*, by every rule of *layout*."""
+    """Return the facts in the rows of *frame*, by every rule of *layout* that its columns allow."""
+    header = frame.columns
     frame = _with_values(frame, layout, place)
-    parts = [_by_rule(frame, rule, place) for rule in layout.rules]
+    parts = [_by_rule(frame, rule, place) for rule in layout.rules if rule.facts(header)]
     return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
 
 
@@ -112,10 +113,7 @@ def _by_rule(frame: pl.DataFrame, rule: RowRule, place: Place) -> pl.DataFrame:
     header = set(frame.columns)
     columns = {name: each for name, each in rule.columns.items() if each in header}
     counters = dict(rule.counters(header))
-    used = [filled(column) for column in counters.values()]
-    if rule.has_items():
-        used += [filled(columns[name]) for name in ("title", PUBLISHED_AT) if name in columns]
-    frame = frame.filter(pl.any_horizontal(used))
+    frame = frame.filter(pl.any_horizontal(map(filled, rule.facts(header))))
     frame = frame.with_columns(
         _title(columns, place).alias("found title"),
         _channel_id(rule, columns).alias("found id"),
@@ -123,7 +121,7 @@ def _by_rule(frame: pl.DataFrame, rule: RowRule, place: Place) -> pl.DataFrame:
     frame = _with_ids(frame, rule, columns)
     return frame.select(
         LINE,
-        pl.col("made id").alias(CHANNEL_ID),
+        _kept(pl.col("made id")).alias(CHANNEL_ID),
         pl.col("found title").alias(TITLE),
         pl.lit(rule.platform, dtype=pl.String).alias(PLATFORM),
         *_items(rule, columns),
@@ -205,7 +203,8 @@ def _with_made(
 def _items(rule: RowRule, columns: Mapping[Field, str]) -> list[pl.Expr]:
     if not rule.has_items():
         return []
-    facts = [(text(columns[ITEM_ID]) if ITEM_ID in columns else pl.col("made item")).alias(ITEM_ID)]
+    found = text(columns[ITEM_ID]) if ITEM_ID in columns else pl.col("made item")
+    facts = [_kept(found).alias(ITEM_ID)]
     facts += [text(columns[name]).alias(name) for name in ("title", "category") if name in columns]
     if PUBLISHED_AT in columns:
         facts.append(parsed(columns[PUBLISHED_AT]).alias(PUBLISHED_AT))
@@ -235,6 +234,12 @@ def _counter(rule: RowRule, name: Field, column: str, header: set[str]) -> pl.Ex
     if flag in header:
         value = pl.when(_is_true(flag).fill_null(value=False).not_()).then(value)
     return value
+
+
+def _kept(found: pl.Expr) -> pl.Expr:
+    """An identity as it may be kept; hardly any is so long that it is looked at by itself."""
+    long = found.str.len_chars() > MOST_CHARACTERS
+    return pl.when(long).then(found.map_elements(identity, pl.String)).otherwise(found)
 
 
 def _is_true(column: str) -> pl.Expr:

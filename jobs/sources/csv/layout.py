@@ -38,6 +38,7 @@ Field = Literal[
 CHANNEL_COUNTERS: tuple[Field, ...] = ("subscribers", "views", "items")
 ITEM_COUNTERS: tuple[Field, ...] = ("views", "likes", "comments")
 COUNTERS: tuple[Field, ...] = ("subscribers", "views", "items", "likes", "comments")
+_FACTS_OF_ITEMS: tuple[Field, ...] = ("title", "published_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,13 @@ class RowRule:
     def has_items(self) -> bool:
         """Whether rows are items, and not channels."""
         return "item_id" in self.columns or "title" in self.columns
+
+    def facts(self, header: Collection[str]) -> list[str]:
+        """Return the columns of a file with this *header* of which one filled cell is a fact."""
+        columns = [column for _, column in self.counters(header)]
+        if self.has_items():
+            columns += [self.columns[name] for name in _FACTS_OF_ITEMS if name in self.columns]
+        return [column for column in columns if column in header]
 
     def counters(self, header: Collection[str]) -> Iterator[tuple[Field, str]]:
         """Yield each counter for which a file with this *header* has a column, and the column."""
@@ -110,6 +118,12 @@ class Layout:
         return columns.issuperset(self.needs) and any(
             next(rule.counters(columns), None) for rule in self.rules
         )
+
+    def used(self, header: Collection[str]) -> list[RowRule]:
+        """Return the rules by which a file with this *header* has facts."""
+        made = (name for companion in self.companions for name in companion.gives.values())
+        columns = {*header, *self.joined, *made}
+        return [rule for rule in self.rules if rule.facts(columns)]
 
     def has_items(self) -> bool:
         """Whether some of what its rows give are items."""

@@ -121,6 +121,10 @@ class Mapping:
             reason = f"has no column {', '.join(lacking)}, which {Path(self.location).name} names"
             columns = ", ".join(text.header.names) or "none"
             raise SourceError(text.location, reason, f"Its columns are {columns}")
+        if not self.layout.used(text.header.names):
+            reason = f"has none of the counters that {Path(self.location).name} names"
+            columns = ", ".join(text.header.names)
+            raise SourceError(text.location, reason, f"Its columns are {columns}")
 
     def _lacking(self, text: Text) -> list[str]:
         return sorted(set(self.layout.needs) - set(text.header.names))

@@ -7,9 +7,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, overload
 
 from jobs.channel.records import Reject
+from jobs.channel.text import one_line
 from jobs.sources.csv.facts import CHANNEL_ID, PROBLEM
 from jobs.sources.header import LINE
-from jobs.sources.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from jobs.sources.header import LINE
-from jobs.sources.text import lines_of, pieces
+from jobs.sources.text import NoTextError, lines_of, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 4 * 1024 * 1024
 
-_MAX_HELD_CHARACTERS = 1024 * 1024
+_MAX_ROW_CHARACTERS = 256 * 1024
 """How far to look for the end of an open quote, before its row counts as damaged."""
+
+_READ_AGAIN_ANYWAY = 32 * 1024 * 1024
+_MOST_TIMES_READ = 8
+"""How much may be read again, behind open quotes, of what was read: a list has a few of them."""
 
 _OPEN_AT_END = "unexpected end of data"
 
@@ -76,6 +80,10 @@ def read_rows(
             yield Rows(frame, damage, piece.guessed_lines)
 
 
+class QuotesError(NoTextError):
+    """There are so many open quotes that rows cannot be told apart; the message says from where."""
+
+
 class _Splitter:
     """Splits the pieces of one file, and holds what an open quote leaves for the next piece."""
 
@@ -87,6 +95,9 @@ class _Splitter:
         self._names = [names[at] for at in self._kept]
         self._line = header.line + 1
         self._held = ""
+        self._read = 0
+        self._read_again = 0
+        self._row_characters = 0
 
     def split(self, text: bytes, *, last: bool) -> tuple[pl.DataFrame, list[Damage]]:
         plain = not self._held and b'"' not in text and text.count(b"\r") == text.count(b"\r\n")
@@ -109,14 +120,14 @@ class _Splitter:
         sound = cells == self._width
         damage = []
         if not sound.all():
-            spans = list(zip(starts.tolist(), ends.tolist(), strict=True))
-            for row in np.flatnonzero(~sound):
-                start, end = spans[row]
-                if text[start:end].strip():
-                    damage.append(Damage(int(lines[row]), self._miscounted(int(cells[row]))))
-            text = b"".join(
-                text[spans[row][0] : spans[row][1] + 1] for row in np.flatnonzero(sound)
-            )
+            # An empty line is no damage; there may be millions of them.
+            damage = [
+                Damage(int(lines[row]), self._miscounted(int(cells[row])))
+                for row in np.flatnonzero(~sound & (ends > starts)).tolist()
+                if text[starts[row] : ends[row]].strip()
+            ]
+            kept = np.flatnonzero(sound).tolist()
+            text = b"".join(text[starts[row] : ends[row] + 1] for row in kept)
         return self._frame(text, lines[sound]), damage
 
     def _frame(self, text: bytes, lines: NDArray[np.intp]) -> pl.DataFrame:
@@ -137,6 +148,7 @@ class _Splitter:
     def _split_quoted(self, text: bytes, *, last: bool) -> tuple[pl.DataFrame, list[Damage]]:
         """After damage, start again one line further on: an open quote swallows what follows."""
         lines = lines_of(self._held + text.decode())
+        self._read += len(text)
         self._held = ""
         rows: list[Sequence[str]] = []
         began: list[int] = []
@@ -145,11 +157,11 @@ class _Splitter:
         while top < len(lines):
             top = self._split_until_damage(lines, top, rows, began, damage)
             if damage and damage[-1].problem == _OPEN_AT_END:
-                rest = "".join(lines[top - 1 :])
-                if not last and len(rest) <= _MAX_HELD_CHARACTERS:
+                # Otherwise the quote was looked for as far as it may be.
+                if not last and self._row_characters <= _MAX_ROW_CHARACTERS:
                     damage.pop()
-                    self._held = rest
                     top -= 1
+                    self._held = "".join(lines[top:])
                     break
                 damage[-1] = Damage(damage[-1].line, f"has a stray or open quote ({_OPEN_AT_END})")
         self._line += top
@@ -164,11 +176,12 @@ class _Splitter:
         damage: list[Damage],
     ) -> int:
         """Add rows from line *top* up to the first damaged one; return the line after it."""
-        rest = map(lines.__getitem__, range(top, len(lines)))
-        reader = csv.reader(rest, delimiter=self._delimiter, strict=True)
+        self._row_characters = 0
+        reader = csv.reader(self._from(lines, top), delimiter=self._delimiter, strict=True)
         start = top
         try:
             for cells in reader:
+                self._row_characters = 0
                 if len(cells) == self._width:
                     rows.append([cells[at] for at in self._kept])
                     began.append(self._line + start)
@@ -177,6 +190,7 @@ class _Splitter:
                     return start + 1
                 start = top + reader.line_num
         except csv.Error as error:
+            self._count_again(self._line + start)
             reason = str(error)
             end = next((at for at in range(start, len(lines)) if lines[at][-1:] == "\n"), start)
             # A return within a cell ends no line: try the row as far as the next line feed first.
@@ -190,6 +204,20 @@ class _Splitter:
             damage.append(Damage(self._line + start, problem))
             return start + 1
         return len(lines)
+
+    def _from(self, lines: Sequence[str], top: int) -> Iterator[str]:
+        """The lines from *top* on, until one row has taken too many of them."""
+        for at in range(top, len(lines)):
+            self._row_characters += len(lines[at])
+            if self._row_characters > _MAX_ROW_CHARACTERS:
+                return
+            yield lines[at]
+
+    def _count_again(self, line: int) -> None:
+        """What a damaged row has taken is read again, from its second line on."""
+        self._read_again += self._row_characters
+        if self._read_again > _READ_AGAIN_ANYWAY + _MOST_TIMES_READ * self._read:
+            raise QuotesError(f"has too many stray or open quotes, the last in line {line:,}")
 
     def _read_leniently(self, line: str) -> Sequence[str]:
         """Accept quotes within a cell, as in `"a"|"b"`, if the line still has all its cells."""

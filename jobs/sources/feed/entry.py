@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.channel.records import ItemRecord, ItemSnapshot
+from jobs.channel.text import identity as kept_identity
+from jobs.channel.text import one_line
 from jobs.sources.feed.fields import (
     attribute,
     date_of,
@@ -77,7 +79,7 @@ def _item_id(fields: Fields, title: str, published_at: datetime | None) -> str:
     )
     if not identity:
         raise EntryError("has neither id, enclosure, link nor title")
-    return identity
+    return kept_identity(identity)
 
 
 def _digest(title: str, published_at: datetime | None) -> str:
@@ -113,7 +115,11 @@ def _duration_s(fields: Fields) -> int | None:
 def _category(fields: Fields) -> str | None:
     """Return the first category that is none of iTunes' keywords."""
     tags = listed(fields, "tags")
-    terms = (text_of(tag, "term") for tag in tags if _ITUNES_SCHEME not in str(tag.get("scheme")))
+    terms = (
+        one_line(text_of(tag, "term"))
+        for tag in tags
+        if _ITUNES_SCHEME not in str(tag.get("scheme"))
+    )
     return next((term for term in terms if term), None)
 
 

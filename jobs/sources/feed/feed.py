@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 import feedparser
 
 from jobs.channel.records import ChannelReading, ChannelRecord, Listing, Platform, Reject, SourceRef
+from jobs.channel.text import one_line
 from jobs.sources.description import joined, oddities, why_none
 from jobs.sources.feed.entry import Entry, EntryError, read_entry
 from jobs.sources.feed.fields import date_of, links, text_of, title_of, web_address
 from jobs.sources.feed.identity import feed_id, youtube_channel
-from jobs.sources.feed.markup import what_it_is
+from jobs.sources.feed.markup import MOST_ATTRIBUTES, has_endless_tag, what_it_is
 from jobs.sources.source import SourceError, shown
 from jobs.sources.text import as_utf8
 from jobs.sources.values import times, youtube_ids
@@ -135,9 +136,14 @@ def _parsed(document: Document) -> Any:
 
     It takes bare bytes for a path, UTF-16 for UTF-8, and white space at the start for damage.
     """
-    content = BytesIO(as_utf8(document.content).lstrip())
+    content = as_utf8(document.content).lstrip()
+    if has_endless_tag(content):
+        reason = f"has a tag with more than {MOST_ATTRIBUTES:,} attributes"
+        raise SourceError(document.location, reason, "Check where it was copied from")
     try:
-        parsed = feedparser.parse(content, resolve_relative_uris=False, sanitize_html=False)
+        parsed = feedparser.parse(
+            BytesIO(content), resolve_relative_uris=False, sanitize_html=False
+        )
     except Exception as error:  # its many parsers raise anything; the document is at fault
         reason = f"is too damaged to be read as a feed ({type(error).__name__}: {error})"
         raise SourceError(document.location, reason) from error
@@ -159,7 +165,8 @@ def _observed_at(document: Document, fields: Sequence[Fields]) -> datetime:
 def _channel(document: Document, parsed: Any) -> ChannelRecord:
     feed = parsed.feed
     on_youtube = youtube_channel(feed, parsed.entries)
-    title = title_of(feed) or text_of(feed, "link") or document.name or shown(document.location)
+    named = title_of(feed) or text_of(feed, "link") or document.name or shown(document.location)
+    title = one_line(named)
     if on_youtube:
         return ChannelRecord(
             on_youtube, title, Platform.YOUTUBE, youtube_ids.channel_url(on_youtube)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from jobs.sources.text import one_line, without_tags
+from jobs.channel.text import one_line, unbroken
+from jobs.sources.text import without_tags
 from jobs.sources.values import times
 
 if TYPE_CHECKING:
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
 
     Fields = Mapping[str, Any]
 
+_LONGEST_ADDRESS = 2048
+
 
 def text_of(fields: Fields, name: str) -> str:
-    """Return the text of a field in one line; empty if there is none."""
+    """Return the text of a field in one line of any length; empty if there is none."""
     value = _raw(fields, name)
-    return one_line(value) if isinstance(value, str) else ""
+    return unbroken(value) if isinstance(value, str) else ""
 
 
 def title_of(fields: Fields) -> str:
@@ -27,7 +30,7 @@ def title_of(fields: Fields) -> str:
     written_as_html = "html" in str(detail.get("type", ""))
     if written_as_html:
         return without_tags(str(detail.get("value", "")))
-    return text_of(fields, "title")
+    return one_line(text_of(fields, "title"))
 
 
 def attribute(fields: Fields, element: str, name: str) -> str:
@@ -54,6 +57,8 @@ def listed(fields: Fields, name: str) -> list[Fields]:
 
 def web_address(text: str) -> str | None:
     """Return *text* if it is an http(s) address: no page may link to any other."""
+    if len(text) > _LONGEST_ADDRESS:
+        return None
     try:
         parts = urlsplit(text)
     except ValueError:

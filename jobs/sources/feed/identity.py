@@ -39,7 +39,7 @@ def feed_id(feed: Fields, location: str) -> str:
     That is the first that it has of: playlist id, `podcast:guid`, its own address, its Atom id,
     its page and title. A feed with none of them is identified by its *location*.
     """
-    own_address = next((str(link["href"]) for link in links(feed, "self")), "")
+    own_address = next((text_of(link, "href") for link in links(feed, "self")), "")
     candidates = (
         ("playlist", text_of(feed, "yt_playlistid")),
         ("guid", text_of(feed, "podcast_guid").lower()),

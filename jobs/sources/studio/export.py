@@ -45,12 +45,12 @@ from jobs.channel.records import (
     Platform,
     SourceRef,
 )
+from jobs.channel.text import one_line
 from jobs.sources.csv.facts import id_of_title
 from jobs.sources.description import joined, oddities, period, why_none
 from jobs.sources.source import SourceError, UnrecognisedError
 from jobs.sources.studio.role import DAY, ITEM, TITLE, Role
 from jobs.sources.studio.table import DURATION, PUBLISHED, StudioTable
-from jobs.sources.text import one_line
 from jobs.sources.values import youtube_ids
 from runner.wording import counted
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from jobs.channel.records import Reject
+from jobs.channel.text import one_line
 from jobs.sources.csv.columns import (
     TIME,
     missing,
@@ -23,7 +24,6 @@ from jobs.sources.document import file_errors
 from jobs.sources.header import LINE
 from jobs.sources.source import SourceError, shown
 from jobs.sources.studio.role import DAY, ITEM, TITLE
-from jobs.sources.text import one_line
 from jobs.sources.values import durations, times
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from jobs.sources.text import one_line
+from jobs.channel.text import one_line
 
+_MOST = 500
 _NONE = frozenset({"", "[none]", "[]"})
 
 
@@ -19,7 +20,7 @@ def read(text: str) -> str | None:
     else:
         found = stripped.split("|" if "|" in stripped else ",")
     tags = [one_line(each).strip('"').strip() for each in found]
-    return "\n".join(dict.fromkeys(tag for tag in tags if tag)) or None
+    return "\n".join(list(dict.fromkeys(tag for tag in tags if tag))[:_MOST]) or None
 
 
 def _of_python(text: str) -> list[str]:

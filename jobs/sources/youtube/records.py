@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobs.channel.records import ChannelRecord, ChannelSnapshot, ItemRecord, ItemSnapshot, Platform
-from jobs.sources.text import one_line
+from jobs.channel.text import one_line
 from jobs.sources.values import durations, times, youtube_ids
 
 if TYPE_CHECKING:

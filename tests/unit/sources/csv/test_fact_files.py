@@ -63,7 +63,7 @@ async def test_another_process_finds_the_facts(
     monkeypatch.setattr(fact_files, "build", None)
     second = await open_source(write("b.csv", HEADER + ROWS[0]), fact_cache=fact_cache)
     assert readings(second).keys() == readings(first).keys()
-    with pytest.raises(TypeError):
+    with pytest.raises(SourceError, match="NoneType"):
         await open_source(write("c.csv", HEADER + ROWS[1]), fact_cache=fact_cache)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import unicodedata
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -110,12 +111,13 @@ async def test_video_lists_share_their_items() -> None:
     _compare_facts(rows, read)
 
 
+def _composed(title: str) -> str:
+    return unicodedata.normalize("NFC", re.sub("[ \t]+", " ", title).strip())
+
+
 def _compare_facts(rows: Sequence[Row], read: Sequence[tuple[str, ChannelReading]]) -> None:
-    """Titles and dates are those of the files, but for spaces around titles and double ones."""
-    titles = {
-        (row["channel_id"], row["video_id"], re.sub("[ \t]+", " ", row["title"]).strip())
-        for row in rows
-    }
+    """Titles and dates are those of the files, composed, but for outer and double spaces."""
+    titles = {(row["channel_id"], row["video_id"], _composed(row["title"])) for row in rows}
     dates = {(row["video_id"], datetime.fromisoformat(row["published_at"])) for row in rows}
     items = [(channel_id, item) for channel_id, reading in read for item in reading.items]
     assert {(channel_id, item.id, item.title) for channel_id, item in items} <= titles

@@ -1,0 +1,53 @@
+"""The drawings of a report: one that fails is left out with its reason, and costs no other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from jobs.channel.text import cut, unbroken
+from jobs.charts.drawing import embedded_svg
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobs.charts.document import Document, Figure
+
+_log = structlog.get_logger("jobs.charts")
+
+_SHOWN_CHARACTERS: Final = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A figure with its drawing as SVG; without one, `figure.undrawn` says why."""
+
+    figure: Figure
+    svg: str
+
+
+def drawn(document: Document, undrawable: Mapping[str, str]) -> list[Drawn]:
+    """
+    Draw the figures of *document*, in their order.
+
+    undrawable: by key those that are not to be tried, since they ended a process, and why.
+    """
+    return [_drawn(figure, undrawable.get(figure.key, "")) for figure in document.figures]
+
+
+def _drawn(figure: Figure, undrawable: str) -> Drawn:
+    reason = figure.undrawn or undrawable
+    if reason:
+        return Drawn(replace(figure, undrawn=reason), "")
+    try:
+        return Drawn(figure, embedded_svg(figure.spec, figure.key))
+    except Exception as error:  # noqa: BLE001 -- the renderer may fail at anything
+        _log.warning("chart not drawn", chart=figure.key, error=str(error))
+        return Drawn(replace(figure, undrawn=in_short(error)), "")
+
+
+def in_short(error: Exception) -> str:
+    """Return what *error* says, in one line for people."""
+    return cut(unbroken(str(error)) or type(error).__name__, _SHOWN_CHARACTERS)
