@@ -61,6 +61,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("runner.worker")
 
+_AT_ONCE_S = 0.01
+"""What arq's `poll_delay=0` is here: an idle worker that never waits would only burn a core."""
+
 
 class Worker(arq.worker.Worker):
     """
@@ -115,7 +118,7 @@ class Worker(arq.worker.Worker):
             options,
             concurrency=self.max_jobs,
             keep_result_s=None if self.keep_result_forever else self.keep_result_s,
-            idle_poll_s=float(self.poll_delay_s),
+            idle_poll_s=float(self.poll_delay_s) or _AT_ONCE_S,
         )
 
     @property

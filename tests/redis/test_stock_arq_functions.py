@@ -89,6 +89,20 @@ async def test_function_that_raises_is_not_retried(redis_url: str, redis: QueueC
     assert await dead_ids(redis, "/arq:queue") == []
 
 
+@pytest.mark.parametrize("poll_delay", [0, 0.0, 0.001])
+async def test_worker_runs_with_each_poll_delay_that_arq_takes(
+    redis_url: str, redis: QueueClient, poll_delay: float
+) -> None:
+    """Also with none, as arq's own tests have it."""
+
+    async def note(_: dict[Any, Any]) -> str:
+        return "noted"
+
+    async with plain(redis_url, named("note", note), poll_delay=poll_delay):
+        handle = await _enqueue(redis, "note")
+        assert await handle.result(timeout=PATIENCE_S, poll_delay=0.01) == "noted"
+
+
 async def test_retry_runs_again_up_to_max_tries(redis_url: str, redis: QueueClient) -> None:
     """It starts `max_tries` times, and then has arq's own error."""
     tries: list[int] = []
