@@ -11,11 +11,12 @@ themselves write.
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.broker.scripts.fields import (
     AdminHead,
@@ -79,6 +80,13 @@ class JobModel:
         self.key = self.id
 
 
+class Memory(NamedTuple):
+    """What was known at one moment."""
+
+    jobs: dict[bytes, JobModel]
+    fence: int
+
+
 def worker_of(token: bytes) -> bytes:
     """Return the worker that made the claim of *token*."""
     return token.rpartition(b":")[0]
@@ -111,7 +119,10 @@ class JobHistory:
         self._on_fault = on_fault
         self._max_crashes = max_crashes
         self._rounding_ms = rounding_ms
+        self._fence = 0
         self._live: dict[bytes, JobModel] = {}
+        self._forgotten: set[bytes] = set()
+        """Jobs that Redis lost with its last second."""
         self._now_ms = 0.0
 
     def follow(self, script: str, args: list[bytes], reply: Any, now_ms: float) -> None:
@@ -135,6 +146,26 @@ class JobHistory:
                 self._administered(args, reply)
             case "set_back":
                 self._set_back(args)
+
+    def remembered(self) -> Memory:
+        """Return what is known of all jobs now, for `forget_since`."""
+        return Memory(copy.deepcopy(self.jobs), self._fence)
+
+    def forget_since(self, then: Memory, *, fences_too: bool = False) -> set[bytes]:
+        """
+        Let Redis have lost what came since *then*; return the jobs that it does not know any more.
+
+        fences_too: whether fences, which follow Redis's clock, may come again.
+        """
+        known = copy.deepcopy(then.jobs)
+        lost = self.jobs.keys() - known.keys()
+        self._forgotten |= lost
+        self.jobs.clear()
+        self.jobs.update(known)
+        self._live = {key: job for key, job in known.items() if not job.is_over}
+        if fences_too:
+            self._fence = then.fence
+        return lost
 
     def left(self) -> list[JobModel]:
         """Return the jobs that neither ended nor died."""
@@ -188,8 +219,8 @@ class JobHistory:
         now = self._now_ms
         told, claimed = _head(ClaimReply, reply)
         extras = {extra["place"]: extra for extra in _blocks(Extra, told["extras"])}
-        if claimed and head["token"] in self.revoked:
-            self._on_fault("a claim that was given up took jobs", b"", head["token"].decode())
+        if claimed:
+            self._check_claim(head["token"], int(told["fence"]))
         for place, block in enumerate(_blocks(Claimed, claimed), 1):
             job = self.jobs.get(block["id"])
             if job is None:
@@ -200,6 +231,8 @@ class JobHistory:
             due_ms = float(block["due_ms"])
             if due_ms > now + self._rounding_ms:
                 self._fault("claimed before it was due", job)
+            if job.holder is not None:
+                job.due_ms = min(job.due_ms, now)
             is_held = job.holder is not None and job.lease_until_ms > now and not job.is_offered
             if is_held and worker_of(job.holder or b"") != head["worker_id"]:
                 self._fault("claimed while another holds it", job)
@@ -211,6 +244,14 @@ class JobHistory:
             job.holder, job.lease_until_ms = head["token"], now + float(head["lease_ms"])
             job.is_offered = job.has_started = False
             job.is_alone = head["mode"] == b"suspect"
+
+    def _check_claim(self, token: bytes, fence: int) -> None:
+        """A claim that took jobs was not given up, and its fence is higher than any before."""
+        if fence <= self._fence:
+            self._on_fault("a fence did not grow", b"", f"{fence} after {self._fence}")
+        self._fence = max(self._fence, fence)
+        if token in self.revoked:
+            self._on_fault("a claim that was given up took jobs", b"", token.decode())
 
     def _compare(self, job: JobModel, told: dict[str, Any]) -> None:
         """A worker is told what was charged: no more, no less."""
@@ -230,7 +271,8 @@ class JobHistory:
     def _settle_one(self, outcome: dict[str, Any], *, is_lost: bool) -> None:
         job = self.jobs.get(outcome["id"])
         if job is None:
-            self._on_fault("settled, and unknown", outcome["id"], "")
+            if not (is_lost and outcome["id"] in self._forgotten):
+                self._on_fault("settled, and unknown", outcome["id"], "")
             return
         kind = outcome["kind"].decode()
         holds = job.holder == outcome["token"] and not (job.is_over or job.is_dead)

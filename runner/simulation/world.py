@@ -29,10 +29,13 @@ from runner.simulation.redis import SimulatedRedis
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from runner.simulation.redis.server import Snapshot
+
 _EPOCH_S = 1_700_000_000
 """When a world begins, Unix time: late enough that no time before it is negative."""
 
 _UPTIME_S = 100_000.0
+_SHORTEST_WAIT_S = 1e-6
 _MOST_CLEANUPS = 100
 _MOST_TURNS = 5_000_000
 
@@ -266,15 +269,25 @@ class World:
         self.endings.append((process, error))
         self.network.cut(self.network.of(process))
 
-    def stop_redis(self, *, silent_s: float = 0.0) -> None:
-        """Stop Redis: connections are cut, which processes notice after *silent_s*."""
+    def stop_redis(self, *, silent_s: float = 0.0, left: Snapshot | None = None) -> None:
+        """
+        Stop Redis: connections are cut, which processes notice after *silent_s*.
+
+        left: what it will have when it starts again; None: all that it has now.
+        """
         self.redis_is_up = False
         self.network.cut(list(self.network.connections.values()), silent_s=silent_s)
+        self.redis.restore(self.redis.snapshot() if left is None else left)
 
     def start_redis(self) -> None:
-        """Start Redis again, with the data that it has, and without its scripts."""
-        self.redis.restore(self.redis.snapshot())
+        """Start Redis again, without its scripts; nothing happens if it runs."""
         self.redis_is_up = True
+
+    def set_redis_clock(self, skew_s: float) -> None:
+        """Set Redis's clock to *skew_s* seconds ahead of the world's."""
+        self.redis_skew_s = skew_s
+        self._wakes_blocked_at = math.inf
+        self.note_blocked()
 
     def run_until(self, is_over: Callable[[], bool], *, longest_s: float) -> bool:
         """
@@ -346,6 +359,7 @@ class World:
         deadline_us = self.redis.next_deadline()
         if deadline_us is not None:
             at = deadline_us / 1_000_000 - _EPOCH_S - self.redis_skew_s
+            at = max(at, self.now + _SHORTEST_WAIT_S)
             if at < self._wakes_blocked_at:
                 self._wakes_blocked_at = at
                 self.later(at, self._wake_blocked)

@@ -32,14 +32,15 @@ def broken(judge: Judge) -> Iterator[Broken]:
         if job is None:
             if job_id in ledger.acknowledged:
                 yield "an acknowledged job was lost", job_id
-            if runs:
+            if runs and job_id not in ledger.forgotten:
                 yield "a job ran that was never enqueued", job_id
             continue
         is_plain = not job.was_stock and job.id not in judge.history.used_again
         if number not in ledger.acted_on and is_plain:
             yield from _attempts(job, runs)
             yield from _ending(job, runs)
-            yield from _pauses(job, runs)
+            if not any(fault.kind == "clock" for fault in judge.injected):
+                yield from _pauses(job, runs)
             yield from _crashes(judge, job, runs)
             yield from _economy(judge, job, runs)
         yield from _keys(judge, job)
@@ -101,7 +102,7 @@ def _crashes(judge: Judge, job: JobModel, runs: list[Run]) -> Iterator[Broken]:
     if job.ended_how == "poison" and sum(run.alone for run in killed) < MAX_CRASHES - 1:
         yield "an innocent was buried", f"{name}: {len(killed)} crashes, not alone"
     # A start that reaches Redis after its lease, or never, is not known there.
-    unheard = sum(fault.what == "start" for fault in judge.injected)
+    unheard = sum(fault.what == "start" or fault.kind == "lose_second" for fault in judge.injected)
     if sum(run.step == "kill" for run in killed) > MAX_CRASHES + unheard:
         yield "poison killed too often", f"{name}: {len(killed)} times"
 

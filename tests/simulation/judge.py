@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from runner.simulation.network import Connection
     from runner.simulation.world import World
-    from tests.job_history import JobModel
+    from tests.job_history import JobModel, Memory
     from tests.simulation.ledger import Ledger
     from tests.simulation.schedule import Fault, Schedule
 
@@ -102,6 +102,15 @@ class Judge(Door):
     def expect(self, fault: Fault) -> None:
         """Let *fault* happen at the next call of its script."""
         self._expected.append(fault)
+
+    def lose_last_second(self, then: Memory) -> None:
+        """Let Redis have lost what came since *then*, acknowledged jobs among it."""
+        set_back = any(fault.kind == "clock" for fault in self.injected)
+        for lost in self.history.forget_since(then, fences_too=set_back):
+            job_id = lost.decode()
+            self.ledger.forgotten.add(job_id)
+            if self.ledger.acknowledged.pop(job_id, None) is not None:
+                self.seen["acknowledged, and lost with the last second"] += 1
 
     def refuse(self, code: str, for_s: float) -> None:
         """Let Redis refuse with *code* for a while."""

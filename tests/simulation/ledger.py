@@ -54,6 +54,8 @@ class Ledger:
     acknowledged: dict[str, float] = field(default_factory=dict)
     is_suspect: Callable[[str], bool] = lambda _: False
     """Whether a job was lost with its worker before, as Redis knows."""
+    forgotten: set[str] = field(default_factory=set)
+    """Jobs that Redis lost with its last second."""
     acted_on: dict[int, list[str]] = field(default_factory=dict)
     """What the operator did to a job, or tried to."""
 

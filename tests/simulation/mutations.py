@@ -15,7 +15,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
+from hiredis import pack_command
+
 from runner.broker import scripts
+from runner.broker.script_connection import ScriptConnection
 from runner.enqueue import Enqueuer
 from runner.worker import policy
 from runner.worker.claim import Claimer
@@ -90,6 +93,25 @@ IN_LUA: dict[str, InLua] = {
         "claim",
         "local now_text = string.format('%.4f', now)",
         "local now_text = string.format('%.4f', now + 500)",
+    ),
+    "crash-told-only-after-a-loss": InLua(
+        "claim",
+        "crashed and #crashes_of(queue, id, now) or 0",
+        "crashed and mode == 'suspect' and owners[i] and #crashes_of(queue, id, now) or 0",
+    ),
+    "stands-in-the-future": InLua(
+        "recover",
+        "or score or now, now)",
+        "or score or now)",
+    ),
+    "released-into-the-future": InLua(
+        "settle",
+        "due = due and tonumber(due) <= now and due or later(0)",
+        "due = due or later(0)",
+    ),
+    "lease-outlives-the-jump": InLua("set_back", "text(until_ms + lease + 2)", "text(until_ms)"),
+    "fence-does-not-grow": InLua(
+        "claim", "redis.call('SET', 'arq:fence', fence)", "redis.call('SET', 'arq:fence', last)"
     ),
     "crash-not-told": InLua("claim", "crashed and #crashes_of(queue, id, now) or 0", "0"),
     "revoked-claim-taken": InLua(
@@ -166,6 +188,15 @@ def _adopt_any(self: Slots, claim: Any) -> bool:
     return True
 
 
+def _send_by_name(self: ScriptConnection, key: str, args: Any) -> bool:
+    if self._protocol is None or self._protocol.is_closing:
+        return False
+    command: tuple[Any, ...] = ("EVALSHA", self._sha, 1, key, *args)
+    sent = self._protocol.send(pack_command(command))
+    sent.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return True
+
+
 def _start_untold(self: Prefetched, claims: Any) -> bool:
     del self, claims
     return True
@@ -176,6 +207,7 @@ IN_PYTHON: dict[str, Callable[[], Any]] = {
     "one-attempt-less": lambda: mock.patch.object(policy.Policy, "decide", _decide_one_less),
     "release-charges": lambda: mock.patch.object(policy.Policy, "decide_stopped", _release_charges),
     "start-not-told": lambda: mock.patch.object(Prefetched, "send_started", _start_untold),
+    "start-sent-by-name": lambda: mock.patch.object(ScriptConnection, "send", _send_by_name),
     "heartbeat-after-the-lease": lambda: mock.patch.object(
         Settings, "runner", _with(heartbeat_s=LEASE_S * 3 + HEARTBEAT_S, lease_s=LEASE_S)
     ),

@@ -18,16 +18,13 @@ from runner.errors import EnqueueError
 from runner.simulation.world import World
 from tests.simulation.judge import Judge
 from tests.simulation.ledger import QUEUE, Ledger, act, written
+from tests.simulation.nemesis import Nemesis
 from tests.simulation.schedule import (
     GRACE_S,
     HEARTBEAT_S,
     LEASE_S,
     MAX_CRASHES,
-    OF_A_CALL,
-    OF_A_PROCESS,
-    OF_CONNECTIONS,
     Act,
-    Fault,
     JobPlan,
     Schedule,
 )
@@ -105,6 +102,7 @@ class _Play:
         self._ledger = ledger
         self._judge = judge
         self._workers: dict[int, tuple[Process, Worker | None]] = {}
+        self._nemesis = Nemesis(world, judge, self._workers)
         self._stock: list[Process] = []
         self._is_stopping = False
         self._clients_left = 1 + bool(schedule.stock_workers)
@@ -122,8 +120,8 @@ class _Play:
         world.process("client", self._client)
         world.process("operator", self._operator)
         for fault in schedule.faults:
-            world.later(fault.at_s, lambda fault=fault: self._inject(fault))  # type: ignore[misc]
-        world.later(schedule.trouble_s, self._end_trouble)
+            world.later(fault.at_s, lambda fault=fault: self._nemesis.inject(fault))  # type: ignore[misc]
+        world.later(schedule.trouble_s, self._nemesis.end)
         self._look()
         if not world.run_until(lambda: self._is_over, longest_s=schedule.trouble_s + _REST_S):
             self._judge.fault("not all jobs came to an end", self._judge.left())
@@ -326,78 +324,12 @@ class _Play:
             else:
                 return
 
-    # ------------------------------------------------------------------ faults
-
-    def _inject(self, fault: Fault) -> None:
-        world = self._world
-        self._judge.note_fault(fault)
-        process, worker = self._workers[fault.who]
-        if fault.kind in OF_A_CALL:
-            self._judge.expect(fault)
-            return
-        if fault.kind in OF_A_PROCESS:
-            _disturb_process(fault, process, worker)
-        elif fault.kind in OF_CONNECTIONS:
-            _disturb_connections(fault, process, world)
-        else:
-            self._disturb_redis(fault)
-
-    def _disturb_redis(self, fault: Fault) -> None:
-        world = self._world
-        match fault.kind:
-            case "flush_scripts":
-                world.redis.scripts.clear()
-            case "restart":
-                world.stop_redis(silent_s=0.0 if fault.for_s < 4 else 1.0)
-                world.later(world.now + min(fault.for_s, 9.0), world.start_redis)
-            case "refuse":
-                self._judge.refuse(fault.what, min(fault.for_s, 8.0))
-            case "redis_freeze":
-                for connection in world.network.connections.values():
-                    connection.held_until = world.now + min(fault.for_s, 9.0)
-
-    def _end_trouble(self) -> None:
-        self._judge.end_trouble()
-        for connection in self._world.network.connections.values():
-            connection.slower_by_s = 0.0
-
     def _look(self) -> None:
         """Look now and then whether all is over."""
         if self._world.now > self._schedule.trouble_s:
             self._is_over = not self._clients_left and not self._judge.left()
         if not self._is_over:
             self._world.later(self._world.now + _LOOK_EVERY_S, self._look)
-
-
-def _disturb_process(fault: Fault, process: Process, worker: Worker | None) -> None:
-    match fault.kind:
-        case "crash":
-            process.crash(with_its_machine=fault.for_s < 0.5)
-        case "crash_soon":
-            process.crash_after(1 + int(fault.for_s * 40))
-        case "freeze":
-            process.freeze(fault.for_s)
-        case "terminate" if worker is not None:
-            worker.stop(at_once=fault.for_s < 1)
-        case "partition":
-            process.partition(fault.for_s)
-        case "askew":
-            process.skew_s = (fault.for_s - 6.0) * 600
-
-
-def _disturb_connections(fault: Fault, process: Process, world: World) -> None:
-    network = world.network
-    match fault.kind:
-        case "cut":
-            network.cut(network.of(process))
-        case "cut_silently":
-            network.cut(list(network.connections.values()), silent_s=min(fault.for_s, 12.0))
-        case "slow":
-            for connection in network.of(process):
-                connection.slower_by_s = fault.for_s / 10
-        case "hold":
-            for connection in network.of(process)[:1]:
-                connection.held_until = world.now + fault.for_s
 
 
 async def _on_a_job(admin: Admin, verb: str, job_id: str) -> None:

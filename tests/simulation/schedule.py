@@ -29,7 +29,7 @@ Verb = Literal["abort", "run", "bury", "delete", "pause", "quiet", "stop"]
 
 OfAProcess = Literal["crash", "crash_soon", "freeze", "terminate", "partition", "askew"]
 OfConnections = Literal["cut", "cut_silently", "slow", "hold"]
-OfRedis = Literal["flush_scripts", "restart", "refuse", "redis_freeze"]
+OfRedis = Literal["flush_scripts", "restart", "refuse", "redis_freeze", "clock", "lose_second"]
 OfACall = Literal[
     "lose_question",
     "late_question",
@@ -49,6 +49,8 @@ OF_CONNECTIONS: tuple[FaultKind, ...] = get_args(OfConnections)
 OF_REDIS: tuple[FaultKind, ...] = get_args(OfRedis)
 OF_A_CALL: tuple[FaultKind, ...] = get_args(OfACall)
 SCRIPTS = ("claim", "settle", "enqueue", "renew", "start", "admin")
+JUMPS_S = ("5", "60", "3600", "-5", "-60", "-3600")
+"""How Redis's clock is set, in seconds; back only where nobody else's clock decides."""
 REFUSALS = ("FULL", "READ_ONLY", "LOADING", "BUSY")
 
 
@@ -74,7 +76,12 @@ class JobPlan:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. who: a worker's place; what: the script whose call, or what Redis refuses."""
+    """
+    One fault.
+
+    who: a worker's place. what: the script whose call, what Redis refuses, or by how many seconds
+    its clock is set.
+    """
 
     at_s: float
     kind: FaultKind
@@ -119,13 +126,18 @@ def draw(seed: int, *, large: bool | None = None) -> Schedule:
     jobs, faults, acts = (42, 10, 8) if is_large else (dice.randint(1, 12), dice.randint(1, 5), 2)
     trouble_s = 40.0 if is_large else 15.0
     workers = 3 if is_large else dice.choice((1, 2, 2))
+    slots = dice.choice((1, 2, 3, 5))
+    has_stock = dice.random() < 1 / 3
     return Schedule(
         seed=seed,
         workers=workers,
-        slots=dice.choice((1, 2, 3, 5)),
-        stock_workers=1 if dice.random() < 1 / 3 else 0,
+        slots=slots,
+        stock_workers=int(has_stock),
         jobs=tuple(_job(seed, number, trouble_s) for number in range(jobs)),
-        faults=tuple(_fault(seed, number, trouble_s, workers) for number in range(faults)),
+        faults=tuple(
+            _fault(seed, number, trouble_s, workers, has_stock=has_stock)
+            for number in range(faults)
+        ),
         acts=tuple(_act(seed, number, trouble_s, jobs) for number in range(dice.randint(0, acts))),
         redis_version=dice.choice(((6, 2, 14), (7, 0, 15), (7, 4, 0))),
         trouble_s=trouble_s,
@@ -160,7 +172,7 @@ def _job(seed: int, number: int, trouble_s: float) -> JobPlan:
     )
 
 
-def _fault(seed: int, number: int, trouble_s: float, workers: int) -> Fault:
+def _fault(seed: int, number: int, trouble_s: float, workers: int, *, has_stock: bool) -> Fault:
     dice = Random(f"{seed}:fault {number}")
     kinds: tuple[FaultKind, ...] = (
         *OF_A_CALL * 2,
@@ -174,6 +186,10 @@ def _fault(seed: int, number: int, trouble_s: float, workers: int) -> Fault:
         what = dice.choices(SCRIPTS, (30, 30, 12, 12, 8, 4))[0]
     elif kind == "refuse":
         what = dice.choice(REFUSALS)
+    elif kind == "clock":
+        what = dice.choice(JUMPS_S)
+        if has_stock:
+            what = what.removeprefix("-")
     return Fault(
         at_s=round(dice.uniform(0.0, trouble_s), 3),
         kind=kind,

@@ -77,7 +77,7 @@ def stock_worker(slots: int) -> arq.worker.Worker:
 async def stock_client() -> ArqRedis:
     """Return arq's own client."""
     return await create_pool(
-        _SETTINGS, default_queue_name=keys.queue_key(QUEUE), expires_extra_ms=600_000, **_JSON
+        _SETTINGS, default_queue_name=keys.queue_key(QUEUE), expires_extra_ms=86_400_000, **_JSON
     )
 
 

@@ -111,9 +111,13 @@ local function wait_until(id, due)
 end
 
 local function due_of(id)
-  return redis.call('ZSCORE', queue, id)
-    or redis.call('ZSCORE', queue .. ':suspects', id)
-    or redis.call('ZSCORE', queue .. ':parked', id)
+  local due = redis.call('ZSCORE', queue, id)
+  if due then
+    return due
+  end
+  -- These were due before; Redis's clock may have been set back since.
+  due = redis.call('ZSCORE', queue .. ':suspects', id) or redis.call('ZSCORE', queue .. ':parked', id)
+  return due and (tonumber(due) <= now and due or now_text)
 end
 
 local function due_now(id)

@@ -90,7 +90,9 @@ for i = HEAD.size + 1, #ARGV do
   local found = #ids < limit and redis.call('ZRANGE', of_label, 0, limit - #ids - 1, 'WITHSCORES') or {}
   for j = 1, #found, 2 do
     local n, id = #ids + 1, found[j]
-    ids[n], marks[n], owners[n], scores[n] = id, 'arq:in-progress:' .. id, false, found[j + 1]
+    -- It was due when it was parked, whatever Redis's clock says now.
+    scores[n] = string.format('%.4f', math.min(tonumber(found[j + 1]), now))
+    ids[n], marks[n], owners[n] = id, 'arq:in-progress:' .. id, false
     parked[id] = ARGV[i]
   end
 end

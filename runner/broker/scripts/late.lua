@@ -12,7 +12,8 @@ local function late_workers(queue, now, lease, but)
     local worker, ends = late[i], late[i + 1]
     if worker ~= but then
       local seen_ends, since = string.match(redis.call('HGET', queue .. ':late', worker) or '', '^(.*)|(.*)$')
-      if seen_ends ~= ends then
+      -- Seen in the future: Redis's clock was set back since.
+      if seen_ends ~= ends or tonumber(since) > now then
         since = string.format('%.4f', now)
         redis.call('HDEL', queue .. ':late', '')
         redis.call('HSET', queue .. ':late', worker, ends .. '|' .. since)

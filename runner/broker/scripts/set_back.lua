@@ -5,7 +5,8 @@
 -- Returns how many entries of this range it has left in place, or -1 when it has looked at all of them.
 --
 -- Keeps: what was due before the jump is due after it, in the same order. A lease ends within one lease of now. What
--- was scheduled for later than the jump reaches stays as it is. A call that is repeated changes nothing more.
+-- was scheduled for later than the jump reaches stays as it is. A volunteer may be long gone, so another one may come.
+-- A call that is repeated changes nothing more.
 local queue, skip, most = KEYS[1], tonumber(ARGV[HEAD.skip]), tonumber(ARGV[HEAD.most])
 local jump, lease = tonumber(ARGV[HEAD.jump_ms]), tonumber(ARGV[HEAD.lease_ms])
 local time = redis.call('TIME')
@@ -14,18 +15,20 @@ local until_ms = tonumber(ARGV[HEAD.until_ms])
 local function text(ms)
   return string.format('%.4f', ms)
 end
--- From the latest down: what moves goes below, and what stays keeps its place from the top.
-local found =
-  redis.call('ZREVRANGEBYSCORE', queue, text(until_ms), '(' .. text(now), 'WITHSCORES', 'LIMIT', skip, most)
+-- From the latest down: what moves goes below, and what stays keeps its place from the top. Leases that were taken
+-- just before the jump end after it.
+local last = text(until_ms + lease + 2)
+local found = redis.call('ZREVRANGEBYSCORE', queue, last, '(' .. text(now), 'WITHSCORES', 'LIMIT', skip, most)
 for i = 1, #found, 2 do
   local id, score = found[i], tonumber(found[i + 1])
-  if redis.call('HEXISTS', queue .. ':running', id) == 0 then
+  local is_held = redis.call('HEXISTS', queue .. ':running', id) == 1
+  if not is_held and score <= until_ms then
     local due = text(math.min(score - jump, now))
     redis.call('ZADD', queue, due, id)
     if redis.call('ZSCORE', queue .. ':retrying', id) then
       redis.call('ZADD', queue .. ':retrying', due, id)
     end
-  elseif score > now + lease then
+  elseif is_held and score > now + lease then
     redis.call('ZADD', queue, text(now + lease), id)
     redis.call('PEXPIRE', 'arq:in-progress:' .. id, ARGV[HEAD.lease_ms])
   else
@@ -42,6 +45,7 @@ end
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', holders, '(' .. text(now + lease), '+inf', 'LIMIT', 0, most)) do
   redis.call('ZADD', holders, text(now + lease), worker)
 end
+redis.call('DEL', queue .. ':volunteer')
 if #found > 0 then
   redis.call('LPUSH', queue .. ':wake', '1')
   redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)

@@ -5,16 +5,19 @@
 -- Returns how many were put back.
 --
 -- Keeps: a parked job is in the set of its label and in that of all parked jobs, or in neither and in its queue, due
--- as before. It moves a bounded number of them, the longest due of each label first.
+-- as before, and not later than now: Redis's clock may have been set back. It moves a bounded number of them, the longest due of each label first.
 local queue, most = KEYS[1], tonumber(ARGV[HEAD.most])
 local parked, names, labels = queue .. ':parked', queue .. ':parked-names', queue .. ':unknown'
+local time = redis.call('TIME')
+local now = string.format('%.4f', tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000)
 local moved = 0
 for i = HEAD.size + 1, #ARGV do
   local label = ARGV[i]
   local of_label = parked .. ':' .. label
   local found = moved < most and redis.call('ZRANGE', of_label, 0, most - moved - 1, 'WITHSCORES') or {}
   for j = 1, #found, 2 do
-    redis.call('ZADD', queue, found[j + 1], found[j])
+    local due = tonumber(found[j + 1]) <= tonumber(now) and found[j + 1] or now
+    redis.call('ZADD', queue, due, found[j])
     redis.call('ZREM', of_label, found[j])
     redis.call('ZREM', parked, found[j])
     redis.call('HDEL', labels, found[j])
