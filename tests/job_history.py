@@ -119,6 +119,9 @@ class JobHistory:
         self._on_fault = on_fault
         self._max_crashes = max_crashes
         self._rounding_ms = rounding_ms
+        self.heard: set[tuple[bytes, bytes]] = set()
+        """Claims, by token, and jobs: Redis knew in time that they had started."""
+        self.claim_of_fence: dict[int, bytes] = {}
         self._fence = 0
         self._live: dict[bytes, JobModel] = {}
         self._forgotten: set[bytes] = set()
@@ -250,6 +253,7 @@ class JobHistory:
         if fence <= self._fence:
             self._on_fault("a fence did not grow", b"", f"{fence} after {self._fence}")
         self._fence = max(self._fence, fence)
+        self.claim_of_fence[fence] = token
         if token in self.revoked:
             self._on_fault("a claim that was given up took jobs", b"", token.decode())
 
@@ -327,7 +331,7 @@ class JobHistory:
                     self._fault("the right holder was told that it lost", job)
                 else:
                     job.lease_until_ms = now + float(head["lease_ms"])
-                    job.has_started = True
+                    self._has_started(job)
                     self.renewed.append(job)
             elif job is not None:
                 self._lives(job, block["token"])
@@ -343,7 +347,11 @@ class JobHistory:
         for job_id in ids:
             job = self.jobs.get(job_id)
             if job is not None and job.holder == head["token"]:
-                job.has_started = True
+                self._has_started(job)
+
+    def _has_started(self, job: JobModel) -> None:
+        job.has_started = True
+        self.heard.add((job.holder or b"", job.id))
 
     def _recovered(self, args: list[bytes]) -> None:
         head, ids = _head(RecoverHead, args)

@@ -61,14 +61,6 @@ class StageConnection:
                 await self.close()
                 raise
 
-    async def open(self) -> None:
-        """Connect, unless the connection is open; raises as a call does."""
-        if self._protocol is not None and not self._protocol.is_closing:
-            return
-        async with self._turn:
-            await self.close()
-            await self._connect()
-
     async def close(self) -> None:
         """Close the connection; a later call opens another."""
         protocol, self._protocol = self._protocol, None
@@ -148,16 +140,16 @@ class ScriptConnection(StageConnection):
                 raise
             return await self._run(key, args if again is None else again())
 
-    def send(self, key: str, args: Sequence[str | int | float | bytes]) -> bool:
+    def send(self, script: str, key: str, args: Sequence[str | int | float | bytes]) -> bool:
         """
-        Send the script, and do not wait for its reply; False if there is no connection.
+        Send another script, and do not wait for its reply; False if there is no connection.
 
         When this returns, the kernel has the bytes, unless Redis reads too slowly for that. Its
         text is sent: nobody would be there to send it after the reply that Redis has forgotten it.
         """
         if self._protocol is None or self._protocol.is_closing:
             return False
-        command: tuple[Any, ...] = ("EVAL", self._script, 1, key, *args)
+        command: tuple[Any, ...] = ("EVAL", script, 1, key, *args)
         self._protocol.send(pack_command(command)).add_done_callback(_ignore)
         return True
 

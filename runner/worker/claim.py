@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from runner import clock
 from runner.broker.script_connection import ScriptConnection
-from runner.broker.scripts import CLAIM
-from runner.broker.scripts.fields import Claimed, ClaimHead, ClaimReply, Extra
+from runner.broker.scripts import CLAIM, START
+from runner.broker.scripts.fields import Claimed, ClaimHead, ClaimReply, Extra, StartHead
 from runner.worker.recovery import Recovery
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
     from redis.asyncio import Redis
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 _HEAD, _CLAIMED, _EXTRA = len(ClaimReply._fields), len(Claimed._fields), len(Extra._fields)
 _PAUSED = -2
+
+_token = attrgetter("token")
 
 IDLE: Final = "idle"
 SUSPECT: Final = "suspect"
@@ -172,6 +177,15 @@ class Claimer:
             self._unanswered.append(token)
             raise
         return token, asked_at, reply
+
+    def tell_started(self, claims: Sequence[Claim]) -> bool:
+        """Tell Redis that *claims* start now, and do not wait; False if there is no connection."""
+        return all(
+            self._script.send(
+                START, self._queue_key, [*StartHead(token), *[claim.key for claim in group]]
+            )
+            for token, group in groupby(claims, _token)
+        )
 
     async def give_back_unanswered(self) -> None:
         """Undo claims whose answers never arrived; also a worker's last call."""

@@ -114,7 +114,7 @@ class Engine:
             parked=ParkedHere(redis, queue_key, attempts.knows),
         )
         self.wake = StageConnection(redis)
-        self.prefetched = Prefetched(redis, queue_key, lease_s=lease_s)
+        self.prefetched = Prefetched(self.claimer.tell_started, lease_s=lease_s)
         self.settler = Settler(
             redis,
             queue_key,
@@ -195,7 +195,7 @@ class Engine:
 
     async def open(self, exits: contextlib.AsyncExitStack) -> None:
         """Register the worker and watch its loop; *exits* undoes both, last first."""
-        for stage in (self.claimer, self.wake, self.prefetched, self.settler, self.leases):
+        for stage in (self.claimer, self.wake, self.settler, self.leases):
             exits.push_async_callback(stage.close)
         exits.push_async_callback(self._attempts.close)
         self.room.enter(self._life, self.slots.held)

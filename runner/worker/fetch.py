@@ -142,7 +142,6 @@ class Fetcher:
         if mode is None:
             mode = IDLE if self._turns.are_due and self._is_alone() else ""
         try:
-            await self._outage.call(self._prefetched.open, unless=self._life.stopping)
             claims = await self._claimer.claim(
                 limit, mode=mode, volunteer_s=self._turns.volunteer_s
             )
@@ -164,7 +163,7 @@ class Fetcher:
             if claim.before:
                 self._prefetched.drop(claim.key)
             if claim.key in self._slots.newest and self._slots.continue_under(claim):
-                self._prefetched.send_started([claim])
+                self._claimer.tell_started([claim])
             else:
                 new.append(claim)
         return new

@@ -9,7 +9,8 @@ each claim:
    lease, the job runs again elsewhere, and no crash is counted.
 2. Redis is told of the start before the job's first step. The worker writes that and does not wait
    for the answer: once the kernel has the bytes, they reach Redis even if the process dies in that
-   step.
+   step. It goes over the connection on which the claim was answered: another one may be dead, and
+   nobody has noticed.
 3. It waits a tenth of a second at most, and never more than a quarter of its lease, so a slow job
    delays no other. After that, and on a stop or a pause of the queue, the claim is given back as if
    it had never been made: the job is due as before. So it needs no heartbeat.
@@ -20,19 +21,12 @@ each claim:
 from __future__ import annotations
 
 from collections import deque
-from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from runner import clock
-from runner.broker.script_connection import ScriptConnection
-from runner.broker.scripts import START
-from runner.broker.scripts.fields import StartHead
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from redis.asyncio import Redis
+    from collections.abc import Callable, Sequence
 
     from runner.worker.claim import Claim
 
@@ -45,15 +39,13 @@ _FAST_S = 0.01
 _SOON_S = 0.01
 _BATCH = 64
 
-_token = attrgetter("token")
-
 
 class Prefetched:
     """The claims of one worker that wait for a free slot."""
 
-    def __init__(self, redis: Redis, queue_key: str, *, lease_s: float) -> None:
-        self._script = ScriptConnection(redis, START)
-        self._queue_key = queue_key
+    def __init__(self, tell_started: Callable[[Sequence[Claim]], bool], *, lease_s: float) -> None:
+        """tell_started: tells Redis, without waiting; False if it is away."""
+        self.tell_started = tell_started
         self._lease_s = lease_s
         self._waiting: deque[Claim] = deque()
         self._until: deque[float] = deque()
@@ -78,14 +70,6 @@ class Prefetched:
         """Whether the oldest claim has waited too long to be started."""
         return bool(self._until) and clock.boot() >= self._until[0]
 
-    async def open(self) -> None:
-        """Connect, so that starts can be sent without waiting."""
-        await self._script.open()
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._script.close()
-
     def put(self, claims: Sequence[Claim]) -> None:
         """Let *claims*, all of one call, wait."""
         if claims:
@@ -100,19 +84,12 @@ class Prefetched:
             return []
         count = min(most, len(self._waiting))
         taken = [self._waiting.popleft() for _ in range(count)]
-        if not self.send_started(taken):
+        if not self.tell_started(taken):
             self._waiting.extendleft(reversed(taken))
             return []
         for _ in range(count):
             self._until.popleft()
         return taken
-
-    def send_started(self, claims: Sequence[Claim]) -> bool:
-        """Tell Redis that *claims* start now; False if there is no connection."""
-        return all(
-            self._script.send(self._queue_key, [*StartHead(token), *[claim.key for claim in group]])
-            for token, group in groupby(claims, _token)
-        )
 
     def drop(self, key: bytes) -> None:
         """Drop the claim of a job that was claimed anew."""

@@ -178,7 +178,7 @@ async def ask_after_starts(one: Worker, *command: Any) -> Any:
 
     Of two connections Redis may read the later question first.
     """
-    line = _engine(one).prefetched._script._protocol
+    line = _engine(one).claimer._script._protocol
     assert line is not None
     return await line.send(pack_command(command))
 
@@ -279,15 +279,9 @@ class LosesAnswers:
             raise RedisConnectionError("Connection reset by peer")
         return answer
 
-    @property
-    def sent(self) -> int:
-        """How often the script was sent."""
-        sent: int = self._script.sent
-        return sent
-
-    async def close(self) -> None:
-        """Close the connection of the script."""
-        await self._script.close()
+    def __getattr__(self, name: str) -> Any:
+        """Be that script's connection for everything else."""
+        return getattr(self._script, name)
 
 
 def lose_answers_to_claims(one: Worker, **how: Any) -> LosesAnswers:

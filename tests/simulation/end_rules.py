@@ -101,10 +101,37 @@ def _crashes(judge: Judge, job: JobModel, runs: list[Run]) -> Iterator[Broken]:
             yield "a suspect did not run alone", f"{name} in {run.process.name}"
     if job.ended_how == "poison" and sum(run.alone for run in killed) < MAX_CRASHES - 1:
         yield "an innocent was buried", f"{name}: {len(killed)} crashes, not alone"
-    # A start that reaches Redis after its lease, or never, is not known there.
-    unheard = sum(fault.what == "start" or fault.kind == "lose_second" for fault in judge.injected)
-    if sum(run.step == "kill" for run in killed) > MAX_CRASHES + unheard:
-        yield "poison killed too often", f"{name}: {len(killed)} times"
+    yield from _poison(judge, job, [run for run in killed if run.step == "kill"])
+
+
+_LOSE_NO_START = frozenset(
+    {
+        "crash_soon",
+        "crash_sender",
+        "freeze",
+        "freeze_sender",
+        "terminate",
+        "askew",
+        "slow",
+        "late_answer",
+        "flush_scripts",
+        "flush_after",
+    }
+)
+"""Faults in which what a process has sent reaches Redis, and in time."""
+
+
+def _poison(judge: Judge, job: JobModel, killers: list[Run]) -> Iterator[Broken]:
+    """A start that never reached Redis, or not before its lease had ended, is not counted there."""
+    history, name = judge.history, job.id.decode()
+    heard = [
+        run for run in killers if (history.claim_of_fence.get(run.fence), job.id) in history.heard
+    ]
+    forgotten = sum(fault.kind == "lose_second" for fault in judge.injected)
+    if len(heard) > MAX_CRASHES + forgotten:
+        yield "poison killed too often", f"{name}: {len(heard)} times"
+    if len(heard) < len(killers) and {one.kind for one in judge.injected} <= _LOSE_NO_START:
+        yield "a start was not told", f"{name} in {killers[-1].process.name}"
 
 
 _HARMLESS = frozenset({"flush_scripts", "flush_after", "askew"})

@@ -27,9 +27,9 @@ class Run:
     """
     One time that a job's coroutine ran.
 
-    attempt: as the worker counted it. alone: whether nothing else ran in its process meanwhile.
-    was_suspect: whether it had to run so. how: how it ended: a step, 'cancelled', or '' if it never
-    did, since its process was killed.
+    attempt: as the worker counted it. fence: of its claim; 0 in a stock arq worker. alone: whether
+    nothing else ran in its process meanwhile. was_suspect: whether it had to run so. how: how it
+    ended: a step, 'cancelled', or '' if it never did, since its process was killed.
     """
 
     number: int
@@ -39,6 +39,7 @@ class Run:
     began_at: float
     alone: bool
     was_suspect: bool
+    fence: int = 0
     ended_at: float | None = None
     how: str = ""
 
@@ -67,14 +68,14 @@ class Ledger:
         """Return what runs in *process* now."""
         return [run for run in self.runs if run.process is process and run.ended_at is None]
 
-    def begin(self, number: int, attempt: int) -> Run:
+    def begin(self, number: int, attempt: int, fence: int = 0) -> Run:
         """Note that a job begins; its step is the next of its plan."""
         process = machine.this()
         steps = self.plans[number].steps
         step = steps[min(len(self.runs_of(number)), len(steps) - 1)]
         alone = not self.going_on(process)  # type: ignore[arg-type]  # a world's machines are processes
         suspect = self.is_suspect(self.ids.get(number, ""))
-        run = Run(number, attempt, step, process, self.world.now, alone, suspect)  # type: ignore[arg-type]
+        run = Run(number, attempt, step, process, self.world.now, alone, suspect, fence)  # type: ignore[arg-type]
         for other in self.going_on(process):  # type: ignore[arg-type]
             other.alone = False
         self.runs.append(run)
@@ -113,7 +114,7 @@ def current() -> Ledger:
 async def act(ctx: Context, number: int) -> str:
     """Do what the plan of job *number* says of this run."""
     ledger = current()
-    run = ledger.begin(number, ctx.attempt)
+    run = ledger.begin(number, ctx.attempt, ctx.fence)
     try:
         return await _go(ledger, run)
     except asyncio.CancelledError:

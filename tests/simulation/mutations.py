@@ -8,6 +8,7 @@ Faults that are planted, one at a time, to see that the judge would find such a 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import sys
 from contextlib import ExitStack, contextmanager
@@ -23,7 +24,6 @@ from runner.enqueue import Enqueuer
 from runner.worker import policy
 from runner.worker.claim import Claimer
 from runner.worker.outcome import Dead, Released, Retrying
-from runner.worker.prefetch import Prefetched
 from runner.worker.settle import Settler
 from runner.worker.slots import Slots
 from tests.replaced_scripts import replaced_scripts
@@ -188,16 +188,17 @@ def _adopt_any(self: Slots, claim: Any) -> bool:
     return True
 
 
-def _send_by_name(self: ScriptConnection, key: str, args: Any) -> bool:
+def _send_by_name(self: ScriptConnection, script: str, key: str, args: Any) -> bool:
     if self._protocol is None or self._protocol.is_closing:
         return False
-    command: tuple[Any, ...] = ("EVALSHA", self._sha, 1, key, *args)
+    sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+    command: tuple[Any, ...] = ("EVALSHA", sha, 1, key, *args)
     sent = self._protocol.send(pack_command(command))
     sent.add_done_callback(lambda done: done.cancelled() or done.exception())
     return True
 
 
-def _start_untold(self: Prefetched, claims: Any) -> bool:
+def _start_untold(self: Claimer, claims: Any) -> bool:
     del self, claims
     return True
 
@@ -206,7 +207,7 @@ IN_PYTHON: dict[str, Callable[[], Any]] = {
     "one-crash-more": lambda: mock.patch.object(Settings, "runner", _with(max_crashes=4)),
     "one-attempt-less": lambda: mock.patch.object(policy.Policy, "decide", _decide_one_less),
     "release-charges": lambda: mock.patch.object(policy.Policy, "decide_stopped", _release_charges),
-    "start-not-told": lambda: mock.patch.object(Prefetched, "send_started", _start_untold),
+    "start-not-told": lambda: mock.patch.object(Claimer, "tell_started", _start_untold),
     "start-sent-by-name": lambda: mock.patch.object(ScriptConnection, "send", _send_by_name),
     "heartbeat-after-the-lease": lambda: mock.patch.object(
         Settings, "runner", _with(heartbeat_s=LEASE_S * 3 + HEARTBEAT_S, lease_s=LEASE_S)

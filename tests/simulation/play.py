@@ -44,6 +44,8 @@ _RESTART_S = 1.0
 _REST_S = 200.0
 _STOP_S = 60.0
 _LOOK_EVERY_S = 0.5
+_LOST_BY_THEN_S = 2.0
+"""Seconds after the last fault in which Redis has lost what it loses."""
 
 
 class Settings(WorkerSettings):
@@ -287,6 +289,11 @@ class _Play:
         async with asyncio.TaskGroup() as group:
             for one in self._schedule.acts:
                 group.create_task(self._act(client, one))
+        if any(one.verb == "pause" for one in self._schedule.acts):
+            # That the queue goes on may be lost with Redis's last second.
+            until_s = self._schedule.trouble_s + _LOST_BY_THEN_S
+            await asyncio.sleep(max(0.0, until_s - self._world.now))
+            await self._insist(lambda: Admin(client).resume(QUEUE))
         await client.aclose()
 
     async def _act(self, client: QueueClient, one: Act) -> None:
