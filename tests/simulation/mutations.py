@@ -94,10 +94,13 @@ IN_LUA: dict[str, InLua] = {
         "local now_text = string.format('%.4f', now)",
         "local now_text = string.format('%.4f', now + 500)",
     ),
-    "crash-told-only-after-a-loss": InLua(
-        "claim",
-        "crashed and #crashes_of(queue, id, now) or 0",
-        "crashed and mode == 'suspect' and owners[i] and #crashes_of(queue, id, now) or 0",
+    "stock-arq-reaches-what-left": InLua(
+        "recover settle admin",
+        "redis.call('SET', 'arq:in-progress:' .. id, '', 'PX', 1)",
+        "local _ = id",
+    ),
+    "unanswered-though-stock-has-it": InLua(
+        "recover", "if mark == unanswered or (not mark and score) then", "if true then"
     ),
     "stands-in-the-future": InLua(
         "recover",
