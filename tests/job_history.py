@@ -65,6 +65,8 @@ class JobModel:
     is_over: bool = False
     was_stock: bool = False
     """Whether a stock arq worker had it, which knows neither attempts nor places of ours."""
+    before_stock: bytes | None = None
+    """The lapsed claim of ours when a stock arq worker took the job: it may still end it."""
     is_dead: bool = False
     ended_how: str = ""
     has_started: bool = False
@@ -280,6 +282,9 @@ class JobHistory:
             return
         kind = outcome["kind"].decode()
         holds = job.holder == outcome["token"] and not (job.is_over or job.is_dead)
+        if not is_lost and job.holder is None and job.before_stock == outcome["token"]:
+            # A stock arq worker has run it meanwhile, and put it back; now it is done here.
+            holds = kind in {"done", "fail", "abort", "dead"} and not (job.is_over or job.is_dead)
         if is_lost:
             if holds and not job.was_stock:
                 self._fault("the right holder was refused", job, kind)

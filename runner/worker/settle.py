@@ -283,7 +283,9 @@ def _outcome(ended: Ended, write: Callable[[Ended], bytes]) -> FullOutcome:
         case Parked(label=label):
             due_ms = f"{claim.due_ms:.4f}"
             label_bytes = label.encode("utf-8", "backslashreplace")
-            return FullOutcome("park", claim.key, claim.token, due_ms, entry=label_bytes)
+            return FullOutcome(
+                "park", claim.key, claim.token, due_ms, entry=label_bytes, spent=spent
+            )
         case Aborted():
             kind, ms, entry = "abort", _keep_ms(ended.keep_result_s), b""
         case Failed():

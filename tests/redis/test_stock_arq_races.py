@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis.exceptions import WatchError
 
 from runner.admin import Admin
 from runner.broker import keys
-from runner.broker.scripts import RECOVER
-from runner.broker.scripts.fields import RecoverHead
+from runner.broker.scripts import RECOVER, SETTLE
+from runner.broker.scripts.fields import FullOutcome, RecoverHead, SettleHead
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -64,3 +64,23 @@ async def test_unanswered_claim_is_not_put_back_once_stock_arq_has_its_job(
     assert back == 0
     assert await redis.get(MARK) == (None if is_over else b"1")
     assert not await redis.hexists(KEY + keys.RUNNING_SUFFIX, "j1")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("kind", ["unclaim", "release", "offer", "retry"])
+async def test_job_that_stock_arq_ran_and_put_back_keeps_the_time_of_its_retry(
+    redis: QueueClient, kind: str
+) -> None:
+    """The worker whose lease had lapsed comes back: what it says of the job comes too late."""
+    retry_at = 4e12
+    await _put(redis, running=f"{OURS}|1.0")
+    await redis.zadd(KEY, {"j1": retry_at})
+    await redis.incr(keys.RETRY_PREFIX + "j1")
+    spent = 1 if kind == "retry" else 0
+
+    outcome = FullOutcome(kind, "j1", OURS, spent=spent)
+    args: Any = [*SettleHead("default", 1), *outcome]
+    lost = await redis.eval(SETTLE, 1, KEY, *args)  # type: ignore[misc]
+
+    assert lost == [1]
+    assert await redis.zscore(KEY, "j1") == retry_at
+    assert await redis.get(keys.RETRY_PREFIX + "j1") == b"1"

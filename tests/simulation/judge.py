@@ -175,6 +175,8 @@ class Judge(Door):
             job = self.jobs[key.removeprefix(_MARK)]
             if job.holder is not None and job.lease_until_ms > self._now_ms() and not job.is_over:
                 self.fault("stock arq took a job that we hold", job.id.decode())
+            if job.holder != _STOCK_HOLDS:
+                job.before_stock = job.holder
             job.holder, job.lease_until_ms = _STOCK_HOLDS, self._now_ms() + float(command[2])
             job.was_stock = True
             self.seen["taken by stock arq"] += 1

@@ -52,7 +52,10 @@ IN_LUA: dict[str, InLua] = {
         "if not owner or string.match(owner, '^[^|]*') ~= token then",
         "if not owner then",
     ),
-    "settles-over-stock-arq": InLua("settle", "if not mark and (", "if ("),
+    "settles-over-stock-arq": InLua("settle", "if not (mark or has_run_elsewhere) and (", "if ("),
+    "unclaims-what-stock-arq-put-back": InLua(
+        "settle", "if not (mark or has_run_elsewhere) and (", "if not mark and ("
+    ),
     "claim-takes-what-stock-holds": InLua(
         "claim", "if n >= limit or held[i] then", "if n >= limit then"
     ),
@@ -104,13 +107,13 @@ IN_LUA: dict[str, InLua] = {
     ),
     "stands-in-the-future": InLua(
         "recover",
-        "or score or now, now)",
-        "or score or now)",
+        "math.min(now, tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now)",
+        "tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now",
     ),
     "released-into-the-future": InLua(
         "settle",
-        "due = due and tonumber(due) <= now and due or later(0)",
-        "due = due or later(0)",
+        "due = tonumber(due) > now and later(0) or due",
+        "due = due",
     ),
     "lease-outlives-the-jump": InLua("set_back", "text(until_ms + lease + 2)", "text(until_ms)"),
     "fence-does-not-grow": InLua(

@@ -39,7 +39,12 @@ end
 -- A full Redis refuses a script whose first write may need memory, and takes the rest after one that does not.
 redis.call('HDEL', running, '')
 
-local function holds(i, token)
+-- Outcomes with which a job goes back, and how many attempts they add to those that failed before.
+local goes_back = { offer = 0, park = 0, release = 0, retry = 1, unclaim = 0 }
+
+-- A stock arq worker counts its attempt as it begins. So if more attempts than *failed* are counted, it has run the job
+-- since the lease lapsed, and put it back.
+local function holds(i, token, failed)
   local mark = noted[2 * i - 1]
   if mark == token then
     return true
@@ -50,7 +55,8 @@ local function holds(i, token)
     take_crash_back(queue, id, token, now)
     return false
   end
-  if not mark and (redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', suspects, id)) then
+  local has_run_elsewhere = failed and (tonumber(noted[2 * i]) or 0) > failed
+  if not (mark or has_run_elsewhere) and (redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', suspects, id)) then
     out_of_reach(id)
     return true
   end
@@ -135,7 +141,7 @@ for i = short + 1, #ids do
   local kind, token, ms = ARGV[at + OUTCOME.kind], ARGV[at + OUTCOME.token], ARGV[at + OUTCOME.ms]
   local result, entry = ARGV[at + OUTCOME.result], ARGV[at + OUTCOME.entry]
   local spent, batch = ARGV[at + OUTCOME.spent], ARGV[at + OUTCOME.batch]
-  if settled[id] or not holds(i, token) then
+  if settled[id] or not holds(i, token, goes_back[kind] and tonumber(spent) - goes_back[kind]) then
     lost[#lost + 1] = i
   elseif kind == 'offer' then
     local due, owner = back(id)
