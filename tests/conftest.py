@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests import network_guard
 from tests.redis_server import RedisServer, running_redis
@@ -17,8 +18,11 @@ HERE = Path(__file__).parent
 
 
 def pytest_configure() -> None:
-    """Block the network before any test module is imported."""
+    """Block the network before any test module is imported; measure no example's time."""
     network_guard.install()
+    # On a loaded machine any example may take long.
+    settings.register_profile("patient", deadline=None)
+    settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -95,7 +95,7 @@ class Attempts:
         """
         Run one attempt at what was not refused, in the current task.
 
-        Gives how it ended; None if another worker holds the job now.
+        Gives how it ended; None if the claim was lost.
         """
         policy, ctx = self._prepare(held)
         job_log.running.set(held)

@@ -197,6 +197,7 @@ class Engine:
         """Register the worker and watch its loop; *exits* undoes both, last first."""
         for stage in (self.claimer, self.wake, self.settler, self.leases):
             exits.push_async_callback(stage.close)
+        exits.push_async_callback(self.slots.close)
         exits.push_async_callback(self._attempts.close)
         self.room.enter(self._life, self.slots.held)
         exits.callback(self.room.leave, self._life)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 async def execute(policy: Policy, ctx: Context, attempt: Attempt | None = None) -> Outcome | None:
     """
-    Run one attempt, and return how it ended; None if another worker holds the job now.
+    Run one attempt, and return how it ended; None if the claim was lost.
 
     attempt: None outside a worker, where a cancellation is the caller's and is raised. In a worker
     nothing is raised, whatever the job does, unless it may be a Ctrl-C: see `may_be_ctrl_c`.

@@ -8,8 +8,10 @@ over and which are to be aborted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from runner.broker import keys
+from runner.broker.chunks import chunks
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import RENEW
 from runner.broker.scripts.fields import Lease, RenewHead
@@ -49,8 +51,8 @@ class LeaseKeeper:
         """Extend the leases of *claims*, counted from now; wait while Redis is away."""
         lost: list[bytes] = []
         aborted: list[bytes] = []
-        for at in range(0, len(claims), _CHUNK):
-            of_these = await self._renew(claims[at : at + _CHUNK])
+        for chunk in chunks(claims, most=_CHUNK):
+            of_these = await self._renew(chunk)
             lost += of_these[0]
             aborted += of_these[1]
         return Renewal(lost, aborted)
@@ -66,3 +68,27 @@ class LeaseKeeper:
     async def close(self) -> None:
         """Close the connection."""
         await self._script.close()
+
+
+async def whereabouts(redis: Redis, queue_key: str, claim: Claim) -> str:
+    """
+    Return what Redis knows of a job whose claim was lost, in words for the log.
+
+    Raises:
+        RedisError: Redis is away.
+    """
+    key: Any = claim.key
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.hget(queue_key + keys.RUNNING_SUFFIX, key)
+        pipe.exists(keys.IN_PROGRESS_PREFIX.encode() + key)
+        pipe.exists(keys.RESULT_PREFIX.encode() + key)
+        pipe.exists(keys.JOB_PREFIX.encode() + key)
+        pipe.hexists(queue_key + keys.DIED_SUFFIX, key)
+        owner, in_progress, result, body, died = await pipe.execute()
+    if owner is not None or in_progress:
+        return "another worker holds the job now"
+    if body or died:
+        return "the job has gone back, or is dead, since its lease had ended"
+    if result:
+        return "another worker has finished the job, or it was aborted"
+    return "the job is no longer in Redis: it was finished elsewhere, deleted or flushed"

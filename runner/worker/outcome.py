@@ -79,4 +79,4 @@ class Stop(Enum):
 
     RELEASE = "the worker is shutting down"
     ABORT = "somebody asked for it"
-    LOST = "another worker holds the job now"
+    LOST = "the worker lost its claim"

@@ -43,7 +43,7 @@ Decide = Callable[["Policy", int, BaseException], Outcome]
 """What follows when an attempt, counted from 1, ends with an error."""
 
 DecideStopped = Callable[["Policy", int, BaseException, Stop | None], Outcome | None]
-"""The same for a cancelled attempt; None: write nothing, another worker holds the job."""
+"""The same for a cancelled attempt; None: write nothing, the claim was lost."""
 
 
 @dataclass(frozen=True, slots=True)

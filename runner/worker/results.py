@@ -11,7 +11,7 @@ import structlog
 from pydantic_core import to_json
 
 from runner.broker import keys
-from runner.codec import Envelope, ErrorRecord, Json, encode, encode_shown
+from runner.codec import Envelope, ErrorRecord, Json, encode, encode_shown, line_of, text_of
 from runner.worker.claim import worker_of
 from runner.worker.held import Ended
 from runner.worker.outcome import Aborted, Dead, Done, Failed
@@ -149,6 +149,19 @@ def too_large(ended: Ended, queue: str, result: bytes) -> bytes:
     fields["r"] = None
     fields["omitted"] = _digest(result)
     return encode_shown(fields)
+
+
+def without_form(ended: Ended, queue: str, error: Exception) -> bytes:
+    """Return what is kept in place of a result that cannot be written: an error, as arq does."""
+    record = ErrorRecord("SerializationError", f"unable to serialize result: {line_of(error)}", "")
+    name = ended.envelope.name if ended.envelope else "?"
+    _log.error(
+        "result cannot be written, and is not kept",
+        job_id=ended.claim.job_id,
+        job=name,
+        error=text_of(error),
+    )
+    return _result(ended, queue, encode(record, "the error"), success=False)
 
 
 def _digest(data: bytes) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from redis.exceptions import ResponseError
 
 from runner.broker import keys
 from runner.broker.blocking import blocking_twin
-from runner.broker.chunks import MOST, chunks
+from runner.broker.chunks import MOST, MOST_BYTES, chunks
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import SETTLE
 from runner.broker.scripts.fields import FullOutcome, SettleHead
@@ -33,6 +33,7 @@ from runner.worker.results import (
     result_by_kind,
     result_of,
     too_large,
+    without_form,
 )
 
 if TYPE_CHECKING:
@@ -154,7 +155,12 @@ class Settler:
         has_outcome = {one.held for one in ended}
         back = [_kept("release", one.claim) for one in held if one not in has_outcome]
         back += [_kept("unclaim", claim) for claim in unstarted]
-        calls = [self._arguments(chunk)[0] for chunk in chunks(ended)]
+        calls: list[list[Any]] = []
+        for chunk in chunks(ended):
+            left = [*chunk]
+            while left:
+                args, _, left = self._arguments(left)
+                calls.append(args)
         calls += self._in_chunks(back)
         if calls:
             with blocking_twin(self._redis) as redis:
@@ -163,7 +169,12 @@ class Settler:
         return len(back)
 
     async def _settle(self, batch: list[Ended]) -> None:
-        args, batch = self._arguments(batch)
+        while batch:
+            batch = await self._settle_some(batch)
+
+    async def _settle_some(self, batch: Sequence[Ended]) -> list[Ended]:
+        """Settle the first of *batch*, as many as fit into one call; return the others."""
+        args, batch, left = self._arguments(batch)
         tokens = [ended.claim.token for ended in batch]
         sent_before = self._script.sent
         try:
@@ -171,7 +182,7 @@ class Settler:
         except (ResponseError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             # Redis refuses one of them, or it cannot be packed.
             await self._settle_one_by_one(batch, error)
-            return
+            return left
         # After several tries "lost" proves nothing: Redis may have settled them at the first.
         answered_at_once = self._script.sent == sent_before + 1
         gone = set(lost)
@@ -180,15 +191,25 @@ class Settler:
                 self.put(ended)  # the lease had lapsed, and this worker claimed the job again
             else:
                 self.on_settled(ended, position not in gone or not answered_at_once)
+        return left
 
-    def _arguments(self, batch: Sequence[Ended]) -> tuple[list[Any], list[Ended]]:
-        """Return the script's arguments for *batch*, and *batch* in the order of these."""
+    def _arguments(self, batch: Sequence[Ended]) -> tuple[list[Any], list[Ended], list[Ended]]:
+        """
+        Return the script's arguments for some of *batch*, these in order, and those left.
+
+        What is written of them fits into one call, or they are a single one.
+        """
         keep_s = _kept_s(batch[0].keep_result_s) if batch else None
         short: list[Ended] = []
         others: list[Ended] = []
         args: list[Any] = []
         ms = _keep_ms(keep_s)
-        for ended in batch:
+        room = MOST_BYTES
+        left: list[Ended] = []
+        for place, ended in enumerate(batch):
+            if room <= 0:
+                left = [*batch[place:]]
+                break
             if not _fits_in_short(ended, keep_s):
                 others.append(ended)
                 continue
@@ -200,18 +221,31 @@ class Settler:
                 continue
             # As `ShortOutcome` has them: to name the fields costs 1 % of a job.
             args += (claim.key, claim.token, result)
+            room -= len(result)
             short.append(ended)
         args[:0] = SettleHead(self._queue, keys.BATCH_TTL_S, len(short), ms)
         for place, ended in enumerate(others):
+            if room <= 0 and place + len(short):
+                left = [*others[place:], *left]
+                del others[place:]
+                break
             try:
-                args += _outcome(ended, self._result)
+                outcome = _outcome(ended, self._result)
             except Exception as error:  # noqa: BLE001 -- likewise
                 others[place] = _buried(ended, error)
-                args += _outcome(others[place], self._result)
-        return args, short + others
+                outcome = _outcome(others[place], self._result)
+            args += outcome
+            room -= len(outcome.result) + len(outcome.entry)
+        return args, short + others, left
 
     def _result(self, ended: Ended) -> bytes:
-        result = self._write(ended, self._queue)
+        try:
+            result = self._write(ended, self._queue)
+        except Exception as error:
+            if ended.held.is_ours:
+                raise
+            # As in arq, a plain function has ended, whatever it returned.
+            return without_form(ended, self._queue, error)
         if len(result) > self._max_result_bytes:
             return too_large(ended, self._queue, result)
         return result

@@ -8,16 +8,21 @@ holds now.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
+from redis.exceptions import RedisError
 
 from runner import clock
 from runner.broker import keys
+from runner.broker.cancel_safe import cancel_all
 from runner.worker.held import Ended, Held
+from runner.worker.lease import whereabouts
 from runner.worker.outcome import Done, Outcome, Released, Retrying, Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from redis.asyncio import Redis
 
     from runner.broker.outage import Outage
@@ -32,6 +37,9 @@ if TYPE_CHECKING:
     from runner.worker.settle import Settler
 
 _log = structlog.get_logger("runner.worker")
+
+_LOOK_S = 2.0
+"""How long the log may wait for what became of a lost job."""
 
 
 class Slots:
@@ -82,6 +90,7 @@ class Slots:
         self.freed = 0
         """Slots freed so far."""
         self.afterwards: set[asyncio.Task[None]] = set()
+        """What is still to be done for jobs that have ended; a stopping worker waits for it."""
 
     # ------------------------------------------------------------------ one job
 
@@ -161,7 +170,7 @@ class Slots:
         held.is_left_behind = True
 
     def _hand_in(self, held: Held, outcome: Outcome | None) -> None:
-        """Settle *outcome*; None: write nothing, another worker holds the job."""
+        """Settle *outcome*; None: write nothing, the claim was lost."""
         if held not in self.held or held.is_left_behind:
             return
         if outcome is None:
@@ -182,15 +191,13 @@ class Slots:
         )
 
     def on_settled(self, ended: Ended, kept: bool) -> None:  # noqa: FBT001 -- a callback's answer
-        """Let go of a job that Redis has answered for; not *kept*: another worker holds it."""
+        """Let go of a job that Redis has answered for; not *kept*: the claim was lost."""
         self._let_go(ended.held)
         self._life.changed.set()
         if ended.held.afterwards is not None:
             self._start_afterwards(ended.held)
         if not kept:
-            _log.warning(
-                "outcome dropped: another worker holds the job now", job_id=ended.claim.job_id
-            )
+            self._in_background(self._say_lost("outcome dropped", ended.claim))
             return
         self._counts.count(ended)
         if type(ended.outcome) is not Done and isinstance(ended.outcome, Retrying | Released):
@@ -206,9 +213,22 @@ class Slots:
     def _start_afterwards(self, held: Held) -> None:
         """Start arq's `after_job_end`; a stopping worker waits for it."""
         if held.afterwards is not None:
-            task = self._loop.create_task(held.afterwards())
-            self.afterwards.add(task)
-            task.add_done_callback(self.afterwards.discard)
+            self._in_background(held.afterwards())
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self.afterwards.add(task)
+        task.add_done_callback(self.afterwards.discard)
+
+    async def _say_lost(self, event: str, claim: Claim) -> None:
+        """Log that *claim* is lost, and what Redis knows of its job now."""
+        queue_key = keys.queue_key(self._options.queue)
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                why = await whereabouts(self._redis, queue_key, claim)
+        except (RedisError, OSError):
+            why = "its lease had ended"
+        _log.warning(f"{event}: {why}", job_id=claim.job_id)
 
     def stop(self, held: Held, why: Stop) -> bool:
         """Cancel the job; False if it has ended, or is being cancelled already."""
@@ -217,6 +237,10 @@ class Slots:
         held.why_stopped = why
         held.task.cancel()
         return True
+
+    async def close(self) -> None:
+        """End what is still to be done for jobs that have ended: the worker ends by an error."""
+        await cancel_all(self.afterwards)
 
     # ------------------------------------------------------------------ leases
 
@@ -258,8 +282,6 @@ class Slots:
         for key in renewal.lost:
             # A job that was settled while the call was under way is not lost.
             if self.stop(held[key], Stop.LOST):
-                _log.warning(
-                    "claim lost: another worker holds the job now", job_id=held[key].claim.job_id
-                )
+                self._in_background(self._say_lost("claim lost", held[key].claim))
         for key in renewal.aborted if self._heeds_aborts else ():
             self.stop(held[key], Stop.ABORT)

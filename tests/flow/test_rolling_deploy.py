@@ -56,7 +56,7 @@ async def test_new_job_is_run_by_the_new_worker_beside_old_ones(
         known = await wait.enqueue_many([{"name": f"w{n}", "seconds": 0.0} for n in range(30)])
         for n in range(30):
             assert await board.received(f"ended {n} 1") == new.pid
-        assert time.monotonic() - asked < 5.0
+        assert time.monotonic() - asked < PATIENCE_S
         for other in known:
             await other.result(timeout_s=PATIENCE_S)
         await eventually(lambda: _is_drained(redis))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,11 +67,9 @@ async def test_running_all_dead_makes_a_thousand_ready(redis_url: str, redis: Qu
     """Each has its attempts back; they are counted; a second call finds none."""
     batch = Batch()
     handles = await _many_dead(redis_url, redis, batch)
-    began = time.monotonic()
 
     assert await _do_to_all_dead(redis, Action.RUN) == MANY
 
-    assert time.monotonic() - began < 5.0
     assert await redis.zcard(KEY) == MANY
     spent = [await redis.get(keys.RETRY_PREFIX + handle.id) for handle in handles]
     assert {int(one or 0) for one in spent} == {0}

@@ -154,7 +154,7 @@ async def test_batch_counts_once_whatever_workers_die(redis_url: str, redis: Que
     batch = Batch()
     with batch.joined():
         await leaf.enqueue("wait")
-    async with mortal(redis_url, leaf, lease_s=0.15, heartbeat_s=0.05) as one:
+    async with mortal(redis_url, leaf, lease_s=0.5, heartbeat_s=0.1) as one:
         await stage.started.next()
         await one.kill()
     stage.go.set()

@@ -289,7 +289,7 @@ async def test_keys_of_the_wrong_type_harm_one_job_only(redis_url: str, redis: Q
     """A job whose keys somebody overwrote cannot be settled; others of the same call are."""
     await _put(redis, ODD, b"{")
     await redis.set("arq:history:" + ODD, "no list")
-    async with working(redis_url, known, lease_s=0.3, heartbeat_s=0.1) as one:
+    async with working(redis_url, known, lease_s=0.6, heartbeat_s=0.1) as one:
         handles = await known.enqueue_many([{}] * 20)
         for handle in handles:
             assert await handle.result(timeout_s=PATIENCE_S) == "known 1"

@@ -84,7 +84,8 @@ async def test_function_that_raises_is_not_retried(redis_url: str, redis: QueueC
         handle = await _enqueue(redis, "fail")
         with pytest.raises(errors.JobFailedError, match="ValueError: broken"):
             await handle.result(timeout=PATIENCE_S, poll_delay=0.01)
-        assert (one.jobs_failed, one.jobs_retried) == (1, 0)
+        await eventually(lambda: _counted(one, 0, 1))
+        assert one.jobs_retried == 0
     assert runs == [1]
     assert await dead_ids(redis, "/arq:queue") == []
 
@@ -101,6 +102,29 @@ async def test_worker_runs_with_each_poll_delay_that_arq_takes(
     async with plain(redis_url, named("note", note), poll_delay=poll_delay):
         handle = await _enqueue(redis, "note")
         assert await handle.result(timeout=PATIENCE_S, poll_delay=0.01) == "noted"
+
+
+@pytest.mark.parametrize(
+    "value", [object(), float("nan"), "\ud800"], ids=("object", "nan", "surrogate")
+)
+async def test_function_whose_result_cannot_be_written_has_ended(
+    redis_url: str, redis: QueueClient, value: Any
+) -> None:
+    """As in arq: it is complete, is not run again, and its result is arq's error."""
+    runs: list[int] = []
+
+    async def give(ctx: dict[Any, Any]) -> Any:
+        runs.append(ctx["job_try"])
+        return value
+
+    async with plain(redis_url, named("give", give)) as one:
+        handle = await _enqueue(redis, "give")
+        with pytest.raises(errors.JobFailedError, match="unable to serialize result"):
+            await handle.result(timeout=PATIENCE_S, poll_delay=0.01)
+        await eventually(lambda: _counted(one, 1, 0))
+    assert runs == [1]
+    assert await dead_ids(redis, "/arq:queue") == []
+    assert await redis.keys("arq:job:*") == []
 
 
 async def test_retry_runs_again_up_to_max_tries(redis_url: str, redis: QueueClient) -> None:

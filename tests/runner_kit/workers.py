@@ -29,7 +29,7 @@ class QuickSettings(WorkerSettings):
     heartbeat_s = 0.15
     abort_check_s = 0.05
     backoff = linear(0.02)
-    idle_poll_s = 30.0
+    idle_poll_s = 3600.0
     grace_s = 5.0
     cancel_wait_s = 0.3
     blocked_warn_s = 5.0

@@ -91,14 +91,20 @@ SCRIPTS: Final = {
     "recover": Script(
         "recover.lua",
         fields.RecoverHead,
-        begins_with=("crashes.lua", "out_of_reach.lua", "unstarted.lua"),
+        begins_with=("any_type.lua", "crashes.lua", "out_of_reach.lua", "unstarted.lua"),
     ),
     "start": Script("start.lua", fields.StartHead),
     "settle": Script(
         "settle.lua",
         fields.SettleHead,
         {"SHORT": fields.ShortOutcome, "OUTCOME": fields.FullOutcome},
-        begins_with=("crashes.lua", "death.lua", "out_of_reach.lua", "unstarted.lua"),
+        begins_with=(
+            "any_type.lua",
+            "crashes.lua",
+            "death.lua",
+            "out_of_reach.lua",
+            "unstarted.lua",
+        ),
     ),
     "renew": Script(
         "renew.lua",
@@ -110,7 +116,7 @@ SCRIPTS: Final = {
         "admin.lua",
         fields.AdminHead,
         {"JOB": fields.AdminJob},
-        begins_with=("death.lua", "out_of_reach.lua"),
+        begins_with=("any_type.lua", "death.lua", "out_of_reach.lua"),
     ),
     "count": Script("count.lua", fields.CountHead, {"JOB": fields.JobCount}),
     "beat": Script("beat.lua", fields.BeatHead, replies={"BEAT": fields.Beat}),

@@ -30,6 +30,9 @@ end
 -- Our bodies name their batch behind the arguments; those of others are read whole, if they are not too large.
 local function batch_of(id)
   local key = 'arq:job:' .. id
+  if redis.call('TYPE', key).ok ~= 'string' then
+    return nil
+  end
   local large = redis.call('STRLEN', key) > largest_decoded
   local body = large and redis.call('GETRANGE', key, -400, -1) or redis.call('GET', key) or ''
   if not string.find(body, '"b"', 1, true) then
@@ -47,15 +50,14 @@ end
 
 local function count(batch, field, by)
   if batch then
-    redis.call('HINCRBY', 'arq:batch:' .. batch, name .. '|' .. field, by)
-    redis.call('EXPIRE', 'arq:batch:' .. batch, batch_ttl)
+    count_in_batch(batch, name .. '|' .. field, by, batch_ttl)
   end
 end
 
 local function leave_dead(id, batch)
   redis.call('ZREM', queue .. ':dead', id)
   if batch then
-    redis.call('SREM', 'arq:batch:' .. batch .. ':dead', name .. '|' .. id)
+    redis.pcall('SREM', 'arq:batch:' .. batch .. ':dead', name .. '|' .. id)
     count(batch, 'dead', -1)
   end
 end
@@ -148,13 +150,12 @@ function act.bury(id, state, batch)
   leave_queue(id)
   redis.call('ZREM', 'arq:abort', id)
   redis.call('PERSIST', 'arq:job:' .. id)
-  redis.call('RPUSH', 'arq:history:' .. id, ARGV[HEAD.entry])
+  append('arq:history:' .. id, ARGV[HEAD.entry])
   redis.call('SETNX', 'arq:retry:' .. id, '0')
   id = give_up_id(queue, id, now)
   redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
   if batch then
-    redis.call('SADD', 'arq:batch:' .. batch .. ':dead', name .. '|' .. id)
-    redis.call('EXPIRE', 'arq:batch:' .. batch .. ':dead', batch_ttl)
+    note_dead_of_batch(batch, name .. '|' .. id, batch_ttl)
     count(batch, 'dead', 1)
   end
 end
@@ -195,7 +196,7 @@ function act.move(id, state, batch)
   end
   count(batch, 'total', -1)
   if batch then
-    redis.call('HINCRBY', 'arq:batch:' .. batch, target_name .. '|total', 1)
+    count_in_batch(batch, target_name .. '|total', 1, batch_ttl)
   end
   woken[target] = (woken[target] or 0) + 1
 end

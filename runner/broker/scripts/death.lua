@@ -6,9 +6,12 @@
 -- A random id collides with no later one, and stays. So does one of 32 hexadecimal digits, unless its body says that
 -- it was chosen.
 local function is_random(id)
-  return #id == 32
-    and not string.find(id, '[^0-9a-f]')
-    and not string.find(redis.call('GETRANGE', 'arq:job:' .. id, -40, -1), '"n":"%x+"}$')
+  if #id ~= 32 or string.find(id, '[^0-9a-f]') then
+    return false
+  end
+  local key = 'arq:job:' .. id
+  local ends = redis.call('TYPE', key).ok == 'string' and redis.call('GETRANGE', key, -40, -1) or ''
+  return not string.find(ends, '"n":"%x+"}$')
 end
 
 local function carry_over(queue, from, to)

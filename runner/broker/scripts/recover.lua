@@ -39,7 +39,7 @@ local function put_back(id, owner, score)
     redis.call('DEL', 'arq:in-progress:' .. id)
   end
   redis.call('ZADD', is_suspect and suspects or queue, due_text, id)
-  if tonumber(redis.call('GET', 'arq:retry:' .. id) or '0') > 0 then
+  if (tonumber(text_at('arq:retry:' .. id) or nil) or 0) > 0 then
     redis.call('ZADD', queue .. ':retrying', due_text, id)
   end
   back = back + 1
@@ -52,7 +52,7 @@ for at = HEAD.size + 1, #ARGV do
     local score = tonumber(redis.call('ZSCORE', queue, id) or nil)
     if unanswered ~= '' then
       if string.match(owner, '^[^|]*') == unanswered then
-        local mark = redis.call('GET', 'arq:in-progress:' .. id)
+        local mark = text_at('arq:in-progress:' .. id)
         if mark == unanswered or (not mark and score) then
           put_back(id, owner, score)
         else

@@ -67,8 +67,7 @@ end
 
 local function count(batch, state, by)
   if batch ~= '' then
-    redis.call('HINCRBY', 'arq:batch:' .. batch, name .. '|' .. state, by)
-    redis.call('EXPIRE', 'arq:batch:' .. batch, batch_ttl)
+    count_in_batch(batch, name .. '|' .. state, by, batch_ttl)
   end
 end
 
@@ -157,14 +156,14 @@ for i = short + 1, #ids do
       finish(i, id, ms, result)
       count(batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed', 1)
     elseif kind == 'retry' then
-      redis.call('RPUSH', 'arq:history:' .. id, entry)
+      append('arq:history:' .. id, entry)
       redis.call('SET', 'arq:retry:' .. id, spent)
       redis.call('ZADD', queue .. ':retrying', later(ms), id)
       back(id, later(ms))
       count(batch, 'retries', 1)
     elseif kind == 'dead' then
       keep_result(id, ms, result)
-      redis.call('RPUSH', 'arq:history:' .. id, entry)
+      append('arq:history:' .. id, entry)
       redis.call('SET', 'arq:retry:' .. id, spent)
       -- A stock arq client lets bodies expire; a dead job stays until somebody decides.
       redis.call('PERSIST', 'arq:job:' .. id)
@@ -176,8 +175,7 @@ for i = short + 1, #ids do
       id = give_up_id(queue, id, now)
       redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
       if batch ~= '' then
-        redis.call('SADD', 'arq:batch:' .. batch .. ':dead', name .. '|' .. id)
-        redis.call('EXPIRE', 'arq:batch:' .. batch .. ':dead', batch_ttl)
+        note_dead_of_batch(batch, name .. '|' .. id, batch_ttl)
       end
       count(batch, 'dead', 1)
     elseif kind == 'park' then

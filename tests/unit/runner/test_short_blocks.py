@@ -28,7 +28,7 @@ async def test_outcome_in_short_is_sent_as_declared() -> None:
     claim = Claim("j1", b"j1", "w:1", None, 0.0, 0.0, 1)
     ended = Ended(claim, Envelope("send", [], {}, 0), Done("fine"), None, 0, 1, Held(claim, 0))
 
-    arguments, _ = Settler(client, "arq:queue:mail", outage=Outage("w"))._arguments([ended])
+    arguments, _, _ = Settler(client, "arq:queue:mail", outage=Outage("w"))._arguments([ended])
 
     values = arguments[len(SettleHead._fields) :]
     sent = dict(zip(ShortOutcome._fields, values, strict=True))
