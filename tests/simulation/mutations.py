@@ -21,6 +21,7 @@ from hiredis import pack_command
 from runner.broker import scripts
 from runner.broker.script_connection import ScriptConnection
 from runner.enqueue import Enqueuer
+from runner.periodic.turns import Turns
 from runner.worker import policy
 from runner.worker.claim import Claimer
 from runner.worker.outcome import Dead, Released, Retrying
@@ -204,6 +205,34 @@ def _send_by_name(self: ScriptConnection, script: str, key: str, args: Any) -> b
     return True
 
 
+_start = Slots.start
+
+
+def _start_beside_the_oldest(self: Slots, claim: Any) -> None:
+    before = self.newest.get(claim.key)
+    _start(self, claim)
+    if before is not None:
+        self.newest[claim.key] = before
+
+
+@contextmanager
+def _oldest_first() -> Iterator[None]:
+    """Renew, and go on with, the oldest claim of a job that runs again here."""
+    with (
+        mock.patch.object(Slots, "start", _start_beside_the_oldest),
+        mock.patch.object(Slots, "continue_under", _adopt_any),
+    ):
+        yield
+
+
+_take = Turns.take
+
+
+async def _take_or_raise(self: Turns) -> None:
+    await self._outage.call(self._ask, unless=self._stopping)
+    await _take(self)
+
+
 def _start_untold(self: Claimer, claims: Any) -> bool:
     del self, claims
     return True
@@ -214,6 +243,8 @@ IN_PYTHON: dict[str, Callable[[], Any]] = {
     "one-attempt-less": lambda: mock.patch.object(policy.Policy, "decide", _decide_one_less),
     "release-charges": lambda: mock.patch.object(policy.Policy, "decide_stopped", _release_charges),
     "start-not-told": lambda: mock.patch.object(Claimer, "tell_started", _start_untold),
+    "old-outcome-takes-a-newer-claim": _oldest_first,
+    "stopped-by-an-error-of-the-poll": lambda: mock.patch.object(Turns, "take", _take_or_raise),
     "start-sent-by-name": lambda: mock.patch.object(ScriptConnection, "send", _send_by_name),
     "heartbeat-after-the-lease": lambda: mock.patch.object(
         Settings, "runner", _with(heartbeat_s=LEASE_S * 3 + HEARTBEAT_S, lease_s=LEASE_S)

@@ -1,0 +1,202 @@
+"""
+Histories in which a fault was found, or that show one: the smallest schedule of each.
+
+Each keeps all promises now. Where the fault can be planted again, it is found again: so the history
+still shows it.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import pytest
+
+from tests.simulation.mutations import planted
+from tests.simulation.play import Verdict, play
+from tests.simulation.schedule import Act, Fault, JobPlan, Schedule
+
+
+class History(NamedTuple):
+    """
+    A schedule, what has to be met in it, and the fault that it shows when it is planted.
+
+    rule: what the judge says then.
+    """
+
+    schedule: Schedule
+    met: str
+    plant: str | None = None
+    rule: str = ""
+
+
+def _history(
+    *jobs: JobPlan,
+    faults: tuple[Fault, ...] = (),
+    acts: tuple[Act, ...] = (),
+    seed: int = 0,
+    workers: int = 1,
+    slots: int = 1,
+    stock: bool = False,
+    trouble_s: float = 15.0,
+) -> Schedule:
+    return Schedule(
+        seed=seed,
+        workers=workers,
+        slots=slots,
+        stock_workers=int(stock),
+        jobs=jobs,
+        faults=faults,
+        acts=acts,
+        redis_version=(7, 0, 15),
+        trouble_s=trouble_s,
+    )
+
+
+POISON = JobPlan(number=0, at_s=1.0, steps=("kill",), takes_s=0.1)
+
+HISTORIES = {
+    "an old outcome takes a newer claim": History(
+        # The answer to the first outcome stays out past the lease of the second claim.
+        _history(
+            JobPlan(number=0, at_s=1.0, steps=("fail", "ok"), takes_s=0.0),
+            JobPlan(number=1, at_s=0.1, steps=("ok",), takes_s=0.0),
+            faults=(Fault(at_s=0.5, kind="silence", who=0, for_s=12.0, what="settle"),),
+            trouble_s=5.0,
+        ),
+        met="silence settle",
+        plant="old-outcome-takes-a-newer-claim",
+    ),
+    "poison is forgotten": History(
+        _history(POISON, JobPlan(number=1, at_s=1.0, steps=("ok",), takes_s=0.5), workers=2),
+        met="a lapsed job put back",
+        plant="crash-not-told",
+        rule="wrong crashes",
+    ),
+    "a start is lost after SCRIPT FLUSH": History(
+        _history(
+            POISON,
+            faults=tuple(
+                Fault(at_s=at_s, kind="flush_scripts", who=0, for_s=1.0)
+                for at_s in (0.9, 6.0, 10.0, 14.0, 18.0, 22.0)
+            ),
+            trouble_s=25.0,
+        ),
+        met="flush_scripts",
+        plant="start-sent-by-name",
+        rule="not all jobs came to an end",
+    ),
+    "a start goes over a connection that is dead": History(
+        _history(
+            JobPlan(number=0, at_s=0.184, steps=("fail", "ok"), takes_s=0.01, delay_s=10.0),
+            JobPlan(number=1, at_s=4.803, steps=("kill",), takes_s=7.0),
+            faults=(Fault(at_s=9.74, kind="cut_silently", who=0, for_s=14.296),),
+            workers=2,
+            trouble_s=40.0,
+        ),
+        met="a lapsed job put back",
+        plant="start-not-told",
+    ),
+    "a lease taken just before the clock was set back": History(
+        _history(
+            JobPlan(number=0, at_s=10.3, steps=("kill", "ok"), takes_s=0.0, delay_s=10.0),
+            faults=(Fault(at_s=24.904, kind="clock", who=0, for_s=1.0, what="-60"),),
+            workers=3,
+            trouble_s=40.0,
+        ),
+        met="clock",
+        plant="lease-outlives-the-jump",
+    ),
+    "a lost job is due in the future": History(
+        _history(
+            JobPlan(number=6, at_s=3.074, steps=("kill",), takes_s=7.0),
+            faults=(Fault(at_s=12.165, kind="clock", who=0, for_s=1.0, what="-60"),),
+            seed=280,
+        ),
+        met="clock",
+        plant="stands-in-the-future",
+        rule="lost its place",
+    ),
+    "a queue that went on is paused again by a lost second": History(
+        _history(
+            JobPlan(number=0, at_s=9.845, steps=("wait", "ok"), takes_s=0.0),
+            faults=(Fault(at_s=6.252, kind="lose_second", who=0, for_s=1.825),),
+            acts=(Act(at_s=5.168, verb="pause", number=0),),
+        ),
+        met="lose_second",
+    ),
+    "a claim without an answer is undone though stock arq runs its job": History(
+        _history(
+            JobPlan(number=4, at_s=2.505, steps=("fail", "wait", "ok"), takes_s=0.01, bulk=2),
+            faults=(Fault(at_s=0.313, kind="silence", who=0, for_s=8.242, what="claim"),),
+            seed=252,
+            stock=True,
+        ),
+        met="taken by stock arq",
+        plant="unanswered-though-stock-has-it",
+        rule="claimed after its end",
+    ),
+    "a worker is stopped while Redis is away": History(
+        _history(
+            JobPlan(number=0, at_s=1.0, steps=("ok",), takes_s=0.1),
+            faults=(
+                Fault(at_s=24.0, kind="restart", who=0, for_s=9.0),
+                Fault(at_s=26.5, kind="terminate", who=0, for_s=2.0),
+            ),
+            trouble_s=35.0,
+        ),
+        met="terminate",
+        plant="stopped-by-an-error-of-the-poll",
+        rule="a process ended by an error",
+    ),
+    "a job is given back that stock arq has run and put back": History(
+        _history(
+            JobPlan(number=1, at_s=11.372, steps=("fail", "fail", "wait", "ok"), takes_s=7.0),
+            JobPlan(
+                number=3,
+                at_s=1.681,
+                steps=("wait", "fail", "ok"),
+                takes_s=0.5,
+                delay_s=10.0,
+                bulk=2,
+            ),
+            JobPlan(number=7, at_s=6.181, steps=("fail", "ok"), takes_s=7.0),
+            faults=(
+                Fault(at_s=11.27, kind="freeze_sender", who=0, for_s=7.927, what="claim"),
+                Fault(at_s=10.643, kind="crash_sender", who=1, for_s=13.143, what="claim"),
+            ),
+            seed=315,
+            workers=2,
+            slots=2,
+            stock=True,
+        ),
+        met="taken by stock arq",
+        plant="unclaims-what-stock-arq-put-back",
+        rule="settled without holding it",
+    ),
+}
+
+
+def _play(history: History, plant: str | None) -> Verdict:
+    with planted(plant) if plant else nullcontext():
+        return play(history.schedule)
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_history_keeps_every_promise(name: str) -> None:
+    """What was found in it is mended, and it still comes to pass."""
+    verdict = _play(HISTORIES[name], None)
+
+    assert verdict.faults == ()
+    assert verdict.seen[HISTORIES[name].met]
+
+
+@pytest.mark.parametrize("name", [name for name, one in HISTORIES.items() if one.plant])
+def test_history_shows_its_fault_when_that_is_planted_again(name: str) -> None:
+    """Else it would prove nothing."""
+    history = HISTORIES[name]
+
+    faults = _play(history, history.plant).faults
+
+    assert faults
+    assert any(fault.startswith(history.rule) for fault in faults)
