@@ -243,3 +243,19 @@ def test_units_are_understood_by_systemd(tmp_path: Path) -> None:
     )
 
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_units_are_confined(unit: Path) -> None:
+    """The exposure that systemd computes is below 2.0 of 10."""
+    checked = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=19", "--no-pager", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (exposure,) = re.findall(r"Overall exposure level for \S+: (\d+\.\d)", checked.stdout)
+
+    assert float(exposure) < 2.0
+    assert checked.returncode == 0
