@@ -74,6 +74,19 @@ $(READY): $(LOCK) pyproject.toml
 	@echo "$(CURDIR)" > $@
 endif
 
+.PHONY: production
+production: $(LOCK) ## Install into VENV what runs in production and nothing else: make production VENV=/opt/pipeline
+	@for python in $(PYTHONS); do if "$$python" -c '$(FIT)' 2>/dev/null; then fit=$$python; break; fi; done; \
+	"$${fit:?no fitting Python among $(PYTHONS)}" -m venv --clear $(VENV)-uv && \
+	awk '/^[^ #]/ { wanted = /^uv==/ } wanted' $(LOCK) > $(VENV)-uv/uv.lock && \
+	$(VENV)-uv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --only-binary :all: \
+		--require-hashes -r $(VENV)-uv/uv.lock && \
+	"$$fit" -m venv --clear --without-pip $(VENV)
+	@# Every package that it needs is in the lock, so each has its version and its hashes from there.
+	@env -u VIRTUAL_ENV -u CONDA_PREFIX $(VENV)-uv/bin/uv --quiet pip install --python $(BIN)/python \
+		--constraints $(LOCK) --build-constraints $(LOCK) '.[all]'
+	@rm -rf $(VENV)-uv
+
 .PHONY: run
 run: $(READY) ## Run the main job on the bundled samples, or on yours: make run ARGS="FILE FOLDER"
 	@$(BIN)/pipeline run $(or $(ARGS),samples:)
@@ -160,6 +173,13 @@ format: $(READY) ## Format the code, and fix what the linter can
 lock: $(READY) ## Update the lock, keeping versions; to raise them: make lock ARGS=--upgrade
 	@$(UV) --quiet pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --output-file $(LOCK) $(ARGS) > /dev/null
+
+.PHONY: sbom
+sbom: $(READY) ## Write dist/sbom.json: CycloneDX, of exactly the packages that run in production
+	@$(MAKE) production VENV=$(VENV)/production
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-file dist/sbom.json $(VENV)/production/bin/python
 
 .PHONY: clean
 clean: ## Remove .venv, caches and builds; the state directory (.pipeline) stays

@@ -7,6 +7,9 @@ two underscores in the environment:
 
     [queues.analytics]
     worker_count = 20                       # QUEUES__ANALYTICS__WORKER_COUNT=20
+
+A setting may also be a file of its own, named like its variable, in the folder PIPELINE_SECRETS: as
+Docker, Kubernetes and systemd give secrets. It wins over the TOML file.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValueError
 
 from runner.errors import ConfigurationError
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
 
 CONFIG_VARIABLE = "PIPELINE_CONFIG"
+SECRETS_VARIABLE = "PIPELINE_SECRETS"
 _SECRET = Field(None, repr=False)
 
 
@@ -107,10 +111,10 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first, then what `load` reads from the file."""
-        return env_settings, init_settings
+        """The environment first, then files of secrets, then what `load` reads from the file."""
+        return env_settings, NestedSecretsSettingsSource(file_secret_settings), init_settings
 
     @property
     def home(self) -> Path:
@@ -148,17 +152,20 @@ def load(config_file: str | Path | None = None) -> Settings:
     Read the configuration from the environment and *config_file*, or `PIPELINE_CONFIG`.
 
     Raises:
-        SettingsError: The file is missing or not TOML, a key is unknown, or a value is wrong.
+        SettingsError: The file is missing or not TOML, a secret cannot be read, a key is unknown,
+            or a value is wrong.
     """
     named = config_file or os.environ.get(CONFIG_VARIABLE)
     path = Path(named) if named else None
     values = {} if path is None else _read(path)
     try:
-        return Settings(**values)
+        return Settings(_secrets_dir=_secrets_folder(), **values)
     except ValidationError as error:
         raise SettingsError(_explain(error.errors(include_url=False)[0], path)) from None
     except UnreadableValueError as error:
         raise SettingsError(f"{error}; write each value in a variable of its own") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{SECRETS_VARIABLE}: a secret cannot be read: {error}") from None
 
 
 @cache
@@ -174,6 +181,14 @@ def use_config_file(path: str | None) -> None:
 
 
 _config_file: list[str] = []
+
+
+def _secrets_folder() -> Path | None:
+    named = os.environ.get(SECRETS_VARIABLE)
+    folder = Path(named) if named else None
+    if folder is not None and not folder.is_dir():
+        raise SettingsError(f"{SECRETS_VARIABLE} is {folder}, which is no folder: correct it")
+    return folder
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -206,6 +221,9 @@ def _place(keys: list[str], path: Path | None) -> str:
     names = [name.upper() for name in os.environ]
     if variable in names:
         return f"variable {variable}"
+    for file in folder.iterdir() if (folder := _secrets_folder()) else ():
+        if file.name.upper() == variable:
+            return f"file {file}"
     if path is None or any(name.startswith(f"{variable}__") for name in names):
         return f"variables {variable}__…"
     return f"config file {path}: {'.'.join(keys)}"

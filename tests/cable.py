@@ -23,8 +23,9 @@ class Cable:
     later all bytes arrive.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, login: str = "") -> None:
         self._behind = (host, port)
+        self._login = login
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._passing: set[asyncio.Task[None]] = set()
@@ -40,7 +41,7 @@ class Cable:
     @property
     def url(self) -> str:
         """The URL of Redis through this cable."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self._login}127.0.0.1:{self.port}/0"
 
     def cut(self) -> None:
         """End every connection, and refuse new ones until `mend`."""
@@ -122,4 +123,5 @@ class Cable:
 def cable_to(url: str) -> Cable:
     """Return a cable to the Redis at *url*; `async with` its `laid()` opens it."""
     parts = urlsplit(url)
-    return Cable(parts.hostname or "127.0.0.1", parts.port or 6379)
+    login = "".join(parts.netloc.rpartition("@")[:2])
+    return Cable(parts.hostname or "127.0.0.1", parts.port or 6379, login)

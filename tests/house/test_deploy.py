@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from runner.commands.worker import _AFTER_GRACE_S
 from runner.processes.health import health_app
 from runner.web.guard import _OPEN_PATHS
 from settings.command import cli
-from settings.environment import Settings
+from settings.environment import SECRETS_VARIABLE, Settings, load
 from settings.groups import QUEUE_NAMES, RunnerLimits
 from tests.house.test_monitoring import served
 from tests.house.test_settings_documented import settings_of
@@ -96,7 +97,7 @@ def test_settings_exist_and_have_their_defaults_of_the_grace_time() -> None:
         {one["name"]: one["value"] for one in pod["containers"][0].get("env", ())}
         for pod in _pods().values()
     ]
-    known = {name for name, _ in settings_of(Settings.model_fields)}
+    known = {name for name, _ in settings_of(Settings.model_fields)} | {SECRETS_VARIABLE}
 
     assert {name for variables in given for name in variables} - known == set()
     graces = [one["RUNNER__GRACE_S"] for one in given if "RUNNER__GRACE_S" in one]
@@ -259,3 +260,140 @@ def test_units_are_confined(unit: Path) -> None:
 
     assert float(exposure) < 2.0
     assert checked.returncode == 0
+
+
+def _secrets(folder: Path) -> set[str]:
+    """Make the secrets of Compose in *folder*, and return their names."""
+    subprocess.run(["sh", DEPLOY / "make-secrets.sh", folder], check=True)
+    return {file.name for file in folder.iterdir()}
+
+
+def test_secrets_are_made_once_and_are_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run changes none; Compose names each, and what a service gets can be read there."""
+    made = _secrets(tmp_path / "secrets")
+    before = {name: (tmp_path / "secrets" / name).read_text() for name in made}
+    assert _secrets(tmp_path / "secrets") == made
+    assert before == {name: (tmp_path / "secrets" / name).read_text() for name in made}
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    assert set(_compose()["secrets"]) == made
+    assert {one["file"] for one in _compose()["secrets"].values()} == {
+        f"secrets/{name}" for name in made
+    }
+    known = {name.lower() for name, _ in settings_of(Settings.model_fields)}
+    for name, service in _compose()["services"].items():
+        if "build" not in service:
+            continue
+        given = {
+            one if isinstance(one, str) else one["target"]: before[
+                one if isinstance(one, str) else one["source"]
+            ]
+            for one in service["secrets"]
+        }
+        assert set(given) <= known
+        folder = tmp_path / name
+        folder.mkdir()
+        for setting, value in given.items():
+            (folder / setting).write_text(value)
+        monkeypatch.setenv(SECRETS_VARIABLE, str(folder))
+        settings = load()
+        user = "pages" if name == "web" else "worker"
+        password = before[f"redis_{user}_password"]
+        assert settings.redis_url == f"redis://{user}:{password}@redis:6379/0"
+        assert settings.database_url == given["database_url"]
+        assert bool(settings.web.token) == (name == "web")
+
+
+def test_compose_holds_no_password_and_confines_what_it_runs() -> None:
+    """Passwords come from files; containers write to their volumes alone, and gain no rights."""
+    text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"(?i)(?:password|token|secret)\w*: *[^\s{/\[]", text) == []
+    assert "://" not in re.sub(r"https?://127\.0\.0\.1", "", text)
+    for name, service in _compose()["services"].items():
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert set(service["networks"]) <= {"stores", "outside"}
+        if name != "postgres":  # its image starts as root, and then becomes its own user
+            assert service["read_only"]
+            assert service["cap_drop"] == ["ALL"]
+        if "build" not in service:
+            assert service["networks"] == ["stores"]
+            assert "ports" not in service
+    assert _compose()["networks"]["stores"] == {"internal": True}
+
+
+def test_pods_keep_to_the_restricted_standard() -> None:
+    """Every rule of it that concerns them; and their root is read-only, without any account."""
+    for name, pod in _pods().items():
+        assert pod["automountServiceAccountToken"] is False, name
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        kinds = {kind for volume in pod["volumes"] for kind in volume if kind != "name"}
+        assert kinds <= {"persistentVolumeClaim", "secret", "emptyDir"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert all("hostPort" not in port for port in container["ports"])
+            assert "secretRef" not in str(container["envFrom"])
+            mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+            assert set(mounted) == {volume["name"] for volume in pod["volumes"]}
+            (settings,) = [part["data"] for part in _parts() if part["kind"] == "ConfigMap"]
+            assert mounted["secrets"] == settings[SECRETS_VARIABLE]
+
+
+def test_network_policies_select_every_pod_and_let_in_to_the_pages_alone() -> None:
+    """Everything else is closed: a policy that selects a pod refuses what none allows."""
+    policies = {
+        part["metadata"]["name"]: part["spec"]
+        for part in _parts()
+        if part["kind"] == "NetworkPolicy"
+    }
+    of_all = policies["pipeline"]
+    assert of_all["podSelector"] == {"matchLabels": {"app": "pipeline"}}
+    assert of_all["policyTypes"] == ["Ingress", "Egress"]
+    assert of_all["ingress"] == []
+    labels = [
+        part["spec"]["template"]["metadata"]["labels"]
+        for part in _parts()
+        if part["kind"] == "Deployment"
+    ]
+    assert all(one["app"] == "pipeline" for one in labels)
+    (page,) = [one for one in labels if one.get("part") == "web"]
+    assert policies["pipeline-web"]["podSelector"]["matchLabels"].items() <= page.items()
+    assert [name for name, spec in policies.items() if spec.get("ingress")] == ["pipeline-web"]
+    (outside,) = policies["pipeline-workers"]["egress"]
+    refused = {
+        network for to in outside["to"] for network in map(ip_network, to["ipBlock"]["except"])
+    }
+    for private in ("10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "fd00::1"):
+        assert any(ip_address(private) in network for network in refused), private
+
+
+def test_image_has_what_production_needs_alone() -> None:
+    """
+    Its packages are those of `make production`, and its base's digest can be named.
+
+    This reads the text: no image is built here.
+    """
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    assert "ARG BASE_DIGEST=\n" in text
+    bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    assert bases == ["${BASE}${BASE_DIGEST:+@${BASE_DIGEST}}"] * 2
+    build, final = text.split("\nFROM ")[1:]
+    assert "make production VENV=/opt/pipeline" in build
+    assert "make setup" not in text
+    assert "apt-get" not in final
+    assert re.findall(r"COPY (.*)", final) == ["--from=build /opt/pipeline /opt/pipeline"]
+    assert "USER 10001" in final
+    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "deploy/secrets" in ignored
+    makefile = (DEPLOY.parent / "Makefile").read_text(encoding="utf-8")
+    recipe = re.search(r"^production:.*?\n\n", makefile, re.MULTILINE | re.DOTALL)
+    assert recipe is not None
+    assert "--constraints $(LOCK) --build-constraints $(LOCK) '.[all]'" in recipe[0]
+    assert "--group" not in recipe[0]

@@ -19,7 +19,10 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     """Remove every variable that is a setting, and work in an empty folder."""
     known = {name.upper() for name in environment.Settings.model_fields}
     for name in list(os.environ):
-        if name.upper().partition("__")[0] in known or name == environment.CONFIG_VARIABLE:
+        if name.upper().partition("__")[0] in known or name in {
+            environment.CONFIG_VARIABLE,
+            environment.SECRETS_VARIABLE,
+        }:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     environment.use_config_file(None)

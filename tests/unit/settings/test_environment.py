@@ -196,3 +196,41 @@ def test_secrets_are_not_shown(tmp_path: Path, name: str) -> None:
     assert "hunter2" not in str(raised.value)
     path.write_text(f'{name} = "redis://:hunter2@host"')
     assert "hunter2" not in repr(load(path))
+
+
+def test_secrets_are_files_named_like_variables(
+    config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In any case of letters, with a line end, and as Kubernetes lays them out."""
+    folder = tmp_path / "secrets"
+    (folder / "..2026_01_31").mkdir(parents=True)
+    (folder / "..data").symlink_to("..2026_01_31")
+    (folder / "..data" / "REDIS_URL").write_text("redis://:from-a-secret@redis/0\n")
+    (folder / "REDIS_URL").symlink_to("..data/REDIS_URL")
+    (folder / "web__token").write_text("a token, from a secret")
+    (folder / "of_something_else").write_text("x")
+    (folder / "log_level").write_text("ERROR")
+    config.write_text('log_level = "DEBUG"\n[web]\nport = 1234\n')
+    monkeypatch.setenv("PIPELINE_SECRETS", str(folder))
+    settings = load(config)
+    assert settings.redis_url == "redis://:from-a-secret@redis/0"
+    assert settings.web.token == "a token, from a secret"  # noqa: S105
+    assert settings.web.port == 1234
+    assert settings.log_level == "ERROR"
+    monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
+    assert load(config).redis_url == "redis://elsewhere/0"
+
+
+def test_secret_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its file is, and what it holds is not; a folder that is not there is an error, too."""
+    monkeypatch.setenv("PIPELINE_SECRETS", str(tmp_path))
+    (tmp_path / "web__port").write_text("s3cret")
+    with pytest.raises(SettingsError, match=f"^file {tmp_path}/web__port: ") as caught:
+        load()
+    assert "s3cret" not in str(caught.value)
+    (tmp_path / "web__port").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="PIPELINE_SECRETS: a secret cannot be read"):
+        load()
+    monkeypatch.setenv("PIPELINE_SECRETS", str(tmp_path / "none"))
+    with pytest.raises(SettingsError, match="which is no folder"):
+        load()
