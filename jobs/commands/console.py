@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from runner.commands.console import SafeConsole
 
 _UNBOUND = 10_000
 
 
-def table_console() -> Console:
+def table_console() -> SafeConsole:
     """Return a console for tables; where it is no terminal, nothing is cut."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_UNBOUND)
+    console = SafeConsole()
+    return console if console.is_terminal else SafeConsole(width=_UNBOUND)

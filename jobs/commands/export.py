@@ -7,12 +7,14 @@ import json
 import os
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
 from jobs.commands.channels.choice import choose_channel
+from runner.commands.printing import echo, echo_json
 from runner.commands.run_command import run_async
 from runner.wording import counted
 
@@ -31,6 +33,7 @@ class _Wish:
     what: What
     file_format: _Format
     output: Path
+    raw: bool
 
 
 @click.command
@@ -56,6 +59,11 @@ class _Wish:
     metavar="FILE",
     help="Write it there; an existing file is replaced once all is written.",
 )
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Leave texts in a CSV as they are, though a spreadsheet may run them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as one JSON object.")
 @click.pass_obj
 def export(
@@ -65,21 +73,23 @@ def export(
     what: What,
     file_format: _Format | None,
     output: Path,
+    raw: bool,
     as_json: bool,
 ) -> None:
     """
     Write what is stored about each CHANNEL, or about all, to a CSV or Parquet file.
 
-    A table may have any length: it is read and written piece by piece.
+    A table may have any length: it is read and written piece by piece. In a CSV, a text that a
+    spreadsheet would run as a formula begins with a quote ('), which is not part of it.
     """
     host.configure_logs()
     named: _Format = "parquet" if output.suffix == ".parquet" else "csv"
-    rows = run_async(_export(host, _Wish(channel, what, file_format or named, output)))
+    rows = run_async(_export(host, _Wish(channel, what, file_format or named, output, raw)))
     if as_json:
         document = {"what": what, "rows": rows, "path": str(output.absolute())}
-        click.echo(json.dumps(document, ensure_ascii=False))
+        echo_json(json.dumps(document, ensure_ascii=False))
     else:
-        click.echo(f"{counted(rows, 'row')} in {output}")
+        echo(f"{counted(rows, 'row')} in {output}")
 
 
 async def _export(host: Host, wish: _Wish) -> int:
@@ -93,7 +103,7 @@ async def _export(host: Host, wish: _Wish) -> int:
             known = await services.store.channels.all()
             ids = list(dict.fromkeys(choose_channel(known, words).id for words in wish.words))
         table = Table(services.store, wish.what, ids, asyncio.get_running_loop())
-        return await asyncio.to_thread(_write, table.write, wish)
+        return await asyncio.to_thread(_write, partial(table.write, raw=wish.raw), wish)
 
 
 def _write(write: Callable[[Path, str], int], wish: _Wish) -> int:

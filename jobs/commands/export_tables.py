@@ -11,6 +11,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from jobs.channel.data import UTC_TIME
+from jobs.spreadsheet import TO_QUOTE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -102,9 +103,11 @@ class Table:
     ids: Sequence[str] | None
     loop: asyncio.AbstractEventLoop
 
-    def write(self, path: Path, file_format: str) -> int:
+    def write(self, path: Path, file_format: str, *, raw: bool = False) -> int:
         """
         Write it to *path* as `csv` or `parquet`, and return the number of rows. It blocks.
+
+        raw: leave texts in a CSV as they are, also those that a spreadsheet would run.
 
         Raises:
             OSError: The file cannot be written.
@@ -123,6 +126,8 @@ class Table:
         if file_format == "parquet":
             source.sink_parquet(path)
         else:
+            if not raw:
+                source = source.with_columns(pl.col(pl.String).str.replace(TO_QUOTE, "'${1}"))
             source.sink_csv(path, datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
         return rows
 

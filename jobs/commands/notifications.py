@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.commands.printing import echo, echo_json
 from runner.commands.run_command import EXIT_WRONG, run_async, tell
 
 if TYPE_CHECKING:
@@ -40,11 +41,11 @@ def list_(context: click.Context, *, state: tuple[str, ...], limit: int, as_json
     found = run_async(_deliveries(context.obj, state or _STATES, limit))
     if as_json:
         for one in found:
-            click.echo(json.dumps(_document(one), ensure_ascii=False))
+            echo_json(json.dumps(_document(one), ensure_ascii=False))
     elif found:
         _show(found)
     else:
-        click.echo("No notifications.")
+        echo("No notifications.")
 
 
 @notifications.command("test")
@@ -103,9 +104,9 @@ async def _try(target: Target) -> bool:
     try:
         await target.sender.send(compose(key, [event]))
     except NotificationError as error:
-        click.echo(f"{target.name}: not delivered: {error}")
+        echo(f"{target.name}: not delivered: {error}")
         return False
-    click.echo(f"{target.name}: delivered")
+    echo(f"{target.name}: delivered")
     return True
 
 
@@ -113,7 +114,7 @@ async def _resend(host: Host, key: str, target: str) -> int:
     host.configure_logs()
     async with host.open_services() as services:
         if await services.store.outbox.resend(key, target, datetime.now(UTC)):
-            click.echo(f"{key} is sent to {target} again")
+            echo(f"{key} is sent to {target} again")
             return 0
     tell(f"{key} to {target}: no delivery that has finished; see `pipeline notifications list`")
     return EXIT_WRONG
@@ -135,24 +136,24 @@ def _document(one: Delivery) -> dict[str, object]:
 
 
 def _show(found: Sequence[Delivery]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from runner.commands.console import SafeConsole
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("when (UTC)", "target", "state", "what"):
         table.add_column(heading, no_wrap=heading != "what")
     for one in found:
-        what = Text(one.title)
-        if one.error:
-            what.append(f"\n{one.error}", style="dim")
         table.add_row(
             f"{one.recorded_at:%Y-%m-%d %H:%M}",
             Text(one.target),
             Text(one.state, style=_STYLES.get(one.state, "")),
-            what,
+            Text(one.title),
         )
-    Console(highlight=False).print(table)
+        if one.error:
+            table.add_row("", "", "", Text(one.error, style="dim"))
+    SafeConsole().print(table)
 
 
 _STYLES = {"failed": "red", "unconfirmed": "yellow", "waiting": "cyan"}

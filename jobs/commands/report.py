@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import click
 
 from jobs.commands.channels.choice import choose_channel
+from runner.commands.printing import echo
 from runner.commands.run_command import run_async
 from runner.errors import OffloadDiedError
 
@@ -113,7 +114,7 @@ async def _report(
             click.echo(made.content, nl=False)
             return
         path = await _write(services, made, output)
-    click.echo(made.as_json(path) if as_json else path)
+    echo(made.as_json(path) if as_json else str(path))
 
 
 async def _make(services: Services, words: str, file_format: _Format, chart: str | None) -> _Made:

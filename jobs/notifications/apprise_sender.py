@@ -56,11 +56,13 @@ class AppriseSender:
         import apprise
 
         if self._service is None:
-            self._service = apprise.Apprise.instantiate(self._url)
+            with _captured_log().capture():  # it would quote a URL that it cannot read
+                self._service = apprise.Apprise.instantiate(self._url)
             if self._service is None:
-                scheme = self._url.partition("://")[0]
+                scheme, mark, _ = self._url.partition("://")
+                named = f"{scheme}://" if mark and scheme.isalnum() else "notification"
                 raise NotificationError(
-                    f"the {scheme}:// URL is not one that Apprise can use; see its documentation"
+                    f"the {named} URL is not one that Apprise can use; see its documentation"
                 )
 
     def _send(self, message: Message) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from jobs.notifications.sender import NotificationError, UnconfirmedError
 
@@ -35,9 +34,13 @@ class WebhookSender:
         """
         import httpx
 
-        from runner.egress.client import egress_client
+        from runner.egress.client import egress_client, web_address
 
-        host = urlsplit(self._url).hostname
+        address = web_address(self._url)
+        if address is None:
+            reason = "the webhook's address cannot be read: write it as https://HOST/PATH"
+            raise NotificationError(reason)
+        host = address.host
         headers = {"Idempotency-Key": message.key}
         try:
             async with (

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from jobs.channel.text import unbroken
+from runner.redaction import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
     from jobs.channel.records import ChannelReading, ChannelRecord, Reject, SourceRef
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_PASSWORD = re.compile(r"(?P<user>://[^/?#@\s:]*):[^/?#\s]*@")
+_USER = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:(?P<user>[^/?#\s:]*)"
+    # A password that was not encoded may hold anything; a port is none.
+    r":(?!\d{1,5}(?:[/?#]|$))\S*@|[^/?#\s]*@)",
+    re.IGNORECASE,
+)
 
 
 def is_address(location: str) -> bool:
@@ -32,8 +38,16 @@ def is_address(location: str) -> bool:
 
 
 def shown(location: str) -> str:
-    """Return *location* as people may see it: an address keeps its user and loses its password."""
-    return _PASSWORD.sub(r"\g<user>:…@", location) if is_address(location) else location
+    """
+    Return *location* as people may see it: an address keeps its user and loses its secrets.
+
+    A user without a password is a token.
+    """
+    found = _USER.match(location)
+    if found is None:
+        return scrubbed(location) if ":/" in location else location
+    user = "" if found["user"] is None else f"{found['user']}:"
+    return f"{found['scheme']}{user}…@{scrubbed(location[found.end() :])}"
 
 
 class SourceError(Exception):

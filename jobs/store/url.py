@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -80,14 +81,19 @@ def _sqlite(rest: str) -> SqliteFile:
 
 
 def _postgres(rest: str) -> PostgresServer:
-    parts = urlsplit(f"postgresql://{rest}")
-    if "@" not in parts.netloc and "@" in rest:
+    netloc = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "@" not in netloc and "@" in rest:
         # Without this, the driver would take half of the password for the host, and print it.
         raise StoreError(
             "DATABASE_URL",
             "its password holds a character that has a meaning in URLs",
             "percent-encode it: / is %2F, ? is %3F, # is %23",
         )
+    try:
+        parts = urlsplit(f"postgresql://{rest}")
+        _ = parts.port
+    except ValueError:
+        raise StoreError("DATABASE_URL", "its host or port cannot be read", _REMEDY) from None
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     timeout = query.pop("connect_timeout", str(CONNECT_TIMEOUT_S))
     try:

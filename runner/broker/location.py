@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from arq.connections import RedisSettings
 
@@ -29,51 +29,72 @@ def location(url: str) -> RedisLocation:
     Sentinel: `redis+sentinel://[user:password@]host:port[,host:port…]/service[/database]`.
 
     Raises:
-        ConfigurationError: The URL is none of these.
+        ConfigurationError: The URL is none of these. It is not quoted: what cannot be read as an
+            address may hold a password anywhere.
     """
-    shown = _without_password(url)
+    scheme, mark, rest = url.partition("://")
+    read = {
+        "redis": _server,
+        "rediss": _server,
+        "unix": _socket,
+        "redis+sentinel": _sentinels,
+    }.get(scheme.lower())
     try:
-        parts = urlsplit(url)
-        if parts.scheme == "redis+sentinel":
-            return _sentinel_location(url, shown)
-        if parts.scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError(f"scheme {parts.scheme!r}")  # noqa: TRY301 -- one place explains all
-        database = parse_qs(parts.query).get("db", [""])[0]
-        if not database and parts.scheme != "unix":
-            database = parts.path.lstrip("/")
-        if parts.scheme == "unix" and not parts.path:
-            raise ValueError("no path")  # noqa: TRY301 -- likewise
-        return RedisLocation(
-            host=parts.hostname or "localhost",
-            port=parts.port or 6379,
-            unix_socket_path=parts.path if parts.scheme == "unix" else None,
-            database=_database(database),
-            username=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-            ssl=parts.scheme == "rediss",
-            shown=shown,
-        )
-    except ValueError as error:
+        if not mark or read is None:
+            raise _Unreadable("it begins with none of these")  # noqa: TRY301 -- one place explains all
+        return read(scheme.lower(), rest)
+    except _Unreadable as error:
         raise ConfigurationError(
-            f"REDIS_URL {shown!r} is not a Redis address ({error}): "
+            f"REDIS_URL is not a Redis address ({error}): "
             "write it as redis://host:6379/0, rediss://…, unix:///path or redis+sentinel://…"
         ) from None
 
 
-def _sentinel_location(url: str, shown: str) -> RedisLocation:
-    rest = url.partition("://")[2]
-    userinfo, _, rest = rest.rpartition("@")
-    username, _, password = userinfo.partition(":")
+class _Unreadable(Exception):  # noqa: N818 -- its message is the end of a sentence
+    """Why a URL is no address, without any part of it."""
+
+
+def _server(scheme: str, rest: str) -> RedisLocation:
+    parts = _split(rest)
+    query = parse_qs(parts.query).get("db", [""])[0]
+    database = _database(query or parts.path.lstrip("/"))
+    return RedisLocation(
+        host=parts.hostname or "localhost",
+        port=_port(parts) or 6379,
+        database=database,
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        ssl=scheme == "rediss",
+        shown=f"{scheme}://{_shown_user(parts)}{parts.netloc.rpartition('@')[2]}{parts.path}",
+    )
+
+
+def _socket(scheme: str, rest: str) -> RedisLocation:
+    parts = _split(rest)
+    if not parts.path:
+        raise _Unreadable("it has no path")
+    return RedisLocation(
+        unix_socket_path=parts.path,
+        database=_database(parse_qs(parts.query).get("db", [""])[0]),
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        shown=f"{scheme}://{_shown_user(parts)}{parts.path}",
+    )
+
+
+def _sentinels(scheme: str, rest: str) -> RedisLocation:
+    userinfo, at, rest = rest.rpartition("@")
+    username, colon, password = userinfo.partition(":")
     addresses, _, path = rest.partition("/")
     service, _, database = path.partition("?")[0].partition("/")
     sentinels = []
     for address in addresses.split(","):
-        one = urlsplit(f"//{address}")
+        one = _split(address)
         if not one.hostname:
-            raise ValueError("a sentinel without a host")
-        sentinels.append((one.hostname, one.port or _SENTINEL_PORT))
+            raise _Unreadable("a sentinel has no host")
+        sentinels.append((one.hostname, _port(one) or _SENTINEL_PORT))
     if not service:
-        raise ValueError("no service name")
+        raise _Unreadable("it has no service name")
     return RedisLocation(
         host=sentinels,
         sentinel=True,
@@ -81,19 +102,40 @@ def _sentinel_location(url: str, shown: str) -> RedisLocation:
         database=_database(database),
         username=unquote(username) or None,
         password=unquote(password) or None,
-        shown=shown,
+        shown=f"{scheme}://{username}{':…' * bool(colon)}{at}{addresses}/{path.partition('?')[0]}",
     )
 
 
+def _split(rest: str) -> SplitResult:
+    try:
+        parts = urlsplit(f"//{rest}")
+    except ValueError:
+        raise _Unreadable("its brackets are no IPv6 address") from None
+    if "@" in rest and "@" not in parts.netloc:
+        # Without this, half of the password would count as the host, and be shown.
+        raise _Unreadable(
+            "its password holds a character that has a meaning in URLs: "
+            "percent-encode it, / as %2F, ? as %3F, # as %23"
+        )
+    return parts
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError:
+        raise _Unreadable("its port is no number") from None
+
+
+def _shown_user(parts: SplitResult) -> str:
+    if "@" not in parts.netloc:
+        return ""
+    return f"{parts.username or ''}{':…' * (parts.password is not None)}@"
+
+
 def _database(text: str) -> int:
-    number = int(text or 0)
-    if number < 0:
-        raise ValueError(f"database {number}")
-    return number
-
-
-def _without_password(url: str) -> str:
-    scheme, mark, rest = url.partition("://")
-    userinfo, at, place = rest.rpartition("@")
-    user = userinfo.partition(":")[0]
-    return f"{scheme}{mark}{user}{':…' if ':' in userinfo else ''}{at}{place}"
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdecimal()):
+        raise _Unreadable("its database is no number from 0")
+    return int(text[:9])

@@ -11,7 +11,7 @@ import click
 
 from runner import clock, wall_clock
 from runner.broker import keys
-from runner.commands.printing import as_json, print_json
+from runner.commands.printing import as_json, echo, print_json
 from runner.commands.run_command import run_async
 from runner.wording import size
 
@@ -274,6 +274,6 @@ _MARKS = {
 
 def _show(one: Finding) -> None:
     mark, color = _MARKS[one.severity]
-    click.echo(f"{click.style(f'{mark:<8}', fg=color)} {one.name:<24} {one.text}")
+    echo(f" {one.name:<24} {one.text}", lead=click.style(f"{mark:<8}", fg=color))
     if one.remedy:
-        click.echo(f"{'':<33} {one.remedy}")
+        echo(f"{'':<33} {one.remedy}")

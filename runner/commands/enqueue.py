@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from runner.commands.completion import named
 from runner.commands.moment import MomentType
-from runner.commands.printing import print_json
+from runner.commands.printing import echo, print_json
 from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ async def _enqueue(
         if not handle.created:
             raise click.ClickException(f"a job {handle.id} exists already; nothing was enqueued")
         await session.operator.record("enqueue", f"{job.queue}/{handle.id}", name, "done")
-        click.echo(handle.id, err=wait)
+        echo(handle.id, err=wait)
         if wait:
             print_json(await handle.result())
 

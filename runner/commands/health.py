@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.commands.printing import echo
 from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def health(context: click.Context) -> None:
     findings = run_async(_find(context.obj))
     for finding in findings:
         mark = "ok" if finding.ok else "failed"
-        click.echo(f"{mark:<6}  {finding.name:<8}  {finding.reason}")
+        echo(f"{mark:<6}  {finding.name:<8}  {finding.reason}")
     context.exit(0 if all(finding.ok for finding in findings) else 1)
 
 

@@ -15,6 +15,7 @@ from runner.commands.completion import named
 from runner.commands.moment import MomentType
 from runner.commands.printing import (
     as_json,
+    echo,
     print_json,
     print_table,
 )
@@ -109,7 +110,7 @@ def _list_command(states: Sequence[JobState]) -> click.Command:
             return
         if rows:
             _show(rows)
-        click.echo(summary, err=True)
+        echo(summary, err=True)
 
     if len(states) > 1:
         choice = click.Choice([str(state) for state in states])
@@ -180,7 +181,7 @@ def show(context: click.Context, *, job_id: str, as_json: bool) -> None:
         return
     print_table({"": "left", " ": "wrap"}, list(facts(view, found).items()))
     for line in timeline(view):
-        click.echo(line)
+        echo(line)
 
 
 for one in (jobs, scheduled, retries, dead):
@@ -248,9 +249,9 @@ async def _act_on(host: Host, job_ids: Sequence[str], request: Request) -> int:
             found = await session.operator.act(request, queue, job_id)
             if found in request.verb.reaches:
                 done += 1
-                click.echo(f"{job_id}: {request.verb.done}")
+                echo(f"{job_id}: {request.verb.done}")
             else:
-                click.echo(f"{job_id}: nothing was done, for it is {found}")
+                echo(f"{job_id}: nothing was done, for it is {found}")
     return done
 
 
@@ -266,7 +267,7 @@ async def _act_on_all(host: Host, chosen: _Chosen, request: Request, *, yes: boo
         counts = [await count(session.redis, one, session.catalog) for one in selections]
         total = sum(one.jobs for one in counts)
         if not total:
-            click.echo("No job matches.")
+            echo("No job matches.")
             return 0
         number = f"{total:,}" if all(one.is_exact for one in counts) else f"at least {total:,}"
         if not yes:
@@ -288,7 +289,7 @@ async def _run_all(
             acted += progress.acted
             passed += progress.passed
     moved_on = f", {passed:,} had moved on" if passed else ""
-    click.echo(f"{acted:,} {request.verb.done}{moved_on}")
+    echo(f"{acted:,} {request.verb.done}{moved_on}")
     return acted
 
 

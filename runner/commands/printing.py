@@ -9,6 +9,7 @@ import click
 from pydantic_core import to_json
 
 from runner.operations.words import shown
+from runner.visible import visible, visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,9 +18,23 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for 
 """The option that every listing has."""
 
 
+def echo(text: str = "", *, lead: str = "", err: bool = False) -> None:
+    """
+    Print *text* as one line, whatever it holds; all that commands print goes through here.
+
+    lead: what comes before it, as it is: of ours, and maybe with colours. err: on standard error.
+    """
+    click.echo(lead + visible(text), err=err)
+
+
+def echo_json(document: str) -> None:
+    """Print a JSON document, which may have several lines."""
+    click.echo(visible_lines(document))
+
+
 def print_json(found: Any) -> None:
     """Print one JSON document of dataclasses and plain values."""
-    click.echo(to_json(plain(found)).decode())
+    echo_json(to_json(plain(found)).decode())
 
 
 def plain(value: Any) -> Any:
@@ -39,13 +54,14 @@ def print_table(columns: Mapping[str, str], rows: Sequence[Sequence[object]]) ->
 
     Only wrapping columns shrink on a narrow terminal. Piped lines are never cut.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    from runner.commands.console import SafeConsole
+
+    console = SafeConsole()
     if not console.is_terminal:
-        console = Console(highlight=False, width=_WIDE, soft_wrap=True)
+        console = SafeConsole(width=_WIDE, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading, kind in columns.items():
         table.add_column(
@@ -66,4 +82,5 @@ def print_places(places: Mapping[str, str], heading: str) -> None:
     """Print where things are, and how to stop."""
     width = max(len(name) for name in places)
     lines = [f"  {name:<{width}}  {place}" for name, place in places.items()]
-    click.echo("\n".join([heading, *lines, "Ctrl-C stops it."]))
+    for line in [heading, *lines, "Ctrl-C stops it."]:
+        echo(line)

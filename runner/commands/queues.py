@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.commands.completion import named
-from runner.commands.printing import as_json, print_json, print_table
+from runner.commands.printing import as_json, echo, print_json, print_table
 from runner.commands.run_command import run_async
 from runner.operations.verbs import QUEUE_VERBS
 from runner.operations.words import note
@@ -44,7 +44,7 @@ def _verb_command(verb: Verb) -> click.Command:
     @click.pass_context
     def act(context: click.Context, *, queue: tuple[str, ...]) -> None:
         for name in run_async(_act(context.obj, queue, verb)):
-            click.echo(f"{name}: {verb.done}")
+            echo(f"{name}: {verb.done}")
 
     return act
 

@@ -8,14 +8,16 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 from redis.exceptions import RedisError
 
 from runner.broker.outage import situation
+from runner.codec import ErrorRecord
+from runner.commands.printing import echo
 from runner.errors import PrivateRedisLostError
+from runner.visible import visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -53,7 +55,7 @@ def run_command(
         status = group.main(list(arguments), prog_name=_PROGRAM, standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- each becomes a line
         if "--debug" in arguments and not isinstance(error, click.ClickException):
-            traceback.print_exc()
+            click.echo(visible_lines(ErrorRecord.of(error).traceback), err=True)
         return _tell_error(error, expected)
     return status if isinstance(status, int) else 0
 
@@ -115,7 +117,7 @@ def end_process(status: int) -> NoReturn:
 
 def tell(line: str) -> None:
     """Print *line* to standard error, after the program's name, without its line breaks."""
-    click.echo(f"{_PROGRAM}: {' '.join(line.split())}", err=True)
+    echo(f"{_PROGRAM}: {' '.join(line.split())}", err=True)
 
 
 def _tell_error(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.commands.completion import named
-from runner.commands.printing import as_json, print_json, print_table
+from runner.commands.printing import as_json, echo, print_json, print_table
 from runner.commands.run_command import run_async
 from runner.operations.verbs import SCHEDULE_VERBS
 from runner.wording import time_of_day
@@ -34,7 +34,7 @@ def list_(context: click.Context, *, as_json: bool) -> None:
     elif found:
         _show(found)
     else:
-        click.echo("There are no schedules.", err=True)
+        echo("There are no schedules.", err=True)
 
 
 def _verb_command(verb: Verb) -> click.Command:
@@ -43,7 +43,7 @@ def _verb_command(verb: Verb) -> click.Command:
     @click.pass_context
     def act(context: click.Context, *, name: str) -> None:
         job_id = run_async(_act(context.obj, verb, name))
-        click.echo(f"{name}: {verb.done.format(job_id)}")
+        echo(f"{name}: {verb.done.format(job_id)}")
 
     return act
 

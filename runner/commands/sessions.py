@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.printing import as_json, print_json, print_table
+from runner.commands.printing import as_json, echo, print_json, print_table
 from runner.commands.run_command import run_async
 from runner.wording import ago, counted
 
@@ -36,7 +36,7 @@ def list_(context: click.Context, *, as_json: bool) -> None:
     elif found:
         _show(found)
     else:
-        click.echo("Nobody is logged in.", err=True)
+        echo("Nobody is logged in.", err=True)
 
 
 @sessions.command
@@ -49,7 +49,7 @@ def revoke(context: click.Context, *, ids: tuple[str, ...], user: str | None, ev
     if not (ids or user or every):
         raise click.UsageError("name sessions by their ids, or give --user or --all")
     ended = run_async(_revoke(context.obj, ids, user, every=every))
-    click.echo(f"Revoked {counted(ended, 'session')}.")
+    echo(f"Revoked {counted(ended, 'session')}.")
 
 
 async def _sessions(host: Host) -> list[Session]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.commands.printing import echo
 from runner.commands.run_command import run_service
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def password(password: str) -> None:
     """Print a password's hash, for WEB__USERS."""
     from runner.web.login import hash_password
 
-    click.echo(hash_password(password))
+    echo(hash_password(password))
 
 
 async def _serve(host: Host, port: int) -> None:

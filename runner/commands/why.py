@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.printing import as_json, print_json
+from runner.commands.printing import as_json, echo, print_json
 from runner.commands.run_command import EXIT_NOTHING, run_async
 from runner.operations.job_text import sentence
 
@@ -29,7 +29,7 @@ def why(context: click.Context, *, job_id: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo(sentence(found))
+        echo(sentence(found))
     context.exit(EXIT_NOTHING if found.cause == "gone" else 0)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.printing import as_json, print_json, print_table
+from runner.commands.printing import as_json, echo, print_json, print_table
 from runner.commands.run_command import EXIT_NOTHING, run_async
 from runner.operations.verbs import PROCESS_VERBS
 from runner.operations.words import progress, vitals
@@ -36,7 +36,7 @@ def list_(context: click.Context, *, as_json: bool) -> None:
     elif found:
         _show(found)
     else:
-        click.echo("No worker lives. Start one: pipeline worker", err=True)
+        echo("No worker lives. Start one: pipeline worker", err=True)
 
 
 def _verb_command(verb: Verb) -> click.Command:
@@ -71,7 +71,7 @@ async def _act(host: Host, names: Sequence[str], verb: Verb) -> bool:
             )
         for name in names:
             await session.operator.order(known[name], verb.name)
-            click.echo(f"{name}: {verb.done}")
+            echo(f"{name}: {verb.done}")
     return True
 
 
@@ -92,7 +92,7 @@ def _show(found: Sequence[Process]) -> None:
     )
     running = [(job, one.name) for one in found for job in one.running]
     if running:
-        click.echo()
+        echo()
         print_table(
             {"running": "left", "id": "left", "since": "right", "in": "left", "progress": "wrap"},
             [

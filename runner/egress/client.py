@@ -14,6 +14,7 @@ import asyncio
 import functools
 import socket
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
     Connect = Callable[[httpx.Proxy | None], httpx.AsyncBaseTransport]
 
 _PORTS = {"http": 80, "https": 443}
+
+
+def web_address(text: str) -> httpx.URL | None:
+    """Return *text* read as an http(s) address; None if it cannot be: then it is not quoted."""
+    try:
+        address = httpx.URL(text)
+        _ = urlsplit(text).port  # stricter about brackets
+    except (httpx.InvalidURL, ValueError):
+        return None
+    is_web = address.scheme in _PORTS and address.host and "%" not in address.host
+    return address if is_web else None
 
 
 class NotPublicError(httpx.ConnectError):

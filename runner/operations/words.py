@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from runner.visible import visible
 from runner.wording import NOTHING, elapsed, size, time_of_day
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def shown(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, datetime):
         return time_of_day(value)
-    # Names and errors of jobs may hold escape sequences.
-    return "".join(one if one.isprintable() else " " for one in str(value))
+    return visible(str(value))
 
 
 def arguments(given: Mapping[str, Any]) -> str:

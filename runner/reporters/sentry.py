@@ -54,9 +54,10 @@ class SentryReporter:
         )
         try:
             self._client = self._connect()
-        except BadDsn as error:
+        except (BadDsn, ValueError):
+            # Its text would quote a part of the DSN, which is a secret.
             raise ConfigurationError(
-                f"the Sentry DSN is invalid ({error}): write it as https://KEY@HOST/PROJECT"
+                "the Sentry DSN is invalid: write it as https://KEY@HOST/PROJECT"
             ) from None
         self._is_closed = False
         self._flush_limit_s = flush_limit_s

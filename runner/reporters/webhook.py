@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from runner import wall_clock
 from runner.codec import encode_shown
@@ -35,19 +34,19 @@ class WebhookReporter:
     def __init__(
         self, url: str, *, timeout_s: float = 5.0, headers: Mapping[str, str] | None = None
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigurationError("the webhook's URL is invalid: write it as https://HOST/PATH")
         try:
             import httpx
 
-            from runner.egress.client import egress_client
+            from runner.egress.client import egress_client, web_address
         except ImportError as error:
             raise ConfigurationError(
                 f"a webhook needs httpx ({error}): pip install 'channel-pipeline[channels]'"
             ) from None
+        address = web_address(url)
+        if address is None:
+            raise ConfigurationError("the webhook's URL is invalid: write it as https://HOST/PATH")
         self._url = url
-        self._shown = f"{parts.scheme}://{parts.hostname}/…"
+        self._shown = f"{address.scheme}://{address.host}/…"
         self._error_type = httpx.HTTPError
         # The operator chose the address, so it may be private; it is not led elsewhere.
         self._connect = partial(

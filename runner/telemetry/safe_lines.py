@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _UNTOUCHED = frozenset({"timestamp", "level", "exc_info", "_record", "_from_structlog"})
 _QUOTED_FOR = frozenset(" \t=\r\n\"'")
+_BARE = frozenset({"event", "logger"})
+"""What the console renderer never quotes."""
+
 _INDENT = "  "
 
 
@@ -64,7 +67,7 @@ def _visible_in_line(_: object, __: str, event: EventDict) -> EventDict:
     for name, value in event.items():
         if name in {"exception", "stack"}:
             made[name] = _set_in(str(value))
-        elif isinstance(value, str) and (name == "event" or _QUOTED_FOR.isdisjoint(value)):
+        elif isinstance(value, str) and (name in _BARE or _QUOTED_FOR.isdisjoint(value)):
             made[visible(str(name))] = visible(value)
         else:  # rendered as its repr, which shows all of it
             made[visible(str(name))] = value if name == "exc_info" else _Shown(_repr_of(value))

@@ -116,7 +116,7 @@ def test_source_whose_name_is_no_utf8_is_told_in_json(commands: Commands) -> Non
     ("variables", "expected"),
     [
         ({"REDIS_URL": "redis://127.0.0.1:1"}, "Redis at redis://127.0.0.1:1: "),
-        ({"REDIS_URL": "127.0.0.1"}, "REDIS_URL '127.0.0.1' is not a Redis address"),
+        ({"REDIS_URL": "127.0.0.1"}, "REDIS_URL is not a Redis address"),
         ({"DATABASE_URL": "mysql://host/x"}, "DATABASE_URL: it names neither SQLite nor"),
         ({"DATABASE_URL": "postgresql://127.0.0.1:1/x"}, "PostgreSQL database x at 127.0.0.1:1"),
         ({"LOG_LEVEL": "loud"}, "variable LOG_LEVEL is 'LOUD'"),

@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +14,7 @@ from jobs.commands.channels.choice import choose_channel
 from jobs.commands.console import table_console
 from jobs.scheduling import write_interval
 from jobs.sources.source import shown
+from runner.commands.printing import echo_json
 from runner.wording import NOTHING, ago, due, number
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ async def show_channel(host: Host, words: str, *, as_json: bool) -> None:
         channel = choose_channel(await services.store.channels.all(), words)
         details = await _details(services, channel)
     if as_json:
-        click.echo(details.as_json())
+        echo_json(details.as_json())
     else:
         _show(table_console(), details)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import click
 from rich.table import Table
 from rich.text import Text
 
 from jobs.commands.console import table_console
+from runner.commands.printing import echo_json
 from runner.wording import ago, due, gained, number
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def list_channels(host: Host, text: str, limit: int | None, *, as_json: bo
     if as_json:
         channels = [_as_object(one) for one in found]
         document = {"total": total, "channels": channels}
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        echo_json(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         show_overviews(table_console(), text, total, found)
 

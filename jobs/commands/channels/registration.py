@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import click
-from rich.console import Console
-
 from jobs.commands.run.source_list import Reading, find_sources
 from jobs.scheduling import schedule_channel
+from runner.commands.console import SafeConsole
+from runner.commands.printing import echo, echo_json
 from runner.commands.run_command import EXIT_WRONG, tell
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ async def add_channels(
     every_s: how often to sync each; 0 for an interval that follows what it publishes. None is 0
     for new channels, and leaves known ones as they are. off: schedules none.
     """
-    console = Console(stderr=True, highlight=False)
+    console = SafeConsole(stderr=True)
     async with host.sources() as access:
         sources = await find_sources(access, locations, console, Reading(host.rejects_dir))
     found = sources.channels()
@@ -41,7 +40,7 @@ async def add_channels(
             for channel_id in () if off else new if every_s is None else found:
                 await schedule_channel(services, channel_id, every_s or None)
     if as_json:
-        click.echo(_as_json(sources, new, every_s))
+        echo_json(_as_json(sources, new, every_s))
     else:
         _show(sources, new, off=off)
     return EXIT_WRONG if sources.refused else 0
@@ -71,8 +70,8 @@ def _show(sources: SourceList, new: set[str], *, off: bool) -> None:
         tell("the sources contain no channel: nothing was added")
         return
     known = f", {len(found) - len(new):,} already known" if len(new) < len(found) else ""
-    click.echo(f"{len(new):,} added{known}.")
+    echo(f"{len(new):,} added{known}.")
     if off:
-        click.echo("Read them with: pipeline channels sync --all --wait")
+        echo("Read them with: pipeline channels sync --all --wait")
     else:
-        click.echo("They are synced automatically while workers run: pipeline up")
+        echo("They are synced automatically while workers run: pipeline up")

@@ -12,6 +12,8 @@ import click
 
 from jobs.commands.channels.choice import choose_channel
 from jobs.report_files import folder_name
+from runner.commands.printing import echo, echo_json
+from runner.visible import visible
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -41,9 +43,9 @@ async def remove_channel(host: Host, words: str, *, sure: bool, as_json: bool) -
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     if as_json:
         removed = {"id": channel.id, "title": channel.title, "files": files}
-        click.echo(json.dumps(removed, ensure_ascii=False))
+        echo_json(json.dumps(removed, ensure_ascii=False))
     else:
-        click.echo(f"Removed {channel.title} ({channel.id}).")
+        echo(f"Removed {channel.title} ({channel.id}).")
 
 
 def _ask(channel: ChannelRecord, counts: ChannelCounts, files: int) -> None:
@@ -55,7 +57,7 @@ def _ask(channel: ChannelRecord, counts: ChannelCounts, files: int) -> None:
     )
     if not sys.stdin.isatty():
         raise click.ClickException(f"this would remove {goes}; give --yes to remove it")
-    click.confirm(f"{goes}. Remove it?", abort=True, err=True)
+    click.confirm(visible(f"{goes}. Remove it?"), abort=True, err=True)
 
 
 def _count_files(folder: Path) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import click
-
 from jobs.commands.channels.choice import choose_channel
 from jobs.scheduling import schedule_channel, write_interval
+from runner.commands.printing import echo, echo_json
 from runner.wording import span
 
 if TYPE_CHECKING:
@@ -35,9 +34,9 @@ async def change_schedule(
             await schedule_channel(services, channel.id, every_s or None)
         schedule = await services.store.schedules.find(channel.id)
     if as_json:
-        click.echo(_as_json(channel.id, schedule))
+        echo_json(_as_json(channel.id, schedule))
     else:
-        click.echo(f"{channel.title or channel.id}: {_words(schedule)}")
+        echo(f"{channel.title or channel.id}: {_words(schedule)}")
 
 
 def _as_json(channel_id: str, schedule: ChannelSchedule | None) -> str:

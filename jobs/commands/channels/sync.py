@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from jobs import sync_channel
 from jobs.commands.channels.choice import choose_channel
@@ -16,6 +15,8 @@ from jobs.commands.run.logs import run_logs
 from jobs.commands.run.progress import display
 from jobs.commands.run.source_list import FoundChannel
 from jobs.commands.run.work import ChannelRun
+from runner.commands.console import SafeConsole
+from runner.commands.printing import echo, echo_json
 from runner.commands.run_command import EXIT_INTERRUPTED, tell
 from runner.current import use
 from runner.worker.heartbeat import live_workers
@@ -41,7 +42,7 @@ class Wish:
 
 async def sync_channels(host: Host, wish: Wish) -> int:
     """Sync the channels, and return the exit status."""
-    console = Console(stderr=True, highlight=False)
+    console = SafeConsole(stderr=True)
     host.check()
     with run_logs(host.make_log_file(), console):
         warm = host.warmed_up() if wish.wait else nullcontext()
@@ -70,15 +71,15 @@ async def _enqueue(
             {"channel_id": channel.id, "job_id": handle.id}
             for channel, handle in zip(chosen, handles, strict=True)
         ]
-        click.echo(json.dumps({"enqueued": jobs}, ensure_ascii=False, indent=2))
+        echo_json(json.dumps({"enqueued": jobs}, ensure_ascii=False, indent=2))
     else:
-        click.echo(f"{len(chosen):,} queued.")
+        echo(f"{len(chosen):,} queued.")
     if not any(working.values()):
         tell("no worker is alive: start pipeline up, or give --wait to work on them here")
 
 
 async def _work(
-    host: Host, place: Workplace, chosen: Sequence[ChannelRecord], wish: Wish, console: Console
+    host: Host, place: Workplace, chosen: Sequence[ChannelRecord], wish: Wish, console: SafeConsole
 ) -> int:
     """Work with our own workers, beside any others."""
     channels = {channel.id: FoundChannel(channel) for channel in chosen}
@@ -91,9 +92,9 @@ async def _work(
             "channels_done": work.channels_done,
             "dead_jobs": [asdict(job) for job in work.dead_jobs],
         }
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        echo_json(json.dumps(document, ensure_ascii=False, indent=2))
     elif not work.interrupted:
-        click.echo(f"{work.channels_done:,} of {len(chosen):,} synced.")
+        echo(f"{work.channels_done:,} of {len(chosen):,} synced.")
     for job in work.dead_jobs:
         tell(f"job died: {job.job} in {job.queue}, channel {job.channel_id}: {job.error}")
     if work.interrupted:

@@ -8,6 +8,8 @@ import hashlib
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from jobs.spreadsheet import quoted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,7 +36,9 @@ def write_rejects(source: Source, folder: Path) -> Path | None:
         writer = csv.writer(file)
         writer.writerow(("file", "line", "reason", "channel_id"))
         for each in source.rejects:
-            writer.writerow((each.location, each.line, each.reason, each.channel_id))
+            texts = each.location, each.reason, each.channel_id or ""
+            location, reason, channel_id = map(quoted, texts)
+            writer.writerow((location, each.line, reason, channel_id))
     unfinished.replace(path)
     return path
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.commands.completion import files
+from runner.commands.printing import echo_json
 from runner.commands.run_command import EXIT_INTERRUPTED, EXIT_WRONG, run_async, tell
 
 if TYPE_CHECKING:
@@ -71,11 +72,10 @@ def run(
     Exit status: 0; 1 if a job died, a report was not made, or the timeout came first; 2 if a
     source was refused.
     """
-    from rich.console import Console
-
     from jobs.commands.run.source_list import Reading
+    from runner.commands.console import SafeConsole
 
-    progress = Console(stderr=True, highlight=False)
+    progress = SafeConsole(stderr=True)
     live = progress.is_terminal and not no_progress
     host: Host = context.obj
     host.check()
@@ -150,19 +150,19 @@ def _nothing_to_do(sources: SourceList, *, as_json: bool) -> int:
     from jobs.commands.run.summary import Summary
 
     if as_json:
-        click.echo(Summary.of_nothing(sources).as_json())
+        echo_json(Summary.of_nothing(sources).as_json())
     if not sources.refused:
         tell("the sources contain no channel: nothing to do")
     return EXIT_WRONG
 
 
 def _show(summary: Summary, *, as_json: bool) -> None:
-    from rich.console import Console
+    from runner.commands.console import SafeConsole
 
     if as_json:
-        click.echo(summary.as_json())
+        echo_json(summary.as_json())
     else:
-        summary.show(Console(highlight=False))
+        summary.show(SafeConsole())
 
 
 def _report_interrupted(work: ChannelRun, seconds: float) -> None:

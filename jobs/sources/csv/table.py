@@ -17,6 +17,7 @@ import polars as pl
 
 from jobs.sources.header import LINE
 from jobs.sources.text import NoTextError, lines_of, pieces
+from jobs.spreadsheet import MARKS, QUOTED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -101,8 +102,11 @@ class _Splitter:
 
     def split(self, text: bytes, *, last: bool) -> tuple[pl.DataFrame, list[Damage]]:
         plain = not self._held and b'"' not in text and text.count(b"\r") == text.count(b"\r\n")
+        holds_quoted = bool(self._held) or any(mark in text for mark in MARKS)
         frame, damage = self._split_plain(text) if plain else self._split_quoted(text, last=last)
         frame = frame.with_columns(pl.col(self._names).str.strip_chars())
+        if holds_quoted:
+            frame = frame.with_columns(pl.col(self._names).str.replace(QUOTED, "${1}"))
         filled = pl.any_horizontal(pl.col(name) != "" for name in self._names)
         return frame.filter(filled), damage
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,6 +102,40 @@ async def test_url_that_apprise_does_not_know_is_an_error() -> None:
     """An unknown service is a configuration error."""
     with pytest.raises(NotificationError, match=r"the foo:// URL is not one that Apprise can use"):
         await AppriseSender("foo://bar").send(MESSAGE)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mailto:me:PW@example.org",
+        "mailtos://me:PW@",
+        "mailtos://me:P@W#x",
+        "tgram://PW",
+        "slack://PW/PW",
+        "discord://PW",
+        "json://:PW@",
+        "PW",
+    ],
+)
+async def test_url_that_apprise_cannot_use_is_never_quoted(
+    url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither in the error nor in Apprise's own log."""
+    log = io.StringIO()
+    logging.getLogger().addHandler(handler := logging.StreamHandler(log))
+    with pytest.raises(NotificationError) as raised:
+        await AppriseSender(url).send(MESSAGE)
+    logging.getLogger().removeHandler(handler)
+    printed = "".join(capfd.readouterr()) + log.getvalue()
+    assert "PW" not in str(raised.value) + printed
+
+
+@pytest.mark.parametrize("url", ["https://me:PW#1@h/x", "https://h:PW/x", "https://[PW"])
+async def test_webhook_whose_address_cannot_be_read_is_never_quoted(url: str) -> None:
+    """It is a configuration error, and holds a password somewhere."""
+    with pytest.raises(NotificationError, match="cannot be read") as raised:
+        await WebhookSender(url).send(MESSAGE)
+    assert "PW" not in str(raised.value)
 
 
 async def test_webhook_gets_json_with_its_key() -> None:

@@ -13,7 +13,7 @@ import pytest
 from jobs.sources.fetch import FetchLimits, NotModified
 from jobs.sources.fetch import fetch as fetch_publicly
 from jobs.sources.open_source import open_source as open_publicly
-from jobs.sources.source import SourceError
+from jobs.sources.source import SourceError, shown
 
 if TYPE_CHECKING:
     from tests.unit.sources.local_server import LocalServer
@@ -176,6 +176,28 @@ async def test_errors_keep_the_password_to_themselves(server: LocalServer) -> No
     message = str(await failure(address))
     assert "secret" not in message
     assert "//me:…@127.0.0.1" in message
+
+
+@pytest.mark.parametrize(
+    ("address", "as_shown"),
+    [
+        ("https://me:PW@h/x", "https://me:…@h/x"),
+        ("https://me@corp.example:PW@h/x", "https://me@corp.example:…@h/x"),
+        ("https://me:P#PW@h/x", "https://me:…@h/x"),
+        ("https://me:P/PW@h/x", "https://me:…@h/x"),
+        ("https://PW@h/x", "https://…@h/x"),
+        ("https://h/x?token=PW&a=1", "https://h/x?token=[redacted]&a=1"),
+        ("https://me:PW@[::1", "https://me:…@[::1"),
+        ("https:/me:PW@h/x", "https:/[redacted]@h/x"),
+        ("https://h:8080/@handle", "https://h:8080/@handle"),
+        ("https://www.youtube.com/@handle", "https://www.youtube.com/@handle"),
+        ("/data/a@2x.csv", "/data/a@2x.csv"),
+    ],
+)
+def test_address_is_shown_without_its_secrets(address: str, as_shown: str) -> None:
+    """Wherever they stand, and however they were written."""
+    assert shown(address) == as_shown
+    assert "PW" not in str(SourceError(address, "is gone"))
 
 
 async def test_rejects_keep_the_password_to_themselves(server: LocalServer) -> None:

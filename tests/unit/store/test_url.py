@@ -50,6 +50,9 @@ def test_connect_timeout_is_ours_to_keep() -> None:
         ("sqlite:///store.db?mode=ro", "no parameters"),
         ("postgres://me:se/cret@h/d", "percent-encode"),
         ("postgres://me:se#cret@h/d", "percent-encode"),
+        ("postgres://me:cret@h:cret/d", "host or port cannot be read"),
+        ("postgres://me:[cret@h/d", "host or port cannot be read"),
+        ("postgres:/me:cret@h/d", "neither SQLite nor PostgreSQL"),
         ("postgres://h/d?connect_timeout=soon", "not a number"),
     ],
 )

@@ -57,6 +57,30 @@ async def test_webhook_reports_again_after_it_was_closed(
     assert endpoint.requests.qsize() == 1
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:PW#1@h",
+        "https://h:PW/hook",
+        "https:/:PW@h",
+        "ftp://me:PW@h",
+        "PW",
+        "https://[PW",
+    ],
+)
+def test_address_that_cannot_be_read_is_never_quoted(url: str) -> None:
+    """It may be a secret as a whole."""
+    with pytest.raises(ConfigurationError, match="the webhook's URL is invalid") as raised:
+        WebhookReporter(url)
+    assert "PW" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["https://h:443/x", "http://me:pw@h:8080", "https://[::1]/x"])
+def test_address_may_have_a_port_and_a_user(url: str) -> None:
+    """Whatever an http(s) address may have."""
+    WebhookReporter(url)
+
+
 @pytest.mark.parametrize("status", [302, 404, 500])
 async def test_webhook_refused_is_an_error_that_keeps_the_secret(
     status: int, endpoint: Endpoint, failure: Failure
