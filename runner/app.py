@@ -68,6 +68,11 @@ class App(ABC):
         return 10.0
 
     @property
+    def max_body_bytes(self) -> int:
+        """The largest body of a job that is enqueued."""
+        return 10 * 1024 * 1024
+
+    @property
     @abstractmethod
     def statsd(self) -> tuple[str, int] | None:
         """Host and port that metrics go to; None: they are not sent."""
@@ -146,7 +151,9 @@ class App(ABC):
         """
         from runner.client import connect
 
-        client = connect(url, call_timeout_s=self.call_timeout_s)
+        client = connect(
+            url, call_timeout_s=self.call_timeout_s, max_body_bytes=self.max_body_bytes
+        )
         try:
             try:
                 await client.ping()

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from runner.client import QueueClient, connect
-from runner.enqueue import CALL_TIMEOUT_S
+from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES
 from runner.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runner.enqueue import Transport
 
 CALL_TIMEOUT_VARIABLE = "RUNNER__CALL_TIMEOUT_S"
+MAX_BODY_VARIABLE = "RUNNER__MAX_BODY_BYTES"
 
 _used: ContextVar[QueueClient | None] = ContextVar("used_client", default=None)
 _by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, QueueClient] = (
@@ -38,7 +39,8 @@ def current_client() -> QueueClient:
 
     Raises:
         ConfigurationError: `REDIS_URL` is not set, or is not a Redis address, or
-            `RUNNER__CALL_TIMEOUT_S` is not a number of seconds.
+            `RUNNER__CALL_TIMEOUT_S` is not a number of seconds, or `RUNNER__MAX_BODY_BYTES` not
+            one of bytes.
     """
     client = _used.get()
     if client is not None:
@@ -56,7 +58,9 @@ def current_client() -> QueueClient:
         for other in [one for one in _by_loop if one.is_closed()]:
             # Its client refers to it, and would keep it for ever.
             del _by_loop[other]
-        client = _by_loop[loop] = connect(url, call_timeout_s=_call_timeout_s())
+        client = _by_loop[loop] = connect(
+            url, call_timeout_s=_call_timeout_s(), max_body_bytes=_max_body_bytes()
+        )
     return client
 
 
@@ -71,6 +75,15 @@ def _call_timeout_s() -> float:
     if not 0 < seconds < float("inf"):
         raise ConfigurationError(f"{CALL_TIMEOUT_VARIABLE} is {given!r}: give seconds, such as 10")
     return seconds
+
+
+def _max_body_bytes() -> int:
+    given = os.environ.get(MAX_BODY_VARIABLE)
+    if not given:
+        return MAX_BODY_BYTES
+    if not (given.isascii() and given.isdigit() and int(given)):
+        raise ConfigurationError(f"{MAX_BODY_VARIABLE} is {given!r}: give bytes, such as 1000000")
+    return int(given)
 
 
 def use(client: QueueClient) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt  # noqa: TC002
 
 from runner.checks import optional, seconds, whole
+from runner.enqueue import MAX_BODY_BYTES
 from runner.errors import refuse
 from runner.retry import Backoff, linear
 
@@ -69,6 +70,8 @@ class WorkerLimits:
     """Dead jobs to keep in each queue. The oldest go first. None: all."""
     dead_max_age_s: PositiveFloat | None = 180 * 86_400
     """How long to keep a dead job. None: for ever."""
+    max_body_bytes: PositiveInt = MAX_BODY_BYTES
+    """The largest job, its arguments as JSON, that is enqueued; a larger one is refused."""
     max_result_bytes: PositiveInt = 10 * 1024 * 1024
     """The largest result that is kept. Of a larger one only size and digest are."""
 

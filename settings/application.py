@@ -139,6 +139,11 @@ class Application(App):
         return self.settings.runner.call_timeout_s
 
     @property
+    def max_body_bytes(self) -> int:
+        """The largest body of a job that is enqueued."""
+        return self.settings.runner.max_body_bytes
+
+    @property
     def statsd(self) -> tuple[str, int] | None:
         """Host and port that metrics go to."""
         return self.settings.statsd

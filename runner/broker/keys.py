@@ -44,7 +44,7 @@ Our own keys beside it, each absent while empty:
 | `arq:metrics:t:<day>:<queue>|<job>` | hash | the same by ten minutes | 4 days |
 | `arq:metrics:total` | hash | `<queue>|<job>|<field>` → the total | for good |
 | `arq:metrics-guard:<worker>` | string | number of the worker's last batch of counts | an hour |
-| `arq:releases` | hash | release → when a worker of it first started, Unix ms | for good |
+| `arq:releases` | hash | release → when a worker of it first started, Unix ms | the last 200 |
 | `arq:depth:<queue>` | stream | the queue's gauges at each poll, capped | for good |
 | `arq:memory` | stream | the memory that Redis used at each poll, capped | for good |
 | `arq:order:<worker>` | string | what an operator asks of the worker: `quiet`, `resume` or `stop` | until seen, a minute at most |

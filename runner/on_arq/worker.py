@@ -282,6 +282,7 @@ class Worker(arq.worker.Worker):
             self._pool = connect(
                 self.redis_settings or "redis://localhost:6379",
                 call_timeout_s=self.options.call_timeout_s,
+                max_body_bytes=self.options.max_body_bytes,
             )
             self._pool.job_serializer = self.job_serializer or self._pool.job_serializer
             self._pool.job_deserializer = self.job_deserializer or self._pool.job_deserializer

@@ -45,6 +45,9 @@ _MOST_DESCRIBED = 200
 
 _LINES_SHOWN = 20
 
+_RELEASES_KEPT = 200
+"""How many releases are known; each deploy adds one."""
+
 
 class Heartbeat:
     """
@@ -153,7 +156,12 @@ class Heartbeat:
 
     async def _mark_release(self) -> None:
         now_ms = str(self._clock.now_ms())
-        await self._redis.hsetnx(keys.RELEASES, self._options.release, now_ms)  # type: ignore[misc]
+        if not await self._redis.hsetnx(keys.RELEASES, self._options.release, now_ms):  # type: ignore[misc]
+            return
+        seen = await self._redis.hgetall(keys.RELEASES)  # type: ignore[misc]
+        if len(seen) > _RELEASES_KEPT:
+            oldest = sorted(seen, key=lambda release: float(seen[release]))
+            await self._redis.hdel(keys.RELEASES, *oldest[:-_RELEASES_KEPT])  # type: ignore[misc]
 
     def _obey(self, order: bytes) -> None:
         if not order:
