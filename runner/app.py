@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runner.errors import RunnerError
 
@@ -147,8 +148,9 @@ class App(ABC):
         Give a client of a Redis that answers. A worker would wait for it; a person wants to know.
 
         Raises:
-            RunnerError: It does not answer.
+            RunnerError: It does not answer, or is too old.
         """
+        from runner.broker.redis_risks import refuse_old_server
         from runner.client import connect
 
         client = connect(
@@ -157,8 +159,9 @@ class App(ABC):
         try:
             try:
                 await client.ping()
+                await refuse_old_server(client)
             except (RedisError, OSError) as error:
-                raise self.unreachable(str(error).rstrip(".")) from None
+                raise self.unreachable(_reason(error, url)) from None
             yield client
         finally:
             await client.aclose()
@@ -225,3 +228,13 @@ def _user() -> str:
         return getuser()
     except (KeyError, OSError):
         return "unknown"
+
+
+def _reason(error: RedisError | OSError, url: str) -> str:
+    """Say why Redis does not answer, and what to do about it if that can be told."""
+    from runner.broker.outage import AWAY, REFUSED, situation
+
+    text, what = str(error).rstrip("."), situation(error)
+    if isinstance(error, RedisTimeoutError) and url.startswith("rediss:"):
+        return f"{text}: a server without TLS does not answer rediss://"
+    return text if what in (AWAY, REFUSED) else f"{what}: {text}"

@@ -6,9 +6,9 @@ call of its stages goes through `Outage`, which waits, and logs what it waits fo
 every minute, and once more at the end.
 
 Some errors may be mistakes in the configuration: a wrong password, a missing permission, a name
-that does not resolve, a certificate that does not fit. They end the worker at its start, and are
-waited out once the same call has succeeded before, or the worker has claimed: then something
-changed outside, and jobs may run.
+that does not resolve, a certificate that does not fit, a server that is no Redis. They end the
+worker at its start, and are waited out once the same call has succeeded before, or the worker has
+claimed: then something changed outside, and jobs may run.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 _REMIND_S = 60.0
 AWAY = "Redis is away"
+REFUSED = "Redis refuses the request"
 _IN_PIPELINE_OR_SCRIPT = (
     # redis-py names the command of a pipeline; Redis 6.2 adds a prefix to the error of a script.
     r"(?:Command # \d+ \(.*\) of pipeline caused error: \(['\"])?"
@@ -79,11 +80,35 @@ def _may_be_configuration(error: BaseException) -> bool:
     return (
         _is_refused_login(error)
         or _is_refused_command(error)
-        or any(
-            isinstance(one, ssl.SSLCertVerificationError)
-            or (isinstance(one, socket.gaierror) and one.errno in _UNRESOLVED)
-            for one in _with_causes(error)
-        )
+        or _is_no_redis(error)
+        or _is_without_tls(error)
+        or _is_wrong_certificate(error)
+        or _is_unknown_host(error)
+    )
+
+
+def _is_no_redis(error: BaseException) -> bool:
+    return isinstance(error, exceptions.InvalidResponse)
+
+
+def _is_without_tls(error: BaseException) -> bool:
+    return any(
+        isinstance(one, ssl.SSLError) and one.reason == "WRONG_VERSION_NUMBER"
+        for one in _with_causes(error)
+    )
+
+
+def _is_wrong_certificate(error: BaseException) -> bool:
+    """Whether the server's does not fit, or the server misses ours."""
+    return any(
+        isinstance(one, ssl.SSLError) and "CERTIFICATE" in (one.reason or "")
+        for one in _with_causes(error)
+    )
+
+
+def _is_unknown_host(error: BaseException) -> bool:
+    return any(
+        isinstance(one, socket.gaierror) and one.errno in _UNRESOLVED for one in _with_causes(error)
     )
 
 
@@ -120,10 +145,17 @@ def situation(error: BaseException) -> str:
         ("NOREPLICAS " in text, "Redis has too few replicas (see min-replicas-to-write)"),
         ("max number of clients" in text, "Redis has too many clients (raise its maxclients)"),
         ("unknown command" in text.lower(), "Redis lacks a command (version 6.2 is needed)"),
+        (_is_no_redis(error), "what answers is no Redis (check host and port)"),
+        (
+            _is_without_tls(error),
+            "the server speaks no TLS at this port (check rediss://)",
+        ),
+        (_is_wrong_certificate(error), "the certificate does not fit (check host and CA)"),
+        (_is_unknown_host(error), "the host's name is not known (check it)"),
     ):
         if holds:
             return words
-    return AWAY if is_passing(error) else "Redis refuses the request"
+    return AWAY if is_passing(error) else REFUSED
 
 
 class Outage:

@@ -6,13 +6,18 @@ Workers warn about it as they start; a managed Redis that hides its configuratio
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
+from runner.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+_OLDEST = (6, 2)
 
 _log = structlog.get_logger("runner.durability")
 
@@ -28,6 +33,25 @@ async def risks(redis: Redis) -> list[str]:
         RedisError: Redis does not answer.
     """
     return _risks(await redis.info(), await _snapshots(redis))
+
+
+async def refuse_old_server(redis: Redis) -> None:
+    """
+    Return if Redis is new enough, or does not say how old it is.
+
+    Raises:
+        ConfigurationError: It is too old.
+        RedisError: It does not answer.
+    """
+    try:
+        version = str((await redis.info("server")).get("redis_version", ""))
+    except ResponseError:
+        return
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST:
+        raise ConfigurationError(
+            f"Redis is version {version}, and 6.2 or newer is needed: upgrade it, or name another"
+        )
 
 
 async def warn_of_risks(redis: Redis) -> None:

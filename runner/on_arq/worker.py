@@ -25,7 +25,7 @@ from runner import chance, clock, current, machine
 from runner.broker import keys
 from runner.broker.outage import Outage, is_passing
 from runner.broker.redis_clock import RedisClock
-from runner.broker.redis_risks import warn_of_risks
+from runner.broker.redis_risks import refuse_old_server, warn_of_risks
 from runner.client import QueueClient, connect
 from runner.enqueue import Enqueuer
 from runner.on_arq import log
@@ -243,6 +243,7 @@ class Worker(arq.worker.Worker):
             self._take_signals(exits)
         self._connect()
         await self.outage.call(self._read_time, unless=self._life.stopping)
+        await self.outage.call(self._refuse_old_server, unless=self._life.stopping)
         await warn_of_risks(self.pool)
         if self._runs_plain_functions:
             await log.started(self.functions, self.pool)
@@ -272,6 +273,9 @@ class Worker(arq.worker.Worker):
         )
         await self.engine.open(exits)
         self.ready.set()
+
+    async def _refuse_old_server(self) -> None:
+        await refuse_old_server(self.pool)
 
     async def _read_time(self) -> None:
         seconds, micros = await self.pool.time()

@@ -58,6 +58,19 @@ async def test_heartbeat_has_running_jobs_and_their_progress(
         await soon(handle.result())
 
 
+async def test_only_the_last_releases_are_known(redis_url: str, redis: QueueClient) -> None:
+    """Each deploy adds one, and one that runs on is not marked again."""
+    old = {f"v{n}": n for n in range(300)}
+    await redis.hset(keys.RELEASES, mapping=old)  # type: ignore[misc]
+    for _ in range(2):
+        async with working(redis_url, step, release="new"):
+            pass
+    known = await redis.hgetall(keys.RELEASES)  # type: ignore[misc]
+    assert len(known) == 200
+    assert {b"new", b"v299", b"v101"} <= known.keys()
+    assert b"v100" not in known
+
+
 async def _counted(redis: QueueClient) -> dict[str, int]:
     """Return totals over all cells, by resolution."""
     totals: dict[str, int] = {}

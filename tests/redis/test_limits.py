@@ -11,7 +11,7 @@ import pytest
 from runner import Context, connect, current, job
 from runner.broker import keys
 from runner.broker.chunks import MOST, MOST_BYTES, chunks
-from runner.errors import EnqueueError, ResultNotFoundError
+from runner.errors import ConfigurationError, EnqueueError, ResultNotFoundError
 from runner.periodic.cleanup import trim_aborts
 from tests.cable import cable_to
 from tests.runner_kit import PATIENCE_S, eventually, result_of, working
@@ -41,6 +41,29 @@ async def test_body_that_is_too_large_is_refused_with_a_sentence(redis_url: str)
     assert await client.zcard("arq:queue:default") == 0
     assert (await carry.enqueue("x" * 500)).created
     await client.aclose()
+
+
+async def test_largest_body_is_set_by_the_environment(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of services, which read it as they connect, and of workers, by their options."""
+    monkeypatch.setenv("RUNNER__MAX_BODY_BYTES", "1000")
+    with pytest.raises(EnqueueError, match=r"more than max_body_bytes \(1,000\)"):
+        await carry.enqueue("x" * 2000)
+    assert (await carry.enqueue("x" * 500)).created
+    async with working(redis_url, carry, max_body_bytes=1500) as one:
+        with pytest.raises(EnqueueError, match=r"more than max_body_bytes \(1,500\)"):
+            await one.pool.enqueue_job("carry", "x" * 2000)
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-1", "1e6", "1.5", "²"])
+async def test_largest_body_that_is_no_number_of_bytes_is_refused(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """At the first call, in one line."""
+    monkeypatch.setenv("RUNNER__MAX_BODY_BYTES", given)
+    with pytest.raises(ConfigurationError, match="RUNNER__MAX_BODY_BYTES is"):
+        await carry.enqueue("x")
 
 
 async def test_result_that_is_too_large_is_kept_as_its_size_and_digest(
