@@ -21,7 +21,7 @@ _bytes: Callable[[int], bytes] = os.urandom
 
 
 def new_id(digits: int = 32) -> str:
-    """Return an id that was never used before: *digits* hexadecimal digits, an even number."""
+    """Return an id that was never used before: *digits* (even) hexadecimal digits; arq has 32."""
     return _bytes(digits // 2).hex()
 
 

@@ -12,7 +12,7 @@ from arq.utils import timestamp_ms, to_ms, to_unix_ms
 from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from runner import codec
+from runner import chance, codec
 from runner.awaited import Watcher
 from runner.broker import keys
 from runner.broker.cancel_safe import make_cancel_safe
@@ -24,7 +24,6 @@ from runner.enqueue import (
     MAX_BODY_BYTES,
     ClientMiddleware,
     Enqueuer,
-    new_job_id,
 )
 from runner.errors import refuse
 from runner.serializers import request_maker
@@ -141,7 +140,7 @@ class QueueClient(ArqRedis):
         delay_ms = to_ms(_defer_by) or None
         request = request_maker(self.job_serializer)(
             queue=keys.queue_of(queue_name),
-            job_id=_job_id or new_job_id(),
+            job_id=_job_id or chance.new_id(),
             name=function,
             args=args,
             kwargs=kwargs,

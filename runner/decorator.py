@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from runner import chance
 from runner.broker import keys
 from runner.checks import function, moment, optional, seconds, shown, text, unix_ms, whole
 from runner.current import transport
 from runner.definition import JobDefinition, JobOptions
-from runner.enqueue import Enqueue, new_job_id
+from runner.enqueue import Enqueue
 from runner.errors import ArgumentsError, refuse
 from runner.handle import JobHandle
 from runner.schema import NotYetError
@@ -83,7 +84,7 @@ class Job(JobDefinition, Generic[P, R]):
         bound = BoundJob(self)
         requests = []
         for number, kwargs in enumerate(calls, 1):
-            if not isinstance(kwargs, Mapping):
+            if type(kwargs) is not dict and not isinstance(kwargs, Mapping):
                 problem = f"call {number} is {shown(kwargs)}: give a mapping of names to values"
                 raise ArgumentsError(self.name, problem)
             requests.append(bound.request((), dict(kwargs)))
@@ -162,7 +163,7 @@ class BoundJob(Generic[P, R]):
         checked_args, checked_kwargs = self.job.schema.check(args, kwargs)
         return Enqueue(
             queue=self.queue,
-            job_id=self._job_id or new_job_id(),
+            job_id=self._job_id or chance.new_id(),
             name=self.job.name,
             args=checked_args,
             kwargs=checked_kwargs,

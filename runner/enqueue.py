@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from runner import chance, wall_clock
 from runner.broker import keys
-from runner.broker.chunks import chunks
+from runner.broker.chunks import MOST_BYTES, chunks
 from runner.broker.outage import is_passing
 from runner.broker.outbox import Block, Outbox, size
 from runner.broker.script_connection import ScriptConnection
@@ -182,7 +182,9 @@ class Enqueuer:
 
     async def _push_many(self, queue: str, jobs: list[Block]) -> list[bool]:
         replies: list[bool] = []
-        for chunk in chunks(jobs, size=size):
+        # Sizes are looked at only where they may matter: the bodies of most calls fit into one.
+        bodies = sum(len(job[1]) for job in jobs)
+        for chunk in chunks(jobs, size=size if bodies > MOST_BYTES else None):
             replies += await self._push(queue, list(chunk))
         return replies
 
@@ -259,7 +261,7 @@ class Enqueuer:
             whole = (NewJob(*job) if type(job) is tuple else job for job in jobs)
             return [*EnqueueHead(keys.BATCH_TTL_S, queue), *chain.from_iterable(whole)]
 
-        if all(type(job) is tuple for job in jobs):
+        if set(map(type, jobs)) == {tuple}:
             head = EnqueueHead(keys.BATCH_TTL_S, queue, "fresh")
             args = [*head, *chain.from_iterable(jobs)]
         else:
@@ -292,11 +294,6 @@ def _traceparent_of_span() -> str | None:
     if not span.is_valid:
         return None
     return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
-
-
-def new_job_id() -> str:
-    """Return a new random id of 32 hexadecimal digits, as arq does."""
-    return chance.new_id()
 
 
 def _fields(request: Enqueue) -> Block:

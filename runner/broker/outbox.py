@@ -28,10 +28,10 @@ _LOOK_AGAIN_S = 0.05
 Block = tuple[str, bytes] | NewJob
 """A job in short, the fields of `FreshJob` as a plain tuple, or in full."""
 
-Parcel = tuple[list[Block], asyncio.Future[list[bool]], float]
+Parcel = tuple[list[Block], asyncio.Future[list[bool]], float, int]
 """
-Jobs of one call, as blocks of the script, Redis's answer for each of them, and when the call has
-waited long enough, by the loop's clock.
+Jobs of one call, as blocks of the script, Redis's answer for each of them, when the call has waited
+long enough, by the loop's clock, and the bytes of all blocks.
 """
 
 Send = Callable[[str, list[Block]], Awaitable[list[int]]]
@@ -65,7 +65,7 @@ class Outbox:
         """
         future: asyncio.Future[list[bool]] = self._loop.create_future()
         due = self._loop.time() + self._timeout_s
-        self._waiting.append((jobs, future, due))
+        self._waiting.append((jobs, future, due, sum(map(size, jobs))))
         if self._timer is None:
             self._timer = self._loop.call_at(due, self._fail_overdue)
         if self._drain is None:
@@ -80,7 +80,7 @@ class Outbox:
         """
         if self._loop is asyncio.get_running_loop():
             while (drain := self._drain) is not None:
-                if all(future.done() for _, future, _ in self._under_way + self._waiting):
+                if all(future.done() for _, future, *_ in self._under_way + self._waiting):
                     self._waiting.clear()
                     self._is_given_up = True
                     drain.cancel()
@@ -119,7 +119,7 @@ class Outbox:
     async def _deliver(self, parcels: Sequence[Parcel]) -> None:
         """Send *parcels* and answer them; one that cannot be sent fails alone."""
         try:
-            jobs = [job for of_call, _, _ in parcels for job in of_call]
+            jobs = [job for of_call, *_ in parcels for job in of_call]
             replies = iter(await self._send(self._queue, jobs))
         except Exception as error:  # noqa: BLE001 -- a body or an id may be anything
             if len(parcels) == 1 or is_passing(error):
@@ -128,7 +128,7 @@ class Outbox:
             for parcel in parcels:
                 await self._deliver([parcel])
             return
-        for of_call, future, _ in parcels:
+        for of_call, future, *_ in parcels:
             answers = [bool(reply) for reply in islice(replies, len(of_call))]
             if not future.done():
                 future.set_result(answers)
@@ -143,10 +143,10 @@ class Outbox:
         every = self._under_way + self._waiting
         _fail([parcel for parcel in every if parcel[2] <= now], self._no_answer())
         self._waiting = [parcel for parcel in self._waiting if parcel[2] > now]
-        if self._drain is not None and all(due <= now for _, _, due in self._under_way):
+        if self._drain is not None and all(due <= now for _, _, due, _ in self._under_way):
             self._is_given_up = True
             self._drain.cancel()
-        waits = [due for _, _, due in every if due > now]
+        waits = [due for _, _, due, _ in every if due > now]
         self._timer = None
         if waits:
             when = max(min(waits), now + _LOOK_AGAIN_S)
@@ -179,9 +179,9 @@ def _in_words(error: BaseException) -> str:
 def _next_chunk(waiting: list[Parcel]) -> list[Parcel]:
     """Remove and return the first parcels, as many as one script call takes; at least one."""
     jobs = bytes_ = count = 0
-    for of_call, _, _ in waiting:
+    for of_call, _, _, size_of_call in waiting:
         jobs += len(of_call)
-        bytes_ += sum(map(size, of_call))
+        bytes_ += size_of_call
         if (jobs > MOST or bytes_ > MOST_BYTES) and count:
             break
         count += 1
@@ -196,6 +196,6 @@ def size(block: Block) -> int:
 
 
 def _fail(parcels: Sequence[Parcel], problem: Exception) -> None:
-    for _, future, _ in parcels:
+    for _, future, *_ in parcels:
         if not future.done() and not future.get_loop().is_closed():
             future.set_exception(problem)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, cast
 
 from arq.typing import WEEKDAYS
 
+from runner import chance
 from runner.broker import keys
-from runner.enqueue import new_job_id
 from runner.errors import ConfigurationError, EnqueueError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class CronClock:
         job_id = cron_job.job_id or (f"{cron_job.name}:{tick_ms}" if cron_job.unique else None)
         request = self._make_request(
             queue=self._queue,
-            job_id=job_id or new_job_id(),
+            job_id=job_id or chance.new_id(),
             name=cron_job.name,
             due_ms=tick_ms if due > self._clock.now() else None,
             unique=job_id is not None,

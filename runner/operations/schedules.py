@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from runner import wall_clock
+from runner import chance, wall_clock
 from runner.broker import keys
-from runner.enqueue import Enqueue, Enqueuer, new_job_id
+from runner.enqueue import Enqueue, Enqueuer
 from runner.errors import ConfigurationError
 from runner.operations.queues import Paused, paused_by
 from runner.operations.verbs import ACTIVE, PAUSED, SCHEDULE_VERBS, offered
@@ -112,7 +112,7 @@ async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic]
     periodic = _named(schedule, name)
     job = periodic.job
     args, kwargs = job.check((), periodic.kwargs)
-    job_id = new_job_id()
+    job_id = chance.new_id()
     enqueuer = Enqueuer(redis)
     try:
         await enqueuer.put(Enqueue(job.queue, job_id, job.name, args, kwargs, job=job))
