@@ -21,7 +21,7 @@ from redis.exceptions import InvalidResponse, NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from redis.asyncio import Connection, Redis
 
@@ -140,17 +140,20 @@ class ScriptConnection(StageConnection):
                 raise
             return await self._run(key, args if again is None else again())
 
-    def send(self, script: str, key: str, args: Sequence[str | int | float | bytes]) -> bool:
+    def tell(
+        self, script: str, key: str, calls: Iterable[Sequence[str | int | float | bytes]]
+    ) -> bool:
         """
-        Send another script, and do not wait for its reply; False if there is no connection.
+        Send another script once for each of *calls*; False if there is no connection.
 
-        When this returns, the kernel has the bytes, unless Redis reads too slowly for that. Its
-        text is sent: nobody would be there to send it after the reply that Redis has forgotten it.
+        Nobody gets the replies. When this returns, the kernel has the bytes, unless Redis reads too
+        slowly for that. The text is sent: nobody would be there to send it after the reply that
+        Redis has forgotten it.
         """
         if self._protocol is None or self._protocol.is_closing:
             return False
-        command: tuple[Any, ...] = ("EVAL", script, 1, key, *args)
-        self._protocol.send(pack_command(command)).add_done_callback(_ignore)
+        commands: list[Any] = [("EVAL", script, 1, key, *args) for args in calls]
+        self._protocol.tell([pack_command(command) for command in commands])
         return True
 
     async def _run(self, key: str, args: Sequence[str | int | float | bytes]) -> Any:
@@ -168,19 +171,14 @@ class ScriptConnection(StageConnection):
             return await protocol.send(pack_command(command))
 
 
-def _ignore(reply: asyncio.Future[Any]) -> None:
-    """Take the reply to a command that nobody waits for: its loss is seen by the next call."""
-    if not reply.cancelled():
-        reply.exception()
-
-
 class RedisProtocol(asyncio.Protocol):
     """The bytes of a connection that redis-py has opened; replies come in order."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Any] | None, float]] = deque()
+        """Who gets each reply, None for nobody, and since when it is due."""
         self._timer: asyncio.TimerHandle | None = None
         self._moved_at = 0.0
         """When bytes last came, or were last seen to leave, by the loop's clock."""
@@ -205,13 +203,20 @@ class RedisProtocol(asyncio.Protocol):
         if self._transport.is_closing():
             future.set_exception(RedisConnectionError("Redis closed the connection"))
             return future
+        self._write(packed, [future])
+        return future
+
+    def tell(self, packed: Sequence[bytes]) -> None:
+        """Send commands in one write. Nobody gets the replies: a loss is seen by the next call."""
+        self._write(b"".join(packed), [None] * len(packed))
+
+    def _write(self, packed: bytes, futures: Sequence[asyncio.Future[Any] | None]) -> None:
         now = self._loop.time()
-        self._waiting.append((future, now))
+        self._waiting.extend([(future, now) for future in futures])
         if self._timer is None:
             self._timer = self._loop.call_at(now + _SILENCE_S, self._look_for_overdue)
         self._transport.write(packed)
         self._unsent = self._transport.get_write_buffer_size()
-        return future
 
     @property
     def is_closing(self) -> bool:
@@ -236,7 +241,7 @@ class RedisProtocol(asyncio.Protocol):
         try:
             while (answer := self._reader.gets()) is not _NOT_YET:
                 future, _ = self._waiting.popleft()
-                if future.done():
+                if future is None or future.done():
                     continue
                 if isinstance(answer, Exception):
                     future.set_exception(answer)
@@ -275,5 +280,5 @@ class RedisProtocol(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         waiting, self._waiting = self._waiting, deque()
         for future, _ in waiting:
-            if not future.done():
+            if future is not None and not future.done():
                 future.set_exception(error)

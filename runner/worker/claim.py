@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _HEAD, _CLAIMED, _EXTRA = len(ClaimReply._fields), len(Claimed._fields), len(Extra._fields)
 _PAUSED = -2
 
-_token = attrgetter("token")
+_token, _key = attrgetter("token"), attrgetter("key")
 
 IDLE: Final = "idle"
 SUSPECT: Final = "suspect"
@@ -180,12 +180,8 @@ class Claimer:
 
     def tell_started(self, claims: Sequence[Claim]) -> bool:
         """Tell Redis that *claims* start now, and do not wait; False if there is no connection."""
-        return all(
-            self._script.send(
-                START, self._queue_key, [*StartHead(token), *[claim.key for claim in group]]
-            )
-            for token, group in groupby(claims, _token)
-        )
+        calls = [[*StartHead(token), *map(_key, group)] for token, group in groupby(claims, _token)]
+        return self._script.tell(START, self._queue_key, calls)
 
     async def give_back_unanswered(self) -> None:
         """Undo claims whose answers never arrived; also a worker's last call."""

@@ -116,7 +116,7 @@ async def test_claim_whose_answer_came_late_is_not_started(
             await asyncio.sleep(0.4)
         return answer
 
-    late.close, late.send = script.close, script.send  # type: ignore[attr-defined]
+    late.close, late.tell = script.close, script.tell  # type: ignore[attr-defined]
     claimer._script = late
     given_back = note_given_back(one)
     handle = await act.enqueue("x")
