@@ -24,7 +24,7 @@ UV := env -u VIRTUAL_ENV -u CONDA_PREFIX $(BIN)/uv
 # compile its imports, which takes twice as long as the rest of its start.
 ifdef PYTHONDONTWRITEBYTECODE
 export PYTHONDONTWRITEBYTECODE :=
-export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
+export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
 endif
 
 SYNC := $(UV) --quiet pip sync --python $(BIN)/python --require-hashes --build-constraints $(LOCK) $(LOCK)
