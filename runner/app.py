@@ -19,6 +19,7 @@ from runner.errors import RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
     from typing import Any
 
     from redis.asyncio import Redis
@@ -99,6 +100,11 @@ class App(ABC):
                 return [periodic.name for periodic in self.schedule]
             case "job":
                 return [job.name for job in self.jobs]
+
+    @property
+    def private_places(self) -> Sequence[Path]:
+        """Files and folders that nobody else should be able to read; `pipeline doctor` looks."""
+        return ()
 
     def checks_beside_redis(self) -> Sequence[HealthCheck]:
         """The application's own checks, and whether the name of the StatsD host resolves."""

@@ -110,6 +110,11 @@ class Application(App):
         return [getattr(jobs, name) for name in jobs.__all__]
 
     @property
+    def private_places(self) -> Sequence[Path]:
+        """The state directory, with the database and the secret of the pages."""
+        return (self.settings.home,)
+
+    @property
     def schedule(self) -> Sequence[Periodic]:
         """
         Every periodic job.

@@ -1,30 +1,57 @@
-"""The state directory: made, and checked for writing, before anything is started."""
+"""The state directory: made, kept private, and checked for writing, before anything is started."""
 
 from __future__ import annotations
 
+import os
+import stat
 import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from runner.private_files import OTHERS, keep_private
 from settings.environment import SettingsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from settings.environment import Settings
+
+_OURS = frozenset(
+    {"redis", "reports", "sources", "rejects", "logs", "web-secret"}
+    | {"pipeline.db", "pipeline.db-wal", "pipeline.db-shm", "pipeline.db-journal"}
+)
 
 
 def make_home(settings: Settings) -> None:
     """
-    Make the state directory if it is missing, and check that it can be written.
+    Make the state directory if it is missing, for this user alone, and check it for writing.
+
+    One that is there is narrowed, unless it holds what is not ours; `pipeline doctor` tells.
 
     Raises:
         SettingsError: It cannot be made or written.
     """
+    keep_private()
+    home = settings.home
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=settings.home) as probe:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home) as probe:
             # On a full disk the file can be made, but not filled.
             probe.write(b"\0" * 4096)
+        _narrow(home)
     except OSError as error:
         raise SettingsError(
-            f"state directory {settings.home}: cannot be written: {error.strerror or error}; "
+            f"state directory {home}: cannot be written: {error.strerror or error}; "
             "make it writable, or choose another with PIPELINE_HOME"
         ) from None
+
+
+def _narrow(home: Path) -> None:
+    """Take the rights of others at our files, and at the folder if all in it is ours."""
+    entries = [one for one in home.iterdir() if not one.is_symlink()]
+    ours = [one for one in entries if one.name in _OURS]
+    for path in [*([home] if len(ours) == len(entries) else []), *ours]:
+        with suppress(FileNotFoundError):  # an unfinished file is gone in a moment
+            found = path.stat()
+            if found.st_uid == os.geteuid() and found.st_mode & OTHERS:
+                path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)

@@ -16,6 +16,7 @@ import click
 from jobs.commands.channels.choice import choose_channel
 from runner.commands.printing import echo, echo_json
 from runner.commands.run_command import run_async
+from runner.private_files import share
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def _write(write: Callable[[Path, str], int], wish: _Wish) -> int:
     unfinished = wish.output.with_name(f".{wish.output.name}.{uuid.uuid4().hex}.part")
     try:
         rows = write(unfinished, wish.file_format)
+        share(unfinished)
         os.replace(unfinished, wish.output)  # noqa: PTH105 -- replaces an existing file on every system
     except BaseException:
         unfinished.unlink(missing_ok=True)

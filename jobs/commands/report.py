@@ -142,9 +142,11 @@ async def _make(services: Services, words: str, file_format: _Format, chart: str
 async def _write(services: Services, made: _Made, output: Path | None) -> Path:
     """Only a file among the reports is recorded as the channel's."""
     from jobs.report_files import file_path, write_whole
+    from runner.private_files import share
 
     if output is not None:
         await asyncio.to_thread(write_whole, output, made.content)
+        share(output)
         return output
     channel_id, key = made.request.channel.id, made.chart_key
     path = file_path(services.reports_dir, channel_id, key, made.file_format)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import statistics
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,10 +14,12 @@ from runner import clock, wall_clock
 from runner.broker import keys
 from runner.commands.printing import as_json, echo, print_json
 from runner.commands.run_command import run_async
+from runner.private_files import OTHERS
 from runner.wording import size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
+    from pathlib import Path
 
     from redis.asyncio import Redis
 
@@ -78,6 +81,7 @@ async def _examine(host: Host) -> list[Finding]:
         findings += [finding async for finding in _of_queues(session)]
         findings += [finding async for finding in _of_keys(session)]
         findings += [finding async for finding in _of_secrets(session.redis)]
+        findings += _of_files(host.private_places)
         findings += await _of_the_rest(host)
     return findings
 
@@ -240,6 +244,18 @@ async def _orphans(session: OperatorSession, ids: Sequence[bytes]) -> list[str]:
             if all(score is None for score in found)
         ]
     return [job_id.decode("utf-8", "backslashreplace") for job_id in left]
+
+
+def _of_files(places: Sequence[Path]) -> Iterator[Finding]:
+    for path in places:
+        if not path.exists():
+            continue
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & OTHERS:
+            text = f"{path} is open to other users ({mode:04o})"
+            yield Finding("files", Severity.WARNING, text, f"chmod go= {path}")
+        else:
+            yield Finding("files", Severity.OK, f"{path} is this user's alone")
 
 
 async def _of_the_rest(host: Host) -> list[Finding]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from starlette.types import ASGIApp
 
@@ -94,6 +95,11 @@ class Host(Protocol):
 
     def look(self) -> AbstractAsyncContextManager[Sequence[HealthCheck]]:
         """The health checks of everything; nothing is started or made."""
+        ...
+
+    @property
+    def private_places(self) -> Sequence[Path]:
+        """Files and folders that nobody else should be able to read."""
         ...
 
     def checks_beside_redis(self) -> Sequence[HealthCheck]:
