@@ -103,6 +103,10 @@ chaos: $(READY) ## Break workers, Redis and connections for two minutes, and che
 simulate: $(READY) ## Play random faults in a simulated world: make simulate ARGS="--seeds 1000 --from 0"
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(READY) ## Fuzz what reads outside bytes, on Linux: make fuzz SECONDS=600 ARGS="feed table"
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
+
 .PHONY: bench
 bench: $(READY) ## Measure against other job systems; shorter: make bench ARGS="--quick --systems ours,arq"
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -184,5 +188,5 @@ sbom: $(READY) ## Write dist/sbom.json: CycloneDX, of exactly the packages that 
 .PHONY: clean
 clean: ## Remove .venv, caches and builds; the state directory (.pipeline) stays
 	@rm -rf benchmarks/.venv benchmarks/node_modules benchmarks/.last
-	@rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) dist .fuzz .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find runner jobs settings tests -name __pycache__ -prune -exec rm -rf {} +

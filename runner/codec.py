@@ -247,6 +247,8 @@ def loads(data: bytes) -> dict[str, Any]:
     of an aborted job a `CancelledError`, which `arq.jobs.Job.abort()` expects.
     """
     fields: dict[str, Any] = decode(data)
+    if type(fields) is not dict:
+        raise CodecError("neither a job nor a result: not a JSON object")
     result = fields.get("r")
     if fields.get("s") is False and isinstance(result, dict) and "error" in result:
         fields["r"] = _exception_of(str(fields.get("id", "?")), result)

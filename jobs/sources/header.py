@@ -62,11 +62,19 @@ def _delimiter(line: str) -> str:
 
 
 def _names(line: str, delimiter: str) -> list[str]:
-    """A column without a name, or with one already taken, gets its number as its name."""
+    """A column without a usable name, or with one already taken, gets its number as its name."""
     names: dict[str, None] = {}
-    taken = {"", LINE}
     cells = next(csv.reader([line[:_LONGEST]], delimiter=delimiter), [])
     for number, cell in enumerate(cells, start=1):
         name = one_line(cell).lstrip("\ufeff").lower()
-        names[f"column {number}" if name in taken or name in names else name] = None
+        if name in names or name in {"", LINE} or _means_several(name):
+            name = f"column {number}"
+            while name in names:
+                name += "'"
+        names[name] = None
     return list(names)
+
+
+def _means_several(name: str) -> bool:
+    """Whether polars would take *name* for a pattern that other columns fit."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))

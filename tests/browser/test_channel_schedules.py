@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from jobs import apart
 from jobs.channel.records import ChannelRecord, Platform
 from jobs.store import ChannelSchedule, migrate, open_store
 from jobs.sync_pace import Pace
@@ -34,6 +35,7 @@ class _Services:
     """The services that the pages need."""
 
     pace = Pace()
+    run = staticmethod(apart.in_thread)
 
     def __init__(self, store: ChannelStore) -> None:
         self.store = store

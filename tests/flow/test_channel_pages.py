@@ -9,8 +9,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from jobs import apart
 from jobs.channel.records import ChannelReading, ChannelRecord, Platform, SourceRef
-from jobs.store import StoredRecommendation, migrate, open_store
+from jobs.store import StoredChart, StoredRecommendation, migrate, open_store
 from jobs.sync_pace import Pace
 from jobs.web import channel_pages
 from runner import connect
@@ -73,7 +74,9 @@ async def browser(redis_url: str, store: ChannelStore) -> AsyncIterator[httpx.As
 
 
 class _Store:
-    """The pages want the store alone, and how often channels are synced."""
+    """The pages want the store, how often channels are synced, and where charts are drawn."""
+
+    run = staticmethod(apart.in_thread)
 
     def __init__(self, store: Any) -> None:
         self.store = store
@@ -230,3 +233,34 @@ def test_api_of_schedules_keeps_to_its_document(site: Site) -> None:
         document.check(api.get(own), path)
         document.check(api.get(base), base)
     assert len(document.check_all(only="channel-schedules")) == 4
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "words"),
+    [
+        (
+            {
+                "mark": "bar",
+                "title": "a\ufffeb",
+                "data": {"values": [{"a": "𝕱\uffff"}]},
+                "encoding": {"y": {"field": "a", "type": "nominal"}},
+            },
+            200,
+            ">ab<",
+        ),
+        ({"mark": "no such mark"}, 422, "This chart could not be drawn: "),
+        ({"usermeta": {"undrawn": MARKUP}}, 422, "&lt;script&gt;alert(1)&lt;/script&gt;"),
+    ],
+    ids=["hostile", "broken", "never made"],
+)
+async def test_a_chart_is_drawn_or_says_why_not(
+    browser: httpx.AsyncClient, store: ChannelStore, spec: dict[str, Any], status: int, words: str
+) -> None:
+    """Whatever is stored, the answer is a picture; a failed one is not kept by the browser."""
+    analysis = await store.analyses.latest(CHANNEL.id)
+    assert analysis is not None
+    await store.analyses.save_charts(analysis.id, [StoredChart("k", "T", spec, "A")])
+    answer = await browser.get(f"/channels/chart?id={quote(CHANNEL.id)}&key=k")
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "image/svg+xml")
+    assert words in answer.text
+    assert ("no-store" in answer.headers["cache-control"]) is (status == 422)

@@ -147,7 +147,7 @@ def _parsed(document: Document) -> Any:
     except Exception as error:  # its many parsers raise anything; the document is at fault
         reason = f"is too damaged to be read as a feed ({type(error).__name__}: {error})"
         raise SourceError(document.location, reason) from error
-    if not parsed.version and not parsed.entries:
+    if not parsed.get("version") and not parsed.entries:
         reason = f"is {what_it_is(document.content)}, not a feed"
         raise SourceError(document.location, reason, "Check where it was copied from")
     return parsed

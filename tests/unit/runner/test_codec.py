@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner import codec
-from runner.codec import Envelope, ErrorRecord, decode, decode_job, encode, encode_job
+from runner.codec import Envelope, ErrorRecord, decode, decode_job, encode, encode_job, loads
 from runner.errors import CodecError, JobFailedError
 from tests.odd_values import ERRORS, WITHOUT_JSON, Unwritable
 
@@ -208,3 +208,10 @@ def test_serializers_for_stock_arq_refuse_what_json_cannot_carry() -> None:
     """Nothing falls back to pickle."""
     with pytest.raises(ValueError, match="object has no JSON form"):
         codec.dumps({"a": object()})
+
+
+@pytest.mark.parametrize("data", [b"2", b"null", b"[]", b'"x"', b"true"])
+def test_loads_refuses_what_is_no_object(data: bytes) -> None:
+    """Found by fuzzing: JSON that is neither a job nor a result."""
+    with pytest.raises(CodecError, match="not a JSON object"):
+        loads(data)

@@ -13,6 +13,7 @@ import pytest
 from jobs.sources import SourceError, discover, document, open_source
 from jobs.sources.csv import table
 from jobs.sources.document import Unpacked, UnpacksTooFarError
+from jobs.sources.feed import feed
 from jobs.sources.feed.markup import has_endless_tag, what_it_is
 from jobs.sources.header import header_of
 from jobs.sources.source import shown
@@ -203,3 +204,24 @@ async def test_a_stray_quote_costs_its_row_and_no_other(write: Write) -> None:
     source = await open_source(write("a.csv", text))
     assert len(source.read("c").channel_snapshots) == 56
     assert [reject.line for reject in source.rejects] == [30]
+
+
+@pytest.mark.parametrize(
+    "header", ["*,b", "^.*$,b", "column 2,", 'column 2,"",column 2', "a,a,A", "line,b"]
+)
+def test_a_column_may_be_called_anything(header: str) -> None:
+    """Found by fuzzing: to polars some names are patterns, and ours must not be taken already."""
+    found = header_of(header.encode())
+    assert len(set(found.names)) == len(found.names) == header.count(",") + 1
+    content = f"{header}\n1{',1' * header.count(',')}\n"
+    frames = [rows.frame for rows in table.read_rows(BytesIO(content.encode()), found)]
+    assert sum(frame.height for frame in frames) == 1
+    assert {frame.width for frame in frames} == {len(found.names) + 1}
+
+
+async def test_a_feed_of_nothing_is_refused(write: Write) -> None:
+    """Found by fuzzing: a mark of the byte order and white space are an empty document."""
+    with pytest.raises(SourceError, match=r"is empty|not a feed"):
+        await open_source(write("a.xml", b"\xef\xbb\xbf<  "))
+    with pytest.raises(SourceError, match="not a feed"):
+        feed.parse(document.Document("a.xml", "a.xml", b"\xef\xbb\xbf  "))
