@@ -86,5 +86,5 @@ def parse(text: str) -> Location:
 
 
 def absolute(path: str) -> str:
-    """Return *path* from the root, with `~` replaced."""
-    return str(Path(path).expanduser().absolute())
+    """Return *path* from the root, with `~` replaced if there is such a user."""
+    return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111 -- Path's raises

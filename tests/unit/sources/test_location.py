@@ -61,3 +61,10 @@ def test_a_youtube_location_without_a_channel_is_an_error() -> None:
     """Addresses of other things on YouTube are refused when they are parsed."""
     with pytest.raises(SourceError, match=r"names no channel on YouTube\. Write youtube:@handle"):
         parse("https://www.youtube.com/feed/trending")
+
+
+def test_a_home_of_nobody_is_a_path() -> None:
+    """Found by fuzzing: it names a file that does not exist, and ends no run."""
+    found = parse("~nobody-at-all/a.csv")
+    assert isinstance(found, FilePath)
+    assert found.text.endswith("/~nobody-at-all/a.csv")
