@@ -13,6 +13,7 @@ It runs as a script, and imports what it logs with when it has something to log.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -128,13 +129,18 @@ class _Watch:
     def end_worker(self) -> None:
         """Let the worker write its stacks and die."""
         self._dump = b""
-        os.kill(self.pid, signal.SIGABRT)
+        self._send(signal.SIGABRT)
         until = time.monotonic() + _ABORT_WITHIN_S
         while self._is_alive and not self._is_closed and time.monotonic() < until:
             self._hears(0.05)
         if self._is_alive and not self._is_closed:
-            os.kill(self.pid, signal.SIGKILL)
+            self._send(signal.SIGKILL)
         self._read_rest()
+
+    def _send(self, number: signal.Signals) -> None:
+        # It may end of itself at this moment.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def _read_rest(self) -> None:
         while self._hears(0.0):

@@ -6,6 +6,8 @@ import asyncio
 import faulthandler
 import json
 import signal
+import socket
+import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -251,3 +253,17 @@ def test_silence_counts_only_time_in_which_its_watcher_ran(monkeypatch: pytest.M
     assert silence.seconds == 4.5
     silence.ends()
     assert silence.seconds == 0.0
+
+
+def test_guard_of_a_worker_that_ends_at_the_same_moment_is_quiet() -> None:
+    """There is nobody left to end, and that is no error."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        watch = guard_process._Watch(ours, {"limit_s": 1.0})
+        watch.pid = gone.pid
+
+        watch.end_worker()
+
+    assert not watch.dump
