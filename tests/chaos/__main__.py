@@ -147,6 +147,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> Run:
             dice=random.Random(arguments.seed),  # noqa: S311 -- repeatable
             folder=folder,
         )
+        exits.callback(workers.kill)
         await workers.start()
         beside = [asyncio.create_task(keep_draining(of_run))]
         for seed, cable in enumerate(of_producers, arguments.seed + 1):

@@ -66,6 +66,8 @@ class Nemesis:
             (self._stop_redis, 2),
             (self._promote_the_replica, 2),
             (self._fill_redis, 2),
+            (self._make_redis_read_only, 1),
+            (self._flush_scripts, 1),
             (self._cut_connections, 3),
             (self._slow_connections, 2),
             (self._block_a_loop, 1),
@@ -162,6 +164,21 @@ class Nemesis:
         with self._servers.client() as client:
             info: Any = client.info("memory")
             client.config_set("maxmemory", 0 if free is None else info["used_memory"] + free)
+
+    async def _make_redis_read_only(self) -> None:
+        """Let it take itself for the replica of a server that is not there."""
+        self._ledger.note("away")
+        await asyncio.to_thread(self._servers.follow, "127.0.0.1", "1")
+        try:
+            await asyncio.sleep(self._dice.uniform(0.1, LEASE_S * 1.3))
+        finally:
+            await asyncio.to_thread(self._servers.follow, "NO", "ONE")
+        await self._back()
+
+    async def _flush_scripts(self) -> None:
+        for _ in range(100):
+            await self._redis.script_flush()
+            await asyncio.sleep(0.005)
 
     async def _set_the_clock_of_redis(self) -> None:
         """Set it by an hour, let a poll notice, and set it right."""

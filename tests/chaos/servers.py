@@ -100,6 +100,11 @@ class Servers:
         self._follow()
         return True
 
+    def follow(self, host: str, port: str) -> None:
+        """Make the primary the replica of another server, or of none again."""
+        with self.client() as client:
+            client.replicaof(host, port)
+
     def drain(self) -> None:
         """Take the history so far out of the primary."""
         with self._changing, self.client() as client:

@@ -49,6 +49,12 @@ class Workers:
             self.send(process, signal.SIGTERM)
         await asyncio.gather(*self._keepers)
 
+    def kill(self) -> None:
+        """Kill those that still run."""
+        self._ending = True
+        for process in self.processes:
+            self.send(process, signal.SIGKILL)
+
     @staticmethod
     def send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
         """Send a signal to a process that may be gone."""
