@@ -41,6 +41,7 @@ from runner.broker.scripts.fields import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_ROUNDING_MS = 0.01
 _PLACE_MS = 2.0
 _RANDOM = re.compile(b"[0-9a-f]{32}")
 
@@ -98,17 +99,10 @@ class JobHistory:
     """
     Follows the calls of scripts, in the order in which Redis ran them.
 
-    on_fault: called with the rule that a call broke, the job's id, and how. rounding_ms: by how
-    much *now_ms* may differ from the time that a script saw.
+    on_fault: called with the rule that a call broke, the job's id, and how.
     """
 
-    def __init__(
-        self,
-        on_fault: Callable[[str, bytes, str], None],
-        *,
-        max_crashes: int,
-        rounding_ms: float = 0.01,
-    ) -> None:
+    def __init__(self, on_fault: Callable[[str, bytes, str], None], *, max_crashes: int) -> None:
         self.jobs: dict[bytes, JobModel] = {}
         self.revoked: set[bytes] = set()
         """Claims that their workers gave up, since no answer came."""
@@ -120,18 +114,17 @@ class JobHistory:
         """How often something rare was met: to know that it was tried."""
         self._on_fault = on_fault
         self._max_crashes = max_crashes
-        self._rounding_ms = rounding_ms
         self.heard: set[tuple[bytes, bytes]] = set()
         """Claims, by token, and jobs: Redis knew in time that they had started."""
         self.claim_of_fence: dict[int, bytes] = {}
         self._fence = 0
         self._live: dict[bytes, JobModel] = {}
-        self._forgotten: set[bytes] = set()
+        self.forgotten: set[bytes] = set()
         """Jobs that Redis lost with its last second."""
         self._now_ms = 0.0
 
     def follow(self, script: str, args: list[bytes], reply: Any, now_ms: float) -> None:
-        """Check one call. args: its ARGV. now_ms: Redis's time. Other scripts change no job."""
+        """Check one call. args: its ARGV. now_ms: the time it saw. Other scripts change no job."""
         self._now_ms = now_ms
         self.renewed.clear()
         match script:
@@ -164,7 +157,7 @@ class JobHistory:
         """
         known = copy.deepcopy(then.jobs)
         lost = self.jobs.keys() - known.keys()
-        self._forgotten |= lost
+        self.forgotten |= lost
         self.jobs.clear()
         self.jobs.update(known)
         self._live = {key: job for key, job in known.items() if not job.is_over}
@@ -234,7 +227,7 @@ class JobHistory:
             if job.is_over or job.is_dead:
                 self._fault("claimed after its end", job, f"was {job.ended_how}")
             due_ms = float(block["due_ms"])
-            if due_ms > now + self._rounding_ms:
+            if due_ms > now + _ROUNDING_MS:
                 self._fault("claimed before it was due", job)
             if job.holder is not None:
                 job.due_ms = min(job.due_ms, now)
@@ -277,7 +270,7 @@ class JobHistory:
     def _settle_one(self, outcome: dict[str, Any], *, is_lost: bool) -> None:
         job = self.jobs.get(outcome["id"])
         if job is None:
-            if not (is_lost and outcome["id"] in self._forgotten):
+            if not (is_lost and outcome["id"] in self.forgotten):
                 self._on_fault("settled, and unknown", outcome["id"], "")
             return
         kind = outcome["kind"].decode()

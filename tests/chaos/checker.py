@@ -2,8 +2,8 @@
 Check the promises after a chaos run, from the ledger, the history and the dead set. Pure.
 
 1. Nothing is lost: every job that was acknowledged at enqueue finished or is dead, unless an
-   operator deleted it, or Redis lost it as it says it may: not on disk yet when it was killed, or
-   not on the replica that was promoted, which `copies=1` rules out.
+   operator deleted it, or the replica that was promoted did not have it, which `copies=1` rules
+   out.
 2. Redis's history is one that jobs allow (`tests/job_history.py`): only the holder of a claim
    settles it, and once; no attempt and no crash is charged that did not happen; places are kept.
 3. Crashes cost no attempt: an attempt's number is at most one more than the failures before it.
@@ -21,6 +21,7 @@ from tests.chaos.recovery import recoveries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from tests.chaos.ledger import Event
 
@@ -31,7 +32,7 @@ class Verdict:
     The figures of a run; `problems` is empty if every promise was kept.
 
     duplicates: jobs that finished more than once, as at-least-once delivery allows.
-    forgotten: acknowledged jobs that Redis lost as it says it may.
+    forgotten: acknowledged jobs that a promoted replica did not have.
     contradictions: how the history breaks the rules, a line each. leftovers: what Redis still has
     of jobs that are over.
     worst_recovery_s: longest time from a worker's SIGKILL to the next claim of a job it held,
@@ -75,15 +76,14 @@ def check(
     *,
     lease_s: float,
     within_s: float,
-    forgotten: Mapping[str, set[str]] | None = None,
+    forgotten: AbstractSet[str] = frozenset(),
 ) -> Verdict:
     """
     Check a run whose queue is drained.
 
     events: the whole ledger by time, with the claims and outcomes of the history. dead: ids in the
     dead set. lease_s: how long a claim lasts. within_s: a lease and a poll, and some time for a
-    loaded machine. forgotten: the jobs whose enqueueing Redis lost, as it was `restarted` or its
-    replica `promoted`.
+    loaded machine. forgotten: the jobs that a promoted replica did not have.
     """
     by_kind: dict[str, list[Event]] = defaultdict(list)
     for event in events:
@@ -101,7 +101,8 @@ def check(
         duplicates=sum(count > 1 for count in ends.values()),
     )
     missing = acknowledged - ends.keys() - dead_ids - deleted
-    excused = missing & _may_be_forgotten(by_kind, forgotten or {})
+    copied = {event.job_id for event in by_kind["acknowledged"] if event.detail}
+    excused = missing & forgotten - copied
     verdict.forgotten = len(excused)
     verdict.lost = sorted(missing - excused)
     # Redis's word is not enough: a job that it calls done must have finished in some process.
@@ -110,13 +111,6 @@ def check(
     verdict.overcharged = _overcharged(events)
     _judge_recovery(verdict, by_kind, lease_s, within_s)
     return verdict
-
-
-def _may_be_forgotten(
-    by_kind: Mapping[str, Sequence[Event]], forgotten: Mapping[str, set[str]]
-) -> set[str]:
-    copied = {event.job_id for event in by_kind["acknowledged"] if event.detail}
-    return forgotten.get("restarted", set()) | forgotten.get("promoted", set()) - copied
 
 
 def _deleted(by_kind: Mapping[str, Sequence[Event]]) -> set[str]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tests.chaos.ledger import Event
-from tests.chaos.recorded import calls, read_lines
+from tests.chaos.recorded import PROMOTED, calls, read_lines
 from tests.chaos.workload import MAX_CRASHES
 from tests.job_history import JobHistory, claimed_in, enqueued_in, settled_in, worker_of
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.chaos.recorded import Call, Lines
-
-_ROUNDING_MS = 20.0
-"""Older servers let time pass while a script runs, and this machine is busy."""
 
 _MOST = 20
 _LAST = 12
@@ -28,7 +25,7 @@ class History:
     One run's history.
 
     contradictions: a line for each job that breaks a rule. events: of its claims and outcomes.
-    left: jobs that neither ended nor died. forgotten: jobs whose enqueueing Redis lost, by why.
+    left: jobs that neither ended nor died. forgotten: jobs that a promoted replica did not have.
     """
 
     def __init__(self, path: Path, *, offset_s: float = 0.0) -> None:
@@ -37,7 +34,9 @@ class History:
         self._call: Call
         self.events: list[Event] = []
         self.calls = len(self._lines.kept)
-        model = JobHistory(self._note, max_crashes=MAX_CRASHES, rounding_ms=_ROUNDING_MS)
+        model = JobHistory(self._note, max_crashes=MAX_CRASHES)
+        self.forgotten = _forgotten(self._lines)
+        model.forgotten |= {job_id.encode() for job_id in self.forgotten}
         for call in calls(self._lines.kept, offset_s):
             self._call = call
             model.follow(call.script, call.args, call.reply, call.at_ms)
@@ -45,7 +44,6 @@ class History:
         self.left = [job.id.decode() for job in model.left()]
         self.seen = model.seen
         self.contradictions = list(self._explained())
-        self.forgotten = _enqueued(self._lines)
 
     def _note(self, rule: str, job_id: bytes, detail: str) -> None:
         if len(self._broken) < _MOST:
@@ -94,13 +92,10 @@ def _events(call: Call) -> Iterator[Event]:
                 yield Event(call.real_s, "settled", job_id.decode(), token.decode(), pid, kind)
 
 
-def _enqueued(lines: Lines) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for why, lost in lines.lost.items():
-        found[why] = {
-            job_id.decode()
-            for call in calls(lost)
-            if call.script == "enqueue"
-            for job_id in enqueued_in(call.args)
-        }
-    return found
+def _forgotten(lines: Lines) -> set[str]:
+    return {
+        job_id.decode()
+        for call in calls(lines.lost.get(PROMOTED, []))
+        if call.script == "enqueue"
+        for job_id in enqueued_in(call.args)
+    }

@@ -18,9 +18,9 @@ class Event:
     One line of the ledger, *at_s* by the machine's monotonic clock, which nobody sets.
 
     From the producer: `sent`, with the job's delay in seconds, and `acknowledged`, with the copies
-    that it asked for. From workers: `began`, `raised` and `ended`. From the nemesis: `deleting`,
-    `spared` if the job could not be deleted, `killed`, and `away`/`back` of Redis. From the
-    history: `claimed` and `settled`.
+    that it asked for. From workers: `up`, `began`, `raised` and `ended`; `down` once their process
+    has ended. From the nemesis: `deleting`, `spared` if the job could not be deleted, `killed`, and
+    `away`/`back` of Redis. From the history: `claimed` and `settled`.
     """
 
     at_s: float

@@ -34,15 +34,27 @@ NAMES = ("enqueue", "claim", "settle", "renew", "start", "recover", "admin", "se
 _CALLS = "chaos:calls"
 _COUNT = "chaos:count"
 _LONGEST = 300
+PROMOTED, RESTARTED = "promoted", "restarted"
+"""Why the history goes on from an earlier call."""
+
 _PAGE = 2_000
 _JUMP_MS = 1_800_000.0
 
 _TEXT = """\
+local server, time = redis, false
+local redis = setmetatable({}, { __index = server })
+redis.call = function(name, ...)
+  local answer = server.call(name, ...)
+  if name == 'TIME' then
+    time = answer
+  end
+  return answer
+end
 local function script()
 %s
 end
-local time = redis.call('TIME')
 local reply = script()
+time = time or server.call('TIME')
 %s
 local function short(value)
   if type(value) == 'string' then
@@ -57,11 +69,11 @@ local function short(value)
   return values
 end
 -- A full Redis refuses it if the script has written nothing: then there is nothing to write down.
-local number = redis.pcall('INCR', '%s')
+local number = server.pcall('INCR', '%s')
 if type(number) == 'number' then
   local at = time[1] .. '.' .. string.format('%%06d', time[2])
   local call = { number, '%s', at, short(ARGV), short(reply) }
-  redis.call('RPUSH', '%s', cjson.encode(call))
+  server.call('RPUSH', '%s', cjson.encode(call))
 end
 return reply
 """
@@ -82,8 +94,8 @@ class Call:
     """
     One call of a script.
 
-    number: its place in the history. at_ms: by Redis's clock. real_s: the Unix time, whatever
-    Redis's clock showed. args: ARGV, of which long ones are cut off.
+    number: its place in the history. at_ms: the time that the script saw. real_s: the Unix time,
+    whatever Redis's clock showed. args: ARGV, of which long ones are cut off.
     """
 
     number: int

@@ -28,8 +28,8 @@ class Recovery:
     """
     One job of a killed worker, claimed again.
 
-    taken_s: from the worker's SIGKILL to the claim, without the time when Redis was down or the
-        job waited for its turn. behind_s: the wait for its turn.
+    taken_s: from the worker's SIGKILL to the claim, without the time when Redis or all workers
+        were down, or the job waited for its turn. behind_s: the wait for its turn.
     """
 
     job_id: str
@@ -58,6 +58,7 @@ def recoveries(by_kind: Mapping[str, Sequence[Event]], lease_s: float) -> Iterat
     away = [
         (start.at_s, end.at_s) for start, end in zip(by_kind["away"], by_kind["back"], strict=False)
     ]
+    idle = [*away, *_without_workers(by_kind)]
     for killed in by_kind["killed"]:
         for job_id in jobs_of[killed.detail]:
             of_job = claims[job_id]
@@ -70,9 +71,24 @@ def recoveries(by_kind: Mapping[str, Sequence[Event]], lease_s: float) -> Iterat
                 continue
             span = (killed.at_s, later[0].at_s)
             backlog = _backlog(firsts, span, killed.at_s + lease_s)
-            taken_s = _left(span, away)
-            without_s = _left(span, [*away, backlog])
+            taken_s = _left(span, idle)
+            without_s = _left(span, [*idle, backlog])
             yield Recovery(job_id, without_s, taken_s - without_s)
+
+
+def _without_workers(by_kind: Mapping[str, Sequence[Event]]) -> Iterator[Span]:
+    """Yield the spans in which no worker was up: on a busy machine it takes seconds to start."""
+    up: set[int] = set()
+    since_s = 0.0
+    changes = sorted([*by_kind["up"], *by_kind["down"]], key=lambda event: event.at_s)
+    for change in changes:
+        if change.kind == "up":
+            if not up:
+                yield (since_s, change.at_s)
+            up.add(change.pid)
+        elif change.detail in up:
+            up.remove(change.detail)
+            since_s = change.at_s
 
 
 def _first_at_s(first: _First) -> float:

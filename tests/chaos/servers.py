@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
+from tests.chaos.recorded import PROMOTED, RESTARTED
 from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from tests.wall_clock import WallClock
 
 _IN_STEP_WITHIN_S = 30.0
-_OPTIONS = ("--repl-diskless-sync-delay", "0", "--maxmemory-policy", "noeviction")
+_OPTIONS = (
+    *("--repl-diskless-sync-delay", "0"),
+    *("--maxmemory-policy", "noeviction"),
+    # With `everysec`, what is lost when it is killed may be more than the history tells.
+    *("--appendfsync", "always"),
+)
 
 
 class Servers:
@@ -76,7 +82,7 @@ class Servers:
             self.primary.kill()
             time.sleep(after_s)
             self.primary.start()
-            self._go_on("restarted")
+            self._go_on(RESTARTED)
 
     def promote(self, behind_s: float) -> bool:
         """
@@ -89,13 +95,14 @@ class Servers:
         self.replica.pause()
         time.sleep(behind_s)
         self._cut()
+        self.drain()
         with self._changing:
             self.primary.kill()
             self.replica.resume()
             self.primary, self.replica = self.replica, self.primary
             with self.client() as client:
                 client.replicaof("NO", "ONE")
-            self._go_on("promoted")
+            self._go_on(PROMOTED)
         self.replica.start()
         self._follow()
         return True

@@ -9,6 +9,8 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from tests.chaos.ledger import Ledger
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -27,6 +29,7 @@ class Workers:
     def __init__(
         self, cables: Sequence[Cable], clocks: Sequence[WallClock], ledger: Path, folder: Path
     ) -> None:
+        self._notes = Ledger(ledger)
         self._cables = cables
         self._ledger = ledger
         self._folder = folder
@@ -75,6 +78,7 @@ class Workers:
     async def _keep(self, slot: int) -> None:
         while True:
             code = await self.processes[slot].wait()
+            self._notes.note("down", detail=self.processes[slot].pid)
             self.exits[code] += 1
             if self._ending:
                 return

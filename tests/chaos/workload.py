@@ -166,7 +166,15 @@ async def work(url: str) -> None:
             guard = await exits.enter_async_context(Guard(margin_s=_GUARD_MARGIN_S))
             await exits.enter_async_context(fleet.guarded(guard))
             await exits.enter_async_context(fleet.stopped_by_signals())
+            group = await exits.enter_async_context(asyncio.TaskGroup())
+            ready = group.create_task(_note_ready(fleet))
             await fleet.run()
+            ready.cancel()
+
+
+async def _note_ready(fleet: Fleet) -> None:
+    await fleet.ready()
+    LedgerBook.ledger.note("up")
 
 
 if __name__ == "__main__":

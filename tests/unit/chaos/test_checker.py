@@ -133,14 +133,12 @@ def test_job_that_redis_may_forget_passes_and_is_counted() -> None:
     story.add("sent", "once").add("acknowledged", "once", detail=0)
     story.add("sent", "copied").add("acknowledged", "copied", detail=1)
 
-    def judged(**forgotten: set[str]) -> Verdict:
-        return check(story.events, [], lease_s=LEASE_S, within_s=WITHIN_S, forgotten=forgotten)
+    def judged(*forgotten: str) -> Verdict:
+        return check(story.events, [], lease_s=LEASE_S, within_s=WITHIN_S, forgotten=set(forgotten))
 
-    assert judged(promoted={"once", "copied"}).lost == ["copied"]
-    assert judged(promoted={"once", "copied"}).forgotten == 1
-    # What is on the disk of no server is lost by a restart, however many have it in memory.
-    assert judged(restarted={"once", "copied"}).problems == []
-    assert judged(promoted={"other"}).lost == ["copied", "once"]
+    assert judged("once", "copied").lost == ["copied"]
+    assert judged("once", "copied").forgotten == 1
+    assert judged("other").lost == ["copied", "once"]
 
 
 def test_body_that_came_out_changed_fails_the_run() -> None:
@@ -226,6 +224,20 @@ def test_recovery_does_not_count_the_time_in_which_redis_was_away() -> None:
 
     assert verdict.problems == []
     assert verdict.worst_recovery_s == pytest.approx(4.0)
+
+
+def test_recovery_does_not_count_the_time_in_which_no_worker_was_up() -> None:
+    """Nobody could claim the job; from the first worker on, the clock runs again."""
+    story = _good().add("up", pid=ONE).enqueued("x").started("x", pid=ONE)
+    story.add("killed", detail=ONE).add("down", detail=ONE)
+    story.add("up", pid=TWO, after_s=30.0)
+    story.add("claimed", "x", token=f"{TWO}:1", pid=TWO, after_s=3.0)
+    story.ended("x", "done", pid=TWO)
+
+    verdict = story.judged()
+
+    assert verdict.problems == []
+    assert verdict.worst_recovery_s == pytest.approx(1.0 + 3.0)
 
 
 def _behind(*, due_after_s: float | None = None, acknowledged: bool = True) -> Story:
