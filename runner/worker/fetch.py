@@ -129,8 +129,13 @@ class Fetcher:
                 await self._prefetch()
             if await self._ran_suspects(idle=not claims) or is_full:
                 continue
-            if self._burst is not None and await self._burst_has_ended():
-                return
+            if self._burst is not None:
+                if self._has_unfinished():
+                    self._life.changed.clear()
+                    await self._life.changed.wait()
+                    continue
+                if not await self._outage.call(self._count_due_soon, unless=self._life.stopping):
+                    return
             await self._wait_for_work()
 
     async def _claim(self, limit: int, mode: str | None = None) -> list[Claim] | None:
@@ -331,15 +336,11 @@ class Fetcher:
             - len(self._prefetched)
         )
 
-    async def _burst_has_ended(self) -> bool:
-        """Return whether nothing runs here, and no job that this worker knows comes due soon."""
-        if self._slots.busy or self._settler.pending:
-            self._life.changed.clear()
-            await self._life.changed.wait()
-            return False
-        return not await self._outage.call(self._count_due_soon, unless=self._life.stopping)
+    def _has_unfinished(self) -> bool:
+        return bool(self._slots.busy or self._settler.pending)
 
     async def _count_due_soon(self) -> int:
+        """Return how many jobs that nobody runs come due before a burst has ended."""
         redis, queue = self._redis, self._queue_key
         if await redis.exists(queue + keys.PAUSED_SUFFIX):
             return 0

@@ -9,6 +9,7 @@ import pytest
 
 from runner import Context, JobState, Retry, job
 from runner.admin import Admin
+from runner.worker import fetch
 from tests.runner_kit import eventually, soon, stage, stop, worker, working
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ async def act(ctx: Context, how: str = "done") -> str:
     return f"{how} {ctx.attempt}"
 
 
+@pytest.fixture(autouse=True)
+def _endless_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an idle worker rest until something happens: its burst must not end by chance."""
+    monkeypatch.setattr(fetch, "_LONGEST_REST_S", 3600.0)
+
+
 async def _burst(url: str, **values: Any) -> Worker:
     one = worker(url, act, burst=True, **values)
     await soon(one.async_run())
@@ -55,6 +62,19 @@ async def test_burst_runs_everything_that_is_there_and_ends(redis_url: str) -> N
         JobState.DEAD,
     ]
     assert (one.jobs_complete, one.jobs_retried, one.jobs_failed) == (4, 2, 1)
+
+
+async def test_burst_ends_with_its_last_job(redis_url: str) -> None:
+    """Not when a lease or a rest would have ended."""
+    handle = await act.enqueue("wait")
+    one = worker(redis_url, act, burst=True, lease_s=600.0)
+    running = asyncio.create_task(one.async_run())
+    await stage.started.next()
+    stage.go.set()
+    await soon(running)
+    await one.close()
+
+    assert await handle.state() is JobState.DONE
 
 
 async def test_burst_on_an_empty_queue_ends_at_once(redis_url: str) -> None:
