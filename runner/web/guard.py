@@ -83,7 +83,7 @@ class Guard:
         except TooManyGuessesError as error:
             headers = {"Retry-After": f"{error.wait_s:.0f}"}
             answer = _refused(request, str(error), status=429, headers=headers)
-        except RedisError as error:
+        except (RedisError, OSError) as error:
             _log.warning("Redis does not answer the pages", error=str(error))
             reason = f"Redis does not answer: {type(error).__name__}"
             answer = _refused(request, reason, status=503)

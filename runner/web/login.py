@@ -16,6 +16,7 @@ from runner.errors import ConfigurationError
 from runner.operations.verbs import Role
 from runner.web.peers import Peers
 from runner.web.sessions import SessionLimits
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,11 +107,12 @@ def check_secret(what: str, secret: str, least: int) -> None:
     Raises:
         ConfigurationError: It has fewer than *least* characters, or hardly any different ones.
     """
-    if len(secret.strip()) >= least and len(set(secret)) >= _LEAST_DIFFERENT:
+    length, different = len(secret.strip()), len(set(secret))
+    if length >= least and different >= _LEAST_DIFFERENT:
         return
     raise ConfigurationError(
-        f"{what} has {len(secret.strip())} characters, {len(set(secret))} of them different, and "
-        f"can be guessed: use {least} random ones or more, such as those of `openssl rand -hex 32`"
+        f"{what} has {counted(length, 'character')}, {different} of them different, and can be "
+        f"guessed: use {least} random ones or more, such as those of `openssl rand -hex 32`"
     )
 
 

@@ -54,7 +54,7 @@ def test_users_tokens_and_proxy_open_other_addresses(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"WEB__TOKEN": "x"}, "WEB__TOKEN has 1 characters"),
+        ({"WEB__TOKEN": "x"}, "WEB__TOKEN has 1 character,"),
         ({"WEB__TOKEN": "a" * 40}, "WEB__TOKEN has 40 characters, 1 of them different"),
         ({"WEB__VIEW_TOKEN": "hunter2"}, "WEB__VIEW_TOKEN has 7 characters"),
         ({"WEB__TOKEN": " " * 20 + "short"}, "WEB__TOKEN has 5 characters"),
