@@ -57,6 +57,7 @@ class JobModel:
 
     id: bytes
     due_ms: float
+    body: bytes = b""
     key: bytes = b""
     """The id under which Redis has it: another one once it is dead, if its caller chose it."""
     holder: bytes | None = None
@@ -178,8 +179,8 @@ class JobHistory:
             self._new(job_id, due_ms)
         self.jobs[job_id].due_ms = due_ms
 
-    def _new(self, job_id: bytes, due_ms: float) -> None:
-        self.jobs[job_id] = self._live[job_id] = JobModel(job_id, due_ms)
+    def _new(self, job_id: bytes, due_ms: float, body: bytes = b"") -> None:
+        self.jobs[job_id] = self._live[job_id] = JobModel(job_id, due_ms, body)
 
     def end(self, job: JobModel, how: str) -> None:
         """Let a job be over: it left nothing behind but a result."""
@@ -191,21 +192,27 @@ class JobHistory:
         if head["form"] == b"fresh":
             if reply:
                 for block in _blocks(FreshJob, rest):
-                    self._new(block["id"], self._now_ms)
+                    self._new(block["id"], self._now_ms, block["body"])
             return
         for block, created in zip(_blocks(NewJob, rest), reply, strict=True):
-            known = self.jobs.get(block["id"])
-            if created and (known is None or known.is_over or known.key != known.id):
-                if known is not None and block["mode"] == b"new":
-                    continue  # a repeated call: the job has run since
-                if known is not None:
-                    self.seen["an id used again"] += 1
-                    self.used_again.add(block["id"])
-                self._new(block["id"], self._due_of(block))
-            elif created or block["mode"] == b"arq" or block["schedule"]:
-                continue
-            elif known is None or known.is_over or known.key != known.id:
-                self._on_fault("refused though free", block["id"], "")
+            self._enqueue_one(block, is_created=bool(created))
+
+    def _enqueue_one(self, block: dict[str, Any], *, is_created: bool) -> None:
+        known = self.jobs.get(block["id"])
+        is_free = known is None or known.is_over or known.key != known.id
+        if is_created and is_free:
+            if known is not None and block["mode"] == b"new":
+                return  # a repeated call: the job has run since
+            if known is not None:
+                self.seen["an id used again"] += 1
+                self.used_again.add(block["id"])
+            self._new(block["id"], self._due_of(block), block["body"])
+        elif is_created or block["schedule"]:
+            return
+        elif known is not None and known.body == block["body"]:
+            self._fault("a repeated enqueue was not known", known)
+        elif is_free and block["mode"] != b"arq":
+            self._on_fault("refused though free", block["id"], "")
 
     def _due_of(self, block: dict[str, bytes]) -> float:
         if block["due_ms"]:
@@ -332,6 +339,9 @@ class JobHistory:
                     self._has_started(job)
                     self.renewed.append(job)
             elif job is not None:
+                is_own = worker_of(job.holder or b"") == head["worker_id"]
+                if block["id"] not in lost and not (is_own or job.was_stock):
+                    self._fault("a lost claim was renewed", job)
                 self._lives(job, block["token"])
 
     def _lives(self, job: JobModel, token: bytes) -> None:

@@ -8,10 +8,11 @@ compares Redis and the ledger with what the history says.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from runner.broker import keys
 from runner.broker.scripts import SCRIPTS
+from runner.broker.scripts.fields import ClaimHead
 from runner.simulation.network import USUAL, Answer, Door, Fate
 from runner.simulation.redis import ReplyError, Trouble
 from runner.simulation.redis.sorted_set import SortedSet
@@ -63,6 +64,8 @@ class Judge(Door):
         self._expected: list[Fault] = []
         self._digest = hashlib.blake2b(digest_size=16)
         self._call: Fault | None = None
+        self._unanswered: dict[bytes, bytes] = {}
+        """By worker: its last claim, if the answer to it is lost."""
         self._transactions: dict[int, list[list[bytes]]] = {}
 
     def attend(self, world: World, ledger: Ledger) -> None:
@@ -150,9 +153,21 @@ class Judge(Door):
         if connection.process.name.startswith(STOCK):
             self._stock_did(connection.number, command, reply)
         elif (name := _script(command)) is not None:
+            if name == "claim":
+                self._check_unanswered(command[4:])
             self.history.follow(name, command[4:], reply, self._now_ms())
             for job in self.history.renewed:
                 self._is_held(job)
+
+    def _check_unanswered(self, args: list[bytes]) -> None:
+        """A worker gives up a claim that was not answered before it claims again."""
+        head = ClaimHead(*args[: len(ClaimHead._fields)])  # type: ignore[arg-type]  # as they came
+        token, worker = cast("bytes", head.token), cast("bytes", head.worker_id)
+        before = self._unanswered.pop(worker, None)
+        if before is not None and before not in self.history.revoked:
+            self.fault("a claim without an answer was not given up", before.decode())
+        if self._call is not None and self._call.kind in {"lose_answer", "silence"}:
+            self._unanswered[worker] = token
 
     def _stock_did(self, connection: int, command: list[bytes], reply: Any) -> None:
         """Follow what a stock arq client or worker does in a transaction."""

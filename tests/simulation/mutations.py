@@ -30,7 +30,7 @@ from runner.worker.slots import Slots
 from tests.replaced_scripts import replaced_scripts
 from tests.simulation import judge
 from tests.simulation.play import Settings, play
-from tests.simulation.schedule import HEARTBEAT_S, LEASE_S, draw
+from tests.simulation.schedule import LEASE_S, draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -205,6 +205,12 @@ def _send_by_name(self: ScriptConnection, script: str, key: str, args: Any) -> b
     return True
 
 
+async def _renew_late(self: Slots) -> None:
+    while True:
+        await asyncio.sleep(LEASE_S * 1.5)
+        await self.renew()
+
+
 _start = Slots.start
 
 
@@ -240,15 +246,13 @@ def _start_untold(self: Claimer, claims: Any) -> bool:
 
 IN_PYTHON: dict[str, Callable[[], Any]] = {
     "one-crash-more": lambda: mock.patch.object(Settings, "runner", _with(max_crashes=4)),
-    "one-attempt-less": lambda: mock.patch.object(policy.Policy, "decide", _decide_one_less),
-    "release-charges": lambda: mock.patch.object(policy.Policy, "decide_stopped", _release_charges),
+    "one-attempt-less": lambda: _deciding(decide=_decide_one_less),
+    "release-charges": lambda: _deciding(decide_stopped=_release_charges),
     "start-not-told": lambda: mock.patch.object(Claimer, "tell_started", _start_untold),
     "old-outcome-takes-a-newer-claim": _oldest_first,
     "stopped-by-an-error-of-the-poll": lambda: mock.patch.object(Turns, "take", _take_or_raise),
     "start-sent-by-name": lambda: mock.patch.object(ScriptConnection, "send", _send_by_name),
-    "heartbeat-after-the-lease": lambda: mock.patch.object(
-        Settings, "runner", _with(heartbeat_s=LEASE_S * 3 + HEARTBEAT_S, lease_s=LEASE_S)
-    ),
+    "renews-after-the-lease": lambda: mock.patch.object(Slots, "keep_leases", _renew_late),
     "enqueue-acknowledged-unsent": lambda: mock.patch.object(Enqueuer, "put", _acknowledge_unsent),
     "failures-dropped": lambda: mock.patch.object(Settler, "put", _drop_at_error),
     "any-claim-adopted": lambda: mock.patch.object(Slots, "continue_under", _adopt_any),
@@ -259,6 +263,12 @@ IN_PYTHON: dict[str, Callable[[], Any]] = {
         "runner.worker.room.Room.is_empty", property(lambda _: True)
     ),
 }
+
+
+def _deciding(**by: Any) -> Any:
+    of = policy.Policy.of
+    decided = classmethod(lambda _, *args: replace(of(*args), **by))
+    return mock.patch.object(policy.Policy, "of", decided)
 
 
 def _with(**options: Any) -> Any:
