@@ -99,7 +99,7 @@ async def _read(services: Services, channel_id: str, source: StoredSource) -> _R
 
     try:
         memory = SourceMemory(source.memory, listed_items)
-        return _Reading(source, await services.sources.read(source.ref, channel_id, memory))
+        return _Reading(source, await services.sources.read(source.whole, channel_id, memory))
     except SourceError as error:
         _log.warning("source skipped", channel_id=channel_id, reason=str(error))
         result = SourceResult(source.ref, datetime.now(UTC), SyncOutcome.FAILED, str(error))

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from jobs.channel.addresses import without_secrets
 from jobs.channel.text import unbroken
 from runner.redaction import scrubbed
 
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
     from jobs.channel.records import ChannelReading, ChannelRecord, Reject, SourceRef
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_USER = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:(?P<user>[^/?#\s:]*)"
-    # A password that was not encoded may hold anything; a port is none.
-    r":(?!\d{1,5}(?:[/?#]|$))\S*@|[^/?#\s]*@)",
-    re.IGNORECASE,
-)
 
 
 def is_address(location: str) -> bool:
@@ -38,16 +33,8 @@ def is_address(location: str) -> bool:
 
 
 def shown(location: str) -> str:
-    """
-    Return *location* as people may see it: an address keeps its user and loses its secrets.
-
-    A user without a password is a token.
-    """
-    found = _USER.match(location)
-    if found is None:
-        return scrubbed(location) if ":/" in location else location
-    user = "" if found["user"] is None else f"{found['user']}:"
-    return f"{found['scheme']}{user}…@{scrubbed(location[found.end() :])}"
+    """Return *location* as people may see it: an address keeps its user and loses its secrets."""
+    return without_secrets(location) if is_address(location) else scrubbed(location)
 
 
 class SourceError(Exception):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, bindparam, insert, or_, select, true
 
+from jobs.channel.addresses import without_secrets
 from jobs.channel.records import ChannelRecord, Platform, SourceRef
 from jobs.store.chunks import chunks
-from jobs.store.models import ChannelRow, SourceRow
+from jobs.store.models import ChannelRow, SourceCredentialRow, SourceRow
 from jobs.store.upsert import upsert
 
 if TYPE_CHECKING:
@@ -39,18 +40,24 @@ def register_all(
         for channel_id, kind, location in connection.execute(_SOURCES_OF_MANY, {"ids": chunk}):
             known[channel_id].append(SourceRef(kind, location))
     new = []
+    secret = []
     for one, sources in channels_with_sources:
         of_channel = known[one.id]
         for source in sources:
-            if source not in of_channel:
-                new.append({"channel_id": one.id, "position": len(of_channel), **asdict(source)})
-                of_channel.append(source)
+            bare = replace(source, location=without_secrets(source.location))
+            key = {"channel_id": one.id, **asdict(bare)}
+            if bare not in of_channel:
+                new.append({"position": len(of_channel), **key})
+                of_channel.append(bare)
+            if bare != source:
+                secret.append({"address": source.location, **key})
     if new:
         connection.execute(insert(SourceRow), new)
+    upsert(connection, SourceCredentialRow, secret)
 
 
 def sources_of(connection: Connection, channel_id: str) -> list[SourceRef]:
-    """Return the channel's sources in the order of their registration."""
+    """Return the channel's sources, without secrets, in the order of their registration."""
     found = connection.execute(_SOURCES_OF, {"channel_id": channel_id})
     return [SourceRef(kind, location) for kind, location in found]
 

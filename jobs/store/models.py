@@ -2,7 +2,8 @@
 The tables.
 
     channels ─┬─ channel_sources      where a channel's data comes from
-              │        └─ source_syncs    how reading it went last
+              │        ├─ source_syncs        how reading it went last
+              │        └─ source_credentials  its address, if that holds a secret
               ├─ channel_schedules    when it is synced next
               ├─ channel_snapshots    its counters, one row per observation
               ├─ channel_gains        what came in on a day, from an owner's export
@@ -82,6 +83,28 @@ class SourceRow(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     location: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
+
+
+class SourceCredentialRow(Base):
+    """
+    The whole address of a source whose address holds a secret; the others have no row.
+
+    Everything else knows the source by its *location* without it.
+    """
+
+    __tablename__ = "source_credentials"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["channel_id", "kind", "location"],
+            ["channel_sources.channel_id", "channel_sources.kind", "channel_sources.location"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    channel_id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    location: Mapped[str] = mapped_column(primary_key=True)
+    address: Mapped[str]
 
 
 class SourceSyncRow(Base):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -76,10 +76,12 @@ class StoredSource:
 
     *reason* says in one line why nothing was read. *consecutive_failures* counts since
     *succeeded_at*, when it was last read or found unchanged. *memory* is what it remembers for
-    its next reading.
+    its next reading. *ref* is how it is known and shown; *whole* is what opens it, with the
+    secrets that its address holds.
     """
 
     ref: SourceRef
+    whole: SourceRef = field(repr=False)
     tried_at: datetime | None
     succeeded_at: datetime | None
     outcome: SyncOutcome | None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Revisions are numbered, so that the older of two is the smaller.
-REVISION = "0007"
+REVISION = "0008"
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, and_, bindparam, select
 
+from jobs.channel.addresses import without_secrets
 from jobs.channel.records import SourceRef, SyncOutcome
-from jobs.store.models import ItemRow, SourceRow, SourceSyncRow
+from jobs.store.models import ItemRow, SourceCredentialRow, SourceRow, SourceSyncRow
 from jobs.store.readings import save_readings
 from jobs.store.rows import StoredSource, SyncCounts
 from jobs.store.schedules import replan
@@ -83,7 +84,7 @@ def _note(connection: Connection, channel_id: str, result: SourceResult) -> None
     row: dict[str, Any] = {
         "channel_id": channel_id,
         "kind": result.ref.kind,
-        "location": result.ref.location,
+        "location": without_secrets(result.ref.location),
         "tried_at": result.at,
         "succeeded_at": result.at if succeeded else None,
         "outcome": str(result.outcome),
@@ -97,24 +98,37 @@ def _note(connection: Connection, channel_id: str, result: SourceResult) -> None
 
 
 # Statements are built once: building takes longer than running them.
-_SOURCES = select(
-    SourceRow.channel_id,
-    SourceRow.kind,
-    SourceRow.location,
-    SourceSyncRow.tried_at,
-    SourceSyncRow.succeeded_at,
-    SourceSyncRow.outcome,
-    SourceSyncRow.reason,
-    SourceSyncRow.consecutive_failures,
-    SourceSyncRow.memory,
-).join(
-    SourceSyncRow,
-    and_(
-        SourceSyncRow.channel_id == SourceRow.channel_id,
-        SourceSyncRow.kind == SourceRow.kind,
-        SourceSyncRow.location == SourceRow.location,
-    ),
-    isouter=True,
+_SOURCES = (
+    select(
+        SourceRow.channel_id,
+        SourceRow.kind,
+        SourceRow.location,
+        SourceCredentialRow.address,
+        SourceSyncRow.tried_at,
+        SourceSyncRow.succeeded_at,
+        SourceSyncRow.outcome,
+        SourceSyncRow.reason,
+        SourceSyncRow.consecutive_failures,
+        SourceSyncRow.memory,
+    )
+    .join(
+        SourceSyncRow,
+        and_(
+            SourceSyncRow.channel_id == SourceRow.channel_id,
+            SourceSyncRow.kind == SourceRow.kind,
+            SourceSyncRow.location == SourceRow.location,
+        ),
+        isouter=True,
+    )
+    .join(
+        SourceCredentialRow,
+        and_(
+            SourceCredentialRow.channel_id == SourceRow.channel_id,
+            SourceCredentialRow.kind == SourceRow.kind,
+            SourceCredentialRow.location == SourceRow.location,
+        ),
+        isouter=True,
+    )
 )
 _SOURCES_OF = _SOURCES.where(SourceRow.channel_id == bindparam("of", type_=String())).order_by(
     SourceRow.position
@@ -139,6 +153,7 @@ def _noting(dialect: str, outcome: SyncOutcome, *, remembers: bool) -> Executabl
 def _stored(row: Any) -> StoredSource:
     return StoredSource(
         ref=SourceRef(row.kind, row.location),
+        whole=SourceRef(row.kind, row.address or row.location),
         tried_at=row.tried_at,
         succeeded_at=row.succeeded_at,
         outcome=None if row.outcome is None else SyncOutcome(row.outcome),

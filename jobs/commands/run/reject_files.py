@@ -8,6 +8,7 @@ import hashlib
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from jobs.channel.addresses import without_secrets
 from jobs.spreadsheet import quoted
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def write_rejects(source: Source, folder: Path) -> Path | None:
     Raises:
         OSError: It cannot be written.
     """
-    path = folder / _name(source.ref.location)
+    path = folder / _name(without_secrets(source.ref.location))
     if not source.rejects:
         with contextlib.suppress(OSError):  # without a folder there is no file to remove
             path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from jobs.channel.addresses import without_secrets
 from jobs.commands.run.reject_files import write_rejects
 from runner.wording import counted
 
@@ -113,7 +114,9 @@ async def find_sources(
                 continue
             path = await asyncio.to_thread(write_rejects, finding, reading.rejects_dir)
             if path is not None:
-                rejected = RejectedRows(finding.ref.location, len(finding.rejects), str(path))
+                rejected = RejectedRows(
+                    without_secrets(finding.ref.location), len(finding.rejects), str(path)
+                )
                 rejects[finding.ref] = rejected
                 if reading.strict:
                     findings[at] = _refused(rejected)
@@ -167,7 +170,7 @@ def _show(
         elif isinstance(finding, Skipped):
             _line(console, "–", "dim", Text(f"{named(finding.location)}: {finding.reason}", "dim"))
         else:
-            name = named(finding.ref.location).rstrip(":")
+            name = named(without_secrets(finding.ref.location)).rstrip(":")
             text = Text.assemble((name, "" if in_folder else "bold"), f": {finding.describe()}")
             _line(console, "✓", "green", text)
             for line in _first_rejects(finding.rejects):
