@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BIN = Path(sys.executable).parent
-_LIMIT_S = 120.0
+_LIMIT_S = 280.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Running:
         """What it has written to standard error so far."""
         return self.err_path.read_text()
 
-    def until(self, text: str, limit_s: float = 40.0) -> str:
+    def until(self, text: str, limit_s: float = 90.0) -> str:
         """Wait until the output has *text*, and return all of it by then."""
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
@@ -133,7 +133,7 @@ class Running:
             time.sleep(0.05)
         raise AssertionError(f"it did not print {text!r} in {limit_s:g} s: {self.out}{self.err}")
 
-    def end(self, number: signal.Signals = signal.SIGINT, limit_s: float = 40.0) -> Ended:
+    def end(self, number: signal.Signals = signal.SIGINT, limit_s: float = 90.0) -> Ended:
         """Send it a signal, and wait for its end."""
         self.process.send_signal(number)
         return self.ended(limit_s)

@@ -6,6 +6,7 @@ An action on a job that has moved on changes nothing, and says where it found th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from runner.operations.verbs import JobVerb, Verb
 
 _ORDER_TTL_S = 60
+_ID_OF_DEAD = re.compile(r"(.+)~\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,19 @@ class Operator:
         outcome = "done" if found in request.verb.reaches else f"nothing: it was {found}"
         await self.record(request.action, f"{queue}/{shown_id(job_id)}", request.detail, outcome)
         return found
+
+    async def goes_on_as(self, request: Request, found: Found, job_id: str) -> str:
+        """
+        Say under which id a job goes on that was *found* dead; empty if it had one id all along.
+
+        One whose id was chosen has it back, unless another job has it meanwhile.
+        """
+        chosen = _ID_OF_DEAD.fullmatch(job_id)
+        if chosen is None or found is not Found.DEAD or request.action is Action.DELETE:
+            return ""
+        if await self._redis.exists(keys.JOB_PREFIX + job_id, keys.RESULT_PREFIX + job_id):
+            return f", still as {job_id}, since another job is {chosen[1]} now"
+        return f", as {chosen[1]}"
 
     async def act_unrecorded(
         self, request: Request, queue: str, job_ids: Sequence[str | bytes]

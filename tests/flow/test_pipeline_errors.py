@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.pipeline_command import Commands, Ended
 
-pytestmark = pytest.mark.timeout(240)  # some run the command several times
+pytestmark = pytest.mark.timeout(480)  # some run the command several times
 
 HEADER = "date_utc,channel_id,channel_title,subscribers,views,videos\n"
 

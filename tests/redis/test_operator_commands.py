@@ -149,6 +149,22 @@ def test_same_id_is_refused(pipeline: Terminal) -> None:
     assert "exists already" in err
 
 
+def test_dead_job_is_retried_by_the_id_of_the_dead(pipeline: Terminal) -> None:
+    """The command says under which id it goes on: its own, or this one if that is taken."""
+    for taken in (False, True):
+        pipeline.let_die("mine")
+        (row,) = pipeline.json("dead", "list")
+        dead_id = row["job_id"]
+        if taken:
+            other = ("--arg", "channel_id=UC1", "--in", "10m", "--id", "mine")
+            assert pipeline("enqueue", "sync_channel", *other)[0] == 0
+            now_as = f"still as {dead_id}, since another job is mine now"
+        else:
+            now_as = "as mine"
+        assert pipeline("dead", "retry", dead_id)[:2] == (0, f"{dead_id}: due now, {now_as}\n")
+        assert pipeline("jobs", "delete", "mine")[0] == 0
+
+
 def test_dead_job_is_retried_by_its_id(pipeline: Terminal) -> None:
     """It is ready again, and the audit log names who did that."""
     pipeline.let_die("mine")

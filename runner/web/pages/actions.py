@@ -51,6 +51,8 @@ def _on_jobs(dashboard: Dashboard) -> list[BaseRoute]:
         reaches = asked.verb.reaches
         acted = sum(state in reaches for state in found)
         message = asked.verb.said.format(_jobs(acted))
+        if len(ids) == 1 and (now_as := await operator.goes_on_as(asked, found[0], ids[0])):
+            message = f"{message.rstrip('.')}{now_as}."
         if acted < len(ids):
             passed = sorted({str(state) for state in found if state not in reaches})
             message += f" {_jobs(len(ids) - acted)} had moved on: {', '.join(passed)}."

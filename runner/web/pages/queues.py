@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+    from runner.operations.jobs import Page
     from runner.operations.queues import Queue
+    from runner.operations.search import Filter
     from runner.web.dashboard import Dashboard
 
 _LISTS = (
@@ -50,14 +52,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         counted, series, page = await asyncio.gather(
             queue(dashboard.redis, name),
             depth(dashboard.redis, name),
-            list_jobs(
-                dashboard.redis,
-                name,
-                state,
-                dashboard.catalog,
-                where=where,
-                after=request.query_params.get("after"),
-            ),
+            _asked(dashboard, request, name, state, where),
         )
         return dashboard.render(
             request,
@@ -80,20 +75,27 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
     ]
 
 
+async def _asked(
+    dashboard: Dashboard, request: Request, queue: str, state: JobState, where: Filter
+) -> Page:
+    """Return the page of jobs that the request asks for."""
+    return await list_jobs(
+        dashboard.redis,
+        queue,
+        state,
+        dashboard.catalog,
+        where=where,
+        after=request.query_params.get("after"),
+    )
+
+
 def _listing(dashboard: Dashboard, state: JobState) -> Callable[[Request], Awaitable[Response]]:
     async def page_of(request: Request) -> Response:
         counted = await queues(dashboard.redis, dashboard.queues)
         chosen = request.query_params.get("queue") or _fullest(counted, state)
         name = known_queue(dashboard.queues, chosen)
         where = filter_of(request.query_params)
-        page = await list_jobs(
-            dashboard.redis,
-            name,
-            state,
-            dashboard.catalog,
-            where=where,
-            after=request.query_params.get("after"),
-        )
+        page = await _asked(dashboard, request, name, state, where)
         return dashboard.render(
             request,
             "listing.html.j2",
