@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner import connect
@@ -41,6 +41,7 @@ def _sent(args: Sequence[Any]) -> list[int]:
     return [len(one) for one in args if isinstance(one, bytes) and len(one) > 500]
 
 
+@settings(max_examples=25)
 @given(st.lists(_outcomes, min_size=1, max_size=12))
 async def test_settlements_are_bounded_and_leave_out_nothing(
     ends: list[tuple[str, int]],
