@@ -26,7 +26,7 @@ from tests.cable import Cable
 from tests.chaos.checker import Verdict, check
 from tests.chaos.history import History
 from tests.chaos.ledger import Ledger, read
-from tests.chaos.nemesis import Nemesis
+from tests.chaos.nemesis import HOUR_S, Nemesis
 from tests.chaos.producer import produce
 from tests.chaos.recorded import Recorder, monotonic_offset_s, recording_scripts
 from tests.chaos.servers import Servers
@@ -43,6 +43,7 @@ _ALONE_S = 4.0
 
 _REST_WITHIN_S = 300.0
 _DRAIN_EVERY_S = 0.5
+_FAR_S = 600
 _KEY = keys.queue_key(QUEUE)
 
 
@@ -51,12 +52,14 @@ class Ending:
     """
     What Redis has at the end of a run.
 
-    stuck: jobs that still wait. leftovers: what no job needs.
+    stuck: jobs that still wait. leftovers: what no job needs. hour_later: how many ran an hour
+    after their time, since they were delayed just before Redis's clock was set back.
     """
 
     dead: list[str]
     stuck: list[str]
     leftovers: list[str]
+    hour_later: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +89,26 @@ def wait_until_drained(of_run: Servers) -> Ending:
     deadline = time.monotonic() + _REST_WITHIN_S
     with of_run.client() as client:
         client.delete(_KEY + keys.PAUSED_SUFFIX)
-        waiting: list[Any] = [b""]
+        waiting: dict[bytes, float] = {b"": 0.0}
+        hour_later = 0
         while waiting and time.monotonic() < deadline:
             time.sleep(0.2)
             of_run.drain()
             with client.pipeline(transaction=True) as pipe:
-                pipe.zrange(_KEY, 0, -1)
-                pipe.zrange(_KEY + keys.SUSPECTS_SUFFIX, 0, -1)
-                waiting = [job_id for found in pipe.execute() for job_id in found]
+                pipe.time()
+                pipe.zrange(_KEY, 0, -1, withscores=True)
+                pipe.zrange(_KEY + keys.SUSPECTS_SUFFIX, 0, -1, withscores=True)
+                (now_s, _), due, suspects = pipe.execute()
+            waiting = dict([*due, *suspects])
+            if of_run.clock and waiting and min(waiting.values()) > (now_s + _FAR_S) * 1000:
+                hour_later = len(waiting)
+                of_run.clock.set(HOUR_S)
         dead: Any = client.zrange(_KEY + keys.DEAD_SUFFIX, 0, -1)
         return Ending(
             [job_id.decode() for job_id in dead],
             [job_id.decode() for job_id in waiting],
             [] if waiting else list(_leftovers(client, set(dead))),
+            hour_later,
         )
 
 
@@ -207,6 +217,7 @@ def _judge(events: list[Any], history: History, ending: Ending) -> Verdict:
     verdict.lost += [f"{job_id} (still waiting)" for job_id in ending.stuck]
     verdict.lost += [f"{job_id} (nowhere)" for job_id in history.left if job_id not in stuck]
     verdict.leftovers = ending.leftovers
+    verdict.hour_later = ending.hour_later
     return verdict
 
 
@@ -220,6 +231,7 @@ def report(one: Run) -> str:
         "in the dead set": verdict.dead,
         "deleted by the operator": verdict.deleted,
         "forgotten by Redis, as it may": verdict.forgotten,
+        "delayed by an hour with Redis's clock": verdict.hour_later,
         "lost": len(verdict.lost),
         "calls in the history": one.calls,
         "contradictions in the history": len(verdict.contradictions),

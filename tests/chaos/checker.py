@@ -32,7 +32,8 @@ class Verdict:
     The figures of a run; `problems` is empty if every promise was kept.
 
     duplicates: jobs that finished more than once, as at-least-once delivery allows.
-    forgotten: acknowledged jobs that a promoted replica did not have.
+    forgotten: acknowledged jobs that a promoted replica did not have. hour_later: jobs that were
+        delayed just before Redis's clock was set back, and came later by that hour.
     contradictions: how the history breaks the rules, a line each. leftovers: what Redis still has
     of jobs that are over.
     worst_recovery_s: longest time from a worker's SIGKILL to the next claim of a job it held,
@@ -46,6 +47,7 @@ class Verdict:
     deleted: int = 0
     duplicates: int = 0
     forgotten: int = 0
+    hour_later: int = 0
     lost: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
     overcharged: list[str] = field(default_factory=list)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.chaos.servers import Servers
     from tests.chaos.workers import Workers
 
-_HOUR_S = 3600
+HOUR_S = 3600
 _FREE_BYTES = 2_000_000
 
 
@@ -185,14 +185,14 @@ class Nemesis:
         self._ledger.note("away")
         clock = self._servers.clock
         assert clock is not None
-        for offset_s in (self._dice.choice((-_HOUR_S, _HOUR_S)), 0):
+        for offset_s in (self._dice.choice((-HOUR_S, HOUR_S)), 0):
             clock.set(offset_s)
             await asyncio.sleep(POLL_S + 2.0)
         await self._back()
 
     async def _set_a_workers_clock(self) -> None:
         clock = self._dice.choice(self._workers.clocks)
-        clock.set(self._dice.choice((-_HOUR_S, 0, _HOUR_S)))
+        clock.set(self._dice.choice((-HOUR_S, 0, HOUR_S)))
 
     async def _back(self) -> None:
         """Wait until the workers have reconnected: at most their longest retry pause."""

@@ -26,6 +26,7 @@ _FIGURES: dict[str, Callable[[Any], int]] = {
     "in the dead set": lambda run: run["verdict"]["dead"],
     "deleted by the operator": lambda run: run["verdict"]["deleted"],
     "forgotten by Redis, as it may": lambda run: run["verdict"]["forgotten"],
+    "an hour later, with Redis's clock": lambda run: run["verdict"]["hour_later"],
     "**lost**": lambda run: len(run["verdict"]["lost"]),
     "calls in the histories": lambda run: run["calls"],
     "**contradictions in them**": lambda run: len(run["verdict"]["contradictions"]),
