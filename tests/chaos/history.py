@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from runner.broker.scripts.fields import ClaimHead
+from runner.worker.claim import SUSPECT
 from tests.chaos.ledger import Event
 from tests.chaos.recorded import PROMOTED, calls, read_lines
+from tests.chaos.recovery import ALONE
 from tests.chaos.workload import MAX_CRASHES
 from tests.job_history import JobHistory, claimed_in, enqueued_in, settled_in, worker_of
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
     from tests.chaos.recorded import Call, Lines
 
+_MODE = ClaimHead._fields.index("mode")
 _MOST = 20
 _LAST = 12
 
@@ -84,7 +88,8 @@ def _events(call: Call) -> Iterator[Event]:
         token, job_ids = claimed_in(call.args, call.reply)
         pid = int(worker_of(token).split(b":")[1])
         for job_id in job_ids:
-            yield Event(call.real_s, "claimed", job_id.decode(), token.decode(), pid, None)
+            how = ALONE if call.args[_MODE] == SUSPECT.encode() else None
+            yield Event(call.real_s, "claimed", job_id.decode(), token.decode(), pid, how)
     elif call.script == "settle":
         for job_id, token, kind, kept in settled_in(call.args, call.reply):
             if kept and kind != "offer":

@@ -20,7 +20,7 @@ class Event:
     From the producer: `sent`, with the job's delay in seconds, and `acknowledged`, with the copies
     that it asked for. From workers: `up`, `began`, `raised` and `ended`; `down` once their process
     has ended. From the nemesis: `deleting`, `spared` if the job could not be deleted, `killed`, and
-    `away`/`back` of Redis. From the history: `claimed` and `settled`.
+    `away`/`back` of Redis. From the history: `claimed`, perhaps to run alone, and `settled`.
     """
 
     at_s: float

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from tests.chaos.ledger import Event
 
+ALONE = "alone"
+"""Of a claim: the job was a suspect, and ran while nothing else did in its process."""
+
 Span = tuple[float, float]
 """Start and end, in seconds of the monotonic clock."""
 
@@ -59,6 +62,7 @@ def recoveries(by_kind: Mapping[str, Sequence[Event]], lease_s: float) -> Iterat
         (start.at_s, end.at_s) for start, end in zip(by_kind["away"], by_kind["back"], strict=False)
     ]
     idle = [*away, *_without_workers(by_kind)]
+    alone = list(_alone(by_kind))
     for killed in by_kind["killed"]:
         for job_id in jobs_of[killed.detail]:
             of_job = claims[job_id]
@@ -70,10 +74,21 @@ def recoveries(by_kind: Mapping[str, Sequence[Event]], lease_s: float) -> Iterat
             if not later or (job_id, before[-1].token) in settled:
                 continue
             span = (killed.at_s, later[0].at_s)
-            backlog = _backlog(firsts, span, killed.at_s + lease_s)
+            turns = [_backlog(firsts, span, killed.at_s + lease_s)]
+            if later[0].detail == ALONE:
+                turns += [one for job, one in alone if job != job_id]
             taken_s = _left(span, idle)
-            without_s = _left(span, [*idle, backlog])
+            without_s = _left(span, [*idle, *turns])
             yield Recovery(job_id, without_s, taken_s - without_s)
+
+
+def _alone(by_kind: Mapping[str, Sequence[Event]]) -> Iterator[tuple[str, Span]]:
+    """Yield each job that ran alone, and when: other suspects wait until its worker is free."""
+    ended = {(event.job_id, event.token): event.at_s for event in by_kind["settled"]}
+    for claim in by_kind["claimed"]:
+        until_s = ended.get((claim.job_id, claim.token))
+        if claim.detail == ALONE and until_s is not None:
+            yield claim.job_id, (claim.at_s, until_s)
 
 
 def _without_workers(by_kind: Mapping[str, Sequence[Event]]) -> Iterator[Span]:

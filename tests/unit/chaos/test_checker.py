@@ -240,6 +240,21 @@ def test_recovery_does_not_count_the_time_in_which_no_worker_was_up() -> None:
     assert verdict.worst_recovery_s == pytest.approx(1.0 + 3.0)
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_recovered_suspect_waits_for_suspects_before_it(alone: bool) -> None:  # noqa: FBT001 -- a case
+    """Each runs alone, for as long as it takes; a job that is none waits for nobody."""
+    story = _good().enqueued("first").started("first").enqueued("x").started("x")
+    story.add("killed", detail=ONE)
+    story.add("claimed", "first", token=f"{TWO}:1", pid=TWO, detail="alone", after_s=LEASE_S)
+    story.add("began", "first", pid=TWO, detail=1).ended("first", "done", pid=TWO)
+    story.now += 30.0
+    story.events[-1] = Event(story.now, "settled", "first", f"{TWO}:1", TWO, "done")
+    story.add("claimed", "x", token=f"{TWO}:2", pid=TWO, detail="alone" if alone else None)
+    story.ended("x", "done", pid=TWO, number=2)
+
+    assert bool(story.judged().late) == (not alone)
+
+
 def _behind(*, due_after_s: float | None = None, acknowledged: bool = True) -> Story:
     """
     Ten jobs are claimed between the end of a killed worker's lease and the claim of its job.
