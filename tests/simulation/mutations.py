@@ -30,7 +30,7 @@ from runner.worker.slots import Slots
 from tests.replaced_scripts import replaced_scripts
 from tests.simulation import judge
 from tests.simulation.play import Settings, play
-from tests.simulation.schedule import LEASE_S, draw
+from tests.simulation.schedule import LEASE_S, MAX_CRASHES, draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -195,13 +195,12 @@ def _adopt_any(self: Slots, claim: Any) -> bool:
     return True
 
 
-def _send_by_name(self: ScriptConnection, script: str, key: str, args: Any) -> bool:
+def _tell_by_name(self: ScriptConnection, script: str, key: str, calls: Any) -> bool:
     if self._protocol is None or self._protocol.is_closing:
         return False
     sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
-    command: tuple[Any, ...] = ("EVALSHA", sha, 1, key, *args)
-    sent = self._protocol.send(pack_command(command))
-    sent.add_done_callback(lambda done: done.cancelled() or done.exception())
+    commands: list[Any] = [("EVALSHA", sha, 1, key, *args) for args in calls]
+    self._protocol.tell([pack_command(command) for command in commands])
     return True
 
 
@@ -245,13 +244,13 @@ def _start_untold(self: Claimer, claims: Any) -> bool:
 
 
 IN_PYTHON: dict[str, Callable[[], Any]] = {
-    "one-crash-more": lambda: mock.patch.object(Settings, "runner", _with(max_crashes=4)),
+    "one-crash-more": lambda: mock.patch.object(Settings, "max_crashes", MAX_CRASHES + 1),
     "one-attempt-less": lambda: _deciding(decide=_decide_one_less),
     "release-charges": lambda: _deciding(decide_stopped=_release_charges),
     "start-not-told": lambda: mock.patch.object(Claimer, "tell_started", _start_untold),
     "old-outcome-takes-a-newer-claim": _oldest_first,
     "stopped-by-an-error-of-the-poll": lambda: mock.patch.object(Turns, "take", _take_or_raise),
-    "start-sent-by-name": lambda: mock.patch.object(ScriptConnection, "send", _send_by_name),
+    "start-sent-by-name": lambda: mock.patch.object(ScriptConnection, "tell", _tell_by_name),
     "renews-after-the-lease": lambda: mock.patch.object(Slots, "keep_leases", _renew_late),
     "enqueue-acknowledged-unsent": lambda: mock.patch.object(Enqueuer, "put", _acknowledge_unsent),
     "failures-dropped": lambda: mock.patch.object(Settler, "put", _drop_at_error),
@@ -269,10 +268,6 @@ def _deciding(**by: Any) -> Any:
     of = policy.Policy.of
     decided = classmethod(lambda _, *args: replace(of(*args), **by))
     return mock.patch.object(policy.Policy, "of", decided)
-
-
-def _with(**options: Any) -> Any:
-    return replace(Settings._options(), **options)
 
 
 def names() -> list[str]:
