@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from jobs.charts.age_curve import age_curve
 from jobs.charts.cadence import cadence
 from jobs.charts.catalogue import catalogue
-from jobs.charts.chart import Chart
-from jobs.charts.code_version import code_version
 from jobs.charts.daily_views import daily_views
 from jobs.charts.engagement import engagement
-from jobs.charts.figures import in_short
 from jobs.charts.formats import formats
 from jobs.charts.items_ahead import items_ahead
 from jobs.charts.items_daily import items_daily
+from jobs.charts.making import made
 from jobs.charts.milestones import milestones
 from jobs.charts.months import months
 from jobs.charts.publish_times import publish_times
@@ -27,14 +23,9 @@ from jobs.charts.top_items import top_items
 from jobs.charts.trends import trends
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jobs.analysis import ChannelAnalysis
     from jobs.channel.data import ChannelData
-
-    Draw = Callable[[ChannelData, ChannelAnalysis], Chart | None]
-
-_log = structlog.get_logger("jobs.charts")
+    from jobs.charts.chart import Chart
 
 CHARTS: Final = (
     daily_views,
@@ -62,17 +53,5 @@ def build_charts(data: ChannelData, analysis: ChannelAnalysis) -> list[Chart]:
 
     *analysis* must be that of *data*. CPU-bound, about a tenth of a second.
     """
-    drawn = (_made(draw, data, analysis) for draw in CHARTS)
+    drawn = (made(draw, data, analysis) for draw in CHARTS)
     return [chart for chart in drawn if chart is not None]
-
-
-def _made(draw: Draw, data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """One that fails costs no other: its place in the report has the reason."""
-    try:
-        return draw(data, analysis)
-    except Exception as error:  # noqa: BLE001 -- data from outside may be odd in any way
-        name = draw.__name__.replace("_", " ")
-        _log.exception("chart not made", chart=name, channel_id=data.channel.id)
-        title = name.capitalize()
-        usermeta = {"code": code_version(), "undrawn": in_short(error)}
-        return Chart(name.replace(" ", "-"), title, {"usermeta": usermeta}, title)

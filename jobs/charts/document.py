@@ -18,6 +18,7 @@ from jobs.charts.answers import NO_EVIDENCE
 from jobs.charts.answers import answers as draw_answers
 from jobs.charts.chart import reading, table, undrawn
 from jobs.charts.key_figures import KeyFigure, key_figures
+from jobs.charts.making import made
 from jobs.charts.what_changed import what_changed
 from jobs.recommendations import why_none
 
@@ -159,7 +160,7 @@ def compose(
     stored), *source_note* says where the data comes from. The same arguments give the same
     document: it depends on no clock.
     """
-    items, coverage, asked = analysis.items, analysis.coverage, draw_answers(answers)
+    items, coverage, asked = analysis.items, analysis.coverage, made(draw_answers, answers)
     return Document(
         title=channel.title,
         platform=_PLATFORMS.get(analysis.platform, ""),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
-from jobs.channel.text import cut, unbroken
 from jobs.charts.drawing import embedded_svg
+from jobs.charts.making import in_short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from jobs.charts.document import Document, Figure
 
 _log = structlog.get_logger("jobs.charts")
-
-_SHOWN_CHARACTERS: Final = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,3 @@ def _drawn(figure: Figure, undrawable: str) -> Drawn:
     except Exception as error:  # noqa: BLE001 -- the renderer may fail at anything
         _log.warning("chart not drawn", chart=figure.key, error=str(error))
         return Drawn(replace(figure, undrawn=in_short(error)), "")
-
-
-def in_short(error: Exception) -> str:
-    """Return what *error* says, in one line for people."""
-    return cut(unbroken(str(error)) or type(error).__name__, _SHOWN_CHARACTERS)

@@ -10,6 +10,7 @@ What a location names; `parse` is the one place that reads its spelling.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -87,4 +88,6 @@ def parse(text: str) -> Location:
 
 def absolute(path: str) -> str:
     """Return *path* from the root, with `~` replaced if there is such a user."""
-    return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111 -- Path's raises
+    with suppress(ValueError):  # no user has a zero byte in their name
+        path = os.path.expanduser(path)  # noqa: PTH111 -- Path's raises where there is no such user
+    return str(Path(path).absolute())

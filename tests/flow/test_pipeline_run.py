@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -291,3 +292,39 @@ def test_run_that_makes_no_report_is_no_success(commands: Commands) -> None:
         ended = commands.run("pipeline", "run", "samples:podcast", QUEUES__DEFAULT__MAX_RETRIES="0")
         assert ended.status == 1, ended.err
         assert len(ended.messages) == 1
+
+
+def test_hostile_sources_cost_nothing_but_themselves(commands: Commands) -> None:
+    """Each has its line; what is good beside them is read, with its titles, and has its report."""
+    folder = commands.folder / "data"
+    folder.mkdir()
+    (folder / "comments.xml").write_text("<!--" * 16_384)
+    attributes = " ".join(f"a{at}='1'" for at in range(20_000))
+    (folder / "attributes.xml").write_text(f"<rss version='2.0'><channel {attributes}/></rss>")
+    (folder / "bomb.csv.gz").write_bytes(
+        gzip.compress(b"date_utc,channel_id,views\n" + b"1" * 8_000_000)
+    )
+    (folder / "odd.toml").write_text("a = " + "[" * 5000)
+    days = "".join(
+        f"2026-01-{day:02}T08:00:00Z,c,𝕱𝖆𝖓𝖈𝖞 \ufffe\x9b,v{at},𝕱𝖆𝖓𝖈𝖞 {at} \uffff \uf8ff 🫩,"
+        f"2026-01-0{at}T08:00:00Z,{100 * at * day}\n"
+        for day in range(10, 20)
+        for at in range(1, 6)
+    )
+    header = "snapshot_utc,channel_id,channel_title,video_id,title,published_at,view_count\n"
+    (folder / "good.csv").write_text(header + days)
+
+    ended = commands.run("pipeline", "run", str(folder), "--json")
+
+    assert ended.status == 2, ended.err
+    assert "Traceback" not in ended.err
+    assert len([line for line in ended.messages if ".xml: " in line or ".gz: " in line]) == 3
+    (report,) = (commands.folder / ".pipeline" / "reports" / "c").glob("report.html")
+    assert "𝕱𝖆𝖓𝖈𝖞 5" in report.read_text()
+    assert "could not be drawn" not in report.read_text()
+    pdf = commands.run("pipeline", "report", "c", "--format", "pdf", "-o", "report.pdf")
+    assert pdf.status == 0, pdf.err
+    assert (commands.folder / "report.pdf").read_bytes().startswith(b"%PDF")
+    refused = commands.run("pipeline", "run", str(folder), "--mapping", str(folder / "odd.toml"))
+    assert refused.status == 2
+    assert "is not TOML" in refused.messages[0]

@@ -142,7 +142,7 @@ def read_mapping(location: str) -> Mapping:
         document = (_SeveralRules if "rows" in table else _OneRule).model_validate(table)
     except OSError as error:
         raise SourceError(location, f"cannot be read ({error.strerror or error})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError(location, f"is not TOML ({error})") from error
     except ValidationError as error:
         raise SourceError(location, _first(error)) from error

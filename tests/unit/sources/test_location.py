@@ -63,8 +63,9 @@ def test_a_youtube_location_without_a_channel_is_an_error() -> None:
         parse("https://www.youtube.com/feed/trending")
 
 
-def test_a_home_of_nobody_is_a_path() -> None:
+@pytest.mark.parametrize("path", ["~nobody-at-all/a.csv", "~zero\0byte", "~\ud800"])
+def test_a_home_of_nobody_is_a_path(path: str) -> None:
     """Found by fuzzing: it names a file that does not exist, and ends no run."""
-    found = parse("~nobody-at-all/a.csv")
+    found = parse(path)
     assert isinstance(found, FilePath)
-    assert found.text.endswith("/~nobody-at-all/a.csv")
+    assert found.text.endswith(f"/{path}")

@@ -1,0 +1,35 @@
+"""Make a chart so that one that fails costs no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from jobs.channel.text import cut, unbroken
+from jobs.charts.chart import Chart
+from jobs.charts.code_version import code_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log = structlog.get_logger("jobs.charts")
+
+_SHOWN_CHARACTERS = 160
+
+
+def made(make: Callable[..., Chart | None], *data: Any) -> Chart | None:
+    """Return what *make* makes of *data*; if it fails, a chart without a picture, and why."""
+    try:
+        return make(*data)
+    except Exception as error:  # noqa: BLE001 -- data from outside may be odd in any way
+        name = make.__name__.replace("_", " ")
+        _log.exception("chart not made", chart=name)
+        title = name.capitalize()
+        usermeta = {"code": code_version(), "undrawn": in_short(error)}
+        return Chart(name.replace(" ", "-"), title, {"usermeta": usermeta}, title)
+
+
+def in_short(error: Exception) -> str:
+    """Return what *error* says, in one line for people."""
+    return cut(unbroken(str(error)) or type(error).__name__, _SHOWN_CHARACTERS)
