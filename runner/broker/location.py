@@ -41,7 +41,7 @@ def location(url: str) -> RedisLocation:
     }.get(scheme.lower())
     try:
         if not mark or read is None:
-            raise _Unreadable("it begins with none of these")  # noqa: TRY301 -- one place explains all
+            raise _Unreadable("its scheme is not known")  # noqa: TRY301 -- one place explains all
         return read(scheme.lower(), rest)
     except _Unreadable as error:
         raise ConfigurationError(

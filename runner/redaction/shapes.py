@@ -40,9 +40,14 @@ _BARE_USER = re.compile(
 _MARK = r"""\\{0,16}+["']"""
 _NAMED = rf"{_MARK}(?P<name>[\w.-]{{2,200}}+){_MARK}"
 _IS = rf"(?:{_MARK})?[ \t]*[:=][ \t]*"
+_WRITTEN = r"%2[27]|\\{1,8}x2[27]|\\{1,8}u002[27]|&quot;|&#3[49];|&apos;"
+"""Quotes as URLs, escapes and HTML write them."""
+
 _PAIR = re.compile(
-    r"(?<![\w.-])(?P<name>[\w.-]{2,}+)"
-    r"""(?:\\{0,16}+["'`])?\]?[ \t]{0,8}(?:=>|->|:=|={1,3}|:|%3[DdAa])[ \t]{0,8}"""
+    rf"""(?<![\w.-])(?P<name>[\w.-]{{2,}}+)(?:\\{{0,16}}+["'`]|{_WRITTEN})?"""
+    r"(?:\[\]|\]|%5[Bb]%5[Dd]|%5[Dd])?[ \t]{0,8}(?:"
+    rf"(?:(?:is|was)[ \t]{{0,4}})?(?:=>|->|:=|={{1,3}}|:|\||%3[DdAa])[ \t]{{0,8}}"
+    r"""|(?<=\t)|\\{1,8}t|\((?=["'])|(?:(?<=[ \t])(?:(?:is|was)[ \t]{1,4})?(?=["'`])))"""
 )
 _IN_LIST = re.compile(rf"{_NAMED}[ \t]*,[ \t]*(?=[bBrRuUfF]{{0,2}}{_MARK})")
 _FIELD = re.compile(
@@ -55,7 +60,7 @@ _OF_PYDANTIC = re.compile(
     r"^(?P<name>[\w.-]++)\n[ \t]+[^\n]*?\binput_value=(?=[^\n]*?, input_type=)", re.MULTILINE
 )
 
-_VALUE = re.compile(rf"{_QUOTED}|{_BARE}|{_GROUP}", re.DOTALL)
+_VALUE = re.compile(rf"(?:{_WRITTEN})?(?:{_QUOTED}|{_BARE}|{_GROUP})", re.DOTALL)
 _LINE = re.compile(rf"""{_QUOTED}|[^\r\n]++""", re.DOTALL)
 _WITHIN_TAG = re.compile(r"[^<]++")
 _INPUT = re.compile(r"[^\n]*?(?=, input_type=)")
@@ -139,6 +144,11 @@ _HEADS = (
     (":", _PAIR, _VALUE),
     (">", _PAIR, _VALUE),
     ("%3", _PAIR, _VALUE),
+    ("'", _PAIR, _VALUE),
+    ('"', _PAIR, _VALUE),
+    ("|", _PAIR, _VALUE),
+    ("\t", _PAIR, _VALUE),
+    ("\\t", _PAIR, _VALUE),
 )
 """What a text must contain, what stands before the value, and the value."""
 

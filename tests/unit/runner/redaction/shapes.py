@@ -100,6 +100,25 @@ connection_string={CANARY}
 credentials: {CANARY}
 signature={CANARY}
 card_number={CANARY}
+PGPASSWORD={CANARY} psql
+%22password%22%3A%22{CANARY}%22
+password%5B%5D={CANARY}
+user%5Bpassword%5D={CANARY}
+user[password]={CANARY}
+password|{CANARY}
+password\t{CANARY}
+Password is: {CANARY}
+the password is '{CANARY}'
+token '{CANARY}' is invalid
+set_password("{CANARY}")
+\\x22password\\x22:\\x22{CANARY}\\x22
+\\u0022password\\u0022:\\u0022{CANARY}\\u0022
+&quot;password&quot;:&quot;{CANARY}&quot;
+jdbc:postgresql://h/db?user=me&password={CANARY}
+Endpoint=sb://x/;SharedAccessKeyName=k;SharedAccessKey={CANARY}
+smtp://me%40corp:{CANARY}@mail
+<add key="password" value="{CANARY}"/>
+:password => "{CANARY}"
 """.strip().split("\n")
 
 BY_THEMSELVES = (
