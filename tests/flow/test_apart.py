@@ -102,7 +102,7 @@ async def test_sources_are_read_elsewhere(
     [
         ((offloaded.die, signal.SIGABRT), "cannot be read: the process died by SIGABRT"),
         ((offloaded.compute_forever,), "cannot be read: it took more than 1 s of computing"),
-        ((offloaded.take_memory, 4000), "cannot be read: it took more than 100 MiB of memory"),
+        ((offloaded.take_memory, 1000), "cannot be read: it took more than 100 MiB of memory"),
         ((offloaded.exit_here,), "cannot be read: SystemExit: 3"),
     ],
     ids=["crash", "computing", "memory", "exit"],

@@ -40,7 +40,7 @@ async def offloader() -> AsyncIterator[Offloader]:
     ("limits", "call", "reason"),
     [
         (Limits(1, 1024 * MIB, 60), (offloaded.compute_forever,), "more than 1 s of computing"),
-        (Limits(60, 100 * MIB, 60), (offloaded.take_memory, 4000), "more than 100 MiB of memory"),
+        (Limits(60, 100 * MIB, 60), (offloaded.take_memory, 1000), "more than 100 MiB of memory"),
         (Limits(60, 1024 * MIB, 0.2), (offloaded.compute_forever,), "more than 0.2 s"),
         (AMPLE, (offloaded.die, signal.SIGABRT), "the process died by SIGABRT"),
         (AMPLE, (offloaded.die, signal.SIGSEGV), "the process died by SIGSEGV"),
