@@ -36,7 +36,13 @@ def drawn_svg(spec: Mapping[str, Any], prefix: str = "") -> str:
     """
     if reason := undrawn(spec):
         raise ValueError(reason)
-    svg = vl_convert.vegalite_to_svg(clean_whole(dict(spec)), allowed_base_urls=_NOTHING_OUTSIDE)
+    try:
+        svg = vl_convert.vegalite_to_svg(
+            clean_whole(dict(spec)), allowed_base_urls=_NOTHING_OUTSIDE
+        )
+    except ValueError as error:
+        # The renderer adds the places in its own scripts, which help nobody.
+        raise ValueError(" ".join(str(error).partition("\n    at ")[0].split())) from None
     # Vega numbers clip paths and gradients throughout a process; numbered from one in each chart,
     # equal charts are equal.
     for number, name in enumerate(dict.fromkeys(_DEFINED.findall(svg)), start=1):
