@@ -77,6 +77,8 @@ class JobModel:
     """Whether it was claimed as a suspect, to run alone."""
     crashes: list[bytes] = field(default_factory=list)
     """The tokens of the claims that counted a crash."""
+    blamed: tuple[bytes, ...] = ()
+    """Those of them for which it died: its last worker may turn out to live afterwards."""
     is_place_known: bool = True
     """False once Redis's clock was set back past its due time: the next claim tells it."""
 
@@ -310,6 +312,7 @@ class JobHistory:
             self._charge(job, int(outcome["spent"]), kind)
             if kind == "dead":
                 self._die(job, "poison" if b'"Poison"' in outcome["entry"] else "dead")
+            job.blamed = tuple(job.crashes)
             if job.ended_how == "poison" and len(job.crashes) < self._max_crashes:
                 self._fault("buried as poison too early", job, f"{len(job.crashes)} crashes")
 

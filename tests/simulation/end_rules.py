@@ -99,7 +99,10 @@ def _crashes(judge: Judge, job: JobModel, runs: list[Run]) -> Iterator[Broken]:
     for run in runs:
         if run.was_suspect and not run.alone:
             yield "a suspect did not run alone", f"{name} in {run.process.name}"
-    if job.ended_how == "poison" and sum(run.alone for run in killed) < MAX_CRASHES - 1:
+    # A worker that is cut off for longer than its lease counts as lost, too.
+    claims = [judge.history.claim_of_fence.get(run.fence) for run in runs if run.alone]
+    alone = sum(token in job.blamed for token in claims)
+    if job.ended_how == "poison" and alone < MAX_CRASHES - 1:
         yield "an innocent was buried", f"{name}: {len(killed)} crashes, not alone"
     yield from _poison(judge, job, [run for run in killed if run.step == "kill"])
 
