@@ -99,6 +99,7 @@ class _Splitter:
         self._read = 0
         self._read_again = 0
         self._row_characters = 0
+        self._is_last = False
 
     def split(self, text: bytes, *, last: bool) -> tuple[pl.DataFrame, list[Damage]]:
         plain = not self._held and b'"' not in text and text.count(b"\r") == text.count(b"\r\n")
@@ -152,6 +153,7 @@ class _Splitter:
     def _split_quoted(self, text: bytes, *, last: bool) -> tuple[pl.DataFrame, list[Damage]]:
         """After damage, start again one line further on: an open quote swallows what follows."""
         lines = lines_of(self._held + text.decode())
+        self._is_last = last
         self._read += len(text)
         self._held = ""
         rows: list[Sequence[str]] = []
@@ -196,9 +198,13 @@ class _Splitter:
         except csv.Error as error:
             self._count_again(self._line + start)
             reason = str(error)
-            end = next((at for at in range(start, len(lines)) if lines[at][-1:] == "\n"), start)
             # A return within a cell ends no line: try the row as far as the next line feed first.
-            for last in sorted({end, start}, reverse=True) if "expected after" in reason else ():
+            end = next((at for at in range(start, len(lines)) if lines[at][-1:] == "\n"), None)
+            if end is None and self._may_wait(lines[start:]):
+                damage.append(Damage(self._line + start, _OPEN_AT_END))
+                return start + 1
+            ends = {start, start if end is None else end}
+            for last in sorted(ends, reverse=True) if "expected after" in reason else ():
                 lenient = self._read_leniently("".join(lines[start : last + 1]))
                 if lenient:
                     rows.append([lenient[at] for at in self._kept])
@@ -208,6 +214,10 @@ class _Splitter:
             damage.append(Damage(self._line + start, problem))
             return start + 1
         return len(lines)
+
+    def _may_wait(self, row: Sequence[str]) -> bool:
+        """Whether the end of a row may be looked for in the next piece."""
+        return not self._is_last and sum(map(len, row)) <= _MAX_ROW_CHARACTERS
 
     def _from(self, lines: Sequence[str], top: int) -> Iterator[str]:
         """The lines from *top* on, until one row has taken too many of them."""

@@ -7,7 +7,7 @@ from io import BytesIO, StringIO
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jobs.sources.csv.table import PIECE_BYTES, Rows, read_rows
@@ -133,6 +133,7 @@ def test_what_csv_writes_is_read_back(rows: list[list[str]]) -> None:
 
 @settings(deadline=None)  # a busy machine is slow
 @given(st.text('ab,;"\n\r\t\x00é', max_size=60), st.integers(1, 9))
+@example('"";,"\r;,\n', 1)
 def test_any_text_gives_rows_and_damage(text: str, piece_bytes: int) -> None:
     """Any text below a header is read; no line counts twice; the size of pieces does not matter."""
     whole = table_of(f"a,b\n{text}")
