@@ -228,12 +228,13 @@ def text_file(location: str) -> TextFile:
         SourceError: It is missing, unreadable, empty, or its head is damaged.
         UnrecognisedError: It is not a file with text in it.
     """
+    with file_errors(location):
+        status = _status(location)
     try:
         location.encode()
     except UnicodeEncodeError:
         raise SourceError(location, "has a name that is not UTF-8", "Rename it") from None
     with file_errors(location):
-        status = _status(location)
         with Path(location).open("rb") as file:
             packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
         with _opened(location, packed=packed) as file:

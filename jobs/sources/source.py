@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from jobs.channel.addresses import without_secrets
 from jobs.channel.text import unbroken
 from runner.redaction import scrubbed
+from runner.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +55,10 @@ class SourceError(Exception):
         transient: bool = False,
         retry_after_s: float | None = None,
     ) -> None:
-        parts = [f"{shown(location)}: {reason}", remedy]
-        super().__init__(" ".join(unbroken(". ".join(part for part in parts if part)).split()))
-        self.location = unbroken(shown(location))
+        # It stays as it is, to name the very file.
+        self.location = shown(location)
+        parts = [f"{visible(self.location)}: {unbroken(reason)}", unbroken(remedy)]
+        super().__init__(" ".join(". ".join(part for part in parts if part).split()))
         self.reason = unbroken(reason)
         self.remedy = remedy
         self.transient = transient

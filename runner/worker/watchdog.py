@@ -36,7 +36,7 @@ _STACK_ENDS = 20
 """Frames shown at each end of a long stack."""
 
 _RUNNER = str(Path(__file__).parents[1])
-_STARTS_JOBS = str(Path(__file__).with_name("attempt.py"))
+_STARTS_JOBS = str(Path(__file__).with_name("slots.py"))
 _ASYNCIO = str(Path(asyncio.__file__).parent)
 
 

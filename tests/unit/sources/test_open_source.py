@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.channel.text import clean
 from jobs.sources import document
 from jobs.sources.header import Header, header_of
 from jobs.sources.open_source import open_source
 from jobs.sources.source import SourceError, UnrecognisedError
+from runner.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ async def failure(location: str, kind: str | None = None) -> SourceError:
     with pytest.raises(SourceError) as error:
         await open_source(location, kind)
     assert "\n" not in str(error.value)
-    assert str(error.value).startswith(f"{clean(location)}: ")
+    assert str(error.value).startswith(f"{visible(location)}: ")
     return error.value
 
 
