@@ -80,7 +80,7 @@ class Outbox:
         """
         if self._loop is asyncio.get_running_loop():
             while (drain := self._drain) is not None:
-                if all(future.done() for _, future, *_ in self._under_way + self._waiting):
+                if all(future.done() for _, future, _, _ in self._under_way + self._waiting):
                     self._waiting.clear()
                     self._is_given_up = True
                     drain.cancel()
@@ -119,7 +119,7 @@ class Outbox:
     async def _deliver(self, parcels: Sequence[Parcel]) -> None:
         """Send *parcels* and answer them; one that cannot be sent fails alone."""
         try:
-            jobs = [job for of_call, *_ in parcels for job in of_call]
+            jobs = [job for of_call, _, _, _ in parcels for job in of_call]
             replies = iter(await self._send(self._queue, jobs))
         except Exception as error:  # noqa: BLE001 -- a body or an id may be anything
             if len(parcels) == 1 or is_passing(error):
@@ -128,7 +128,7 @@ class Outbox:
             for parcel in parcels:
                 await self._deliver([parcel])
             return
-        for of_call, future, *_ in parcels:
+        for of_call, future, _, _ in parcels:
             answers = [bool(reply) for reply in islice(replies, len(of_call))]
             if not future.done():
                 future.set_result(answers)
@@ -196,6 +196,6 @@ def size(block: Block) -> int:
 
 
 def _fail(parcels: Sequence[Parcel], problem: Exception) -> None:
-    for _, future, *_ in parcels:
+    for _, future, _, _ in parcels:
         if not future.done() and not future.get_loop().is_closed():
             future.set_exception(problem)
