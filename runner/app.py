@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runner.errors import RunnerError
+from runner.extras import extra
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -222,7 +223,9 @@ def fleet_of(
 
 
 async def _resolve(host: str, port: int) -> None:
-    """UDP has no answer: all that can be known is whether the name resolves."""
+    """UDP has no answer: all that can be known is whether it can be sent, and the name resolves."""
+    with extra("statsd", f"StatsD at {host}:{port}"):
+        import aiostatsd  # noqa: F401
     await asyncio.get_running_loop().getaddrinfo(host, port)
 
 

@@ -3,6 +3,7 @@ All errors that the runner raises, as one tree.
 
     RunnerError
     ├── ConfigurationError      a setting, registration or connection string is wrong
+    │   └── MissingExtraError       what it needs comes with an extra that is not installed
     ├── ArgumentsError          arguments do not fit the job's signature
     ├── ResultError             a job's result does not fit its signature, or has no JSON form
     ├── EnqueueError            Redis did not take the job, or did not answer in time
@@ -36,6 +37,10 @@ class RunnerError(Exception):
 
 class ConfigurationError(RunnerError):
     """A setting, a registration or a connection string is wrong."""
+
+
+class MissingExtraError(ConfigurationError):
+    """What is wanted comes with an extra that is not installed; the message says which."""
 
 
 class ArgumentsError(RunnerError):

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from runner.errors import ConfigurationError, SecretError
+from runner.extras import extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,12 +51,8 @@ class KeyRing:
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
-        try:
+        with extra("secrets", "a Secret"):
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-        except ImportError as error:
-            raise ConfigurationError(
-                f"a Secret needs cryptography ({error}): pip install 'channel-pipeline[secrets]'"
-            ) from None
         if not keys:
             raise ConfigurationError(f"a Secret needs a key: set {VARIABLE}; {_HOW}")
         found = [_key(text, place) for place, text in enumerate(keys, 1)]

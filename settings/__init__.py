@@ -31,6 +31,13 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'settings' has no attribute {name!r}")
-    from settings import workers
+    try:
+        from settings import workers
+    except ModuleNotFoundError as error:
+        from runner.errors import MissingExtraError
+        from runner.extras import lacking
 
+        if (line := lacking(f"settings.{name}", error)) is None:
+            raise
+        raise MissingExtraError(line) from None
     return getattr(workers, name)

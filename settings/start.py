@@ -21,8 +21,15 @@ def main() -> None:
     if supervises(sys.argv[1:]):
         # A function, not SIG_IGN, which every child process would inherit.
         signal.signal(signal.SIGHUP, lambda *_: None)
-    from settings.command import main as run
+    try:
+        from settings.command import main as run
+    except ModuleNotFoundError as error:
+        from runner.extras import lacking
 
+        if (line := lacking("the command", error)) is None:
+            raise
+        sys.stderr.write(f"pipeline: {line}\n")
+        sys.exit(2)
     run()
 
 

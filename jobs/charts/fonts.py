@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 import typst
 
+from runner.extras import pip_command
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -57,7 +59,7 @@ def typefaces() -> typst.Fonts:
             "typefaces missing",
             extra="fonts",
             effect="titles in other scripts may show as boxes in PDF and PNG",
-            remedy="pip install 'channel-pipeline[fonts]'",
+            remedy=pip_command("fonts"),
         )
     complete = len(folders) == len(_PACKAGES)
     return typst.Fonts(include_system_fonts=not complete, font_paths=folders)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from jobs.json_text import to_json
 from jobs.store.driver_errors import one_line
 from jobs.store.errors import StoreError
+from runner.extras import pip_command
 
 if TYPE_CHECKING:
     import asyncpg
@@ -30,7 +31,7 @@ def engine(server: PostgresServer) -> AsyncEngine:
         StoreError: asyncpg is not installed.
     """
     if find_spec("asyncpg") is None:
-        remedy = "install channel-pipeline[postgres]"
+        remedy = pip_command("postgres")
         raise StoreError(server.where, "the driver asyncpg is not installed", remedy)
     return create_async_engine(
         "postgresql+asyncpg://",

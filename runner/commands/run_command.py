@@ -17,6 +17,7 @@ from runner.broker.outage import situation
 from runner.codec import ErrorRecord
 from runner.commands.printing import echo
 from runner.errors import PrivateRedisLostError
+from runner.extras import lacking
 from runner.visible import visible_lines
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def run_command(
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- each becomes a line
         if "--debug" in arguments and not isinstance(error, click.ClickException):
             click.echo(visible_lines(ErrorRecord.of(error).traceback), err=True)
-        return _tell_error(error, expected)
+        return _tell_error(error, expected, _named(group, arguments))
     return status if isinstance(status, int) else 0
 
 
@@ -120,8 +121,19 @@ def tell(line: str) -> None:
     echo(f"{_PROGRAM}: {' '.join(line.split())}", err=True)
 
 
+def _named(group: click.Group, arguments: Sequence[str]) -> str:
+    """The command of *arguments* with those that it is in, such as `pipeline jobs list`."""
+    names = [_PROGRAM]
+    command: click.Command = group
+    for word in arguments:
+        if isinstance(command, click.Group) and word in command.commands:
+            command = command.commands[word]
+            names.append(word)
+    return " ".join(names)
+
+
 def _tell_error(
-    error: BaseException, expected: Callable[[], tuple[type[BaseException], ...]]
+    error: BaseException, expected: Callable[[], tuple[type[BaseException], ...]], command: str
 ) -> int:
     match error:
         case click.exceptions.NoArgsIsHelpError():
@@ -138,7 +150,7 @@ def _tell_error(
             # The reader of our output has gone: flushing the rest would fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         case _:
-            for line in _lines(error, expected()):
+            for line in _lines(error, expected(), command):
                 tell(line)
     return EXIT_WRONG
 
@@ -149,11 +161,15 @@ def _usage(error: click.ClickException) -> str:
     return message if context is None else f"{message}; see {context.command_path} --help"
 
 
-def _lines(error: BaseException, expected: tuple[type[BaseException], ...]) -> list[str]:
+def _lines(
+    error: BaseException, expected: tuple[type[BaseException], ...], command: str
+) -> list[str]:
     """One line for each different error; if some of a group are expected, only those."""
     leaves = list(_leaves(error))
     expected_ones = [leaf for leaf in leaves if isinstance(leaf, (*expected, OSError))] or leaves
-    return list(dict.fromkeys(_line(leaf, expected) for leaf in expected_ones))
+    return list(
+        dict.fromkeys(lacking(command, leaf) or _line(leaf, expected) for leaf in expected_ones)
+    )
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -15,12 +15,8 @@ if TYPE_CHECKING:
 @click.pass_obj
 def top(host: Host) -> None:
     """Watch queues, workers and jobs live, and act on them; ? lists the keys."""
-    try:
-        import textual  # noqa: F401 -- fail before Redis is reached
-    except ImportError:
-        raise click.ClickException(
-            "pipeline top needs Textual: install channel-pipeline[terminal]"
-        ) from None
+    import textual  # noqa: F401 -- fail before Redis is reached
+
     # Not in uvloop: Textual starts tasks eagerly, and uvloop passes early releases of Python 3.13
     # an argument that they do not have.
     asyncio.run(_watch(host))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from redis.exceptions import RedisError
 
-from runner.processes.http_server import needs_web_extra
+from runner.extras import extra, lacking
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -161,9 +161,9 @@ def health_app(checks: Sequence[HealthCheck], *, limit_s: float = CHECK_LIMIT_S)
     Return the three pages as a Starlette application, to serve or mount.
 
     Raises:
-        ConfigurationError: Starlette is not installed.
+        MissingExtraError: Starlette is not installed.
     """
-    with needs_web_extra():
+    with extra("web", "serving health pages"):
         from starlette.applications import Starlette
         from starlette.responses import JSONResponse, PlainTextResponse
         from starlette.routing import Route
@@ -201,7 +201,8 @@ async def _find(check: HealthCheck) -> Finding:
     try:
         health = await check.check()
     except Exception as error:  # noqa: BLE001 -- any error is the finding
-        health = Health(ok=False, reason=f"{type(error).__name__}: {error}")
+        reason = lacking("this check", error) or f"{type(error).__name__}: {error}"
+        health = Health(ok=False, reason=reason)
     return Finding(check.name, health.ok, " ".join(health.reason.split()), _ms(started))
 
 

@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from runner.errors import ConfigurationError
+from runner.extras import extra
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from starlette.types import ASGIApp
 
@@ -42,7 +43,7 @@ async def serve_http(
         ConfigurationError: The port is in use or not allowed, *host* is not an address of this
             machine, or uvicorn is not installed.
     """
-    with needs_web_extra():
+    with extra("web", f"serving {what}"):
         import uvicorn
 
         from runner.processes.http_connection import ConnectionLimits, bounded
@@ -73,23 +74,6 @@ async def serve_http(
         with contextlib.suppress(asyncio.CancelledError):
             await serving
         listener.close()
-
-
-@contextlib.contextmanager
-def needs_web_extra() -> Iterator[None]:
-    """
-    Import what the extra `web` brings.
-
-    Raises:
-        ConfigurationError: It is not installed.
-    """
-    try:
-        yield
-    except ImportError as error:
-        raise ConfigurationError(
-            f"health pages need starlette and uvicorn ({error}): "
-            "pip install 'channel-pipeline[web]'"
-        ) from None
 
 
 def _listen(host: str, port: int, what: str) -> socket.socket:

@@ -41,6 +41,7 @@ import structlog
 from redis.exceptions import BusyLoadingError, RedisError
 
 from runner.errors import PrivateRedisError, PrivateRedisLostError
+from runner.extras import pip_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -491,7 +492,8 @@ def find_executable() -> str:
             return str(bundled)
     raise PrivateRedisError(
         "no redis-server on PATH: install one (Debian: apt install redis-server; "
-        "macOS: brew install redis), or set REDIS_URL to a running one"
+        "macOS: brew install redis; Python 3.11 and 3.12 on Linux x86-64: "
+        f"{pip_command('local')}), or set REDIS_URL to a running one"
     )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from runner.errors import ConfigurationError
+from runner.extras import extra
 from runner.redaction import hiding, without_secrets
 
 if TYPE_CHECKING:
@@ -36,13 +37,9 @@ class SentryReporter:
         release: str | None = None,
         flush_limit_s: float = 3.0,
     ) -> None:
-        try:
+        with extra("sentry", "a Sentry DSN"):
             import sentry_sdk
             from sentry_sdk.utils import BadDsn, event_from_exception
-        except ImportError as error:
-            raise ConfigurationError(
-                f"a Sentry DSN needs sentry-sdk ({error}): pip install 'channel-pipeline[sentry]'"
-            ) from None
         self._connect = partial(
             sentry_sdk.Client,
             dsn=dsn,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runner import wall_clock
 from runner.codec import encode_shown
 from runner.errors import ConfigurationError, RunnerError
+from runner.extras import extra
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,14 +35,10 @@ class WebhookReporter:
     def __init__(
         self, url: str, *, timeout_s: float = 5.0, headers: Mapping[str, str] | None = None
     ) -> None:
-        try:
+        with extra("channels", "a webhook"):
             import httpx
 
             from runner.egress.client import egress_client, web_address
-        except ImportError as error:
-            raise ConfigurationError(
-                f"a webhook needs httpx ({error}): pip install 'channel-pipeline[channels]'"
-            ) from None
         address = web_address(url)
         if address is None:
             raise ConfigurationError("the webhook's URL is invalid: write it as https://HOST/PATH")

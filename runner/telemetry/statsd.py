@@ -21,7 +21,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, Self
 
-from runner.errors import ConfigurationError
+from runner.extras import extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,14 +108,10 @@ class AioStatsD:
         Start sending in the running loop.
 
         Raises:
-            ConfigurationError: aiostatsd is not installed.
+            MissingExtraError: aiostatsd is not installed.
         """
-        try:
+        with extra("statsd", f"StatsD at {self._host}:{self._port}"):
             from runner.telemetry.aiostatsd_client import AioStatsdClient
-        except ImportError as error:
-            raise ConfigurationError(
-                f"metrics need aiostatsd ({error}): pip install 'channel-pipeline[worker]'"
-            ) from None
         await self.close()
         self._client = AioStatsdClient(self._host, self._port, self._lines)
         # An empty context: in a job's own, its log lines would carry that job's id for ever.

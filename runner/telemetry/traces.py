@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.errors import ConfigurationError
+from runner.extras import extra
 
 _sending = False
 
@@ -15,21 +15,17 @@ def send_traces(endpoint: str, *, service: str, release: str = "") -> None:
     the process ends.
 
     Raises:
-        ConfigurationError: OpenTelemetry is not installed.
+        MissingExtraError: OpenTelemetry is not installed.
     """
     global _sending  # noqa: PLW0603 -- OpenTelemetry accepts one provider per process
     if _sending:
         return
-    try:
+    with extra("otel", "an endpoint for traces"):
         from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError as error:
-        raise ConfigurationError(
-            f"traces need OpenTelemetry ({error}): pip install 'channel-pipeline[otel]'"
-        ) from None
     provider = TracerProvider(
         resource=Resource.create({"service.name": service, "service.version": release})
     )

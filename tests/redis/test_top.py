@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -336,17 +335,3 @@ def test_bars_show_every_minute_in_which_something_ended() -> None:
     """The highest bar fills its character, the lowest is visible, and only zero is blank."""
     assert bars([0, 1, 50, 100]) == " ▂▅█"
     assert bars([]) == ""
-
-
-def test_missing_textual_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Without the extra, the command says what to install."""
-    monkeypatch.setitem(sys.modules, "textual", None)
-
-    status = run_command(cli, ["top"], expected=app.expected_errors)
-
-    assert status == 2
-    err = capsys.readouterr().err
-    assert "install channel-pipeline[terminal]" in err
-    assert err.count("\n") == 1

@@ -7,6 +7,7 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from runner.extras import extra
 from runner.simulation.redis.arguments import INT_MAX, INT_MIN, lua_number
 from runner.simulation.redis.reply import Reply, ReplyError, Status
 
@@ -58,12 +59,8 @@ class Lua:
     """Redis's Lua."""
 
     def __init__(self) -> None:
-        try:
+        with extra("simulate", "the simulated Redis"):
             from lupa.lua51 import LuaRuntime
-        except ImportError:
-            raise ImportError(
-                "the simulated Redis runs its scripts in Lua: install channel-pipeline[simulate]"
-            ) from None
 
         lua = LuaRuntime(
             encoding=None,

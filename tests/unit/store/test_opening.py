@@ -102,7 +102,7 @@ async def test_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without PostgreSQL's driver, the message names the extra that installs it."""
     monkeypatch.setattr("jobs.store.postgres_engine.find_spec", lambda _name: None)
     error = await _error_on_opening("postgres://h/d")
-    assert error.endswith("asyncpg is not installed; install channel-pipeline[postgres]")
+    assert error.endswith("is not installed; pip install 'channel-pipeline[postgres]'")
 
 
 async def test_server_that_does_not_answer_is_named() -> None:

@@ -1,0 +1,81 @@
+"""
+The extras of the distribution: which one brings a module, and the command that installs it.
+
+`pyproject.toml` is the one list; the installed metadata repeats it. Nothing here needs an extra.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from importlib.metadata import metadata
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from runner.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DISTRIBUTION: Final = "channel-pipeline"
+_MODULES: Final = {
+    "argon2-cffi": "argon2",
+    "opentelemetry-exporter-otlp-proto-http": "opentelemetry",
+    "opentelemetry-sdk": "opentelemetry",
+    "vl-convert-python": "vl_convert",
+}
+"""Distributions whose module has another name than they have."""
+
+_REQUIREMENT: Final = re.compile(r"(?P<name>[\w.-]+).*\bextra == ['\"](?P<extra>[\w-]+)['\"]")
+_SEVERAL: Final = "all"
+_BUILT_FROM_SOURCE: Final = ("statsd", _SEVERAL)
+
+
+@contextmanager
+def extra(name: str, what: str) -> Iterator[None]:
+    """
+    Import in the block what the extra *name* brings; *what* needs it, as in "a Sentry DSN".
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(_lacking(what, name, error)) from None
+
+
+def lacking(what: str, error: BaseException) -> str | None:
+    """Say which extra *what* lacks, and how to install it, if that is why *error* was raised."""
+    if isinstance(error, MissingExtraError):
+        return f"{what}: {error}"
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    module = error.name.partition(".")[0]
+    found = modules().get(module, ())
+    if not found or find_spec(module) is not None:
+        return None
+    return _lacking(what, found[0], error)
+
+
+def modules() -> dict[str, tuple[str, ...]]:
+    """Each module that an extra brings, with its extras by name."""
+    found: dict[str, set[str]] = {}
+    for line in metadata(_DISTRIBUTION).get_all("Requires-Dist", ()):
+        if (one := _REQUIREMENT.match(line)) and one["extra"] != _SEVERAL:
+            module = _MODULES.get(one["name"], one["name"].replace("-", "_"))
+            found.setdefault(module, set()).add(one["extra"])
+    return {module: tuple(sorted(names)) for module, names in found.items()}
+
+
+def pip_command(name: str) -> str:
+    """Return what installs the extra *name*."""
+    wanted = f"'{_DISTRIBUTION}[{name}]'"
+    if name not in _BUILT_FROM_SOURCE:
+        return f"pip install {wanted}"
+    # Its cystatsd imports Cython while it is built, without declaring that it does.
+    return f"pip install cython setuptools && pip install --no-build-isolation {wanted}"
+
+
+def _lacking(what: str, name: str, error: ImportError) -> str:
+    return f"{what} needs the extra {name} ({error}): {pip_command(name)}"
