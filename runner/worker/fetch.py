@@ -303,21 +303,28 @@ class Fetcher:
 
     async def _run_alone(self, until: float) -> bool:
         """Run one suspect after the other, with nothing beside it; return whether any ran."""
-        ran, changed = False, self._life.changed
+        ran = False
         while not (self._is_held_back() or self._has_run_its_burst()):
             if not await self._claim(1, SUSPECT):
                 break
             ran = True
-            while (self._prefetched or self._slots.held) and not self._life.stopping.is_set():
-                changed.clear()
-                if self._prefetched.is_overdue or self._is_held_back():
-                    await self.give_back()
-                self._start_waiting()
-                self._set_alarm()
-                await changed.wait()
+            await self._see_suspect_off()
             if clock.monotonic() >= until:
                 break
         return ran
+
+    async def _see_suspect_off(self) -> None:
+        """Start the claimed suspect; return once it is settled, or given back unstarted."""
+        changed = self._life.changed
+        while not self._life.stopping.is_set():
+            changed.clear()
+            if self._prefetched.is_overdue or self._is_held_back():
+                await self.give_back()
+            self._start_waiting()
+            if not (self._prefetched or self._slots.held):
+                return
+            self._set_alarm()
+            await changed.wait()
 
     # ------------------------------------------------------------------ bursts
 

@@ -24,6 +24,7 @@ from runner.enqueue import Enqueuer
 from runner.periodic.turns import Turns
 from runner.worker import policy
 from runner.worker.claim import Claimer
+from runner.worker.fetch import Fetcher
 from runner.worker.outcome import Dead, Released, Retrying
 from runner.worker.settle import Settler
 from runner.worker.slots import Slots
@@ -238,6 +239,18 @@ async def _take_or_raise(self: Turns) -> None:
     await _take(self)
 
 
+async def _see_off_what_is_left(self: Fetcher) -> None:
+    """Wait for a change, though the suspect was just given back and nothing will change."""
+    changed = self._life.changed
+    while (self._prefetched or self._slots.held) and not self._life.stopping.is_set():
+        changed.clear()
+        if self._prefetched.is_overdue or self._is_held_back():
+            await self.give_back()
+        self._start_waiting()
+        self._set_alarm()
+        await changed.wait()
+
+
 def _start_untold(self: Claimer, claims: Any) -> bool:
     del self, claims
     return True
@@ -249,6 +262,9 @@ IN_PYTHON: dict[str, Callable[[], Any]] = {
     "release-charges": lambda: _deciding(decide_stopped=_release_charges),
     "start-not-told": lambda: mock.patch.object(Claimer, "tell_started", _start_untold),
     "old-outcome-takes-a-newer-claim": _oldest_first,
+    "waits-for-a-suspect-given-back": lambda: mock.patch.object(
+        Fetcher, "_see_suspect_off", _see_off_what_is_left
+    ),
     "stopped-by-an-error-of-the-poll": lambda: mock.patch.object(Turns, "take", _take_or_raise),
     "start-sent-by-name": lambda: mock.patch.object(ScriptConnection, "tell", _tell_by_name),
     "renews-after-the-lease": lambda: mock.patch.object(Slots, "keep_leases", _renew_late),

@@ -73,6 +73,18 @@ HISTORIES = {
         plant="crash-not-told",
         rule="wrong crashes",
     ),
+    "a suspect is given back before its start": History(
+        # Its claim is answered too late for it to start; then nothing is left to wait for.
+        _history(
+            JobPlan(number=0, at_s=1.0, steps=("kill", "ok"), takes_s=0.1),
+            JobPlan(number=1, at_s=4.5, steps=("ok",), takes_s=0.0),
+            faults=(Fault(at_s=4.0, kind="slow", who=0, for_s=8.5),),
+            trouble_s=20.0,
+        ),
+        met="slow",
+        plant="waits-for-a-suspect-given-back",
+        rule="not all jobs came to an end",
+    ),
     "a start is lost after SCRIPT FLUSH": History(
         _history(
             POISON,
