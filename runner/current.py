@@ -48,8 +48,8 @@ def current_client() -> QueueClient:
     loop = asyncio.get_running_loop()
     client = _by_loop.get(loop)
     if client is None:
-        # The only place outside settings/ that reads the environment: a service that enqueues
-        # has our jobs and REDIS_URL, but not our settings.
+        # Not by `runner.configuration`: a service that enqueues needs no more than REDIS_URL, and
+        # not the extra that reads the rest.
         url = os.environ.get("REDIS_URL")
         if not url:
             raise ConfigurationError(

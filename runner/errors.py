@@ -3,6 +3,7 @@ All errors that the runner raises, as one tree.
 
     RunnerError
     ├── ConfigurationError      a setting, registration or connection string is wrong
+    │   ├── SettingsError           a setting of the deployment is wrong
     │   └── MissingExtraError       what it needs comes with an extra that is not installed
     ├── ArgumentsError          arguments do not fit the job's signature
     ├── ResultError             a job's result does not fit its signature, or has no JSON form
@@ -37,6 +38,10 @@ class RunnerError(Exception):
 
 class ConfigurationError(RunnerError):
     """A setting, a registration or a connection string is wrong."""
+
+
+class SettingsError(ConfigurationError):
+    """A setting is wrong. One line: which file or variable, what is wrong, what to do."""
 
 
 class MissingExtraError(ConfigurationError):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.app import App, fleet_of, health_checks
-from settings.environment import Settings, SettingsError, current
+from runner.errors import SettingsError
+from settings.environment import Settings, current
 from settings.groups import QUEUE_NAMES
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Opened:
     def fleet(self, queues: Sequence[str]) -> Fleet:
         """One worker for each of *queues*; they share services and processes for offloaded work."""
         from jobs.services import Services
-        from settings.reporters import make_reporters
+        from runner.configuration.reporters import make_reporters
         from settings.workers import WORKERS
 
         return fleet_of(
@@ -129,7 +130,7 @@ class Application(App):
     @property
     def redis_url(self) -> str:
         """The Redis of `REDIS_URL`, or the private one."""
-        from settings.redis_location import redis_url
+        from runner.configuration.redis_location import redis_url
 
         return redis_url(self.settings)
 
@@ -184,14 +185,14 @@ class Application(App):
         Raises:
             SettingsError: The state directory cannot be written.
         """
-        from settings.state_directory import make_home
+        from runner.configuration.state_directory import make_home
 
         make_home(self.settings)
         return self.settings.home / "logs" / "run.log"
 
     def configure_logs(self) -> None:
         """Send log lines to standard error, as configured."""
-        from settings.logs import configure_logs
+        from runner.configuration.logs import configure_logs
 
         configure_logs(self.settings)
 
@@ -283,9 +284,9 @@ class Application(App):
             StoreError, PrivateRedisError: The database, or the private Redis, cannot be used.
             ConfigurationError: `REDIS_URL` or `DATABASE_URL` is not an address.
         """
-        from settings.redis_location import running_redis
+        from runner.configuration.redis_location import running_redis
+        from runner.configuration.state_directory import make_home
         from settings.services import open_services
-        from settings.state_directory import make_home
 
         make_home(self.settings)
         async with (
@@ -317,6 +318,6 @@ class Application(App):
 def _shown(settings: Settings) -> str:
     """The address of Redis without its password."""
     from runner.broker.location import location
-    from settings.redis_location import redis_url
+    from runner.configuration.redis_location import redis_url
 
     return location(redis_url(settings)).shown

@@ -27,8 +27,8 @@ from runner.commands.web import password, web
 from runner.commands.why import why
 from runner.commands.worker import worker
 from runner.commands.workers import workers
+from runner.configuration import CONFIG_VARIABLE, use_config_file
 from settings.application import Application
-from settings.environment import CONFIG_VARIABLE, use_config_file
 
 app = Application()
 

@@ -1,5 +1,5 @@
 """
-The groups of settings: queues, the runner's limits, pages, notifications.
+The groups of settings about channels: queues and notifications.
 
 Each is a table in the configuration file. docs/settings.md explains every setting.
 """
@@ -10,31 +10,25 @@ import re
 from typing import TYPE_CHECKING, Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from runner.configuration import Group
 from runner.errors import ConfigurationError
-from runner.options import WorkerLimits, number_problems
 
 if TYPE_CHECKING:
     from jobs.notifications.timing import Timing
 
-Port = Annotated[int, Field(ge=0, le=65535)]
-
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class QueueNumbers(_Group):
+class QueueNumbers(Group):
     """One queue's numbers: how many jobs a worker runs at a time, and how often each is retried."""
 
     worker_count: int = Field(ge=1, le=10_000)
     max_retries: int = Field(ge=0, le=1_000)
 
 
-class Queues(_Group):
+class Queues(Group):
     """Every queue with its numbers, in the order in which a channel's jobs reach them."""
 
     default: QueueNumbers = QueueNumbers(worker_count=5, max_retries=3)
@@ -46,48 +40,12 @@ class Queues(_Group):
 QUEUE_NAMES: tuple[str, ...] = tuple(Queues.model_fields)
 
 
-class RunnerLimits(_Group, WorkerLimits):
-    """The limits of every worker, with the types and defaults of the runner's own."""
-
-    @model_validator(mode="after")
-    def _lease_outlives_the_rest(self) -> Self:
-        for problem in number_problems(WorkerLimits, vars(self)):
-            if problem is not None:
-                raise ValueError(problem)
-        blocked_s = self.blocked_limit_s + self.heartbeat_s + self.blocked_warn_s
-        for name, least in (("heartbeat_s", self.heartbeat_s * 2), ("blocked_limit_s", blocked_s)):
-            if least > self.lease_s:
-                raise ValueError(
-                    f"{name} is {getattr(self, name):g} and lease_s {self.lease_s:g}; a lease must "
-                    "outlive two heartbeats, and blocked_limit_s, blocked_warn_s and one heartbeat "
-                    "together"
-                )
-        return self
-
-
-class Web(_Group):
-    """The pages for operators: where they are served, and who may log in."""
-
-    host: str = "127.0.0.1"
-    port: Port | None = None
-    allowed_hosts: str = ""
-    users: str = ""
-    token: str = ""
-    view_token: str = ""
-    proxy_header: str = ""
-    proxy_peers: str = "127.0.0.1 ::1"
-    proxy_operators: str = ""
-    secret: str = Field("", repr=False)
-    session_s: int = Field(43_200, ge=60)
-    session_idle_s: int = Field(1_800, ge=60)
-
-
 def _words(value: object) -> object:
     """In the environment a list is written with commas or spaces."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
-class TargetSettings(_Group):
+class TargetSettings(Group):
     """One target of notifications, the table `[notify.targets.NAME]`."""
 
     url: str = Field(repr=False)
@@ -132,7 +90,7 @@ class TargetSettings(_Group):
         return self
 
 
-class Notify(_Group):
+class Notify(Group):
     """Every target of notifications, by name."""
 
-    targets: dict[str, TargetSettings] = {}
+    targets: dict[str, TargetSettings] = Field({})

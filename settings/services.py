@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.services import Services
 from jobs.sync_pace import Pace
+from runner.configuration.state_directory import make_home
 from settings.environment import current
 from settings.sources import open_sources
-from settings.state_directory import make_home
 from settings.targets import make_targets
 
 if TYPE_CHECKING:

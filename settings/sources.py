@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from jobs.lazy_import import imported
-from settings.state_directory import make_home
+from runner.configuration.state_directory import make_home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -21,12 +21,12 @@ from jobs import (
     visualize_data,
 )
 from runner import WorkerSettings
+from runner.configuration.logs import configure_logs
+from runner.configuration.redis_location import hold_redis, redis_url
+from runner.configuration.reporters import make_reporters
 from runner.sealing import use_keys
 from settings.environment import current
 from settings.groups import QUEUE_NAMES
-from settings.logs import configure_logs
-from settings.redis_location import hold_redis, redis_url
-from settings.reporters import make_reporters
 from settings.schedule import make_schedule
 from settings.services import resources
 

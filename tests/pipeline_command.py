@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from settings.environment import CONFIG_VARIABLE, Settings
+from runner.configuration import CONFIG_VARIABLE
+from settings.environment import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

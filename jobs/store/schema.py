@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,6 +113,8 @@ def _downgrade(connection: Connection) -> None:
 def _alembic(connection: Connection) -> Config:
     from alembic.config import Config
 
+    # What it does in each migration helps nobody.
+    logging.getLogger("alembic").setLevel(max(logging.WARNING, logging.getLogger().level))
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -14,11 +14,13 @@ import yaml  # type: ignore[import-untyped]  # it ships no types
 
 from runner.commands.run_command import run_command
 from runner.commands.worker import _AFTER_GRACE_S
+from runner.configuration import SECRETS_VARIABLE, load
+from runner.configuration.groups import RunnerLimits
 from runner.processes.health import health_app
 from runner.web.guard import _OPEN_PATHS
 from settings.command import cli
-from settings.environment import SECRETS_VARIABLE, Settings, load
-from settings.groups import QUEUE_NAMES, RunnerLimits
+from settings.environment import Settings
+from settings.groups import QUEUE_NAMES
 from tests.house.test_monitoring import served
 from tests.house.test_settings_documented import settings_of
 
@@ -297,7 +299,7 @@ def test_secrets_are_made_once_and_are_settings(
         for setting, value in given.items():
             (folder / setting).write_text(value)
         monkeypatch.setenv(SECRETS_VARIABLE, str(folder))
-        settings = load()
+        settings = load(Settings)
         user = "pages" if name == "web" else "worker"
         password = before[f"redis_{user}_password"]
         assert settings.redis_url == f"redis://{user}:{password}@redis:6379/0"

@@ -13,11 +13,11 @@ from runner import Bury, Context, job
 from runner.broker import keys
 from runner.client import connect
 from runner.commands.run_command import run_command
+from runner.configuration import use_config_file
 from runner.current import use
 from runner.errors import JobFailedError
 from runner.operations.audit import entries
 from runner.web.sessions import Login, SessionLimits, Sessions
-from settings import environment
 from settings.command import app, cli
 from tests.runner_kit import soon, working
 from tests.visit import SECRET
@@ -92,9 +92,9 @@ def pipeline(
     """Return a terminal whose commands use an empty Redis."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("PIPELINE_HOME", str(tmp_path))
-    environment.use_config_file(None)
+    use_config_file(None)
     yield Terminal(redis_url, capsys)
-    environment.use_config_file(None)
+    use_config_file(None)
 
 
 def test_enqueued_job_is_listed_shown_and_explained(pipeline: Terminal) -> None:
@@ -273,7 +273,7 @@ def test_private_redis_that_does_not_run_says_how_to_start_it(
 ) -> None:
     """Without REDIS_URL, commands use that of the state directory, which `pipeline up` starts."""
     monkeypatch.delenv("REDIS_URL")
-    environment.use_config_file(None)
+    use_config_file(None)
     for words in (("why", "x"), ("queues", "list"), ("jobs", "show", "x")):
         status, _, err = pipeline(*words)
         assert status == 2
@@ -287,7 +287,7 @@ def test_redis_that_is_down_is_one_line(
 ) -> None:
     """Every command says where it looked, and what to do."""
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    environment.use_config_file(None)
+    use_config_file(None)
     for words in (("queues", "list"), ("doctor",), ("why", "x"), ("workers", "list")):
         status, _, err = pipeline(*words)
         assert status == 2

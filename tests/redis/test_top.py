@@ -14,6 +14,7 @@ from textual.widgets import Static
 from jobs import notify, sync_channel
 from runner import Context, JobState, job
 from runner.commands.run_command import run_command
+from runner.configuration import use_config_file
 from runner.operations.actions import Operator, Request
 from runner.operations.audit import entries
 from runner.operations.catalog import Catalog
@@ -26,7 +27,6 @@ from runner.terminal.confirm import Confirm
 from runner.terminal.help import Help
 from runner.terminal.job import OneJob
 from runner.terminal.overview import bars
-from settings import environment
 from settings.command import app, cli
 from tests.runner_kit import eventually, working
 
@@ -257,7 +257,7 @@ async def test_enter_opens_a_job(
 
     await dead(session, "one")
     monkeypatch.setenv("REDIS_URL", redis_url)
-    environment.use_config_file(None)
+    use_config_file(None)
     show = partial(run_command, cli, ["jobs", "show", "one"], expected=app.expected_errors)
     assert await asyncio.to_thread(show) == 0
     printed = capsys.readouterr().out

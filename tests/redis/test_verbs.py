@@ -23,6 +23,7 @@ from runner.commands.queues import queues
 from runner.commands.run_command import run_command
 from runner.commands.schedules import schedules
 from runner.commands.workers import workers
+from runner.configuration import use_config_file
 from runner.operations.actions import Operator
 from runner.operations.catalog import Catalog
 from runner.operations.jobs import list_jobs
@@ -51,7 +52,6 @@ from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
 from runner.web.login import LoginSettings
-from settings import environment
 from settings.command import app, cli
 
 if TYPE_CHECKING:
@@ -420,7 +420,7 @@ async def test_commands_act_in_the_states_of_the_table(
 ) -> None:
     """With the words of the table; in other states they say that nothing was done, and exit 1."""
     monkeypatch.setenv("PIPELINE_HOME", str(tmp_path))
-    environment.use_config_file(None)  # which reads REDIS_URL anew
+    use_config_file(None)  # which reads REDIS_URL anew
     for verb in JOB_VERBS.values():
         await place(redis, state)
         options = [word for name, value in answers(verb).items() for word in (f"--{name}", value)]

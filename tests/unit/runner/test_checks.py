@@ -12,9 +12,9 @@ import pytest
 
 from runner import Context, Periodic, Worker, WorkerSettings, exponential, job, linear, polynomial
 from runner.checks import LATEST_MS, LONGEST_S
+from runner.configuration.groups import RunnerLimits
 from runner.errors import ArgumentsError, ConfigurationError
 from runner.options import WorkerLimits, WorkerOptions, number_problems
-from settings.groups import RunnerLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from settings.environment import SettingsError, current, load, use_config_file
+from runner.configuration import load, use_config_file
+from runner.errors import SettingsError
+from settings.environment import Settings, current
 from settings.groups import QUEUE_NAMES
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def config(tmp_path: Path) -> Path:
 
 def test_defaults_are_those_of_the_design() -> None:
     """With nothing set there are four queues with their numbers, and nothing is sent out."""
-    settings = load()
+    settings = load(Settings)
 
     numbers = {
         name: (
@@ -51,7 +53,7 @@ def test_defaults_are_those_of_the_design() -> None:
 
 def test_home_holds_database_and_reports(tmp_path: Path) -> None:
     """The state directory is `.pipeline` in the current folder, and its paths are absolute."""
-    settings = load()
+    settings = load(Settings)
 
     assert settings.home == tmp_path / ".pipeline"
     assert settings.reports_dir == tmp_path / ".pipeline" / "reports"
@@ -64,14 +66,16 @@ def test_database_of_an_odd_home_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_
 
     monkeypatch.setenv("PIPELINE_HOME", str(tmp_path / "my state? 100%"))
 
-    assert parse_url(load().database) == SqliteFile(tmp_path / "my state? 100%" / "pipeline.db")
+    assert parse_url(load(Settings).database) == SqliteFile(
+        tmp_path / "my state? 100%" / "pipeline.db"
+    )
 
 
 def test_file_sets_and_environment_wins(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable replaces one number of a group; the others stay as the file sets them."""
     monkeypatch.setenv("QUEUES__ANALYTICS__WORKER_COUNT", "2")
 
-    settings = load(config)
+    settings = load(Settings, config)
 
     assert settings.queues.analytics.worker_count == 2
     assert settings.queues.analytics.max_retries == 7
@@ -84,14 +88,14 @@ def test_file_is_found_by_its_variable(config: Path, monkeypatch: pytest.MonkeyP
     """`PIPELINE_CONFIG` names a file, as `--config` does."""
     monkeypatch.setenv("PIPELINE_CONFIG", str(config))
 
-    assert load().log_format == "json"
+    assert load(Settings).log_format == "json"
 
 
 def test_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     """`REDIS_URL=` in a compose file means no `REDIS_URL`."""
     monkeypatch.setenv("REDIS_URL", "")
 
-    assert load().redis_url is None
+    assert load(Settings).redis_url is None
 
 
 def test_current_is_read_once(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +112,7 @@ def test_current_is_read_once(config: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("colour = 1", "colour: there is no such setting; known are redis_url, database_url"),
+        ("colour = 1", "colour: there is no such setting; known are redis_url, pipeline_home"),
         ("[queues.slow]\nworker_count = 1", "queues.slow: there is no such setting; known are"),
         ("[queues.default]\nsize = 1", "queues.default.size: there is no such setting"),
         ('[queues.default]\nworker_count = "a"', "queues.default.worker_count is 'a': input"),
@@ -124,7 +128,7 @@ def test_wrong_file_names_itself_and_the_key(tmp_path: Path, text: str, expected
     path.write_text(text)
 
     with pytest.raises(SettingsError) as raised:
-        load(path)
+        load(Settings, path)
 
     message = str(raised.value)
     assert message.startswith(f"config file {path}: ")
@@ -135,9 +139,9 @@ def test_wrong_file_names_itself_and_the_key(tmp_path: Path, text: str, expected
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
     """A config file that is missing, or is a folder, is not ignored."""
     with pytest.raises(SettingsError, match=r"none\.toml: No such file or directory; correct"):
-        load(tmp_path / "none.toml")
+        load(Settings, tmp_path / "none.toml")
     with pytest.raises(SettingsError, match="Is a directory"):
-        load(tmp_path)
+        load(Settings, tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the byte is a valid file name there only")
@@ -147,7 +151,7 @@ def test_file_in_another_encoding_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(b'statsd_prefix = "\xe9"')
 
     with pytest.raises(SettingsError, match="is not UTF-8 text"):
-        load(path)
+        load(Settings, path)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +171,7 @@ def test_wrong_variable_is_named(
     monkeypatch.setenv(name, value)
 
     with pytest.raises(SettingsError) as raised:
-        load()
+        load(Settings)
 
     assert expected in str(raised.value)
 
@@ -179,7 +183,7 @@ def test_wrong_variable_is_named_though_a_file_is_given(
     monkeypatch.setenv("QUEUES__ANALYTICS__WORKER_COUNT", "none")
 
     with pytest.raises(SettingsError, match=r"^variable QUEUES__ANALYTICS__WORKER_COUNT is 'none'"):
-        load(config)
+        load(Settings, config)
 
 
 @pytest.mark.parametrize(
@@ -191,11 +195,11 @@ def test_secrets_are_not_shown(tmp_path: Path, name: str) -> None:
     path.write_text(f'{name} = ["hunter2"]')
 
     with pytest.raises(SettingsError) as raised:
-        load(path)
+        load(Settings, path)
 
     assert "hunter2" not in str(raised.value)
     path.write_text(f'{name} = "redis://:hunter2@host"')
-    assert "hunter2" not in repr(load(path))
+    assert "hunter2" not in repr(load(Settings, path))
 
 
 def test_secrets_are_files_named_like_variables(
@@ -212,13 +216,13 @@ def test_secrets_are_files_named_like_variables(
     (folder / "log_level").write_text("ERROR")
     config.write_text('log_level = "DEBUG"\n[web]\nport = 1234\n')
     monkeypatch.setenv("PIPELINE_SECRETS", str(folder))
-    settings = load(config)
+    settings = load(Settings, config)
     assert settings.redis_url == "redis://:from-a-secret@redis/0"
     assert settings.web.token == "a token, from a secret"  # noqa: S105
     assert settings.web.port == 1234
     assert settings.log_level == "ERROR"
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
-    assert load(config).redis_url == "redis://elsewhere/0"
+    assert load(Settings, config).redis_url == "redis://elsewhere/0"
 
 
 def test_secret_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -226,11 +230,11 @@ def test_secret_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("PIPELINE_SECRETS", str(tmp_path))
     (tmp_path / "web__port").write_text("s3cret")
     with pytest.raises(SettingsError, match=f"^file {tmp_path}/web__port: ") as caught:
-        load()
+        load(Settings)
     assert "s3cret" not in str(caught.value)
     (tmp_path / "web__port").write_bytes(b"\xff")
     with pytest.raises(SettingsError, match="PIPELINE_SECRETS: a secret cannot be read"):
-        load()
+        load(Settings)
     monkeypatch.setenv("PIPELINE_SECRETS", str(tmp_path / "none"))
     with pytest.raises(SettingsError, match="which is no folder"):
-        load()
+        load(Settings)

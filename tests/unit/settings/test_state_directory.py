@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.store import migrate, open_store
+from runner.configuration import load
+from runner.configuration.state_directory import make_home
 from runner.private_files import share
-from settings.environment import load
-from settings.state_directory import make_home
+from settings.environment import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ def mode(path: Path) -> int:
 
 async def test_new_directory_and_all_in_it_is_the_users_alone(tmp_path: Path) -> None:
     """The database, folders made later, and what child processes make."""
-    settings = load()
+    settings = load(Settings)
     make_home(settings)
     await migrate(settings.database)
     async with open_store(settings.database) as store:
@@ -52,11 +53,11 @@ async def test_new_directory_and_all_in_it_is_the_users_alone(tmp_path: Path) ->
 
 def test_directory_that_is_there_is_narrowed_if_all_in_it_is_ours() -> None:
     """One that an earlier version made, with its files."""
-    home = load().home
+    home = load(Settings).home
     home.mkdir(mode=0o755)
     (home / "pipeline.db").touch(mode=0o644)
     (home / "reports").mkdir(mode=0o755)
-    make_home(load())
+    make_home(load(Settings))
     assert [mode(path) for path in (home, home / "pipeline.db", home / "reports")] == [
         0o700,
         0o600,
@@ -71,6 +72,6 @@ def test_directory_with_others_files_stays_open(tmp_path: Path) -> None:
     (tmp_path / "pipeline.db").touch(mode=0o644)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIPELINE_HOME", str(tmp_path))
-        make_home(load())
+        make_home(load(Settings))
     modes = [mode(path) for path in (tmp_path, tmp_path / "web", tmp_path / "pipeline.db")]
     assert modes == [0o755, 0o755, 0o600]

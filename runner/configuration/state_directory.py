@@ -8,18 +8,14 @@ import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from runner.errors import SettingsError
 from runner.private_files import OTHERS, keep_private
-from settings.environment import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
-    from settings.environment import Settings
-
-_OURS = frozenset(
-    {"redis", "reports", "sources", "rejects", "logs", "web-secret"}
-    | {"pipeline.db", "pipeline.db-wal", "pipeline.db-shm", "pipeline.db-journal"}
-)
+    from runner.configuration.environment import Settings
 
 
 def make_home(settings: Settings) -> None:
@@ -38,7 +34,7 @@ def make_home(settings: Settings) -> None:
         with tempfile.TemporaryFile(dir=home) as probe:
             # On a full disk the file can be made, but not filled.
             probe.write(b"\0" * 4096)
-        _narrow(home)
+        _narrow(home, settings.state_files)
     except OSError as error:
         raise SettingsError(
             f"state directory {home}: cannot be written: {error.strerror or error}; "
@@ -46,10 +42,10 @@ def make_home(settings: Settings) -> None:
         ) from None
 
 
-def _narrow(home: Path) -> None:
-    """Take the rights of others at our files, and at the folder if all in it is ours."""
+def _narrow(home: Path, names: Collection[str]) -> None:
+    """Take the rights of others at our files, by *names*, and at the folder if all is ours."""
     entries = [one for one in home.iterdir() if not one.is_symlink()]
-    ours = [one for one in entries if one.name in _OURS]
+    ours = [one for one in entries if one.name in names]
     for path in [*([home] if len(ours) == len(entries) else []), *ours]:
         with suppress(FileNotFoundError):  # an unfinished file is gone in a moment
             found = path.stat()

@@ -11,7 +11,7 @@ from runner.processes.private_redis import PrivateRedis
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from settings.environment import Settings
+    from runner.configuration.environment import Settings
 
 
 def redis_url(settings: Settings) -> str:

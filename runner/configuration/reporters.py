@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from runner.reporters.log import LogReporter
 
 if TYPE_CHECKING:
+    from runner.configuration.environment import Settings
     from runner.reporters import Reporter
-    from settings.environment import Settings
 
 
 def make_reporters(settings: Settings) -> tuple[Reporter, ...]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from runner.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
-    from settings.environment import Settings
+    from runner.configuration.environment import Settings
 
-_NOISY = ("alembic", "uvicorn.error", "watchfiles")
+_NOISY = ("uvicorn.error", "watchfiles")
 """Libraries whose lines below a warning help nobody."""
 
 
