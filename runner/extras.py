@@ -63,9 +63,13 @@ def modules() -> dict[str, tuple[str, ...]]:
     found: dict[str, set[str]] = {}
     for line in metadata(_DISTRIBUTION).get_all("Requires-Dist", ()):
         if (one := _REQUIREMENT.match(line)) and one["extra"] != _SEVERAL:
-            module = _MODULES.get(one["name"], one["name"].replace("-", "_"))
-            found.setdefault(module, set()).add(one["extra"])
+            found.setdefault(module_of(one["name"]), set()).add(one["extra"])
     return {module: tuple(sorted(names)) for module, names in found.items()}
+
+
+def module_of(distribution: str) -> str:
+    """Return what a distribution is imported as."""
+    return _MODULES.get(distribution, distribution.replace("-", "_"))
 
 
 def pip_command(name: str) -> str:

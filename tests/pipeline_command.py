@@ -45,11 +45,16 @@ class Ended:
 
 @dataclass
 class Commands:
-    """Runs commands in *folder* with only *variables* set, each for *limit_s* at most."""
+    """
+    Runs commands in *folder* with only *variables* set, each for *limit_s* at most.
+
+    programs: where the commands are; those beside this Python, unless others are installed.
+    """
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
     limit_s: float = _LIMIT_S
+    programs: Path = _BIN
 
     def run(self, *words: str, **variables: str) -> Ended:
         """Run a command to its end; *variables* are set for it alone."""
@@ -92,7 +97,7 @@ class Commands:
                     process.wait()
 
     def _command(self, words: tuple[str, ...]) -> list[str]:
-        return [str(_BIN / words[0]), *words[1:]]
+        return [str(self.programs / words[0]), *words[1:]]
 
     def _environment(self, variables: dict[str, str]) -> dict[str, str]:
         settings = {name.upper() for name in Settings.model_fields} | {CONFIG_VARIABLE}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,19 +15,10 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("runner", "jobs", "settings")
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterable[zipfile.ZipFile]:
-    """Build the wheel, without fetching anything."""
-    folder = tmp_path_factory.mktemp("wheel")
-    built = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr
-    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+@pytest.fixture
+def wheel(wheel_file: Path) -> Iterable[zipfile.ZipFile]:
+    """Open the wheel."""
+    with zipfile.ZipFile(wheel_file) as archive:
         yield archive
 
 

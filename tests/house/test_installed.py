@@ -1,0 +1,235 @@
+"""
+The wheel, installed by plain pip into empty environments, and used in them.
+
+Each extra is installed alone, for what it forgets to declare would be there in any larger set. The
+newest Python at hand gets all of them at once: what its wheels lack shows there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import requires
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.requirements import Requirement
+
+from runner.extras import module_of, modules, pip_command
+from tests.pipeline_command import Commands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BUILT_FROM_SOURCE = "statsd"
+_EXTRAS = sorted({name for names in modules().values() for name in names} - {_BUILT_FROM_SOURCE})
+_NEWEST_MINOR = 30
+_INSTALL_LIMIT_S = 280.0
+
+pytestmark = pytest.mark.timeout(600)  # some install 700 MB
+
+
+class Environment(Commands):
+    """A virtual environment in an empty folder, in which its commands also run."""
+
+    @property
+    def python(self) -> str:
+        """Its interpreter."""
+        return str(self.programs / "python")
+
+    def install(self, command: str, wheel: Path) -> None:
+        """Run a documented pip command; the distribution in it is *wheel*."""
+        for one in command.split(" && "):
+            pip, *words = re.sub(r"'?channel-pipeline(\[[\w,]+\])?'?", rf"{wheel}\1", one).split()
+            assert pip == "pip"
+            # The pip of the tests: to put another into each environment takes 2 s. It finds its
+            # configuration and its cache where a person's would.
+            ended = _pip("--python", self.python, *words, "--quiet", "--no-compile")
+            assert ended.returncode == 0, ended.stderr
+
+    def refusal(self, *words: str, **variables: str) -> str:
+        """Run a command that refuses in one line on standard error; return that line."""
+        ended = self.run(*words, **variables)
+        assert (ended.status, ended.out) == (2, ""), ended
+        [line] = ended.err.splitlines()
+        return line
+
+    def import_what_it_brings(self, name: str) -> None:
+        """Import each module of an extra that is for this Python."""
+        wanted = {
+            module_of(one.name)
+            for one in map(Requirement, requires("channel-pipeline") or ())
+            if one.marker and one.marker.evaluate({"extra": name})
+        }
+        imported = self.run("python", "-c", _IMPORT, *wanted)
+        assert imported.status == 0, imported.err
+
+
+_IMPORT = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+@pytest.fixture
+def empty() -> Iterator[Environment]:
+    """Make an environment with nothing in it; it is gone with the test, for some take 700 MB."""
+    with _environment(sys.executable) as made:
+        yield made
+
+
+def test_base_enqueues_and_names_what_the_command_needs(
+    empty: Environment, wheel_file: Path, redis_url: str
+) -> None:
+    """A service needs nothing else; `pipeline` is there, and says in one line what it lacks."""
+    empty.install("pip install channel-pipeline", wheel_file)
+
+    enqueued = empty.run("python", "-c", _ENQUEUE, REDIS_URL=redis_url)
+
+    assert enqueued.out == "ready\n", enqueued.err
+    assert empty.refusal("pipeline", "--help") == (
+        "pipeline: the command needs the extra worker (No module named 'pydantic_settings'): "
+        + pip_command("worker")
+    )
+    worker = empty.run("arq", "settings.AnalyticsWorker")
+    assert worker.err.splitlines()[-1].endswith(pip_command("worker"))
+
+
+_ENQUEUE = """
+import asyncio
+from jobs import sync_channel
+
+async def enqueue():
+    handle = await sync_channel.enqueue(channel_id="UC1")
+    print(await handle.state())
+
+asyncio.run(enqueue())
+"""
+
+
+def test_worker_alone_names_the_extra_of_each_command(
+    empty: Environment, wheel_file: Path, redis_url: str
+) -> None:
+    """With the extra `worker`, `pipeline` runs; a command that needs more says what."""
+    empty.install(pip_command("worker"), wheel_file)
+
+    assert empty.run("pipeline", "--help").status == 0
+    for command, words, name in (
+        ("run", ["samples:"], "channels"),
+        ("channels list", [], "channels"),
+        ("up", [], "channels"),
+        ("password", ["--password", "x"], "web"),
+        ("top", [], "terminal"),
+    ):
+        line = empty.refusal("pipeline", *command.split(), *words)
+        assert line.startswith(f"pipeline: pipeline {command} needs the extra {name} (")
+        assert line.endswith(f": {pip_command(name)}")
+    assert pip_command("channels") in empty.run("pipeline", "health").out
+    (empty.folder / "shop.py").write_text(_SHOP)
+    worker = empty.run("arq", "shop.MailWorker", REDIS_URL=redis_url)
+    assert worker.err.splitlines()[-1].endswith(
+        "MissingExtraError: StatsD at 127.0.0.1:8125 needs the extra statsd "
+        f"(No module named 'aiostatsd'): {pip_command(_BUILT_FROM_SOURCE)}"
+    )
+
+
+_SHOP = """
+import os
+from runner import Context, WorkerSettings, job
+
+@job(queue="mail")
+async def send(ctx: Context) -> None: ...
+
+class MailWorker(WorkerSettings):
+    queue = "mail"
+    jobs = (send,)
+    redis = os.environ["REDIS_URL"]
+    statsd = ("127.0.0.1", 8125)
+"""
+
+
+@pytest.mark.parametrize("name", _EXTRAS)
+def test_extra_installs_alone(name: str, empty: Environment, wheel_file: Path) -> None:
+    """Plain pip installs it from wheels alone, and what it brings can be imported."""
+    empty.install(f"{pip_command(name)} --only-binary :all:", wheel_file)
+
+    empty.import_what_it_brings(name)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler, which cystatsd needs")
+def test_documented_commands_build_statsd(empty: Environment, wheel_file: Path) -> None:
+    """The two commands that the page and the messages give install what is built from source."""
+    empty.install(pip_command(_BUILT_FROM_SOURCE), wheel_file)
+
+    empty.import_what_it_brings(_BUILT_FROM_SOURCE)
+
+
+def test_newest_python_runs_with_every_extra(wheel_file: Path) -> None:
+    """All extras but the one that is built from source fit together, and the pipeline runs."""
+    newest = _newest_python()
+    if newest is None:
+        pytest.skip(f"no Python newer than 3.{sys.version_info.minor}")
+    with _environment(newest) as made:
+        made.install(f"{pip_command(','.join(_EXTRAS))} --only-binary :all:", wheel_file)
+
+        ran = made.run("pipeline", "run", "samples:", "--no-reports")
+
+        assert ran.status == 0, ran.err
+
+
+@contextmanager
+def _environment(python: str) -> Iterator[Environment]:
+    if problem := _index_says():
+        pytest.skip(f"no package index answers: {problem.splitlines()[-1]}")
+    with TemporaryDirectory(prefix="pipeline-installed-") as name:
+        folder = Path(name)
+        made = subprocess.run(
+            [python, "-m", "venv", "--without-pip", folder / "env"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+        # With bytecode: without, each of its processes would compile what it imports.
+        variables = {"PYTHONDONTWRITEBYTECODE": ""}
+        yield Environment(folder, variables, programs=folder / "env/bin")
+
+
+@cache
+def _index_says() -> str:
+    """Return why no package index answers; nothing if one does."""
+    asked = _pip(
+        *("install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet"),
+        *("--retries", "0", "--timeout", "10", "structlog"),
+    )
+    return asked.stderr.strip() if asked.returncode else ""
+
+
+def _pip(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pip", *words, "--disable-pip-version-check"],
+        capture_output=True,
+        text=True,
+        timeout=_INSTALL_LIMIT_S,
+        check=False,
+    )
+
+
+def _newest_python() -> str | None:
+    """Return the newest Python at hand, on PATH or of pyenv, if it is newer than this one."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for minor in range(_NEWEST_MINOR, sys.version_info.minor, -1):
+        name = f"python3.{minor}"
+        for path in (shutil.which(name), *pyenv.glob(f"3.{minor}.*/bin/{name}")):
+            # A shim of pyenv is there even if its version is not chosen.
+            if path and subprocess.run([path, "-c", "import venv"], check=False).returncode == 0:
+                return str(path)
+    return None
