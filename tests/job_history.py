@@ -51,8 +51,9 @@ class JobModel:
     """
     One job as it must be.
 
-    holder: the token of the claim that holds it, until lease_until_ms by Redis's clock. spent:
-    attempts charged.
+    holder: the token of the claim that Redis has it marked with: it holds the job until
+    lease_until_ms by Redis's clock, unless a stock arq worker has taken it since. spent: attempts
+    charged.
     """
 
     id: bytes
@@ -67,8 +68,15 @@ class JobModel:
     is_over: bool = False
     was_stock: bool = False
     """Whether a stock arq worker had it, which knows neither attempts nor places of ours."""
-    before_stock: bytes | None = None
-    """The lapsed claim of ours when a stock arq worker took the job: it may still end it."""
+    stock_until_ms: float = 0.0
+    """Until when a stock arq worker holds it: 0 if none does."""
+    is_taken_over: bool = False
+    """
+    Whether a stock arq worker has taken it since its last claim, whose mark Redis keeps.
+
+    So that claim may still end the job, its start may still arrive, and its crash counts when the
+    job is put back.
+    """
     is_dead: bool = False
     ended_how: str = ""
     has_started: bool = False
@@ -84,6 +92,10 @@ class JobModel:
 
     def __post_init__(self) -> None:
         self.key = self.id
+
+    def is_held(self, now_ms: float) -> bool:
+        """Whether a claim of ours holds it, and nobody else may have it."""
+        return self.holder is not None and self.lease_until_ms > now_ms and not self.is_offered
 
 
 class Memory(NamedTuple):
@@ -240,8 +252,9 @@ class JobHistory:
                 self._fault("claimed before it was due", job)
             if job.holder is not None:
                 job.due_ms = min(job.due_ms, now)
-            is_held = job.holder is not None and job.lease_until_ms > now and not job.is_offered
-            if is_held and worker_of(job.holder or b"") != head["worker_id"]:
+            if job.stock_until_ms > now or (
+                job.is_held(now) and worker_of(job.holder or b"") != head["worker_id"]
+            ):
                 self._fault("claimed while another holds it", job)
             self._compare(job, extras.get(place, {}))
             if not job.is_place_known:
@@ -249,7 +262,7 @@ class JobHistory:
             elif abs(due_ms - job.due_ms) > _PLACE_MS and not job.was_stock:
                 self._fault("lost its place", job, f"due {due_ms - job.due_ms:+.0f} ms")
             job.holder, job.lease_until_ms = head["token"], now + float(head["lease_ms"])
-            job.is_offered = job.has_started = False
+            job.is_offered = job.has_started = job.is_taken_over = False
             job.is_alone = head["mode"] == b"suspect"
 
     def _check_claim(self, token: bytes, fence: int) -> None:
@@ -263,10 +276,8 @@ class JobHistory:
 
     def _compare(self, job: JobModel, told: dict[str, Any]) -> None:
         """A worker is told what was charged: no more, no less."""
-        if job.was_stock:
-            return
         spent, crashes = int(told.get("spent", 0)), int(told.get("crashes", 0))
-        if spent != job.spent:
+        if spent != job.spent and not job.was_stock:
             self._fault("wrong attempts", job, f"told {spent}, not {job.spent}")
         if crashes != len(job.crashes):
             self._fault("wrong crashes", job, f"told {crashes}, not {len(job.crashes)}")
@@ -284,14 +295,17 @@ class JobHistory:
             return
         kind = outcome["kind"].decode()
         holds = job.holder == outcome["token"] and not (job.is_over or job.is_dead)
-        if not is_lost and job.holder is None and job.before_stock == outcome["token"]:
-            # A stock arq worker has run it meanwhile, and put it back; now it is done here.
-            holds = kind in {"done", "fail", "abort", "dead"} and not (job.is_over or job.is_dead)
         if is_lost:
-            if holds and not job.was_stock:
+            if holds and job.is_taken_over:
+                job.holder = None
+            elif holds:
                 self._fault("the right holder was refused", job, kind)
             self._lives(job, outcome["token"])
             return
+        if job.is_taken_over:
+            # A stock arq worker has run it meanwhile, and put it back; now it is done here.
+            is_end = kind in {"done", "fail", "abort", "dead"}
+            holds = holds and is_end and job.stock_until_ms < self._now_ms
         if not holds:
             self._fault("settled without holding it", job, kind)
         self._end_claim(job, kind, outcome)
@@ -335,9 +349,14 @@ class JobHistory:
             if job is not None and holds and job.is_offered:
                 continue  # it is due for others, and stays so
             if job is not None and holds and not job.is_dead:
-                if block["id"] in lost:
+                if block["id"] in lost and job.is_taken_over:
+                    job.holder = None
+                elif block["id"] in lost:
                     self._fault("the right holder was told that it lost", job)
                 else:
+                    if job.stock_until_ms > now:
+                        self._fault("renewed, though a stock arq worker holds it", job)
+                    job.is_taken_over = False
                     job.lease_until_ms = now + float(head["lease_ms"])
                     self._has_started(job)
                     self.renewed.append(job)
@@ -377,8 +396,9 @@ class JobHistory:
                     job.holder = None
                     self._goes_back(job)
                     self.seen["an unanswered claim undone"] += 1
-            elif job.lease_until_ms < self._now_ms and not job.is_offered:
-                if job.has_started and (not job.crashes or job.is_alone):
+            elif max(job.lease_until_ms, job.stock_until_ms) < self._now_ms and not job.is_offered:
+                lives = worker_of(job.holder) == head["worker_id"]
+                if job.has_started and not lives and (not job.crashes or job.is_alone):
                     job.crashes.append(job.holder)
                 job.holder = None
                 self._goes_back(job)

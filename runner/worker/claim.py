@@ -84,7 +84,7 @@ class Claimer:
     ) -> None:
         """Claim for *worker_id*, also what *parked* finds."""
         self._script = ScriptConnection(redis, CLAIM)
-        self._recovery = Recovery(redis, queue_key)
+        self._recovery = Recovery(redis, queue_key, worker_id)
         self._parked = parked
         self._clock = redis_clock
         self._stopping = stopping
@@ -193,12 +193,12 @@ class Claimer:
         """Let another worker volunteer."""
         if self.has_volunteered:
             self.has_volunteered = False
-            await self._recovery.end_volunteering(self._worker_id)
+            await self._recovery.end_volunteering()
 
     async def leave(self) -> None:
         """Undo what was never answered, and leave the register of those who hold jobs."""
         await self.give_back_unanswered()
-        await self._recovery.forget_holder(self._worker_id)
+        await self._recovery.forget_holder()
 
     async def close(self) -> None:
         """Close the connection."""

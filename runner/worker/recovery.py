@@ -25,10 +25,15 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"""
 
 
 class Recovery:
-    """Puts lost jobs of one queue back. Every method raises RedisError, and may be repeated."""
+    """
+    Puts lost jobs of one queue back, for one worker.
 
-    def __init__(self, redis: Redis, queue_key: str) -> None:
+    Every method raises RedisError, and may be repeated.
+    """
+
+    def __init__(self, redis: Redis, queue_key: str, worker_id: str) -> None:
         self._redis = redis
+        self._worker_id = worker_id
         self._queue_key = queue_key
         self._running = queue_key + keys.RUNNING_SUFFIX
 
@@ -50,15 +55,15 @@ class Recovery:
         async for job_ids in self._held_under(token.encode() + b"|"):
             await self._put_back(head, job_ids)
 
-    async def end_volunteering(self, worker_id: str) -> None:
-        """Let another worker volunteer, if it is this one that has."""
+    async def end_volunteering(self) -> None:
+        """Let another worker volunteer, if this one has."""
         key = self._queue_key + keys.VOLUNTEER_SUFFIX
-        await self._redis.eval(_END_VOLUNTEERING, 1, key, worker_id)  # type: ignore[misc]  # redis-py's own hints: sync or async
+        await self._redis.eval(_END_VOLUNTEERING, 1, key, self._worker_id)  # type: ignore[misc]  # redis-py's own hints: sync or async
 
-    async def forget_holder(self, worker_id: str) -> None:
-        """Note that the worker holds nothing any more."""
-        await self._redis.zrem(self._queue_key + keys.HOLDERS_SUFFIX, worker_id)
-        await self._redis.hdel(self._queue_key + keys.LATE_SUFFIX, worker_id)  # type: ignore[misc]  # likewise
+    async def forget_holder(self) -> None:
+        """Note that this worker holds nothing any more."""
+        await self._redis.zrem(self._queue_key + keys.HOLDERS_SUFFIX, self._worker_id)
+        await self._redis.hdel(self._queue_key + keys.LATE_SUFFIX, self._worker_id)  # type: ignore[misc]  # likewise
 
     async def _held_under(self, prefix: bytes) -> AsyncIterator[list[bytes]]:
         """Yield, page by page, the ids of jobs whose marks begin with *prefix*."""
@@ -72,5 +77,6 @@ class Recovery:
                 return
 
     async def _put_back(self, head: RecoverHead, job_ids: Sequence[bytes]) -> None:
+        head = head._replace(worker_id=self._worker_id)
         ids = cast("Sequence[str]", job_ids)  # redis-py's hints do not know bytes
         await self._redis.eval(RECOVER, 1, self._queue_key, *head, *ids)  # type: ignore[misc]  # likewise

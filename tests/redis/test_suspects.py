@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from runner.operations.catalog import Catalog
 from runner.operations.job import find_queue
 from runner.operations.jobs import list_jobs, matching
 from runner.operations.search import Filter
+from runner.periodic.cleanup import offer_parked
 from runner.periodic.gauges import queue_gauges
 from tests.cable import cable_to
 from tests.runner_kit import (
@@ -264,6 +266,37 @@ async def test_operator_acts_on_a_waiting_suspect(redis: QueueClient, action: st
         case _:
             assert waits is None
             assert not await redis.exists(f"arq:job:{handle.id}", f"{QUEUE}:crashes")
+
+
+@pytest.mark.parametrize("way", ["claimed", "offered", "run"])
+async def test_parked_suspects_stay_suspects(redis_url: str, redis: QueueClient, way: str) -> None:
+    """A worker that does not know them parks them; however they come back, each runs alone."""
+    handles = await act.enqueue_many([{"name": name} for name in "ab"])
+    for handle in handles:
+        await _blame(redis, handle.id)
+    async with working(redis_url, pass_by, idle_poll_s=0.05):
+        await eventually(lambda: _stand(redis, f"{QUEUE}:parked", 2))
+    match way:
+        case "offered":
+            await offer_parked(redis, "default")
+        case "run":
+            for handle in handles:
+                await Admin(redis).run_now("default", handle.id)
+    one = worker(redis_url, act, concurrency=2, idle_poll_s=0.05)
+    running = asyncio.create_task(one.async_run())
+    await stage.started.next()
+    assert await _stand(redis, SUSPECTS, 1)
+    assert not await redis.keys(f"{QUEUE}:parked*")
+    stage.go.set()
+    for handle in handles:
+        await handle.result(timeout_s=PATIENCE_S)
+    await stop(one)
+    await running
+    assert stage.most_running == 1
+
+
+async def _stand(redis: QueueClient, place: str, count: int) -> bool:
+    return bool(await redis.zcard(place) == count)
 
 
 async def _is(handle: JobHandle[Any], state: JobState) -> bool:

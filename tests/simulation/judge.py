@@ -43,7 +43,6 @@ _FAR_MS = 60_000.0
 _QUEUE = keys.queue_key(QUEUE).encode()
 _MARK = keys.IN_PROGRESS_PREFIX.encode()
 _BODY = keys.JOB_PREFIX.encode()
-_STOCK_HOLDS = b"stock:1"
 
 
 def know(text: str, name: str) -> None:
@@ -185,30 +184,31 @@ class Judge(Door):
             self._transactions[connection] = []
         elif verb == b"EXEC":
             done = self._transactions.pop(connection, [])
-            for one in done if isinstance(reply, list) else ():
-                self._stock_changed(one)
+            for one, told in zip(done, reply, strict=True) if isinstance(reply, list) else ():
+                self._stock_changed(one, told)
         elif connection in self._transactions:
             self._transactions[connection].append(command)
 
-    def _stock_changed(self, command: list[bytes]) -> None:
+    def _stock_changed(self, command: list[bytes], told: Any) -> None:
         verb, key = command[0].upper(), command[1]
         if verb == b"ZADD" and key == _QUEUE:
             score, job_id = float(command[-2]), command[-1]
             self.history.put(job_id, score)
+        elif verb == b"ZINCRBY" and command[-1] in self.jobs:
+            job = self.jobs[command[-1]]
+            job.due_ms = job.lease_until_ms = float(told)
         elif verb == b"PSETEX" and key.startswith(_MARK):
             job = self.jobs[key.removeprefix(_MARK)]
-            if job.holder is not None and job.lease_until_ms > self._now_ms() and not job.is_over:
+            if job.is_held(self._now_ms()) and not job.is_over:
                 self.fault("stock arq took a job that we hold", job.id.decode())
-            if job.holder != _STOCK_HOLDS:
-                job.before_stock = job.holder
-            job.holder, job.lease_until_ms = _STOCK_HOLDS, self._now_ms() + float(command[2])
-            job.was_stock = True
+            job.stock_until_ms = self._now_ms() + float(command[2])
+            job.was_stock = job.is_taken_over = True
             self.seen["taken by stock arq"] += 1
         elif verb == b"DEL":
             for name in command[1:]:
                 released = self.jobs.get(name.removeprefix(_MARK))
                 if released is not None and name.startswith(_MARK):
-                    released.holder = None
+                    released.stock_until_ms = 0.0
                 ended = self.jobs.get(name.removeprefix(_BODY))
                 if ended is not None and name.startswith(_BODY):
                     self.history.end(ended, "ended by stock arq")

@@ -130,7 +130,20 @@ IN_LUA: dict[str, InLua] = {
         "entries[#entries + 1] = string.format('%.0f', now)",
         "local _ = string.format('%.0f', now)",
     ),
-    "unstarted-counts-a-crash": InLua("recover", "if has_started(owner, id) then", "if true then"),
+    "unstarted-counts-a-crash": InLua(
+        "recover", "if has_started(owner, id) and", "if (has_started(owner, id) or true) and"
+    ),
+    "start-of-a-lapsed-claim-not-heard": InLua(
+        "start",
+        "return redis.call('SREM',",
+        "if redis.call('GET', 'arq:in-progress:' .. ARGV[2]) ~= ARGV[1] then return 0 end "
+        "return redis.call('SREM',",
+    ),
+    "own-suspect-claimed-among-others": InLua(
+        "claim",
+        "(is_own(owner) and not string.find(owner, '|alone', 1, true))",
+        "is_own(owner)",
+    ),
     "suspect-among-others": InLua(
         "recover",
         "redis.call('ZADD', is_suspect and suspects or queue, due_text, id)",

@@ -14,7 +14,7 @@ import pytest
 
 from tests.simulation.mutations import planted
 from tests.simulation.play import Verdict, play
-from tests.simulation.schedule import Act, Fault, JobPlan, Schedule
+from tests.simulation.schedule import Act, Fault, FaultKind, JobPlan, Schedule
 
 
 class History(NamedTuple):
@@ -53,6 +53,18 @@ def _history(
     )
 
 
+def _with_stock_between(kind: FaultKind) -> Schedule:
+    """Kill a worker, and let stock arq take the job before anybody puts it back."""
+    return _history(
+        JobPlan(number=0, at_s=1.5, steps=("kill",), takes_s=0.5),
+        faults=(
+            Fault(at_s=0.1, kind=kind, who=0, for_s=12.0, what="start"),
+            Fault(at_s=5.5, kind="freeze", who=0, for_s=5.0),
+        ),
+        stock=True,
+    )
+
+
 POISON = JobPlan(number=0, at_s=1.0, steps=("kill",), takes_s=0.1)
 
 HISTORIES = {
@@ -84,6 +96,18 @@ HISTORIES = {
         met="slow",
         plant="waits-for-a-suspect-given-back",
         rule="not all jobs came to an end",
+    ),
+    "a suspect is done, and Redis forgets it": History(
+        # Its lapsed claim is its own worker's, which must not claim it beside another job.
+        _history(
+            JobPlan(number=0, at_s=1.0, steps=("kill", "ok"), takes_s=0.5),
+            JobPlan(number=1, at_s=10.0, steps=("ok",), takes_s=7.0),
+            faults=(Fault(at_s=7.2, kind="lose_second", who=0, for_s=1.0),),
+            slots=2,
+        ),
+        met="lose_second",
+        plant="own-suspect-claimed-among-others",
+        rule="a suspect did not run alone",
     ),
     "a start is lost after SCRIPT FLUSH": History(
         _history(
@@ -160,6 +184,29 @@ HISTORIES = {
         met="terminate",
         plant="stopped-by-an-error-of-the-poll",
         rule="a process ended by an error",
+    ),
+    "a start arrives while stock arq has the job": History(
+        _with_stock_between("late_question"),
+        met="late_question start",
+        plant="start-of-a-lapsed-claim-not-heard",
+        rule="wrong crashes",
+    ),
+    "a start is lost, and stock arq takes the job": History(
+        _with_stock_between("lose_question"),
+        met="lose_question start",
+        plant="unstarted-counts-a-crash",
+        rule="wrong crashes",
+    ),
+    "stock arq takes a job that a stopping worker offers": History(
+        _history(
+            JobPlan(number=0, at_s=4.0, steps=("ok",), takes_s=7.0),
+            faults=(Fault(at_s=1.0, kind="silence", who=0, for_s=5.0, what="settle"),),
+            acts=(Act(at_s=6.0, verb="stop", number=0),),
+            stock=True,
+        ),
+        met="taken by stock arq",
+        plant="settles-over-stock-arq",
+        rule="settled without holding it",
     ),
     "a job is given back that stock arq has run and put back": History(
         _history(

@@ -100,7 +100,10 @@ end
 local woken = {}
 
 local function wait_until(id, due)
-  local place = redis.call('ZSCORE', queue .. ':suspects', id) and queue .. ':suspects' or queue
+  -- A job with crashes is a suspect wherever it waits: it may be parked.
+  local suspects, crashes = queue .. ':suspects', queue .. ':crashes'
+  local is_suspect = redis.call('ZSCORE', suspects, id) or redis.call('HEXISTS', crashes, id) == 1
+  local place = is_suspect and suspects or queue
   local retry = redis.call('ZSCORE', queue .. ':retrying', id)
   leave_queue(id)
   redis.call('ZADD', place, due, id)

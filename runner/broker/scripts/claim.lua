@@ -8,7 +8,8 @@
 -- however many of them are at the head of the queue: a stock arq worker holds it, or a stock arq client changed its
 -- time. So is one whose lease has lapsed: `recover` puts it back, at the due time that it has had from the first, and
 -- only after a worker that still lives has had the time to renew. A worker goes on with its own lapsed jobs. A
--- suspect is claimed alone. A claim that was given up takes nothing when it arrives after all.
+-- suspect is claimed alone: one that was parked, or whose lease has lapsed in this very worker, waits among the
+-- suspects again. A claim that was given up takes nothing when it arrives after all.
 local queue, limit, token = KEYS[1], tonumber(ARGV[HEAD.limit]), ARGV[HEAD.token]
 local lease, worker, mode = tonumber(ARGV[HEAD.lease_ms]), ARGV[HEAD.worker_id], ARGV[HEAD.mode]
 local time = redis.call('TIME')
@@ -85,18 +86,39 @@ if mode == 'suspect' then
     ids[1], marks[1], owners[1], scores[1] = suspect[1], 'arq:in-progress:' .. suspect[1], false, suspect[2]
   end
 end
+local function leave_parked(id, label)
+  redis.call('ZREM', queue .. ':parked', id)
+  redis.call('ZREM', queue .. ':parked:' .. label, id)
+  redis.call('HDEL', queue .. ':unknown', id)
+  if redis.call('EXISTS', queue .. ':parked:' .. label) == 0 then
+    redis.call('SREM', queue .. ':parked-names', label)
+  end
+end
+
 for i = HEAD.size + 1, #ARGV do
   local of_label = queue .. ':parked:' .. ARGV[i]
   local found = #ids < limit and redis.call('ZRANGE', of_label, 0, limit - #ids - 1, 'WITHSCORES') or {}
   for j = 1, #found, 2 do
     local n, id = #ids + 1, found[j]
     -- It was due when it was parked, whatever Redis's clock says now.
-    scores[n] = string.format('%.4f', math.min(tonumber(found[j + 1]), now))
-    ids[n], marks[n], owners[n] = id, 'arq:in-progress:' .. id, false
-    parked[id] = ARGV[i]
+    local due = string.format('%.4f', math.min(tonumber(found[j + 1]), now))
+    if redis.call('HEXISTS', queue .. ':crashes', id) == 1 then
+      leave_parked(id, ARGV[i])
+      redis.call('ZADD', suspects, due, id)
+      reply[1 + REPLY.suspects] = math.max(1, reply[1 + REPLY.suspects])
+    else
+      ids[n], marks[n], owners[n], scores[n] = id, 'arq:in-progress:' .. id, false, due
+      parked[id] = ARGV[i]
+    end
   end
 end
 local own, page = worker .. ':', limit
+local function is_own(owner)
+  return string.sub(owner, 1, #own) == own
+end
+local function may_go_on(owner)
+  return string.find(owner, '|offered', 1, true) or (is_own(owner) and not string.find(owner, '|alone', 1, true))
+end
 while #ids < limit and not exhausted do
   local due = redis.call('ZRANGEBYSCORE', queue, '-inf', now_text, 'WITHSCORES', 'LIMIT', offset, page)
   local found = #due / 2
@@ -115,13 +137,13 @@ while #ids < limit and not exhausted do
       local owner = known[i]
       if n >= limit or held[i] then
         -- Passed over.
-      elseif not owner or string.sub(owner, 1, #own) == own or string.find(owner, '|offered', 1, true) then
+      elseif not owner or may_go_on(owner) then
         n = n + 1
         ids[n], marks[n], owners[n], scores[n] = names[i], held_keys[i], owner, due[2 * i]
         if owner then
           scores[n] = due_of(owner, scores[n])
         end
-      elseif #stray < limit and not may_come_back(owner) then
+      elseif #stray < limit and (is_own(owner) or not may_come_back(owner)) then
         stray[#stray + 1] = names[i]
       end
     end
@@ -170,12 +192,7 @@ if #ids > 0 then
   local call, lease_ms = redis.call, ARGV[HEAD.lease_ms]
   local prefix, suffix = token .. '|', mode == 'suspect' and '|alone' .. PADDING or PADDING
   for id, label in pairs(parked) do
-    redis.call('ZREM', queue .. ':parked', id)
-    redis.call('ZREM', queue .. ':parked:' .. label, id)
-    redis.call('HDEL', queue .. ':unknown', id)
-    if redis.call('EXISTS', queue .. ':parked:' .. label) == 0 then
-      redis.call('SREM', queue .. ':parked-names', label)
-    end
+    leave_parked(id, label)
   end
   for i, id in ipairs(ids) do
     retry_keys[i] = 'arq:retry:' .. id
@@ -183,9 +200,6 @@ if #ids > 0 then
     tokens[2 * i - 1], tokens[2 * i] = id, prefix .. scores[i] .. suffix
     if owners[i] then
       has_started(owners[i], id)
-      if string.find(owners[i], '|alone', 1, true) then
-        tokens[2 * i] = prefix .. scores[i] .. '|alone' .. PADDING
-      end
     end
     call('SET', marks[i], token, 'PX', lease_ms)
   end
@@ -207,7 +221,7 @@ if #ids > 0 then
     local at = 1 + REPLY.size + (i - 1) * CLAIMED.size
     reply[at + CLAIMED.id], reply[at + CLAIMED.body], reply[at + CLAIMED.due_ms] = id, bodies[i], scores[i]
     local before = ''
-    if owners[i] and string.sub(owners[i], 1, #own) == own then
+    if owners[i] and is_own(owners[i]) then
       before = string.match(owners[i], '^[^|]*')
     end
     if spent[i] then

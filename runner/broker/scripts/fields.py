@@ -94,6 +94,7 @@ class RecoverHead(NamedTuple):
     finished: Annotated[str, "the worker whose lapsed jobs have all been put back; '' for none"] = (
         ""
     )
+    worker_id: Annotated[str, "the worker that asks; '' for an unknown one"] = ""
 
 
 class StartHead(NamedTuple):

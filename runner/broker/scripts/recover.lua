@@ -5,10 +5,11 @@
 -- Returns how many were put back.
 --
 -- Keeps: a job goes back to the due time that it has had from the first. One that had started counts a crash, unless
--- it did not run alone and has one already; with a crash it waits among the suspects, outside the queue, to run
--- alone. No job whose lease was renewed is touched. A claim whose answer was lost has no effect after this, even if
--- it reaches Redis later.
+-- it did not run alone and has one already, or its own worker asks, which lives; with a crash it waits among the
+-- suspects, outside the queue, to run alone. No job whose lease was renewed is touched. A claim whose answer was lost
+-- has no effect after this, even if it reaches Redis later.
 local queue, unanswered, finished = KEYS[1], ARGV[HEAD.unanswered], ARGV[HEAD.finished]
+local own = ARGV[HEAD.worker_id] .. ':'
 local running, suspects = queue .. ':running', queue .. ':suspects'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
@@ -23,7 +24,7 @@ local function put_back(id, owner, score)
   local due = math.min(now, tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now)
   local due_text = string.format('%.4f', due)
   local is_suspect = string.find(owner, '|alone', 1, true) ~= nil
-  if has_started(owner, id) then
+  if has_started(owner, id) and string.sub(owner, 1, #own) ~= own then
     local entries = crashes_of(queue, id, now)
     if #entries == 0 or is_suspect then
       entries[#entries + 1] = string.format('%.0f', now) .. '=' .. string.match(owner, '^[^|]*')

@@ -4,8 +4,9 @@
 -- ARGV  UnparkHead, then the labels under which the jobs are parked
 -- Returns how many were put back.
 --
--- Keeps: a parked job is in the set of its label and in that of all parked jobs, or in neither and in its queue, due
--- as before, and not later than now: Redis's clock may have been set back. It moves a bounded number of them, the longest due of each label first.
+-- Keeps: a parked job is in the set of its label and in that of all parked jobs, or in neither and in its queue, or
+-- among the suspects if it was lost with its worker before; due as before, and not later than now: Redis's clock may
+-- have been set back. It moves a bounded number of them, the longest due of each label first.
 local queue, most = KEYS[1], tonumber(ARGV[HEAD.most])
 local parked, names, labels = queue .. ':parked', queue .. ':parked-names', queue .. ':unknown'
 local time = redis.call('TIME')
@@ -17,7 +18,8 @@ for i = HEAD.size + 1, #ARGV do
   local found = moved < most and redis.call('ZRANGE', of_label, 0, most - moved - 1, 'WITHSCORES') or {}
   for j = 1, #found, 2 do
     local due = tonumber(found[j + 1]) <= tonumber(now) and found[j + 1] or now
-    redis.call('ZADD', queue, due, found[j])
+    local is_suspect = redis.call('HEXISTS', queue .. ':crashes', found[j]) == 1
+    redis.call('ZADD', is_suspect and queue .. ':suspects' or queue, due, found[j])
     redis.call('ZREM', of_label, found[j])
     redis.call('ZREM', parked, found[j])
     redis.call('HDEL', labels, found[j])
