@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from runner.batch import Batch, BatchProgress, QueueProgress
 from runner.client import QueueClient, connect
 from runner.context import Context
-from runner.current import disconnect
-from runner.decorator import Job, job
+from runner.current import configure, disconnect
+from runner.decorator import Call, Job, job
 from runner.errors import Bury, Retry
 from runner.handle import JobHandle, JobState
 from runner.retry import exponential, linear, polynomial
@@ -28,6 +28,7 @@ __all__ = [
     "Batch",
     "BatchProgress",
     "Bury",
+    "Call",
     "CatchUp",
     "Context",
     "Fleet",
@@ -41,6 +42,7 @@ __all__ = [
     "Secret",
     "Worker",
     "WorkerSettings",
+    "configure",
     "connect",
     "disconnect",
     "exponential",

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import Job as ArqJob
 from arq.jobs import JobDef, deserialize_job
 from arq.utils import timestamp_ms, to_ms, to_unix_ms
+from redis.asyncio import ConnectionPool
 from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runner import chance, codec
 from runner.awaited import Watcher
+from runner.blocking import BlockingClient
 from runner.broker import keys
 from runner.broker.cancel_safe import make_cancel_safe
 from runner.broker.chunks import MOST
 from runner.broker.location import CONNECT_TIMEOUT_S, location
 from runner.checks import optional, text
-from runner.enqueue import (
-    CALL_TIMEOUT_S,
-    MAX_BODY_BYTES,
-    ClientMiddleware,
-    Enqueuer,
-)
+from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES, ClientMiddleware
+from runner.enqueuer import Enqueuer
 from runner.errors import refuse
 from runner.serializers import request_maker
 
@@ -52,6 +51,10 @@ class QueueClient(ArqRedis):
     results: Watcher
     watchers: Sequence[Redis] = ()
     call_timeout_s: float
+    max_body_bytes: int
+    client_middleware: Sequence[ClientMiddleware]
+    settings: RedisSettings | None = None
+    """Where `connect` was told that Redis is."""
 
     def __init__(
         self,
@@ -77,9 +80,42 @@ class QueueClient(ArqRedis):
         max_body_bytes: int,
     ) -> None:
         self.call_timeout_s = call_timeout_s
+        self.max_body_bytes = max_body_bytes
+        self.client_middleware = tuple(middleware)
         self.results = Watcher(self)
         self.enqueuer = Enqueuer(
             self, middleware, timeout_s=call_timeout_s, max_body_bytes=max_body_bytes
+        )
+
+    def twin(self) -> QueueClient:
+        """Return another client for the same Redis, such as for another event loop."""
+        if self.settings is not None:
+            twin = _open(self.settings)
+        else:
+            pool = self.connection_pool
+            twin = QueueClient(
+                connection_pool=ConnectionPool(
+                    pool.connection_class,
+                    max_connections=pool.max_connections,
+                    **pool.connection_kwargs,
+                )
+            )
+            twin.auto_close_connection_pool = True
+        twin.job_serializer = self.job_serializer
+        twin.job_deserializer = self.job_deserializer
+        twin.expires_extra_ms = self.expires_extra_ms
+        twin._use(self.client_middleware, self.call_timeout_s, self.max_body_bytes)
+        twin.default_queue_name = self.default_queue_name
+        return twin
+
+    @cached_property
+    def blocking(self) -> BlockingClient:
+        """Calls to the same Redis that block their thread; closed with this client."""
+        return BlockingClient(
+            self,
+            self.client_middleware,
+            timeout_s=self.call_timeout_s,
+            max_body_bytes=self.max_body_bytes,
         )
 
     async def in_time(self, call: Awaitable[T]) -> T:
@@ -97,6 +133,8 @@ class QueueClient(ArqRedis):
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 -- redis-py's own signature
         """Close every connection, once what is being enqueued is sent."""
+        if "blocking" in vars(self):
+            self.blocking.close()
         try:
             await self.results.close()
             await self.enqueuer.close()
@@ -199,7 +237,13 @@ def connect(
     Raises:
         ConfigurationError: *where* is not a Redis address.
     """
-    settings = location(where) if isinstance(where, str) else where
+    client = _open(location(where) if isinstance(where, str) else where)
+    client._use(client_middleware, call_timeout_s, max_body_bytes)  # noqa: SLF001 -- Sentinel makes it without them
+    client.default_queue_name = keys.queue_key(queue)
+    return client
+
+
+def _open(settings: RedisSettings) -> QueueClient:
     options: dict[str, Any] = {
         "db": settings.database,
         "username": settings.username,
@@ -224,18 +268,14 @@ def connect(
         }
     if settings.sentinel:
         client = _sentinel_client(settings, options)
-        client._use(client_middleware, call_timeout_s, max_body_bytes)  # noqa: SLF001 -- Sentinel makes it without them
     else:
         client = QueueClient(
             host=settings.host,
             port=settings.port,
             unix_socket_path=settings.unix_socket_path,
-            client_middleware=client_middleware,
-            call_timeout_s=call_timeout_s,
-            max_body_bytes=max_body_bytes,
             **options,
         )
-    client.default_queue_name = keys.queue_key(queue)
+    client.settings = settings
     return client
 
 

@@ -71,6 +71,10 @@ class Context:
     `fence` is higher for each later attempt at the job, whichever worker makes it. Store it beside
     what the job writes, and write only where the stored one is not higher: then an attempt that
     was taken for lost, and still runs, overwrites nothing of its successor. 0 outside a worker.
+
+    `is_stopping` tells a job that is a plain function to end: it timed out, was aborted, or its
+    worker stops. If it raises then, it is given back, or failed if it timed out. An `async def` job
+    is cancelled instead.
     """
 
     job: JobDefinition
@@ -88,6 +92,7 @@ class Context:
     offloader: Offloader | None = None
     board: Running | None = None
     fence: int = 0
+    is_stopping: bool = False
 
     @property
     def enqueued_at(self) -> datetime:

@@ -1,23 +1,33 @@
 """
-`@job`: a coroutine function becomes a typed, registered job that can be enqueued.
+`@job`: a function becomes a typed, registered job that can be enqueued.
 
     @job(queue="analytics")
     async def analyze_channel(ctx: Context, channel_id: str) -> str: ...
 
     handle = await analyze_channel.enqueue(channel_id="UC…")
     await analyze_channel.options(delay_s=60).enqueue(channel_id="UC…")
+    handle = analyze_channel.enqueue_sync(channel_id="UC…")    # where no event loop runs
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    overload,
+)
 
-from runner import chance
+from runner import chance, checks
 from runner.broker import keys
-from runner.checks import function, moment, optional, seconds, shown, text, unix_ms, whole
-from runner.current import transport
+from runner.checks import moment, optional, seconds, shown, text, unix_ms, whole
+from runner.current import put_blocking, transport
 from runner.definition import JobDefinition, JobOptions
 from runner.enqueue import Enqueue
 from runner.errors import ArgumentsError, refuse
@@ -46,13 +56,13 @@ class Job(JobDefinition, Generic[P, R]):
 
     def __init__(
         self,
-        coroutine: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]],
+        function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R] | R],
         *,
         queue: str,
         name: str,
         options: JobOptions,
     ) -> None:
-        super().__init__(coroutine, queue=queue, name=name, options=options)
+        super().__init__(function, queue=queue, name=name, options=options)
         # Refuse a type that cannot travel where it is written, unless it is not yet defined there.
         with suppress(NotYetError):
             self.prepare()
@@ -81,18 +91,31 @@ class Job(JobDefinition, Generic[P, R]):
             ArgumentsError: The arguments of a call do not fit; nothing was enqueued.
             EnqueueError: Redis did not take all of them; the same ids may be enqueued again.
         """
-        bound = BoundJob(self)
-        requests = []
-        for number, kwargs in enumerate(calls, 1):
-            if type(kwargs) is not dict and not isinstance(kwargs, Mapping):
-                problem = f"call {number} is {shown(kwargs)}: give a mapping of names to values"
-                raise ArgumentsError(self.name, problem)
-            requests.append(bound.request((), dict(kwargs)))
-        created = await transport().put_many(requests)
-        return [
-            JobHandle(request.job_id, request.queue, new, self)
-            for request, new in zip(requests, created, strict=True)
-        ]
+        return await BoundJob(self).enqueue_many(calls)
+
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
+        """
+        Enqueue as `enqueue` does, from a thread without an event loop, which waits meanwhile.
+
+        Any number of threads may call this; they share a few connections.
+
+        Raises:
+            ConfigurationError: An event loop runs in this thread, or `REDIS_URL` is not set.
+        """
+        return BoundJob(self).enqueue_sync(*args, **kwargs)
+
+    def enqueue_many_sync(self, calls: Iterable[Mapping[str, Any]]) -> list[JobHandle[R]]:
+        """Enqueue as `enqueue_many` does, from a thread without an event loop."""
+        return BoundJob(self).enqueue_many_sync(calls)
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """
+        Return this job with these arguments as a value, to be enqueued later or elsewhere.
+
+        Raises:
+            ArgumentsError: They do not fit the signature.
+        """
+        return BoundJob(self).call(*args, **kwargs)
 
     def options(
         self,
@@ -153,6 +176,46 @@ class BoundJob(Generic[P, R]):
         created = await transport().put(request)
         return JobHandle(request.job_id, request.queue, created, self.job)
 
+    async def enqueue_many(self, calls: Iterable[Mapping[str, Any]]) -> list[JobHandle[R]]:
+        """Enqueue as `Job.enqueue_many` does, with these options; not with `job_id`."""
+        requests = self._requests(calls)
+        return self._handles(requests, await transport().put_many(requests))
+
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
+        """Enqueue as `Job.enqueue_sync` does, with these options."""
+        requests = [self.request(args, kwargs)]
+        [handle] = self._handles(requests, put_blocking(requests))
+        return handle
+
+    def enqueue_many_sync(self, calls: Iterable[Mapping[str, Any]]) -> list[JobHandle[R]]:
+        """Enqueue as `Job.enqueue_many_sync` does, with these options; not with `job_id`."""
+        requests = self._requests(calls)
+        return self._handles(requests, put_blocking(requests))
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """Return a value as `Job.call` does, with these options."""
+        self.job.schema.check(args, kwargs)
+        return Call(self, args, kwargs)
+
+    def _requests(self, calls: Iterable[Mapping[str, Any]]) -> list[Enqueue]:
+        refuse(
+            self.job.name,
+            None if self._job_id is None else "job_id is of one job: leave it out of enqueue_many",
+        )
+        requests = []
+        for number, kwargs in enumerate(calls, 1):
+            if type(kwargs) is not dict and not isinstance(kwargs, Mapping):
+                problem = f"call {number} is {shown(kwargs)}: give a mapping of names to values"
+                raise ArgumentsError(self.job.name, problem)
+            requests.append(self.request((), dict(kwargs)))
+        return requests
+
+    def _handles(self, requests: list[Enqueue], created: list[bool]) -> list[JobHandle[R]]:
+        return [
+            JobHandle(request.job_id, request.queue, new, self.job)
+            for request, new in zip(requests, created, strict=True)
+        ]
+
     def request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Enqueue:
         """
         Return what to enqueue, with checked arguments; send nothing.
@@ -175,6 +238,50 @@ class BoundJob(Generic[P, R]):
         )
 
 
+class Call(Generic[R]):
+    """
+    A job with its options and arguments, checked, as a value.
+
+    Each `enqueue` adds a job of its own, unless the options have a `job_id`.
+    """
+
+    def __init__(
+        self, bound: BoundJob[Any, R], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        self._bound = bound
+        self.args = args
+        self.kwargs = dict(kwargs)
+
+    @property
+    def job(self) -> Job[Any, R]:
+        """The job that is called."""
+        return self._bound.job
+
+    async def enqueue(self) -> JobHandle[R]:
+        """Enqueue it as `Job.enqueue` does."""
+        return await self._bound.enqueue(*self.args, **self.kwargs)
+
+    def enqueue_sync(self) -> JobHandle[R]:
+        """Enqueue it as `Job.enqueue_sync` does."""
+        return self._bound.enqueue_sync(*self.args, **self.kwargs)
+
+    def __repr__(self) -> str:
+        # Without the arguments, which may be secret.
+        return f"<call of {self.job.name}>"
+
+
+class JobDecorator(Protocol):
+    """Makes a function a job."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
+    ) -> Job[P, R]: ...
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[Context, P], R], /) -> Job[P, R]: ...
+
+
 def job(
     *,
     queue: str,
@@ -184,9 +291,9 @@ def job(
     keep_result_s: float | None = None,
     backoff: Backoff | None = None,
     redact: Iterable[str] = (),
-) -> Callable[[Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]], Job[P, R]]:
+) -> JobDecorator:
     """
-    Make a coroutine function a job of *queue*.
+    Make a function a job of *queue*: a coroutine function, or a plain one that runs in a thread.
 
     name: under which it is registered and enqueued; by default the function's own. max_retries,
     timeout_s (seconds), backoff: instead of the queue's. keep_result_s: how long to keep its
@@ -197,10 +304,8 @@ def job(
             back from JSON.
     """
 
-    def decorate(
-        coroutine: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]],
-    ) -> Job[P, R]:
-        own = getattr(coroutine, "__name__", "job") if name is None else name
+    def decorate(function: Callable[..., Any]) -> Job[Any, Any]:
+        own = getattr(function, "__name__", "job") if name is None else name
         refuse(
             own if isinstance(own, str) else "@job",
             keys.queue_problem("queue", queue),
@@ -208,10 +313,10 @@ def job(
             optional(whole("max_retries", max_retries), max_retries),
             optional(seconds("timeout_s", timeout_s, above=0), timeout_s),
             optional(seconds("keep_result_s", keep_result_s), keep_result_s),
-            optional(function("backoff", backoff), backoff),
+            optional(checks.function("backoff", backoff), backoff),
             "redact is one text: give a list of names" if isinstance(redact, str) else None,
         )
         options = JobOptions(max_retries, timeout_s, keep_result_s, backoff, frozenset(redact))
-        return Job(coroutine, queue=queue, name=own, options=options)
+        return Job(function, queue=queue, name=own, options=options)
 
     return decorate

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from runner.errors import ConfigurationError
 from runner.redaction import is_secret_name
 from runner.schema import Arguments, JobSchema
+from runner.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -34,28 +35,33 @@ class JobOptions:
 
 
 class JobDefinition:
-    """A coroutine with a name, a queue, rules for its retries, and the types of its arguments."""
+    """
+    A coroutine with a name, a queue, rules for its retries, and the types of its arguments.
+
+    in_thread: made of a plain function, which it runs in a thread.
+    """
 
     fails_at_once = False
     """Whether any exception ends it, as in arq: only `Retry` runs it again."""
 
     def __init__(
         self,
-        coroutine: Callable[..., Coroutine[Any, Any, Any]],
+        function: Callable[..., Any],
         *,
         queue: str,
         name: str,
         options: JobOptions,
     ) -> None:
-        if not inspect.iscoroutinefunction(coroutine):
-            raise ConfigurationError(f"{name}: a job is an `async def` function")
-        if not list(inspect.signature(coroutine).parameters)[:1]:
-            raise ConfigurationError(f"{name}: a job's first parameter is its Context")
-        self.coroutine = coroutine
+        problem = _problem(function)
+        if problem is not None:
+            raise ConfigurationError(f"{name}: {problem}")
+        self.in_thread = not inspect.iscoroutinefunction(function)
+        self.coroutine: Callable[..., Coroutine[Any, Any, Any]]
+        self.coroutine = in_thread(function) if self.in_thread else function
         self.queue = queue
         self.name = name
         self.options_of_worker = options
-        functools.update_wrapper(cast("Callable[..., Any]", self), coroutine)
+        functools.update_wrapper(cast("Callable[..., Any]", self), function)
 
     @functools.cached_property
     def schema(self) -> JobSchema:
@@ -157,3 +163,13 @@ class JobDefinition:
 
     def __repr__(self) -> str:
         return f"<job {self.name} on {self.queue}>"
+
+
+def _problem(function: object) -> str | None:
+    if not inspect.isroutine(function) or inspect.isclass(function):
+        return "a job is a function, `async def` or `def`"
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return "a job returns once: it cannot be a generator, with `yield`"
+    if not list(inspect.signature(function).parameters)[:1]:
+        return "a job's first parameter is its Context"
+    return None

@@ -1,50 +1,28 @@
-"""
-First stage: put a job into Redis, body, queue entry and wake token in one atomic step.
-
-Concurrent enqueues of one event loop share one script call for each queue, so a service that
-awaits its jobs one by one in many tasks pays one round trip for all of them.
-"""
+"""What is enqueued: one job on its way into a queue, and where it may go."""
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
-from redis.exceptions import RedisError
-
 from runner import chance, wall_clock
-from runner.broker import keys
-from runner.broker.chunks import MOST_BYTES, chunks
-from runner.broker.outage import is_passing
-from runner.broker.outbox import Block, Outbox, size
-from runner.broker.script_connection import ScriptConnection
-from runner.broker.scripts import ENQUEUE
-from runner.broker.scripts.fields import EnqueueHead, NewJob
 from runner.codec import encode_job
-from runner.errors import EnqueueError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from redis.asyncio import Redis
 
     from runner.definition import JobDefinition
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 """The largest body that a client sends, unless it was made with another limit."""
 
-_COPIES_WAIT_MS = 1000
-_NONCE_DIGITS = 12
-_TRIES = 4
-_FIRST_PAUSE_S = 0.05
 CALL_TIMEOUT_S = 10.0
 """How long a client's call waits for Redis in all, if the client says nothing else."""
+
+_NONCE_DIGITS = 12
 
 current_batch: ContextVar[str | None] = ContextVar("current_batch", default=None)
 """The batch that jobs enqueued from now on belong to."""
@@ -122,169 +100,6 @@ ClientMiddleware = Callable[[Enqueue, ClientHandler], Awaitable[bool]]
 """Wraps each enqueue of a client; continues with `return await call_next(request)`."""
 
 
-class Enqueuer:
-    """
-    Enqueues into Redis. Each client has one, which gathers what an event loop enqueues.
-
-    middleware: wraps each enqueue, the first in the list outermost. timeout_s: how long a call
-    waits for Redis in all, connecting and retries included. max_body_bytes: the largest body that
-    it sends.
-    """
-
-    def __init__(
-        self,
-        redis: Redis,
-        middleware: Sequence[ClientMiddleware] = (),
-        *,
-        timeout_s: float = CALL_TIMEOUT_S,
-        max_body_bytes: int = MAX_BODY_BYTES,
-    ) -> None:
-        self._max_body_bytes = max_body_bytes
-        self._script = ScriptConnection(redis, ENQUEUE)
-        self._handler: ClientHandler = self._hand_over
-        for wrapper in reversed(middleware):
-            self._handler = functools.partial(_call, wrapper, self._handler)
-        self._timeout_s = timeout_s
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._outboxes: dict[str, Outbox] = {}
-
-    async def put(self, request: Enqueue) -> bool:
-        """
-        Enqueue one job; False if it was there already.
-
-        Raises:
-            CodecError: An argument has no JSON form.
-            EnqueueError: Redis did not take the job, or did not answer in time. It may have the
-                job, then; to enqueue it again under the same id adds no second one. Or fewer
-                replicas have it than asked for.
-        """
-        created = await self._handler(request)
-        if request.copies:
-            await self._await_copies([request])
-        return created
-
-    async def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:
-        """
-        Enqueue many, in this order; raises what `put` raises.
-
-        Sends none if one of them has no JSON form. The time that a call may take counts anew with
-        each answer for a part of the jobs.
-        """
-        if self._handler != self._hand_over:
-            return list(await asyncio.gather(*[self.put(request) for request in requests]))
-        jobs: dict[str, list[Block]] = {}
-        for request in requests:
-            jobs.setdefault(request.queue, []).append(self._block(request))
-        sent = await asyncio.gather(*[self._push_many(*of_queue) for of_queue in jobs.items()])
-        await self._await_copies(requests)
-        replies = {queue: iter(answers) for queue, answers in zip(jobs, sent, strict=True)}
-        return [next(replies[request.queue]) for request in requests]
-
-    async def _push_many(self, queue: str, jobs: list[Block]) -> list[bool]:
-        replies: list[bool] = []
-        # Sizes are looked at only where they may matter: the bodies of most calls fit into one.
-        bodies = sum(len(job[1]) for job in jobs)
-        for chunk in chunks(jobs, size=size if bodies > MOST_BYTES else None):
-            replies += await self._push(queue, list(chunk))
-        return replies
-
-    async def close(self) -> None:
-        """Close the connection, once what is under way is sent; a later job opens another."""
-        try:
-            for outbox in self._outboxes.values():
-                await outbox.close()
-        finally:
-            await self._script.close()
-
-    async def _hand_over(self, request: Enqueue) -> bool:
-        """Encode now, so that a bad argument fails only its own caller; send with the others."""
-        [reply] = await self._push(request.queue, [self._block(request)])
-        return reply
-
-    def _block(self, request: Enqueue) -> Block:
-        """
-        Return what is sent of one job.
-
-        Raises:
-            EnqueueError: Its body is too large.
-        """
-        block = _fields(request)
-        if len(block[1]) > self._max_body_bytes:
-            raise EnqueueError(
-                f"{request.queue}: not enqueued: the body of {request.name} is {len(block[1]):,} "
-                f"bytes, more than max_body_bytes ({self._max_body_bytes:,}): store what is large "
-                "elsewhere, and pass where it is"
-            )
-        return block
-
-    async def _await_copies(self, requests: Sequence[Enqueue]) -> None:
-        """
-        Wait until replicas have what was enqueued, as many as asked for.
-
-        Raises:
-            EnqueueError: They do not in time; the jobs are enqueued all the same.
-        """
-        copies = max((request.copies for request in requests), default=0)
-        if not copies:
-            return
-        queue = requests[0].queue
-        try:
-            async with asyncio.timeout(_COPIES_WAIT_MS / 1000 + self._timeout_s):
-                got = await self._script.copies(copies, _COPIES_WAIT_MS)
-        except (RedisError, OSError) as error:
-            raise EnqueueError(
-                f"{queue}: enqueued, but whether {copies} replicas have it is unknown "
-                f"({str(error) or type(error).__name__}): a failover now may lose it"
-            ) from error
-        if got < copies:
-            raise EnqueueError(
-                f"{queue}: enqueued, and it will run, but only {got} of {copies} "
-                f"replicas acknowledged it within {_COPIES_WAIT_MS / 1000:g} s: "
-                "a failover now may lose it"
-            )
-
-    def _push(self, queue: str, jobs: list[Block]) -> asyncio.Future[list[bool]]:
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            # What another loop left behind when it was closed would never be sent.
-            self._loop, self._outboxes = loop, {}
-        outbox = self._outboxes.get(queue)
-        if outbox is None:
-            outbox = Outbox(queue, self._send, timeout_s=self._timeout_s)
-            self._outboxes[queue] = outbox
-        return outbox.push(jobs)
-
-    async def _send(self, queue: str, jobs: list[Block]) -> list[int]:
-        """Send with retries, which are safe: the script recognizes its own bodies."""
-
-        def in_full() -> list[Any]:
-            whole = (NewJob(*job) if type(job) is tuple else job for job in jobs)
-            return [*EnqueueHead(keys.BATCH_TTL_S, queue), *chain.from_iterable(whole)]
-
-        if set(map(type, jobs)) == {tuple}:
-            head = EnqueueHead(keys.BATCH_TTL_S, queue, "fresh")
-            args = [*head, *chain.from_iterable(jobs)]
-        else:
-            args = in_full()
-        pause_s = _FIRST_PAUSE_S
-        for tries_left in range(_TRIES - 1, -1, -1):
-            try:
-                replies: list[int] | int
-                replies = await self._script(keys.queue_key(queue), args, again=in_full)
-            except (RedisError, OSError) as error:
-                if not tries_left or not is_passing(error):
-                    raise
-                await asyncio.sleep(pause_s)
-                pause_s *= 3
-            else:
-                if isinstance(replies, list):
-                    return replies
-                if replies:
-                    return [1] * len(jobs)
-            args = in_full()
-        raise AssertionError("unreachable: the last try returns or raises")
-
-
 def _traceparent_of_span() -> str | None:
     """Return that of the caller's OpenTelemetry span, if the process has that loaded."""
     opentelemetry: Any = sys.modules.get("opentelemetry.trace")
@@ -294,37 +109,3 @@ def _traceparent_of_span() -> str | None:
     if not span.is_valid:
         return None
     return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
-
-
-def _fields(request: Enqueue) -> Block:
-    """Return one job's block: a short one if it is new and due now, otherwise a full one."""
-    if (
-        request.due_ms is None
-        and request.delay_ms is None
-        and not request.unique
-        and not request.as_arq
-        and request.expires_ms is None
-        and request.batch_id is None
-        and request.schedule is None
-        and request.attempt is None
-    ):
-        # As `FreshJob` has them: to name the fields costs a third of all else that is done here.
-        return request.job_id, request.body()
-    return NewJob(
-        id=request.job_id,
-        body=request.body(),
-        due_ms="" if request.due_ms is None else request.due_ms,
-        delay_ms="" if request.delay_ms is None else request.delay_ms,
-        mode="arq" if request.as_arq else "unique" if request.unique else "new",
-        expires_ms="" if request.expires_ms is None else request.expires_ms,
-        batch=request.batch_id or "",
-        schedule=request.schedule or "",
-        tick_ms="" if request.tick_ms is None else request.tick_ms,
-        period_ms="" if request.period_ms is None else request.period_ms,
-        overlap="" if request.overlap else 0,
-        spent="" if not request.attempt or request.attempt <= 1 else request.attempt - 1,
-    )
-
-
-def _call(wrapper: ClientMiddleware, call_next: ClientHandler, request: Enqueue) -> Awaitable[bool]:
-    return wrapper(request, call_next)

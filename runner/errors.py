@@ -23,10 +23,14 @@ All errors that the runner raises, as one tree.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import arq.worker
 
 from runner import checks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ArqRetry = arq.worker.Retry
 """arq's own signal, which jobs and functions may raise, too."""
@@ -67,7 +71,19 @@ class ResultError(RunnerError):
 
 
 class EnqueueError(RunnerError):
-    """Redis did not take the job, or did not answer in time: the message says which."""
+    """
+    Redis did not take the job, or did not answer in time: the message says which.
+
+    may_be_enqueued: its answer was lost, so nobody knows. job_ids: of the call; to enqueue a job
+    again under its id adds no second one while the first is pending.
+    """
+
+    def __init__(
+        self, message: str, *, job_ids: Sequence[str] = (), may_be_enqueued: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.job_ids = tuple(job_ids)
+        self.may_be_enqueued = may_be_enqueued
 
 
 class SecretError(RunnerError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt  # noqa: TC002
 
 from runner.checks import optional, seconds, whole
-from runner.enqueue import MAX_BODY_BYTES
+from runner.enqueue import MAX_BODY_BYTES, ClientMiddleware
 from runner.errors import refuse
 from runner.retry import Backoff, linear
 
@@ -109,6 +109,8 @@ class WorkerOptions(WorkerLimits):
     """Offload processes shared with other workers, and closed by their owner. None: own ones."""
     middleware: Sequence[Middleware] = ()
     """Added inside the default middleware, the first outermost."""
+    client_middleware: Sequence[ClientMiddleware] = ()
+    """Wraps each enqueue of the jobs that run here, the first outermost."""
     resources: Resources | None = None
     """Opened when the worker starts, closed when it stops."""
     reporters: Sequence[Reporter] = ()

@@ -19,7 +19,7 @@ from jobs.drawn_charts import picture
 from jobs.scheduling import write_interval
 from jobs.sync_channel import sync_channel
 from jobs.web.schedules import ChannelSchedules, schedule_endpoints, schedule_routes
-from runner.enqueue import Enqueuer
+from runner.enqueuer import Enqueuer
 from runner.errors import OffloadDiedError
 from runner.web.dashboard import Extension
 

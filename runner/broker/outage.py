@@ -76,6 +76,13 @@ def is_passing(error: BaseException, *, worked_before: bool = False) -> bool:
     )
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether *error* is no reply of Redis: it was not reached, or its reply was lost."""
+    return isinstance(
+        error, exceptions.ConnectionError | exceptions.TimeoutError | OSError
+    ) and not isinstance(error, exceptions.BusyLoadingError)
+
+
 def _may_be_configuration(error: BaseException) -> bool:
     return (
         _is_refused_login(error)

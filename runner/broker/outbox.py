@@ -12,18 +12,20 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from runner.broker.chunks import MOST, MOST_BYTES
 from runner.broker.outage import AWAY, is_passing, situation
 from runner.broker.scripts.fields import NewJob
-from runner.codec import line_of
+from runner.codec import line_of, text_of
 from runner.errors import EnqueueError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LOOK_AGAIN_S = 0.05
+_CLOSING = "the event loop is closing"
 
 Block = tuple[str, bytes] | NewJob
 """A job in short, the fields of `FreshJob` as a plain tuple, or in full."""
@@ -36,6 +38,10 @@ long enough, by the loop's clock, and the bytes of all blocks.
 
 Send = Callable[[str, list[Block]], Awaitable[list[int]]]
 """Sends jobs into a queue in one call, and returns Redis's answer for each."""
+
+
+class AnswerLostError(RedisConnectionError):
+    """What was sent may have arrived: the answer was lost, or came too late."""
 
 
 class Outbox:
@@ -103,16 +109,13 @@ class Outbox:
         """Answer all whom the drain has not, however it ended; send what came meanwhile."""
         self._drain = None
         left, self._under_way = self._under_way, []
-        if drain.cancelled():
-            problem = self._problem(asyncio.CancelledError())
-        elif (error := drain.exception()) is not None:
-            problem = self._problem(error)
-        else:
-            problem = None
-        if problem is not None and not self._is_given_up:
-            left, self._waiting = left + self._waiting, []
-        if problem is not None:
-            _fail(left, problem)
+        error = asyncio.CancelledError() if drain.cancelled() else drain.exception()
+        if error is not None:
+            why = _CLOSING if drain.cancelled() else line_of(error)
+            self._fail(left, AnswerLostError(why), error)
+            if not self._is_given_up:
+                unsent, self._waiting = self._waiting, []
+                self._fail(unsent, error)
         if self._waiting:
             self._start()
 
@@ -123,7 +126,7 @@ class Outbox:
             replies = iter(await self._send(self._queue, jobs))
         except Exception as error:  # noqa: BLE001 -- a body or an id may be anything
             if len(parcels) == 1 or is_passing(error):
-                _fail(parcels, self._problem(error))
+                self._fail(parcels, error)
                 return
             for parcel in parcels:
                 await self._deliver([parcel])
@@ -141,7 +144,8 @@ class Outbox:
         """
         now = self._loop.time()
         every = self._under_way + self._waiting
-        _fail([parcel for parcel in every if parcel[2] <= now], self._no_answer())
+        late = AnswerLostError(f"no answer within {self._timeout_s:g} s")
+        self._fail([parcel for parcel in every if parcel[2] <= now], late)
         self._waiting = [parcel for parcel in self._waiting if parcel[2] > now]
         if self._drain is not None and all(due <= now for _, _, due, _ in self._under_way):
             self._is_given_up = True
@@ -152,23 +156,35 @@ class Outbox:
             when = max(min(waits), now + _LOOK_AGAIN_S)
             self._timer = self._loop.call_at(when, self._fail_overdue)
 
-    def _no_answer(self) -> EnqueueError:
-        return EnqueueError(
-            f"{self._queue}: Redis did not answer within {self._timeout_s:g} s, so the job may be "
-            "enqueued or not: check that Redis answers at REDIS_URL, and enqueue it again with the "
-            "same job_id"
-        )
+    def _fail(
+        self, parcels: Sequence[Parcel], error: BaseException, cause: BaseException | None = None
+    ) -> None:
+        for jobs, future, _, _ in parcels:
+            if not future.done() and not future.get_loop().is_closed():
+                problem = problem_of(self._queue, jobs, error)
+                problem.__cause__ = cause or error
+                future.set_exception(problem)
 
-    def _problem(self, error: BaseException) -> EnqueueError:
-        if isinstance(error, asyncio.CancelledError):
-            return EnqueueError(f"{self._queue}: not enqueued: the event loop is closing")
-        problem = EnqueueError(f"{self._queue}: not enqueued: {_in_words(error)}")
-        problem.__cause__ = error
-        return problem
+
+def problem_of(queue: str, jobs: Sequence[Block], error: BaseException) -> EnqueueError:
+    """Return what to raise for *jobs* that could not be sent into *queue*, or may not have been."""
+    ids = [text_of(job[0]) for job in jobs]
+    if not isinstance(error, AnswerLostError):
+        return EnqueueError(f"{queue}: not enqueued: {_in_words(error)}", job_ids=ids)
+    which = f"options(job_id={ids[0]!r})" if len(ids) == 1 else "their ids, `job_ids` of this error"
+    return EnqueueError(
+        f"{queue}: may be enqueued or not, for want of an answer ({line_of(error)}): check that "
+        f"Redis answers at REDIS_URL, and enqueue again with {which}: that adds no second one to "
+        "a job that waits",
+        job_ids=ids,
+        may_be_enqueued=True,
+    )
 
 
 def _in_words(error: BaseException) -> str:
     """Say what an error is, and what to do if it is a Redis that does not answer."""
+    if isinstance(error, asyncio.CancelledError):
+        return _CLOSING
     what = f"{type(error).__name__}: {line_of(error)}"
     if not isinstance(error, RedisError | OSError):
         return what
@@ -193,9 +209,3 @@ def _next_chunk(waiting: list[Parcel]) -> list[Parcel]:
 def size(block: Block) -> int:
     """Return the bytes of a block's body, its second field in short and in full."""
     return len(block[1])
-
-
-def _fail(parcels: Sequence[Parcel], problem: Exception) -> None:
-    for _, future, _, _ in parcels:
-        if not future.done() and not future.get_loop().is_closed():
-            future.set_exception(problem)

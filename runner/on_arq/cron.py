@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from runner.broker.outage import Outage
     from runner.broker.redis_clock import RedisClock
-    from runner.enqueue import Enqueuer
+    from runner.enqueuer import Enqueuer
     from runner.serializers import MakeRequest
 
 _LONGEST_SLEEP_S = 60.0

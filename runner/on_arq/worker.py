@@ -27,7 +27,7 @@ from runner.broker.outage import Outage, is_passing
 from runner.broker.redis_clock import RedisClock
 from runner.broker.redis_risks import refuse_old_server, warn_of_risks
 from runner.client import QueueClient, connect
-from runner.enqueue import Enqueuer
+from runner.enqueuer import Enqueuer
 from runner.on_arq import log
 from runner.on_arq.cron import CronClock
 from runner.on_arq.function import ArqRules, learn_plain
@@ -285,6 +285,7 @@ class Worker(arq.worker.Worker):
         if self._pool is None:
             self._pool = connect(
                 self.redis_settings or "redis://localhost:6379",
+                client_middleware=self.options.client_middleware,
                 call_timeout_s=self.options.call_timeout_s,
                 max_body_bytes=self.options.max_body_bytes,
             )

@@ -10,7 +10,8 @@ from pydantic_core import to_json
 
 from runner import chance, wall_clock
 from runner.broker import keys
-from runner.enqueue import Enqueue, Enqueuer
+from runner.enqueue import Enqueue
+from runner.enqueuer import Enqueuer
 from runner.errors import ConfigurationError
 from runner.operations.queues import Paused, paused_by
 from runner.operations.verbs import ACTIVE, PAUSED, SCHEDULE_VERBS, offered

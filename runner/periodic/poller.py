@@ -20,7 +20,7 @@ import structlog
 
 from runner import chance
 from runner.broker import keys
-from runner.enqueue import Enqueue, Enqueuer
+from runner.enqueue import Enqueue
 from runner.periodic.cleanup import offer_parked, trim_aborts, trim_dead, trim_workers
 from runner.periodic.gauges import queue_gauges
 from runner.periodic.queue_history import note_depth, note_memory
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.enqueuer import Enqueuer
     from runner.periodic.schedule import Periodic
     from runner.telemetry.statsd import StatsD
 

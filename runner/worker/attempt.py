@@ -156,7 +156,12 @@ class Attempts:
         if held.why_stopped is not None:
             ignored = asyncio.CancelledError("ignored")
             return policy.decide_stopped(policy, attempt, ignored, held.why_stopped)
-        late = f"did not end within {policy.timeout_s:g} s, and ignored its cancellation"
+        name = "" if held.envelope is None else held.envelope.name
+        late = f"did not end within {policy.timeout_s:g} s, and " + (
+            "its thread, which cannot be stopped, goes on"
+            if name in self._known and self._known[name][0].in_thread
+            else "ignored its cancellation"
+        )
         return policy.decide(policy, attempt, TimeoutError(late))
 
     def end_of_closed(self, held: Held, error: GeneratorExit) -> Outcome | None:

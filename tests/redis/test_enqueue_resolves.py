@@ -13,7 +13,8 @@ from redis.exceptions import ResponseError
 
 from runner.broker.script_connection import ScriptConnection
 from runner.client import connect
-from runner.enqueue import Enqueue, Enqueuer
+from runner.enqueue import Enqueue
+from runner.enqueuer import Enqueuer
 from runner.errors import EnqueueError
 from tests.runner_kit import PATIENCE_S
 

@@ -20,7 +20,7 @@ from hiredis import pack_command
 
 from runner.broker import scripts
 from runner.broker.script_connection import ScriptConnection
-from runner.enqueue import Enqueuer
+from runner.enqueuer import Enqueuer
 from runner.periodic.turns import Turns
 from runner.worker import policy
 from runner.worker.claim import Claimer

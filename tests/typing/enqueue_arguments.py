@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import assert_type
 
-from runner import Context, Job, JobHandle, job
+from runner import Call, Context, Job, JobHandle, job
 
 
 @job(queue="analytics")
@@ -53,9 +53,21 @@ async def wrong() -> None:
     await analyze.enqueue_many(["UC1"])  # type: ignore[list-item]
 
 
-@job(queue="default")  # type: ignore[arg-type]
-def _not_a_coroutine(ctx: Context) -> int:
-    return len(ctx.job_id)
+@job(queue="default")
+def in_a_thread(ctx: Context, count: int) -> str:
+    """Stand for a plain function."""
+    return ctx.job_id * count
+
+
+def synchronous() -> None:
+    """Calls that fit from a thread, and the types that they give."""
+    assert_type(in_a_thread.enqueue_sync(2), JobHandle[str])
+    assert_type(analyze.enqueue_sync("UC1").result_sync(), float)
+    assert_type(analyze.options(delay_s=5).enqueue_many_sync([]), list[JobHandle[float]])
+    assert_type(analyze.call("UC1"), Call[float])
+    analyze.enqueue_sync(1)  # type: ignore[arg-type]
+    analyze.call()  # type: ignore[call-arg]
+    in_a_thread.enqueue_sync("2")  # type: ignore[arg-type]
 
 
 @job()  # type: ignore[call-arg]

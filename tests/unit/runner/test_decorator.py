@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +19,7 @@ from runner.errors import ArgumentsError, CodecError, ConfigurationError
 
 if TYPE_CHECKING:
     import pathlib  # noqa: TC004 -- the mistake that is tested
+    from collections.abc import AsyncIterator, Iterator
 
 
 class Window(BaseModel):
@@ -144,19 +146,38 @@ async def test_job_is_called_like_the_coroutine_that_it_is() -> None:
     assert await analyze(ctx, "UC1", force=True) == "j1 UC1 28 True"
 
 
-def test_job_must_be_a_coroutine_function_with_a_context() -> None:
+def test_job_must_be_a_function_with_a_context() -> None:
     """A function that could never run is refused where it is written."""
-
-    def plain(ctx: Context) -> None:
-        raise NotImplementedError(ctx)
 
     async def without_context() -> None:
         raise NotImplementedError
 
-    with pytest.raises(ConfigurationError, match="plain: a job is an `async def` function"):
-        job(queue="default")(plain)  # type: ignore[arg-type]
+    def generates(ctx: Context) -> Iterator[str]:
+        yield ctx.job_id
+
+    async def generates_too(ctx: Context) -> AsyncIterator[str]:
+        yield ctx.job_id
+
+    with pytest.raises(ConfigurationError, match="int: a job is a function, `async def` or `def`"):
+        job(queue="default")(int)  # type: ignore[arg-type]
+    for function in (generates, generates_too):
+        with pytest.raises(ConfigurationError, match="it cannot be a generator"):
+            job(queue="default")(function)
     with pytest.raises(ConfigurationError, match="first parameter is its Context"):
         job(queue="default")(without_context)  # type: ignore[arg-type]
+
+
+@job(queue="default")
+def in_thread(ctx: Context, count: int) -> str:
+    """Say where it runs."""
+    return f"{ctx.job_id * count} {threading.current_thread().name[:4]}"
+
+
+async def test_plain_function_runs_in_a_thread() -> None:
+    """Called here as by a worker; its arguments are checked as any."""
+    assert await in_thread(Context(in_thread, "x", "default", 1, 0, 0), 2) == "xx job_"
+    with pytest.raises(ArgumentsError):
+        in_thread.call("2")  # type: ignore[arg-type]
 
 
 def test_arguments_arrive_as_they_were_given() -> None:

@@ -6,7 +6,8 @@ from runner import connect
 from runner.broker.outage import Outage
 from runner.broker.scripts.fields import FreshJob, SettleHead, ShortOutcome
 from runner.codec import Envelope
-from runner.enqueue import Enqueue, _fields
+from runner.enqueue import Enqueue
+from runner.enqueuer import _fields
 from runner.worker.claim import Claim
 from runner.worker.held import Ended, Held
 from runner.worker.outcome import Done

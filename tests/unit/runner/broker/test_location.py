@@ -229,12 +229,11 @@ def test_blocking_twin_reaches_the_same_redis() -> None:
     assert issubclass(twin.connection_pool.connection_class, redis.SSLConnection)
 
 
-def test_blocking_twin_behind_sentinels_reaches_the_current_master() -> None:
-    """It connects to the client's server; before the client has connected that is not known."""
-    client = connect("redis+sentinel://one:26379,two:26379/jobs")
-    with pytest.raises(redis.ConnectionError, match="no master is known"):
-        blocking_twin(client)
-
-    client.connection_pool.master_address = ("master", 6380)  # type: ignore[attr-defined]
-    options = blocking_twin(client).connection_pool.connection_kwargs
-    assert (options["host"], options["port"]) == ("master", 6380)
+def test_blocking_twin_behind_sentinels_asks_them_for_the_master() -> None:
+    """As its client does, whether that has connected or not; with TLS if it has."""
+    client = connect("redis+sentinel://one:26379,two:26380/jobs/3")
+    pool: Any = blocking_twin(client).connection_pool
+    asked = [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
+    assert [(one["host"], one["port"]) for one in asked] == [("one", 26379), ("two", 26380)]
+    assert (pool.service_name, pool.connection_kwargs["db"]) == ("jobs", 3)
+    assert not issubclass(pool.connection_class, redis.SSLConnection)
