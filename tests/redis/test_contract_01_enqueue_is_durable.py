@@ -75,7 +75,9 @@ async def test_enqueue_that_fails_says_so_and_leaves_nothing(
     await tidy.enqueue(1)
     own_redis_server.kill()
 
-    with pytest.raises(EnqueueError, match=r"default: (not|may be) enqueued.*check that Redis answers"):
+    with pytest.raises(
+        EnqueueError, match=r"default: (not|may be) enqueued.*check that Redis answers"
+    ):
         await tidy.enqueue(2)
 
     own_redis_server.start()
@@ -253,7 +255,9 @@ async def test_enqueue_answers_in_time_though_redis_hangs(
     own_redis_server.pause()
     try:
         for _ in range(2):
-            with pytest.raises(EnqueueError, match=r"may be enqueued or not.*no answer within 1 s.*job_id"):
+            with pytest.raises(
+                EnqueueError, match=r"may be enqueued or not.*no answer within 1 s.*job_id"
+            ):
                 async with asyncio.timeout(PATIENCE_S):
                     await ask(None)
     finally:
