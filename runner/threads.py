@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from runner.context import Context
-
 R = TypeVar("R")
 
 _MOST = 10_000
@@ -52,7 +50,7 @@ def in_thread(function: Callable[..., R]) -> Callable[..., Coroutine[Any, Any, R
     """Return a coroutine function that runs *function*, whose first parameter is its Context."""
 
     @functools.wraps(function)
-    async def run(ctx: Context, *args: Any, **kwargs: Any) -> R:
+    async def run(ctx: Any, *args: Any, **kwargs: Any) -> R:
         call = functools.partial(_call, function, ctx, *args, **kwargs)
         thread = _threads.executor.submit(contextvars.copy_context().run, call)
         ended = asyncio.wrap_future(thread)
