@@ -125,6 +125,8 @@ class JobHistory:
         """Ids under which more than one job was enqueued, one after the other."""
         self.renewed: list[JobModel] = []
         """The jobs whose leases the last call extended."""
+        self.lapsed: list[tuple[bytes, bytes]] = []
+        """Jobs, and their claims whose leases the last call found at their ends."""
         self.seen: Counter[str] = Counter()
         """How often something rare was met: to know that it was tried."""
         self._on_fault = on_fault
@@ -142,6 +144,7 @@ class JobHistory:
         """Check one call. args: its ARGV. now_ms: the time it saw. Other scripts change no job."""
         self._now_ms = now_ms
         self.renewed.clear()
+        self.lapsed.clear()
         match script:
             case "enqueue":
                 self._enqueued(args, reply)
@@ -187,6 +190,11 @@ class JobHistory:
     def _fault(self, rule: str, job: JobModel, detail: str = "") -> None:
         self._on_fault(rule, job.id, detail)
 
+    def _look_at_lease(self, job: JobModel) -> None:
+        """Note a lease that has ended: whoever held it did not renew it in time."""
+        if job.holder is not None and job.lease_until_ms < self._now_ms and not job.is_offered:
+            self.lapsed.append((job.id, job.holder))
+
     def put(self, job_id: bytes, due_ms: float) -> None:
         """Let a job wait until *due_ms*, as a stock arq client does."""
         if job_id not in self.jobs:
@@ -215,8 +223,8 @@ class JobHistory:
         known = self.jobs.get(block["id"])
         is_free = known is None or known.is_over or known.key != known.id
         if is_created and is_free:
-            if known is not None and block["mode"] == b"new":
-                return  # a repeated call: the job has run since
+            if known is not None and _is_repeated(known, block):
+                return
             if known is not None:
                 self.seen["an id used again"] += 1
                 self.used_again.add(block["id"])
@@ -252,6 +260,7 @@ class JobHistory:
                 self._fault("claimed before it was due", job)
             if job.holder is not None:
                 job.due_ms = min(job.due_ms, now)
+            self._look_at_lease(job)
             if job.stock_until_ms > now or (
                 job.is_held(now) and worker_of(job.holder or b"") != head["worker_id"]
             ):
@@ -308,6 +317,7 @@ class JobHistory:
             holds = holds and is_end and job.stock_until_ms < self._now_ms
         if not holds:
             self._fault("settled without holding it", job, kind)
+        self._look_at_lease(job)
         self._end_claim(job, kind, outcome)
 
     def _end_claim(self, job: JobModel, kind: str, outcome: dict[str, Any]) -> None:
@@ -354,6 +364,7 @@ class JobHistory:
                 elif block["id"] in lost:
                     self._fault("the right holder was told that it lost", job)
                 else:
+                    self._look_at_lease(job)
                     if job.stock_until_ms > now:
                         self._fault("renewed, though a stock arq worker holds it", job)
                     job.is_taken_over = False
@@ -397,6 +408,7 @@ class JobHistory:
                     self._goes_back(job)
                     self.seen["an unanswered claim undone"] += 1
             elif max(job.lease_until_ms, job.stock_until_ms) < self._now_ms and not job.is_offered:
+                self._look_at_lease(job)
                 lives = worker_of(job.holder) == head["worker_id"]
                 if job.has_started and not lives and (not job.crashes or job.is_alone):
                     job.crashes.append(job.holder)
@@ -441,6 +453,16 @@ class JobHistory:
         job.is_dead, job.ended_how = True, how
         if not _RANDOM.fullmatch(job.id):
             job.key = b"%b~%d" % (job.id, math.floor(self._now_ms))
+
+
+def _is_repeated(known: JobModel, block: dict[str, bytes]) -> bool:
+    """
+    Whether the call for a job that has left its id is an earlier one made again: it adds no job.
+
+    A dead job under an id of its caller's choice still tells its own call by the body, to the byte.
+    One that is over has left no body: of a chosen id, another job follows.
+    """
+    return block["mode"] == b"new" or (known.is_dead and known.body == block["body"])
 
 
 def _head(kind: type[Any], args: list[Any]) -> tuple[dict[str, Any], list[Any]]:

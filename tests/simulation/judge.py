@@ -16,7 +16,7 @@ from runner.broker.scripts.fields import ClaimHead
 from runner.simulation.network import USUAL, Answer, Door, Fate
 from runner.simulation.redis import ReplyError, Trouble
 from runner.simulation.redis.sorted_set import SortedSet
-from tests.job_history import JobHistory
+from tests.job_history import JobHistory, enqueued_in
 from tests.simulation import end_rules
 from tests.simulation.ledger import QUEUE
 from tests.simulation.schedule import MAX_CRASHES, OF_A_CALL
@@ -43,6 +43,23 @@ _FAR_MS = 60_000.0
 _QUEUE = keys.queue_key(QUEUE).encode()
 _MARK = keys.IN_PROGRESS_PREFIX.encode()
 _BODY = keys.JOB_PREFIX.encode()
+_ACKNOWLEDGED_AND_LOST = "acknowledged, and lost with the last second"
+_UNSENT = frozenset({"lose_answer", "silence"})
+"""Faults of a call whose answer never arrives."""
+_HINDER_NO_RENEWAL = frozenset(
+    {
+        "crash",
+        "crash_soon",
+        "crash_sender",
+        "terminate",
+        "askew",
+        "flush_scripts",
+        "flush_after",
+        "lose_question",
+        "lose_answer",
+    }
+)
+"""Faults through which a worker that goes on renews its leases."""
 
 
 def know(text: str, name: str) -> None:
@@ -119,9 +136,15 @@ class Judge(Door):
         set_back = any(fault.kind == "clock" for fault in self.injected)
         for lost in self.history.forget_since(then, fences_too=set_back):
             job_id = lost.decode()
-            self.ledger.forgotten.add(job_id)
-            if self.ledger.acknowledged.pop(job_id, None) is not None:
-                self.seen["acknowledged, and lost with the last second"] += 1
+            self.ledger.forgotten[job_id] = self.world.now
+            if job_id in self.ledger.acknowledged:
+                self.ledger.acknowledged.remove(job_id)
+                self.seen[_ACKNOWLEDGED_AND_LOST] += 1
+
+    def acknowledge(self, job_id: str) -> None:
+        """Note that a client has read that Redis has a job, which it may have lost since."""
+        if not self.ledger.acknowledge(job_id):
+            self.seen[_ACKNOWLEDGED_AND_LOST] += 1
 
     def refuse(self, code: str, for_s: float) -> None:
         """Let Redis refuse with *code* for a while."""
@@ -163,9 +186,13 @@ class Judge(Door):
         elif (name := _script(command)) is not None:
             if name == "claim":
                 self._check_unanswered(command[4:])
+            elif name == "enqueue" and reply != 0 and not self._is_unsent():
+                self._has_said_to_have(*enqueued_in(command[4:]))
             self.history.follow(name, command[4:], reply, self._now_ms())
             for job in self.history.renewed:
                 self._is_held(job)
+            for job_id, token in self.history.lapsed:
+                self._let_lapse(job_id, token)
 
     def _check_unanswered(self, args: list[bytes]) -> None:
         """A worker gives up a claim that was not answered before it claims again."""
@@ -174,8 +201,16 @@ class Judge(Door):
         before = self._unanswered.pop(worker, None)
         if before is not None and before not in self.history.revoked:
             self.fault("a claim without an answer was not given up", before.decode())
-        if self._call is not None and self._call.kind in {"lose_answer", "silence"}:
+        if self._is_unsent():
             self._unanswered[worker] = token
+
+    def _is_unsent(self) -> bool:
+        """Whether the answer to the call that has just run never arrives."""
+        return self._call is not None and self._call.kind in _UNSENT
+
+    def _has_said_to_have(self, *ids: bytes) -> None:
+        """Note that Redis has sent an answer which says that it has these jobs."""
+        self.ledger.answered.update((one.decode(), self.world.now) for one in ids)
 
     def _stock_did(self, connection: int, command: list[bytes], reply: Any) -> None:
         """Follow what a stock arq client or worker does in a transaction."""
@@ -194,11 +229,14 @@ class Judge(Door):
         if verb == b"ZADD" and key == _QUEUE:
             score, job_id = float(command[-2]), command[-1]
             self.history.put(job_id, score)
+            self._has_said_to_have(job_id)
         elif verb == b"ZINCRBY" and command[-1] in self.jobs:
             job = self.jobs[command[-1]]
             job.due_ms = job.lease_until_ms = float(told)
         elif verb == b"PSETEX" and key.startswith(_MARK):
             job = self.jobs[key.removeprefix(_MARK)]
+            if not self._is_in_queue(job):
+                self.fault("stock arq took a job that had left the queue", job.id.decode())
             if job.is_held(self._now_ms()) and not job.is_over:
                 self.fault("stock arq took a job that we hold", job.id.decode())
             job.stock_until_ms = self._now_ms() + float(command[2])
@@ -212,6 +250,10 @@ class Judge(Door):
                 ended = self.jobs.get(name.removeprefix(_BODY))
                 if ended is not None and name.startswith(_BODY):
                     self.history.end(ended, "ended by stock arq")
+
+    def _is_in_queue(self, job: JobModel) -> bool:
+        queue = self.world.redis.db.values.get(_QUEUE)
+        return isinstance(queue, SortedSet) and job.id in queue.scores
 
     def gone(self, connection: Connection) -> None:
         """Let what follows a call happen to its sender."""
@@ -236,6 +278,16 @@ class Judge(Door):
         due = queue.scores.get(job.id, 0.0) if isinstance(queue, SortedSet) else 0.0
         if due < job.lease_until_ms - _PLACE_MS or values.get(_MARK + job.id) != job.holder:
             self.fault("renewed, and not held", job.id.decode())
+
+    def _let_lapse(self, job_id: bytes, token: bytes) -> None:
+        """A worker that lives, and that nothing has disturbed, renews its leases in time."""
+        if not {one.kind for one in self.injected} <= _HINDER_NO_RENEWAL:
+            return
+        process = self.world.processes[int(token.split(b":")[1]) - 1]
+        if process.is_alive:
+            self.fault(
+                "a lease ended though its worker lived", f"{job_id.decode()}: {process.name}"
+            )
 
     # ------------------------------------------------------------------ the end
 

@@ -52,13 +52,28 @@ class Ledger:
     plans: dict[int, JobPlan]
     runs: list[Run] = field(default_factory=list)
     ids: dict[int, str] = field(default_factory=dict)
-    acknowledged: dict[str, float] = field(default_factory=dict)
+    answered: dict[str, float] = field(default_factory=dict)
+    """Jobs that Redis said to have, in an answer that was sent, and when it last said so."""
+    acknowledged: set[str] = field(default_factory=set)
     is_suspect: Callable[[str], bool] = lambda _: False
     """Whether a job was lost with its worker before, as Redis knows."""
-    forgotten: set[str] = field(default_factory=set)
-    """Jobs that Redis lost with its last second."""
+    forgotten: dict[str, float] = field(default_factory=dict)
+    """Jobs that Redis lost with its last second, and when."""
     acted_on: dict[int, list[str]] = field(default_factory=dict)
     """What the operator did to a job, or tried to."""
+
+    def acknowledge(self, job_id: str) -> bool:
+        """
+        Note that a client has read that Redis has a job; False if Redis said so, and lost it since.
+
+        A client that was frozen reads late. What it reads holds for the moment of Redis's answer,
+        and no longer: an answer that Redis gave after a loss, or none at all, is not excused by it.
+        """
+        said_at = self.answered.pop(job_id, self.world.now)
+        if self.forgotten.get(job_id, -1.0) >= said_at:
+            return False
+        self.acknowledged.add(job_id)
+        return True
 
     def runs_of(self, number: int) -> list[Run]:
         """Return the runs of one job, in order."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
 from hiredis import pack_command
+from redis.exceptions import RedisError
 
 from runner.broker import scripts
 from runner.broker.script_connection import ScriptConnection
@@ -164,6 +165,9 @@ IN_LUA: dict[str, InLua] = {
     "repeated-enqueue-not-known": InLua(
         "enqueue", "return true, found == body", "return true, false"
     ),
+    "dead-not-known-by-its-body": InLua(
+        "enqueue", "redis.call('GET', 'arq:job:' .. dead_id) == body", "false"
+    ),
     "run-keeps-attempts": InLua(
         "admin", "redis.call('SET', 'arq:retry:' .. id, '0')", "local _ = id"
     ),
@@ -187,6 +191,16 @@ async def _acknowledge_unsent(self: Enqueuer, request: Any) -> bool:
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     await asyncio.wait({task}, timeout=0.001)
     return True
+
+
+_send = Enqueuer._send
+
+
+async def _take_an_error_for_a_yes(self: Enqueuer, queue: str, jobs: list[Any]) -> list[int]:
+    try:
+        return await _send(self, queue, jobs)
+    except (RedisError, OSError):
+        return [1] * len(jobs)
 
 
 async def _forget_unanswered(self: Claimer, *_: Any) -> None:
@@ -282,6 +296,7 @@ IN_PYTHON: dict[str, Callable[[], Any]] = {
     "start-sent-by-name": lambda: mock.patch.object(ScriptConnection, "tell", _tell_by_name),
     "renews-after-the-lease": lambda: mock.patch.object(Slots, "keep_leases", _renew_late),
     "enqueue-acknowledged-unsent": lambda: mock.patch.object(Enqueuer, "put", _acknowledge_unsent),
+    "error-taken-for-a-yes": lambda: mock.patch.object(Enqueuer, "_send", _take_an_error_for_a_yes),
     "failures-dropped": lambda: mock.patch.object(Settler, "put", _drop_at_error),
     "any-claim-adopted": lambda: mock.patch.object(Slots, "continue_under", _adopt_any),
     "unanswered-claims-forgotten": lambda: mock.patch.object(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.simulation.schedule import OF_A_CALL, OF_A_PROCESS, OF_CONNECTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from runner import Worker
     from runner.simulation.world import Process, World
@@ -19,21 +19,27 @@ class Nemesis:
     """
     Disturbs one world.
 
-    workers: the process at each place, and its worker once it has begun; kept up to date.
+    workers: the process at each place, and its worker once it has begun. stock: the processes of
+    stock arq's worker. Both are kept up to date.
     """
 
     def __init__(
-        self, world: World, judge: Judge, workers: Mapping[int, tuple[Process, Worker | None]]
+        self,
+        world: World,
+        judge: Judge,
+        workers: Mapping[int, tuple[Process, Worker | None]],
+        stock: Sequence[Process],
     ) -> None:
         self._world = world
         self._judge = judge
         self._workers = workers
+        self._stock = stock
 
     def inject(self, fault: Fault) -> None:
         """Let *fault* happen now."""
         world = self._world
         self._judge.note_fault(fault)
-        process, worker = self._workers[fault.who]
+        process, worker = self._workers.get(fault.who) or (self._stock[-1], None)
         if fault.kind in OF_A_CALL:
             self._judge.expect(fault)
             return

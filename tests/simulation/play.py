@@ -104,8 +104,8 @@ class _Play:
         self._ledger = ledger
         self._judge = judge
         self._workers: dict[int, tuple[Process, Worker | None]] = {}
-        self._nemesis = Nemesis(world, judge, self._workers)
         self._stock: list[Process] = []
+        self._nemesis = Nemesis(world, judge, self._workers, self._stock)
         self._is_stopping = False
         self._clients_left = 1 + bool(schedule.stock_workers)
         self._is_over = False
@@ -225,7 +225,7 @@ class _Play:
         request = options.request((), {"number": plan.number})
         self._ledger.ids[plan.number] = request.job_id
         if await self._acknowledges(lambda: client.enqueuer.put(request), again=plan.chosen):
-            self._ledger.acknowledged[request.job_id] = self._world.now
+            self._judge.acknowledge(request.job_id)
         if plan.chosen:
             await asyncio.sleep(0.2)
             twice = options.request((), {"number": plan.number})
@@ -258,7 +258,7 @@ class _Play:
             ),
             again=True,
         ):
-            self._ledger.acknowledged[job_id] = self._world.now
+            self._judge.acknowledge(job_id)
 
     async def _enqueue_many(self, client: QueueClient, plans: list[JobPlan]) -> None:
         await asyncio.sleep(plans[0].at_s)
@@ -269,7 +269,7 @@ class _Play:
             requests.append(request)
         if await self._acknowledges(lambda: client.enqueuer.put_many(requests), again=False):
             for request in requests:
-                self._ledger.acknowledged[request.job_id] = self._world.now
+                self._judge.acknowledge(request.job_id)
 
     async def _acknowledges(self, ask: Callable[[], Awaitable[object]], *, again: bool) -> bool:
         while True:

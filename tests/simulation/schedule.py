@@ -79,8 +79,8 @@ class Fault:
     """
     One fault.
 
-    who: a worker's place. what: the script whose call, what Redis refuses, or by how many seconds
-    its clock is set.
+    who: a worker's place; the one after the last is stock arq's, which may only be slow. what: the
+    script whose call, what Redis refuses, or by how many seconds its clock is set.
     """
 
     at_s: float

@@ -52,7 +52,8 @@ def _smaller(schedule: Schedule) -> Any:
         faults = tuple(fault for fault in schedule.faults if fault.who < schedule.workers - 1)
         yield schedule.without(workers=schedule.workers - 1, faults=faults)
     if schedule.stock_workers:
-        yield schedule.without(stock_workers=0)
+        faults = tuple(fault for fault in schedule.faults if fault.who < schedule.workers)
+        yield schedule.without(stock_workers=0, faults=faults)
     if schedule.slots > 1:
         yield schedule.without(slots=1)
 

@@ -65,6 +65,11 @@ def _with_stock_between(kind: FaultKind) -> Schedule:
     )
 
 
+def _loads_the_script(*at_s: float) -> tuple[JobPlan, ...]:
+    """Return jobs of which each is enqueued first: a fault of a call needs one that runs."""
+    return tuple(JobPlan(90 + n, one, ("ok",), 0.0) for n, one in enumerate(at_s))
+
+
 POISON = JobPlan(number=0, at_s=1.0, steps=("kill",), takes_s=0.1)
 
 HISTORIES = {
@@ -160,6 +165,89 @@ HISTORIES = {
             acts=(Act(at_s=5.168, verb="pause", number=0),),
         ),
         met="lose_second",
+    ),
+    "an answer is read after Redis has lost what it told of": History(
+        # The client hears nothing of job 0 until the connection is cut. It freezes as job 1 is
+        # there, and reads later that it is: only that is excused by the second that was lost.
+        _history(
+            *_loads_the_script(0.1, 13.0),
+            JobPlan(number=0, at_s=1.3, steps=("ok",), takes_s=0.0),
+            JobPlan(number=1, at_s=14.4, steps=("ok",), takes_s=0.0),
+            faults=(
+                Fault(at_s=1.0, kind="lose_second", who=0, for_s=9.0),
+                Fault(at_s=1.1, kind="silence", who=0, for_s=1.0, what="enqueue"),
+                Fault(at_s=14.0, kind="lose_second", who=0, for_s=1.0),
+                Fault(at_s=14.1, kind="freeze_sender", who=0, for_s=6.0, what="enqueue"),
+            ),
+        ),
+        met="acknowledged, and lost with the last second",
+        plant="error-taken-for-a-yes",
+        rule="an acknowledged job was lost",
+    ),
+    "a call is made again when its job is dead": History(
+        # Its answer does not come for ten seconds; a dead job has left its id for others.
+        _history(
+            JobPlan(number=0, at_s=1.0, steps=("bury",), takes_s=0.0, chosen=True),
+            *_loads_the_script(0.1),
+            faults=(Fault(at_s=0.5, kind="silence", who=0, for_s=1.0, what="enqueue"),),
+        ),
+        met="silence enqueue",
+        plant="dead-not-known-by-its-body",
+        rule="claimed after its end",
+    ),
+    "stock arq is slow to take a job that is deleted": History(
+        # It has looked at job 1 when the operator deletes it, and marks it afterwards.
+        _history(
+            JobPlan(number=0, at_s=1.0, steps=("ok",), takes_s=7.0),
+            JobPlan(number=1, at_s=1.5, steps=("ok",), takes_s=0.0, chosen=True),
+            faults=(Fault(at_s=0.5, kind="slow", who=1, for_s=6.0),),
+            acts=(Act(at_s=7.0, verb="delete", number=1),),
+            stock=True,
+        ),
+        met="slow",
+        plant="stock-arq-reaches-what-left",
+        rule="stock arq took a job that had left the queue",
+    ),
+    "stock arq is slow to take a job that is lost with its worker": History(
+        # Nobody recovers job 0 before job 1 frees a slot; it waits for job 2 to end, to run alone.
+        _history(
+            JobPlan(number=0, at_s=1.0, steps=("kill", "ok"), takes_s=0.5),
+            JobPlan(number=1, at_s=3.4, steps=("ok",), takes_s=7.0),
+            JobPlan(number=2, at_s=4.5, steps=("ok",), takes_s=7.0),
+            faults=(Fault(at_s=0.5, kind="slow", who=1, for_s=3.0),),
+            slots=2,
+            stock=True,
+        ),
+        met="a lapsed job put back",
+        plant="stock-arq-reaches-what-left",
+        rule="stock arq took a job that had left the queue",
+    ),
+    "stock arq is slow to take a job that ends late": History(
+        # Its worker was frozen for longer than the lease, and settles before it renews.
+        _history(
+            JobPlan(number=0, at_s=0.8, steps=("ok",), takes_s=2.0),
+            faults=(
+                Fault(at_s=0.5, kind="slow", who=1, for_s=1.5),
+                Fault(at_s=1.0, kind="freeze", who=0, for_s=7.2),
+                Fault(at_s=7.0, kind="lose_question", who=0, for_s=1.0, what="renew"),
+            ),
+            acts=(Act(at_s=0.9, verb="stop", number=0),),
+            stock=True,
+        ),
+        met="lose_question renew",
+        plant="stock-arq-reaches-what-left",
+        rule="stock arq took a job that had left the queue",
+    ),
+    "a claim reaches Redis when its worker has given it up": History(
+        # By then the worker runs one of the two jobs, and the other one is due.
+        _history(
+            JobPlan(number=0, at_s=1.0, steps=("ok",), takes_s=7.0),
+            JobPlan(number=1, at_s=1.0, steps=("ok",), takes_s=0.0),
+            faults=(Fault(at_s=0.5, kind="late_question", who=0, for_s=14.0, what="claim"),),
+        ),
+        met="late_question claim",
+        plant="revoked-claim-taken",
+        rule="a claim that was given up took jobs",
     ),
     "a claim without an answer is undone though stock arq runs its job": History(
         _history(
