@@ -193,6 +193,12 @@ class BeatHead(NamedTuple):
     lives_ms: Annotated[int, "how long entry and line live"]
 
 
+class NoteHead(NamedTuple):
+    """One entry; followed by names and values of its fields."""
+
+    most: Annotated[int, "about how many entries to keep"]
+
+
 class ElectHead(NamedTuple):
     """One worker's turn to poll, if it is the first of its group in this interval."""
 
@@ -277,6 +283,9 @@ class Beat(NamedTuple):
     now_ms: Annotated[int, "Redis's time, Unix ms"]
     health: Annotated[bytes, "the line that `arq --check` reads"]
     order: Annotated[bytes, "what an operator asks of the worker; '' for nothing"]
+    set_aside: Annotated[
+        list[bytes], "`<type>|<key>` of what was set aside, and nobody has said so far"
+    ]
 
 
 class Election(NamedTuple):
@@ -303,7 +312,7 @@ class GuessHead(NamedTuple):
 
 
 class Gauges(NamedTuple):
-    """The reply of `gauges`: how many jobs a queue has in each state."""
+    """The reply of `gauges`: how many jobs a queue has in each state; -1 if that is unreadable."""
 
     due: Annotated[int, "due now"]
     total: Annotated[int, "waiting or running"]
