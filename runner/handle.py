@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from runner.admin import Admin
 from runner.broker import keys
+from runner.broker.reading import Reader, answers
 from runner.checks import optional, seconds, text
-from runner.codec import decode
 from runner.current import current_client
-from runner.errors import JobFailedError, ResultNotFoundError, refuse
+from runner.errors import (
+    CodecError,
+    JobFailedError,
+    ResultNotFoundError,
+    UnreadableError,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from runner.definition import JobDefinition
 
 R = TypeVar("R")
+
+_LONG = 100_000
 
 
 class JobState(StrEnum):
@@ -57,6 +65,7 @@ class JobHandle(Generic[R]):
         Return the job's state now.
 
         Raises:
+            UnreadableError: It is nowhere, and where it may stand is another type of key.
             RedisError: Redis did not answer within the client's `call_timeout_s`.
         """
         self._refuse()
@@ -73,8 +82,11 @@ class JobHandle(Generic[R]):
             pipe.hexists(queue + keys.DIED_SUFFIX, self.id)
             pipe.exists(keys.RESULT_PREFIX + self.id)
             pipe.time()
-            answers = await client.in_time(pipe.execute())
-        running, held, queued_ms, suspect_ms, retry_ms, died_ms, parked, died, result, now = answers
+            found = await client.in_time(answers(pipe))
+        reader = Reader()
+        running, held, queued_ms, suspect_ms, retry_ms, died_ms, parked, died, result, now = map(
+            reader.known, found
+        )
         if running or held:
             return JobState.RUNNING
         due_ms = suspect_ms if queued_ms is None else queued_ms
@@ -86,6 +98,8 @@ class JobHandle(Generic[R]):
             return JobState.PARKED
         if died_ms is not None or died:
             return JobState.DEAD
+        if not result and reader.unreadable:
+            raise UnreadableError(reader.unreadable)
         return JobState.DONE if result else JobState.UNKNOWN
 
     async def result(self, *, timeout_s: float | None = None) -> R:
@@ -111,20 +125,22 @@ class JobHandle(Generic[R]):
 
     async def _raise_if_dead(self) -> None:
         """Raise the last error of a dead job whose result is not kept."""
-        queue = keys.queue_key(self.queue)
-        died = await current_client().hget(queue + keys.DIED_SUFFIX, self.id)  # type: ignore[misc]
-        dead_id = self.id if died is None else died.decode("utf-8", "surrogateescape")
+        queue, reader = keys.queue_key(self.queue), Reader()
         async with current_client().pipeline(transaction=False) as pipe:
+            pipe.hget(queue + keys.DIED_SUFFIX, self.id)
+            [died] = await answers(pipe)
+            dead_id = reader.known(died, None) or self.id.encode("utf-8", "backslashreplace")
+            history = keys.HISTORY_PREFIX.encode() + dead_id
             pipe.zscore(queue + keys.DEAD_SUFFIX, dead_id)
-            pipe.lindex(keys.HISTORY_PREFIX + dead_id, -1)
-            died_ms, entry = await pipe.execute()
-        if died_ms is not None:
-            last: dict[str, Any] = decode(entry) if entry else {}
+            pipe.lindex(cast("str", history), -1)
+            died_ms, entry = await answers(pipe)
+        if reader.known(died_ms) is not None:
+            last = reader.fields(history, entry)
             raise JobFailedError(
                 self.id,
-                last.get("error", ""),
-                last.get("message", ""),
-                last.get("traceback", ""),
+                last.text("error"),
+                last.text("message", most=_LONG),
+                last.text("traceback", most=_LONG),
             )
 
     async def abort(self) -> None:
@@ -141,16 +157,22 @@ class JobHandle(Generic[R]):
         refuse("handle", text("id", self.id), keys.queue_problem("queue", self.queue))
 
     def _unpack(self, data: bytes) -> R:
-        fields: dict[str, Any] = decode(data)
-        if (omitted := fields.get("omitted")) is not None:
+        key, reader = keys.RESULT_PREFIX + self.id, Reader()
+        fields = reader.fields(key, data)
+        if (omitted := fields.inner("omitted")) is not None:
             raise ResultNotFoundError(
-                f"{self.id}: its result has {omitted['bytes']:,} bytes, more than "
+                f"{self.id}: its result has {omitted.whole('bytes') or 0:,} bytes, more than "
                 "max_result_bytes, and was not kept"
             )
-        result = fields["r"]
-        if fields["s"]:
+        result, error = fields.value("r"), fields.inner("r")
+        if fields.flag("s"):
             value: R = result if self.job is None else self.job.schema.read_result(result)
             return value
+        if error is None or "s" not in fields:
+            raise CodecError(f"{self.id}: {reader.unreadable or f'{key} is no result'}")
         raise JobFailedError(
-            self.id, result["error"], result["message"], result.get("traceback", "")
+            self.id,
+            error.text("error"),
+            error.text("message", most=_LONG),
+            error.text("traceback", most=_LONG),
         )

@@ -24,6 +24,7 @@ import structlog
 from redis import exceptions
 
 from runner import chance, clock
+from runner.broker.set_aside import is_wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -140,6 +141,7 @@ def situation(error: BaseException) -> str:
     for holds, words in (
         (_is_refused_login(error), "Redis refuses the login (check user and password)"),
         (_is_refused_command(error), "Redis refuses a command (give its user the right to it)"),
+        (is_wrong_type(error), "Redis holds what is not ours (see `pipeline doctor --repair`)"),
         ("OOM " in text or isinstance(error, exceptions.OutOfMemoryError), "Redis is full"),
         ("MISCONF " in text, "Redis cannot write to its disk (see its log)"),
         ("NOREPLICAS " in text, "Redis has too few replicas (see min-replicas-to-write)"),
@@ -158,11 +160,20 @@ def situation(error: BaseException) -> str:
     return AWAY if is_passing(error) else REFUSED
 
 
+def no_answer(error: BaseException) -> str:
+    """Return in one sentence why a page or a screen cannot show what Redis has."""
+    if is_wrong_type(error):
+        return situation(error)
+    return f"Redis does not answer: {type(error).__name__}"
+
+
 class Outage:
     """Repeats calls while Redis is away. Each worker has one, shared by its stages."""
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self.set_aside: Callable[[], Awaitable[object]] | None = None
+        """Sets keys aside whose type is none of ours; returns something if there were any."""
         self._away_since: float | None = None
         self._logged_at: dict[str, float] = {}
         self._back = asyncio.Event()
@@ -191,6 +202,8 @@ class Outage:
             try:
                 answer = await ask()
             except (exceptions.RedisError, OSError) as error:
+                if await self.is_mended(error):
+                    continue
                 if not self.passes(error, name):
                     raise
                 self.note_loss(error)
@@ -212,6 +225,12 @@ class Outage:
             return is_passing(error, worked_before=bool(self._worked))
         worked = name in self._worked
         return is_passing(error, worked_before=worked)
+
+    async def is_mended(self, error: BaseException) -> bool:
+        """Whether a key of a wrong type was in the way, and no longer is."""
+        if self.set_aside is None or not is_wrong_type(error):
+            return False
+        return bool(await self.call(self.set_aside))
 
     async def _wait_for_an_answer(self, longest_s: float) -> None:
         """Wait for *longest_s*, or until another call gets an answer; at least a moment."""

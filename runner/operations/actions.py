@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from runner.admin import Admin, Found
 from runner.broker import keys
+from runner.broker.reading import keys_of, shown_id
 from runner.errors import ConfigurationError
 from runner.operations import audit
-from runner.operations.stored import keys_of, shown_id
 from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, Action, Asks
 from runner.wording import span
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from runner import chance, clock
 from runner.broker import keys
+from runner.broker.reading import Reader, cut, hashes, shown_id
 from runner.handle import JobState
 from runner.operations.jobs import matching
 from runner.operations.paging import Window
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _TTL_S = 86_400
 _WRITTEN_EVERY_S = 0.25
 _COUNTED = 200_000
+_MOST_FIELDS = 100
+_SHOWN = 1_000
 PATIENCE_S = 1.0
 """Seconds that a page may spend on counting."""
 
@@ -74,6 +77,7 @@ class BulkProgress:
         acted: Jobs that it was done to.
         passed: Jobs that had moved on: they were left alone.
         is_over: Whether it has finished.
+        unreadable: What of its progress cannot be read, and why; empty if all can.
     """
 
     bulk_id: str
@@ -83,6 +87,7 @@ class BulkProgress:
     acted: int
     passed: int
     is_over: bool
+    unreadable: str = ""
 
 
 async def count(
@@ -168,16 +173,17 @@ class Bulk:
 
 async def bulk_progress(redis: Redis, bulk_id: str) -> BulkProgress | None:
     """How far a bulk action has come; None if there is none with this id."""
-    fields = await redis.hgetall(keys.BULK_PREFIX + bulk_id)  # type: ignore[misc]
-    if not fields:
+    key, reader = keys.BULK_PREFIX + bulk_id, Reader()
+    [found] = await hashes(redis, [key], most=_MOST_FIELDS)
+    fields = reader.known(found, {})
+    if not fields and not reader.unreadable:
         return None
-    found = {name.decode(): value.decode() for name, value in fields.items()}
+    action, selection = (
+        cut(shown_id(fields.get(name, b"")), _SHOWN) for name in (b"action", b"selection")
+    )
+    total, acted, passed, over = (
+        reader.count(key, fields.get(name)) for name in (b"total", b"acted", b"passed", b"over")
+    )
     return BulkProgress(
-        bulk_id,
-        found["action"],
-        found["selection"],
-        int(found["total"]),
-        int(found["acted"]),
-        int(found["passed"]),
-        found["over"] == "1",
+        bulk_id, action, selection, total, acted, passed, bool(over), reader.unreadable
     )

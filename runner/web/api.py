@@ -109,20 +109,6 @@ class Enqueued:
     job_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """
-    Some entries of the audit log.
-
-    Attributes:
-        entries: The entries, latest first.
-        before: Id of the entry before which the next page starts; null on the last page.
-    """
-
-    entries: list[audit.AuditEntry]
-    before: str | None
-
-
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
     """The routes of the API and of its document."""
     endpoints = [
@@ -371,11 +357,11 @@ def _records(dashboard: Dashboard) -> list[Endpoint]:
     async def server(_: WebRequest) -> Store:
         return await store(redis)
 
-    async def log(request: WebRequest) -> AuditPage:
+    async def log(request: WebRequest) -> audit.AuditPage:
         before = request.query_params.get("before", "")
         if before and not ENTRY.fullmatch(before):
             raise HTTPException(400, "before must be the id of an entry")
-        return AuditPage(*await audit.entries(redis, before=before or None))
+        return await audit.entries(redis, before=before or None)
 
     return [
         Endpoint("GET", "/api/redis", "Show memory and durability of Redis", Store, server),
@@ -383,7 +369,7 @@ def _records(dashboard: Dashboard) -> list[Endpoint]:
             "GET",
             "/api/audit",
             "List what operators did",
-            AuditPage,
+            audit.AuditPage,
             log,
             {"before": Annotated[str, Field(description="`before` of the page before.")]},
         ),

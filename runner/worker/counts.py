@@ -57,7 +57,7 @@ def page_key(queue: str, job: str, resolution: Resolution, at_ms: int) -> str:
     """Return the key of the hash with the cells of the hour, or the day, of *at_ms*."""
     start_ms = at_ms - at_ms % resolution.page_ms
     stamp = datetime.fromtimestamp(start_ms / 1000, UTC).strftime("%Y%m%d%H")
-    return f"{keys.METRICS}:{resolution.letter}:{stamp}:{queue}|{job}"
+    return f"{keys.METRICS_PREFIX}{resolution.letter}:{stamp}:{queue}|{job}"
 
 
 class JobCounts:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PAGE = 500
 _END_VOLUNTEERING = """\
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"""
+if redis.call('MGET', KEYS[1])[1] == ARGV[1] then redis.call('DEL', KEYS[1]) end"""
 
 
 class Recovery:
@@ -37,7 +37,7 @@ class Recovery:
         for worker_id in worker_ids:
             async for job_ids in self._held_under(worker_id + b":"):
                 await self._put_back(RecoverHead(), job_ids)
-            await self._put_back(RecoverHead(finished=worker_id.decode()), [])
+            await self._put_back(RecoverHead(finished=worker_id), [])
 
     async def of_jobs(self, job_ids: Sequence[bytes]) -> None:
         """Put back these jobs, as far as their leases have lapsed."""
@@ -73,4 +73,4 @@ class Recovery:
 
     async def _put_back(self, head: RecoverHead, job_ids: Sequence[bytes]) -> None:
         ids = cast("Sequence[str]", job_ids)  # redis-py's hints do not know bytes
-        await self._redis.eval(RECOVER, 1, self._queue_key, *head, *ids)  # type: ignore[misc]  # likewise
+        await self._redis.eval(RECOVER, 1, self._queue_key, *head, *ids)  # type: ignore[misc,arg-type]  # likewise

@@ -142,7 +142,7 @@ SCRIPTS: Final = {
     "note": Script("note.lua", fields.NoteHead, begins_with=("aside.lua",)),
     "gauges": Script("gauges.lua", replies={"GAUGES": fields.Gauges}),
     "guess": Script("guess.lua", fields.GuessHead),
-    "last_entries": Script("last_entries.lua"),
+    "look": Script("look.lua", fields.LookHead),
 }
 
 ENQUEUE = SCRIPTS["enqueue"].text()
@@ -162,4 +162,4 @@ SET_ASIDE = SCRIPTS["set_aside"].text()
 NOTE = SCRIPTS["note"].text()
 GAUGES = SCRIPTS["gauges"].text()
 GUESS = SCRIPTS["guess"].text()
-LAST_ENTRIES = SCRIPTS["last_entries"].text()
+LOOK = SCRIPTS["look"].text()

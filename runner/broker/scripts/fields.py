@@ -91,9 +91,9 @@ class RecoverHead(NamedTuple):
     unanswered: Annotated[
         str, "put back what is held under this token: its claim was never answered; '' for none"
     ] = ""
-    finished: Annotated[str, "the worker whose lapsed jobs have all been put back; '' for none"] = (
-        ""
-    )
+    finished: Annotated[
+        Text, "the worker whose lapsed jobs have all been put back; '' for none"
+    ] = ""
 
 
 class StartHead(NamedTuple):
@@ -309,6 +309,15 @@ class GuessHead(NamedTuple):
     guess: Annotated[str, "tells it from others; '' to ask only, and count nothing"]
     most: Annotated[int, "how many guesses may be wrong in a window"]
     window_ms: Annotated[int, "how long a window is, from its first guess on"]
+
+
+class LookHead(NamedTuple):
+    """One look; followed by the type of each key."""
+
+    each: Annotated[int, "how many bytes of a string or an entry to read at most"]
+    all: Annotated[int, "how many bytes to read at most"]
+    entries: Annotated[int, "how many entries of a list to read at most"]
+    start: Annotated[int, "how many bytes to read of a string that is too long"] = 1024
 
 
 class Gauges(NamedTuple):
