@@ -37,7 +37,7 @@ class Recovery:
         for worker_id in worker_ids:
             async for job_ids in self._held_under(worker_id + b":"):
                 await self._put_back(RecoverHead(), job_ids)
-            await self._put_back(RecoverHead(finished=worker_id), [])
+            await self._put_back(RecoverHead(finished=cast("str", worker_id)), [])
 
     async def of_jobs(self, job_ids: Sequence[bytes]) -> None:
         """Put back these jobs, as far as their leases have lapsed."""
@@ -73,4 +73,4 @@ class Recovery:
 
     async def _put_back(self, head: RecoverHead, job_ids: Sequence[bytes]) -> None:
         ids = cast("Sequence[str]", job_ids)  # redis-py's hints do not know bytes
-        await self._redis.eval(RECOVER, 1, self._queue_key, *head, *ids)  # type: ignore[misc,arg-type]  # likewise
+        await self._redis.eval(RECOVER, 1, self._queue_key, *head, *ids)  # type: ignore[misc]  # likewise

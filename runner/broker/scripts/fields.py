@@ -91,9 +91,9 @@ class RecoverHead(NamedTuple):
     unanswered: Annotated[
         str, "put back what is held under this token: its claim was never answered; '' for none"
     ] = ""
-    finished: Annotated[
-        Text, "the worker whose lapsed jobs have all been put back; '' for none"
-    ] = ""
+    finished: Annotated[str, "the worker whose lapsed jobs have all been put back; '' for none"] = (
+        ""
+    )
 
 
 class StartHead(NamedTuple):
