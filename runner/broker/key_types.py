@@ -59,7 +59,8 @@ BY_PREFIX: Final = {
     keys.BATCH_PREFIX: "hash",
     keys.WORKER_PREFIX: "string",
     keys.STARTUP_PREFIX: "string",
-    keys.METRICS_PREFIX: "hash",
+    keys.METRICS_MINUTES_PREFIX: "hash",
+    keys.METRICS_TEN_MINUTES_PREFIX: "hash",
     keys.METRICS_GUARD_PREFIX: "string",
     keys.DEPTH_PREFIX: "stream",
     keys.ORDER_PREFIX: "string",
@@ -71,6 +72,16 @@ BY_PREFIX: Final = {
     keys.POLL_PREFIX: "string",
 }
 """By what a key begins with; of a batch, `…:dead` is a set."""
+
+
+def type_of(key: str) -> str | None:
+    """Return the type of a key that does not belong to a queue; None if there is no such key."""
+    if kind := (SHARED | OF_OPERATORS).get(key):
+        return kind
+    prefix = max(filter(key.startswith, BY_PREFIX), key=len, default=None)
+    if prefix == keys.BATCH_PREFIX and key.endswith(":dead"):
+        return "set"
+    return None if prefix is None else BY_PREFIX[prefix]
 
 
 def of_workers(queue_keys: Sequence[str]) -> Iterator[tuple[str, str]]:

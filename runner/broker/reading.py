@@ -353,10 +353,12 @@ class Fields:
     def number(self, name: str) -> float | None:
         """Return a finite number."""
         value = self._values.get(name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and abs(value) <= LARGEST:  # of NaN that is not so
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self._note_wrong(name, "number")
+        elif abs(value) <= LARGEST:
             return float(value)
-        self._note_wrong(name, "finite number")
+        else:
+            self._note_wrong(name, "number of ours")
         return None
 
     def moment(self, name: str) -> datetime | None:

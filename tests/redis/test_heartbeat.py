@@ -75,11 +75,11 @@ async def _counted(redis: QueueClient) -> dict[str, int]:
     """Return totals over all cells, by resolution."""
     totals: dict[str, int] = {}
     for resolution in (BY_MINUTE, BY_TEN_MINUTES):
-        async for key in redis.scan_iter(f"{keys.METRICS}:{resolution.letter}:*"):
+        async for key in redis.scan_iter(f"{resolution.prefix}*"):
             cells = await redis.hgetall(key)  # type: ignore[misc]
             for field, value in cells.items():
                 if field.endswith(b"|n"):
-                    totals[resolution.letter] = totals.get(resolution.letter, 0) + int(value)
+                    totals[resolution.prefix] = totals.get(resolution.prefix, 0) + int(value)
             assert 0 < await redis.pttl(key) <= resolution.kept_ms
     return totals
 
