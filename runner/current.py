@@ -206,7 +206,7 @@ def use(client: QueueClient) -> None:
 def using(client: QueueClient) -> Iterator[None]:
     """Enqueue through *client* in the block, in this task and in those that it starts."""
     before = _used.get()
-    _used.set(client)
+    use(client)
     try:
         yield
     finally:
