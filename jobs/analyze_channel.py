@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jobs.apart import COMPUTING
+from jobs.json_text import JsonText
+from jobs.notifications.event import Event, Kind
 from jobs.notify import announce
 from jobs.recommend import recommend
 from jobs.services import Services
@@ -14,8 +16,6 @@ from runner import Context, job
 
 if TYPE_CHECKING:
     from jobs.channel.columns import ChannelColumns
-    from jobs.json_text import JsonText
-    from jobs.notifications.event import Event
 
 
 @job(queue="analytics")
@@ -35,9 +35,9 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     store = services.store
     columns = await store.readings.columns(channel_id)
     fingerprint, document, events = await ctx.offload(
-        _analyze, columns, datetime.now(UTC), limits=COMPUTING
+        _analyze, columns, datetime.now(UTC), limits=COMPUTING, returns=(Event, Kind)
     )
-    analysis_id = await store.analyses.save(channel_id, fingerprint, document)
+    analysis_id = await store.analyses.save(channel_id, fingerprint, JsonText(document))
     await announce(services, events)
     if report:
         await visualize_data.enqueue(analysis_id=analysis_id)
@@ -45,15 +45,15 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     return analysis_id
 
 
-def _analyze(columns: ChannelColumns, now: datetime) -> tuple[str, JsonText, list[Event]]:
+def _analyze(columns: ChannelColumns, now: datetime) -> tuple[str, str, list[Event]]:
     """Runs in a process of its own, so that only this process loads the numeric libraries."""
     from jobs.analysis import analyze
     from jobs.channel.frames import as_data
-    from jobs.json_text import JsonText, to_json
+    from jobs.json_text import to_json
     from jobs.notifications.rules import events
 
     analysis = analyze(as_data(columns))
-    document = JsonText(to_json(analysis.model_dump(mode="json")))
+    document = to_json(analysis.model_dump(mode="json"))
     return analysis.fingerprint, document, events(analysis, now)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from runner.offload.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 T = TypeVar("T")
 
@@ -31,19 +31,29 @@ COMPUTING: Final = Limits(cpu_s=3600.0, memory_bytes=2 * _MEMORY, wall_s=1800.0)
 class Run(Protocol):
     """Runs a CPU-bound function elsewhere, within limits: `ctx.offload`, `Offloader.run`."""
 
-    async def __call__(self, function: Callable[..., T], /, *args: Any, limits: Limits) -> T:
+    async def __call__(
+        self,
+        function: Callable[..., T],
+        /,
+        *args: Any,
+        limits: Limits,
+        returns: Collection[type] = (),
+    ) -> T:
         """
-        Return the function's result.
+        Return the function's result: data, with objects of the classes in *returns* alone.
 
         Raises:
             OffloadDiedError: It crashed, or passed one of *limits*.
+            OffloadError: Its result is no such data.
         """
         ...
 
 
-async def in_thread(function: Callable[..., T], /, *args: Any, limits: Limits) -> T:
+async def in_thread(
+    function: Callable[..., T], /, *args: Any, limits: Limits, returns: Collection[type] = ()
+) -> T:
     """Run it here after all, in a thread and without limits, for data that is one's own."""
-    del limits
+    del limits, returns
     return await asyncio.to_thread(function, *args)
 
 

@@ -33,7 +33,9 @@ async def drawn_charts(
         if saved and all(one.spec.get("usermeta", {}).get("code") == version for one in saved):
             return saved
     data = await store.readings.load(stored.channel_id)
-    charts = await run(_draw, data, stored.document, limits=apart.DRAWING)
+    from jobs.store import StoredChart
+
+    charts = await run(_draw, data, stored.document, limits=apart.DRAWING, returns=(StoredChart,))
     await store.analyses.save_charts(stored.id, charts)
     return charts
 

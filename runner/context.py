@@ -15,7 +15,7 @@ from runner.errors import ConfigurationError, refuse
 from runner.redaction import scrubbed, secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from runner.definition import JobDefinition
     from runner.offload.limits import Limits
@@ -150,6 +150,7 @@ class Context:
         *args: Any,
         timeout_s: float | None = None,
         limits: Limits | None = None,
+        returns: Collection[type] = (),
         **kwargs: Any,
     ) -> T:
         """
@@ -160,11 +161,12 @@ class Context:
         arguments and result are pickled, so the function must be importable: no lambda, no closure.
 
         With *limits*, for work on what comes from outside, the process has no network, and is
-        killed past a limit of computing, memory or time.
+        killed past a limit of computing, memory or time. Its result is data then: plain values,
+        and dataclasses, named tuples and enums of the classes in *returns*.
 
         Raises:
             OffloadDiedError: The process died, or passed one of *limits*.
-            OffloadError: Something cannot be pickled.
+            OffloadError: Something cannot be pickled, or is no such data.
             TimeoutError: *timeout_s* passed.
         """
         refuse("offload", optional(seconds("timeout_s", timeout_s, above=0), timeout_s))
@@ -174,6 +176,7 @@ class Context:
                 *args,
                 timeout_s=timeout_s,
                 limits=limits,
+                returns=returns,
                 on_behalf_of=self.queue,
                 **kwargs,
             )
@@ -182,7 +185,9 @@ class Context:
 
         alone = Offloader(1)
         try:
-            return await alone.run(function, *args, timeout_s=timeout_s, limits=limits, **kwargs)
+            return await alone.run(
+                function, *args, timeout_s=timeout_s, limits=limits, returns=returns, **kwargs
+            )
         finally:
             await alone.close()
 

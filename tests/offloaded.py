@@ -7,9 +7,12 @@ import ctypes
 import multiprocessing
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tests.switchboard import Line
@@ -204,3 +207,33 @@ def keep_memory(megabytes: int) -> int:
     """Keep so much memory after the call; return this process's id."""
     _kept.append(b"x" * megabytes * 1024 * 1024)
     return os.getpid()
+
+
+def answer_in_place_of_the_call(failed: bool, length: int, answer: bytes) -> None:  # noqa: FBT001
+    """Do what hostile code in this process may: write to the worker past the process's own code."""
+    frame = sys._getframe()
+    while "answers" not in frame.f_locals:
+        assert frame.f_back is not None
+        frame = frame.f_back
+    pipe = frame.f_locals["answers"]
+    pipe.write(struct.pack("!?Q", failed, length) + answer)
+    pipe.flush()
+    time.sleep(60)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a parser found."""
+
+    names: tuple[str, ...]
+    found_at: datetime
+
+
+def parsed(names: str) -> list[Parsed]:
+    """Parse."""
+    return [Parsed((name,), datetime(2026, 1, 1, tzinfo=UTC)) for name in names.split()]
+
+
+def fail_as_a_parser(name: str) -> NoReturn:
+    """Raise what says which file it is."""
+    raise FileNotFoundError(2, "No such file", name)

@@ -14,10 +14,11 @@ from jobs.sources.csv.fact_cache import temporary_fact_cache
 from jobs.sources.csv.mapping import read_mapping
 from jobs.sources.document import text_file
 from jobs.sources.fetch import fetch
-from jobs.sources.guard import read_apart, reading_errors
+from jobs.sources.guard import reading_errors
 from jobs.sources.location import FilePath, FolderPath, absolute, parse
 from jobs.sources.open_source import (
     CACHE,
+    Apart,
     key_of,
     open_location,
     open_recognised,
@@ -99,6 +100,11 @@ class _FolderReader:
     fact_cache: FactCache
     run: apart.Run
 
+    @property
+    def _apart(self) -> Apart:
+        mapping = None if self.mapping is None else self.mapping.location
+        return Apart(self.run, self.fact_cache, mapping)
+
     async def all_in(self, folder: str) -> list[Finding]:
         folders, findings = await asyncio.to_thread(_walk, folder)
         for parent, paths in folders:
@@ -127,8 +133,8 @@ class _FolderReader:
         if self.mapping is not None:
             keys[self.mapping.location] = key_of(place, self.mapping.location)
         try:
-            found = await read_apart(
-                self.run, path, size_of(place), _read_file, path, self.mapping, self.fact_cache
+            found = await self._apart.read(
+                place, size_of(place), _read_file, path, self.mapping, self.fact_cache
             )
         except SourceError as error:
             return _skipped_or_error(error)
@@ -140,7 +146,7 @@ class _FolderReader:
         place = FolderPath(folder)
         key = key_of(place, None)
         try:
-            found = await read_apart(self.run, folder, size_of(place), _read_export, folder, tables)
+            found = await self._apart.read(place, size_of(place), _read_export, folder, tables)
         except SourceError as error:
             return _skipped_or_error(error)
         CACHE.keep(key, found)

@@ -10,7 +10,7 @@ from jobs.sources.source import SourceError
 from runner.errors import OffloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 T = TypeVar("T")
 
@@ -18,16 +18,23 @@ _SHOWN_CHARACTERS = 200
 
 
 async def read_apart(
-    run: apart.Run, location: str, size: int, function: Callable[..., T], *args: Any
+    run: apart.Run,
+    location: str,
+    size: int,
+    function: Callable[..., T],
+    *args: Any,
+    returns: Collection[type] = (),
 ) -> T:
     """
     Return what *function* makes of the *size* bytes at *location*, by *run*.
+
+    returns: the classes of what it may give back, beside plain data.
 
     Raises:
         SourceError: It raised that, crashed, or passed a limit.
     """
     try:
-        return await run(function, *args, limits=apart.reading(size))
+        return await run(function, *args, limits=apart.reading(size), returns=returns)
     except OffloadError as error:
         raise SourceError(location, f"cannot be read: {error}", "Split or correct it") from error
 

@@ -6,18 +6,35 @@ What is in it came from outside: `open_path` and `open_text` run apart (`jobs.ap
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobs import apart
+from jobs.channel.records import (
+    ChannelGain,
+    ChannelReading,
+    ChannelRecord,
+    ChannelSnapshot,
+    ItemGain,
+    ItemRecord,
+    ItemSnapshot,
+    Platform,
+    Reject,
+    SourceRef,
+)
 from jobs.sources.cache import SourceCache
-from jobs.sources.csv.csv_source import mapping_in, open_csv
+from jobs.sources.csv import csv_source
+from jobs.sources.csv.csv_source import CsvSource, mapped_kind, mapping_in, open_csv
 from jobs.sources.csv.fact_cache import temporary_fact_cache
-from jobs.sources.csv.layout import Layout
+from jobs.sources.csv.fact_files import FactFiles
+from jobs.sources.csv.layout import Companion, Layout, RowRule
 from jobs.sources.csv.mapping import read_mapping
 from jobs.sources.document import text_file
 from jobs.sources.feed import feed
+from jobs.sources.feed.entry import Entry
+from jobs.sources.feed.feed import Feed
 from jobs.sources.fetch import fetch
 from jobs.sources.guard import read_apart, reading_errors
 from jobs.sources.location import (
@@ -32,7 +49,8 @@ from jobs.sources.location import (
 from jobs.sources.recognise import recognise
 from jobs.sources.samples import open_samples
 from jobs.sources.source import SourceError, UnrecognisedError
-from jobs.sources.studio.export import open_studio
+from jobs.sources.studio import export
+from jobs.sources.studio.export import StudioExport, open_studio
 from jobs.sources.studio.role import Role
 
 if TYPE_CHECKING:
@@ -46,8 +64,18 @@ if TYPE_CHECKING:
 
     Fetch = Callable[[str], Awaitable[Document]]
 
+T = TypeVar("T")
+
 CACHE = SourceCache(size=32)
 """The sources of this process."""
+
+_KINDS = (CsvSource, Feed, StudioExport)
+_SOURCES = (
+    *(*_KINDS, FactFiles, Layout, RowRule, Companion, Entry, Role),
+    *(ChannelReading, ChannelRecord, ItemRecord, Reject, SourceRef, Platform),
+    *(ChannelSnapshot, ItemSnapshot, ChannelGain, ItemGain),
+)
+"""What a source is made of; `Listing` is made of it here."""
 
 
 async def open_source(
@@ -102,6 +130,7 @@ async def open_location(
 async def _open(
     location: Location, mapping: str | None, fact_cache: FactCache, fetch: Fetch, run: apart.Run
 ) -> Source:
+    reader = Apart(run, fact_cache, mapping)
     match location:
         case SampleName():
             return open_samples(location)
@@ -110,13 +139,47 @@ async def _open(
             raise SourceError(location.text, reason)
         case WebAddress():
             document = await fetch(location.text)
-            read = partial(open_text, document, mapping, fact_cache)
-            return await read_apart(run, location.text, len(document.content), read)
+            size = len(document.content)
+            return await reader.read(location, size, open_text, document, mapping, fact_cache)
         case FilePath() | FolderPath():
             key = key_of(location, mapping)
-            read = partial(open_path, location, mapping, fact_cache)
             size = size_of(location)
-            return await CACHE.get_or_read(key, lambda: read_apart(run, location.text, size, read))
+            read = partial(reader.read, location, size, open_path, location, mapping, fact_cache)
+            return await CACHE.get_or_read(key, read)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Reads sources by *run*, and trusts no answer: what is read may have taken the reader over."""
+
+    run: apart.Run
+    fact_cache: FactCache
+    mapping: str | None = None
+
+    async def read(
+        self, location: Location, size: int, function: Callable[..., T], *args: Any
+    ) -> T:
+        """
+        Return what *function* makes of the *size* bytes at *location*: a source, or its role.
+
+        Raises:
+            SourceError: It cannot be read, or would have this process read something else later.
+        """
+        place = location.text
+        found = await read_apart(self.run, place, size, function, *args, returns=_SOURCES)
+        if isinstance(found, Role):
+            return found
+        if not isinstance(found, _KINDS) or not self._leads_here(found, place):
+            raise SourceError(place, "cannot be read: it was taken for another place")
+        return found
+
+    def _leads_here(self, found: CsvSource | Feed | StudioExport, place: str) -> bool:
+        kinds = [csv_source.KIND, feed.KIND, export.KIND]
+        if self.mapping is not None:
+            kinds.append(mapped_kind(self.mapping))
+        return found.ref in [SourceRef(kind, place) for kind in kinds] and (
+            not isinstance(found, CsvSource) or self.fact_cache.holds(found.files)
+        )
 
 
 def open_path(

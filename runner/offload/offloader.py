@@ -16,17 +16,20 @@ import pickle
 import signal
 import struct
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 from runner.errors import OffloadDiedError, OffloadError
+from runner.offload.answer import NoDataError, unpack
 from runner.offload.fair_turns import Turns
 from runner.offload.limits import MemoryWatch, resident_bytes
+from runner.wording import size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from runner.offload.limits import Limits
 
@@ -39,6 +42,11 @@ _REQUEST_HEAD = struct.Struct("!dQ")  # as in `process.py`
 _ANSWER_HEAD = struct.Struct("!?Q")  # likewise
 _IDLE_S = 300.0
 _END_WITHIN_S = 5.0
+_ANSWERS_SHARE = 4
+"""An answer may have a quarter of the memory of its call: there it is held more than once."""
+
+_READ_HERE_BYTES = 256 * 1024
+"""Longer answers are read in a thread, so that the loop stays free."""
 
 
 class Offloader:
@@ -63,13 +71,15 @@ class Offloader:
         *args: Any,
         timeout_s: float | None = None,
         limits: Limits | None = None,
+        returns: Collection[type] = (),
         on_behalf_of: str = "",
         **kwargs: Any,
     ) -> T:
         """
         Return `function(*args, **kwargs)`; its exception is raised with its traceback as a note.
 
-        With *limits* it has no network, and what passes a limit costs this call alone.
+        With *limits* it has no network, and what passes a limit costs this call alone. Its result
+        is data then, which may hold objects of the classes in *returns*, and of no other.
 
         If the caller is cancelled, or *timeout_s* seconds pass (including the wait for a free
         process), the process and what it has started are killed before this raises. Calls waiting
@@ -77,15 +87,22 @@ class Offloader:
 
         Raises:
             OffloadDiedError: Its process died, or passed one of *limits*; the message says why.
-            OffloadError: The call or its result cannot be pickled.
+            OffloadError: The call or its result cannot be pickled, or its result is no such data.
             TimeoutError: It did not return in time.
         """
         request = _request(function, args, kwargs)
         async with asyncio.timeout(timeout_s), self._turns.place(on_behalf_of):
             failed, answer = await self._call(request, limits)
-        result = _unpack(answer)
+        if limits is None:
+            result = _unpickled(answer)
+        elif len(answer) < _READ_HERE_BYTES:
+            result = _unpacked(answer, returns)
+        else:
+            result = await asyncio.to_thread(_unpacked, answer, returns)
         if failed:
-            raise result
+            raise (
+                result if isinstance(result, Exception) else OffloadError("it failed with no error")
+            )
         return result  # type: ignore[no-any-return]  # it is what `function` returned
 
     async def _call(
@@ -130,7 +147,8 @@ class Offloader:
         try:
             async with self._turns.place(""):
                 failed, answer = await self._call(request, limits, sent)
-            problem = _unpack(answer) if failed else None
+            read = _unpickled if limits is None else partial(_unpacked, returns=())
+            problem = read(answer) if failed else None
         except Exception as error:  # noqa: BLE001 -- the calls that need it will fail too
             problem = error
         finally:
@@ -201,9 +219,9 @@ class _Process:
         self._requests.write(frame)
 
     async def answer(self, limits: Limits | None) -> tuple[bool, bytes]:
-        """Return whether the call failed, and its pickled result or exception."""
+        """Return whether the call failed, and its packed result or exception."""
         if limits is None:
-            return await self._answer(_in_words)
+            return await self._answer(_in_words, sys.maxsize)
         watch = MemoryWatch(self._process.pid, limits.memory_bytes, self._kill)
 
         def why(status: int) -> str:
@@ -214,16 +232,18 @@ class _Process:
         try:
             async with asyncio.timeout(limits.wall_s) as clock:
                 with watch:
-                    return await self._answer(why)
+                    return await self._answer(why, limits.memory_bytes // _ANSWERS_SHARE)
         except TimeoutError:
             if not clock.expired():
                 raise
             raise OffloadDiedError(f"it took more than {limits.wall_s:g} s") from None
 
-    async def _answer(self, why: Callable[[int], str]) -> tuple[bool, bytes]:
+    async def _answer(self, why: Callable[[int], str], most_bytes: int) -> tuple[bool, bytes]:
         try:
             await self._requests.drain()
             failed, length = _ANSWER_HEAD.unpack(await self._answers.readexactly(_ANSWER_HEAD.size))
+            if length > most_bytes:
+                raise OffloadDiedError(f"its result has more than {size(most_bytes)}")
             return failed, await self._answers.readexactly(length)
         except (asyncio.IncompleteReadError, OSError):
             status = await self._process.wait()
@@ -274,11 +294,18 @@ def _request(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str
         raise OffloadError(f"the call to {name} cannot be pickled: {error}") from error
 
 
-def _unpack(answer: bytes) -> Any:
+def _unpickled(answer: bytes) -> Any:
     try:
-        return pickle.loads(answer)  # noqa: S301 -- from our own process
+        return pickle.loads(answer)  # noqa: S301 -- from a process that runs what is our own
     except Exception as error:
         raise OffloadError(f"the call's result cannot be unpickled: {error}") from error
+
+
+def _unpacked(answer: bytes, returns: Collection[type]) -> Any:
+    try:
+        return unpack(answer, returns)
+    except NoDataError as error:
+        raise OffloadError(f"the call's result cannot be read: {error}") from None
 
 
 def _in_words(status: int) -> str:

@@ -2,7 +2,8 @@
 The process side of `offloader.py`: reads calls, makes them and writes the results.
 
 It runs as a script, so that it imports only what the calls need. With the argument `confined` it
-leaves the network before it reads its first call.
+leaves the network before it reads its first call, and answers with data (`answer.py`) instead of
+pickles.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     _Call = tuple[float, bytes]
+    _Pack = Callable[[Any], bytes]
 
 _REQUEST_HEAD = struct.Struct("!dQ")
 """The most seconds of computing, or 0 for any; the length of the call that follows."""
@@ -35,6 +38,7 @@ _ANSWER_HEAD = struct.Struct("!?Q")
 """Whether the call failed; the length of its result or error, which follows."""
 
 _CONFINEMENT = str(Path(__file__).with_name("confinement.py"))
+_ANSWER = str(Path(__file__).with_name("answer.py"))
 _MOST_INHERITED = 65_536
 
 
@@ -51,8 +55,10 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     _be_the_first_to_go()
+    pack: _Pack = _pickled
     if sys.argv[1:] == ["confined"]:
         runpy.run_path(_CONFINEMENT)["leave_network"]()
+        pack = runpy.run_path(_ANSWER)["pack"]
     calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
     first = _read(requests)
     if first is None:
@@ -62,7 +68,7 @@ def main() -> None:
     while True:
         cpu_s, request = calls.get()
         _limit_computing(cpu_s)
-        failed, answer = _answer(request)
+        failed, answer = _answer(request, pack)
         _limit_computing(0.0)
         answers.write(_ANSWER_HEAD.pack(failed, len(answer)))
         answers.write(answer)
@@ -127,34 +133,40 @@ def _read(requests: BinaryIO) -> _Call | None:
     return cpu_s, requests.read(length)
 
 
-def _answer(request: bytes) -> tuple[bool, bytes]:
+def _answer(request: bytes, pack: _Pack) -> tuple[bool, bytes]:
     try:
         function, args, kwargs = pickle.loads(request)  # noqa: S301 -- from the worker
         result = function(*args, **kwargs)
     except Exception as error:  # noqa: BLE001 -- a call may raise anything
-        return True, _pack_error(error)
+        return True, _packed_error(error, pack)
     except BaseException as error:  # noqa: BLE001 -- raised there, it would end the worker
-        return True, _pack_error(_offload_error(f"{type(error).__qualname__}: {error}"))
+        return True, _packed_error(_offload_error(f"{type(error).__qualname__}: {error}"), pack)
     try:
-        return False, pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
-    except Exception as error:  # noqa: BLE001 -- and so may its result when pickled
+        return False, pack(result)
+    except Exception as error:  # noqa: BLE001 -- and so may its result when packed
         name = getattr(function, "__qualname__", repr(function))
-        problem = f"the result of {name} cannot be pickled: {error}"
-        return True, _pack_error(_offload_error(problem))
+        how = "pickled" if pack is _pickled else "passed on"
+        problem = f"the result of {name} cannot be {how}: {error}"
+        return True, _packed_error(_offload_error(problem), pack)
 
 
-def _pack_error(error: BaseException) -> bytes:
-    """Pickle *error* with its traceback as a note; if it cannot be pickled, an `OffloadError`."""
+def _pickled(value: Any) -> bytes:
+    packed = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    if isinstance(value, BaseException):
+        pickle.loads(packed)  # noqa: S301 -- some exceptions can be pickled but not unpickled
+    return packed
+
+
+def _packed_error(error: BaseException, pack: _Pack) -> bytes:
+    """Pack *error* with its traceback as a note; if it cannot be packed, an `OffloadError`."""
     formatted = "".join(traceback.format_exception(error))
     error.add_note(f"In the offload process:\n{formatted}")
     try:
-        packed = pickle.dumps(error, pickle.HIGHEST_PROTOCOL)
-        pickle.loads(packed)  # noqa: S301 -- some exceptions can be pickled but not unpickled
+        return pack(error)
     except Exception:  # noqa: BLE001 -- its own pickling may fail in any way
         stand_in = _offload_error(f"{type(error).__qualname__}: {error}")
         stand_in.add_note(f"In the offload process:\n{formatted}")
-        return pickle.dumps(stand_in, pickle.HIGHEST_PROTOCOL)
-    return packed
+        return pack(stand_in)
 
 
 def _offload_error(problem: str) -> Exception:

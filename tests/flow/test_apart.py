@@ -18,8 +18,14 @@ from jobs.charts import build_charts
 from jobs.charts.rendering import Request, render_apart
 from jobs.drawn_charts import picture
 from jobs.sources import SourceError
+from jobs.sources.csv.csv_source import CsvSource
+from jobs.sources.csv.fact_cache import FactCache
+from jobs.sources.csv.fact_files import FactFiles
+from jobs.sources.feed.feed import Feed
 from jobs.sources.guard import read_apart
+from jobs.sources.location import FilePath
 from jobs.sources.memory import SourceMemory
+from jobs.sources.open_source import Apart
 from jobs.sources.reader import SourceReader
 from jobs.store import StoredChart
 from runner.errors import OffloadDiedError
@@ -28,7 +34,7 @@ from tests import offloaded
 from tests.unit.analysis.channels import CHANNEL, catalogue, channel_data, growing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
     from pathlib import Path
 
 MIB = 1024 * 1024
@@ -122,6 +128,51 @@ async def test_a_reader_that_is_lost_is_an_error_of_its_source(
     assert await read_apart(offloader.run, "/data/b.csv", 5, os.getpid) != os.getpid()
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"ref": SourceRef("feed", "/etc/passwd")},
+        {"ref": SourceRef("feed", "http://169.254.169.254/")},
+        {"ref": SourceRef("csv+/etc/shadow", "{place}")},
+        {"ref": "/etc/passwd"},
+    ],
+    ids=str,
+)
+async def test_reader_that_was_taken_over_leads_nowhere_else(
+    tmp_path: Path, forged: dict[str, Any]
+) -> None:
+    """What a source says it is decides what is read next time, with the rights of the worker."""
+    place = FilePath(str(tmp_path / "feed.xml"))
+    (tmp_path / "feed.xml").write_text(FEED.format("<item><title>One</title></item>"))
+    reader = Apart(apart.in_thread, FactCache(tmp_path / "facts"))
+    (honest,) = await SourceReader().discover(place.text)
+    assert isinstance(honest, Feed)
+    if isinstance(forged["ref"], SourceRef):
+        ref = forged["ref"]
+        forged = {"ref": SourceRef(ref.kind, ref.location.format(place=place.text))}
+
+    assert await reader.read(place, 1, lambda: honest) is honest
+    with pytest.raises(SourceError, match="cannot be read: it was taken for another place"):
+        await reader.read(place, 1, lambda: replace(honest, **forged))
+
+
+async def test_facts_of_another_folder_are_not_read(tmp_path: Path) -> None:
+    """Facts lie where this process keeps them."""
+    place = FilePath(str(tmp_path / "daily.csv"))
+    (tmp_path / "daily.csv").write_text(DAILY)
+    cache = FactCache(tmp_path / "facts")
+    (honest,) = await SourceReader(fact_cache=cache).discover(place.text)
+    assert isinstance(honest, CsvSource)
+    reader = Apart(apart.in_thread, cache)
+
+    assert await reader.read(place, 1, lambda: honest) is honest
+    for folder in ("/etc", "..", "../x", "a/../../b"):
+        files: Any = FactFiles(cache.folder / folder)
+        forged = replace(honest, files=files)
+        with pytest.raises(SourceError, match="it was taken for another place"):
+            await reader.read(place, 1, lambda forged=forged: forged)
+
+
 def test_limits_grow_with_what_is_read() -> None:
     """A large list may take longer, and none takes for ever."""
     small, large, huge = (apart.reading(size) for size in (0, 50 * MIB, 2**40))
@@ -131,8 +182,15 @@ def test_limits_grow_with_what_is_read() -> None:
 async def test_a_chart_that_ends_its_process_costs_no_report(offloader: Offloader) -> None:
     """The report says which chart it was and why, and has all others."""
 
-    async def run(function: Callable[..., Any], /, *args: Any, limits: Limits) -> Any:
-        return await offloader.run(function, *args, limits=replace(limits, memory_bytes=700 * MIB))
+    async def run(
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        limits: Limits,
+        returns: Collection[type] = (),
+    ) -> Any:
+        tight = replace(limits, memory_bytes=700 * MIB)
+        return await offloader.run(function, *args, limits=tight, returns=returns)
 
     data = channel_data(views=growing(40), items=catalogue(30))
     analysis = analyze(data)

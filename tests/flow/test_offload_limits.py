@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import operator
 import os
+import pickle
 import runpy
 import signal
 import socket
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import runner.offload
-from runner.errors import OffloadDiedError
+from runner.errors import OffloadDiedError, OffloadError
 from runner.offload import Limits, Offloader
 from tests import offloaded
 
@@ -97,6 +98,70 @@ async def test_a_call_with_limits_has_no_network(offloader: Offloader, tmp_path:
 async def test_a_call_with_limits_may_talk_to_itself(offloader: Offloader) -> None:
     """A pair of sockets leads nowhere, and event loops wake themselves by one."""
     assert await offloader.run(offloaded.talk_to_itself, limits=AMPLE) == b"x"
+
+
+class _Runs:
+    """Its pickle runs a command where it is read."""
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (self._command,)
+
+
+@pytest.mark.parametrize("failed", [False, True])
+async def test_no_answer_of_a_call_with_limits_is_executed(
+    offloader: Offloader, tmp_path: Path, *, failed: bool
+) -> None:
+    """Hostile code in the process sends the worker a pickle, and has only ended its own call."""
+    mark = tmp_path / "executed"
+    bomb = pickle.dumps(_Runs(f"touch {mark}"))
+
+    with pytest.raises(OffloadError, match="the call's result cannot be read: it is damaged"):
+        await offloader.run(
+            offloaded.answer_in_place_of_the_call, failed, len(bomb), bomb, limits=AMPLE
+        )
+
+    assert not mark.exists()
+    pickle.loads(bomb)  # noqa: S301 -- it would have been
+    assert mark.exists()
+
+
+async def test_answer_of_a_call_with_limits_takes_no_more_memory_than_its_share(
+    offloader: Offloader,
+) -> None:
+    """A process that announces more is ended; what it sends is not waited for."""
+    with pytest.raises(OffloadDiedError, match="its result has more than 256 MiB"):
+        await offloader.run(offloaded.answer_in_place_of_the_call, 0, 2**60, b"x", limits=AMPLE)
+
+
+async def test_call_with_limits_gives_back_the_classes_that_its_caller_names(
+    offloader: Offloader,
+) -> None:
+    """Data comes out equal; another class is named, with where to put it."""
+    [first, _] = await offloader.run(
+        offloaded.parsed, "a b", limits=AMPLE, returns=(offloaded.Parsed,)
+    )
+    assert first == offloaded.parsed("a")[0]
+    many = " ".join(map(str, range(20_000)))
+    found = await offloader.run(offloaded.parsed, many, limits=AMPLE, returns=(offloaded.Parsed,))
+    assert found == offloaded.parsed(many)
+    with pytest.raises(OffloadError, match=r"tests\.offloaded:Parsed, which the caller does not"):
+        await offloader.run(offloaded.parsed, "a", limits=AMPLE)
+    with pytest.raises(OffloadError, match="the result of give_lambda cannot be passed on"):
+        await offloader.run(offloaded.give_lambda, limits=AMPLE)
+
+
+async def test_call_with_limits_raises_what_the_function_raises(offloader: Offloader) -> None:
+    """The exception has its type, its arguments, and a note on where it came from."""
+    with pytest.raises(FileNotFoundError) as caught:
+        await offloader.run(offloaded.fail_as_a_parser, "/a/b", limits=AMPLE)
+
+    assert caught.value.filename == "/a/b"
+    assert "fail_as_a_parser" in caught.value.__notes__[0]
+    with pytest.raises(OffloadError, match=r"^SystemExit: 3"):
+        await offloader.run(offloaded.exit_here, limits=AMPLE)
 
 
 _ELSEWHERE = """

@@ -54,6 +54,11 @@ class FactCache:
         folder = self.folder / key
         return FactFiles(folder) if fact_files.build(folder, batches) else None
 
+    def holds(self, files: FactFiles) -> bool:
+        """Whether *files* lie here, and nowhere else."""
+        folder = files.folder
+        return folder.name not in {"", ".."} and folder == self.folder / folder.name
+
     def _remove_old(self) -> None:
         if not self.folder.is_dir():
             return

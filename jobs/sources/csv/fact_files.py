@@ -17,6 +17,7 @@ import json
 import shutil
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -239,28 +240,38 @@ def _channels(kept: pl.DataFrame, number: int) -> pl.DataFrame:
     )
 
 
+@dataclass(eq=False)
 class FactFiles:
-    """
-    The facts in a finished folder; threads may share them.
+    """The facts in a finished folder, read as they are needed; threads may share them."""
 
-    channels: `channel_id`, `channel_title`, `platform` of every channel, by first line.
-    """
+    folder: Path
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        document = json.loads((folder / "summary.json").read_text())
+    @cached_property
+    def summary(self) -> Summary:
+        """What the file holds."""
+        document = json.loads((self.folder / "summary.json").read_text())
         for name in ("first_at", "last_at", "last_published_at"):
             document[name] = None if document[name] is None else _time(document[name])
-        self.summary = Summary(**document)
-        self.channels = _read_channels(folder)
-        self._many = self.channels["file"].n_unique() > 1
-        self._whole: pl.DataFrame | None = None
-        places = self.channels.select(CHANNEL_ID, "file", "offset", "length").iter_rows()
-        self._places: dict[str, tuple[int, int, int]] = {each[0]: each[1:] for each in places}
+        return Summary(**document)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Another process opens the folder for itself."""
-        return FactFiles, (self._folder,)
+    @cached_property
+    def channels(self) -> pl.DataFrame:
+        """`channel_id`, `channel_title`, `platform` of every channel, by first line."""
+        return _read_channels(self.folder)
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, int, int]]:
+        places = self.channels.select(CHANNEL_ID, "file", "offset", "length").iter_rows()
+        return {each[0]: each[1:] for each in places}
+
+    @cached_property
+    def _many(self) -> bool:
+        return self.channels["file"].n_unique() > 1
+
+    @cached_property
+    def _whole(self) -> list[pl.DataFrame]:
+        """A single file, once it is in memory."""
+        return []
 
     def facts(
         self, channel_id: str, prepare: Callable[[pl.DataFrame], pl.DataFrame]
@@ -271,16 +282,16 @@ class FactFiles:
         A single file is held in memory, prepared once for all channels.
         """
         number, offset, length = self._places[channel_id]
-        path = self._folder / f"facts-{number:03}.arrow"
+        path = self.folder / f"facts-{number:03}.arrow"
         if self._many:
             return prepare(pl.scan_ipc(path).slice(offset, length).collect())
-        if self._whole is None:
-            self._whole = prepare(pl.read_ipc(path))
-        return self._whole.slice(offset, length)
+        if not self._whole:
+            self._whole.append(prepare(pl.read_ipc(path)))
+        return self._whole[0].slice(offset, length)
 
     def rejects(self) -> Sequence[pl.DataFrame]:
         """Return line, channel and problem of the rows that could not be used, in parts."""
-        paths = sorted(self._folder.glob("rejects-*.arrow"))
+        paths = sorted(self.folder.glob("rejects-*.arrow"))
         return [pl.read_ipc(path) for path in paths]
 
 
