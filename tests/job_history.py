@@ -300,7 +300,8 @@ class JobHistory:
                 job.holder = None
             elif holds:
                 self._fault("the right holder was refused", job, kind)
-            self._lives(job, outcome["token"])
+            if kind != "offer":
+                self._lives(job, outcome["token"])
             return
         if job.is_taken_over:
             # A stock arq worker has run it meanwhile, and put it back; now it is done here.
@@ -364,7 +365,8 @@ class JobHistory:
                 is_own = worker_of(job.holder or b"") == head["worker_id"]
                 if block["id"] not in lost and not (is_own or job.was_stock):
                     self._fault("a lost claim was renewed", job)
-                self._lives(job, block["token"])
+                if head["outlived"] == b"1":
+                    self._lives(job, block["token"])
 
     def _lives(self, job: JobModel, token: bytes) -> None:
         """The worker of a lost claim lives: the crash that was counted for it is taken back."""

@@ -85,6 +85,16 @@ HISTORIES = {
         plant="crash-not-told",
         rule="wrong crashes",
     ),
+    "a renewal arrives when its worker is dead": History(
+        # It shows that the worker lived when it asked, which proves nothing of what came later.
+        _history(
+            JobPlan(number=0, at_s=1.8, steps=("kill",), takes_s=0.5),
+            faults=(Fault(at_s=0.1, kind="late_question", who=0, for_s=8.0, what="renew"),),
+        ),
+        met="late_question renew",
+        plant="late-question-takes-a-crash-back",
+        rule="poison killed too often",
+    ),
     "a suspect is given back before its start": History(
         # Its claim is answered too late for it to start; then nothing is left to wait for.
         _history(
