@@ -8,33 +8,24 @@ results and histories stay as they are, and pages show their jobs as unreadable.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from pydantic_core import to_json
 
 from runner import clock
 from runner.broker import key_types, keys
-from runner.broker.reading import (
-    LARGEST,
-    Cut,
-    Entries,
-    Reader,
-    Unreadable,
-    answers,
-    count_of,
-    hashes,
-    look,
-    shown_id,
-)
+from runner.broker.reading import Unreadable, answers, hashes, look, shown_id
 from runner.broker.scripts.fields import LookHead
 from runner.broker.set_aside import EVERY_TYPE, set_aside
-from runner.checks import LATEST_MS
-from runner.operations.sessions import read_record
-from runner.operations.verbs import PROCESS_VERBS
-from runner.wording import counted
+from runner.operations.fault_rules import (
+    DAY_MS,
+    entries_problem,
+    is_of_form,
+    string_problem,
+    wrong_scores,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -46,8 +37,8 @@ _LIMITS = LookHead(each=16 << 20, all=64 << 20, entries=100)
 _MOST_FIELDS = 20_000
 _MOST_SCORES = 100
 _MOST_FAULTS = 1_000
-_DAY_MS = 86_400_000
-_SET_ASIDE = "set it aside"
+_WRONG_TYPE = "holds another type than belongs there"
+_OF_JOBS = (keys.JOB_PREFIX, keys.RESULT_PREFIX, keys.HISTORY_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +59,18 @@ class Fault:
 
 
 class Inspector:
-    """Looks at the keys of *queues* and at all others of ours, for so many of them and so long."""
+    """
+    Looks at what *queues* have and share, and then at *most* other keys of ours, or for so long.
+
+    by: who mends; it is written where a queue is paused.
+    """
 
     def __init__(
         self, redis: Redis, queues: Sequence[str], *, most: int, for_s: float, by: str
     ) -> None:
         self._redis = redis
         self._queue_keys = [keys.queue_key(queue) for queue in queues]
+        self._known = {**key_types.OF_OPERATORS, **dict(key_types.of_workers(self._queue_keys))}
         self._most = most
         self._for_s = for_s
         self._by = by
@@ -92,109 +88,33 @@ class Inspector:
         """
         seconds, _ = await self._redis.time()
         self._now_ms = seconds * 1000
-        found = [fault async for fault in self._of_known_keys()]
-        async for fault in self._of_all_keys():
+        found = [fault async for fault in self._of_known()]
+        async for fault in self._of_others():
             found.append(fault)
             if len(found) >= _MOST_FAULTS:
                 break
         return found
 
-    # ------------------------------------------------------------------ keys by name
-
-    async def _of_known_keys(self) -> AsyncIterator[Fault]:
-        known = {**key_types.OF_OPERATORS, **dict(key_types.of_workers(self._queue_keys))}
-        wrong = await self._of_wrong_type([(name.encode(), kind) for name, kind in known.items()])
-        for name in wrong:
-            yield self._to_set_aside(name, "holds another type than belongs there")
-        right = {name: kind for name, kind in known.items() if name.encode() not in wrong}
+    async def _of_known(self) -> AsyncIterator[Fault]:
         for queue_key in self._queue_keys:
             async for fault in self._of_pause(queue_key + keys.PAUSED_SUFFIX):
                 yield fault
-        for name, kind in right.items():
-            if kind == "zset":
-                async for fault in self._of_scores(name):
-                    yield fault
-        for kind in ("hash", "stream", "string"):
-            names = [name.encode() for name, its in right.items() if its == kind]
-            async for fault in self._of_contents(kind, names):
-                yield fault
+        known = [(name.encode(), kind) for name, kind in self._known.items()]
+        async for fault in self._of_keys(known):
+            yield fault
 
-    async def _of_wrong_type(self, names: Sequence[tuple[bytes, str]]) -> list[bytes]:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for name, _ in names:
-                pipe.type(cast("str", name))
-            types = await pipe.execute()
-        return [
-            name
-            for (name, kind), found in zip(names, types, strict=True)
-            if found.decode() not in {kind, "none"}
-        ]
-
-    async def _of_pause(self, name: str) -> AsyncIterator[Fault]:
-        """Whatever stands there pauses the queue, so it is not set aside."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.get(name)
-            [note] = await answers(pipe)
-        if isinstance(note, Unreadable):
-            words = to_json({"by": self._by, "at_ms": self._now_ms})
-            mend = partial(self._redis.set, name, words)
-            yield Fault(name, note.why, "write the note anew; the queue stays paused", mend)
-
-    async def _of_scores(self, name: str) -> AsyncIterator[Fault]:
-        """Times that no calendar has, or that nobody of ours can have written."""
-        rule = self._rule_of(name)
-        if rule is None:
-            return
-        for low, high, does, to in rule:
-            found = await self._redis.zrangebyscore(
-                name, low, high, start=0, num=_MOST_SCORES, withscores=True
-            )
-            for member, score in found:
-                why = f"has {shown_id(member)!r} at the time {score:g}"
-                mend: Callable[[], Awaitable[object]] = partial(self._redis.zrem, name, member)
-                if to is not None:
-                    mend = partial(self._redis.zadd, name, {member: to}, xx=True)
-                yield Fault(name, why, does, mend)
-
-    def _rule_of(self, name: str) -> Sequence[tuple[str, str, str, int | None]] | None:
-        """Ranges of wrong scores, what to do about them, and the score to set; None: take out."""
-        suffix = next(
-            (
-                name[len(queue_key) :]
-                for queue_key in self._queue_keys
-                if name.startswith(queue_key) and name[len(queue_key) :] in key_types.OF_QUEUE
-            ),
-            None,
-        )
-        ahead = f"({self._now_ms + _DAY_MS}"
-        if name in {keys.ABORT, keys.METRICS} or suffix in _REGISTERS:
-            does = "take it out"
-            return [("-inf", "(0", does, None), (ahead, "+inf", does, None)]
-        if suffix == keys.DEAD_SUFFIX:
-            does = "say that it died now"
-            return [("-inf", "(0", does, self._now_ms), (ahead, "+inf", does, self._now_ms)]
-        if name == keys.SESSIONS:
-            year = self._now_ms + 366 * _DAY_MS
-            does = "list it for another year"
-            return [("-inf", "(0", does, year), (f"({year}", "+inf", does, year)]
-        if suffix is None:
-            return None
-        last = "let it be due at the end of the year 9999"
-        return [
-            ("-inf", "(0", "let it be due now", self._now_ms),
-            (f"({LATEST_MS}", "+inf", last, LATEST_MS),
-        ]
-
-    # ------------------------------------------------------------------ all keys
-
-    async def _of_all_keys(self) -> AsyncIterator[Fault]:
+    async def _of_others(self) -> AsyncIterator[Fault]:
         cursor, until = 0, clock.monotonic() + self._for_s
-        own = {name.encode() for name, _ in key_types.of_workers(self._queue_keys)}
-        own |= {name.encode() for name in key_types.OF_OPERATORS}
         while True:
             cursor, page = await self._redis.scan(cursor, match="arq:*", count=_PAGE)
             self.looked_at += len(page)
-            async for fault in self._of_page([name for name in page if name not in own]):
+            names = [(name, _name(name)) for name in page]
+            others = [
+                (name, kind)
+                for name, text in names
+                if text not in self._known and (kind := key_types.type_of(text)) is not None
+            ]
+            async for fault in self._of_keys(others):
                 yield fault
             if not cursor:
                 self.is_complete = True
@@ -202,104 +122,93 @@ class Inspector:
             if self.looked_at >= self._most or clock.monotonic() >= until:
                 return
 
-    async def _of_page(self, page: Sequence[bytes]) -> AsyncIterator[Fault]:
-        typed = [
-            (name, kind)
-            for name in page
-            if (kind := key_types.type_of(name.decode("utf-8", "replace"))) is not None
-        ]
-        if not typed:
-            return
-        wrong = set(await self._of_wrong_type(typed))
-        for name in wrong:
-            yield self._to_set_aside(name, "holds another type than belongs there")
+    async def _of_keys(self, typed: Sequence[tuple[bytes, str]]) -> AsyncIterator[Fault]:
+        """Those of a wrong type, and what is wrong in the others."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for name, _ in typed:
+                pipe.type(cast("str", name))
+            types = await pipe.execute()
         by_kind: dict[str, list[bytes]] = {}
-        for name, kind in typed:
-            if name not in wrong:
+        for (name, kind), found in zip(typed, types, strict=True):
+            if found.decode() == kind:
                 by_kind.setdefault(kind, []).append(name)
+            elif found != b"none":
+                yield self._to_set_aside(name, _WRONG_TYPE)
+        of_kind = {
+            "string": self._of_strings,
+            "list": self._of_lists,
+            "hash": self._of_hashes,
+            "set": self._of_sets,
+            "zset": self._of_sorted_sets,
+            "stream": self._of_streams,
+        }
         for kind, names in by_kind.items():
-            async for fault in self._of_contents(kind, names):
+            async for fault in of_kind[kind](names):
                 yield fault
 
-    # ------------------------------------------------------------------ contents
+    async def _of_pause(self, key: str) -> AsyncIterator[Fault]:
+        """Whatever stands there pauses the queue, so it is not set aside."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.get(key)
+            [note] = await answers(pipe)
+        if isinstance(note, Unreadable):
+            words = to_json({"by": self._by, "at_ms": self._now_ms})
+            mend = partial(self._redis.set, key, words)
+            yield Fault(key, _WRONG_TYPE, "write the note anew; the queue stays paused", mend)
 
-    async def _of_contents(self, kind: str, names: Sequence[bytes]) -> AsyncIterator[Fault]:
-        if not names:
-            return
-        match kind:
-            case "string":
-                found = await look(self._redis, strings=names, limits=_LIMITS)
-                for name, value in zip(names, found, strict=True):
-                    if value is not None and (why := self._of_string(name, value)):
-                        yield self._to_set_aside(name, why)
-            case "list":
-                lists = [name for name in names if name.startswith(keys.HISTORY_PREFIX.encode())]
-                found = await look(self._redis, lists=lists, limits=_LIMITS)
-                for name, history in zip(lists, found, strict=True):
-                    if why := _of_history(name, history):
-                        yield self._to_set_aside(name, why)
-            case "hash":
-                read = await hashes(
-                    self._redis,
-                    [name.decode("utf-8", "replace") for name in names],
-                    most=_MOST_FIELDS,
-                )
-                for name, fields in zip(names, read, strict=True):
-                    for fault in self._of_hash(name, fields):
-                        yield fault
-            case "stream":
-                async for fault in self._of_streams(names):
-                    yield fault
-            case "set":
-                async for fault in self._of_guesses(names):
-                    yield fault
+    async def _of_strings(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
+        found = await look(self._redis, strings=names, limits=_LIMITS)
+        for name, value in zip(names, found, strict=True):
+            why = "" if value is None else string_problem(_name(name), value, self._now_ms)
+            if why:
+                yield self._to_set_aside(name, why)
 
-    def _of_string(self, name: bytes, value: bytes | Cut | Unreadable) -> str:
-        """Why the value is none of ours; empty if it is."""
-        key, reader = name.decode("utf-8", "replace"), Reader()
-        if isinstance(value, Unreadable):
-            return value.why
-        if isinstance(value, Cut):
-            return f"has {counted(value.length, 'byte')}, too many to read"
-        if key.startswith(keys.JOB_PREFIX):
-            reader.body(name, value)
-        elif key.startswith(keys.RESULT_PREFIX) and value[:1] < b"\x80":
-            reader.fields(name, value)
-        elif key.startswith(keys.WORKER_PREFIX):
-            reader.fields(name, value)
-        elif key.startswith(keys.SESSION_PREFIX) and read_record(value) is None:
-            return "is no session"
-        elif key.startswith(keys.ORDER_PREFIX) and value.decode("utf-8", "replace") not in (
-            PROCESS_VERBS
-        ):
-            return "is no order"
-        elif key.startswith((keys.RETRY_PREFIX, keys.METRICS_GUARD_PREFIX, keys.FENCE)):
-            reader.whole(name, value)
-        elif key.startswith(keys.POLL_PREFIX):
-            last_ms = count_of(value)
-            if last_ms is None or last_ms > self._now_ms + _DAY_MS:
-                return "is no time of a poll"
-        return "cannot be read" if reader.unreadable else ""
+    async def _of_lists(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
+        histories = [name for name in names if name.startswith(keys.HISTORY_PREFIX.encode())]
+        found = await look(self._redis, lists=histories, limits=_LIMITS)
+        for name, history in zip(histories, found, strict=True):
+            if why := entries_problem(_name(name), history):
+                yield self._to_set_aside(name, why)
 
-    def _of_hash(self, name: bytes, fields: Mapping[bytes, bytes] | Unreadable) -> Iterator[Fault]:
-        key = name.decode("utf-8", "replace")
+    async def _of_hashes(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
+        read = await hashes(self._redis, [_name(name) for name in names], most=_MOST_FIELDS)
+        for name, fields in zip(names, read, strict=True):
+            for fault in self._of_hash(_name(name), fields):
+                yield fault
+
+    def _of_hash(self, key: str, fields: Mapping[bytes, bytes] | Unreadable) -> Iterator[Fault]:
         if isinstance(fields, Unreadable):
             yield Fault(key, fields.why)
             return
-        form = _form_of(key)
-        if form is None:
-            return
         for field, value in fields.items():
-            if form.fullmatch(value) is None and not (
-                key == keys.TICKS and field.endswith(b"|job")
-            ):
-                why = f"has the field {shown_id(field)!r} that holds something else"
-                is_mended = not key.startswith(keys.BATCH_PREFIX)
-                mend = partial(self._take_out, key, field) if is_mended else None
-                yield Fault(key, why, "take the field out" if is_mended else "", mend)
+            if is_of_form(key, field, value):
+                continue
+            why = f"has a field {shown_id(field)!r} that holds something else"
+            if key.startswith(keys.BATCH_PREFIX):
+                yield Fault(key, why)
+            else:
+                mend = partial(self._redis.hdel, key, cast("str", field))
+                yield Fault(
+                    key, why, "take the field out", cast("Callable[[], Awaitable[int]]", mend)
+                )
 
-    async def _take_out(self, key: str, field: bytes) -> None:
-        await self._redis.hdel(key, cast("str", field))  # type: ignore[misc]  # redis-py's own hints: sync or async
+    async def _of_sorted_sets(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
+        for key in map(_name, names):
+            for low, high, does, to in wrong_scores(key, self._suffix_of(key), self._now_ms):
+                found = await self._redis.zrangebyscore(
+                    key, low, high, start=0, num=_MOST_SCORES, withscores=True
+                )
+                for member, score in found:
+                    mend: Callable[[], Awaitable[object]] = partial(self._redis.zrem, key, member)
+                    if to is not None:
+                        mend = partial(self._redis.zadd, key, {member: to}, xx=True)
+                    why = f"has {shown_id(member)!r} at the time {score:g}"
+                    yield Fault(key, why, does, mend)
+
+    def _suffix_of(self, key: str) -> str | None:
+        """What follows the queue's key; None if it is no key of a queue."""
+        ends = (key[len(one) :] for one in self._queue_keys if key.startswith(one))
+        return next((end for end in ends if end in key_types.OF_QUEUE), None)
 
     async def _of_streams(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -307,15 +216,10 @@ class Inspector:
                 pipe.xrevrange(cast("str", name), count=1)
             last = await answers(pipe)
         for name, entries in zip(names, last, strict=True):
-            if isinstance(entries, Unreadable) or not entries:
-                continue
-            at_ms = int(entries[0][0].partition(b"-")[0])
-            if at_ms > self._now_ms + _DAY_MS:
-                yield self._to_set_aside(
-                    name, "has an entry of the future, and takes none before it"
-                )
+            if entries and int(entries[0][0].partition(b"-")[0]) > self._now_ms + DAY_MS:
+                yield self._to_set_aside(name, "has an entry of the future, and takes none before")
 
-    async def _of_guesses(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
+    async def _of_sets(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
         guesses = [name for name in names if name.startswith(keys.GUESSES_PREFIX.encode())]
         async with self._redis.pipeline(transaction=False) as pipe:
             for name in guesses:
@@ -326,20 +230,16 @@ class Inspector:
                 yield self._to_set_aside(name, "does not expire, and locks somebody out")
 
     def _to_set_aside(self, name: bytes, why: str) -> Fault:
-        key = name.decode("utf-8", "replace")
-        if key.startswith((keys.JOB_PREFIX, keys.RESULT_PREFIX, keys.HISTORY_PREFIX)):
-            return Fault(shown_id(name), why)
+        key, does = shown_id(name), "set it aside"
+        if key.startswith(_OF_JOBS):
+            return Fault(key, why)
+        mend: Callable[[], Awaitable[object]]
+        mend = partial(set_aside, self._redis, {name: EVERY_TYPE})
         if key == keys.SESSIONS:
-            does = "set it aside, and end all sessions: nobody could list them"
-            return Fault(key, why, does, self._end_sessions)
-        if key.startswith(keys.BATCH_PREFIX):
-            does = "set it aside: its counts are lost"
-            return Fault(
-                shown_id(name), why, does, partial(set_aside, self._redis, {name: EVERY_TYPE})
-            )
-        return Fault(
-            shown_id(name), why, _SET_ASIDE, partial(set_aside, self._redis, {name: EVERY_TYPE})
-        )
+            does, mend = f"{does}, and end all sessions: nobody could list them", self._end_sessions
+        elif key.startswith(keys.BATCH_PREFIX):
+            does = f"{does}: its counts are lost"
+        return Fault(key, why, does, mend)
 
     async def _end_sessions(self) -> None:
         await set_aside(self._redis, {keys.SESSIONS: EVERY_TYPE})
@@ -347,38 +247,5 @@ class Inspector:
             await self._redis.delete(name)
 
 
-_REGISTERS = {keys.HOLDERS_SUFFIX, keys.WORKERS_SUFFIX}
-_COUNT = re.compile(rb"-?[0-9]{1,16}")
-_FORMS = {
-    keys.RUNNING_SUFFIX: re.compile(rb"[^|]+\|[0-9.]+(\|.*)?", re.DOTALL),
-    keys.LATE_SUFFIX: re.compile(rb"[^|]+\|[0-9.]+"),
-    keys.CRASHES_SUFFIX: re.compile(rb"[0-9]+=\S+( [0-9]+=\S+)*"),
-}
-_OF_COUNTS = (
-    keys.TICKS,
-    keys.POLLS,
-    keys.RELEASES,
-    keys.METRICS_TOTAL,
-    keys.METRICS_MINUTES_PREFIX,
-    keys.METRICS_TEN_MINUTES_PREFIX,
-    keys.BATCH_PREFIX,
-)
-
-
-def _form_of(key: str) -> re.Pattern[bytes] | None:
-    """The form that all values of a hash have; None if they may be any."""
-    if key.startswith(_OF_COUNTS):
-        return _COUNT
-    of_queue = key.startswith(keys.QUEUE_PREFIX)
-    return next(
-        (form for suffix, form in _FORMS.items() if of_queue and key.endswith(suffix)), None
-    )
-
-
-def _of_history(name: bytes, history: Any) -> str:
-    """Why a history has an entry that is none of ours; empty if it has none."""
-    reader = Reader()
-    if isinstance(history, Entries):
-        for entry in history.last:
-            reader.fields(name, entry)
-    return "has an entry that cannot be read" if reader.unreadable else ""
+def _name(key: bytes) -> str:
+    return key.decode("utf-8", "replace")
