@@ -127,6 +127,10 @@ bench-limits: $(READY) ## Hold the budgets with millions of jobs in Redis; short
 bench-endurance: $(READY) ## Run a million jobs in one worker, and see that it does not grow
 	@$(BIN)/python -m benchmarks.endurance $(ARGS)
 
+.PHONY: bench-sync
+bench-sync: $(READY) ## Compare enqueues from threads without an event loop with redis-py's SET
+	@$(BIN)/python -m benchmarks.synchronous $(ARGS)
+
 .PHONY: bench-channels
 bench-channels: $(READY) ## Measure channels through all queues, and as a plain loop: make bench-channels DATA=FOLDER
 	@$(BIN)/python -m benchmarks.channels $(or $(DATA),$(error name the folder of the data: make bench-channels DATA=FOLDER)) $(ARGS)

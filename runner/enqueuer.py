@@ -151,7 +151,8 @@ class Sender:
             raise EnqueueError(
                 f"{request.queue}: not enqueued: the body of {request.name} is {len(block[1]):,} "
                 f"bytes, more than max_body_bytes ({self._max_body_bytes:,}): store what is large "
-                "elsewhere, and pass where it is"
+                "elsewhere, and pass where it is",
+                job_ids=[request.job_id],
             )
         return block
 
@@ -165,19 +166,21 @@ class Sender:
         copies = max((request.copies for request in requests), default=0)
         if not copies:
             return
-        queue = requests[0].queue
+        queue, ids = requests[0].queue, [request.job_id for request in requests]
         try:
             got = await self._copies(copies)
         except (RedisError, OSError) as error:
             raise EnqueueError(
                 f"{queue}: enqueued, but whether {copies} replicas have it is unknown "
-                f"({str(error) or type(error).__name__}): a failover now may lose it"
+                f"({str(error) or type(error).__name__}): a failover now may lose it",
+                job_ids=ids,
             ) from error
         if got < copies:
             raise EnqueueError(
                 f"{queue}: enqueued, and it will run, but only {got} of {copies} "
                 f"replicas acknowledged it within {_COPIES_WAIT_MS / 1000:g} s: "
-                "a failover now may lose it"
+                "a failover now may lose it",
+                job_ids=ids,
             )
 
     async def _copies(self, least: int) -> int:

@@ -74,8 +74,9 @@ class EnqueueError(RunnerError):
     """
     Redis did not take the job, or did not answer in time: the message says which.
 
-    may_be_enqueued: its answer was lost, so nobody knows. job_ids: of the call; to enqueue a job
-    again under its id adds no second one while the first is pending.
+    may_be_enqueued: its answer was lost, so nobody knows. job_ids: the jobs that this is said of;
+    others of the same call may be enqueued. To enqueue one again under its id adds no second one
+    while the first is pending.
     """
 
     def __init__(

@@ -243,6 +243,8 @@ async def test_enqueue_fails_each_caller_of_a_lost_call(redis: QueueClient) -> N
         lambda _: tidy.enqueue(),
         lambda _: tidy.enqueue_many([{"number": 1}] * 2000),
         lambda _: asyncio.gather(*[tidy.enqueue() for _ in range(700)]),
+        lambda _: current_client().enqueue_job("tidy", _job_id="by arq's call"),
+        lambda _: tidy.options(delay_s=5, copies=1).enqueue(),
     ],
 )
 async def test_enqueue_answers_in_time_though_redis_hangs(

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis as blocking_redis
+import uvloop
 
-from runner import Context, JobHandle, JobState, configure, current, disconnect, job
+from runner import Batch, Context, JobHandle, JobState, configure, current, disconnect, job
 from runner.broker import keys
 from runner.broker.blocking import MOST_CONNECTIONS
 from runner.client import QueueClient, connect
@@ -168,10 +169,16 @@ def test_sixteen_threads_share_a_few_connections(service: blocking_redis.Redis) 
 def test_loop_closes_its_client_with_itself(service: blocking_redis.Redis) -> None:
     """A hundred short-lived loops leave no hundred connections."""
     before = _connections(service)
-    for _ in range(100):
+    for _ in range(50):
         asyncio.run(_enqueue_one())
+        uvloop.run(_enqueue_one())
     assert _connections(service) <= before
-    assert service.zcard("arq:queue:default") == 100
+    with asyncio.Runner() as runner:
+        for _ in range(3):
+            runner.run(_enqueue_one())
+        assert _connections(service) == before + 1
+    assert _connections(service) <= before
+    assert service.zcard("arq:queue:default") == 103
 
 
 async def _enqueue_one() -> None:
@@ -182,18 +189,44 @@ def test_forked_process_opens_connections_of_its_own(service: blocking_redis.Red
     """As gunicorn does after preloading: parent and child go on, also if a lock was held."""
     greet.enqueue_sync(name="before")
     with current._process.opening:
-        child = os.fork()
-        if child == 0:
-            status = 1
-            signal.alarm(int(PATIENCE_S))
-            try:
-                greet.enqueue_sync(name="in the child")
-                status = 0
-            finally:
-                os._exit(status)
-    assert os.waitpid(child, 0)[1] == 0
+        assert _forked() == 0
     greet.enqueue_sync(name="after")
-    assert service.zcard("arq:queue:default") == 3
+    assert service.zcard("arq:queue:default") == 4
+
+
+def test_process_may_be_forked_while_threads_enqueue(service: blocking_redis.Redis) -> None:
+    """Whatever they hold at that moment, the child has connections and turns of its own."""
+    over = threading.Event()
+
+    def enqueue() -> None:
+        while not over.is_set():
+            greet.enqueue_sync(name="in the parent")
+
+    threads = [threading.Thread(target=enqueue) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    try:
+        ends = [_forked() for _ in range(10)]
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert ends == [0] * 10
+    assert service.zscore("arq:queue:default", greet.enqueue_sync(name="at the end").id)
+
+
+def _forked() -> int:
+    """Enqueue two jobs in a child, and return the status that it ends with."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        signal.alarm(int(PATIENCE_S))
+        try:
+            greet.enqueue_many_sync([{"name": "in"}, {"name": "a child"}])
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1]
 
 
 async def test_call_that_would_block_a_loop_is_refused(redis: QueueClient) -> None:
@@ -280,8 +313,9 @@ def test_copies_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(current, "_process", current._Process())
     with running_redis() as first, blocking_redis.Redis.from_url(first.url) as look:
         monkeypatch.setenv("REDIS_URL", first.url)
-        with pytest.raises(EnqueueError, match="only 0 of 1 replicas"):
+        with pytest.raises(EnqueueError, match="only 0 of 1 replicas") as caught:
             greet.options(copies=1).enqueue_sync(name="x")
+        assert look.exists(*[keys.JOB_PREFIX + job_id for job_id in caught.value.job_ids]) == 1
         with running_redis(options=("--replicaof", first.host, str(first.port))) as second:
             handle = _with_copies(look)
             with blocking_redis.Redis.from_url(second.url) as replica:
@@ -346,7 +380,15 @@ async def enqueues_otherwise(ctx: Context) -> list[str]:
 
 
 async def _enqueue_in_own_loop() -> str:
-    return (await greet.enqueue(name="from its own loop")).id
+    batch = Batch()
+    with batch.joined():
+        handle = await greet.enqueue(name="from its own loop")
+    assert (await batch.progress(current.current_client())).waiting == 1
+    assert await handle.state() is not JobState.UNKNOWN
+    await handle.abort()
+    with pytest.raises(JobFailedError):
+        await handle.result(timeout_s=PATIENCE_S)
+    return handle.id
 
 
 async def test_threads_of_a_job_enqueue_where_its_worker_does(
@@ -366,7 +408,7 @@ async def test_threads_of_a_job_enqueue_where_its_worker_does(
     async with working(redis_url, enqueues_otherwise, client_middleware=[note]):
         ids = await handle.result(timeout_s=PATIENCE_S)
         assert seen == ["from a thread", "from its own loop"]
-    assert await redis.exists(*[keys.JOB_PREFIX + job_id for job_id in ids]) == 2
+    assert [await redis.exists(keys.JOB_PREFIX + job_id) for job_id in ids] == [1, 0]
 
 
 async def test_twin_goes_through_the_same_address(redis_url: str) -> None:

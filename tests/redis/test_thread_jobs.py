@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
     from runner import QueueClient
 
+_ODD: dict[str, type[BaseException]] = {
+    "cancelled": asyncio.CancelledError,
+    "closed": GeneratorExit,
+    "ctrl-c": KeyboardInterrupt,
+}
+
 go = threading.Event()
 started = threading.Event()
 
@@ -53,9 +59,12 @@ def hold(ctx: Context, *, heeds: bool, timeout: bool = False) -> str:
 @job(queue="default", max_retries=0)
 def end(ctx: Context, how: str) -> None:
     """End in an odd way."""
-    if how == "stop iteration":
-        raise StopIteration(ctx.attempt)
-    sys.exit(how)
+    match how:
+        case "stop iteration":
+            raise StopIteration(ctx.attempt)
+        case "exit":
+            sys.exit(7)
+    raise _ODD[how](how)
 
 
 async def test_function_runs_in_a_thread_and_enqueues_from_it(
@@ -123,16 +132,24 @@ async def test_function_that_ends_as_its_worker_stops_is_given_back(
 
 @pytest.mark.parametrize(
     ("how", "error"),
-    [("stop iteration", "RuntimeError: the job raised StopIteration: 1"), ("7", "SystemExit: 7")],
+    [
+        ("stop iteration", "RuntimeError: the job raised StopIteration: 1"),
+        ("exit", "SystemExit: 7"),
+        ("cancelled", "RuntimeError: the job cancelled itself"),
+        ("closed", "GeneratorExit: closed"),
+        ("ctrl-c", "KeyboardInterrupt: ctrl-c"),
+    ],
 )
 async def test_odd_ends_are_outcomes(
     redis_url: str, redis: QueueClient, how: str, error: str
 ) -> None:
     """A StopIteration would leave whoever waits for the thread waiting for ever."""
-    async with working(redis_url, end):
+    async with working(redis_url, end, follow):
         handle = await end.enqueue(how)
         with pytest.raises(JobFailedError, match=error):
             await handle.result(timeout_s=PATIENCE_S)
+        after = await follow.enqueue(0)
+        assert (await after.result(timeout_s=PATIENCE_S)).startswith("job_")
     await eventually(partial(_is_empty, redis))
 
 
