@@ -6,6 +6,7 @@ It checks, encodes, and sends by the same script as the client of an event loop.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 0.03
+_SHORTEST_WAIT_S = 0.05
+"""Even a caller with no time left gets a result that is there."""
 _LOOK_EVERY_S = 1.0
 """How often to look whether a job has ended and left no result."""
 
@@ -57,19 +60,19 @@ class BlockingClient:
 
     def put(self, request: Enqueue) -> bool:
         """Enqueue one job as `Sender.put` does."""
-        self._script.begin()
+        outer = self._script.begin()
         try:
             return finished(self._sender.put(request))
         finally:
-            self._script.end()
+            self._script.end(outer)
 
     def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:
         """Enqueue many as `Sender.put_many` does."""
-        self._script.begin()
+        outer = self._script.begin()
         try:
             return finished(self._sender.put_many(requests))
         finally:
-            self._script.end()
+            self._script.end(outer)
 
     def wait(self, queue: str, job_id: str, *, timeout_s: float | None) -> bytes | None:
         """
@@ -82,13 +85,15 @@ class BlockingClient:
         until = None if timeout_s is None else clock.monotonic() + timeout_s
         pause_s, look_at = _FIRST_PAUSE_S, clock.monotonic()
         while True:
+            left_s = math.inf if until is None else max(0.0, until - clock.monotonic())
+            within_s = max(_SHORTEST_WAIT_S, left_s)
             try:
-                result = self._result(job_id)
+                result = self._result(job_id, within_s)
                 if result is None and clock.monotonic() >= look_at:
                     look_at = clock.monotonic() + _LOOK_EVERY_S
-                    if self._has_ended(queue, job_id):
+                    if self._has_ended(queue, job_id, within_s):
                         # Read last, so that a result which was written meanwhile is not missed.
-                        return self._result(job_id)
+                        return self._result(job_id, within_s)
             except (RedisError, OSError) as error:
                 if not is_passing(error):
                     raise
@@ -104,12 +109,13 @@ class BlockingClient:
         """Abort a job as `Admin.abort` does."""
         finished(Admin(cast("Redis", _Answered(self.pool))).abort(queue, job_id))
 
-    def _result(self, job_id: str) -> bytes | None:
-        [result] = self.pool.run(("GET", keys.RESULT_PREFIX + job_id))
+    def _result(self, job_id: str, within_s: float) -> bytes | None:
+        [result] = self.pool.run(("GET", keys.RESULT_PREFIX + job_id), within_s=within_s)
         return result if result is None else bytes(result)
 
-    def _has_ended(self, queue: str, job_id: str) -> bool:
-        [[ended]] = self.pool.run(("EVAL", ENDED, 1, keys.queue_key(queue), job_id))
+    def _has_ended(self, queue: str, job_id: str, within_s: float) -> bool:
+        command = ("EVAL", ENDED, 1, keys.queue_key(queue), job_id)
+        [[ended]] = self.pool.run(command, within_s=within_s)
         return bool(ended)
 
     def close(self) -> None:
@@ -134,7 +140,7 @@ class _BlockingSender(Sender):
     _script: BlockingScript
 
     async def _push(self, queue: str, jobs: list[Block]) -> list[bool]:
-        self._script.begin()
+        self._script.restart_time()
         try:
             return [bool(reply) for reply in await self._send(queue, jobs)]
         except Exception as error:

@@ -8,6 +8,7 @@ its own.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import threading
 import weakref
@@ -174,9 +175,11 @@ class BlockingPool:
                 raise reply
         return replies
 
-    def run(self, *commands: Sequence[Any]) -> list[Any]:
+    def run(self, *commands: Sequence[Any], within_s: float = math.inf) -> list[Any]:
         """
         Return Redis's replies to *commands*, which may be sent twice.
+
+        within_s: how long to wait for them, if that is less than the call may take.
 
         Raises:
             RedisError: Redis is away, or refuses one, or no connection is free in time.
@@ -187,12 +190,12 @@ class BlockingPool:
         try:
             try:
                 self.connect(line, until)
-                return self.ask(line, until, *commands)
+                return self.ask(line, min(until, clock.monotonic() + within_s), *commands)
             except (RedisConnectionError, OSError):
                 if not was_idle:
                     raise
             self.connect(line, until)
-            return self.ask(line, until, *commands)
+            return self.ask(line, min(until, clock.monotonic() + within_s), *commands)
         finally:
             self.give_back(line)
 
@@ -243,13 +246,23 @@ class BlockingScript:
         """How often this thread sent the script."""
         return self._call.sent
 
-    def begin(self) -> None:
-        """Let this thread's call, and the time that it may take, begin now; then `end` it."""
+    def begin(self) -> _Line | None:
+        """
+        Let a call of this thread, and the time that it may take, begin now.
+
+        Returns what `end` needs: a signal handler or a middleware may enqueue inside a call.
+        """
+        outer, self._call.line = self._call.line, None
+        self.restart_time()
+        return outer
+
+    def restart_time(self) -> None:
+        """Let the time that the call may take begin now."""
         self._call.until = clock.monotonic() + self._pool.timeout_s
 
-    def end(self) -> None:
-        """Give back the connection of this thread's call."""
-        line, self._call.line = self._call.line, None
+    def end(self, outer: _Line | None) -> None:
+        """Give back the connection of this thread's call, and go on with the *outer* one."""
+        line, self._call.line = self._call.line, outer
         if line is not None:
             self._pool.give_back(line)
 

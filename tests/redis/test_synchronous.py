@@ -297,6 +297,47 @@ def test_silent_redis_is_given_up_in_time_and_the_job_may_be_there(
         current._process.client.blocking.close()  # type: ignore[union-attr]  # it is open
 
 
+def test_silent_redis_holds_nobody_past_the_time_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A call to Redis may take ten minutes here; who waits for a result said less."""
+    monkeypatch.setattr(current, "_process", current._Process())
+    with running_redis() as server:
+        monkeypatch.setenv("REDIS_URL", server.url)
+        monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", "600")
+        handle = greet.enqueue_sync(name="x")
+        waits = threading.Thread(target=_times_out, args=(handle, ended := threading.Event()))
+        server.pause()
+        try:
+            waits.start()
+            assert ended.wait(PATIENCE_S)
+        finally:
+            server.resume()
+        waits.join()
+        assert handle.state_sync() is JobState.READY
+        current._process.client.blocking.close()  # type: ignore[union-attr]  # it is open
+
+
+def _times_out(handle: JobHandle[str], ended: threading.Event) -> None:
+    with pytest.raises(TimeoutError):
+        handle.result_sync(timeout_s=0.2)
+    ended.set()
+
+
+def test_middleware_may_enqueue_by_itself(service: blocking_redis.Redis) -> None:
+    """A call inside a call has a connection of its own, as one of a signal handler."""
+
+    async def twice(request: Enqueue, call_next: Any) -> bool:
+        created: bool = await call_next(request)
+        if request.kwargs["name"] == "outer":
+            greet.enqueue_sync(name="inner")
+        return created
+
+    configure(client_middleware=[twice])
+    assert greet.enqueue_sync(name="outer").created
+    assert service.zcard("arq:queue:default") == 2
+
+
 def test_refused_connection_is_no_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was sent, so nothing can be enqueued."""
     monkeypatch.setattr(current, "_process", current._Process())
@@ -382,7 +423,8 @@ async def enqueues_otherwise(ctx: Context) -> list[str]:
 async def _enqueue_in_own_loop() -> str:
     batch = Batch()
     with batch.joined():
-        handle = await greet.enqueue(name="from its own loop")
+        # Later, so that no worker has it for a moment just as it is aborted.
+        handle = await greet.options(delay_s=600).enqueue(name="from its own loop")
     assert (await batch.progress(current.current_client())).waiting == 1
     assert await handle.state() is not JobState.UNKNOWN
     await handle.abort()
