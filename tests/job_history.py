@@ -309,7 +309,8 @@ class JobHistory:
                 job.holder = None
             elif holds:
                 self._fault("the right holder was refused", job, kind)
-            self._lives(job, outcome["token"])
+            if kind != "offer":
+                self._lives(job, outcome["token"])
             return
         if job.is_taken_over:
             # A stock arq worker has run it meanwhile, and put it back; now it is done here.
@@ -375,7 +376,8 @@ class JobHistory:
                 is_own = worker_of(job.holder or b"") == head["worker_id"]
                 if block["id"] not in lost and not (is_own or job.was_stock):
                     self._fault("a lost claim was renewed", job)
-                self._lives(job, block["token"])
+                if head["outlived"] == b"1":
+                    self._lives(job, block["token"])
 
     def _lives(self, job: JobModel, token: bytes) -> None:
         """The worker of a lost claim lives: the crash that was counted for it is taken back."""
@@ -460,8 +462,11 @@ def _is_repeated(known: JobModel, block: dict[str, bytes]) -> bool:
     Whether the call for a job that has left its id is an earlier one made again: it adds no job.
 
     A dead job under an id of its caller's choice still tells its own call by the body, to the byte.
-    One that is over has left no body: of a chosen id, another job follows.
+    One that is over has left no body: of a chosen id, another job follows. One that was deleted has
+    left nothing at all, so whoever calls again for want of an answer adds it again.
     """
+    if known.ended_how == "delete":
+        return False
     return block["mode"] == b"new" or (known.is_dead and known.body == block["body"])
 
 

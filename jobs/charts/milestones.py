@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import altair as alt
+
 from jobs.analysis.wording import day
-from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.phrases import milestone_ahead, milestone_name
 from jobs.charts.theme import BLUE, INK, ORANGE, WIDTH, finished, legend, rows, stamp, time_axis
@@ -51,18 +52,18 @@ def milestones(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     )
 
 
-def _drawing(marks: list[dict[str, Any]], days: list[date]) -> vl.View:
+def _drawing(marks: list[dict[str, Any]], days: list[date]) -> alt.LayerChart:
     data = rows(marks)
     margin = (max(days) - min(days)) * _MARGIN + timedelta(days=1)
     first, last = min(days) - margin, max(days) + margin
-    y = vl.encoded(
+    y = alt.Y(
         "name:N",
         sort=[mark["name"] for mark in marks],
-        axis=vl.options(title=None, labelColor=INK, grid=True),
+        axis=alt.Axis(title=None, labelColor=INK, grid=True),
     )
-    colour = vl.encoded(
+    colour = alt.Color(
         "series:N",
-        scale=vl.options(
+        scale=alt.Scale(
             domain=[name for name in (_REACHED, _EXPECTED) if _any(marks, name)],
             range=[c for name, c in ((_REACHED, BLUE), (_EXPECTED, ORANGE)) if _any(marks, name)],
         ),
@@ -71,12 +72,14 @@ def _drawing(marks: list[dict[str, Any]], days: list[date]) -> vl.View:
     span = time_axis("low", first, last, padded=True)
     at = time_axis("day", first, last, padded=True)
     layers = (
-        vl.mark("rule", data, strokeWidth=6, opacity=0.35, clip=True).encode(
-            x=span, x2="high:T", y=y, color=colour
-        ),
-        vl.mark("circle", data, size=90, opacity=1).encode(x=at, y=y, color=colour),
+        alt.Chart(data)
+        .mark_rule(strokeWidth=6, opacity=0.35, clip=True)
+        .encode(x=span, x2="high:T", y=y, color=colour),
+        alt.Chart(data).mark_circle(size=90, opacity=1).encode(x=at, y=y, color=colour),
     )
-    return vl.layer(*layers).properties(width=WIDTH, height=_ROW_HEIGHT * len(marks) + 10)
+    return alt.LayerChart(layer=list(layers)).properties(
+        width=WIDTH, height=_ROW_HEIGHT * len(marks) + 10
+    )
 
 
 def _any(marks: list[dict[str, Any]], series: str) -> bool:

@@ -57,8 +57,13 @@ class LeaseKeeper:
             aborted += of_these[1]
         return Renewal(lost, aborted)
 
-    async def _renew(self, claims: Sequence[Claim]) -> list[list[bytes]]:
-        args: list[int | str | bytes] = [*RenewHead(self._lease_ms, self._worker_id)]
+    async def outlive(self, claims: Sequence[Claim]) -> None:
+        """Tell Redis that this worker has read that it lost *claims*: it did not die with them."""
+        for chunk in chunks(claims, most=_CHUNK):
+            await self._renew(chunk, outlived=1)
+
+    async def _renew(self, claims: Sequence[Claim], *, outlived: int = 0) -> list[list[bytes]]:
+        args: list[int | str | bytes] = [*RenewHead(self._lease_ms, self._worker_id, outlived)]
         for claim in claims:
             args += Lease(claim.key, claim.token)
         answer: list[list[bytes]]

@@ -285,3 +285,5 @@ class Slots:
                 self._in_background(self._say_lost("claim lost", held[key].claim))
         for key in renewal.aborted if self._heeds_aborts else ():
             self.stop(held[key], Stop.ABORT)
+        if lost := [held[key].claim for key in renewal.lost if held[key] in self.held]:
+            await self._leases.outlive(lost)

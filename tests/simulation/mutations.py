@@ -95,6 +95,9 @@ IN_LUA: dict[str, InLua] = {
         "if false then\n    redis.call('ZREM', queue, id)",
     ),
     "crash-not-taken-back": InLua("renew settle", "found = true", "found = false"),
+    "late-question-takes-a-crash-back": InLua(
+        "renew", "if ARGV[3] == '1' then take_crash_back", "if true then take_crash_back"
+    ),
     "claims-early": InLua(
         "claim",
         "local now_text = string.format('%.4f', now)",

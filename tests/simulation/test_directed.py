@@ -90,6 +90,17 @@ HISTORIES = {
         plant="crash-not-told",
         rule="wrong crashes",
     ),
+    "a renewal arrives when its worker is dead": History(
+        # It shows that the worker lived when it asked, which proves nothing of what came later.
+        _history(
+            JobPlan(number=9, at_s=0.1, steps=("ok",), takes_s=3.0),  # its renewal loads the script
+            JobPlan(number=0, at_s=3.8, steps=("kill",), takes_s=0.5),
+            faults=(Fault(at_s=2.5, kind="late_question", who=0, for_s=8.0, what="renew"),),
+        ),
+        met="late_question renew",
+        plant="late-question-takes-a-crash-back",
+        rule="poison killed too often",
+    ),
     "a suspect is given back before its start": History(
         # Its claim is answered too late for it to start; then nothing is left to wait for.
         _history(

@@ -108,6 +108,9 @@ class RenewHead(NamedTuple):
 
     lease_ms: Annotated[int, "from now until the leases end"]
     worker_id: Annotated[str, "the worker that runs them"]
+    outlived: Annotated[
+        int, "1: the worker has read that it lost these, so it lives; or else 0"
+    ] = 0
 
 
 class Lease(NamedTuple):

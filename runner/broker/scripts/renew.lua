@@ -5,8 +5,9 @@
 -- Returns {ids whose claim is lost, ids to abort}.
 --
 -- Keeps: only the holder of a job's current token extends its lease, and only if no stock arq worker has taken the
--- job since the lease lapsed. What is renewed has started, whether Redis heard of that or not. A worker that asks
--- for a lost job lives: the crash that was counted for its lapsed lease is taken back.
+-- job since the lease lapsed. What is renewed has started, whether Redis heard of that or not. A worker that has read
+-- that its claim was lost has outlived the loss: when it says so, the crash that was counted for it is taken back. That
+-- it asks proves nothing, since the question of a worker that has died may arrive late.
 local queue, lease = KEYS[1], tonumber(ARGV[HEAD.lease_ms])
 local running = queue .. ':running'
 local time = redis.call('TIME')
@@ -34,7 +35,9 @@ for i, id in ipairs(ids) do
     -- If this very worker has claimed it again, the answer is on its way.
     if not holder or worker_of(holder) ~= worker_of(token) then
       lost[#lost + 1] = id
-      take_crash_back(queue, id, token, now)
+      if ARGV[HEAD.outlived] == '1' then
+        take_crash_back(queue, id, token, now)
+      end
     end
   elseif held[i] ~= token and (held[i] or not redis.call('ZSCORE', queue, id)) then
     -- A stock arq worker has it.

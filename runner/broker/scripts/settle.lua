@@ -7,8 +7,8 @@
 -- Keeps: only the holder of a job's current token writes, and only if no stock arq worker, which does not know
 -- tokens, has taken the job since its lease lapsed. A job is in exactly one state afterwards. A job that goes back
 -- without a delay is due as it was from the first. If there is a history, the number of attempts spent is stored,
--- even 0. A history lives as long as its job, and then as its result. A worker that settles a lost job lives: the
--- crash that was counted for its lapsed lease is taken back.
+-- even 0. A history lives as long as its job, and then as its result. A job that has ended did not kill its worker: the
+-- crash that was counted for its lapsed lease is taken back. One that is offered still runs.
 local queue, name, batch_ttl = KEYS[1], ARGV[HEAD.queue], ARGV[HEAD.batch_ttl_s]
 local running, suspects = queue .. ':running', queue .. ':suspects'
 local time = redis.call('TIME')
@@ -44,7 +44,7 @@ local goes_back = { offer = 0, park = 0, release = 0, retry = 1, unclaim = 0 }
 
 -- A stock arq worker counts its attempt as it begins. So if more attempts than *failed* are counted, it has run the job
 -- since the lease lapsed, and put it back.
-local function holds(i, token, failed)
+local function holds(i, token, kind, failed)
   local mark = noted[2 * i - 1]
   if mark == token then
     return true
@@ -52,7 +52,9 @@ local function holds(i, token, failed)
   local id = ids[i]
   local owner = redis.call('HGET', running, id)
   if not owner or string.match(owner, '^[^|]*') ~= token then
-    take_crash_back(queue, id, token, now)
+    if kind ~= 'offer' then
+      take_crash_back(queue, id, token, now)
+    end
     return false
   end
   local has_run_elsewhere = failed and (tonumber(noted[2 * i]) or 0) > failed
@@ -128,7 +130,7 @@ end
 local settled = {}
 for i = 1, short do
   local id, at = ids[i], short_at + (i - 1) * SHORT.size
-  if settled[id] or not holds(i, ARGV[at + SHORT.token]) then
+  if settled[id] or not holds(i, ARGV[at + SHORT.token], 'done') then
     lost[#lost + 1] = i
   else
     settled[id] = true
@@ -140,7 +142,7 @@ for i = short + 1, #ids do
   local kind, token, ms = ARGV[at + OUTCOME.kind], ARGV[at + OUTCOME.token], ARGV[at + OUTCOME.ms]
   local result, entry = ARGV[at + OUTCOME.result], ARGV[at + OUTCOME.entry]
   local spent, batch = ARGV[at + OUTCOME.spent], ARGV[at + OUTCOME.batch]
-  if settled[id] or not holds(i, token, goes_back[kind] and tonumber(spent) - goes_back[kind]) then
+  if settled[id] or not holds(i, token, kind, goes_back[kind] and tonumber(spent) - goes_back[kind]) then
     lost[#lost + 1] = i
   elseif kind == 'offer' then
     local due, owner = back(id)

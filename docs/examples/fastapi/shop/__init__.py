@@ -1,1 +1,0 @@
-"""A shop on FastAPI, whose reports are built in the background."""

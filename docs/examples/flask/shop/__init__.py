@@ -1,1 +1,0 @@
-"""A shop on Flask, whose reports are built in the background."""
