@@ -69,7 +69,7 @@ def made_up(seed: int) -> ChannelData:
     gaps = rng.uniform(0.2, 3, _ITEMS) * np.repeat(rng.choice([0.4, 1.6], _ITEMS // 5), 5)
     published = _START + (np.cumsum(gaps) * 86_400e6).astype("m8[us]")
     read = published[-1] + 100 * _DAY
-    items = {
+    items: dict[str, Any] = {
         "item_id": [f"v{i:03}" for i in range(_ITEMS)],
         "title": [" ".join(rng.choice(_WORDS, 3, replace=False)) for _ in range(_ITEMS)],
         "published_at": published,
@@ -98,7 +98,7 @@ def made_up(seed: int) -> ChannelData:
 def _filled(columns: dict[str, Any], schema: pl.Schema) -> pl.DataFrame:
     given = pl.DataFrame(columns).with_columns(selectors.datetime().dt.replace_time_zone("UTC"))
     missing = [pl.lit(None).alias(name) for name in schema.names() if name not in columns]
-    return given.with_columns(missing).select(schema.names()).cast(dict(schema))
+    return given.with_columns(missing).select(schema.names()).cast(schema)
 
 
 def _real(folder: Path) -> Iterator[ChannelData]:
@@ -132,7 +132,10 @@ def _survivors(channels: Iterable[ChannelData]) -> dict[str, Any]:
         for one in found.splits:
             asked[one.question.subject] += 1
             below[one.question.subject] += one.p <= SIGNIFICANT
-        own = [one.p_adjusted <= SIGNIFICANT for one in (*found.splits, *found.rises)]
+        adjusted = [one.p_adjusted for one in found.splits] + [
+            one.p_adjusted for one in found.rises
+        ]
+        own = [p <= SIGNIFICANT for p in adjusted]
         asked["rising"] += len(found.rises)
         below["rising"] += sum(one.pace.p <= SIGNIFICANT for one in found.rises)
         survived, with_any, total = survived + sum(own), with_any + any(own), total + len(own)

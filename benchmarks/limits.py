@@ -371,7 +371,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder, running_redis(Path(folder)) as server:
         rows = asyncio.run(measure(server, args))
-        used = server.client.info("memory")["used_memory_peak"]
+        used = server.info("memory")["used_memory_peak"]
     print("\n| what | measured | budget | kept |\n|---|---|---|---|")  # noqa: T201
     for row in rows:
         print(row)  # noqa: T201

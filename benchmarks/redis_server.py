@@ -43,19 +43,20 @@ class RedisServer:
     @property
     def version(self) -> str:
         """Such as 7.0.15."""
-        return str(self._info("server")["redis_version"])
+        return str(self.info("server")["redis_version"])
 
     def empty(self) -> None:
         """Delete everything, synchronously, so that it does not disturb the next measurement."""
         self.client.flushall(asynchronous=False)
         self.client.script_flush(sync_type="SYNC")
 
-    def _info(self, section: str) -> dict[str, Any]:
+    def info(self, section: str) -> dict[str, Any]:
+        """Return a section of INFO."""
         return cast("dict[str, Any]", self.client.info(section))
 
     def usage(self) -> Usage:
         """Return the current counters."""
-        cpu, stats = self._info("cpu"), self._info("stats")
+        cpu, stats = self.info("cpu"), self.info("stats")
         return Usage(
             cpu["used_cpu_user"] + cpu["used_cpu_sys"],
             stats.get("total_reads_processed", 0),

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.redis_server import running_redis
 from runner import connect
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CALLS = 5_000
 _REPETITIONS = 7
 _SCRIPT = "return #ARGV"
-_ARGUMENTS = ["job", "token", 3_600_000, "result"]
+_ARGUMENTS: Final[list[str | int | float | bytes]] = ["job", "token", 3_600_000, "result"]
 
 
 async def _least_us(call: Callable[[], Awaitable[object]]) -> tuple[float, float]:

@@ -95,7 +95,7 @@ def main() -> int:
             asyncio.run(_enqueue_one())
         with redis.Redis.from_url(server.url) as look:
             # One of them asks.
-            open_now = len(look.client_list()) - 1  # type: ignore[arg-type]  # redis-py: sync or async
+            open_now = len(look.client_list()) - 1
         rows.append(Row(f"connections after {args.loops:,} loops", open_now, _CONNECTIONS, ""))
     lines = ["| figure | measured | budget | holds |", "|---|--:|--:|---|", *map(str, rows)]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -5,6 +5,9 @@ Nothing can end a thread but its own return. An attempt that is cancelled, since
 aborted, or its worker stops, sets `ctx.is_stopping` and waits: what the function then returns or
 raises counts. After the worker's `cancel_wait_s` the attempt is left behind, and its thread goes
 on.
+
+What a framework wants around each of its requests, such as connections to a database that are
+closed afterwards, a middleware adds by `surrounded`: it is entered and left in the thread.
 """
 
 from __future__ import annotations
@@ -14,15 +17,31 @@ import contextvars
 import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
 R = TypeVar("R")
 
 _MOST = 10_000
 """Never reached: a worker's slots are the limit. Threads that were left behind must not count."""
+
+_around: ContextVar[tuple[Callable[[], AbstractContextManager[Any]], ...]] = ContextVar(
+    "around", default=()
+)
+
+
+@contextmanager
+def surrounded(enter: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
+    """Let each function that starts in this block run inside *enter()*, in its thread."""
+    token = _around.set((*_around.get(), enter))
+    try:
+        yield
+    finally:
+        _around.reset(token)
 
 
 class _Threads:
@@ -68,7 +87,10 @@ def in_thread(function: Callable[..., R]) -> Callable[..., Coroutine[Any, Any, R
 
 def _call(function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
     try:
-        return function(*args, **kwargs)
+        with ExitStack() as stack:
+            for enter in _around.get():
+                stack.enter_context(enter())
+            return function(*args, **kwargs)
     except StopIteration as error:
         # A future cannot carry it: whoever waits would wait for ever.
         raise RuntimeError(f"the job raised StopIteration: {error}") from error

@@ -23,6 +23,11 @@ def now_ms() -> int:
     return _wall_ns() // 1_000_000
 
 
+def now_us() -> int:
+    """Return this machine's time, Unix µs."""
+    return _wall_ns() // 1_000
+
+
 def now() -> datetime:
     """Return this machine's time in UTC."""
     return datetime.fromtimestamp(_wall_ns() / 1_000_000_000, UTC)

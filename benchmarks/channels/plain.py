@@ -45,7 +45,7 @@ def main() -> None:
     with ProcessPoolExecutor(options.width, mp_context=get_context("spawn")) as pool:
         for analysed, advised, found in _computed(pool, _channels(options.files, costs), options):
             costs.update(channels=1, recommendations=found)
-            costs.update(analysis_s=analysed, recommendations_s=advised)  # type: ignore[arg-type]
+            costs.update(analysis_s=analysed, recommendations_s=advised)  # type: ignore[call-overload]
     print(json.dumps(costs))  # noqa: T201 -- its result
 
 
@@ -87,11 +87,11 @@ def _channels(files: Sequence[Path], costs: Counter[str]) -> Iterator[ChannelDat
     for file in files:
         started = time.process_time()
         source = asyncio.run(open_list(file))
-        costs.update(open_s=time.process_time() - started)  # type: ignore[arg-type]
+        costs.update(open_s=time.process_time() - started)  # type: ignore[call-overload]
         for channel in source.channels():
             started = time.process_time()
             data = as_data(source.read(channel.id))
-            costs.update(read_s=time.process_time() - started)  # type: ignore[arg-type]
+            costs.update(read_s=time.process_time() - started)  # type: ignore[call-overload]
             yield data
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def aware(instant: np.datetime64) -> datetime:
     """Return *instant* (not NaT) as an aware datetime in UTC."""
-    return datetime.fromisoformat(f"{np.datetime_as_string(instant, unit='us')}+00:00")
+    naive: datetime = instant.astype("datetime64[us]").item()
+    return naive.replace(tzinfo=UTC)
 
 
 def instants_of(column: pl.Series) -> NDArray[np.datetime64]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import altair as alt
-
 from jobs.analysis.wording import noun, period, short, times
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, WIDTH, count_axis, finished, rows
 from runner.wording import counted
@@ -67,25 +66,25 @@ def _followed(data: ChannelData) -> bool:
     return data.item_snapshots["item_id"].n_unique() * _READ_AGAIN < data.item_snapshots.height
 
 
-def _drawing(bands: list[AgeBand], *, followed: bool) -> alt.LayerChart:
+def _drawing(bands: list[AgeBand], *, followed: bool) -> vl.View:
     points: list[dict[str, Any]] = [band.model_dump() for band in bands]
     ages = [band.age_days for band in bands]
-    x = alt.X(
+    x = vl.encoded(
         "age_days:Q",
-        axis=alt.Axis(title="age, days", values=ages, format=","),
-        scale=alt.Scale(type="log", domain=[ages[0], ages[-1]], nice=False),
+        axis=vl.options(title="age, days", values=ages, format=","),
+        scale=vl.options(type="log", domain=[ages[0], ages[-1]], nice=False),
     )
     data = rows(points)
     middle, half = count_axis("median", "views"), count_axis("lower_quartile", "views")
-    dots = alt.Chart(data).mark_circle(color=BLUE, size=60, opacity=1).encode(x=x, y=middle)
+    dots = vl.mark("circle", data, color=BLUE, size=60, opacity=1).encode(x=x, y=middle)
     if followed:
-        band = alt.Chart(data).mark_area(color=BLUE, opacity=0.16)
-        line = alt.Chart(data).mark_line(color=BLUE, strokeWidth=2.5).encode(x=x, y=middle)
+        band = vl.mark("area", data, color=BLUE, opacity=0.16)
+        line = vl.mark("line", data, color=BLUE, strokeWidth=2.5).encode(x=x, y=middle)
         layers = [band.encode(x=x, y=half, y2="upper_quartile:Q"), line, dots]
     else:
-        bars = alt.Chart(data).mark_rule(color=BLUE, strokeWidth=8, opacity=0.25)
+        bars = vl.mark("rule", data, color=BLUE, strokeWidth=8, opacity=0.25)
         layers = [bars.encode(x=x, y=half, y2="upper_quartile:Q"), dots]
-    return alt.LayerChart(layer=layers).properties(width=WIDTH, height=190)
+    return vl.layer(*layers).properties(width=WIDTH, height=190)
 
 
 def _title(found: ReachByAge, thing: str) -> str:

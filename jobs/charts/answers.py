@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import altair as alt
-
 from jobs.analysis.wording import times
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, INK, MUTED, SKY, WIDTH, finished, legend, rows
 from runner.wording import counted
@@ -61,38 +60,36 @@ def _mark(one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _drawing(marks: list[dict[str, Any]]) -> alt.LayerChart:
+def _drawing(marks: list[dict[str, Any]]) -> vl.View:
     low = 0.92 * min(0.8, *(mark["low"] for mark in marks))
     high = 1.08 * max(1.25, *(mark["high"] for mark in marks))
-    scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    axis = alt.Axis(
+    scale = vl.options(type="log", domain=[low, high], nice=False)
+    axis = vl.options(
         title="views against others of like age (1× is no difference)",
         values=[tick for tick in _TICKS if low <= tick <= high],
         labelExpr="format(datum.value, '~g') + '×'",
         grid=True,
     )
-    y = alt.Y(
+    y = vl.encoded(
         "about:N",
         sort=[mark["about"] for mark in marks],
-        axis=alt.Axis(title=None, labelColor=INK),
+        axis=vl.options(title=None, labelColor=INK),
     )
-    colour = alt.Color(
+    colour = vl.encoded(
         "series:N",
-        scale=alt.Scale(domain=[_ADVISED, NO_EVIDENCE], range=[BLUE, SKY]),
+        scale=vl.options(domain=[_ADVISED, NO_EVIDENCE], range=[BLUE, SKY]),
         legend=legend(under_title=False),
     )
-    at = alt.X("effect:Q", scale=scale, axis=axis)
+    at = vl.encoded("effect:Q", scale=scale, axis=axis)
     data, none = rows(marks), rows([{"effect": 1}])
     layers = [
-        alt.Chart(none).mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x=at),
-        alt.Chart(data)
-        .mark_rule(strokeWidth=6, opacity=0.4)
-        .encode(x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q", y=y, color=colour),
-        alt.Chart(data).mark_circle(size=90, opacity=1).encode(x=at, y=y, color=colour),
+        vl.mark("rule", none, color=MUTED, strokeDash=[4, 3]).encode(x=at),
+        vl.mark("rule", data, strokeWidth=6, opacity=0.4).encode(
+            x=vl.encoded("low:Q", scale=scale, axis=axis), x2="high:Q", y=y, color=colour
+        ),
+        vl.mark("circle", data, size=90, opacity=1).encode(x=at, y=y, color=colour),
     ]
-    return alt.LayerChart(layer=layers).properties(
-        width=WIDTH, height=_ROW_HEIGHT * len(marks) + 10
-    )
+    return vl.layer(*layers).properties(width=WIDTH, height=_ROW_HEIGHT * len(marks) + 10)
 
 
 def _title(asked: int, advised: int) -> str:

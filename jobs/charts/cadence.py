@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import altair as alt
 import numpy as np
 
 from jobs.analysis.cadence import items_per_week, recent_publications
 from jobs.analysis.wording import day, noun, number
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.phrases import RHYTHMS
 from jobs.charts.theme import BLUE, ORANGE, SKY, WIDTH, finished, flat_axis, rows, stamp, time_axis
@@ -47,23 +47,25 @@ def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     )
     most = max(items for _, items in weeks)
     x = time_axis("week", weeks[0][0], weeks[-1][0] + timedelta(days=7), padded=True)
-    colour = alt.condition(alt.datum.complete, alt.value(BLUE), alt.value(SKY))
+    colour = vl.condition("datum.complete", BLUE, SKY)
     axis = flat_axis(f"{things} per week", format="d", values=_ticks(most))
-    y = alt.Y("items:Q", axis=axis, scale=alt.Scale(domainMin=0))
-    drawing = alt.layer(
-        alt.Chart(bars)
-        .mark_rect(aria=False)
-        .encode(
+    y = vl.encoded("items:Q", axis=axis, scale=vl.options(domainMin=0))
+    drawing = vl.layer(
+        vl.mark("rect", bars, aria=False).encode(
             x=x,
             x2="end:T",
             y=y,
-            y2=alt.datum(0),
+            y2=vl.datum(0),
             color=colour,
-            tooltip=alt.Tooltip("items:Q", title=things),
+            tooltip=vl.encoded("items:Q", title=things),
         ),
-        alt.Chart(rows([{"items": found.per_week}]))
-        .mark_rule(color=ORANGE, strokeWidth=2, strokeDash=[5, 3])
-        .encode(y=y),
+        vl.mark(
+            "rule",
+            rows([{"items": found.per_week}]),
+            color=ORANGE,
+            strokeWidth=2,
+            strokeDash=[5, 3],
+        ).encode(y=y),
     )
     counts = np.array([items for _, items in weeks])
     return finished(

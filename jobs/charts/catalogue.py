@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import altair as alt
-
 from jobs.analysis.wording import noun, period, short
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, INK, SKY, WIDTH, finished, legend, rows
 from runner.wording import counted
@@ -50,22 +49,22 @@ def catalogue(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     )
 
 
-def _drawing(found: Catalogue, names: list[str]) -> alt.LayerChart:
+def _drawing(found: Catalogue, names: list[str]) -> vl.View:
     parts: list[dict[str, Any]] = [
         {"from": 0, "to": found.share, "series": names[0]},
         {"from": found.share, "to": 1, "series": names[1]},
     ]
-    axis = alt.Axis(title="share of views gained", format="%", tickCount=5, grid=False)
-    scale = alt.Scale(domain=[0, 1], nice=False)
-    x = alt.X("from:Q", axis=axis, scale=scale)
-    colour = alt.Color(
+    axis = vl.options(title="share of views gained", format="%", tickCount=5, grid=False)
+    scale = vl.options(domain=[0, 1], nice=False)
+    x = vl.encoded("from:Q", axis=axis, scale=scale)
+    colour = vl.encoded(
         "series:N",
-        scale=alt.Scale(domain=names, range=[BLUE, SKY]),
+        scale=vl.options(domain=names, range=[BLUE, SKY]),
         legend=legend(under_title=False),
     )
     interval = rows([{"from": found.low, "to": found.high}])
     layers = (
-        alt.Chart(rows(parts)).mark_bar(height=26, opacity=1).encode(x=x, x2="to:Q", color=colour),
-        alt.Chart(interval).mark_rule(color=INK, strokeWidth=2).encode(x=x, x2="to:Q"),
+        vl.mark("bar", rows(parts), height=26, opacity=1).encode(x=x, x2="to:Q", color=colour),
+        vl.mark("rule", interval, color=INK, strokeWidth=2).encode(x=x, x2="to:Q"),
     )
-    return alt.LayerChart(layer=list(layers)).properties(width=WIDTH, height=_HEIGHT)
+    return vl.layer(*layers).properties(width=WIDTH, height=_HEIGHT)

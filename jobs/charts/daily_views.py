@@ -6,11 +6,11 @@ from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
 import numpy as np
 
 from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.wording import change, day, number, short
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
@@ -65,7 +65,7 @@ def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     layers = list(_layers(gains, first, analysis))
     return finished(
         "daily-views",
-        alt.layer(*layers).properties(width=WIDTH, height=240),
+        vl.layer(*layers).properties(width=WIDTH, height=240),
         title=_title(views),
         reading=_reading(gains, analysis, first),
         description=_description(views, analysis),
@@ -73,7 +73,7 @@ def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     )
 
 
-def _layers(gains: DailyGains, first: date, analysis: ChannelAnalysis) -> Iterator[alt.Chart]:
+def _layers(gains: DailyGains, first: date, analysis: ChannelAnalysis) -> Iterator[vl.View]:
     ahead, unusual = _expected(analysis), _unusual(analysis, first)
     last: date = ahead.days[-1].day if ahead else gains.days[-1].item()
     x = time_axis("day", first, last)
@@ -81,37 +81,43 @@ def _layers(gains: DailyGains, first: date, analysis: ChannelAnalysis) -> Iterat
     colour = _colours(unusual=bool(unusual), ahead=ahead is not None)
     yield _grey(gains, first).encode(x=x, x2="end:T")
     changes = rows([{"day": stamp(one.day)} for one in _changes(analysis, first)])
-    yield alt.Chart(changes).mark_rule(color=MUTED, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
+    yield vl.mark("rule", changes, color=MUTED, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
     trend = rows(_trend(gains, first))
-    band = alt.Chart(trend).mark_area(opacity=0.16)
+    band = vl.mark("area", trend, opacity=0.16)
     yield band.encode(x=x, y=up("low"), y2="high:Q", color=colour)
-    dots = alt.Chart(rows(_days(gains, first))).mark_circle(size=28, opacity=0.9)
+    dots = vl.mark("circle", rows(_days(gains, first)), size=28, opacity=0.9)
     yield dots.encode(x=x, y=up("views"), color=colour)
-    line = alt.Chart(trend).mark_line(strokeWidth=2.5)
+    line = vl.mark("line", trend, strokeWidth=2.5)
     yield line.encode(x=x, y=up("median"), color=colour)
     if unusual:
-        mark = alt.Chart(rows(unusual)).mark_circle(size=60, opacity=1)
+        mark = vl.mark("circle", rows(unusual), size=60, opacity=1)
         yield mark.encode(x=x, y=up("views"), color=colour)
     falls = [{"day": stamp(c.day), "views": 0} for c in gains.corrections if c.day >= first]
-    mark = alt.Chart(rows(falls)).mark_point(
-        shape="triangle-down", size=60, filled=True, color=VERMILLION, opacity=1
+    mark = vl.mark(
+        "point",
+        rows(falls),
+        shape="triangle-down",
+        size=60,
+        filled=True,
+        color=VERMILLION,
+        opacity=1,
     )
     yield mark.encode(x=x, y=up("views"))
     if ahead:
         days = rows([_ahead(d) for d in ahead.days])
-        band = alt.Chart(days).mark_area(opacity=0.22, clip=True)
+        band = vl.mark("area", days, opacity=0.22, clip=True)
         yield band.encode(x=x, y=up("low"), y2="high:Q", color=colour)
-        line = alt.Chart(days).mark_line(strokeWidth=2.5, strokeDash=[5, 3])
+        line = vl.mark("line", days, strokeWidth=2.5, strokeDash=[5, 3])
         yield line.encode(x=x, y=up("value"), color=colour)
 
 
-def _colours(*, unusual: bool, ahead: bool) -> alt.Color:
+def _colours(*, unusual: bool, ahead: bool) -> vl.Options:
     series = [(_DAY, SKY), (_TREND, BLUE)]
     series += [(_UNUSUAL, VERMILLION)] if unusual else []
     series += [(_AHEAD, ORANGE)] if ahead else []
-    return alt.Color(
+    return vl.encoded(
         "series:N",
-        scale=alt.Scale(domain=[name for name, _ in series], range=[c for _, c in series]),
+        scale=vl.options(domain=[name for name, _ in series], range=[c for _, c in series]),
         legend=legend(),
     )
 
@@ -126,10 +132,9 @@ def _top(gains: DailyGains, first: date, ahead: ViewForecast | None) -> float | 
     return _ROOM * most if far > _FAR * most > 0 else None
 
 
-def _grey(gains: DailyGains, first: date) -> alt.Chart:
+def _grey(gains: DailyGains, first: date) -> vl.View:
     holes = rows([{"day": stamp(start), "end": stamp(end)} for start, end in _gaps(gains, first)])
-    grey: alt.Chart = alt.Chart(holes).mark_rect(color=GRID, opacity=0.7, aria=False, tooltip=None)
-    return grey
+    return vl.mark("rect", holes, color=GRID, opacity=0.7, aria=False, tooltip=None)
 
 
 def _unusual(analysis: ChannelAnalysis, first: date) -> list[dict[str, Any]]:
@@ -173,18 +178,18 @@ def _days(gains: DailyGains, first: date) -> list[dict[str, Any]]:
 def _trend(gains: DailyGains, first: date) -> list[dict[str, Any]]:
     """Return median and quartiles of the seven days around each; null if too few are known."""
     padded = np.pad(gains.gains, _AROUND, constant_values=np.nan)
-    points: list[dict[str, Any]] = []
-    for i, when in enumerate(gains.days.tolist()):
-        if when < first:
-            continue
-        around = padded[i : i + 2 * _AROUND + 1]
-        known = around[~np.isnan(around)]
-        enough = known.size >= _FEWEST_AROUND and not np.isnan(gains.gains[i])
-        low, median, high = np.quantile(known, [0.25, 0.5, 0.75]).tolist() if enough else [None] * 3
-        points.append(
-            {"day": stamp(when), "low": low, "median": median, "high": high, "series": _TREND}
-        )
-    return points
+    around = np.sort(np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1), axis=1)
+    known = np.count_nonzero(~np.isnan(around), axis=1)
+    known[np.isnan(gains.gains)] = 0
+    ranks = np.full((known.size, 3), None)
+    for days in range(_FEWEST_AROUND, 2 * _AROUND + 2):
+        own = known == days
+        ranks[own] = np.quantile(around[own, :days], [0.25, 0.5, 0.75], axis=1).T
+    return [
+        {"day": stamp(when), "low": low, "median": median, "high": high, "series": _TREND}
+        for when, (low, median, high) in zip(gains.days.tolist(), ranks.tolist(), strict=True)
+        if when >= first
+    ]
 
 
 def _expected(analysis: ChannelAnalysis) -> ViewForecast | None:

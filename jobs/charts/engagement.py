@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
 import numpy as np
 
 from jobs.analysis.columns import aware
 from jobs.analysis.engagement import FEWEST_VIEWS, per_thousand
 from jobs.analysis.item_arrays import item_arrays
 from jobs.analysis.wording import noun, number
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, SKY, WIDTH, finished, flat_axis, rows, stamp, time_axis
 from runner.wording import counted
@@ -43,16 +43,16 @@ def engagement(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     # A few items with hardly any views would flatten all others.
     top = max(float(np.quantile(rates[known], 0.98)) * 1.15, found.upper_quartile * 1.2)
     beyond = int(np.count_nonzero(rates[known] > top))
-    y = alt.Y(
+    y = vl.encoded(
         "rate:Q",
         axis=flat_axis(_UNIT, format="~r", tickCount=5),
-        scale=alt.Scale(domain=[0, top], clamp=True),
+        scale=vl.options(domain=[0, top], clamp=True),
     )
     band = rows([{"rate": found.lower_quartile, "high": found.upper_quartile}])
-    drawing = alt.layer(
-        alt.Chart(band).mark_rect(color=BLUE, opacity=0.12).encode(y=y, y2="high:Q"),
-        alt.Chart(rows([{"rate": found.median}])).mark_rule(color=BLUE, strokeWidth=2).encode(y=y),
-        alt.Chart(rows(points)).mark_circle(size=44, opacity=0.9, color=SKY).encode(x=x, y=y),
+    drawing = vl.layer(
+        vl.mark("rect", band, color=BLUE, opacity=0.12).encode(y=y, y2="high:Q"),
+        vl.mark("rule", rows([{"rate": found.median}]), color=BLUE, strokeWidth=2).encode(y=y),
+        vl.mark("circle", rows(points), size=44, opacity=0.9, color=SKY).encode(x=x, y=y),
     )
     thing = noun(analysis.platform)
     return finished(

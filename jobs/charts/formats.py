@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import altair as alt
-
 from jobs.analysis.wording import noun, short, times
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, INK, SKY, WIDTH, finished, legend, rows
 from runner.wording import counted
@@ -67,21 +66,21 @@ def _stacked(name: str, shares: dict[Any, float | None]) -> list[dict[str, Any]]
     ]
 
 
-def _drawing(bars: list[dict[str, Any]]) -> alt.LayerChart:
+def _drawing(bars: list[dict[str, Any]]) -> vl.View:
     names = list(dict.fromkeys(bar["of"] for bar in bars))
-    colour = alt.Color(
+    colour = vl.encoded(
         "series:N",
-        scale=alt.Scale(domain=list(_FORMATS), range=[BLUE, SKY]),
+        scale=vl.options(domain=list(_FORMATS), range=[BLUE, SKY]),
         legend=legend(under_title=False),
     )
-    x = alt.X(
+    x = vl.encoded(
         "low:Q",
-        axis=alt.Axis(title="share", format="%", tickCount=5, grid=False),
-        scale=alt.Scale(domain=[0, 1], nice=False),
+        axis=vl.options(title="share", format="%", tickCount=5, grid=False),
+        scale=vl.options(domain=[0, 1], nice=False),
     )
-    y = alt.Y("of:N", sort=names, axis=alt.Axis(title=None, labelColor=INK, offset=4))
-    bar = alt.Chart(rows(bars)).mark_bar(height=22, opacity=1)
-    return alt.LayerChart(layer=[bar.encode(x=x, x2="high:Q", y=y, color=colour)]).properties(
+    y = vl.encoded("of:N", sort=names, axis=vl.options(title=None, labelColor=INK, offset=4))
+    bar = vl.mark("bar", rows(bars), height=22, opacity=1)
+    return vl.layer(bar.encode(x=x, x2="high:Q", y=y, color=colour)).properties(
         width=WIDTH, height=_ROW_HEIGHT * len(names)
     )
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import altair as alt
-
 from jobs.analysis.wording import day, noun, short
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
@@ -80,31 +79,29 @@ def _title(found: ItemsAhead) -> str:
     )
 
 
-def _drawing(items: list[ItemAhead], names: list[str]) -> alt.LayerChart:
+def _drawing(items: list[ItemAhead], names: list[str]) -> vl.View:
     marks: list[dict[str, Any]] = []
     for name, one in zip(names, items, strict=True):
         marks.append({"label": name, "series": _GAINED, "views": one.gained})
         ends = {"low": one.low - one.views, "high": one.high - one.views}
         expected = one.expected - one.views
         marks.append({"label": name, "series": _EXPECTED, "views": expected, **ends})
-    scale = alt.Scale(domain=[0, max(mark.get("high", mark["views"]) for mark in marks)])
-    axis = alt.Axis(
+    scale = vl.options(domain=[0, max(mark.get("high", mark["views"]) for mark in marks)])
+    axis = vl.options(
         title="views in a day", format="~s", labelExpr=SHORT_LABELS, tickCount=5, grid=True
     )
-    y = alt.Y("label:N", sort=names, axis=alt.Axis(title=None, labelColor=INK))
-    colour = alt.Color(
+    y = vl.encoded("label:N", sort=names, axis=vl.options(title=None, labelColor=INK))
+    colour = vl.encoded(
         "series:N",
-        scale=alt.Scale(domain=[_GAINED, _EXPECTED], range=[BLUE, ORANGE]),
+        scale=vl.options(domain=[_GAINED, _EXPECTED], range=[BLUE, ORANGE]),
         legend=legend(under_title=False),
     )
-    at = alt.X("views:Q", axis=axis, scale=scale)
+    at = vl.encoded("views:Q", axis=axis, scale=scale)
     expected_only = rows([mark for mark in marks if mark["series"] == _EXPECTED])
     layers = [
-        alt.Chart(expected_only)
-        .mark_rule(strokeWidth=7, opacity=0.35)
-        .encode(x=alt.X("low:Q", axis=axis, scale=scale), x2="high:Q", y=y, color=colour),
-        alt.Chart(rows(marks)).mark_circle(size=80, opacity=1).encode(x=at, y=y, color=colour),
+        vl.mark("rule", expected_only, strokeWidth=7, opacity=0.35).encode(
+            x=vl.encoded("low:Q", axis=axis, scale=scale), x2="high:Q", y=y, color=colour
+        ),
+        vl.mark("circle", rows(marks), size=80, opacity=1).encode(x=at, y=y, color=colour),
     ]
-    return alt.LayerChart(layer=layers).properties(
-        width=WIDTH, height=_ROW_HEIGHT * len(names) + 10
-    )
+    return vl.layer(*layers).properties(width=WIDTH, height=_ROW_HEIGHT * len(names) + 10)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import altair as alt
 import numpy as np
 
 from jobs.analysis.daily_gains import item_gains
 from jobs.analysis.wording import change, day, noun, short
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
@@ -53,15 +53,15 @@ def items_daily(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         dots += _days(gains, first, name)
         lines += _around(gains, first, name)
     start = min(date.fromisoformat(row["day"][:10]) for row in dots)
-    colour = alt.Color(
+    colour = vl.encoded(
         "item:N",
-        scale=alt.Scale(domain=names, range=list(_COLOURS[: len(names)])),
-        legend=alt.Legend(columns=2, symbolType="circle", symbolOpacity=1),
+        scale=vl.options(domain=names, range=list(_COLOURS[: len(names)])),
+        legend=vl.options(columns=2, symbolType="circle", symbolOpacity=1),
     )
     x, y = time_axis("day", start, last), count_axis("views", "views per day")
-    mark = alt.Chart(rows(dots)).mark_circle(size=18, opacity=0.4)
-    line = alt.Chart(rows(lines)).mark_line(strokeWidth=2.5)
-    drawing = alt.layer(mark.encode(x=x, y=y, color=colour), line.encode(x=x, y=y, color=colour))
+    mark = vl.mark("circle", rows(dots), size=18, opacity=0.4)
+    line = vl.mark("line", rows(lines), strokeWidth=2.5)
+    drawing = vl.layer(mark.encode(x=x, y=y, color=colour), line.encode(x=x, y=y, color=colour))
     thing = noun(analysis.platform)
     return finished(
         "items-daily",

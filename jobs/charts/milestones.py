@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import altair as alt
-
 from jobs.analysis.wording import day
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.phrases import milestone_ahead, milestone_name
 from jobs.charts.theme import BLUE, INK, ORANGE, WIDTH, finished, legend, rows, stamp, time_axis
@@ -52,18 +51,18 @@ def milestones(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     )
 
 
-def _drawing(marks: list[dict[str, Any]], days: list[date]) -> alt.LayerChart:
+def _drawing(marks: list[dict[str, Any]], days: list[date]) -> vl.View:
     data = rows(marks)
     margin = (max(days) - min(days)) * _MARGIN + timedelta(days=1)
     first, last = min(days) - margin, max(days) + margin
-    y = alt.Y(
+    y = vl.encoded(
         "name:N",
         sort=[mark["name"] for mark in marks],
-        axis=alt.Axis(title=None, labelColor=INK, grid=True),
+        axis=vl.options(title=None, labelColor=INK, grid=True),
     )
-    colour = alt.Color(
+    colour = vl.encoded(
         "series:N",
-        scale=alt.Scale(
+        scale=vl.options(
             domain=[name for name in (_REACHED, _EXPECTED) if _any(marks, name)],
             range=[c for name, c in ((_REACHED, BLUE), (_EXPECTED, ORANGE)) if _any(marks, name)],
         ),
@@ -72,14 +71,12 @@ def _drawing(marks: list[dict[str, Any]], days: list[date]) -> alt.LayerChart:
     span = time_axis("low", first, last, padded=True)
     at = time_axis("day", first, last, padded=True)
     layers = (
-        alt.Chart(data)
-        .mark_rule(strokeWidth=6, opacity=0.35, clip=True)
-        .encode(x=span, x2="high:T", y=y, color=colour),
-        alt.Chart(data).mark_circle(size=90, opacity=1).encode(x=at, y=y, color=colour),
+        vl.mark("rule", data, strokeWidth=6, opacity=0.35, clip=True).encode(
+            x=span, x2="high:T", y=y, color=colour
+        ),
+        vl.mark("circle", data, size=90, opacity=1).encode(x=at, y=y, color=colour),
     )
-    return alt.LayerChart(layer=list(layers)).properties(
-        width=WIDTH, height=_ROW_HEIGHT * len(marks) + 10
-    )
+    return vl.layer(*layers).properties(width=WIDTH, height=_ROW_HEIGHT * len(marks) + 10)
 
 
 def _any(marks: list[dict[str, Any]], series: str) -> bool:

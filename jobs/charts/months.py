@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-import altair as alt
-
 from jobs.analysis.wording import change, number, short
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
@@ -65,14 +64,14 @@ def months(
     ]
     end = _next(shown[-1].first_day)
     x = time_axis("month", shown[0].first_day, end, padded=True, at=_labelled(shown))
-    colour = alt.condition(alt.datum.whole, alt.value(BLUE), alt.value(SKY))
-    tooltip = [alt.Tooltip("name:N", title="month"), alt.Tooltip("views:Q", title=_UNIT)]
+    colour = vl.condition("datum.whole", BLUE, SKY)
+    tooltip = [vl.encoded("name:N", title="month"), vl.encoded("views:Q", title=_UNIT)]
     y = count_axis("views", _UNIT)
-    drawing = alt.layer(
-        alt.Chart(rows(bars))
-        .mark_rect(aria=False)
-        .encode(x=x, x2="end:T", y=y, y2=alt.datum(0), color=colour, tooltip=tooltip),
-        alt.Chart(rows(ago)).mark_rule(color=ORANGE, strokeWidth=3).encode(x=x, x2="end:T", y=y),
+    drawing = vl.layer(
+        vl.mark("rect", rows(bars), aria=False).encode(
+            x=x, x2="end:T", y=y, y2=vl.datum(0), color=colour, tooltip=tooltip
+        ),
+        vl.mark("rule", rows(ago), color=ORANGE, strokeWidth=3).encode(x=x, x2="end:T", y=y),
     )
     return finished(
         "months",

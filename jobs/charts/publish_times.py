@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import altair as alt
 import numpy as np
 
 from jobs.analysis.cadence import recent_publications, weekdays
 from jobs.analysis.wording import WEEKDAYS, noun
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, WIDTH, finished, rows
 from runner.wording import counted
@@ -75,7 +75,7 @@ def _counts(data: ChannelData) -> NDArray[np.int_] | None:
     return counts if np.count_nonzero(counts) >= _FEWEST_SLOTS else None
 
 
-def _drawing(counts: NDArray[np.int_], things: str) -> alt.Chart:
+def _drawing(counts: NDArray[np.int_], things: str) -> vl.View:
     most = int(counts.max())
     cells = rows(
         [
@@ -83,31 +83,26 @@ def _drawing(counts: NDArray[np.int_], things: str) -> alt.Chart:
             for day, hour in np.argwhere(counts).tolist()
         ]
     )
-    hours = alt.Axis(
+    hours = vl.options(
         title="hour of the day (UTC)",
         values=list(range(0, 25, 3)),
         labelExpr="format(datum.value, '02') + ':00'",
         grid=True,
     )
-    drawing: alt.Chart = (
-        alt.Chart(cells)
-        .mark_circle(color=BLUE, opacity=0.9)
-        .encode(
-            x=alt.X("hour:Q", axis=hours, scale=alt.Scale(domain=[0, 24], nice=False)),
-            y=alt.Y(
-                "weekday:N",
-                sort=list(WEEKDAYS),
-                axis=alt.Axis(title=None, grid=True, labelOverlap=False),
-                scale=alt.Scale(domain=list(WEEKDAYS)),
-            ),
-            size=alt.Size(
-                "items:Q",
-                scale=alt.Scale(domain=[0, most], range=[0, 420]),
-                legend=alt.Legend(title=things, format="d", values=_sizes(most)),
-            ),
-        )
+    return vl.mark("circle", cells, color=BLUE, opacity=0.9).encode(
+        x=vl.encoded("hour:Q", axis=hours, scale=vl.options(domain=[0, 24], nice=False)),
+        y=vl.encoded(
+            "weekday:N",
+            sort=list(WEEKDAYS),
+            axis=vl.options(title=None, grid=True, labelOverlap=False),
+            scale=vl.options(domain=list(WEEKDAYS)),
+        ),
+        size=vl.encoded(
+            "items:Q",
+            scale=vl.options(domain=[0, most], range=[0, 420]),
+            legend=vl.options(title=things, format="d", values=_sizes(most)),
+        ),
     )
-    return drawing
 
 
 def _sizes(most: int) -> list[int]:

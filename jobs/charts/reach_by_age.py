@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-import altair as alt
 import numpy as np
 
 from jobs.analysis.item_arrays import item_arrays
 from jobs.analysis.reach import OUTLIER_SCORE, PEERS, Reach, reach
 from jobs.analysis.wording import noun, number, short, times
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
@@ -64,36 +65,37 @@ def reach_by_age(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     ages, views = items.age_days[known], items.views[known]
     x_domain = (float(ages.min()) * 0.95, float(ages.max()) * 1.05)
     y_domain = (float(views.min()) * 0.8, float(views.max()) * 1.5)
-    x_scale = alt.Scale(type="log", domain=x_domain, nice=False)
-    y_scale = alt.Scale(type="log", domain=y_domain, nice=False)
-    x = alt.X(
+    x_scale = vl.options(type="log", domain=list(x_domain), nice=False)
+    y_scale = vl.options(type="log", domain=list(y_domain), nice=False)
+    x = vl.encoded(
         "age:Q",
-        axis=alt.Axis(title="age at the last reading, days", values=_ticks(*x_domain), format=","),
+        axis=vl.options(
+            title="age at the last reading, days", values=_ticks(*x_domain), format=","
+        ),
         scale=x_scale,
     )
     y_axis = flat_axis("views", format="~s", labelExpr=SHORT_LABELS, values=_ticks(*y_domain))
-    y = alt.Y("views:Q", axis=y_axis, scale=y_scale)
-    colour = alt.Color(
+    y = vl.encoded("views:Q", axis=y_axis, scale=y_scale)
+    colour = vl.encoded(
         "kind:N",
-        scale=alt.Scale(domain=[_USUAL, _FAR], range=[SKY, VERMILLION]),
+        scale=vl.options(domain=[_USUAL, _FAR], range=[SKY, VERMILLION]),
         legend=legend(),
     )
     dots = _dots(items, compared, known)
-    crowd, line = 0.85 if known.size < _MANY else 0.4, alt.Chart(rows(_usual(ages, views)))
+    usual, crowd = rows(_usual(ages, views)), 0.85 if known.size < _MANY else 0.4
     layers = [
-        _of_kind(_USUAL, dots).mark_circle(size=44, opacity=crowd).encode(x=x, y=y, color=colour),
-        line.mark_line(color=BLUE, strokeWidth=2.5).encode(x=x, y=y),
-        _of_kind(_FAR, dots).mark_circle(size=44, opacity=1).encode(x=x, y=y, color=colour),
+        _dots_of(_USUAL, dots, opacity=crowd).encode(x=x, y=y, color=colour),
+        vl.mark("line", usual, color=BLUE, strokeWidth=2.5).encode(x=x, y=y),
+        _dots_of(_FAR, dots, opacity=1).encode(x=x, y=y, color=colour),
     ]
     for align, labels in _labels(analysis.items.standouts, x_domain, y_domain).items():
-        text, away = alt.Chart(rows(labels)), 8 if align == "left" else -8
-        halo = text.mark_text(align=align, dx=away, color=PAPER, stroke=PAPER, strokeWidth=4)
-        ink = text.mark_text(align=align, dx=away, color=INK)
+        text = partial(vl.mark, "text", rows(labels), align=align, dx=8 if align == "left" else -8)
+        halo, ink = text(color=PAPER, stroke=PAPER, strokeWidth=4), text(color=INK)
         layers += [mark.encode(x=x, y=y, text="text:N") for mark in (halo, ink)]
     things = noun(analysis.platform)
     return finished(
         "reach-by-age",
-        alt.layer(*layers).properties(width=WIDTH, height=_HEIGHT),
+        vl.layer(*layers).properties(width=WIDTH, height=_HEIGHT),
         title=_title(analysis.items, things),
         reading=(
             f"Each dot is one {things}; the line is the median of those nearest in age. "
@@ -126,18 +128,16 @@ def _table(far: list[RankedItem], thing: str) -> Table | None:
 
 
 def _dots(items: ItemArrays, compared: Reach, known: NDArray[np.intp]) -> list[dict[str, Any]]:
+    columns = (items.age_days[known], items.views[known], np.abs(compared.score[known]))
     return [
-        {
-            "age": float(items.age_days[i]),
-            "views": float(items.views[i]),
-            "kind": _FAR if abs(compared.score[i]) > OUTLIER_SCORE else _USUAL,
-        }
-        for i in known.tolist()
+        {"age": age, "views": views, "kind": _FAR if score > OUTLIER_SCORE else _USUAL}
+        for age, views, score in zip(*(column.tolist() for column in columns), strict=True)
     ]
 
 
-def _of_kind(kind: str, dots: list[dict[str, Any]]) -> alt.Chart:
-    return alt.Chart(rows([dot for dot in dots if dot["kind"] == kind]))
+def _dots_of(kind: str, dots: vl.Rows, *, opacity: float) -> vl.View:
+    own = rows([dot for dot in dots if dot["kind"] == kind])
+    return vl.mark("circle", own, size=44, opacity=opacity)
 
 
 def _usual(ages: NDArray[np.float64], views: NDArray[np.float64]) -> list[dict[str, float]]:

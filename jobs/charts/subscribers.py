@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
 import numpy as np
 
 from jobs.analysis.columns import aware
 from jobs.analysis.daily_gains import readings_of
 from jobs.analysis.rounding import resolution_at
 from jobs.analysis.wording import day, number, short, signed
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.phrases import subscriber_days
 from jobs.charts.theme import BLUE, ORANGE, WIDTH, count_axis, finished, rows, stamp, time_axis
@@ -52,7 +52,7 @@ def subscribers(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     last = ahead.days[-1].day if ahead else last
     return finished(
         "subscribers",
-        alt.layer(*_layers(points, ahead, first, last)).properties(width=WIDTH, height=170),
+        vl.layer(*_layers(points, ahead, first, last)).properties(width=WIDTH, height=170),
         title=_title(found),
         reading=_reading(found, ahead),
         description=(
@@ -65,19 +65,19 @@ def subscribers(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
 
 def _layers(
     points: list[dict[str, Any]], ahead: SubscriberForecast | None, first: date, last: date
-) -> Iterator[alt.Chart]:
+) -> Iterator[vl.View]:
     x, y = time_axis("day", first, last), count_axis("low", _UNIT, zero=False)
     readings = rows(points)
     if any(point["high"] > point["low"] for point in points):
-        band = alt.Chart(readings).mark_area(interpolate="step-after", color=BLUE, opacity=0.16)
+        band = vl.mark("area", readings, interpolate="step-after", color=BLUE, opacity=0.16)
         yield band.encode(x=x, y=y, y2="high:Q")
-    line = alt.Chart(readings).mark_line(interpolate="step-after", strokeWidth=2.5, color=BLUE)
+    line = vl.mark("line", readings, interpolate="step-after", strokeWidth=2.5, color=BLUE)
     yield line.encode(x=x, y=y)
     if ahead:
         days = rows([{**one.model_dump(), "day": stamp(one.day)} for one in ahead.days])
-        band = alt.Chart(days).mark_area(color=ORANGE, opacity=0.22)
+        band = vl.mark("area", days, color=ORANGE, opacity=0.22)
         yield band.encode(x=x, y=y, y2="high:Q")
-        line = alt.Chart(days).mark_line(strokeWidth=2.5, strokeDash=[5, 3], color=ORANGE)
+        line = vl.mark("line", days, strokeWidth=2.5, strokeDash=[5, 3], color=ORANGE)
         yield line.encode(x=x, y=count_axis("value", _UNIT, zero=False))
 
 

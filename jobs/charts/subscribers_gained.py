@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-import altair as alt
 import numpy as np
 
 from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.wording import day, signed
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import BLUE, SKY, WIDTH, count_axis, finished, rows, stamp, time_axis
 from runner.wording import counted
@@ -42,17 +42,17 @@ def subscribers_gained(data: ChannelData, analysis: ChannelAnalysis) -> Chart | 
     x = time_axis("day", days[-len(points)], days[-1])
     y = count_axis("total", f"subscribers gained since {day(found.first_day)}")
     tooltip = [
-        alt.Tooltip("day:T", title="day", format="%-d %b %Y"),
-        alt.Tooltip("gained:Q", title="net"),
-        alt.Tooltip("total:Q", title="in all"),
+        vl.encoded("day:T", title="day", format="%-d %b %Y"),
+        vl.encoded("gained:Q", title="net"),
+        vl.encoded("total:Q", title="in all"),
     ]
-    drawing = alt.layer(
-        alt.Chart(rows(points))
-        .mark_area(interpolate="step-after", color=SKY, opacity=0.16)
-        .encode(x=x, y=y),
-        alt.Chart(rows(points))
-        .mark_line(interpolate="step-after", strokeWidth=2.5, color=BLUE)
-        .encode(x=x, y=y, tooltip=tooltip),
+    drawing = vl.layer(
+        vl.mark("area", rows(points), interpolate="step-after", color=SKY, opacity=0.16).encode(
+            x=x, y=y
+        ),
+        vl.mark("line", rows(points), interpolate="step-after", strokeWidth=2.5, color=BLUE).encode(
+            x=x, y=y, tooltip=tooltip
+        ),
     )
     over = counted(found.days, "day")
     return finished(

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-
-import altair as alt
 
 from jobs.channel.text import characters as split_characters
 from jobs.channel.text import clean
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Chart
 from jobs.charts.code_version import code_version
 
@@ -165,7 +164,7 @@ _CONFIG: Final[dict[str, Any]] = {
 
 def finished(
     key: str,
-    drawing: alt.TopLevelMixin,
+    drawing: vl.View,
     *,
     title: str,
     reading: str,
@@ -173,17 +172,15 @@ def finished(
     table: Table | None = None,
 ) -> Chart:
     """Return *drawing* as a chart with its finding, how to read it, and what it shows."""
-    # The tests check every chart against Vega-Lite's schema; here that would take half the time.
-    spec: dict[str, Any] = drawing.to_dict(validate=False)
+    spec = {"config": _CONFIG, **drawing.to_dict()}
     spec["title"] = {
         "text": textwrap.wrap(title, _TITLE_CHARACTERS),
         "subtitle": textwrap.wrap(reading, _SUBTITLE_CHARACTERS),
     }
     spec["description"] = description
-    spec["config"] = _CONFIG
     spec["usermeta"] = {
         "code": code_version(),
-        "table": None if table is None else asdict(table),
+        "table": table and {"columns": table.columns, "rows": table.rows},
     }
     if "hconcat" not in spec:
         # Panels side by side have widths of their own.
@@ -191,24 +188,25 @@ def finished(
     return Chart(key=key, title=title, spec=spec, alt=description)
 
 
-def count_axis(field: str, title: str, *, zero: bool = True, most: float | None = None) -> alt.Y:
+def count_axis(
+    field: str, title: str, *, zero: bool = True, most: float | None = None
+) -> vl.Options:
     """
     Return *field* on a vertical axis of counts; layers with equal titles share one.
 
     With *most*, the axis goes from zero to that, whatever lies beyond it.
     """
     ends = {"nice": True, "zero": zero} if most is None else {"nice": False, "domain": [0, most]}
-    return alt.Y(
-        field,
-        type="quantitative",
+    return vl.encoded(
+        f"{field}:Q",
         axis=flat_axis(title, format="~s", labelExpr=SHORT_LABELS, tickCount=5, tickMinStep=1),
-        scale=alt.Scale(**ends),
+        scale=vl.options(**ends),
     )
 
 
-def flat_axis(title: str, **options: Any) -> alt.Axis:
+def flat_axis(title: str, **options: Any) -> vl.Options:
     """Return a vertical axis with a horizontal title, units included."""
-    return alt.Axis(
+    return vl.options(
         title=title,
         titleAngle=0,
         titleAlign="left",
@@ -220,10 +218,10 @@ def flat_axis(title: str, **options: Any) -> alt.Axis:
     )
 
 
-def legend(*, under_title: bool = True) -> alt.Legend:
+def legend(*, under_title: bool = True) -> vl.Options:
     """Return a legend of dots; *under_title* leaves room below for a vertical axis's title."""
-    offset = alt.Undefined if under_title else _CLOSE
-    return alt.Legend(symbolType="circle", symbolOpacity=1, offset=offset)
+    offset = {} if under_title else {"offset": _CLOSE}
+    return vl.options(symbolType="circle", symbolOpacity=1, **offset)
 
 
 def time_axis(
@@ -234,26 +232,26 @@ def time_axis(
     padded: bool = False,
     ticks: int = 6,
     at: Sequence[date] = (),
-) -> alt.X:
+) -> vl.Options:
     """
     Return *field* on a horizontal axis of about *ticks* UTC dates; months only on a long axis.
 
     The axis ends where the data does or, with *padded*, at *first* and *last*. Vega chooses the
     labelled dates unless they are given as *at*.
     """
-    ends = [stamp(first), stamp(last)] if padded else alt.Undefined
+    ends = {"domain": [stamp(first), stamp(last)]} if padded else {}
+    labelled = {"values": [stamp(one) for one in at]} if at else {}
     many = (last - first).days > _FEW_DAYS
-    return alt.X(
-        field,
-        type="temporal",
-        axis=alt.Axis(
+    return vl.encoded(
+        f"{field}:T",
+        axis=vl.options(
             title=None,
             format="%b %Y" if many else "%-d %b",
             # Vega drops values, too, if there are more than ticks.
             tickCount=max(ticks, len(at)),
-            values=[stamp(one) for one in at] or alt.Undefined,
+            **labelled,
         ),
-        scale=alt.Scale(type="utc", nice=False, domain=ends),
+        scale=vl.options(type="utc", nice=False, **ends),
     )
 
 
@@ -263,9 +261,9 @@ def stamp(when: date | datetime) -> str:
     return text.replace("+00:00", "Z") if "T" in text else f"{text}T00:00:00Z"
 
 
-def rows(values: list[dict[str, Any]]) -> alt.InlineData:
-    """Return *values* as inline data."""
-    return alt.InlineData(values)
+def rows(values: vl.Rows) -> vl.Rows:
+    """Return *values* as a data set of its own."""
+    return list(values)
 
 
 def trimmed(title: str, characters: int) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
-
 from jobs.analysis.wording import noun, short, times
+from jobs.charts import vega_lite as vl
 from jobs.charts.theme import BLUE, INK, ORANGE, SHORT_LABELS, WIDTH, finished, rows, trimmed
 
 if TYPE_CHECKING:
@@ -37,31 +36,31 @@ def top_items(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         for rank, item in enumerate(found.top, start=1)
     ]
     names = [value["label"] for value in values]
-    y = alt.Y(
+    y = vl.encoded(
         "label:N",
         sort=names,
-        axis=alt.Axis(title=None, labelColor=INK),
-        scale=alt.Scale(paddingInner=0.35, paddingOuter=0.2),
+        axis=vl.options(title=None, labelColor=INK),
+        scale=vl.options(paddingInner=0.35, paddingOuter=0.2),
     )
     # Leave room on the right for the longest bar's number.
-    scale = alt.Scale(domain=[0, 1.1 * max(1, found.top[0].views)], nice=False)
-    axis = alt.Axis(
+    scale = vl.options(domain=[0, 1.1 * max(1, found.top[0].views)], nice=False)
+    axis = vl.options(
         title="views", format="~s", labelExpr=SHORT_LABELS, tickCount=5, tickMinStep=1, grid=True
     )
-    x = alt.X("views:Q", axis=axis, scale=scale)
+    x = vl.encoded("views:Q", axis=axis, scale=scale)
     compared = [value for value in values if value["typical"] is not None]
     data = rows(values)
     layers = [
-        alt.Chart(data).mark_bar(color=BLUE, cornerRadiusEnd=2).encode(x=x, y=y),
-        alt.Chart(data).mark_text(align="left", dx=6).encode(x=x, y=y, text="text:N"),
-        alt.Chart(rows(compared))
-        .mark_tick(color=ORANGE, opacity=1, thickness=3, size=_BAR_HEIGHT - 8)
-        .encode(x=alt.X("typical:Q", axis=axis, scale=scale), y=y),
+        vl.mark("bar", data, color=BLUE, cornerRadiusEnd=2).encode(x=x, y=y),
+        vl.mark("text", data, align="left", dx=6).encode(x=x, y=y, text="text:N"),
+        vl.mark(
+            "tick", rows(compared), color=ORANGE, opacity=1, thickness=3, size=_BAR_HEIGHT - 8
+        ).encode(x=vl.encoded("typical:Q", axis=axis, scale=scale), y=y),
     ]
     things = f"{noun(analysis.platform)}s"
     return finished(
         "top-items",
-        alt.layer(*layers).properties(width=WIDTH, height=_BAR_HEIGHT * len(values) + 10),
+        vl.layer(*layers).properties(width=WIDTH, height=_BAR_HEIGHT * len(values) + 10),
         title=_title(found, things),
         reading=(
             f"Views at the last reading; the orange mark is the median of {things} of like age."

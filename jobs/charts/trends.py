@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import altair as alt
 import numpy as np
 
 from jobs.analysis.columns import aware
 from jobs.analysis.trends import like_points, subscriber_points, view_points
 from jobs.analysis.wording import listed, noun, period, short, step, steps
+from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
 from jobs.charts.theme import (
     BLUE,
@@ -71,7 +71,7 @@ def trends(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     dots = f"days, of likes {dots}" if len(panels) > 1 and dots != "days" else dots
     return finished(
         "trends",
-        alt.hconcat(*(_drawn(one, len(panels)) for one in panels), spacing=_SPACING),
+        vl.side_by_side(*(_drawn(one, len(panels)) for one in panels), spacing=_SPACING),
         title=_title(panels),
         reading=(
             f"Dots are {dots}; the line is the median of the slopes between any two of them, the "
@@ -109,15 +109,15 @@ def _panels(data: ChannelData, analysis: ChannelAnalysis) -> Iterator[_Panel]:
         yield _Panel("likes", "Likes per 1,000 views", found.likes, like_points(data))
 
 
-def _drawn(panel: _Panel, panels: int) -> alt.LayerChart:
+def _drawn(panel: _Panel, panels: int) -> vl.View:
     days, values = panel.points.days[-_MOST:], panel.points.values[-_MOST:]
     x = (days - days[0]) / _DAY
     first, last = aware(days[0]), aware(days[-1])
     width = (WIDTH - _SPACING * (panels - 1)) / panels - _LABELS
     across = time_axis("day", first, last, ticks=max(2, round(_DATES / panels)))
-    axis = alt.Axis(title=None, format="~s", labelExpr=SHORT_LABELS, tickCount=4)
-    scale = alt.Scale(domain=_span(values), nice=False)
-    up = alt.Y("value:Q", axis=axis, scale=scale)
+    axis = vl.options(title=None, format="~s", labelExpr=SHORT_LABELS, tickCount=4)
+    scale = vl.options(domain=_span(values), nice=False)
+    up = vl.encoded("value:Q", axis=axis, scale=scale)
     instants = [stamp(first), stamp(first + (last - first) / 2), stamp(last)]
     line = rows(list(_line(panel.trend, x, values, instants)))
     dots = rows(
@@ -128,23 +128,24 @@ def _drawn(panel: _Panel, panels: int) -> alt.LayerChart:
     )
     clear = panel.trend.heading != "unclear"
     layers = (
-        alt.Chart(line)
-        .mark_area(color=ORANGE, opacity=0.22, clip=True)
-        .encode(x=across, y=alt.Y("low:Q", axis=axis, scale=scale), y2="high:Q"),
-        alt.Chart(dots).mark_circle(color=SKY, size=30, opacity=0.9).encode(x=across, y=up),
-        alt.Chart(line)
-        .mark_line(color=BLUE, strokeWidth=2.5, strokeDash=[1, 0] if clear else [5, 3], clip=True)
-        .encode(x=across, y=up),
+        vl.mark("area", line, color=ORANGE, opacity=0.22, clip=True).encode(
+            x=across, y=vl.encoded("low:Q", axis=axis, scale=scale), y2="high:Q"
+        ),
+        vl.mark("circle", dots, color=SKY, size=30, opacity=0.9).encode(x=across, y=up),
+        vl.mark(
+            "line",
+            line,
+            color=BLUE,
+            strokeWidth=2.5,
+            strokeDash=[1, 0] if clear else [5, 3],
+            clip=True,
+        ).encode(x=across, y=up),
     )
-    drawn: alt.LayerChart = alt.LayerChart(layer=list(layers)).properties(
-        width=width, height=_HEIGHT, title=_heading(panel)
-    )
-    return drawn
+    return vl.layer(*layers).properties(width=width, height=_HEIGHT, title=_heading(panel))
 
 
-def _heading(panel: _Panel) -> alt.TitleParams:
-    return alt.TitleParams(
-        text=panel.about,
+def _heading(panel: _Panel) -> vl.Options:
+    look = vl.options(
         subtitle=_slope(panel.trend),
         frame="group",
         fontSize=12,
@@ -155,6 +156,7 @@ def _heading(panel: _Panel) -> alt.TitleParams:
         subtitlePadding=3,
         offset=10,
     )
+    return {"text": panel.about, **look}
 
 
 def _line(

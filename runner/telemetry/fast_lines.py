@@ -2,20 +2,24 @@
 A fast path for the log lines that a worker writes about every attempt.
 
 Through structlog, the standard library and structlog again, a line takes 40 µs of CPU, twice as
-much as a no-op job. The fast path makes one record without looking up the caller and renders it
-with one expression, in a quarter of that time. Other handlers get a normal record. If the process
-has configured structlog differently, its own configuration is used.
+much as a no-op job. The fast path renders it with one expression and writes it to our handler, in
+a fifth of that time. If other handlers listen, too, all get a record. If the process has configured
+structlog differently, its own configuration is used.
 """
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import logging
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
+from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 from structlog.stdlib import ProcessorFormatter
 
+from runner import wall_clock
 from runner.codec import encode_shown
 from runner.telemetry.safe_lines import shown
 from runner.visible import visible_lines
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
     from structlog.typing import Processor
 
+    Render = Callable[[int, str, str, str, dict[str, Any]], str]
+    """Makes a line of its time in Unix µs, logger, level in small letters, event, fields."""
+
+_PREFIX_LENGTH = len(STRUCTLOG_KEY_PREFIX)
 _EVENT_WIDTH = 30
 _LEVEL_WIDTH = 9
 
@@ -46,17 +54,39 @@ class FastRecord(logging.LogRecord):
 class FastFormatter(ProcessorFormatter):
     """structlog's formatter, which renders a `FastRecord` with *render*."""
 
-    def __init__(
-        self, *, render: Callable[[FastRecord], str], processors: list[Processor], **options: Any
-    ) -> None:
+    def __init__(self, *, render: Render, processors: list[Processor], **options: Any) -> None:
         super().__init__(processors=processors, **options)
-        self._render = render
+        self.render = render
 
     def format(self, record: logging.LogRecord) -> str:
         """Return *record* as one line."""
         if isinstance(record, FastRecord):
-            return self._render(record)
+            level = record.levelname.lower()
+            at_us = int(record.created * 1e6)
+            return self.render(at_us, record.name, level, record.event, record.fields)
         return super().format(record)
+
+
+class FastHandler(logging.StreamHandler[TextIO]):
+    """Writes what it is given with a `FastFormatter`, and lines that never were a record."""
+
+    def __init__(self, stream: TextIO, formatter: FastFormatter) -> None:
+        super().__init__(stream)
+        self.setFormatter(formatter)
+        self._render = formatter.render
+
+    def write(self, logger: str, level: int, event: str, fields: dict[str, Any]) -> None:
+        """Write a line that passes no filter and interests no other handler."""
+        assert self.lock is not None  # noqa: S101 -- made with the handler
+        with self.lock:
+            try:
+                name = _level_name(level)
+                self.stream.write(
+                    self._render(wall_clock.now_us(), logger, name, event, fields) + "\n"
+                )
+                self.stream.flush()
+            except Exception:  # noqa: BLE001 -- as the standard library does it
+                self.handleError(FastRecord(logger, level, event, fields))
 
 
 class FastLogger:
@@ -76,9 +106,30 @@ class FastLogger:
         if structlog.get_config()["processors"] != _enabled_for:
             self._structlog.log(level, event, **fields)
             return
-        for name, value in structlog.contextvars.get_contextvars().items():
-            fields.setdefault(name, value)
-        self._logger.handle(FastRecord(self._name, level, event, fields))
+        for variable, value in contextvars.copy_context().items():
+            if variable.name.startswith(STRUCTLOG_KEY_PREFIX) and value is not ...:
+                fields.setdefault(variable.name[_PREFIX_LENGTH:], value)
+        alone = _only_handler(self._logger)
+        if alone is None:
+            self._logger.handle(FastRecord(self._name, level, event, fields))
+        elif level >= alone.level:
+            alone.write(self._name, level, event, fields)
+
+
+def _only_handler(logger: logging.Logger) -> FastHandler | None:
+    """Return our handler, if nothing else may see, change or drop a line of *logger*."""
+    if logger.filters or logger.disabled:
+        return None
+    found: list[logging.Handler] = []
+    current: logging.Logger | None = logger
+    while current is not None:
+        if current.handlers:
+            found = [*found, *current.handlers] if found else current.handlers
+        current = current.parent if current.propagate else None
+    if len(found) != 1:
+        return None
+    [only] = found
+    return only if type(only) is FastHandler and not only.filters else None
 
 
 def enable_for(processors: list[Processor]) -> None:
@@ -86,31 +137,37 @@ def enable_for(processors: list[Processor]) -> None:
     _enabled_for[:] = processors
 
 
-def as_json(record: FastRecord) -> str:
-    """Return *record* as a JSON object."""
+def as_json(at_us: int, logger: str, level: str, event: str, fields: dict[str, Any]) -> str:
+    """Return a line as a JSON object. at_us: Unix µs."""
     line = {
-        **record.fields,
-        "event": record.event,
-        "logger": record.name,
-        "level": record.levelname.lower(),
-        "timestamp": _time_of(record),
+        **fields,
+        "event": event,
+        "logger": logger,
+        "level": level,
+        "timestamp": _time_of(at_us),
     }
     return visible_lines(encode_shown(line).decode())
 
 
-def as_text(record: FastRecord) -> str:
-    """Return *record* as structlog's console renderer would, without colours."""
-    level, event = record.levelname.lower(), record.event
-    pairs = " ".join(_pairs(record.fields))
-    return (
-        f"{_time_of(record)} [{level:<{_LEVEL_WIDTH}}] {event:<{_EVENT_WIDTH}} "
-        f"[{record.name}] {pairs}"
-    )
+def as_text(at_us: int, logger: str, level: str, event: str, fields: dict[str, Any]) -> str:
+    """Return a line as structlog's console renderer would, without colours."""
+    pairs = " ".join(_pairs(fields))
+    return f"{_time_of(at_us)} [{level:<{_LEVEL_WIDTH}}] {event:<{_EVENT_WIDTH}} [{logger}] {pairs}"
 
 
-def _time_of(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
-    return moment.isoformat(timespec="microseconds") + "Z"
+def _time_of(at_us: int) -> str:
+    second, microseconds = divmod(at_us, 1_000_000)
+    return f"{_second_of(second)}.{microseconds:06}Z"
+
+
+@functools.lru_cache(maxsize=2)
+def _second_of(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+@functools.cache
+def _level_name(level: int) -> str:
+    return logging.getLevelName(level).lower()
 
 
 def _pairs(fields: dict[str, Any]) -> list[str]:

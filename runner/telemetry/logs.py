@@ -16,7 +16,7 @@ from structlog.stdlib import ProcessorFormatter
 
 from runner import clock
 from runner.errors import ConfigurationError
-from runner.telemetry.fast_lines import FastFormatter, as_json, as_text, enable_for
+from runner.telemetry.fast_lines import FastFormatter, FastHandler, as_json, as_text, enable_for
 from runner.telemetry.job_log import KeepLines
 from runner.telemetry.safe_lines import (
     console_renderer,
@@ -57,9 +57,9 @@ def configure_logging(
     stream = stream if stream is not None else sys.stderr
     _chosen[:] = [format]
     shared: list[Processor] = [*_SHARED, *((KeepLines(job_lines),) if job_lines else ())]
-    handler = _StructuredHandler(stream)
     colors = stream.isatty() if colors is None else colors
-    handler.setFormatter(
+    handler = FastHandler(
+        stream,
         FastFormatter(
             render=as_json if format == "json" else as_text,
             processors=[
@@ -71,7 +71,7 @@ def configure_logging(
                 _drop_color_message,
                 *shared,
             ],
-        )
+        ),
     )
     _handle_all_with(handler, _known_level(level))
     processors = [
@@ -120,7 +120,7 @@ def _handle_all_with(handler: logging.Handler, level: int) -> None:
     """Let *handler* write the lines of every logger, replacing our earlier handler."""
     root = logging.getLogger()
     root.setLevel(level)
-    for old in [h for h in root.handlers if isinstance(h, _StructuredHandler)]:
+    for old in [h for h in root.handlers if isinstance(h, FastHandler)]:
         root.removeHandler(old)
     root.addHandler(handler)
     for name in _LOGGERS_WITH_HANDLERS:
@@ -154,10 +154,6 @@ class LogThrottle:
             return None
         self._last[key] = now
         return self._held_back.pop(key, 0)
-
-
-class _StructuredHandler(logging.StreamHandler[TextIO]):
-    """Our handler, so that it can be replaced when logging is configured again."""
 
 
 def _renderers(format: str, *, colors: bool) -> list[Processor]:  # noqa: A002 -- as above

@@ -37,9 +37,17 @@ def _bound() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def _lines(way: LogFormat) -> tuple[str, str]:
+def _configure(way: LogFormat) -> tuple[io.StringIO, logging.Handler]:
+    """Let our handler be the only one, as in a worker; pytest has two more."""
     stream = io.StringIO()
+    logging.getLogger().handlers.clear()
     configure_logging(way, "INFO", colors=False, stream=stream)
+    [handler] = logging.getLogger().handlers
+    return stream, handler
+
+
+def _lines(way: LogFormat) -> tuple[str, str]:
+    stream, _ = _configure(way)
     FastLogger("runner.job").log(logging.WARNING, "job failed", **FIELDS)
     structlog.stdlib.get_logger("runner.job").warning("job failed", **FIELDS)
     short, long = stream.getvalue().splitlines()
@@ -62,7 +70,8 @@ def test_fast_line_for_machines_has_the_same_fields() -> None:
 
 def test_handlers_of_others_get_a_record_with_everything(caplog: pytest.LogCaptureFixture) -> None:
     """An error tracker that collects records finds the event and its fields."""
-    configure_logging("json", "INFO", stream=io.StringIO())
+    _configure("json")
+    logging.getLogger().addHandler(caplog.handler)
     with caplog.at_level(logging.INFO, "runner.job"):
         FastLogger("runner.job").log(logging.INFO, "job done", duration_ms=1.5)
     [record] = caplog.records
@@ -71,9 +80,52 @@ def test_handlers_of_others_get_a_record_with_everything(caplog: pytest.LogCaptu
     assert record.getMessage() == "job done attempt=2 duration_ms=1.5 job_id='a b' job_name=x"
 
 
+def _note(record: logging.LogRecord) -> bool:
+    record.event = "noted"
+    return True
+
+
+def _drop(_: logging.LogRecord) -> bool:
+    return False
+
+
+@pytest.mark.parametrize(("keeps", "written"), [(_note, ["noted"]), (_drop, [])])
+@pytest.mark.parametrize("of_handler", [False, True])
+def test_filters_of_others_see_each_line(
+    keeps: Any, written: list[str], *, of_handler: bool
+) -> None:
+    """What an application filters, or adds to a line, counts for these lines, too."""
+    stream, handler = _configure("json")
+    logger = logging.getLogger("runner.job")
+    target: Any = handler if of_handler else logger
+    target.addFilter(keeps)
+    try:
+        FastLogger("runner.job").log(logging.INFO, "job done")
+    finally:
+        target.removeFilter(keeps)
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == written
+
+
+def test_handler_with_a_higher_level_does_not_get_the_line() -> None:
+    """A level that somebody has given the handler counts."""
+    stream, handler = _configure("json")
+    handler.setLevel(logging.ERROR)
+    FastLogger("runner.job").log(logging.INFO, "job done")
+    FastLogger("runner.job").log(logging.ERROR, "job failed")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["job failed"]
+
+
+def test_line_that_cannot_be_written_harms_no_job(capsys: pytest.CaptureFixture[str]) -> None:
+    """A closed stream costs the line, and standard error says so as it does of every line."""
+    stream, _ = _configure("json")
+    stream.close()
+    FastLogger("runner.job").log(logging.INFO, "job done")
+    assert "Message: 'job done'" in capsys.readouterr().err
+
+
 def test_structlog_configured_by_others_gets_the_lines() -> None:
     """An application that configured structlog itself finds the lines where it wants them."""
-    configure_logging("json", "INFO", stream=io.StringIO())
+    _configure("json")
     with structlog.testing.capture_logs() as captured:
         FastLogger("runner.job").log(logging.INFO, "job done", duration_ms=1.5)
     [line] = captured

@@ -1,0 +1,1 @@
+"""A shop on FastAPI, whose reports are built in the background."""

@@ -1,0 +1,1 @@
+"""A shop on Flask, whose reports are built in the background."""

@@ -1,0 +1,17 @@
+"""The worker: each job runs in the application's context, as a request does."""
+
+import os
+
+from runner import WorkerSettings
+from runner.contrib.flask import AppContext
+from shop.jobs import build_report
+from shop.web import create_app
+
+
+class Reports(WorkerSettings):
+    """The queue of reports."""
+
+    queue = "reports"
+    jobs = (build_report,)
+    middleware = (AppContext(create_app),)
+    redis = os.environ["REDIS_URL"]
