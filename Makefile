@@ -156,8 +156,12 @@ conformance: $(READY) ## Run arq's own tests on our worker and client; narrower:
 	@$(BIN)/python tests/conformance/run.py $(ARGS)
 
 .PHONY: charts-speed
-charts-speed: $(READY) ## Measure charts and reports per second; longer: make charts-speed ARGS=20
+charts-speed: $(READY) ## Measure charts and reports per second, and what one costs; longer: make charts-speed ARGS=20
 	@$(BIN)/python -m benchmarks.charts $(ARGS)
+
+.PHONY: golden
+golden: $(READY) ## Compare reports and advice with those of a revision: make golden DATA=FOLDER REV=HEAD~1
+	@$(BIN)/python -m benchmarks.golden $(or $(DATA),$(error name the folder of the data: make golden DATA=FOLDER)) $(or $(REV),HEAD) $(ARGS)
 
 .PHONY: check
 check: lint types test ## Run all checks that a change must pass

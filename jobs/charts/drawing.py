@@ -8,12 +8,14 @@ functions outside the process of an event loop (`ctx.offload`).
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import vl_convert
 
 from jobs.channel.text import clean_whole
 from jobs.charts.chart import undrawn
+from jobs.charts.renderer_fonts import without_liberation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +38,7 @@ def drawn_svg(spec: Mapping[str, Any], prefix: str = "") -> str:
     """
     if reason := undrawn(spec):
         raise ValueError(reason)
+    _find_typefaces()
     try:
         svg = vl_convert.vegalite_to_svg(
             clean_whole(dict(spec)), allowed_base_urls=_NOTHING_OUTSIDE
@@ -49,6 +52,14 @@ def drawn_svg(spec: Mapping[str, Any], prefix: str = "") -> str:
         svg = svg.replace(f'id="{name}"', f'id="{prefix}{_MARK}{number}"')
         svg = svg.replace(f"url(#{name})", f"url(#{prefix}{_MARK}{number})")
     return svg.replace(_MARK, "clip")
+
+
+@cache
+def _find_typefaces() -> None:
+    """Draw one letter: what the renderer finds for it, it keeps."""
+    letter = {"data": {"values": [{}]}, "mark": {"type": "text", "text": "a"}}
+    with without_liberation():
+        vl_convert.vegalite_to_svg(letter, allowed_base_urls=_NOTHING_OUTSIDE)
 
 
 def embedded_svg(spec: Mapping[str, Any], key: str) -> str:
