@@ -118,6 +118,27 @@ SYSTEMS = (
         setup="`RedisStreamBroker`; prefetches as many as it runs; uvloop, as its command",
     ),
     System(
+        "docket",
+        "Docket",
+        _python("with_docket.py"),
+        peers.prepare_python,
+        bulk="",
+        job_lines=True,
+        results="none (the job returns nothing); state kept 15 minutes (default)",
+        setup="defaults; asyncio's own loop, as its command",
+    ),
+    System(
+        "ardiq",
+        "ArdiQ",
+        _python("with_ardiq.py", str(peers.NEWER_PYTHON)),
+        peers.prepare_newer_python,
+        bulk="`enqueue_many`",
+        job_lines=False,
+        results="kept 5 minutes (default)",
+        setup="defaults; a worker loop in Rust; no line a job at INFO; asyncio's own loop, as its "
+        "command; on Python 3.12 or newer, which it needs",
+    ),
+    System(
         "dramatiq",
         "Dramatiq",
         _python("with_dramatiq.py"),

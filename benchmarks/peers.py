@@ -1,7 +1,8 @@
-"""Install the peers once, into `benchmarks/.venv` and `benchmarks/node_modules`."""
+"""Install the peers once, into folders beside this file that git ignores."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,22 +11,52 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PYTHON = HERE / ".venv" / "bin" / "python"
+NEWER_PYTHON = HERE / ".venv-newer" / "bin" / "python"
+"""For what does not run on our oldest Python."""
 
-_PINS = HERE / "peers.txt"
 _LIMIT_S = 300
+_FIRST_NEWER_MINOR = 12
+_NEWEST_MINOR = 15
 
 
 @cache
 def prepare_python() -> str | None:
     """Install the pinned Python peers; return the reason if that fails."""
+    return _install(HERE / "peers.txt", PYTHON, sys.executable)
+
+
+@cache
+def prepare_newer_python() -> str | None:
+    """Install the peers that need Python 3.12 or newer, as `prepare_python` does."""
+    python = _newer_python()
+    if python is None:
+        return "no Python 3.12 or newer on PATH or of pyenv"
+    return _install(HERE / "peers-newer.txt", NEWER_PYTHON, python)
+
+
+def _newer_python() -> str | None:
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for minor in range(_NEWEST_MINOR, _FIRST_NEWER_MINOR - 1, -1):
+        name = f"python3.{minor}"
+        for path in (shutil.which(name), *pyenv.glob(f"3.{minor}.*/bin/{name}")):
+            # A shim of pyenv is there even if its version is not chosen.
+            if path and _run(path, "-c", "import venv") is None:
+                return str(path)
+    return None
+
+
+def _install(pins: Path, python: Path, made_from: str) -> str | None:
     uv = Path(sys.executable).with_name("uv")
-    made = HERE / ".venv" / ".made-from"
-    if PYTHON.exists() and made.exists() and made.read_text() == _PINS.read_text():
+    folder = python.parent.parent
+    made = folder / ".made-from"
+    if python.exists() and made.exists() and made.read_text() == pins.read_text():
         return None
-    failed = _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, HERE / ".venv")
-    failed = failed or _run(uv, "pip", "sync", "--quiet", "--python", PYTHON, _PINS)
+    failed = _run(
+        *(uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", made_from, folder)
+    )
+    failed = failed or _run(uv, "pip", "sync", "--quiet", "--python", python, pins)
     if failed is None:
-        made.write_text(_PINS.read_text())
+        made.write_text(pins.read_text())
     return failed
 
 
