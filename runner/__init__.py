@@ -1,30 +1,32 @@
 """
 The job runner: coroutine jobs on arq and Redis. It is fast, and loses no job.
 
-Names that only workers need are imported at first use, so a service that only enqueues stays light.
+Each name is imported at its first use, so that a service that only enqueues stays light, and so
+does a command line that only prints its help.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runner.batch import Batch, BatchProgress, QueueProgress
-from runner.client import QueueClient, connect
-from runner.context import Context
-from runner.current import configure, disconnect
-from runner.decorator import Call, Job, job
-from runner.errors import Bury, Retry
-from runner.handle import JobHandle, JobState
-from runner.retry import exponential, linear, polynomial
-from runner.secret import Secret
-
 if TYPE_CHECKING:
+    from runner.app import App
+    from runner.batch import Batch, BatchProgress, QueueProgress
+    from runner.client import QueueClient, connect
+    from runner.context import Context
+    from runner.current import configure, disconnect
+    from runner.decorator import Call, Job, job
+    from runner.errors import Bury, Retry
+    from runner.handle import JobHandle, JobState
     from runner.on_arq.worker import Worker
     from runner.periodic.schedule import CatchUp, Periodic
     from runner.processes.fleet import Fleet
+    from runner.retry import exponential, linear, polynomial
+    from runner.secret import Secret
     from runner.worker_settings import WorkerSettings
 
 __all__ = [
+    "App",
     "Batch",
     "BatchProgress",
     "Bury",
@@ -51,19 +53,40 @@ __all__ = [
     "polynomial",
 ]
 
-_OF_THE_WORKER = {
-    "CatchUp": "runner.periodic.schedule",
-    "Fleet": "runner.processes.fleet",
-    "Periodic": "runner.periodic.schedule",
-    "Worker": "runner.on_arq.worker",
-    "WorkerSettings": "runner.worker_settings",
+_MODULES = {
+    "App": "app",
+    "Batch": "batch",
+    "BatchProgress": "batch",
+    "Bury": "errors",
+    "Call": "decorator",
+    "CatchUp": "periodic.schedule",
+    "Context": "context",
+    "Fleet": "processes.fleet",
+    "Job": "decorator",
+    "JobHandle": "handle",
+    "JobState": "handle",
+    "Periodic": "periodic.schedule",
+    "QueueClient": "client",
+    "QueueProgress": "batch",
+    "Retry": "errors",
+    "Secret": "secret",
+    "Worker": "on_arq.worker",
+    "WorkerSettings": "worker_settings",
+    "configure": "current",
+    "connect": "client",
+    "disconnect": "current",
+    "exponential": "retry",
+    "job": "decorator",
+    "linear": "retry",
+    "polynomial": "retry",
 }
 
 
 def __getattr__(name: str) -> Any:
-    module = _OF_THE_WORKER.get(name)
+    module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module 'runner' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(module), name)
+    found = globals()[name] = getattr(import_module(f"runner.{module}"), name)
+    return found

@@ -1,95 +1,198 @@
 """
-`App`: the runner's side of an application, free of what its jobs are about.
+`App`: an application whose jobs the runner runs, and the host of its commands.
 
-An application gives its queues, jobs and schedule, and the address of its Redis. `App` makes from
-them what the commands need. Nothing of a worker is imported before a command needs it.
+    # shop/background.py
+    from runner import App
+    from shop.queues import Mail, Reports
+
+    app = App(workers=[Mail, Reports])
+
+    $ pipeline --app shop.background:app up
+
+Importing this module is cheap, and so is making an `App`: each part is looked at when a command
+first needs it. A part that is slow to import may be given by name, as `"shop.queues:WORKERS"`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
-from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-
-from runner.errors import RunnerError
-from runner.extras import extra
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
-    from typing import Any
 
-    from redis.asyncio import Redis
+    import click
 
     from runner.client import QueueClient
     from runner.commands.host import Kind
+    from runner.commands.lazy import LazyCommand
+    from runner.configuration import Settings
     from runner.decorator import Job
-    from runner.offload.offloader import Offloader
+    from runner.errors import RunnerError
     from runner.operations.session import OperatorSession
+    from runner.options import Resources
     from runner.periodic.schedule import Periodic
-    from runner.processes.fleet import Fleet
     from runner.processes.health import HealthCheck
-    from runner.reporters import Reporter
+    from runner.web.dashboard import Dashboard, Extension
     from runner.worker_settings import WorkerSettings
+    from runner.workplace import Opened
+
+    Workers = Iterable[type[WorkerSettings] | str] | Callable[[], Iterable[type[WorkerSettings]]]
+    Schedule = Iterable[Periodic] | Callable[[Any], Iterable[Periodic]]
+    Pages = Callable[[Dashboard, Mapping[type[Any], Any]], Extension]
+    Checks = Callable[[Mapping[type[Any], Any]], Sequence[HealthCheck]]
 
 
-class App(ABC):
-    """An application whose jobs the runner runs; the host of its commands."""
+class App:
+    """
+    An application: its queues' settings classes, and what they share.
+
+    workers: the settings classes, one for each queue. schedule: the periodic jobs, or a function
+    that makes them from the settings. services: opens what jobs get by `ctx.get(kind)`, once in
+    each process; an `Offloader` among them is used for `ctx.offload`. pages: makes the
+    application's own pages from the dashboard and the services. commands: its own commands.
+    checks: makes the health checks of what it needs beside Redis from the services, of which there
+    are none where nothing is opened. settings: its class of settings, if it has more than every
+    application. summary: its help, in a sentence.
+
+    Each of these but the commands may be given by name, as `"module:name"`.
+    """
+
+    def __init__(
+        self,
+        workers: Workers | str = (),
+        *,
+        schedule: Schedule | str = (),
+        services: Resources | str | None = None,
+        pages: Pages | str | None = None,
+        commands: Iterable[click.Command | LazyCommand] = (),
+        checks: Checks | str | None = None,
+        settings: type[Settings] | str | None = None,
+        summary: str = "Run background jobs, and look after them.",
+    ) -> None:
+        self._workers = workers
+        self._schedule = schedule
+        self._services = services
+        self._pages = pages
+        self._checks = checks
+        self._settings = settings
+        self.commands = tuple(commands)
+        self.summary = summary
+
+    @classmethod
+    def discover(
+        cls, package: str, *, workers: Iterable[type[WorkerSettings]] = (), **parts: Any
+    ) -> App:
+        """
+        Return an application of every `@job` in *package* and its modules.
+
+        workers: settings classes of some queues, which get the jobs found for them; the others are
+        worked with the default options. parts: what else `App` takes. Nothing is imported yet.
+        """
+
+        def found() -> Iterable[type[WorkerSettings]]:
+            from runner.discovery import discovered
+
+            return discovered(package, workers)
+
+        return cls(found, **parts)
 
     @property
-    @abstractmethod
+    def settings(self) -> Settings:
+        """
+        What the deployment sets, read when it is first asked for.
+
+        Raises:
+            SettingsError: A setting is wrong.
+        """
+        from runner import configuration
+
+        kind: type[Settings] = self._part(self._settings, "settings") or configuration.Settings
+        return configuration.current(kind)
+
+    @cached_property
+    def workers(self) -> Sequence[type[WorkerSettings]]:
+        """
+        The settings classes.
+
+        Raises:
+            AppError: One of them is none, or two of them have one queue, or two jobs one name.
+        """
+        from runner.parts import checked_workers
+
+        found = self._part(self._workers, "workers")
+        if callable(found) and not isinstance(found, type):
+            found = found()
+        several = [found] if isinstance(found, type) else found
+        return checked_workers([self._part(one, "workers") for one in several])
+
+    @property
     def queues(self) -> Sequence[str]:
-        """Every queue. Known without reading the configuration."""
+        """Every queue."""
+        return [worker.queue for worker in self.workers]
 
     @property
-    @abstractmethod
     def jobs(self) -> Sequence[Job[Any, Any]]:
         """Every job."""
+        return list({id(job): job for one in self.workers for job in one.known_jobs()}.values())
 
     @property
-    @abstractmethod
     def schedule(self) -> Sequence[Periodic]:
-        """Every periodic job."""
+        """
+        Every periodic job: the application's own, and those of its settings classes.
+
+        Raises:
+            AppError: Two have one name.
+            SettingsError: A setting, which the schedule follows, is wrong.
+        """
+        from runner.parts import checked_schedule
+
+        own = self._part(self._schedule, "schedule")
+        own = own(self.settings) if callable(own) else own
+        return checked_schedule(own, self.workers)
 
     @property
-    @abstractmethod
     def redis_url(self) -> str:
-        """The Redis that holds the queues; it need not run yet."""
+        """The Redis that holds the queues, of `REDIS_URL` or a private one; it may not run yet."""
+        from runner.configuration.redis_location import redis_url
+
+        return redis_url(self.settings)
 
     @property
-    @abstractmethod
-    def poll_interval_s(self) -> float:
-        """Time between two polls of the cron poller, in seconds."""
+    def health_address(self) -> tuple[str, int | None]:
+        """Host and port of the health pages."""
+        return self.settings.health_host, self.settings.health_port
 
     @property
-    def call_timeout_s(self) -> float:
-        """How long an enqueue waits for Redis in all, in seconds."""
-        return 10.0
+    def web_address(self) -> tuple[str, int | None]:
+        """Host and port of the pages for operators."""
+        return self.settings.web.host, self.settings.web.port
 
     @property
-    def max_body_bytes(self) -> int:
-        """The largest body of a job that is enqueued."""
-        return 10 * 1024 * 1024
+    def places(self) -> Mapping[str, str]:
+        """Where things are beside Redis, as people read it: without passwords."""
+        return {}
 
     @property
-    @abstractmethod
-    def statsd(self) -> tuple[str, int] | None:
-        """Host and port that metrics go to; None: they are not sent."""
+    def private_places(self) -> Sequence[Path]:
+        """Files and folders that nobody else should be able to read; `pipeline doctor` looks."""
+        return (self.settings.home,)
 
-    @abstractmethod
-    def unreachable(self, reason: str) -> RunnerError:
-        """The error for a Redis that does not answer: one line, with what to do."""
+    def configure_logs(self) -> None:
+        """Send log lines to standard error, as configured."""
+        from runner.configuration.logs import configure_logs
 
-    def own_checks(self) -> Sequence[HealthCheck]:
-        """Health checks of what the application needs beside Redis, such as a database."""
-        return ()
+        configure_logs(self.settings)
 
     def expected_errors(self) -> tuple[type[BaseException], ...]:
         """Errors that a person can mend: their message is printed without a traceback."""
+        from redis.exceptions import RedisError
+
+        from runner.errors import RunnerError
+
         return (RunnerError, RedisError)
 
     def names(self, kind: Kind) -> Sequence[str]:
@@ -102,28 +205,64 @@ class App(ABC):
             case "job":
                 return [job.name for job in self.jobs]
 
-    @property
-    def private_places(self) -> Sequence[Path]:
-        """Files and folders that nobody else should be able to read; `pipeline doctor` looks."""
-        return ()
+    def unreachable(self, reason: str) -> RunnerError:
+        """The error for a Redis that does not answer: it names it, and says what to do."""
+        from runner.configuration.redis_location import shown_redis
+        from runner.errors import SettingsError
+
+        shown = shown_redis(self.settings)
+        if self.settings.redis_url is None:
+            return SettingsError(
+                f"no private Redis runs at {shown} ({reason}): `pipeline up`, which also works on "
+                "what is queued, starts it and stops it at its end; for another Redis set "
+                "REDIS_URL, for another folder PIPELINE_HOME"
+            )
+        return SettingsError(
+            f"Redis at {shown}: {reason}; "
+            "start it, correct REDIS_URL, or unset REDIS_URL for a private one"
+        )
+
+    def own_checks(self, services: Mapping[type[Any], Any]) -> Sequence[HealthCheck]:
+        """Health checks of what the application needs beside Redis, such as a database."""
+        make: Checks | None = self._part(self._checks, "checks")
+        return () if make is None else make(services)
 
     def checks_beside_redis(self) -> Sequence[HealthCheck]:
         """The application's own checks, and whether the name of the StatsD host resolves."""
         from runner.processes.health import Answers
+        from runner.workplace import resolve
 
-        if (statsd := self.statsd) is None:
-            return self.own_checks()
-        return [*self.own_checks(), Answers("statsd", lambda: _resolve(*statsd))]
+        if (statsd := self.settings.statsd) is None:
+            return self.own_checks({})
+        return [*self.own_checks({}), Answers("statsd", lambda: resolve(*statsd))]
+
+    def own_pages(self, dashboard: Dashboard, services: Mapping[type[Any], Any]) -> None:
+        """Add the application's pages to *dashboard*."""
+        make: Pages | None = self._part(self._pages, "pages")
+        if make is not None:
+            dashboard.extend(make(dashboard, services))
+
+    @asynccontextmanager
+    async def services(self) -> AsyncIterator[Mapping[type[Any], Any]]:
+        """Open what jobs work with, and close it. Redis is neither started nor asked."""
+        opens: Resources | None = self._part(self._services, "services")
+        if opens is None:
+            yield {}
+            return
+        async with opens() as found:
+            yield found
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[Sequence[HealthCheck]]:
         """Give the health checks of everything, without starting or making anything."""
         from runner.client import connect
+        from runner.workplace import health_checks
 
         client = connect(self.redis_url)
+        interval_s = self.settings.scheduled_poll_interval_s
         try:
-            runner = health_checks(client, self.queues, poll_interval_s=self.poll_interval_s)
-            yield [*runner, *self.own_checks()]
+            runner = health_checks(client, self.queues, poll_interval_s=interval_s)
+            yield [*runner, *self.own_checks({})]
         finally:
             await client.aclose()
 
@@ -135,115 +274,56 @@ class App(ABC):
         Raises:
             RunnerError: Redis does not answer.
         """
-        from runner.operations.actions import Operator
-        from runner.operations.catalog import Catalog
-        from runner.operations.session import OperatorSession
+        from runner.workplace import session
 
-        async with self.connected(self.redis_url) as client:
-            yield OperatorSession(
-                redis=client,
-                queues=self.queues,
-                jobs={job.name: job for job in self.jobs},
-                schedule=self.schedule,
-                catalog=Catalog.of(self.jobs),
-                operator=Operator(client, f"terminal:{_user()}"),
-            )
+        async with self.connected() as client:
+            yield session(self, client)
 
     @asynccontextmanager
-    async def connected(self, url: str) -> AsyncIterator[QueueClient]:
+    async def connected(self, url: str | None = None) -> AsyncIterator[QueueClient]:
         """
-        Give a client of a Redis that answers. A worker would wait for it; a person wants to know.
+        Give a client of a Redis that answers; what is enqueued in the block goes there.
+
+        A worker would wait for it; a person wants to know.
 
         Raises:
             RunnerError: It does not answer, or is too old.
         """
-        from runner.broker.redis_risks import refuse_old_server
-        from runner.client import connect
+        from runner.workplace import connected
 
-        client = connect(
-            url, call_timeout_s=self.call_timeout_s, max_body_bytes=self.max_body_bytes
-        )
-        try:
-            try:
-                await client.ping()
-                await refuse_old_server(client)
-            except (RedisError, OSError) as error:
-                raise self.unreachable(_reason(error, url)) from None
+        async with connected(self, url or self.redis_url) as client:
             yield client
-        finally:
-            await client.aclose()
 
+    def open(self) -> AbstractAsyncContextManager[Opened]:
+        """
+        Start or reach Redis, and open the services.
 
-def health_checks(
-    redis: Redis, queues: Sequence[str], *, poll_interval_s: float
-) -> Sequence[HealthCheck]:
-    """Whether Redis answers, each of *queues* has a live worker, and the poller has just run."""
-    from runner.periodic.poller import poll_age_s
-    from runner.processes.health import PollerIsFresh, QueuesHaveWorkers, RedisAnswers
-    from runner.worker.heartbeat import live_workers
+        Raises:
+            SettingsError: The state directory cannot be written, or Redis does not answer.
+            PrivateRedisError: The private Redis cannot be used.
+            ConfigurationError: `REDIS_URL` is not an address.
+        """
+        from runner.workplace import opened
 
-    return [
-        RedisAnswers(redis),
-        QueuesHaveWorkers(queues, lambda: live_workers(redis, list(queues))),
-        PollerIsFresh(lambda: poll_age_s(redis, queues), interval_s=poll_interval_s),
-    ]
+        return opened(self)
 
+    def configured(self, worker: type[WorkerSettings]) -> type[WorkerSettings]:
+        """
+        Return *worker* with what this application and the deployment say, where it does not.
 
-def fleet_of(
-    workers: Iterable[type[WorkerSettings]],
-    *,
-    resources: Mapping[type[Any], Any],
-    offloader: Offloader,
-    make_reporters: Callable[[], Sequence[Reporter]],
-) -> Fleet:
-    """
-    One worker of each class, for one process. Signals are left to the caller.
+        The command `arq` takes such a class; `pipeline worker` makes it by itself.
 
-    They share *resources* and the processes of *offloader*, which stay open when they stop, and
-    get reporters of their own, which they close.
-    """
-    from runner.processes.fleet import Fleet
+        Raises:
+            AppError: It is for another Redis.
+        """
+        from runner.parts import configured
 
-    @asynccontextmanager
-    async def shared() -> AsyncIterator[Mapping[type[Any], Any]]:
-        yield resources
+        return configured(self, worker)
 
-    return Fleet(
-        [
-            kind.worker(
-                resources=shared,
-                offloader=offloader,
-                prepare=None,
-                reporters=make_reporters(),
-                handle_signals=False,
-            )
-            for kind in workers
-        ]
-    )
+    def _part(self, given: Any, name: str) -> Any:
+        """What was given for *name*, or what that names."""
+        if not isinstance(given, str):
+            return given
+        from runner.loading import load
 
-
-async def _resolve(host: str, port: int) -> None:
-    """UDP has no answer: all that can be known is whether it can be sent, and the name resolves."""
-    with extra("statsd", f"StatsD at {host}:{port}"):
-        import aiostatsd  # noqa: F401
-    await asyncio.get_running_loop().getaddrinfo(host, port)
-
-
-def _user() -> str:
-    """The name for the audit log; a container may have none for its user."""
-    from getpass import getuser
-
-    try:
-        return getuser()
-    except (KeyError, OSError):
-        return "unknown"
-
-
-def _reason(error: RedisError | OSError, url: str) -> str:
-    """Say why Redis does not answer, and what to do about it if that can be told."""
-    from runner.broker.outage import AWAY, REFUSED, situation
-
-    text, what = str(error).rstrip("."), situation(error)
-    if isinstance(error, RedisTimeoutError) and url.startswith("rediss:"):
-        return f"{text}: a server without TLS does not answer rediss://"
-    return text if what in (AWAY, REFUSED) else f"{what}: {text}"
+        return load(given, f"{name}={given!r} of the application")

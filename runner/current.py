@@ -202,6 +202,17 @@ def use(client: QueueClient) -> None:
     _used.set((client, asyncio.get_running_loop()))
 
 
+@contextmanager
+def using(client: QueueClient) -> Iterator[None]:
+    """Enqueue through *client* in the block, in this task and in those that it starts."""
+    before = _used.get()
+    use(client)
+    try:
+        yield
+    finally:
+        _used.set(before)
+
+
 async def disconnect() -> None:
     """Close this event loop's own clients, if there are any. A service calls this as it ends."""
     for own in _by_loop.pop(asyncio.get_running_loop(), {}).values():

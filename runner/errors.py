@@ -3,6 +3,7 @@ All errors that the runner raises, as one tree.
 
     RunnerError
     ├── ConfigurationError      a setting, registration or connection string is wrong
+    │   ├── AppError                the application is not found, or is put together wrongly
     │   ├── SettingsError           a setting of the deployment is wrong
     │   └── MissingExtraError       what it needs comes with an extra that is not installed
     ├── ArgumentsError          arguments do not fit the job's signature
@@ -42,6 +43,10 @@ class RunnerError(Exception):
 
 class ConfigurationError(RunnerError):
     """A setting, a registration or a connection string is wrong."""
+
+
+class AppError(ConfigurationError):
+    """The application is not found, cannot be imported, or its parts do not fit together."""
 
 
 class SettingsError(ConfigurationError):

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from importlib.metadata import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
+from runner.distribution import distribution
 from runner.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DISTRIBUTION: Final = "channel-pipeline"
 _MODULES: Final = {
     "argon2-cffi": "argon2",
     "opentelemetry-exporter-otlp-proto-http": "opentelemetry",
@@ -61,7 +60,7 @@ def lacking(what: str, error: BaseException) -> str | None:
 def modules() -> dict[str, tuple[str, ...]]:
     """Each module that an extra brings, with its extras by name."""
     found: dict[str, set[str]] = {}
-    for line in metadata(_DISTRIBUTION).get_all("Requires-Dist", ()):
+    for line in distribution().metadata.get_all("Requires-Dist", ()):
         if (one := _REQUIREMENT.match(line)) and one["extra"] != _SEVERAL:
             found.setdefault(module_of(one["name"]), set()).add(one["extra"])
     return {module: tuple(sorted(names)) for module, names in found.items()}
@@ -74,7 +73,7 @@ def module_of(distribution: str) -> str:
 
 def pip_command(name: str) -> str:
     """Return what installs the extra *name*."""
-    wanted = f"'{_DISTRIBUTION}[{name}]'"
+    wanted = f"'{distribution().name}[{name}]'"
     if name not in _BUILT_FROM_SOURCE:
         return f"pip install {wanted}"
     # Its cystatsd imports Cython while it is built, without declaring that it does.

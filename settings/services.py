@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jobs.services import Services
 from jobs.sync_pace import Pace
 from runner.configuration.state_directory import make_home
-from settings.environment import current
 from settings.sources import open_sources
 from settings.targets import make_targets
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
     from jobs.apart import Run
-    from runner.offload import Offloader
     from settings.environment import Settings
 
 
@@ -46,29 +44,6 @@ async def open_services(settings: Settings, run: Run) -> AsyncIterator[Services]
             pace=_pace(settings),
             run=run,
         )
-
-
-@asynccontextmanager
-async def resources() -> AsyncIterator[Mapping[type[Any], Any]]:
-    """One worker's services, by the type that jobs ask for, with processes to read sources in."""
-    settings = current()
-    async with (
-        opened_offloader(settings) as offloader,
-        open_services(settings, offloader.run) as services,
-    ):
-        yield {Services: services}
-
-
-@asynccontextmanager
-async def opened_offloader(settings: Settings) -> AsyncIterator[Offloader]:
-    """Processes for what is done apart; each is started when it is first needed."""
-    from runner.offload import Offloader
-
-    offloader = Offloader(settings.runner.offload_processes)
-    try:
-        yield offloader
-    finally:
-        await offloader.close()
 
 
 def _pace(settings: Settings) -> Pace:

@@ -71,7 +71,7 @@ def _measure(name: str, source: Path, scratch: Path, options: argparse.Namespace
     _print(f"{plain.seconds:.1f} s\n{name}: pipeline")
     pipeline = run(
         [
-            *("settings.command", "run", str(source), "--mapping", str(mapping_of(source))),
+            *("runner.start", "run", str(source), "--mapping", str(mapping_of(source))),
             *("--no-reports", "--no-progress", "--json"),
         ],
         scratch / f"{key}-run",

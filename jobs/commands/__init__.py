@@ -1,3 +1,3 @@
-"""The commands about channels; `settings.command` adds them to the runner's own."""
+"""The commands about channels; the application adds them to the runner's own."""
 
 from __future__ import annotations

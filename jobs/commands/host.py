@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runner.commands import host
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from jobs.services import Services, SourceAccess
     from runner import QueueClient
+
+T = TypeVar("T")
 
 
 class Workplace(host.Workplace, Protocol):
@@ -27,9 +29,8 @@ class Workplace(host.Workplace, Protocol):
         """Whether only runs on this state directory put jobs there."""
         ...
 
-    @property
-    def services(self) -> Services:
-        """What the jobs work with."""
+    def get(self, kind: type[T]) -> T:
+        """What jobs get by `ctx.get`."""
         ...
 
 

@@ -50,6 +50,19 @@ def location(url: str) -> RedisLocation:
         ) from None
 
 
+def is_same(one: RedisSettings, other: RedisSettings) -> bool:
+    """Whether both are one place, however it is written."""
+    first, second = ({**vars(settings), "shown": ""} for settings in (one, other))
+    return first == second
+
+
+def shown(settings: RedisSettings) -> str:
+    """Return where that is, without its password."""
+    if isinstance(settings, RedisLocation):
+        return settings.shown
+    return settings.unix_socket_path or f"{settings.host}:{settings.port}"
+
+
 class _Unreadable(Exception):  # noqa: N818 -- its message is the end of a sentence
     """Why a URL is no address, without any part of it."""
 

@@ -21,7 +21,9 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.pass_context
 def completion(context: click.Context, *, shell: str) -> None:
     """
-    Print the script that completes commands, options, queues, jobs, schedules and files in SHELL.
+    Print the script that completes commands, options and names in SHELL.
+
+    The names are those of queues, jobs, schedules and files.
 
     For every new bash, 4.4 or newer: put `eval "$(pipeline completion bash)"` into ~/.bashrc.
 

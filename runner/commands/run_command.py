@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import os
 import signal
 import sys
@@ -11,17 +9,11 @@ import threading
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
-from redis.exceptions import RedisError
 
-from runner.broker.outage import situation
-from runner.codec import ErrorRecord
-from runner.commands.printing import echo
-from runner.errors import PrivateRedisLostError
-from runner.extras import lacking
-from runner.visible import visible_lines
+from runner.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
 F = TypeVar("F", bound="Callable[..., Any]")
 R = TypeVar("R")
@@ -56,7 +48,9 @@ def run_command(
         status = group.main(list(arguments), prog_name=_PROGRAM, standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- each becomes a line
         if "--debug" in arguments and not isinstance(error, click.ClickException):
-            click.echo(visible_lines(ErrorRecord.of(error).traceback), err=True)
+            from runner.commands.error_lines import traceback_of
+
+            click.echo(traceback_of(error), err=True)
         return _tell_error(error, expected, _named(group, arguments))
     return status if isinstance(status, int) else 0
 
@@ -71,6 +65,8 @@ def run_async(coroutine: Coroutine[Any, Any, R]) -> R:
     Raises:
         TerminatedError: It was ended by SIGTERM.
     """
+    import asyncio
+
     from runner.worker.event_loop import new_event_loop
 
     with asyncio.Runner(loop_factory=new_event_loop) as loop:
@@ -86,6 +82,8 @@ def run_service(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 async def _terminable(coroutine: Coroutine[Any, Any, R]) -> R:
+    import asyncio
+
     from runner.worker.process_exit import leave_threads_to_exit
 
     leave_threads_to_exit()
@@ -118,17 +116,17 @@ def end_process(status: int) -> NoReturn:
 
 def tell(line: str) -> None:
     """Print *line* to standard error, after the program's name, without its line breaks."""
-    echo(f"{_PROGRAM}: {' '.join(line.split())}", err=True)
+    click.echo(visible(f"{_PROGRAM}: {' '.join(line.split())}"), err=True)
 
 
 def _named(group: click.Group, arguments: Sequence[str]) -> str:
     """The command of *arguments* with those that it is in, such as `pipeline jobs list`."""
     names = [_PROGRAM]
-    command: click.Command = group
+    command: click.Command | None = group
     for word in arguments:
-        if isinstance(command, click.Group) and word in command.commands:
-            command = command.commands[word]
+        if isinstance(command, click.Group) and word in command.list_commands(click.Context(group)):
             names.append(word)
+            command = command.commands.get(word)
     return " ".join(names)
 
 
@@ -143,15 +141,17 @@ def _tell_error(
         case KeyboardInterrupt() | TerminatedError() | click.exceptions.Abort():
             tell("interrupted")
             return EXIT_INTERRUPTED
-        case PrivateRedisLostError():
-            tell(str(error))
-            return EXIT_NOTHING
         case BrokenPipeError():
             # The reader of our output has gone: flushing the rest would fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         case _:
-            for line in _lines(error, expected(), command):
+            from runner.commands.error_lines import lines_of
+            from runner.errors import PrivateRedisLostError
+
+            for line in lines_of(error, expected(), command):
                 tell(line)
+            if isinstance(error, PrivateRedisLostError):
+                return EXIT_NOTHING
     return EXIT_WRONG
 
 
@@ -159,41 +159,3 @@ def _usage(error: click.ClickException) -> str:
     message = error.format_message().rstrip(".")
     context = getattr(error, "ctx", None)
     return message if context is None else f"{message}; see {context.command_path} --help"
-
-
-def _lines(
-    error: BaseException, expected: tuple[type[BaseException], ...], command: str
-) -> list[str]:
-    """One line for each different error; if some of a group are expected, only those."""
-    leaves = list(_leaves(error))
-    expected_ones = [leaf for leaf in leaves if isinstance(leaf, (*expected, OSError))] or leaves
-    return list(
-        dict.fromkeys(lacking(command, leaf) or _line(leaf, expected) for leaf in expected_ones)
-    )
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
-
-
-def _line(error: BaseException, expected: tuple[type[BaseException], ...]) -> str:
-    if isinstance(error, RedisError) and "MISCONF" in str(error):
-        # Each worker fails at another command: one line for all of them.
-        reason = str(error).partition("MISCONF ")[2].rstrip("',)")
-        return f"Redis takes no writes: {reason}; free some space on its disk, and try again"
-    if isinstance(error, expected):
-        return str(error)
-    if isinstance(error, RedisError):
-        return f"{situation(error)}: {error}"
-    if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        remedy = "free some space" if error.errno == errno.ENOSPC else "correct it, and try again"
-        return f"{place}{error.strerror or error}; {remedy}"
-    return (
-        f"unexpected {type(error).__name__}: {error}; this is a fault of the program: "
-        "--debug shows where"
-    )

@@ -9,6 +9,7 @@ import secrets
 import tempfile
 from typing import TYPE_CHECKING
 
+from runner.configuration.state_directory import make_home
 from runner.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def web_secret(settings: Settings) -> str:
     secret = settings.web.secret
     try:
         if not secret:
-            _make_secret(path)
+            if not path.exists():
+                make_home(settings)
+                _make_secret(path)
             secret = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: {error}; mend it, or set WEB__SECRET") from None
@@ -92,10 +95,7 @@ def web_secret(settings: Settings) -> str:
 
 
 def _make_secret(path: Path) -> None:
-    """Make the file, whole and synced to disk, unless there is one: no reader finds a part."""
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Make the file, whole and synced to disk: no reader finds a part of it."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".web-secret-") as draft:
         draft.write(secrets.token_urlsafe(32).encode())
         draft.flush()

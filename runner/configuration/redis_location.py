@@ -6,6 +6,7 @@ import atexit
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from runner.broker.location import location
 from runner.processes.private_redis import PrivateRedis
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 def redis_url(settings: Settings) -> str:
     """The address to use. A private Redis has one before it runs."""
     return settings.redis_url or PrivateRedis(settings.home).url
+
+
+def shown_redis(settings: Settings) -> str:
+    """That address without its password."""
+    return location(redis_url(settings)).shown
 
 
 @asynccontextmanager

@@ -159,6 +159,7 @@ from settings.application import Application
 async def main():
     from jobs.commands.run.work import ChannelRun
     from jobs.commands.run.progress import display
+    from jobs.services import Services
     from jobs.commands.run.source_list import FoundChannel
     from jobs.channel.records import ChannelRecord, Platform, SourceRef
     from rich.console import Console
@@ -171,7 +172,7 @@ async def main():
         work = ChannelRun(place, host.queues, found, console.print, reports=False)
         with display(console, host.queues, live=False) as shown:
             await work.go(shown)
-        counts = await place.services.store.channels.counts([channel.id])
+        counts = await place.get(Services).store.channels.counts([channel.id])
     heavy = ("jobs.analysis.forecast", "jobs.recommendations.permutation", "scipy")
     loaded = [name for name in heavy if name in sys.modules]
     print(json.dumps({"analyses": counts[channel.id].analyses, "loaded": loaded}))

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from runner import JobState
-from settings.start import supervises
+from runner.start import supervises
 from tests.program import Program, running
 from tests.runner_kit import PATIENCE_S, eventually
 from tests.switchboard import GONE
@@ -266,7 +266,7 @@ async def test_workers_stop_by_themselves_when_their_supervisor_is_killed(
 # Asks itself, and not its workers, for a roll at every import from the command's first step on.
 _HANGS_UP = """
 import os, signal, sys
-from settings.start import main
+from runner.start import main
 
 class HangUp:
     def find_spec(self, name, *_):

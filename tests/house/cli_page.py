@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from settings.command import cli
+from runner.program import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,15 +23,16 @@ _HEAD = """\
 # Commands
 
 Written from the commands by `python -m tests.house.cli_page`; a test compares. `--help` after any
-of them says the same. Every command takes `--config FILE`, which reads settings from that TOML file
-(`PIPELINE_CONFIG`), and `--debug`, which shows where an error comes from; either may also stand
-before the command's name.
+of them says the same. The first are those of channels, the others those of every application.
+Every command takes `--app MODULE:NAME`, which names the application (`PIPELINE_APP`),
+`--config FILE`, which reads settings from that TOML file (`PIPELINE_CONFIG`), and `--debug`, which
+shows where an error comes from; each may also stand before the command's name.
 
 What goes wrong is one line on standard error, `pipeline: what, where, what to do`. Unless a command
 says otherwise below, its exit status is 0, or 2 where arguments, settings or what it needs are
 wrong.
 """
-_COMMON = {"--config", "--debug", "--help"}
+_COMMON = {"--app", "--config", "--debug", "--help"}
 
 
 def page() -> str:

@@ -17,8 +17,8 @@ from runner.commands.worker import _AFTER_GRACE_S
 from runner.configuration import SECRETS_VARIABLE, load
 from runner.configuration.groups import RunnerLimits
 from runner.processes.health import health_app
+from runner.program import cli
 from runner.web.guard import _OPEN_PATHS
-from settings.command import cli
 from settings.environment import Settings
 from settings.groups import QUEUE_NAMES
 from tests.house.test_monitoring import served

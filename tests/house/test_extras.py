@@ -13,8 +13,7 @@ import pytest
 from runner.commands.run_command import run_command
 from runner.errors import MissingExtraError
 from runner.extras import extra, lacking, modules, pip_command
-from settings.application import Application
-from settings.command import cli
+from runner.program import cli
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -77,7 +76,7 @@ def test_command_without_its_extra_says_which(
     monkeypatch.delitem(sys.modules, "runner.web.login", raising=False)
 
     words = {"password": ["--password", "x"]}.get(command, [])
-    status = run_command(cli, [command, *words], expected=Application().expected_errors)
+    status = run_command(cli, [command, *words], expected=cli.found.expected_errors)
 
     assert status == 2
     [line] = capsys.readouterr().err.splitlines()

@@ -15,9 +15,9 @@ import runner.commands
 import runner.middleware
 import runner.web.pages
 from jobs.charts.build import CHARTS
+from runner.program import cli
 from runner.web import app
 from runner.worker import instruments
-from settings.command import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,10 @@ def test_every_command_can_be_typed() -> None:
     while waiting:
         command = waiting.pop()
         typed.add(command)
-        waiting += command.commands.values() if isinstance(command, click.Group) else ()
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            named = [command.get_command(context, one) for one in command.list_commands(context)]
+            waiting += [one for one in named if one is not None]
     written = {
         part
         for package in (runner.commands, jobs.commands)

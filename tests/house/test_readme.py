@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.commands.run_command import run_command
-from settings.command import cli
+from runner.program import cli
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

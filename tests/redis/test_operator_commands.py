@@ -17,8 +17,9 @@ from runner.configuration import use_config_file
 from runner.current import use
 from runner.errors import JobFailedError
 from runner.operations.audit import entries
+from runner.program import cli
 from runner.web.sessions import Login, SessionLimits, Sessions
-from settings.command import app, cli
+from settings import app
 from tests.runner_kit import soon, working
 from tests.visit import SECRET
 

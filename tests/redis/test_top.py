@@ -22,12 +22,13 @@ from runner.operations.processes import processes
 from runner.operations.queues import queue
 from runner.operations.session import OperatorSession
 from runner.operations.verbs import Action
+from runner.program import cli
 from runner.terminal.app import Top
 from runner.terminal.confirm import Confirm
 from runner.terminal.help import Help
 from runner.terminal.job import OneJob
 from runner.terminal.overview import bars
-from settings.command import app, cli
+from settings import app
 from tests.runner_kit import eventually, working
 
 if TYPE_CHECKING:

@@ -46,13 +46,14 @@ from runner.operations.verbs import (
     job_verbs,
     offered,
 )
+from runner.program import cli
 from runner.terminal.bindings import bindings
 from runner.terminal.orders import ORDERS
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live
 from runner.web.login import LoginSettings
-from settings.command import app, cli
+from settings import app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

@@ -12,11 +12,11 @@ import pytest
 from redis.exceptions import RedisError
 
 from runner import Context, connect, job
-from runner.app import _reason
 from runner.broker.outage import AWAY, Outage, situation
 from runner.broker.redis_risks import refuse_old_server
 from runner.errors import ConfigurationError
 from runner.simulation.world import World
+from runner.workplace import _reason
 from tests.runner_kit import soon, worker
 
 if TYPE_CHECKING:

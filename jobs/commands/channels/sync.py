@@ -15,6 +15,7 @@ from jobs.commands.run.logs import run_logs
 from jobs.commands.run.progress import display
 from jobs.commands.run.source_list import FoundChannel
 from jobs.commands.run.work import ChannelRun
+from jobs.services import Services
 from runner.commands.console import SafeConsole
 from runner.commands.printing import echo, echo_json
 from runner.commands.run_command import EXIT_INTERRUPTED, tell
@@ -47,7 +48,7 @@ async def sync_channels(host: Host, wish: Wish) -> int:
     with run_logs(host.make_log_file(), console):
         warm = host.warmed_up() if wish.wait else nullcontext()
         async with warm, host.open() as place:
-            known = await place.services.store.channels.all()
+            known = await place.get(Services).store.channels.all()
             chosen = [choose_channel(known, words) for words in wish.words] or known
             chosen = list(dict.fromkeys(chosen))
             if not chosen:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jobs.services import Services
 from runner.commands.completion import files
 from runner.commands.printing import echo_json
 from runner.commands.run_command import EXIT_INTERRUPTED, EXIT_WRONG, run_async, tell
@@ -138,7 +139,7 @@ async def _run(
                 if work.lost:
                     tell(work.lost)
                     return EXIT_DEAD
-                summary = await summarize(place.services, sources, channels, work, started)
+                summary = await summarize(place.get(Services), sources, channels, work, started)
     _show(summary, as_json=as_json)
     _report_unfinished(work, summary, sources)
     if work.timed_out or summary.dead_jobs or _lacks_reports(work, summary):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobs import sync_channel
 from jobs.commands.run.progress import Follower
+from jobs.services import Services
 from jobs.store import StoreLostError
 from runner import Batch, BatchProgress
 from runner.admin import Admin
@@ -70,7 +71,7 @@ class ChannelRun:
         Durable afterwards: what the jobs wrote. Unfinished jobs stay in Redis, and the next run
         continues with them.
         """
-        store = self.place.services.store
+        store = self.place.get(Services).store
         await store.channels.register_all(
             [(found.record, found.refs) for found in self.channels.values()]
         )
@@ -91,7 +92,7 @@ class ChannelRun:
             async for progress in follower.follow(self._stop):
                 display.show(progress)
                 self.channels_done = progress.channels_done
-                await self.place.services.store.ping()
+                await self.place.get(Services).store.ping()
         except StoreLostError as error:
             self.lost = str(error)
             return

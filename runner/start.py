@@ -1,9 +1,9 @@
 """
-The entry point of `pipeline`: it guards a supervisor from SIGHUP, then imports the commands.
+The entry point of `pipeline`: it guards a supervisor from SIGHUP, then imports the command.
 
-Importing the commands and opening what they work with takes seconds. A SIGHUP in that time must
-not kill a supervisor. It has nothing to replace yet: its workers start later, with the code and
-the settings of that moment.
+Importing it and opening what it works with takes seconds. A SIGHUP in that time must not kill a
+supervisor. It has nothing to replace yet: its workers start later, with the code and the settings
+of that moment.
 """
 
 from __future__ import annotations
@@ -21,16 +21,10 @@ def main() -> None:
     if supervises(sys.argv[1:]):
         # A function, not SIG_IGN, which every child process would inherit.
         signal.signal(signal.SIGHUP, lambda *_: None)
-    try:
-        from settings.command import main as run
-    except ModuleNotFoundError as error:
-        from runner.extras import lacking
+    from runner.commands.run_command import end_process, run_command
+    from runner.program import cli
 
-        if (line := lacking("the command", error)) is None:
-            raise
-        sys.stderr.write(f"pipeline: {line}\n")
-        sys.exit(2)
-    run()
+    end_process(run_command(cli, sys.argv[1:], expected=cli.found.expected_errors))
 
 
 def supervises(words: Sequence[str]) -> bool:
@@ -40,3 +34,7 @@ def supervises(words: Sequence[str]) -> bool:
     parts = [part for word in words for part in word.split("=", 1)]
     several = "--processes" in parts and parts[parts.index("--processes") + 1 :][:1] != ["1"]
     return several or "--memory-limit-mb" in parts
+
+
+if __name__ == "__main__":
+    main()

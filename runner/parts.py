@@ -1,0 +1,221 @@
+"""How the parts of an `App` fit together: its settings classes, its schedule, the deployment."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runner.broker import keys
+from runner.broker.location import is_same, location, shown
+from runner.errors import AppError
+from runner.options import WorkerLimits
+from runner.worker_settings import WorkerSettings, inherited
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from runner.configuration import Settings
+    from runner.decorator import Job
+    from runner.errors import RunnerError
+    from runner.options import Resources
+    from runner.periodic.schedule import Periodic
+    from runner.processes.health import HealthCheck
+    from runner.web.dashboard import Dashboard
+
+
+class Parts(Protocol):
+    """An application, as that sees it which is made of its parts; `App` explains them."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the deployment sets."""
+        ...
+
+    @property
+    def workers(self) -> Sequence[type[WorkerSettings]]:
+        """The settings classes."""
+        ...
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """Their queues."""
+        ...
+
+    @property
+    def jobs(self) -> Sequence[Job[Any, Any]]:
+        """Their jobs."""
+        ...
+
+    @property
+    def schedule(self) -> Sequence[Periodic]:
+        """The periodic jobs."""
+        ...
+
+    @property
+    def redis_url(self) -> str:
+        """Where Redis is, or will be."""
+        ...
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Where other things are."""
+        ...
+
+    def services(self) -> AbstractAsyncContextManager[Mapping[type[Any], Any]]:
+        """Open what jobs work with."""
+        ...
+
+    def own_checks(self, services: Mapping[type[Any], Any]) -> Sequence[HealthCheck]:
+        """Make the checks of what is not Redis."""
+        ...
+
+    def own_pages(self, dashboard: Dashboard, services: Mapping[type[Any], Any]) -> None:
+        """Add its pages."""
+        ...
+
+    def configure_logs(self) -> None:
+        """Send log lines where they go."""
+        ...
+
+    def unreachable(self, reason: str) -> RunnerError:
+        """Make the error for a Redis that does not answer."""
+        ...
+
+
+def checked_workers(given: Iterable[Any]) -> Sequence[type[WorkerSettings]]:
+    """
+    Return the settings classes in *given*, in which a list of them may stand for one.
+
+    Raises:
+        AppError: One is none or has no queue, or two have one queue, or two jobs one name.
+    """
+    found = [one for part in given for one in (part if isinstance(part, (list, tuple)) else [part])]
+    queues: dict[str, type[WorkerSettings]] = {}
+    jobs: dict[str, Job[Any, Any]] = {}
+    for one in found:
+        if not (isinstance(one, type) and issubclass(one, WorkerSettings) and one.queue):
+            raise AppError(
+                f"workers holds {one!r}: give subclasses of runner.WorkerSettings, each with its "
+                "queue"
+            )
+        other = queues.setdefault(keys.queue_key(one.queue), one)
+        if other is not one:
+            raise AppError(
+                f"{_name(other)} and {_name(one)} both work the queue {one.queue!r}: "
+                "give one settings class for each queue"
+            )
+        for job in one.known_jobs():
+            if (first := jobs.setdefault(job.name, job)) is not job:
+                raise AppError(
+                    f"{_name(first.coroutine)} and {_name(job.coroutine)} are both named "
+                    f"{job.name!r}: give one another name, by @job(name=…)"
+                )
+    return list(queues.values())
+
+
+def checked_schedule(
+    own: Iterable[Periodic], workers: Iterable[type[WorkerSettings]]
+) -> Sequence[Periodic]:
+    """
+    Return *own* periodic jobs of an application with those of its settings classes.
+
+    Raises:
+        AppError: Two have one name.
+    """
+    by_name: dict[str, Periodic] = {}
+    for one in (*own, *(one for worker in workers for one in worker.schedule)):
+        # A common base class gives the same ones to several settings classes.
+        if by_name.setdefault(one.name, one) is not one:
+            raise AppError(f"two schedules are named {one.name!r}: give each a name of its own")
+    return list(by_name.values())
+
+
+def configured(app: Parts, worker: type[WorkerSettings]) -> type[WorkerSettings]:
+    """
+    Return *worker* with what *app* and its settings say where the class itself says nothing.
+
+    Resources and reporters of the class come on top of theirs.
+
+    Raises:
+        AppError: The class is for another Redis.
+    """
+    from runner.configuration.reporters import make_reporters
+
+    settings, own = app.settings, own_names(worker)
+    if "redis" in own:
+        _refuse_another_redis(worker, app.redis_url)
+    given = {
+        "redis": app.redis_url,
+        "prepare": _prepare(app, worker),
+        "resources": _resources(app, worker),
+        "schedule": app.schedule,
+        "reporters": (*make_reporters(settings), *worker.reporters),
+        "polled_queues": tuple(app.queues),
+        "statsd": settings.statsd,
+        "statsd_prefix": settings.statsd_prefix,
+        "poll_interval_s": settings.scheduled_poll_interval_s,
+        "release": settings.release,
+        **{field.name: getattr(settings.runner, field.name) for field in fields(WorkerLimits)},
+    }
+    merged = {"prepare", "resources", "schedule", "reporters"}
+    values = {name: value for name, value in given.items() if name in merged or name not in own}
+    return type(worker.__name__, (worker,), {"__module__": worker.__module__, **values})
+
+
+def own_names(worker: type[WorkerSettings]) -> set[str]:
+    """What the class and its bases say, down to `WorkerSettings`."""
+    own = [base for base in worker.__mro__ if base not in WorkerSettings.__mro__]
+    return {name for base in own for name in vars(base)}
+
+
+def _refuse_another_redis(worker: type[WorkerSettings], url: str) -> None:
+    here, there = location(url), worker.redis
+    there = location(there) if isinstance(there, str) else there
+    if not is_same(here, there):
+        raise AppError(
+            f"{_name(worker)}: its redis is {shown(there)}, and that of the application "
+            f"{here.shown}: all queues of an application are in one Redis; delete `redis` there, "
+            "and set REDIS_URL"
+        )
+
+
+def _prepare(app: Parts, worker: type[WorkerSettings]) -> staticmethod[[], None]:
+    """Under the `arq` command nothing else configures logs or starts the private Redis."""
+    own: Callable[[], None] | None = inherited(worker, "prepare")
+
+    def prepare() -> None:
+        from runner.configuration.redis_location import hold_redis
+        from runner.sealing import use_keys
+
+        app.configure_logs()
+        use_keys(app.settings.secret_keys)
+        hold_redis(app.settings)
+        if own is not None:
+            own()
+
+    return staticmethod(prepare)
+
+
+def _resources(app: Parts, worker: type[WorkerSettings]) -> staticmethod[[], Any]:
+    return staticmethod(with_own_resources(app.services, worker))
+
+
+def with_own_resources(shared: Resources, worker: type[WorkerSettings]) -> Resources:
+    """Return what opens *shared* and then the resources of the class."""
+    own: Resources | None = inherited(worker, "resources")
+    if own is None:
+        return shared
+
+    @asynccontextmanager
+    async def both() -> AsyncIterator[Mapping[type[Any], Any]]:
+        async with AsyncExitStack() as stack:
+            first = await stack.enter_async_context(shared())
+            yield {**first, **await stack.enter_async_context(own())}
+
+    return both
+
+
+def _name(made: Any) -> str:
+    return f"{made.__module__}.{made.__qualname__}"
