@@ -34,6 +34,11 @@ _OF_RUNNER: Final = {
     name: LazyCommand(name, f"runner.commands.{target}", said)
     for name, target, said in (
         (
+            "new",
+            "new:new",
+            "Write a small project into FOLDER: a job, its queue, an application, a test.",
+        ),
+        (
             "up",
             "up:up",
             "Run all workers, the pages and the health pages in one process, until Ctrl-C.",

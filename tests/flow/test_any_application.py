@@ -235,7 +235,7 @@ def test_arq_runs_a_settings_class_of_it(shop: Commands) -> None:
     with shop.running("arq", "for_arq.MailWorker") as worker:
         worker.until("worker started")
         assert shop.run("pipeline", "queues", "resume", "mail").status == 0
-        worker.until('"event": "job done"')
+        worker.until("job done")
         assert worker.end(signal.SIGTERM).status == 0
 
 

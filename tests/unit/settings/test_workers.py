@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 _SCRIPT = """
 import json, settings
-from settings.workers import WORKERS
 found = {}
-for kind in WORKERS:
+for name in settings.__all__:
+    if name == "app":
+        continue
+    kind = getattr(settings, name)
     own = kind.__dict__
     found[kind.__name__] = {
         "queue": own["queue_name"],
@@ -33,7 +35,7 @@ for kind in WORKERS:
         "lease_s": own["runner"].lease_s,
         "statsd": own["runner"].statsd,
         "reporters": [type(one).__name__ for one in own["runner"].reporters],
-        "same": getattr(settings, kind.__name__) is kind,
+        "same": getattr(settings, name) is kind,
     }
 print(json.dumps(found))
 """
