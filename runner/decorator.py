@@ -1,12 +1,12 @@
 """
 `@job`: a function becomes a typed, registered job that can be enqueued.
 
-    @job(queue="analytics")
-    async def analyze_channel(ctx: Context, channel_id: str) -> str: ...
+    @job(queue="mail")
+    async def send(ctx: Context, to: str) -> str: ...
 
-    handle = await analyze_channel.enqueue(channel_id="UC…")
-    await analyze_channel.options(delay_s=60).enqueue(channel_id="UC…")
-    handle = analyze_channel.enqueue_sync(channel_id="UC…")    # where no event loop runs
+    handle = await send.enqueue(to="ada@example.com")
+    await send.options(delay_s=60).enqueue(to="ada@example.com")
+    handle = send.enqueue_sync(to="ada@example.com")    # where no event loop runs
 """
 
 from __future__ import annotations

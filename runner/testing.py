@@ -2,14 +2,14 @@
 Test jobs, and code that enqueues them, without a worker: three ways, none of which needs Redis.
 
     with collect() as jobs:            # jobs are only recorded
-        await sync_channel.enqueue(channel_id="UC1")
-    assert jobs.of(sync_channel)[0].kwargs == {"channel_id": "UC1"}
+        await send.enqueue(to="Ada")
+    assert jobs.of(send)[0].kwargs == {"to": "Ada"}
 
     async with inline({Services: services}):          # each job runs where it is enqueued
-        await sync_channel.enqueue(channel_id="UC1")
+        await send.enqueue(to="Ada")
 
     async with drain({Services: services}) as jobs:   # jobs wait, then run in order of time
-        await sync_channel.enqueue(channel_id="UC1")
+        await send.enqueue(to="Ada")
         await jobs.run()
 
 Bodies go through JSON and arguments through validation, as with Redis. In `drain`, failed jobs are

@@ -20,7 +20,7 @@ from runner.web.formats import FILTERS
 from runner.web.login import LoginSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from redis.asyncio import Redis
     from starlette.requests import Request
@@ -59,7 +59,7 @@ class Extension:
     routes: Sequence[BaseRoute] = ()
     templates: jinja2.BaseLoader | None = None
     job_links: Mapping[str, str] = field(default_factory=dict)
-    """Argument name → path with `{}` for its value, such as `/channels/{}`."""
+    """Argument name → path with `{}` for its value, such as `/customers/{}`."""
     schedule_links: Sequence[tuple[str, str]] = ()
     endpoints: Sequence[Endpoint] = ()
 
@@ -106,7 +106,7 @@ class Dashboard:
         )
         has_login = self.authenticator.settings.has_login
         sessions = [("Sessions", "/sessions")] if has_login else []
-        self._last_links = [*sessions, ("Audit", "/audit")]
+        self._links = _with_keys([*_LINKS, *extension.links, *sessions, ("Audit", "/audit")])
         self._templates.filters.update(FILTERS)
         self._templates.globals.update(draw=svg, asset=_fingerprint(), job_verbs=job_verbs)
 
@@ -118,7 +118,7 @@ class Dashboard:
         response = HTMLResponse(
             self._templates.get_template(template).render(
                 **values,
-                links=[*_LINKS, *self.extension.links, *self._last_links],
+                links=self._links,
                 path=request.url.path,
                 here=str(request.url.replace(scheme="", netloc="")),
                 visitor=visitor_of(request),
@@ -182,6 +182,20 @@ _LINKS = (
     ("Metrics", "/metrics/jobs"),
     ("Schedules", "/schedules"),
 )
+_KEYS = {"Retries": "t", "Schedules": "p"}
+"""Where the first letter that is free is not the one to remember."""
+
+
+def _with_keys(links: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Return label, path and the key that leads there after `g`; none where no letter is free."""
+    taken: set[str] = set(_KEYS.values())
+    keyed = []
+    for label, path in links:
+        letters = [one for one in label.lower() if one.isascii() and one.isalpha()]
+        key = _KEYS.get(label) or next((one for one in letters if one not in taken), "")
+        taken.add(key)
+        keyed.append((label, path, key))
+    return keyed
 
 
 def _fingerprint() -> str:

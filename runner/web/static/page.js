@@ -124,7 +124,6 @@ document.addEventListener("submit", (event) => {
 
 // ---------------------------------------------------------------- keys
 
-const GO = { o: "/", q: "/queues", r: "/running", s: "/scheduled", t: "/retries", d: "/dead", m: "/metrics/jobs", p: "/schedules", c: "/channels", a: "/audit" };
 let going = 0;
 const move = (by) => {
   const rows = [...document.querySelectorAll("main tbody tr")];
@@ -138,7 +137,8 @@ const move = (by) => {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), select, textarea")) return;
   const at = document.querySelector("tr.at");
-  if (Date.now() - going < 1000 && GO[event.key]) location.href = GO[event.key];
+  const page = Date.now() - going < 1000 && document.querySelector(`nav [data-go="${CSS.escape(event.key)}"]`);
+  if (page) location.href = page.href;
   else if (event.key === "g") { going = Date.now(); return; }
   else if (event.key === "/") document.getElementById("find")?.focus();
   else if (event.key === "j") move(1);
