@@ -29,6 +29,7 @@ MOST_LINE_BYTES = 1024 * 1024
 
 _CONTROL = bytes({*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F})
 _ODD_BREAKS = dict.fromkeys((0x85, 0x2028, 0x2029), " ")
+_INVISIBLE = "Cf"
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
 
@@ -156,6 +157,21 @@ def as_utf8(content: bytes) -> bytes:
 def lines_of(text: str) -> list[str]:
     """Split *text* at line ends, which are kept; `str.splitlines` also splits at odd characters."""
     return list(StringIO(text, newline=""))
+
+
+def plain(text: str) -> str:
+    """
+    Return *text* as a person sees it, in lower case.
+
+    Soft hyphens, joiners and byte order marks are no letters; a no-break space is a space, and a
+    full-width letter is that letter.
+    """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split()).lower()
+    # Twice: a letter that was composed of others may be one more to compose.
+    seen = unicodedata.normalize("NFKC", clean(text))
+    kept = "".join(each for each in seen if unicodedata.category(each) != _INVISIBLE)
+    return " ".join(unicodedata.normalize("NFC", kept).split()).lower()
 
 
 def without_tags(markup: str) -> str:

@@ -7,9 +7,13 @@ cell is empty or unreadable. `unreadable` describes what could not be read, for 
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import polars as pl
+
+from jobs.sources.values import dates, numbers, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -17,8 +21,6 @@ if TYPE_CHECKING:
 TIME = pl.Datetime("us", "UTC")
 """How points in time are held: microseconds, in UTC."""
 
-_WHOLE_NUMBER = r"^\+?(-?\d{1,18})(?:\.0*)?$"
-_SPREADSHEET_NUMBER = r"^\d(?:\.\d+)?E\+\d{1,2}$"
 _SHOWN_CHARACTERS = 40
 
 
@@ -41,27 +43,21 @@ def with_whole_number(
     frame: pl.DataFrame, column: str, *, thousands: str = "", missing: Collection[str] = ()
 ) -> pl.DataFrame:
     """
-    Add the cells of *column* as whole numbers.
+    Add the cells of *column* as whole numbers, as `values.numbers` reads them.
 
-    `12.0` is one, and so is `2.28E+11`, which is how spreadsheets shorten one; `12.5`, `1e3` and
-    `NaN` are not, nor is `1,200` unless *thousands* is the comma. Cells that are one of *missing*
-    are emptied.
+    thousands: the mark between thousands, where someone said which it is. Cells that are one of
+    *missing* are emptied.
     """
     if missing:
         empty = pl.col(column).str.to_lowercase().is_in([each.lower() for each in missing])
         frame = frame.with_columns(pl.when(~empty).then(pl.col(column)).otherwise(pl.lit("")))
-    cell = pl.col(column)
-    if thousands:
-        cell = cell.str.replace_all(thousands, "", literal=True)
-    number = cell.cast(pl.Int64, strict=False)
-    found = frame.select(number).to_series()
+    found = frame.select(pl.col(column).cast(pl.Int64, strict=False)).to_series()
     if found.null_count() > frame.select(~filled(column)).to_series().sum():
         # A second look costs more than the first, and is seldom needed.
-        shortened = pl.when(cell.str.contains(_SPREADSHEET_NUMBER)).then(
-            cell.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
-        )
-        whole = cell.str.extract(_WHOLE_NUMBER).cast(pl.Int64, strict=False)
-        found = frame.select(pl.coalesce(number, whole, shortened)).to_series()
+        distinct = frame[column].unique()
+        read = numbers.reader((cell for cell in distinct if cell), thousands)
+        values = pl.Series([read(cell) for cell in distinct], dtype=pl.Int64)
+        found = frame[column].replace_strict(distinct, values, return_dtype=pl.Int64)
     return frame.with_columns(found.alias(_parsed_name(column)))
 
 
@@ -90,6 +86,40 @@ def with_parsed(
     return frame.with_columns(found.alias(_parsed_name(column)))
 
 
+def with_dates(
+    frame: pl.DataFrame, column: str, form: str, time_zone: str, year: int | None
+) -> pl.DataFrame:
+    """
+    Add the cells of *column* as times.
+
+    form: `iso` for all that `values.dates` reads, else one of `times.reader`. Where dates were
+    understood and cannot be told apart, `unreadable_date` says so.
+    """
+    if form != "iso" and (form in times.OWN_FORMS or dates.names_a_year(form)):
+        frame = with_parsed(frame, column, times.reader(form, time_zone, year), TIME)
+        return frame.with_columns(pl.lit("is not a date").alias(_why_name(column)))
+    zone = UTC if time_zone == "UTC" else ZoneInfo(time_zone)
+    own = None if form == "iso" else form
+    found = dates.read_column(frame[column], zone, year, form=own)
+    frame = with_parsed(frame, column, found.read, TIME)
+    return frame.with_columns(pl.lit(_why(found)).alias(_why_name(column)))
+
+
+def _why(found: dates.Column) -> str:
+    if found.ambiguous:
+        return "may be one of two days, say by [dates] in a mapping which"
+    if found.yearless:
+        return "has no year, say by [dates] year in a mapping which, or put it into the file's name"
+    return "is a month, and no day" if found.monthly else "is not a date"
+
+
+def unreadable_date(column: str) -> pl.Expr:
+    """Describe a cell of `with_dates` that is no date, or not one date."""
+    return pl.when(filled(column) & parsed(column).is_null()).then(
+        named(column, pl.col(_why_name(column)))
+    )
+
+
 def parsed(column: str) -> pl.Expr:
     """Return the value parsed from the cell, or null if there is none."""
     return pl.col(_parsed_name(column))
@@ -102,11 +132,16 @@ def unreadable(column: str, kind: str) -> pl.Expr:
     )
 
 
-def named(column: str, problem: str) -> pl.Expr:
+def named(column: str, problem: str | pl.Expr) -> pl.Expr:
     """Describe the *problem* of a cell, with its column and the beginning of what it holds."""
     shown = pl.col(column).str.slice(0, _SHOWN_CHARACTERS)
-    return pl.format("{} {}: '{}'", pl.lit(column), pl.lit(problem), shown)
+    what = pl.lit(problem) if isinstance(problem, str) else problem
+    return pl.format("{} {}: '{}'", pl.lit(column), what, shown)
 
 
 def _parsed_name(column: str) -> str:
     return f"{column} parsed"
+
+
+def _why_name(column: str) -> str:
+    return f"{column} is no date"

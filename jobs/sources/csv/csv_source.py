@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 KIND = "csv"
 
 _MAPPED = f"{KIND}+"
-_VERSION = 1
+_VERSION = 2
 """Raise it when the same file would give other facts."""
 
 _OF_CHANNELS = (OBSERVED_AT, *CHANNEL_COUNTERS)

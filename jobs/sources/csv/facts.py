@@ -24,12 +24,15 @@ from jobs.sources.csv.columns import (
     parsed,
     text,
     unreadable,
+    unreadable_date,
+    with_dates,
     with_parsed,
     with_whole_number,
 )
 from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
 from jobs.sources.header import LINE
-from jobs.sources.values import durations, tags, times, twitch_names, youtube_ids
+from jobs.sources.values import durations, tags, twitch_names, youtube_ids
+from jobs.sources.values.totals import is_total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +53,7 @@ DAY: Final = "day"
 
 _ITEM_ID = r"^[A-Za-z0-9_-]{11}$"
 _ID_DIGITS = 12
+_LONGEST_TOTAL = 40
 
 _Pair: TypeAlias = tuple[str | None, str | None]
 
@@ -86,18 +90,15 @@ def _digits(*parts: str) -> str:
 
 def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
     """Parse each column that is not plain text once, however many rules use it."""
-    readers = {
-        name: times.reader(layout.dates.get(name, "iso"), layout.time_zone, place.year)
-        for name in (OBSERVED_AT, PUBLISHED_AT)
-    }
     seen: set[str] = set()
     for rule in layout.rules:
         for name, column in rule.columns.items():
             if column not in frame.columns or column in seen:
                 continue
             seen.add(column)
-            if name in readers:
-                frame = with_parsed(frame, column, readers[name], TIME)
+            if name in {OBSERVED_AT, PUBLISHED_AT}:
+                form = layout.dates.get(name, "iso")
+                frame = with_dates(frame, column, form, layout.time_zone, place.year)
             elif name == "duration":
                 frame = with_parsed(frame, column, durations.read, pl.Int64())
             elif name == "tags":
@@ -114,6 +115,7 @@ def _by_rule(frame: pl.DataFrame, rule: RowRule, place: Place) -> pl.DataFrame:
     columns = {name: each for name, each in rule.columns.items() if each in header}
     counters = dict(rule.counters(header))
     frame = frame.filter(pl.any_horizontal(map(filled, rule.facts(header))))
+    frame = _without_totals(frame, rule, columns)
     frame = frame.with_columns(
         _title(columns, place).alias("found title"),
         _channel_id(rule, columns).alias("found id"),
@@ -130,6 +132,21 @@ def _by_rule(frame: pl.DataFrame, rule: RowRule, place: Place) -> pl.DataFrame:
         *(_counter(rule, name, column, header).alias(name) for name, column in counters.items()),
         pl.coalesce(_problems(rule, columns, counters)).alias(PROBLEM),
     )
+
+
+def _without_totals(
+    frame: pl.DataFrame, rule: RowRule, columns: Mapping[Field, str]
+) -> pl.DataFrame:
+    """A row that begins with `Total` where an item is named, and says nothing of one, is none."""
+    if not rule.has_items():
+        return frame
+    name = columns.get(ITEM_ID) or columns["title"]
+    others = {columns[each] for each in ("title", PUBLISHED_AT) if each in columns} - {name}
+    silent = pl.all_horizontal(pl.lit(value=True), *(pl.col(each) == "" for each in others))
+    short = pl.col(name).str.len_chars() <= _LONGEST_TOTAL
+    suspects = frame.filter(short & silent)[name].unique()
+    words = [cell for cell in suspects if is_total(cell)]
+    return frame.filter(~(pl.col(name).is_in(words) & silent)) if words else frame
 
 
 def _title(columns: Mapping[Field, str], place: Place) -> pl.Expr:
@@ -261,7 +278,7 @@ def _problems(
     if OBSERVED_AT in columns:
         found.append(missing(columns[OBSERVED_AT]))
     found += [
-        unreadable(columns[name], "date") for name in (OBSERVED_AT, PUBLISHED_AT) if name in columns
+        unreadable_date(columns[name]) for name in (OBSERVED_AT, PUBLISHED_AT) if name in columns
     ]
     if "duration" in columns:
         found.append(unreadable(columns["duration"], "duration"))

@@ -19,6 +19,7 @@ from jobs.channel.records import Platform
 from jobs.sources.csv import layout
 from jobs.sources.csv.layout import Companion, Layout, RowRule
 from jobs.sources.source import SourceError
+from jobs.sources.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 _FIELDS = get_args(layout.Field)
 
-_Column = Annotated[str, AfterValidator(str.lower)]
+_Column = Annotated[str, AfterValidator(plain)]
 
 
 def _known_zone(name: str) -> str:

@@ -32,19 +32,29 @@ PIECE_BYTES = 4 * 1024 * 1024
 _MAX_ROW_CHARACTERS = 256 * 1024
 """How far to look for the end of an open quote, before its row counts as damaged."""
 
+_LENIENT_LINES = (2, 8, 32, 128, 512)
+"""How many lines a row with stray quotes may have; few are looked at first, since most have few."""
+
 _READ_AGAIN_ANYWAY = 32 * 1024 * 1024
 _MOST_TIMES_READ = 8
 """How much may be read again, behind open quotes, of what was read: a list has a few of them."""
+
+_SHOWN_CHARACTERS = 100
 
 _OPEN_AT_END = "unexpected end of data"
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A row that cannot be split: too few or too many cells, or a quote that is not closed."""
+    """
+    A row that cannot be split: too few or too many cells, or a quote that is not closed.
+
+    alone: of a row of one cell its beginning; it may be a note below a table.
+    """
 
     line: int
     problem: str
+    alone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +137,10 @@ class _Splitter:
         if not sound.all():
             # An empty line is no damage; there may be millions of them.
             damage = [
-                Damage(int(lines[row]), self._miscounted(int(cells[row])))
+                Damage(int(lines[row]), self._miscounted(int(cells[row])), alone)
                 for row in np.flatnonzero(~sound & (ends > starts)).tolist()
-                if text[starts[row] : ends[row]].strip()
+                if (whole := text[starts[row] : ends[row]].strip())
+                for alone in [_alone(whole.decode()) if cells[row] == 1 else ""]
             ]
             kept = np.flatnonzero(sound).tolist()
             text = b"".join(text[starts[row] : ends[row] + 1] for row in kept)
@@ -192,28 +203,78 @@ class _Splitter:
                     rows.append([cells[at] for at in self._kept])
                     began.append(self._line + start)
                 elif cells:
-                    damage.append(Damage(self._line + start, self._miscounted(len(cells))))
+                    alone = _alone(cells[0]) if len(cells) == 1 else ""
+                    problem = self._miscounted(len(cells))
+                    damage.append(Damage(self._line + start, problem, alone))
                     return start + 1
                 start = top + reader.line_num
         except csv.Error as error:
             self._count_again(self._line + start)
-            reason = str(error)
-            # A return within a cell ends no line: try the row as far as the next line feed first.
-            end = next((at for at in range(start, len(lines)) if lines[at][-1:] == "\n"), None)
-            if end is None and self._may_wait(lines[start:]):
-                damage.append(Damage(self._line + start, _OPEN_AT_END))
-                return start + 1
-            ends = {start, start if end is None else end}
-            for last in sorted(ends, reverse=True) if "expected after" in reason else ():
-                lenient = self._read_leniently("".join(lines[start : last + 1]))
-                if lenient:
-                    rows.append([lenient[at] for at in self._kept])
-                    began.append(self._line + start)
-                    return last + 1
-            problem = reason if reason == _OPEN_AT_END else f"has a stray or open quote ({reason})"
+            lenient, after, problem = self._after_error(lines, start, str(error))
+            if lenient:
+                rows.append([lenient[at] for at in self._kept])
+                began.append(self._line + start)
+                return after
             damage.append(Damage(self._line + start, problem))
             return start + 1
         return len(lines)
+
+    def _after_error(
+        self, lines: Sequence[str], start: int, reason: str
+    ) -> tuple[Sequence[str], int, str]:
+        """Read the row from *start* leniently: its cells and the line after it, or its problem."""
+        # A return within a cell ends no line: try the row as far as the next line feed first.
+        end = next((at for at in range(start, len(lines)) if lines[at][-1:] == "\n"), None)
+        if end is None and self._may_wait(lines[start:]):
+            return (), start, _OPEN_AT_END
+        if "expected after" in reason:
+            lenient, after = self._read_on_leniently(lines, start)
+            if lenient:
+                return lenient, after, ""
+            if after == len(lines) and self._may_wait(lines[start:]):
+                return (), start, _OPEN_AT_END
+            for last in sorted({start, start if end is None else end}, reverse=True):
+                lenient = self._read_leniently("".join(lines[start : last + 1]))
+                if lenient:
+                    return lenient, last + 1, ""
+        if reason == _OPEN_AT_END:
+            return (), start, reason
+        return (), start, f"has a stray or open quote ({reason})"
+
+    def _read_on_leniently(self, lines: Sequence[str], start: int) -> tuple[Sequence[str], int]:
+        """
+        Accept such quotes in a row of several lines, if no line in it is a row of its own.
+
+        Returns its cells, none if it is none, and the line after those that were looked at.
+        """
+        for count in _LENIENT_LINES:
+            some = lines[start : start + count]
+            self._read_again += sum(map(len, some))
+            if self._read_again > self._most_again():
+                break
+            reader = csv.reader(some, delimiter=self._delimiter)
+            try:
+                cells: Sequence[str] = next(reader, ())
+            except csv.Error:
+                break
+            after = start + reader.line_num
+            is_whole = reader.line_num < len(some) or (after == len(lines) and self._is_last)
+            if len(cells) > self._width or (is_whole and len(cells) < self._width):
+                break
+            if is_whole:
+                inside = lines[start + 1 : after]
+                return (() if self._has_rows(inside) else cells), after
+            if after == len(lines):
+                return (), after
+        return (), start + 1
+
+    def _has_rows(self, lines: Sequence[str]) -> bool:
+        """Whether one of *lines* has as many cells as a row, or cannot be split."""
+        try:
+            rows = csv.reader(lines, delimiter=self._delimiter)
+            return any(len(row) == self._width for row in rows)
+        except csv.Error:
+            return True
 
     def _may_wait(self, row: Sequence[str]) -> bool:
         """Whether the end of a row may be looked for in the next piece."""
@@ -230,8 +291,11 @@ class _Splitter:
     def _count_again(self, line: int) -> None:
         """What a damaged row has taken is read again, from its second line on."""
         self._read_again += self._row_characters
-        if self._read_again > _READ_AGAIN_ANYWAY + _MOST_TIMES_READ * self._read:
+        if self._read_again > self._most_again():
             raise QuotesError(f"has too many stray or open quotes, the last in line {line:,}")
+
+    def _most_again(self) -> int:
+        return _READ_AGAIN_ANYWAY + _MOST_TIMES_READ * self._read
 
     def _read_leniently(self, line: str) -> Sequence[str]:
         """Accept quotes within a cell, as in `"a"|"b"`, if the line still has all its cells."""
@@ -256,3 +320,7 @@ class _Splitter:
 
     def _miscounted(self, cells: int) -> str:
         return f"has {cells} cells instead of {self._width}"
+
+
+def _alone(cell: str) -> str:
+    return cell.strip()[:_SHOWN_CHARACTERS]

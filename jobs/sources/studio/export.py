@@ -4,9 +4,11 @@ YouTube Studio's export of a channel: the tables in one folder.
     Totals       a row for each day, with what came in on it: the channel's gains
     Chart data   a row for each day and video: the gains of single videos
     Table data   a row for each video, below a row `Total`: what it is, its counters in the range
-    any other    a split by country, traffic source or the like, of no day or video: left out
+    a split      by country, traffic source or the like, of no day or video: left out, but for one
+                 whose parts are the whole day, such as subscribers and others
 
-`role` recognises them by their columns, whatever their names. What they hold is read as follows.
+`role` recognises them by their columns, in any language, whatever their names. What they hold is
+read as follows.
 
 - A gain is what came in on a day of YouTube's, which ends at midnight Pacific. Subscribers are
   net. An empty cell is unknown, never zero. Engaged views stand in for views where an export has
@@ -159,7 +161,7 @@ def _reading(
         channel,
         items=_items(videos),
         item_snapshots=_item_snapshots(videos, first, observed_at),
-        channel_gains=_channel_gains([table for table in tables if table.role is Role.TOTALS]),
+        channel_gains=_channel_gains(tables),
         item_gains=_item_gains([table for table in tables if table.role is Role.CHART], videos),
         rejects=[reject for table in tables for reject in table.rejects],
     )
@@ -231,10 +233,19 @@ def _item_snapshots(
 
 
 def _channel_gains(tables: Sequence[StudioTable]) -> list[ChannelGain]:
-    """Each of several tables in a folder may have one metric: a day gets those of all of them."""
+    """
+    Each of several tables in a folder may have one metric: a day gets those of all of them.
+
+    Totals count before the sum of a split.
+    """
     names = ("views", "subscribers")
     schema = pl.Schema({DAY: pl.Date(), **dict.fromkeys(names, pl.Int64())})
-    parts = [table.rows.select(DAY, *map(table.counter, names)) for table in tables]
+    parts = [_summed(table, names) for table in tables if table.role is Role.PARTS]
+    parts += [
+        table.rows.select(DAY, *map(table.counter, names))
+        for table in tables
+        if table.role is Role.TOTALS
+    ]
     days = (
         pl.concat([schema.to_frame(), *parts])
         .group_by(DAY)
@@ -244,6 +255,17 @@ def _channel_gains(tables: Sequence[StudioTable]) -> list[ChannelGain]:
     )
     begun = pl.any_horizontal(pl.col(names) != 0).fill_null(value=False).cum_max()
     return [ChannelGain(*row) for row in days.filter(begun).iter_rows()]
+
+
+def _summed(table: StudioTable, names: Sequence[str]) -> pl.DataFrame:
+    """The days of a split: the sum of their parts, where a day has as many as any other."""
+    values = table.rows.select(DAY, *map(table.counter, names))
+    most = pl.len() == values.group_by(DAY).len().select(pl.max("len")).item()
+    known = [
+        pl.when(most & (pl.col(name).null_count() == 0)).then(pl.col(name).sum()).alias(name)
+        for name in names
+    ]
+    return values.group_by(DAY, maintain_order=True).agg(known)
 
 
 def _item_gains(tables: Sequence[StudioTable], videos: pl.DataFrame) -> list[ItemGain]:

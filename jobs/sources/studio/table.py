@@ -1,8 +1,8 @@
-"""One table of a YouTube Studio export, as typed rows."""
+"""One table of a YouTube Studio export, as typed rows, and what it says of itself."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+import re
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,12 +10,13 @@ import polars as pl
 from jobs.channel.records import Reject
 from jobs.channel.text import one_line
 from jobs.sources.csv.columns import (
-    TIME,
     missing,
     not_whole,
     parsed,
     text,
     unreadable,
+    unreadable_date,
+    with_dates,
     with_parsed,
     with_whole_number,
 )
@@ -23,13 +24,16 @@ from jobs.sources.csv.table import read_rows
 from jobs.sources.document import file_errors
 from jobs.sources.header import LINE
 from jobs.sources.source import SourceError, shown
+from jobs.sources.studio.names import english
 from jobs.sources.studio.role import DAY, ITEM, TITLE
-from jobs.sources.values import durations, times
+from jobs.sources.values import durations
+from jobs.sources.values.totals import is_total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    from jobs.sources.csv.table import Damage
     from jobs.sources.document import Text
     from jobs.sources.studio.role import Role
 
@@ -37,11 +41,10 @@ PUBLISHED = "video publish time"
 DURATION = "duration"
 
 _COUNTERS = ("views", "engaged views", "subscribers", "likes", "comments added")
-_TEXTS = (ITEM, TITLE, PUBLISHED, DURATION, DAY)
-_TOTAL = "Total"
+_READ = (ITEM, TITLE, PUBLISHED, DURATION, DAY, *_COUNTERS)
 _ITEM_ID = r"^[A-Za-z0-9_-]{11}$"
-_PUBLISHED_FORM = "%b %d, %Y"
-_DAY_FORMS = ("iso", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%Y", "%d.%m.%Y", _PUBLISHED_FORM)
+_CUT_AT = re.compile(r"(?<!\d)\d{2,4}(?!\d)")
+"""The number in a note below a table, in any language: it shows so many rows, and no more."""
 
 
 class StudioTable:
@@ -49,7 +52,8 @@ class StudioTable:
     A table that was read. rows: those that can be used; an empty cell is null.
 
     rows has `date` (days), `content`, `video title`, `video publish time` (times), `duration`
-    (seconds) and the counters, each only where the table has it.
+    (seconds) and the counters, each only where the table has it. total: the views in its row of
+    totals. cut_at: how many rows it says that it shows. unread: its columns that are not read.
     """
 
     def __init__(self, role: Role, text: Text) -> None:
@@ -58,7 +62,12 @@ class StudioTable:
         self.modified_at = text.modified_at
         self.rejects: list[Reject] = []
         self.location = text.location
-        self.rows = self._sound(self._read(text))
+        self.total: int | None = None
+        self.cut_at: int | None = None
+        names = english(text.header.names)
+        self.columns = len(names)
+        self.unread = [name for name in names if name not in _READ]
+        self.rows = self._sound(self._read(text, names))
 
     @property
     def engaged_only(self) -> bool:
@@ -77,33 +86,69 @@ class StudioTable:
             return pl.col("engaged views").alias(name)
         return pl.col(name) if name in self.rows.columns else pl.lit(None, pl.Int64).alias(name)
 
-    def _read(self, text: Text) -> pl.DataFrame:
+    def _read(self, text: Text, names: Sequence[str]) -> pl.DataFrame:
+        """The rows as text, without those that speak of the table."""
+        theirs = {
+            their: ours
+            for their, ours in zip(text.header.names, names, strict=True)
+            if ours in _READ
+        }
         frames: list[pl.DataFrame] = []
         with file_errors(self.location), text.open() as file:
-            for batch in read_rows(file, text.header, {*_TEXTS, *_COUNTERS}):
-                frames.append(batch.frame)
-                self.rejects += [self._reject(each.line, each.problem) for each in batch.damage]
+            for batch in read_rows(file, text.header, theirs):
+                frames.append(batch.frame.rename(theirs))
+                self._note_damage(batch.damage)
         rows = pl.concat(frames) if frames else pl.DataFrame()
         if rows.is_empty():
             raise SourceError(self.location, "holds a header and no rows")
-        # The first row of a table is the sum of all others.
-        return rows.filter(pl.col(ITEM) != _TOTAL) if ITEM in rows.columns else rows
+        first = ITEM if ITEM in rows.columns else DAY
+        return self._without_notes(rows, first) if first in rows.columns else rows
+
+    def _without_notes(self, rows: pl.DataFrame, first: str) -> pl.DataFrame:
+        """Take out the row of totals, and the note that says where a table was cut."""
+        rows = with_parsed(rows, first, is_total, pl.Boolean())
+        totals = rows.filter(parsed(first))
+        rows = rows.filter(~parsed(first)).drop(f"{first} parsed")
+        if not totals.is_empty():
+            view_column = next((c for c in ("views", "engaged views") if c in rows.columns), None)
+            if view_column is not None:
+                read = with_whole_number(totals, view_column).select(parsed(view_column))
+                self.total = read.to_series()[0]
+        if first != ITEM or len(rows.columns) <= len((ITEM, LINE)):
+            return rows
+        others = [name for name in rows.columns if name not in {first, LINE}]
+        alone = pl.all_horizontal(pl.col(name) == "" for name in others)
+        noted = alone & ~pl.col(first).str.contains(_ITEM_ID)
+        for note in rows.filter(noted)[first]:
+            self._note(note)
+        return rows.filter(~noted)
+
+    def _note_damage(self, damage: Sequence[Damage]) -> None:
+        for each in damage:
+            if each.alone and _CUT_AT.search(each.alone):
+                self._note(each.alone)
+            else:
+                self.rejects.append(self._reject(each.line, each.problem))
+
+    def _note(self, note: str) -> None:
+        found = _CUT_AT.search(note)
+        if found is not None:
+            self.cut_at = int(found[0])
 
     def _sound(self, rows: pl.DataFrame) -> pl.DataFrame:
         columns = set(rows.columns)
         problems = []
         if DAY in columns:
-            rows = _with_days(rows)
-            problems.append(pl.coalesce(unreadable(DAY, "date"), missing(DAY)))
+            rows = with_dates(rows, DAY, "iso", "UTC", None)
+            problems.append(pl.coalesce(unreadable_date(DAY), missing(DAY)))
         if ITEM in columns:
             wrong = ~pl.col(ITEM).str.contains(_ITEM_ID)
             problems.append(
                 pl.when(wrong).then(pl.format("content is not a video id: '{}'", pl.col(ITEM)))
             )
         if PUBLISHED in columns:
-            read = times.reader(_PUBLISHED_FORM, "UTC", None)
-            rows = with_parsed(rows, PUBLISHED, read, TIME)
-            problems.append(unreadable(PUBLISHED, "date"))
+            rows = with_dates(rows, PUBLISHED, "iso", "UTC", None)
+            problems.append(unreadable_date(PUBLISHED))
         if DURATION in columns:
             rows = with_parsed(rows, DURATION, durations.read, pl.Int64())
             problems.append(unreadable(DURATION, "duration"))
@@ -114,30 +159,13 @@ class StudioTable:
         rows = rows.with_columns(pl.coalesce(problems).alias("problem"))
         bad = rows.filter(pl.col("problem").is_not_null()).select(LINE, "problem")
         self.rejects += [self._reject(line, problem) for line, problem in bad.iter_rows()]
-        typed = [name for name in (DAY, PUBLISHED, DURATION, *counters) if name in columns]
+        typed = [name for name in (PUBLISHED, DURATION, *counters) if name in columns]
         return rows.filter(pl.col("problem").is_null()).select(
             LINE,
+            *([parsed(DAY).dt.date().alias(DAY)] if DAY in columns else []),
             *(text(name) for name in (ITEM, TITLE) if name in columns),
             *(parsed(name).alias(name) for name in typed),
         )
 
     def _reject(self, line: int, problem: str) -> Reject:
         return Reject(shown(self.location), line, one_line(problem))
-
-
-def _with_days(rows: pl.DataFrame) -> pl.DataFrame:
-    """Choose the form that reads the most days, and of several the one that makes them follow."""
-    cells = rows[DAY].unique(maintain_order=True).to_list()
-    read = times.reader(max(_DAY_FORMS, key=lambda form: _fitness(form, cells)), "UTC", None)
-
-    def day(cell: str) -> date | None:
-        found = read(cell)
-        return None if found is None else found.date()
-
-    return with_parsed(rows, DAY, day, pl.Date())
-
-
-def _fitness(form: str, cells: Sequence[str]) -> tuple[int, int]:
-    read = times.reader(form, "UTC", None)
-    days = [found.toordinal() for cell in cells if (found := read(cell)) is not None]
-    return len(days), sum(after - before == 1 for before, after in pairwise(days))

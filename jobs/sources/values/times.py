@@ -17,6 +17,9 @@ EARLIEST_YEAR = 1970
 LATEST_YEAR = 2199
 """Years outside these are damage; the first podcast and video are much younger than 1970."""
 
+OWN_FORMS = frozenset({"iso", "DD.MM", "YY.DD.MM"})
+"""The forms of `reader` that are none of `strptime`."""
+
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)", re.ASCII)
 _DAY_AND_MONTH = re.compile(r"(\d{1,2})\.(\d{1,2})", re.ASCII)
 _YEAR_IN_NAME = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)", re.ASCII)
@@ -33,7 +36,7 @@ def from_iso8601(text: str) -> datetime | None:
     if _DATE.match(stripped) is None:  # 20260117 may be a number from the next column
         return None
     try:
-        return _sane(datetime.fromisoformat(stripped))
+        return sane(datetime.fromisoformat(stripped))
     except ValueError:
         return None
 
@@ -78,7 +81,7 @@ def from_parts(parts: struct_time | None) -> datetime | None:
         return None
     year, month, day, hour, minute, second = parts[:6]
     try:
-        return _sane(datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC))
+        return sane(datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC))
     except (ValueError, OverflowError):
         return None
 
@@ -91,7 +94,7 @@ def _zoned_iso(text: str, zone: tzinfo) -> datetime | None:
         read = datetime.fromisoformat(stripped)
     except ValueError:
         return None
-    return _sane(read if read.tzinfo else read.replace(tzinfo=zone))
+    return sane(read if read.tzinfo else read.replace(tzinfo=zone))
 
 
 def _from_form(text: str, form: str, zone: tzinfo) -> datetime | None:
@@ -99,7 +102,7 @@ def _from_form(text: str, form: str, zone: tzinfo) -> datetime | None:
         read = datetime.strptime(text.strip(), form)  # noqa: DTZ007 -- its zone follows
     except ValueError:
         return None
-    return _sane(read if read.tzinfo else read.replace(tzinfo=zone))
+    return sane(read if read.tzinfo else read.replace(tzinfo=zone))
 
 
 def _from_day_and_month(text: str, year: int | None, zone: tzinfo) -> datetime | None:
@@ -108,12 +111,13 @@ def _from_day_and_month(text: str, year: int | None, zone: tzinfo) -> datetime |
         return None
     day, month = matched.groups()
     try:
-        return _sane(datetime(year, int(month.ljust(2, "0")), int(day), tzinfo=zone))
+        return sane(datetime(year, int(month.ljust(2, "0")), int(day), tzinfo=zone))
     except ValueError:
         return None
 
 
-def _sane(time: datetime) -> datetime | None:
+def sane(time: datetime) -> datetime | None:
+    """Return *time* in UTC, which it is without a zone, or None if no source is of its year."""
     if not EARLIEST_YEAR <= time.year <= LATEST_YEAR:
         return None
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

@@ -137,3 +137,29 @@ async def test_in_a_folder_only_files_that_fit_are_mapped(write: Write, tmp_path
     findings = await discover(str(tmp_path / "data"), mapping=mapping)
     kinds = [each.ref.kind for each in findings if not isinstance(each, Skipped | SourceError)]
     assert kinds == ["csv", f"csv+{mapping}"]
+
+
+async def test_the_sum_of_all_rows_is_no_item(write: Write) -> None:
+    """A row that begins with the word for it, and has no title, is left out without a reject."""
+    listed = (
+        'platform = "youtube"\n[columns]\nitem_id = "V\u00addeo"\ntitle = "Name"\n'
+        'published_at = "Am"\nviews = "Aufrufe"\n[channel]\ntitle = "L"\n'
+    )
+    text = "Vdeo,Name,Am,Aufrufe\nSumme,,,90\na1,Total,9. Mai 2023,60\na2,Two,10. Mai 2023,30\n"
+    source = await open_source(write("l.csv", text), mapping=write("m.toml", listed))
+    reading = source.read(source.channels()[0].id)
+    assert [item.title for item in reading.items] == ["Total", "Two"]
+    assert reading.items[1].published_at == datetime(2023, 5, 10, tzinfo=UTC)
+    assert not source.rejects
+
+
+async def test_dates_without_a_year_get_the_mappings(write: Write) -> None:
+    """Also where a form is given; the year turns with the months."""
+    described = (
+        '[columns]\nobserved_at = "Tag"\nsubscribers = "Abos"\n[channel]\ntitle = "T"\n[dates]\n'
+        'observed_at = "%d %b"\nyear = 2021\n'
+    )
+    text = "Tag,Abos\n31 Dec,7\n1 Jan,8\n"
+    source = await open_source(write("l.csv", text), mapping=write("m.toml", described))
+    seen = [each.observed_at for each in source.read(source.channels()[0].id).channel_snapshots]
+    assert seen == [datetime(2021, 12, 31, tzinfo=UTC), datetime(2022, 1, 1, tzinfo=UTC)]

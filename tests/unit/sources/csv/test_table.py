@@ -140,3 +140,19 @@ def test_any_text_gives_rows_and_damage(text: str, piece_bytes: int) -> None:
     lines = [*lines_of(whole), *(each.line for each in whole.damage)]
     assert len(lines) == len(set(lines))
     assert lines_of(table_of(f"a,b\n{text}", piece_bytes)) == lines_of(whole)
+
+
+def test_quotes_within_a_cell_are_kept_in_a_row_of_several_lines() -> None:
+    """A list of quoted words and a description of some lines are one row, as `csv` reads it."""
+    table = table_of('a,b,c\n1,"x"|"y","one\n\ntwo, three"\n2,"z","w"\n')
+    assert lines_of(table) == [2, 5]
+    assert not table.damage
+    pieces = table_of('a,b,c\n1,"x"|"y","one\n\ntwo, three"\n2,"z","w"\n', piece_bytes=9)
+    assert lines_of(pieces) == [2, 5]
+
+
+def test_a_lenient_row_swallows_no_other() -> None:
+    """Where a line within such a row is a row of its own, the quote is damage."""
+    table = table_of('a,b\n"x"|,"y\n1,2\n3,4"\n5,6\n')
+    assert lines_of(table)[-1] == 5
+    assert 3 in lines_of(table)
