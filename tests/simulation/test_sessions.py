@@ -74,23 +74,33 @@ COMMANDS: tuple[tuple[Any, ...], ...] = (
 class Sessions:
     """The same sessions with a simulated server and a real one."""
 
-    def __init__(self, server: RedisServer, version: tuple[int, int, int]) -> None:
-        self.redis = SimulatedRedis(lambda: 1_700_000_000_000_000, version=version)
+    def __init__(self, server: RedisServer, pair: Pair) -> None:
+        self.redis = SimulatedRedis(lambda: 1_700_000_000_000_000, version=pair.redis.version)
+        self.observer = pair.real
         self.real = [Connection(server) for _ in range(SESSIONS)]
         self.delivered: list[list[Reply]] = [[] for _ in range(SESSIONS)]
         self.simulated = [Session(replies.append) for replies in self.delivered]
         self.log: list[str] = []
+        self.await_blocked()
 
     def step(self, at: int, command: tuple[Any, ...]) -> None:
         """Send a command in one session, and compare its reply and all that it causes."""
         self.log.append(f"{at}: {command}")
         reply = self.redis.execute(words_of(command), self.simulated[at])
         self.real[at].send(command)
-        if reply is not BLOCKED:
+        if reply is BLOCKED:
+            self.await_blocked()
+        else:
             self.compare(reply, at)
         for other, replies in enumerate(self.delivered):
             while replies:
                 self.compare(replies.pop(0), other)
+
+    def await_blocked(self) -> None:
+        """Wait until the real server, too, has read what blocks: nothing answers the sender."""
+        count = b"blocked_clients:%d\r\n" % len(self.redis.blocked)
+        while count not in self.observer.ask(("INFO", "clients"))[0]:
+            pass
 
     def compare(self, reply: Reply, at: int) -> None:
         """Compare a reply with what the real server sends to that session next."""
@@ -119,7 +129,7 @@ def test_sessions_get_the_same_replies(real_server: RedisServer, pair: Pair) -> 
     for number in range(HISTORIES):
         chance = Random(number)
         real_server.flush()
-        sessions = Sessions(real_server, pair.redis.version)
+        sessions = Sessions(real_server, pair)
         for _ in range(STEPS):
             free = [at for at, one in enumerate(sessions.simulated) if one.blocked is None]
             if not free:
