@@ -30,6 +30,11 @@ class Named(NamedTuple):
     where: str
     folder: Path | None
 
+    @property
+    def is_brought(self) -> bool:
+        """Whether nobody names one, so that it is the one that this distribution brings."""
+        return self.folder is None
+
 
 def named_app(words: Sequence[str], folder: Path) -> Named:
     """

@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def main() -> None:
-    """Run the command that the process was started with, and exit with its status."""
-    if supervises(sys.argv[1:]):
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    """Run the command with these words, or those of the process, and exit with its status."""
+    words = sys.argv[1:] if words is None else words
+    if supervises(words):
         # A function, not SIG_IGN, which every child process would inherit.
         signal.signal(signal.SIGHUP, lambda *_: None)
     from runner.commands.run_command import end_process, run_command
     from runner.program import cli
 
-    end_process(run_command(cli, sys.argv[1:], expected=cli.found.expected_errors))
+    end_process(run_command(cli, words, expected=cli.found.expected_errors))
 
 
 def supervises(words: Sequence[str]) -> bool:

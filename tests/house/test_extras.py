@@ -20,11 +20,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 PAGE = (ROOT / "docs/installation.md").read_text(encoding="utf-8")
 
-_FRAMEWORKS = {"fastapi", "flask"}
+_FRAMEWORKS = {"django", "fastapi", "flask"}
 """A project has its framework already; no deployment of the product needs one."""
 _OWN = {"runner", "jobs", "settings"}
 _BASE = {"arq", "pydantic", "redis", "structlog"}
 _WITH_ANOTHER = {
+    "asgiref": "django",
     "click": "arq",
     "hiredis": "arq",
     "markupsafe": "jinja2",

@@ -1,14 +1,5 @@
-"""The worker."""
+"""The workers: one for each queue of the jobs that are found."""
 
-import os
+from runner import App
 
-from runner import WorkerSettings
-from shop.jobs import build_report
-
-
-class Reports(WorkerSettings):
-    """The queue of reports."""
-
-    queue = "reports"
-    jobs = (build_report,)
-    redis = os.environ["REDIS_URL"]
+app = App.discover("shop.jobs")

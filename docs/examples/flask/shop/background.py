@@ -1,8 +1,6 @@
-"""The worker: each job runs in the application's context, as a request does."""
+"""The workers: each job runs in the application's context, as a request does."""
 
-import os
-
-from runner import WorkerSettings
+from runner import App, WorkerSettings
 from runner.contrib.flask import AppContext
 from shop.jobs import build_report
 from shop.web import create_app
@@ -14,4 +12,6 @@ class Reports(WorkerSettings):
     queue = "reports"
     jobs = (build_report,)
     middleware = (AppContext(create_app),)
-    redis = os.environ["REDIS_URL"]
+
+
+app = App(workers=[Reports])

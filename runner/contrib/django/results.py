@@ -1,0 +1,139 @@
+"""What Redis holds of a task, as Django's `TaskResult`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runner.broker import keys
+from runner.codec import decode, decode_job
+from runner.contrib.django.attempt import moment, task_error
+from runner.contrib.django.framework import TaskResult, TaskResultStatus
+from runner.current import blocking_client
+from runner.worker.claim import worker_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runner.contrib.django.task import PipelineTask
+
+
+def read(
+    result_id: str, queues: Sequence[str], tasks: Mapping[str, PipelineTask]
+) -> TaskResult[..., Any] | None:
+    """
+    Return the result of a task in one of *queues*; None if there is none, or it is not kept.
+
+    Raises:
+        RedisError: Redis did not answer.
+    """
+    of_queues: list[tuple[str, ...]] = []
+    for queue in map(keys.queue_key, queues):
+        of_queues.append(("HGET", queue + keys.RUNNING_SUFFIX, result_id))
+        of_queues.append(("ZSCORE", queue + keys.DEAD_SUFFIX, result_id))
+    *_, (body, ended, history, *places) = blocking_client().pool.run(
+        ("MULTI",),
+        ("GET", keys.JOB_PREFIX + result_id),
+        ("GET", keys.RESULT_PREFIX + result_id),
+        ("LRANGE", keys.HISTORY_PREFIX + result_id, "0", "-1"),
+        *of_queues,
+        ("EXEC",),
+    )
+    failures = [decode(entry) for entry in history]
+    if body is not None:
+        held_by = next((token for token in places[::2] if token is not None), None)
+        is_dead = any(score is not None for score in places[1::2])
+        found = _unfinished(body, held_by, failures, is_dead=is_dead)
+    elif ended is not None:
+        found = _finished(decode(ended), failures)
+    else:
+        return None
+    task = tasks.get(found.name)
+    return None if task is None else found.result(result_id, task)
+
+
+@dataclass(slots=True)
+class _Found:
+    """A task in Redis. failures: the entries of its history. started_ms: of the last attempt."""
+
+    name: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    status: TaskResultStatus
+    enqueued_ms: int
+    failures: list[dict[str, Any]]
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    worker: str | None = None
+    returned: Any = None
+
+    def result(self, result_id: str, task: PipelineTask) -> TaskResult[..., Any]:
+        """Return it as Django's."""
+        # Buried by hand it was not attempted: that entry has no start.
+        attempts = [one for one in self.failures if one.get("started_ms") is not None]
+        starts = [one["started_ms"] for one in attempts]
+        if self.started_ms is not None:
+            starts.append(self.started_ms)
+        workers = [one["worker"] for one in attempts]
+        if self.worker is not None:
+            workers.append(self.worker)
+        result: TaskResult[..., Any] = TaskResult(
+            task=task,
+            id=result_id,
+            status=self.status,
+            enqueued_at=moment(self.enqueued_ms),
+            started_at=moment(starts[0]) if starts else None,
+            finished_at=moment(self.finished_ms),
+            last_attempted_at=moment(starts[-1]) if starts else None,
+            args=self.args,
+            kwargs=self.kwargs,
+            backend=task.backend,
+            errors=[task_error(one["error"], one.get("traceback", "")) for one in self.failures],
+            worker_ids=workers,
+        )
+        object.__setattr__(result, "_return_value", self.returned)  # it is frozen
+        return result
+
+
+def _unfinished(
+    body: bytes, held_by: bytes | None, failures: list[dict[str, Any]], *, is_dead: bool
+) -> _Found:
+    job = decode_job(body)
+    found = _Found(
+        job.name, job.args, job.kwargs, TaskResultStatus.READY, job.enqueued_ms, failures
+    )
+    if held_by is not None:
+        found.status = TaskResultStatus.RUNNING
+        found.worker = worker_of(held_by.decode("utf-8", "replace"))
+    elif is_dead:
+        found.status = TaskResultStatus.FAILED
+        found.finished_ms = failures[-1]["failed_ms"] if failures else None
+    return found
+
+
+def _finished(fields: dict[str, Any], failures: list[dict[str, Any]]) -> _Found:
+    succeeded = bool(fields["s"])
+    last = {
+        "attempt": fields["t"],
+        "started_ms": fields["st"],
+        "worker": fields.get("w", ""),
+        "error": "",
+    }
+    found = _Found(
+        fields["f"],
+        fields["a"],
+        fields["k"],
+        TaskResultStatus.SUCCESSFUL if succeeded else TaskResultStatus.FAILED,
+        fields["et"],
+        failures,
+        finished_ms=fields["ft"],
+    )
+    if succeeded:
+        found.started_ms, found.worker, found.returned = (
+            last["started_ms"],
+            last["worker"],
+            fields["r"],
+        )
+    elif not any(one.get("attempt") == fields["t"] for one in failures):
+        found.failures = [*failures, last | fields["r"]]
+    return found
