@@ -13,6 +13,7 @@ from jobs.analysis.columns import aware, floats_of, instants_of
 from jobs.analysis.daily_gains import gains_of, readings_of
 from jobs.analysis.rounding import is_rounded, resolution_at
 from jobs.analysis.section import Missing, Section
+from jobs.analysis.wording import noun
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -85,6 +86,12 @@ def coverage(data: ChannelData) -> Coverage | Missing:
     """Return what *data* covers, or that it holds nothing with a date."""
     bounds = _bounds(data)
     if bounds is None:
+        listed = data.items.height
+        if listed:
+            things = counted(listed, noun(data.channel.platform))
+            return Missing(
+                reason=f"{things} listed, none with a date: nothing can be said of time."
+            )
         return Missing(reason="Nothing with a date was read for this channel yet.")
     observed_on = np.unique(instants_of(data.daily["observed_at"]).astype("datetime64[D]")).tolist()
     gaps = [

@@ -27,6 +27,11 @@ def noun(platform: Platform) -> str:
     return _NOUNS.get(platform, "item")
 
 
+def audience(platform: Platform) -> str:
+    """Return what *platform* calls those who follow a channel: on Twitch, subscribers pay."""
+    return "Followers" if platform is Platform.STREAM else "Subscribers"
+
+
 def number(value: float) -> str:
     """Return *value* with thousands separators; below ten with one decimal, unless that is zero."""
     if abs(value) < _DECIMALS_BELOW and not float(value).is_integer():

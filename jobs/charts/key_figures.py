@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.analysis.wording import change, day, noun, number, short, signed
+from jobs.analysis.wording import audience, change, day, noun, number, short, signed
 from jobs.charts.phrases import RHYTHMS, is_quiet, subscriber_change, subscriber_days
 from runner.wording import counted
 
@@ -38,13 +38,13 @@ def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
     if growth.present and growth.subscribers.present:
         found = growth.subscribers
         note = f"{subscriber_change(found)} in {subscriber_days(found)}"
-        yield KeyFigure("Subscribers", short(found.last), note)
+        yield KeyFigure(audience(analysis.platform), short(found.last), note)
     elif growth.present and growth.gained.present:
         gained = growth.gained
         note = f"net, in {counted(gained.days, 'day')}"
-        yield KeyFigure("Subscribers gained", signed(gained.gained), note)
+        yield KeyFigure(f"{audience(analysis.platform)} gained", signed(gained.gained), note)
     else:
-        yield from _last_read(analysis, "subscribers", "Subscribers")
+        yield from _last_read(analysis, "subscribers", audience(analysis.platform))
     if items.present and not (growth.present and growth.views.present):
         known = "" if items.counted == items.listed else f" with known views of {items.listed:,}"
         note = f"of {counted(items.counted, thing)}{known}"

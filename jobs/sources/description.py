@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobs.channel.text import one_line
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from jobs.channel.records import Reject
+
+_COLUMNS_SHOWN = 12
 
 
 def period(first: datetime | None, last: datetime | None) -> str:
@@ -31,6 +34,16 @@ def oddities(
         f"{counted(repeated, noun)} repeated" if repeated else "",
         f"{counted(guessed_lines, 'line')} not in UTF-8" if guessed_lines else "",
     )
+
+
+def not_read(columns: int, unread: Sequence[str]) -> str:
+    """Return which of a table's *columns* are not read; nothing if all are."""
+    if not unread:
+        return ""
+    more = len(unread) - _COLUMNS_SHOWN
+    names = ", ".join(one_line(name) for name in unread[:_COLUMNS_SHOWN])
+    rest = f" and {more:,} more" if more > 0 else ""
+    return f"{len(unread):,} of {columns:,} columns not read: {names}{rest}"
 
 
 def joined(*parts: str) -> str:

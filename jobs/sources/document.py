@@ -12,14 +12,14 @@ import stat
 import sys
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
-from jobs.sources.header import header_of
+from jobs.sources.header import header_at, header_of
 from jobs.sources.source import SourceError, UnrecognisedError
 from jobs.sources.text import NoTextError
 from runner.wording import size as size_in_words
@@ -57,6 +57,24 @@ _KNOWN_BINARIES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class HeaderReading:
+    """
+    How the header of a text is read, where someone knows more than the text says.
+
+    line: where it stands, counted from 1. known: what it is.
+    """
+
+    line: int | None = None
+    known: Header | None = None
+
+    def header(self, head: bytes) -> Header:
+        """Return the header in *head*, the beginning of the text."""
+        if self.known is not None:
+            return self.known
+        return header_of(head) if self.line is None else header_at(head, self.line)
+
+
 class Text(Protocol):
     """
     Text that can be read from its beginning, any number of times. *name* is its file name.
@@ -86,6 +104,10 @@ class Text(Protocol):
         """Return hexadecimal digits of its content, packed or not."""
         ...
 
+    def read_as(self, reading: HeaderReading) -> Text:
+        """Return it with the header that *reading* makes of it."""
+        ...
+
     def document(self) -> Document:
         """
         Return it as a whole.
@@ -110,6 +132,7 @@ class Document:
     modified_at: datetime | None = None
     fetched_at: datetime | None = None
     validators: Mapping[str, str] = field(default_factory=dict)
+    reading: HeaderReading = HeaderReading()
 
     @property
     def head(self) -> bytes:
@@ -119,7 +142,7 @@ class Document:
     @cached_property
     def header(self) -> Header:
         """See `Text`."""
-        return header_of(self.head)
+        return self.reading.header(self.head)
 
     def open(self) -> IO[bytes]:
         """See `Text`."""
@@ -128,6 +151,10 @@ class Document:
     def digest(self) -> str:
         """See `Text`."""
         return hashlib.sha256(self.content).hexdigest()
+
+    def read_as(self, reading: HeaderReading) -> Document:
+        """See `Text`."""
+        return replace(self, reading=reading)
 
     def document(self) -> Document:
         """See `Text`."""
@@ -143,6 +170,7 @@ class TextFile:
     packed: bool
     head: bytes = field(repr=False)
     fetched_at: None = None
+    reading: HeaderReading = HeaderReading()
 
     @property
     def name(self) -> str:
@@ -152,7 +180,7 @@ class TextFile:
     @cached_property
     def header(self) -> Header:
         """See `Text`."""
-        return header_of(self.head)
+        return self.reading.header(self.head)
 
     def open(self) -> IO[bytes]:
         """See `Text`."""
@@ -162,6 +190,10 @@ class TextFile:
         """See `Text`."""
         with Path(self.location).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def read_as(self, reading: HeaderReading) -> TextFile:
+        """See `Text`."""
+        return replace(self, reading=reading)
 
     def document(self) -> Document:
         """See `Text`."""

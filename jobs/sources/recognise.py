@@ -6,22 +6,24 @@ The first of these that fits decides:
 1. With a mapping it is a CSV, and must have the columns of the mapping.
 2. A file with the columns of a table of a Studio export (`studio/role.py`) is one.
 3. Markup is a feed; the reader of feeds then says if it is a web page instead.
-4. A table with the columns of a known layout (`csv/layouts/`) is a CSV.
+4. A table with the columns of a known layout (`csv/layouts/`) is a CSV, by their names there or
+   by others (`csv/names.py`).
 5. What has the root of a feed a little further on is a feed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from jobs.channel.text import one_line
 from jobs.sources.csv import csv_source
 from jobs.sources.csv.known_layouts import layout_of
-from jobs.sources.document import TextFile
+from jobs.sources.csv.names import renamed
+from jobs.sources.document import HeaderReading, TextFile
 from jobs.sources.feed import feed
 from jobs.sources.feed.markup import has_feed_within, is_markup
-from jobs.sources.header import MOST_COLUMNS, is_table
+from jobs.sources.header import MOST_COLUMNS, is_data, is_table
 from jobs.sources.source import UnrecognisedError
 from jobs.sources.studio import export
 from jobs.sources.studio.role import role_of
@@ -62,6 +64,7 @@ def recognise(text: Text, mapping: Mapping | None = None) -> Recognised:
         UnrecognisedError: It is text, but no source is made of it.
     """
     if mapping is not None:
+        text = mapping.seen(text)
         mapping.check(text)
         return Recognised(csv_source.mapped_kind(mapping.location), mapping.layout, text)
     role = role_of(text.header.names) if isinstance(text, TextFile) else None
@@ -69,12 +72,31 @@ def recognise(text: Text, mapping: Mapping | None = None) -> Recognised:
         return Recognised(export.KIND, role, text)
     if is_markup(text.head):
         return Recognised(feed.KIND, None, text)
-    layout = layout_of(text.header.names)
+    layout, text = _layout_of(text)
     if layout is not None:
         return Recognised(csv_source.KIND, layout, text)
     if has_feed_within(text.head):
         return Recognised(feed.KIND, None, text)
     raise _unrecognised(text)
+
+
+def _layout_of(text: Text) -> tuple[Layout | None, Text]:
+    """The known layout of *text*, and the text by the layout's names, if those say more."""
+    layout = layout_of(text.header.names)
+    names = renamed(text.header.names)
+    header = replace(text.header, names=[names.get(each, each) for each in text.header.names])
+    other = text.read_as(HeaderReading(known=header))
+    by_others = layout_of(other.header.names)
+    if by_others is None or (layout is not None and layout.successes_only):
+        return layout, text
+    if layout is not None:
+        own, theirs = (
+            len(each.columns() & set(names.header.names))
+            for each, names in ((layout, text), (by_others, other))
+        )
+        if theirs <= own:
+            return layout, text
+    return by_others, other
 
 
 def _unrecognised(text: Text) -> UnrecognisedError:
@@ -84,6 +106,9 @@ def _unrecognised(text: Text) -> UnrecognisedError:
     if is_table(head) and not names:
         reason = f"is a table of more than {MOST_COLUMNS:,} columns"
         return UnrecognisedError(text.location, reason, "Keep those that matter")
+    if is_table(head) and is_data(names):
+        reason = "cannot be read: its first line is data, not names of columns"
+        return UnrecognisedError(text.location, reason, "Put a line above it that names them")
     if is_table(head):
         columns = ", ".join(one_line(name) for name in names[:_SHOWN_COLUMNS])
         more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""

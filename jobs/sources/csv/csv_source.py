@@ -50,7 +50,7 @@ from jobs.sources.csv.facts import (
 from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
 from jobs.sources.csv.rejects import Rejects
 from jobs.sources.csv.table import read_rows
-from jobs.sources.description import joined, oddities, period, why_none
+from jobs.sources.description import joined, not_read, oddities, period, why_none
 from jobs.sources.document import file_errors
 from jobs.sources.header import LINE
 from jobs.sources.source import SourceError, shown
@@ -81,13 +81,19 @@ _OF_ITEMS = (*_COUNTS, "title", PUBLISHED_AT, "duration_s", "category", "tags", 
 
 @dataclass(frozen=True, kw_only=True)
 class CsvSource:
-    """A CSV that was read; see `Source`. beside: the files that were read with it."""
+    """
+    A CSV that was read; see `Source`.
+
+    beside: the files that were read with it. columns: how many it has; unread: those not used.
+    """
 
     ref: SourceRef
     layout: Layout
     files: FactFiles
     undated_at: datetime
     beside: Sequence[str] = ()
+    columns: int = 0
+    unread: Sequence[str] = ()
 
     @property
     def observed_at(self) -> datetime:
@@ -115,6 +121,7 @@ class CsvSource:
                 repeated=found.repeated,
                 guessed_lines=found.guessed_lines,
             ),
+            not_read(self.columns, self.unread),
         )
 
     def channels(self) -> Sequence[ChannelRecord]:
@@ -185,6 +192,12 @@ def open_csv(text: Text, layout: Layout, fact_cache: FactCache, kind: str = KIND
         files=files,
         undated_at=_undated_at(text, files),
         beside=[each.file.location for each in beside],
+        columns=len(text.header.names),
+        unread=[
+            name
+            for name in text.header.names
+            if name not in layout.columns() and not name.startswith("column ")
+        ],
     )
     if not files.summary.rows:
         raise SourceError(text.location, "has no usable row", why_none(source.rejects))

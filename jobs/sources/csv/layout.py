@@ -89,7 +89,7 @@ class Layout:
     """
     One form of CSV. Columns are written in lower case.
 
-    needs: the columns by which a file is recognised.
+    needs: the columns by which a file is recognised. needs_one_of: it must have one of these, too.
     rules: how to read a row; each of them reads every row.
     dates: the form of a field's dates where it is not ISO 8601 (see `times.reader`).
     time_zone: of times without one. year: of dates without one, else the year in the file's name.
@@ -102,6 +102,7 @@ class Layout:
     name: str
     needs: Collection[str]
     rules: tuple[RowRule, ...]
+    needs_one_of: Collection[str] = ()
     dates: Mapping[Field, str] = field(default_factory=dict)
     time_zone: str = "UTC"
     year: int | None = None
@@ -115,9 +116,12 @@ class Layout:
     def fits(self, header: Collection[str]) -> bool:
         """Whether a file with this *header* has this layout, and a counter."""
         columns = set(header)
-        return columns.issuperset(self.needs) and any(
-            next(rule.counters(columns), None) for rule in self.rules
-        )
+        if not columns.issuperset(self.needs) or self._lacks_all(columns):
+            return False
+        return any(next(rule.counters(columns), None) for rule in self.rules)
+
+    def _lacks_all(self, columns: Collection[str]) -> bool:
+        return bool(self.needs_one_of) and not any(name in columns for name in self.needs_one_of)
 
     def used(self, header: Collection[str]) -> list[RowRule]:
         """Return the rules by which a file with this *header* has facts."""

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from jobs.channel.records import Platform
 from jobs.sources.csv import layout
 from jobs.sources.csv.layout import Companion, Layout, RowRule
+from jobs.sources.document import HeaderReading
 from jobs.sources.source import SourceError
 from jobs.sources.text import plain
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from jobs.sources.document import Text
 
 _FIELDS = get_args(layout.Field)
+_ITEMS = frozenset({"item_id", "title", "published_at"})
 
 _Column = Annotated[str, AfterValidator(plain)]
 
@@ -79,6 +81,8 @@ class _Common(_Table):
     name: str = "mapped list"
     successes_only: bool = False
     needs: list[_Column] = []
+    needs_one_of: list[_Column] = []
+    header_row: int | None = Field(default=None, ge=1)
     id_from_title: bool = True
     item_ids: Literal["any", "youtube"] = "any"
     joined: dict[_Column, tuple[_Column, _Column]] = {}
@@ -106,10 +110,15 @@ class Mapping:
 
     location: str
     layout: Layout
+    header_row: int | None = None
+
+    def seen(self, text: Text) -> Text:
+        """Return *text* with the header that this says it has."""
+        return text if self.header_row is None else text.read_as(HeaderReading(self.header_row))
 
     def fits(self, text: Text) -> bool:
         """Whether *text* has the columns that this needs."""
-        return not self._lacking(text)
+        return not self._lacking(self.seen(text))
 
     def check(self, text: Text) -> None:
         """
@@ -149,7 +158,7 @@ def read_mapping(location: str) -> Mapping:
         raise SourceError(location, _first(error)) from error
     for rows in document.rows:
         _check_columns(location, rows, document)
-    return Mapping(location, _layout(document))
+    return Mapping(location, _layout(document), document.header_row)
 
 
 def _check_columns(location: str, rows: _Rows, document: _OneRule | _SeveralRules) -> None:
@@ -157,18 +166,26 @@ def _check_columns(location: str, rows: _Rows, document: _OneRule | _SeveralRule
     if unknown:
         reason = f"has under [columns] the unknown field {unknown[0]}"
         raise SourceError(location, reason, f"There are {', '.join(_FIELDS)}")
-    if not document.views_by_age and not any(name in rows.columns for name in layout.COUNTERS):
+    if not document.views_by_age and not _has_facts(rows):
         reason = f"maps no counter under [columns]: {', '.join(layout.COUNTERS)}"
-        raise SourceError(location, reason)
+        remedy = "Map one, or an item with its published_at"
+        raise SourceError(location, reason, remedy)
     if not {"channel_id", "channel_title"} & set(rows.columns) and document.channel is None:
         reason = "names no channel for its rows"
         raise SourceError(location, reason, "Map channel_id or channel_title, or give [channel]")
+
+
+def _has_facts(rows: _Rows) -> bool:
+    """A list of items with dates says how often a channel publishes, without any counter."""
+    names = {*rows.columns}
+    return bool(names & {*layout.COUNTERS}) or {"published_at"} < names & _ITEMS
 
 
 def _layout(document: _OneRule | _SeveralRules) -> Layout:
     return Layout(
         name=document.name,
         needs=tuple(document.needs or _needed(document)),
+        needs_one_of=tuple(document.needs_one_of),
         rules=tuple(rule for rows in document.rows for rule in _rules(rows, document)),
         dates={
             "observed_at": document.dates.observed_at,

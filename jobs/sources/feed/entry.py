@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from jobs.channel.records import ItemRecord, ItemSnapshot
@@ -11,7 +12,7 @@ from jobs.channel.text import identity as kept_identity
 from jobs.channel.text import one_line
 from jobs.sources.feed.fields import (
     attribute,
-    date_of,
+    date_text,
     links,
     listed,
     text_of,
@@ -21,10 +22,14 @@ from jobs.sources.feed.fields import (
 from jobs.sources.values import durations, youtube_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from jobs.sources.feed.fields import Fields
 
+    ReadDate = Callable[[str], datetime | None]
+
+_CLOCKS_DIFFER = timedelta(days=1)
 _ITUNES_SCHEME = "itunes.com"
 _FIVE_STARS = frozenset({"5.00", "5.0", "5"})
 _HEX_DIGITS = 12
@@ -44,20 +49,26 @@ class Entry:
     snapshot: ItemSnapshot | None
 
 
-def read_entry(fields: Fields, observed_at: datetime) -> Entry:
+def read_entry(
+    fields: Fields, observed_at: datetime, date_of: ReadDate, shared_ids: Collection[str] = ()
+) -> Entry:
     """
     Read one entry as feedparser gives it.
 
-    An item's id is the first that it has of: `yt:videoId`, guid or id, the address of its
-    recording, its link, and a digest of its title and date.
+    An item's id is the first that it has of: `yt:videoId`, guid or id unless several share it
+    (*shared_ids*), the address of its recording, its link, and a digest of its title and date.
+    date_of: reads dates as their feed writes them. A date after *observed_at* is none: what is
+    pinned to the top by a date has not come out on it.
 
     Raises:
         EntryError: It has none of them, or a counter that is no count.
     """
     title = title_of(fields)
     # RDF has one date only, and some Atom feeds have nothing but `updated`.
-    published_at = date_of(fields, "published") or date_of(fields, "updated")
-    identity = _item_id(fields, title, published_at)
+    published_at = date_of(date_text(fields, "published")) or date_of(date_text(fields, "updated"))
+    if published_at is not None and published_at > observed_at + _CLOCKS_DIFFER:
+        published_at = None
+    identity = _item_id(fields, title, published_at, shared_ids)
     item = ItemRecord(
         id=identity,
         title=title or identity,
@@ -69,12 +80,35 @@ def read_entry(fields: Fields, observed_at: datetime) -> Entry:
     return Entry(item, _snapshot(fields, identity, observed_at))
 
 
-def _item_id(fields: Fields, title: str, published_at: datetime | None) -> str:
+def shared_ids(entries: Sequence[Fields]) -> frozenset[str]:
+    """
+    Return the ids that entries share which are not the same: some shows write one for all.
+
+    They differ by their recordings; without any, by both title and date, since a title alone may
+    have been edited.
+    """
+    seen: dict[str, list[tuple[str, str, str]]] = {}
+    for fields in entries:
+        of_entry = (_enclosure(fields), title_of(fields), date_text(fields, "published"))
+        seen.setdefault(text_of(fields, "id"), []).append(of_entry)
+
+    def differ(found: list[tuple[str, str, str]]) -> bool:
+        recordings, titles, published = (set(each) - {""} for each in zip(*found, strict=True))
+        return len(recordings or titles) > 1 and (bool(recordings) or len(published) > 1)
+
+    return frozenset(identity for identity, found in seen.items() if differ(found))
+
+
+def _item_id(
+    fields: Fields, title: str, published_at: datetime | None, shared_ids: Collection[str]
+) -> str:
+    own = text_of(fields, "id")
+    link = text_of(fields, "link")
     identity = (
         text_of(fields, "yt_videoid")
-        or text_of(fields, "id")
+        or ("" if own in shared_ids else own)
         or _enclosure(fields)
-        or text_of(fields, "link")
+        or ("" if link in shared_ids else link)
         or _digest(title, published_at)
     )
     if not identity:

@@ -6,8 +6,10 @@ One document is one recording of one channel. Several recordings of a feed are o
 
 1. the time in the file's name, as in `news_2021-04-08T122223Z.xml`, else
 2. for an address, the time of fetching it by the server's clock, else
-3. the newest date in the document, else
+3. the newest date in the document that is not in the future, else
 4. when the file was last changed.
+
+Dates are read as `values.dates` does, all of a feed together.
 
 A feed has no counters of the channel itself, and those of items on YouTube only. Entries that
 cannot be used are rejects. Of several entries with one id the last one counts.
@@ -15,6 +17,7 @@ cannot be used are rejects. Of several entries with one id the last one counts.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -26,23 +29,25 @@ import feedparser
 from jobs.channel.records import ChannelReading, ChannelRecord, Listing, Platform, Reject, SourceRef
 from jobs.channel.text import one_line
 from jobs.sources.description import joined, oddities, why_none
-from jobs.sources.feed.entry import Entry, EntryError, read_entry
-from jobs.sources.feed.fields import date_of, links, text_of, title_of, web_address
+from jobs.sources.feed.entry import Entry, EntryError, read_entry, shared_ids
+from jobs.sources.feed.fields import date_text, links, text_of, title_of, web_address
 from jobs.sources.feed.identity import feed_id, youtube_channel
 from jobs.sources.feed.markup import MOST_ATTRIBUTES, has_endless_tag, what_it_is
 from jobs.sources.source import SourceError, shown
 from jobs.sources.text import as_utf8
-from jobs.sources.values import times, youtube_ids
+from jobs.sources.values import dates, times, youtube_ids
 from runner.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from jobs.sources.document import Document
+    from jobs.sources.feed.entry import ReadDate
     from jobs.sources.feed.fields import Fields
 
 KIND = "feed"
 
+_TEMPLATE = re.compile(r"\{\{.*\}\}|\{%.*%\}|<%.*%>|<\?php")
 _PODCAST_NAMESPACES = frozenset({"itunes", "podcast"})
 
 
@@ -66,9 +71,16 @@ class Feed:
         return joined(
             f"{what} '{self.channel.title}'",
             counted(len(self.entries), "item"),
+            self._undated(),
             f"as of {self.observed_at:%Y-%m-%d %H:%M} UTC",
             self.oddities,
         )
+
+    def _undated(self) -> str:
+        undated = sum(entry.item.published_at is None for entry in self.entries)
+        if undated == len(self.entries):
+            return "none of them dated" if undated else ""
+        return f"{undated:,} without a date" if undated else ""
 
     def channels(self) -> Sequence[ChannelRecord]:
         """Return the one channel."""
@@ -113,9 +125,12 @@ def parse(document: Document) -> Feed:
     """
     parsed = _parsed(document)
     feed, fields = parsed.feed, parsed.entries
-    observed_at = _observed_at(document, [feed, *fields])
+    _refuse_template(document, [feed, *fields])
+    date_of = dates.read_column(_date_texts([feed, *fields]), mixed=True).read
+    observed_at = _observed_at(document, [feed, *fields], date_of)
     channel = _channel(document, parsed)
-    reading = _read_entries(fields, observed_at, shown(document.location), channel.id)
+    location = shown(document.location)
+    reading = _read_entries(fields, observed_at, date_of, location, channel.id)
     if not reading.entries and not (title_of(feed) or web_address(text_of(feed, "link"))):
         reason = "is a feed without title and link, and without any usable entry"
         raise SourceError(document.location, reason, why_none(reading.rejects))
@@ -153,13 +168,28 @@ def _parsed(document: Document) -> Any:
     return parsed
 
 
-def _observed_at(document: Document, fields: Sequence[Fields]) -> datetime:
+def _refuse_template(document: Document, fields: Sequence[Fields]) -> None:
+    """Refuse what a program makes feeds of: its titles are the names of what stands there."""
+    for part in fields:
+        if _TEMPLATE.search(title_of(part)):
+            reason = "is a template of which a program makes a feed, and no feed itself"
+            remedy = "Name the feed that is made of it, by its address"
+            raise SourceError(document.location, reason, remedy)
+
+
+def _date_texts(fields: Sequence[Fields]) -> Iterator[str]:
+    for part in fields:
+        for name in ("updated", "published"):
+            yield date_text(part, name)
+
+
+def _observed_at(document: Document, fields: Sequence[Fields], date_of: ReadDate) -> datetime:
     recorded_at = times.from_name(document.name) or document.fetched_at
     if recorded_at:
         return recorded_at
-    dates = [date_of(part, name) for part in fields for name in ("updated", "published")]
-    newest = max((date for date in dates if date), default=None)
-    return newest or document.modified_at or datetime.now(UTC)
+    now = datetime.now(UTC)
+    found = [date for text in _date_texts(fields) if (date := date_of(text)) and date <= now]
+    return max(found, default=None) or document.modified_at or now
 
 
 def _channel(document: Document, parsed: Any) -> ChannelRecord:
@@ -197,14 +227,19 @@ class _Entries:
 
 
 def _read_entries(
-    entries: Sequence[Fields], observed_at: datetime, location: str, channel_id: str
+    entries: Sequence[Fields],
+    observed_at: datetime,
+    date_of: ReadDate,
+    location: str,
+    channel_id: str,
 ) -> _Entries:
+    shared = shared_ids(entries)
     kept: dict[str, tuple[int, Entry]] = {}
     reasons: list[str] = []
     repeated = 0
     for number, fields in enumerate(entries, start=1):
         try:
-            entry = read_entry(fields, observed_at)
+            entry = read_entry(fields, observed_at, date_of, shared)
         except EntryError as error:
             reasons.append(f"entry {number} {error}")
             continue

@@ -7,11 +7,9 @@ from urllib.parse import urlsplit
 
 from jobs.channel.text import one_line, unbroken
 from jobs.sources.text import without_tags
-from jobs.sources.values import times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     Fields = Mapping[str, Any]
 
@@ -39,9 +37,9 @@ def attribute(fields: Fields, element: str, name: str) -> str:
     return str(value.get(name, "")).strip() if isinstance(value, dict) else ""
 
 
-def date_of(fields: Fields, name: str) -> datetime | None:
-    """Return the date that feedparser read from the field *name*, or None if it could not."""
-    return times.from_parts(_raw(fields, f"{name}_parsed"))
+def date_text(fields: Fields, name: str) -> str:
+    """Return the field *name* as it was written: feedparser's own reader of dates guesses."""
+    return text_of(fields, name)
 
 
 def links(fields: Fields, rel: str) -> list[Fields]:

@@ -53,6 +53,7 @@ _ASCTIME = re.compile(
     r"(?P<second>\d{2})(?P<half>)(?P<zone>)(?: (?:utc|gmt|[a-z]{3,4}))? (?P<year>\d{4})"
 )
 _WEEKDAY = re.compile(r"^[^\W\d_]{2,12}\.?,\s*")
+_ENGLISH_DAYS = frozenset({"mon", "tue", "wed", "thu", "fri", "sat", "sun"})
 _EPOCH = re.compile(r"\d{10}|\d{13}", re.ASCII)
 _MONTH = re.compile(r"(?P<year>\d{4})(?:[-/.]| ?[年년] ?)(?P<month>\d{1,2}) ?[月월]?")
 _NAMED_MONTH = re.compile(r"([^\W\d_]+)\.?[ -]?(?:de )?(\d{4}|\d{2})")
@@ -219,7 +220,9 @@ def _seen(cell: str) -> str:
             if unicodedata.category(each) != "Cf"
         )
         seen = unicodedata.normalize("NFC", seen)
-    return _WEEKDAY.sub("", " ".join(seen.split()).lower(), count=1)
+    seen = _WEEKDAY.sub("", " ".join(seen.split()).lower())
+    first, _, rest = seen.partition(" ")
+    return rest if rest[:1].isdecimal() and first in _ENGLISH_DAYS else seen
 
 
 def _epoch(cell: str) -> _Parts:

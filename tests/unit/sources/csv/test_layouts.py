@@ -40,7 +40,8 @@ def test_no_layout_hides_another() -> None:
     for layout in known_layouts():
         rule = layout.rules[0]
         counters = {column for _, column in rule.counters(set(rule.columns.values()))}
-        assert layout_of({*layout.needs, *counters}) is layout, layout.name
+        named = {*layout.needs, *layout.needs_one_of, *counters}
+        assert layout_of(named) is layout, layout.name
 
 
 def test_trending_list_of_2017() -> None:
@@ -144,7 +145,9 @@ async def test_trending_panel_takes_channels_from_the_list_beside_it(write: Writ
     reading = only(source)
     assert (reading.channel.title, reading.items[0].title) == ("Casey", "We talk")
     assert [one.views for one in reading.item_snapshots] == [5, 9]
-    assert source.describe().endswith("with videos.csv, 1 row repeated")
+    assert source.describe().endswith(
+        "with videos.csv, 1 row repeated, 2 of 8 columns not read: category, dislikes"
+    )
 
 
 def test_daily_counters_of_videos() -> None:
@@ -164,7 +167,7 @@ def test_daily_counters_of_videos() -> None:
         ItemSnapshot(VIDEO, datetime(2025, 8, 11, 19, 15, tzinfo=UTC), 30, 3, 1)
     ]
     assert not source.rejects
-    assert source.describe().endswith("1 row repeated")
+    assert source.describe().endswith("1 row repeated, 1 of 10 columns not read: label")
 
 
 async def test_lists_without_ids_and_the_channels_beside_them(write: Write) -> None:
@@ -257,3 +260,39 @@ def test_lines_in_another_encoding_are_read_and_counted() -> None:
     )
     assert [channel.title for channel in source.channels()] == ["Café", "Café"]
     assert source.describe().endswith("1 line not in UTF-8")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "video_id,channel_id,title,published_at,fetched_at,view_count",
+        "videoId,channelId,title,publishedAt,collected_at,viewCount",
+        "id.video,snippet.channelId,snippet.title,snippet.publishedAt,query_time,statistics.viewCount",
+        "Video ID,Channel ID,Video Title,Publish_Date,snapshot_date,Views",
+    ],
+)
+def test_lists_of_the_api_by_other_names(header: str) -> None:
+    """Programs that ask the Data API name their columns as they like."""
+    header = header.replace("id.video", "youtube_id")
+    row = "q1w2e3r4t5y,UCabcdefghijklmnopqrstuv,One,2023-05-01 08:00:00,2023-05-04 09:00:00,321"
+    source = read_csv(f"{header}\n{row}\n")
+    (channel,) = source.channels()
+    reading = source.read(channel.id)
+    assert channel.id == "UCabcdefghijklmnopqrstuv"
+    assert [item.title for item in reading.items] == ["One"]
+    assert [(each.views, each.observed_at.day) for each in reading.item_snapshots] == [(321, 4)]
+
+
+def test_a_trending_list_may_have_lost_its_titles() -> None:
+    """An item is then called by its id; without both nothing names it."""
+    header = "video_id,trending_date,channel_title,publish_time,views"
+    row = "q1w2e3r4t5y,18.04.05,Some,2018-05-01T08:00:00.000Z,321"
+    source = read_csv(f"{header}\n{row}\n")
+    (item,) = source.read(source.channels()[0].id).items
+    assert item.title == "q1w2e3r4t5y"
+
+
+def test_columns_that_are_not_read_are_named() -> None:
+    """What a list has and nobody reads is said where it is described."""
+    source = read_csv("date_utc,channel_id,views,mood,weather\n2023-05-04,c,5,good,rain\n")
+    assert source.describe().endswith("2 of 5 columns not read: mood, weather")

@@ -163,3 +163,30 @@ async def test_dates_without_a_year_get_the_mappings(write: Write) -> None:
     source = await open_source(write("l.csv", text), mapping=write("m.toml", described))
     seen = [each.observed_at for each in source.read(source.channels()[0].id).channel_snapshots]
     assert seen == [datetime(2021, 12, 31, tzinfo=UTC), datetime(2022, 1, 1, tzinfo=UTC)]
+
+
+async def test_items_with_dates_need_no_counter(write: Write) -> None:
+    """A list of episodes says how often they come out, as a feed does."""
+    described = '[columns]\nitem_id = "guid"\npublished_at = "pub"\n[channel]\ntitle = "E"\n'
+    text = "guid,pub\ng1,2023-05-01\ng2,2023-05-08\n"
+    source = await open_source(write("l.csv", text), mapping=write("m.toml", described))
+    reading = source.read(source.channels()[0].id)
+    assert [item.published_at and item.published_at.day for item in reading.items] == [1, 8]
+    assert not reading.item_snapshots
+
+
+async def test_the_header_may_stand_in_any_row(write: Write) -> None:
+    """A mapping may say where it is, also in a folder."""
+    described = (
+        'header_row = 3\n[columns]\nobserved_at = "Day"\nviews = "All"\n[channel]\ntitle = "E"\n'
+    )
+    text = "2023,2024,2025\na,b,c\nDay,All,x\n2023-05-01,7,1\n"
+    mapping = write("m.toml", described)
+    source = await open_source(write("f/l.csv", text), mapping=mapping)
+    assert [each.views for each in source.read(source.channels()[0].id).channel_snapshots] == [7]
+
+
+async def test_a_table_without_names_is_refused(write: Write) -> None:
+    """Its first row is not printed as names of columns."""
+    with pytest.raises(SourceError, match=r"first line is data, not names of columns\. Put a line"):
+        await open_source(write("l.csv", "q1,2023-05-01,7,1\nq2,2023-05-02,8,1\n"))

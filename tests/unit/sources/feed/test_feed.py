@@ -306,3 +306,66 @@ def test_any_damage_gives_a_feed_or_a_source_error(damage: str | bytes) -> None:
     else:
         source.describe()
         source.read(source.channel.id)
+
+
+def test_dates_are_read_in_the_forms_that_feeds_use() -> None:
+    """Dates with slashes, in seconds or in other languages are read, or are unknown."""
+    written = (
+        "2023/05/04 07:00:00",
+        "2023年5月11日",
+        "1684386000",
+        "jeu., 25 mai 2023 07:00:00 +0200",
+    )
+    source = read(
+        rss(
+            *(
+                f"<guid>{number}</guid><title>t</title><pubDate>{date}</pubDate>"
+                for number, date in enumerate([*written, "some day in May", "5/6/2023"])
+            )
+        )
+    )
+    dates = [item.published_at and item.published_at.day for item in items_of(source)]
+    assert dates == [4, 11, 18, 25, None, None]
+    assert "6 items, 2 without a date" in source.describe()
+
+
+def test_episodes_that_share_one_id_are_known_by_their_recordings() -> None:
+    """Some shows write the same guid for all: then it names none of them."""
+    source = read(
+        rss(
+            *(
+                f"<guid>show</guid><title>{n}</title><enclosure url='https://e.example/{n}.mp3'/>"
+                for n in range(3)
+            )
+        )
+    )
+    assert [item.id for item in items_of(source)] == [
+        f"https://e.example/{n}.mp3" for n in range(3)
+    ]
+    titles = (("a", "1 May 2023"), ("b", "2 May 2023"))
+    source = read(
+        rss(
+            *(
+                f"<guid>show</guid><title>{title}</title><pubDate>{date}</pubDate>"
+                for title, date in titles
+            )
+        )
+    )
+    assert [item.title for item in items_of(source)] == ["a", "b"]
+
+
+def test_what_is_dated_in_the_future_has_not_come_out() -> None:
+    """An item that is pinned by a date far away has none, and is not when the feed was read."""
+    pinned = (
+        "<guid>p</guid><title>Begin here</title><pubDate>Sun, 01 Jan 2150 00:00:00 GMT</pubDate>"
+    )
+    usual = "<guid>u</guid><title>u</title><pubDate>Thu, 04 May 2023 07:00:00 GMT</pubDate>"
+    source = read(rss(pinned, usual))
+    assert source.observed_at == datetime(2023, 5, 4, 7, tzinfo=UTC)
+    assert [item.published_at for item in items_of(source)] == [None, source.observed_at]
+
+
+def test_a_template_is_no_feed() -> None:
+    """What a site's program makes its feed of is refused, with what to name instead."""
+    with pytest.raises(SourceError, match=r"is a template.*Name the feed that is made of it"):
+        read(rss("<guid>g</guid><title>{{ episode.title }}</title>"))

@@ -1,0 +1,37 @@
+"""Other names of the columns of a known layout, in one table."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_PARTS = ("snippet", "statistics", "contentdetails")
+
+
+def renamed(names: Sequence[str]) -> Mapping[str, str]:
+    """Return, by the names of a file's columns, those of the layout that mean the same."""
+    known = _known()
+    found: dict[str, str] = {}
+    for name in names:
+        ours = known.get(_bare(name))
+        if ours is not None and ours not in names and ours not in found.values():
+            found[name] = ours
+    return found
+
+
+def _bare(name: str) -> str:
+    """The name without the part of the answer that it stood in."""
+    part, mark, rest = name.partition("." if "." in name else "_")
+    return rest if mark and part in _PARTS else name
+
+
+@cache
+def _known() -> Mapping[str, str]:
+    path = Path(__file__).parent.parent / "words" / "lists.toml"
+    columns = tomllib.loads(path.read_text("utf-8"))["columns"]
+    return {name: ours for ours, names in columns.items() for name in (ours, *names)}
