@@ -81,6 +81,8 @@ class App:
         self._settings = settings
         self.commands = tuple(commands)
         self.summary = summary
+        self.folder: Path | None = None
+        """Its project's, where a command found it; the state directory is there by default."""
 
     @classmethod
     def discover(
@@ -111,7 +113,7 @@ class App:
         from runner import configuration
 
         kind: type[Settings] = self._part(self._settings, "settings") or configuration.Settings
-        return configuration.current(kind)
+        return configuration.current(kind, self.folder)
 
     @cached_property
     def workers(self) -> Sequence[type[WorkerSettings]]:

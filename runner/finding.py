@@ -72,6 +72,7 @@ def load_app(named: Named) -> App:
         from runner.errors import AppError
 
         raise AppError(f"{named.where}: it is {_kind(found)}, not a runner.App")
+    found.folder = named.folder
     return found
 
 

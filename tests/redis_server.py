@@ -98,7 +98,7 @@ class RedisServer:
         """
         fixed_port = self.port
         for _ in range(_STARTS):
-            self.port = fixed_port or _free_port()
+            self.port = fixed_port or free_port()
             self._launch()
             if self._answers():
                 return
@@ -212,7 +212,8 @@ def running_redis(
         server.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -107,5 +107,5 @@ def _no_such(name: str, known: Sequence[str]) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(known)}"
     return f"there is no job {name!r}; {hint}"

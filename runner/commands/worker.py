@@ -105,5 +105,5 @@ def _known(host: Host, queues: tuple[str, ...]) -> list[str]:
         raise click.UsageError(f"Name one or more queues: {known}.")
     for queue in queues:
         if queue not in host.queues:
-            raise click.UsageError(f"There is no queue {queue!r}; there are {known}.")
+            raise click.UsageError(f"There is no queue {queue!r}; choose from {known}.")
     return list(dict.fromkeys(queues))

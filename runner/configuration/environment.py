@@ -108,9 +108,11 @@ class Settings(BaseSettings):
 S = TypeVar("S", bound=Settings)
 
 
-def load(kind: type[S], config_file: str | Path | None = None) -> S:
+def load(kind: type[S], config_file: str | Path | None = None, *, folder: Path | None = None) -> S:
     """
     Read the settings of *kind* from the environment and *config_file*, or `PIPELINE_CONFIG`.
+
+    folder: where the state directory is, unless `PIPELINE_HOME` says; the current one if None.
 
     Raises:
         SettingsError: The file is missing or not TOML, a secret cannot be read, a key is unknown,
@@ -119,6 +121,8 @@ def load(kind: type[S], config_file: str | Path | None = None) -> S:
     named = config_file or os.environ.get(CONFIG_VARIABLE)
     path = Path(named) if named else None
     values = {} if path is None else _read(path)
+    if folder is not None:
+        values.setdefault("pipeline_home", folder / Settings.model_fields["pipeline_home"].default)
     try:
         return kind(_secrets_dir=_secrets_folder(), **values)
     except ValidationError as error:
@@ -129,11 +133,12 @@ def load(kind: type[S], config_file: str | Path | None = None) -> S:
         raise SettingsError(f"{SECRETS_VARIABLE}: a secret cannot be read: {error}") from None
 
 
-def current(kind: type[S]) -> S:
-    """The settings of this process, read once, after `use_config_file`."""
-    found = _read_once.get(kind)
+def current(kind: type[S], folder: Path | None = None) -> S:
+    """The settings of this process, read once, after `use_config_file`; see `load`."""
+    found = _read_once.get((kind, folder))
     if found is None:
-        found = _read_once[kind] = load(kind, _config_file[-1] if _config_file else None)
+        file = _config_file[-1] if _config_file else None
+        found = _read_once[kind, folder] = load(kind, file, folder=folder)
     assert isinstance(found, kind)  # noqa: S101 -- it was made by it
     return found
 
@@ -145,7 +150,7 @@ def use_config_file(path: str | None) -> None:
 
 
 _config_file: list[str] = []
-_read_once: dict[type[Settings], Settings] = {}
+_read_once: dict[tuple[type[Settings], Path | None], Settings] = {}
 
 
 def _secrets_folder() -> Path | None:

@@ -164,5 +164,5 @@ def known_queue(queues: Sequence[str], name: str) -> str:
         ConfigurationError: There is no such queue.
     """
     if name not in queues:
-        raise ConfigurationError(f"there is no queue {name!r}; there are {', '.join(queues)}")
+        raise ConfigurationError(f"there is no queue {name!r}; choose from {', '.join(queues)}")
     return name

@@ -11,6 +11,7 @@ import shutil
 import signal
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +129,8 @@ def test_every_command_serves_it(shop: Commands) -> None:
 
 def _look(shop: Commands) -> None:
     assert [one["name"] for one in _json(shop, "queues", "list")] == ["mail", "reports"]
+    below = replace(shop, folder=shop.folder / "jobs")
+    assert _json(below, "queues", "list") == _json(shop, "queues", "list")
     sent = shop.run("pipeline", "enqueue", "send", "--arg", "to=ada", "--wait")
     assert json.loads(sent.out) == "sent to ada from the shelf", sent.err
     built = shop.run("pipeline", "enqueue", "build", "--arg", "token=hunter2", "--wait")

@@ -186,7 +186,7 @@ def test_port_in_use_is_told(commands: Commands, redis_url: str) -> None:
         (("run",), "Missing argument 'SOURCE…'; see pipeline run --help"),
         (("run", "samples:", "--timeout", "0"), "Invalid value for '--timeout'"),
         (("worker",), "Name one or more queues: default, analytics, recommendations"),
-        (("worker", "slow"), "There is no queue 'slow'; there are default, analytics"),
+        (("worker", "slow"), "There is no queue 'slow'; choose from default, analytics"),
     ],
 )
 def test_wrong_usage_is_told(commands: Commands, words: tuple[str, ...], expected: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from runner.operations.actions import Operator
 from runner.operations.sessions import revoke, sessions
 from runner.web.login import LoginSettings
 from settings.groups import QUEUE_NAMES
-from tests.redis_server import RedisServerError, find_executable
+from tests.redis_server import RedisServerError, find_executable, free_port
 from tests.runner_kit import eventually, mortal, soon, stage, working
 from tests.visit import PAUSE, SAME, USERS, csrf_of, is_in, log_in, visiting
 
@@ -70,7 +69,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         user: (folder / "secrets" / f"redis_{user}_password").read_text()
         for user in ("worker", "pages", "client")
     }
-    server = Server(_free_port(), {**passwords, "admin": "admin"})
+    server = Server(free_port(), {**passwords, "admin": "admin"})
     executable = Path(find_executable())
     version = subprocess.run([executable, "--version"], capture_output=True, text=True, check=True)
     if int(re.findall(r"v=(\d+)", version.stdout)[0]) < 7:
@@ -94,13 +93,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
