@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from scipy import special
 
-from jobs.analysis.randomness import generator
 from jobs.analysis.wording import noun, times
 from jobs.recommendations.permutation import holm, permutation_p
 from jobs.recommendations.questions import FEWEST, FEWEST_ITEMS, rounds
@@ -158,13 +157,11 @@ class Findings:
 def findings(data: ChannelData) -> Findings:
     """Test everything that *data* has enough items and days for."""
     asked, tested = rounds(data), paces(data)
-    rng = generator(data.fingerprint, "recommendations.permutation")
     answered = [
         permutation_p(
             each.sample.score,
             each.sample.stratum,
             np.column_stack([question.belongs for question in each.questions]),
-            rng,
         )
         for each in asked
     ]

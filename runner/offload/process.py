@@ -34,6 +34,9 @@ _REQUEST_HEAD = struct.Struct("!dQ")
 _ANSWER_HEAD = struct.Struct("!?Q")
 """Whether the call failed; the length of its result or error, which follows."""
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+"""There is one process for each core: what numeric libraries spread over all cores takes longer."""
+
 _CONFINEMENT = str(Path(__file__).with_name("confinement.py"))
 _MOST_INHERITED = 65_536
 
@@ -51,6 +54,8 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     _be_the_first_to_go()
+    for name in _THREADS:
+        os.environ.setdefault(name, "1")
     if sys.argv[1:] == ["confined"]:
         runpy.run_path(_CONFINEMENT)["leave_network"]()
     calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()

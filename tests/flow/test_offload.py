@@ -55,6 +55,16 @@ async def test_offload_runs_elsewhere_and_uses_a_process_again(offloader: Offloa
     assert await offloader.run(os.getpid) == first
 
 
+async def test_offload_leaves_numeric_libraries_one_thread(
+    offloader: Offloader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is a process for each core; whoever sets the number decides for themselves."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setenv("POLARS_MAX_THREADS", "3")
+    assert await offloader.run(os.getenv, "OPENBLAS_NUM_THREADS") == "1"
+    assert await offloader.run(os.getenv, "POLARS_MAX_THREADS") == "3"
+
+
 async def test_offload_raises_what_the_function_raises(offloader: Offloader) -> None:
     """The exception has its own type, and a note on where it came from; the process stays."""
     before = await offloader.run(os.getpid)

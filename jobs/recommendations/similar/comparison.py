@@ -91,7 +91,8 @@ def chance_of(
     """
     Return the p-value of each *similarity*; *by_chance* are those of shuffled channels, sorted.
 
-    `p = (1 + #{chance ≥ similarity}) / (1 + #chance)`, see `permutation.permutation_p`.
+    `p = (1 + #{chance ≥ similarity}) / (1 + #chance)`, which is never zero. Source: B. Phipson and
+    G. Smyth, "Permutation P-values Should Never Be Zero" (2010).
     """
     reached = by_chance.size - np.searchsorted(by_chance, similarity.astype(np.float64))
     p: NDArray[np.float64] = (1 + reached) / (1 + by_chance.size)
