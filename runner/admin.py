@@ -12,16 +12,17 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from runner import wall_clock
 from runner.broker import keys
 from runner.broker.chunks import chunks
+from runner.broker.reading import Reader, answers, count_of, shown_id
+from runner.broker.reading import moment as moment_of
 from runner.broker.scripts import ADMIN
 from runner.broker.scripts.fields import AdminHead, AdminJob
 from runner.checks import moment, text, unix_ms
-from runner.codec import decode_job
-from runner.errors import CodecError, ConfigurationError, refuse
+from runner.errors import ConfigurationError, refuse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _PAGE = 200
+_MESSAGE = 10_000
 _KEEP_ABORTED_MS = 3_600_000
 _CHUNK = 100
 """Jobs in one script call: each takes up to twenty commands."""
@@ -159,27 +161,26 @@ class Admin:
         if died_ms is None:
             dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
             died_ms = await self._redis.zscore(dead, key)
+        body_key, history_key = (
+            prefix.encode() + key for prefix in (keys.JOB_PREFIX, keys.HISTORY_PREFIX)
+        )
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.get(keys.JOB_PREFIX.encode() + key)
+            pipe.get(body_key)
             pipe.get(keys.RETRY_PREFIX.encode() + key)
-            pipe.lindex(cast("str", keys.HISTORY_PREFIX.encode() + key), -1)
-            body, spent, entry = await pipe.execute()
-        last = from_json(entry) if entry else {}
-        try:
-            envelope = decode_job(body or b"")
-            name, args, kwargs = envelope.name, envelope.args, envelope.kwargs
-        except CodecError:
-            name, args, kwargs = None, [], {}
+            pipe.lindex(cast("str", history_key), -1)
+            body, spent, entry = await answers(pipe)
+        reader = Reader()
+        last, envelope = reader.fields(history_key, entry), reader.body(body_key, body)
         return DeadJob(
-            job_id=key.decode("utf-8", "backslashreplace"),
+            job_id=shown_id(key),
             queue=queue,
-            name=name,
-            args=args,
-            kwargs=kwargs,
-            died_at=datetime.fromtimestamp((died_ms or 0) / 1000, UTC),
-            attempts=int(spent or 0),
-            error=last.get("error", ""),
-            message=last.get("message", ""),
+            name=envelope.name if envelope else None,
+            args=envelope.args if envelope else [],
+            kwargs=envelope.kwargs if envelope else {},
+            died_at=moment_of(died_ms) or datetime.fromtimestamp(0, UTC),
+            attempts=count_of(spent) or 0,
+            error=last.text("error"),
+            message=last.text("message", most=_MESSAGE),
         )
 
     async def pause(self, queue: str, *, by: str = "") -> None:

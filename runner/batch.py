@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from runner import chance
 from runner.broker import keys
 from runner.broker.chunks import MOST
+from runner.broker.reading import Reader, Unreadable, answers, shown_id
 from runner.enqueue import current_batch
+from runner.errors import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -50,7 +52,8 @@ class QueueProgress:
         return self.total - self.done - self.dead - self.aborted - self.failed
 
 
-_counts = attrgetter("total", "done", "dead", "retries", "aborted", "failed")
+_STATES = ("total", "done", "dead", "retries", "aborted", "failed")
+_counts = attrgetter(*_STATES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +109,32 @@ class Batch:
     async def dead_jobs(self, redis: Redis) -> list[tuple[str, str]]:
         """Return queue and id of each dead job of the batch."""
         members = redis.sscan_iter(keys.BATCH_PREFIX + self.id + ":dead", count=MOST)
-        pairs = {member.decode().partition("|") async for member in members}
+        pairs = {shown_id(member).partition("|") async for member in members}
         return sorted((queue, job_id) for queue, _, job_id in pairs)
 
 
 async def progress_of(redis: Redis, batches: Sequence[Batch]) -> list[BatchProgress]:
-    """Return the counts of each of *batches* now, in one round trip."""
+    """
+    Return the counts of each of *batches* now, in one round trip.
+
+    Raises:
+        UnreadableError: A batch holds what is no count: nobody knows when it has finished.
+    """
+    names = [keys.BATCH_PREFIX + batch.id for batch in batches]
     async with redis.pipeline(transaction=False) as pipe:
-        for batch in batches:
-            pipe.hgetall(keys.BATCH_PREFIX + batch.id)
-        return [_read(fields) for fields in await pipe.execute()]
+        for name in names:
+            pipe.hgetall(name)
+        found = await answers(pipe)
+    return [_read(name, fields) for name, fields in zip(names, found, strict=True)]
 
 
-def _read(fields: Mapping[bytes, bytes]) -> BatchProgress:
+def _read(key: str, fields: Mapping[bytes, bytes] | Unreadable) -> BatchProgress:
     counts: dict[str, dict[str, int]] = {}
-    for name, value in fields.items():
-        queue, _, state = name.decode().rpartition("|")
-        counts.setdefault(queue, {})[state] = int(value)
+    reader = Reader()
+    for name, value in reader.known(fields, {}).items():
+        queue, _, state = shown_id(name).rpartition("|")
+        if state in _STATES:
+            counts.setdefault(queue, {})[state] = reader.whole(f"{key} {shown_id(name)}", value)
+    if reader.unreadable:
+        raise UnreadableError(reader.unreadable)
     return BatchProgress({queue: QueueProgress(**by) for queue, by in sorted(counts.items())})

@@ -110,7 +110,7 @@ class BlockingClient:
         finished(Admin(cast("Redis", _Answered(self.pool))).abort(queue, job_id))
 
     def _result(self, job_id: str, within_s: float) -> bytes | None:
-        [result] = self.pool.run(("GET", keys.RESULT_PREFIX + job_id), within_s=within_s)
+        [[result]] = self.pool.run(("MGET", keys.RESULT_PREFIX + job_id), within_s=within_s)
         return result if result is None else bytes(result)
 
     def _has_ended(self, queue: str, job_id: str, within_s: float) -> bool:

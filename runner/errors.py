@@ -11,6 +11,7 @@ All errors that the runner raises, as one tree.
     ├── EnqueueError            Redis did not take the job, or did not answer in time
     ├── SecretError             a sealed argument does not open
     ├── CodecError              bytes from Redis are not a job or a result of ours
+    ├── UnreadableError         a key in Redis holds what is not ours
     ├── JobFailedError          raised by `JobHandle.result()`: the job is dead or was aborted
     ├── ResultNotFoundError     likewise: no such job, or its result is not kept
     ├── OffloadError            a call for CPU-bound work, or its result, cannot be passed on
@@ -103,6 +104,13 @@ class SecretError(RunnerError):
 
 class CodecError(RunnerError):
     """Bytes from Redis are not a job or a result that this runner can read."""
+
+
+class UnreadableError(RunnerError):
+    """A key in Redis holds what is not ours; the message names it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem}: `pipeline doctor --repair` sets aside what is not ours")
 
 
 class JobFailedError(RunnerError):

@@ -9,15 +9,29 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from runner.admin import Admin
 from runner.broker import keys
+from runner.broker.reading import Reader, answers, readable
 from runner.checks import optional, seconds, text
-from runner.codec import decode
 from runner.current import blocking_client, current_client
-from runner.errors import JobFailedError, ResultNotFoundError, RunnerError, refuse
+from runner.errors import (
+    CodecError,
+    JobFailedError,
+    ResultNotFoundError,
+    RunnerError,
+    UnreadableError,
+    refuse,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.broker.reading import Fields
     from runner.definition import JobDefinition
 
+    _Command = tuple[str | bytes, ...]
+
 R = TypeVar("R")
+
+_LONG = 100_000
 
 
 class JobState(StrEnum):
@@ -57,22 +71,18 @@ class JobHandle(Generic[R]):
         Return the job's state now.
 
         Raises:
+            UnreadableError: It is nowhere, and where it may stand is another type of key.
             RedisError: Redis did not answer within the client's `call_timeout_s`.
         """
         self._refuse()
-        client = current_client()
-        async with client.pipeline(transaction=True) as pipe:
-            for command in self._asks_state():
-                pipe.execute_command(*command)
-            return _state(await client.in_time(pipe.execute()))
+        return _state(await current_client().in_time(_asked(self._asks_state())))
 
     def state_sync(self) -> JobState:
         """Return the job's state as `state` does, from a thread without an event loop."""
         self._refuse()
-        commands = (("MULTI",), *self._asks_state(), ("EXEC",))
-        return _state(blocking_client().pool.run(*commands)[-1])
+        return _state(_asked_sync(self._asks_state()))
 
-    def _asks_state(self) -> list[tuple[str, ...]]:
+    def _asks_state(self) -> list[_Command]:
         queue = keys.queue_key(self.queue)
         return [
             ("HEXISTS", queue + keys.RUNNING_SUFFIX, self.id),
@@ -103,44 +113,40 @@ class JobHandle(Generic[R]):
             data = await current_client().results.wait((self.queue, self.id))
             if data is not None:
                 return self._unpack(data)
-            client = current_client()
-            died = await client.execute_command(*self._asks_dead_id())  # type: ignore[no-untyped-call]  # redis-py's own
-            async with client.pipeline(transaction=False) as pipe:
-                for command in self._asks_last_error(died):
-                    pipe.execute_command(*command)
-                raise self._no_result(*await pipe.execute())
+            dead_id = self._dead_id(*await _asked([self._asks_dead_id()]))
+            raise self._no_result(dead_id, *await _asked(self._asks_last_error(dead_id)))
 
     def result_sync(self, *, timeout_s: float | None = None) -> R:
         """Return the result as `result` does, from a thread without an event loop."""
         self._refuse()
         refuse("result", optional(seconds("timeout_s", timeout_s), timeout_s))
-        client = blocking_client()
-        data = client.wait(self.queue, self.id, timeout_s=timeout_s)
+        data = blocking_client().wait(self.queue, self.id, timeout_s=timeout_s)
         if data is not None:
             return self._unpack(data)
-        [died] = client.pool.run(self._asks_dead_id())
-        raise self._no_result(*client.pool.run(*self._asks_last_error(died)))
+        dead_id = self._dead_id(*_asked_sync([self._asks_dead_id()]))
+        raise self._no_result(dead_id, *_asked_sync(self._asks_last_error(dead_id)))
 
-    def _asks_dead_id(self) -> tuple[str, ...]:
+    def _asks_dead_id(self) -> _Command:
         return ("HGET", keys.queue_key(self.queue) + keys.DIED_SUFFIX, self.id)
 
-    def _asks_last_error(self, died: bytes | None) -> list[tuple[str, ...]]:
-        dead_id = self.id if died is None else died.decode("utf-8", "surrogateescape")
+    def _dead_id(self, died: object) -> bytes:
+        """Under which id the job is dead, if it is: its own, or one that was made then."""
+        return died if isinstance(died, bytes) else self.id.encode("utf-8", "backslashreplace")
+
+    def _asks_last_error(self, dead_id: bytes) -> list[_Command]:
         return [
             ("ZSCORE", keys.queue_key(self.queue) + keys.DEAD_SUFFIX, dead_id),
-            ("LINDEX", keys.HISTORY_PREFIX + dead_id, "-1"),
+            ("LINDEX", keys.HISTORY_PREFIX.encode() + dead_id, "-1"),
         ]
 
-    def _no_result(self, died_ms: object, entry: bytes | None) -> RunnerError:
+    def _no_result(self, dead_id: bytes, died_ms: object, entry: object) -> RunnerError:
         """Return what to raise for a job without a result: its last error, if it is dead."""
-        if died_ms is None:
+        reader = Reader()
+        if reader.known(died_ms) is None:
             return ResultNotFoundError(
                 f"{self.id}: no such job in {self.queue}, or its result is not kept"
             )
-        last: dict[str, Any] = decode(entry) if entry else {}
-        return JobFailedError(
-            self.id, last.get("error", ""), last.get("message", ""), last.get("traceback", "")
-        )
+        return self._failed(reader.fields(keys.HISTORY_PREFIX.encode() + dead_id, entry))
 
     async def abort(self) -> None:
         """
@@ -161,23 +167,48 @@ class JobHandle(Generic[R]):
         refuse("handle", text("id", self.id), keys.queue_problem("queue", self.queue))
 
     def _unpack(self, data: bytes) -> R:
-        fields: dict[str, Any] = decode(data)
-        if (omitted := fields.get("omitted")) is not None:
+        key, reader = keys.RESULT_PREFIX + self.id, Reader()
+        fields = reader.fields(key, data)
+        if (omitted := fields.inner("omitted")) is not None:
             raise ResultNotFoundError(
-                f"{self.id}: its result has {omitted['bytes']:,} bytes, more than "
+                f"{self.id}: its result has {omitted.whole('bytes') or 0:,} bytes, more than "
                 "max_result_bytes, and was not kept"
             )
-        result = fields["r"]
-        if fields["s"]:
+        result, error = fields.value("r"), fields.inner("r")
+        if fields.flag("s"):
             value: R = result if self.job is None else self.job.schema.read_result(result)
             return value
-        raise JobFailedError(
-            self.id, result["error"], result["message"], result.get("traceback", "")
+        if error is None or "s" not in fields:
+            raise CodecError(f"{self.id}: {reader.unreadable or f'{key} is no result'}")
+        raise self._failed(error)
+
+    def _failed(self, fields: Fields) -> JobFailedError:
+        return JobFailedError(
+            self.id,
+            fields.text("error"),
+            fields.text("message", most=_LONG),
+            fields.text("traceback", most=_LONG),
         )
 
 
-def _state(answers: list[Any]) -> JobState:
-    running, held, queued_ms, suspect_ms, retry_ms, died_ms, parked, died, result, now = answers
+async def _asked(commands: Sequence[_Command]) -> list[Any]:
+    """Return the replies to *commands*, which Redis answers together."""
+    async with current_client().pipeline(transaction=True) as pipe:
+        for command in commands:
+            pipe.execute_command(*command)
+        return await answers(pipe)
+
+
+def _asked_sync(commands: Sequence[_Command]) -> list[Any]:
+    replies = blocking_client().pool.run(("MULTI",), *commands, ("EXEC",))[-1]
+    return [readable(reply, command) for reply, command in zip(replies, commands, strict=True)]
+
+
+def _state(found: list[Any]) -> JobState:
+    reader = Reader()
+    running, held, queued_ms, suspect_ms, retry_ms, died_ms, parked, died, result, now = map(
+        reader.known, found
+    )
     if running or held:
         return JobState.RUNNING
     due_ms = suspect_ms if queued_ms is None else queued_ms
@@ -189,4 +220,6 @@ def _state(answers: list[Any]) -> JobState:
         return JobState.PARKED
     if died_ms is not None or died:
         return JobState.DEAD
+    if not result and reader.unreadable:
+        raise UnreadableError(reader.unreadable)
     return JobState.DONE if result else JobState.UNKNOWN

@@ -236,9 +236,11 @@ def _user() -> str:
 
 def _reason(error: RedisError | OSError, url: str) -> str:
     """Say why Redis does not answer, and what to do about it if that can be told."""
-    from runner.broker.outage import AWAY, REFUSED, situation
+    from runner.broker.outage import AWAY, REFUSED, TLS_HINT, is_cut_off, situation
 
     text, what = str(error).rstrip("."), situation(error)
     if isinstance(error, RedisTimeoutError) and url.startswith("rediss:"):
         return f"{text}: a server without TLS does not answer rediss://"
+    if is_cut_off(error) and not url.startswith("rediss:"):
+        return f"{text}: {TLS_HINT}"
     return text if what in (AWAY, REFUSED) else f"{what}: {text}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from argon2 import PasswordHasher
+from starlette.routing import Route
 
 from runner.operations.catalog import Catalog
 from runner.processes.http_server import serve_http
@@ -17,9 +18,11 @@ from runner.web.live import Live
 from runner.web.login import LoginSettings, read_users
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from redis.asyncio import Redis
+
+    from runner import Job, Periodic
 
 SECRET = "of the test, and of nobody else: 0123456789"  # noqa: S105
 PASSWORD = "correct horse"  # noqa: S105
@@ -42,15 +45,7 @@ async def visiting(
     headers: dict[str, str] | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of pages that are served for the block."""
-    dashboard = Dashboard(
-        redis=redis,
-        queues=("default",),
-        catalog=Catalog(),
-        schedule=(),
-        login=login or LoginSettings(),
-        live=Live(redis, ("default",)),
-        secret=secret,
-    )
+    dashboard = _dashboard(redis, login, secret)
     app = dashboard_app(dashboard, hosts=hosts)
     async with (
         serve_http(app, "127.0.0.1", 0) as url,
@@ -58,6 +53,40 @@ async def visiting(
     ):
         yield browser
         await dashboard.close()
+
+
+def _dashboard(
+    redis: Redis,
+    login: LoginSettings | None,
+    secret: str,
+    jobs: Sequence[Job[..., Any]] = (),
+    schedule: Sequence[Periodic] = (),
+) -> Dashboard:
+    return Dashboard(
+        redis=redis,
+        queues=("default",),
+        catalog=Catalog.of(jobs),
+        schedule=tuple(schedule),
+        login=login or LoginSettings(),
+        live=Live(redis, ("default",)),
+        secret=secret,
+    )
+
+
+@asynccontextmanager
+async def visiting_at_once(
+    redis: Redis,
+    login: LoginSettings,
+    jobs: Sequence[Job[..., Any]] = (),
+    schedule: Sequence[Periodic] = (),
+) -> AsyncIterator[tuple[httpx.AsyncClient, list[Route]]]:
+    """Give a client of pages without a server between them, and the routes behind the guard."""
+    dashboard = _dashboard(redis, login, SECRET, jobs, schedule)
+    app: Any = dashboard_app(dashboard, hosts=("127.0.0.1",))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as browser:
+        yield browser, [one for one in app._app.routes if isinstance(one, Route)]
+    await dashboard.close()
 
 
 def csrf_of(page: httpx.Response) -> str:

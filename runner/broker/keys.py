@@ -59,6 +59,9 @@ Our own keys beside it, each absent while empty:
 | `arq:revoked:<token>` | string | a claim that was given up, and must not take anything when it arrives late | an hour |
 | `arq:polls` | hash | queue → time of its last poll, Unix ms | for good |
 | `arq:poll:<group>` | string | time of the last poll of the workers that poll the same, Unix ms | a day |
+| `arq:aside:<ms>:<key>` | any | what stood at that key, and was none of ours | 30 days; the last thousand |
+| `arq:aside` | sorted set | the names of those keys by when they were set aside, Unix ms | as those |
+| `arq:aside-untold` | list | `<type>|<name>` of those that no worker has logged | until the next heartbeat |
 """
 
 from __future__ import annotations
@@ -80,6 +83,8 @@ BATCH_PREFIX = "arq:batch:"
 WORKER_PREFIX = "arq:worker:"
 TICKS = "arq:ticks"
 METRICS = "arq:metrics"
+METRICS_MINUTES_PREFIX = "arq:metrics:m:"
+METRICS_TEN_MINUTES_PREFIX = "arq:metrics:t:"
 METRICS_TOTAL = "arq:metrics:total"
 METRICS_GUARD_PREFIX = "arq:metrics-guard:"
 RELEASES = "arq:releases"
@@ -98,6 +103,8 @@ FENCE = "arq:fence"
 REVOKED_PREFIX = "arq:revoked:"
 UNSTARTED_PREFIX = "arq:unstarted:"
 STARTUP_PREFIX = "arq:startup:"
+ASIDE = "arq:aside"
+ASIDE_PREFIX = "arq:aside:"
 
 RUNNING_SUFFIX = ":running"
 HOLDERS_SUFFIX = ":holders"
@@ -140,6 +147,10 @@ _TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*SUFFIXES, ":health-check"))
 """As queues these would share keys with arq's own queue, `arq:queue`."""
 
 BATCH_TTL_S = 30 * 86_400
+ASIDE_TTL_S = 30 * 86_400
+ASIDE_MOST = 1000
+"""How many keys that were set aside are kept at most."""
+
 WAKE_TOKENS = 64
 """How many tokens a wake list holds at most."""
 

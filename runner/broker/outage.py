@@ -24,6 +24,7 @@ import structlog
 from redis import exceptions
 
 from runner import chance, clock
+from runner.broker.set_aside import is_wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -147,6 +148,7 @@ def situation(error: BaseException) -> str:
     for holds, words in (
         (_is_refused_login(error), "Redis refuses the login (check user and password)"),
         (_is_refused_command(error), "Redis refuses a command (give its user the right to it)"),
+        (is_wrong_type(error), "Redis holds what is not ours (see `pipeline doctor --repair`)"),
         ("OOM " in text or isinstance(error, exceptions.OutOfMemoryError), "Redis is full"),
         ("MISCONF " in text, "Redis cannot write to its disk (see its log)"),
         ("NOREPLICAS " in text, "Redis has too few replicas (see min-replicas-to-write)"),
@@ -165,11 +167,32 @@ def situation(error: BaseException) -> str:
     return AWAY if is_passing(error) else REFUSED
 
 
+TLS_HINT = "a port that speaks TLS needs rediss://"
+"""To be said of a connection that was cut off before it was of any use."""
+
+
+def is_cut_off(error: BaseException) -> bool:
+    """Whether the server took the connection, and closed it without a word."""
+    return isinstance(error, exceptions.ConnectionError) and (
+        "closed by server" in str(error)
+        or any(isinstance(one, ConnectionResetError) for one in _with_causes(error))
+    )
+
+
+def no_answer(error: BaseException) -> str:
+    """Return in one sentence why a page or a screen cannot show what Redis has."""
+    if is_wrong_type(error):
+        return situation(error)
+    return f"Redis does not answer: {type(error).__name__}"
+
+
 class Outage:
     """Repeats calls while Redis is away. Each worker has one, shared by its stages."""
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self.set_aside: Callable[[], Awaitable[object]] | None = None
+        """Sets keys aside whose type is none of ours; returns something if there were any."""
         self._away_since: float | None = None
         self._logged_at: dict[str, float] = {}
         self._back = asyncio.Event()
@@ -198,6 +221,8 @@ class Outage:
             try:
                 answer = await ask()
             except (exceptions.RedisError, OSError) as error:
+                if await self.is_mended(error):
+                    continue
                 if not self.passes(error, name):
                     raise
                 self.note_loss(error)
@@ -220,6 +245,12 @@ class Outage:
         worked = name in self._worked
         return is_passing(error, worked_before=worked)
 
+    async def is_mended(self, error: BaseException) -> bool:
+        """Whether a key of a wrong type was in the way, and no longer is."""
+        if self.set_aside is None or not is_wrong_type(error):
+            return False
+        return bool(await self.call(self.set_aside))
+
     async def _wait_for_an_answer(self, longest_s: float) -> None:
         """Wait for *longest_s*, or until another call gets an answer; at least a moment."""
         first_s = min(longest_s, _FIRST_PAUSE_S)
@@ -237,11 +268,12 @@ class Outage:
         if now - self._logged_at.get(why, -_REMIND_S) < _REMIND_S:
             return
         self._logged_at[why] = now
+        hint = f" ({TLS_HINT})" if is_cut_off(error) and not self._worked else ""
         _log.warning(
             f"{why}, waiting for it",
             worker=self._name,
             away_s=round(self.away_s, 1),
-            error=f"{type(error).__name__}: {error}",
+            error=f"{type(error).__name__}: {error}{hint}",
         )
 
     def note_answer(self, name: str = "") -> None:

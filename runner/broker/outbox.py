@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from runner.broker.chunks import MOST, MOST_BYTES
-from runner.broker.outage import AWAY, is_passing, situation
+from runner.broker.outage import AWAY, TLS_HINT, is_cut_off, is_passing, situation
 from runner.broker.scripts.fields import NewJob
 from runner.codec import line_of, text_of
 from runner.errors import EnqueueError
@@ -189,7 +189,8 @@ def _in_words(error: BaseException) -> str:
     if not isinstance(error, RedisError | OSError):
         return what
     remedy = ": check that Redis answers at REDIS_URL" if situation(error) == AWAY else ""
-    return f"{situation(error)}: {what}{remedy}"
+    hint = f"; {TLS_HINT}" if is_cut_off(error) else ""
+    return f"{situation(error)}: {what}{remedy}{hint}"
 
 
 def _next_chunk(waiting: list[Parcel]) -> list[Parcel]:

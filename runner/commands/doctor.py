@@ -15,7 +15,7 @@ from runner.broker import keys
 from runner.commands.printing import as_json, echo, print_json
 from runner.commands.run_command import run_async
 from runner.private_files import OTHERS
-from runner.wording import size
+from runner.wording import number, size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.commands.doctor_redis import Concern
     from runner.commands.host import Host
     from runner.operations.queues import Queue
     from runner.operations.session import OperatorSession
@@ -58,15 +59,21 @@ class Finding:
 
 
 @click.command
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Mend what stands in Redis and is none of ours: set it aside, for 30 days, or take it out "
+    "of what it is in. No job is deleted.",
+)
 @as_json
 @click.pass_context
-def doctor(context: click.Context, *, as_json: bool) -> None:
+def doctor(context: click.Context, *, repair: bool, as_json: bool) -> None:
     """
     Look for what is wrong or risky, and say what to do about it.
 
     Exit status: 0 if all is well, 1 with a warning, 2 with an error.
     """
-    findings = run_async(_examine(context.obj))
+    findings = run_async(_examine(context.obj, repair=repair))
     if as_json:
         print_json([{**_document(one)} for one in findings])
     else:
@@ -75,9 +82,10 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     context.exit(max(one.severity for one in findings))
 
 
-async def _examine(host: Host) -> list[Finding]:
+async def _examine(host: Host, *, repair: bool) -> list[Finding]:
     async with host.operator_session() as session:
-        findings = [finding async for finding in _of_redis(session.redis)]
+        findings = [finding async for finding in _of_faults(session, repair=repair)]
+        findings += [finding async for finding in _of_redis(session.redis)]
         findings += [finding async for finding in _of_queues(session)]
         findings += [finding async for finding in _of_keys(session)]
         findings += [finding async for finding in _of_secrets(session.redis)]
@@ -108,8 +116,21 @@ async def _of_redis(redis: Redis) -> AsyncIterator[Finding]:
     yield await _clock(redis)
     concerns = [await clock_concern(redis), await growth_concern(redis)]
     for one in [*filter(None, concerns), *[one async for one in replica_concerns(redis)]]:
-        severity = Severity.WARNING if one.remedy else Severity.OK
-        yield Finding(one.name, severity, one.text, one.remedy)
+        yield _of_concern(one)
+
+
+async def _of_faults(session: OperatorSession, *, repair: bool) -> AsyncIterator[Finding]:
+    from runner.commands.doctor_faults import aside_concern, fault_concerns
+
+    async for one in fault_concerns(session, repair=repair):
+        yield _of_concern(one)
+    if (aside := await aside_concern(session.redis)) is not None:
+        yield _of_concern(aside)
+
+
+def _of_concern(one: Concern) -> Finding:
+    severity = Severity.WARNING if one.remedy else Severity.OK
+    return Finding(one.name, severity, one.text, one.remedy)
 
 
 async def _round_trip(redis: Redis) -> Finding:
@@ -172,8 +193,12 @@ async def _of_queues(session: OperatorSession) -> AsyncIterator[Finding]:
 
 
 def _queue(one: Queue) -> Finding:
+    from runner.commands.doctor_redis import REPAIR
+
     name = f"queue {one.name}"
-    counts = f"{one.ready:,} ready, {one.running:,} running, {one.dead:,} dead"
+    counts = f"{number(one.ready)} ready, {number(one.running)} running, {number(one.dead)} dead"
+    if one.unreadable:
+        return Finding(name, Severity.WARNING, f"{one.unreadable}; {counts}", REPAIR)
     if not one.workers:
         severity = Severity.ERROR if one.ready else Severity.WARNING
         return Finding(
@@ -229,6 +254,8 @@ async def _of_secrets(redis: Redis) -> AsyncIterator[Finding]:
 
 async def _orphans(session: OperatorSession, ids: Sequence[bytes]) -> list[str]:
     """Those that are in none of the queues; asked twice, since a job may be moving."""
+    from runner.broker.reading import Unreadable, answers
+
     left = list(ids)
     for _ in range(2):
         if not left:
@@ -237,7 +264,8 @@ async def _orphans(session: OperatorSession, ids: Sequence[bytes]) -> list[str]:
             for queue in session.queues:
                 for suffix in keys.PLACES:
                     pipe.zmscore(keys.queue_key(queue) + suffix, cast("list[str]", left))
-            scores = await pipe.execute()
+            found_in = await answers(pipe)
+        scores = [one for one in found_in if not isinstance(one, Unreadable)]
         left = [
             job_id
             for job_id, *found in zip(left, *scores, strict=True)

@@ -11,12 +11,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from runner.broker import keys
+from runner.broker.reading import Unreadable, answers, count_of
 from runner.periodic.poller import redis_now
 from runner.periodic.queue_history import memory_growth
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+REPAIR = "pipeline doctor --repair"
 _SKEW_S = 1.0
 _REPLICA_LIMIT_S = 1.0
 _MOST_REPLICAS = 10
@@ -36,8 +38,11 @@ class Concern:
 async def clock_concern(redis: Redis) -> Concern | None:
     """Return whether Redis's clock was set back; until the next poll, what was due stands still."""
     now = await redis_now(redis)
-    noted: list[bytes] = await redis.hvals(keys.POLLS)  # type: ignore[misc]
-    last = max((int(ms) for ms in noted if ms.isdigit()), default=0) / 1000
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hvals(keys.POLLS)
+        [noted] = await answers(pipe)
+    times = () if isinstance(noted, Unreadable) else map(count_of, noted)
+    last = max((ms for ms in times if ms is not None), default=0) / 1000
     if last <= now.timestamp() + _SKEW_S:
         return None
     return Concern(

@@ -26,7 +26,7 @@ from runner.operations.job_text import facts, sentence, timeline
 from runner.operations.paging import LISTED
 from runner.operations.search import Filter
 from runner.operations.verbs import JOB_VERBS, Asks, job_verbs
-from runner.operations.words import arguments, failure
+from runner.operations.words import arguments, failure, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -200,6 +200,7 @@ async def _rows(host: Host, chosen: _Chosen, limit: int) -> tuple[list[Row], str
     rows: list[Row] = []
     total = searched = 0
     more = False
+    problems: list[str] = []
     async with host.operator_session() as session:
         for queue in session.chosen_queues(chosen.queues):
             for state in chosen.states:
@@ -214,9 +215,12 @@ async def _rows(host: Host, chosen: _Chosen, limit: int) -> tuple[list[Row], str
                 )
                 total += page.total
                 searched += page.searched
+                problems += filter(None, [unreadable(page.unreadable)])
                 more = more or page.after is not None or (left <= 0 and bool(page.rows))
                 rows += page.rows[: max(0, left)]
-    return rows, _summary(len(rows), total, searched, more=more, filtered=not chosen.where.is_empty)
+    filtered = not chosen.where.is_empty
+    summary = _summary(len(rows), total, searched, more=more, filtered=filtered)
+    return rows, "; ".join(dict.fromkeys([summary, *problems]))
 
 
 def _summary(shown: int, total: int, searched: int, *, more: bool, filtered: bool) -> str:
@@ -280,25 +284,29 @@ async def _act_on_all(host: Host, chosen: _Chosen, request: Request, *, yes: boo
 async def _run_all(
     session: OperatorSession, selections: Sequence[Any], totals: Sequence[int], request: Request
 ) -> int:
+    from runner.operations.actions import ids_back
     from runner.operations.bulk import Bulk
 
-    acted = passed = 0
+    acted = passed = renamed = 0
     for selection, total in zip(selections, totals, strict=True):
         if total:
             bulk = Bulk(session.redis, session.operator, request, selection)
             progress = await bulk.run(session.catalog, total=total)
             acted += progress.acted
             passed += progress.passed
+            renamed += progress.renamed
     moved_on = f", {passed:,} had moved on" if passed else ""
-    echo(f"{acted:,} {request.verb.done}{moved_on}")
+    also = f"; {ids_back(renamed)}" if renamed else ""
+    echo(f"{acted:,} {request.verb.done}{moved_on}{also}")
     return acted
 
 
 def _show(rows: Sequence[Row]) -> None:
     failed = any(row.error for row in rows)
+    last = "error" if failed else "arguments"
     columns = {"id": "left", "queue": "left", "state": "left", "job": "left", "at (UTC)": "left"}
     columns |= {"attempts": "right"} if failed else {}
-    columns |= {"error" if failed else "arguments": "wrap"}
+    columns |= {last: "wrap"}
     print_table(
         columns,
         [
@@ -309,7 +317,8 @@ def _show(rows: Sequence[Row]) -> None:
                 row.name or "(unreadable)",
                 row.at,
                 *((row.attempts,) if failed else ()),
-                failure(row) if failed else arguments(row.arguments),
+                unreadable(row.unreadable)
+                or (failure(row) if failed else arguments(row.arguments)),
             )
             for row in rows
         ],

@@ -10,6 +10,7 @@ from runner.commands.completion import named
 from runner.commands.printing import as_json, echo, print_json, print_table
 from runner.commands.run_command import run_async
 from runner.operations.verbs import SCHEDULE_VERBS
+from runner.operations.words import unreadable
 from runner.wording import time_of_day
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ async def _act(host: Host, verb: Verb, name: str) -> str:
         return await act(session.redis, session.operator, session.schedule, verb, name)
 
 
+def _paused(one: Schedule) -> str:
+    return "" if one.paused is None else f"paused by {one.paused.by}".removesuffix(" by ")
+
+
 def _show(found: list[Schedule]) -> None:
     columns = {"schedule": "left", "when": "wrap", "zone": "left", "last": "left", "next": "left"}
     print_table(
@@ -78,7 +83,7 @@ def _show(found: list[Schedule]) -> None:
                 time_of_day(one.last_at),
                 time_of_day(one.next_at),
                 one.missed,
-                "" if one.paused is None else f"paused by {one.paused.by}".removesuffix(" by "),
+                unreadable(one.unreadable) or _paused(one),
             )
             for one in found
         ],

@@ -8,6 +8,7 @@ import click
 
 from runner.commands.printing import as_json, echo, print_json, print_table
 from runner.commands.run_command import run_async
+from runner.operations.words import unreadable
 from runner.wording import ago, counted
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _show(found: Sequence[Session]) -> None:
         [
             (
                 one.session_id[:_SHOWN_ID],
-                one.name,
+                unreadable(one.unreadable) or one.name,
                 one.address,
                 ago(one.started_at),
                 ago(one.used_at),

@@ -26,6 +26,7 @@ from runner.broker import keys
 from runner.broker.outage import Outage, is_passing
 from runner.broker.redis_clock import RedisClock
 from runner.broker.redis_risks import refuse_old_server, warn_of_risks
+from runner.broker.set_aside import set_aside_of_queues
 from runner.client import QueueClient, connect
 from runner.enqueuer import Enqueuer
 from runner.on_arq import log
@@ -242,6 +243,7 @@ class Worker(arq.worker.Worker):
         if self._takes_signals:
             self._take_signals(exits)
         self._connect()
+        self.outage.set_aside = self._set_aside
         await self.outage.call(self._read_time, unless=self._life.stopping)
         await self.outage.call(self._refuse_old_server, unless=self._life.stopping)
         await warn_of_risks(self.pool)
@@ -276,6 +278,9 @@ class Worker(arq.worker.Worker):
 
     async def _refuse_old_server(self) -> None:
         await refuse_old_server(self.pool)
+
+    async def _set_aside(self) -> list[str]:
+        return await set_aside_of_queues(self.pool, [self.queue_name])
 
     async def _read_time(self) -> None:
         seconds, micros = await self.pool.time()

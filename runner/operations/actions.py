@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from runner.admin import Admin, Found
 from runner.broker import keys
+from runner.broker.reading import keys_of, shown_id
 from runner.errors import ConfigurationError
 from runner.operations import audit
-from runner.operations.stored import keys_of, shown_id
 from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, Action, Asks
 from runner.wording import span
 
@@ -91,18 +91,24 @@ class Operator:
         await self.record(request.action, f"{queue}/{shown_id(job_id)}", request.detail, outcome)
         return found
 
-    async def goes_on_as(self, request: Request, found: Found, job_id: str) -> str:
+    async def id_after(self, request: Request, found: Found, job_id: str) -> str:
         """
-        Say under which id a job goes on that was *found* dead; empty if it had one id all along.
+        Return the id under which a job goes on that *request* was done to.
 
-        One whose id was chosen has it back, unless another job has it meanwhile.
+        A dead one whose id was chosen has it back, unless another job has it meanwhile.
         """
-        chosen = _ID_OF_DEAD.fullmatch(job_id)
-        if chosen is None or found is not Found.DEAD or request.action is Action.DELETE:
+        chosen = _chosen_id(request, found, job_id)
+        kept = (keys.JOB_PREFIX + job_id, keys.RESULT_PREFIX + job_id)
+        return job_id if not chosen or await self._redis.exists(*kept) else chosen
+
+    async def goes_on_as(self, request: Request, found: Found, job_id: str) -> str:
+        """Say the same in words; empty if the job had one id all along."""
+        chosen = _chosen_id(request, found, job_id)
+        if not chosen:
             return ""
-        if await self._redis.exists(keys.JOB_PREFIX + job_id, keys.RESULT_PREFIX + job_id):
-            return f", still as {job_id}, since another job is {chosen[1]} now"
-        return f", as {chosen[1]}"
+        if await self.id_after(request, found, job_id) == job_id:
+            return f", still as {job_id}, since another job is {chosen} now"
+        return f", as {chosen}"
 
     async def act_unrecorded(
         self, request: Request, queue: str, job_ids: Sequence[str | bytes]
@@ -154,6 +160,28 @@ class Operator:
         await audit.record(
             self._redis, who=self.who, action=action, target=target, detail=detail, outcome=outcome
         )
+
+
+def _chosen_id(request: Request, found: Found, job_id: str) -> str:
+    """Return the id that the caller of a job chose that was *found* dead, and goes on."""
+    chosen = _ID_OF_DEAD.fullmatch(job_id)
+    goes_on = found is Found.DEAD and request.action is not Action.DELETE
+    return chosen[1] if chosen and goes_on else ""
+
+
+def have_ids_back(request: Request, found: Sequence[Found], job_ids: Sequence[str | bytes]) -> int:
+    """Return how many of these jobs go on under ids that their callers chose, where free."""
+    pairs = zip(found, job_ids, strict=True)
+    return sum(bool(_chosen_id(request, state, shown_id(job_id))) for state, job_id in pairs)
+
+
+def ids_back(jobs: int) -> str:
+    """Say so of that many; empty if there are none."""
+    if not jobs:
+        return ""
+    if jobs == 1:
+        return "1 goes on under the id that its caller chose, if no other job has it"
+    return f"{jobs:,} go on under the ids that their callers chose, where no other job has these"
 
 
 def known_queue(queues: Sequence[str], name: str) -> str:

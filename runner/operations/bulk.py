@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from runner import chance, clock
 from runner.broker import keys
+from runner.broker.reading import Reader, cut, hashes, shown_id
 from runner.handle import JobState
+from runner.operations.actions import have_ids_back
 from runner.operations.jobs import matching
 from runner.operations.paging import Window
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _TTL_S = 86_400
 _WRITTEN_EVERY_S = 0.25
 _COUNTED = 200_000
+_MOST_FIELDS = 100
+_SHOWN = 1_000
 PATIENCE_S = 1.0
 """Seconds that a page may spend on counting."""
 
@@ -73,7 +77,9 @@ class BulkProgress:
         total: Jobs that matched when it started.
         acted: Jobs that it was done to.
         passed: Jobs that had moved on: they were left alone.
+        renamed: Dead jobs that go on under the ids that their callers chose, where these are free.
         is_over: Whether it has finished.
+        unreadable: What of its progress cannot be read, and why; empty if all can.
     """
 
     bulk_id: str
@@ -82,7 +88,9 @@ class BulkProgress:
     total: int
     acted: int
     passed: int
+    renamed: int
     is_over: bool
+    unreadable: str = ""
 
 
 async def count(
@@ -104,6 +112,13 @@ async def count(
     return Count(jobs, is_exact=True)
 
 
+@dataclass(slots=True)
+class _Done:
+    acted: int = 0
+    passed: int = 0
+    renamed: int = 0
+
+
 class Bulk:
     """An action on a selection; its progress is in Redis."""
 
@@ -118,45 +133,48 @@ class Bulk:
 
     async def announce(self, total: int) -> None:
         """Write its progress before it starts, so that its page is there."""
-        await self._write(total, 0, 0, is_over=False)
+        await self._write(total, _Done(), is_over=False)
 
     async def run(self, catalog: Catalog, *, total: int) -> BulkProgress:
         """Act on every job that matches; *total* is what was counted."""
         selection, request = self._selection, self._request
         reaches = request.verb.reaches
-        acted = passed = 0
+        done = _Done()
         written_at = 0.0
         async for found in matching(
             self._redis, selection.queue, selection.state, catalog, selection.where
         ):
             states = await self._operator.act_unrecorded(request, selection.queue, found)
             reached = sum(state in reaches for state in states)
-            acted += reached
-            passed += len(states) - reached
+            done.acted += reached
+            done.passed += len(states) - reached
+            done.renamed += have_ids_back(request, states, found)
             if clock.monotonic() - written_at > _WRITTEN_EVERY_S:
                 written_at = clock.monotonic()
-                await self._write(total, acted, passed, is_over=False)
-        progress = await self._write(total, acted, passed, is_over=True)
+                await self._write(total, done, is_over=False)
+        progress = await self._write(total, done, is_over=True)
         await self._operator.record(
             request.action,
             str(selection),
             request.detail,
-            f"{acted} done, {passed} had moved on",
+            f"{done.acted} done, {done.passed} had moved on",
         )
         return progress
 
-    async def _write(self, total: int, acted: int, passed: int, *, is_over: bool) -> BulkProgress:
-        total = max(total, acted + passed)  # counting may have stopped early
+    async def _write(self, total: int, done: _Done, *, is_over: bool) -> BulkProgress:
+        total = max(total, done.acted + done.passed)  # counting may have stopped early
+        action, selection = self._request.action, str(self._selection)
         progress = BulkProgress(
-            self.id, self._request.action, str(self._selection), total, acted, passed, is_over
+            self.id, action, selection, total, done.acted, done.passed, done.renamed, is_over
         )
         key = keys.BULK_PREFIX + self.id
         fields: dict[str, str | int] = {
             "action": progress.action,
             "selection": progress.selection,
             "total": total,
-            "acted": acted,
-            "passed": passed,
+            "acted": done.acted,
+            "passed": done.passed,
+            "renamed": done.renamed,
             "over": int(is_over),
         }
         async with self._redis.pipeline(transaction=True) as pipe:
@@ -168,16 +186,18 @@ class Bulk:
 
 async def bulk_progress(redis: Redis, bulk_id: str) -> BulkProgress | None:
     """How far a bulk action has come; None if there is none with this id."""
-    fields = await redis.hgetall(keys.BULK_PREFIX + bulk_id)  # type: ignore[misc]
-    if not fields:
+    key, reader = keys.BULK_PREFIX + bulk_id, Reader()
+    [found] = await hashes(redis, [key], most=_MOST_FIELDS)
+    fields = reader.known(found, {})
+    if not fields and not reader.unreadable:
         return None
-    found = {name.decode(): value.decode() for name, value in fields.items()}
+    action, selection = (
+        cut(shown_id(fields.get(name, b"")), _SHOWN) for name in (b"action", b"selection")
+    )
+    total, acted, passed, renamed, over = (
+        reader.count(key, fields.get(name))
+        for name in (b"total", b"acted", b"passed", b"renamed", b"over")
+    )
     return BulkProgress(
-        bulk_id,
-        found["action"],
-        found["selection"],
-        int(found["total"]),
-        int(found["acted"]),
-        int(found["passed"]),
-        found["over"] == "1",
+        bulk_id, action, selection, total, acted, passed, renamed, bool(over), reader.unreadable
     )

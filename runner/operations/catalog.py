@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from runner.redaction import redacted
+from runner.redaction import MOST_CHARACTERS, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,9 +43,18 @@ class Catalog:
         )
 
     def arguments(
-        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        *,
+        most: int = MOST_CHARACTERS,
     ) -> dict[str, Any]:
-        """Arguments by name as JSON values, secrets replaced, long ones cut."""
+        """
+        Arguments by name as JSON values, secrets replaced, long ones cut.
+
+        most: about how many characters all of them may have.
+        """
         known = self.jobs.get(name, Known())
         names = known.parameters[: len(args)]
         # A body from elsewhere may carry more arguments than there are parameters.
@@ -53,7 +62,7 @@ class Catalog:
             parameter or f"argument {place}": value
             for place, (parameter, value) in enumerate(zip_longest(names, args), 1)
         }
-        return redacted({**positional, **kwargs}, known.redact)
+        return redacted({**positional, **kwargs}, known.redact, most=most)
 
     def result(self, name: str, value: Any) -> Any:
         """A job's result, redacted likewise."""

@@ -6,23 +6,27 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic_core import from_json
-
 from runner.broker import keys
+from runner.broker.reading import (
+    Cut,
+    Entries,
+    Fields,
+    Reader,
+    Unreadable,
+    answers,
+    crash_count,
+    cut,
+    keys_of,
+    looked_at,
+    moment,
+    seen,
+    shown_id,
+)
+from runner.broker.scripts import LOOK
+from runner.broker.scripts.fields import LookHead
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.handle import JobState
 from runner.operations.processes import RunningJob, workers_of
-from runner.operations.stored import (
-    counter,
-    crash_count,
-    json_object,
-    keys_of,
-    lines,
-    moment,
-    readable,
-    shown_id,
-    whole,
-)
 from runner.operations.verbs import job_verbs
 from runner.redaction import scrubbed
 from runner.worker.claim import worker_of
@@ -36,7 +40,15 @@ if TYPE_CHECKING:
     from runner.operations.verbs import JobVerb
 
 _MOST_ATTEMPTS = 100
+_LIMITS = LookHead(each=16 << 20, all=34 << 20, entries=_MOST_ATTEMPTS, start=4_000)
+"""How much of one job is read: its body, its result, and a few megabytes of its history."""
+
 _RAW_CHARACTERS = 2_000
+_NAME = 200
+_MESSAGE = 10_000
+_TRACEBACK = 50_000
+_ALL_TRACEBACKS = 500_000
+"""Characters of tracebacks and lines of all attempts together: the last ones are in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,7 @@ class JobView:
         succeeded: Whether it succeeded; null until it is done.
         result: What it returned, without secrets, long texts cut.
         result_kept_s: Seconds until the result expires; null if it does not.
+        unreadable: What of the job cannot be read, and why; empty if all can.
     """
 
     job_id: str
@@ -125,6 +138,7 @@ class JobView:
     succeeded: bool | None
     result: Any
     result_kept_s: float | None
+    unreadable: str = ""
 
     @property
     def verbs(self) -> list[JobVerb]:
@@ -144,19 +158,23 @@ async def find_queue(redis: Redis, queues: Sequence[str], job_id: str) -> str | 
 
 
 async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | None:
+    names, arguments = looked_at([keys.RESULT_PREFIX.encode() + key], (), _LIMITS)
+    reader = Reader()
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:
             for suffix in keys.PLACES:
                 pipe.zscore(keys.queue_key(queue) + suffix, cast("str", key))
             pipe.hget(keys.queue_key(queue) + keys.DIED_SUFFIX, cast("str", key))
-        pipe.get(keys.RESULT_PREFIX.encode() + key)
-        *scores, result = await pipe.execute()
+        pipe.eval(LOOK, len(names), *names, *arguments)
+        *scores, results = await answers(pipe)
     width = len(keys.PLACES) + 1
     for place, queue in enumerate(queues):
-        if any(score is not None for score in scores[place * width : (place + 1) * width]):
+        of_queue = scores[place * width : (place + 1) * width]
+        if any(reader.known(score) is not None for score in of_queue):
             return queue
-    fields = json_object(result)
-    return keys.queue_of(str(fields["q"])) if "q" in fields else None
+    [result] = seen(names, results)
+    worked_in = reader.fields(names[0], result).text("q")
+    return keys.queue_of(worked_in) if worked_in else None
 
 
 async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobView | None:
@@ -176,9 +194,12 @@ async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobVie
 
 async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
     key, name = keys.queue_key(queue), cast("str", member)  # redis-py's hints do not know bytes
+    prefixes = (keys.JOB_PREFIX, keys.RESULT_PREFIX, keys.RETRY_PREFIX, keys.HISTORY_PREFIX)
+    body, result, spent, history = (prefix.encode() + member for prefix in prefixes)
+    names, arguments = looked_at([body, result, spent], [history], _LIMITS)
+    reader = Reader()
     async with redis.pipeline(transaction=True) as pipe:
         pipe.time()
-        pipe.get(keys.JOB_PREFIX.encode() + member)
         pipe.zscore(key, name)
         pipe.zscore(key + keys.SUSPECTS_SUFFIX, name)
         pipe.zscore(key + keys.DEAD_SUFFIX, name)
@@ -189,20 +210,20 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
         pipe.hget(key + keys.UNKNOWN_SUFFIX, name)
         pipe.hget(key + keys.DIED_SUFFIX, name)
         pipe.hget(key + keys.CRASHES_SUFFIX, name)
-        pipe.get(keys.RETRY_PREFIX.encode() + member)
-        pipe.lrange(cast("str", keys.HISTORY_PREFIX.encode() + member), -_MOST_ATTEMPTS, -1)
-        pipe.get(keys.RESULT_PREFIX.encode() + member)
         pipe.pttl(keys.RESULT_PREFIX.encode() + member)
         pipe.zscore(keys.ABORT, name)
-        return _Found(*await pipe.execute())
+        pipe.eval(LOOK, len(names), *names, *arguments)
+        *plain, looked = await answers(pipe)
+    return _Found(member, reader, *map(reader.known, plain), *seen(names, looked))
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """What Redis holds of one job, read in one transaction."""
 
+    member: bytes
+    reader: Reader
     time: tuple[int, int]
-    body: bytes | None
     queued_ms: float | None
     suspect_ms: float | None
     died_ms: float | None
@@ -213,11 +234,12 @@ class _Found:
     unknown: bytes | None
     died: bytes | None
     crashes: bytes | None
-    spent: bytes | None
-    history: list[bytes]
-    result: bytes | None
     kept_ms: int
     abort_ms: float | None
+    body: bytes | Cut | Unreadable | None
+    result: bytes | Cut | Unreadable | None
+    spent: bytes | Cut | Unreadable | None
+    history: Entries | Unreadable | None
 
     @property
     def now_ms(self) -> float:
@@ -244,6 +266,9 @@ class _Found:
             return JobState.DEAD
         return JobState.UNKNOWN if self.result is None else JobState.DONE
 
+    def key(self, prefix: str) -> bytes:
+        return prefix.encode() + self.member
+
 
 async def _running(redis: Redis, queue: str, job_id: str) -> RunningJob | None:
     for worker in await workers_of(redis, queue):
@@ -256,77 +281,86 @@ async def _running(redis: Redis, queue: str, job_id: str) -> RunningJob | None:
 def _view(
     queue: str, job_id: str, found: _Found, running: RunningJob | None, catalog: Catalog
 ) -> JobView:
-    state = found.state()
-    envelope, result = readable(found.body), _result(found.result)
-    name = envelope.name if envelope else _text(result.get("f"))
+    state, reader = found.state(), found.reader
+    is_done, held = state is JobState.DONE, state is JobState.RUNNING
+    envelope = None
+    if not (is_done and found.body is None):
+        envelope = reader.body(found.key(keys.JOB_PREFIX), found.body)
+    result, is_foreign = _result(found)
+    name = envelope.name if envelope else result.text("f") or None
     args, kwargs = (envelope.args, envelope.kwargs) if envelope else _arguments(result)
-    held = state is JobState.RUNNING
-    failed = tuple(_failed(json_object(entry)) for entry in found.history)
-    is_done = state is JobState.DONE
+    failed = _history(found)
+    succeeded = is_foreign or result.flag("s") if is_done else None
+    returned = _NOT_OURS if is_foreign else result.value("r")
+    enqueued_at = moment(envelope.enqueued_ms) if envelope else result.moment("et")
     return JobView(
         job_id=job_id,
         queue=queue,
         state=state,
-        name=name,
+        name=_short(name),
         arguments=catalog.arguments(name or "", args, kwargs),
-        enqueued_at=moment(envelope.enqueued_ms if envelope else result.get("et")),
-        due_at=moment(_due_ms(found, result)),
-        died_at=moment(found.died_ms),
-        attempts_spent=_charged(failed) if is_done else counter(found.spent),
+        enqueued_at=enqueued_at,
+        due_at=_due_at(queue, found, result),
+        died_at=reader.moment(keys.queue_key(queue) + keys.DEAD_SUFFIX, found.died_ms),
+        attempts_spent=_charged(failed)
+        if is_done
+        else reader.count(found.key(keys.RETRY_PREFIX), found.spent),
         crashes=crash_count(found.crashes),
-        batch_id=envelope.batch_id if envelope else None,
-        trace=envelope.trace if envelope else None,
-        raw=_raw(found.body) if envelope is None and found.body is not None else None,
+        batch_id=_short(envelope.batch_id if envelope else None),
+        trace=_short(envelope.trace if envelope else None),
+        raw=None if envelope else _raw(found.body),
         unknown=found.unknown is not None,
         abort_asked=found.abort_ms is not None,
         attempts=(*failed, _last(result)) if is_done else failed,
         holder=_holder(found) if held else None,
         lease_until=moment(found.now_ms + found.lease_ms) if held and found.is_held else None,
         running=running,
-        succeeded=bool(result.get("s")) if is_done else None,
-        result=catalog.result(name or "", result.get("r")) if result.get("s") else None,
+        succeeded=succeeded,
+        result=catalog.result(name or "", returned) if succeeded else None,
         result_kept_s=found.kept_ms / 1000 if found.kept_ms > 0 else None,
+        unreadable=reader.unreadable,
     )
 
 
-def _due_ms(found: _Found, result: dict[str, Any]) -> Any:
+def _short(text: str | None) -> str | None:
+    return None if text is None else cut(text, _NAME)
+
+
+def _due_at(queue: str, found: _Found, result: Fields) -> datetime | None:
     if found.state() is JobState.DONE:
-        return result.get("due")
-    return found.parked_ms if found.due_ms is None else found.due_ms
+        return result.moment("due")
+    due_ms = found.parked_ms if found.due_ms is None else found.due_ms
+    return found.reader.moment(keys.queue_key(queue), due_ms)
 
 
 def _holder(found: _Found) -> str:
     if found.token is None:
         return "a stock arq worker"
-    return worker_of(found.token.decode("utf-8", "replace"))
+    return worker_of(shown_id(found.token))
 
 
-def _raw(body: bytes) -> str:
-    text = body[: 2 * _RAW_CHARACTERS].decode("utf-8", "backslashreplace")
+def _raw(body: object) -> str | None:
+    """The start of a body that cannot be read."""
+    start = body.start if isinstance(body, Cut) else body
+    if not isinstance(start, bytes):
+        return None
+    text = start[: 2 * _RAW_CHARACTERS].decode("utf-8", "backslashreplace")
     return scrubbed(text)[:_RAW_CHARACTERS]
 
 
-def _result(data: bytes | None) -> dict[str, Any]:
-    """A stock arq worker's result is a pickle, which is never read."""
-    if data is None:
-        return {}
-    try:
-        fields = from_json(data)
-    except ValueError:
-        return {"f": None, "s": True, "r": "(not JSON: written by a stock arq worker)"}
-    return fields if isinstance(fields, dict) else {}
+_NOT_OURS = "(not JSON: written by a stock arq worker)"
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def _result(found: _Found) -> tuple[Fields, bool]:
+    """Read the result; True: a stock arq worker pickled it, and nobody reads that."""
+    is_foreign = isinstance(found.result, bytes) and found.result[:1] >= b"\x80"
+    key = found.key(keys.RESULT_PREFIX)
+    return found.reader.fields(key, None if is_foreign else found.result), is_foreign
 
 
-def _arguments(result: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    args, kwargs = result.get("a"), result.get("k")
-    return (
-        args if isinstance(args, list) else [],
-        cast("dict[str, Any]", kwargs) if isinstance(kwargs, dict) else {},
-    )
+def _arguments(result: Fields) -> tuple[list[Any], dict[str, Any]]:
+    kwargs = result.value("k")
+    return result.items("a"), kwargs if isinstance(kwargs, dict) else {}
 
 
 def _charged(attempts: Sequence[AttemptView]) -> int:
@@ -334,29 +368,40 @@ def _charged(attempts: Sequence[AttemptView]) -> int:
     return sum(one.number is not None for one in attempts)
 
 
-def _last(result: dict[str, Any]) -> AttemptView:
-    error = result.get("r")
-    failed = error if not result.get("s") and isinstance(error, dict) else {}
+def _history(found: _Found) -> tuple[AttemptView, ...]:
+    """The failed attempts; of those before the last ones, no tracebacks if all were too long."""
+    reader, key = found.reader, found.key(keys.HISTORY_PREFIX)
+    history = reader.known(found.history)
+    left, attempts = _ALL_TRACEBACKS, list[AttemptView]()
+    for entry in reversed(history.last if history else ()):
+        attempt = _failed(reader.fields(key, entry), max(0, left))
+        left -= len(attempt.traceback) + sum(map(len, attempt.lines))
+        attempts.append(attempt)
+    return tuple(reversed(attempts))
+
+
+def _last(result: Fields) -> AttemptView:
+    failed = None if result.flag("s") else result.inner("r")
     return AttemptView(
-        number=whole(result.get("t")),
-        started_at=moment(result.get("st")),
-        ended_at=moment(result.get("ft")),
-        worker=str(result.get("w", "")),
-        error=str(failed.get("error", "")),
-        message=str(failed.get("message", "")),
-        traceback=str(failed.get("traceback", "")),
-        lines=lines(result.get("log")),
+        number=result.whole("t"),
+        started_at=result.moment("st"),
+        ended_at=result.moment("ft"),
+        worker=result.text("w"),
+        error="" if failed is None else failed.text("error"),
+        message="" if failed is None else failed.text("message", most=_MESSAGE),
+        traceback="" if failed is None else failed.text("traceback", most=_TRACEBACK),
+        lines=result.texts("log"),
     )
 
 
-def _failed(entry: dict[str, Any]) -> AttemptView:
+def _failed(entry: Fields, room: int) -> AttemptView:
     return AttemptView(
-        number=whole(entry.get("attempt")),
-        started_at=moment(entry.get("started_ms")),
-        ended_at=moment(entry.get("failed_ms")),
-        worker=str(entry.get("worker", "")),
-        error=str(entry.get("error", "")),
-        message=str(entry.get("message", "")),
-        traceback=str(entry.get("traceback", "")),
-        lines=lines(entry.get("log")),
+        number=entry.whole("attempt"),
+        started_at=entry.moment("started_ms"),
+        ended_at=entry.moment("failed_ms"),
+        worker=entry.text("worker"),
+        error=entry.text("error"),
+        message=entry.text("message", most=_MESSAGE),
+        traceback=entry.text("traceback", most=min(_TRACEBACK, room)),
+        lines=entry.texts("log") if room else (),
     )

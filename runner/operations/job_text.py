@@ -32,6 +32,8 @@ def facts(view: JobView, why: Why) -> dict[str, str]:
         found["progress"] = progress(view.progress)
     if view.succeeded:
         found["result"] = repr(view.result)
+    if view.unreadable:
+        found["unreadable"] = view.unreadable
     if view.raw is not None:
         found["body"] = view.raw
     return {name: shown(text) for name, text in found.items()}

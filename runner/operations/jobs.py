@@ -16,20 +16,11 @@ from pydantic import Field
 from runner import clock
 from runner.broker import keys
 from runner.broker.chunks import chunks
+from runner.broker.reading import NEVER, Reader, answers, crash_count, cut, look, moment, shown_id
 from runner.handle import JobState
 from runner.operations.paging import Position, Window
-from runner.operations.search import Filter, Sieve, last_entries
-from runner.operations.stored import (
-    NEVER,
-    counter,
-    crash_count,
-    json_object,
-    listed,
-    moment,
-    readable,
-    shown_id,
-    whole,
-)
+from runner.operations.processes import workers_of
+from runner.operations.search import LIMITS, Filter, Sieve, last_of
 from runner.operations.verbs import job_verbs
 from runner.worker.claim import worker_of
 
@@ -54,6 +45,12 @@ _STEP_BY_ERROR = 500
 
 _RUNNING_AT_MOST = 5_000
 
+_ARGUMENTS = 4_000
+"""Characters that a row may show of its job's arguments."""
+
+_MESSAGE = 1_000
+_NAME = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -74,6 +71,7 @@ class Row:
         worker: Id of the worker that runs it; null if it does not run.
         error: Type of the last attempt's error.
         message: Message of the last attempt's error.
+        unreadable: What of the job cannot be read, and why; empty if all can.
         key: Id of the job in Redis.
     """
 
@@ -90,6 +88,7 @@ class Row:
     worker: str | None
     error: str
     message: str
+    unreadable: str
     key: Annotated[bytes, Field(exclude=True)] = field(repr=False)
 
     @property
@@ -110,6 +109,7 @@ class Page:
         after: Position where the next page starts; null on the last page.
         oldest_first: Whether the job that is due first comes first; if not, the one that died last
             does.
+        unreadable: What of the queue cannot be read, and why; empty if all can.
     """
 
     rows: list[Row]
@@ -117,6 +117,7 @@ class Page:
     searched: int
     after: str | None
     oldest_first: bool
+    unreadable: str = ""
 
 
 async def list_jobs(
@@ -140,7 +141,7 @@ async def list_jobs(
     where = where or Filter()
     if state is JobState.RUNNING:
         return await _running_page(redis, queue, catalog, where, limit)
-    window = await Window.of(redis, queue, state)
+    window = await Window.of(redis, queue, state, until_now=False)
     position = Position.read(after) if after else None
     rows: list[Row] = []
     searched, until = 0, clock.monotonic() + _SEARCHED_FOR_S
@@ -154,7 +155,8 @@ async def list_jobs(
 
     def page(after: Position | None) -> Page:
         next_one = None if after is None else str(after)
-        return Page(rows, window.total, searched, next_one, window.ascending)
+        problem = window.unreadable or reader.unreadable
+        return Page(rows, window.total, searched, next_one, window.ascending, problem)
 
     while True:
         found = await window.read(position, step)
@@ -210,35 +212,50 @@ def _batches(jobs: Sequence[Position], size: int) -> Iterator[Sequence[Position]
         yield jobs[start : start + size]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reader:
-    """Reads jobs, as far as they are in *state* and fit *where*."""
+    """
+    Reads jobs, as far as they are in *state* and fit *where*.
+
+    unreadable: what of the queue could not be read.
+    """
 
     redis: Redis
     queue: str
     state: JobState
     catalog: Catalog
     where: Filter
+    unreadable: str = ""
 
     async def rows(self, jobs: Sequence[Position]) -> list[tuple[Row, Position]]:
         """Read *jobs* in two round trips at most; those that have moved on are left out."""
         if not jobs:
             return []
-        queue, state = self.queue, self.state
-        key = keys.queue_key(queue)
+        state = self.state
+        key = keys.queue_key(self.queue)
         members = [one.member for one in jobs]
+        nothing = [None] * len(members)
+        of_queue = Reader()
         async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.mget([keys.JOB_PREFIX.encode() + member for member in members])
             pipe.mget([keys.RETRY_PREFIX.encode() + member for member in members])
             pipe.mget([keys.IN_PROGRESS_PREFIX.encode() + member for member in members])
             pipe.hmget(key + keys.RUNNING_SUFFIX, cast("list[str]", members))
             pipe.hmget(key + keys.UNKNOWN_SUFFIX, cast("list[str]", members))
             pipe.hmget(key + keys.CRASHES_SUFFIX, cast("list[str]", members))
             pipe.zmscore(key + keys.RETRYING_SUFFIX, cast("list[str]", members))
-            bodies, spent, held, tokens, unknown, crashes, retrying = await pipe.execute()
+            spent, held, tokens, unknown, crashes, retrying = [
+                of_queue.known(one, nothing) for one in await answers(pipe)
+            ]
+        self.unreadable = self.unreadable or of_queue.unreadable
         failed = state in {JobState.DEAD, JobState.RETRYING}
-        entries = await last_entries(self.redis, members) if failed else None
-        found = []
+        found = await look(
+            self.redis,
+            strings=[keys.JOB_PREFIX.encode() + member for member in members],
+            lists=[keys.HISTORY_PREFIX.encode() + member for member in members if failed],
+            limits=LIMITS,
+        )
+        bodies, histories = found[: len(jobs)], found[len(jobs) :] or nothing
+        rows = []
         for place, one in enumerate(jobs):
             # Running jobs are in the sorted set of the queue, too, and so are retrying ones.
             if state is JobState.SCHEDULED:
@@ -247,20 +264,25 @@ class _Reader:
                 is_there = state is JobState.DEAD or (tokens[place] is None and held[place] is None)
             if not is_there:
                 continue
-            last = json_object(entries[place] if entries else None)
-            row = Row(
-                **_row(one.member, queue, state, self.catalog, bodies[place]),
-                at=moment(one.score),
-                attempts=counter(spent[place]),
+            reader, member = Reader(), one.member
+            last = reader.fields(keys.HISTORY_PREFIX.encode() + member, last_of(histories[place]))
+            row = _row(
+                reader,
+                member,
+                bodies[place],
+                queue=self.queue,
+                state=state,
+                catalog=self.catalog,
+                at=reader.moment(key, one.score),
+                attempts=reader.count(keys.RETRY_PREFIX.encode() + member, spent[place]),
                 crashes=crash_count(crashes[place]),
                 unknown=unknown[place] is not None,
-                worker=None,
-                error=str(last.get("error", "")),
-                message=str(last.get("message", "")),
+                error=last.text("error"),
+                message=last.text("message", most=_MESSAGE),
             )
             if _fits(row, self.where):
-                found.append((row, one))
-        return found
+                rows.append((row, one))
+        return rows
 
 
 def _fits(row: Row, where: Filter) -> bool:
@@ -269,20 +291,43 @@ def _fits(row: Row, where: Filter) -> bool:
 
 
 def _row(
-    member: bytes, queue: str, state: JobState, catalog: Catalog, body: bytes | None
-) -> dict[str, Any]:
-    envelope = readable(body)
-    return {
-        "job_id": shown_id(member),
-        "queue": queue,
-        "state": state,
-        "name": envelope and envelope.name,
-        "arguments": {}
-        if envelope is None
-        else catalog.arguments(envelope.name, envelope.args, envelope.kwargs),
-        "enqueued_at": envelope and moment(envelope.enqueued_ms),
-        "key": member,
-    }
+    reader: Reader,
+    member: bytes,
+    body: object,
+    *,
+    queue: str,
+    state: JobState,
+    catalog: Catalog,
+    at: datetime | None,
+    attempts: int,
+    crashes: int = 0,
+    unknown: bool = False,
+    worker: str | None = None,
+    error: str = "",
+    message: str = "",
+) -> Row:
+    envelope = reader.body(keys.JOB_PREFIX.encode() + member, body)
+    arguments: dict[str, Any] = {}
+    if envelope is not None:
+        name, args, kwargs = envelope.name, envelope.args, envelope.kwargs
+        arguments = catalog.arguments(name, args, kwargs, most=_ARGUMENTS)
+    return Row(
+        job_id=shown_id(member),
+        queue=queue,
+        state=state,
+        name=cut(envelope.name, _NAME) if envelope else None,
+        arguments=arguments,
+        enqueued_at=moment(envelope.enqueued_ms) if envelope and envelope.enqueued_ms else None,
+        at=at,
+        attempts=attempts,
+        crashes=crashes,
+        unknown=unknown,
+        worker=worker,
+        error=error,
+        message=message,
+        unreadable=reader.unreadable,
+        key=member,
+    )
 
 
 async def _running_page(
@@ -290,47 +335,48 @@ async def _running_page(
 ) -> Page:
     """Read all running jobs, up to a bound: there are no more than slots."""
     key = keys.queue_key(queue) + keys.RUNNING_SUFFIX
-    total = await redis.hlen(key)  # type: ignore[misc]
+    of_queue = Reader()
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hlen(key)
+        [counted] = await answers(pipe)
+    total = of_queue.known(counted, 0)
     held: list[tuple[bytes, bytes]] = []
-    async for pair in redis.hscan_iter(key, count=_STEP):
-        held.append(pair)
-        if len(held) == _RUNNING_AT_MOST:
-            break
-    if not held:
-        return Page([], total, 0, None, oldest_first=True)
-    bodies: list[bytes | None] = []
+    if total:
+        async for pair in redis.hscan_iter(key, count=_STEP):
+            held.append(pair)
+            if len(held) == _RUNNING_AT_MOST:
+                break
+    bodies: list[object] = []
     for chunk in chunks(held):
-        bodies += await redis.mget([keys.JOB_PREFIX.encode() + member for member, _ in chunk])
+        names = [keys.JOB_PREFIX.encode() + member for member, _ in chunk]
+        bodies += await look(redis, strings=names, limits=LIMITS)
     started = await started_by_job(redis, queue)
     rows = []
     for (member, token), body in zip(held, bodies, strict=True):
-        fields = _row(member, queue, JobState.RUNNING, catalog, body)
-        at, attempt = started.get(fields["job_id"], (None, 1))
-        row = Row(
-            **fields,
+        at, attempt = started.get(shown_id(member), (None, 1))
+        row = _row(
+            Reader(),
+            member,
+            body,
+            queue=queue,
+            state=JobState.RUNNING,
+            catalog=catalog,
             at=at,
             attempts=attempt - 1,
-            crashes=0,
-            unknown=False,
-            worker=worker_of(token.decode("utf-8", "replace")),
-            error="",
-            message="",
+            worker=worker_of(shown_id(token)),
         )
         if _fits(row, where):
             rows.append(row)
     rows.sort(key=lambda row: row.at or NEVER)
-    return Page(rows[:limit], total, len(held), None, oldest_first=True)
+    return Page(
+        rows[:limit], total, len(held), None, oldest_first=True, unreadable=of_queue.unreadable
+    )
 
 
 async def started_by_job(redis: Redis, queue: str) -> dict[str, tuple[datetime | None, int]]:
     """Start and number of each running attempt, by job id, from the last heartbeats."""
-    ids = await redis.zrange(keys.queue_key(queue) + keys.WORKERS_SUFFIX, 0, -1)
-    if not ids:
-        return {}
-    entries = await redis.mget([keys.WORKER_PREFIX.encode() + worker_id for worker_id in ids])
-    running = [one for entry in entries for one in listed(json_object(entry).get("running"))]
     return {
-        str(job.get("id")): (moment(job.get("started_ms")), whole(job.get("attempt")) or 1)
-        for job in running
-        if isinstance(job, dict)
+        job.job_id: (job.started_at, job.attempt)
+        for worker in await workers_of(redis, queue)
+        for job in worker.running
     }

@@ -12,7 +12,7 @@ from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING
 
 from runner.broker import keys
-from runner.operations.stored import moment
+from runner.broker.reading import Reader, Unreadable, answers, count_of, hashes, moment, shown_id
 from runner.worker.counts import (
     BOUNDS_MS,
     BY_MINUTE,
@@ -31,6 +31,14 @@ MINUTES_HOURS = 8
 """The longest time that is shown by minute; longer ones are shown by ten minutes."""
 
 LONGEST_HOURS = 72
+
+_MOST_JOBS = 500
+"""How many jobs are shown at once: those that ended last."""
+
+_MOST_FIELDS = 20_000
+"""Of one key: three times what a day holds of a job that lasts any time."""
+
+_MOST_RELEASES = 1_000
 
 
 @dataclass(slots=True)
@@ -95,7 +103,7 @@ class Cell:
                 self.ran_ms += value
             case "w":
                 self.wait_ms += value
-            case _:
+            case _ if name.isdecimal() and int(name) < len(self.buckets):
                 self.buckets[int(name)] += value
 
     def join(self, other: Cell) -> None:
@@ -118,6 +126,7 @@ class JobMetrics:
         step_s: Seconds in a step.
         total: Sum of all steps.
         cells: The steps, oldest first, empty ones included.
+        unreadable: What of the counts cannot be read, and why; empty if all can.
     """
 
     queue: str
@@ -125,6 +134,7 @@ class JobMetrics:
     step_s: int
     total: Cell
     cells: list[Cell]
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +148,16 @@ class Deploy:
 async def all_jobs(redis: Redis, *, hours: int = 1) -> list[JobMetrics]:
     """Every job that ran in the last *hours*, the one that took the most time first."""
     now_ms = await _now_ms(redis)
-    register = await redis.zrangebyscore(keys.METRICS, now_ms - hours * HOUR_MS, "+inf")
-    names = [member.decode("utf-8", "replace").partition("|") for member in register]
+    since_ms = now_ms - hours * HOUR_MS
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.zrevrangebyscore(keys.METRICS, now_ms + HOUR_MS, since_ms, start=0, num=_MOST_JOBS)
+        [register] = await answers(pipe)
+    if isinstance(register, Unreadable):
+        return [JobMetrics("", "", 60, Cell(), [], str(register))]
+    names = [shown_id(member).partition("|") for member in register]
     found = await _read(redis, [(queue, name) for queue, _, name in names], hours, now_ms)
-    return sorted((one for one in found if one.total.attempts), key=lambda one: -one.total.ran_ms)
+    shown = [one for one in found if one.total.attempts or one.unreadable]
+    return sorted(shown, key=lambda one: -one.total.ran_ms)
 
 
 async def one_job(redis: Redis, queue: str, name: str, *, hours: int = MINUTES_HOURS) -> JobMetrics:
@@ -159,10 +175,11 @@ async def _now_ms(redis: Redis) -> int:
 
 def together(metrics: Sequence[JobMetrics]) -> list[Cell]:
     """The cells of several jobs as one series."""
-    if not metrics:
+    read = [one for one in metrics if one.cells]
+    if not read:
         return []
-    joined = [Cell(at=cell.at) for cell in metrics[0].cells]
-    for one in metrics:
+    joined = [Cell(at=cell.at) for cell in read[0].cells]
+    for one in read:
         for into, cell in zip(joined, one.cells, strict=True):
             into.join(cell)
     return joined
@@ -170,8 +187,10 @@ def together(metrics: Sequence[JobMetrics]) -> list[Cell]:
 
 async def deploys(redis: Redis) -> list[Deploy]:
     """Releases, in the order in which they were first seen."""
-    found = await redis.hgetall(keys.RELEASES)  # type: ignore[misc]
-    marks = [Deploy(name.decode("utf-8", "replace"), moment(int(ms))) for name, ms in found.items()]
+    [found] = await hashes(redis, [keys.RELEASES], most=_MOST_RELEASES)
+    if isinstance(found, Unreadable):
+        return []
+    marks = [Deploy(shown_id(name), moment(count_of(ms))) for name, ms in found.items()]
     return sorted(marks, key=lambda mark: str(mark.at))
 
 
@@ -183,11 +202,8 @@ async def _read(
     step = resolution.step_ms
     first_ms = (now_ms - hours * HOUR_MS) // step * step + step
     starts = range(first_ms - first_ms % resolution.page_ms, now_ms + 1, resolution.page_ms)
-    async with redis.pipeline(transaction=False) as pipe:
-        for queue, name in jobs:
-            for start_ms in starts:
-                pipe.hgetall(page_key(queue, name, resolution, start_ms))
-        pages = await pipe.execute()
+    names = [page_key(*job, resolution, start_ms) for job in jobs for start_ms in starts]
+    pages = await hashes(redis, names, most=_MOST_FIELDS)
     steps = range(first_ms, now_ms + 1, step)
     return [
         _metrics(queue, name, resolution, steps, pages[i * len(starts) : (i + 1) * len(starts)])
@@ -200,16 +216,18 @@ def _metrics(
     name: str,
     resolution: Resolution,
     steps: range,
-    pages: Sequence[dict[bytes, bytes]],
+    pages: Sequence[dict[bytes, bytes] | Unreadable],
 ) -> JobMetrics:
     cells = {at_ms: Cell(at=moment(at_ms)) for at_ms in steps}
+    reader = Reader()
     for page in pages:
-        for name_of_cell, value in page.items():
-            at, _, what = name_of_cell.decode().partition("|")
-            cell = cells.get(int(at))
+        for name_of_cell, value in reader.known(page, {}).items():
+            at, _, what = name_of_cell.partition(b"|")
+            cell = cells.get(count_of(at) or 0)
             if cell is not None:
-                cell.add(what, int(value))
+                cell.add(shown_id(what), reader.count(f"a count of {name}", value))
     total = Cell()
     for cell in cells.values():
         total.join(cell)
-    return JobMetrics(queue, name, resolution.step_ms // 1000, total, list(cells.values()))
+    step_s = resolution.step_ms // 1000
+    return JobMetrics(queue, name, step_s, total, list(cells.values()), reader.unreadable)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from runner.broker import keys
+from runner.broker.reading import Reader, Unreadable, answers
 from runner.errors import ConfigurationError
 from runner.handle import JobState
 
@@ -30,6 +31,11 @@ LISTED = (
 """States whose jobs can be listed; done jobs are in no queue."""
 
 
+_LONGEST = 1_000
+_BEHIND = b"\xff" * 8
+"""Stands for the rest of a longer id: what begins alike comes before it."""
+
+
 class Position(NamedTuple):
     """A place in a sorted set."""
 
@@ -38,7 +44,10 @@ class Position(NamedTuple):
 
     def __str__(self) -> str:
         """As an opaque word, for a link to the next page."""
-        raw = f"{self.score!r}|".encode() + self.member
+        member = self.member
+        if len(member) > _LONGEST:
+            member = member[:_LONGEST] + _BEHIND
+        raw = f"{self.score!r}|".encode() + member
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
     @classmethod
@@ -70,11 +79,17 @@ class Window:
     total: int
     ascending: bool
     apart: str | None = None
+    is_there: bool = True
+    unreadable: str = ""
 
     @classmethod
-    async def of(cls, redis: Redis, queue: str, state: JobState) -> Window:
+    async def of(
+        cls, redis: Redis, queue: str, state: JobState, *, until_now: bool = True
+    ) -> Window:
         """
-        Find the jobs of *queue* that are in *state* now.
+        Find the jobs of *queue* that are in *state*.
+
+        until_now: leave out those that die from now on, since nobody has seen them.
 
         Raises:
             ConfigurationError: Jobs in that state are in no sorted set of their own.
@@ -92,21 +107,37 @@ class Window:
             case JobState.PARKED:
                 name, low, high = key + keys.PARKED_SUFFIX, float("-inf"), float("inf")
             case JobState.DEAD:
-                # Jobs that die from now on are not part of it: nobody has seen them.
-                name, low, high = key + keys.DEAD_SUFFIX, float("-inf"), float(seconds * 1000 + 999)
+                name, low = key + keys.DEAD_SUFFIX, float("-inf")
+                high = float(seconds * 1000 + 999) if until_now else float("inf")
             case _:
                 listed = ", ".join(LISTED)
                 raise ConfigurationError(f"jobs that are {state} cannot be listed; {listed} can")
         apart = key + keys.SUSPECTS_SUFFIX if name == key else None
-        total = await redis.zcount(name, low, high)
+        reader = Reader()
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.zcount(name, low, high)
+            pipe.zcount(apart or name, low, high)
+            pipe.hlen(key + keys.RUNNING_SUFFIX)
+            pipe.zcount(key + keys.RETRYING_SUFFIX, low, high)
+            counted, suspects, running, retrying = await answers(pipe)
+        is_there = not isinstance(counted, Unreadable)
+        total = reader.known(counted, 0)
         if apart is not None:
-            total += await redis.zcount(apart, low, high)
+            apart = None if isinstance(suspects, Unreadable) else apart
+            total += reader.known(suspects, 0)
         if state is JobState.SCHEDULED:
-            async with redis.pipeline(transaction=False) as pipe:
-                pipe.hlen(key + keys.RUNNING_SUFFIX)
-                pipe.zcount(key + keys.RETRYING_SUFFIX, low, high)
-                total = max(0, total - sum(await pipe.execute()))
-        return cls(redis, name, low, high, total, state is not JobState.DEAD, apart)
+            total = max(0, total - reader.known(running, 0) - reader.known(retrying, 0))
+        return cls(
+            redis,
+            name,
+            low,
+            high,
+            total,
+            state is not JobState.DEAD,
+            apart,
+            is_there,
+            reader.unreadable,
+        )
 
     async def suspects(self, most: int) -> list[Position]:
         """The first *most* jobs that wait in the same state, but apart: they run alone."""
@@ -119,6 +150,8 @@ class Window:
 
     async def read(self, after: Position | None, size: int) -> list[Position]:
         """The next *size* jobs after *after*; fewer are the last ones."""
+        if not self.is_there:
+            return []
         start = await self._rank(after)
         if self.ascending:
             found = await self.redis.zrange(self.key, start, start + size - 1, withscores=True)

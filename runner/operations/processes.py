@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
-
-from pydantic_core import from_json
+from datetime import datetime  # noqa: TC003 -- the API's schema reads it
+from typing import TYPE_CHECKING
 
 from runner.broker import keys
+from runner.broker.reading import NEVER, Fields, Reader, Unreadable, answers, look, shown_id
+from runner.broker.scripts.fields import LookHead
 from runner.context import Progress
 from runner.handle import JobState
-from runner.operations.stored import NEVER, moment
 from runner.operations.verbs import ACTIVE, PROCESS_VERBS, QUIET, job_verbs, offered
 
 if TYPE_CHECKING:
@@ -74,6 +73,7 @@ class WorkerView:
         lag_ms: Milliseconds by which its event loop was late at the last heartbeat.
         answer_ms: Milliseconds that Redis took to answer the last heartbeat.
         running: The attempts that run.
+        unreadable: What of its heartbeat cannot be read, and why; empty if all can.
     """
 
     worker_id: str
@@ -91,6 +91,7 @@ class WorkerView:
     lag_ms: float
     answer_ms: float
     running: tuple[RunningJob, ...]
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,11 @@ class Process:
         return any(worker.stopping for worker in self.workers)
 
     @property
+    def unreadable(self) -> str:
+        """What of its heartbeats cannot be read, and why; empty if all can."""
+        return "; ".join(worker.unreadable for worker in self.workers if worker.unreadable)
+
+    @property
     def verbs(self) -> list[Verb]:
         """What may be done to it now."""
         return offered(PROCESS_VERBS, QUIET if self.quiet else ACTIVE)
@@ -164,83 +170,99 @@ class Process:
         return sorted(found, key=lambda job: job.started_at or NEVER)
 
 
+_MOST_WORKERS = 2_000
+"""Of one queue: those with the latest heartbeats."""
+
+_LONGEST_ID = 1_000
+_LIMITS = LookHead(each=4 << 20, all=64 << 20, entries=0)
+
+
 async def workers_of(redis: Redis, queue: str) -> list[WorkerView]:
     """The live workers of one queue."""
-    return [worker for _, worker in await _entries(redis, [queue])]
+    return [worker for _, worker in await _heartbeats(redis, [queue])]
 
 
 async def processes(redis: Redis, queues: Sequence[str]) -> list[Process]:
-    """The processes that work *queues*, by name."""
-    by_process: dict[tuple[str, int], list[tuple[dict[str, Any], WorkerView]]] = {}
-    for entry, worker in await _entries(redis, queues):
-        place = (str(entry.get("host", "?")), int(entry.get("pid", 0)))
-        by_process.setdefault(place, []).append((entry, worker))
+    """The processes that work *queues*, by name; where that is unreadable, each worker alone."""
+    by_process: dict[tuple[str, int], list[tuple[Fields, WorkerView]]] = {}
+    for beat, worker in await _heartbeats(redis, queues):
+        host, pid = beat.text("host"), beat.whole("pid") or 0
+        place = (host, pid) if host else (worker.worker_id, 0)
+        by_process.setdefault(place, []).append((beat, worker))
     return [
         Process(
             host=host,
             pid=pid,
-            release=str(found[0][0].get("release", "")),
-            rss=int(found[0][0].get("rss", 0)),
+            release=found[0][0].text("release"),
+            rss=found[0][0].whole("rss") or 0,
             workers=tuple(worker for _, worker in found),
         )
         for (host, pid), found in sorted(by_process.items())
     ]
 
 
-async def _entries(redis: Redis, queues: Sequence[str]) -> list[tuple[dict[str, Any], WorkerView]]:
+async def _heartbeats(redis: Redis, queues: Sequence[str]) -> list[tuple[Fields, WorkerView]]:
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:
-            pipe.zrange(keys.queue_key(queue) + keys.WORKERS_SUFFIX, 0, -1)
-        registers = await pipe.execute()
-    ids = [worker_id for register in registers for worker_id in register]
-    if not ids:
-        return []
-    found = await redis.mget([keys.WORKER_PREFIX.encode() + worker_id for worker_id in ids])
-    read = [_read(data) for data in found if data is not None]
-    return [one for one in read if one is not None]
+            register = keys.queue_key(queue) + keys.WORKERS_SUFFIX
+            pipe.zrange(register, -_MOST_WORKERS, -1)
+        registers = await answers(pipe)
+    listed = [
+        (queue, worker_id)
+        for queue, register in zip(queues, registers, strict=True)
+        if not isinstance(register, Unreadable)
+        for worker_id in register
+    ]
+    names = [keys.WORKER_PREFIX.encode() + worker_id for _, worker_id in listed]
+    beats = await look(redis, strings=names, limits=_LIMITS)
+    return [
+        _heartbeat(queue, worker_id, name, beat)
+        for (queue, worker_id), name, beat in zip(listed, names, beats, strict=True)
+        if beat is not None
+    ]
 
 
-def _read(data: bytes) -> tuple[dict[str, Any], WorkerView] | None:
-    """None if no worker of ours wrote it: there is nothing to show."""
-    try:
-        entry = from_json(data)
-        int(entry.get("pid", 0)), int(entry.get("rss", 0))
-        return entry, _worker(entry)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        return None
-
-
-def _worker(entry: dict[str, Any]) -> WorkerView:
-    worker_id, queue = str(entry["id"]), str(entry["queue"])
-    started = entry.get("started_at")
-    return WorkerView(
-        worker_id=worker_id,
+def _heartbeat(
+    queue: str, worker_id: bytes, name: bytes, beat: object
+) -> tuple[Fields, WorkerView]:
+    reader = Reader()
+    fields, shown = reader.fields(name, beat), shown_id(worker_id)
+    worker = WorkerView(
+        worker_id=shown,
         queue=queue,
-        slots=int(entry.get("slots", 0)),
-        busy=int(entry.get("busy", 0)),
-        jobs=tuple(entry.get("jobs", ())),
-        started_at=None if started is None else datetime.fromisoformat(started),
-        beat_at=moment(entry.get("beat_ms")),
-        complete=int(entry.get("complete", 0)),
-        retried=int(entry.get("retried", 0)),
-        failed=int(entry.get("failed", 0)),
-        quiet=bool(entry.get("quiet")),
-        stopping=bool(entry.get("stopping")),
-        lag_ms=float(entry.get("lag_ms", 0.0)),
-        answer_ms=float(entry.get("answer_ms", 0.0)),
-        running=tuple(_running(job, queue, worker_id) for job in entry.get("running", ())),
+        slots=fields.whole("slots") or 0,
+        busy=fields.whole("busy") or 0,
+        jobs=fields.texts("jobs"),
+        started_at=fields.stamp("started_at"),
+        beat_at=fields.moment("beat_ms"),
+        complete=fields.whole("complete") or 0,
+        retried=fields.whole("retried") or 0,
+        failed=fields.whole("failed") or 0,
+        quiet=fields.flag("quiet"),
+        stopping=fields.flag("stopping"),
+        lag_ms=fields.number("lag_ms") or 0.0,
+        answer_ms=fields.number("answer_ms") or 0.0,
+        running=tuple(_running(job, queue, shown) for job in fields.objects("running")),
+        unreadable=reader.unreadable,
     )
+    return fields, worker
 
 
-def _running(job: dict[str, Any], queue: str, worker_id: str) -> RunningJob:
-    progress = job.get("progress")
+def _running(job: Fields, queue: str, worker_id: str) -> RunningJob:
     return RunningJob(
-        job_id=str(job["id"]),
-        name=job.get("name"),
+        job_id=job.text("id", most=_LONGEST_ID),
+        name=job.text("name") or None,
         queue=queue,
         worker=worker_id,
-        attempt=int(job.get("attempt", 1)),
-        started_at=moment(job.get("started_ms")),
-        progress=None if progress is None else Progress(**progress),
-        lines=tuple(job.get("log", ())),
+        attempt=job.whole("attempt") or 1,
+        started_at=job.moment("started_ms"),
+        progress=_progress(job.inner("progress")),
+        lines=job.texts("log"),
     )
+
+
+def _progress(made: Fields | None) -> Progress | None:
+    done = None if made is None else made.number("done")
+    if made is None or done is None:
+        return None
+    return Progress(done, made.number("total"), made.text("note"))

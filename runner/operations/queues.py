@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
-
 from runner.broker import keys
+from runner.broker.reading import Reader, answers, moment, shown_id
 from runner.operations.verbs import ACTIVE, PAUSED, QUEUE_VERBS, offered
-from runner.periodic.gauges import QueueGauges, queue_gauges
+from runner.periodic.gauges import queue_gauges
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -37,7 +36,7 @@ class Paused:
 @dataclass(frozen=True, slots=True)
 class Queue:
     """
-    One queue now.
+    One queue now. What cannot be counted is null, and *unreadable* says why.
 
     Attributes:
         name: Name of the queue.
@@ -50,18 +49,20 @@ class Queue:
         oldest_wait_s: Seconds since the oldest ready job came due.
         paused: Set while the queue is paused.
         workers: Live workers.
+        unreadable: What of it cannot be read, and why; empty if all can.
     """
 
     name: str
-    ready: int
-    running: int
-    scheduled: int
-    retrying: int
-    dead: int
-    parked: int
+    ready: int | None
+    running: int | None
+    scheduled: int | None
+    retrying: int | None
+    dead: int | None
+    parked: int | None
     oldest_wait_s: float
     paused: Paused | None
-    workers: int
+    workers: int | None
+    unreadable: str = ""
 
     @property
     def verbs(self) -> list[Verb]:
@@ -75,7 +76,7 @@ class Depth:
     A queue's gauges at one poll.
 
     Attributes:
-        at: Time of the poll.
+        at: Time of the poll; null if no calendar has it.
         ready: Jobs that were due.
         running: Jobs that ran.
         scheduled: Jobs that were to come due later.
@@ -84,7 +85,7 @@ class Depth:
         oldest_wait_ms: Milliseconds since the oldest ready job had come due.
     """
 
-    at: datetime
+    at: datetime | None
     ready: int
     running: int
     scheduled: int
@@ -93,12 +94,34 @@ class Depth:
     oldest_wait_ms: int
 
 
+_POLLS = 2_000
+"""More than are kept."""
+
+_BY = 100
+
+
 async def queue(redis: Redis, name: str) -> Queue:
     """Count one queue now."""
     gauges = await queue_gauges(redis, name)
     key = keys.queue_key(name)
-    note = await redis.get(key + keys.PAUSED_SUFFIX)
-    return _queue(gauges, note, await redis.zcard(key + keys.WORKERS_SUFFIX))
+    reader = Reader()
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.get(key + keys.PAUSED_SUFFIX)
+        pipe.zcard(key + keys.WORKERS_SUFFIX)
+        note, workers = await answers(pipe)
+    if gauges.unreadable:
+        reader.note(key, f"holds another type where jobs stand ({', '.join(gauges.unreadable)})")
+    states: dict[str, Any] = {
+        state: None if state in gauges.unreadable else getattr(gauges, state) for state in _STATES
+    }
+    return Queue(
+        name=gauges.queue,
+        **states,
+        oldest_wait_s=gauges.oldest_wait_s,
+        paused=paused_by(reader, key + keys.PAUSED_SUFFIX, note),
+        workers=reader.known(workers),
+        unreadable=reader.unreadable,
+    )
 
 
 async def queues(redis: Redis, names: Sequence[str]) -> list[Queue]:
@@ -108,36 +131,34 @@ async def queues(redis: Redis, names: Sequence[str]) -> list[Queue]:
 
 async def depth(redis: Redis, name: str, *, points: int = 240) -> list[Depth]:
     """About *points* of the queue's gauges at the last polls, oldest first."""
-    entries = await redis.xrange(keys.DEPTH_PREFIX + name)
+    key, reader = keys.DEPTH_PREFIX + name, Reader()
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.xrevrange(key, count=_POLLS)
+        [found] = await answers(pipe)
+    entries = reader.known(found, [])[::-1]
     step = max(1, len(entries) // points)
-    return [_depth(entry_id, fields) for entry_id, fields in entries[::step]]
+    return [_depth(reader, key, entry_id, fields) for entry_id, fields in entries[::step]]
 
 
-def _queue(gauges: QueueGauges, note: bytes | None, workers: int) -> Queue:
-    return Queue(
-        name=gauges.queue,
-        ready=gauges.ready,
-        running=gauges.running,
-        scheduled=gauges.scheduled,
-        retrying=gauges.retrying,
-        dead=gauges.dead,
-        parked=gauges.parked,
-        oldest_wait_s=gauges.oldest_wait_s,
-        paused=None if note is None else paused_by(note),
-        workers=workers,
-    )
+def paused_by(reader: Reader, key: str, note: Any) -> Paused | None:
+    """
+    Read the note of a pause; None if there is none.
+
+    Whatever stands there pauses: a text that is no note of ours is who did it.
+    """
+    if note is None:
+        return None
+    if isinstance(note, bytes) and not note.startswith(b"{"):
+        return Paused(shown_id(note)[:_BY], None)
+    said = reader.fields(key, note)
+    return Paused(said.text("by", most=_BY), said.moment("at_ms"))
 
 
-def paused_by(note: bytes) -> Paused:
-    """Read the note of a pause, whoever wrote it."""
-    try:
-        said: Any = from_json(note)
-        return Paused(str(said.get("by") or ""), datetime.fromtimestamp(said["at_ms"] / 1000, UTC))
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        return Paused(note.decode("utf-8", "replace")[:100], None)
+def _depth(reader: Reader, key: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Depth:
+    at = moment(int(entry_id.partition(b"-")[0]))
+    counts = {name: reader.count(key, fields.get(name.encode())) for name in _COUNTS}
+    return Depth(at=at, **counts)
 
 
-def _depth(entry_id: bytes, fields: dict[bytes, bytes]) -> Depth:
-    at_ms = int(entry_id.partition(b"-")[0])
-    counts = {name.decode(): int(value) for name, value in fields.items()}
-    return Depth(at=datetime.fromtimestamp(at_ms / 1000, UTC), **counts)
+_STATES = ("ready", "running", "scheduled", "retrying", "dead", "parked")
+_COUNTS = ("ready", "running", "scheduled", "retrying", "dead", "oldest_wait_ms")

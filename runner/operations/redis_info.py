@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner import clock
+from runner.broker import keys
+from runner.broker.reading import Reader, answers
 from runner.broker.redis_risks import risks
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class Store:
         commands_per_s: Commands a second.
         answer_ms: Milliseconds of a round trip from this server.
         risks: Each way in which it may lose jobs, and what to set against it.
+        set_aside: Keys that held what is not ours, and were set aside.
     """
 
     version: str
@@ -42,6 +45,7 @@ class Store:
     commands_per_s: int
     answer_ms: float
     risks: tuple[str, ...]
+    set_aside: int
 
 
 async def store(redis: Redis) -> Store:
@@ -50,6 +54,9 @@ async def store(redis: Redis) -> Store:
     await redis.ping()
     answer_ms = (clock.monotonic() - started) * 1000
     info = await redis.info()
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.zcard(keys.ASIDE)
+        [aside] = await answers(pipe)
     return Store(
         version=str(info.get("valkey_version") or info.get("redis_version", "?")),
         uptime_s=int(info.get("uptime_in_seconds", 0)),
@@ -62,4 +69,5 @@ async def store(redis: Redis) -> Store:
         commands_per_s=int(info.get("instantaneous_ops_per_sec", 0)),
         answer_ms=round(answer_ms, 2),
         risks=tuple(await risks(redis)),
+        set_aside=Reader().known(aside, 0),
     )

@@ -10,6 +10,8 @@ from pydantic_core import to_json
 
 from runner import chance, wall_clock
 from runner.broker import keys
+from runner.broker.reading import Reader
+from runner.broker.set_aside import with_type
 from runner.enqueue import Enqueue
 from runner.enqueuer import Enqueuer
 from runner.errors import ConfigurationError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.broker.reading import Unreadable
     from runner.operations.actions import Operator
     from runner.operations.catalog import Catalog
     from runner.operations.verbs import Verb
@@ -51,6 +54,7 @@ class Schedule:
         next_at: Its next tick; null while it is paused.
         missed: Ticks since the last one that enqueued no job.
         paused: Set while the schedule is paused.
+        unreadable: What of its state cannot be read, and why; empty if all can.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Schedule:
     next_at: datetime | None
     missed: int
     paused: Paused | None
+    unreadable: str = ""
 
     @property
     def verbs(self) -> list[Verb]:
@@ -127,7 +132,11 @@ async def pause(redis: Redis, operator: Operator, schedule: Sequence[Periodic], 
     """Let its ticks enqueue nothing until it is resumed."""
     field = field_of(_named(schedule, name))
     note = to_json({"by": operator.who, "at_ms": wall_clock.now_ms()})
-    await redis.hset(keys.SCHEDULE_PAUSED, field, note)  # type: ignore[misc,arg-type]
+
+    async def write() -> object:
+        return await redis.hset(keys.SCHEDULE_PAUSED, field, note)  # type: ignore[misc,arg-type]
+
+    await with_type(redis, keys.SCHEDULE_PAUSED, "hash", write)
     await operator.record("pause schedule", name, outcome="done")
 
 
@@ -147,10 +156,21 @@ def _named(schedule: Sequence[Periodic], name: str) -> Periodic:
 
 
 def _view(
-    periodic: Periodic, last: datetime | None, note: bytes | None, catalog: Catalog, now: datetime
+    periodic: Periodic,
+    tick: datetime | Unreadable | None,
+    note: bytes | Unreadable | None,
+    catalog: Catalog,
+    now: datetime,
 ) -> Schedule:
+    reader = Reader()
+    last = reader.known(tick)
+    # Where no note can be read, nobody knows of a pause, and its ticks enqueue their jobs.
+    pause_note = reader.known(note)
+    is_paused = paused_by(reader, keys.SCHEDULE_PAUSED, pause_note)
     crontab = Crontab(periodic.crontab, periodic.timezone)
-    missed = [] if last is None or note else crontab.ticks_between(last, now, limit=_MISSED_AT_MOST)
+    missed = (
+        [] if last is None or is_paused else crontab.ticks_between(last, now, limit=_MISSED_AT_MOST)
+    )
     return Schedule(
         name=periodic.name,
         job=periodic.job.name,
@@ -162,7 +182,8 @@ def _view(
         catch_up=periodic.catch_up,
         jitter_s=periodic.jitter_s,
         last_at=last,
-        next_at=None if note else crontab.next_after(now),
+        next_at=None if is_paused else crontab.next_after(now),
         missed=len(missed),
-        paused=None if note is None else paused_by(note),
+        paused=is_paused,
+        unreadable=reader.unreadable,
     )

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from runner.broker import keys
-from runner.broker.scripts import LAST_ENTRIES
+from runner.broker.reading import Cut, Entries, look
+from runner.broker.scripts.fields import LookHead
 from runner.redaction import REDACTED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from redis.asyncio import Redis
 
     from runner.operations.paging import Position
+
+LIMITS = LookHead(each=1 << 20, all=32 << 20, entries=1)
+"""How much of bodies and histories is read for a list."""
 
 _ESCAPE = b"\\"
 _BY_NAME_ONLY = b'"a":[]'
@@ -79,15 +83,22 @@ class Sieve:
             part = self._id
             jobs = [one for one in jobs if part in one.member.lower()]
         if jobs and (self._name or self._text):
-            bodies = await redis.mget([keys.JOB_PREFIX.encode() + one.member for one in jobs])
+            names = [keys.JOB_PREFIX.encode() + one.member for one in jobs]
+            bodies = await look(redis, strings=names, limits=LIMITS)
             fits = self._body_may_fit
-            jobs = [one for one, body in zip(jobs, bodies, strict=True) if body and fits(body)]
-        if jobs and self._error:
-            entries = await last_entries(redis, [one.member for one in jobs])
             jobs = [
                 one
-                for one, entry in zip(jobs, entries, strict=True)
-                if entry and self._error_may_fit(entry)
+                for one, body in zip(jobs, bodies, strict=True)
+                if isinstance(body, Cut) or (isinstance(body, bytes) and fits(body))
+            ]
+        if jobs and self._error:
+            names = [keys.HISTORY_PREFIX.encode() + one.member for one in jobs]
+            histories = await look(redis, lists=names, limits=LIMITS)
+            jobs = [
+                one
+                for one, history in zip(jobs, histories, strict=True)
+                if isinstance(entry := last_of(history), int)
+                or (isinstance(entry, bytes) and self._error_may_fit(entry))
             ]
         return jobs
 
@@ -105,11 +116,9 @@ class Sieve:
         return _ESCAPE in head or self._error in head.lower()
 
 
-async def last_entries(redis: Redis, members: Sequence[bytes]) -> list[bytes | None]:
-    """The last entry of each job's history, in one call."""
-    names = [keys.HISTORY_PREFIX.encode() + member for member in members]
-    found: list[bytes | None] = await redis.eval(LAST_ENTRIES, len(names), *names)  # type: ignore[misc,arg-type]
-    return found
+def last_of(history: object) -> object:
+    """The last entry of a history; what else stands there, if it is none."""
+    return history.last[-1] if isinstance(history, Entries) and history.last else history
 
 
 def _plain(text: str) -> bytes:

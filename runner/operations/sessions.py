@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from runner.broker import keys
-from runner.operations.stored import moment
+from runner.broker.reading import Unreadable, answers, cut, look, moment, shown_id
+from runner.broker.scripts.fields import LookHead
+from runner.errors import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from runner.operations.actions import Operator
 
 _SHOWN = 500
+_MOST = 10_000
+_TEXT = 200
+_LIMITS = LookHead(each=8_192, all=4 << 20, entries=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Session:
         program: The browser or program they logged in with.
         started_at: When they logged in.
         used_at: When they last opened a page or changed something, to within a minute.
+        unreadable: Why the session cannot be read, and nobody can use it; empty if it can.
     """
 
     session_id: str
@@ -53,15 +59,16 @@ class Session:
     program: str
     started_at: datetime | None
     used_at: datetime | None
+    unreadable: str = ""
 
 
 _RECORD = TypeAdapter(SessionRecord)
 
 
-def read_record(data: bytes | None) -> SessionRecord | None:
+def read_record(data: object) -> SessionRecord | None:
     """Read what Redis keeps; None if it is no session."""
     try:
-        return _RECORD.validate_json(data or b"")
+        return _RECORD.validate_json(data if isinstance(data, bytes) else b"")
     except ValidationError:
         return None
 
@@ -72,27 +79,45 @@ def write_record(record: SessionRecord) -> bytes:
 
 
 async def sessions(redis: Redis) -> list[Session]:
-    """The sessions that may still be used, the latest first; at most 500."""
-    ids = await redis.zrange(keys.SESSIONS, 0, -1, desc=True)
+    """
+    The sessions that may still be used, the latest first; at most 500.
+
+    Raises:
+        UnreadableError: What stands in the place of their list is none.
+        RedisError: Redis does not answer.
+    """
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.zrange(keys.SESSIONS, 0, _MOST - 1, desc=True)
+        [ids] = await answers(pipe)
+    if isinstance(ids, Unreadable):
+        raise UnreadableError(str(ids))
     found: list[Session] = []
     for start in range(0, len(ids), _SHOWN):
-        chunk = [one.decode("utf-8", "replace") for one in ids[start : start + _SHOWN]]
-        kept = await redis.mget([keys.SESSION_PREFIX + one for one in chunk])
+        chunk = ids[start : start + _SHOWN]
+        names = [keys.SESSION_PREFIX.encode() + one for one in chunk]
+        kept = await look(redis, strings=names, limits=_LIMITS)
         found += [
-            Session(
-                session_id=session_id,
-                name=record.name,
-                address=record.address,
-                program=record.program,
-                started_at=moment(record.started_ms),
-                used_at=moment(record.used_ms),
-            )
+            _session(session_id, data)
             for session_id, data in zip(chunk, kept, strict=True)
-            if (record := read_record(data)) is not None
+            if data is not None
         ]
         if len(found) >= _SHOWN:
             break
     return found[:_SHOWN]
+
+
+def _session(session_id: bytes, data: object) -> Session:
+    record = read_record(data)
+    if record is None:
+        return Session(shown_id(session_id), "", "", "", None, None, "is no session of ours")
+    return Session(
+        session_id=shown_id(session_id),
+        name=cut(record.name, _TEXT),
+        address=cut(record.address, _TEXT),
+        program=cut(record.program, _TEXT),
+        started_at=moment(record.started_ms),
+        used_at=moment(record.used_ms),
+    )
 
 
 async def revoke(redis: Redis, operator: Operator, chosen: Sequence[Session]) -> int:
@@ -110,5 +135,5 @@ async def end(redis: Redis, session_id: str) -> bool:
     async with redis.pipeline(transaction=True) as pipe:
         pipe.delete(keys.SESSION_PREFIX + session_id)
         pipe.zrem(keys.SESSIONS, session_id)
-        existed, _ = await pipe.execute()
+        existed, _ = await answers(pipe)
     return bool(existed)

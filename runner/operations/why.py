@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from runner import wall_clock
 from runner.broker import keys
+from runner.broker.reading import Reader, answers
 from runner.handle import JobState
 from runner.operations.job import find_queue, job
 from runner.operations.processes import workers_of
@@ -186,9 +187,10 @@ async def _waiting(redis: Redis, view: JobView, workers: Sequence[WorkerView]) -
         pipe.get(key + keys.PAUSED_SUFFIX)
         pipe.zrank(key, view.job_id)
         pipe.zrank(key + keys.SUSPECTS_SUFFIX, view.job_id)
-        note, rank, rank_apart = await pipe.execute()
-    if note is not None:
-        paused = paused_by(note)
+        note, *ranks = await answers(pipe)
+    rank, rank_apart = map(Reader().known, ranks)
+    paused = paused_by(Reader(), key + keys.PAUSED_SUFFIX, note)
+    if paused is not None:
         by = f" by {paused.by}" if paused.by else ""
         return Why(
             Cause.PAUSED,

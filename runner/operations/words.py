@@ -50,8 +50,20 @@ def failure(row: Row) -> str:
     return f"{row.error}: {row.message}" if row.error else ""
 
 
+def unreadable(problem: str) -> str:
+    """What cannot be read; empty if all can."""
+    return f"unreadable: {problem}" if problem else ""
+
+
+def detail(row: Row) -> str:
+    """What of a job cannot be read, its last error, or its arguments."""
+    return unreadable(row.unreadable) or failure(row) or arguments(row.arguments)
+
+
 def note(queue: Queue) -> str:
     """What is wrong with a queue, in a few words; empty if nothing is."""
+    if queue.unreadable:
+        return unreadable(queue.unreadable)
     if queue.paused is not None:
         return f"paused by {queue.paused.by}" if queue.paused.by else "paused"
     if queue.ready and not queue.workers:
@@ -60,7 +72,9 @@ def note(queue: Queue) -> str:
 
 
 def standing(process: Process) -> str:
-    """Why a process claims no jobs; empty if it does."""
+    """Why a process claims no jobs, or what of it cannot be read; empty if it does, and all can."""
+    if process.unreadable:
+        return unreadable(process.unreadable)
     return "stopping" if process.stopping else "quiet" if process.quiet else ""
 
 

@@ -19,6 +19,9 @@ _log = structlog.get_logger("runner.trim")
 _CHUNK = 500
 _OFFERED = 10
 _ABORT_MS = 86_400_000
+_METRICS_MS = 4 * 86_400_000
+_AHEAD_MS = 86_400_000
+"""A time so far ahead is none that a worker of ours wrote."""
 
 
 async def trim_workers(redis: Redis, queue: str) -> int:
@@ -27,7 +30,7 @@ async def trim_workers(redis: Redis, queue: str) -> int:
     ids = await redis.zrange(register, 0, -1)
     if not ids:
         return 0
-    entries = await redis.mget([keys.WORKER_PREFIX + worker_id.decode() for worker_id in ids])
+    entries = await redis.mget([keys.WORKER_PREFIX.encode() + worker_id for worker_id in ids])
     gone = [worker_id for worker_id, entry in zip(ids, entries, strict=True) if entry is None]
     return await redis.zrem(register, *gone) if gone else 0
 
@@ -44,11 +47,13 @@ async def offer_parked(redis: Redis, queue: str) -> None:
         await redis.eval(UNPARK, 1, key, *UnparkHead(_OFFERED), label)  # type: ignore[misc,arg-type]
 
 
-async def trim_aborts(redis: Redis, *, now_ms: float) -> None:
-    """Forget aborts of a day ago: their jobs never came."""
-    old = await redis.zrangebyscore(keys.ABORT, "-inf", now_ms - _ABORT_MS, start=0, num=_CHUNK)
-    if old:
-        await redis.zrem(keys.ABORT, *old)
+async def trim_by_time(redis: Redis, *, now_ms: float) -> None:
+    """Forget aborts of a day ago, whose jobs never came, and jobs that no longer have counts."""
+    for key, kept_ms in ((keys.ABORT, _ABORT_MS), (keys.METRICS, _METRICS_MS)):
+        for low, high in (("-inf", now_ms - kept_ms), (now_ms + _AHEAD_MS, "+inf")):
+            old = await redis.zrangebyscore(key, low, high, start=0, num=_CHUNK)
+            if old:
+                await redis.zrem(key, *old)
 
 
 async def trim_dead(

@@ -21,7 +21,8 @@ class QueueGauges:
     Jobs of one queue by state, and its latency.
 
     ready: due now. oldest_wait_s: how long the oldest ready job has been due; 0 if there is none.
-    parked: since their workers did not know their names or parameters.
+    parked: since their workers did not know their names or parameters. unreadable: the states whose
+    jobs cannot be counted, since another type stands at their key; 0 stands for them.
     """
 
     queue: str
@@ -33,26 +34,34 @@ class QueueGauges:
     parked: int
     oldest_wait_s: float
     paused: bool
+    unreadable: tuple[str, ...] = ()
 
     def send(self, statsd: StatsD) -> None:
         """Send them as StatsD gauges `queue.<queue>.<state>`; the oldest wait in milliseconds."""
         prefix = f"queue.{self.queue}."
         for state in ("ready", "scheduled", "retrying", "running", "dead"):
-            statsd.gauge(prefix + state, getattr(self, state))
+            if state not in self.unreadable:
+                statsd.gauge(prefix + state, getattr(self, state))
         statsd.gauge(prefix + "latency_ms", round(self.oldest_wait_s * 1000))
 
 
 async def queue_gauges(redis: Redis, queue: str) -> QueueGauges:
     """Count the jobs of *queue* now, by Redis's clock. The cost does not grow with the queue."""
     counted = Gauges(*await redis.eval(GAUGES, 1, keys.queue_key(queue)))  # type: ignore[misc]  # redis-py's own hints: sync or async
+    others = min(0, counted.due, counted.total, counted.retrying, counted.running)
+    scheduled = others or counted.total - counted.due - counted.retrying - counted.running
+    states = {
+        "ready": counted.due,
+        "scheduled": scheduled if others else max(0, scheduled),
+        "retrying": counted.retrying,
+        "running": counted.running,
+        "dead": counted.dead,
+        "parked": counted.parked,
+    }
     return QueueGauges(
         queue=queue,
-        ready=counted.due,
-        scheduled=max(0, counted.total - counted.due - counted.retrying - counted.running),
-        retrying=counted.retrying,
-        running=counted.running,
-        dead=counted.dead,
-        parked=counted.parked,
+        **{state: max(0, jobs) for state, jobs in states.items()},
         oldest_wait_s=counted.oldest_wait_ms / 1000,
         paused=bool(counted.paused),
+        unreadable=tuple(state for state, jobs in states.items() if jobs < 0),
     )

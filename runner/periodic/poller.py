@@ -20,8 +20,10 @@ import structlog
 
 from runner import chance
 from runner.broker import keys
+from runner.broker.reading import Unreadable, answers, count_of
+from runner.broker.set_aside import set_aside_of_queues
 from runner.enqueue import Enqueue
-from runner.periodic.cleanup import offer_parked, trim_aborts, trim_dead, trim_workers
+from runner.periodic.cleanup import offer_parked, trim_by_time, trim_dead, trim_workers
 from runner.periodic.gauges import queue_gauges
 from runner.periodic.queue_history import note_depth, note_memory
 from runner.periodic.ticks import field_of, last_ticks, paused, start_from, tick_ms
@@ -68,6 +70,7 @@ class Poller:
     async def poll(self) -> None:
         """Do all of it once. Raises what Redis raises: the next poll makes up for it."""
         now = await redis_now(self._redis)
+        await set_aside_of_queues(self._redis, [keys.queue_key(queue) for queue in self._queues])
         await self.enqueue_due(now)
         for queue in self._queues:
             gauges = await queue_gauges(self._redis, queue)
@@ -83,7 +86,7 @@ class Poller:
                 max_age_s=self._dead_max_age_s,
             )
             await self._redis.hset(keys.POLLS, queue, tick_ms(now))  # type: ignore[misc]
-        await trim_aborts(self._redis, now_ms=now.timestamp() * 1000)
+        await trim_by_time(self._redis, now_ms=now.timestamp() * 1000)
         await note_memory(self._redis)
 
     async def enqueue_due(self, now: datetime) -> None:
@@ -91,7 +94,15 @@ class Poller:
         lasts = await last_ticks(self._redis, self.schedule)
         notes = await paused(self._redis, self.schedule)
         for periodic, last, note in zip(self.schedule, lasts, notes, strict=True):
-            if note is not None:
+            if note is not None and not isinstance(note, Unreadable):
+                continue
+            if isinstance(last, Unreadable):
+                _log.warning(
+                    "last tick is unreadable, and counts as now",
+                    schedule=periodic.name,
+                    problem=str(last),
+                )
+                await start_from(self._redis, periodic, now)
                 continue
             if last is None:
                 # A new schedule counts from now on, unless the poll of another worker was first.
@@ -143,6 +154,8 @@ async def poll_age_s(redis: Redis, queues: Sequence[str]) -> float | None:
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hmget(keys.POLLS, list(queues))
         pipe.time()
-        noted, (seconds, micros) = await pipe.execute()
-    polled = [int(ms) for ms in noted if ms is not None]
+        noted, (seconds, micros) = await answers(pipe)
+    if isinstance(noted, Unreadable):
+        return None
+    polled = [ms for ms in map(count_of, noted) if ms is not None]
     return max(0.0, seconds + micros / 1e6 - max(polled) / 1000) if polled else None

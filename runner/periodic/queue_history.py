@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.broker import keys
+from runner.broker.reading import Unreadable, answers, count_of
+from runner.broker.set_aside import note
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -18,19 +20,15 @@ _MOST = 1920
 
 async def note_depth(redis: Redis, gauges: QueueGauges) -> None:
     """Add *gauges* to the series of their queue; the oldest are dropped."""
-    await redis.xadd(
-        keys.DEPTH_PREFIX + gauges.queue,
-        {
-            "ready": gauges.ready,
-            "running": gauges.running,
-            "scheduled": gauges.scheduled,
-            "retrying": gauges.retrying,
-            "dead": gauges.dead,
-            "oldest_wait_ms": round(gauges.oldest_wait_s * 1000),
-        },
-        maxlen=_MOST,
-        approximate=True,
-    )
+    fields = {
+        "ready": gauges.ready,
+        "running": gauges.running,
+        "scheduled": gauges.scheduled,
+        "retrying": gauges.retrying,
+        "dead": gauges.dead,
+        "oldest_wait_ms": round(gauges.oldest_wait_s * 1000),
+    }
+    await note(redis, keys.DEPTH_PREFIX + gauges.queue, _MOST, fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +42,23 @@ class Growth:
 async def note_memory(redis: Redis) -> None:
     """Add the memory that Redis uses now to its series; the oldest are dropped."""
     used = (await redis.info("memory"))["used_memory"]
-    await redis.xadd(keys.MEMORY, {"used": used}, maxlen=_MOST, approximate=True)
+    await note(redis, keys.MEMORY, _MOST, {"used": used})
 
 
 async def memory_growth(redis: Redis) -> Growth | None:
-    """Return how fast Redis's memory grows; None before an hour of polls."""
-    first = await redis.xrange(keys.MEMORY, count=1)
-    last = await redis.xrevrange(keys.MEMORY, count=1)
-    if not first or not last:
+    """Return how fast Redis's memory grows; None before an hour of polls, or if nobody can tell."""
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.xrange(keys.MEMORY, count=1)
+        pipe.xrevrange(keys.MEMORY, count=1)
+        first, last = await answers(pipe)
+    if isinstance(first, Unreadable) or isinstance(last, Unreadable) or not first or not last:
         return None
     (begun, begun_with), (ended, ended_with) = first[0], last[0]
     hours = (_ms(ended) - _ms(begun)) / 3_600_000
-    if hours < 1:
+    before, after = count_of(begun_with.get(b"used")), count_of(ended_with.get(b"used"))
+    if hours < 1 or before is None or after is None:
         return None
-    grown = int(ended_with[b"used"]) - int(begun_with[b"used"])
-    return Growth(grown / hours * 24, hours)
+    return Growth((after - before) / hours * 24, hours)
 
 
 def _ms(entry_id: bytes) -> int:

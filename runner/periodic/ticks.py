@@ -7,13 +7,14 @@ Redis without taking each other's ticks.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runner.broker import keys
+from runner.broker.reading import Unreadable, answers, count_of, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from redis.asyncio import Redis
 
@@ -25,28 +26,39 @@ def field_of(periodic: Periodic) -> str:
     return f"{periodic.job.queue}|{periodic.name}"
 
 
-async def last_ticks(redis: Redis, schedule: Sequence[Periodic]) -> list[datetime | None]:
+async def last_ticks(
+    redis: Redis, schedule: Sequence[Periodic]
+) -> list[datetime | Unreadable | None]:
     """Return the last tick of each of *schedule*; None if it never had one."""
+    found = await _fields(redis, keys.TICKS, schedule)
+    return [_tick(one, ms) for one, ms in zip(schedule, found, strict=True)]
+
+
+def _tick(periodic: Periodic, ms: bytes | Unreadable | None) -> datetime | Unreadable | None:
+    if ms is None or isinstance(ms, Unreadable):
+        return ms
+    return moment(count_of(ms)) or Unreadable(f"{keys.TICKS} {field_of(periodic)}", "is no time")
+
+
+async def paused(redis: Redis, schedule: Sequence[Periodic]) -> list[bytes | Unreadable | None]:
+    """Return for each of *schedule* the note of who paused it; None if nobody did."""
+    return await _fields(redis, keys.SCHEDULE_PAUSED, schedule)
+
+
+async def _fields(
+    redis: Redis, key: str, schedule: Sequence[Periodic]
+) -> list[bytes | Unreadable | None]:
     if not schedule:
         return []
     # Earlier releases knew a schedule by its name alone.
     fields = [field_of(one) for one in schedule] + [one.name for one in schedule]
-    found: list[bytes | None] = await redis.hmget(keys.TICKS, fields)  # type: ignore[misc]
-    return [
-        None if (ms := new or old) is None else datetime.fromtimestamp(int(ms) / 1000, UTC)
-        for new, old in zip(found[: len(schedule)], found[len(schedule) :], strict=True)
-    ]
-
-
-async def paused(redis: Redis, schedule: Sequence[Periodic]) -> list[bytes | None]:
-    """Return for each of *schedule* who paused it; None if nobody did."""
-    if not schedule:
-        return []
-    fields = [field_of(one) for one in schedule] + [one.name for one in schedule]
-    notes: list[bytes | None] = await redis.hmget(keys.SCHEDULE_PAUSED, fields)  # type: ignore[misc]
-    return [
-        new or old for new, old in zip(notes[: len(schedule)], notes[len(schedule) :], strict=True)
-    ]
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hmget(key, fields)
+        [found] = await answers(pipe)
+    if isinstance(found, Unreadable):
+        return [found] * len(schedule)
+    pairs = zip(found[: len(schedule)], found[len(schedule) :], strict=True)
+    return [old if new is None else new for new, old in pairs]
 
 
 async def start_from(redis: Redis, periodic: Periodic, moment: datetime) -> None:

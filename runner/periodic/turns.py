@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from runner import clock
 from runner.broker import keys
 from runner.broker.outage import is_passing
+from runner.broker.reading import Reader, answers, count_of
 from runner.broker.scripts import ELECT, SET_BACK
 from runner.broker.scripts.fields import ElectHead, Election, SetBackHead
 
@@ -96,7 +97,7 @@ class Turns:
         try:
             async with asyncio.timeout(self._limit_s):
                 if set_back_ms:
-                    await self._follow_clock(set_back_ms)
+                    await self._follow_clock(await self._confirmed(set_back_ms))
                 await self._poller.poll()
         except TimeoutError:
             _log.warning("poll cut off after its time; the next one goes on", limit_s=self._limit_s)
@@ -127,8 +128,24 @@ class Turns:
         waits = [(one.next_after(now) - now).total_seconds() for one in self._poller.schedule]
         return min(waits, default=float("inf"))
 
+    async def _confirmed(self, set_back_ms: int) -> int:
+        """
+        Return how far the clock was set back at most, as the polls of each queue have it.
+
+        What stands at one key alone may be anybody's, and would make all scheduled jobs due.
+        """
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(keys.POLLS, list(self._queues))
+            [noted] = await answers(pipe)
+        polls = Reader().known(noted, [])
+        ahead_ms = max((count_of(ms) or 0 for ms in polls), default=0) - self._clock.now_ms()
+        return min(set_back_ms, ahead_ms + self._interval_ms) if ahead_ms > 0 else 0
+
     async def _follow_clock(self, set_back_ms: int) -> None:
         """Let jobs come due that stand in the future since Redis's clock was set back."""
+        if not set_back_ms:
+            _log.warning("last poll lies in the future, but no queue's does: it counts as none")
+            return
         _log.warning(
             "Redis's clock was set back: what was due stays due",
             seconds=round(set_back_ms / 1000, 1),

@@ -10,9 +10,10 @@ from __future__ import annotations
 from runner.redaction.known import hiding
 from runner.redaction.names import REDACTED, is_secret_name
 from runner.redaction.shapes import scrubbed
-from runner.redaction.values import redacted, secrets_in, without_secrets
+from runner.redaction.values import MOST_CHARACTERS, redacted, secrets_in, without_secrets
 
 __all__ = [
+    "MOST_CHARACTERS",
     "REDACTED",
     "hiding",
     "is_secret_name",

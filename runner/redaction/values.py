@@ -21,6 +21,10 @@ from runner.redaction.shapes import scrubbed
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+MOST_CHARACTERS = 20_000
+"""Of all arguments of a job together: some hundred lines."""
+
+_CUT = "…"
 _TEXT_CHARACTERS = 500
 _READ_CHARACTERS = 4 * _TEXT_CHARACTERS
 """More of a text than is shown: what is cut in half would not be recognised."""
@@ -35,16 +39,18 @@ _NAME_FIELDS = ("name", "key", "header", "field", "k")
 _VALUE_FIELDS = ("value", "val", "content", "v")
 
 
-def redacted(arguments: Mapping[str, Any], names: Collection[str] = ()) -> dict[str, Any]:
+def redacted(
+    arguments: Mapping[str, Any], names: Collection[str] = (), *, most: int = MOST_CHARACTERS
+) -> dict[str, Any]:
     """
-    Return a copy of *arguments* as JSON values.
+    Return a copy of *arguments* as JSON values of about *most* characters in all.
 
     A value is replaced if its name, at any depth, is in *names* or sounds like a secret (password,
     token, api_key …), or if it stands beside such a name in a list or a record; so is what looks
-    like a secret within texts. Long texts and lists are cut. An object that is not a model shows
-    only its type, because its repr may contain secrets.
+    like a secret within texts. Long texts and lists are cut, and say so. An object that is not a
+    model shows only its type, because its repr may contain secrets.
     """
-    return _mapping(arguments, names, _DEPTH)
+    return _Copy(names, most).mapping(arguments, _DEPTH)
 
 
 def without_secrets(value: Any, depth: int = _DEEPEST) -> Any:
@@ -113,55 +119,76 @@ def _fields(value: Any) -> Mapping[Any, Any]:
     return {}
 
 
-def _mapping(values: Mapping[Any, Any], names: Collection[str], depth: int) -> dict[str, Any]:
-    found = {
-        scrubbed(str(name)): REDACTED if _is_secret(name, names) else _plain(value, names, depth)
-        for name, value in _first(values.items())
-    }
-    if any(_is_secret(found.get(field, ""), names) for field in _NAME_FIELDS):
-        found |= {field: REDACTED for field in _VALUE_FIELDS if field in found}
-    return found
+class _Copy:
+    """One copy: *names* of secrets, and how many characters are *left*."""
+
+    def __init__(self, names: Collection[str], left: int) -> None:
+        self._names = names
+        self._left = left
+
+    def mapping(self, values: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in _first(values.items()):
+            shown = scrubbed(str(name)[:_READ_CHARACTERS])[:_TEXT_CHARACTERS]
+            if not self._take(len(shown)):
+                found[_CUT] = _CUT
+                break
+            is_secret = _is_secret(name, self._names)
+            found[shown] = REDACTED if is_secret else self._plain(value, depth)
+        if any(_is_secret(found.get(field, ""), self._names) for field in _NAME_FIELDS):
+            found |= {field: REDACTED for field in _VALUE_FIELDS if field in found}
+        return found
+
+    def _take(self, characters: int) -> bool:
+        """Count what is written; False if there is no room for more."""
+        self._left -= characters + 4
+        return self._left > 0
+
+    def _plain(self, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, bool | float):
+            return value
+        if isinstance(value, int):
+            self._take(value.bit_length() // 3)
+            return value
+        if isinstance(value, str):
+            text = scrubbed(value[:_READ_CHARACTERS])
+            text = text if len(text) <= _TEXT_CHARACTERS else f"{text[:_TEXT_CHARACTERS]}{_CUT}"
+            self._take(len(text))
+            return text
+        if isinstance(value, _PLAIN):
+            return str(value)
+        if isinstance(value, Enum | PurePath):
+            return scrubbed(str(value))
+        return self._container(dict(value) if isinstance(value, BaseModel) else value, depth - 1)
+
+    def _container(self, value: Any, depth: int) -> Any:
+        if isinstance(value, Known):
+            return REDACTED
+        if depth < 0:
+            return _CUT
+        if isinstance(value, Mapping):
+            if value.keys() == _SEALED:
+                return REDACTED
+            return self.mapping(value, depth)
+        if isinstance(value, list | tuple | set | frozenset):
+            plain = list(self._items(value, depth))
+            return [*plain, _CUT] if len(value) > len(plain) else plain
+        return f"<{type(value).__name__}>"
+
+    def _items(self, values: Iterable[Any], depth: int) -> Iterator[Any]:
+        """Yield items; what follows a name that sounds like a secret, as in a command, is one."""
+        follows_name = False
+        for inner in _first(values):
+            if not self._take(0):
+                return
+            hidden = follows_name and inner is not None
+            yield REDACTED if hidden else self._plain(inner, depth)
+            follows_name = isinstance(inner, str | bytes) and _is_name(inner, self._names)
 
 
 def _is_secret(name: object, names: Collection[str]) -> bool:
     text = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
     return text in names or is_secret_name(text)
-
-
-def _plain(value: Any, names: Collection[str], depth: int) -> Any:
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, str):
-        text = scrubbed(value[:_READ_CHARACTERS])
-        return text if len(text) <= _TEXT_CHARACTERS else f"{text[:_TEXT_CHARACTERS]}…"
-    if isinstance(value, _PLAIN):
-        return str(value)
-    if isinstance(value, Enum | PurePath):
-        return scrubbed(str(value))
-    return _container(dict(value) if isinstance(value, BaseModel) else value, names, depth - 1)
-
-
-def _container(value: Any, names: Collection[str], depth: int) -> Any:
-    if isinstance(value, Known):
-        return REDACTED
-    if depth < 0:
-        return "…"
-    if isinstance(value, Mapping):
-        if value.keys() == _SEALED:
-            return REDACTED
-        return _mapping(value, names, depth)
-    if isinstance(value, list | tuple | set | frozenset):
-        plain = list(_items(value, names, depth))
-        return [*plain, "…"] if len(value) > _ITEMS else plain
-    return f"<{type(value).__name__}>"
-
-
-def _items(values: Iterable[Any], names: Collection[str], depth: int) -> Iterator[Any]:
-    """Yield items; what follows a name that sounds like a secret, as in a command, is one."""
-    follows_name = False
-    for inner in _first(values):
-        yield REDACTED if follows_name and inner is not None else _plain(inner, names, depth)
-        follows_name = isinstance(inner, str | bytes) and _is_name(inner, names)
 
 
 def _is_name(value: str | bytes, names: Collection[str]) -> bool:

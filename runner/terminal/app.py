@@ -11,6 +11,7 @@ from rich.text import Text
 from textual.app import App
 from textual.widgets import DataTable, Input, Static, TabbedContent, TabPane, Tabs
 
+from runner.broker.outage import no_answer
 from runner.operations.jobs import Row
 from runner.operations.processes import RunningJob
 from runner.operations.queues import Queue
@@ -159,7 +160,7 @@ class Top(App[None]):
         try:
             self._show_status(await order.carry_out(self._session, chosen))
         except (RedisError, OSError) as error:
-            self._show_status(f"Redis does not answer: {error}; some of it may not have been done")
+            self._show_status(f"{no_answer(error)}: {error}; some of it may not have been done")
         table.unmark()
         self._due.set()
 
@@ -172,7 +173,7 @@ class Top(App[None]):
                 reading = await pane.look(self._session)
             except (RedisError, OSError) as error:
                 silent = True
-                self._show_status(f"Redis does not answer: {error}; trying again every second")
+                self._show_status(f"{no_answer(error)}: {error}; trying again every second")
             else:
                 pane.show(reading)
                 if silent:

@@ -12,6 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from runner.broker.outage import no_answer
 from runner.operations.job import job
 from runner.operations.job_text import facts, timeline
 from runner.operations.why import explain
@@ -55,7 +56,7 @@ class OneJob(ModalScreen[None]):
             try:
                 await self._look()
             except (RedisError, OSError) as error:
-                self._facts.update(Text(shown(f"Redis does not answer: {error}")))
+                self._facts.update(Text(shown(f"{no_answer(error)}: {error}")))
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _look(self) -> None:

@@ -9,7 +9,7 @@ from runner.operations.jobs import list_jobs
 from runner.operations.paging import LISTED
 from runner.operations.queues import Queue, queue
 from runner.operations.search import Filter
-from runner.operations.words import arguments, failure
+from runner.operations.words import detail, unreadable
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading, short
 
@@ -43,6 +43,7 @@ class Jobs(Pane):
         where = Filter(**dict(filter(None, map(_field, self.words.split()))))
         rows: list[Row] = []
         total = searched = 0
+        problems: list[str] = []
         for name in queues:
             for state in states:
                 page = await list_jobs(
@@ -56,10 +57,12 @@ class Jobs(Pane):
                 rows += page.rows
                 total += page.total
                 searched += page.searched
+                problems += filter(None, [unreadable(page.unreadable)])
         lines = [self._line(row) for row in rows[:_MOST]]
-        if where.is_empty:
-            return f"{len(lines):,} of {total:,} jobs", lines
-        return f"{len(lines):,} found, {searched:,} of {total:,} searched", lines
+        summary = f"{len(lines):,} of {total:,} jobs"
+        if not where.is_empty:
+            summary = f"{len(lines):,} found, {searched:,} of {total:,} searched"
+        return "\n".join(dict.fromkeys([summary, *problems])), lines
 
     def _line(self, row: Row) -> Line:
         cells = {
@@ -69,7 +72,7 @@ class Jobs(Pane):
             "state": row.state,
             "at (UTC)": row.at,
             "attempts": row.attempts,
-            _DETAIL: failure(row) or arguments(row.arguments),
+            _DETAIL: detail(row),
         }
         (columns,) = self.COLUMNS.values()
         return Line(

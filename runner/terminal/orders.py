@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from runner.operations.actions import Request
+from runner.operations.actions import Request, ids_back
 from runner.operations.jobs import Row
 from runner.operations.processes import Process, RunningJob
 from runner.operations.queues import Queue
@@ -22,6 +22,13 @@ Target: TypeAlias = Row | RunningJob | Queue | Process
 """What a row shows."""
 
 
+class _Ended(NamedTuple):
+    """How acting on a row ended; now_as: under which other id its job goes on, in words."""
+
+    how: str
+    now_as: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One key. verbs: those that share it, in different states. do: acts, and says how it ended."""
@@ -29,7 +36,7 @@ class Order:
     verbs: Sequence[Verb]
     what: str
     takes: tuple[type[Target], ...]
-    do: Callable[[OperatorSession, Verb, Target], Awaitable[str]]
+    do: Callable[[OperatorSession, Verb, Target], Awaitable[_Ended]]
 
     @property
     def word(self) -> str:
@@ -54,10 +61,12 @@ class Order:
 
     async def carry_out(self, session: OperatorSession, targets: Sequence[Target]) -> str:
         """Act on each of *targets*; say how that ended, with counts."""
-        ended = Counter([await self.do(session, self.verb(target), target) for target in targets])
+        ended = [await self.do(session, self.verb(target), target) for target in targets]
         if len(targets) == 1:
-            return f"{name_of(targets[0])}: {next(iter(ended))}"
-        return "; ".join(f"{number:,} {how}" for how, number in ended.most_common())
+            return f"{name_of(targets[0])}: {ended[0].how}{ended[0].now_as}"
+        counts = Counter(one.how for one in ended).most_common()
+        said = [f"{number:,} {how}" for how, number in counts]
+        return "; ".join([*said, *filter(None, [ids_back(sum(bool(one.now_as) for one in ended))])])
 
 
 def name_of(target: Target) -> str:
@@ -73,24 +82,26 @@ def _where(verb: Verb) -> str:
     return f"If {' or '.join(sorted(verb.states))}: {verb.help[0].lower()}{verb.help[1:]}"
 
 
-async def _act_on_job(session: OperatorSession, verb: Verb, target: Target) -> str:
+async def _act_on_job(session: OperatorSession, verb: Verb, target: Target) -> _Ended:
     assert isinstance(target, Row | RunningJob)  # noqa: S101 -- as `takes` says
     request = Request(Action(verb.name))
     key = target.key if isinstance(target, Row) else target.job_id
     found = await session.operator.act(request, target.queue, key)
-    return verb.done if found in request.verb.reaches else f"not touched, for it is {found}"
+    if found not in request.verb.reaches:
+        return _Ended(f"not touched, for it is {found}")
+    return _Ended(verb.done, await session.operator.goes_on_as(request, found, target.job_id))
 
 
-async def _act_on_queue(session: OperatorSession, verb: Verb, target: Target) -> str:
+async def _act_on_queue(session: OperatorSession, verb: Verb, target: Target) -> _Ended:
     assert isinstance(target, Queue)  # noqa: S101 -- as `takes` says
     await session.operator.act_on_queue(verb, target.name)
-    return verb.done
+    return _Ended(verb.done)
 
 
-async def _order(session: OperatorSession, verb: Verb, target: Target) -> str:
+async def _order(session: OperatorSession, verb: Verb, target: Target) -> _Ended:
     assert isinstance(target, Process)  # noqa: S101 -- as `takes` says
     await session.operator.order(target, verb.name)
-    return verb.done
+    return _Ended(verb.done)
 
 
 def _orders() -> Iterator[tuple[str, Order]]:

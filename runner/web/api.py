@@ -91,10 +91,13 @@ class ActionDone:
     Attributes:
         found: Where the action found the job.
         done: Whether the action changed anything.
+        job_id: Id of the job after it: a dead job that goes on may have the id back that its
+            caller chose.
     """
 
     found: Found
     done: bool
+    job_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +110,6 @@ class Enqueued:
     """
 
     job_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """
-    Some entries of the audit log.
-
-    Attributes:
-        entries: The entries, latest first.
-        before: Id of the entry before which the next page starts; null on the last page.
-    """
-
-    entries: list[audit.AuditEntry]
-    before: str | None
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
@@ -207,8 +196,10 @@ def _jobs(dashboard: Dashboard) -> list[Endpoint]:
     async def act(request: WebRequest) -> ActionDone:
         asked = await _action(dashboard, request)
         name, job_id = _queue(dashboard, request), request.path_params["job_id"]
-        found = await dashboard.operator(request).act(asked, name, job_id)
-        return ActionDone(found, done=found in asked.verb.reaches)
+        operator = dashboard.operator(request)
+        found = await operator.act(asked, name, job_id)
+        done, now_as = found in asked.verb.reaches, await operator.id_after(asked, found, job_id)
+        return ActionDone(found, done=done, job_id=now_as)
 
     listing = {
         "queue": _QueueName,
@@ -371,11 +362,11 @@ def _records(dashboard: Dashboard) -> list[Endpoint]:
     async def server(_: WebRequest) -> Store:
         return await store(redis)
 
-    async def log(request: WebRequest) -> AuditPage:
+    async def log(request: WebRequest) -> audit.AuditPage:
         before = request.query_params.get("before", "")
         if before and not ENTRY.fullmatch(before):
             raise HTTPException(400, "before must be the id of an entry")
-        return AuditPage(*await audit.entries(redis, before=before or None))
+        return await audit.entries(redis, before=before or None)
 
     return [
         Endpoint("GET", "/api/redis", "Show memory and durability of Redis", Store, server),
@@ -383,7 +374,7 @@ def _records(dashboard: Dashboard) -> list[Endpoint]:
             "GET",
             "/api/audit",
             "List what operators did",
-            AuditPage,
+            audit.AuditPage,
             log,
             {"before": Annotated[str, Field(description="`before` of the page before.")]},
         ),

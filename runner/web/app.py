@@ -13,7 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from runner.errors import RunnerError
+from runner.broker.outage import no_answer
+from runner.errors import RunnerError, UnreadableError
 from runner.web import api, prometheus
 from runner.web.dashboard import STATIC
 from runner.web.guard import Guard
@@ -57,12 +58,14 @@ def dashboard_app(dashboard: Dashboard, *, hosts: Collection[str]) -> ASGIApp:
         return dashboard.live.respond(is_welcome)
 
     async def refused(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 400
+        status = 503 if isinstance(error, UnreadableError) else 400
+        if isinstance(error, HTTPException):
+            status = error.status_code
         return _problem(dashboard, request, status, str(getattr(error, "detail", error)))
 
     async def away(request: Request, error: Exception) -> Response:
         _log.warning("Redis does not answer the pages", error=str(error))
-        return _problem(dashboard, request, 503, f"Redis does not answer: {type(error).__name__}")
+        return _problem(dashboard, request, 503, no_answer(error))
 
     async def broken(request: Request, error: Exception) -> Response:
         _log.error("a page failed", path=request.url.path, exc_info=error)

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from runner.operations.actions import ids_back
 from runner.wording import ago, milliseconds, number, short, size, span, stamp
 
 
@@ -40,4 +41,5 @@ FILTERS = {
     "iso": iso,
     "pretty": pretty,
     "inline": inline,
+    "ids_back": ids_back,
 }

@@ -26,6 +26,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from runner.broker.outage import no_answer
+from runner.errors import UnreadableError
 from runner.web.body import check_form, form_field, read_again, read_body
 from runner.web.guesses import TooManyGuessesError
 from runner.web.hosts import Hosts, foreign
@@ -85,8 +87,10 @@ class Guard:
             answer = _refused(request, str(error), status=429, headers=headers)
         except (RedisError, OSError) as error:
             _log.warning("Redis does not answer the pages", error=str(error))
-            reason = f"Redis does not answer: {type(error).__name__}"
-            answer = _refused(request, reason, status=503)
+            answer = _refused(request, no_answer(error), status=503)
+        except UnreadableError as error:
+            _log.warning("nobody comes in", error=str(error))
+            answer = _refused(request, str(error), status=503)
         except ClientDisconnect:
             return
         await (answer or self._app)(scope, request.receive, respond)

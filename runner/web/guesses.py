@@ -13,11 +13,14 @@ import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from redis.exceptions import ResponseError
+
 from runner.broker import keys
 from runner.broker.scripts import GUESS
 from runner.broker.scripts.fields import GuessHead
+from runner.broker.set_aside import is_wrong_type
 from runner.chance import new_id
-from runner.errors import RunnerError
+from runner.errors import RunnerError, UnreadableError
 from runner.web.peers import one_place
 from runner.wording import span
 
@@ -66,6 +69,7 @@ class Guesses:
 
         Raises:
             TooManyGuessesError: It is not to be checked.
+            UnreadableError: What stands in the place of the guesses is none: nothing is checked.
         """
         guess = Guess(self._redis)
         await self._take(self._key("address", one_place(address)), _MOST["address"], guess.number)
@@ -74,7 +78,7 @@ class Guesses:
             at_account = self._key("account", account)
             try:
                 await self._take(at_account, _MOST["account"], guess.number)
-            except TooManyGuessesError:
+            except RunnerError:
                 await guess.take_back()
                 raise
             guess.counted_in.append(at_account)
@@ -92,7 +96,12 @@ class Guesses:
 
     async def _take(self, key: str, most: int, guess: str) -> None:
         head = GuessHead(guess, most, _WINDOW_MS)
-        wait_ms = await self._redis.eval(GUESS, 1, key, *head)  # type: ignore[misc,arg-type]
+        try:
+            wait_ms = await self._redis.eval(GUESS, 1, key, *head)  # type: ignore[misc,arg-type]
+        except ResponseError as error:
+            if is_wrong_type(error):
+                raise UnreadableError(f"{key} holds what is no set of guesses") from None
+            raise
         if wait_ms:
             raise TooManyGuessesError(wait_ms / 1000)
 

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 
 from runner.broker import keys
+from runner.broker.reading import answers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -108,4 +109,4 @@ class Live:
                 pipe.hlen(key + keys.RUNNING_SUFFIX)
                 pipe.get(key + keys.PAUSED_SUFFIX)
                 pipe.zrange(key + keys.WORKERS_SUFFIX, 0, -1, withscores=True)
-            return await pipe.execute()
+            return await answers(pipe)

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.broker import keys
+from runner.broker.reading import Reader, count_of, hashes
 from runner.operations.processes import processes
 from runner.operations.queues import queues
 from runner.operations.redis_info import store
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from runner.operations.redis_info import Store
     from runner.web.dashboard import Dashboard
 
+_MOST_TOTALS = 200_000
+"""Fields: of four thousand jobs."""
+
 _STATES = ("ready", "running", "scheduled", "retrying", "dead")
 Totals = dict[tuple[str, str], dict[str, int]]
 """Counts of each queue and job, by field."""
@@ -47,12 +51,12 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             queues(redis, names),
             processes(redis, names),
             store(redis),
-            redis.hgetall(keys.METRICS_TOTAL),  # type: ignore[arg-type]  # redis-py's own hints
+            hashes(redis, [keys.METRICS_TOTAL], most=_MOST_TOTALS),
         )
         found = [
             *_of_queues(counted),
             *_of_processes(working),
-            *_of_jobs(read_totals(counts)),
+            *_of_jobs(read_totals(Reader().known(counts[0], {}))),
             *_of_redis(server),
         ]
         registry = CollectorRegistry(auto_describe=False)
@@ -80,7 +84,9 @@ def read_totals(fields: dict[bytes, bytes]) -> Totals:
     for name, value in fields.items():
         head, _, field = name.decode("utf-8", "replace").rpartition("|")
         queue, _, job = head.partition("|")
-        totals.setdefault((queue, job), {})[field] = int(value)
+        count = count_of(value)
+        if count is not None:
+            totals.setdefault((queue, job), {})[field] = count
     return totals
 
 
@@ -97,10 +103,12 @@ def _of_queues(counted: Sequence[Queue]) -> list[Metric]:
     workers = GaugeMetricFamily("pipeline_workers", "Live workers", labels=["queue"])
     for one in counted:
         for state in _STATES:
-            jobs.add_metric([one.name, state], getattr(one, state))
+            if (count := getattr(one, state)) is not None:
+                jobs.add_metric([one.name, state], count)
         wait.add_metric([one.name], one.oldest_wait_s)
         paused.add_metric([one.name], float(one.paused is not None))
-        workers.add_metric([one.name], one.workers)
+        if one.workers is not None:
+            workers.add_metric([one.name], one.workers)
     return [jobs, wait, paused, workers]
 
 
@@ -154,5 +162,10 @@ def _of_redis(server: Store) -> list[Metric]:
         ),
         GaugeMetricFamily(
             "pipeline_redis_risks", "Ways in which Redis may lose jobs", value=len(server.risks)
+        ),
+        GaugeMetricFamily(
+            "pipeline_redis_set_aside",
+            "Keys that held what is not ours, and were set aside",
+            value=server.set_aside,
         ),
     ]

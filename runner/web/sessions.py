@@ -17,9 +17,9 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
-
 from runner.broker import keys
+from runner.broker.reading import Unreadable, answers, shown_id
+from runner.errors import UnreadableError
 from runner.operations import sessions as kept
 
 if TYPE_CHECKING:
@@ -69,7 +69,12 @@ class Sessions:
         self.limits = limits
 
     async def start(self, login: Login, address: str, program: str) -> str:
-        """Start a session, and return its token, for the cookie."""
+        """
+        Start a session, and return its token, for the cookie.
+
+        Raises:
+            UnreadableError: What stands in the place of the list of sessions is none.
+        """
         token = new_token()
         session_id = _digest(token)
         now_ms = await self._now_ms()
@@ -91,9 +96,13 @@ class Sessions:
             pipe.zadd(keys.SESSIONS, {session_id: ends_ms})
             pipe.zremrangebyscore(keys.SESSIONS, "-inf", now_ms)
             pipe.zrange(keys.SESSIONS, 0, -_MOST - 1)
-            *_, too_many = await pipe.execute()
+            *replies, too_many = await answers(pipe)
+        for problem in (one for one in (*replies, too_many) if isinstance(one, Unreadable)):
+            # A session that nobody could list or revoke must not be.
+            await self._redis.delete(keys.SESSION_PREFIX + session_id)
+            raise UnreadableError(str(problem))
         for oldest in too_many:
-            await kept.end(self._redis, oldest.decode())
+            await kept.end(self._redis, shown_id(oldest))
         return token
 
     async def find(self, token: str) -> Open | None:
@@ -102,10 +111,8 @@ class Sessions:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.get(keys.SESSION_PREFIX + session_id)
             pipe.time()
-            data, time = await pipe.execute(raise_on_error=False)
-        if isinstance(time, RedisError):
-            raise time
-        record = None if isinstance(data, RedisError) else kept.read_record(data)
+            data, time = await answers(pipe)
+        record = kept.read_record(data)
         if record is None or self._lives_ms(record, _ms(time)) <= 0:
             return None
         return Open(session_id, record, _ms(time))

@@ -213,7 +213,7 @@ def _claims(token: str, asked_at: float, head: ClaimReply, reply: list[Any]) -> 
             key,
             token,
             body,
-            float(due_ms),
+            max(0.0, float(due_ms)),
             asked_at,
             fence,
         )
@@ -225,5 +225,5 @@ def _claims(token: str, asked_at: float, head: ClaimReply, reply: list[Any]) -> 
         claim.attempts_spent = spent
         claim.crashes = crashes
         claim.aborted = aborted == 1
-        claim.before = before.decode()
+        claim.before = before.decode("utf-8", "backslashreplace")
     return claims

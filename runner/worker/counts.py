@@ -43,21 +43,21 @@ _NOT_MEASURED = frozenset({Released, Parked, Aborted})
 class Resolution:
     """One of the two series: *step_ms* a cell, *page_ms* a key, kept for *kept_ms*."""
 
-    letter: str
+    prefix: str
     step_ms: int
     page_ms: int
     kept_ms: int
 
 
-BY_MINUTE: Final = Resolution("m", MINUTE_MS, HOUR_MS, 9 * HOUR_MS)
-BY_TEN_MINUTES: Final = Resolution("t", SLOT_MS, DAY_MS, 4 * DAY_MS)
+BY_MINUTE: Final = Resolution(keys.METRICS_MINUTES_PREFIX, MINUTE_MS, HOUR_MS, 9 * HOUR_MS)
+BY_TEN_MINUTES: Final = Resolution(keys.METRICS_TEN_MINUTES_PREFIX, SLOT_MS, DAY_MS, 4 * DAY_MS)
 
 
 def page_key(queue: str, job: str, resolution: Resolution, at_ms: int) -> str:
     """Return the key of the hash with the cells of the hour, or the day, of *at_ms*."""
     start_ms = at_ms - at_ms % resolution.page_ms
     stamp = datetime.fromtimestamp(start_ms / 1000, UTC).strftime("%Y%m%d%H")
-    return f"{keys.METRICS}:{resolution.letter}:{stamp}:{queue}|{job}"
+    return f"{resolution.prefix}{stamp}:{queue}|{job}"
 
 
 class JobCounts:

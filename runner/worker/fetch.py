@@ -405,6 +405,8 @@ class Fetcher:
                 if await self._wake.execute("BLPOP", key, block_s) is not None:
                     return
         except (RedisError, OSError) as error:
+            if await self._outage.is_mended(error):
+                return
             if not self._outage.passes(error, _BLOCK):
                 raise
             self._outage.note_loss(error)

@@ -19,8 +19,10 @@ from redis.exceptions import RedisError
 
 from runner import clock, machine
 from runner.broker import keys
+from runner.broker.reading import Unreadable, answers, count_of
 from runner.broker.scripts import BEAT, COUNT
 from runner.broker.scripts.fields import Beat, BeatHead
+from runner.broker.set_aside import names_of
 from runner.codec import encode_shown
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ _MOST_DESCRIBED = 200
 """How many running jobs a heartbeat describes; a worker may run thousands."""
 
 _LINES_SHOWN = 20
+
+_ORDER_SHOWN = 100
 
 _RELEASES_KEPT = 200
 """How many releases are known; each deploy adds one."""
@@ -147,6 +151,8 @@ class Heartbeat:
             await self._redis.eval(COUNT, len(counted), *counted, *counts)  # type: ignore[misc]
             self._counts.sent()
         self._obey(beat.order)
+        for kind, key, kept_as in names_of(beat.set_aside):
+            _log.warning("set aside what is not ours", key=key, held=kind, kept_as=kept_as)
         return beat.health.decode()
 
     def _head(self) -> BeatHead:
@@ -160,13 +166,14 @@ class Heartbeat:
             return
         seen = await self._redis.hgetall(keys.RELEASES)  # type: ignore[misc]
         if len(seen) > _RELEASES_KEPT:
-            oldest = sorted(seen, key=lambda release: float(seen[release]))
+            oldest = sorted(seen, key=lambda release: count_of(seen[release]) or 0)
             await self._redis.hdel(keys.RELEASES, *oldest[:-_RELEASES_KEPT])  # type: ignore[misc]
 
     def _obey(self, order: bytes) -> None:
         if not order:
             return
-        _log.info("asked by an operator", worker=self._worker_id, order=order.decode())
+        asked = order[:_ORDER_SHOWN].decode("utf-8", "backslashreplace")
+        _log.info("asked by an operator", worker=self._worker_id, order=asked)
         match order:
             case b"quiet":
                 self._life.quiet()
@@ -237,7 +244,10 @@ async def live_workers(redis: Redis, queues: list[str]) -> dict[str, int]:
     """Return for each of *queues* how many workers have a heartbeat that has not lapsed."""
     counts: dict[str, int] = {}
     for queue in queues:
-        ids = await redis.zrange(keys.queue_key(queue) + keys.WORKERS_SUFFIX, 0, -1)
-        named = [keys.WORKER_PREFIX + worker_id.decode() for worker_id in ids]
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.zrange(keys.queue_key(queue) + keys.WORKERS_SUFFIX, 0, -1)
+            [ids] = await answers(pipe)
+        listed = [] if isinstance(ids, Unreadable) else ids
+        named = [keys.WORKER_PREFIX.encode() + worker_id for worker_id in listed]
         counts[queue] = await redis.exists(*named) if named else 0
     return counts

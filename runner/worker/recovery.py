@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PAGE = 500
 _END_VOLUNTEERING = """\
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"""
+if redis.call('MGET', KEYS[1])[1] == ARGV[1] then redis.call('DEL', KEYS[1]) end"""
 
 
 class Recovery:
@@ -42,7 +42,7 @@ class Recovery:
         for worker_id in worker_ids:
             async for job_ids in self._held_under(worker_id + b":"):
                 await self._put_back(RecoverHead(), job_ids)
-            await self._put_back(RecoverHead(finished=worker_id.decode()), [])
+            await self._put_back(RecoverHead(finished=cast("str", worker_id)), [])
 
     async def of_jobs(self, job_ids: Sequence[bytes]) -> None:
         """Put back these jobs, as far as their leases have lapsed."""

@@ -72,10 +72,12 @@ def test_job_is_followed_retried_and_explained(site: Site, api: httpx.Client) ->
     assert [row["job_id"] for row in page["rows"]] == [handle.id]
     Gate.failing = False
     act = f"/api/queues/default/jobs/{handle.id}"
-    assert api.post(act, json={"action": "run"}).json() == {"found": "dead", "done": True}
+    again = api.post(act, json={"action": "run"}).json()
+    assert again == {"found": "dead", "done": True, "job_id": handle.id}
     done = _until(api, path, lambda found: found["state"] == "done")
     assert done["result"] == "notified in attempt 1"
-    assert api.post(act, json={"action": "run"}).json() == {"found": "gone", "done": False}
+    gone = api.post(act, json={"action": "run"}).json()
+    assert gone == {"found": "gone", "done": False, "job_id": handle.id}
 
 
 def test_all_that_match_are_moved(site: Site, api: httpx.Client) -> None:

@@ -71,8 +71,9 @@ def test_example_of_a_worker_is_read_whole() -> None:
     """The pages read the example as a worker, with its running jobs and their progress."""
     (example,) = _examples("worker")
 
-    view = processes._worker(json.loads(example))
+    _, view = processes._heartbeat("default", b"w", b"arq:worker:w", example.encode())
 
+    assert view.unreadable == ""
     assert view.slots == 5
     assert view.running[0].progress is not None
     assert view.running[0].progress.total == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,14 @@ import structlog
 
 from runner import QueueClient, connect
 from runner.worker.room import Room
+from tests.redis import standing
+from tests.redis_server import running_redis
 from tests.runner_kit import close_all, stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from tests.redis.standing import Snapshot
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +50,13 @@ async def _closing() -> AsyncIterator[None]:
     await close_all()
 
 
+@pytest.fixture(scope="session")
+def snapshot() -> Snapshot:
+    """Return what stands in Redis once everything has happened."""
+    with running_redis() as server:
+        return asyncio.run(standing.record(server.url))
+
+
 @pytest.fixture
 async def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[QueueClient]:
     """Give a client of the empty Redis; what the test enqueues goes there too."""
@@ -52,6 +64,17 @@ async def redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     client = connect(redis_url)
     yield client
     await client.aclose()
+
+
+@pytest.fixture
+async def url_of_who_may_not_rename(redis: QueueClient, redis_url: str) -> AsyncIterator[str]:
+    """Give the URL of a user who cannot set a key aside: what stands there is in the way."""
+    user = "narrow"
+    await redis.acl_setuser(
+        user, enabled=True, nopass=True, keys="*", channels="*", commands=["+@all", "-rename"]
+    )
+    yield redis_url.replace("redis://", f"redis://{user}:any@")
+    await redis.acl_deluser(user)
 
 
 @pytest.fixture(autouse=True)

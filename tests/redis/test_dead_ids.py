@@ -10,10 +10,19 @@ from runner import Batch, Bury, Context, JobHandle, JobState, job
 from runner.admin import Admin, Found
 from runner.broker import keys
 from runner.errors import JobFailedError
+from runner.operations.actions import Operator, Request, ids_back
+from runner.operations.bulk import Bulk, Selection
 from runner.operations.catalog import Catalog
 from runner.operations.job import find_queue
 from runner.operations.job import job as view_of
+from runner.operations.jobs import list_jobs
+from runner.operations.search import Filter
+from runner.operations.session import OperatorSession
+from runner.operations.verbs import Action, Role
+from runner.terminal.orders import ORDERS
+from runner.web.login import LoginSettings
 from tests.runner_kit import PATIENCE_S, dead_ids, eventually, history, working
+from tests.visit import OPERATE, visiting_at_once
 
 if TYPE_CHECKING:
     from runner import QueueClient
@@ -139,3 +148,37 @@ async def test_buried_job_frees_its_id_too(redis: QueueClient) -> None:
     await Admin(redis).bury(QUEUE, "report:7")
 
     assert (await make.options(job_id="report:7").enqueue("x")).created
+
+
+async def test_whoever_retries_it_reads_its_id(redis_url: str, redis: QueueClient) -> None:
+    """In the API, on the page and in `top`: one by one, or how many of all that match."""
+    session = OperatorSession(redis, (QUEUE,), {}, (), Catalog(), Operator(redis, "ada"))
+    [order] = [one for one in ORDERS.values() if one.word == "run"]
+    for number in range(5):
+        await _die(redis_url, redis, f"report:{number}")
+    await make.options(job_id="report:4").enqueue("report")
+    rows = sorted(
+        (await list_jobs(redis, QUEUE, JobState.DEAD, Catalog())).rows, key=lambda row: row.job_id
+    )
+
+    said = await order.carry_out(session, rows[:1])
+    assert said.endswith("due now, as report:0")
+    login = LoginSettings(tokens={OPERATE: Role.OPERATE})
+    async with visiting_at_once(redis, login) as (browser, _):
+        bearer = {"authorization": f"Bearer {OPERATE}"}
+        path = f"/api/queues/{QUEUE}/jobs/{rows[1].job_id}"
+        answer = await browser.post(path, json={"action": "run"}, headers=bearer)
+        assert answer.json() == {"found": "dead", "done": True, "job_id": "report:1"}
+        form = {"queue": QUEUE, "action": "run", "id": [rows[2].job_id, "gone"], "back": "/dead"}
+        answer = await browser.post("/act", data=form, headers=bearer)
+        page = await browser.get(answer.headers["location"], headers=bearer)
+        assert "1 goes on under the id that its caller chose" in page.text
+    bulk = Bulk(
+        redis, session.operator, Request(Action.RUN), Selection(QUEUE, JobState.DEAD, Filter())
+    )
+    over = await bulk.run(Catalog(), total=2)
+    assert (over.acted, over.renamed) == (2, 2)
+    assert ids_back(2) == (
+        "2 go on under the ids that their callers chose, where no other job has these"
+    )
+    assert await redis.exists(keys.JOB_PREFIX + rows[4].job_id)

@@ -52,10 +52,12 @@ async def test_value_that_cannot_be_sent_harms_only_its_own_caller(
     assert isinstance(failed, EnqueueError)
 
 
-async def test_key_of_a_wrong_type_harms_only_its_own_caller(
-    enqueuer: Enqueuer, redis: QueueClient
+async def test_key_that_cannot_be_set_aside_harms_only_its_own_caller(
+    redis: QueueClient, url_of_who_may_not_rename: str
 ) -> None:
     """Redis refuses one job half-way through the script: the others are enqueued, once each."""
+    narrow = connect(url_of_who_may_not_rename)
+    enqueuer = Enqueuer(narrow)
     await redis.hset("arq:job:odd", "not", "a body")  # type: ignore[misc]  # redis-py's own hints
     before, failed, after = await _all(
         enqueuer,
@@ -68,6 +70,8 @@ async def test_key_of_a_wrong_type_harms_only_its_own_caller(
     assert isinstance(failed, EnqueueError)
     assert "REDIS_URL" not in str(failed)
     assert {b"one", b"two"} <= {*await redis.zrange("arq:queue:default", 0, -1)}
+    await enqueuer.close()
+    await narrow.aclose()
 
 
 @pytest.mark.parametrize("queue", [5, None, object()], ids=range(3))

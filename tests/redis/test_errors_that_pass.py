@@ -174,9 +174,13 @@ async def test_full_redis_is_emptied_by_the_jobs_that_it_holds(
     assert await own.exists(QUEUE, f"{QUEUE}:crashes") == 0
 
 
-async def test_error_of_the_request_is_told_as_it_is(redis: QueueClient) -> None:
+async def test_error_of_the_request_is_told_as_it_is(
+    redis: QueueClient, url_of_who_may_not_rename: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It does not say that Redis cannot be reached."""
     await redis.set(QUEUE, "not a queue")
+    await redis.acl_setuser("narrow", enabled=True, commands=["-type"])  # as a mere client
+    monkeypatch.setenv("REDIS_URL", url_of_who_may_not_rename)
     with pytest.raises(EnqueueError, match="WRONGTYPE") as caught:
         await act.enqueue("x")
     assert "REDIS_URL" not in str(caught.value)

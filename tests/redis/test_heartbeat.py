@@ -75,11 +75,11 @@ async def _counted(redis: QueueClient) -> dict[str, int]:
     """Return totals over all cells, by resolution."""
     totals: dict[str, int] = {}
     for resolution in (BY_MINUTE, BY_TEN_MINUTES):
-        async for key in redis.scan_iter(f"{keys.METRICS}:{resolution.letter}:*"):
+        async for key in redis.scan_iter(f"{resolution.prefix}*"):
             cells = await redis.hgetall(key)  # type: ignore[misc]
             for field, value in cells.items():
                 if field.endswith(b"|n"):
-                    totals[resolution.letter] = totals.get(resolution.letter, 0) + int(value)
+                    totals[resolution.prefix] = totals.get(resolution.prefix, 0) + int(value)
             assert 0 < await redis.pttl(key) <= resolution.kept_ms
     return totals
 
@@ -92,7 +92,7 @@ async def test_counts_of_jobs_reach_redis_the_last_ones_as_the_worker_stops(
         handles = [await quick.enqueue() for _ in range(30)]
         await asyncio.gather(*[soon(handle.result()) for handle in handles])
 
-    assert await _counted(redis) == {"m": 30, "t": 30}
+    assert await _counted(redis) == {BY_MINUTE.prefix: 30, BY_TEN_MINUTES.prefix: 30}
     assert await redis.zrange(keys.METRICS, 0, -1) == [b"default|quick"]
 
 
@@ -106,7 +106,7 @@ async def test_counts_whose_answer_was_lost_are_counted_once(
         await eventually(lambda: loses.left == 0)
         await soon((await quick.enqueue()).result())
 
-    assert await _counted(redis) == {"m": 2, "t": 2}
+    assert await _counted(redis) == {BY_MINUTE.prefix: 2, BY_TEN_MINUTES.prefix: 2}
 
 
 async def test_worker_obeys_orders(redis_url: str, redis: QueueClient) -> None:

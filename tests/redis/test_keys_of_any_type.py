@@ -8,6 +8,7 @@ import pytest
 
 from runner import Batch, Context, JobState, job
 from runner.admin import Admin, Found
+from runner.broker import keys
 from tests.runner_kit import (
     dead_ids,
     eventually,
@@ -113,14 +114,15 @@ async def test_job_of_a_lost_worker_is_recovered(
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("key", ["history", "retry", "job"])
 async def test_operator_may_act_on_it(redis: QueueClient, key: str, kind: str) -> None:
-    """Bury it, run it again, delete it."""
+    """Bury it, run it again, delete it; what was no history is set aside."""
     admin = Admin(redis)
     handle = await work.enqueue()
     await _spoil(redis, f"arq:{key}:{handle.id}", kind)
     assert await admin.bury("default", handle.id) is Found.WAITING
     assert await admin.run_now("default", handle.id) is Found.DEAD
     assert await admin.delete("default", handle.id) is Found.WAITING
-    assert await redis.keys(f"arq:*{handle.id}*") == []
+    left = await redis.keys(f"arq:*{handle.id}*")
+    assert all(one.startswith(keys.ASIDE_PREFIX.encode()) for one in left)
 
 
 @pytest.mark.parametrize("kind", [one for one in TYPES if one != "hash"])

@@ -12,7 +12,7 @@ from runner import Context, connect, current, job
 from runner.broker import keys
 from runner.broker.chunks import MOST, MOST_BYTES, chunks
 from runner.errors import ConfigurationError, EnqueueError, ResultNotFoundError
-from runner.periodic.cleanup import trim_aborts
+from runner.periodic.cleanup import trim_by_time
 from tests.cable import cable_to
 from tests.runner_kit import PATIENCE_S, eventually, result_of, working
 
@@ -150,7 +150,7 @@ async def _is_waiting_for_copies(redis: QueueClient) -> bool:
 async def test_abort_of_a_job_that_never_comes_is_forgotten(redis: QueueClient) -> None:
     """After a day: stock arq clients leave aborts behind for any id."""
     await redis.zadd(keys.ABORT, {"old": 1, "new": 10**12})
-    await trim_aborts(redis, now_ms=10**12)
+    await trim_by_time(redis, now_ms=10**12)
     assert await redis.zrange(keys.ABORT, 0, -1) == [b"new"]
 
 

@@ -146,7 +146,9 @@ async def test_job_may_ask_to_run_again_by_a_timedelta(redis_url: str) -> None:
         assert await (await once_freely.enqueue("timedelta")).result(timeout_s=PATIENCE_S) == "fine"
 
 
-async def test_outcome_that_redis_refuses_is_buried(redis_url: str, redis: QueueClient) -> None:
+async def test_outcome_that_redis_refuses_is_buried(
+    redis: QueueClient, url_of_who_may_not_rename: str
+) -> None:
     """A retry whose key has a wrong type becomes a dead job; the others are settled."""
 
     @job(queue="default")
@@ -155,7 +157,7 @@ async def test_outcome_that_redis_refuses_is_buried(redis_url: str, redis: Queue
             await redis.set("arq:queue:default:retrying", "not a sorted set")
         raise Bury("no") if not spoil else ValueError("no")
 
-    async with working(redis_url, fail) as one:
+    async with working(url_of_who_may_not_rename, fail) as one:
         handle = await fail.enqueue(spoil=True)
         await eventually(lambda: redis.zscore("arq:queue:default:dead", handle.id))
         await redis.delete("arq:queue:default:retrying")

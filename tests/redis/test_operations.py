@@ -12,6 +12,7 @@ import pytest
 from runner import Batch, Context, JobState, Periodic, job, linear
 from runner.admin import Found
 from runner.broker import keys
+from runner.broker.reading import keys_of, shown_id
 from runner.errors import ConfigurationError
 from runner.operations import audit, metrics, schedules
 from runner.operations.actions import Operator, Request
@@ -24,7 +25,6 @@ from runner.operations.processes import processes
 from runner.operations.queues import depth, queue
 from runner.operations.redis_info import store
 from runner.operations.search import Filter
-from runner.operations.stored import keys_of, shown_id
 from runner.operations.verbs import Action
 from runner.operations.why import Cause, why
 from runner.periodic.poller import Poller
@@ -381,12 +381,12 @@ async def test_bulk_acts_on_all_that_match_and_on_no_other(
     assert (await queue(redis, QUEUE)).dead == 3
     again = await Bulk(redis, operator, Request(Action.RUN), selection).run(CATALOG, total=0)
     assert again.acted == 0
-    entries, more = await audit.entries(redis)
-    assert [entry.outcome for entry in entries] == [
+    log = await audit.entries(redis)
+    assert [entry.outcome for entry in log.entries] == [
         "0 done, 0 had moved on",
         "9 done, 0 had moved on",
     ]
-    assert more is None
+    assert log.before is None
     assert handle.id
 
 

@@ -176,7 +176,7 @@ def test_dead_job_is_retried_by_its_id(pipeline: Terminal) -> None:
     assert pipeline.json("dead", "list") == []
     (row,) = pipeline.json("jobs", "list", "--state", "ready")
     assert row["attempts"] == 0
-    found, _ = pipeline.meanwhile(entries)
+    found = pipeline.meanwhile(entries).entries
     assert found[0].action == "run"
     assert found[0].who.startswith("terminal:")
 

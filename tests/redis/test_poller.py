@@ -207,6 +207,18 @@ async def test_poll_removes_workers_that_are_gone_from_the_register(
         assert await redis.zrange(f"{QUEUE}:workers", 0, -1) == [one.id.encode()]
 
 
+async def test_poll_forgets_jobs_that_have_no_counts_any_more(redis: QueueClient) -> None:
+    """After four days; what says that it is of the future goes, too."""
+    seconds, _ = await redis.time()
+    day_ms = 86_400_000
+    ages = {"default|new": 3, "default|old": 5, "default|future": -2}
+    await redis.zadd(
+        keys.METRICS, {name: seconds * 1000 - days * day_ms for name, days in ages.items()}
+    )
+    await Poller(redis, redis.enqueuer, NullStatsD(), queues=["default"]).poll()
+    assert await redis.zrange(keys.METRICS, 0, -1) == [b"default|new"]
+
+
 async def test_poll_of_one_queue_trims_no_other(redis: QueueClient) -> None:
     """Each queue has its own limits for its dead set."""
     for queue in ("default", "slow"):
@@ -368,6 +380,7 @@ async def test_clock_of_redis_that_was_set_back_holds_up_no_ready_job(
     async with working(redis_url, tidy, poll_interval_s=60.0, lease_s=0.6) as one:
         polls = [key async for key in redis.scan_iter(keys.POLL_PREFIX + "*")]
         await redis.set(polls[0], hour_ahead_ms)
+        await redis.hset(keys.POLLS, "default", hour_ahead_ms)  # type: ignore[misc]
         assert await _waiting(redis) == [*order, held, later]
         await poll_now(one)
         await eventually(lambda: _at_least(_tidied, 4))

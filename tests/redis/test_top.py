@@ -138,7 +138,7 @@ async def test_dead_job_is_retried_by_its_key(session: OperatorSession) -> None:
         await seat.rows(0)
 
     assert await handle.state() is JobState.READY
-    (latest, *_), _ = await entries(session.redis)
+    latest = (await entries(session.redis)).entries[0]
     assert (latest.who, latest.action, latest.target.partition("~")[0]) == (
         "tester",
         "run",

@@ -136,6 +136,29 @@ async def test_guesses_are_forgotten_after_their_window(redis: QueueClient) -> N
         assert (await log_in(browser)).status_code == 303
 
 
+async def test_guesses_that_would_not_expire_do(redis: QueueClient) -> None:
+    """A set without an expiry is none of ours: it would lock its account for ever."""
+    async with visiting(redis, LOGIN) as browser:
+        await _guess(browser, "ada")
+        [account] = await redis.keys(keys.GUESSES_PREFIX + "account:*")
+        await redis.sadd(account, *map(str, range(20)))  # type: ignore[misc]  # redis-py's own hints
+        await redis.persist(account)
+        assert (await log_in(browser)).status_code == 429
+        assert 0 < await redis.pttl(account) <= 300_000
+
+
+async def test_what_is_no_set_of_guesses_lets_nobody_in(redis: QueueClient) -> None:
+    """In a sentence that says what to do."""
+    async with visiting(redis, LOGIN) as browser:
+        await _guess(browser, "ada")
+        [account] = await redis.keys(keys.GUESSES_PREFIX + "account:*")
+        await redis.delete(account)
+        await redis.set(account, "odd")
+        answer = await log_in(browser)
+        assert answer.status_code == 503
+        assert "doctor --repair" in answer.text
+
+
 async def test_wrong_bearer_tokens_are_counted_and_logged(redis: QueueClient) -> None:
     """After five the right one is refused, too, from that address alone."""
     async with visiting(redis, TOKENS) as browser:

@@ -214,7 +214,7 @@ async def test_whoever_reads_and_writes_redis_gets_no_session(redis: QueueClient
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"[]", b"\xff", b"null", b'{"name": 1}', b"1e999"])
 async def test_unreadable_session_is_none(redis: QueueClient, value: bytes) -> None:
-    """A wrong type, too; pages ask for a login, and the list leaves it out."""
+    """A wrong type, too; pages ask for a login, and the list says so, and may end it."""
     async with visiting(redis, LOGIN) as browser:
         await log_in(browser)
         key, _ = await _record(redis)
@@ -223,6 +223,9 @@ async def test_unreadable_session_is_none(redis: QueueClient, value: bytes) -> N
         await redis.delete(key)
         await redis.rpush(key, value)  # type: ignore[misc]
         assert not await is_in(browser)
+        [listed] = await sessions(redis)
+        assert listed.unreadable
+        assert await revoke(redis, Operator(redis, "ada"), [listed]) == 1
         assert await sessions(redis) == []
 
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import socketserver
+import ssl
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from redis.exceptions import RedisError
 
 from runner import Context, connect, job
-from runner.broker.outage import AWAY, Outage, situation
+from runner.broker.outage import AWAY, TLS_HINT, Outage, situation
 from runner.broker.redis_risks import refuse_old_server
-from runner.errors import ConfigurationError
+from runner.current import use
+from runner.errors import ConfigurationError, EnqueueError
 from runner.simulation.world import World
 from runner.workplace import _reason
 from tests.runner_kit import soon, worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from tests.redis_server import RedisServer
 
@@ -105,6 +114,39 @@ async def test_tls_to_a_redis_without_tls_is_told(redis_server: RedisServer) -> 
     """It says nothing, and waits for the end of what it takes for a command."""
     url = redis_server.url.replace("redis://", "rediss://")
     assert "does not answer rediss://" in _reason(await _error(url), url)
+
+
+@pytest.fixture
+async def tls_port(tmp_path: Path) -> AsyncIterator[int]:
+    """Return the port of a server that speaks TLS."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    private, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(
+        name, name, private.public_key(), 1, now, now + timedelta(days=1)
+    ).sign(private, hashes.SHA256())
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    key.write_bytes(private.private_bytes(serialization.Encoding.PEM, *form))
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secured.load_cert_chain(certificate, key)
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=secured) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_no_tls_to_a_server_with_tls_is_told(tls_port: int) -> None:
+    """It closes the connection without a word; the line names the scheme that it needs."""
+    url = f"redis://127.0.0.1:{tls_port}"
+    assert _reason(await _error(url), url).endswith(TLS_HINT)
+    use(connect(url))
+    with pytest.raises(EnqueueError, match="rediss://"):
+        await act.enqueue()
+    with structlog.testing.capture_logs() as lines:
+        outage = Outage("w")
+        outage.note_loss(await _error(url))
+        outage.note_answer("ping")
+        outage.note_loss(await _error(url))
+    assert [TLS_HINT in line.get("error", "") for line in lines] == [True, False, False]
 
 
 async def test_name_of_no_host_is_told() -> None:

@@ -9,6 +9,7 @@ or a client: to break them, and to see what nothing else shows.
 from tests.runner_kit.inside import (
     LosesAnswers,
     ask_after_starts,
+    beat_now,
     before_each_job,
     break_heartbeat,
     claims_made,
@@ -73,6 +74,7 @@ __all__ = [
     "Stage",
     "ask_after_starts",
     "at_rest",
+    "beat_now",
     "before_each_job",
     "break_heartbeat",
     "claims_made",

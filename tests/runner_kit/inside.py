@@ -195,6 +195,12 @@ async def poll_now(one: Worker) -> None:
     await turns.take()
 
 
+async def beat_now(one: Worker) -> None:
+    """Let *one* send a heartbeat now."""
+    heartbeat = _engine(one).heartbeat
+    heartbeat._on_beat(await heartbeat._outage.call(heartbeat._beat))
+
+
 # ---------------------------------------------------------------- what breaks
 
 

@@ -76,6 +76,13 @@ def test_every_command_is_compared() -> None:
     assert {name.decode() for name in COMMANDS} == set(FORMS)
 
 
+def test_commands_are_refused_when_those_of_redis_are(pair: Pair) -> None:
+    """Which commands write, and which of them a full server refuses."""
+    for name, command in COMMANDS.items():
+        [[_, _, flags, *_]] = pair.real.ask(("COMMAND", "INFO", name.decode()))[0]
+        assert (command.writes, command.grows) == (b"write" in flags, b"denyoom" in flags), name
+
+
 def test_every_script_reads_the_time_that_it_is_given() -> None:
     """A script that asks the real server for its time could not be compared."""
     for name, script in scripts.SCRIPTS.items():

@@ -11,7 +11,7 @@ import re
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from runner.broker.keys import WAKE_TOKENS
+from runner.broker.keys import ASIDE_MOST, ASIDE_TTL_S, WAKE_TOKENS
 from runner.broker.scripts import fields
 
 _HERE = files(__name__)
@@ -33,6 +33,8 @@ _CONSTANTS = {
     "PADDING": f"'{_PADDING}'",
     "CRASHES_KEPT_MS": str(_CRASHES_KEPT_MS),
     "REVOKED_MS": str(_REVOKED_MS),
+    "ASIDE_MOST": str(ASIDE_MOST),
+    "ASIDE_KEPT_MS": str(ASIDE_TTL_S * 1000),
 }
 _PLACE = re.compile(rf"\b[A-Z_]+\.[a-z_]+\b|\b(?:{'|'.join(_CONSTANTS)})\b")
 
@@ -80,18 +82,21 @@ def _places(name: str, block: type[Any], *, first: int) -> dict[str, int]:
 
 SCRIPTS: Final = {
     "enqueue": Script(
-        "enqueue.lua", fields.EnqueueHead, {"FRESH": fields.FreshJob, "JOB": fields.NewJob}
+        "enqueue.lua",
+        fields.EnqueueHead,
+        {"FRESH": fields.FreshJob, "JOB": fields.NewJob},
+        begins_with=("aside.lua",),
     ),
     "claim": Script(
         "claim.lua",
         fields.ClaimHead,
         replies={"REPLY": fields.ClaimReply, "CLAIMED": fields.Claimed, "EXTRA": fields.Extra},
-        begins_with=("crashes.lua", "late.lua", "unstarted.lua"),
+        begins_with=("aside.lua", "crashes.lua", "late.lua", "unstarted.lua"),
     ),
     "recover": Script(
         "recover.lua",
         fields.RecoverHead,
-        begins_with=("any_type.lua", "crashes.lua", "out_of_reach.lua", "unstarted.lua"),
+        begins_with=("aside.lua", "crashes.lua", "out_of_reach.lua", "unstarted.lua"),
     ),
     "start": Script("start.lua", fields.StartHead),
     "settle": Script(
@@ -99,7 +104,7 @@ SCRIPTS: Final = {
         fields.SettleHead,
         {"SHORT": fields.ShortOutcome, "OUTCOME": fields.FullOutcome},
         begins_with=(
-            "any_type.lua",
+            "aside.lua",
             "crashes.lua",
             "death.lua",
             "out_of_reach.lua",
@@ -110,23 +115,34 @@ SCRIPTS: Final = {
         "renew.lua",
         fields.RenewHead,
         {"LEASE": fields.Lease},
-        begins_with=("crashes.lua", "late.lua"),
+        begins_with=("aside.lua", "crashes.lua", "late.lua"),
     ),
     "admin": Script(
         "admin.lua",
         fields.AdminHead,
         {"JOB": fields.AdminJob},
-        begins_with=("any_type.lua", "death.lua", "out_of_reach.lua"),
+        begins_with=("aside.lua", "death.lua", "out_of_reach.lua"),
     ),
-    "count": Script("count.lua", fields.CountHead, {"JOB": fields.JobCount}),
-    "beat": Script("beat.lua", fields.BeatHead, replies={"BEAT": fields.Beat}),
+    "count": Script(
+        "count.lua", fields.CountHead, {"JOB": fields.JobCount}, begins_with=("aside.lua",)
+    ),
+    "beat": Script(
+        "beat.lua", fields.BeatHead, replies={"BEAT": fields.Beat}, begins_with=("aside.lua",)
+    ),
     "ended": Script("ended.lua"),
-    "unpark": Script("unpark.lua", fields.UnparkHead),
-    "elect": Script("elect.lua", fields.ElectHead, replies={"ELECTION": fields.Election}),
-    "set_back": Script("set_back.lua", fields.SetBackHead),
+    "unpark": Script("unpark.lua", fields.UnparkHead, begins_with=("aside.lua",)),
+    "elect": Script(
+        "elect.lua",
+        fields.ElectHead,
+        replies={"ELECTION": fields.Election},
+        begins_with=("aside.lua",),
+    ),
+    "set_back": Script("set_back.lua", fields.SetBackHead, begins_with=("aside.lua",)),
+    "set_aside": Script("set_aside.lua", begins_with=("aside.lua",)),
+    "note": Script("note.lua", fields.NoteHead, begins_with=("aside.lua",)),
     "gauges": Script("gauges.lua", replies={"GAUGES": fields.Gauges}),
     "guess": Script("guess.lua", fields.GuessHead),
-    "last_entries": Script("last_entries.lua"),
+    "look": Script("look.lua", fields.LookHead),
 }
 
 ENQUEUE = SCRIPTS["enqueue"].text()
@@ -142,6 +158,8 @@ ENDED = SCRIPTS["ended"].text()
 UNPARK = SCRIPTS["unpark"].text()
 ELECT = SCRIPTS["elect"].text()
 SET_BACK = SCRIPTS["set_back"].text()
+SET_ASIDE = SCRIPTS["set_aside"].text()
+NOTE = SCRIPTS["note"].text()
 GAUGES = SCRIPTS["gauges"].text()
 GUESS = SCRIPTS["guess"].text()
-LAST_ENTRIES = SCRIPTS["last_entries"].text()
+LOOK = SCRIPTS["look"].text()

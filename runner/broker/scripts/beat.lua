@@ -5,7 +5,7 @@
 -- Returns a BEAT.
 --
 -- Keeps: the entry, the register and the line that `arq --check` reads agree, by Redis's clock. An order is delivered
--- once.
+-- once, and so is what was set aside.
 local queue, worker, lives_ms = KEYS[1], ARGV[HEAD.worker_id], ARGV[HEAD.lives_ms]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -17,4 +17,6 @@ local beat, first = {}, 1
 beat[first + BEAT.now_ms] = now
 beat[first + BEAT.health] = health
 beat[first + BEAT.order] = redis.call('GETDEL', 'arq:order:' .. worker) or ''
+local untold = redis.pcall('LPOP', 'arq:aside-untold', 10)
+beat[first + BEAT.set_aside] = not has_failed(untold) and untold or {}
 return beat

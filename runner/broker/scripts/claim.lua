@@ -73,9 +73,14 @@ local function may_come_back(owner)
   return is_late[other]
 end
 
+-- Due since ever: the mark of a claim has a number.
+local function finite(score)
+  return score == '-inf' and '0' or score
+end
+
 local function due_of(owner, score)
   local due = tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)'))
-  return due and string.format('%.4f', math.min(due, now)) or score
+  return due and string.format('%.4f', math.max(0, math.min(due, now))) or score
 end
 
 local ids, marks, owners, scores, parked = {}, {}, {}, {}, {}
@@ -83,7 +88,7 @@ local offset, exhausted = 0, false
 if mode == 'suspect' then
   exhausted = true
   if suspect and suspect[1] then
-    ids[1], marks[1], owners[1], scores[1] = suspect[1], 'arq:in-progress:' .. suspect[1], false, suspect[2]
+    ids[1], marks[1], owners[1], scores[1] = suspect[1], 'arq:in-progress:' .. suspect[1], false, finite(suspect[2])
   end
 end
 local function leave_parked(id, label)
@@ -101,7 +106,7 @@ for i = HEAD.size + 1, #ARGV do
   for j = 1, #found, 2 do
     local n, id = #ids + 1, found[j]
     -- It was due when it was parked, whatever Redis's clock says now.
-    local due = string.format('%.4f', math.min(tonumber(found[j + 1]), now))
+    local due = string.format('%.4f', math.max(0, math.min(tonumber(found[j + 1]), now)))
     if redis.call('HEXISTS', queue .. ':crashes', id) == 1 then
       leave_parked(id, ARGV[i])
       redis.call('ZADD', suspects, due, id)
@@ -139,7 +144,7 @@ while #ids < limit and not exhausted do
         -- Passed over.
       elseif not owner or may_go_on(owner) then
         n = n + 1
-        ids[n], marks[n], owners[n], scores[n] = names[i], held_keys[i], owner, due[2 * i]
+        ids[n], marks[n], owners[n], scores[n] = names[i], held_keys[i], owner, finite(due[2 * i])
         if owner then
           scores[n] = due_of(owner, scores[n])
         end
@@ -182,14 +187,14 @@ if #ids > 0 then
   -- A full Redis refuses a script whose first write may need memory, and takes the rest after one that does not.
   -- A job that runs frees what it holds.
   redis.call('DEL', marks[1])
-  local last = tonumber(redis.call('GET', 'arq:fence') or '0')
+  local last = whole(redis.call('GET', 'arq:fence')) or 0
   local fence = string.format('%.0f', math.max(last + 1, tonumber(time[1]) * 1000000 + tonumber(time[2])))
   redis.call('SET', 'arq:fence', fence)
   reply[1 + REPLY.fence] = fence
   local retry_keys, entries, tokens = {}, {}, {}
   -- By then the key set below has certainly expired.
   local until_ms = string.format('%.0f', now + lease + 2)
-  local call, lease_ms = redis.call, ARGV[HEAD.lease_ms]
+  local call, lease_ms = raw.call, ARGV[HEAD.lease_ms]
   local prefix, suffix = token .. '|', mode == 'suspect' and '|alone' .. PADDING or PADDING
   for id, label in pairs(parked) do
     leave_parked(id, label)
@@ -231,7 +236,7 @@ if #ids > 0 then
     local crashes = crashed and #crashes_of(queue, id, now) or 0
     if spent[i] or crashes > 0 or aborted ~= 0 or before ~= '' then
       local at = #extras + 1
-      extras[at + EXTRA.place], extras[at + EXTRA.spent] = i, tonumber(spent[i] or '0') or 0
+      extras[at + EXTRA.place], extras[at + EXTRA.spent] = i, whole(spent[i]) or 0
       extras[at + EXTRA.crashes], extras[at + EXTRA.aborted], extras[at + EXTRA.before] = crashes, aborted, before
     end
   end

@@ -6,7 +6,7 @@
 --
 -- Keeps: a batch is added once, however often it is sent.
 local guard, register, totals, number = KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[HEAD.number])
-if number <= tonumber(redis.call('GET', guard) or '0') then
+if number <= (whole(redis.call('GET', guard)) or 0) then
   return 0
 end
 redis.call('SET', guard, ARGV[HEAD.number], 'EX', ARGV[HEAD.guard_ttl_s])
@@ -14,16 +14,16 @@ local at = HEAD.size + 1
 while ARGV[at] do
   local name, counts, from = ARGV[at + JOB.name], tonumber(ARGV[at + JOB.counts]), at + JOB.size
   redis.call('ZADD', register, ARGV[HEAD.now_ms], name)
-  local function add(key, prefix)
+  local function add_all(key, prefix)
     for i = from, from + 2 * counts - 1, 2 do
-      redis.call('HINCRBY', key, prefix .. '|' .. ARGV[i], ARGV[i + 1])
+      add(key, prefix .. '|' .. ARGV[i], ARGV[i + 1])
     end
   end
-  add(ARGV[at + JOB.minute_key], ARGV[at + JOB.minute_ms])
+  add_all(ARGV[at + JOB.minute_key], ARGV[at + JOB.minute_ms])
   redis.call('PEXPIRE', ARGV[at + JOB.minute_key], ARGV[at + JOB.minute_kept_ms])
-  add(ARGV[at + JOB.slot_key], ARGV[at + JOB.slot_ms])
+  add_all(ARGV[at + JOB.slot_key], ARGV[at + JOB.slot_ms])
   redis.call('PEXPIRE', ARGV[at + JOB.slot_key], ARGV[at + JOB.slot_kept_ms])
-  add(totals, name)
+  add_all(totals, name)
   at = from + 2 * counts
 end
 return 1

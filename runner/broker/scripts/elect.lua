@@ -9,7 +9,7 @@
 local interval = tonumber(ARGV[HEAD.interval_ms])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local last = tonumber(redis.call('GET', KEYS[1]) or '0')
+local last = whole(redis.call('GET', KEYS[1])) or 0
 local this_interval = now - now % interval
 local is_set_back = last > now
 local is_elected = is_set_back or last < this_interval

@@ -4,15 +4,20 @@
 -- ARGV  their ids
 -- Returns 0 for each that waits, runs or is parked; otherwise 1.
 --
--- Keeps: it only reads.
+-- Keeps: it only reads. In what has another type stands no job.
 local queue = KEYS[1]
-local waiting = redis.call('ZMSCORE', queue, unpack(ARGV))
+
+local function stands_in(suffix, id)
+  return type(redis.pcall('ZSCORE', queue .. suffix, id)) == 'string'
+end
+
+local waiting = redis.pcall('ZMSCORE', queue, unpack(ARGV))
 local parked = redis.call('EXISTS', queue .. ':parked') == 1
 local ended = {}
 for i, id in ipairs(ARGV) do
   local is_pending = waiting[i]
-    or redis.call('ZSCORE', queue .. ':suspects', id)
-    or (parked and redis.call('ZSCORE', queue .. ':parked', id))
+    or stands_in(':suspects', id)
+    or (parked and stands_in(':parked', id))
     or redis.call('EXISTS', 'arq:in-progress:' .. id) == 1
   ended[i] = is_pending and 0 or 1
 end

@@ -67,8 +67,8 @@ local function ticked(schedule, tick, at)
   end
   local field = ARGV[HEAD.queue] .. '|' .. schedule
   -- Earlier releases, some of whose workers may still run, know a schedule by its name alone.
-  for _, last in ipairs({ redis.call('HGET', 'arq:ticks', field) or 0, redis.call('HGET', 'arq:ticks', schedule) or 0 }) do
-    last = tonumber(last)
+  for _, last in ipairs({ redis.call('HGET', 'arq:ticks', field), redis.call('HGET', 'arq:ticks', schedule) }) do
+    last = whole(last) or 0
     if last >= tonumber(tick) and last <= now + (tonumber(ARGV[at + JOB.period_ms]) or math.huge) then
       return true
     end
@@ -118,8 +118,7 @@ for at = first, #ARGV, JOB.size do
     end
     redis.call('ZADD', queue, string.format('%.4f', score), id)
     if batch ~= '' then
-      redis.call('HINCRBY', 'arq:batch:' .. batch, ARGV[HEAD.queue] .. '|total', 1)
-      redis.call('EXPIRE', 'arq:batch:' .. batch, ARGV[HEAD.batch_ttl_s])
+      count_in_batch(batch, ARGV[HEAD.queue] .. '|total', 1, ARGV[HEAD.batch_ttl_s])
     end
     -- Also wake a worker for the earliest job of all: it has to rest for less long.
     if score <= now + 1 or redis.call('ZRANGE', queue, 0, 0)[1] == id then

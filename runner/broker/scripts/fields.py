@@ -197,6 +197,12 @@ class BeatHead(NamedTuple):
     lives_ms: Annotated[int, "how long entry and line live"]
 
 
+class NoteHead(NamedTuple):
+    """One entry; followed by names and values of its fields."""
+
+    most: Annotated[int, "about how many entries to keep"]
+
+
 class ElectHead(NamedTuple):
     """One worker's turn to poll, if it is the first of its group in this interval."""
 
@@ -281,6 +287,9 @@ class Beat(NamedTuple):
     now_ms: Annotated[int, "Redis's time, Unix ms"]
     health: Annotated[bytes, "the line that `arq --check` reads"]
     order: Annotated[bytes, "what an operator asks of the worker; '' for nothing"]
+    set_aside: Annotated[
+        list[bytes], "`<type>|<key>` of what was set aside, and nobody has said so far"
+    ]
 
 
 class Election(NamedTuple):
@@ -306,8 +315,17 @@ class GuessHead(NamedTuple):
     window_ms: Annotated[int, "how long a window is, from its first guess on"]
 
 
+class LookHead(NamedTuple):
+    """One look; followed by the type of each key."""
+
+    each: Annotated[int, "how many bytes of a string or an entry to read at most"]
+    all: Annotated[int, "how many bytes to read at most"]
+    entries: Annotated[int, "how many entries of a list to read at most"]
+    start: Annotated[int, "how many bytes to read of a string that is too long"] = 1024
+
+
 class Gauges(NamedTuple):
-    """The reply of `gauges`: how many jobs a queue has in each state."""
+    """The reply of `gauges`: how many jobs a queue has in each state; -1 if that is unreadable."""
 
     due: Annotated[int, "due now"]
     total: Annotated[int, "waiting or running"]

@@ -3,20 +3,31 @@
 -- KEYS  1 the queue
 -- Returns a GAUGES.
 --
--- Keeps: it only reads, and its cost does not grow with the queue.
+-- Keeps: it only reads, and its cost does not grow with the queue. What has another type is counted as -1.
 local queue = KEYS[1]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local now_text = string.format('%.4f', now)
-local oldest = redis.call('ZRANGEBYSCORE', queue, '-inf', now_text, 'WITHSCORES', 'LIMIT', 0, 1)
+
+local function count(command, key, ...)
+  local found = redis.pcall(command, key, ...)
+  return type(found) == 'number' and found or -1
+end
+
+local function sum(a, b)
+  return a < 0 and a or b < 0 and b or a + b
+end
+
+local suspects = queue .. ':suspects'
+local oldest = redis.pcall('ZRANGEBYSCORE', queue, '-inf', now_text, 'WITHSCORES', 'LIMIT', 0, 1)
 local gauges, first = {}, 1
-gauges[first + GAUGES.due] = redis.call('ZCOUNT', queue, '-inf', now_text)
-  + redis.call('ZCOUNT', queue .. ':suspects', '-inf', now_text)
-gauges[first + GAUGES.total] = redis.call('ZCARD', queue) + redis.call('ZCARD', queue .. ':suspects')
-gauges[first + GAUGES.retrying] = redis.call('ZCOUNT', queue .. ':retrying', '(' .. now_text, '+inf')
-gauges[first + GAUGES.running] = redis.call('HLEN', queue .. ':running')
-gauges[first + GAUGES.dead] = redis.call('ZCARD', queue .. ':dead')
-gauges[first + GAUGES.parked] = redis.call('ZCARD', queue .. ':parked')
-gauges[first + GAUGES.oldest_wait_ms] = oldest[2] and math.floor(now - tonumber(oldest[2])) or 0
+gauges[first + GAUGES.due] =
+  sum(count('ZCOUNT', queue, '-inf', now_text), count('ZCOUNT', suspects, '-inf', now_text))
+gauges[first + GAUGES.total] = sum(count('ZCARD', queue), count('ZCARD', suspects))
+gauges[first + GAUGES.retrying] = count('ZCOUNT', queue .. ':retrying', '(' .. now_text, '+inf')
+gauges[first + GAUGES.running] = count('HLEN', queue .. ':running')
+gauges[first + GAUGES.dead] = count('ZCARD', queue .. ':dead')
+gauges[first + GAUGES.parked] = count('ZCARD', queue .. ':parked')
+gauges[first + GAUGES.oldest_wait_ms] = oldest[2] and math.floor(now - math.max(0, tonumber(oldest[2]))) or 0
 gauges[first + GAUGES.paused] = redis.call('EXISTS', queue .. ':paused')
 return gauges

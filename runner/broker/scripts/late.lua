@@ -10,10 +10,12 @@ local function late_workers(queue, now, lease, but)
   )
   for i = 1, #late, 2 do
     local worker, ends = late[i], late[i + 1]
-    if worker ~= but then
+    if worker == '' then
+      redis.call('ZREM', queue .. ':holders', worker)
+    elseif worker ~= but then
       local seen_ends, since = string.match(redis.call('HGET', queue .. ':late', worker) or '', '^(.*)|(.*)$')
       -- Seen in the future: Redis's clock was set back since.
-      if seen_ends ~= ends or tonumber(since) > now then
+      if seen_ends ~= ends or not ((tonumber(since) or math.huge) <= now) then
         since = string.format('%.4f', now)
         redis.call('HDEL', queue .. ':late', '')
         redis.call('HSET', queue .. ':late', worker, ends .. '|' .. since)

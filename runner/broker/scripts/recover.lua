@@ -21,7 +21,7 @@ end
 
 local function put_back(id, owner, score)
   -- It was due when it was claimed: not in the future, though Redis's clock may have been set back since.
-  local due = math.min(now, tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now)
+  local due = math.max(0, math.min(now, tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now))
   local due_text = string.format('%.4f', due)
   local is_suspect = string.find(owner, '|alone', 1, true) ~= nil
   if has_started(owner, id) and string.sub(owner, 1, #own) ~= own then

@@ -80,9 +80,9 @@ end
 local function keep_result(id, ms, result)
   if result ~= '' and ms ~= '0' then
     if ms == '-1' then
-      redis.call('SET', 'arq:result:' .. id, result)
+      raw.call('SET', 'arq:result:' .. id, result)
     else
-      redis.call('SET', 'arq:result:' .. id, result, 'PX', ms)
+      raw.call('SET', 'arq:result:' .. id, result, 'PX', ms)
     end
   end
 end
@@ -102,6 +102,7 @@ local function back(id, due)
   local owner = redis.call('HGET', running, id) or ''
   if not due then
     due = string.match(owner, '^[^|]*|([%d.e+-]+)') or later(0)
+    due = not whole(due) and later(0) or due
     due = tonumber(due) > now and later(0) or due
   end
   if string.find(owner, '|alone', 1, true) then
@@ -158,14 +159,14 @@ for i = short + 1, #ids do
       finish(i, id, ms, result)
       count(batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed', 1)
     elseif kind == 'retry' then
-      append('arq:history:' .. id, entry)
+      redis.call('RPUSH', 'arq:history:' .. id, entry)
       redis.call('SET', 'arq:retry:' .. id, spent)
       redis.call('ZADD', queue .. ':retrying', later(ms), id)
       back(id, later(ms))
       count(batch, 'retries', 1)
     elseif kind == 'dead' then
       keep_result(id, ms, result)
-      append('arq:history:' .. id, entry)
+      redis.call('RPUSH', 'arq:history:' .. id, entry)
       redis.call('SET', 'arq:retry:' .. id, spent)
       -- A stock arq client lets bodies expire; a dead job stays until somebody decides.
       redis.call('PERSIST', 'arq:job:' .. id)

@@ -132,7 +132,7 @@ def ttl(db: Keyspace, args: list[bytes]) -> Reply:
     return left if left < 0 else (left + 500) // 1000
 
 
-@COMMANDS.grow("RENAME", 3)
+@COMMANDS.shrink("RENAME", 3)
 def rename(db: Keyspace, args: list[bytes]) -> Reply:
     """RENAME key newkey."""
     source, target = args
@@ -143,7 +143,7 @@ def rename(db: Keyspace, args: list[bytes]) -> Reply:
     return OK
 
 
-@COMMANDS.grow("RENAMENX", 3)
+@COMMANDS.shrink("RENAMENX", 3)
 def renamenx(db: Keyspace, args: list[bytes]) -> Reply:
     """RENAMENX key newkey."""
     source, target = args

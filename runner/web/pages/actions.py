@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from runner.operations import schedules
-from runner.operations.actions import known_queue
+from runner.operations.actions import have_ids_back, ids_back, known_queue
 from runner.operations.bulk import PATIENCE_S, Bulk, Selection, bulk_progress, count
 from runner.operations.processes import processes
 from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, QUEUE_VERBS, SCHEDULE_VERBS
@@ -53,6 +53,8 @@ def _on_jobs(dashboard: Dashboard) -> list[BaseRoute]:
         message = asked.verb.said.format(_jobs(acted))
         if len(ids) == 1 and (now_as := await operator.goes_on_as(asked, found[0], ids[0])):
             message = f"{message.rstrip('.')}{now_as}."
+        elif also := ids_back(have_ids_back(asked, found, ids)):
+            message = f"{message.rstrip('.')}; {also}."
         if acted < len(ids):
             passed = sorted({str(state) for state in found if state not in reaches})
             message += f" {_jobs(len(ids) - acted)} had moved on: {', '.join(passed)}."

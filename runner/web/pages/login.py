@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from runner.errors import UnreadableError
 from runner.operations import audit
 from runner.web.dashboard import local
 from runner.web.guesses import TooManyGuessesError
@@ -48,6 +49,8 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             found = await authenticator.login(request, text_of(form, "name"), password)
         except TooManyGuessesError as error:
             return _page(request, f"Too many attempts. Wait {span(error.wait_s)}.", 429)
+        except UnreadableError as error:
+            return _page(request, f"Nobody can log in: {error}.", 503)
         if found is None:
             return _page(request, "Wrong name or password.", 401)
         await audit.record(

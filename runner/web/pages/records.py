@@ -32,9 +32,9 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
 
     async def log(request: Request) -> Response:
         before = request.query_params.get("before", "")
-        entries, more = await audit.entries(
+        page = await audit.entries(
             dashboard.redis, before=before if ENTRY.fullmatch(before) else None
         )
-        return dashboard.render(request, "audit.html.j2", entries=entries, more=more)
+        return dashboard.render(request, "audit.html.j2", page=page)
 
     return [Route("/schedules", all_schedules), Route("/audit", log)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from runner.errors import UnreadableError
 from runner.operations.sessions import revoke, sessions
 from runner.web.dashboard import visitor_of
 from runner.wording import counted
@@ -24,8 +25,11 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
     """The routes of these pages."""
 
     async def show(request: Request) -> Response:
-        found = await _shown(dashboard, request)
-        return dashboard.render(request, "sessions.html.j2", sessions=found)
+        try:
+            found, problem = await _shown(dashboard, request), ""
+        except UnreadableError as error:
+            found, problem = [], str(error)
+        return dashboard.render(request, "sessions.html.j2", sessions=found, problem=problem)
 
     async def end(request: Request) -> Response:
         chosen = set((await request.form()).getlist("id"))

@@ -1,0 +1,154 @@
+"""A Redis in which every key of the runner stands, as workers, clients and operators wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from runner import Batch, Bury, Context, Periodic, connect, job, linear
+from runner.broker import keys
+from runner.broker.scripts import SET_ASIDE
+from runner.current import use
+from runner.enqueue import Enqueue
+from runner.operations.actions import Operator, Request
+from runner.operations.bulk import Bulk, Selection
+from runner.operations.search import Filter
+from runner.operations.verbs import Action
+from runner.web.login import LoginSettings
+from tests.hostile import PATTERNS, QUEUE
+from tests.runner_kit import beat_now, eventually, mortal, poll_now, stage
+from tests.visit import USERS, log_in, visiting
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+QUEUE_KEY = keys.queue_key(QUEUE)
+
+
+@job(queue=QUEUE)
+async def work(_: Context, number: int) -> int:
+    """Return the number."""
+    return number
+
+
+@job(queue=QUEUE)
+async def hold(_: Context) -> None:
+    """Wait."""
+    await stage.hold()
+
+
+@job(queue=QUEUE, max_retries=5, backoff=linear(3600))
+async def fail(_: Context) -> None:
+    """Fail."""
+    raise ValueError("no")
+
+
+@job(queue=QUEUE)
+async def doomed(_: Context) -> None:
+    """Fail for good."""
+    raise Bury("no")
+
+
+JOBS = (work, hold, fail, doomed)
+SCHEDULE = (Periodic("nightly", work, "0 3 * * *", {"number": 1}),)
+LOGIN = LoginSettings(users=USERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What DUMP gives of each key; jobs: their ids. cookie: of a session."""
+
+    dumps: dict[bytes, bytes]
+    jobs: tuple[str, ...]
+    bulk_id: str
+    batch_id: str
+    worker_id: str
+    cookie: str
+
+    async def restore(self, redis: Redis) -> None:
+        """Let Redis hold that and nothing else; nothing of it expires."""
+        await redis.flushdb()
+        async with redis.pipeline(transaction=False) as pipe:
+            for key, dump in self.dumps.items():
+                pipe.restore(key, 0, dump)
+            await pipe.execute()
+
+    def keys_of(self, pattern: str) -> list[bytes]:
+        """The keys of *pattern*, those of a longer one left out."""
+        return [
+            key
+            for key in self.dumps
+            if fnmatchcase(name := key.decode("latin-1"), pattern)
+            and max((one for one in PATTERNS if fnmatchcase(name, one)), key=len) == pattern
+        ]
+
+
+async def record(url: str) -> Snapshot:
+    """Let everything happen once in the empty Redis of *url*."""
+    redis: Any = connect(url)
+    use(redis)
+    batch, operator = Batch(), Operator(redis, "ada")
+    async with mortal(url, *JOBS, release="v1", poll_interval_s=3600.0, schedule=SCHEDULE) as lost:
+        one = lost.worker
+        await (await work.enqueue(number=1)).result(timeout_s=20)
+        with batch.joined():
+            await doomed.options(job_id="dead").enqueue()
+        retrying = await fail.enqueue()
+        later = await work.options(delay_s=3600).enqueue(number=2)
+        held = await hold.enqueue()
+        await stage.started.next()
+        await redis.enqueuer.put(Enqueue(QUEUE, "parked", "stranger"))
+        await eventually(lambda: redis.zcard(QUEUE_KEY + keys.PARKED_SUFFIX))
+        await eventually(lambda: redis.zcard(QUEUE_KEY + keys.RETRYING_SUFFIX))
+        await eventually(lambda: redis.zcard(QUEUE_KEY + keys.DEAD_SUFFIX))
+        await beat_now(one)
+        await poll_now(one)
+        ready = await work.enqueue(number=3)
+        brief = (keys.WORKER_PREFIX + one.id, keys.IN_PROGRESS_PREFIX + held.id)
+        values = await redis.mget(brief)
+        await lost.kill()
+    await operator.pause("other")
+    await operator.resume("other")
+    bulk = Bulk(redis, operator, Request(Action.RUN), Selection(QUEUE, "ready", Filter()))  # type: ignore[arg-type]
+    await bulk.announce(3)
+    cookie = await _logged_in(redis)
+    await _rest(redis, one.id, held.id)
+    await redis.mset(dict(zip(brief, values, strict=True)))
+    dumps = {key: await redis.dump(key) for key in await redis.keys("*")}
+    await redis.aclose()
+    shown = [handle.id for handle in (retrying, later, held, ready)]
+    dead_id = next(key for key in dumps if key.startswith(b"arq:history:dead")).decode()
+    jobs = (*shown, "parked", dead_id.removeprefix(keys.HISTORY_PREFIX))
+    return Snapshot(dumps, jobs, bulk.id, batch.id, one.id, cookie)
+
+
+async def _logged_in(redis: Redis) -> str:
+    async with visiting(redis, LOGIN) as browser:
+        await log_in(browser, password="wrong")  # noqa: S106
+        answer = await log_in(browser)
+        assert answer.status_code == httpx.codes.SEE_OTHER
+        return answer.headers["set-cookie"].partition(";")[0]
+
+
+async def _rest(redis: Any, worker_id: str, held_id: str) -> None:
+    """Write what only stands there for a moment."""
+    at = (await redis.time())[0] * 1000
+    await redis.zadd(keys.ABORT, {"gone": at})
+    await redis.hset(QUEUE_KEY + keys.LATE_SUFFIX, worker_id, f"{at}|{at}")
+    await redis.zadd(QUEUE_KEY + keys.SUSPECTS_SUFFIX, {"suspect": at})
+    await redis.set(keys.JOB_PREFIX + "suspect", '{"t":null,"f":"work","a":[],"k":{},"et":1}')
+    await redis.hset(QUEUE_KEY + keys.CRASHES_SUFFIX, "suspect", f"{at}=w:1")
+    await redis.set(QUEUE_KEY + keys.VOLUNTEER_SUFFIX, worker_id)
+    await redis.set(QUEUE_KEY + keys.PAUSED_SUFFIX, f'{{"by":"ada","at_ms":{at}}}')
+    await redis.hset(keys.SCHEDULE_PAUSED, f"{QUEUE}|nightly", f'{{"by":"ada","at_ms":{at}}}')
+    await redis.rpush(QUEUE_KEY + keys.WAKE_SUFFIX, "1")
+    await redis.set(keys.ORDER_PREFIX + worker_id, "quiet")
+    await redis.set(f"{keys.STARTUP_PREFIX}{QUEUE}|cron", worker_id)
+    await redis.set(keys.REVOKED_PREFIX + "t", "1")
+    await redis.sadd(keys.UNSTARTED_PREFIX + "t", held_id)
+    await redis.set(keys.POLL_PREFIX + "g", at)
+    await redis.hset("odd", "a", "b")
+    await redis.eval(SET_ASIDE, 1, "odd", "string")
