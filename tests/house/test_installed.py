@@ -72,6 +72,33 @@ class Environment(Commands):
         assert imported.status == 0, imported.err
 
 
+_SERVICES = {
+    "django": """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+import django
+django.setup()
+from shop.tasks import send_receipt
+print(send_receipt.get_result(send_receipt.enqueue(1).id).status.lower())
+""",
+    "fastapi": """
+import asyncio
+from datetime import date
+from shop.web import app, build_report, lifespan
+async def enqueue():
+    async with lifespan(app):
+        print(await (await build_report.enqueue(day=date(2026, 11, 29))).state())
+asyncio.run(enqueue())
+""",
+    "flask": """
+from shop.web import create_app
+client = create_app().test_client()
+ordered = client.post("/reports", data={"day": "2026-11-29"})
+print(client.get(ordered.json["state"]).json["state"])
+""",
+}
+
+
 _IMPORT = """
 import importlib, sys
 for name in sys.argv[1:]:
@@ -163,6 +190,22 @@ def test_extra_installs_alone(name: str, empty: Environment, wheel_file: Path) -
     empty.install(f"{pip_command(name)} --only-binary :all:", wheel_file)
 
     empty.import_what_it_brings(name)
+
+
+@pytest.mark.parametrize("name", sorted(_SERVICES))
+def test_service_needs_the_extra_of_its_framework_alone(
+    name: str, empty: Environment, wheel_file: Path, redis_url: str
+) -> None:
+    """The examples' services enqueue, and read the state of a job, without what workers need."""
+    shutil.copytree(_EXAMPLES / name, empty.folder, dirs_exist_ok=True)
+    empty.install(f"{pip_command(name)} --only-binary :all:", wheel_file)
+
+    ran = empty.run("python", "-c", _SERVICES[name], REDIS_URL=redis_url)
+
+    assert ran.out.splitlines()[-1:] == ["ready"], ran.err
+
+
+_EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler, which cystatsd needs")
