@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.analysis.columns import aware, floats_of, instants_of
 from jobs.analysis.daily_gains import gains_of, readings_of
@@ -65,6 +65,7 @@ class Coverage(Section):
     observed. *days_observed* and *gaps* are about the channel's own counters. *items_left* are no
     longer listed. *items_counted* is the channel's own count of its items; *partial* means that
     clearly fewer are listed, *successes_only* that items are listed only while they do well.
+    *scopes* say what each source is of that says so, *cautions* what misleads who does not know it.
     """
 
     first_at: datetime
@@ -80,6 +81,8 @@ class Coverage(Section):
     successes_only: bool = False
     item_snapshots: int
     notes: list[str]
+    scopes: list[str] = Field(default_factory=list)
+    cautions: list[str] = Field(default_factory=list)
 
 
 def coverage(data: ChannelData) -> Coverage | Missing:
@@ -119,6 +122,8 @@ def coverage(data: ChannelData) -> Coverage | Missing:
         successes_only=data.channel.successes_only is True,
         item_snapshots=data.item_snapshots.height,
         notes=[],
+        scopes=list(dict.fromkeys(scope.words() for scope in data.scopes)),
+        cautions=list(dict.fromkeys(each for scope in data.scopes for each in scope.cautions)),
     )
     return found.model_copy(update={"notes": list(_notes(found))})
 
@@ -170,6 +175,8 @@ def _facts(daily: pl.DataFrame, name: str) -> CounterFacts | None:
 
 
 def _notes(found: Coverage) -> Iterator[str]:
+    for scope in found.scopes:
+        yield f"A source gives {scope}."
     if found.successes_only:
         yield (
             "The source lists items only while they do well: every number on items holds among "

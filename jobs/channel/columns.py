@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.channel.records import ChannelRecord
+    from jobs.channel.scope import Scope
 
 Columns: TypeAlias = "tuple[Sequence[Any], ...]"
 """The values of each column, in the order of the names below; empty without a row."""
@@ -47,3 +48,4 @@ class ChannelColumns:
     item_snapshots: Columns
     gains: Columns
     item_gains: Columns
+    scopes: Sequence[Scope] = ()

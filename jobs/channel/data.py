@@ -17,6 +17,7 @@ import polars as pl
 
 if TYPE_CHECKING:
     from jobs.channel.records import ChannelRecord
+    from jobs.channel.scope import Scope
 
 UTC_TIME: Final = pl.Datetime("us", "UTC")
 
@@ -68,7 +69,8 @@ class ChannelData:
       when the source stopped listing the item, null while it lists it;
     - `item_snapshots`, the items' counters, one row per item and observation, by item, then time;
     - `gains` and `item_gains`, what came in on single days, from an owner's export, by day or by
-      item and day. They are not differences of the counters above.
+      item and day. They are not differences of the counters above;
+    - `scopes`, what the sources that say so are of.
 
     Raises:
         ValueError: A table's columns are not those of `DAILY`, `ITEMS`, `ITEM_SNAPSHOTS`, `GAINS`
@@ -81,6 +83,7 @@ class ChannelData:
     item_snapshots: pl.DataFrame
     gains: pl.DataFrame = field(default_factory=GAINS.to_frame)
     item_gains: pl.DataFrame = field(default_factory=ITEM_GAINS.to_frame)
+    scopes: tuple[Scope, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse wrong columns here, where the stack still shows who made them."""
@@ -107,6 +110,8 @@ class ChannelData:
         if not record["successes_only"]:
             del record["successes_only"]  # fingerprints are older than this field
         digest = hashlib.sha256(json.dumps(record).encode())
+        for scope in self.scopes:  # fingerprints are older than scopes, too
+            digest.update(json.dumps(scope.as_json()).encode())
         for table in (self.daily, self.items, self.item_snapshots, self.gains, self.item_gains):
             if table.is_empty():
                 digest.update(",".join(f'"{name}"' for name in table.columns).encode() + b"\n")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
+    from jobs.channel.scope import Scope
+
 EVER = datetime.min.replace(tzinfo=UTC)
 """Before any publication: `Listing.since` of a source that lists all its items."""
 
@@ -39,7 +41,9 @@ class ChannelRecord:
     One channel. *id* is stable across sources and runs, and unique in the store.
 
     A YouTube channel has its `UC…` id; a feed without one `feed:` and twelve hexadecimal
-    digits of its identity; a generated sample `sample:` and its name.
+    digits of its identity; a generated sample `sample:` and its name; a channel of which only the
+    title is known `title:` and digits of it; one that nothing names `path:` and digits of its
+    place.
 
     *successes_only* says that its source lists items only while they do well, as a trending list
     does: they allow no conclusion about the channel's other items. False if a source lists
@@ -163,6 +167,7 @@ class ChannelReading:
     item_gains: Sequence[ItemGain] = ()
     rejects: Sequence[Reject] = field(default=())
     listing: Listing | None = None
+    scope: Scope | None = None
 
 
 class SyncOutcome(StrEnum):

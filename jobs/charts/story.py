@@ -83,6 +83,11 @@ def cautions(analysis: ChannelAnalysis) -> list[Caution]:
                 "not: nothing here holds for the channel's others.",
             )
         )
+    if analysis.coverage.present:
+        found += [
+            Caution("What was read.", f"{clause[:1].upper()}{clause[1:]}.")
+            for clause in analysis.coverage.cautions
+        ]
     return found
 
 

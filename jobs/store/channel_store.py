@@ -93,6 +93,8 @@ class Channels(Part):
 
     register = writing(channels.register)
     register_all = writing(channels.register_all)
+    rename = writing(channels.rename)
+    owners_of = reading(channels.owners_of)
     find = reading(channels.find)
     all = reading(channels.all_channels)
     sources_of = reading(channels.sources_of)

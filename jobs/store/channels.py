@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, bindparam, insert, or_, select, true
+from sqlalchemy import String, bindparam, insert, or_, select, true, update
 
 from jobs.channel.addresses import without_secrets
 from jobs.channel.records import ChannelRecord, Platform, SourceRef
 from jobs.store.chunks import chunks
+from jobs.store.errors import NotStoredError
 from jobs.store.models import ChannelRow, SourceCredentialRow, SourceRow
 from jobs.store.upsert import upsert
 
@@ -56,6 +57,29 @@ def register_all(
     upsert(connection, SourceCredentialRow, secret)
 
 
+def rename(connection: Connection, channel_id: str, title: str) -> None:
+    """
+    Call the channel *title* from now on, whatever its sources call it.
+
+    Raises:
+        NotStoredError: There is no such channel.
+    """
+    statement = update(ChannelRow).where(ChannelRow.id == channel_id)
+    if not connection.execute(statement.values(title=title, named=True)).rowcount:
+        raise NotStoredError(f"channel {channel_id}", "it is not in the store", "add it first")
+
+
+def owners_of(connection: Connection, sources: Sequence[SourceRef]) -> dict[SourceRef, str]:
+    """Return whose each of *sources* is, as registered; one of several channels is left out."""
+    bare = {replace(each, location=without_secrets(each.location)): each for each in sources}
+    owners: dict[SourceRef, list[str]] = {}
+    for chunk in chunks([each.location for each in bare]):
+        for channel_id, kind, location in connection.execute(_OWNERS, {"locations": chunk}):
+            if (found := bare.get(SourceRef(kind, location))) is not None:
+                owners.setdefault(found, []).append(channel_id)
+    return {source: found[0] for source, found in owners.items() if len(found) == 1}
+
+
 def sources_of(connection: Connection, channel_id: str) -> list[SourceRef]:
     """Return the channel's sources, without secrets, in the order of their registration."""
     found = connection.execute(_SOURCES_OF, {"channel_id": channel_id})
@@ -98,6 +122,9 @@ _SOURCES_OF = (
     select(SourceRow.kind, SourceRow.location)
     .where(SourceRow.channel_id == bindparam("channel_id", type_=String()))
     .order_by(SourceRow.position)
+)
+_OWNERS = select(SourceRow.channel_id, SourceRow.kind, SourceRow.location).where(
+    SourceRow.location.in_(bindparam("locations", expanding=True, type_=String()))
 )
 _SOURCES_OF_MANY = (
     select(SourceRow.channel_id, SourceRow.kind, SourceRow.location)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import String, bindparam, select
 
 from jobs.channel.columns import DAILY, GAINS, ITEM_GAINS, ITEM_SNAPSHOTS, ITEMS, ChannelColumns
+from jobs.channel.scope import Scope
 from jobs.store.channels import find
 from jobs.store.errors import NotStoredError
 from jobs.store.models import (
@@ -16,6 +17,7 @@ from jobs.store.models import (
     ItemGainRow,
     ItemRow,
     ItemSnapshotRow,
+    SourceSyncRow,
 )
 from jobs.store.types import UtcDateTime, epoch_us
 
@@ -55,7 +57,20 @@ def load(
         item_snapshots=read(ItemSnapshotRow, ITEM_SNAPSHOTS) if items else (),
         gains=read(ChannelGainRow, GAINS) if of_channel else (),
         item_gains=read(ItemGainRow, ITEM_GAINS) if items else (),
+        scopes=_scopes(connection, channel_id) if of_channel else (),
     )
+
+
+def _scopes(connection: Connection, channel_id: str) -> list[Scope]:
+    found = connection.scalars(_SCOPES, {"channel_id": channel_id})
+    return [Scope.from_json(document) for document in found if document]
+
+
+_SCOPES = (
+    select(SourceSyncRow.scope)
+    .where(SourceSyncRow.channel_id == bindparam("channel_id", type_=String()))
+    .order_by(SourceSyncRow.kind, SourceSyncRow.location)
+)
 
 
 @cache

@@ -49,6 +49,9 @@ class Base(DeclarativeBase):
     )
 
 
+NAMED = {"stays_where": "named"}
+"""Marks a column that keeps its value where a person chose it."""
+
 HOLDS_OF_ALL = {"holds_of_all": True}
 """Marks a column that is true only while every source of the row says so."""
 
@@ -62,16 +65,17 @@ def _part_of(parent: str) -> Any:
 
 
 class ChannelRow(Base):
-    """One channel."""
+    """One channel; *named* says that a person chose its title."""
 
     __tablename__ = "channels"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    title: Mapped[str]
+    title: Mapped[str] = mapped_column(info=NAMED)
     platform: Mapped[str]
     url: Mapped[str | None]
     generated: Mapped[bool]
     successes_only: Mapped[bool | None] = mapped_column(info=HOLDS_OF_ALL)
+    named: Mapped[bool | None]
 
 
 class SourceRow(Base):
@@ -108,7 +112,7 @@ class SourceCredentialRow(Base):
 
 
 class SourceSyncRow(Base):
-    """How reading a source went last, and what it remembers for the next time."""
+    """How reading a source went last, its *scope*, and what it remembers for the next time."""
 
     __tablename__ = "source_syncs"
     __table_args__ = (
@@ -128,6 +132,7 @@ class SourceSyncRow(Base):
     reason: Mapped[str]
     consecutive_failures: Mapped[int]
     memory: Mapped[dict[str, Any] | None]
+    scope: Mapped[dict[str, Any] | None]
 
 
 class ScheduleRow(Base):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from jobs.channel.columns import ChannelColumns
     from jobs.channel.records import ChannelRecord, SourceRef, SyncOutcome
+    from jobs.channel.scope import Scope
     from jobs.json_text import JsonText
 
 
@@ -76,8 +77,8 @@ class StoredSource:
 
     *reason* says in one line why nothing was read. *consecutive_failures* counts since
     *succeeded_at*, when it was last read or found unchanged. *memory* is what it remembers for
-    its next reading. *ref* is how it is known and shown; *whole* is what opens it, with the
-    secrets that its address holds.
+    its next reading, *scope* what it was of. *ref* is how it is known and shown; *whole* is what
+    opens it, with the secrets that its address holds.
     """
 
     ref: SourceRef
@@ -88,6 +89,7 @@ class StoredSource:
     reason: str
     consecutive_failures: int
     memory: Mapping[str, Any]
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)

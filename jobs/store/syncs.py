@@ -9,6 +9,7 @@ from sqlalchemy import String, and_, bindparam, select
 
 from jobs.channel.addresses import without_secrets
 from jobs.channel.records import SourceRef, SyncOutcome
+from jobs.channel.scope import Scope
 from jobs.store.models import ItemRow, SourceCredentialRow, SourceRow, SourceSyncRow
 from jobs.store.readings import save_readings
 from jobs.store.rows import StoredSource, SyncCounts
@@ -81,6 +82,7 @@ def listed_items(connection: Connection, channel_id: str) -> dict[str, datetime 
 
 def _note(connection: Connection, channel_id: str, result: SourceResult) -> None:
     succeeded = result.outcome in _SUCCESSES
+    scope = None if result.reading is None else result.reading.scope
     row: dict[str, Any] = {
         "channel_id": channel_id,
         "kind": result.ref.kind,
@@ -91,6 +93,7 @@ def _note(connection: Connection, channel_id: str, result: SourceResult) -> None
         "reason": result.reason,
         "consecutive_failures": int(result.outcome is SyncOutcome.FAILED),
         "memory": None if result.memory is None else dict(result.memory),
+        "scope": None if scope is None else scope.as_json(),
     }
     remembers = result.memory is not None
     statement = _noting(connection.dialect.name, result.outcome, remembers=remembers)
@@ -110,6 +113,7 @@ _SOURCES = (
         SourceSyncRow.reason,
         SourceSyncRow.consecutive_failures,
         SourceSyncRow.memory,
+        SourceSyncRow.scope,
     )
     .join(
         SourceSyncRow,
@@ -144,6 +148,8 @@ def _noting(dialect: str, outcome: SyncOutcome, *, remembers: bool) -> Executabl
         changed |= {name: new[name] for name in ("succeeded_at", "consecutive_failures")}
     elif outcome is SyncOutcome.FAILED:
         changed["consecutive_failures"] = SourceSyncRow.consecutive_failures + 1
+    if outcome is SyncOutcome.READ:
+        changed["scope"] = new.scope
     if remembers:
         changed["memory"] = new.memory
     keys = list(SourceSyncRow.__table__.primary_key)
@@ -160,4 +166,5 @@ def _stored(row: Any) -> StoredSource:
         reason=row.reason or "",
         consecutive_failures=row.consecutive_failures or 0,
         memory=row.memory or {},
+        scope=Scope.from_json(row.scope) if row.scope else None,
     )

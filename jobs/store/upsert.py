@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_
+from sqlalchemy import and_, case, func, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.store.models import HOLDS_OF_ALL
@@ -24,11 +24,11 @@ _CHUNK = 5_000
 
 def upsert(connection: Connection, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     """
-    Write *rows*, each with every column of *model*; a given value replaces the stored one.
+    Write *rows*, each with every column that a source gives; a given value replaces the stored one.
 
     A null or an empty text gives no value and changes nothing, nor does a row that is equal to the
     stored one: writing twice leaves no trace. A column marked `HOLDS_OF_ALL` stays false once it
-    was false.
+    was false; one marked `NAMED` keeps a value that a person chose.
     """
     if not rows:
         return
@@ -60,6 +60,9 @@ def _upsert(dialect: str, model: type[Base]) -> postgresql.Insert | sqlite.Inser
             if isinstance(column.type, StorableText):
                 given = func.nullif(given, "")
             merged[column.name] = func.coalesce(given, column)
+            if "stays_where" in column.info:
+                chosen = table.c[column.info["stays_where"]].is_(True)
+                merged[column.name] = case((chosen, column), else_=merged[column.name])
             if column.info == HOLDS_OF_ALL:
                 merged[column.name] = func.coalesce(and_(given, column), given, column)
     return statement.on_conflict_do_update(

@@ -1,4 +1,4 @@
-"""`pipeline channels add|list|show|sync|schedule|remove`: the channels of the store."""
+"""`pipeline channels add|list|show|sync|schedule|rename|remove`: the channels of the store."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Interval(click.ParamType):  # type: ignore[type-arg]  # generic for the ty
 
 @click.group
 def channels() -> None:
-    """Add, list, show, sync, schedule and remove the channels of the store."""
+    """Add, list, show, sync, schedule, rename and remove the channels of the store."""
 
 
 @channels.command
@@ -48,6 +48,9 @@ def channels() -> None:
     "they publish.",
 )
 @click.option("--off", is_flag=True, help="Sync only on request.")
+@click.option(
+    "--name", metavar="TITLE", help="Call the channel so, where its sources do not name it."
+)
 @_JSON
 @click.pass_context
 def add(
@@ -56,6 +59,7 @@ def add(
     locations: tuple[str, ...],
     every_s: int | None,
     off: bool,
+    name: str | None,
     as_json: bool,
 ) -> None:
     """
@@ -72,7 +76,8 @@ def add(
         raise click.UsageError("give --every or --off, not both")
     host: Host = context.obj
     host.check()
-    context.exit(run_async(add_channels(host, locations, every_s, off=off, as_json=as_json)))
+    adding = add_channels(host, locations, every_s, off=off, as_json=as_json, name=name)
+    context.exit(run_async(adding))
 
 
 @channels.command("list")
@@ -171,6 +176,23 @@ def schedule(host: Host, *, channel: str, every_s: int | None, off: bool, as_jso
         raise click.UsageError("give --every or --off, not both")
     host.configure_logs()
     run_async(change_schedule(host, channel, every_s, off=off, as_json=as_json))
+
+
+@channels.command
+@click.argument("channel", metavar="CHANNEL")
+@click.argument("title", metavar="TITLE")
+@_JSON
+@click.pass_obj
+def rename(host: Host, *, channel: str, title: str, as_json: bool) -> None:
+    """
+    Call CHANNEL TITLE from now on, whatever its sources call it; its id stays.
+
+    CHANNEL is an id, a title, or a part of either that is unique.
+    """
+    from jobs.commands.channels.renaming import rename_channel
+
+    host.configure_logs()
+    run_async(rename_channel(host, channel, title, as_json=as_json))
 
 
 @channels.command

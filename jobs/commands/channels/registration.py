@@ -6,26 +6,34 @@ import json
 from typing import TYPE_CHECKING
 
 from jobs.commands.run.source_list import Reading, find_sources
+from jobs.commands.run.whose import as_registered
 from jobs.scheduling import schedule_channel
 from runner.commands.console import SafeConsole
 from runner.commands.printing import echo, echo_json
 from runner.commands.run_command import EXIT_WRONG, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from jobs.commands.host import Host
-    from jobs.commands.run.source_list import SourceList
+    from jobs.commands.run.source_list import FoundChannel, SourceList
 
 
 async def add_channels(
-    host: Host, locations: Sequence[str], every_s: int | None, *, off: bool, as_json: bool
+    host: Host,
+    locations: Sequence[str],
+    every_s: int | None,
+    *,
+    off: bool,
+    as_json: bool,
+    name: str | None = None,
 ) -> int:
     """
     Add the channels of all *locations*, and return the exit status.
 
     every_s: how often to sync each; 0 for an interval that follows what it publishes. None is 0
-    for new channels, and leaves known ones as they are. off: schedules none.
+    for new channels, and leaves known ones as they are. off: schedules none. name: what to call
+    the channel, where its sources do not name it.
     """
     console = SafeConsole(stderr=True)
     async with host.sources() as access:
@@ -35,18 +43,23 @@ async def add_channels(
     if found:
         async with host.open_services() as services:
             store = services.store
+            found = await as_registered(store, found, name)
             new = set(found) - {channel.id for channel in await store.channels.all()}
             await store.channels.register_all([(one.record, one.refs) for one in found.values()])
+            for channel_id in found if name is not None else ():
+                await store.channels.rename(channel_id, str(name))
             for channel_id in () if off else new if every_s is None else found:
                 await schedule_channel(services, channel_id, every_s or None)
     if as_json:
-        echo_json(_as_json(sources, new, every_s))
+        echo_json(_as_json(sources, found, new, every_s))
     else:
-        _show(sources, new, off=off)
+        _show(found, new, off=off)
     return EXIT_WRONG if sources.refused else 0
 
 
-def _as_json(sources: SourceList, new: set[str], every_s: int | None) -> str:
+def _as_json(
+    sources: SourceList, found: Mapping[str, FoundChannel], new: set[str], every_s: int | None
+) -> str:
     document = {
         "channels": [
             {
@@ -56,7 +69,7 @@ def _as_json(sources: SourceList, new: set[str], every_s: int | None) -> str:
                 "new": one.record.id in new,
                 "sources": [ref.location for ref in one.refs],
             }
-            for one in sources.channels().values()
+            for one in found.values()
         ],
         "every_s": every_s or None,
         "errors": [{"source": one.location, "reason": one.reason} for one in sources.refused],
@@ -64,8 +77,7 @@ def _as_json(sources: SourceList, new: set[str], every_s: int | None) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2)
 
 
-def _show(sources: SourceList, new: set[str], *, off: bool) -> None:
-    found = sources.channels()
+def _show(found: Mapping[str, FoundChannel], new: set[str], *, off: bool) -> None:
     if not found:
         tell("the sources contain no channel: nothing was added")
         return

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.services import Services
 from runner.commands.completion import files
 from runner.commands.printing import echo_json
 from runner.commands.run_command import EXIT_INTERRUPTED, EXIT_WRONG, run_async, tell
@@ -49,6 +48,9 @@ EXIT_DEAD = 1
     metavar="MAP.toml",
     help="Read CSVs by this file, which says what their columns mean.",
 )
+@click.option(
+    "--name", metavar="TITLE", help="Call the channel so, where its sources do not name it."
+)
 @click.option("--strict", is_flag=True, help="Refuse a source with any rejected row.")
 @click.pass_context
 def run(
@@ -56,6 +58,7 @@ def run(
     *,
     sources: tuple[str, ...],
     mapping: str | None,
+    name: str | None,
     strict: bool,
     as_json: bool,
     no_progress: bool,
@@ -80,7 +83,7 @@ def run(
     live = progress.is_terminal and not no_progress
     host: Host = context.obj
     host.check()
-    reading = Reading(host.rejects_dir, mapping, strict)
+    reading = Reading(host.rejects_dir, mapping, strict, name)
     status = run_async(
         _run(
             host,
@@ -111,7 +114,9 @@ async def _run(
     from jobs.commands.run.progress import display
     from jobs.commands.run.source_list import find_sources
     from jobs.commands.run.summary import summarize
+    from jobs.commands.run.whose import as_registered
     from jobs.commands.run.work import ChannelRun
+    from jobs.services import Services
 
     started = time.monotonic()
     # First of all: the processes load their libraries while this one imports its own.
@@ -123,6 +128,8 @@ async def _run(
             return _nothing_to_do(sources, as_json=as_json)
         with run_logs(host.make_log_file(), console):
             async with host.open() as place:
+                store = place.get(Services).store
+                channels = await as_registered(store, channels, reading.name)
                 work = ChannelRun(
                     place,
                     host.queues,
@@ -132,7 +139,7 @@ async def _run(
                     timeout_s=timeout_s,
                 )
                 with display(console, host.queues, live=live) as shown:
-                    await work.go(shown)
+                    await work.go(shown, name=reading.name)
                 if work.interrupted:
                     _report_interrupted(work, time.monotonic() - started)
                     return EXIT_INTERRUPTED

@@ -34,12 +34,13 @@ class Reading:
     How sources are read.
 
     rejects_dir: where rejected rows are written. mapping: a mapping file for CSVs. strict: a
-    source with a rejected row is refused as a whole.
+    source with a rejected row is refused as a whole. name: what a person calls their channel.
     """
 
     rejects_dir: Path
     mapping: str | None = None
     strict: bool = False
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

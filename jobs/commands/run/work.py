@@ -64,9 +64,11 @@ class ChannelRun:
     dead_jobs: list[DeadJob] = field(default_factory=list)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def go(self, display: Display) -> None:
+    async def go(self, display: Display, name: str | None = None) -> None:
         """
         Work until every job of the run has ended, or a signal or the timeout stops it.
+
+        name: what a person calls the channels.
 
         Durable afterwards: what the jobs wrote. Unfinished jobs stay in Redis, and the next run
         continues with them.
@@ -75,6 +77,8 @@ class ChannelRun:
         await store.channels.register_all(
             [(found.record, found.refs) for found in self.channels.values()]
         )
+        for channel_id in self.channels if name is not None else ():
+            await store.channels.rename(channel_id, str(name))
         self.by_channel = {channel_id: BatchProgress() for channel_id in self.channels}
         fleet = self.place.fleet(self.queues)
         # Outside the fleet: a second signal may come while it shuts down.

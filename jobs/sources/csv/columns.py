@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TIME = pl.Datetime("us", "UTC")
 """How points in time are held: microseconds, in UTC."""
 
+A_MONTH = "is a month, and no day"
 _SHOWN_CHARACTERS = 40
 
 
@@ -110,7 +111,12 @@ def _why(found: dates.Column) -> str:
         return "may be one of two days, say by [dates] in a mapping which"
     if found.yearless:
         return "has no year, say by [dates] year in a mapping which, or put it into the file's name"
-    return "is a month, and no day" if found.monthly else "is not a date"
+    return A_MONTH if found.monthly else "is not a date"
+
+
+def dates_are_months(frame: pl.DataFrame, column: str) -> bool:
+    """Whether `with_dates` found that the cells of *column* name months, and no days."""
+    return not frame.is_empty() and frame[_why_name(column)][0] == A_MONTH
 
 
 def unreadable_date(column: str) -> pl.Expr:

@@ -16,7 +16,7 @@ items look younger than they were, by the same time.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import PurePath
@@ -34,6 +34,7 @@ from jobs.channel.records import (
     SourceRef,
 )
 from jobs.channel.text import one_line
+from jobs.sources import identity
 from jobs.sources.csv import companions
 from jobs.sources.csv.fact_files import Batch
 from jobs.sources.csv.facts import (
@@ -130,14 +131,23 @@ class CsvSource:
 
     def read(self, channel_id: str) -> ChannelReading:
         """Return what it holds of the channel, by time, and its rejected rows."""
-        if channel_id not in self._records:
-            raise SourceError(self.ref.location, f"has no channel {channel_id}")
-        facts = self.files.facts(channel_id, self._prepared)
-        channel, rejects = self._records[channel_id], self._rejects_of(channel_id)
+        known = self._known_as(channel_id)
+        facts = self.files.facts(known, self._prepared)
+        channel, rejects = self._records[known], self._rejects_of(known)
+        if known != channel_id:
+            channel = replace(channel, id=channel_id)
         if ITEM_ID not in facts.columns:
             snapshots = [ChannelSnapshot(*row) for row in facts.iter_rows()]
             return ChannelReading(channel, channel_snapshots=snapshots, rejects=rejects)
         return _of_items(channel, facts, rejects)
+
+    def _known_as(self, channel_id: str) -> str:
+        """Of a file that does not name its channel, the id that it has in the store counts."""
+        if channel_id in self._records:
+            return channel_id
+        if len(self._records) == 1 and identity.is_ours(own := next(iter(self._records))):
+            return own
+        raise SourceError(self.ref.location, f"has no channel {channel_id}")
 
     @cached_property
     def _records(self) -> Mapping[str, ChannelRecord]:
@@ -258,12 +268,16 @@ def _batches_of(
 
 
 def _place(text: Text, layout: Layout) -> Place:
-    title = layout.title
+    title, place = layout.title, None
     if title is not None:
         path = PurePath(text.location)
-        file = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
-        title = title.replace("{folder}", path.parent.name).replace("{file}", file)
-    return Place(title, layout.year or times.year_in_name(text.name))
+        platform = layout.rules[0].platform
+        for sign, named in (("{file}", path), ("{folder}", path.parent)):
+            if sign in title:
+                place = place or identity.of_place(str(named), platform)
+                title = title.replace(sign, identity.of_place(str(named), platform).title)
+    year = layout.year or times.year_in_name(text.name)
+    return Place(title, year, None if place is None else place.id)
 
 
 def _joined(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:

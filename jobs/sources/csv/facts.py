@@ -8,13 +8,12 @@ that cannot be read keep their problem.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
-from jobs.channel.text import MOST_CHARACTERS, identity, one_line
+from jobs.channel.text import MOST_CHARACTERS, identity
 from jobs.sources.csv.columns import (
     TIME,
     bad_counter,
@@ -31,13 +30,13 @@ from jobs.sources.csv.columns import (
 )
 from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
 from jobs.sources.header import LINE
+from jobs.sources.identity import digits_of, id_of_title
 from jobs.sources.values import durations, tags, twitch_names, youtube_ids
 from jobs.sources.values.totals import is_total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jobs.channel.records import Platform
     from jobs.sources.csv.layout import Field, Layout, RowRule
 
 PROBLEM: Final = "problem"
@@ -52,7 +51,6 @@ PUBLISHED_AT: Final = "published_at"
 DAY: Final = "day"
 
 _ITEM_ID = r"^[A-Za-z0-9_-]{11}$"
-_ID_DIGITS = 12
 _LONGEST_TOTAL = 40
 
 _Pair: TypeAlias = tuple[str | None, str | None]
@@ -60,10 +58,11 @@ _Pair: TypeAlias = tuple[str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a file's name says of all its rows: the channel's title, the year of dates."""
+    """What a file's name says of all its rows: the channel's title and id, the year of dates."""
 
     title: str | None = None
     year: int | None = None
+    channel_id: str | None = None
 
 
 def facts_of(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
@@ -72,20 +71,6 @@ def facts_of(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
     frame = _with_values(frame, layout, place)
     parts = [_by_rule(frame, rule, place) for rule in layout.rules if rule.facts(header)]
     return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
-
-
-def id_of_title(platform: Platform, title: str) -> str:
-    """
-    Return the id of a channel of which only the title is known: `title:` and twelve digits.
-
-    The same title on the same platform is the same channel, whatever its spacing.
-    """
-    return f"title:{_digits(platform, title)}"
-
-
-def _digits(*parts: str) -> str:
-    plain = "\n".join(one_line(part) for part in parts)
-    return hashlib.sha256(plain.encode()).hexdigest()[:_ID_DIGITS]
 
 
 def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
@@ -120,7 +105,7 @@ def _by_rule(frame: pl.DataFrame, rule: RowRule, place: Place) -> pl.DataFrame:
         _title(columns, place).alias("found title"),
         _channel_id(rule, columns).alias("found id"),
     )
-    frame = _with_ids(frame, rule, columns)
+    frame = _with_ids(frame, rule, columns, place)
     return frame.select(
         LINE,
         _kept(pl.col("made id")).alias(CHANNEL_ID),
@@ -161,15 +146,20 @@ def _channel_id(rule: RowRule, columns: Mapping[Field, str]) -> pl.Expr:
     return pl.coalesce(places) if places else pl.lit(None, dtype=pl.String)
 
 
-def _with_ids(frame: pl.DataFrame, rule: RowRule, columns: Mapping[Field, str]) -> pl.DataFrame:
+def _with_ids(
+    frame: pl.DataFrame, rule: RowRule, columns: Mapping[Field, str], place: Place
+) -> pl.DataFrame:
     """Add ids of channels, and of items; one that has none gets an id made of its title."""
-    frame = _with_channel_ids(frame, rule)
+    if place.channel_id and not {CHANNEL_ID, TITLE} & set(columns):
+        frame = frame.with_columns(pl.lit(place.channel_id).alias("made id"))
+    else:
+        frame = _with_channel_ids(frame, rule)
     if not rule.has_items() or ITEM_ID in columns:
         return frame
 
     def item_id(their: _Pair) -> str | None:
         title, published = their
-        return None if title is None else f"title:{_digits(title, published or '')}"
+        return None if title is None else f"title:{digits_of(title, published or '')}"
 
     title = columns["title"]
     return _with_made(frame, (title, columns.get(PUBLISHED_AT, title)), "made item", item_id)

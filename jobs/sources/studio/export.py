@@ -1,5 +1,5 @@
 """
-YouTube Studio's export of a channel: the tables in one folder.
+YouTube Studio's export of a channel: the tables in one folder, or in the zip that it downloads.
 
     Totals       a row for each day, with what came in on it: the channel's gains
     Chart data   a row for each day and video: the gains of single videos
@@ -12,26 +12,24 @@ read as follows.
 
 - A gain is what came in on a day of YouTube's, which ends at midnight Pacific. Subscribers are
   net. An empty cell is unknown, never zero. Engaged views stand in for views where an export has
-  no others.
+  no others. Rows of weeks or months are no days, and are not read.
 - The range may begin before the channel did: days of nothing but zeros before the first other
   one are no observations; nor are a video's before its publication, or its first view.
 - What the table counts of a video is its counter only if the range began before the video. Of an
-  older video it is a part, and left out. A table alone does not have its range: it is read as if
-  that were the whole lifetime.
+  older video it is a part, and left out. The range is that of the days beside the table, else that
+  in the folder's name; else the counts themselves may show that they are of one (`signs`). With
+  none of these a table is read as if it were of the whole lifetime.
 - A chart holds the few videos that its owner left in it, the most viewed: without a table its
-  items are successes only (see `ChannelRecord`).
+  items are successes only (see `ChannelRecord`), and so are those of a table that was cut.
 - Counters are observed at the end of the range or, where that is unknown, at the newest
   publication: the export was made after it.
-- The export does not name its channel, which gets the folder's name, less what Studio puts before
-  the title (`Content 2024-01-01_2024-12-31 `). Its id is made of that, unless an id of YouTube's
-  stands in the folder's name.
+- Whose it is says its place (`identity`).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,10 +45,12 @@ from jobs.channel.records import (
     Platform,
     SourceRef,
 )
+from jobs.channel.scope import Measure, Scope
 from jobs.channel.text import one_line
-from jobs.sources.csv.facts import id_of_title
-from jobs.sources.description import joined, oddities, period, why_none
+from jobs.sources import identity
+from jobs.sources.description import joined, not_read, oddities, why_none
 from jobs.sources.source import SourceError, UnrecognisedError
+from jobs.sources.studio import signs
 from jobs.sources.studio.role import DAY, ITEM, TITLE, Role
 from jobs.sources.studio.table import DURATION, PUBLISHED, StudioTable
 from jobs.sources.values import youtube_ids
@@ -64,7 +64,6 @@ if TYPE_CHECKING:
 
 KIND = "studio"
 
-_FOLDER = re.compile(r"[A-Z][\w ]*? \d{4}-\d{2}-\d{2}_\d{4}-\d{2}-\d{2} (?P<title>.+)")
 _END_OF_DAY = time(23, 59, 59, tzinfo=UTC)
 
 
@@ -77,6 +76,8 @@ class StudioExport:
     observed_at: datetime
     tables: Sequence[str]
     engaged_only: bool
+    columns: int
+    unread: Sequence[str]
 
     @property
     def rejects(self) -> Sequence[Reject]:
@@ -92,10 +93,12 @@ class StudioExport:
             counted(len(days), "day") if days else "",
             counted(len(reading.items), "item") if reading.items else "",
             f"{counted(len(reading.item_gains), 'day')} of items" if reading.item_gains else "",
-            period(_midnight(min(days)), _midnight(max(days))) if days else "",
+            reading.scope.words() if reading.scope and reading.scope.first else "",
             f"from {', '.join(self.tables)}",
             "engaged views taken for views" if self.engaged_only else "",
             oddities(rejected=len(self.rejects)),
+            *(reading.scope.cautions if reading.scope else ()),
+            not_read(self.columns, self.unread),
         )
 
     def channels(self) -> Sequence[ChannelRecord]:
@@ -103,10 +106,17 @@ class StudioExport:
         return [self.reading.channel]
 
     def read(self, channel_id: str) -> ChannelReading:
-        """Return all it holds of the channel."""
-        if channel_id != self.reading.channel.id:
+        """
+        Return all it holds of the channel.
+
+        It does not name its channel, so any id that it has in the store is right.
+        """
+        channel = self.reading.channel
+        if channel_id == channel.id:
+            return self.reading
+        if not identity.is_ours(channel.id):
             raise SourceError(self.ref.location, f"has no channel {channel_id}")
-        return self.reading
+        return replace(self.reading, channel=replace(channel, id=channel_id))
 
 
 def open_studio(location: str, files: Sequence[tuple[Role, Text]]) -> StudioExport:
@@ -114,58 +124,98 @@ def open_studio(location: str, files: Sequence[tuple[Role, Text]]) -> StudioExpo
     Read the export at *location*, which is a folder or one table of it; *files* are its tables.
 
     Raises:
-        SourceError: A table is damaged, or holds nothing that can be used.
+        SourceError: A table is damaged, is not by day, or holds nothing that can be used.
         UnrecognisedError: None is of days or videos.
     """
     tables = [StudioTable(role, file) for role, file in files if role is not Role.SPLIT]
     if not tables:
         reason = "is a split by country, source or the like, of no day or video"
         raise UnrecognisedError(location, reason, "Export Totals, or Table data by content, too")
-    folder = Path(tables[0].location).parent
-    reading, observed_at = _reading(_channel(folder.name), tables)
+    by_day, not_by_day = _by_day(tables)
+    if not by_day:
+        reason = f"cannot be read: {'; '.join(not_by_day)}"
+        raise SourceError(location, reason, "Export it by day: choose Daily above Studio's chart")
+    whose = identity.of_place(str(Path(tables[0].location).parent), Platform.YOUTUBE)
+    reading, observed_at = _reading(whose, by_day, not_by_day)
     if not reading.channel_gains and not reading.items:
         raise SourceError(location, "has no usable row", why_none(reading.rejects))
     return StudioExport(
         ref=SourceRef(KIND, location),
         reading=reading,
         observed_at=observed_at,
-        tables=[table.name for table in tables],
-        engaged_only=any(table.engaged_only for table in tables),
+        tables=[table.name for table in by_day],
+        engaged_only=any(table.engaged_only for table in by_day),
+        columns=sum(table.columns for table in by_day),
+        unread=list(dict.fromkeys(name for table in by_day for name in table.unread)),
     )
 
 
-def _channel(folder: str) -> ChannelRecord:
-    named = _FOLDER.fullmatch(folder)
-    title = one_line(named["title"] if named else folder) or "Studio export"
-    identity = youtube_ids.channel_id_in_name(folder)
+def _by_day(tables: Sequence[StudioTable]) -> tuple[list[StudioTable], list[str]]:
+    """The tables that can be read, and in a clause each why others cannot."""
+    kept, others = [], []
+    for table in tables:
+        days = table.rows[DAY].to_list() if DAY in table.rows.columns else []
+        step = signs.step_of(days, monthly=table.monthly)
+        if step is signs.Step.DAY:
+            kept.append(table)
+        else:
+            others.append(f"{table.name} is {step}: its rows are no days")
+    return kept, others
+
+
+def _channel(whose: identity.Identity) -> ChannelRecord:
+    own = youtube_ids.is_channel_id(whose.id)
     return ChannelRecord(
-        id=identity or id_of_title(Platform.YOUTUBE, title),
-        title=title,
+        id=whose.id,
+        title=whose.title,
         platform=Platform.YOUTUBE,
-        url=youtube_ids.channel_url(identity) if identity else None,
+        url=youtube_ids.channel_url(whose.id) if own else None,
     )
 
 
 def _reading(
-    channel: ChannelRecord, tables: Sequence[StudioTable]
+    whose: identity.Identity, tables: Sequence[StudioTable], cautions: Sequence[str]
 ) -> tuple[ChannelReading, datetime]:
     """What all tables hold together, and when the counters in them were read."""
     days = [day for table in tables for day in table.days()]
-    first, last = min(days, default=None), max(days, default=None)
+    first, last = min(days, default=whose.first), max(days, default=whose.last)
     of_videos = [table for table in tables if ITEM in table.rows.columns]
-    if of_videos and all(table.role is Role.CHART for table in of_videos):
-        channel = replace(channel, successes_only=True)
     videos = _videos(of_videos)
     observed_at = _observed_at(tables, videos, last)
+    cuts = [clause for table in of_videos if (clause := _cut(table))]
+    channel = _channel(whose)
+    if cuts or (of_videos and all(table.role is Role.CHART for table in of_videos)):
+        channel = replace(channel, successes_only=True)
+    snapshots, parts = _item_snapshots(videos, first, observed_at)
+    gains = _channel_gains(tables)
+    item_gains = _item_gains([table for table in tables if table.role is Role.CHART], videos)
+    measures = [Measure.GAINS] if gains or item_gains else []
+    measures += [Measure.COUNTERS] if snapshots else []
     reading = ChannelReading(
         channel,
-        items=_items(videos),
-        item_snapshots=_item_snapshots(videos, first, observed_at),
-        channel_gains=_channel_gains(tables),
-        item_gains=_item_gains([table for table in tables if table.role is Role.CHART], videos),
+        items=_items(videos, observed_at),
+        item_snapshots=snapshots,
+        channel_gains=gains,
+        item_gains=item_gains,
         rejects=[reject for table in tables for reject in table.rejects],
+        scope=Scope(
+            first=first,
+            last=last,
+            measures=tuple(measures),
+            clock="Pacific" if days else "",
+            whole=False if cuts else None,
+            cautions=(*cautions, *cuts, *parts),
+        ),
     )
     return reading, observed_at
+
+
+def _cut(table: StudioTable) -> str | None:
+    """How a table of videos was cut; a chart holds what its owner left in it anyway."""
+    if table.role is not Role.TABLE:
+        return None
+    views = table.rows.select(table.counter("views")).to_series()
+    return signs.cut(table, int(views.sum()) if views.count() else None)
 
 
 def _videos(tables: Sequence[StudioTable]) -> pl.DataFrame:
@@ -205,13 +255,15 @@ def _observed_at(
     return newest or max(changed, default=datetime.now(UTC))
 
 
-def _items(videos: pl.DataFrame) -> list[ItemRecord]:
+def _items(videos: pl.DataFrame, observed_at: datetime) -> list[ItemRecord]:
+    """A publication after the export was made is a plan."""
     columns = (ITEM, TITLE, PUBLISHED, DURATION)
+    made = observed_at + timedelta(days=1)
     return [
         ItemRecord(
             id=item_id,
             title=one_line(title or "") or item_id,
-            published_at=published_at,
+            published_at=published_at if published_at and published_at <= made else None,
             duration_s=duration_s or None,
             url=youtube_ids.video_url(item_id),
         )
@@ -221,15 +273,31 @@ def _items(videos: pl.DataFrame) -> list[ItemRecord]:
 
 def _item_snapshots(
     videos: pl.DataFrame, first: date | None, observed_at: datetime
-) -> list[ItemSnapshot]:
-    """The table counts only a part of a video older than the range: that is no counter of it."""
-    whole = videos.filter(pl.any_horizontal(pl.col("views", "likes", "comments").is_not_null()))
-    if first is not None:
-        whole = whole.filter(pl.col(PUBLISHED) >= _midnight(first))
-    return [
+) -> tuple[list[ItemSnapshot], list[str]]:
+    """
+    The counters of videos that the range has from their first day, and a clause on the others.
+
+    The table counts only a part of a video older than the range: that is no counter of it.
+    """
+    names = ("views", "likes", "comments")
+    told = videos.filter(pl.any_horizontal(pl.col(names).is_not_null()))
+    begun, sign = _midnight(first) if first else None, ""
+    if begun is None:
+        below = pl.any_horizontal((pl.col(name) < 0).fill_null(value=False) for name in names)
+        dated = told.drop_nulls(PUBLISHED).select(PUBLISHED, "views", below.alias("below"))
+        begun = signs.counted_from(list(dated.iter_rows()))
+        sign = " (which the counts show, and nothing else says)" if begun else ""
+    whole = told if begun is None else told.filter(pl.col(PUBLISHED) >= begun)
+    sound = [pl.when(pl.col(name) >= 0).then(pl.col(name)).alias(name) for name in names]
+    snapshots = [
         ItemSnapshot(item_id, observed_at, *counters)
-        for item_id, *counters in whole.select(ITEM, "views", "likes", "comments").iter_rows()
+        for item_id, *counters in whole.select(ITEM, *sound).iter_rows()
     ]
+    parts = told.height - whole.height
+    if not parts or begun is None:
+        return snapshots, []
+    of = f"{counted(parts, 'older item')} counted only from about {begun:%Y-%m-%d} on{sign}"
+    return snapshots, [f"{of}: that is no counter of theirs"]
 
 
 def _channel_gains(tables: Sequence[StudioTable]) -> list[ChannelGain]:

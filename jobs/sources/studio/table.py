@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,7 +11,9 @@ import polars as pl
 from jobs.channel.records import Reject
 from jobs.channel.text import one_line
 from jobs.sources.csv.columns import (
+    dates_are_months,
     missing,
+    named,
     not_whole,
     parsed,
     text,
@@ -53,7 +56,8 @@ class StudioTable:
 
     rows has `date` (days), `content`, `video title`, `video publish time` (times), `duration`
     (seconds) and the counters, each only where the table has it. total: the views in its row of
-    totals. cut_at: how many rows it says that it shows. unread: its columns that are not read.
+    totals. cut_at: how many rows it says that it shows. monthly: its days are months. unread: its
+    columns that are not read.
     """
 
     def __init__(self, role: Role, text: Text) -> None:
@@ -64,6 +68,7 @@ class StudioTable:
         self.location = text.location
         self.total: int | None = None
         self.cut_at: int | None = None
+        self.monthly = False
         names = english(text.header.names)
         self.columns = len(names)
         self.unread = [name for name in names if name not in _READ]
@@ -137,9 +142,13 @@ class StudioTable:
 
     def _sound(self, rows: pl.DataFrame) -> pl.DataFrame:
         columns = set(rows.columns)
-        problems = []
+        problems: list[pl.Expr] = []
         if DAY in columns:
             rows = with_dates(rows, DAY, "iso", "UTC", None)
+            self.monthly = dates_are_months(rows, DAY)
+            tomorrow = datetime.now(UTC) + timedelta(days=1)
+            future = pl.when(parsed(DAY) > tomorrow).then(named(DAY, "is in the future"))
+            problems.append(future)
             problems.append(pl.coalesce(unreadable_date(DAY), missing(DAY)))
         if ITEM in columns:
             wrong = ~pl.col(ITEM).str.contains(_ITEM_ID)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.channel.records import ChannelRecord, Platform, SourceRef
+from jobs.store import NotStoredError
 from tests.unit.store.samples import CHANNEL
 
 if TYPE_CHECKING:
@@ -82,3 +83,24 @@ async def test_latest_title_wins(store: ChannelStore) -> None:
     await store.channels.register(replace(CHANNEL, title="Cours de data", url=None), [])
     await store.channels.register(replace(CHANNEL, title=""), [])
     assert await store.channels.find(CHANNEL.id) == replace(CHANNEL, title="Cours de data")
+
+
+async def test_a_chosen_title_stays(store: ChannelStore) -> None:
+    """What a person calls a channel stands, whatever its sources call it later."""
+    await store.channels.register(CHANNEL, [DAILY])
+    await store.channels.rename(CHANNEL.id, "Mine")
+    await store.channels.register(replace(CHANNEL, title="Theirs", url="https://e.example"), [])
+    found = await store.channels.find(CHANNEL.id)
+    assert found is not None
+    assert (found.title, found.url) == ("Mine", "https://e.example")
+    with pytest.raises(NotStoredError, match="channel UC9"):
+        await store.channels.rename("UC9", "x")
+
+
+async def test_a_source_says_whose_it_is_registered_as(store: ChannelStore) -> None:
+    """One that several channels have says nothing."""
+    other = replace(CHANNEL, id="UC2")
+    await store.channels.register(CHANNEL, [DAILY, FEED])
+    await store.channels.register(other, [FEED])
+    assert await store.channels.owners_of([DAILY, FEED]) == {DAILY: CHANNEL.id}
+    assert await store.channels.owners_of([]) == {}

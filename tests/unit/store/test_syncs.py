@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jobs.channel.records import SourceRef, SourceResult, SyncOutcome
+from jobs.channel.scope import Measure, Scope
 from jobs.store import SyncCounts
 from tests.unit.store.samples import CHANNEL, DAY, START, reading
 
@@ -77,3 +80,17 @@ async def test_sync_of_one_channel_takes_no_reading_of_another(store: ChannelSto
     with pytest.raises(ValueError, match="a sync of UC0 saves only its own readings"):
         await store.syncs.save(CHANNEL.id, [stray])
     assert await store.channels.find("UC1") is None
+
+
+async def test_the_scope_of_a_source_is_kept_and_loaded(store: ChannelStore) -> None:
+    """What was read last says what it is of; a failure changes nothing of it."""
+    await store.channels.register(CHANNEL, [API])
+    scope = Scope(date(2023, 5, 1), date(2023, 5, 2), (Measure.GAINS,), "Pacific", cautions=("x",))
+    read = replace(reading(), scope=scope)
+    await store.syncs.save(CHANNEL.id, [SourceResult(API, START, SyncOutcome.READ, reading=read)])
+    await store.syncs.save(CHANNEL.id, [_result(API, SyncOutcome.FAILED, 1, DOWN)])
+    [source] = await store.syncs.sources(CHANNEL.id)
+    assert source.scope == scope
+    data = await store.readings.load(CHANNEL.id)
+    assert data.scopes == (scope,)
+    assert data.fingerprint != replace(data, scopes=()).fingerprint

@@ -79,14 +79,14 @@ async def test_a_chart_alone_lists_successes_only(write: Write) -> None:
 
 async def test_a_part_is_no_counter(write: Write, tmp_path: Path) -> None:
     """A video older than the range has no counter; without a range every video has one."""
-    alone = await reading_of(write(f"{FOLDER}/Table data.csv", TABLE))
+    alone = await reading_of(write("c/Table data.csv", TABLE))
     newest = datetime(2025, 6, 15, tzinfo=UTC)
     assert alone.item_snapshots == [
         ItemSnapshot(NEW, newest, views=9, comments=2),
         ItemSnapshot(OLD, newest, views=80, likes=5, comments=1),
     ]
-    write(f"{FOLDER}/Totals.csv", TOTALS)
-    with_range = await reading_of(str(tmp_path / FOLDER))
+    write("c/Totals.csv", TOTALS)
+    with_range = await reading_of(str(tmp_path / "c"))
     end = datetime(2025, 6, 16, 23, 59, 59, tzinfo=UTC)
     assert with_range.item_snapshots == [ItemSnapshot(NEW, end, views=9, comments=2)]
 

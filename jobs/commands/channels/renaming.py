@@ -1,0 +1,31 @@
+"""Give a channel a title of one's own."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.channel.text import one_line
+from jobs.commands.channels.choice import choose_channel
+from runner.commands.printing import echo, echo_json
+
+if TYPE_CHECKING:
+    from jobs.commands.host import Host
+
+
+async def rename_channel(host: Host, words: str, title: str, *, as_json: bool) -> None:
+    """Call the channel that *words* name *title*, and say what it was called."""
+    title = one_line(title)
+    if not title:
+        raise click.ClickException("a title needs at least one letter")
+    async with host.open_services() as services:
+        store = services.store
+        channel = choose_channel(await store.channels.all(), words)
+        await store.channels.rename(channel.id, title)
+    if as_json:
+        document = {"id": channel.id, "title": title, "before": channel.title}
+        echo_json(json.dumps(document, ensure_ascii=False))
+    else:
+        echo(f"{channel.title} is called {title} now ({channel.id}); its next report says so.")

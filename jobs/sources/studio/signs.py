@@ -1,0 +1,123 @@
+"""
+What the numbers of an export say of its scope, where its owner does not.
+
+    step        how far its days lie apart: days, or weeks, months, anything else
+    cut         its rows are not all: a note says so, or they sum up to less than its total
+    counted_from   its counts are of a range, from some time on, and not of the whole lifetime
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from enum import StrEnum
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    from jobs.sources.studio.table import StudioTable
+
+_WEEK = 7
+_MONTH = range(28, 32)
+_QUARTER = range(89, 93)
+_YEAR = range(365, 367)
+_WHOLE_SHARE = 0.8
+"""Rows that sum up to less of the total are cut; a few views are of videos that were deleted."""
+
+_RANGES = (7, 28, 90, 365)
+"""The ranges that Studio offers, in days."""
+
+_SLACK_DAYS = 1
+_NEIGHBOURS = 12
+_FEWEST = 6
+_BREAK = 3.0
+"""Views fall by so many times within a few days of age: no audience does that."""
+
+
+class Step(StrEnum):
+    """How far the days of a table lie apart."""
+
+    DAY = "daily"
+    WEEK = "weekly"
+    MONTH = "monthly"
+    QUARTER = "quarterly"
+    YEAR = "yearly"
+    OTHER = "not daily"
+
+
+def step_of(days: Sequence[date], *, monthly: bool = False) -> Step:
+    """Return the step of *days*, which may repeat; a few that are missing make no other."""
+    if monthly:
+        return Step.MONTH
+    distinct = sorted(set(days))
+    gaps = [(after - before).days for before, after in pairwise(distinct)]
+    if not gaps:
+        return Step.DAY
+    [(usual, _)] = Counter(gaps).most_common(1)
+    if usual == 1:
+        return Step.DAY
+    if usual == _WEEK:
+        return Step.WEEK
+    for step, lengths in ((Step.MONTH, _MONTH), (Step.QUARTER, _QUARTER), (Step.YEAR, _YEAR)):
+        if usual in lengths:
+            return step
+    return Step.OTHER
+
+
+def cut(table: StudioTable, listed_views: int | None) -> str | None:
+    """Return in one clause how *table* was cut; None if nothing says so."""
+    total = table.total
+    if total and listed_views is not None and listed_views < _WHOLE_SHARE * total:
+        share = f"{100 * listed_views / total:.0f} %"
+        return f"cut: the {listed_views:,} views listed are {share} of the {total:,} in its total"
+    if table.cut_at is not None:
+        return f"cut: it shows its first {table.cut_at:,} rows only"
+    return None
+
+
+def counted_from(items: Sequence[tuple[datetime, int | None, bool]]) -> datetime | None:
+    """
+    Return when a range began that counts are of; None if nothing shows that they are.
+
+    items: publication, views, and whether a count is below zero, which no lifetime's is. Of those
+    up to the newest such item the counts are a part. Else views that break off at an age that is
+    one of Studio's ranges show it.
+    """
+    ordered = sorted(items, key=lambda each: each[0])
+    below = [published for published, _, negative in ordered if negative]
+    broken = _break([(published, views) for published, views, _ in ordered if views is not None])
+    newest = max(below, default=None)
+    after = [published for published, *_ in ordered if newest is not None and published > newest]
+    begun = min(after, default=newest)
+    return max((each for each in (begun, broken) if each is not None), default=None)
+
+
+def _break(items: Sequence[tuple[datetime, int]]) -> datetime | None:
+    """The first publication after the clearest break; *items* are by publication."""
+    found: list[tuple[int, datetime]] = []
+    for at in range(_FEWEST, len(items) - _FEWEST + 1):
+        age, older = ((items[-1][0] - items[each][0]).days for each in (at, at - 1))
+        if any(
+            age <= days + 1 and days - _SLACK_DAYS <= older for days in _RANGES if age > days / 2
+        ):
+            before = [views for _, views in items[max(0, at - _NEIGHBOURS) : at]]
+            after = [views for _, views in items[at : at + _NEIGHBOURS]]
+            misfits = _misfits(before, after)
+            if misfits is not None:
+                found.append((misfits, items[at][0]))
+    return min(found)[1] if found else None
+
+
+def _misfits(before: Sequence[int], after: Sequence[int]) -> int | None:
+    """How many views lie on the wrong side of a break; None if there is none."""
+    low, high = max(1.0, median(before)), median(after)
+    if sorted(after)[len(after) // 5] <= _BREAK * max(1, sorted(before)[len(before) * 4 // 5]):
+        return None
+    if high <= 2 * _BREAK * low:
+        return None
+    between = math.sqrt(low * high)
+    return sum(views >= between for views in before) + sum(views < between for views in after)
