@@ -17,7 +17,7 @@ from django.db import connections, transaction
 from django.test import modify_settings, override_settings
 from pydantic import SecretStr  # noqa: TC002 -- the task's signature is read
 
-from runner import Job, WorkerSettings, current
+from runner import Bury, Job, WorkerSettings, current
 from runner.admin import Admin
 from runner.contrib.django.application import workers
 from runner.contrib.django.connections import close_connections
@@ -60,6 +60,8 @@ def _project(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(current, "_process", current._Process())
     monkeypatch.setattr(current, "_by_loop", weakref.WeakKeyDictionary())
     tasks.connections_used.clear()
+    tasks.held.clear()
+    tasks.let_go.clear()
     yield
     if (client := current._process.client) is not None:
         client.blocking.close()
@@ -208,7 +210,7 @@ async def test_result_says_what_an_operator_did(redis_url: str, redis: QueueClie
     await admin.delete("mail", deleted.id)
     await buried.arefresh()
     assert (buried.status, buried.attempts, buried.started_at) == ("FAILED", 0, None)
-    assert [one.exception_class_path for one in buried.errors] == ["builtins.Buried"]
+    assert [one.exception_class for one in buried.errors] == [Bury]
     assert buried.finished_at is not None
     for gone in (aborted, deleted):
         with pytest.raises(TaskResultDoesNotExist):
@@ -217,6 +219,19 @@ async def test_result_says_what_an_operator_did(redis_url: str, redis: QueueClie
     async with working(redis_url, *_jobs("mail"), queue="mail"):
         await eventually(lambda: _is_successful(buried))
     assert buried.return_value == "Hello a, 0"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("job", "no JSON"), ("job", '{"f": "x", "a": [], "k": {}, "et": 1}'), ("result", "[]")],
+)
+def test_what_is_no_task_of_the_project_does_not_exist(
+    key: str, value: str, look: blocking_redis.Redis
+) -> None:
+    """Whoever wrote it."""
+    look.set(f"arq:{key}:somebody", value)
+    with pytest.raises(TaskResultDoesNotExist):
+        tasks.greet.get_result("somebody")
 
 
 async def _is_successful(result: Any) -> bool:
@@ -279,6 +294,18 @@ async def test_running_and_retrying_tasks_show_their_attempts(
     await held.arefresh()
     assert (held.status, held.attempts) == ("READY", 1)
     assert [one.exception_class for one in held.errors] == [LookupError]
+
+
+async def test_aborted_task_has_failed(redis_url: str, redis: QueueClient) -> None:
+    """With the attempt that was cancelled."""
+    result = await tasks.wait_for_ever.aenqueue()
+    async with working(redis_url, *_jobs("default"), middleware=(close_connections,)) as one:
+        await asyncio.wait_for(asyncio.to_thread(tasks.held.wait, PATIENCE_S), PATIENCE_S)
+        await Admin(redis).abort("default", result.id)
+        await eventually(partial(_is_finished, result))
+        assert (result.status, result.worker_ids) == ("FAILED", [one.id])
+    assert [one.exception_class for one in result.errors] == [asyncio.CancelledError]
+    assert result.started_at is not None
 
 
 def test_task_can_be_enqueued_for_later(look: blocking_redis.Redis) -> None:

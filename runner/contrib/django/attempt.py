@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.utils import timezone
@@ -119,9 +120,21 @@ class Attempt:
 
 
 def task_error(kind: str, traceback: str) -> TaskError:
-    """Return an error of a job, whose *kind* has a module unless it is built in."""
-    path = kind if "." in kind else f"builtins.{kind}"
-    return TaskError(exception_class_path=path, traceback=traceback)
+    """Return an error of a job as Django's, which names a class that can be imported."""
+    return TaskError(exception_class_path=_path(kind), traceback=traceback)
+
+
+def _path(kind: str) -> str:
+    """Return the path of an error's class: it is written with its module, unless it is built in."""
+    if "." in kind:
+        return kind
+    if isinstance(getattr(builtins, kind, None), type):
+        return f"builtins.{kind}"
+    return _OF_RUNNER.get(kind, "runner.errors.RunnerError")
+
+
+_OF_RUNNER: Final = {"Buried": "runner.errors.Bury", "CancelledError": "asyncio.CancelledError"}
+"""What the runner writes of a job that an operator or a worker ended."""
 
 
 def moment(ms: float | None) -> datetime | None:

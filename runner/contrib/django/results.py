@@ -10,6 +10,7 @@ from runner.codec import decode, decode_job
 from runner.contrib.django.attempt import moment, task_error
 from runner.contrib.django.framework import TaskResult, TaskResultStatus
 from runner.current import blocking_client
+from runner.errors import CodecError
 from runner.worker.claim import worker_of
 
 if TYPE_CHECKING:
@@ -39,24 +40,25 @@ def read(
         *of_queues,
         ("EXEC",),
     )
-    failures = [decode(entry) for entry in history]
-    if body is not None:
-        held_by = next((token for token in places[::2] if token is not None), None)
-        is_dead = any(score is not None for score in places[1::2])
-        found = _unfinished(body, held_by, failures, is_dead=is_dead)
-    elif ended is not None:
-        found = _finished(decode(ended), failures)
-    else:
+    try:
+        name = decode_job(body).name if body is not None else decode(ended or b"{}")["f"]
+    except (CodecError, KeyError, TypeError):
+        return None  # another program wrote it
+    task = tasks.get(name)
+    if task is None:
         return None
-    task = tasks.get(found.name)
-    return None if task is None else found.result(result_id, task)
+    failures = [decode(entry) for entry in history]
+    if body is None:
+        return _finished(decode(ended), failures).result(result_id, task)
+    held_by = next((token for token in places[::2] if token is not None), None)
+    is_dead = any(score is not None for score in places[1::2])
+    return _unfinished(body, held_by, failures, is_dead=is_dead).result(result_id, task)
 
 
 @dataclass(slots=True)
 class _Found:
     """A task in Redis. failures: the entries of its history. started_ms: of the last attempt."""
 
-    name: str
     args: list[Any]
     kwargs: dict[str, Any]
     status: TaskResultStatus
@@ -99,9 +101,7 @@ def _unfinished(
     body: bytes, held_by: bytes | None, failures: list[dict[str, Any]], *, is_dead: bool
 ) -> _Found:
     job = decode_job(body)
-    found = _Found(
-        job.name, job.args, job.kwargs, TaskResultStatus.READY, job.enqueued_ms, failures
-    )
+    found = _Found(job.args, job.kwargs, TaskResultStatus.READY, job.enqueued_ms, failures)
     if held_by is not None:
         found.status = TaskResultStatus.RUNNING
         found.worker = worker_of(held_by.decode("utf-8", "replace"))
@@ -112,28 +112,18 @@ def _unfinished(
 
 
 def _finished(fields: dict[str, Any], failures: list[dict[str, Any]]) -> _Found:
-    succeeded = bool(fields["s"])
-    last = {
-        "attempt": fields["t"],
-        "started_ms": fields["st"],
-        "worker": fields.get("w", ""),
-        "error": "",
-    }
     found = _Found(
-        fields["f"],
         fields["a"],
         fields["k"],
-        TaskResultStatus.SUCCESSFUL if succeeded else TaskResultStatus.FAILED,
+        TaskResultStatus.SUCCESSFUL if fields["s"] else TaskResultStatus.FAILED,
         fields["et"],
         failures,
         finished_ms=fields["ft"],
     )
-    if succeeded:
-        found.started_ms, found.worker, found.returned = (
-            last["started_ms"],
-            last["worker"],
-            fields["r"],
-        )
+    started_ms, worker = fields["st"], fields.get("w", "")
+    if fields["s"]:
+        found.started_ms, found.worker, found.returned = started_ms, worker, fields["r"]
     elif not any(one.get("attempt") == fields["t"] for one in failures):
-        found.failures = [*failures, last | fields["r"]]
+        # It was aborted: that is in no history.
+        found.failures = [*failures, {"started_ms": started_ms, "worker": worker, **fields["r"]}]
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import uuid
 from typing import Any
@@ -65,3 +66,10 @@ def hold() -> None:
     held.set()
     let_go.wait(60)
     raise LookupError("let go")
+
+
+@task()
+async def wait_for_ever() -> None:
+    """Say that it runs, and wait."""
+    held.set()
+    await asyncio.Event().wait()
