@@ -34,6 +34,15 @@ class SourceAccess(Protocol):
         """
         ...
 
+    async def feeds_listed(self, location: str) -> list[str] | None:
+        """
+        Return the addresses in the list of feeds at *location*; None if it is no such list.
+
+        Raises:
+            SourceError: The list is damaged.
+        """
+        ...
+
     async def read(self, ref: SourceRef, channel_id: str, memory: SourceMemory) -> SourceResult:
         """
         Read what a source has about a channel now, or what changed since *memory*.

@@ -56,6 +56,10 @@ class _Sources:
         """See `SourceAccess`."""
         return await (await self._reader()).discover(location, mapping)
 
+    async def feeds_listed(self, location: str) -> list[str] | None:
+        """See `SourceAccess`."""
+        return await (await self._reader()).feeds_listed(location)
+
     async def read(self, ref: SourceRef, channel_id: str, memory: SourceMemory) -> SourceResult:
         """See `SourceAccess`."""
         return await (await self._reader()).read(ref, channel_id, memory)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from jobs import apart
+from jobs.sources.container import is_container
 from jobs.sources.csv.csv_source import CsvSource, mapping_in
 from jobs.sources.csv.fact_cache import temporary_fact_cache
 from jobs.sources.csv.mapping import read_mapping
@@ -19,6 +20,7 @@ from jobs.sources.location import FilePath, FolderPath, absolute, parse
 from jobs.sources.open_source import (
     CACHE,
     key_of,
+    open_container,
     open_location,
     open_recognised,
     size_of,
@@ -149,6 +151,8 @@ class _FolderReader:
 
 def _read_file(path: str, mapping: Mapping | None, fact_cache: FactCache) -> Source | Role:
     with reading_errors(path):
+        if is_container(path):
+            return open_container(path, mapping, fact_cache)
         text = text_file(path)
         fits = mapping is not None and mapping.fits(text)
         found = recognise(text, mapping if fits else None)

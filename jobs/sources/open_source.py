@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from jobs import apart
 from jobs.sources.cache import SourceCache
+from jobs.sources.container import is_container, texts_in
 from jobs.sources.csv.csv_source import mapping_in, open_csv
 from jobs.sources.csv.fact_cache import temporary_fact_cache
 from jobs.sources.csv.layout import Layout
@@ -33,12 +34,13 @@ from jobs.sources.recognise import recognise
 from jobs.sources.samples import open_samples
 from jobs.sources.source import SourceError, UnrecognisedError
 from jobs.sources.studio.export import open_studio
-from jobs.sources.studio.role import Role
+from jobs.sources.studio.role import Role, role_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from jobs.sources.csv.fact_cache import FactCache
+    from jobs.sources.csv.mapping import Mapping
     from jobs.sources.document import Document, Text
     from jobs.sources.location import Location
     from jobs.sources.recognise import Recognised
@@ -130,6 +132,9 @@ def open_path(
     """
     if isinstance(location, FilePath):
         with reading_errors(location.text):
+            if is_container(location.text):
+                described = read_mapping(mapping) if mapping is not None else None
+                return open_container(location.text, described, fact_cache)
             return open_text(text_file(location.text), mapping, fact_cache)
     with reading_errors(location.text):
         tables = list(_tables_in(location))
@@ -148,6 +153,41 @@ def open_text(text: Text, mapping: str | None, fact_cache: FactCache) -> Source:
     with reading_errors(text.location):
         described = read_mapping(mapping) if mapping is not None else None
         return open_recognised(recognise(text, described), fact_cache)
+
+
+def open_container(location: str, mapping: Mapping | None, fact_cache: FactCache) -> Source:
+    """
+    Read the zip archive or spreadsheet at *location*: a Studio export, or the one list in it.
+
+    Raises:
+        SourceError: It cannot be read, or holds several lists.
+        UnrecognisedError: No source is made of what is in it.
+    """
+    with reading_errors(location):
+        texts = texts_in(location)
+        tables: list[tuple[Role, Text]] = []
+        others: list[Recognised] = []
+        reasons: list[str] = []
+        for text in texts:
+            role = role_of(text.header.names) if mapping is None else None
+            if role is not None:
+                tables.append((role, text))
+                continue
+            try:
+                fits = mapping is not None and (len(texts) == 1 or mapping.fits(text))
+                others.append(recognise(text, mapping if fits else None))
+            except UnrecognisedError as error:
+                reasons.append(f"{text.name} {error.reason}")
+        if tables:
+            return open_studio(location, tables, place=location)
+        if len(others) == 1:
+            return open_recognised(others[0], fact_cache)
+        if others:
+            names = ", ".join(each.text.name for each in others)
+            reason = f"holds {len(others):,} lists: {names}"
+            raise SourceError(location, reason, "Unpack it, and name their folder")
+        reason = f"is an archive of no list: {'; '.join(reasons)}"
+        raise UnrecognisedError(location, reason)
 
 
 def open_recognised(found: Recognised, fact_cache: FactCache) -> Source:

@@ -12,8 +12,10 @@ from jobs import apart
 from jobs.channel.records import SourceResult, SyncOutcome
 from jobs.sources.discover import discover_at
 from jobs.sources.fetch import NotModified, fetch
-from jobs.sources.location import WebAddress, YoutubeLocation, parse
-from jobs.sources.open_source import open_location
+from jobs.sources.guard import read_apart
+from jobs.sources.location import FilePath, WebAddress, YoutubeLocation, parse
+from jobs.sources.open_source import open_location, size_of
+from jobs.sources.opml import feeds_at
 from jobs.sources.source import SourceError
 from jobs.sources.youtube.channel import find_channel, read_channel
 from jobs.sources.youtube.name import NameKind
@@ -62,6 +64,19 @@ class SourceReader:
             return [error]
         fetching = partial(fetch, allow_private=self.allow_private, run=self.run)
         return await discover_at(place, self.fact_cache, mapping, fetch=fetching, run=self.run)
+
+    async def feeds_listed(self, location: str) -> list[str] | None:
+        """
+        Return the addresses that a list of feeds at *location* names; None if it is no such list.
+
+        Raises:
+            SourceError: The list is damaged.
+        """
+        place = parse(location)
+        if not isinstance(place, FilePath):
+            return None
+        found = await read_apart(self.run, place.text, size_of(place), feeds_at, place.text)
+        return None if found is None else [each.address for each in found]
 
     async def read(
         self, ref: SourceRef, channel_id: str, memory: SourceMemory, now: datetime | None = None

@@ -5,7 +5,8 @@ The first of these that fits decides:
 
 1. With a mapping it is a CSV, and must have the columns of the mapping.
 2. A file with the columns of a table of a Studio export (`studio/role.py`) is one.
-3. Markup is a feed; the reader of feeds then says if it is a web page instead.
+3. Markup is a feed, unless it is a list of feeds (`opml`), which is no source; the reader of
+   feeds then says if it is a web page instead.
 4. A table with the columns of a known layout (`csv/layouts/`) is a CSV, by their names there or
    by others (`csv/names.py`).
 5. What has the root of a feed a little further on is a feed.
@@ -13,6 +14,7 @@ The first of these that fits decides:
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,10 +26,12 @@ from jobs.sources.document import HeaderReading, TextFile
 from jobs.sources.feed import feed
 from jobs.sources.feed.markup import has_feed_within, is_markup
 from jobs.sources.header import MOST_COLUMNS, is_data, is_table
+from jobs.sources.opml import feeds_in, is_opml
 from jobs.sources.source import UnrecognisedError
 from jobs.sources.studio import export
 from jobs.sources.studio.role import role_of
 from jobs.sources.text import decode
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from jobs.sources.csv.layout import Layout
@@ -39,6 +43,7 @@ _REMEDY = "Describe it by a mapping file: --mapping MAP.toml"
 _SHOWN_BYTES = 1024
 _SHOWN_CHARACTERS = 80
 _SHOWN_COLUMNS = 24
+_SHOWN_FEEDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,8 @@ def recognise(text: Text, mapping: Mapping | None = None) -> Recognised:
     role = role_of(text.header.names) if isinstance(text, TextFile) else None
     if role is not None:
         return Recognised(export.KIND, role, text)
+    if is_markup(text.head) and is_opml(text.head):
+        raise _list_of_feeds(text)
     if is_markup(text.head):
         return Recognised(feed.KIND, None, text)
     layout, text = _layout_of(text)
@@ -97,6 +104,15 @@ def _layout_of(text: Text) -> tuple[Layout | None, Text]:
         if theirs <= own:
             return layout, text
     return by_others, other
+
+
+def _list_of_feeds(text: Text) -> UnrecognisedError:
+    feeds = feeds_in(text)
+    named = ", ".join(f"{each.title} ({each.address})" for each in feeds[:_SHOWN_FEEDS])
+    more = f" and {len(feeds) - _SHOWN_FEEDS:,} more" if len(feeds) > _SHOWN_FEEDS else ""
+    reason = f"is a list of {counted(len(feeds), 'feed')} (OPML): {named}{more}"
+    remedy = f"Add them: pipeline channels add {shlex.quote(text.location)}"
+    return UnrecognisedError(text.location, reason, remedy)
 
 
 def _unrecognised(text: Text) -> UnrecognisedError:

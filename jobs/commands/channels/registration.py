@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from jobs.commands.host import Host
     from jobs.commands.run.source_list import FoundChannel, SourceList
+    from jobs.services import SourceAccess
 
 
 async def add_channels(
@@ -37,7 +38,8 @@ async def add_channels(
     """
     console = SafeConsole(stderr=True)
     async with host.sources() as access:
-        sources = await find_sources(access, locations, console, Reading(host.rejects_dir))
+        named = await _with_listed(access, locations)
+        sources = await find_sources(access, named, console, Reading(host.rejects_dir))
     found = sources.channels()
     new: set[str] = set()
     if found:
@@ -55,6 +57,19 @@ async def add_channels(
     else:
         _show(found, new, off=off)
     return EXIT_WRONG if sources.refused else 0
+
+
+async def _with_listed(access: SourceAccess, locations: Sequence[str]) -> list[str]:
+    """*locations*, and for a list of feeds what it names; a damaged one is said to be so later."""
+    from jobs.sources import SourceError
+
+    found: list[str] = []
+    for location in locations:
+        try:
+            found += await access.feeds_listed(location) or [location]
+        except SourceError:
+            found.append(location)
+    return found
 
 
 def _as_json(

@@ -69,8 +69,9 @@ def run(
     Sync, analyse and report every channel of each SOURCE.
 
     A SOURCE is a file (counters or a video list as CSV, a Studio export, a YouTube or podcast
-    feed; plain or .gz), a folder of such files, the address of a feed, or samples: for generated
-    channels; with YOUTUBE_API_KEY set, youtube:@handle or the address of a channel on YouTube.
+    feed; plain, .gz, .zip or .xlsx), a folder of such files, the address of a feed, or samples:
+    for generated channels; with YOUTUBE_API_KEY set, youtube:@handle or the address of a channel
+    on YouTube.
     docs/sources.md has every layout, and the mapping file for any other.
 
     Exit status: 0; 1 if a job died, a report was not made, or the timeout came first; 2 if a

@@ -119,9 +119,13 @@ class StudioExport:
         return replace(self.reading, channel=replace(channel, id=channel_id))
 
 
-def open_studio(location: str, files: Sequence[tuple[Role, Text]]) -> StudioExport:
+def open_studio(
+    location: str, files: Sequence[tuple[Role, Text]], place: str | None = None
+) -> StudioExport:
     """
     Read the export at *location*, which is a folder or one table of it; *files* are its tables.
+
+    place: what names the channel, if that is not the folder of the tables.
 
     Raises:
         SourceError: A table is damaged, is not by day, or holds nothing that can be used.
@@ -135,7 +139,8 @@ def open_studio(location: str, files: Sequence[tuple[Role, Text]]) -> StudioExpo
     if not by_day:
         reason = f"cannot be read: {'; '.join(not_by_day)}"
         raise SourceError(location, reason, "Export it by day: choose Daily above Studio's chart")
-    whose = identity.of_place(str(Path(tables[0].location).parent), Platform.YOUTUBE)
+    place = place or str(Path(tables[0].location).parent)
+    whose = identity.of_place(place, Platform.YOUTUBE)
     reading, observed_at = _reading(whose, by_day, not_by_day)
     if not reading.channel_gains and not reading.items:
         raise SourceError(location, "has no usable row", why_none(reading.rejects))

@@ -1,0 +1,129 @@
+"""
+Files that hold others: a zip, as Studio downloads one, and a spreadsheet with its sheets.
+
+Each becomes a text of its own, held in memory. Sheets become CSV: days and whole numbers are
+written as such, whatever the spreadsheet shows.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+import zlib
+from datetime import UTC, date, datetime, time, timedelta
+from io import StringIO
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from jobs.sources.document import MAX_BYTES, Document, unpack
+from jobs.sources.source import SourceError, UnrecognisedError
+from runner.wording import counted
+from runner.wording import size as size_in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_MAGIC = b"PK\x03\x04"
+_WORKBOOK = "xl/workbook.xml"
+_MOST_FILES = 1000
+_ENCRYPTED = 0x1
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_AGAIN = "Download it again"
+
+
+def is_container(location: str) -> bool:
+    """Whether the file at the path *location* is a zip archive or a spreadsheet."""
+    try:
+        with Path(location).open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except (OSError, ValueError):
+        return False
+
+
+def texts_in(location: str) -> list[Document]:
+    """
+    Return the texts in the container at the path *location*, by name; what is no text is left out.
+
+    Raises:
+        SourceError: It is damaged, encrypted, or larger than a text may be when unpacked.
+        UnrecognisedError: It holds no text.
+    """
+    modified_at = datetime.fromtimestamp(Path(location).stat().st_mtime, UTC)
+    try:
+        with zipfile.ZipFile(location) as archive:
+            _check(location, archive.infolist())
+            if _WORKBOOK in archive.namelist():
+                found = list(_sheets(location))
+            else:
+                found = list(_files(location, archive))
+    except _DAMAGED as error:
+        raise SourceError(location, f"is damaged: {error}", _AGAIN) from error
+    if not found:
+        raise UnrecognisedError(location, "is an archive without any text in it")
+    return [Document(location, name, content, modified_at) for name, content in found]
+
+
+def _check(location: str, files: Sequence[zipfile.ZipInfo]) -> None:
+    """What the archive says of itself; that it is true is checked while it is read."""
+    if len(files) > _MOST_FILES:
+        raise SourceError(location, f"holds {counted(len(files), 'file')}", "Unpack it")
+    if any(each.flag_bits & _ENCRYPTED for each in files):
+        raise SourceError(location, "is encrypted", "Unpack it")
+    if (size := sum(each.file_size for each in files)) > MAX_BYTES:
+        raise SourceError(location, f"unpacks to {size_in_words(size)}", "Unpack it")
+
+
+def _files(location: str, archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
+    left = MAX_BYTES
+    for each in sorted(archive.infolist(), key=lambda one: one.filename):
+        name = PurePosixPath(each.filename).name
+        if each.is_dir() or name.startswith(".") or "__MACOSX" in each.filename:
+            continue
+        with archive.open(each) as file:
+            try:
+                content = unpack(file, location, left)
+            except UnrecognisedError:
+                continue
+            except SourceError as error:
+                if error.reason == "is empty":
+                    continue
+                raise
+        left -= len(content)
+        yield name, content
+
+
+def _sheets(location: str) -> Iterator[tuple[str, bytes]]:
+    # Its library is needed for spreadsheets only.
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_path(location)
+        for name in book.sheet_names:
+            rows = book.get_sheet_by_name(name).to_python(skip_empty_area=True)
+            if rows:
+                yield name, _as_csv(rows)
+    except CalamineError as error:
+        raise SourceError(location, f"cannot be read as a spreadsheet ({error})", _AGAIN) from error
+
+
+def _as_csv(rows: Sequence[Sequence[object]]) -> bytes:
+    written = StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return written.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))
+        case datetime() if value.time() == time():
+            return value.date().isoformat()
+        case datetime() | date() | time():
+            return value.isoformat()
+        case timedelta():
+            return str(round(value.total_seconds()))
+        case _:
+            return str(value)
