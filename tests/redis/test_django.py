@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections, transaction
-from django.test import modify_settings, override_settings
+from django.test import TestCase, modify_settings, override_settings
 from pydantic import SecretStr  # noqa: TC002 -- the task's signature is read
 
 from runner import Bury, Job, WorkerSettings, current
@@ -441,3 +441,30 @@ def test_project_without_the_app_is_told_to_add_it() -> None:
         with pytest.raises(ConfigurationError, match="INSTALLED_APPS"):
             workers()
     assert task_backends["default"].check() == []
+
+
+def test_test_case_enqueues_what_it_captures(look: blocking_redis.Redis) -> None:
+    """Its own transaction is never committed."""
+    with _transaction(rolled_back=True):
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            tasks.greet.enqueue("Ada")
+            assert look.zcard(MAIL) == 0
+        assert look.zcard(MAIL) == 1
+
+
+@pytest.mark.parametrize(("name", "status"), [("Immediate", "SUCCESSFUL"), ("Dummy", "READY")])
+def test_backends_for_tests_take_the_options_of_a_job(
+    name: str, status: str, look: blocking_redis.Redis
+) -> None:
+    """They run tasks at once, or keep them, and need no Redis."""
+    backend = f"runner.contrib.django.testing.{name}Backend"
+    with override_settings(TASKS={"default": {"BACKEND": backend}}):
+        made = task(max_retries=5, timeout_s=30, backoff=lambda _: 1.0)(possible)
+        assert made.enqueue().status == status
+        with pytest.raises(InvalidTask, match="max_retries"):
+            task(max_retries=-1)(wrong)
+    assert look.dbsize() == 0
+
+
+def wrong() -> None:
+    """Have an option that is refused."""

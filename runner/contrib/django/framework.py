@@ -12,6 +12,8 @@ with extra("django", "runner.contrib.django"):
     if TYPE_CHECKING or django.VERSION >= (6, 0):
         from django.tasks import Task, TaskContext, TaskResult, TaskResultStatus, task_backends
         from django.tasks.backends.base import BaseTaskBackend
+        from django.tasks.backends.dummy import DummyBackend
+        from django.tasks.backends.immediate import ImmediateBackend
         from django.tasks.base import TaskError
         from django.tasks.exceptions import (
             InvalidTask,
@@ -22,6 +24,8 @@ with extra("django", "runner.contrib.django"):
     else:
         from django_tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
         from django_tasks.backends.base import BaseTaskBackend
+        from django_tasks.backends.dummy import DummyBackend
+        from django_tasks.backends.immediate import ImmediateBackend
         from django_tasks.base import Task, TaskError
         from django_tasks.exceptions import InvalidTaskBackendError as InvalidTaskBackend
         from django_tasks.exceptions import InvalidTaskError as InvalidTask
@@ -30,6 +34,8 @@ with extra("django", "runner.contrib.django"):
 
 __all__ = [
     "BaseTaskBackend",
+    "DummyBackend",
+    "ImmediateBackend",
     "InvalidTask",
     "InvalidTaskBackend",
     "Task",
