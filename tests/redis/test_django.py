@@ -454,12 +454,13 @@ def test_test_case_enqueues_what_it_captures(look: blocking_redis.Redis) -> None
 
 @pytest.mark.parametrize(("name", "status"), [("Immediate", "SUCCESSFUL"), ("Dummy", "READY")])
 def test_backends_for_tests_take_the_options_of_a_job(
-    name: str, status: str, look: blocking_redis.Redis
+    name: str, status: str, look: blocking_redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They run tasks at once, or keep them, and need no Redis."""
     backend = f"runner.contrib.django.testing.{name}Backend"
     with override_settings(TASKS={"default": {"BACKEND": backend}}):
         made = task(max_retries=5, timeout_s=30, backoff=lambda _: 1.0)(possible)
+        monkeypatch.setitem(globals(), "possible", made)  # Django copies it by its path
         assert made.enqueue().status == status
         with pytest.raises(InvalidTask, match="max_retries"):
             task(max_retries=-1)(wrong)
