@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.pipeline_command import Running
 
+pytestmark = pytest.mark.timeout(280)  # some start a dozen processes, one after the other
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:[1-9]\d*")
 _ENDED = {"done", "dead"}
