@@ -43,6 +43,15 @@ class SourceAccess(Protocol):
         """
         ...
 
+    async def guess_mapping(self, location: str) -> str:
+        """
+        Return a mapping file for the list in the file at *location*, as TOML.
+
+        Raises:
+            SourceError: It is no list, or nothing of it was understood.
+        """
+        ...
+
     async def read(self, ref: SourceRef, channel_id: str, memory: SourceMemory) -> SourceResult:
         """
         Read what a source has about a channel now, or what changed since *memory*.

@@ -30,7 +30,7 @@ _COMMANDS = (
     LazyCommand(
         "channels",
         "jobs.commands.channels.channels:channels",
-        "Add, list, show, sync, schedule and remove the channels of the store.",
+        "Add, list, show, sync, schedule, rename and remove the channels of the store.",
     ),
     LazyCommand(
         "report",
@@ -41,6 +41,11 @@ _COMMANDS = (
         "export",
         "jobs.commands.export:export",
         "Write what is stored about each CHANNEL, or about all, to a CSV or Parquet file.",
+    ),
+    LazyCommand(
+        "mapping",
+        "jobs.commands.mapping:mapping",
+        "Print a mapping file for FILE, a CSV of no known layout, and the command to run with it.",
     ),
     LazyCommand(
         "notifications",

@@ -60,6 +60,10 @@ class _Sources:
         """See `SourceAccess`."""
         return await (await self._reader()).feeds_listed(location)
 
+    async def guess_mapping(self, location: str) -> str:
+        """See `SourceAccess`."""
+        return await (await self._reader()).guess_mapping(location)
+
     async def read(self, ref: SourceRef, channel_id: str, memory: SourceMemory) -> SourceResult:
         """See `SourceAccess`."""
         return await (await self._reader()).read(ref, channel_id, memory)

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
     from jobs.commands.host import Host
 
-What = Literal["items", "item-snapshots", "channel-snapshots", "forecasts", "recommendations"]
+What = Literal[
+    "items",
+    "item-snapshots",
+    "channel-snapshots",
+    "gains",
+    "item-gains",
+    "forecasts",
+    "recommendations",
+]
 _Format = Literal["csv", "parquet"]
 
 

@@ -54,6 +54,17 @@ _CHANNEL_SNAPSHOTS: Final = pl.Schema(
         "items": pl.Int64(),
     }
 )
+_GAINS: Final = pl.Schema(
+    {
+        "channel_id": pl.String(),
+        "day": pl.Date(),
+        "views": pl.Int64(),
+        "subscribers": pl.Int64(),
+    }
+)
+_ITEM_GAINS: Final = pl.Schema(
+    {"channel_id": pl.String(), "item_id": pl.String(), "day": pl.Date(), "views": pl.Int64()}
+)
 _FORECASTS: Final = pl.Schema(
     {
         "channel_id": pl.String(),
@@ -82,6 +93,8 @@ _SCHEMAS: Final[dict[str, pl.Schema]] = {
     "items": _ITEMS,
     "item-snapshots": _ITEM_SNAPSHOTS,
     "channel-snapshots": _CHANNEL_SNAPSHOTS,
+    "gains": _GAINS,
+    "item-gains": _ITEM_GAINS,
     "forecasts": _FORECASTS,
     "recommendations": _RECOMMENDATIONS,
 }
@@ -188,7 +201,13 @@ class Table:
         ]
 
 
-_KEYS: Final[dict[str, int]] = {"items": 2, "item-snapshots": 3, "channel-snapshots": 2}
+_KEYS: Final[dict[str, int]] = {
+    "items": 2,
+    "item-snapshots": 3,
+    "channel-snapshots": 2,
+    "gains": 2,
+    "item-gains": 3,
+}
 """The number of columns in the key of a row; rows begin with their key."""
 
 

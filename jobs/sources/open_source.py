@@ -15,6 +15,7 @@ from jobs.sources.cache import SourceCache
 from jobs.sources.container import is_container, texts_in
 from jobs.sources.csv.csv_source import mapping_in, open_csv
 from jobs.sources.csv.fact_cache import temporary_fact_cache
+from jobs.sources.csv.guess import guess
 from jobs.sources.csv.layout import Layout
 from jobs.sources.csv.mapping import read_mapping
 from jobs.sources.document import text_file
@@ -188,6 +189,17 @@ def open_container(location: str, mapping: Mapping | None, fact_cache: FactCache
             raise SourceError(location, reason, "Unpack it, and name their folder")
         reason = f"is an archive of no list: {'; '.join(reasons)}"
         raise UnrecognisedError(location, reason)
+
+
+def mapping_for(path: str) -> str:
+    """
+    Return a mapping file for the list in the file at *path*, or for the first sheet of one.
+
+    Raises:
+        SourceError: It is no list, or nothing of it was understood.
+    """
+    with reading_errors(path):
+        return guess(texts_in(path)[0] if is_container(path) else text_file(path))
 
 
 def open_recognised(found: Recognised, fact_cache: FactCache) -> Source:

@@ -14,7 +14,7 @@ from jobs.sources.discover import discover_at
 from jobs.sources.fetch import NotModified, fetch
 from jobs.sources.guard import read_apart
 from jobs.sources.location import FilePath, WebAddress, YoutubeLocation, parse
-from jobs.sources.open_source import open_location, size_of
+from jobs.sources.open_source import mapping_for, open_location, size_of
 from jobs.sources.opml import feeds_at
 from jobs.sources.source import SourceError
 from jobs.sources.youtube.channel import find_channel, read_channel
@@ -77,6 +77,18 @@ class SourceReader:
             return None
         found = await read_apart(self.run, place.text, size_of(place), feeds_at, place.text)
         return None if found is None else [each.address for each in found]
+
+    async def guess_mapping(self, location: str) -> str:
+        """
+        Return a mapping file for the list in the file at *location*, as TOML.
+
+        Raises:
+            SourceError: It is no list, or nothing of it was understood.
+        """
+        place = parse(location)
+        if not isinstance(place, FilePath):
+            raise SourceError(location, "is no file", "Name a file with a list in it")
+        return await read_apart(self.run, place.text, size_of(place), mapping_for, place.text)
 
     async def read(
         self, ref: SourceRef, channel_id: str, memory: SourceMemory, now: datetime | None = None

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from jobs.sources.document import Text
     from jobs.sources.studio.role import Role
 
-_REMEDY = "Describe it by a mapping file: --mapping MAP.toml"
+_REMEDY = "Describe it by a mapping file; this proposes one: pipeline mapping {}"
 _SHOWN_BYTES = 1024
 _SHOWN_CHARACTERS = 80
 _SHOWN_COLUMNS = 24
@@ -129,7 +129,7 @@ def _unrecognised(text: Text) -> UnrecognisedError:
         columns = ", ".join(one_line(name) for name in names[:_SHOWN_COLUMNS])
         more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
         reason = f"is a CSV of no known layout, with the columns {columns}{more}"
-        return UnrecognisedError(text.location, reason, _REMEDY)
+        return UnrecognisedError(text.location, reason, _REMEDY.format(shlex.quote(text.location)))
     start = one_line(decode(head[:_SHOWN_BYTES]).text.strip().partition("\n")[0])
     reason = f"is neither a feed nor a CSV, it begins '{start[:_SHOWN_CHARACTERS]}'"
     return UnrecognisedError(text.location, reason)

@@ -9,7 +9,14 @@ from sqlalchemy import String, bindparam, func, select
 
 from jobs.store.channels import CHANNELS, matching, record
 from jobs.store.chunks import chunks
-from jobs.store.models import ChannelRow, ChannelSnapshotRow, ItemRow, ScheduleRow, SourceSyncRow
+from jobs.store.models import (
+    ChannelGainRow,
+    ChannelRow,
+    ChannelSnapshotRow,
+    ItemRow,
+    ScheduleRow,
+    SourceSyncRow,
+)
 from jobs.store.rows import ChannelOverview, ChannelSync
 from jobs.store.types import UtcDateTime
 
@@ -92,7 +99,7 @@ def _week(connection: Connection, channel_id: str) -> WeekOfCounters:
     subscribers = connection.scalar(_SUBSCRIBERS, {"channel_id": channel_id})
     last = connection.execute(_VIEWS, {"channel_id": channel_id}).one_or_none()
     if last is None:
-        return subscribers, None, None
+        return subscribers, None, _gained(connection, channel_id)
     observed_at, views = last
     before = connection.execute(
         _VIEWS_UNTIL, {"channel_id": channel_id, "until": observed_at - _WEEK}
@@ -100,6 +107,13 @@ def _week(connection: Connection, channel_id: str) -> WeekOfCounters:
     if before is None or observed_at - before[0] > _ABOUT_A_WEEK:
         return subscribers, views, None
     return subscribers, views, (views or 0) - (before[1] or 0)
+
+
+def _gained(connection: Connection, channel_id: str) -> int | None:
+    """What the last seven days brought, where an owner's export gives them and no counter."""
+    days = connection.execute(_GAINS, {"channel_id": channel_id}).all()
+    whole = len(days) == _WEEK.days and days[0].day - days[-1].day < _WEEK
+    return sum(one.views for one in days) if whole else None
 
 
 def _last(column: Any) -> Select[Any]:
@@ -114,6 +128,15 @@ def _last(column: Any) -> Select[Any]:
     )
 
 
+_GAINS = (
+    select(ChannelGainRow.day, ChannelGainRow.views)
+    .where(
+        ChannelGainRow.channel_id == bindparam("channel_id", type_=String()),
+        ChannelGainRow.views.is_not(None),
+    )
+    .order_by(ChannelGainRow.day.desc())
+    .limit(_WEEK.days)
+)
 _SUBSCRIBERS = _last(ChannelSnapshotRow.subscribers)
 _VIEWS = _last(ChannelSnapshotRow.views).with_only_columns(
     ChannelSnapshotRow.observed_at, ChannelSnapshotRow.views

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import String, bindparam, literal, select, tuple_
 
-from jobs.store.models import AnalysisRow, ChannelSnapshotRow, ItemRow, ItemSnapshotRow
+from jobs.store.models import (
+    AnalysisRow,
+    ChannelGainRow,
+    ChannelSnapshotRow,
+    ItemGainRow,
+    ItemRow,
+    ItemSnapshotRow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +23,14 @@ if TYPE_CHECKING:
 
     from jobs.store.models import Base
 
-Kept = Literal["items", "item-snapshots", "channel-snapshots"]
+Kept = Literal["items", "item-snapshots", "channel-snapshots", "gains", "item-gains"]
 
 _MODELS: dict[Kept, type[Base]] = {
     "items": ItemRow,
     "item-snapshots": ItemSnapshotRow,
     "channel-snapshots": ChannelSnapshotRow,
+    "gains": ChannelGainRow,
+    "item-gains": ItemGainRow,
 }
 _PAGE = 20_000
 

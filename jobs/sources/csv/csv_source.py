@@ -17,22 +17,26 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from jobs.channel.records import (
+    ChannelGain,
     ChannelReading,
     ChannelRecord,
     ChannelSnapshot,
+    ItemGain,
     ItemRecord,
     ItemSnapshot,
     Platform,
     SourceRef,
 )
+from jobs.channel.scope import Measure, Scope
 from jobs.channel.text import one_line
 from jobs.sources import identity
 from jobs.sources.csv import companions
@@ -48,7 +52,7 @@ from jobs.sources.csv.facts import (
     Place,
     facts_of,
 )
-from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
+from jobs.sources.csv.layout import CHANNEL_COUNTERS, GAINS, ITEM_COUNTERS
 from jobs.sources.csv.rejects import Rejects
 from jobs.sources.csv.table import read_rows
 from jobs.sources.description import joined, not_read, oddities, period, why_none
@@ -56,6 +60,7 @@ from jobs.sources.document import file_errors
 from jobs.sources.header import LINE
 from jobs.sources.source import SourceError, shown
 from jobs.sources.values import times, twitch_names, youtube_ids
+from jobs.sources.values.steps import Step, step_of
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -71,11 +76,12 @@ if TYPE_CHECKING:
 KIND = "csv"
 
 _MAPPED = f"{KIND}+"
-_VERSION = 2
+_VERSION = 3
 """Raise it when the same file would give other facts."""
 
+_CLOCKS_DIFFER = timedelta(days=1)
 _OF_CHANNELS = (OBSERVED_AT, *CHANNEL_COUNTERS)
-_COUNTS = (OBSERVED_AT, ITEM_ID, "subscribers", "items", *ITEM_COUNTERS)
+_COUNTS = (OBSERVED_AT, ITEM_ID, "subscribers", "items", *ITEM_COUNTERS, *GAINS)
 _COUNTED = len(_COUNTS)
 _OF_ITEMS = (*_COUNTS, "title", PUBLISHED_AT, "duration_s", "category", "tags", "live")
 
@@ -136,10 +142,23 @@ class CsvSource:
         channel, rejects = self._records[known], self._rejects_of(known)
         if known != channel_id:
             channel = replace(channel, id=channel_id)
-        if ITEM_ID not in facts.columns:
+        zone = ZoneInfo(self.layout.time_zone)
+        if ITEM_ID in facts.columns:
+            reading = _of_items(channel, facts, zone)
+        elif self.layout.has_gains():
+            reading = _of_channel(channel, facts, zone)
+        else:
             snapshots = [ChannelSnapshot(*row) for row in facts.iter_rows()]
             return ChannelReading(channel, channel_snapshots=snapshots, rejects=rejects)
-        return _of_items(channel, facts, rejects)
+        return replace(reading, rejects=rejects, scope=self._scope(reading))
+
+    def _scope(self, reading: ChannelReading) -> Scope | None:
+        """What it says of itself, where it has gains of days."""
+        days = [gain.day for gain in reading.channel_gains]
+        days += [gain.day for gain in reading.item_gains]
+        if not days:
+            return None
+        return Scope(min(days), max(days), (Measure.GAINS,), self.layout.time_zone)
 
     def _known_as(self, channel_id: str) -> str:
         """Of a file that does not name its channel, the id that it has in the store counts."""
@@ -161,7 +180,8 @@ class CsvSource:
     def _prepared(self, facts: pl.DataFrame) -> pl.DataFrame:
         """The columns that records are made of, in their order, every row with its time."""
         has = facts.columns
-        wanted = _OF_ITEMS if ITEM_ID in has else _OF_CHANNELS
+        of_channels = (*_OF_CHANNELS, *GAINS) if self.layout.has_gains() else _OF_CHANNELS
+        wanted = _OF_ITEMS if ITEM_ID in has else of_channels
         return facts.select(
             name if name in has else pl.lit(None).alias(name) for name in wanted
         ).with_columns(pl.col(OBSERVED_AT).fill_null(self.undated_at))
@@ -209,9 +229,33 @@ def open_csv(text: Text, layout: Layout, fact_cache: FactCache, kind: str = KIND
             if name not in layout.columns() and not name.startswith("column ")
         ],
     )
+    _refuse_gains(text, files)
     if not files.summary.rows:
         raise SourceError(text.location, "has no usable row", why_none(source.rejects))
+    _refuse_steps(source)
     return source
+
+
+def _refuse_gains(text: Text, files: FactFiles) -> None:
+    """Refuse what is read as counters and falls as gains of days do, in most of its channels."""
+    found = files.summary
+    if 2 * found.falling > found.followed:
+        reason = (
+            f"has no counters where it is said to: {found.falls}, as what comes in on a day does"
+        )
+        remedy = "Map it to gained_views or gained_subscribers, with observed_at as its day"
+        raise SourceError(text.location, reason, remedy)
+
+
+def _refuse_steps(source: CsvSource) -> None:
+    """Refuse what is said to come in on days, and came in over weeks or months."""
+    first = next(iter(source.channels()), None)
+    if first is None or not source.layout.has_gains():
+        return
+    step = step_of(gain.day for gain in source.read(first.id).channel_gains)
+    if step is not Step.DAY:
+        reason = f"is {step}: its rows are no days, and what came in on them is no day's"
+        raise SourceError(source.ref.location, reason, "Export it by day")
 
 
 def _require(text: Text, layout: Layout, beside: Sequence[Beside]) -> None:
@@ -323,19 +367,33 @@ def _record(
     )
 
 
-def _of_items(
-    channel: ChannelRecord, facts: pl.DataFrame, rejects: Sequence[Reject]
-) -> ChannelReading:
+def _of_channel(channel: ChannelRecord, facts: pl.DataFrame, zone: ZoneInfo) -> ChannelReading:
+    snapshots: list[ChannelSnapshot] = []
+    gains: list[ChannelGain] = []
+    counters = len(CHANNEL_COUNTERS) + 1
+    for row in facts.iter_rows():
+        gained = row[counters:]
+        if gained != (None, None):
+            gains.append(ChannelGain(row[0].astimezone(zone).date(), *gained))
+        if gained == (None, None) or any(value is not None for value in row[1:counters]):
+            snapshots.append(ChannelSnapshot(*row[:counters]))
+    return ChannelReading(channel, channel_snapshots=snapshots, channel_gains=gains)
+
+
+def _of_items(channel: ChannelRecord, facts: pl.DataFrame, zone: ZoneInfo) -> ChannelReading:
     """The last row of an item says what it is; each row may have counters."""
     last: dict[str, tuple[Any, ...]] = {}
     own: list[ChannelSnapshot] = []
     snapshots: list[ItemSnapshot] = []
+    gains: list[ItemGain] = []
     for row in facts.iter_rows():
-        observed_at, item_id, subscribers, count, views, likes, comments = row[:_COUNTED]
+        observed_at, item_id, subscribers, count, views, likes, comments, gained, _ = row[:_COUNTED]
         if item_id is None:
             own.append(ChannelSnapshot(observed_at, subscribers, views, count))
             continue
         last[item_id] = row
+        if gained is not None:
+            gains.append(ItemGain(item_id, observed_at.astimezone(zone).date(), gained))
         if views is not None or likes is not None or comments is not None:
             snapshots.append(ItemSnapshot(item_id, observed_at, views, likes, comments))
     on_youtube = channel.platform is Platform.YOUTUBE
@@ -344,12 +402,14 @@ def _of_items(
         items=[_item(item_id, row, on_youtube=on_youtube) for item_id, row in last.items()],
         channel_snapshots=own,
         item_snapshots=snapshots,
-        rejects=rejects,
+        item_gains=gains,
     )
 
 
 def _item(item_id: str, row: tuple[Any, ...], *, on_youtube: bool) -> ItemRecord:
     title, published_at, duration_s, category, tags, live = row[_COUNTED:]
+    if published_at is not None and published_at > row[0] + _CLOCKS_DIFFER:
+        published_at = None  # when it was listed, it had not come out
     return ItemRecord(
         id=item_id,
         title=one_line(title or "") or item_id,

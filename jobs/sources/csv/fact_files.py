@@ -43,13 +43,21 @@ MEMORY_BYTES = 32 * 1024 * 1024
 _BUCKETS = 64
 _PAGE_ROWS = 8192
 _REJECTS_HELD = 200_000
+_FEWEST_STEPS = 10
+_FALLING_SHARE = 0.3
+"""What comes in on a day falls about every other day; a counter falls when it is corrected."""
 
 _REJECTS = pl.Schema({LINE: pl.UInt32(), CHANNEL_ID: pl.String(), PROBLEM: pl.String()})
 
 
 @dataclass(slots=True)
 class Summary:
-    """What a file holds: usable rows, distinct items, rejected and repeated rows, the period."""
+    """
+    What a file holds: usable rows, distinct items, rejected and repeated rows, the period.
+
+    followed: how many counters are read often enough to be judged; falling: how many of them fall
+    so often that they are none; falls: one of these, in words.
+    """
 
     rows: int = 0
     items: int = 0
@@ -59,6 +67,9 @@ class Summary:
     first_at: datetime | None = None
     last_at: datetime | None = None
     last_published_at: datetime | None = None
+    followed: int = 0
+    falling: int = 0
+    falls: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +214,37 @@ class _Builder:
         observed = kept[OBSERVED_AT]
         summary.first_at = _outer(min, summary.first_at, observed.min())
         summary.last_at = _outer(max, summary.last_at, observed.max())
+        self._judge_counters(kept)
         if PUBLISHED_AT in kept.columns:
-            newest = kept[PUBLISHED_AT].max()
+            # What is planned has not come out.
+            newest = kept[PUBLISHED_AT].filter(kept[PUBLISHED_AT] <= datetime.now(UTC)).max()
             summary.last_published_at = _outer(max, summary.last_published_at, newest)
+
+    def _judge_counters(self, kept: pl.DataFrame) -> None:
+        """Count the channels' own counters that fall again and again, as gains of days do."""
+        own = kept.filter(pl.col(ITEM_ID).is_null()) if ITEM_ID in kept.columns else kept
+        for name in ("views", "subscribers"):
+            if name not in own.columns or own.height < _FEWEST_STEPS:
+                continue
+            # Rows of a channel follow each other in time.
+            steps = (
+                own.select(CHANNEL_ID, name)
+                .drop_nulls()
+                .with_columns(
+                    (pl.col(name).diff() < 0) & (pl.col(CHANNEL_ID) == pl.col(CHANNEL_ID).shift())
+                )
+                .group_by(CHANNEL_ID)
+                .agg(pl.col(name).sum().alias("falls"), pl.len().alias("rows"))
+                .filter(pl.col("rows") > _FEWEST_STEPS)
+            )
+            falling = steps.filter(pl.col("falls") > _FALLING_SHARE * pl.col("rows"))
+            self._summary.followed += steps.height
+            self._summary.falling += falling.height
+            if not falling.is_empty():
+                falls, rows = falling.select("falls", "rows").row(0)
+                self._summary.falls = (
+                    f"{name} falls from {falls:,} of {rows:,} readings to the next"
+                )
 
 
 def _on_its_own(frame: pl.DataFrame) -> pl.DataFrame:

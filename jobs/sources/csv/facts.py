@@ -9,6 +9,7 @@ that cannot be read keep their problem.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
@@ -20,6 +21,7 @@ from jobs.sources.csv.columns import (
     filled,
     missing,
     named,
+    not_whole,
     parsed,
     text,
     unreadable,
@@ -28,9 +30,10 @@ from jobs.sources.csv.columns import (
     with_parsed,
     with_whole_number,
 )
-from jobs.sources.csv.layout import CHANNEL_COUNTERS, ITEM_COUNTERS
+from jobs.sources.csv.layout import CHANNEL_COUNTERS, GAINS, ITEM_COUNTERS
 from jobs.sources.header import LINE
 from jobs.sources.identity import digits_of, id_of_title
+from jobs.sources.text import plain
 from jobs.sources.values import durations, tags, twitch_names, youtube_ids
 from jobs.sources.values.totals import is_total
 
@@ -68,9 +71,18 @@ class Place:
 def facts_of(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
     """Return the facts in the rows of *frame*, by every rule of *layout* that its columns allow."""
     header = frame.columns
-    frame = _with_values(frame, layout, place)
+    frame = _with_values(_without_skipped(frame, layout), layout, place)
     parts = [_by_rule(frame, rule, place) for rule in layout.rules if rule.facts(header)]
     return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
+
+
+def _without_skipped(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """Leave out the rows that a mapping says are none of the list's own."""
+    for column, cells in layout.skip.items():
+        if column in frame.columns:
+            found = [cell for cell in frame[column].unique() if plain(cell) in cells]
+            frame = frame.filter(~pl.col(column).is_in(found)) if found else frame
+    return frame
 
 
 def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
@@ -88,7 +100,7 @@ def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFr
                 frame = with_parsed(frame, column, durations.read, pl.Int64())
             elif name == "tags":
                 frame = with_parsed(frame, column, tags.read, pl.String())
-            elif name in {*CHANNEL_COUNTERS, *ITEM_COUNTERS}:
+            elif name in {*CHANNEL_COUNTERS, *ITEM_COUNTERS, *GAINS}:
                 frame = with_whole_number(
                     frame, column, thousands=layout.thousands, missing=layout.missing
                 )
@@ -267,12 +279,18 @@ def _problems(
             found.append(pl.when(wrong).then(named(column, "is not a video id")))
     if OBSERVED_AT in columns:
         found.append(missing(columns[OBSERVED_AT]))
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        future = parsed(columns[OBSERVED_AT]) > tomorrow
+        found.append(pl.when(future).then(named(columns[OBSERVED_AT], "is in the future")))
     found += [
         unreadable_date(columns[name]) for name in (OBSERVED_AT, PUBLISHED_AT) if name in columns
     ]
     if "duration" in columns:
         found.append(unreadable(columns["duration"], "duration"))
-    return found + [bad_counter(column) for column in counters.values()]
+    return found + [
+        not_whole(column) if name in GAINS else bad_counter(column)
+        for name, column in counters.items()
+    ]
 
 
 def _absent(value: pl.Expr, column: str) -> pl.Expr:

@@ -32,12 +32,18 @@ Field = Literal[
     "items",
     "likes",
     "comments",
+    "gained_views",
+    "gained_subscribers",
 ]
-"""What a column can hold. *day* is the publisher's own name for the day of an observation."""
+"""
+What a column can hold. *day* is the publisher's own name for the day of an observation. What was
+*gained* came in on the day of *observed_at*.
+"""
 
 CHANNEL_COUNTERS: tuple[Field, ...] = ("subscribers", "views", "items")
 ITEM_COUNTERS: tuple[Field, ...] = ("views", "likes", "comments")
 COUNTERS: tuple[Field, ...] = ("subscribers", "views", "items", "likes", "comments")
+GAINS: tuple[Field, ...] = ("gained_views", "gained_subscribers")
 _FACTS_OF_ITEMS: tuple[Field, ...] = ("title", "published_at")
 
 
@@ -78,8 +84,13 @@ class RowRule:
         return [column for column in columns if column in header]
 
     def counters(self, header: Collection[str]) -> Iterator[tuple[Field, str]]:
-        """Yield each counter for which a file with this *header* has a column, and the column."""
-        for name in ITEM_COUNTERS if self.has_items() else CHANNEL_COUNTERS:
+        """
+        Yield each counter for which a file with this *header* has a column, and the column.
+
+        What came in on a day is among them.
+        """
+        of_items = (*ITEM_COUNTERS, GAINS[0])
+        for name in of_items if self.has_items() else (*CHANNEL_COUNTERS, *GAINS):
             if self.columns.get(name) in header:
                 yield name, self.columns[name]
 
@@ -97,6 +108,7 @@ class Layout:
     title: the channel's title where no column has it; `{folder}` and `{file}` stand for names.
     thousands: the separator within numbers. missing: cells that stand for no number.
     successes_only: the file lists items only while they do well (see `ChannelRecord`).
+    skip: by column, what cells of rows hold that are left out, in lower case.
     """
 
     name: str
@@ -112,6 +124,7 @@ class Layout:
     thousands: str = ""
     missing: Collection[str] = ()
     successes_only: bool = False
+    skip: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def fits(self, header: Collection[str]) -> bool:
         """Whether a file with this *header* has this layout, and a counter."""
@@ -133,6 +146,10 @@ class Layout:
         """Whether some of what its rows give are items."""
         return any(rule.has_items() for rule in self.rules)
 
+    def has_gains(self) -> bool:
+        """Whether its columns hold what came in on single days."""
+        return any(name in rule.columns for rule in self.rules for name in GAINS)
+
     def identity(self) -> str:
         """Return a text that is the same, in any process, for layouts that give the same facts."""
         own = (
@@ -144,6 +161,7 @@ class Layout:
             self.title,
             self.thousands,
             tuple(self.missing),
+            *([self.skip] if self.skip else []),
         )
         beside = [
             (each.key, each.gives, each.layout and each.layout.identity())
@@ -154,7 +172,8 @@ class Layout:
     def columns(self) -> set[str]:
         """Return every column that is read where the file has it."""
         keys = (companion.key[0] for companion in self.companions)
-        return {*keys, *(column for pair in self.joined.values() for column in pair)} | {
+        joined = (column for pair in self.joined.values() for column in pair)
+        return {*keys, *joined, *self.skip} | {
             column
             for rule in self.rules
             for column in (*rule.columns.values(), *rule.hidden.values(), rule.id_fallback)

@@ -83,6 +83,7 @@ class _Common(_Table):
     needs: list[_Column] = []
     needs_one_of: list[_Column] = []
     header_row: int | None = Field(default=None, ge=1)
+    skip: dict[_Column, list[_Column]] = {}
     id_from_title: bool = True
     item_ids: Literal["any", "youtube"] = "any"
     joined: dict[_Column, tuple[_Column, _Column]] = {}
@@ -162,6 +163,10 @@ def read_mapping(location: str) -> Mapping:
 
 
 def _check_columns(location: str, rows: _Rows, document: _OneRule | _SeveralRules) -> None:
+    gained = [name for name in rows.columns if name in layout.GAINS]
+    if gained and "observed_at" not in rows.columns:
+        reason = f"maps {gained[0]} and no observed_at, the day on which it came in"
+        raise SourceError(location, reason)
     unknown = [name for name in rows.columns if name not in _FIELDS]
     if unknown:
         reason = f"has under [columns] the unknown field {unknown[0]}"
@@ -178,7 +183,7 @@ def _check_columns(location: str, rows: _Rows, document: _OneRule | _SeveralRule
 def _has_facts(rows: _Rows) -> bool:
     """A list of items with dates says how often a channel publishes, without any counter."""
     names = {*rows.columns}
-    return bool(names & {*layout.COUNTERS}) or {"published_at"} < names & _ITEMS
+    return bool(names & {*layout.COUNTERS, *layout.GAINS}) or {"published_at"} < names & _ITEMS
 
 
 def _layout(document: _OneRule | _SeveralRules) -> Layout:
@@ -199,6 +204,7 @@ def _layout(document: _OneRule | _SeveralRules) -> Layout:
         thousands=document.numbers.thousands,
         missing=tuple(document.numbers.missing),
         successes_only=document.successes_only,
+        skip={column: tuple(cells) for column, cells in document.skip.items()},
     )
 
 

@@ -54,6 +54,7 @@ from jobs.sources.studio import signs
 from jobs.sources.studio.role import DAY, ITEM, TITLE, Role
 from jobs.sources.studio.table import DURATION, PUBLISHED, StudioTable
 from jobs.sources.values import youtube_ids
+from jobs.sources.values.steps import Step, step_of
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -160,8 +161,8 @@ def _by_day(tables: Sequence[StudioTable]) -> tuple[list[StudioTable], list[str]
     kept, others = [], []
     for table in tables:
         days = table.rows[DAY].to_list() if DAY in table.rows.columns else []
-        step = signs.step_of(days, monthly=table.monthly)
-        if step is signs.Step.DAY:
+        step = step_of(days, monthly=table.monthly)
+        if step is Step.DAY:
             kept.append(table)
         else:
             others.append(f"{table.name} is {step}: its rows are no days")

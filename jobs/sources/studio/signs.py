@@ -1,7 +1,6 @@
 """
 What the numbers of an export say of its scope, where its owner does not.
 
-    step        how far its days lie apart: days, or weeks, months, anything else
     cut         its rows are not all: a note says so, or they sum up to less than its total
     counted_from   its counts are of a range, from some time on, and not of the whole lifetime
 """
@@ -9,22 +8,15 @@ What the numbers of an export say of its scope, where its owner does not.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from enum import StrEnum
-from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from jobs.sources.studio.table import StudioTable
 
-_WEEK = 7
-_MONTH = range(28, 32)
-_QUARTER = range(89, 93)
-_YEAR = range(365, 367)
 _WHOLE_SHARE = 0.8
 """Rows that sum up to less of the total are cut; a few views are of videos that were deleted."""
 
@@ -36,36 +28,6 @@ _NEIGHBOURS = 12
 _FEWEST = 6
 _BREAK = 3.0
 """Views fall by so many times within a few days of age: no audience does that."""
-
-
-class Step(StrEnum):
-    """How far the days of a table lie apart."""
-
-    DAY = "daily"
-    WEEK = "weekly"
-    MONTH = "monthly"
-    QUARTER = "quarterly"
-    YEAR = "yearly"
-    OTHER = "not daily"
-
-
-def step_of(days: Sequence[date], *, monthly: bool = False) -> Step:
-    """Return the step of *days*, which may repeat; a few that are missing make no other."""
-    if monthly:
-        return Step.MONTH
-    distinct = sorted(set(days))
-    gaps = [(after - before).days for before, after in pairwise(distinct)]
-    if not gaps:
-        return Step.DAY
-    [(usual, _)] = Counter(gaps).most_common(1)
-    if usual == 1:
-        return Step.DAY
-    if usual == _WEEK:
-        return Step.WEEK
-    for step, lengths in ((Step.MONTH, _MONTH), (Step.QUARTER, _QUARTER), (Step.YEAR, _YEAR)):
-        if usual in lengths:
-            return step
-    return Step.OTHER
 
 
 def cut(table: StudioTable, listed_views: int | None) -> str | None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from jobs.channel.records import ChannelReading, ChannelRecord, ChannelSnapshot, Platform
+from jobs.channel.records import (
+    ChannelGain,
+    ChannelReading,
+    ChannelRecord,
+    ChannelSnapshot,
+    Platform,
+)
 from jobs.store import ChannelSchedule
 from tests.unit.store.samples import CHANNEL, DAY, START, reading
 
@@ -65,3 +71,17 @@ async def test_overview_has_items_and_the_next_sync(store: ChannelStore) -> None
 async def test_store_without_channels_lists_none(store: ChannelStore) -> None:
     """An empty store is no error."""
     assert await store.channels.overviews() == (0, [])
+
+
+async def test_gains_of_the_last_week_are_shown_where_there_are_no_counters(
+    store: ChannelStore,
+) -> None:
+    """Seven days that follow each other are a week; fewer are none."""
+    days = [ChannelGain(date(2023, 5, day), views=day) for day in range(1, 10)]
+    await store.readings.save([ChannelReading(CHANNEL, channel_gains=days)])
+    _, [found] = await store.channels.overviews()
+    assert found.counters == (None, None, 3 + 4 + 5 + 6 + 7 + 8 + 9)
+    gap = replace(CHANNEL, id="UC2")
+    await store.readings.save([ChannelReading(gap, channel_gains=[*days[:5], *days[7:]])])
+    _, both = await store.channels.overviews()
+    assert {one.channel.id: one.counters[2] for one in both}["UC2"] is None

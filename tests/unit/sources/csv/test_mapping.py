@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.channel.records import ChannelSnapshot, ItemSnapshot, Platform
+from jobs.channel.records import ChannelGain, ChannelSnapshot, ItemSnapshot, Platform
 from jobs.sources import Skipped, SourceError, discover, open_source
 
 if TYPE_CHECKING:
@@ -190,3 +190,63 @@ async def test_a_table_without_names_is_refused(write: Write) -> None:
     """Its first row is not printed as names of columns."""
     with pytest.raises(SourceError, match=r"first line is data, not names of columns\. Put a line"):
         await open_source(write("l.csv", "q1,2023-05-01,7,1\nq2,2023-05-02,8,1\n"))
+
+
+GAINED = (
+    'name = "log"\n[columns]\nobserved_at = "Day"\n{column} = "New"\n[channel]\ntitle = "G"\n'
+    '[dates]\ntime_zone = "Europe/Berlin"\n'
+)
+
+
+def _days(values: list[int], step: int = 1) -> str:
+    days = (date(2023, 5, 1) + timedelta(days=step * at) for at in range(len(values)))
+    return "Day,New\n" + "".join(
+        f"{day},{value}\n" for day, value in zip(days, values, strict=True)
+    )
+
+
+async def test_gains_are_mapped_as_gains(write: Write) -> None:
+    """What came in on a day is that day's in the list's own time zone; subscribers may be lost."""
+    mapping = write("m.toml", GAINED.format(column="gained_subscribers"))
+    source = await open_source(write("l.csv", _days([5, -2, 7])), mapping=mapping)
+    reading = source.read(source.channels()[0].id)
+    assert reading.channel_gains == [
+        ChannelGain(date(2023, 5, 1 + at), subscribers=value) for at, value in enumerate([5, -2, 7])
+    ]
+    assert not reading.channel_snapshots
+    assert reading.scope
+    assert reading.scope.words() == "gains of 2023-05-01 to 2023-05-03, by Europe/Berlin days"
+
+
+async def test_what_falls_every_other_day_is_no_counter(write: Write) -> None:
+    """A list of gains that is mapped to a counter is refused, with the field that it needs."""
+    mapping = write("m.toml", GAINED.format(column="views"))
+    values = [100 + 37 * at % 50 for at in range(30)]
+    with pytest.raises(SourceError, match=r"views falls from \d+ of 30 .*Map it to gained_views"):
+        await open_source(write("l.csv", _days(values)), mapping=mapping)
+    corrected = [1000 + 10 * at - (500 if at == 20 else 0) for at in range(30)]
+    await open_source(write("c.csv", _days(corrected)), mapping=mapping)
+
+
+async def test_gains_of_weeks_are_no_days(write: Write) -> None:
+    """The step is named."""
+    mapping = write("m.toml", GAINED.format(column="gained_views"))
+    with pytest.raises(SourceError, match=r"is weekly.*Export it by day"):
+        await open_source(write("l.csv", _days([5, 6, 7, 8], step=7)), mapping=mapping)
+
+
+async def test_rows_may_be_skipped_by_a_cell(write: Write) -> None:
+    """A mapping may say which rows are none of the list's own."""
+    described = 'skip.day = ["Ø Week"]\n' + GAINED.format(column="gained_views")
+    text = _days([5, 6]) + "ø week,11\n"
+    source = await open_source(write("l.csv", text), mapping=write("m.toml", described))
+    assert not source.rejects
+
+
+async def test_the_future_has_not_been_observed(write: Write) -> None:
+    """A row of a day to come is a reject; an item to come has no date."""
+    mapping = write("m.toml", GAINED.format(column="views"))
+    source = await open_source(
+        write("l.csv", "Day,New\n2023-05-01,5\n2190-05-01,6\n"), mapping=mapping
+    )
+    assert [each.reason for each in source.rejects] == ["day is in the future: '2190-05-01'"]

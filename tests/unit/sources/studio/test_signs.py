@@ -9,7 +9,8 @@ import pytest
 
 from jobs.channel.scope import Measure, Scope
 from jobs.sources import SourceError, open_source
-from jobs.sources.studio.signs import Step, counted_from, step_of
+from jobs.sources.studio.signs import counted_from
+from jobs.sources.values.steps import Step, step_of
 
 if TYPE_CHECKING:
     from jobs.channel.records import ChannelReading
