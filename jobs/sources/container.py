@@ -33,8 +33,11 @@ _AGAIN = "Download it again"
 
 def is_container(location: str) -> bool:
     """Whether the file at the path *location* is a zip archive or a spreadsheet."""
+    path = Path(location)
     try:
-        with Path(location).open("rb") as file:
+        if not path.is_file():  # opening a pipe would wait for a writer
+            return False
+        with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
     except (OSError, ValueError):
         return False

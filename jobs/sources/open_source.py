@@ -20,6 +20,7 @@ from jobs.sources.csv.layout import Layout
 from jobs.sources.csv.mapping import read_mapping
 from jobs.sources.document import text_file
 from jobs.sources.feed import feed
+from jobs.sources.feed.markup import has_feed_within, is_markup
 from jobs.sources.fetch import fetch
 from jobs.sources.guard import read_apart, reading_errors
 from jobs.sources.location import (
@@ -174,6 +175,8 @@ def open_container(location: str, mapping: Mapping | None, fact_cache: FactCache
             if role is not None:
                 tables.append((role, text))
                 continue
+            if is_markup(text.head) and not has_feed_within(text.head):
+                continue  # as in the archives that word processors write
             try:
                 fits = mapping is not None and (len(texts) == 1 or mapping.fits(text))
                 others.append(recognise(text, mapping if fits else None))
@@ -187,7 +190,7 @@ def open_container(location: str, mapping: Mapping | None, fact_cache: FactCache
             names = ", ".join(each.text.name for each in others)
             reason = f"holds {len(others):,} lists: {names}"
             raise SourceError(location, reason, "Unpack it, and name their folder")
-        reason = f"is an archive of no list: {'; '.join(reasons)}"
+        reason = f"is an archive of no list{': ' if reasons else ''}{'; '.join(reasons)}"
         raise UnrecognisedError(location, reason)
 
 

@@ -124,6 +124,7 @@ async def test_a_named_kind_must_be_right(write: Write) -> None:
         (b"\x1f\x8bnonsense", "is damaged: its gzip data is broken"),
         (_packed(DAILY.encode())[:-8] + b"\xff" * 8, "is damaged: its gzip data is broken"),
         (b"date_utc,channel_id,views\n", "holds a header and no rows"),
+        (b"PK\x03\x04 not an archive", "is damaged: File is not a zip file"),
     ],
 )
 async def test_damage_is_named(write: Write, content: bytes, reason: str) -> None:
@@ -137,7 +138,6 @@ async def test_damage_is_named(write: Write, content: bytes, reason: str) -> Non
         (bytes(range(256)), "is binary data, not text"),
         (b"\x00" * 100, "is binary data, not text"),
         (b"\x89PNG\r\n\x1a\n", "is a picture, not text"),
-        (b"PK\x03\x04" + b"x" * 99, "is a zip archive or a spreadsheet, not text"),
         (_packed(_packed(DAILY.encode())), "is packed twice, not text"),
         (b"# Read me\n", "is neither a feed nor a CSV, it begins '# Read me'"),
         (b"a,b,c\n1,2,3\n", "is a CSV of no known layout, with the columns a, b, c. Describe it"),
