@@ -129,7 +129,7 @@ class Admin:
         """
         _refuse(action, queue, job_ids)
         head = _head(action, queue, at=at, to=to, reason=reason)
-        result = _aborted(queue) if action == "abort" else None
+        result = aborted_result(queue) if action == "abort" else None
         found: list[Found] = []
         for chunk in chunks(job_ids, most=_CHUNK):
             args: list[Any] = [*head]
@@ -225,7 +225,7 @@ def _head(
     return head
 
 
-def _aborted(queue: str) -> dict[str, Any]:
+def aborted_result(queue: str) -> dict[str, Any]:
     """Return the result of a job that was aborted before it started, without its id."""
     now_ms = wall_clock.now_ms()
     return {

@@ -14,7 +14,8 @@ import threading
 import weakref
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.broker.blocking import finished
 from runner.client import QueueClient, connect
@@ -22,10 +23,12 @@ from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES
 from runner.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 
     from runner.blocking import BlockingClient
-    from runner.enqueue import ClientMiddleware, Enqueue, Transport
+    from runner.enqueue import ClientMiddleware, Enqueue, Memory, Transport
+
+T = TypeVar("T")
 
 CALL_TIMEOUT_VARIABLE = "RUNNER__CALL_TIMEOUT_S"
 MAX_BODY_VARIABLE = "RUNNER__MAX_BODY_BYTES"
@@ -37,7 +40,6 @@ _by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[QueueClient 
     weakref.WeakKeyDictionary()
 )
 """Clients that `current_client` opened, by loop and by what they are a twin of."""
-_redirections: list[tuple[Transport, asyncio.AbstractEventLoop | None]] = []
 
 
 class _Process:
@@ -220,8 +222,9 @@ async def disconnect() -> None:
 
 
 def transport() -> Transport:
-    """Return where `enqueue` sends jobs: the innermost `redirect`, or the current client."""
-    return _redirections[-1][0] if _redirections else current_client().enqueuer
+    """Return where `enqueue` sends jobs: a test's memory, or the current client."""
+    block = _block_here()
+    return current_client().enqueuer if block is None else block.memory
 
 
 def put_blocking(requests: Sequence[Enqueue]) -> list[bool]:
@@ -232,26 +235,114 @@ def put_blocking(requests: Sequence[Enqueue]) -> list[bool]:
         EnqueueError, CodecError: As `Sender.put_many` does.
         ConfigurationError: As `blocking_client` does.
     """
-    if not _redirections:
-        client = blocking_client()
-        return [client.put(requests[0])] if len(requests) == 1 else client.put_many(requests)
-    refuse_in_loop()
-    to, loop = _redirections[-1]
-    putting = to.put_many(requests)
-    if loop is None or not loop.is_running():
-        return finished(putting)
-    return asyncio.run_coroutine_threadsafe(putting, loop).result()
+    memory = memory_here()
+    if memory is not None:
+        return ask_blocking(memory.put_many(requests))
+    client = blocking_client()
+    return [client.put(requests[0])] if len(requests) == 1 else client.put_many(requests)
+
+
+# ------------------------------------------------------------------ tests
+
+
+@dataclass(slots=True, eq=False)
+class _Block:
+    """A part of a test that has a memory in place of Redis. within: the block around it."""
+
+    memory: Memory
+    within: _Block | None
+    loop: asyncio.AbstractEventLoop | None
+
+
+_blocks: list[_Block] = []
+"""Those that are open now."""
+_entered: ContextVar[_Block | None] = ContextVar("entered_block", default=None)
+
+
+def memory_here() -> Memory | None:
+    """
+    Return what stands for Redis here: the memory of the innermost block, None outside of any.
+
+    A task or thread belongs to the block in which it was begun. One that was begun in none belongs
+    to the innermost of all.
+
+    Raises:
+        ConfigurationError: It was begun in none, and several are open side by side.
+    """
+    block = _block_here()
+    return None if block is None else block.memory
+
+
+def _block_here() -> _Block | None:
+    if not _blocks:
+        return None
+    block = _entered_block()
+    if block is None:
+        block = _blocks[-1]
+        if not {id(one) for one in _blocks} <= {id(one) for one in _around(block)}:
+            raise ConfigurationError(
+                "several tests collect or run jobs now, and this task or thread was begun in none "
+                "of their blocks: begin it in the one that it belongs to"
+            )
+    if block.loop is None:
+        block.loop = _running_loop()
+    return block
+
+
+def _entered_block() -> _Block | None:
+    """Return the innermost block in which this task or thread was begun, and that is open."""
+    return next((one for one in _around(_entered.get()) if one in _blocks), None)
+
+
+def _around(block: _Block | None) -> Iterator[_Block]:
+    while block is not None:
+        yield block
+        block = block.within
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def ask_blocking(question: Coroutine[Any, Any, T]) -> T:
+    """
+    Return what a memory answers, from a thread without an event loop, which waits meanwhile.
+
+    Raises:
+        ConfigurationError: An event loop runs in this thread, which the call would block.
+    """
+    try:
+        refuse_in_loop()
+        block = _block_here()
+        loop = None if block is None else block.loop
+        if loop is None or not loop.is_running():
+            return finished(question)
+        return asyncio.run_coroutine_threadsafe(question, loop).result()
+    finally:
+        question.close()
 
 
 @contextmanager
-def redirect(to: Transport) -> Iterator[None]:
-    """Send all that this process enqueues *to* another transport, from every task and thread."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        loop = None
-    _redirections.append((to, loop))
+def redirect(to: Memory) -> Iterator[None]:
+    """Keep in *to* what is enqueued in this block, and answer for it from there."""
+    block = _Block(to, _entered_block(), _running_loop())
+    _blocks.append(block)
+    _entered.set(block)
     try:
         yield
     finally:
-        _redirections.remove((to, loop))
+        _blocks.remove(block)
+        _entered.set(block.within)
+
+
+@contextmanager
+def entered(memory: Memory) -> Iterator[None]:
+    """Belong to the open block of *memory* inside, wherever this task was begun."""
+    token = _entered.set(next(block for block in _blocks if block.memory is memory))
+    try:
+        yield
+    finally:
+        _entered.reset(token)

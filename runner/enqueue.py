@@ -84,7 +84,7 @@ class Enqueue:
 
 
 class Transport(Protocol):
-    """Where enqueued jobs go: to Redis, or to a test's own list."""
+    """Where enqueued jobs go: to Redis, or to a test's memory."""
 
     async def put(self, request: Enqueue, /) -> bool:
         """Enqueue one job; False if it was there already."""
@@ -92,6 +92,24 @@ class Transport(Protocol):
 
     async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
         """Enqueue many; False for each one that was there already."""
+        ...
+
+
+class Memory(Transport, Protocol):
+    """What a test has in place of Redis: it keeps jobs, and answers for them."""
+
+    async def state(self, queue: str, job_id: str, /) -> str:
+        """Return the job's state, one of `JobState`."""
+        ...
+
+    async def result(
+        self, queue: str, job_id: str, /, *, timeout_s: float | None
+    ) -> tuple[bytes | None, bytes | None]:
+        """Return the job's result once it has ended, or the entry of what it died of, as JSON."""
+        ...
+
+    async def abort(self, queue: str, job_id: str, /) -> None:
+        """Ask the job to stop."""
         ...
 
 

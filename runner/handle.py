@@ -11,7 +11,7 @@ from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.reading import Reader, answers, readable
 from runner.checks import optional, seconds, text
-from runner.current import blocking_client, current_client
+from runner.current import ask_blocking, blocking_client, current_client, memory_here
 from runner.errors import (
     CodecError,
     JobFailedError,
@@ -75,11 +75,15 @@ class JobHandle(Generic[R]):
             RedisError: Redis did not answer within the client's `call_timeout_s`.
         """
         self._refuse()
+        if (memory := memory_here()) is not None:
+            return JobState(await memory.state(self.queue, self.id))
         return _state(await current_client().in_time(_asked(self._asks_state())))
 
     def state_sync(self) -> JobState:
         """Return the job's state as `state` does, from a thread without an event loop."""
         self._refuse()
+        if (memory := memory_here()) is not None:
+            return JobState(ask_blocking(memory.state(self.queue, self.id)))
         return _state(_asked_sync(self._asks_state()))
 
     def _asks_state(self) -> list[_Command]:
@@ -109,6 +113,8 @@ class JobHandle(Generic[R]):
         """
         self._refuse()
         refuse("result", optional(seconds("timeout_s", timeout_s), timeout_s))
+        if (memory := memory_here()) is not None:
+            return self._read(*await memory.result(self.queue, self.id, timeout_s=timeout_s))
         async with asyncio.timeout(timeout_s):
             data = await current_client().results.wait((self.queue, self.id))
             if data is not None:
@@ -120,6 +126,9 @@ class JobHandle(Generic[R]):
         """Return the result as `result` does, from a thread without an event loop."""
         self._refuse()
         refuse("result", optional(seconds("timeout_s", timeout_s), timeout_s))
+        if (memory := memory_here()) is not None:
+            asked = memory.result(self.queue, self.id, timeout_s=timeout_s)
+            return self._read(*ask_blocking(asked))
         data = blocking_client().wait(self.queue, self.id, timeout_s=timeout_s)
         if data is not None:
             return self._unpack(data)
@@ -139,6 +148,12 @@ class JobHandle(Generic[R]):
             ("LINDEX", keys.HISTORY_PREFIX.encode() + dead_id, "-1"),
         ]
 
+    def _read(self, data: bytes | None, entry: bytes | None) -> R:
+        """Return what a test's memory has of the job: its result, or what it died of."""
+        if data is None:
+            raise self._no_result(self._dead_id(None), entry, entry)
+        return self._unpack(data)
+
     def _no_result(self, dead_id: bytes, died_ms: object, entry: object) -> RunnerError:
         """Return what to raise for a job without a result: its last error, if it is dead."""
         reader = Reader()
@@ -155,12 +170,18 @@ class JobHandle(Generic[R]):
         Raises:
             RedisError: Redis did not answer within the client's `call_timeout_s`; it may yet.
         """
+        if (memory := memory_here()) is not None:
+            await memory.abort(self.queue, self.id)
+            return
         client = current_client()
         await client.in_time(Admin(client).abort(self.queue, self.id))
 
     def abort_sync(self) -> None:
         """Ask the job to stop as `abort` does, from a thread without an event loop."""
         self._refuse()
+        if (memory := memory_here()) is not None:
+            ask_blocking(memory.abort(self.queue, self.id))
+            return
         blocking_client().abort(self.queue, self.id)
 
     def _refuse(self) -> None:

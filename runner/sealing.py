@@ -138,15 +138,20 @@ def use_keys(keys: str | None) -> None:
 
 @contextmanager
 def keys_for_tests() -> Iterator[None]:
-    """Use a key of one's own inside, if there are none."""
-    if has_keys():
+    """Use a key of one's own inside, if there are none; blocks side by side share it."""
+    global _testing  # noqa: PLW0603 -- a process has one ring
+    if _testing == 0 and has_keys():
         yield
         return
-    use_keys(base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
+    if _testing == 0:
+        use_keys(base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
+    _testing += 1
     try:
         yield
     finally:
-        use_keys(None)
+        _testing -= 1
+        if _testing == 0:
+            use_keys(None)
 
 
 def _key(text: str, place: int) -> bytes:
@@ -169,4 +174,6 @@ def _bound_to(name: str, job_id: str, parameter: str) -> bytes:
 
 
 _used: list[str] = []
+_testing = 0
+"""Open blocks that use a key of their own."""
 _rings: dict[str, KeyRing] = {}

@@ -87,7 +87,7 @@ class WorkerSettings(WorkerOptions):
             return
         cls._arq_options = cls._given_to_arq()
         cls._check()
-        for name, value in cls._for_arq(cls._options()).items():
+        for name, value in cls._for_arq(cls.as_options()).items():
             setattr(cls, name, value)
 
     @classmethod
@@ -98,7 +98,7 @@ class WorkerSettings(WorkerOptions):
         options: arq's, or those of `WorkerOptions`, in place of the class's own.
         """
         ours = {name: options.pop(name) for name in _names(WorkerOptions) & options.keys()}
-        return Worker(**cls._for_arq(replace(cls._options(), **ours)) | options)
+        return Worker(**cls._for_arq(replace(cls.as_options(), **ours)) | options)
 
     @classmethod
     def _given_to_arq(cls) -> dict[str, Any]:
@@ -163,7 +163,8 @@ class WorkerSettings(WorkerOptions):
                 raise ConfigurationError(f"{cls.__name__}: there is no option {name}: {remedy}")
 
     @classmethod
-    def _options(cls) -> WorkerOptions:
+    def as_options(cls) -> WorkerOptions:
+        """Return the options of this class as a worker gets them."""
         # Through the class's own attributes: a plain function on a class is not a method here.
         given = {name: inherited(cls, name) for name in _names(WorkerOptions)}
         given["polled_queues"] = tuple(cls.polled_queues) or (cls.queue,)
@@ -200,7 +201,7 @@ def _names(options: type[WorkerLimits]) -> set[str]:
 
 
 _OPTIONS = _names(WorkerOptions)
-_KNOWN = _OPTIONS | _ARQ_OPTIONS | {"jobs", "known_jobs", "redis", "worker", "runner"}
+_KNOWN = _OPTIONS | _ARQ_OPTIONS | {"as_options", "jobs", "known_jobs", "redis", "worker", "runner"}
 _HOOKS = frozenset(
     {"on_startup", "on_shutdown", "on_job_start", "on_job_end", "after_job_end", "prepare"}
     | {"resources", "backoff", "job_serializer", "job_deserializer"}

@@ -18,15 +18,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from runner import chance
 from runner.broker import keys
 from runner.broker.reading import Unreadable, answers, count_of
 from runner.broker.set_aside import set_aside_of_queues
-from runner.enqueue import Enqueue
 from runner.periodic.cleanup import offer_parked, trim_by_time, trim_dead, trim_workers
 from runner.periodic.gauges import queue_gauges
 from runner.periodic.queue_history import note_depth, note_memory
-from runner.periodic.ticks import field_of, last_ticks, paused, start_from, tick_ms
+from runner.periodic.ticks import (
+    field_of,
+    last_ticks,
+    paused,
+    request_at,
+    start_from,
+    tick_ms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,24 +124,7 @@ class Poller:
                 await self._enqueue(periodic, tick)
 
     async def _enqueue(self, periodic: Periodic, tick: datetime) -> None:
-        jitter_ms = round(chance.spread() * periodic.jitter_s * 1000)
-        args, kwargs = periodic.job.check((), periodic.kwargs)
-        created = await self._enqueuer.put(
-            Enqueue(
-                queue=periodic.job.queue,
-                job_id=f"{field_of(periodic)}:{tick_ms(tick)}",
-                name=periodic.job.name,
-                args=args,
-                kwargs=kwargs,
-                unique=True,
-                delay_ms=jitter_ms or None,
-                schedule=periodic.name,
-                tick_ms=int(tick_ms(tick)),
-                period_ms=round(periodic.period_at(tick).total_seconds() * 1000),
-                overlap=periodic.overlap,
-                job=periodic.job,
-            )
-        )
+        created = await self._enqueuer.put(request_at(periodic, tick))
         if created:
             _log.info("periodic job enqueued", schedule=periodic.name, tick=tick.isoformat())
 

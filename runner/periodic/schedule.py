@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from runner.checks import instance, seconds, shown, text
@@ -24,6 +25,9 @@ class CatchUp(StrEnum):
 
 
 _MOST_CAUGHT_UP = 1000
+
+_crontab = lru_cache(maxsize=256)(Crontab)
+"""A schedule is asked again and again, and its text need be read only once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,13 @@ class Periodic:
             text("timezone", self.timezone),
             instance("catch_up", self.catch_up, CatchUp),
         )
-        Crontab(self.crontab, self.timezone)
+        _crontab(self.crontab, self.timezone)
         _, kwargs = self.job.check((), self.kwargs)
         Enqueue(self.job.queue, self.name, self.job.name, (), kwargs, job=self.job).body()
 
     def next_after(self, moment: datetime) -> datetime:
         """Return the first tick later than *moment*."""
-        return Crontab(self.crontab, self.timezone).next_after(moment)
+        return _crontab(self.crontab, self.timezone).next_after(moment)
 
     def period_at(self, moment: datetime) -> timedelta:
         """Return how far the two ticks after *moment* are apart."""
@@ -82,7 +86,9 @@ class Periodic:
         """
         if last is None:
             return []
-        ticks = Crontab(self.crontab, self.timezone).ticks_between(last, now, limit=_MOST_CAUGHT_UP)
+        ticks = _crontab(self.crontab, self.timezone).ticks_between(
+            last, now, limit=_MOST_CAUGHT_UP
+        )
         if self.catch_up is CatchUp.ALL:
             return ticks
         if self.catch_up is CatchUp.LAST:

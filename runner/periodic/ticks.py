@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner import chance
 from runner.broker import keys
 from runner.broker.reading import Unreadable, answers, count_of, moment
+from runner.enqueue import Enqueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +66,26 @@ async def _fields(
 async def start_from(redis: Redis, periodic: Periodic, moment: datetime) -> None:
     """Let *periodic* count from *moment* on: earlier ticks enqueue nothing."""
     await redis.hset(keys.TICKS, field_of(periodic), tick_ms(moment))  # type: ignore[misc]
+
+
+def request_at(periodic: Periodic, tick: datetime) -> Enqueue:
+    """Return what to enqueue for *tick*, at a random moment within the jitter."""
+    jitter_ms = round(chance.spread() * periodic.jitter_s * 1000)
+    args, kwargs = periodic.job.check((), periodic.kwargs)
+    return Enqueue(
+        queue=periodic.job.queue,
+        job_id=f"{field_of(periodic)}:{tick_ms(tick)}",
+        name=periodic.job.name,
+        args=args,
+        kwargs=kwargs,
+        unique=True,
+        delay_ms=jitter_ms or None,
+        schedule=periodic.name,
+        tick_ms=int(tick_ms(tick)),
+        period_ms=round(periodic.period_at(tick).total_seconds() * 1000),
+        overlap=periodic.overlap,
+        job=periodic.job,
+    )
 
 
 def tick_ms(moment: datetime) -> str:

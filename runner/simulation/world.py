@@ -18,6 +18,7 @@ import sys
 import warnings
 from asyncio import events
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
@@ -208,6 +209,11 @@ class World:
             # Now, while nobody minds what is left open.
             gc.collect()
         gc.unfreeze()
+
+    @property
+    def utc_now(self) -> datetime:
+        """The world's time, aware, as a right clock shows it: for `options(at=…)`."""
+        return datetime.fromtimestamp(_EPOCH_S + self.now, UTC)
 
     # ------------------------------------------------------------------ seams
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from runner import Context, JobState, WorkerSettings, job
+from runner import Context, JobState, Periodic, WorkerSettings, job
 from runner.simulation import Stuck, World, crash_everywhere, simulate
 
 sent: list[str] = []
@@ -55,6 +56,30 @@ def test_scenario_waits_for_results_in_the_worlds_time() -> None:
 
     assert attempts == 3
     assert 30.0 <= now < 40.0
+
+
+def test_given_times_and_schedules_follow_the_worlds_clock() -> None:
+    """Ticks come at their minutes, and so does a job that is enqueued for one."""
+
+    class Ticking(WorkerSettings):
+        queue = "letters"
+        jobs = (send,)
+        schedule = (Periodic("thirds", send, "*/3 * * * *", {"to": "tick"}),)
+
+    async def scenario(world: World) -> float:
+        began = world.utc_now
+        handle = await send.options(at=began + timedelta(minutes=5)).enqueue(to="letter")
+        await asyncio.sleep(299)
+        assert await handle.state() is JobState.SCHEDULED
+        await handle.result()
+        waited_s = (world.utc_now - began).total_seconds()
+        await asyncio.sleep(600 - waited_s)
+        return waited_s
+
+    waited_s = simulate(scenario, Ticking)
+
+    assert 300 <= waited_s < 302
+    assert sorted(sent) == ["letter", *["tick"] * 3]
 
 
 def test_same_seed_gives_the_same_world() -> None:

@@ -1,0 +1,210 @@
+"""What a test has in place of Redis: it keeps jobs, answers for them, and runs none."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from runner.admin import aborted_result
+from runner.codec import decode_job, encode_shown
+from runner.current import redirect
+from runner.handle import JobState
+from runner.sealing import keys_for_tests
+from runner.testing.clock import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runner.decorator import Job
+    from runner.enqueue import Enqueue
+    from runner.worker.held import Held
+
+
+class JobError(AssertionError):
+    """A job did not end as the test needs it: it is dead, or nothing here would ever run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """An enqueued job, as a worker would read it; what is sealed in it is opened."""
+
+    name: str
+    job_id: str
+    queue: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    delay_s: float
+
+
+class Stage(Enum):
+    """Where a job is. An aborted one is done: it has a result, which says so."""
+
+    WAITING = 1
+    RETRYING = 2
+    RUNNING = 3
+    PARKED = 4
+    DONE = 5
+    DEAD = 6
+
+
+_PENDING = frozenset({Stage.WAITING, Stage.RETRYING, Stage.RUNNING, Stage.PARKED})
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """
+    One job, and how it is with it.
+
+    spent: attempts that failed. result, error: what a handle reads, as JSON; kept_until: of the
+    result; None for ever.
+    """
+
+    request: Enqueue
+    body: bytes
+    due: datetime
+    stage: Stage = Stage.WAITING
+    spent: int = 0
+    held: Held | None = None
+    result: bytes | None = None
+    kept_until: datetime | None = None
+    error: bytes | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it has neither ended nor died."""
+        return self.stage in _PENDING
+
+    def shown(self, *, delay_s: float = 0.0) -> Enqueued:
+        """Return it as a test sees it."""
+        envelope = decode_job(self.body)
+        args, kwargs, request = tuple(envelope.args), envelope.kwargs, self.request
+        if request.job is not None:
+            args, kwargs = request.job.schema.opened(args, kwargs, request.job_id)
+        return Enqueued(request.name, request.job_id, request.queue, args, kwargs, delay_s)
+
+
+class Kept:
+    """Jobs by their ids, and a clock by which they are due."""
+
+    def __init__(self, now: datetime | None) -> None:
+        self.clock = Clock(now)
+        self._records: dict[str, Record] = {}
+
+    async def put(self, request: Enqueue, /) -> bool:
+        """Keep a job; refuse it if the one of its id is pending."""
+        request.enqueued_ms = self.clock.now_ms
+        known = self._records.get(request.job_id)
+        if request.unique and known is not None and known.is_pending:
+            return False
+        if request.due_ms is not None:
+            due = datetime.fromtimestamp(request.due_ms / 1000, UTC)
+        else:
+            due = self.clock.now + timedelta(milliseconds=request.delay_ms or 0)
+        record = self._records[request.job_id] = Record(request, request.body(), due)
+        await self._added(record)
+        return True
+
+    async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
+        """Keep many jobs, or none if one of them has no JSON form."""
+        for request in requests:
+            request.body()
+        return [await self.put(request) for request in requests]
+
+    async def _added(self, record: Record) -> None:
+        """Do what follows when a job was enqueued."""
+        raise NotImplementedError
+
+    def _found(self, queue: str, job_id: str) -> Record | None:
+        record = self._records.get(job_id)
+        return record if record is not None and record.request.queue == queue else None
+
+    async def state(self, queue: str, job_id: str, /) -> JobState:
+        """Return a job's state at the clock's time."""
+        record = self._found(queue, job_id)
+        if record is None:
+            return JobState.UNKNOWN
+        match record.stage:
+            case Stage.WAITING | Stage.RETRYING if record.due <= self.clock.now:
+                return JobState.READY
+            case Stage.WAITING:
+                return JobState.SCHEDULED
+            case Stage.DONE if self._result_of(record) is None:
+                return JobState.UNKNOWN
+            case stage:
+                return JobState[stage.name]
+
+    async def result(
+        self, queue: str, job_id: str, /, *, timeout_s: float | None
+    ) -> tuple[bytes | None, bytes | None]:
+        """Return a job's result, or what it died of, once it has ended."""
+        record = self._found(queue, job_id)
+        if record is None:
+            return None, None
+        if record.is_pending:
+            await self._wait_for(record, timeout_s)
+        return self._result_of(record), record.error
+
+    async def _wait_for(self, record: Record, timeout_s: float | None) -> None:
+        """
+        Return when a job has ended.
+
+        Raises:
+            JobError: It never will.
+        """
+        raise NotImplementedError
+
+    def _result_of(self, record: Record) -> bytes | None:
+        if record.kept_until is not None and record.kept_until <= self.clock.now:
+            return None
+        return record.result
+
+    async def abort(self, queue: str, job_id: str, /) -> None:
+        """Stop a job: a waiting one never starts, and a running one is cancelled."""
+        record = self._found(queue, job_id)
+        if record is not None and record.is_pending:
+            self._abort(record)
+
+    def _abort(self, record: Record) -> None:
+        record.stage = Stage.DONE
+        record.result = encode_shown(aborted_result(record.request.queue))
+
+
+class Collected(Kept):
+    """
+    Enqueued jobs, in order, of which none runs.
+
+    jobs: all of them. clock: by which their delays count.
+    """
+
+    def __init__(self, now: datetime | None = None) -> None:
+        super().__init__(now)
+        self.jobs: list[Enqueued] = []
+
+    def of(self, job: Job[Any, Any]) -> list[Enqueued]:
+        """Return those of *job*."""
+        return [one for one in self.jobs if one.name == job.name]
+
+    async def _added(self, record: Record) -> None:
+        delay_s = max(0.0, (record.due - self.clock.now).total_seconds())
+        self.jobs.append(record.shown(delay_s=delay_s))
+
+    async def _wait_for(self, record: Record, timeout_s: float | None) -> None:
+        del timeout_s
+        raise JobError(
+            f"{record.request.name} has no result: `collect` runs no job; `drain` and `inline` do"
+        )
+
+
+@contextmanager
+def collect(*, now: datetime | None = None) -> Iterator[Collected]:
+    """
+    Record what is enqueued inside, and run none of it.
+
+    now: the time of its clock, an aware one; by default this moment.
+    """
+    collected = Collected(now)
+    with keys_for_tests(), redirect(collected):
+        yield collected
