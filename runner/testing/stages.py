@@ -59,7 +59,10 @@ class Stages:
         self._once = once
         self._attempts: dict[str, Attempts] = {}
         self._policies: dict[str, Callable[[JobDefinition], Policy]] = {}
-        self._cancel_wait_s = options.cancel_wait_s
+        self._patience_s: dict[str, float] = {}
+        """How long a cancelled job may take to clean up, by queue."""
+        self._limits_s: dict[tuple[str, str], float | None] = {}
+        """How long an attempt may take, by queue and job."""
 
     def works(self, queue: str) -> bool:
         """Whether some worker takes the jobs of *queue*."""
@@ -88,6 +91,7 @@ class Stages:
     def _open(self, queue: str, worker: type[WorkerSettings] | None) -> Attempts:
         options = self._options if worker is None else worker.as_options()
         options = replace(options, queue=queue)
+        self._patience_s[queue] = options.cancel_wait_s
         stack: tuple[Middleware, ...] = (
             Validation(options.keep_result_s),
             Timeout(options.timeout_s),
@@ -111,7 +115,9 @@ class Stages:
     def _learn(self, stage: Attempts, queue: str, job: JobDefinition) -> None:
         if job.name not in stage.names:
             job.prepare()
-            stage.register(job, self._policies[queue](job))
+            policy = self._policies[queue](job)
+            self._limits_s[queue, job.name] = policy.timeout_s
+            stage.register(job, policy)
 
     async def attempt(self, record: Record, kept: Kept, fence: int) -> Outcome | None:
         """
@@ -137,7 +143,7 @@ class Stages:
         task = asyncio.create_task(self._run(stage, held, record, kept))
         held.task = task  # type: ignore[assignment]  # a worker's returns nothing
         try:
-            return await self._end_of(stage, held, task)
+            return await self._end_of(stage, request, held, task)
         finally:
             held.task = None
 
@@ -149,16 +155,19 @@ class Stages:
             except Exception as error:  # noqa: BLE001 -- an attempt always ends in an outcome
                 return stage.end_of_broken(held, error)
 
-    async def _end_of(self, stage: Attempts, held: Held, task: asyncio.Task[Any]) -> Outcome | None:
+    async def _end_of(
+        self, stage: Attempts, request: Enqueue, held: Held, task: asyncio.Task[Any]
+    ) -> Outcome | None:
         """Wait for an attempt, or leave it behind if it ignores that its time is over."""
-        limit_s = None if held.policy is None else held.policy.timeout_s
-        longest_s = None if limit_s is None else limit_s + self._cancel_wait_s
+        limit_s = self._limits_s[request.queue, request.name]
+        patience_s = self._patience_s[request.queue]
+        longest_s = None if limit_s is None else limit_s + patience_s
         try:
             await asyncio.wait([task], timeout=longest_s)
         except asyncio.CancelledError:
             held.why_stopped = Stop.RELEASE
             task.cancel()
-            await asyncio.wait([task], timeout=self._cancel_wait_s)
+            await asyncio.wait([task], timeout=patience_s)
             raise
         if not task.done():
             return stage.end_of_stubborn(held)

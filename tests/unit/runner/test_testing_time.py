@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -47,16 +48,21 @@ async def hang(_: Context) -> None:
     await asyncio.Event().wait()
 
 
-@job(queue="clocks", timeout_s=0.02, max_retries=0)
-async def insist(_: Context) -> None:
-    """Ignore that it is to end."""
-    while True:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            ran.append("ignored")
-            if len(ran) > 1:
-                raise
+@job(queue="stubborn", timeout_s=0.02, max_retries=0)
+async def insist(ctx: Context) -> None:
+    """Ignore that it is to end, until the test lets it."""
+    ends = ctx.get(asyncio.Event)
+    while not ends.is_set():
+        with suppress(asyncio.CancelledError):
+            await ends.wait()
+
+
+class Stubborn(WorkerSettings):
+    """The settings of that job."""
+
+    queue = "stubborn"
+    jobs = (insist,)
+    cancel_wait_s = 0.02
 
 
 async def mark(ctx: Context, call_next: Handler) -> Any:
@@ -190,7 +196,15 @@ async def test_timeout_ends_a_job() -> None:
     async with drain() as jobs:
         await hang.enqueue()
         await jobs.run()
-    assert "did not end within 0.02 s" in jobs.dead[0][1].error.message
+    assert "did not end within 0.02 s, its own timeout" in jobs.dead[0][1].error.message
+
+    ends = asyncio.Event()
+    async with drain({asyncio.Event: ends}, workers=[Stubborn]) as jobs:
+        handle = await insist.enqueue()
+        await jobs.run()
+        assert await handle.state() is JobState.DEAD
+        ends.set()
+    assert "ignored its cancellation" in jobs.dead[0][1].error.message
 
 
 async def test_timeout_of_the_test_is_that_of_jobs_without_one() -> None:
