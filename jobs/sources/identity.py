@@ -23,7 +23,8 @@ _STUDIO = re.compile(
     r"[^\W\d_][^\d]*? (?P<first>\d{4}-\d{2}-\d{2})_(?P<last>\d{4}-\d{2}-\d{2})(?: (?P<title>.+))?"
 )
 _BROWSERS_COPY = re.compile(r" ?\(\d{1,2}\)$")
-_CONTAINERS = (".zip", ".xlsx", ".gz", ".csv", ".tsv", ".txt")
+_ARCHIVES = (".zip", ".xlsx")
+_ENDINGS = (*_ARCHIVES, ".gz", ".csv", ".tsv", ".txt")
 _SAY_NOTHING = frozenset(
     {
         *("data", "csv", "export", "exports", "download", "downloads", "studio", "youtube"),
@@ -73,6 +74,11 @@ def id_of_title(platform: str, title: str) -> str:
     return _BY_TITLE + digits_of(platform, title)
 
 
+def is_archive(name: str) -> bool:
+    """Whether a file of this *name* holds others."""
+    return name.lower().endswith(_ARCHIVES)
+
+
 def is_ours(channel_id: str) -> bool:
     """Whether *channel_id* was made of a place or a title, and not given by a platform."""
     return channel_id.startswith((_BY_PATH, _BY_TITLE))
@@ -85,7 +91,7 @@ def is_of_place(channel_id: str) -> bool:
 
 def _bare(name: str) -> str:
     """The name of a file or folder without what says how it is packed."""
-    for ending in _CONTAINERS:
+    for ending in _ENDINGS:
         name = name[: -len(ending)] if name.lower().endswith(ending) else name
     return name.strip()
 

@@ -316,11 +316,14 @@ def _place(text: Text, layout: Layout) -> Place:
     if title is not None:
         path = PurePath(text.location)
         platform = layout.rules[0].platform
-        for sign, named in (("{file}", path), ("{folder}", path.parent)):
+        # An archive is the folder of what is in it.
+        folder = path if identity.is_archive(path.name) else path.parent
+        for sign, named in (("{file}", path), ("{folder}", folder)):
             if sign in title:
                 place = place or identity.of_place(str(named), platform)
                 title = title.replace(sign, identity.of_place(str(named), platform).title)
     year = layout.year or times.year_in_name(text.name)
+    year = year or times.year_in_name(PurePath(text.location).name)
     return Place(title, year, None if place is None else place.id)
 
 

@@ -39,6 +39,7 @@ from jobs.channel.records import (
     ChannelGain,
     ChannelReading,
     ChannelRecord,
+    ChannelSnapshot,
     ItemGain,
     ItemRecord,
     ItemSnapshot,
@@ -143,7 +144,7 @@ def open_studio(
     place = place or str(Path(tables[0].location).parent)
     whose = identity.of_place(place, Platform.YOUTUBE)
     reading, observed_at = _reading(whose, by_day, not_by_day)
-    if not reading.channel_gains and not reading.items:
+    if not (reading.channel_gains or reading.channel_snapshots or reading.items):
         raise SourceError(location, "has no usable row", why_none(reading.rejects))
     return StudioExport(
         ref=SourceRef(KIND, location),
@@ -193,14 +194,19 @@ def _reading(
     if cuts or (of_videos and all(table.role is Role.CHART for table in of_videos)):
         channel = replace(channel, successes_only=True)
     snapshots, parts = _item_snapshots(videos, first, observed_at)
-    gains = _channel_gains(tables)
+    logs = [table for table in tables if _is_log(table)]
+    gains = _channel_gains([table for table in tables if table not in logs])
     item_gains = _item_gains([table for table in tables if table.role is Role.CHART], videos)
     measures = [Measure.GAINS] if gains or item_gains else []
-    measures += [Measure.COUNTERS] if snapshots else []
+    measures += [Measure.COUNTERS] if snapshots or logs else []
+    taken = [
+        f"{table.name} is taken for a log of counters: its numbers only rise" for table in logs
+    ]
     reading = ChannelReading(
         channel,
         items=_items(videos, observed_at),
         item_snapshots=snapshots,
+        channel_snapshots=_channel_snapshots(logs),
         channel_gains=gains,
         item_gains=item_gains,
         rejects=[reject for table in tables for reject in table.rejects],
@@ -210,10 +216,27 @@ def _reading(
             measures=tuple(measures),
             clock="Pacific" if days else "",
             whole=False if cuts else None,
-            cautions=(*cautions, *cuts, *parts),
+            cautions=(*cautions, *taken, *cuts, *parts),
         ),
     )
     return reading, observed_at
+
+
+def _is_log(table: StudioTable) -> bool:
+    names = ("views", "subscribers")
+    if table.role is not Role.TOTALS or not set(names) <= set(table.rows.columns):
+        return False
+    rows = table.rows.sort(DAY)
+    return signs.are_counters([rows[name].to_list() for name in names])
+
+
+def _channel_snapshots(logs: Sequence[StudioTable]) -> list[ChannelSnapshot]:
+    """A counter of a day was read on it: at its end, as far as the log says."""
+    return [
+        ChannelSnapshot(datetime.combine(day, _END_OF_DAY), subscribers, views)
+        for table in logs
+        for day, subscribers, views in table.rows.select(DAY, "subscribers", "views").iter_rows()
+    ]
 
 
 def _cut(table: StudioTable) -> str | None:

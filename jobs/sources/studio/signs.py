@@ -1,6 +1,7 @@
 """
 What the numbers of an export say of its scope, where its owner does not.
 
+    are_counters   its days are a log of counters, and no gains
     cut         its rows are not all: a note says so, or they sum up to less than its total
     counted_from   its counts are of a range, from some time on, and not of the whole lifetime
 """
@@ -8,6 +9,7 @@ What the numbers of an export say of its scope, where its owner does not.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,7 @@ _RANGES = (7, 28, 90, 365)
 _SLACK_DAYS = 1
 _NEIGHBOURS = 12
 _FEWEST = 6
+_STEPS_IN_A_COUNTER = 20
 _BREAK = 3.0
 """Views fall by so many times within a few days of age: no audience does that."""
 
@@ -39,6 +42,22 @@ def cut(table: StudioTable, listed_views: int | None) -> str | None:
     if table.cut_at is not None:
         return f"cut: it shows its first {table.cut_at:,} rows only"
     return None
+
+
+def are_counters(columns: Sequence[Sequence[int | None]]) -> bool:
+    """
+    Whether the *columns* of days, views and subscribers, are a log of counters, and no gains.
+
+    Both only rise, and each step is little of what they are: nobody's gains do that.
+    """
+    for column in columns:
+        known = [value for value in column if value is not None]
+        steps = [after - before for before, after in pairwise(known)]
+        if len(steps) < _FEWEST or min(steps) < 0 or max(steps) == 0:
+            return False
+        if known[0] < _STEPS_IN_A_COUNTER * max(steps):
+            return False
+    return len(columns) > 1
 
 
 def counted_from(items: Sequence[tuple[datetime, int | None, bool]]) -> datetime | None:

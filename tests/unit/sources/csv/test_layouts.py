@@ -296,3 +296,58 @@ def test_columns_that_are_not_read_are_named() -> None:
     """What a list has and nobody reads is said where it is described."""
     source = read_csv("date_utc,channel_id,views,mood,weather\n2023-05-04,c,5,good,rain\n")
     assert source.describe().endswith("2 of 5 columns not read: mood, weather")
+
+
+def test_tiktoks_days_have_the_year_of_their_file() -> None:
+    """They are what came in on each day; without a year anywhere they are refused."""
+    header = '"Date","Video Views","Profile Views","Likes"'
+    text = f'{header}\n"December 31","7","1","2"\n"January 1","9","0","1"\n'
+    source = read_csv(text, "Overview_2022.csv")
+    gains = source.read(source.channels()[0].id).channel_gains
+    assert [(str(gain.day), gain.views) for gain in gains] == [("2022-12-31", 7), ("2023-01-01", 9)]
+    with pytest.raises(SourceError, match="date has no year"):
+        read_csv(text, "Overview.csv")
+
+
+def test_tiktoks_followers_are_counters_and_gains() -> None:
+    """A day that TikTok does not know is empty."""
+    text = (
+        "Date,Followers,Difference in followers from previous day\n"
+        "30 May,undefined,0\n31 May,104,-3\n"
+    )
+    reading = only(read_csv(text, "FollowerHistory 2023.csv"))
+    assert [each.subscribers for each in reading.channel_snapshots] == [104]
+    assert [each.subscribers for each in reading.channel_gains] == [0, -3]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "channel", "views"),
+    [
+        (
+            "Video title,Video link,Post time,Total likes,Total comments,Total views",
+            "One,https://www.tiktok.com/@x/video/7,2023-05-04 19:05:00,12,3,4321",
+            "path:",
+            4321,
+        ),
+        (
+            "Post ID,Account ID,Account username,Description,Publish time,Permalink,Views,Likes",
+            'p1,178,some_one,"Hi, all",05/04/2023 08:31,https://e.example/p,"4,321",5',
+            "instagram:178",
+            4321,
+        ),
+        (
+            "Post ID,Page ID,Page name,Title,Duration (sec),Publish time,Permalink,Views,Reactions",
+            "p1,178,Some Page,Hello,9,05/04/2023 08:31,https://e.example/p,4321,5",
+            "facebook:178",
+            4321,
+        ),
+    ],
+)
+def test_posts_of_other_platforms(header: str, row: str, channel: str, views: int) -> None:
+    """Items with their publication and counters, under the account that has them."""
+    reading = only(read_csv(f"{header}\n{row}\n"))
+    (item,) = reading.items
+    assert reading.channel.id.startswith(channel)
+    assert item.published_at
+    assert (item.published_at.month, item.published_at.day) == (5, 4)
+    assert [each.views for each in reading.item_snapshots] == [views]

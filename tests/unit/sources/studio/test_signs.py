@@ -154,3 +154,18 @@ async def test_days_in_the_future_are_damage(write: Write) -> None:
     reading = await read(write("c/Totals.csv", f"Date,Views\n{rows}"))
     assert len(reading.channel_gains) == 2
     assert "is in the future" in reading.rejects[0].reason
+
+
+async def test_a_log_of_counters_is_no_export_of_gains(write: Write) -> None:
+    """Numbers that only rise, by little of what they are, are counters; it says so."""
+    rows = "".join(f"2023-05-{day:02},{5000 + day},{900_000 + 700 * day}\n" for day in range(1, 15))
+    log = await read(write("c/log.csv", f"date,subscribers,views\n{rows}"))
+    assert not log.channel_gains
+    assert (log.channel_snapshots[0].subscribers, log.channel_snapshots[0].views) == (5001, 900_700)
+    assert log.scope
+    assert log.scope.measures == (Measure.COUNTERS,)
+    assert "log.csv is taken for a log of counters" in log.scope.cautions[0]
+    rows = "".join(f"2023-05-{day:02},{day % 3 - 1},{900 + 7 * day}\n" for day in range(1, 15))
+    export = await read(write("d/Totals.csv", f"Date,Subscribers,Views\n{rows}"))
+    assert not export.channel_snapshots
+    assert len(export.channel_gains) == 14
