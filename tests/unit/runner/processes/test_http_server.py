@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
+import socket
+import stat
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 LONG = 64 * 1024 * 1024
 PATIENCE_S = 30
+_MOST_DESCRIPTORS = 4096
 
 
 async def _length(request: Request) -> Response:
@@ -174,3 +178,34 @@ async def test_connection_that_is_answered_is_not_closed_for_a_new_one() -> None
                 await other.get(url)
         go_on.set()
         assert (await first).text == "done"
+
+
+async def test_answers_do_not_wait_for_what_the_client_acknowledges() -> None:
+    """Headers and body are two writes; with Nagle's algorithm the second would be 40 ms late."""
+    async with _serving() as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /length HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in await reader.readline()
+        [ours] = _sockets_to(writer.get_extra_info("sockname"))
+        with ours:
+            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+        await writer.wait_closed()
+
+
+def _sockets_to(peer: tuple[str, int]) -> list[socket.socket]:
+    """Those of this process that are connected to *peer*."""
+    found = []
+    for number in range(_MOST_DESCRIPTORS):
+        try:
+            is_socket = stat.S_ISSOCK(os.fstat(number).st_mode)
+        except OSError:  # it is not open
+            continue
+        if is_socket:
+            one = socket.socket(fileno=os.dup(number))
+            with contextlib.suppress(OSError):  # it is not connected
+                if one.getpeername() == peer:
+                    found.append(one)
+                    continue
+            one.close()
+    return found
