@@ -98,6 +98,9 @@ IN_LUA: dict[str, InLua] = {
     "late-question-takes-a-crash-back": InLua(
         "renew", "if ARGV[3] == '1' then take_crash_back", "if true then take_crash_back"
     ),
+    "retrying-kept-for-another-job": InLua(
+        "enqueue", "redis.call('ZREM', queue .. ':retrying', id)", "local _ = id"
+    ),
     "claims-early": InLua(
         "claim",
         "local now_text = string.format('%.4f', now)",

@@ -101,6 +101,21 @@ HISTORIES = {
         plant="late-question-takes-a-crash-back",
         rule="poison killed too often",
     ),
+    "stock arq ends a retried job, and its id is used again": History(
+        # It leaves the mark of a retry, which is not that of the next job under this id.
+        _history(
+            JobPlan(number=9, at_s=0.1, steps=("ok",), takes_s=0.0),
+            JobPlan(number=0, at_s=1.0, steps=("fail", "ok"), takes_s=0.0, chosen=True),
+            faults=(
+                Fault(at_s=0.5, kind="silence", who=0, for_s=12.0, what="enqueue"),
+                Fault(at_s=1.5, kind="freeze", who=0, for_s=8.0),
+            ),
+            stock=True,
+        ),
+        met="an id used again",
+        plant="retrying-kept-for-another-job",
+        rule="left something behind",
+    ),
     "a suspect is given back before its start": History(
         # Its claim is answered too late for it to start; then nothing is left to wait for.
         _history(

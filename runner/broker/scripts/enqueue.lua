@@ -112,6 +112,8 @@ for at = first, #ARGV, JOB.size do
       redis.call('DEL', 'arq:result:' .. id, 'arq:history:' .. id)
       redis.call('HDEL', queue .. ':died', id)
       redis.call('ZREM', 'arq:abort', id)
+      -- A stock arq worker that ends a retried job leaves this.
+      redis.call('ZREM', queue .. ':retrying', id)
     end
     if spent ~= '' then
       redis.call('SET', 'arq:retry:' .. id, spent)
