@@ -306,6 +306,24 @@ class BlockingScript:
         [copies] = self._pool.ask(line, until, ("WAIT", least, longest_ms))
         return int(copies)
 
+    async def execute(self, *command: Any) -> Any:
+        """Return Redis's reply to another command, over any connection."""
+        [reply] = self._pool.run(command)
+        return reply
+
+    async def ask(self, *command: Any) -> Any:
+        """
+        Return Redis's reply to another command, over the connection that this call wrote over.
+
+        Raises:
+            redis.ConnectionError: It is not open.
+        """
+        line = self._call.line
+        if line is None or not line.reused:
+            raise RedisConnectionError("not connected")
+        [reply] = self._pool.ask(line, self._call.until, command)
+        return reply
+
     async def close(self) -> None:
         """Close the connections."""
         self._pool.close()

@@ -35,6 +35,7 @@ OF_QUEUE: Final = {
 
 SHARED: Final = {
     keys.ABORT: "zset",
+    keys.QUEUES: "zset",
     keys.TICKS: "hash",
     keys.METRICS: "zset",
     keys.METRICS_TOTAL: "hash",

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from runner import Bury, Context, JobHandle, JobState, Retry, job
+from runner.broker import keys
 from runner.errors import ConfigurationError, JobFailedError, ResultNotFoundError
 from tests.runner_kit import PATIENCE_S, eventually, is_running, stage, working
 
@@ -165,6 +166,7 @@ async def test_abort_of_a_waiting_job_keeps_it_from_starting(
 
     assert not stage.started.unread()
     assert {key for key in await redis.keys("arq:*") if b"result" not in key} <= {
+        keys.QUEUES.encode(),
         *(f"{QUEUE}:{name}".encode() for name in ("wake", "health-check")),
     }
 
