@@ -110,7 +110,9 @@ def _make(of: Set, data: Path, folder: Path, commit: str | None) -> None:
         zipfile.ZipFile(io.BytesIO(packed)).extractall(code)
     sources = [data / path for path in of.paths]
     mapping = mapping_of(sources[0]) if sources[0].is_file() else None
-    words = ["-m", "settings.command", "run", *map(str, sources), "--no-progress"]
+    # Before 2026-11-30 the command belonged to the settings.
+    start = "runner.start" if (code / "runner" / "start.py").exists() else "settings.command"
+    words = ["-m", start, "run", *map(str, sources), "--no-progress"]
     words += ["--mapping", mapping] if mapping else []
     words += [] if of.reports else ["--no-reports"]
     environment = {**os.environ, "PIPELINE_HOME": str(folder / "state"), "TMPDIR": str(folder)}

@@ -96,7 +96,8 @@ def coverage(data: ChannelData) -> Coverage | Missing:
                 reason=f"{things} listed, none with a date: nothing can be said of time."
             )
         return Missing(reason="Nothing with a date was read for this channel yet.")
-    observed_on = np.unique(instants_of(data.daily["observed_at"]).astype("datetime64[D]")).tolist()
+    days = np.sort(instants_of(data.daily["observed_at"]).astype("datetime64[D]")).tolist()
+    observed_on = list(dict.fromkeys(days))
     gaps = [
         MissingDays(
             first=date.fromordinal(before.toordinal() + 1),

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import polars as pl
@@ -107,6 +108,10 @@ def daily_gains(observed_at: NDArray[np.datetime64], counter: NDArray[np.float64
     return DailyGains(days, gains, gaps, corrections, zero_filled)
 
 
+_known: WeakKeyDictionary[ChannelData, dict[str, DailyGains]] = WeakKeyDictionary()
+"""Gains of channels that are being analysed: half of the questions start from them."""
+
+
 def channel_gains(data: ChannelData, column: Literal["views", "subscribers"]) -> DailyGains:
     """
     Return what *column* gained on each day: from the owner's export, or else from the counter.
@@ -114,11 +119,13 @@ def channel_gains(data: ChannelData, column: Literal["views", "subscribers"]) ->
     Exported gains are complete and exact, so the counter is ignored if there are any: its days end
     at other hours. Net subscribers may be negative. Days missing from the export are unknown.
     """
-    # Few channels have exported gains, and polars takes time even to drop rows from none.
-    exported = data.gains if data.gains.is_empty() else data.gains.drop_nulls(column)
-    if exported.is_empty():
-        return gains_of(data.daily, column)
-    return _by_day(exported, column)
+    known = _known.setdefault(data, {})
+    if column not in known:
+        # Few channels have exported gains, and polars takes time even to drop rows from none.
+        exported = data.gains if data.gains.is_empty() else data.gains.drop_nulls(column)
+        own = exported.is_empty()
+        known[column] = gains_of(data.daily, column) if own else _by_day(exported, column)
+    return known[column]
 
 
 def item_gains(data: ChannelData, item_id: str) -> DailyGains:

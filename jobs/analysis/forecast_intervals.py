@@ -32,13 +32,15 @@ STEP: Final = 0.08
 """How fast the level adapts to a channel's misses."""
 
 _AT_ONCE = 32
+_ALL: Final = slice(None)
 
 
 def intervals(
     ahead: NDArray[np.float64],
     actual: NDArray[np.float64],
     scale: NDArray[np.float64],
-    growth: float = GROWTH,
+    growth: float | NDArray[np.float64] = GROWTH,
+    origins: slice = _ALL,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
     Return the lower and the upper end of an interval at `LEVEL` around each forecast in *ahead*.
@@ -47,18 +49,20 @@ def intervals(
     (c, t, h) of *ahead* is the forecast of day t + h from the days before t. At each origin and
     horizon the interval is made of quantiles of the errors, divided by *scale*, known by then:
     those of the last `MEMORY` days at this horizon, those at the shortest horizon (enlarged by
-    *growth* for each day between), and `USUAL` typical ones. The quantiles are taken at
-    `(1 ± level)/2`, stretched from the middle by 1 + 1/n (split conformal prediction, J. Lei et
-    al. 2018). After each outcome the level moves by `STEP`, up after a miss and down by a quarter
-    of that after a hit, so an unpredictable channel gets wider intervals (adaptive conformal
-    inference, I. Gibbs and E. Candès 2021). Intervals never narrow with the horizon, never go
-    below zero and always contain the forecast.
+    *growth*, for each day between; it may differ by channel), and `USUAL` typical ones. Quantiles
+    are taken at `(1 ± level)/2`, stretched from the middle by 1 + 1/n (split conformal prediction,
+    J. Lei et al. 2018). After each outcome the level moves by `STEP`, up after a miss and down by a
+    quarter of that after a hit, so an unpredictable channel gets wider intervals (adaptive
+    conformal inference, I. Gibbs and E. Candès 2021). Intervals never narrow with the horizon,
+    never go below zero and always contain the forecast. Returned are those of *origins*.
     """
     errors = outcome_errors(ahead, scale, actual)
+    growth = np.broadcast_to(growth, ahead.shape[0])
+    ahead, scale = ahead[:, origins], scale[:, origins]
     ends = np.full((2, *ahead.shape), np.nan)
     for start in range(0, ahead.shape[0], _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
-        ends[:, some] = _adaptive_ends(errors[some], growth)
+        ends[:, some] = _adaptive_ends(errors[some], growth[some], origins)
     # A narrower interval further ahead only means that few errors are known at that horizon.
     low = ahead + scale * np.minimum.accumulate(ends[0], axis=2)
     high = ahead + scale * np.maximum.accumulate(ends[1], axis=2)
@@ -89,12 +93,22 @@ def ends_of(errors: NDArray[np.float64], later: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _adaptive_ends(errors: NDArray[np.float64], growth: float) -> NDArray[np.float64]:
+def _adaptive_ends(
+    errors: NDArray[np.float64], growth: NDArray[np.float64], origins: slice
+) -> NDArray[np.float64]:
     """Return lower and upper ends relative to scale: (2, channels, origins, horizon)."""
-    ordered = _known_errors(errors, growth)
-    most = np.count_nonzero(~np.isnan(ordered), axis=3) - 1
-    tail = _adaptive_tails(_ranks(errors, ordered), most)
-    return _at(ordered, np.stack([tail, 1 - tail]) * most)
+    most = np.empty((errors.shape[0], errors.shape[1] + 1, errors.shape[2]), dtype=np.intp)
+    last, first = np.empty_like(errors), np.empty_like(errors)
+    kept: list[NDArray[np.float64]] = []
+    # One channel at a time, since arrays of megabytes cost page faults.
+    for one in (slice(channel, channel + 1) for channel in range(errors.shape[0])):
+        ordered = _known_errors(errors[one], growth[one])
+        most[one] = _count(~np.isnan(ordered)) - 1
+        last[one], first[one] = _ranks(errors[one], ordered, most[one])
+        kept.append(ordered[:, origins].copy())
+    tail = _adaptive_tails((last, first), most)
+    rank = (np.stack([tail, 1 - tail]) * most)[:, :, origins]
+    return _at(np.concatenate(kept), rank)
 
 
 def _adaptive_tails(
@@ -111,21 +125,24 @@ def _adaptive_tails(
     stretch = 1 + (1 + OVERLAP * later) / (most + 1)
     miss_rate = np.full((channels, horizon), 1 - LEVEL)
     tails = np.empty(most.shape)
+    # Day t is the outcome of the forecasts made for it on this day and on earlier ones.
+    made_at = np.maximum(np.arange(origins - 1)[:, None] - later, 0)
+    reach = most[:, made_at, later]
+    known = ~np.isnan(ranks[0])
+    if_missed, if_not = (STEP * (1 - LEVEL - missed) for missed in (1, 0))
     for t in range(origins):
         tails[:, t] = _tail(miss_rate, stretch[:, t])
         if t < origins - 1:
-            # Day t is the outcome of the forecasts made for it on this day and on earlier ones.
-            made_at = np.maximum(t - later, 0)
-            low = tails[:, made_at, later] * most[:, made_at, later]
-            high = most[:, made_at, later] - low
-            missed = (ranks[0][:, t] < low) | (ranks[1][:, t] > high)
-            moved = np.clip(miss_rate + STEP * (1 - LEVEL - missed), 0.0, 1.0)
-            miss_rate = np.where(np.isnan(ranks[0][:, t]), miss_rate, moved)
+            low = tails[:, made_at[t], later] * reach[:, t]
+            missed = (ranks[0][:, t] < low) | (ranks[1][:, t] > reach[:, t] - low)
+            moved = miss_rate + np.where(missed, if_missed, if_not)
+            moved = np.minimum(np.maximum(moved, 0.0), 1.0)
+            miss_rate = np.where(known[:, t], moved, miss_rate)
     return tails
 
 
 def _ranks(
-    errors: NDArray[np.float64], ordered: NDArray[np.float64]
+    errors: NDArray[np.float64], ordered: NDArray[np.float64], most: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
     Return the last and first fractional rank of each outcome among the errors known before it.
@@ -134,19 +151,26 @@ def _ranks(
     """
     days, horizon = errors.shape[1:]
     origin = np.arange(days)[:, None] - np.arange(horizon)
-    known = ordered[:, np.maximum(origin, 0), np.arange(horizon)]
+    at = (slice(None), np.maximum(origin, 0), np.arange(horizon))
+    known, n = ordered[at], most[at] + 1
     own = errors[..., None]
-    last = _fractional(errors, known, np.count_nonzero(known <= own, axis=3))
-    first = _fractional(errors, known, np.count_nonzero(known < own, axis=3))
-    first = np.where(np.count_nonzero(known == own, axis=3) > 0, np.ceil(first), first)
-    return last, first
+    below, up_to = _count(known < own), _count(known <= own)
+    last, first = (_fractional(errors, known, n, each) for each in (up_to, below))
+    return last, np.where(up_to > below, np.ceil(first), first)
+
+
+def _count(which: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Count along the last axis, in bytes: there are never 256 errors, and numpy is slow at it."""
+    return np.asarray(which.sum(axis=-1, dtype=np.uint8), np.intp)
 
 
 def _fractional(
-    errors: NDArray[np.float64], known: NDArray[np.float64], below: NDArray[np.intp]
+    errors: NDArray[np.float64],
+    known: NDArray[np.float64],
+    n: NDArray[np.intp],
+    below: NDArray[np.intp],
 ) -> NDArray[np.float64]:
-    """Interpolate the rank of each outcome between its neighbours; *below* errors are lower."""
-    n = np.count_nonzero(~np.isnan(known), axis=3)
+    """Interpolate the rank of each outcome among *n* errors; *below* of them are lower."""
     under = np.take_along_axis(known, np.maximum(below - 1, 0)[..., None], axis=3)[..., 0]
     over = np.take_along_axis(known, np.minimum(below, n - 1)[..., None], axis=3)[..., 0]
     width = over - under
@@ -156,13 +180,13 @@ def _fractional(
     return np.where(np.isnan(errors), np.nan, rank)
 
 
-def _known_errors(errors: NDArray[np.float64], growth: float) -> NDArray[np.float64]:
+def _known_errors(errors: NDArray[np.float64], growth: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the errors known at each origin, sorted, NaN last: (channels, origins, horizon, n)."""
     channels, days, horizon = errors.shape
     width = max(min(MEMORY, days), 1)
     padded = np.concatenate([np.full((channels, width, horizon), np.nan), errors], axis=1)
     own = np.lib.stride_tricks.sliding_window_view(padded, width, axis=1)
-    nearer = own[:, :, :1] * (1 + growth * np.arange(horizon))[:, None]
+    nearer = own[:, :, :1] * (1 + growth[:, None, None, None] * np.arange(horizon)[:, None])
     nearer[:, :, 0] = np.nan
     usual = np.broadcast_to(_USUAL, (*own.shape[:3], USUAL))
     return np.sort(np.concatenate([own, nearer, usual], axis=3), axis=3)
@@ -171,7 +195,7 @@ def _known_errors(errors: NDArray[np.float64], growth: float) -> NDArray[np.floa
 def _tail(
     miss_rate: NDArray[np.float64] | float, stretch: NDArray[np.float64] | float
 ) -> NDArray[np.float64]:
-    return np.asarray(np.clip((1 - (1 - miss_rate) * stretch) / 2, 0.0, 0.5))
+    return np.minimum(np.maximum((1 - (1 - miss_rate) * stretch) / 2, 0.0), 0.5)
 
 
 def _at(ordered: NDArray[np.float64], rank: NDArray[np.float64]) -> NDArray[np.float64]:

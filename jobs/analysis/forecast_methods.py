@@ -61,9 +61,10 @@ def next_days(gains: NDArray[np.float64]) -> NDArray[np.float64]:
     by that median if unknown. `arrears` is added to all of them.
     """
     past = before_each(gains)
-    week = weekly_median(past)
+    levels = list(_levels(past))
+    week = levels[METHODS.index(BASELINE)].copy()
     week[_known(past, WEEK) < _FEWEST_IN_WEEK] = np.nan
-    found = [*_levels(past), *_smoothed(past), last_known(past), _week_ago(past, week)]
+    found = [*levels, *_smoothed(past), last_known(past), _week_ago(past, week)]
     forecasts = np.stack([np.where(np.isnan(each), week, each) for each in found])
     forecasts[:, np.isnan(week)] = np.nan
     return forecasts + arrears(past, week)
@@ -153,7 +154,7 @@ def combined(
 
 def weekly_median(past: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the median of the known days among the seven up to each day."""
-    return _quantile(past, WEEK, 1 / 2)
+    return _quantile(np.sort(_windows(past, WEEK), axis=2), 1 / 2)
 
 
 def last_known(past: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -168,8 +169,10 @@ def view_scale(ahead: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArra
 
 
 def _levels(past: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    lengths = {days for _, days, _ in _LEVELS}
+    ordered = {days: np.sort(_windows(past, days), axis=2) for days in lengths}
     for _, days, share in _LEVELS:
-        yield _quantile(past, days, share)
+        yield _quantile(ordered[days], share)
 
 
 def _shifted(past: NDArray[np.float64], back: int) -> NDArray[np.float64]:
@@ -187,9 +190,8 @@ def _known(past: NDArray[np.float64], days: int) -> NDArray[np.intp]:
     return np.asarray(np.count_nonzero(~np.isnan(_windows(past, days)), axis=2))
 
 
-def _quantile(past: NDArray[np.float64], days: int, share: float) -> NDArray[np.float64]:
-    """Return the quantile of the known days among the last *days*, linear between ranks."""
-    ordered = np.sort(_windows(past, days), axis=2)
+def _quantile(ordered: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Return the quantile of the known days in each window, linear between ranks."""
     rank = share * np.maximum(np.count_nonzero(~np.isnan(ordered), axis=2) - 1, 0)
     low = np.floor(rank).astype(np.intp)
     high = np.ceil(rank).astype(np.intp)

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.analysis.bootstrap import expanded_percentile, resampled_indices
+from jobs.analysis.columns import instants_of
 from jobs.analysis.item_arrays import ItemArrays, item_arrays
 from jobs.analysis.randomness import generator
 from jobs.analysis.reach import reach
@@ -93,7 +94,7 @@ def formats(data: ChannelData) -> Formats | Missing:
     """
     found = item_arrays(data.items)
     known = found.duration_s > 0
-    here = known & data.items["left_at"].is_null().to_numpy()
+    here = known & np.isnat(instants_of(data.items["left_at"]))
     if not here.any():
         return Missing(reason="The source tells no lengths of items.")
     split = _Split(found, known, here, known & (found.duration_s <= SHORT_S))

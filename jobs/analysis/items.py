@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from jobs.analysis.columns import aware
+from jobs.analysis.columns import aware, instants_of
 from jobs.analysis.item_arrays import ItemArrays, item_arrays
 from jobs.analysis.reach import OUTLIER_SCORE, Reach, reach
 from jobs.analysis.section import Missing, Section
@@ -68,7 +68,7 @@ class Items(Section):
 def items(data: ChannelData) -> Items | Missing:
     """Return the items that matter, or why the data cannot tell."""
     found = item_arrays(data.items)
-    here = data.items["left_at"].is_null().to_numpy()
+    here = np.isnat(instants_of(data.items["left_at"]))
     if not here.any():
         left = bool(found.ids)
         return Missing(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -80,9 +80,9 @@ def reach_by_age(data: ChannelData) -> ReachByAge | Missing:
     """
     if data.channel.successes_only:
         return SUCCESSES_ONLY
-    read = _readings(data)
+    has_views = data.item_snapshots["views"].null_count() < data.item_snapshots.height
+    read = _readings(data) if has_views else _NOTHING_READ
     if not read.age.size:
-        has_views = data.item_snapshots["views"].is_not_null().any()
         with_age = " with their age" if has_views else ""
         return Missing(reason=f"The source tells no views of single items{with_age}.")
     found = {days: _at_age(days, read) for days in AGES_DAYS}
@@ -107,6 +107,11 @@ class _Readings:
         return _Readings(
             self.item[which], self.published_at[which], self.age[which], self.views[which]
         )
+
+
+_NOTHING_READ: Final = _Readings(
+    np.array([], np.int64), np.array([], "M8[us]"), *[np.array([])] * 2
+)
 
 
 def _readings(data: ChannelData) -> _Readings:

@@ -20,13 +20,21 @@ def modified_z(
     mean absolute deviation)`; both divisors estimate one standard deviation. It is NaN where
     nothing varies. Source: B. Iglewicz and D. Hoaglin, "How to Detect and Handle Outliers" (1993).
     """
-    median = np.nanmedian(others, axis=1)
+    median = _medians(others)
     deviation = np.abs(others - median[:, None])
-    spread = np.nanmedian(deviation, axis=1) / 0.6745
+    spread = _medians(deviation) / 0.6745
     spread = np.where(spread > 0, spread, 1.2533 * np.nanmean(deviation, axis=1))
     varies = spread > 0
     score = np.where(varies, (own - median) / np.where(varies, spread, 1), np.nan)
     return median, score
+
+
+def _medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each row's median; `numpy.nanmedian` takes ten times as long for short rows."""
+    ordered = np.sort(rows, axis=1)
+    known = np.count_nonzero(~np.isnan(rows), axis=1)[:, None]
+    middle = [np.take_along_axis(ordered, at // 2, axis=1)[:, 0] for at in (known - 1, known)]
+    return np.asarray((middle[0] + middle[1]) / 2)
 
 
 def neighbours(n: int, most: int) -> NDArray[np.intp]:

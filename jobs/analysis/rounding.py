@@ -24,7 +24,8 @@ def is_rounded(counter: NDArray[np.float64]) -> bool:
     probability `10 ** -(m - 3)`, so two such zeros are needed over all readings. Readings below
     1,000 say nothing either way.
     """
-    readings = np.unique(counter[counter >= 10**DIGITS])
+    readings = np.sort(counter[counter >= 10**DIGITS])
+    readings = readings[np.diff(readings, prepend=0) > 0]
     if readings.size == 0:
         return False
     steps = resolution_at(readings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +45,7 @@ def theil_sen(
     """
     x, y = x[-MOST_POINTS:], y[-MOST_POINTS:]
     n = x.size
-    earlier, later = np.triu_indices(n, 1)
+    earlier, later = _pairs(n)
     run = x[later] - x[earlier]
     apart = run > 0
     if not apart.any():
@@ -61,6 +62,12 @@ def theil_sen(
         float(slopes[max(int(np.floor(low)), 0)]),
         float(slopes[min(int(np.ceil(high)), slopes.size - 1)]),
     )
+
+
+@lru_cache(maxsize=32)
+def _pairs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    earlier, later = np.triu_indices(n, 1)
+    return earlier, later
 
 
 def _inflation(residuals: NDArray[np.float64]) -> float:
