@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.apart import COMPUTING
 from jobs.notify import announce
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jobs.json_text import JsonText
     from jobs.notifications.event import Event
 
+    Analysed = tuple[str, JsonText, list[Event], dict[str, Any] | None]
+
 
 @job(queue="analytics")
 async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True) -> str:
@@ -24,7 +26,8 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     Analyse the channel, then start its recommendations and, for a *report*, its charts.
 
     Durable afterwards: one analysis for this state of the data; the same data gives the same
-    analysis under the same id. People are notified of its news.
+    analysis under the same id. For a channel without items, of which nothing can be asked, also
+    the answers that say so: no job follows for those. People are notified of the analysis's news.
 
     Returns the id of the analysis.
 
@@ -34,27 +37,32 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     services = ctx.get(Services)
     store = services.store
     columns = await store.readings.columns(channel_id)
-    fingerprint, document, events = await ctx.offload(
+    fingerprint, document, events, answers = await ctx.offload(
         _analyze, columns, datetime.now(UTC), limits=COMPUTING
     )
-    analysis_id = await store.analyses.save(channel_id, fingerprint, document)
+    analysis_id = await store.analyses.save(channel_id, fingerprint, document, answers)
     await announce(services, events)
     if report:
         await visualize_data.enqueue(analysis_id=analysis_id)
-    await recommend.enqueue(analysis_id=analysis_id)
+    if answers is None:
+        await recommend.enqueue(analysis_id=analysis_id)
     return analysis_id
 
 
-def _analyze(columns: ChannelColumns, now: datetime) -> tuple[str, JsonText, list[Event]]:
+def _analyze(columns: ChannelColumns, now: datetime) -> Analysed:
     """Runs in a process of its own, so that only this process loads the numeric libraries."""
     from jobs.analysis import analyze
     from jobs.channel.frames import as_data
     from jobs.json_text import JsonText, to_json
     from jobs.notifications.rules import events
+    from jobs.recommendations import nothing_asked
 
     analysis = analyze(as_data(columns))
     document = JsonText(to_json(analysis.model_dump(mode="json")))
-    return analysis.fingerprint, document, events(analysis, now)
+    answers = None
+    if not columns.items:
+        answers = {"subjects": nothing_asked(analysis.platform).answers, "similar": None}
+    return analysis.fingerprint, document, events(analysis, now), answers
 
 
 def load_libraries() -> None:
@@ -63,4 +71,5 @@ def load_libraries() -> None:
     import jobs.channel.frames
     import jobs.json_text
     import jobs.notifications.rules
+    import jobs.recommendations
     import jobs.sources.discover  # noqa: F401 -- for their being imported

@@ -12,7 +12,6 @@ from runner import Context, job
 
 if TYPE_CHECKING:
     from jobs.channel.columns import ChannelColumns
-    from jobs.channel.records import Platform
     from jobs.json_text import JsonText
 
     Answers = dict[str, Any]
@@ -40,38 +39,17 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     if asked is None:
         await enqueue_report_when_ready(store, analysis_id)
         return len(await store.analyses.recommendations(analysis_id))
-    if asked.columns.items:
-        found, answers, profile = await ctx.offload(
-            _find, asked.columns, asked.document, limits=COMPUTING
-        )
-    else:
-        found, answers, profile = [], await _nothing(ctx, asked.columns.channel.platform), None
+    found, answers, profile = await ctx.offload(
+        _find, asked.columns, asked.document, limits=COMPUTING
+    )
     recommendations = [StoredRecommendation(**one) for one in found]
     if await store.analyses.save_recommendations(analysis_id, recommendations, answers, profile):
         await enqueue_report(analysis_id)
     return len(recommendations)
 
 
-async def _nothing(ctx: Context, platform: Platform) -> Answers:
-    """For channels without items: the same for all of a platform, so it is computed once."""
-    if platform not in _answers_to_nothing:
-        _answers_to_nothing[platform] = await ctx.offload(_ask_nothing, platform, limits=COMPUTING)
-    return _answers_to_nothing[platform]
-
-
-_answers_to_nothing: dict[Platform, Answers] = {}
-
-
-# What follows runs in a process of its own: only that process loads the numeric libraries.
-
-
-def _ask_nothing(platform: Platform) -> Answers:
-    from jobs.recommendations import nothing_asked
-
-    return {"subjects": nothing_asked(platform).answers, "similar": None}
-
-
 def _find(columns: ChannelColumns, document: JsonText) -> Found:
+    """Runs in a process of its own: only that process loads the numeric libraries."""
     from jobs.analysis import ChannelAnalysis
     from jobs.channel.frames import as_data
     from jobs.recommendations import advise

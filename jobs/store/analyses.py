@@ -49,9 +49,12 @@ def save_analysis(
     channel_id: str,
     fingerprint: str,
     document: Mapping[str, Any] | JsonText,
+    answers: Mapping[str, Any] | None = None,
 ) -> str:
     """
     Save what was found in the data of *fingerprint*, and return its id, made of these two.
+
+    With *answers*, they are saved as those of an analysis without recommendations.
 
     Saved again, it is the channel's latest analysis; with another document its charts and
     recommendations are outdated (`charted_at` and `recommended_at` become None).
@@ -67,6 +70,8 @@ def save_analysis(
             "analysed_at": datetime.now(UTC),
         },
     )
+    if answers is not None:
+        save_recommendations(connection, key, [], answers)
     return key
 
 

@@ -109,6 +109,19 @@ def test_run_leaves_its_log_in_the_state_directory(commands: Commands) -> None:
     assert "job done" not in ended.err
 
 
+def test_channel_without_items_takes_no_job_for_its_recommendations(
+    commands: Commands, daily_csv: str
+) -> None:
+    """Nothing can be asked about it: its analysis is saved together with the answers."""
+    ended = commands.run("pipeline", "run", daily_csv, "--no-reports", "--json")
+
+    log = commands.folder / ".pipeline" / "logs" / "run.log"
+    jobs = {json.loads(line).get("job_name") for line in log.read_text().splitlines()}
+    assert ended.document["analyses"] == ended.document["channels"]
+    assert "analyze_channel" in jobs
+    assert "recommend" not in jobs
+
+
 def test_run_on_the_users_redis(commands: Commands, redis_url: str) -> None:
     """With `REDIS_URL` no private Redis is started."""
     ended = commands.run(

@@ -109,6 +109,19 @@ async def test_recommendations_are_replaced(store: ChannelStore, analysis_id: st
     assert found.recommended_at is not None
 
 
+async def test_analysis_may_be_saved_with_the_answers_of_no_recommendations(
+    store: ChannelStore,
+) -> None:
+    """Where nothing can be asked, one transaction saves both, and there is no work left."""
+    await store.channels.register(CHANNEL, [])
+    answers: dict[str, Any] = {"subjects": [], "similar": None}
+    key = await store.analyses.save(CHANNEL.id, "f", DOCUMENT, answers)
+    assert await store.analyses.to_recommend(key) is None
+    assert await store.analyses.answers(key) == answers
+    await store.analyses.save(CHANNEL.id, "f", {"z": 2}, answers)
+    assert await store.analyses.to_recommend(key) is None
+
+
 async def test_same_document_again_keeps_what_was_made_of_it(
     store: ChannelStore, analysis_id: str
 ) -> None:
