@@ -196,16 +196,18 @@ async def test_answers_do_not_wait_for_what_the_client_acknowledges() -> None:
 def _sockets_to(peer: tuple[str, int]) -> list[socket.socket]:
     """Those of this process that are connected to *peer*."""
     found = []
-    for number in range(_MOST_DESCRIPTORS):
-        try:
-            is_socket = stat.S_ISSOCK(os.fstat(number).st_mode)
-        except OSError:  # it is not open
-            continue
-        if is_socket:
-            one = socket.socket(fileno=os.dup(number))
-            with contextlib.suppress(OSError):  # it is not connected
-                if one.getpeername() == peer:
-                    found.append(one)
-                    continue
-            one.close()
+    for number in [one for one in range(_MOST_DESCRIPTORS) if _is_socket(one)]:
+        one = socket.socket(fileno=os.dup(number))
+        with contextlib.suppress(OSError):  # it is not connected
+            if one.getpeername() == peer:
+                found.append(one)
+                continue
+        one.close()
     return found
+
+
+def _is_socket(descriptor: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except OSError:  # it is not open
+        return False
