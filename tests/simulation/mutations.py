@@ -161,7 +161,7 @@ IN_LUA: dict[str, InLua] = {
         "math.min(now, tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now)",
         "now",
     ),
-    "renews-a-lost-lease": InLua("renew", "lost[#lost + 1] = id take", "take"),
+    "renews-a-lost-lease": InLua("renew", "lost[#lost + 1] = id if", "if"),
     "renews-without-the-mark": InLua(
         "renew", "redis.call('SET', marks[i], token, 'PX', lease)", "local _ = token"
     ),
