@@ -279,7 +279,7 @@ class App:
         from runner.workplace import session
 
         async with self.connected() as client:
-            yield session(self, client)
+            yield await session(self, client)
 
     @asynccontextmanager
     async def connected(self, url: str | None = None) -> AsyncIterator[QueueClient]:

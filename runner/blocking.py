@@ -51,11 +51,16 @@ class BlockingClient:
         *,
         timeout_s: float,
         max_body_bytes: int,
+        strict_queues: bool,
     ) -> None:
         self.pool = BlockingPool(client, timeout_s=timeout_s)
         self._script = BlockingScript(self.pool, ENQUEUE)
         self._sender = _BlockingSender(
-            self._script, middleware, timeout_s=timeout_s, max_body_bytes=max_body_bytes
+            self._script,
+            middleware,
+            timeout_s=timeout_s,
+            max_body_bytes=max_body_bytes,
+            strict_queues=strict_queues,
         )
 
     def put(self, request: Enqueue) -> bool:

@@ -52,6 +52,7 @@ class QueueClient(ArqRedis):
     watchers: Sequence[Redis] = ()
     call_timeout_s: float
     max_body_bytes: int
+    strict_queues: bool
     client_middleware: Sequence[ClientMiddleware]
     settings: RedisSettings | None = None
     """Where `connect` was told that Redis is."""
@@ -62,6 +63,7 @@ class QueueClient(ArqRedis):
         client_middleware: Sequence[ClientMiddleware] = (),
         call_timeout_s: float = CALL_TIMEOUT_S,
         max_body_bytes: int = MAX_BODY_BYTES,
+        strict_queues: bool = False,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("job_serializer", codec.dumps)
@@ -71,20 +73,27 @@ class QueueClient(ArqRedis):
         kwargs.setdefault("expires_extra_ms", None)
         super().__init__(*args, **kwargs)
         make_cancel_safe(self)
-        self._use(client_middleware, call_timeout_s, max_body_bytes)
+        self._use(client_middleware, call_timeout_s, max_body_bytes, strict_queues=strict_queues)
 
     def _use(
         self,
         middleware: Sequence[ClientMiddleware],
         call_timeout_s: float,
         max_body_bytes: int,
+        *,
+        strict_queues: bool,
     ) -> None:
         self.call_timeout_s = call_timeout_s
         self.max_body_bytes = max_body_bytes
+        self.strict_queues = strict_queues
         self.client_middleware = tuple(middleware)
         self.results = Watcher(self)
         self.enqueuer = Enqueuer(
-            self, middleware, timeout_s=call_timeout_s, max_body_bytes=max_body_bytes
+            self,
+            middleware,
+            timeout_s=call_timeout_s,
+            max_body_bytes=max_body_bytes,
+            strict_queues=strict_queues,
         )
 
     def twin(self) -> QueueClient:
@@ -104,7 +113,12 @@ class QueueClient(ArqRedis):
         twin.job_serializer = self.job_serializer
         twin.job_deserializer = self.job_deserializer
         twin.expires_extra_ms = self.expires_extra_ms
-        twin._use(self.client_middleware, self.call_timeout_s, self.max_body_bytes)
+        twin._use(
+            self.client_middleware,
+            self.call_timeout_s,
+            self.max_body_bytes,
+            strict_queues=self.strict_queues,
+        )
         twin.default_queue_name = self.default_queue_name
         return twin
 
@@ -116,6 +130,7 @@ class QueueClient(ArqRedis):
             self.client_middleware,
             timeout_s=self.call_timeout_s,
             max_body_bytes=self.max_body_bytes,
+            strict_queues=self.strict_queues,
         )
 
     async def in_time(self, call: Awaitable[T]) -> T:
@@ -226,6 +241,7 @@ def connect(
     queue: str = "default",
     call_timeout_s: float = CALL_TIMEOUT_S,
     max_body_bytes: int = MAX_BODY_BYTES,
+    strict_queues: bool = False,
 ) -> QueueClient:
     """
     Return a client for *where*. It connects at its first command.
@@ -233,12 +249,15 @@ def connect(
     call_timeout_s: how long an enqueue, and a question or order of a job's handle, waits for Redis
     in all; then it raises.
     max_body_bytes: the largest job that it enqueues, as JSON; 10 MiB by default.
+    strict_queues: refuse a queue that no worker has announced; otherwise that is logged, once.
 
     Raises:
         ConfigurationError: *where* is not a Redis address.
     """
     client = _open(location(where) if isinstance(where, str) else where)
-    client._use(client_middleware, call_timeout_s, max_body_bytes)  # noqa: SLF001 -- Sentinel makes it without them
+    client._use(  # noqa: SLF001 -- Sentinel makes it without them
+        client_middleware, call_timeout_s, max_body_bytes, strict_queues=strict_queues
+    )
     client.default_queue_name = keys.queue_key(queue)
     return client
 

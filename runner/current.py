@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CALL_TIMEOUT_VARIABLE = "RUNNER__CALL_TIMEOUT_S"
 MAX_BODY_VARIABLE = "RUNNER__MAX_BODY_BYTES"
+STRICT_VARIABLE = "RUNNER__STRICT_QUEUES"
 
 _used: ContextVar[tuple[QueueClient, asyncio.AbstractEventLoop] | None] = ContextVar(
     "used_client", default=None
@@ -71,7 +72,7 @@ def current_client() -> QueueClient:
     Raises:
         ConfigurationError: `REDIS_URL` is not set, or is not a Redis address, or
             `RUNNER__CALL_TIMEOUT_S` is not a number of seconds, or `RUNNER__MAX_BODY_BYTES` not
-            one of bytes.
+            one of bytes, or `RUNNER__STRICT_QUEUES` neither true nor false.
     """
     loop = asyncio.get_running_loop()
     used = _used.get()
@@ -157,6 +158,7 @@ def _connect() -> QueueClient:
         client_middleware=_process.middleware,
         call_timeout_s=_call_timeout_s(),
         max_body_bytes=_max_body_bytes(),
+        strict_queues=_strict_queues(),
     )
 
 
@@ -180,6 +182,18 @@ def _max_body_bytes() -> int:
     if not (given.isascii() and given.isdigit() and int(given)):
         raise ConfigurationError(f"{MAX_BODY_VARIABLE} is {given!r}: give bytes, such as 1000000")
     return int(given)
+
+
+def _strict_queues() -> bool:
+    given = os.environ.get(STRICT_VARIABLE, "").lower()
+    if given not in {"", *_TRUE, *_FALSE}:
+        raise ConfigurationError(f"{STRICT_VARIABLE} is {given!r}: give true or false")
+    return given in _TRUE
+
+
+_TRUE = ("true", "1", "yes", "on", "t", "y")
+_FALSE = ("false", "0", "no", "off", "f", "n")
+"""As pydantic reads them, which reads the same variable for workers."""
 
 
 def configure(*, client_middleware: Sequence[ClientMiddleware] = ()) -> None:

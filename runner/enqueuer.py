@@ -23,6 +23,7 @@ from runner.broker.scripts import ENQUEUE
 from runner.broker.scripts.fields import EnqueueHead, NewJob
 from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES
 from runner.errors import EnqueueError
+from runner.unworked import Unworked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -56,6 +57,10 @@ class EnqueueScript(Protocol):
         """Return how many replicas have what was written."""
         ...
 
+    async def execute(self, *command: Any) -> Any:
+        """Return the reply to another command."""
+        ...
+
     async def close(self) -> None:
         """Close what is open."""
         ...
@@ -67,7 +72,8 @@ class Sender:
 
     script: the connection, or pool of connections, that runs it. middleware: wraps each enqueue,
     the first in the list outermost. timeout_s: how long a call waits for Redis in all, connecting
-    and retries included. max_body_bytes: the largest body that it sends.
+    and retries included. max_body_bytes: the largest body that it sends. strict_queues: refuse a
+    queue that no worker has announced.
     """
 
     def __init__(
@@ -77,7 +83,9 @@ class Sender:
         *,
         timeout_s: float,
         max_body_bytes: int,
+        strict_queues: bool,
     ) -> None:
+        self._unworked = Unworked(self._execute, strict=strict_queues)
         self._max_body_bytes = max_body_bytes
         self._script = script
         self._handler: ClientHandler = self._hand_over
@@ -93,11 +101,14 @@ class Sender:
             CodecError: An argument has no JSON form.
             EnqueueError: Redis did not take the job, or did not answer in time. It may have the
                 job, then; to enqueue it again under the same id adds no second one. Or fewer
-                replicas have it than asked for.
+                replicas have it than asked for. Or, where that is refused, no worker has announced
+                its queue.
         """
+        await self._unworked.refuse(request.queue, [request.job_id])
         created = await self._handler(request)
         if request.copies:
             await self._await_copies([request])
+        await self._unworked.warn(request.queue)
         return created
 
     async def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:
@@ -112,8 +123,13 @@ class Sender:
         jobs: dict[str, list[Block]] = {}
         for request in requests:
             jobs.setdefault(request.queue, []).append(self._block(request))
+        ids = [request.job_id for request in requests]
+        for queue in jobs:
+            await self._unworked.refuse(queue, ids)
         sent = await self._together([self._push_many(*of_queue) for of_queue in jobs.items()])
         await self._await_copies(requests)
+        for queue in jobs:
+            await self._unworked.warn(queue)
         replies = {queue: iter(answers) for queue, answers in zip(jobs, sent, strict=True)}
         return [next(replies[request.queue]) for request in requests]
 
@@ -186,6 +202,9 @@ class Sender:
     async def _copies(self, least: int) -> int:
         return await self._script.copies(least, _COPIES_WAIT_MS)
 
+    async def _execute(self, *command: Any) -> Any:
+        return await self._script.execute(*command)
+
     async def _send(self, queue: str, jobs: list[Block]) -> list[int]:
         """
         Send with retries, which are safe: the script recognizes its own bodies.
@@ -237,9 +256,16 @@ class Enqueuer(Sender):
         *,
         timeout_s: float = CALL_TIMEOUT_S,
         max_body_bytes: int = MAX_BODY_BYTES,
+        strict_queues: bool = False,
     ) -> None:
         script = ScriptConnection(redis, ENQUEUE)
-        super().__init__(script, middleware, timeout_s=timeout_s, max_body_bytes=max_body_bytes)
+        super().__init__(
+            script,
+            middleware,
+            timeout_s=timeout_s,
+            max_body_bytes=max_body_bytes,
+            strict_queues=strict_queues,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._outboxes: dict[str, Outbox] = {}
 
@@ -271,6 +297,10 @@ class Enqueuer(Sender):
     async def _copies(self, least: int) -> int:
         async with asyncio.timeout(_COPIES_WAIT_MS / 1000 + self._timeout_s):
             return await super()._copies(least)
+
+    async def _execute(self, *command: Any) -> Any:
+        async with asyncio.timeout(self._timeout_s):
+            return await super()._execute(*command)
 
 
 def _fields(request: Enqueue) -> Block:

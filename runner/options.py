@@ -74,6 +74,8 @@ class WorkerLimits:
     """The largest job, its arguments as JSON, that is enqueued; a larger one is refused."""
     max_result_bytes: PositiveInt = 10 * 1024 * 1024
     """The largest result that is kept. Of a larger one only size and digest are."""
+    strict_queues: bool = False
+    """Refuse to enqueue into a queue that no worker has announced; otherwise it is logged, once."""
 
     def __post_init__(self) -> None:
         """

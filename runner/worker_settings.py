@@ -177,7 +177,7 @@ class WorkerSettings(WorkerOptions):
             "functions": [*map(JobFunction.of, cls.known_jobs()), *given.pop("functions", ())],
             "cron_jobs": given.pop("cron_jobs", None) or (),
             "queue_name": queue_name,
-            "health_check_key": queue_name + ":health-check",
+            "health_check_key": queue_name + keys.HEALTH_SUFFIX,
             "health_check_interval": options.heartbeat_s,
             "redis_settings": location(cls.redis) if isinstance(cls.redis, str) else cls.redis,
             "max_jobs": options.concurrency,

@@ -120,15 +120,17 @@ class Opened:
             from runner.web.app import dashboard_app
             from runner.web.dashboard import Dashboard
             from runner.web.live import Live
+        from runner.broker.announced import QueuesInSight
         from runner.distribution import distribution
         from runner.operations.catalog import Catalog
 
+        in_sight = QueuesInSight(self.redis, queues)
         dashboard = Dashboard(
             redis=self.redis,
-            queues=queues,
+            queues=in_sight,
             catalog=Catalog.of(self.app.jobs),
             schedule=self.app.schedule,
-            live=Live(self.redis, queues),
+            live=Live(self.redis, in_sight),
             secret=web_secret(self.settings),
             login=login_settings(self.settings),
             version=distribution().version,
@@ -136,7 +138,7 @@ class Opened:
         self.app.own_pages(dashboard, self.services)
         hosts = {"localhost", "127.0.0.1", "::1", self.settings.web.host}
         hosts |= set(self.settings.web.allowed_hosts.replace(",", " ").split())
-        return dashboard, dashboard_app(dashboard, hosts=hosts)
+        return dashboard, dashboard_app(dashboard, hosts=hosts, look_again=in_sight.look)
 
 
 @asynccontextmanager
@@ -172,7 +174,10 @@ async def connected(app: Parts, url: str) -> AsyncIterator[QueueClient]:
     limits = app.settings.runner
     use_keys(app.settings.secret_keys)
     client = connect(
-        url, call_timeout_s=limits.call_timeout_s, max_body_bytes=limits.max_body_bytes
+        url,
+        call_timeout_s=limits.call_timeout_s,
+        max_body_bytes=limits.max_body_bytes,
+        strict_queues=limits.strict_queues,
     )
     try:
         try:
@@ -186,19 +191,23 @@ async def connected(app: Parts, url: str) -> AsyncIterator[QueueClient]:
         await client.aclose()
 
 
-def session(app: Parts, client: QueueClient) -> OperatorSession:
+async def session(app: Parts, client: QueueClient) -> OperatorSession:
     """What an operator works with."""
+    from runner.broker.announced import QueuesInSight
     from runner.operations.actions import Operator
     from runner.operations.catalog import Catalog
     from runner.operations.session import OperatorSession
 
+    in_sight = QueuesInSight(client, app.queues)
+    await in_sight.look()
     return OperatorSession(
         redis=client,
-        queues=app.queues,
+        queues=in_sight,
         jobs={job.name: job for job in app.jobs},
         schedule=app.schedule,
         catalog=Catalog.of(app.jobs),
         operator=Operator(client, f"terminal:{_user()}"),
+        look_again=in_sight.look,
     )
 
 

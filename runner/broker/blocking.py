@@ -306,6 +306,15 @@ class BlockingScript:
         [copies] = self._pool.ask(line, until, ("WAIT", least, longest_ms))
         return int(copies)
 
+    async def execute(self, *command: Any) -> Any:
+        """Return Redis's reply to another command, over this call's connection if it has one."""
+        line = self._call.line
+        if line is None or not line.reused:
+            [reply] = self._pool.run(command)
+        else:
+            [reply] = self._pool.ask(line, self._call.until, command)
+        return reply
+
     async def close(self) -> None:
         """Close the connections."""
         self._pool.close()

@@ -35,6 +35,7 @@ Our own keys beside it, each absent while empty:
 | `arq:queue:<queue>:workers` | sorted set | worker ids by last heartbeat, Unix ms | trimmed by the poller |
 | `arq:worker:<id>` | string | what the worker is and does, JSON | three heartbeats |
 | `arq:history:<id>` | list | one JSON object for each failed attempt | with the job, then as long as its result is kept |
+| `arq:queues` | sorted set | queues by when one of their workers last announced them, Unix ms | while workers or jobs are there, and a day longer |
 | `arq:batch:<id>` | hash | `<queue>|<state>` → number of jobs | 30 days after its last change |
 | `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | as the batch |
 | `arq:ticks` | hash | `<queue>|<schedule>` → last tick enqueued, Unix ms; `<queue>|<schedule>|job` → id of its job, where jobs must not overlap | for good |
@@ -78,6 +79,7 @@ ABORT = "arq:abort"
 HISTORY_PREFIX = "arq:history:"
 BATCH_PREFIX = "arq:batch:"
 WORKER_PREFIX = "arq:worker:"
+QUEUES = "arq:queues"
 TICKS = "arq:ticks"
 METRICS = "arq:metrics"
 METRICS_TOTAL = "arq:metrics:total"
@@ -114,6 +116,7 @@ DIED_SUFFIX = ":died"
 PAUSED_SUFFIX = ":paused"
 WAKE_SUFFIX = ":wake"
 WORKERS_SUFFIX = ":workers"
+HEALTH_SUFFIX = ":health-check"
 PLACES = ("", SUSPECTS_SUFFIX, PARKED_SUFFIX, DEAD_SUFFIX)
 """The sorted sets where a job stands that has not ended: what follows the queue's key."""
 
@@ -136,7 +139,7 @@ SUFFIXES = (
 )
 
 _QUEUE_NAME = re.compile(r"/[^\ud800-\udfff]{1,500}|[A-Za-z0-9._-]{1,500}")  # `/…` is a whole key
-_TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*SUFFIXES, ":health-check"))
+_TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*SUFFIXES, HEALTH_SUFFIX))
 """As queues these would share keys with arq's own queue, `arq:queue`."""
 
 BATCH_TTL_S = 30 * 86_400

@@ -288,6 +288,7 @@ class Worker(arq.worker.Worker):
                 client_middleware=self.options.client_middleware,
                 call_timeout_s=self.options.call_timeout_s,
                 max_body_bytes=self.options.max_body_bytes,
+                strict_queues=self.options.strict_queues,
             )
             self._pool.job_serializer = self.job_serializer or self._pool.job_serializer
             self._pool.job_deserializer = self.job_deserializer or self._pool.job_deserializer

@@ -10,7 +10,7 @@ from runner.operations.actions import known_queue
 from runner.operations.job import find_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from runner.client import QueueClient
     from runner.decorator import Job
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OperatorSession:
-    """Redis, what the application knows of the jobs in it, and who acts. jobs: by their names."""
+    """
+    Redis, what the application knows of the jobs in it, and who acts.
+
+    queues: its own, and those that others announce. jobs: by their names. look_again: finds out
+    anew which queues there are, for what stays open.
+    """
 
     redis: QueueClient
     queues: Sequence[str]
@@ -29,6 +34,7 @@ class OperatorSession:
     schedule: Sequence[Periodic]
     catalog: Catalog
     operator: Operator
+    look_again: Callable[[], Awaitable[None]] | None = None
 
     async def queue_of(self, job_id: str) -> str:
         """

@@ -5,7 +5,8 @@ Each poll
 1. enqueues the periodic jobs that came due since the last poll, each tick once;
 2. refreshes the queue gauges;
 3. removes workers that are gone from the register, offers parked jobs, trims the dead sets;
-4. stores its time, which the health check reads.
+4. announces the queues that are worked, and forgets those that nobody uses;
+5. stores its time, which the health check reads.
 
 `turns` decides which worker polls, and enqueues what comes due between two polls. The jobs of a
 dead worker need no rescue here: their leases end, and any worker claims them.
@@ -20,6 +21,7 @@ import structlog
 
 from runner import chance
 from runner.broker import keys
+from runner.broker.announced import announce_worked, forget_unused
 from runner.enqueue import Enqueue
 from runner.periodic.cleanup import offer_parked, trim_aborts, trim_dead, trim_workers
 from runner.periodic.gauges import queue_gauges
@@ -83,7 +85,10 @@ class Poller:
                 max_age_s=self._dead_max_age_s,
             )
             await self._redis.hset(keys.POLLS, queue, tick_ms(now))  # type: ignore[misc]
-        await trim_aborts(self._redis, now_ms=now.timestamp() * 1000)
+        now_ms = now.timestamp() * 1000
+        await announce_worked(self._redis, self._queues, now_ms=now_ms)
+        await forget_unused(self._redis, now_ms=now_ms)
+        await trim_aborts(self._redis, now_ms=now_ms)
         await note_memory(self._redis)
 
     async def enqueue_due(self, now: datetime) -> None:

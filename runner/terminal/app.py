@@ -169,6 +169,8 @@ class Top(App[None]):
             self._due.clear()
             pane = self.pane
             try:
+                if self._session.look_again is not None:
+                    await self._session.look_again()
                 reading = await pane.look(self._session)
             except (RedisError, OSError) as error:
                 silent = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,10 @@ from runner.web.guard import Guard
 from runner.web.pages import actions, jobs, login, overview, queues, records, sessions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from runner.web.dashboard import Dashboard
 
@@ -32,11 +32,17 @@ _log = structlog.get_logger("runner.web")
 _FOR_A_DAY = "public, max-age=86400"
 
 
-def dashboard_app(dashboard: Dashboard, *, hosts: Collection[str]) -> ASGIApp:
+def dashboard_app(
+    dashboard: Dashboard,
+    *,
+    hosts: Collection[str],
+    look_again: Callable[[], Awaitable[None]] | None = None,
+) -> ASGIApp:
     """
     Make the ASGI application.
 
-    hosts: names that it answers to; `*.example.com` is all below a name, `*` is any.
+    hosts: names that it answers to; `*.example.com` is all below a name, `*` is any. look_again:
+    finds out anew which queues there are, before each page.
 
     Raises:
         ConfigurationError: A name in *hosts* is none.
@@ -92,7 +98,22 @@ def dashboard_app(dashboard: Dashboard, *, hosts: Collection[str]) -> ASGIApp:
             Exception: broken,
         },
     )
-    return Guard(inner, dashboard.authenticator, hosts)
+    app = inner if look_again is None else _LookingFirst(inner, look_again)
+    return Guard(app, dashboard.authenticator, hosts)
+
+
+class _LookingFirst:
+    """Looks which queues there are, before a page is made; that one says so if Redis is away."""
+
+    def __init__(self, app: ASGIApp, look: Callable[[], Awaitable[None]]) -> None:
+        self._app = app
+        self._look = look
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith("/static/"):
+            with suppress(RedisError, OSError):
+                await self._look()
+        await self._app(scope, receive, send)
 
 
 async def _static(request: Request) -> Response:

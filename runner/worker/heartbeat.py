@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from runner import clock, machine
 from runner.broker import keys
+from runner.broker.announced import announce
 from runner.broker.scripts import BEAT, COUNT
 from runner.broker.scripts.fields import Beat, BeatHead
 from runner.codec import encode_shown
@@ -94,6 +95,7 @@ class Heartbeat:
         """Enter the register."""
         if self._options.release:
             await self._outage.call(self._mark_release, unless=self._life.stopping)
+        await self._outage.call(self._announce, unless=self._life.stopping)
         self._on_beat(await self._outage.call(self._beat, unless=self._life.stopping))
         _log.info(
             "worker started",
@@ -153,6 +155,10 @@ class Heartbeat:
         lives_ms = round(max(self._every_s * 3, 1.0) * 1000)
         entry = encode_shown(self._describe())
         return BeatHead(self._worker_id, entry, self._health_key, self._health_line(), lives_ms)
+
+    async def _announce(self) -> None:
+        now_ms = self._clock.now_ms()
+        await announce(self._redis, [self._options.queue], now_ms=now_ms)
 
     async def _mark_release(self) -> None:
         now_ms = str(self._clock.now_ms())

@@ -1,0 +1,72 @@
+"""Whether anybody works a queue that is enqueued into: a mistyped name waits for ever."""
+
+from __future__ import annotations
+
+import logging
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+
+from runner.broker import keys
+from runner.errors import EnqueueError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+# Not structlog's: where nobody configured logs, it prints to the service's own output.
+_log = logging.getLogger("runner.enqueue")
+
+_MOST_COMPARED = 100
+
+
+class Unworked:
+    """
+    Looks once for each queue whether workers announce it.
+
+    execute: sends a command to Redis. strict: refuse to enqueue where they do not.
+    """
+
+    def __init__(self, execute: Callable[..., Awaitable[Any]], *, strict: bool) -> None:
+        self._execute = execute
+        self._is_strict = strict
+        self._known: set[str] = set()
+
+    async def refuse(self, queue: str, job_ids: Sequence[str]) -> None:
+        """
+        Ask before something is enqueued, if that is to be refused.
+
+        Raises:
+            EnqueueError: No worker has announced *queue*.
+        """
+        if not self._is_strict or queue in self._known:
+            return
+        problem = await self._problem(queue)
+        if problem:
+            raise EnqueueError(f"{queue}: not enqueued: {problem}", job_ids=job_ids)
+        self._known.add(queue)
+
+    async def warn(self, queue: str) -> None:
+        """Ask after something was enqueued, and log what is wrong."""
+        if queue in self._known:
+            return
+        self._known.add(queue)
+        if problem := await self._problem(queue):
+            _log.warning("%s: enqueued, and waits: %s", queue, problem)
+
+    async def _problem(self, queue: str) -> str:
+        """Nothing if all is well, or if Redis does not say."""
+        key = keys.queue_key(queue)
+        try:
+            if await self._execute("ZSCORE", keys.QUEUES, queue) is not None:
+                return ""
+            # A stock arq worker announces nothing, but has a line of health.
+            if await self._execute("EXISTS", key + keys.HEALTH_SUFFIX):
+                return ""
+            announced = await self._execute("ZRANGE", keys.QUEUES, 0, _MOST_COMPARED - 1)
+        except (RedisError, OSError, TimeoutError):
+            return ""
+        names = [name.decode("utf-8", "replace") for name in announced]
+        close = get_close_matches(queue, names, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"no worker has announced this queue so far{hint}"
