@@ -217,11 +217,35 @@ async def test_worker_runs_in_several_processes_and_top_shows_them(
         sent = shop.run("pipeline", "enqueue", "send", "--arg", "to=ada", "--wait")
         assert json.loads(sent.out) == "sent to ada from the shelf", sent.err
         (shop.folder / "pyproject.toml").write_text(_FILES["pyproject.toml"])
+        _look_without_its_code(shop)
         with terminal(shop.folder, redis_url) as tmux:
             await tmux.until("reports")
             tmux("send-keys", "q")
             await tmux.until("ended with 0")
         assert worker.end(signal.SIGTERM).status == 0
+
+
+def _look_without_its_code(shop: Commands) -> None:
+    """Another application on this Redis sees the queues that are worked, and what died there."""
+    elsewhere = shop.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "other.py").write_text("from runner import App\napp = App()\n")
+    other = replace(
+        shop, folder=elsewhere, variables={**shop.variables, "PIPELINE_APP": "other:app"}
+    )
+    assert [one["name"] for one in _json(other, "queues", "list")] == ["mail", "reports"]
+    shop.run("pipeline", "enqueue", "bounce", "--arg", "to=bob", "--wait")
+    [dead] = _json(other, "dead", "list")
+    assert (dead["queue"], dead["name"], dead["arguments"]) == ("mail", "bounce", {"to": "bob"})
+    assert other.run("pipeline", "why", dead["job_id"]).out.startswith("It died at ")
+    assert {one["name"] for one in _json(other, "doctor")} >= {"queue mail", "queue reports"}
+    with other.running("pipeline", "web", "--port", "0") as web:
+        web.until("Ctrl-C stops it")
+        pages = next(line.split()[1] for line in web.out.splitlines() if "Pages" in line)
+        assert "bounce" in _get(f"{pages}/queues/mail?state=dead")
+        assert 'pipeline_jobs{queue="mail",state="dead"} 1.0' in _get(f"{pages}/metrics")
+    deleted = other.run("pipeline", "dead", "delete", dead["job_id"], "--yes")
+    assert deleted.status == 0, deleted.err
 
 
 def test_arq_runs_a_settings_class_of_it(shop: Commands) -> None:

@@ -275,8 +275,8 @@ HISTORIES = {
         _history(
             JobPlan(number=0, at_s=1.0, steps=("ok",), takes_s=0.1),
             faults=(
-                Fault(at_s=24.0, kind="restart", who=0, for_s=9.0),
-                Fault(at_s=26.5, kind="terminate", who=0, for_s=2.0),
+                Fault(at_s=25.0, kind="restart", who=0, for_s=9.0),
+                Fault(at_s=26.0, kind="terminate", who=0, for_s=2.0),
             ),
             trouble_s=35.0,
         ),
