@@ -61,6 +61,10 @@ class EnqueueScript(Protocol):
         """Return the reply to another command."""
         ...
 
+    async def ask(self, *command: Any) -> Any:
+        """Return it over the open connection; raise if there is none."""
+        ...
+
     async def close(self) -> None:
         """Close what is open."""
         ...
@@ -85,7 +89,7 @@ class Sender:
         max_body_bytes: int,
         strict_queues: bool,
     ) -> None:
-        self._unworked = Unworked(self._execute, strict=strict_queues)
+        self._unworked = Unworked(self._execute, self._ask, strict=strict_queues)
         self._max_body_bytes = max_body_bytes
         self._script = script
         self._handler: ClientHandler = self._hand_over
@@ -205,6 +209,9 @@ class Sender:
     async def _execute(self, *command: Any) -> Any:
         return await self._script.execute(*command)
 
+    async def _ask(self, *command: Any) -> Any:
+        return await self._script.ask(*command)
+
     async def _send(self, queue: str, jobs: list[Block]) -> list[int]:
         """
         Send with retries, which are safe: the script recognizes its own bodies.
@@ -301,6 +308,10 @@ class Enqueuer(Sender):
     async def _execute(self, *command: Any) -> Any:
         async with asyncio.timeout(self._timeout_s):
             return await super()._execute(*command)
+
+    async def _ask(self, *command: Any) -> Any:
+        async with asyncio.timeout(self._timeout_s):
+            return await super()._ask(*command)
 
 
 def _fields(request: Enqueue) -> Block:

@@ -24,11 +24,19 @@ class Unworked:
     """
     Looks once for each queue whether workers announce it.
 
-    execute: sends a command to Redis. strict: refuse to enqueue where they do not.
+    execute: sends a command to Redis; ask: over an open connection only, for a client may be closed
+    while it enqueues. strict: refuse to enqueue where they do not.
     """
 
-    def __init__(self, execute: Callable[..., Awaitable[Any]], *, strict: bool) -> None:
+    def __init__(
+        self,
+        execute: Callable[..., Awaitable[Any]],
+        ask: Callable[..., Awaitable[Any]],
+        *,
+        strict: bool,
+    ) -> None:
         self._execute = execute
+        self._ask = ask
         self._is_strict = strict
         self._known: set[str] = set()
 
@@ -41,7 +49,7 @@ class Unworked:
         """
         if not self._is_strict or queue in self._known:
             return
-        problem = await self._problem(queue)
+        problem = await _problem(queue, self._execute)
         if problem:
             raise EnqueueError(f"{queue}: not enqueued: {problem}", job_ids=job_ids)
         self._known.add(queue)
@@ -51,22 +59,23 @@ class Unworked:
         if queue in self._known:
             return
         self._known.add(queue)
-        if problem := await self._problem(queue):
+        if problem := await _problem(queue, self._ask):
             _log.warning("%s: enqueued, and waits: %s", queue, problem)
 
-    async def _problem(self, queue: str) -> str:
-        """Nothing if all is well, or if Redis does not say."""
-        key = keys.queue_key(queue)
-        try:
-            if await self._execute("ZSCORE", keys.QUEUES, queue) is not None:
-                return ""
-            # A stock arq worker announces nothing, but has a line of health.
-            if await self._execute("EXISTS", key + keys.HEALTH_SUFFIX):
-                return ""
-            announced = await self._execute("ZRANGE", keys.QUEUES, 0, _MOST_COMPARED - 1)
-        except (RedisError, OSError, TimeoutError):
+
+async def _problem(queue: str, send: Callable[..., Awaitable[Any]]) -> str:
+    """Nothing if all is well, or if Redis does not say."""
+    key = keys.queue_key(queue)
+    try:
+        if await send("ZSCORE", keys.QUEUES, queue) is not None:
             return ""
-        names = [name.decode("utf-8", "replace") for name in announced]
-        close = get_close_matches(queue, names, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        return f"no worker has announced this queue so far{hint}"
+        # A stock arq worker announces nothing, but has a line of health.
+        if await send("EXISTS", key + keys.HEALTH_SUFFIX):
+            return ""
+        announced = await send("ZRANGE", keys.QUEUES, 0, _MOST_COMPARED - 1)
+    except (RedisError, OSError, TimeoutError):
+        return ""
+    names = [name.decode("utf-8", "replace") for name in announced]
+    close = get_close_matches(queue, names, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"no worker has announced this queue so far{hint}"

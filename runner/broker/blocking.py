@@ -307,12 +307,21 @@ class BlockingScript:
         return int(copies)
 
     async def execute(self, *command: Any) -> Any:
-        """Return Redis's reply to another command, over this call's connection if it has one."""
+        """Return Redis's reply to another command, over any connection."""
+        [reply] = self._pool.run(command)
+        return reply
+
+    async def ask(self, *command: Any) -> Any:
+        """
+        Return Redis's reply to another command, over the connection that this call wrote over.
+
+        Raises:
+            redis.ConnectionError: It is not open.
+        """
         line = self._call.line
         if line is None or not line.reused:
-            [reply] = self._pool.run(command)
-        else:
-            [reply] = self._pool.ask(line, self._call.until, command)
+            raise RedisConnectionError("not connected")
+        [reply] = self._pool.ask(line, self._call.until, command)
         return reply
 
     async def close(self) -> None:

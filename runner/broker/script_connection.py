@@ -31,6 +31,10 @@ _SILENCE_S = 10.0
 _NOT_YET = object()
 
 
+class NotConnectedError(RedisConnectionError):
+    """A question that is asked over an open connection only, and there is none."""
+
+
 class StageConnection:
     """
     A stage's own connection, for one call at a time.
@@ -100,14 +104,26 @@ class ScriptConnection(StageConnection):
 
         0 if the connection was lost since: then nobody knows.
         """
-        if self._protocol is None or self._protocol.is_closing:
+        try:
+            return int(await self.ask("WAIT", least, longest_ms))
+        except NotConnectedError:
             return 0
+
+    async def ask(self, *command: Any) -> Any:
+        """
+        Return Redis's reply to *command*, over the connection that is open.
+
+        Raises:
+            NotConnectedError: There is none, or it was lost since.
+            RedisError: Redis is away, or refuses it.
+        """
         protocol = self._protocol
+        if protocol is None or protocol.is_closing:
+            raise NotConnectedError
         async with self._turn:
             if protocol is not self._protocol:
-                return 0
-            command: Any = ("WAIT", least, longest_ms)
-            return int(await protocol.send(pack_command(command)))
+                raise NotConnectedError
+            return await protocol.send(pack_command(command))
 
     async def __call__(
         self,

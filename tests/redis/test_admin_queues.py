@@ -94,7 +94,15 @@ async def test_deleting_all_dead_leaves_nothing_of_a_thousand(
     assert await other.state() is JobState.READY
     left = {key.decode() for key in await redis.keys()}
     allowed = {KEY, KEY + ":wake", keys.JOB_PREFIX + other.id, keys.BATCH_PREFIX + batch.id}
-    beside = (keys.TICKS, keys.FENCE, keys.METRICS, "arq:poll", keys.AUDIT, keys.BULK_PREFIX)
+    beside = (
+        keys.QUEUES,
+        keys.TICKS,
+        keys.FENCE,
+        keys.METRICS,
+        "arq:poll",
+        keys.AUDIT,
+        keys.BULK_PREFIX,
+    )
     assert {key for key in left if not key.startswith(beside)} <= allowed
     progress = (await batch.progress(redis)).queues[QUEUE]
     assert (progress.total, progress.dead, progress.waiting) == (1, 0, 1)

@@ -1,4 +1,4 @@
-"""Workers announce their queues: who has no code of them sees them, and a mistyped one is noticed."""
+"""Workers announce their queues: who has no code sees them, and a mistyped one is noticed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _A_DAY_MS = 86_400_000
 async def send(ctx: Context, to: str = "") -> None:
     """Die if there is nobody to send it to."""
     if not to:
-        raise Bury("to nobody")
+        raise Bury(f"{ctx.job_id} is to nobody")
 
 
 async def _in_sight(redis: QueueClient, *own: str) -> list[str]:
@@ -121,7 +121,7 @@ async def test_stock_worker_counts_as_one(
 async def test_strict_client_refuses_until_a_worker_announces_the_queue(
     redis: QueueClient, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is written; threads are refused alike; `RUNNER__STRICT_QUEUES` says so for services."""
+    """Nothing is written; threads are refused alike; a variable says so for services."""
     strict = connect(redis_url, strict_queues=True)
     use(strict)
     refused = "^mail: not enqueued: no worker has announced this queue so far"

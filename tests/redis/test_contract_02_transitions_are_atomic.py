@@ -145,7 +145,7 @@ async def test_transition_keeps_nothing_of_a_job_that_is_done(
         await redis.lpush(f"{QUEUE}:wake", "1")  # type: ignore[misc]
         assert await handle.result(timeout_s=PATIENCE_S) == "retry"
 
-    left = {key.decode() for key in await redis.keys()} - {keys.TICKS, keys.FENCE}
+    left = {key.decode() for key in await redis.keys()} - {keys.TICKS, keys.FENCE, keys.QUEUES}
     of_workers = (":workers", "health", keys.METRICS)
     assert {key for key in left if not any(part in key for part in of_workers)} == {
         f"arq:result:{handle.id}",
