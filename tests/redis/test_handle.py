@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from runner import Bury, Context, JobHandle, JobState, Retry, job
+from runner.broker import keys
 from runner.errors import ConfigurationError, JobFailedError, ResultNotFoundError
 from tests.runner_kit import PATIENCE_S, eventually, is_running, stage, working
 
