@@ -102,7 +102,7 @@ class Live:
         """What changes whenever a page would: counts, and times of the last heartbeats."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for queue in self._queues:
-                key = keys.queue_key(queue)
+                key = keys.of(self._redis).queue_key(queue)
                 pipe.zcard(key)
                 pipe.zcard(key + keys.DEAD_SUFFIX)
                 pipe.zcard(key + keys.RETRYING_SUFFIX)

@@ -144,3 +144,15 @@ def test_crash_everywhere_finds_what_is_not_safe() -> None:
 
     notes: Any = caught.value.__notes__
     assert "was killed after step" in notes[-1]
+
+
+def test_workers_with_a_prefix_have_a_client_with_it() -> None:
+    """What the scenario enqueues reaches them."""
+
+    class Apart(Letters):
+        prefix = "shop:"
+
+    async def scenario(_: World) -> str:
+        return await (await send.enqueue("Ada")).result()
+
+    assert simulate(scenario, Apart) == "sent to Ada"
