@@ -87,7 +87,9 @@ def test_a_mapping_makes_a_source_of_any_csv(commands: Commands) -> None:
     refused = commands.run("pipeline", "run", str(path))
     ended = commands.run("pipeline", "run", str(path), "--mapping", str(mapping), "--json")
 
-    _assert_one_line(refused, str(path), "with the columns kanal, tag, aufrufe", "--mapping")
+    _assert_one_line(
+        refused, str(path), "with the columns kanal, tag, aufrufe", "pipeline mapping "
+    )
     assert ended.status == 0, ended.err
     assert (ended.document["channels"], ended.document["channel_snapshots"]) == (1, 1)
     assert ended.document["per_channel"][0]["title"] == "Eins"

@@ -240,7 +240,7 @@ async def test_due_channels_are_enqueued_once_and_moved_on(
         assert await sync_due_channels(ctx) == 0
     overdue, ahead = jobs.of(sync_channel)
     assert (overdue.kwargs["channel_id"], ahead.kwargs["channel_id"]) == ("UC1", "UC2")
-    assert overdue.delay_s == 0
+    assert overdue.delay_s < 1  # the kit's clock stands, and the job reads its own
     assert 20 < ahead.delay_s <= 40
     assert await store.schedules.due(now + timedelta(minutes=50), 9) == []
     assert len(await store.schedules.due(now + timedelta(minutes=70), 9)) == 3
