@@ -108,11 +108,14 @@ class Sender:
                 replicas have it than asked for. Or, where that is refused, no worker has announced
                 its queue.
         """
-        await self._unworked.refuse(request.queue, [request.job_id])
+        knows_queue = self._unworked.knows(request.queue)
+        if not knows_queue:
+            await self._unworked.refuse(request.queue, [request.job_id])
         created = await self._handler(request)
         if request.copies:
             await self._await_copies([request])
-        await self._unworked.warn(request.queue)
+        if not knows_queue:
+            await self._unworked.warn(request.queue)
         return created
 
     async def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:

@@ -40,6 +40,10 @@ class Unworked:
         self._is_strict = strict
         self._known: set[str] = set()
 
+    def knows(self, queue: str) -> bool:
+        """Whether *queue* was looked at: each later job spares two calls that do nothing."""
+        return queue in self._known
+
     async def refuse(self, queue: str, job_ids: Sequence[str]) -> None:
         """
         Ask before something is enqueued, if that is to be refused.
