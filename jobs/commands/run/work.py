@@ -14,6 +14,7 @@ from jobs.services import Services
 from jobs.store import StoreLostError
 from runner import Batch, BatchProgress
 from runner.admin import Admin
+from runner.broker.announced import announce
 from runner.current import use
 from runner.periodic.gauges import queue_gauges
 from runner.worker.guard import Guard
@@ -87,7 +88,11 @@ class ChannelRun:
                 await self._work(display)
 
     async def _work(self, display: Display) -> None:
-        use(self.place.redis)
+        redis = self.place.redis
+        use(redis)
+        seconds, _ = await redis.time()
+        # Its workers start beside this, and a first enqueue would say that there are none.
+        await announce(redis, self.queues, now_ms=seconds * 1000)
         batches = {channel_id: Batch() for channel_id in self.channels}
         # Concurrently, so that they share round trips to Redis.
         await asyncio.gather(*(self._enqueue(*one) for one in batches.items()))
