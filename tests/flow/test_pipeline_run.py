@@ -82,6 +82,7 @@ def test_run_tells_sources_and_summary(commands: Commands) -> None:
 
     assert ended.status == 0, ended.err
     assert "samples: generated samples, 3 channels" in ended.err
+    assert "no worker has announced" not in ended.err  # it works its queues itself
     assert "\x1b" not in ended.out + ended.err
     rows = dict(line.split()[:2] for line in ended.out.splitlines() if len(line.split()) >= 2)
     assert {"Channels", "Items", "Analyses", "Charts", "Retries", "Seconds"} <= set(rows)
