@@ -242,6 +242,36 @@ async def test_cron_tick_runs_once_among_both(redis_url: str, redis: QueueClient
     assert await redis.zcard(QUEUE) == 0
 
 
+async def test_tick_that_a_stock_worker_ran_before_ours_enqueued_it_runs_no_more(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A stock worker deletes the tick's job and keeps no result: its mark alone tells."""
+    runs: list[str] = []
+
+    async def tick(_ctx: dict[Any, Any]) -> None:
+        runs.append("ours")
+
+    coroutine: Any = tick
+    due = datetime.now(UTC).replace(microsecond=0)
+    mine = cron(coroutine, name="tick", hour=(due.hour + 12) % 24)
+    mine.next_run = due
+    await redis.set(f"{in_progress_key_prefix}tick:{round(due.timestamp() * 1000)}", "1", px=60_000)
+    one = Worker(
+        queue_name=QUEUE,
+        cron_jobs=[mine],
+        redis_settings=_where(redis_url),
+        runner=WorkerOptions(queue="migration"),
+        handle_signals=False,
+        timezone=UTC,
+    )
+    await start(one)
+    await eventually(lambda: mine.next_run != due)
+    await stop(one)
+
+    assert await redis.zcard(QUEUE) == 0
+    assert runs == []
+
+
 def _where(url: str) -> Any:
     from runner.broker.location import location
 

@@ -74,6 +74,11 @@ local function ticked(schedule, tick, at)
     end
   end
   redis.call('HSET', 'arq:ticks', field, tick)
+  -- A stock arq worker keeps no record of a tick but this mark, for a minute after the tick ran.
+  local id = ARGV[at + JOB.id]
+  if id == schedule .. ':' .. tick and redis.call('EXISTS', 'arq:in-progress:' .. id) == 1 then
+    return true
+  end
   if ARGV[at + JOB.overlap] ~= '0' then
     return false
   end
@@ -81,7 +86,7 @@ local function ticked(schedule, tick, at)
   if before and redis.call('EXISTS', 'arq:job:' .. before) == 1 and not redis.call('ZSCORE', queue .. ':dead', before) then
     return true
   end
-  redis.call('HSET', 'arq:ticks', field .. '|job', ARGV[at + JOB.id])
+  redis.call('HSET', 'arq:ticks', field .. '|job', id)
   return false
 end
 
