@@ -60,7 +60,11 @@ _OF_PYDANTIC = re.compile(
     r"^(?P<name>[\w.-]++)\n[ \t]+[^\n]*?\binput_value=(?=[^\n]*?, input_type=)", re.MULTILINE
 )
 
-_VALUE = re.compile(rf"(?:{_WRITTEN})?(?:{_QUOTED}|{_BARE}|{_GROUP})", re.DOTALL)
+_TAGS = r"(?:[!&][\w!/.:-]{0,60}+[ \t]++)?"
+_BLOCK = r"[|>][-+\d]{0,3}+[ \t]*+(?:(?:\n|\\{1,8}n)[ \t]++[^\n\\]*+)++"
+"""As YAML writes a text of several lines."""
+
+_VALUE = re.compile(rf"{_TAGS}(?:{_WRITTEN})?(?:{_BLOCK}|{_QUOTED}|{_BARE}|{_GROUP})", re.DOTALL)
 _LINE = re.compile(rf"""{_QUOTED}|[^\r\n]++""", re.DOTALL)
 _WITHIN_TAG = re.compile(r"[^<]++")
 _INPUT = re.compile(r"[^\n]*?(?=, input_type=)")
@@ -100,6 +104,35 @@ _COMMAND = re.compile(
     rf"""(?:{_QUOTED}|[^\s,;'"]++)"""
 )
 
+_BASIC_AUTH = re.compile(
+    r"(?P<start>\bbasic[ _-]?auth(?:entication|ori[sz]ation)?\b[\s:=]{1,8}"
+    r"(?:[a-z]{1,20}[\s:=]{1,4}){0,3}?)"
+    rf"""[^\s:;,'"`]{{1,100}}+:(?!\s)(?:{_QUOTED}|[^\s,;'"`]++)""",
+    re.IGNORECASE,
+)
+_CALLED = re.compile(  # in words: a plain name in the parentheses is a line of code
+    r"(?<![\w.-])(?P<name>[\w.-]{2,}+)\("
+    r"""(?=[A-Za-z_.]{0,200}+[^\s()'",=\[\]{}A-Za-z_.][^\s()'",=\[\]{}]{0,200}+\))"""
+)
+# Programs whose option for a password has one letter, which others use for ports and paths.
+_BREAK = r"""(?:\s{1,8}|['"],\s{0,3}['"])"""
+_SHORT_OPTIONS = (
+    (r"(?:mysql|mariadb)[\w-]{0,20}+|xtrabackup|7z[ar]?", r"-p(?=\S)"),
+    (rf"mongo\w{{0,20}}+|(?:docker|podman|nerdctl|helm|oc|az)(?:{_BREAK}\w++)?{_BREAK}login", "-p_"),
+    (r"(?:redis|valkey|keydb)-cli", "-a_"),
+    (r"sqlcmd|bcp|tsql|ipmitool|zip|unzip", "-P_?"),
+    (r"ldap[a-z]{2,20}+", "-w_?"),
+    (r"smbclient|rpcclient|winexe", r"-U_?[^\s%'\"]{1,100}+%"),
+)
+_SHORT_OPTION = re.compile(
+    "(?P<start>"
+    + "|".join(
+        rf"\b(?:{program})(?=[\s'\"])[^\n|;&]{{0,300}}?{_BREAK}{option.replace('_', _BREAK)}"
+        for program, option in _SHORT_OPTIONS
+    )
+    + rf""")(?:{_QUOTED}|[^\s,;'"]++)"""
+)
+
 
 def scrubbed(text: str) -> str:
     """
@@ -125,6 +158,10 @@ def scrubbed(text: str) -> str:
         text = _SCHEME.sub(lambda found: (found["start"] or found["basic"]) + REDACTED, text)
     if any(command in lowered for command in _COMMANDS):
         text = _COMMAND.sub(rf"\g<start>{REDACTED}", text)
+    if any(sign in text for sign in ("-p", "-P", "-a", "-w", "-U")):
+        text = _SHORT_OPTION.sub(rf"\g<start>{REDACTED}", text)
+    if "basic" in lowered:
+        text = _BASIC_AUTH.sub(rf"\g<start>{REDACTED}", text)
     done = set()
     for sign, head, value in _HEADS:
         if sign in text and head not in done:
@@ -138,6 +175,7 @@ _HEADS = (
     ('"', _FIELD, _VALUE),
     ("'", _FIELD, _VALUE),
     (",", _IN_LIST, _VALUE),
+    ("(", _CALLED, _VALUE),
     ("-", _OPTION, _VALUE),
     ("</", _TAG, _WITHIN_TAG),
     ("=", _PAIR, _VALUE),

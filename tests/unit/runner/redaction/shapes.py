@@ -84,6 +84,31 @@ sshpass -p {CANARY} ssh me@h
 AUTH {CANARY}
 AUTH me {CANARY}
 CONFIG SET requirepass {CANARY}
+sshpass -p{CANARY} ssh me@h
+mysql -u root -p{CANARY} shop
+mysqldump -p'{CANARY}' shop > out.sql
+sudo mariadb-admin -h db -P 3306 -p{CANARY} status
+redis-cli -h cache -a {CANARY} ping
+mongosh -u me -p {CANARY} db
+docker login -u me -p {CANARY} registry.example
+sqlcmd -S db -U sa -P {CANARY}
+ldapsearch -D cn=me -w {CANARY}
+unzip -P {CANARY} a.zip
+7z x -p{CANARY} a.7z
+smbclient //h/s -U me%{CANARY}
+wget --http-password {CANARY} https://x
+openssl rsa -passin pass:{CANARY} -in key.pem
+basic auth me:{CANARY}
+Basic auth with me:{CANARY} was refused
+using basic-auth credentials me:{CANARY}
+HTTP basic authentication: me:{CANARY}
+passwd({CANARY})
+set_password({CANARY})
+token({CANARY}) was refused
+password: !vault {CANARY}
+password: !!str {CANARY}
+db_password: !Sub '{CANARY}'
+password: &anchor {CANARY}
 CREATE USER me IDENTIFIED BY '{CANARY}'
 ALTER ROLE me PASSWORD '{CANARY}'
 <password>{CANARY}</password>
@@ -155,11 +180,24 @@ VALUES: list[dict[str, Any]] = [
     {"text": f'{{"token": "{CANARY}"}}'},
     {"url": f"https://x/?token={CANARY}"},
     {f"https://x/?token={CANARY}": 1},
+    {"text": f"password: |\n  a line\n  {CANARY}\nuser: me"},
+    {"text": f"password: !vault >-\n  {CANARY}"},
+    {"text": f"Command '['mysql', '-p{CANARY}']' returned 1"},
     {"pin": [CANARY]},
     {"error": f"Bearer {CANARY}"},
 ]
 
 HARMLESS = """
+    check_password(user, attempt)
+the password() of it
+ssh -p 2222 me@h
+mkdir -p /srv/app/data
+docker run -p 8080:80 web
+ps -p 4711
+basic authentication is on
+basic auth failed: 401
+cp -a one two
+curl -a x https://x
 https://www.youtube.com/@handle/videos
 https://example.org:8443/path/@handle
 channel UC123 was not found, 12 of 15 read: try again later
