@@ -1,6 +1,7 @@
 """
 Send notifications by Apprise: mail, chat, push and a hundred other services, one URL each.
 
+It follows no redirect: the operator chose where a message goes, not the server that took it.
 Apprise blocks, so it runs in a thread. It reports only in its log why a delivery failed.
 """
 
@@ -57,7 +58,9 @@ class AppriseSender:
 
         if self._service is None:
             with _captured_log().capture():  # it would quote a URL that it cannot read
-                self._service = apprise.Apprise.instantiate(self._url)
+                self._service = apprise.Apprise.instantiate(
+                    self._url, asset=apprise.AppriseAsset(http_redirects=False)
+                )
             if self._service is None:
                 scheme, mark, _ = self._url.partition("://")
                 named = f"{scheme}://" if mark and scheme.isalnum() else "notification"

@@ -128,7 +128,7 @@ async def _fetch(
         if response.status_code == HTTPStatus.NOT_MODIFIED and conditions:
             raise NotModified
         _refuse_failure(address, response)
-        body = await _body(address, response, limits.max_bytes)
+        body = await read_body(response, address, limits.max_bytes)
     encoding = response.headers.get("content-encoding", "")
     content = await read_apart(
         run, address, len(body), _content, body, encoding, address, limits.max_bytes
@@ -138,8 +138,13 @@ async def _fetch(
     return Document(address, name, content, fetched_at=_served_at(response), validators=known_by)
 
 
-async def _body(address: str, response: httpx.Response, max_bytes: int) -> bytes:
-    """Count what arrives; the length that a server announces may be wrong."""
+async def read_body(response: httpx.Response, address: str, max_bytes: int) -> bytes:
+    """
+    Read a body as it arrives, packed or not; the length that a server announces may be wrong.
+
+    Raises:
+        SourceError: It is larger than *max_bytes*.
+    """
     packed = bytearray()
     async for chunk in response.aiter_raw():
         packed += chunk
@@ -149,10 +154,10 @@ async def _body(address: str, response: httpx.Response, max_bytes: int) -> bytes
 
 
 def _content(body: bytes, encoding: str, address: str, max_bytes: int) -> bytes:
-    return unpack(BytesIO(_unpacked(address, body, encoding, max_bytes)), address, max_bytes)
+    return unpack(BytesIO(unpacked(address, body, encoding, max_bytes)), address, max_bytes)
 
 
-def _unpacked(address: str, packed: bytes, encoding: str, max_bytes: int) -> bytes:
+def unpacked(address: str, packed: bytes, encoding: str, max_bytes: int) -> bytes:
     """
     Undo the one packing that was asked for, up to *max_bytes*.
 

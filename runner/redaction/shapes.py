@@ -27,12 +27,12 @@ _GROUP = r"[\[({][^\])}\n]*+[\])}]?"
 _URL_USER = re.compile(
     r"(?P<start>\b[a-zA-Z][a-zA-Z0-9+.-]*+:/{1,3})(?:"
     # Up to the last @ before the path. A password that was not encoded may hold more than that:
-    r"""[^\s/?#"'<>`\\]{0,500}@"""
-    r"""|[^\s/?#@:"'<>`\\]{0,100}:/{0,2}(?!\d{1,5}(?:[/?#\s]|$))[^\s"'<>`\\]{0,500}@)"""
+    r"""[^\s/?#"'<>`\\]{0,500}(?=@)"""
+    r"""|[^\s/?#@:"'<>`\\]{0,100}:/{0,2}(?!\d{1,5}(?:[/?#\s]|$))[^\s"'<>`\\]{0,500}(?=@))"""
 )
 _BARE_USER = re.compile(
     r"(?<![\w:/@.-])(?!mailto:)(?P<start>[A-Za-z][\w.+-]{0,63}+(?:@[\w.-]++)?:)"
-    r"""[^\s:@/"'<>`]++@(?=[\w\[])"""
+    r"""[^\s:@/"'<>`]++(?=@[\w\[])"""
 )
 
 # Heads: what stands before a value, with its name. The value is read only if the name is that of
@@ -90,13 +90,15 @@ _FORMATS = re.compile(
     re.DOTALL,
 )
 _TELEGRAM = re.compile(r"(?<![\w:])(?:bot)?\d{8,12}:[\w-]{30,}+")
-_SCHEMES = ("bearer", "basic", "digest", "negotiate", "ntlm", "apikey", "aws4-", "token")
 _SCHEME = re.compile(
-    r"\b(?P<start>(?:bearer|negotiate|ntlm|apikey|aws4-hmac-sha256)\s{1,8})[^\s,;\"'<>)\]}]++"
-    r"|\b(?P<basic>(?:basic|token|digest)\s{1,8})(?=(?-i:[^\sA-Z0-9=]{0,200}[A-Z0-9=]))[\w.~+/=:-]{6,}+",
+    r"\b(?P<start>(?:bearer|negotiate|ntlm|apikey|aws4-hmac-sha256)\s{1,8})[^\s,;\"'<>)\]}]++",
     re.IGNORECASE,
 )
-_COMMANDS = ("auth", "requirepass", "identified", "sshpass", "password", " -u", " --user")
+_PLAIN_SCHEME = re.compile(  # these words also begin a sentence
+    r"\b(?P<start>(?:basic|token|digest)\s{1,8})"
+    r"(?=(?-i:[^\sA-Z0-9=]{0,200}[A-Z0-9=]))[\w.~+/=:-]{6,}+",
+    re.IGNORECASE,
+)
 _COMMAND = re.compile(
     r"(?P<start>\bAUTH\s{1,8}(?:\S++[ \t]++(?=\S))?|\brequirepass\s{1,8}|\bmasterauth\s{1,8}"
     r"|\bIDENTIFIED\s{1,8}BY\s{1,8}|\bsshpass\s{1,8}-p\s{0,8}|\bPASSWORD\s{1,8}(?=['\"])"
@@ -118,7 +120,10 @@ _CALLED = re.compile(  # in words: a plain name in the parentheses is a line of 
 _BREAK = r"""(?:\s{1,8}|['"],\s{0,3}['"])"""
 _SHORT_OPTIONS = (
     (r"(?:mysql|mariadb)[\w-]{0,20}+|xtrabackup|7z[ar]?", r"-p(?=\S)"),
-    (rf"mongo\w{{0,20}}+|(?:docker|podman|nerdctl|helm|oc|az)(?:{_BREAK}\w++)?{_BREAK}login", "-p_"),
+    (
+        rf"mongo\w{{0,20}}+|(?:docker|podman|nerdctl|helm|oc|az)(?:{_BREAK}\w++)?{_BREAK}login",
+        "-p_",
+    ),
     (r"(?:redis|valkey|keydb)-cli", "-a_"),
     (r"sqlcmd|bcp|tsql|ipmitool|zip|unzip", "-P_?"),
     (r"ldap[a-z]{2,20}+", "-w_?"),
@@ -144,24 +149,10 @@ def scrubbed(text: str) -> str:
         half = _MOST_CHARACTERS // 2
         text = f"{text[:half]}…{text[-half:]}"
     text = without_known(text)
-    if any(start in text for start in _STARTS):
-        text = _FORMATS.sub(REDACTED, text)
-    if ":" in text:
-        text = _TELEGRAM.sub(REDACTED, text)
-    if "@" in text:
-        text = _URL_USER.sub(rf"\g<start>{REDACTED}@", text)
-        text = _BARE_USER.sub(rf"\g<start>{REDACTED}@", text)
-    if "key=" in text:
-        text = _QUERY_KEY.sub(rf"\g<start>{REDACTED}", text)
     lowered = text.lower()
-    if any(scheme in lowered for scheme in _SCHEMES):
-        text = _SCHEME.sub(lambda found: (found["start"] or found["basic"]) + REDACTED, text)
-    if any(command in lowered for command in _COMMANDS):
-        text = _COMMAND.sub(rf"\g<start>{REDACTED}", text)
-    if any(sign in text for sign in ("-p", "-P", "-a", "-w", "-U")):
-        text = _SHORT_OPTION.sub(rf"\g<start>{REDACTED}", text)
-    if "basic" in lowered:
-        text = _BASIC_AUTH.sub(rf"\g<start>{REDACTED}", text)
+    for signs, pattern in _PATTERNS:
+        if any(sign in lowered for sign in signs):
+            text = pattern.sub(_without_end, text)
     done = set()
     for sign, head, value in _HEADS:
         if sign in text and head not in done:
@@ -169,6 +160,24 @@ def scrubbed(text: str) -> str:
             text = _without_values(text, head, value)
     return text
 
+
+def _without_end(found: re.Match[str]) -> str:
+    return found.groupdict().get("start", "") + REDACTED
+
+
+_PATTERNS = (
+    (tuple(sign.lower() for sign in _STARTS), _FORMATS),
+    ((":",), _TELEGRAM),
+    (("@",), _URL_USER),
+    (("@",), _BARE_USER),
+    (("key=",), _QUERY_KEY),
+    (("bearer", "negotiate", "ntlm", "apikey", "aws4-"), _SCHEME),
+    (("basic", "digest", "token"), _PLAIN_SCHEME),
+    (("auth", "requirepass", "identified", "sshpass", "password", " -u", " --user"), _COMMAND),
+    (("-p", "-a", "-w", "-u"), _SHORT_OPTION),
+    (("basic",), _BASIC_AUTH),
+)
+"""Of what the lower-case text must contain one, and what is replaced after its `start`."""
 
 _HEADS = (
     ("input_value=", _OF_PYDANTIC, _INPUT),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from jobs.sources.fetch import retry_after_s
+from jobs.sources.fetch import read_body, retry_after_s, unpacked
 from jobs.sources.source import SourceError
 from jobs.sources.youtube.errors import Trouble, read_refusal
 from jobs.sources.youtube.quota import Quota
@@ -40,6 +40,9 @@ _ATTEMPTS = 4
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 30.0
 _TIMEOUT_S = 20.0
+_MOST_BYTES = 8 * 1024 * 1024
+"""Of an answer: fifty videos with all their texts are less than one of them."""
+
 _KEY_HEADER = "X-Goog-Api-Key"
 _KEY_REMEDY = "Check YOUTUBE_API_KEY, and that the YouTube Data API v3 is enabled for it"
 
@@ -122,7 +125,7 @@ class YoutubeApi:
         for attempt in range(1, _ATTEMPTS + 1):
             await self.quota.spend(UNITS_OF_A_LIST, location)
             try:
-                response = await self._get(resource, parameters, etag)
+                response = await self._get(resource, parameters, etag, location)
             except httpx.HTTPError as error:
                 reason = str(error) or type(error).__name__
                 problem, wait_s = f"cannot be reached ({reason})", None
@@ -148,18 +151,23 @@ class YoutubeApi:
         )
 
     async def _get(
-        self, resource: str, parameters: Mapping[str, str], etag: str | None
+        self, resource: str, parameters: Mapping[str, str], etag: str | None, location: str
     ) -> httpx.Response:
-        return await self.client.get(
+        async with self.client.stream(
+            "GET",
             f"{self.url.rstrip('/')}/{resource}",
             params=dict(parameters),
-            headers={"If-None-Match": etag} if etag else {},
-        )
+            headers={"Accept-Encoding": "gzip"} | ({"If-None-Match": etag} if etag else {}),
+        ) as response:
+            packed = await read_body(response, location, _MOST_BYTES)
+        encoding = response.headers.pop("content-encoding", "")
+        body = unpacked(location, packed, encoding, _MOST_BYTES)
+        return httpx.Response(response.status_code, headers=response.headers, content=body)
 
     def _page(self, response: httpx.Response, location: str) -> Page:
         try:
             document = json.loads(response.content or b"null")
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
             reason = f"YouTube answered {response.status_code} with something other than JSON"

@@ -81,7 +81,7 @@ def _trouble(status: int, reasons: list[str], message: str) -> Trouble:
 def _error_in(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     error = document.get("error") if isinstance(document, dict) else None
     if isinstance(error, str):

@@ -98,6 +98,17 @@ async def test_senders_at_once_tell_their_own_reasons(mail: MailServer) -> None:
         assert named == [number]
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_no_redirect_is_followed(status: int) -> None:
+    """A server that takes messages must not send them on into a private network."""
+    async with answering() as inner, answering(status) as outer:
+        outer.more = f"Location: {inner.url}\r\n"
+        with pytest.raises(NotificationError):
+            await AppriseSender(outer.url.replace("http://", "json://")).send(MESSAGE)
+        assert len(outer.requests) == 1
+        assert inner.requests == []
+
+
 async def test_url_that_apprise_does_not_know_is_an_error() -> None:
     """An unknown service is a configuration error."""
     with pytest.raises(NotificationError, match=r"the foo:// URL is not one that Apprise can use"):

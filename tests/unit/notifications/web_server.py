@@ -21,11 +21,12 @@ class Posted:
 
 @dataclass
 class WebServer:
-    """Answers everything with *status*; with None, never."""
+    """Answers everything with *status*, and *more* header lines; with None, never."""
 
     status: int | None
     requests: list[Posted] = field(default_factory=list)
     url: str = ""
+    more: str = ""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
@@ -38,7 +39,7 @@ class WebServer:
                 await reader.read()  # ends when the client goes away
             else:
                 close = "Content-Length: 0\r\nConnection: close"
-                writer.write(f"HTTP/1.1 {self.status} So\r\n{close}\r\n\r\n".encode())
+                writer.write(f"HTTP/1.1 {self.status} So\r\n{self.more}{close}\r\n\r\n".encode())
                 await writer.drain()
         writer.close()
         with suppress(ConnectionError):

@@ -44,7 +44,8 @@ def test_what_holds_no_secret_stays_as_it_is(text: str) -> None:
 HOSTILE = """
 a|"|\\|\\"|password="|<aa>|name='aa' |aa=|a@|http://|http://a:|a:b|--password |eyJaaaaaaaaa.
 /services/Taaaaaa|-----BEGIN PRIVATE KEY-----|Bearer |AUTH | |1|name="token" |password=(|Basic a
-password=[|sk-|mysql -x |redis-cli |ldapaaa|docker login |basic auth a |aa(a|aa(1|password: !a |zip -P |11111111:|x:/|token, |'token',|%3D
+password=[|sk-|11111111:|x:/|token, |'token',|%3D
+mysql -x |redis-cli |ldapaaa|docker login |basic auth a |aa(a|aa(1|password: !a |zip -P
 """.strip("\n")
 
 

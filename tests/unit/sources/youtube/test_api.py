@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 from dataclasses import replace
@@ -149,7 +150,7 @@ async def test_refused_connection_is_transient(api: YoutubeApi, unused_tcp_port:
     assert error.value.transient
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html></html>"])
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html></html>", b"[" * 100_000])
 async def test_answer_that_is_not_json_is_transient(
     api: YoutubeApi, youtube: YoutubeServer, body: bytes
 ) -> None:
@@ -158,6 +159,29 @@ async def test_answer_that_is_not_json_is_transient(
     with pytest.raises(SourceError, match="something other than JSON") as error:
         await _ask(api)
     assert error.value.transient
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+async def test_answer_of_any_size_is_refused_in_time(
+    api: YoutubeApi, youtube: YoutubeServer, status: int
+) -> None:
+    """What stands at the address of the API may send without end."""
+    endless = b" " * (9 * 1024 * 1024)
+    youtube.faults.append(Fault(status, endless))
+    youtube.faults.append(Fault(status, gzip.compress(endless), {"Content-Encoding": "gzip"}))
+    for _ in range(2):
+        with pytest.raises(SourceError, match="is larger than 8"):
+            await _ask(api)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_refusal_of_any_depth_is_a_refusal(
+    api: YoutubeApi, youtube: YoutubeServer, status: int
+) -> None:
+    """What cannot be read is told by its status."""
+    youtube.faults.append(Fault(status, b'{"error":' + b"[" * 100_000))
+    with pytest.raises(SourceError, match=f"answered {status}"):
+        await _ask(api)
 
 
 async def test_quota_exceeded_ends_the_day_for_all(api: YoutubeApi, youtube: YoutubeServer) -> None:
