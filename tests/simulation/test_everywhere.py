@@ -10,6 +10,7 @@ import pytest
 
 from runner import Context, JobState, Periodic, WorkerSettings, job
 from runner.simulation import Stuck, World, crash_everywhere, simulate
+from runner.simulation.everywhere import _spread
 
 sent: list[str] = []
 
@@ -131,9 +132,12 @@ def test_job_is_done_wherever_its_worker_is_killed() -> None:
 
 
 def test_crash_everywhere_finds_what_is_not_safe() -> None:
-    """A scenario that a crash breaks fails, and says after which step."""
+    """A scenario that a crash breaks fails soon, and says after which step."""
+    runs = 0
 
     async def scenario(_: World) -> None:
+        nonlocal runs
+        runs += 1
         before = len(sent)
         handle = await send.enqueue(to="c")
         await handle.result(timeout_s=120)
@@ -144,3 +148,16 @@ def test_crash_everywhere_finds_what_is_not_safe() -> None:
 
     notes: Any = caught.value.__notes__
     assert "was killed after step" in notes[-1]
+    assert runs <= 50
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 9, 194])
+def test_each_step_is_taken_once_and_each_stretch_of_them_early(count: int) -> None:
+    """A tenth of the steps is met within a quarter of the runs, wherever it lies."""
+    order = list(_spread(count))
+    stretch, early = max(1, count // 10), set(order[: count // 4 + 1])
+
+    assert sorted(order) == list(range(1, count + 1))
+    if count >= 20:
+        for first in range(1, count - stretch + 2):
+            assert early & set(range(first, first + stretch))
