@@ -118,12 +118,13 @@ class Opened:
         with extra("web", "serving pages"):
             from runner.configuration.login import login_settings, web_secret
             from runner.web.app import dashboard_app
-            from runner.web.dashboard import Dashboard
+            from runner.web.dashboard import Dashboard, Environment
             from runner.web.live import Live
         from runner.broker.announced import QueuesInSight
         from runner.distribution import distribution
         from runner.operations.catalog import Catalog
 
+        web = self.settings.web
         in_sight = QueuesInSight(self.redis, queues)
         dashboard = Dashboard(
             redis=self.redis,
@@ -134,10 +135,11 @@ class Opened:
             secret=web_secret(self.settings),
             login=login_settings(self.settings),
             version=distribution().version,
+            environment=Environment.of(web.environment, web.environment_colour or ""),
         )
         self.app.own_pages(dashboard, self.services)
-        hosts = {"localhost", "127.0.0.1", "::1", self.settings.web.host}
-        hosts |= set(self.settings.web.allowed_hosts.replace(",", " ").split())
+        hosts = {"localhost", "127.0.0.1", "::1", web.host}
+        hosts |= set(web.allowed_hosts.replace(",", " ").split())
         return dashboard, dashboard_app(dashboard, hosts=hosts, look_again=in_sight.look)
 
 

@@ -57,6 +57,8 @@ def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
     schedules = ChannelSchedules(dashboard, services)
     return Extension(
         links=(("Channels", "/channels"),),
+        title="Analytics",
+        icons={"Channels": "play"},
         routes=(
             *_channel_routes(dashboard, services.store),
             *_file_routes(services),

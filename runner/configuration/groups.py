@@ -6,7 +6,7 @@ Each is a table in the configuration file. docs/settings.md explains every setti
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -55,3 +55,5 @@ class Web(Group):
     secret: str = Field("", repr=False)
     session_s: int = Field(43_200, ge=60)
     session_idle_s: int = Field(1_800, ge=60)
+    environment: str = Field("", max_length=40)
+    environment_colour: Literal["red", "amber", "green", "blue", "violet", "grey"] | None = None

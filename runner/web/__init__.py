@@ -20,4 +20,7 @@ The pages for operators: Starlette and Jinja2, rendered on the server, usable wi
     live           notifies open pages of changes
     svg            sparklines and histograms as SVG
     formats        the filters of the page templates
+    icons          their symbols
+    navigation     where they lead, and by which keys
+    static_files   styles and scripts
 """

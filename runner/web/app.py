@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, suppress
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,9 +15,9 @@ from starlette.routing import Route
 from runner.broker.outage import no_answer
 from runner.errors import RunnerError, UnreadableError
 from runner.web import api, prometheus
-from runner.web.dashboard import STATIC
 from runner.web.guard import Guard
 from runner.web.pages import actions, jobs, login, overview, queues, records, sessions
+from runner.web.static_files import STATIC, content
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -55,11 +54,13 @@ def dashboard_app(
         await dashboard.close()
 
     async def stream(request: Request) -> Response:
-        async def is_welcome() -> bool:
+        async def is_welcome() -> bool | None:
             try:
                 return await dashboard.authenticator.visitor(request, is_use=False) is not None
-            except (RunnerError, RedisError):
+            except RunnerError:
                 return False  # the page asks again, and is answered why
+            except (RedisError, OSError):
+                return None
 
         return dashboard.live.respond(is_welcome)
 
@@ -124,8 +125,7 @@ async def _static(request: Request) -> Response:
     kind = STATIC.get(name)
     if kind is None:
         raise HTTPException(404, "there is no such file")
-    content = (files("runner.web") / "static" / name).read_bytes()
-    return Response(content, media_type=kind, headers={"Cache-Control": _FOR_A_DAY})
+    return Response(content(name), media_type=kind, headers={"Cache-Control": _FOR_A_DAY})
 
 
 def _problem(dashboard: Dashboard, request: Request, status: int, reason: str) -> Response:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -17,10 +15,13 @@ from runner.operations.verbs import job_verbs
 from runner.web import svg
 from runner.web.authenticator import Authenticator
 from runner.web.formats import FILTERS
+from runner.web.icons import icon
 from runner.web.login import LoginSettings
+from runner.web.navigation import KEYS, Link, navigation
+from runner.web.static_files import SCRIPTS, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from redis.asyncio import Redis
     from starlette.requests import Request
@@ -33,15 +34,28 @@ if TYPE_CHECKING:
     from runner.web.endpoint import Endpoint
     from runner.web.live import Live
 
-STATIC = {
-    "style.css": "text/css",
-    "page.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
-"""Files that pages load, and their media types."""
-
 _MESSAGE_COOKIE = "pipeline_message"
 _MESSAGE_S = 60
+_THEME_COOKIE = "pipeline_theme"
+_THEMES = frozenset({"light", "dark"})
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """
+    Which of several installations the pages are of, so that nobody takes one for another.
+
+    name: shown beside the logo; empty: nothing is. colour: of the line above each page.
+    """
+
+    name: str = ""
+    colour: str = "grey"
+
+    @classmethod
+    def of(cls, name: str, colour: str = "") -> Environment:
+        """Return that with *name*: what is in production is red, unless *colour* is given."""
+        by_name = "red" if name.lower().startswith(("prod", "live")) else "violet"
+        return cls(name, colour or by_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +63,16 @@ class Extension:
     """
     Pages and endpoints that an application adds.
 
-    links: label and path for the navigation. templates: a loader of their templates, which may
-    extend our `layout.html.j2`. job_links: from a job's arguments to pages about what it works on.
-    schedule_links: label and path of pages with schedules of the application's own. endpoints: its
-    part of the JSON API.
+    links: label and path for the navigation. title: what stands above them there. icons: label →
+    name of a symbol of `runner.web.icons`; a page if none is given. templates: a loader of their
+    templates, which may extend our `layout.html.j2`. job_links: from a job's arguments to pages
+    about what it works on. schedule_links: label and path of pages with schedules of the
+    application's own. endpoints: its part of the JSON API.
     """
 
     links: Sequence[tuple[str, str]] = ()
+    title: str = ""
+    icons: Mapping[str, str] = field(default_factory=dict)
     routes: Sequence[BaseRoute] = ()
     templates: jinja2.BaseLoader | None = None
     job_links: Mapping[str, str] = field(default_factory=dict)
@@ -83,6 +100,7 @@ class Dashboard:
     secret: str = field(repr=False)
     login: LoginSettings = field(default_factory=LoginSettings)
     version: str = ""
+    environment: Environment = field(default_factory=Environment)
     extension: Extension = field(default_factory=Extension)
 
     def __post_init__(self) -> None:
@@ -105,24 +123,37 @@ class Dashboard:
             lstrip_blocks=True,
         )
         has_login = self.authenticator.settings.has_login
-        sessions = [("Sessions", "/sessions")] if has_login else []
-        self._links = _with_keys([*_LINKS, *extension.links, *sessions, ("Audit", "/audit")])
+        own = [
+            Link(label, path, extension.icons.get(label, "page")) for label, path in extension.links
+        ]
+        self._links = navigation(extension.title, own, has_login=has_login)
         self._templates.filters.update(FILTERS)
-        self._templates.globals.update(draw=svg, asset=_fingerprint(), job_verbs=job_verbs)
+        self._templates.globals.update(
+            draw=svg,
+            icon=icon,
+            asset=fingerprint(),
+            scripts=SCRIPTS,
+            keys=KEYS,
+            environment=self.environment,
+            job_verbs=job_verbs,
+        )
 
     def render(
         self, request: Request, template: str, *, status: int = 200, **values: Any
     ) -> Response:
         """Render *template* with *values* and what every page needs; a message is shown once."""
         message = request.cookies.get(_MESSAGE_COOKIE)
+        theme = request.cookies.get(_THEME_COOKIE)
         response = HTMLResponse(
             self._templates.get_template(template).render(
                 **values,
                 links=self._links,
+                theme=theme if theme in _THEMES else None,
                 path=request.url.path,
                 here=str(request.url.replace(scheme="", netloc="")),
                 visitor=visitor_of(request),
                 nonce=request.state.nonce,
+                now_ms=self.live.now_ms(),
                 version=self.version,
                 told=self._message(message) if message else None,
                 has_login=self.authenticator.settings.has_login,
@@ -170,40 +201,6 @@ class Dashboard:
             return str(self._messages.loads(sealed, max_age=_MESSAGE_S))
         except BadSignature:
             return None
-
-
-_LINKS = (
-    ("Overview", "/"),
-    ("Queues", "/queues"),
-    ("Running", "/running"),
-    ("Scheduled", "/scheduled"),
-    ("Retries", "/retries"),
-    ("Dead", "/dead"),
-    ("Metrics", "/metrics/jobs"),
-    ("Schedules", "/schedules"),
-)
-_KEYS = {"Retries": "t", "Schedules": "p"}
-"""Where the first letter that is free is not the one to remember."""
-
-
-def _with_keys(links: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
-    """Return label, path and the key that leads there after `g`; none where no letter is free."""
-    taken: set[str] = set(_KEYS.values())
-    keyed = []
-    for label, path in links:
-        letters = [one for one in label.lower() if one.isascii() and one.isalpha()]
-        key = _KEYS.get(label) or next((one for one in letters if one not in taken), "")
-        taken.add(key)
-        keyed.append((label, path, key))
-    return keyed
-
-
-def _fingerprint() -> str:
-    """A hash of the static files: browsers keep them until it changes."""
-    digest = hashlib.sha256()
-    for name in sorted(STATIC):
-        digest.update((files("runner.web") / "static" / name).read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def visitor_of(request: Request) -> Visitor | None:

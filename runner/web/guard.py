@@ -31,6 +31,7 @@ from runner.errors import UnreadableError
 from runner.web.body import check_form, form_field, read_again, read_body
 from runner.web.guesses import TooManyGuessesError
 from runner.web.hosts import Hosts, foreign
+from runner.web.static_files import STATIC
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("runner.web")
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_OPEN_PATHS = frozenset({"/login", "/static/style.css", "/static/page.js", "/static/icon.svg"})
+_OPEN_PATHS = frozenset({"/login", *(f"/static/{name}" for name in STATIC)})
 _MACHINES = ("/api/", "/metrics")
 _FOR_VIEWERS = frozenset({"/login", "/logout", "/sessions/revoke"})
 """Also whoever may only look sends these; the pages see to it that it is about themselves."""

@@ -13,7 +13,7 @@ from runner.current import disconnect
 from runner.operations.catalog import Catalog
 from runner.processes.http_server import serve_http
 from runner.web.app import dashboard_app
-from runner.web.dashboard import Dashboard
+from runner.web.dashboard import Dashboard, Environment
 from runner.web.live import Live
 from runner.web.login import LoginSettings
 from tests.runner_kit import PATIENCE_S, start, stop, worker
@@ -78,6 +78,7 @@ class Site:
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
     extend: Callable[[Dashboard], Extension] | None = None
     worker_options: Mapping[str, Any] = field(default_factory=dict)
+    environment: Environment = field(default_factory=Environment)
     url: str = ""
     redis: QueueClient = field(init=False)
     workers: list[Worker] = field(init=False, default_factory=list)
@@ -117,6 +118,7 @@ class Site:
             live=Live(self.redis, QUEUES),
             secret="of the test, and of nobody else: 0123456789",  # noqa: S106
             version="test",
+            environment=self.environment,
         )
         if self.extend is not None:
             dashboard.extend(self.extend(dashboard))

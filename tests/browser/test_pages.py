@@ -182,11 +182,11 @@ def test_keys_lead_through_the_pages(page: Page, site: Site) -> None:
     page.goto("/")
     page.keyboard.press("g")
     page.keyboard.press("s")
-    page.wait_for_url("**/scheduled")
+    page.wait_for_url("**/schedules")
     page.keyboard.press("g")
     page.keyboard.press("t")
     page.wait_for_url("**/retries")
-    keyed = [one.get_attribute("data-go") for one in page.locator("[aria-label=Pages] a").all()]
+    keyed = [one.get_attribute("data-go") for one in page.locator("[aria-label=Pages] li a").all()]
     assert len(set(keyed)) == len(keyed) >= 9
     page.goto("/scheduled")
     page.keyboard.press("j")

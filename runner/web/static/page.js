@@ -1,78 +1,29 @@
-// Keeps an open page up to date, and adds keys. Everything works without it, by reloading.
+// Keeps an open page true: what changes is patched in place, and what may be old is shown as old.
+// Everything works without it, by reloading.
 "use strict";
 
-const LIVE = "pipeline-live";
+const HELD = "pipeline-live";
+const BEAT_MS = 2000;
+const STALE_MS = 3 * BEAT_MS;
+const RETRY_S = 5;
 const liveButton = document.getElementById("live");
 
-// ---------------------------------------------------------------- live parts
+// ---------------------------------------------------------------- the server's clock
 
-let busy = false;
-let again = false;
-
-const isInUse = (part) =>
-  part.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), select");
-
-const remember = (part) => ({
-  checked: new Set([...part.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.value)),
-  open: new Set([...part.querySelectorAll("details[open]")].map((one) => one.id)),
-  focus: part.contains(document.activeElement) ? describe(document.activeElement) : null,
-  row: [...part.querySelectorAll("tbody tr")].findIndex((row) => row.classList.contains("at")),
-});
-
-const describe = (element) => [element.tagName, element.id, element.getAttribute("value"), element.getAttribute("href"), element.textContent];
-
-const restore = (part, was) => {
-  for (const box of part.querySelectorAll("input[type=checkbox]")) box.checked = was.checked.has(box.value);
-  for (const one of part.querySelectorAll("details")) one.open = was.open.has(one.id);
-  if (was.row >= 0) part.querySelectorAll("tbody tr")[was.row]?.classList.add("at");
-  if (was.focus) {
-    const same = (element) => describe(element).every((value, place) => value === was.focus[place]);
-    [...part.querySelectorAll("a, button, input, summary")].find(same)?.focus({ preventScroll: true });
-  }
+let ahead = Number(document.body.dataset.now || Date.now()) - Date.now();
+const now = () => Date.now() + ahead;
+const two = (number) => String(number).padStart(2, "0");
+const clockOf = (at, seconds = true) => `${two(at.getHours())}:${two(at.getMinutes())}` + (seconds ? `:${two(at.getSeconds())}` : "");
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const dayOf = (at) => new Date(at.getFullYear(), at.getMonth(), at.getDate());
+const timeOf = (at, always = false) => {
+  const today = new Date(now());
+  const days = Math.round((dayOf(today) - dayOf(at)) / 86400000);
+  if (days === 0) return clockOf(at, always || Math.abs(now() - at) < 3600000);
+  const day = days === 1 ? "yesterday" : days === -1 ? "tomorrow"
+    : `${at.getDate()} ${MONTHS[at.getMonth()]}` + (at.getFullYear() === today.getFullYear() ? "" : ` ${at.getFullYear()}`);
+  return `${day} ${clockOf(at, always)}`;
 };
-
-const swap = (fresh) => {
-  for (const part of document.querySelectorAll("[data-live]")) {
-    const next = fresh.getElementById(part.id);
-    if (!next || isInUse(part) || part.innerHTML === next.innerHTML) continue;
-    const was = remember(part);
-    const adopted = document.importNode(next, true);
-    part.replaceWith(adopted);
-    restore(adopted, was);
-  }
-  prepare();
-};
-
-const refresh = async () => {
-  if (busy) { again = true; return; }
-  busy = true;
-  try {
-    const answer = await fetch(location.href, { credentials: "same-origin", redirect: "manual" });
-    if (answer.type === "opaqueredirect") location.reload();  // the session has ended
-    else if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
-  } catch {
-    // The next change tries again.
-  } finally {
-    busy = false;
-    if (again) { again = false; setTimeout(refresh, 500); }
-  }
-};
-
-let stream = null;
-const setLive = (on) => {
-  stream?.close();
-  stream = null;
-  if (on) {
-    stream = new EventSource("/live");
-    stream.addEventListener("change", () => { if (!document.hidden) refresh(); });
-    stream.addEventListener("error", () => { if (stream?.readyState === EventSource.CLOSED) refresh(); });
-  }
-  liveButton.setAttribute("aria-pressed", String(on));
-  liveButton.lastElementChild.textContent = on ? "Live" : "Live is off";
-  localStorage.setItem(LIVE, on ? "on" : "off");
-};
-
-// ---------------------------------------------------------------- times, selection
 
 const SPANS = [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]];
 const span = (seconds) => {
@@ -84,77 +35,215 @@ const span = (seconds) => {
   }
   return `${Math.floor(seconds)} s`;
 };
+const agoOf = (at) => {
+  const seconds = (now() - at) / 1000;
+  return Math.abs(seconds) < 1 ? "now" : seconds > 0 ? `${span(seconds)} ago` : `in ${span(-seconds)}`;
+};
+
+// An age counts on only while the page is live; else the time itself stands there.
+const isLive = () => Boolean(stream) && !isStale();
 const tick = () => {
-  for (const time of document.querySelectorAll("time[data-ago]")) {
-    const seconds = (Date.now() - new Date(time.dateTime)) / 1000;
-    const text = Math.abs(seconds) < 1 ? "now" : seconds > 0 ? `${span(seconds)} ago` : `in ${span(-seconds)}`;
+  for (const time of document.querySelectorAll("time[data-ago], time[data-clock]")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const counts = "ago" in time.dataset && isLive();
+    const text = counts ? agoOf(at) : timeOf(at, "seconds" in time.dataset);
     if (time.textContent !== text) time.textContent = text;
+    const told = `${at.toISOString().replace("T", " ").slice(0, 19)} UTC` + (counts ? `, here ${timeOf(at, true)}` : isLive() ? `, ${agoOf(at)}` : "");
+    if (time.title !== told) time.title = told;
+  }
+  const clock = document.getElementById("clock");
+  if (clock && answeredAt) { clock.hidden = false; clock.textContent = clockOf(new Date(answeredAt)); }
+};
+
+// ---------------------------------------------------------------- patching
+
+const KEPT = new Set(["open", "checked", "disabled", "hidden"]);  // the reader's, not the server's
+const keyOf = (node) => (node.nodeType === 1 ? node.getAttribute("data-key") || node.getAttribute("id") : null);
+
+const patchAttributes = (old, next) => {
+  for (const { name, value } of next.attributes) {
+    if (KEPT.has(name)) continue;
+    if (name === "class") {
+      const kept = ["at", "gone", "new"].filter((one) => old.classList.contains(one));
+      const wanted = [value, ...kept].join(" ").trim();
+      if (old.getAttribute("class") !== wanted) old.setAttribute("class", wanted);
+    } else if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!next.hasAttribute(name) && !KEPT.has(name) && name !== "class" && !(name === "title" && old.localName === "time")) old.removeAttribute(name);
   }
 };
 
-const boxes = () => [...document.querySelectorAll("input[type=checkbox][name=id]")];
-const count = () => {
-  const chosen = boxes().filter((box) => box.checked).length;
-  for (const label of document.querySelectorAll("[data-count]")) label.textContent = chosen ? `${chosen} selected` : "Select all";
+const patch = (old, next) => {
+  if (old.nodeType !== next.nodeType || old.nodeName !== next.nodeName) { old.replaceWith(document.importNode(next, true)); return; }
+  if (old.nodeType !== 1) { if (old.data !== next.data) old.data = next.data; return; }
+  if (old.localName === "time" && old.dateTime === next.dateTime && old.hasAttribute("datetime")) return;
+  if (old.matches("input:not([type=checkbox]), select, textarea") && old === document.activeElement) return;
+  patchAttributes(old, next);
+  patchChildren(old, next);
 };
-const prepare = () => {
-  for (const all of document.querySelectorAll("[data-all]")) all.hidden = false;
+
+const patchChildren = (old, next) => {
+  const keyed = new Map([...old.children].filter(keyOf).map((one) => [keyOf(one), one]));
+  const still = old.hasAttribute("data-rows") && isHeld(old);
+  let place = old.firstChild;
+  let arrived = 0;
+  for (const wanted of [...next.childNodes]) {
+    const key = keyOf(wanted);
+    let mine = key ? keyed.get(key) : place;
+    if (!key) while (mine && keyOf(mine)) mine = mine.nextSibling;
+    if (key) keyed.delete(key);
+    if (mine) {
+      if (!still && mine !== place) old.insertBefore(mine, place);
+      const after = mine.nextSibling;
+      mine.classList?.remove("gone");
+      patch(mine, wanted);
+      if (!still || mine === place) place = after;
+    } else if (still && key) arrived += 1;
+    else {
+      const made = document.importNode(wanted, true);
+      if (key && old.hasAttribute("data-rows")) made.classList.add("new");
+      old.insertBefore(made, place);
+    }
+  }
+  if (still) {
+    for (const gone of keyed.values()) gone.classList.add("gone");
+    return;
+  }
+  while (place) { const after = place.nextSibling; place.remove(); place = after; }
+  for (const gone of keyed.values()) gone.remove();
+};
+
+let isStill = false;
+// While a hand is on a list, its rows neither move nor come and go.
+const isHeld = (rows) => isStill || rows.matches(":hover") || rows.contains(document.activeElement) || Boolean(rows.querySelector("input[type=checkbox]:checked"));
+
+const swap = (fresh) => {
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const next = fresh.getElementById(part.id);
+    if (next) patch(part, next);
+  }
+  prepare();
+};
+
+// ---------------------------------------------------------------- what the server says
+
+let answeredAt = 0;
+let cause = "";
+let busy = false;
+let again = false;
+let nextTry = RETRY_S;
+
+const answered = (at) => { ahead = at - Date.now(); answeredAt = at; cause = ""; };
+
+const refresh = async () => {
+  if (busy) { again = true; return; }
+  busy = true;
+  try {
+    const answer = await fetch(location.href, { credentials: "same-origin", redirect: "manual", signal: AbortSignal.timeout(10000) });
+    if (answer.type === "opaqueredirect") location.reload();  // the session has ended
+    else if (answer.ok || answer.status === 404) {
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (answer.ok) swap(fresh);
+      answered(Number(fresh.body.dataset.now || now()));
+    } else cause = answer.status === 503 ? "Redis" : "the web server";
+  } catch {
+    cause = "the web server";
+  } finally {
+    busy = false;
+    show();
+    if (again) { again = false; setTimeout(refresh, 500); }
+  }
+};
+
+let stream = null;
+const listen = () => {
+  stream?.close();
+  stream = new EventSource("/live");
+  stream.addEventListener("beat", (event) => {
+    const told = JSON.parse(event.data);
+    if (told.away) { cause = "Redis"; show(); return; }
+    for (const one of document.querySelectorAll("[data-many]")) {
+      const many = told.counts[one.dataset.many];
+      one.hidden = !many;
+      one.classList.toggle("bad", one.dataset.many === "dead");
+      one.textContent = many ? many.toLocaleString("en") : "";
+    }
+    if (cause) refresh();
+    else answered(told.at);
+    show();
+  });
+  stream.addEventListener("change", () => { if (!document.hidden) refresh(); });
+  stream.addEventListener("error", () => { if (stream?.readyState === EventSource.CLOSED) cause ||= "the web server"; });
+};
+
+const setLive = (on) => {
+  if (on) { listen(); refresh(); } else { stream?.close(); stream = null; }
+  localStorage.setItem(HELD, on ? "on" : "off");
+  show();
+};
+
+// ---------------------------------------------------------------- staleness, as a state that one sees
+
+const isStale = () => Boolean(stream) && Boolean(answeredAt) && now() - answeredAt > STALE_MS && !document.hidden;
+
+const show = () => {
+  if (!liveButton) return;
+  const root = document.documentElement;
+  const stale = isStale();
+  if (stale !== root.hasAttribute("data-stale")) {
+    root.toggleAttribute("data-stale", stale);
+    for (const control of document.querySelectorAll("main button, main select, main input")) {
+      if (control.closest(".outage")) continue;
+      if (stale && !control.disabled) { control.disabled = true; control.dataset.off = control.title; control.title = "Off until the server answers again"; }
+      else if (!stale && "off" in control.dataset) { control.disabled = false; control.title = control.dataset.off; delete control.dataset.off; }
+    }
+    if (stale) nextTry = RETRY_S;
+  }
+  let banner = document.getElementById("outage");
+  if (stale) {
+    if (!banner) {
+      banner = document.createElement("div");
+      banner.id = "outage";
+      banner.className = "outage";
+      banner.setAttribute("role", "alert");
+      banner.innerHTML = '<svg class="i" viewBox="0 0 16 16" aria-hidden="true"><path d="M8 2.5L14.5 13.5h-13zM8 6.500v3.5M8 11.800h.01"/></svg><div><p></p><p></p></div><button type="button">Try now</button>';
+      banner.querySelector("button").addEventListener("click", retry);
+      document.getElementById("main").prepend(banner);
+    }
+    const [title, text] = banner.querySelectorAll("p");
+    const said = [`No answer since ${clockOf(new Date(answeredAt))}`,
+      `What stands below is as of then, ${span((now() - answeredAt) / 1000)} old. Buttons are off until ${cause || "the web server or Redis"} answers again; this page goes on by itself, next try in ${nextTry} s.`];
+    if (title.textContent !== said[0]) title.textContent = said[0];
+    if (text.textContent !== said[1]) text.textContent = said[1];
+  } else banner?.remove();
+  const on = Boolean(stream);
+  liveButton.setAttribute("aria-pressed", String(on && !stale));
+  liveButton.lastElementChild.textContent = !on ? "Live is off" : stale ? "No answer" : "Live";
   tick();
-  count();
 };
 
-let last = null;
-document.addEventListener("click", (event) => {
-  const box = event.target;
-  if (!(box instanceof HTMLInputElement) || box.type !== "checkbox") return;
-  if (box.matches("[data-all]")) for (const one of boxes()) one.checked = box.checked;
-  else if (event.shiftKey && last && document.contains(last)) {
-    const row = boxes();
-    const [from, to] = [row.indexOf(last), row.indexOf(box)].sort((a, b) => a - b);
-    for (const one of row.slice(from, to + 1)) one.checked = box.checked;
-  }
-  last = box;
-  count();
-});
-
-document.addEventListener("submit", (event) => {
-  const question = event.submitter?.dataset.confirm;
-  if (question && !confirm(question)) event.preventDefault();
-});
-
-// ---------------------------------------------------------------- keys
-
-let going = 0;
-const move = (by) => {
-  const rows = [...document.querySelectorAll("main tbody tr")];
-  if (!rows.length) return;
-  const now = rows.findIndex((row) => row.classList.contains("at"));
-  rows[now]?.classList.remove("at");
-  const next = rows[Math.max(0, Math.min(rows.length - 1, now + by))];
-  next.classList.add("at");
-  next.scrollIntoView({ block: "nearest" });
+const retry = () => {
+  nextTry = RETRY_S;
+  if (stream?.readyState !== EventSource.OPEN) listen();
+  refresh();
 };
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), select, textarea")) return;
-  const at = document.querySelector("tr.at");
-  const page = Date.now() - going < 1000 && document.querySelector(`nav [data-go="${CSS.escape(event.key)}"]`);
-  if (page) location.href = page.href;
-  else if (event.key === "g") { going = Date.now(); return; }
-  else if (event.key === "/") document.getElementById("find")?.focus();
-  else if (event.key === "j") move(1);
-  else if (event.key === "k") move(-1);
-  else if (event.key === "x") at?.querySelector("input[type=checkbox]")?.click();
-  else if (event.key === "Enter" && at && document.activeElement === document.body) at.querySelector("a")?.click();
-  else return;
-  going = 0;
-  event.preventDefault();
-});
+
+const prepare = () => { tick(); document.dispatchEvent(new Event("patched")); };
 
 prepare();
-setInterval(tick, 1000);
-setInterval(() => { if (document.querySelector("[data-poll]")) refresh(); }, 700);
 if (liveButton) {
+  answeredAt = now();
   liveButton.hidden = false;
-  liveButton.addEventListener("click", () => setLive(liveButton.getAttribute("aria-pressed") !== "true"));
-  setLive(localStorage.getItem(LIVE) !== "off");
-}
+  liveButton.addEventListener("click", () => setLive(!stream));
+  if (localStorage.getItem(HELD) !== "off") listen();
+  show();
+  setInterval(() => {
+    if (isStale() && (nextTry -= 1) <= 0) retry();
+    show();
+  }, 1000);
+  setInterval(() => { if (document.querySelector("[data-poll]")) refresh(); }, 700);
+  setInterval(() => { if (stream && !document.hidden) refresh(); }, 15000);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && stream) refresh(); });
+} else setInterval(tick, 1000);
