@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from jobs.lazy_import import imported
 from jobs.notifications.event import report_ready
 from jobs.notify import announce
-from jobs.report_files import file_path, write_whole
+from jobs.report_files import file_path, write_pages
 from jobs.services import Services
 from runner import Bury, Context, job
 from runner.errors import OffloadDiedError
@@ -27,7 +27,8 @@ async def render_visualization(
     """
     Render one chart of an analysis or, without a key, its whole report, in one format.
 
-    Durable afterwards: the complete file, and its path in the store. Any number of renderings
+    Durable afterwards: the complete file, and its path in the store; of a report as pictures one
+    for each page, and the path of the first. Any number of renderings
     of one file may run at once: the file is always a complete one of them. People are notified
     of a channel's report once a week.
 
@@ -43,14 +44,14 @@ async def render_visualization(
     request = await rendering.gather(services.store, analysis_id, chart_key)
     # The renderer holds the interpreter lock, and a title may end its process.
     try:
-        content = await rendering.render_apart(
+        pages = await rendering.render_apart(
             ctx.offload, request, file_format, services.report_paper
         )
     except OffloadDiedError as error:
         what = "the report" if chart_key is None else f"the chart {chart_key}"
         raise Bury(f"{what} of {request.channel.id} cannot be drawn: {error}") from error
     path = file_path(services.reports_dir, request.channel.id, chart_key, file_format)
-    await asyncio.to_thread(write_whole, path, content)
+    await asyncio.to_thread(write_pages, path, pages)
     await services.store.renderings.save(analysis_id, chart_key, file_format, path)
     if chart_key is None:
         advice = await services.store.analyses.recommendations(analysis_id)

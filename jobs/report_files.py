@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _PLAIN: Final = re.compile(r"(?:[a-z]+:)?[A-Za-z0-9_-]{1,80}")
@@ -54,6 +55,26 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def write_pages(path: Path, pages: Sequence[bytes]) -> list[Path]:
+    """
+    Write *pages*: the first to *path*, the others beside it as `report-2.png`, `report-3.png` ….
+
+    Further pages that a longer report left there are removed. Returns all paths, in order.
+    """
+    paths = [path, *(_page(path, number) for number in range(2, len(pages) + 1))]
+    for one, content in zip(paths, pages, strict=True):
+        write_whole(one, content)
+    number = len(pages) + 1
+    while (left := _page(path, number)).is_file():
+        left.unlink(missing_ok=True)
+        number += 1
+    return paths
+
+
+def _page(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def _remove_abandoned(path: Path) -> None:

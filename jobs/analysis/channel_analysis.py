@@ -23,6 +23,8 @@ from jobs.analysis.outliers import Outliers, outliers
 from jobs.analysis.reach_by_age import ReachByAge, reach_by_age
 from jobs.analysis.section import Missing
 from jobs.analysis.trends import Trends, trends
+from jobs.analysis.usual import NOT_COMPARED as NO_USUAL
+from jobs.analysis.usual import Usual, usual
 from jobs.channel.records import Platform
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class ChannelAnalysis(BaseModel):
     fingerprint: str
     coverage: Annotated[Coverage | Missing, Field(discriminator="present")]
     growth: Annotated[Growth | Missing, Field(discriminator="present")]
+    usual: Annotated[Usual | Missing, Field(discriminator="present")] = NO_USUAL
     trends: Annotated[Trends | Missing, Field(discriminator="present")]
     months: Annotated[Months | Missing, Field(discriminator="present")] = NOT_COMPARED
     outliers: Annotated[Outliers | Missing, Field(discriminator="present")]
@@ -78,6 +81,7 @@ def analyze(data: ChannelData) -> ChannelAnalysis:
         fingerprint=data.fingerprint,
         coverage=coverage(data),
         growth=growth(data),
+        usual=usual(data),
         trends=trends(data),
         months=months(data),
         outliers=outliers(data),

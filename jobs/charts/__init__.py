@@ -2,8 +2,8 @@
 Charts and reports: from an analysis to specifications, and from these to pictures and pages.
 
 `build_charts` makes the specifications, `render` draws one chart. `compose` writes a report,
-`render_report` makes a file of it. All are CPU-bound and free of I/O: run them in a process of
-their own (`ctx.offload`).
+`render_report` makes a file of it, `render_pages` a picture of each page. All are CPU-bound and
+free of I/O: run them in a process of their own (`ctx.offload`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from jobs.charts.chart import Chart
 from jobs.charts.document import Document, compose
 from jobs.charts.drawing import embedded_svg
 from jobs.charts.render import FORMATS, Format, render
-from jobs.charts.report import REPORT_FORMATS, ReportFormat, render_report
+from jobs.charts.report import REPORT_FORMATS, ReportFormat, render_pages, render_report
 
 __all__ = [
     "FORMATS",
@@ -26,5 +26,6 @@ __all__ = [
     "compose",
     "embedded_svg",
     "render",
+    "render_pages",
     "render_report",
 ]

@@ -12,6 +12,7 @@ from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.wording import change, day, number, short
 from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
+from jobs.charts.phrases import is_held
 from jobs.charts.theme import (
     BLUE,
     GRID,
@@ -51,9 +52,6 @@ _AHEAD = "forecast with 80% interval"
 _TABLE_DAYS = 28
 _ROOM, _FAR = 1.25, 1.5
 """An interval _FAR times as high as all else is cut off at _ROOM times its height."""
-
-_LEVEL_HELD = 1.25
-"""A change whose interval lies within a quarter either way counts as none."""
 
 
 def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
@@ -219,7 +217,7 @@ def _title(views: ViewGrowth) -> str:
         return f"Views are rising: {level}, {change(week.ratio)} on the week before"
     if week.direction == "down":
         return f"Views are falling: {level}, {change(week.ratio)} on the week before"
-    if week.low >= 1 / _LEVEL_HELD and week.high <= _LEVEL_HELD:
+    if is_held(week):
         return f"Views hold their level: {level}, no clear change from the week before"
     return f"Views vary too much to tell a change from the week before: {level}"
 

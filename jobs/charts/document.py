@@ -17,19 +17,26 @@ from jobs.charts import story
 from jobs.charts.answers import NO_EVIDENCE
 from jobs.charts.answers import answers as draw_answers
 from jobs.charts.chart import reading, table, undrawn
+from jobs.charts.headline import headline
 from jobs.charts.key_figures import KeyFigure, key_figures
 from jobs.charts.making import made
+from jobs.charts.staleness import old_since, old_words
+from jobs.charts.tile import Tile, tile
 from jobs.charts.what_changed import what_changed
 from jobs.recommendations import why_none
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.items import RankedItem
     from jobs.channel.records import ChannelRecord
     from jobs.charts.chart import DrawnFrom, Table
+
+FIRST = 3
+"""So many sentences of each kind are on the first page; the others follow the first chart."""
 
 _MINUTE = 60
 _PLATFORMS = {Platform.YOUTUBE: "YouTube", Platform.PODCAST: "Podcast", Platform.STREAM: "Streams"}
@@ -114,18 +121,22 @@ class Document:
     """
     The content of a report; its texts are plain, never markup, whatever titles contain.
 
-    *link* is a web address or None. *as_of* is the last observation, None without any.
+    *headline* is the finding in one sentence. *link* is a web address or None. *as_of* is the last
+    observation, None without any. *footnote* is what each printed page says of the data.
     *without_evidence* are the subjects without a finding. *similar* are the most similar of
     *compared* channels.
     """
 
     title: str
+    headline: str
     platform: str
     link: str | None
     generated: bool
     cautions: Sequence[story.Caution]
     covered: str
     source: str
+    footnote: str
+    tile: Tile
     as_of: datetime | None
     thing: str
     key_figures: Sequence[KeyFigure]
@@ -152,23 +163,27 @@ def compose(
     answers: Sequence[Mapping[str, Any]] = (),
     similar: Mapping[str, Any] | None = None,
     source_note: str = "",
+    today: date | None = None,
 ) -> Document:
     """
     Write the report.
 
     *answers* are the outcomes of all subjects examined, *similar* the similar channels (both as
-    stored), *source_note* says where the data comes from. The same arguments give the same
-    document: it depends on no clock.
+    stored), *source_note* says where the data comes from, *today* is the day of the report, beside
+    which data may be old. The same arguments give the same document: it depends on no clock.
     """
     items, coverage, asked = analysis.items, analysis.coverage, made(draw_answers, answers)
     return Document(
         title=channel.title,
+        headline=headline(analysis),
         platform=_PLATFORMS.get(analysis.platform, ""),
         link=_safe_link(channel.url),
         generated=channel.generated,
-        cautions=story.cautions(analysis),
+        cautions=[*_old(analysis, today), *story.cautions(analysis)],
         covered=story.covered(analysis),
         source=source_note,
+        footnote=_footnote(analysis, source_note),
+        tile=tile(channel.id, channel.title),
         as_of=coverage.last_at if coverage.present else None,
         thing=noun(analysis.platform),
         key_figures=key_figures(analysis),
@@ -185,6 +200,26 @@ def compose(
         not_told=story.missing_reasons(analysis),
         methods=story.methods(analysis),
     )
+
+
+def _footnote(analysis: ChannelAnalysis, source_note: str) -> str:
+    """What each page of a print says of its data: the days' zone, gaps, source, last reading."""
+    found = analysis.coverage
+    parts = ["Days are UTC."]
+    if found.present and found.days_missing:
+        was = "was" if found.days_missing == 1 else "were"
+        where = f" around {day(found.gaps[0].first)}" if len(found.gaps) == 1 else ""
+        parts.append(f"{counted(found.days_missing, 'day')}{where} {was} not read.")
+    if source_note:
+        parts.append(f"{source_note}.")
+    if found.present:
+        parts.append(f"Data until {day(found.last_at.date())}.")
+    return " ".join(parts)
+
+
+def _old(analysis: ChannelAnalysis, today: date | None) -> list[story.Caution]:
+    newest = None if today is None else old_since(analysis, today)
+    return [] if newest is None else [story.Caution("Old data.", old_words(newest))]
 
 
 def _advice(found: Advised) -> Advice:

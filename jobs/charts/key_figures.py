@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.analysis.wording import audience, change, day, noun, number, short, signed
-from jobs.charts.phrases import RHYTHMS, is_quiet, subscriber_change, subscriber_days
+from jobs.analysis.wording import audience, change, day, noun, number, period, short, signed
+from jobs.charts.phrases import (
+    RHYTHMS,
+    is_quiet,
+    milestone_name,
+    subscriber_change,
+    subscriber_days,
+)
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -16,25 +22,53 @@ if TYPE_CHECKING:
     from jobs.analysis.growth import ViewGrowth
 
 
+MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """
+    What is usual for a number, in words and as places on a line from 0 to 1.
+
+    The band runs from *start* to *end*, the number itself lies *at*; *outside* of the band or not.
+    """
+
+    words: str
+    start: float
+    end: float
+    at: float
+    outside: bool
+
+    @classmethod
+    def of(cls, words: str, low: float, high: float, value: float) -> Band:
+        """Place *value* beside the band from *low* to *high*."""
+        first, last = min(low, value), max(high, value)
+        room = 0.3 * (last - first) or 1.0
+        first, width = first - room, last - first + 2 * room
+        start, end, at = (round((one - first) / width, 4) for one in (low, high, value))
+        return cls(words, start, end, at, outside=not low <= value <= high)
+
+
 @dataclass(frozen=True, slots=True)
 class KeyFigure:
-    """One number at the top of a report: its name, its value, and a note."""
+    """One number at the top of a report: its name, its value, a note, and what is usual."""
 
     label: str
     value: str
     note: str
+    band: Band | None = None
 
 
 def key_figures(analysis: ChannelAnalysis) -> list[KeyFigure]:
-    """Return the numbers for the top of a report, at most four."""
-    return list(_key_figures(analysis))[:4]
+    """Return the numbers for the top of a report, at most `MOST`."""
+    return list(_key_figures(analysis))[:MOST]
 
 
 def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
     growth, items = analysis.growth, analysis.items
     thing = noun(analysis.platform)
     if growth.present and growth.views.present:
-        yield _views_figure(growth.views)
+        yield _views_figure(growth.views, _usual_views(analysis))
     if growth.present and growth.subscribers.present:
         found = growth.subscribers
         note = f"{subscriber_change(found)} in {subscriber_days(found)}"
@@ -60,13 +94,31 @@ def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
     if analysis.engagement.present and analysis.engagement.likes.present:
         likes = analysis.engagement.likes
         note = f"half of them {number(likes.lower_quartile)} to {number(likes.upper_quartile)}"
-        yield KeyFigure("Likes per 1,000 views", number(likes.median), note)
+        band = Band.of("", likes.lower_quartile, likes.upper_quartile, likes.median)
+        yield KeyFigure("Likes per 1,000 views", number(likes.median), note, band)
+    yield from _milestone(analysis)
     if analysis.coverage.present and analysis.coverage.items_listed:
         listed, all_of_them = analysis.coverage.items_listed, analysis.coverage.items_counted
         note = f"of {all_of_them:,} on the channel" if all_of_them else "listed by the source"
         yield KeyFigure(f"{thing.capitalize()}s", f"{listed:,}", note)
     else:
         yield from _last_read(analysis, "items", f"{thing.capitalize()}s")
+
+
+def _milestone(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
+    """Yield the day on which the next round number of subscribers, or of views, is expected."""
+    if not analysis.milestones.present:
+        return
+    expected = analysis.milestones.expected
+    subscribers = [one for one in expected if one.counter == "subscribers"]
+    for found in (subscribers or expected)[:1]:
+        name = milestone_name(found, analysis.platform)
+        span = (
+            f"from {day(found.earliest)}"
+            if found.latest is None
+            else period(found.earliest, found.latest)
+        )
+        yield KeyFigure(name, day(found.day), f"at this pace; {found.level:.0%} interval {span}")
 
 
 def _last_read(analysis: ChannelAnalysis, name: str, label: str) -> Iterator[KeyFigure]:
@@ -76,7 +128,15 @@ def _last_read(analysis: ChannelAnalysis, name: str, label: str) -> Iterator[Key
             yield KeyFigure(label, short(found.last), f"read on {day(found.last_day)}")
 
 
-def _views_figure(views: ViewGrowth) -> KeyFigure:
+def _usual_views(analysis: ChannelAnalysis) -> Band | None:
+    found = analysis.usual
+    if not found.present:
+        return None
+    words = f"usual {short(found.low)} to {short(found.high)}"
+    return Band.of(words, found.low, found.high, found.last_week)
+
+
+def _views_figure(views: ViewGrowth, band: Band | None) -> KeyFigure:
     week = views.week
     if not week.present:
         note = f"median of {counted(views.days, 'day')}"
@@ -86,4 +146,4 @@ def _views_figure(views: ViewGrowth) -> KeyFigure:
         if week.direction == "unclear"
         else f"last 7 days, {change(week.ratio)} on the 7 before"
     )
-    return KeyFigure("Views a day", short(week.last_mean), note)
+    return KeyFigure("Views a day", short(week.last_mean), note, band)

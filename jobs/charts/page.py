@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from jobs.charts.document import FIRST
+from jobs.charts.phrases import lead_and_evidence
 from jobs.charts.templates import template
 from jobs.charts.theme import DARK, LIGHT
 
@@ -21,6 +23,8 @@ def page(document: Document, drawings: Sequence[Drawn]) -> str:
     """Return *document* as a page, with its *drawings*; foreign text is escaped."""
     return template("report.html.j2").render(
         report=document,
+        first=FIRST,
+        in_two=lead_and_evidence,
         # Vega escapes the text that it puts into a drawing.
         figures=[(each.figure, Markup(each.svg)) for each in drawings],  # noqa: S704
         light=asdict(LIGHT),

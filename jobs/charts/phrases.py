@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from jobs.analysis.wording import day, noun, number, period, short, signed, times
@@ -10,7 +11,7 @@ from runner.wording import counted
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.cadence import Cadence, Rhythm
-    from jobs.analysis.growth import SubscriberGrowth
+    from jobs.analysis.growth import SubscriberGrowth, WeekChange
     from jobs.analysis.items import RankedItem
     from jobs.analysis.milestones import MilestoneExpected, MilestoneReached
     from jobs.channel.records import Platform
@@ -21,6 +22,8 @@ RHYTHMS: Final[dict[Rhythm, str]] = {
     "irregular": "at irregular intervals",
     "in bursts": "in bursts",
 }
+_PROVED: Final = re.compile(r"(.+?) (\([^()]*\)\.)")
+_LEVEL_HELD: Final = 1.25
 _QUIET_GAPS = 3
 _QUIET_DAYS = 7
 RECENT_DAYS = 30
@@ -41,6 +44,17 @@ def milestone_ahead(found: MilestoneExpected) -> str:
         f"around {day(found.day)} "
         f"({found.level:.0%} interval {period(found.earliest, found.latest)})"
     )
+
+
+def is_held(week: WeekChange) -> bool:
+    """Return whether a change that is not clear is surely a small one, a quarter at most."""
+    return week.low >= 1 / _LEVEL_HELD and week.high <= _LEVEL_HELD
+
+
+def lead_and_evidence(sentence: str) -> tuple[str, str]:
+    """Return a sentence in two parts: what it says, and the bracket at its end that proves it."""
+    found = _PROVED.fullmatch(sentence)
+    return (found[1], found[2]) if found else (sentence, "")
 
 
 def subscriber_change(found: SubscriberGrowth) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from jobs.apart import DRAWING
 from jobs.charts.document import compose
 from jobs.charts.drawing import embedded_svg
 from jobs.charts.render import render as render_chart
-from jobs.charts.report import render_report
+from jobs.charts.report import render_pages
 from jobs.charts.typeset import DEFAULT_PAPER
 from runner.errors import OffloadDiedError
 
@@ -41,6 +42,7 @@ class Request:
     similar: Mapping[str, Any] | None
     source_note: str
     chart: StoredChart | None
+    today: date
 
 
 async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -> Request:
@@ -74,6 +76,7 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
         similar=await store.profiles.similar(channel.id),
         source_note=source_note(await store.channels.sources_of(channel.id)),
         chart=chart,
+        today=datetime.now(UTC).date(),
     )
 
 
@@ -92,7 +95,7 @@ def _read(stored: StoredAnalysis) -> ChannelAnalysis:
 
 async def render_apart(
     run: Run, request: Request, file_format: Format | ReportFormat, paper: Paper
-) -> bytes:
+) -> list[bytes]:
     """
     Return what `render` does, by *run*.
 
@@ -135,9 +138,11 @@ def render(
     file_format: Format | ReportFormat,
     paper: Paper = DEFAULT_PAPER,
     undrawable: Mapping[str, str] | None = None,
-) -> bytes:
+) -> list[bytes]:
     """
-    Return the file's content. CPU-bound, up to a second for a report: see `drawing`.
+    Return the file's content: of a report as pictures, one for each page.
+
+    CPU-bound, up to a second for a report: see `drawing`.
 
     undrawable: by key the charts that are not tried, and why.
 
@@ -146,7 +151,7 @@ def render(
     """
     if request.chart is not None:
         # `render_chart` refuses a format that charts do not have.
-        return render_chart(request.chart.spec, cast("Format", file_format))
+        return [render_chart(request.chart.spec, cast("Format", file_format))]
     document = compose(
         request.channel,
         request.analysis,
@@ -155,8 +160,9 @@ def render(
         answers=request.answers,
         similar=request.similar,
         source_note=request.source_note,
+        today=request.today,
     )
-    return render_report(document, file_format, paper=paper, undrawable=undrawable or {})
+    return render_pages(document, file_format, paper=paper, undrawable=undrawable or {})
 
 
 def source_note(sources: Sequence[SourceRef]) -> str:

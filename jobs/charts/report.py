@@ -3,7 +3,7 @@ The report of a channel as one self-contained file.
 
 - html: one page, light and dark, for screens, phones and printers; no scripts, no requests;
 - pdf: a typeset document with page numbers and embedded typefaces;
-- png, svg: the same as one tall picture without page breaks;
+- png, svg: the same as pictures, one for each page; the first has the answers;
 - json: the same for programs, with the charts' specifications and data.
 """
 
@@ -32,15 +32,17 @@ _VERSION: Final = 1
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def render_report(
+def render_pages(
     document: Document,
     file_format: ReportFormat,
     *,
     paper: Paper = DEFAULT_PAPER,
     undrawable: Mapping[str, str] = _NONE,
-) -> bytes:
+) -> list[bytes]:
     """
-    Return *document* as a file's content; text is UTF-8, *paper* is the size of a pdf's pages.
+    Return *document* as files' contents: pictures are one for each page, all else is one file.
+
+    Text is UTF-8, *paper* is the size of the pages.
 
     A chart that cannot be drawn is left out, and the reason stands in its place; *undrawable* has
     by key those that are not even tried. CPU-bound, up to a second: see `drawing`. The same
@@ -52,14 +54,25 @@ def render_report(
     """
     match file_format:
         case "html":
-            return page(document, drawn(document, undrawable)).encode()
+            return [page(document, drawn(document, undrawable)).encode()]
         case "json":
-            return _json(document, undrawable)
+            return [_json(document, undrawable)]
         case "pdf" | "png" | "svg":
             return typeset_report(document, drawn(document, undrawable), file_format, paper)
         case _:
             known = ", ".join(REPORT_FORMATS)
             raise ValueError(f"no such format: {file_format!r}; there are {known}")
+
+
+def render_report(
+    document: Document,
+    file_format: ReportFormat,
+    *,
+    paper: Paper = DEFAULT_PAPER,
+    undrawable: Mapping[str, str] = _NONE,
+) -> bytes:
+    """Return what `render_pages` does, as one file's content: of pictures the first."""
+    return render_pages(document, file_format, paper=paper, undrawable=undrawable)[0]
 
 
 def _json(document: Document, undrawable: Mapping[str, str]) -> bytes:

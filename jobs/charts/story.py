@@ -121,7 +121,7 @@ def missing_reasons(analysis: ChannelAnalysis) -> list[str]:
         *((growth.views, growth.subscribers) if growth.present else ()),
         *((growth.views.week,) if growth.present and growth.views.present else ()),
         *((analysis.months.before,) if with_views and analysis.months.present else ()),
-        *((analysis.outliers, analysis.changes) if with_views else ()),
+        *((analysis.usual, analysis.outliers, analysis.changes) if with_views else ()),
         *((trends.views,) if with_views and trends.present else ()),
         *((trends.subscribers,) if with_subscribers and trends.present else ()),
         *((trends.likes,) if with_likes and trends.present else ()),

@@ -32,7 +32,8 @@ class Palette:
     """
     A colour for each role: text, lines, the page and its cards, the series, a note.
 
-    *ink* and *muted* are for text on *page* and *card*, *accent* for headings and labels.
+    *ink*, *second* and *muted* are for text on *page* and *card*, *accent* for headings and labels.
+    *band* is what is usual for a figure.
     """
 
     ink: str
@@ -48,37 +49,46 @@ class Palette:
     note: str
     note_line: str
     note_ink: str
+    second: str
+    band: str
+    good: str
 
 
 LIGHT: Final = Palette(
-    ink="#1f2933",
-    muted="#5f6b7a",
-    line="#e3e8ee",
-    page="#f6f8fa",
+    ink="#1b2530",
+    muted="#5b6675",
+    line="#e1e6ec",
+    page="#f5f7f9",
     card="#ffffff",
-    accent="#0a6aa8",
+    accent="#0b63b0",
     blue="#00558c",
     sky="#3a97d8",
     orange="#cc8400",
     red="#a8320b",
-    note="#fff4d6",
-    note_line="#e69f00",
+    note="#fff6df",
+    note_line="#e3c061",
     note_ink="#4a3500",
+    second="#3c4855",
+    band="#bcd8f1",
+    good="#028747",
 )
 DARK: Final = Palette(
-    ink="#e8ecf1",
-    muted="#a3aebb",
-    line="#343c47",
-    page="#12161b",
-    card="#1a2027",
-    accent="#6cc0f5",
+    ink="#e8edf3",
+    muted="#98a5b3",
+    line="#2a323b",
+    page="#0f1317",
+    card="#171c22",
+    accent="#6cb8f5",
     blue="#3f9fec",
     sky="#b5dcf2",
     orange="#f7c948",
     red="#e8552a",
-    note="#3a2f10",
-    note_line="#e69f00",
+    note="#2e2611",
+    note_line="#6e5a22",
     note_ink="#ffe9b0",
+    second="#c8d1db",
+    band="#2a4d70",
+    good="#83c386",
 )
 
 BLUE: Final = LIGHT.blue

@@ -14,14 +14,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import structlog
 import typst
 
 from jobs.channel.text import clean_whole
+from jobs.charts.document import FIRST
 from jobs.charts.fonts import families, typefaces
 from jobs.charts.lettering import lettered
+from jobs.charts.phrases import lead_and_evidence
 from jobs.charts.theme import LIGHT
 
 if TYPE_CHECKING:
@@ -48,9 +50,9 @@ def typeset_report(
     drawings: Sequence[Drawn],
     file_format: Literal["pdf", "png", "svg"],
     paper: Paper,
-) -> bytes:
+) -> list[bytes]:
     """
-    Return *document* with its *drawings*, on sheets of *paper* (pdf) or as one tall picture.
+    Return *document* with its *drawings* on sheets of *paper*: as a pdf, or as a picture of each.
 
     The pdf is tagged for screen readers (PDF/UA-1) and embeds its typefaces. A character that no
     typeface has is a box, and such a pdf does not claim the standard.
@@ -67,16 +69,20 @@ def typeset_report(
     ]
     content = asdict(document)
     content["figures"] = figures
+    for key in ("what_changed", "why_it_matters"):
+        said = [lead_and_evidence(one) for one in content[key]]
+        content[key] = said[:FIRST]
+        content[f"{key}_more"] = said[FIRST:]
     as_of = document.as_of
     content["as_of"] = None
-    content["paper"] = _PAPERS[paper] if file_format == "pdf" else None
+    content["paper"] = _PAPERS[paper]
     return _compile("report.typ", content, file_format, as_of)
 
 
 def typeset_chart(svg: str, file_format: Literal["pdf", "png"], *, title: str, alt: str) -> bytes:
     """Return one chart, drawn as *svg*, on a page of its size; PNG has two pixels per unit."""
     content = {"title": title, "alt": alt, "drawing": asdict(lettered(svg))}
-    return _compile("chart.typ", content, file_format, None)
+    return _compile("chart.typ", content, file_format, None)[0]
 
 
 def _compile(
@@ -84,12 +90,12 @@ def _compile(
     content: dict[str, Any],
     file_format: Literal["pdf", "png", "svg"],
     at: datetime | None,
-) -> bytes:
+) -> list[bytes]:
     text = _settable(content)
     style = {"colours": asdict(LIGHT), "families": families([text])}
 
-    def compiled(standards: Literal["ua-1"] | None) -> bytes:
-        return typst.compile(
+    def compiled(standards: Literal["ua-1"] | None) -> list[bytes]:
+        made = typst.compile(
             _source(name),
             font_paths=typefaces(),
             format=file_format,
@@ -101,6 +107,9 @@ def _compile(
             # The time of the data, in whole seconds: with a clock, equal reports would differ.
             timestamp=(at or _EPOCH).replace(microsecond=0),
         )
+        # Its annotations know a single page only.
+        pages = cast("bytes | list[bytes]", made)
+        return pages if isinstance(pages, list) else [pages]
 
     if file_format != "pdf":
         return compiled(None)

@@ -32,7 +32,7 @@ _STANDARD_OUTPUT = "-"
     type=click.Choice(get_args(_Format)),
     default="html",
     show_default=True,
-    help="png and svg are one tall picture; json is for programs.",
+    help="png and svg are one picture for each page; json is for programs.",
 )
 @click.option(
     "--chart", metavar="KEY", help="Make one chart, such as daily-views, instead of the report."
@@ -42,7 +42,8 @@ _STANDARD_OUTPUT = "-"
     "--output",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     metavar="FILE",
-    help="Write it there, or with - to standard output. By default, among the reports.",
+    help="Write it there, further pages beside it; with - to standard output, of pictures the "
+    "first page. By default, among the reports.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print path and contents as one JSON object.")
 @click.pass_context
@@ -76,22 +77,23 @@ class _Made:
     analysis_id: str
     request: Request
     file_format: _Format
-    content: bytes
+    pages: list[bytes]
 
     @property
     def chart_key(self) -> str | None:
         return None if self.request.chart is None else self.request.chart.key
 
-    def as_json(self, path: Path) -> str:
-        """Return its path and what it contains, as one JSON object."""
+    def as_json(self, paths: list[Path]) -> str:
+        """Return its paths and what it contains, as one JSON object."""
         channel = self.request.channel
         document: dict[str, Any] = {
             "channel": {"id": channel.id, "title": channel.title},
             "analysis_id": self.analysis_id,
             "chart": self.chart_key,
             "format": self.file_format,
-            "path": str(path.absolute()),
-            "bytes": len(self.content),
+            "path": str(paths[0].absolute()),
+            "pages": [str(path.absolute()) for path in paths],
+            "bytes": sum(map(len, self.pages)),
             "charts": [one.key for one in self.request.charts],
             "recommendations": len(self.request.recommendations),
         }
@@ -111,10 +113,10 @@ async def _report(
     async with host.open_services() as services:
         made = await _make(services, words, file_format, chart)
         if str(output) == _STANDARD_OUTPUT:
-            click.echo(made.content, nl=False)
+            click.echo(made.pages[0], nl=False)
             return
-        path = await _write(services, made, output)
-    echo(made.as_json(path) if as_json else str(path))
+        paths = await _write(services, made, output)
+    echo(made.as_json(paths) if as_json else "\n".join(map(str, paths)))
 
 
 async def _make(services: Services, words: str, file_format: _Format, chart: str | None) -> _Made:
@@ -132,24 +134,25 @@ async def _make(services: Services, words: str, file_format: _Format, chart: str
     await drawn_charts(services.store, analysis, services.run)
     request = await gather(services.store, analysis.id, chart)
     try:
-        content = await render_apart(services.run, request, file_format, services.report_paper)
+        pages = await render_apart(services.run, request, file_format, services.report_paper)
     except OffloadDiedError as error:
         what = "the report" if chart is None else f"the chart {chart}"
         raise click.ClickException(f"{what} cannot be drawn: {error}") from None
-    return _Made(analysis.id, request, file_format, content)
+    return _Made(analysis.id, request, file_format, pages)
 
 
-async def _write(services: Services, made: _Made, output: Path | None) -> Path:
+async def _write(services: Services, made: _Made, output: Path | None) -> list[Path]:
     """Only a file among the reports is recorded as the channel's."""
-    from jobs.report_files import file_path, write_whole
+    from jobs.report_files import file_path, write_pages
     from runner.private_files import share
 
     if output is not None:
-        await asyncio.to_thread(write_whole, output, made.content)
-        share(output)
-        return output
+        paths = await asyncio.to_thread(write_pages, output, made.pages)
+        for path in paths:
+            share(path)
+        return paths
     channel_id, key = made.request.channel.id, made.chart_key
     path = file_path(services.reports_dir, channel_id, key, made.file_format)
-    await asyncio.to_thread(write_whole, path, made.content)
+    paths = await asyncio.to_thread(write_pages, path, made.pages)
     await services.store.renderings.save(made.analysis_id, key, made.file_format, path)
-    return path
+    return paths

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.report_files import file_path, folder_name, write_whole
+from jobs.report_files import file_path, folder_name, write_pages, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +97,22 @@ def test_write_whole_is_whole_for_readers_among_many_writers(tmp_path: Path) -> 
     assert seen
     assert all(len(each) == size and len(set(each)) == 1 for each in seen)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_pages_lie_beside_the_first_and_no_old_one_stays(tmp_path: Path) -> None:
+    """A shorter report leaves no page of the longer one before; other files are not touched."""
+    path, other = tmp_path / "report.png", tmp_path / "report-2.pdf"
+    other.write_bytes(b"other")
+    assert [one.name for one in write_pages(path, [b"1", b"2", b"3"])] == [
+        "report.png",
+        "report-2.png",
+        "report-3.png",
+    ]
+    assert write_pages(path, [b"new"]) == [path]
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {
+        "report.png": b"new",
+        "report-2.pdf": b"other",
+    }
 
 
 def test_write_whole_removes_what_a_killed_writer_left(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from jobs.analysis import analyze
 from jobs.channel.records import ChannelRecord, Platform
 from jobs.charts import build_charts, compose, render_report
+from jobs.charts.theme import LIGHT
 from jobs.recommendations import recommend
 from jobs.sources import open_source
 from tests.unit.analysis.channels import (
@@ -177,7 +178,7 @@ def test_report_ids_are_unique() -> None:
 def test_report_follows_light_dark_and_print() -> None:
     """One file covers all three, including the colours of drawings."""
     html = plain()
-    for words in ("prefers-color-scheme: dark", "@media print", '.chart [fill="#1f2933"]'):
+    for words in ("prefers-color-scheme: dark", "@media print", f'.chart [fill="{LIGHT.ink}"]'):
         assert words in html
 
 
