@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runner import QueueClient
 
 QUEUE = "endurance"
-KEY = keys.queue_key(QUEUE)
+KEY = keys.ARQ.queue_key(QUEUE)
 _GROWTH_BUDGET = 2.0
 _BULK = 5_000
 _LOAD = "x" * 20_000

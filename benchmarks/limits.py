@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from runner import QueueClient, Worker
 
 QUEUE = "default"
-KEY = keys.queue_key(QUEUE)
+KEY = keys.ARQ.queue_key(QUEUE)
 SCRIPT_BUDGET_MS = 10.0
 _CHUNK = 5_000
 _SLOWER_THAN_US = 1_000
@@ -125,20 +125,23 @@ async def _put(
         chunk = [f"{n:032x}" for n in range(at, min(start + count, at + _CHUNK))]
         async with redis.pipeline(transaction=False) as pipe:
             pipe.mset(
-                {keys.JOB_PREFIX + one: _body(name, at + i, now_ms) for i, one in enumerate(chunk)}
+                {
+                    keys.ARQ.job_prefix + one: _body(name, at + i, now_ms)
+                    for i, one in enumerate(chunk)
+                }
             )
             for key, score in sets.items():
                 pipe.zadd(key, {one: score + at - start + i for i, one in enumerate(chunk)})
             if "history" in more:
-                pipe.mset({keys.RETRY_PREFIX + one: "4" for one in chunk})
+                pipe.mset({keys.ARQ.retry_prefix + one: "4" for one in chunk})
                 for one in chunk:
-                    pipe.rpush(keys.HISTORY_PREFIX + one, more["history"])
+                    pipe.rpush(keys.ARQ.history_prefix + one, more["history"])
             if "label" in more:
                 pipe.hset(KEY + keys.UNKNOWN_SUFFIX, mapping=dict.fromkeys(chunk, more["label"]))
             if "token" in more:
                 pipe.hset(KEY + keys.RUNNING_SUFFIX, mapping=dict.fromkeys(chunk, more["token"]))
                 for one in chunk:
-                    pipe.set(keys.IN_PROGRESS_PREFIX + one, more["token"], px=3_600_000)
+                    pipe.set(keys.ARQ.in_progress_prefix + one, more["token"], px=3_600_000)
             await pipe.execute()
         ids += chunk
     return ids

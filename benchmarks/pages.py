@@ -62,14 +62,14 @@ def _body(job: str, number: int, now_ms: int) -> bytes:
 async def fill(redis: QueueClient, jobs: int, dead: int) -> None:
     """Put *jobs* into the queue, a tenth of them scheduled, and *dead* dead ones with errors."""
     now_ms = time.time_ns() // 1_000_000
-    key = keys.queue_key(QUEUES[0])
+    key = keys.ARQ.queue_key(QUEUES[0])
     ready = jobs - jobs // 10
     for start in range(0, jobs, _CHUNK):
         numbers = range(start, min(jobs, start + _CHUNK))
         names = {n: f"ready-{n}" if n < ready else f"later-{n}" for n in numbers}
         due = {names[n]: now_ms - jobs + n if n < ready else now_ms + 10**9 + n for n in numbers}
         await redis.mset(
-            {keys.JOB_PREFIX + names[n]: _body("sync_channel", n, now_ms) for n in numbers}
+            {keys.ARQ.job_prefix + names[n]: _body("sync_channel", n, now_ms) for n in numbers}
         )
         await redis.zadd(key, due)
     entry = to_json(
@@ -88,9 +88,9 @@ async def fill(redis: QueueClient, jobs: int, dead: int) -> None:
         async with redis.pipeline(transaction=False) as pipe:
             pipe.zadd(key + keys.DEAD_SUFFIX, {one: now_ms - n for n, one in enumerate(ids, start)})
             for number, one in enumerate(ids, start):
-                pipe.set(keys.JOB_PREFIX + one, _body("notify", number, now_ms))
-                pipe.set(keys.RETRY_PREFIX + one, 4)
-                pipe.rpush(keys.HISTORY_PREFIX + one, entry)
+                pipe.set(keys.ARQ.job_prefix + one, _body("notify", number, now_ms))
+                pipe.set(keys.ARQ.retry_prefix + one, 4)
+                pipe.rpush(keys.ARQ.history_prefix + one, entry)
             await pipe.execute()
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.broker.keys import Keys
+
 _PAGE = 200
 _MESSAGE = 10_000
 _KEEP_ABORTED_MS = 3_600_000
@@ -128,25 +130,24 @@ class Admin:
             ConfigurationError: *at* has no time zone, or the jobs are in the queue *to* already.
         """
         _refuse(action, queue, job_ids)
-        head = _head(action, queue, at=at, to=to, reason=reason)
-        result = aborted_result(queue) if action == "abort" else None
+        own = keys.of(self._redis)
+        head = _head(action, queue, own, at=at, to=to, reason=reason)
+        result = aborted_result(own.queue_key(queue)) if action == "abort" else None
         found: list[Found] = []
         for chunk in chunks(job_ids, most=_CHUNK):
             args: list[Any] = [*head]
             for job_id in chunk:
                 args += AdminJob(job_id, "" if result is None else _written(result, job_id))
-            states = await self._redis.eval(ADMIN, 1, keys.queue_key(queue), *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
+            states = await self._redis.eval(ADMIN, 2, own.queue_key(queue), own.base, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
             found += [Found(state.decode()) for state in states]
         return found
 
     async def dead_jobs(self, queue: str, *, limit: int | None = None) -> AsyncIterator[DeadJob]:
         """Yield the dead jobs of *queue*, the latest first, read page by page."""
-        seen = 0
+        seen, dead = 0, keys.of(self._redis).queue_key(queue) + keys.DEAD_SUFFIX
         while limit is None or seen < limit:
             count = _PAGE if limit is None else min(_PAGE, limit - seen)
-            page = await self._redis.zrevrange(
-                keys.queue_key(queue) + keys.DEAD_SUFFIX, seen, seen + count - 1, withscores=True
-            )
+            page = await self._redis.zrevrange(dead, seen, seen + count - 1, withscores=True)
             for job_id, died_ms in page:
                 yield await self.dead_job(queue, job_id, died_ms)
             seen += len(page)
@@ -159,14 +160,13 @@ class Admin:
         """Return one dead job with its last error."""
         key = job_id if isinstance(job_id, bytes) else job_id.encode()
         if died_ms is None:
-            dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
+            dead = keys.of(self._redis).queue_key(queue) + keys.DEAD_SUFFIX
             died_ms = await self._redis.zscore(dead, key)
-        body_key, history_key = (
-            prefix.encode() + key for prefix in (keys.JOB_PREFIX, keys.HISTORY_PREFIX)
-        )
+        own = keys.of(self._redis)
+        body_key, history_key = own.job_prefix.encode() + key, own.history_prefix.encode() + key
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.get(body_key)
-            pipe.get(keys.RETRY_PREFIX.encode() + key)
+            pipe.get(own.retry_prefix.encode() + key)
             pipe.lindex(cast("str", history_key), -1)
             body, spent, entry = await answers(pipe)
         reader = Reader()
@@ -186,11 +186,11 @@ class Admin:
     async def pause(self, queue: str, *, by: str = "") -> None:
         """Let no job of *queue* be claimed until `resume`; running ones go on."""
         note = to_json({"by": by, "at_ms": wall_clock.now_ms()})
-        await self._redis.set(keys.queue_key(queue) + keys.PAUSED_SUFFIX, note)
+        await self._redis.set(keys.of(self._redis).queue_key(queue) + keys.PAUSED_SUFFIX, note)
 
     async def resume(self, queue: str) -> None:
         """Let jobs of *queue* be claimed again, at once."""
-        key = keys.queue_key(queue)
+        key = keys.of(self._redis).queue_key(queue)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(key + keys.PAUSED_SUFFIX)
             # As many tokens as the list may hold, so that every idle worker looks for work.
@@ -200,7 +200,7 @@ class Admin:
 
 
 def _head(
-    action: str, queue: str, *, at: datetime | timedelta | None, to: str, reason: str
+    action: str, queue: str, own: Keys, *, at: datetime | timedelta | None, to: str, reason: str
 ) -> AdminHead:
     head = AdminHead(action, queue, keys.BATCH_TTL_S)
     if action == "bury":
@@ -214,9 +214,9 @@ def _head(
     if action == "abort":
         return head._replace(keep_ms=_KEEP_ABORTED_MS)
     if to:
-        if keys.queue_key(to) == keys.queue_key(queue):
+        if own.queue_key(to) == own.queue_key(queue):
             raise ConfigurationError(f"the job is in {to} already: name another queue")
-        return head._replace(target_key=keys.queue_key(to), target=to)
+        return head._replace(target_key=own.queue_key(to), target=to)
     if isinstance(at, timedelta):
         return head._replace(delay_ms=round(at.total_seconds() * 1000))
     if at is not None:
@@ -225,7 +225,7 @@ def _head(
     return head
 
 
-def aborted_result(queue: str) -> dict[str, Any]:
+def aborted_result(queue_key: str) -> dict[str, Any]:
     """Return the result of a job that was aborted before it started, without its id."""
     now_ms = wall_clock.now_ms()
     return {
@@ -238,7 +238,7 @@ def aborted_result(queue: str) -> dict[str, Any]:
         "r": {"error": "CancelledError", "message": "aborted before it started"},
         "st": now_ms,
         "ft": now_ms,
-        "q": keys.queue_key(queue),
+        "q": queue_key,
     }
 
 

@@ -53,10 +53,11 @@ class App:
     workers: the settings classes, one for each queue. schedule: the periodic jobs, or a function
     that makes them from the settings. services: opens what jobs get by `ctx.get(kind)`, once in
     each process; an `Offloader` among them is used for `ctx.offload`. pages: makes the
-    application's own pages from the dashboard and the services. commands: its own commands.
-    checks: makes the health checks of what it needs beside Redis from the services, of which there
-    are none where nothing is opened. settings: its class of settings, if it has more than every
-    application. summary: its help, in a sentence.
+    application's own pages from the dashboard and the services. commands: its own commands. prefix:
+    what its keys in Redis begin with, such as "shop:", so that it never meets another application
+    there; `REDIS_PREFIX` wins over it. checks: makes the health checks of what it needs beside
+    Redis from the services, of which there are none where nothing is opened. settings: its class of
+    settings, if it has more than every application. summary: its help, in a sentence.
 
     Each of these but the commands may be given by name, as `"module:name"`.
     """
@@ -71,6 +72,7 @@ class App:
         commands: Iterable[click.Command | LazyCommand] = (),
         checks: Checks | str | None = None,
         settings: type[Settings] | str | None = None,
+        prefix: str = "",
         summary: str = "Run background jobs, and look after them.",
     ) -> None:
         self._workers = workers
@@ -79,6 +81,7 @@ class App:
         self._pages = pages
         self._checks = checks
         self._settings = settings
+        self._prefix = prefix
         self.commands = tuple(commands)
         self.summary = summary
         self.folder: Path | None = None
@@ -162,6 +165,18 @@ class App:
         from runner.configuration.redis_location import redis_url
 
         return redis_url(self.settings)
+
+    @property
+    def prefix(self) -> str:
+        """
+        What the application's keys in Redis begin with: that of `REDIS_PREFIX`, or else its own.
+
+        Raises:
+            ConfigurationError: It cannot be one.
+        """
+        from runner.broker import keys
+
+        return keys.with_prefix(self.settings.redis_prefix or self._prefix).prefix
 
     @property
     def health_address(self) -> tuple[str, int | None]:
@@ -260,7 +275,7 @@ class App:
         from runner.client import connect
         from runner.workplace import health_checks
 
-        client = connect(self.redis_url)
+        client = connect(self.redis_url, prefix=self.prefix)
         interval_s = self.settings.scheduled_poll_interval_s
         try:
             runner = health_checks(client, self.queues, poll_interval_s=interval_s)

@@ -127,10 +127,11 @@ class Watcher:
         for job in jobs:
             by_queue.setdefault(job[0], []).append(job)
         over: list[Waited] = []
+        own = keys.of(self._redis)
         for queue, of_queue in by_queue.items():
             for chunk in chunks(of_queue):
                 ids = [job_id for _, job_id in chunk]
-                has_ended = await self._redis.eval(ENDED, 1, keys.queue_key(queue), *ids)  # type: ignore[misc]
+                has_ended = await self._redis.eval(ENDED, 2, own.queue_key(queue), own.base, *ids)  # type: ignore[misc]
                 over += [job for job, ended in zip(chunk, has_ended, strict=True) if ended]
         return await self._results(over, or_none=True)
 
@@ -140,9 +141,10 @@ class Watcher:
         """Return the results that are there; or_none: and None for each that is not."""
         if not jobs:
             return {}
+        prefix = keys.of(self._redis).result_prefix
         async with self._redis.pipeline(transaction=False) as pipe:
             for chunk in chunks(jobs, most=_ASKED_AT_ONCE):
-                pipe.mget([keys.RESULT_PREFIX + job_id for _, job_id in chunk])
+                pipe.mget([prefix + job_id for _, job_id in chunk])
             found = [data for answer in await pipe.execute() for data in answer]
         pairs = zip(jobs, found, strict=True)
         return {job: data for job, data in pairs if or_none or data is not None}

@@ -108,7 +108,7 @@ class Batch:
 
     async def dead_jobs(self, redis: Redis) -> list[tuple[str, str]]:
         """Return queue and id of each dead job of the batch."""
-        members = redis.sscan_iter(keys.BATCH_PREFIX + self.id + ":dead", count=MOST)
+        members = redis.sscan_iter(keys.of(redis).batch_prefix + self.id + ":dead", count=MOST)
         pairs = {shown_id(member).partition("|") async for member in members}
         return sorted((queue, job_id) for queue, _, job_id in pairs)
 
@@ -120,7 +120,7 @@ async def progress_of(redis: Redis, batches: Sequence[Batch]) -> list[BatchProgr
     Raises:
         UnreadableError: A batch holds what is no count: nobody knows when it has finished.
     """
-    names = [keys.BATCH_PREFIX + batch.id for batch in batches]
+    names = [keys.of(redis).batch_prefix + batch.id for batch in batches]
     async with redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.hgetall(name)

@@ -14,7 +14,6 @@ from redis.exceptions import RedisError
 
 from runner import clock
 from runner.admin import Admin
-from runner.broker import keys
 from runner.broker.blocking import BlockingPool, BlockingScript, finished
 from runner.broker.outage import is_passing
 from runner.broker.outbox import problem_of
@@ -54,6 +53,7 @@ class BlockingClient:
         strict_queues: bool,
     ) -> None:
         self.pool = BlockingPool(client, timeout_s=timeout_s)
+        self.own_keys = self.pool.own_keys
         self._script = BlockingScript(self.pool, ENQUEUE)
         self._sender = _BlockingSender(
             self._script,
@@ -115,11 +115,13 @@ class BlockingClient:
         finished(Admin(cast("Redis", _Answered(self.pool))).abort(queue, job_id))
 
     def _result(self, job_id: str, within_s: float) -> bytes | None:
-        [[result]] = self.pool.run(("MGET", keys.RESULT_PREFIX + job_id), within_s=within_s)
+        [[result]] = self.pool.run(
+            ("MGET", self.own_keys.result_prefix + job_id), within_s=within_s
+        )
         return result if result is None else bytes(result)
 
     def _has_ended(self, queue: str, job_id: str, within_s: float) -> bool:
-        command = ("EVAL", ENDED, 1, keys.queue_key(queue), job_id)
+        command = ("EVAL", ENDED, 2, self.own_keys.queue_key(queue), self.own_keys.base, job_id)
         [[ended]] = self.pool.run(command, within_s=within_s)
         return bool(ended)
 
@@ -133,6 +135,7 @@ class _Answered:
 
     def __init__(self, pool: BlockingPool) -> None:
         self._pool = pool
+        self.own_keys = pool.own_keys
 
     async def eval(self, *command: Any) -> Any:
         [reply] = self._pool.run(("EVAL", *command))
@@ -145,6 +148,7 @@ class _BlockingSender(Sender):
     _script: BlockingScript
 
     async def _push(self, queue: str, jobs: list[Block]) -> list[bool]:
+        self._script.own_keys.queue_key(queue)  # or this raises: it has another prefix
         self._script.restart_time()
         try:
             return [bool(reply) for reply in await self._send(queue, jobs)]

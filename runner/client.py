@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import Job as ArqJob
-from arq.jobs import JobDef, deserialize_job
+from arq.jobs import JobDef, JobResult, deserialize_job
 from arq.utils import timestamp_ms, to_ms, to_unix_ms
 from redis.asyncio import ConnectionPool
 from redis.asyncio.sentinel import Sentinel
@@ -24,7 +24,7 @@ from runner.broker.location import CONNECT_TIMEOUT_S, location
 from runner.checks import optional, text
 from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES, ClientMiddleware
 from runner.enqueuer import Enqueuer
-from runner.errors import refuse
+from runner.errors import ConfigurationError, refuse
 from runner.serializers import request_maker
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from redis.asyncio import Redis
+
+    from runner.broker.keys import Keys
 
 T = TypeVar("T")
 
@@ -54,6 +56,8 @@ class QueueClient(ArqRedis):
     max_body_bytes: int
     strict_queues: bool
     client_middleware: Sequence[ClientMiddleware]
+    own_keys: Keys = keys.ARQ
+    """Under which keys this client's application has its jobs: those of its prefix."""
     settings: RedisSettings | None = None
     """Where `connect` was told that Redis is."""
 
@@ -64,25 +68,35 @@ class QueueClient(ArqRedis):
         call_timeout_s: float = CALL_TIMEOUT_S,
         max_body_bytes: int = MAX_BODY_BYTES,
         strict_queues: bool = False,
+        prefix: str = "",
         **kwargs: Any,
     ) -> None:
+        own_keys = keys.with_prefix(prefix)
         kwargs.setdefault("job_serializer", codec.dumps)
         kwargs.setdefault("job_deserializer", codec.loads)
-        kwargs.setdefault("default_queue_name", keys.queue_key("default"))
+        kwargs.setdefault("default_queue_name", own_keys.queue_key("default"))
         # Nothing expires unless asked to; arq's own default is a day.
         kwargs.setdefault("expires_extra_ms", None)
         super().__init__(*args, **kwargs)
         make_cancel_safe(self)
-        self._use(client_middleware, call_timeout_s, max_body_bytes, strict_queues=strict_queues)
+        self._use(
+            own_keys,
+            client_middleware,
+            call_timeout_s,
+            max_body_bytes,
+            strict_queues=strict_queues,
+        )
 
     def _use(
         self,
+        own_keys: Keys,
         middleware: Sequence[ClientMiddleware],
         call_timeout_s: float,
         max_body_bytes: int,
         *,
         strict_queues: bool,
     ) -> None:
+        self.own_keys = own_keys
         self.call_timeout_s = call_timeout_s
         self.max_body_bytes = max_body_bytes
         self.strict_queues = strict_queues
@@ -114,6 +128,7 @@ class QueueClient(ArqRedis):
         twin.job_deserializer = self.job_deserializer
         twin.expires_extra_ms = self.expires_extra_ms
         twin._use(
+            self.own_keys,
             self.client_middleware,
             self.call_timeout_s,
             self.max_body_bytes,
@@ -192,7 +207,7 @@ class QueueClient(ArqRedis):
         due_ms = None if _defer_until is None else to_unix_ms(_defer_until)
         delay_ms = to_ms(_defer_by) or None
         request = request_maker(self.job_serializer)(
-            queue=keys.queue_of(queue_name),
+            queue=self.own_keys.queue_of(queue_name),
             job_id=_job_id or chance.new_id(),
             name=function,
             args=args,
@@ -206,7 +221,8 @@ class QueueClient(ArqRedis):
         )
         if not await self.enqueuer.put(request):
             return None
-        return ArqJob(
+        kind = _UnknownToArq if self.own_keys.prefix else ArqJob
+        return kind(
             request.job_id, self, _queue_name=queue_name, _deserializer=self.job_deserializer
         )
 
@@ -221,17 +237,49 @@ class QueueClient(ArqRedis):
     async def queued_jobs(self, *, queue_name: str | None = None) -> list[JobDef]:
         """Return the jobs that wait or run, by due time; unlike arq, not those without a body."""
         queue = queue_name or self.default_queue_name
+        prefix = self.own_keys.job_prefix.encode()
         jobs: list[JobDef] = []
         start = 0
         while ids := await self.zrange(queue, start, start + MOST - 1, withscores=True):
             start += MOST
-            bodies = await self.mget([keys.JOB_PREFIX.encode() + job_id for job_id, _ in ids])
+            bodies = await self.mget([prefix + job_id for job_id, _ in ids])
             for (job_id, due_ms), body in zip(ids, bodies, strict=True):
                 if body is not None:
                     one = deserialize_job(body, deserializer=self.job_deserializer)
                     one.job_id, one.score = job_id.decode("utf-8", "backslashreplace"), int(due_ms)
                     jobs.append(one)
         return jobs
+
+    async def all_job_results(self) -> list[JobResult]:
+        """
+        Return the results that are kept, as arq does.
+
+        Raises:
+            ConfigurationError: The client has a prefix.
+        """
+        if self.own_keys.prefix:
+            raise _refused("all_job_results", self.own_keys)
+        return await super().all_job_results()
+
+
+class _UnknownToArq(ArqJob):
+    """A job under a prefix: arq's own class looks for its jobs under `arq:` alone."""
+
+    async def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise _refused("the Job that enqueue_job returns", keys.of(self._redis))
+
+    result = _refuse
+    result_info = _refuse
+    info = _refuse
+    status = _refuse
+    abort = _refuse
+
+
+def _refused(what: str, own: Keys) -> ConfigurationError:
+    return ConfigurationError(
+        f"{what}: arq looks under {keys.ARQ_BASE!r} alone, and this client's prefix is "
+        f"{own.prefix!r}: use runner.JobHandle(id, queue), which has state, result and abort"
+    )
 
 
 def connect(
@@ -242,6 +290,7 @@ def connect(
     call_timeout_s: float = CALL_TIMEOUT_S,
     max_body_bytes: int = MAX_BODY_BYTES,
     strict_queues: bool = False,
+    prefix: str = "",
 ) -> QueueClient:
     """
     Return a client for *where*. It connects at its first command.
@@ -250,15 +299,18 @@ def connect(
     in all; then it raises.
     max_body_bytes: the largest job that it enqueues, as JSON; 10 MiB by default.
     strict_queues: refuse a queue that no worker has announced; otherwise that is logged, once.
+    prefix: that of the application, such as 'shop:', with which its keys begin; by default those of
+    stock arq.
 
     Raises:
-        ConfigurationError: *where* is not a Redis address.
+        ConfigurationError: *where* is not a Redis address, or *prefix* cannot be one.
     """
+    own_keys = keys.with_prefix(prefix)
     client = _open(location(where) if isinstance(where, str) else where)
     client._use(  # noqa: SLF001 -- Sentinel makes it without them
-        client_middleware, call_timeout_s, max_body_bytes, strict_queues=strict_queues
+        own_keys, client_middleware, call_timeout_s, max_body_bytes, strict_queues=strict_queues
     )
-    client.default_queue_name = keys.queue_key(queue)
+    client.default_queue_name = own_keys.queue_key(queue)
     return client
 
 

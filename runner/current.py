@@ -1,9 +1,9 @@
 """
 Where `enqueue` sends jobs: to the running worker's client, or to this event loop's own.
 
-A service needs only `REDIS_URL`: the first `enqueue` in an event loop opens a client for it, which
-is closed with the loop; all threads without one share a few connections. `use` replaces that
-client, as a worker does for the jobs that it runs.
+A service needs only `REDIS_URL`, and `REDIS_PREFIX` if its application has one: the first `enqueue`
+in an event loop opens a client for it, which is closed with the loop; all threads without one share
+a few connections. `use` replaces that client, as a worker does for the jobs that it runs.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.broker.blocking import finished
+from runner.broker.keys import prefix_problem
 from runner.client import QueueClient, connect
 from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES
-from runner.errors import ConfigurationError
+from runner.errors import ConfigurationError, refuse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PREFIX_VARIABLE = "REDIS_PREFIX"
 CALL_TIMEOUT_VARIABLE = "RUNNER__CALL_TIMEOUT_S"
 MAX_BODY_VARIABLE = "RUNNER__MAX_BODY_BYTES"
 STRICT_VARIABLE = "RUNNER__STRICT_QUEUES"
@@ -47,11 +49,13 @@ class _Process:
     """
     What all threads of this process share.
 
-    client: whose Redis synchronous calls go to; it never connects itself.
+    client: whose Redis synchronous calls go to; it never connects itself. prefix: without one in
+    the environment.
     """
 
     def __init__(self) -> None:
         self.middleware: Sequence[ClientMiddleware] = ()
+        self.prefix = ""
         self.client: QueueClient | None = None
         self.opening = threading.Lock()
 
@@ -72,9 +76,10 @@ def current_client() -> QueueClient:
     a twin, which is closed with that loop.
 
     Raises:
-        ConfigurationError: `REDIS_URL` is not set, or is not a Redis address, or
-            `RUNNER__CALL_TIMEOUT_S` is not a number of seconds, or `RUNNER__MAX_BODY_BYTES` not
-            one of bytes, or `RUNNER__STRICT_QUEUES` neither true nor false.
+        ConfigurationError: `REDIS_URL` is not set, or is not a Redis address, or `REDIS_PREFIX`
+            cannot be a prefix, or `RUNNER__CALL_TIMEOUT_S` is not a number of seconds, or
+            `RUNNER__MAX_BODY_BYTES` not one of bytes, or `RUNNER__STRICT_QUEUES` neither true nor
+            false.
     """
     loop = asyncio.get_running_loop()
     used = _used.get()
@@ -161,6 +166,7 @@ def _connect() -> QueueClient:
         call_timeout_s=_call_timeout_s(),
         max_body_bytes=_max_body_bytes(),
         strict_queues=_strict_queues(),
+        prefix=os.environ.get(PREFIX_VARIABLE) or _process.prefix,
     )
 
 
@@ -198,19 +204,21 @@ _FALSE = ("false", "0", "no", "off", "f", "n")
 """As pydantic reads them, which reads the same variable for workers."""
 
 
-def configure(*, client_middleware: Sequence[ClientMiddleware] = ()) -> None:
+def configure(*, client_middleware: Sequence[ClientMiddleware] = (), prefix: str = "") -> None:
     """
-    Wrap what this process enqueues, for a service that has no worker. Call it before the first.
+    Say how this process enqueues, for a service that has no worker. Call it before the first.
 
     client_middleware: wraps each enqueue, the first in the list outermost. Workers have their own,
-    from their settings class.
+    from their settings class. prefix: that of the application, as its `App` has it; `REDIS_PREFIX`
+    wins over it.
 
     Raises:
-        ConfigurationError: A client is open already.
+        ConfigurationError: A client is open already, or *prefix* cannot be one.
     """
+    refuse("configure", prefix_problem("prefix", prefix))
     if _process.client is not None or any(None in own for own in _by_loop.values()):
         raise ConfigurationError("configure: call it before the first enqueue of this process")
-    _process.middleware = tuple(client_middleware)
+    _process.middleware, _process.prefix = tuple(client_middleware), prefix
 
 
 def use(client: QueueClient) -> None:

@@ -29,11 +29,11 @@ def discovered(
     """
     by_queue: dict[str, list[Job[Any, Any]]] = {}
     for job in _jobs(package):
-        by_queue.setdefault(keys.queue_key(job.queue), []).append(job)
+        by_queue.setdefault(keys.own_name(job.queue), []).append(job)
     found = []
     for worker in workers:
         listed = worker.known_jobs()
-        new = [job for job in by_queue.pop(keys.queue_key(worker.queue), ()) if job not in listed]
+        new = [job for job in by_queue.pop(keys.own_name(worker.queue), ()) if job not in listed]
         extended = {"jobs": (*worker.jobs, *new), "__module__": worker.__module__}
         found.append(type(worker.__name__, (worker,), extended) if new else worker)
     for jobs in by_queue.values():

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.broker.keys import Keys
     from runner.enqueue import ClientHandler, ClientMiddleware, Enqueue
 
 T = TypeVar("T")
@@ -41,6 +42,8 @@ _FIRST_PAUSE_S = 0.05
 
 class EnqueueScript(Protocol):
     """Runs the enqueue script, as `ScriptConnection` does."""
+
+    own_keys: Keys
 
     @property
     def sent(self) -> int:
@@ -89,7 +92,9 @@ class Sender:
         max_body_bytes: int,
         strict_queues: bool,
     ) -> None:
-        self._unworked = Unworked(self._execute, self._ask, strict=strict_queues)
+        self._unworked = Unworked(
+            self._execute, self._ask, own=script.own_keys, strict=strict_queues
+        )
         self._max_body_bytes = max_body_bytes
         self._script = script
         self._handler: ClientHandler = self._hand_over
@@ -238,7 +243,9 @@ class Sender:
             sent = self._script.sent
             try:
                 replies: list[int] | int
-                replies = await self._script(keys.queue_key(queue), args, again=in_full)
+                replies = await self._script(
+                    self._script.own_keys.queue_key(queue), args, again=in_full
+                )
             except (RedisError, OSError) as error:
                 may_be_there = may_be_there or (self._script.sent > sent and is_away(error))
                 if not tries_left or not is_passing(error):
@@ -294,6 +301,7 @@ class Enqueuer(Sender):
             self._loop, self._outboxes = loop, {}
         outbox = self._outboxes.get(queue)
         if outbox is None:
+            self._script.own_keys.queue_key(queue)  # or this raises: it has another prefix
             outbox = Outbox(queue, self._send, timeout_s=self._timeout_s)
             self._outboxes[queue] = outbox
         return outbox.push(jobs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from runner.admin import Admin
@@ -22,8 +23,9 @@ from runner.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from runner.broker.keys import Keys
     from runner.broker.reading import Fields
     from runner.definition import JobDefinition
 
@@ -77,27 +79,27 @@ class JobHandle(Generic[R]):
         self._refuse()
         if (memory := memory_here()) is not None:
             return JobState(await memory.state(self.queue, self.id))
-        return _state(await current_client().in_time(_asked(self._asks_state())))
+        return _state(await current_client().in_time(_asked(self._asks_state)))
 
     def state_sync(self) -> JobState:
         """Return the job's state as `state` does, from a thread without an event loop."""
         self._refuse()
         if (memory := memory_here()) is not None:
             return JobState(ask_blocking(memory.state(self.queue, self.id)))
-        return _state(_asked_sync(self._asks_state()))
+        return _state(_asked_sync(self._asks_state))
 
-    def _asks_state(self) -> list[_Command]:
-        queue = keys.queue_key(self.queue)
+    def _asks_state(self, own: Keys) -> list[_Command]:
+        queue = own.queue_key(self.queue)
         return [
             ("HEXISTS", queue + keys.RUNNING_SUFFIX, self.id),
-            ("EXISTS", keys.IN_PROGRESS_PREFIX + self.id),
+            ("EXISTS", own.in_progress_prefix + self.id),
             ("ZSCORE", queue, self.id),
             ("ZSCORE", queue + keys.SUSPECTS_SUFFIX, self.id),
             ("ZSCORE", queue + keys.RETRYING_SUFFIX, self.id),
             ("ZSCORE", queue + keys.DEAD_SUFFIX, self.id),
             ("ZSCORE", queue + keys.PARKED_SUFFIX, self.id),
             ("HEXISTS", queue + keys.DIED_SUFFIX, self.id),
-            ("EXISTS", keys.RESULT_PREFIX + self.id),
+            ("EXISTS", own.result_prefix + self.id),
             ("TIME",),
         ]
 
@@ -114,13 +116,17 @@ class JobHandle(Generic[R]):
         self._refuse()
         refuse("result", optional(seconds("timeout_s", timeout_s), timeout_s))
         if (memory := memory_here()) is not None:
-            return self._read(*await memory.result(self.queue, self.id, timeout_s=timeout_s))
+            found = await memory.result(self.queue, self.id, timeout_s=timeout_s)
+            return self._read(keys.of(memory), *found)
         async with asyncio.timeout(timeout_s):
-            data = await current_client().results.wait((self.queue, self.id))
+            client = current_client()
+            data = await client.results.wait((self.queue, self.id))
+            own = keys.of(client)
             if data is not None:
-                return self._unpack(data)
-            dead_id = self._dead_id(*await _asked([self._asks_dead_id()]))
-            raise self._no_result(dead_id, *await _asked(self._asks_last_error(dead_id)))
+                return self._unpack(own, data)
+            dead_id = self._dead_id(*await _asked(self._asks_dead_id))
+            last = await _asked(partial(self._asks_last_error, dead_id))
+            raise self._no_result(own, dead_id, *last)
 
     def result_sync(self, *, timeout_s: float | None = None) -> R:
         """Return the result as `result` does, from a thread without an event loop."""
@@ -128,40 +134,43 @@ class JobHandle(Generic[R]):
         refuse("result", optional(seconds("timeout_s", timeout_s), timeout_s))
         if (memory := memory_here()) is not None:
             asked = memory.result(self.queue, self.id, timeout_s=timeout_s)
-            return self._read(*ask_blocking(asked))
-        data = blocking_client().wait(self.queue, self.id, timeout_s=timeout_s)
+            return self._read(keys.of(memory), *ask_blocking(asked))
+        client = blocking_client()
+        data = client.wait(self.queue, self.id, timeout_s=timeout_s)
+        own = keys.of(client)
         if data is not None:
-            return self._unpack(data)
-        dead_id = self._dead_id(*_asked_sync([self._asks_dead_id()]))
-        raise self._no_result(dead_id, *_asked_sync(self._asks_last_error(dead_id)))
+            return self._unpack(own, data)
+        dead_id = self._dead_id(*_asked_sync(self._asks_dead_id))
+        last = _asked_sync(partial(self._asks_last_error, dead_id))
+        raise self._no_result(own, dead_id, *last)
 
-    def _asks_dead_id(self) -> _Command:
-        return ("HGET", keys.queue_key(self.queue) + keys.DIED_SUFFIX, self.id)
+    def _asks_dead_id(self, own: Keys) -> list[_Command]:
+        return [("HGET", own.queue_key(self.queue) + keys.DIED_SUFFIX, self.id)]
 
     def _dead_id(self, died: object) -> bytes:
         """Under which id the job is dead, if it is: its own, or one that was made then."""
         return died if isinstance(died, bytes) else self.id.encode("utf-8", "backslashreplace")
 
-    def _asks_last_error(self, dead_id: bytes) -> list[_Command]:
+    def _asks_last_error(self, dead_id: bytes, own: Keys) -> list[_Command]:
         return [
-            ("ZSCORE", keys.queue_key(self.queue) + keys.DEAD_SUFFIX, dead_id),
-            ("LINDEX", keys.HISTORY_PREFIX.encode() + dead_id, "-1"),
+            ("ZSCORE", own.queue_key(self.queue) + keys.DEAD_SUFFIX, dead_id),
+            ("LINDEX", own.history_prefix.encode() + dead_id, "-1"),
         ]
 
-    def _read(self, data: bytes | None, entry: bytes | None) -> R:
+    def _read(self, own: Keys, data: bytes | None, entry: bytes | None) -> R:
         """Return what a test's memory has of the job: its result, or what it died of."""
         if data is None:
-            raise self._no_result(self._dead_id(None), entry, entry)
-        return self._unpack(data)
+            raise self._no_result(own, self._dead_id(None), entry, entry)
+        return self._unpack(own, data)
 
-    def _no_result(self, dead_id: bytes, died_ms: object, entry: object) -> RunnerError:
+    def _no_result(self, own: Keys, dead_id: bytes, died_ms: object, entry: object) -> RunnerError:
         """Return what to raise for a job without a result: its last error, if it is dead."""
         reader = Reader()
         if reader.known(died_ms) is None:
             return ResultNotFoundError(
                 f"{self.id}: no such job in {self.queue}, or its result is not kept"
             )
-        return self._failed(reader.fields(keys.HISTORY_PREFIX.encode() + dead_id, entry))
+        return self._failed(reader.fields(own.history_prefix.encode() + dead_id, entry))
 
     async def abort(self) -> None:
         """
@@ -187,8 +196,8 @@ class JobHandle(Generic[R]):
     def _refuse(self) -> None:
         refuse("handle", text("id", self.id), keys.queue_problem("queue", self.queue))
 
-    def _unpack(self, data: bytes) -> R:
-        key, reader = keys.RESULT_PREFIX + self.id, Reader()
+    def _unpack(self, own: Keys, data: bytes) -> R:
+        key, reader = own.result_prefix + self.id, Reader()
         fields = reader.fields(key, data)
         if (omitted := fields.inner("omitted")) is not None:
             raise ResultNotFoundError(
@@ -212,16 +221,19 @@ class JobHandle(Generic[R]):
         )
 
 
-async def _asked(commands: Sequence[_Command]) -> list[Any]:
-    """Return the replies to *commands*, which Redis answers together."""
-    async with current_client().pipeline(transaction=True) as pipe:
-        for command in commands:
+async def _asked(questions: Callable[[Keys], Sequence[_Command]]) -> list[Any]:
+    """Return the replies to *questions*, which Redis answers together."""
+    client = current_client()
+    async with client.pipeline(transaction=True) as pipe:
+        for command in questions(keys.of(client)):
             pipe.execute_command(*command)
         return await answers(pipe)
 
 
-def _asked_sync(commands: Sequence[_Command]) -> list[Any]:
-    replies = blocking_client().pool.run(("MULTI",), *commands, ("EXEC",))[-1]
+def _asked_sync(questions: Callable[[Keys], Sequence[_Command]]) -> list[Any]:
+    pool = blocking_client().pool
+    commands = questions(keys.of(pool))
+    replies = pool.run(("MULTI",), *commands, ("EXEC",))[-1]
     return [readable(reply, command) for reply, command in zip(replies, commands, strict=True)]
 
 

@@ -93,6 +93,12 @@ class WorkerOptions(WorkerLimits):
 
     queue: str = "default"
     """The queue whose jobs the worker runs."""
+    prefix: str = ""
+    """
+    What every key of the application begins with, such as `shop:`; "": stock arq's `arq:`.
+
+    Applications with prefixes of their own share a Redis and never meet.
+    """
     concurrency: PositiveInt = 10
     """Jobs that run at a time."""
     max_retries: NonNegativeInt = 3

@@ -59,6 +59,11 @@ class Parts(Protocol):
         ...
 
     @property
+    def prefix(self) -> str:
+        """What its keys begin with there."""
+        ...
+
+    @property
     def places(self) -> Mapping[str, str]:
         """Where other things are."""
         ...
@@ -100,7 +105,7 @@ def checked_workers(given: Iterable[Any]) -> Sequence[type[WorkerSettings]]:
                 f"workers holds {one!r}: give subclasses of runner.WorkerSettings, each with its "
                 "queue"
             )
-        other = queues.setdefault(keys.queue_key(one.queue), one)
+        other = queues.setdefault(keys.own_name(one.queue), one)
         if other is not one:
             raise AppError(
                 f"{_name(other)} and {_name(one)} both work the queue {one.queue!r}: "
@@ -139,15 +144,21 @@ def configured(app: Parts, worker: type[WorkerSettings]) -> type[WorkerSettings]
     Resources and reporters of the class come on top of theirs.
 
     Raises:
-        AppError: The class is for another Redis.
+        AppError: The class is for another Redis, or has another prefix.
     """
     from runner.configuration.reporters import make_reporters
 
     settings, own = app.settings, own_names(worker)
     if "redis" in own:
         _refuse_another_redis(worker, app.redis_url)
+    if "prefix" in own and worker.prefix != app.prefix:
+        raise AppError(
+            f"{_name(worker)}: its prefix is {worker.prefix!r}, and that of the application "
+            f"{app.prefix!r}: delete `prefix` there, and give App(prefix=…) or set REDIS_PREFIX"
+        )
     given = {
         "redis": app.redis_url,
+        "prefix": app.prefix,
         "prepare": _prepare(app, worker),
         "resources": _resources(app, worker),
         "schedule": app.schedule,

@@ -33,8 +33,10 @@ class Unworked:
         execute: Callable[..., Awaitable[Any]],
         ask: Callable[..., Awaitable[Any]],
         *,
+        own: keys.Keys,
         strict: bool,
     ) -> None:
+        self._own = own
         self._execute = execute
         self._ask = ask
         self._is_strict = strict
@@ -53,7 +55,7 @@ class Unworked:
         """
         if not self._is_strict or queue in self._known:
             return
-        problem = await _problem(queue, self._execute)
+        problem = await _problem(self._own, queue, self._execute)
         if problem:
             raise EnqueueError(f"{queue}: not enqueued: {problem}", job_ids=job_ids)
         self._known.add(queue)
@@ -63,20 +65,20 @@ class Unworked:
         if queue in self._known:
             return
         self._known.add(queue)
-        if problem := await _problem(queue, self._ask):
+        if problem := await _problem(self._own, queue, self._ask):
             _log.warning("%s: enqueued, and waits: %s", queue, problem)
 
 
-async def _problem(queue: str, send: Callable[..., Awaitable[Any]]) -> str:
+async def _problem(own: keys.Keys, queue: str, send: Callable[..., Awaitable[Any]]) -> str:
     """Nothing if all is well, or if Redis does not say."""
-    key = keys.queue_key(queue)
+    key = own.queue_key(queue)
     try:
-        if await send("ZSCORE", keys.QUEUES, queue) is not None:
+        if await send("ZSCORE", own.queues, queue) is not None:
             return ""
         # A stock arq worker announces nothing, but has a line of health.
         if await send("EXISTS", key + keys.HEALTH_SUFFIX):
             return ""
-        announced = await send("ZRANGE", keys.QUEUES, 0, _MOST_COMPARED - 1)
+        announced = await send("ZRANGE", own.queues, 0, _MOST_COMPARED - 1)
     except (RedisError, OSError, TimeoutError):
         return ""
     names = [name.decode("utf-8", "replace") for name in announced]

@@ -119,6 +119,7 @@ class WorkerSettings(WorkerOptions):
         refuse(
             cls.__name__,
             keys.queue_problem("queue", cls.queue),
+            keys.prefix_problem("prefix", cls.prefix),
             *number_problems(WorkerOptions, {name: getattr(cls, name) for name in _OPTIONS}),
             *(_problem_with(job, cls.queue) for job in cls.jobs),
             *(keys.queue_problem("polled_queues", queue) for queue in cls.polled_queues),
@@ -172,7 +173,7 @@ class WorkerSettings(WorkerOptions):
 
     @classmethod
     def _for_arq(cls, options: WorkerOptions) -> dict[str, Any]:
-        queue_name = keys.queue_key(options.queue)
+        queue_name = keys.with_prefix(options.prefix).queue_key(options.queue)
         given = dict(cls._arq_options)
         return {
             "functions": [*map(JobFunction.of, cls.known_jobs()), *given.pop("functions", ())],
@@ -213,7 +214,7 @@ _LIKENESS = 0.8
 def _problem_with(job: object, queue: str) -> str | None:
     if not isinstance(job, Job | BoundJob):
         return f"jobs holds {shown(job)}: give jobs made by @job, and others as `functions`"
-    if keys.queue_key(job.queue) == keys.queue_key(queue):
+    if keys.is_same_queue(job.queue, queue):
         return None
     name = job.name if isinstance(job, Job) else job.job.name
     return (

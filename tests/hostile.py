@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
 QUEUE = "default"
 PATTERNS = (
-    *key_types.SHARED,
-    *key_types.OF_OPERATORS,
-    *(keys.queue_key(QUEUE) + suffix for suffix in (*key_types.OF_QUEUE, keys.PAUSED_SUFFIX)),
-    keys.queue_key(QUEUE) + ":parked:*",
-    *(prefix + "*" for prefix in key_types.BY_PREFIX),
-    keys.BATCH_PREFIX + "*:dead",
-    keys.ASIDE,
-    keys.ASIDE + "-untold",
+    *(keys.ARQ.base + key for key in (*key_types.SHARED, *key_types.OF_OPERATORS)),
+    *(keys.ARQ.queue_key(QUEUE) + suffix for suffix in (*key_types.OF_QUEUE, keys.PAUSED_SUFFIX)),
+    keys.ARQ.queue_key(QUEUE) + ":parked:*",
+    *(keys.ARQ.base + prefix + "*" for prefix in key_types.BY_PREFIX),
+    keys.ARQ.batch_prefix + "*:dead",
+    keys.ARQ.aside,
+    keys.ARQ.aside + "-untold",
 )
 """Every key of the runner: by its name, or `*` for what follows it."""
 
@@ -115,13 +114,13 @@ def states(kind: str) -> list[State]:
 
 def type_of(pattern: str) -> str:
     """Return the type that a key of *pattern* has."""
-    queue_key = keys.queue_key(QUEUE)
+    queue_key = keys.ARQ.queue_key(QUEUE)
     if pattern.startswith(queue_key):
         return key_types.OF_QUEUE.get(
             pattern.removeprefix(queue_key),
             "string" if pattern.endswith(keys.PAUSED_SUFFIX) else "zset",
         )
-    fixed = {keys.ASIDE: "zset", keys.ASIDE + "-untold": "list"}
-    kind = fixed.get(pattern) or key_types.type_of(pattern.replace("*", "x"))
+    fixed = {keys.ARQ.aside: "zset", keys.ARQ.aside + "-untold": "list"}
+    kind = fixed.get(pattern) or key_types.type_of(keys.ARQ.bare(pattern).replace("*", "x"))
     assert kind is not None, pattern
     return kind

@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 
 from runner.broker import keys
 from runner.broker.set_aside import with_type
+from runner.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,8 +35,9 @@ async def announce(redis: Redis, queues: Iterable[str], *, now_ms: float) -> Non
     scores = dict.fromkeys(queues, now_ms)
     if not scores:
         return
+    key = keys.of(redis).queues
     try:
-        await with_type(redis, keys.QUEUES, "zset", lambda: redis.zadd(keys.QUEUES, scores))
+        await with_type(redis, key, "zset", lambda: redis.zadd(key, scores))
     except ResponseError as error:
         # Jobs run all the same, also where Redis's user has no right to this key.
         _log.warning("queues not announced", queues=list(scores), error=str(error))
@@ -45,7 +47,7 @@ async def announce_worked(redis: Redis, queues: Sequence[str], *, now_ms: float)
     """Announce those of *queues* that have workers: somebody may have deleted what they said."""
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:
-            pipe.exists(keys.queue_key(queue) + keys.WORKERS_SUFFIX)
+            pipe.exists(keys.of(redis).queue_key(queue) + keys.WORKERS_SUFFIX)
         has_workers = await pipe.execute()
     worked = [queue for queue, has in zip(queues, has_workers, strict=True) if has]
     await announce(redis, worked, now_ms=now_ms)
@@ -53,15 +55,16 @@ async def announce_worked(redis: Redis, queues: Sequence[str], *, now_ms: float)
 
 async def forget_unused(redis: Redis, *, now_ms: float) -> None:
     """Forget queues that nobody announced for a day, and that hold nothing."""
+    own = keys.of(redis)
     try:
-        old = await redis.zrangebyscore(keys.QUEUES, "-inf", now_ms - _KEPT_MS, start=0, num=_MOST)
+        old = await redis.zrangebyscore(own.queues, "-inf", now_ms - _KEPT_MS, start=0, num=_MOST)
     except ResponseError:
         return  # `announce` has said why
-    named = {_name(one): one for one in old}
+    named = {_name(own, one): one for one in old}
     used = await _used(redis, [name for name in named if name is not None])
     unused = [one for name, one in named.items() if name not in used]
     if unused:
-        await redis.zrem(keys.QUEUES, *unused)
+        await redis.zrem(own.queues, *unused)
 
 
 class QueuesInSight(Sequence[str]):
@@ -83,15 +86,16 @@ class QueuesInSight(Sequence[str]):
         Raises:
             RedisError: It does not answer.
         """
+        keys_here = keys.of(self._redis)
         try:
-            announced = await self._redis.zrange(keys.QUEUES, 0, _MOST - 1)
+            announced = await self._redis.zrange(keys_here.queues, 0, _MOST - 1)
         except ResponseError:
             return  # no right to it, or it is none of ours: the application's own are known
-        own = set(map(keys.queue_key, self._own))
+        own = set(map(keys_here.queue_key, self._own))
         others = [
             name
-            for name in map(_name, announced)
-            if name is not None and keys.queue_key(name) not in own
+            for name in (_name(keys_here, one) for one in announced)
+            if name is not None and keys_here.queue_key(name) not in own
         ]
         self._all = (*self._own, *sorted(await _used(self._redis, others)))
 
@@ -113,12 +117,18 @@ async def _used(redis: Redis, names: Sequence[str]) -> set[str]:
         return set()
     async with redis.pipeline(transaction=False) as pipe:
         for name in names:
-            pipe.exists(*[keys.queue_key(name) + suffix for suffix in _IN_USE])
+            pipe.exists(*[keys.of(redis).queue_key(name) + suffix for suffix in _IN_USE])
         found = await pipe.execute()
     return {name for name, count in zip(names, found, strict=True) if count}
 
 
-def _name(announced: bytes) -> str | None:
+def _name(own: keys.Keys, announced: bytes) -> str | None:
     """None if it can be no queue's name: anybody may write anything into Redis."""
     name = announced.decode("utf-8", "replace")
-    return None if keys.queue_problem("", name) else name
+    if keys.queue_problem("", name):
+        return None
+    try:
+        own.queue_key(name)
+    except ConfigurationError:
+        return None
+    return name

@@ -24,6 +24,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from redis.sentinel import Sentinel
 
 from runner import clock
+from runner.broker import keys
 from runner.broker.location import CONNECT_TIMEOUT_S
 from runner.errors import ConfigurationError
 
@@ -97,6 +98,7 @@ class BlockingPool:
 
     def __init__(self, client: Redis, *, timeout_s: float) -> None:
         self.timeout_s = timeout_s
+        self.own_keys = keys.of(client)
         self._redis = blocking_twin(client, timeout_s=timeout_s / 4)
         self.reset()
         _pools.add(self)
@@ -237,6 +239,7 @@ class BlockingScript:
 
     def __init__(self, pool: BlockingPool, script: str) -> None:
         self._pool = pool
+        self.own_keys = pool.own_keys
         self._script = script
         self._sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         self._call = _Call()
@@ -288,13 +291,13 @@ class BlockingScript:
         return self._run(line, key, args if again is None else again())
 
     def _run(self, line: _Line, key: str, args: Sequence[Any]) -> Any:
-        until = self._call.until
+        until, base = self._call.until, self.own_keys.base
         self._pool.connect(line, until)
         self._call.sent += 1
         try:
-            [reply] = self._pool.ask(line, until, ("EVALSHA", self._sha, 1, key, *args))
+            [reply] = self._pool.ask(line, until, ("EVALSHA", self._sha, 2, key, base, *args))
         except NoScriptError:
-            [reply] = self._pool.ask(line, until, ("EVAL", self._script, 1, key, *args))
+            [reply] = self._pool.ask(line, until, ("EVAL", self._script, 2, key, base, *args))
         return reply
 
     async def copies(self, least: int, longest_ms: int) -> int:

@@ -1,6 +1,8 @@
 """
 The type of each key, as the table in `keys` has it: what stands there otherwise is none of ours.
 
+Keys are named without the base of their application.
+
 Keys that workers may not rename are apart: a wrong one refuses what it guards until an operator has
 mended it (`pipeline doctor --repair`).
 """
@@ -13,6 +15,8 @@ from runner.broker import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from runner.broker.keys import Keys
 
 OF_QUEUE: Final = {
     "": "zset",
@@ -34,43 +38,43 @@ OF_QUEUE: Final = {
 """By what follows the queue's key. `:paused` is not among them: whatever it holds, it pauses."""
 
 SHARED: Final = {
-    keys.ABORT: "zset",
-    keys.QUEUES: "zset",
-    keys.TICKS: "hash",
-    keys.METRICS: "zset",
-    keys.METRICS_TOTAL: "hash",
-    keys.RELEASES: "hash",
-    keys.MEMORY: "stream",
-    keys.FENCE: "string",
-    keys.POLLS: "hash",
+    keys.BARE.abort: "zset",
+    keys.BARE.queues: "zset",
+    keys.BARE.ticks: "hash",
+    keys.BARE.metrics: "zset",
+    keys.BARE.metrics_total: "hash",
+    keys.BARE.releases: "hash",
+    keys.BARE.memory: "stream",
+    keys.BARE.fence: "string",
+    keys.BARE.polls: "hash",
 }
 
 OF_OPERATORS: Final = {
-    keys.SCHEDULE_PAUSED: "hash",
-    keys.AUDIT: "stream",
-    keys.SESSIONS: "zset",
+    keys.BARE.schedule_paused: "hash",
+    keys.BARE.audit: "stream",
+    keys.BARE.sessions: "zset",
 }
 
 BY_PREFIX: Final = {
-    keys.JOB_PREFIX: "string",
-    keys.IN_PROGRESS_PREFIX: "string",
-    keys.RETRY_PREFIX: "string",
-    keys.RESULT_PREFIX: "string",
-    keys.HISTORY_PREFIX: "list",
-    keys.BATCH_PREFIX: "hash",
-    keys.WORKER_PREFIX: "string",
-    keys.STARTUP_PREFIX: "string",
-    keys.METRICS_MINUTES_PREFIX: "hash",
-    keys.METRICS_TEN_MINUTES_PREFIX: "hash",
-    keys.METRICS_GUARD_PREFIX: "string",
-    keys.DEPTH_PREFIX: "stream",
-    keys.ORDER_PREFIX: "string",
-    keys.BULK_PREFIX: "hash",
-    keys.SESSION_PREFIX: "string",
-    keys.GUESSES_PREFIX: "set",
-    keys.UNSTARTED_PREFIX: "set",
-    keys.REVOKED_PREFIX: "string",
-    keys.POLL_PREFIX: "string",
+    keys.BARE.job_prefix: "string",
+    keys.BARE.in_progress_prefix: "string",
+    keys.BARE.retry_prefix: "string",
+    keys.BARE.result_prefix: "string",
+    keys.BARE.history_prefix: "list",
+    keys.BARE.batch_prefix: "hash",
+    keys.BARE.worker_prefix: "string",
+    keys.BARE.startup_prefix: "string",
+    keys.BARE.metrics_minutes_prefix: "hash",
+    keys.BARE.metrics_ten_minutes_prefix: "hash",
+    keys.BARE.metrics_guard_prefix: "string",
+    keys.BARE.depth_prefix: "stream",
+    keys.BARE.order_prefix: "string",
+    keys.BARE.bulk_prefix: "hash",
+    keys.BARE.session_prefix: "string",
+    keys.BARE.guesses_prefix: "set",
+    keys.BARE.unstarted_prefix: "set",
+    keys.BARE.revoked_prefix: "string",
+    keys.BARE.poll_prefix: "string",
 }
 """By what a key begins with; of a batch, `…:dead` is a set."""
 
@@ -80,15 +84,16 @@ def type_of(key: str) -> str | None:
     if kind := (SHARED | OF_OPERATORS).get(key):
         return kind
     prefix = max(filter(key.startswith, BY_PREFIX), key=len, default=None)
-    if prefix == keys.BATCH_PREFIX and key.endswith(":dead"):
+    if prefix == keys.BARE.batch_prefix and key.endswith(":dead"):
         return "set"
     return None if prefix is None else BY_PREFIX[prefix]
 
 
-def of_workers(queue_keys: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the keys with their types that workers of these queues share with others."""
-    yield from SHARED.items()
+def of_workers(own: Keys, queue_keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the keys, with their base and type, that workers of these queues share with others."""
+    for key, kind in SHARED.items():
+        yield own.base + key, kind
     for queue_key in queue_keys:
         for suffix, kind in OF_QUEUE.items():
             yield queue_key + suffix, kind
-        yield keys.DEPTH_PREFIX + keys.queue_of(queue_key), "stream"
+        yield own.depth_prefix + own.queue_of(queue_key), "stream"

@@ -1,6 +1,8 @@
 """
 Every Redis key, what it holds and how long it lives.
 
+Each begins with its application's base: `arq:`, or its prefix, such as `shop:`. The table has `arq:`.
+
 arq's own layout, shared with stock arq clients and workers:
 
 | key | type | holds | lives |
@@ -69,44 +71,10 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Final
 
 from runner.checks import shown
-
-QUEUE_PREFIX = "arq:queue:"
-JOB_PREFIX = "arq:job:"
-IN_PROGRESS_PREFIX = "arq:in-progress:"
-RESULT_PREFIX = "arq:result:"
-RETRY_PREFIX = "arq:retry:"
-ABORT = "arq:abort"
-
-HISTORY_PREFIX = "arq:history:"
-BATCH_PREFIX = "arq:batch:"
-WORKER_PREFIX = "arq:worker:"
-QUEUES = "arq:queues"
-TICKS = "arq:ticks"
-METRICS = "arq:metrics"
-METRICS_MINUTES_PREFIX = "arq:metrics:m:"
-METRICS_TEN_MINUTES_PREFIX = "arq:metrics:t:"
-METRICS_TOTAL = "arq:metrics:total"
-METRICS_GUARD_PREFIX = "arq:metrics-guard:"
-RELEASES = "arq:releases"
-DEPTH_PREFIX = "arq:depth:"
-MEMORY = "arq:memory"
-ORDER_PREFIX = "arq:order:"
-SCHEDULE_PAUSED = "arq:schedule-paused"
-BULK_PREFIX = "arq:bulk:"
-AUDIT = "arq:audit"
-SESSION_PREFIX = "arq:session:"
-SESSIONS = "arq:sessions"
-GUESSES_PREFIX = "arq:guesses:"
-POLLS = "arq:polls"
-POLL_PREFIX = "arq:poll:"
-FENCE = "arq:fence"
-REVOKED_PREFIX = "arq:revoked:"
-UNSTARTED_PREFIX = "arq:unstarted:"
-STARTUP_PREFIX = "arq:startup:"
-ASIDE = "arq:aside"
-ASIDE_PREFIX = "arq:aside:"
+from runner.errors import ConfigurationError, refuse
 
 RUNNING_SUFFIX = ":running"
 HOLDERS_SUFFIX = ":holders"
@@ -145,6 +113,11 @@ SUFFIXES = (
     WORKERS_SUFFIX,
 )
 
+ARQ_BASE = "arq:"
+_ARQ_QUEUE = "arq:queue:"
+_PREFIX = re.compile(r"(?!arq:)[A-Za-z0-9][A-Za-z0-9._-]{0,99}:")
+_KEPT_QUEUE_KEYS = 1024
+
 _QUEUE_NAME = re.compile(r"/[^\ud800-\udfff]{1,500}|[A-Za-z0-9._-]{1,500}")  # `/…` is a whole key
 _TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*SUFFIXES, HEALTH_SUFFIX))
 """As queues these would share keys with arq's own queue, `arq:queue`."""
@@ -158,22 +131,157 @@ WAKE_TOKENS = 64
 """How many tokens a wake list holds at most."""
 
 
-@functools.lru_cache(maxsize=1024)
-def queue_key(queue: str) -> str:
+class Keys:
     """
-    Return the key of the sorted set of *queue*, which is also arq's `queue_name`.
+    The keys of one application: each begins with its base.
 
-    A name that starts with `/` is the whole key: `/arq:queue` is the default queue of stock arq.
+    Immutable; two with one base are equal. `Keys("")` has the names alone, without a base.
     """
-    if queue.startswith("/"):
+
+    def __init__(self, base: str = ARQ_BASE) -> None:
+        self.base: Final = base
+        self.queue_prefix: Final = base + "queue:"
+        self.job_prefix: Final = base + "job:"
+        self.in_progress_prefix: Final = base + "in-progress:"
+        self.result_prefix: Final = base + "result:"
+        self.retry_prefix: Final = base + "retry:"
+        self.abort: Final = base + "abort"
+        self.queues: Final = base + "queues"
+        self.history_prefix: Final = base + "history:"
+        self.batch_prefix: Final = base + "batch:"
+        self.worker_prefix: Final = base + "worker:"
+        self.ticks: Final = base + "ticks"
+        self.metrics: Final = base + "metrics"
+        self.metrics_minutes_prefix: Final = base + "metrics:m:"
+        self.metrics_ten_minutes_prefix: Final = base + "metrics:t:"
+        self.metrics_total: Final = base + "metrics:total"
+        self.metrics_guard_prefix: Final = base + "metrics-guard:"
+        self.releases: Final = base + "releases"
+        self.depth_prefix: Final = base + "depth:"
+        self.memory: Final = base + "memory"
+        self.order_prefix: Final = base + "order:"
+        self.schedule_paused: Final = base + "schedule-paused"
+        self.bulk_prefix: Final = base + "bulk:"
+        self.audit: Final = base + "audit"
+        self.session_prefix: Final = base + "session:"
+        self.sessions: Final = base + "sessions"
+        self.guesses_prefix: Final = base + "guesses:"
+        self.polls: Final = base + "polls"
+        self.poll_prefix: Final = base + "poll:"
+        self.fence: Final = base + "fence"
+        self.revoked_prefix: Final = base + "revoked:"
+        self.unstarted_prefix: Final = base + "unstarted:"
+        self.startup_prefix: Final = base + "startup:"
+        self.aside: Final = base + "aside"
+        self.aside_prefix: Final = base + "aside:"
+        self._queue_keys: dict[str, str] = {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Keys) and other.base == self.base
+
+    def __hash__(self) -> int:
+        return hash(self.base)
+
+    def __repr__(self) -> str:
+        return f"Keys({self.base!r})"
+
+    @property
+    def prefix(self) -> str:
+        """The application's prefix; '' for none: then stock arq uses these keys, too."""
+        return "" if self.base == ARQ_BASE else self.base
+
+    def queue_key(self, queue: str) -> str:
+        """
+        Return the key of the sorted set of *queue*, which is also arq's `queue_name`.
+
+        A name that starts with `/` is the whole key: `/arq:queue` is the default queue of stock arq.
+
+        Raises:
+            ConfigurationError: That key is not one of an application with this prefix.
+        """
+        key = self._queue_keys.get(queue)
+        if key is None:
+            key = self._queue_key(queue)
+            if len(self._queue_keys) < _KEPT_QUEUE_KEYS:
+                self._queue_keys[queue] = key
+        return key
+
+    def _queue_key(self, queue: str) -> str:
+        if not queue.startswith("/"):
+            return self.queue_prefix + own_name(queue).removeprefix(self.queue_prefix)
+        if self.base != ARQ_BASE and not queue.startswith(f"/{self.base}"):
+            raise ConfigurationError(
+                f"the queue {shown(queue)} is a whole key, and lies outside the prefix "
+                f"{self.base!r}: name it without the /, or leave the prefix out"
+            )
         return queue[1:]
-    return queue if queue.startswith(QUEUE_PREFIX) else QUEUE_PREFIX + queue
+
+    def queue_of(self, key: str) -> str:
+        """Return the queue's name: the inverse of `queue_key`."""
+        name = key.removeprefix(self.queue_prefix)
+        return name if name != key and self.queue_key(name) == key else f"/{key}"
+
+    def bare(self, key: str) -> str:
+        """Return *key* without the base; a key that has another one as it is."""
+        return key.removeprefix(self.base)
+
+
+ARQ: Final = Keys(ARQ_BASE)
+"""The keys of an application without a prefix: those of stock arq, and ours beside them."""
+
+BARE: Final = Keys("")
+"""Their names, without any application's base."""
+
+
+def of(client: object) -> Keys:
+    """Return the keys of the application that *client* serves; of a plain client, arq's."""
+    own: Keys = getattr(client, "own_keys", ARQ)
+    return own
+
+
+def with_prefix(prefix: str) -> Keys:
+    """
+    Return the keys of an application with this prefix; '' for none.
+
+    Raises:
+        ConfigurationError: It cannot be one.
+    """
+    refuse("connect", prefix_problem("prefix", prefix))
+    return _with_base(prefix or ARQ_BASE)
+
+
+@functools.lru_cache(maxsize=64)
+def _with_base(base: str) -> Keys:
+    return ARQ if base == ARQ_BASE else Keys(base)
+
+
+def prefix_problem(name: str, prefix: object) -> str | None:
+    """Return what is wrong with *prefix*, given as *name*; None if nothing is."""
+    if prefix == "" or (isinstance(prefix, str) and _PREFIX.fullmatch(prefix)):
+        return None
+    if prefix == ARQ_BASE:
+        return f"{name} is {ARQ_BASE!r}, with which keys begin without one: leave it out"
+    # One colon, at its end: so no prefix begins with another's, and no key has two owners.
+    return (
+        f"{name} is {shown(prefix)}: give one word of letters, digits, '-', '_' and '.' "
+        "and a colon at its end, such as 'shop:'"
+    )
+
+
+def own_name(queue: str) -> str:
+    """Return the name of *queue*, which may be written as stock arq's key."""
+    return queue.removeprefix(_ARQ_QUEUE)
+
+
+def is_same_queue(one: str, other: str) -> bool:
+    """Whether both name one queue, however they write it."""
+    return ARQ.queue_key(one) == ARQ.queue_key(other)
 
 
 def queue_problem(name: str, queue: object) -> str | None:
     """Return what is wrong with *queue*, given as *name*, as a queue's name; None if nothing is."""
     if isinstance(queue, str):
-        own = queue.removeprefix(QUEUE_PREFIX)
+        own = own_name(queue)
         if _QUEUE_NAME.fullmatch(own) and own not in _TAKEN_NAMES:
             return None
     taken = ", ".join(sorted(_TAKEN_NAMES))
@@ -181,9 +289,3 @@ def queue_problem(name: str, queue: object) -> str | None:
         f"{name} is {shown(queue)}, which cannot be a queue's name: use letters, digits, '-', '_' "
         f"and '.', and none of {taken}"
     )
-
-
-def queue_of(key: str) -> str:
-    """Return the queue's name: the inverse of `queue_key`."""
-    name = key.removeprefix(QUEUE_PREFIX)
-    return name if queue_key(name) == key else f"/{key}"

@@ -20,6 +20,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from runner.broker import keys
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -43,6 +45,7 @@ class StageConnection:
     """
 
     def __init__(self, redis: Redis) -> None:
+        self.own_keys = keys.of(redis)
         self._pool = redis.connection_pool
         self._protocol: RedisProtocol | None = None
         self._turn = asyncio.Lock()
@@ -168,7 +171,8 @@ class ScriptConnection(StageConnection):
         """
         if self._protocol is None or self._protocol.is_closing:
             return False
-        commands: list[Any] = [("EVAL", script, 1, key, *args) for args in calls]
+        base = self.own_keys.base
+        commands: list[Any] = [("EVAL", script, 2, key, base, *args) for args in calls]
         self._protocol.tell([pack_command(command) for command in commands])
         return True
 
@@ -178,12 +182,13 @@ class ScriptConnection(StageConnection):
         self._fresh = self._protocol is None
         protocol = self._protocol or await self._connect()
         self.sent += 1
-        command: tuple[Any, ...] = ("EVALSHA", self._sha, 1, key, *args)
+        base = self.own_keys.base
+        command: tuple[Any, ...] = ("EVALSHA", self._sha, 2, key, base, *args)
         try:
             return await protocol.send(pack_command(command))
         except NoScriptError:
             # Redis is new, or somebody flushed the scripts. It runs the text whatever it has.
-            command = ("EVAL", self._script, 1, key, *args)
+            command = ("EVAL", self._script, 2, key, base, *args)
             return await protocol.send(pack_command(command))
 
 

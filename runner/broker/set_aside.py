@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.broker.keys import Keys
+
 T = TypeVar("T")
 
 EVERY_TYPE = ""
@@ -38,13 +40,15 @@ async def set_aside(redis: Redis, types: Mapping[str | bytes, str]) -> list[str]
     Raises:
         RedisError: Redis is away, or refuses the right.
     """
-    found = await redis.eval(SET_ASIDE, len(types), *types, *types.values())  # type: ignore[misc,arg-type]  # redis-py's own hints: sync or async
+    own = keys.of(redis)
+    names = (own.aside, own.base, *types)
+    found = await redis.eval(SET_ASIDE, len(names), *names, *types.values())  # type: ignore[misc,arg-type]  # redis-py's own hints: sync or async
     return [key.decode("utf-8", "backslashreplace") for key in found]
 
 
 async def set_aside_of_queues(redis: Redis, queue_keys: Sequence[str]) -> list[str]:
     """Do so with the keys that workers of these queues share with others."""
-    return await set_aside(redis, dict(key_types.of_workers(queue_keys)))
+    return await set_aside(redis, dict(key_types.of_workers(keys.of(redis), queue_keys)))
 
 
 async def with_type(redis: Redis, key: str, kind: str, ask: Callable[[], Awaitable[T]]) -> T:
@@ -70,14 +74,14 @@ async def note(redis: Redis, stream: str, most: int, fields: Mapping[str, str | 
         RedisError: Redis is away, or refuses the request.
     """
     words = [word for pair in fields.items() for word in pair]
-    await redis.eval(NOTE, 1, stream, *NoteHead(most), *words)  # type: ignore[misc,arg-type]  # redis-py's own hints
+    await redis.eval(NOTE, 2, stream, keys.of(redis).base, *NoteHead(most), *words)  # type: ignore[misc,arg-type]  # redis-py's own hints
 
 
-def names_of(untold: Sequence[bytes]) -> list[tuple[str, str, str]]:
+def names_of(own: Keys, untold: Sequence[bytes]) -> list[tuple[str, str, str]]:
     """Return type, key and new name of each entry that a heartbeat brings."""
     found = []
     for entry in untold:
         kind, _, name = entry.decode("utf-8", "backslashreplace").partition("|")
-        key = name.removeprefix(keys.ASIDE_PREFIX).partition(":")[2]
+        key = name.removeprefix(own.aside_prefix).partition(":")[2]
         found.append((kind, key, name))
     return found

@@ -226,10 +226,12 @@ async def _of_keys(session: OperatorSession) -> AsyncIterator[Finding]:
     cursor = 0
     until = clock.monotonic() + _KEYS_LOOKED_FOR_S
     while looked_at < _KEYS_LOOKED_AT and clock.monotonic() < until:
-        cursor, found = await session.redis.scan(cursor, match=keys.JOB_PREFIX + "*", count=_PAGE)
+        cursor, found = await session.redis.scan(
+            cursor, match=keys.of(session.redis).job_prefix + "*", count=_PAGE
+        )
         looked_at += len(found)
         orphans += await _orphans(
-            session, [key.removeprefix(keys.JOB_PREFIX.encode()) for key in found]
+            session, [key.removeprefix(keys.of(session.redis).job_prefix.encode()) for key in found]
         )
         if not cursor:
             break
@@ -241,7 +243,8 @@ async def _of_keys(session: OperatorSession) -> AsyncIterator[Finding]:
         "orphaned keys",
         Severity.WARNING,
         f"{len(orphans):,} job bodies are in none of these queues, such as {orphans[0]}; {text}",
-        "They may be of queues that are no longer configured; else delete arq:job:<id>.",
+        "They may be of queues that are no longer configured; else delete "
+        f"{keys.of(session.redis).job_prefix}<id>.",
     )
 
 
@@ -263,7 +266,9 @@ async def _orphans(session: OperatorSession, ids: Sequence[bytes]) -> list[str]:
         async with session.redis.pipeline(transaction=False) as pipe:
             for queue in session.queues:
                 for suffix in keys.PLACES:
-                    pipe.zmscore(keys.queue_key(queue) + suffix, cast("list[str]", left))
+                    pipe.zmscore(
+                        keys.of(session.redis).queue_key(queue) + suffix, cast("list[str]", left)
+                    )
             found_in = await answers(pipe)
         scores = [one for one in found_in if not isinstance(one, Unreadable)]
         left = [

@@ -77,8 +77,8 @@ async def _repaired(session: OperatorSession, fault: Fault) -> Concern:
 async def aside_concern(redis: Redis) -> Concern | None:
     """Return how many keys were set aside; that is a warning for a day."""
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.zcard(keys.ASIDE)
-        pipe.zrange(keys.ASIDE, 0, 0, desc=True, withscores=True)
+        pipe.zcard(keys.of(redis).aside)
+        pipe.zrange(keys.of(redis).aside, 0, 0, desc=True, withscores=True)
         count, last = await answers(pipe)
     if isinstance(count, Unreadable) or isinstance(last, Unreadable) or not last:
         return None

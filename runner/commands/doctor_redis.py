@@ -39,7 +39,7 @@ async def clock_concern(redis: Redis) -> Concern | None:
     """Return whether Redis's clock was set back; until the next poll, what was due stands still."""
     now = await redis_now(redis)
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.hvals(keys.POLLS)
+        pipe.hvals(keys.of(redis).polls)
         [noted] = await answers(pipe)
     times = () if isinstance(noted, Unreadable) else map(count_of, noted)
     last = max((ms for ms in times if ms is not None), default=0) / 1000

@@ -57,7 +57,7 @@ async def _sealed_by(redis: Redis) -> tuple[Counter[str], bool]:
     until = clock.monotonic() + _LOOKED_FOR_S
     cursor = 0
     while clock.monotonic() < until:
-        cursor, names = await redis.scan(cursor, match=keys.JOB_PREFIX + "*", count=_PAGE)
+        cursor, names = await redis.scan(cursor, match=keys.of(redis).job_prefix + "*", count=_PAGE)
         for body in await redis.mget(names) if names else ():
             found.update({mark.decode() for mark in _MARK.findall(body or b"")})
         if not cursor:

@@ -19,10 +19,11 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValueError
 
+from runner.broker.keys import prefix_problem
 from runner.configuration.groups import Port, RunnerLimits, Web
 from runner.errors import SettingsError
 from runner.options import WorkerOptions
@@ -45,6 +46,16 @@ LogLevel = Annotated[
 ]
 
 
+def _prefix(value: str) -> str:
+    problem = prefix_problem("the prefix", value)
+    if problem is not None:
+        raise ValueError(problem.partition(": ")[2])
+    return value
+
+
+Prefix = Annotated[str, AfterValidator(_prefix)]
+
+
 class Settings(BaseSettings):
     """
     The settings that every application has. docs/settings.md explains them.
@@ -63,6 +74,7 @@ class Settings(BaseSettings):
     )
 
     redis_url: str | None = _SECRET
+    redis_prefix: Prefix = ""
     pipeline_home: Path = Path(".pipeline")
     scheduled_poll_interval_s: float = Field(WorkerOptions.poll_interval_s, gt=0)
     log_format: Literal["console", "json"] = "console"

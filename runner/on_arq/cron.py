@@ -105,7 +105,9 @@ class CronClock:
         """Whether no other worker of this start has enqueued it; in arq each of them does."""
         if not cron_job.unique:
             return True
-        key = f"{keys.STARTUP_PREFIX}{self._queue}|{cron_job.job_id or cron_job.name}"
+        key = (
+            f"{keys.of(self._redis).startup_prefix}{self._queue}|{cron_job.job_id or cron_job.name}"
+        )
         return bool(
             await self._outage.call(
                 lambda: self._redis.set(key, self._worker_id, nx=True, ex=_ONE_START_S)

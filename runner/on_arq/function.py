@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from arq.constants import in_progress_key_prefix, keep_cronjob_progress
+from arq.constants import keep_cronjob_progress
 from arq.cron import CronJob
 from arq.worker import JobExecutionFailed, Retry, RetryJob
 from redis.exceptions import RedisError
 
 from runner import errors
+from runner.broker import keys
 from runner.codec import ErrorRecord
 from runner.definition import JobDefinition, JobOptions
 from runner.middleware import compose
@@ -259,7 +260,7 @@ def _caller(function: Function | CronJob) -> Callable[..., Any]:
 async def _keep_in_progress(redis: Redis, job_id: str) -> None:
     """Keep a stock arq worker whose clock is behind from running the tick that it enqueues."""
     with contextlib.suppress(RedisError, OSError):
-        await redis.set(in_progress_key_prefix + job_id, b"1", ex=keep_cronjob_progress)
+        await redis.set(keys.of(redis).in_progress_prefix + job_id, b"1", ex=keep_cronjob_progress)
 
 
 async def _call_hook(

@@ -10,7 +10,6 @@ from arq.jobs import DeserializationError, serialize_result
 from arq.worker import JobExecutionFailed
 
 from runner import codec
-from runner.broker import keys
 from runner.codec import Envelope
 from runner.worker.outcome import Aborted, Dead, Done, Failed
 
@@ -29,7 +28,7 @@ def result_writer(serializer: Serializer | None) -> Callable[[Ended, str], bytes
     return partial(_write_result, serializer)
 
 
-def _write_result(serializer: Serializer, ended: Ended, queue: str) -> bytes:
+def _write_result(serializer: Serializer, ended: Ended, queue_key: str) -> bytes:
     """Write a result as arq does, exceptions as such; empty if there is none, or it cannot be."""
     match ended.outcome:
         case Done(result=result):
@@ -51,7 +50,7 @@ def _write_result(serializer: Serializer, ended: Ended, queue: str) -> bytes:
         start_ms=ended.started_ms,
         finished_ms=ended.finished_ms,
         ref=f"{job_id}:{envelope.name}",
-        queue_name=keys.queue_key(queue),
+        queue_name=queue_key,
         job_id=job_id,
         serializer=serializer,
     )

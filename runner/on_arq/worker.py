@@ -29,6 +29,7 @@ from runner.broker.redis_risks import refuse_old_server, warn_of_risks
 from runner.broker.set_aside import set_aside_of_queues
 from runner.client import QueueClient, connect
 from runner.enqueuer import Enqueuer
+from runner.errors import ConfigurationError
 from runner.on_arq import log
 from runner.on_arq.cron import CronClock
 from runner.on_arq.function import ArqRules, learn_plain
@@ -58,6 +59,7 @@ from runner.worker.life import Life
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from arq.connections import ArqRedis
     from arq.typing import StartupShutdown
 
 _log = structlog.get_logger("runner.worker")
@@ -88,7 +90,7 @@ class Worker(arq.worker.Worker):
         here = machine.this()
         self.id = f"{here.host}:{here.pid}:{chance.new_id(6)}"
         self._redis_clock = RedisClock()
-        self.counts = JobCounts(self.id, self._redis_clock)
+        self.counts = JobCounts(self._redis_clock)
         self._life = Life()
         # The worker handles signals when it runs; a fleet of several handles them itself.
         with loop_for_arq(needed=arq_options.get("redis_pool") is not None):
@@ -105,7 +107,8 @@ class Worker(arq.worker.Worker):
     def _options_of_arq(self) -> WorkerOptions:
         """Return our options, derived from arq's."""
         options = WorkerOptions(
-            queue=keys.queue_of(self.queue_name),
+            queue=keys.of(self._pool).queue_of(self.queue_name),
+            prefix=keys.of(self._pool).prefix,
             max_retries=max(0, self.max_tries - 1),
             timeout_s=self.job_timeout_s,
         )
@@ -287,19 +290,30 @@ class Worker(arq.worker.Worker):
         self._redis_clock.note(seconds * 1000 + micros / 1000)
 
     def _connect(self) -> None:
-        if self._pool is None:
+        if self._pool is not None:
+            self._refuse_another_prefix(self._pool)
+        else:
             self._pool = connect(
                 self.redis_settings or "redis://localhost:6379",
                 client_middleware=self.options.client_middleware,
                 call_timeout_s=self.options.call_timeout_s,
                 max_body_bytes=self.options.max_body_bytes,
                 strict_queues=self.options.strict_queues,
+                prefix=self.options.prefix,
             )
             self._pool.job_serializer = self.job_serializer or self._pool.job_serializer
             self._pool.job_deserializer = self.job_deserializer or self._pool.job_deserializer
             self._pool.default_queue_name = self.queue_name
             if self.expires_extra_ms != arq.constants.expires_extra_ms:
                 self._pool.expires_extra_ms = self.expires_extra_ms
+
+    def _refuse_another_prefix(self, pool: ArqRedis) -> None:
+        own, given = keys.with_prefix(self.options.prefix), keys.of(pool)
+        if own != given:
+            raise ConfigurationError(
+                f"the worker of {self.options.queue} has the prefix {own.prefix!r}, and its "
+                f"redis_pool {given.prefix!r}: give both the same"
+            )
 
     def _setup(self) -> Setup:
         """Return what the engine needs of arq's options."""

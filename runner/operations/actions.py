@@ -98,7 +98,10 @@ class Operator:
         A dead one whose id was chosen has it back, unless another job has it meanwhile.
         """
         chosen = _chosen_id(request, found, job_id)
-        kept = (keys.JOB_PREFIX + job_id, keys.RESULT_PREFIX + job_id)
+        kept = (
+            keys.of(self._redis).job_prefix + job_id,
+            keys.of(self._redis).result_prefix + job_id,
+        )
         return job_id if not chosen or await self._redis.exists(*kept) else chosen
 
     async def goes_on_as(self, request: Request, found: Found, job_id: str) -> str:
@@ -151,7 +154,9 @@ class Operator:
             )
         async with self._redis.pipeline(transaction=True) as pipe:
             for worker in process.workers:
-                pipe.set(keys.ORDER_PREFIX + worker.worker_id, order, ex=_ORDER_TTL_S)
+                pipe.set(
+                    keys.of(self._redis).order_prefix + worker.worker_id, order, ex=_ORDER_TTL_S
+                )
             await pipe.execute()
         await self.record(order, process.name, outcome="asked")
 

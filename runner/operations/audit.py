@@ -65,13 +65,13 @@ async def record(
 ) -> None:
     """Add an entry."""
     values = (who, action, target, detail, outcome)
-    await note(redis, keys.AUDIT, _MOST, dict(zip(_FIELDS, values, strict=True)))
+    await note(redis, keys.of(redis).audit, _MOST, dict(zip(_FIELDS, values, strict=True)))
 
 
 async def entries(redis: Redis, *, before: str | None = None, limit: int = 50) -> AuditPage:
     """The latest entries before *before*, newest first, and where the next page starts."""
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.xrevrange(keys.AUDIT, max=f"({before}" if before else "+", count=limit + 1)
+        pipe.xrevrange(keys.of(redis).audit, max=f"({before}" if before else "+", count=limit + 1)
         [found] = await answers(pipe)
     if isinstance(found, Unreadable):
         return AuditPage([], None, str(found))

@@ -167,7 +167,7 @@ class Bulk:
         progress = BulkProgress(
             self.id, action, selection, total, done.acted, done.passed, done.renamed, is_over
         )
-        key = keys.BULK_PREFIX + self.id
+        key = keys.of(self._redis).bulk_prefix + self.id
         fields: dict[str, str | int] = {
             "action": progress.action,
             "selection": progress.selection,
@@ -186,7 +186,7 @@ class Bulk:
 
 async def bulk_progress(redis: Redis, bulk_id: str) -> BulkProgress | None:
     """How far a bulk action has come; None if there is none with this id."""
-    key, reader = keys.BULK_PREFIX + bulk_id, Reader()
+    key, reader = keys.of(redis).bulk_prefix + bulk_id, Reader()
     [found] = await hashes(redis, [key], most=_MOST_FIELDS)
     fields = reader.known(found, {})
     if not fields and not reader.unreadable:

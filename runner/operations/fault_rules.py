@@ -1,4 +1,8 @@
-"""What a value in Redis has to be, by its key: the rules of `faults`."""
+"""
+What a value in Redis has to be, by its key: the rules of `faults`.
+
+Keys are named without the base of their application.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +35,11 @@ class Scores(NamedTuple):
 def wrong_scores(key: str, suffix: str | None, now_ms: int) -> Sequence[Scores]:
     """Return which scores of a sorted set are wrong; suffix: of a queue's key."""
     ahead = f"({now_ms + DAY_MS}"
-    if key in {keys.ABORT, keys.METRICS} or suffix in _REGISTERS:
+    if key in {keys.BARE.abort, keys.BARE.metrics} or suffix in _REGISTERS:
         return _beyond("(0", ahead, "take it out", None)
     if suffix == keys.DEAD_SUFFIX:
         return _beyond("(0", ahead, "say that it died now", now_ms)
-    if key == keys.SESSIONS:
+    if key == keys.BARE.sessions:
         year = now_ms + _YEAR_MS
         return _beyond("(0", f"({year}", "list it for another year", year)
     if suffix is None:
@@ -86,13 +90,13 @@ def _is_past(value: bytes, now_ms: int) -> bool:
 
 
 _STRINGS: dict[str, tuple[str, Callable[[bytes, int], bool]]] = {
-    keys.RETRY_PREFIX: ("number of attempts", _is_count),
-    keys.WORKER_PREFIX: ("heartbeat", _is_object),
-    keys.SESSION_PREFIX: ("session", lambda value, _: read_record(value) is not None),
-    keys.ORDER_PREFIX: ("order", lambda value, _: value.decode("latin-1") in PROCESS_VERBS),
-    keys.POLL_PREFIX: ("time of a poll", _is_past),
-    keys.METRICS_GUARD_PREFIX: ("number of a batch of counts", _is_count),
-    keys.FENCE: ("fence", _is_count),
+    keys.BARE.retry_prefix: ("number of attempts", _is_count),
+    keys.BARE.worker_prefix: ("heartbeat", _is_object),
+    keys.BARE.session_prefix: ("session", lambda value, _: read_record(value) is not None),
+    keys.BARE.order_prefix: ("order", lambda value, _: value.decode("latin-1") in PROCESS_VERBS),
+    keys.BARE.poll_prefix: ("time of a poll", _is_past),
+    keys.BARE.metrics_guard_prefix: ("number of a batch of counts", _is_count),
+    keys.BARE.fence: ("fence", _is_count),
 }
 
 
@@ -108,33 +112,33 @@ def entries_problem(key: str, history: object) -> str:
 def has_form(key: str) -> bool:
     """Whether the fields of the hash at *key* have to have a form."""
     return key.startswith(_OF_COUNTS) or (
-        key.startswith(keys.QUEUE_PREFIX) and key.endswith(tuple(_FORMS))
+        key.startswith(keys.BARE.queue_prefix) and key.endswith(tuple(_FORMS))
     )
 
 
 def is_of_form(key: str, field: bytes, value: bytes) -> bool:
     """Whether a field of a hash has the form that its key asks for."""
-    if key == keys.TICKS and field.endswith(b"|job"):
+    if key == keys.BARE.ticks and field.endswith(b"|job"):
         return True
-    if key.startswith(keys.BULK_PREFIX) and field in {b"action", b"selection"}:
+    if key.startswith(keys.BARE.bulk_prefix) and field in {b"action", b"selection"}:
         return True
     if key.startswith(_OF_COUNTS):
         return _COUNT.fullmatch(value) is not None
-    if not key.startswith(keys.QUEUE_PREFIX):
+    if not key.startswith(keys.BARE.queue_prefix):
         return True
     forms = (form for suffix, form in _FORMS.items() if key.endswith(suffix))
     return all(form.fullmatch(value) for form in forms)
 
 
 _OF_COUNTS = (
-    keys.TICKS,
-    keys.POLLS,
-    keys.RELEASES,
-    keys.METRICS_TOTAL,
-    keys.METRICS_MINUTES_PREFIX,
-    keys.METRICS_TEN_MINUTES_PREFIX,
-    keys.BATCH_PREFIX,
-    keys.BULK_PREFIX,
+    keys.BARE.ticks,
+    keys.BARE.polls,
+    keys.BARE.releases,
+    keys.BARE.metrics_total,
+    keys.BARE.metrics_minutes_prefix,
+    keys.BARE.metrics_ten_minutes_prefix,
+    keys.BARE.batch_prefix,
+    keys.BARE.bulk_prefix,
 )
 _COUNT = re.compile(rb"-?[0-9]{1,16}")
 _FORMS = {

@@ -40,7 +40,7 @@ MOST_FAULTS = 1_000
 """How many are found at a time."""
 
 _WRONG_TYPE = "holds another type than belongs there"
-_OF_JOBS = (keys.JOB_PREFIX, keys.RESULT_PREFIX, keys.HISTORY_PREFIX)
+_OF_JOBS = (keys.BARE.job_prefix, keys.BARE.result_prefix, keys.BARE.history_prefix)
 _NO_END = "does not expire"
 
 
@@ -75,8 +75,10 @@ class Inspector:
         self, redis: Redis, queues: Sequence[str], *, most: int, for_s: float, by: str
     ) -> None:
         self._redis = redis
-        self._queue_keys = [keys.queue_key(queue) for queue in queues]
-        self._known = {**key_types.OF_OPERATORS, **dict(key_types.of_workers(self._queue_keys))}
+        own = self._own = keys.of(redis)
+        self._queue_keys = [own.queue_key(queue) for queue in queues]
+        self._known = {own.base + key: kind for key, kind in key_types.OF_OPERATORS.items()}
+        self._known |= key_types.of_workers(own, self._queue_keys)
         self._most = most
         self._for_s = for_s
         self._by = by
@@ -112,7 +114,7 @@ class Inspector:
     async def _of_others(self) -> AsyncIterator[Fault]:
         cursor, until = 0, clock.monotonic() + self._for_s
         while True:
-            cursor, page = await self._redis.scan(cursor, match="arq:*", count=_PAGE)
+            cursor, page = await self._redis.scan(cursor, match=self._own.base + "*", count=_PAGE)
             self.looked_at += len(page)
             names = [(name, _name(name)) for name in page]
             others = [
@@ -169,39 +171,41 @@ class Inspector:
             why = "" if value is None else string_problem(_name(name), value, self._now_ms)
             if why:
                 yield self._to_set_aside(name, why)
-        marks = [name for name in names if name.startswith(keys.IN_PROGRESS_PREFIX.encode())]
+        marks = [name for name in names if name.startswith(self._own.in_progress_prefix.encode())]
         async for name in self._without_end(marks):
             yield self._to_set_aside(name, f"{_NO_END}, and holds its job back for ever")
 
     async def _of_lists(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
-        histories = [name for name in names if name.startswith(keys.HISTORY_PREFIX.encode())]
+        histories = [name for name in names if name.startswith(self._own.history_prefix.encode())]
         found = await look(self._redis, lists=histories, limits=_LIMITS)
         for name, history in zip(histories, found, strict=True):
             if why := entries_problem(_name(name), history):
                 yield self._to_set_aside(name, why)
 
     async def _of_hashes(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
-        for name in filter(lambda name: has_form(_name(name)), names):
+        for name in filter(lambda name: has_form(self._bare(name)), names):
             cursor, seen = 0, 0
             while seen < self._most:
                 cursor, fields = await self._redis.hscan(cast("str", name), cursor, count=_PAGE)
                 seen += len(fields)
                 for field, value in fields.items():
-                    if not is_of_form(_name(name), field, value):
+                    if not is_of_form(self._bare(name), field, value):
                         yield self._of_field(name, field)
                 if not cursor:
                     break
 
     def _of_field(self, name: bytes, field: bytes) -> Fault:
         key, why = shown_id(name), f"has a field {shown_id(field)!r} that holds something else"
-        if key.startswith(keys.BATCH_PREFIX):
+        if key.startswith(self._own.batch_prefix):
             return Fault(key, why, "its counts would be wrong without the field, too")
         mend = partial(self._redis.hdel, cast("str", name), cast("str", field))
         return Fault(key, why, "take the field out", cast("Callable[[], Awaitable[int]]", mend))
 
     async def _of_sorted_sets(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
         for key in map(_name, names):
-            for low, high, does, to in wrong_scores(key, self._suffix_of(key), self._now_ms):
+            for low, high, does, to in wrong_scores(
+                self._own.bare(key), self._suffix_of(key), self._now_ms
+            ):
                 found = await self._redis.zrangebyscore(
                     key, low, high, start=0, num=MOST_FAULTS, withscores=True
                 )
@@ -222,7 +226,14 @@ class Inspector:
         return next((end for end in ends if end in key_types.OF_QUEUE), None)
 
     def _kind_of(self, key: str) -> str | None:
-        return "zset" if self._suffix_of(key) == keys.PARKED_SUFFIX else key_types.type_of(key)
+        return (
+            "zset"
+            if self._suffix_of(key) == keys.PARKED_SUFFIX
+            else key_types.type_of(self._own.bare(key))
+        )
+
+    def _bare(self, name: bytes) -> str:
+        return self._own.bare(_name(name))
 
     async def _of_streams(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -234,7 +245,7 @@ class Inspector:
                 yield self._to_set_aside(name, "has an entry of the future, and takes none before")
 
     async def _of_sets(self, names: Sequence[bytes]) -> AsyncIterator[Fault]:
-        guesses = [name for name in names if name.startswith(keys.GUESSES_PREFIX.encode())]
+        guesses = [name for name in names if name.startswith(self._own.guesses_prefix.encode())]
         async for name in self._without_end(guesses):
             yield self._to_set_aside(name, f"{_NO_END}, and may lock somebody out")
 
@@ -249,19 +260,19 @@ class Inspector:
 
     def _to_set_aside(self, name: bytes, why: str) -> Fault:
         key, does = shown_id(name), "set it aside"
-        if key.startswith(_OF_JOBS):
+        if self._own.bare(key).startswith(_OF_JOBS):
             return Fault(key, why, "its job is shown, and may be deleted or retried")
         mend: Callable[[], Awaitable[object]]
         mend = partial(set_aside, self._redis, {name: EVERY_TYPE})
-        if key == keys.SESSIONS:
+        if key == self._own.sessions:
             does, mend = f"{does}, and end all sessions: nobody could list them", self._end_sessions
-        elif key.startswith(keys.BATCH_PREFIX):
+        elif key.startswith(self._own.batch_prefix):
             does = f"{does}: its counts are lost"
         return Fault(key, why, does, mend)
 
     async def _end_sessions(self) -> None:
-        await set_aside(self._redis, {keys.SESSIONS: EVERY_TYPE})
-        async for name in self._redis.scan_iter(match=keys.SESSION_PREFIX + "*", count=_PAGE):
+        await set_aside(self._redis, {self._own.sessions: EVERY_TYPE})
+        async for name in self._redis.scan_iter(match=self._own.session_prefix + "*", count=_PAGE):
             await self._redis.delete(name)
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.broker.keys import Keys
     from runner.operations.catalog import Catalog
     from runner.operations.verbs import JobVerb
 
@@ -158,13 +159,13 @@ async def find_queue(redis: Redis, queues: Sequence[str], job_id: str) -> str | 
 
 
 async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | None:
-    names, arguments = looked_at([keys.RESULT_PREFIX.encode() + key], (), _LIMITS)
+    names, arguments = looked_at([keys.of(redis).result_prefix.encode() + key], (), _LIMITS)
     reader = Reader()
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:
             for suffix in keys.PLACES:
-                pipe.zscore(keys.queue_key(queue) + suffix, cast("str", key))
-            pipe.hget(keys.queue_key(queue) + keys.DIED_SUFFIX, cast("str", key))
+                pipe.zscore(keys.of(redis).queue_key(queue) + suffix, cast("str", key))
+            pipe.hget(keys.of(redis).queue_key(queue) + keys.DIED_SUFFIX, cast("str", key))
         pipe.eval(LOOK, len(names), *names, *arguments)
         *scores, results = await answers(pipe)
     width = len(keys.PLACES) + 1
@@ -174,7 +175,7 @@ async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | No
             return queue
     [result] = seen(names, results)
     worked_in = reader.fields(names[0], result).text("q")
-    return keys.queue_of(worked_in) if worked_in else None
+    return keys.of(redis).queue_of(worked_in) if worked_in else None
 
 
 async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobView | None:
@@ -193,8 +194,9 @@ async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobVie
 
 
 async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
-    key, name = keys.queue_key(queue), cast("str", member)  # redis-py's hints do not know bytes
-    prefixes = (keys.JOB_PREFIX, keys.RESULT_PREFIX, keys.RETRY_PREFIX, keys.HISTORY_PREFIX)
+    own = keys.of(redis)
+    key, name = own.queue_key(queue), cast("str", member)  # redis-py's hints do not know bytes
+    prefixes = (own.job_prefix, own.result_prefix, own.retry_prefix, own.history_prefix)
     body, result, spent, history = (prefix.encode() + member for prefix in prefixes)
     names, arguments = looked_at([body, result, spent], [history], _LIMITS)
     reader = Reader()
@@ -206,15 +208,15 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
         pipe.zscore(key + keys.RETRYING_SUFFIX, name)
         pipe.zscore(key + keys.PARKED_SUFFIX, name)
         pipe.hget(key + keys.RUNNING_SUFFIX, name)
-        pipe.pttl(keys.IN_PROGRESS_PREFIX.encode() + member)
+        pipe.pttl(own.in_progress_prefix.encode() + member)
         pipe.hget(key + keys.UNKNOWN_SUFFIX, name)
         pipe.hget(key + keys.DIED_SUFFIX, name)
         pipe.hget(key + keys.CRASHES_SUFFIX, name)
-        pipe.pttl(keys.RESULT_PREFIX.encode() + member)
-        pipe.zscore(keys.ABORT, name)
+        pipe.pttl(own.result_prefix.encode() + member)
+        pipe.zscore(own.abort, name)
         pipe.eval(LOOK, len(names), *names, *arguments)
         *plain, looked = await answers(pipe)
-    return _Found(member, reader, *map(reader.known, plain), *seen(names, looked))
+    return _Found(member, reader, own, *map(reader.known, plain), *seen(names, looked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ class _Found:
 
     member: bytes
     reader: Reader
+    own: Keys
     time: tuple[int, int]
     queued_ms: float | None
     suspect_ms: float | None
@@ -285,7 +288,7 @@ def _view(
     is_done, held = state is JobState.DONE, state is JobState.RUNNING
     envelope = None
     if not (is_done and found.body is None):
-        envelope = reader.body(found.key(keys.JOB_PREFIX), found.body)
+        envelope = reader.body(found.key(found.own.job_prefix), found.body)
     result, is_foreign = _result(found)
     name = envelope.name if envelope else result.text("f") or None
     args, kwargs = (envelope.args, envelope.kwargs) if envelope else _arguments(result)
@@ -301,10 +304,10 @@ def _view(
         arguments=catalog.arguments(name or "", args, kwargs),
         enqueued_at=enqueued_at,
         due_at=_due_at(queue, found, result),
-        died_at=reader.moment(keys.queue_key(queue) + keys.DEAD_SUFFIX, found.died_ms),
+        died_at=reader.moment(found.own.queue_key(queue) + keys.DEAD_SUFFIX, found.died_ms),
         attempts_spent=_charged(failed)
         if is_done
-        else reader.count(found.key(keys.RETRY_PREFIX), found.spent),
+        else reader.count(found.key(found.own.retry_prefix), found.spent),
         crashes=crash_count(found.crashes),
         batch_id=_short(envelope.batch_id if envelope else None),
         trace=_short(envelope.trace if envelope else None),
@@ -330,7 +333,7 @@ def _due_at(queue: str, found: _Found, result: Fields) -> datetime | None:
     if found.state() is JobState.DONE:
         return result.moment("due")
     due_ms = found.parked_ms if found.due_ms is None else found.due_ms
-    return found.reader.moment(keys.queue_key(queue), due_ms)
+    return found.reader.moment(found.own.queue_key(queue), due_ms)
 
 
 def _holder(found: _Found) -> str:
@@ -354,7 +357,7 @@ _NOT_OURS = "(not JSON: written by a stock arq worker)"
 def _result(found: _Found) -> tuple[Fields, bool]:
     """Read the result; True: a stock arq worker pickled it, and nobody reads that."""
     is_foreign = isinstance(found.result, bytes) and found.result[:1] >= b"\x80"
-    key = found.key(keys.RESULT_PREFIX)
+    key = found.key(found.own.result_prefix)
     return found.reader.fields(key, None if is_foreign else found.result), is_foreign
 
 
@@ -370,7 +373,7 @@ def _charged(attempts: Sequence[AttemptView]) -> int:
 
 def _history(found: _Found) -> tuple[AttemptView, ...]:
     """The failed attempts; of those before the last ones, no tracebacks if all were too long."""
-    reader, key = found.reader, found.key(keys.HISTORY_PREFIX)
+    reader, key = found.reader, found.key(found.own.history_prefix)
     history = reader.known(found.history)
     left, attempts = _ALL_TRACEBACKS, list[AttemptView]()
     for entry in reversed(history.last if history else ()):

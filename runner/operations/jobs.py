@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.broker.keys import Keys
     from runner.operations.catalog import Catalog
     from runner.operations.verbs import JobVerb
 
@@ -231,14 +232,14 @@ class _Reader:
         """Read *jobs* in two round trips at most; those that have moved on are left out."""
         if not jobs:
             return []
-        state = self.state
-        key = keys.queue_key(self.queue)
+        state, own = self.state, keys.of(self.redis)
+        key = own.queue_key(self.queue)
         members = [one.member for one in jobs]
         nothing = [None] * len(members)
         of_queue = Reader()
         async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.mget([keys.RETRY_PREFIX.encode() + member for member in members])
-            pipe.mget([keys.IN_PROGRESS_PREFIX.encode() + member for member in members])
+            pipe.mget([own.retry_prefix.encode() + member for member in members])
+            pipe.mget([own.in_progress_prefix.encode() + member for member in members])
             pipe.hmget(key + keys.RUNNING_SUFFIX, cast("list[str]", members))
             pipe.hmget(key + keys.UNKNOWN_SUFFIX, cast("list[str]", members))
             pipe.hmget(key + keys.CRASHES_SUFFIX, cast("list[str]", members))
@@ -250,8 +251,8 @@ class _Reader:
         failed = state in {JobState.DEAD, JobState.RETRYING}
         found = await look(
             self.redis,
-            strings=[keys.JOB_PREFIX.encode() + member for member in members],
-            lists=[keys.HISTORY_PREFIX.encode() + member for member in members if failed],
+            strings=[own.job_prefix.encode() + member for member in members],
+            lists=[own.history_prefix.encode() + member for member in members if failed],
             limits=LIMITS,
         )
         bodies, histories = found[: len(jobs)], found[len(jobs) :] or nothing
@@ -265,16 +266,17 @@ class _Reader:
             if not is_there:
                 continue
             reader, member = Reader(), one.member
-            last = reader.fields(keys.HISTORY_PREFIX.encode() + member, last_of(histories[place]))
+            last = reader.fields(own.history_prefix.encode() + member, last_of(histories[place]))
             row = _row(
                 reader,
+                own,
                 member,
                 bodies[place],
                 queue=self.queue,
                 state=state,
                 catalog=self.catalog,
                 at=reader.moment(key, one.score),
-                attempts=reader.count(keys.RETRY_PREFIX.encode() + member, spent[place]),
+                attempts=reader.count(own.retry_prefix.encode() + member, spent[place]),
                 crashes=crash_count(crashes[place]),
                 unknown=unknown[place] is not None,
                 error=last.text("error"),
@@ -292,6 +294,7 @@ def _fits(row: Row, where: Filter) -> bool:
 
 def _row(
     reader: Reader,
+    own: Keys,
     member: bytes,
     body: object,
     *,
@@ -306,7 +309,7 @@ def _row(
     error: str = "",
     message: str = "",
 ) -> Row:
-    envelope = reader.body(keys.JOB_PREFIX.encode() + member, body)
+    envelope = reader.body(own.job_prefix.encode() + member, body)
     arguments: dict[str, Any] = {}
     if envelope is not None:
         name, args, kwargs = envelope.name, envelope.args, envelope.kwargs
@@ -334,7 +337,7 @@ async def _running_page(
     redis: Redis, queue: str, catalog: Catalog, where: Filter, limit: int
 ) -> Page:
     """Read all running jobs, up to a bound: there are no more than slots."""
-    key = keys.queue_key(queue) + keys.RUNNING_SUFFIX
+    key = keys.of(redis).queue_key(queue) + keys.RUNNING_SUFFIX
     of_queue = Reader()
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hlen(key)
@@ -348,7 +351,7 @@ async def _running_page(
                 break
     bodies: list[object] = []
     for chunk in chunks(held):
-        names = [keys.JOB_PREFIX.encode() + member for member, _ in chunk]
+        names = [keys.of(redis).job_prefix.encode() + member for member, _ in chunk]
         bodies += await look(redis, strings=names, limits=LIMITS)
     started = await started_by_job(redis, queue)
     rows = []
@@ -356,6 +359,7 @@ async def _running_page(
         at, attempt = started.get(shown_id(member), (None, 1))
         row = _row(
             Reader(),
+            keys.of(redis),
             member,
             body,
             queue=queue,

@@ -150,7 +150,9 @@ async def all_jobs(redis: Redis, *, hours: int = 1) -> list[JobMetrics]:
     now_ms = await _now_ms(redis)
     since_ms = now_ms - hours * HOUR_MS
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.zrevrangebyscore(keys.METRICS, now_ms + HOUR_MS, since_ms, start=0, num=_MOST_JOBS)
+        pipe.zrevrangebyscore(
+            keys.of(redis).metrics, now_ms + HOUR_MS, since_ms, start=0, num=_MOST_JOBS
+        )
         [register] = await answers(pipe)
     if isinstance(register, Unreadable):
         return [JobMetrics("", "", 60, Cell(), [], str(register))]
@@ -187,7 +189,7 @@ def together(metrics: Sequence[JobMetrics]) -> list[Cell]:
 
 async def deploys(redis: Redis) -> list[Deploy]:
     """Releases, in the order in which they were first seen."""
-    [found] = await hashes(redis, [keys.RELEASES], most=_MOST_RELEASES)
+    [found] = await hashes(redis, [keys.of(redis).releases], most=_MOST_RELEASES)
     if isinstance(found, Unreadable):
         return []
     marks = [Deploy(shown_id(name), moment(count_of(ms))) for name, ms in found.items()]
@@ -202,7 +204,8 @@ async def _read(
     step = resolution.step_ms
     first_ms = (now_ms - hours * HOUR_MS) // step * step + step
     starts = range(first_ms - first_ms % resolution.page_ms, now_ms + 1, resolution.page_ms)
-    names = [page_key(*job, resolution, start_ms) for job in jobs for start_ms in starts]
+    own = keys.of(redis)
+    names = [page_key(own, *job, resolution, start_ms) for job in jobs for start_ms in starts]
     pages = await hashes(redis, names, most=_MOST_FIELDS)
     steps = range(first_ms, now_ms + 1, step)
     return [

@@ -94,7 +94,7 @@ class Window:
         Raises:
             ConfigurationError: Jobs in that state are in no sorted set of their own.
         """
-        key = keys.queue_key(queue)
+        key = keys.of(redis).queue_key(queue)
         seconds, micros = await redis.time()
         now = seconds * 1000 + micros / 1000
         match state:

@@ -204,7 +204,7 @@ async def processes(redis: Redis, queues: Sequence[str]) -> list[Process]:
 async def _heartbeats(redis: Redis, queues: Sequence[str]) -> list[tuple[Fields, WorkerView]]:
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:
-            register = keys.queue_key(queue) + keys.WORKERS_SUFFIX
+            register = keys.of(redis).queue_key(queue) + keys.WORKERS_SUFFIX
             pipe.zrange(register, -_MOST_WORKERS, -1)
         registers = await answers(pipe)
     listed = [
@@ -213,7 +213,7 @@ async def _heartbeats(redis: Redis, queues: Sequence[str]) -> list[tuple[Fields,
         if not isinstance(register, Unreadable)
         for worker_id in register
     ]
-    names = [keys.WORKER_PREFIX.encode() + worker_id for _, worker_id in listed]
+    names = [keys.of(redis).worker_prefix.encode() + worker_id for _, worker_id in listed]
     beats = await look(redis, strings=names, limits=_LIMITS)
     return [
         _heartbeat(queue, worker_id, name, beat)

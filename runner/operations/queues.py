@@ -103,7 +103,7 @@ _BY = 100
 async def queue(redis: Redis, name: str) -> Queue:
     """Count one queue now."""
     gauges = await queue_gauges(redis, name)
-    key = keys.queue_key(name)
+    key = keys.of(redis).queue_key(name)
     reader = Reader()
     async with redis.pipeline(transaction=False) as pipe:
         pipe.get(key + keys.PAUSED_SUFFIX)
@@ -131,7 +131,7 @@ async def queues(redis: Redis, names: Sequence[str]) -> list[Queue]:
 
 async def depth(redis: Redis, name: str, *, points: int = 240) -> list[Depth]:
     """About *points* of the queue's gauges at the last polls, oldest first."""
-    key, reader = keys.DEPTH_PREFIX + name, Reader()
+    key, reader = keys.of(redis).depth_prefix + name, Reader()
     async with redis.pipeline(transaction=False) as pipe:
         pipe.xrevrange(key, count=_POLLS)
         [found] = await answers(pipe)

@@ -55,7 +55,7 @@ async def store(redis: Redis) -> Store:
     answer_ms = (clock.monotonic() - started) * 1000
     info = await redis.info()
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.zcard(keys.ASIDE)
+        pipe.zcard(keys.of(redis).aside)
         [aside] = await answers(pipe)
     return Store(
         version=str(info.get("valkey_version") or info.get("redis_version", "?")),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.broker.keys import Keys
     from runner.broker.reading import Unreadable
     from runner.operations.actions import Operator
     from runner.operations.catalog import Catalog
@@ -84,7 +85,7 @@ async def schedules(redis: Redis, schedule: Sequence[Periodic], catalog: Catalog
     lasts = await last_ticks(redis, schedule)
     notes = await paused(redis, schedule)
     return [
-        _view(periodic, last, note, catalog, now)
+        _view(periodic, last, note, catalog, now=now, own=keys.of(redis))
         for periodic, last, note in zip(schedule, lasts, notes, strict=True)
     ]
 
@@ -134,9 +135,9 @@ async def pause(redis: Redis, operator: Operator, schedule: Sequence[Periodic], 
     note = to_json({"by": operator.who, "at_ms": wall_clock.now_ms()})
 
     async def write() -> object:
-        return await redis.hset(keys.SCHEDULE_PAUSED, field, note)  # type: ignore[misc,arg-type]
+        return await redis.hset(keys.of(redis).schedule_paused, field, note)  # type: ignore[misc,arg-type]
 
-    await with_type(redis, keys.SCHEDULE_PAUSED, "hash", write)
+    await with_type(redis, keys.of(redis).schedule_paused, "hash", write)
     await operator.record("pause schedule", name, outcome="done")
 
 
@@ -144,7 +145,7 @@ async def resume(redis: Redis, operator: Operator, schedule: Sequence[Periodic],
     """Let its ticks enqueue jobs again; those of the pause are not caught up on."""
     periodic = _named(schedule, name)
     await start_from(redis, periodic, await redis_now(redis))
-    await redis.hdel(keys.SCHEDULE_PAUSED, field_of(periodic), name)  # type: ignore[misc]
+    await redis.hdel(keys.of(redis).schedule_paused, field_of(periodic), name)  # type: ignore[misc]
     await operator.record("resume schedule", name, outcome="done")
 
 
@@ -160,13 +161,15 @@ def _view(
     tick: datetime | Unreadable | None,
     note: bytes | Unreadable | None,
     catalog: Catalog,
+    *,
     now: datetime,
+    own: Keys,
 ) -> Schedule:
     reader = Reader()
     last = reader.known(tick)
     # Where no note can be read, nobody knows of a pause, and its ticks enqueue their jobs.
     pause_note = reader.known(note)
-    is_paused = paused_by(reader, keys.SCHEDULE_PAUSED, pause_note)
+    is_paused = paused_by(reader, own.schedule_paused, pause_note)
     crontab = Crontab(periodic.crontab, periodic.timezone)
     missed = (
         [] if last is None or is_paused else crontab.ticks_between(last, now, limit=_MISSED_AT_MOST)

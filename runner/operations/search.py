@@ -83,7 +83,7 @@ class Sieve:
             part = self._id
             jobs = [one for one in jobs if part in one.member.lower()]
         if jobs and (self._name or self._text):
-            names = [keys.JOB_PREFIX.encode() + one.member for one in jobs]
+            names = [keys.of(redis).job_prefix.encode() + one.member for one in jobs]
             bodies = await look(redis, strings=names, limits=LIMITS)
             fits = self._body_may_fit
             jobs = [
@@ -92,7 +92,7 @@ class Sieve:
                 if isinstance(body, Cut) or (isinstance(body, bytes) and fits(body))
             ]
         if jobs and self._error:
-            names = [keys.HISTORY_PREFIX.encode() + one.member for one in jobs]
+            names = [keys.of(redis).history_prefix.encode() + one.member for one in jobs]
             histories = await look(redis, lists=names, limits=LIMITS)
             jobs = [
                 one

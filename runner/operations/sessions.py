@@ -87,14 +87,14 @@ async def sessions(redis: Redis) -> list[Session]:
         RedisError: Redis does not answer.
     """
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.zrange(keys.SESSIONS, 0, _MOST - 1, desc=True)
+        pipe.zrange(keys.of(redis).sessions, 0, _MOST - 1, desc=True)
         [ids] = await answers(pipe)
     if isinstance(ids, Unreadable):
         raise UnreadableError(str(ids))
     found: list[Session] = []
     for start in range(0, len(ids), _SHOWN):
         chunk = ids[start : start + _SHOWN]
-        names = [keys.SESSION_PREFIX.encode() + one for one in chunk]
+        names = [keys.of(redis).session_prefix.encode() + one for one in chunk]
         kept = await look(redis, strings=names, limits=_LIMITS)
         found += [
             _session(session_id, data)
@@ -133,7 +133,7 @@ async def revoke(redis: Redis, operator: Operator, chosen: Sequence[Session]) ->
 async def end(redis: Redis, session_id: str) -> bool:
     """End a session; whether there was one."""
     async with redis.pipeline(transaction=True) as pipe:
-        pipe.delete(keys.SESSION_PREFIX + session_id)
-        pipe.zrem(keys.SESSIONS, session_id)
+        pipe.delete(keys.of(redis).session_prefix + session_id)
+        pipe.zrem(keys.of(redis).sessions, session_id)
         existed, _ = await answers(pipe)
     return bool(existed)

@@ -182,7 +182,7 @@ def _not_due(view: JobView) -> Why:
 
 
 async def _waiting(redis: Redis, view: JobView, workers: Sequence[WorkerView]) -> Why:
-    key = keys.queue_key(view.queue)
+    key = keys.of(redis).queue_key(view.queue)
     async with redis.pipeline(transaction=False) as pipe:
         pipe.get(key + keys.PAUSED_SUFFIX)
         pipe.zrank(key, view.job_id)

@@ -26,11 +26,13 @@ _AHEAD_MS = 86_400_000
 
 async def trim_workers(redis: Redis, queue: str) -> int:
     """Remove workers whose heartbeat has lapsed from the register of *queue*; return how many."""
-    register = keys.queue_key(queue) + keys.WORKERS_SUFFIX
+    register = keys.of(redis).queue_key(queue) + keys.WORKERS_SUFFIX
     ids = await redis.zrange(register, 0, -1)
     if not ids:
         return 0
-    entries = await redis.mget([keys.WORKER_PREFIX.encode() + worker_id for worker_id in ids])
+    entries = await redis.mget(
+        [keys.of(redis).worker_prefix.encode() + worker_id for worker_id in ids]
+    )
     gone = [worker_id for worker_id, entry in zip(ids, entries, strict=True) if entry is None]
     return await redis.zrem(register, *gone) if gone else 0
 
@@ -41,15 +43,15 @@ async def offer_parked(redis: Redis, queue: str) -> None:
 
     A stock arq worker, which knows nothing of parking, may have their code. Ours park them again.
     """
-    key = keys.queue_key(queue)
+    key = keys.of(redis).queue_key(queue)
     _, labels = await redis.sscan(key + keys.PARKED_NAMES_SUFFIX, count=_OFFERED)
     for label in labels[:_OFFERED]:
-        await redis.eval(UNPARK, 1, key, *UnparkHead(_OFFERED), label)  # type: ignore[misc,arg-type]
+        await redis.eval(UNPARK, 2, key, keys.of(redis).base, *UnparkHead(_OFFERED), label)  # type: ignore[misc,arg-type]
 
 
 async def trim_by_time(redis: Redis, *, now_ms: float) -> None:
     """Forget aborts of a day ago, whose jobs never came, and jobs that no longer have counts."""
-    for key, kept_ms in ((keys.ABORT, _ABORT_MS), (keys.METRICS, _METRICS_MS)):
+    for key, kept_ms in ((keys.of(redis).abort, _ABORT_MS), (keys.of(redis).metrics, _METRICS_MS)):
         for low, high in (("-inf", now_ms - kept_ms), (now_ms + _AHEAD_MS, "+inf")):
             old = await redis.zrangebyscore(key, low, high, start=0, num=_CHUNK)
             if old:
@@ -64,7 +66,7 @@ async def trim_dead(
 
     now_ms: Redis's time, Unix ms. None keeps everything.
     """
-    dead = keys.queue_key(queue) + keys.DEAD_SUFFIX
+    dead = keys.of(redis).queue_key(queue) + keys.DEAD_SUFFIX
     victims: list[bytes] = []
     if max_age_s is not None:
         oldest_ms = now_ms - max_age_s * 1000

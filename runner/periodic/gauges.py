@@ -47,7 +47,7 @@ class QueueGauges:
 
 async def queue_gauges(redis: Redis, queue: str) -> QueueGauges:
     """Count the jobs of *queue* now, by Redis's clock. The cost does not grow with the queue."""
-    counted = Gauges(*await redis.eval(GAUGES, 1, keys.queue_key(queue)))  # type: ignore[misc]  # redis-py's own hints: sync or async
+    counted = Gauges(*await redis.eval(GAUGES, 1, keys.of(redis).queue_key(queue)))  # type: ignore[misc]  # redis-py's own hints: sync or async
     others = min(0, counted.due, counted.total, counted.retrying, counted.running)
     scheduled = others or counted.total - counted.due - counted.retrying - counted.running
     states = {

@@ -77,7 +77,9 @@ class Poller:
     async def poll(self) -> None:
         """Do all of it once. Raises what Redis raises: the next poll makes up for it."""
         now = await redis_now(self._redis)
-        await set_aside_of_queues(self._redis, [keys.queue_key(queue) for queue in self._queues])
+        await set_aside_of_queues(
+            self._redis, [keys.of(self._redis).queue_key(queue) for queue in self._queues]
+        )
         await self.enqueue_due(now)
         for queue in self._queues:
             gauges = await queue_gauges(self._redis, queue)
@@ -92,7 +94,7 @@ class Poller:
                 max_jobs=self._dead_max_jobs,
                 max_age_s=self._dead_max_age_s,
             )
-            await self._redis.hset(keys.POLLS, queue, tick_ms(now))  # type: ignore[misc]
+            await self._redis.hset(keys.of(self._redis).polls, queue, tick_ms(now))  # type: ignore[misc]
         now_ms = now.timestamp() * 1000
         await announce_worked(self._redis, self._queues, now_ms=now_ms)
         await forget_unused(self._redis, now_ms=now_ms)
@@ -116,7 +118,9 @@ class Poller:
                 continue
             if last is None:
                 # A new schedule counts from now on, unless the poll of another worker was first.
-                await self._redis.hsetnx(keys.TICKS, field_of(periodic), tick_ms(now))  # type: ignore[misc]
+                await self._redis.hsetnx(
+                    keys.of(self._redis).ticks, field_of(periodic), tick_ms(now)
+                )  # type: ignore[misc]
             elif last > now + periodic.period_at(now):
                 _log.warning(
                     "last tick lies in the future, and counts as now: a clock was wrong",
@@ -145,7 +149,7 @@ async def poll_age_s(redis: Redis, queues: Sequence[str]) -> float | None:
     if not queues:
         return None
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.hmget(keys.POLLS, list(queues))
+        pipe.hmget(keys.of(redis).polls, list(queues))
         pipe.time()
         noted, (seconds, micros) = await answers(pipe)
     if isinstance(noted, Unreadable):

@@ -28,7 +28,7 @@ async def note_depth(redis: Redis, gauges: QueueGauges) -> None:
         "dead": gauges.dead,
         "oldest_wait_ms": round(gauges.oldest_wait_s * 1000),
     }
-    await note(redis, keys.DEPTH_PREFIX + gauges.queue, _MOST, fields)
+    await note(redis, keys.of(redis).depth_prefix + gauges.queue, _MOST, fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,14 @@ class Growth:
 async def note_memory(redis: Redis) -> None:
     """Add the memory that Redis uses now to its series; the oldest are dropped."""
     used = (await redis.info("memory"))["used_memory"]
-    await note(redis, keys.MEMORY, _MOST, {"used": used})
+    await note(redis, keys.of(redis).memory, _MOST, {"used": used})
 
 
 async def memory_growth(redis: Redis) -> Growth | None:
     """Return how fast Redis's memory grows; None before an hour of polls, or if nobody can tell."""
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.xrange(keys.MEMORY, count=1)
-        pipe.xrevrange(keys.MEMORY, count=1)
+        pipe.xrange(keys.of(redis).memory, count=1)
+        pipe.xrevrange(keys.of(redis).memory, count=1)
         first, last = await answers(pipe)
     if isinstance(first, Unreadable) or isinstance(last, Unreadable) or not first or not last:
         return None

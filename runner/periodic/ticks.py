@@ -32,19 +32,22 @@ async def last_ticks(
     redis: Redis, schedule: Sequence[Periodic]
 ) -> list[datetime | Unreadable | None]:
     """Return the last tick of each of *schedule*; None if it never had one."""
-    found = await _fields(redis, keys.TICKS, schedule)
-    return [_tick(one, ms) for one, ms in zip(schedule, found, strict=True)]
+    key = keys.of(redis).ticks
+    found = await _fields(redis, key, schedule)
+    return [_tick(key, one, ms) for one, ms in zip(schedule, found, strict=True)]
 
 
-def _tick(periodic: Periodic, ms: bytes | Unreadable | None) -> datetime | Unreadable | None:
+def _tick(
+    key: str, periodic: Periodic, ms: bytes | Unreadable | None
+) -> datetime | Unreadable | None:
     if ms is None or isinstance(ms, Unreadable):
         return ms
-    return moment(count_of(ms)) or Unreadable(f"{keys.TICKS} {field_of(periodic)}", "is no time")
+    return moment(count_of(ms)) or Unreadable(f"{key} {field_of(periodic)}", "is no time")
 
 
 async def paused(redis: Redis, schedule: Sequence[Periodic]) -> list[bytes | Unreadable | None]:
     """Return for each of *schedule* the note of who paused it; None if nobody did."""
-    return await _fields(redis, keys.SCHEDULE_PAUSED, schedule)
+    return await _fields(redis, keys.of(redis).schedule_paused, schedule)
 
 
 async def _fields(
@@ -65,7 +68,7 @@ async def _fields(
 
 async def start_from(redis: Redis, periodic: Periodic, moment: datetime) -> None:
     """Let *periodic* count from *moment* on: earlier ticks enqueue nothing."""
-    await redis.hset(keys.TICKS, field_of(periodic), tick_ms(moment))  # type: ignore[misc]
+    await redis.hset(keys.of(redis).ticks, field_of(periodic), tick_ms(moment))  # type: ignore[misc]
 
 
 def request_at(periodic: Periodic, tick: datetime) -> Enqueue:

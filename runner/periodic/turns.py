@@ -57,7 +57,9 @@ class Turns:
         self._poller = poller
         self._redis = redis
         self._queues = queues
-        self._key = keys.POLL_PREFIX + _group(queues, [one.name for one in poller.schedule])
+        self._key = keys.of(redis).poll_prefix + _group(
+            queues, [one.name for one in poller.schedule]
+        )
         self._interval_ms = max(1, round(interval_s * 1000))
         self._lease_ms = round(lease_s * 1000)
         self._limit_s = max(_LEAST_LIMIT_S, interval_s)
@@ -90,7 +92,8 @@ class Turns:
 
     async def _ask(self) -> Election:
         head = ElectHead(self._interval_ms, _KEPT_MS)
-        return Election(*await self._redis.eval(ELECT, 1, self._key, *head))  # type: ignore[misc,arg-type]
+        base = keys.of(self._redis).base
+        return Election(*await self._redis.eval(ELECT, 2, self._key, base, *head))  # type: ignore[misc,arg-type]
 
     async def _attempt(self, set_back_ms: int) -> None:
         """Poll within its time. What goes wrong is logged, and the next poll makes up for it."""
@@ -135,7 +138,7 @@ class Turns:
         What stands at one key alone may be anybody's, and would make all scheduled jobs due.
         """
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(keys.POLLS, list(self._queues))
+            pipe.hmget(keys.of(self._redis).polls, list(self._queues))
             [noted] = await answers(pipe)
         polls = Reader().known(noted, [])
         ahead_ms = max((count_of(ms) or 0 for ms in polls), default=0) - self._clock.now_ms()
@@ -152,12 +155,12 @@ class Turns:
         )
         # The clock may have gone on for one interval after the last poll.
         jump_ms = set_back_ms + self._interval_ms
-        until_ms = self._clock.now_ms() + jump_ms
+        until_ms, own = self._clock.now_ms() + jump_ms, keys.of(self._redis)
         for queue in self._queues:
             skip = 0
             while skip >= 0:
                 head = SetBackHead(until_ms, jump_ms, self._lease_ms, skip, _CHUNK)
-                skip = await self._redis.eval(SET_BACK, 1, keys.queue_key(queue), *head)  # type: ignore[misc,arg-type]
+                skip = await self._redis.eval(SET_BACK, 2, own.queue_key(queue), own.base, *head)  # type: ignore[misc,arg-type]
 
 
 def _group(queues: Sequence[str], schedules: Sequence[str]) -> str:

@@ -120,7 +120,8 @@ class _Stage(Generic[T]):
             return result
 
     async def _main(self, world: World) -> T:
-        client = connect(_ADDRESS)
+        prefix = next((one.prefix for one in self._workers), "")
+        client = connect(_ADDRESS, prefix=prefix)
         current.use(client)
         try:
             return await self._scenario(world)

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from runner.admin import aborted_result
+from runner.broker import keys
 from runner.codec import decode_job, encode_shown
 from runner.current import redirect
 from runner.handle import JobState
@@ -169,7 +170,8 @@ class Kept:
 
     def _abort(self, record: Record) -> None:
         record.stage = Stage.DONE
-        record.result = encode_shown(aborted_result(record.request.queue))
+        queue_key = keys.of(self).queue_key(record.request.queue)
+        record.result = encode_shown(aborted_result(queue_key))
 
 
 class Collected(Kept):

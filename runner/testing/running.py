@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from runner.broker import keys
 from runner.checks import optional, seconds
 from runner.current import redirect
 from runner.errors import ConfigurationError, refuse
@@ -79,7 +80,8 @@ class _Running(Kept):
             case _:
                 record.stage = Stage.DONE
                 if keep_s != 0:
-                    record.result = result_of(ended, record.request.queue)
+                    queue_key = keys.of(self).queue_key(record.request.queue)
+                    record.result = result_of(ended, queue_key)
                     record.kept_until = None if keep_s is None else now + timedelta(seconds=keep_s)
 
     def _abort(self, record: Record) -> None:

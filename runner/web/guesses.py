@@ -107,4 +107,4 @@ class Guesses:
 
     def _key(self, kind: str, whose: str) -> str:
         digest = hashlib.sha256(whose.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        return f"{keys.GUESSES_PREFIX}{kind}:{digest}"
+        return f"{keys.of(self._redis).guesses_prefix}{kind}:{digest}"

@@ -147,7 +147,7 @@ class Live:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.time()
             for queue in self._queues:
-                key = keys.queue_key(queue)
+                key = keys.of(self._redis).queue_key(queue)
                 pipe.zcard(key + keys.DEAD_SUFFIX)
                 pipe.zcard(key)
                 pipe.zcard(key + keys.RETRYING_SUFFIX)

@@ -51,7 +51,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             queues(redis, names),
             processes(redis, names),
             store(redis),
-            hashes(redis, [keys.METRICS_TOTAL], most=_MOST_TOTALS),
+            hashes(redis, [keys.of(redis).metrics_total], most=_MOST_TOTALS),
         )
         found = [
             *_of_queues(counted),

@@ -89,17 +89,17 @@ class Sessions:
         ends_ms = now_ms + self.limits.longest_s * 1000
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.set(
-                keys.SESSION_PREFIX + session_id,
+                keys.of(self._redis).session_prefix + session_id,
                 kept.write_record(record),
                 px=self._lives_ms(record, now_ms),
             )
-            pipe.zadd(keys.SESSIONS, {session_id: ends_ms})
-            pipe.zremrangebyscore(keys.SESSIONS, "-inf", now_ms)
-            pipe.zrange(keys.SESSIONS, 0, -_MOST - 1)
+            pipe.zadd(keys.of(self._redis).sessions, {session_id: ends_ms})
+            pipe.zremrangebyscore(keys.of(self._redis).sessions, "-inf", now_ms)
+            pipe.zrange(keys.of(self._redis).sessions, 0, -_MOST - 1)
             *replies, too_many = await answers(pipe)
         for problem in (one for one in (*replies, too_many) if isinstance(one, Unreadable)):
             # A session that nobody could list or revoke must not be.
-            await self._redis.delete(keys.SESSION_PREFIX + session_id)
+            await self._redis.delete(keys.of(self._redis).session_prefix + session_id)
             raise UnreadableError(str(problem))
         for oldest in too_many:
             await kept.end(self._redis, shown_id(oldest))
@@ -109,7 +109,7 @@ class Sessions:
         """Find the session of a cookie; None if it has ended."""
         session_id = _digest(token)
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.get(keys.SESSION_PREFIX + session_id)
+            pipe.get(keys.of(self._redis).session_prefix + session_id)
             pipe.time()
             data, time = await answers(pipe)
         record = kept.read_record(data)
@@ -123,7 +123,7 @@ class Sessions:
             return
         used = dataclasses.replace(found.record, used_ms=found.now_ms)
         await self._redis.set(
-            keys.SESSION_PREFIX + found.session_id,
+            keys.of(self._redis).session_prefix + found.session_id,
             kept.write_record(used),
             px=self._lives_ms(used, found.now_ms),
             xx=True,  # it may have been revoked since

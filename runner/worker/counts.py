@@ -21,6 +21,7 @@ from runner.worker.outcome import Aborted, Done, Parked, Released, Retrying
 if TYPE_CHECKING:
     from typing import Any
 
+    from runner.broker.keys import Keys
     from runner.broker.redis_clock import RedisClock
     from runner.worker.held import Ended
 
@@ -44,20 +45,23 @@ class Resolution:
     """One of the two series: *step_ms* a cell, *page_ms* a key, kept for *kept_ms*."""
 
     prefix: str
+    """What its keys begin with, after the application's base."""
     step_ms: int
     page_ms: int
     kept_ms: int
 
 
-BY_MINUTE: Final = Resolution(keys.METRICS_MINUTES_PREFIX, MINUTE_MS, HOUR_MS, 9 * HOUR_MS)
-BY_TEN_MINUTES: Final = Resolution(keys.METRICS_TEN_MINUTES_PREFIX, SLOT_MS, DAY_MS, 4 * DAY_MS)
+BY_MINUTE: Final = Resolution(keys.BARE.metrics_minutes_prefix, MINUTE_MS, HOUR_MS, 9 * HOUR_MS)
+BY_TEN_MINUTES: Final = Resolution(
+    keys.BARE.metrics_ten_minutes_prefix, SLOT_MS, DAY_MS, 4 * DAY_MS
+)
 
 
-def page_key(queue: str, job: str, resolution: Resolution, at_ms: int) -> str:
+def page_key(own: Keys, queue: str, job: str, resolution: Resolution, at_ms: int) -> str:
     """Return the key of the hash with the cells of the hour, or the day, of *at_ms*."""
     start_ms = at_ms - at_ms % resolution.page_ms
     stamp = datetime.fromtimestamp(start_ms / 1000, UTC).strftime("%Y%m%d%H")
-    return f"{resolution.prefix}{stamp}:{queue}|{job}"
+    return f"{own.base}{resolution.prefix}{stamp}:{queue}|{job}"
 
 
 class JobCounts:
@@ -67,12 +71,11 @@ class JobCounts:
     complete, retried (released ones included), failed: since the worker was created.
     """
 
-    def __init__(self, worker_id: str, redis_clock: RedisClock) -> None:
+    def __init__(self, redis_clock: RedisClock) -> None:
         self.complete = 0
         self.retried = 0
         self.failed = 0
         self._clock = redis_clock
-        self._guard = keys.METRICS_GUARD_PREFIX + worker_id
         self._cells: dict[str, list[int]] = {}
         self._closed: dict[int, dict[str, list[int]]] = {}
         self._sequence = 0
@@ -112,9 +115,11 @@ class JobCounts:
         cell[WAITED_MS] += max(0, started_ms - int(ended.claim.due_ms))
         cell[4 + bisect_right(BOUNDS_MS, ran_ms)] += 1
 
-    def batch(self, queue: str) -> list[Any]:
+    def batch(self, queue: str, own: Keys) -> list[Any]:
         """
         Return the arguments of `count.lua` for jobs of *queue*, or [] if there is nothing to count.
+
+        own: the keys of the application.
 
         Returns the same batch until `sent`: a call that is repeated changes nothing.
         """
@@ -125,14 +130,9 @@ class JobCounts:
             self._under_way = [*CountHead(self._sequence, _GUARD_TTL_S, now_ms)]
             for minute_ms, cells in self._closed.items():
                 for job, cell in cells.items():
-                    self._under_way += _fields(queue, minute_ms, job, cell)
+                    self._under_way += _fields(own, queue, minute_ms, job, cell)
             self._closed = {}
         return self._under_way
-
-    @property
-    def guard(self) -> str:
-        """Key of the number of the batch that was counted last."""
-        return self._guard
 
     def sent(self) -> None:
         """Note that Redis has answered for the last batch."""
@@ -149,15 +149,15 @@ class JobCounts:
             into[job] = cell if known is None else [a + b for a, b in zip(known, cell, strict=True)]
 
 
-def _fields(queue: str, minute_ms: int, job: str, cell: list[int]) -> list[Any]:
+def _fields(own: Keys, queue: str, minute_ms: int, job: str, cell: list[int]) -> list[Any]:
     counts = [(name, value) for name, value in zip(FIELDS, cell, strict=True) if value]
     slot_ms = minute_ms - minute_ms % SLOT_MS
     head = JobCount(
         name=f"{queue}|{job}",
-        minute_key=page_key(queue, job, BY_MINUTE, minute_ms),
+        minute_key=page_key(own, queue, job, BY_MINUTE, minute_ms),
         minute_kept_ms=BY_MINUTE.kept_ms,
         minute_ms=minute_ms,
-        slot_key=page_key(queue, job, BY_TEN_MINUTES, slot_ms),
+        slot_key=page_key(own, queue, job, BY_TEN_MINUTES, slot_ms),
         slot_kept_ms=BY_TEN_MINUTES.kept_ms,
         slot_ms=slot_ms,
         counts=len(counts),

@@ -123,10 +123,10 @@ class Heartbeat:
         try:
             async with asyncio.timeout(_LEAVE_LIMIT_S):
                 await self._beat()
-                if self._counts.batch(self._options.queue):
+                if self._counts.batch(self._options.queue, keys.of(self._redis)):
                     await self._beat()  # the first one sent the counts of an earlier beat again
                 await self._redis.zrem(self._queue_key + keys.WORKERS_SUFFIX, self._worker_id)
-                await self._redis.delete(keys.WORKER_PREFIX + self._worker_id)
+                await self._redis.delete(keys.of(self._redis).worker_prefix + self._worker_id)
         except Exception as error:  # noqa: BLE001 -- a worker that ends by another error raises that one
             _log.info(
                 "left without telling Redis; the entry lapses",
@@ -144,16 +144,16 @@ class Heartbeat:
 
     async def _beat(self) -> str:
         """Renew the entry, and send what was counted; return arq's line."""
-        started = clock.monotonic()
-        beat = Beat(*await self._redis.eval(BEAT, 1, self._queue_key, *self._head()))  # type: ignore[misc,arg-type]
+        started, own = clock.monotonic(), keys.of(self._redis)
+        beat = Beat(*await self._redis.eval(BEAT, 2, self._queue_key, own.base, *self._head()))  # type: ignore[misc,arg-type]
         self._answer_ms = (clock.monotonic() - started) * 1000
         self._clock.note(beat.now_ms)
-        if counts := self._counts.batch(self._options.queue):
-            counted = (self._counts.guard, keys.METRICS, keys.METRICS_TOTAL)
-            await self._redis.eval(COUNT, len(counted), *counted, *counts)  # type: ignore[misc]
+        if counts := self._counts.batch(self._options.queue, own):
+            guard = own.metrics_guard_prefix + self._worker_id
+            await self._redis.eval(COUNT, 2, guard, own.base, *counts)  # type: ignore[misc]
             self._counts.sent()
         self._obey(beat.order)
-        for kind, key, kept_as in names_of(beat.set_aside):
+        for kind, key, kept_as in names_of(own, beat.set_aside):
             _log.warning("set aside what is not ours", key=key, held=kind, kept_as=kept_as)
         return beat.health.decode()
 
@@ -167,13 +167,13 @@ class Heartbeat:
         await announce(self._redis, [self._options.queue], now_ms=now_ms)
 
     async def _mark_release(self) -> None:
-        now_ms = str(self._clock.now_ms())
-        if not await self._redis.hsetnx(keys.RELEASES, self._options.release, now_ms):  # type: ignore[misc]
+        now_ms, key = str(self._clock.now_ms()), keys.of(self._redis).releases
+        if not await self._redis.hsetnx(key, self._options.release, now_ms):  # type: ignore[misc]
             return
-        seen = await self._redis.hgetall(keys.RELEASES)  # type: ignore[misc]
+        seen = await self._redis.hgetall(key)  # type: ignore[misc]
         if len(seen) > _RELEASES_KEPT:
             oldest = sorted(seen, key=lambda release: count_of(seen[release]) or 0)
-            await self._redis.hdel(keys.RELEASES, *oldest[:-_RELEASES_KEPT])  # type: ignore[misc]
+            await self._redis.hdel(key, *oldest[:-_RELEASES_KEPT])  # type: ignore[misc]
 
     def _obey(self, order: bytes) -> None:
         if not order:
@@ -249,11 +249,12 @@ async def take_back_health(redis: Redis, queue_key: str, health_key: str) -> Non
 async def live_workers(redis: Redis, queues: list[str]) -> dict[str, int]:
     """Return for each of *queues* how many workers have a heartbeat that has not lapsed."""
     counts: dict[str, int] = {}
+    own = keys.of(redis)
     for queue in queues:
         async with redis.pipeline(transaction=False) as pipe:
-            pipe.zrange(keys.queue_key(queue) + keys.WORKERS_SUFFIX, 0, -1)
+            pipe.zrange(own.queue_key(queue) + keys.WORKERS_SUFFIX, 0, -1)
             [ids] = await answers(pipe)
         listed = [] if isinstance(ids, Unreadable) else ids
-        named = [keys.WORKER_PREFIX.encode() + worker_id for worker_id in listed]
+        named = [own.worker_prefix.encode() + worker_id for worker_id in listed]
         counts[queue] = await redis.exists(*named) if named else 0
     return counts

@@ -85,9 +85,9 @@ async def whereabouts(redis: Redis, queue_key: str, claim: Claim) -> str:
     key: Any = claim.key
     async with redis.pipeline(transaction=True) as pipe:
         pipe.hget(queue_key + keys.RUNNING_SUFFIX, key)
-        pipe.exists(keys.IN_PROGRESS_PREFIX.encode() + key)
-        pipe.exists(keys.RESULT_PREFIX.encode() + key)
-        pipe.exists(keys.JOB_PREFIX.encode() + key)
+        pipe.exists(keys.of(redis).in_progress_prefix.encode() + key)
+        pipe.exists(keys.of(redis).result_prefix.encode() + key)
+        pipe.exists(keys.of(redis).job_prefix.encode() + key)
         pipe.hexists(queue_key + keys.DIED_SUFFIX, key)
         owner, in_progress, result, body, died = await pipe.execute()
     if owner is not None or in_progress:

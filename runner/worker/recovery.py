@@ -79,4 +79,4 @@ class Recovery:
     async def _put_back(self, head: RecoverHead, job_ids: Sequence[bytes]) -> None:
         head = head._replace(worker_id=self._worker_id)
         ids = cast("Sequence[str]", job_ids)  # redis-py's hints do not know bytes
-        await self._redis.eval(RECOVER, 1, self._queue_key, *head, *ids)  # type: ignore[misc]  # likewise
+        await self._redis.eval(RECOVER, 2, self._queue_key, keys.of(self._redis).base, *head, *ids)  # type: ignore[misc]  # likewise

@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 from pydantic_core import to_json
 
-from runner.broker import keys
 from runner.codec import Envelope, ErrorRecord, Json, encode, encode_shown, line_of, text_of
 from runner.worker.claim import worker_of
 from runner.worker.held import Ended
@@ -25,7 +24,7 @@ _NO_ATTEMPT = b'{"t":null,'
 
 
 ResultWriter = Callable[[Ended, str], bytes]
-"""Writes the result of an attempt, given its queue's name; empty if it has none."""
+"""Writes the result of an attempt, given its queue's key; empty if it has none."""
 
 
 def history_entry(ended: Ended, error: ErrorRecord) -> bytes:
@@ -44,12 +43,12 @@ def history_entry(ended: Ended, error: ErrorRecord) -> bytes:
     return encode_shown(entry)
 
 
-def result_by_kind(write_plain: ResultWriter, ended: Ended, queue: str) -> bytes:
+def result_by_kind(write_plain: ResultWriter, ended: Ended, queue_key: str) -> bytes:
     """Return the result of a `@job`, or what *write_plain* returns for any other."""
-    return result_of(ended, queue) if ended.held.is_ours else write_plain(ended, queue)
+    return result_of(ended, queue_key) if ended.held.is_ours else write_plain(ended, queue_key)
 
 
-def result_of(ended: Ended, queue: str) -> bytes:
+def result_of(ended: Ended, queue_key: str) -> bytes:
     """
     Return the result as JSON, arq's fields and ours; empty if there is none.
 
@@ -59,15 +58,15 @@ def result_of(ended: Ended, queue: str) -> bytes:
     match ended.outcome:
         case Done(result=result):
             returned = result if type(result) is Json else encode(result, "the result")
-            written = None if ended.held.lines else result_beside_body(ended, queue, returned)
-            return written or _result(ended, queue, returned, success=True)
+            written = None if ended.held.lines else result_beside_body(ended, queue_key, returned)
+            return written or _result(ended, queue_key, returned, success=True)
         case Dead(error=error) | Aborted(error=error) | Failed(error=error):
-            return _result(ended, queue, encode(error, "the error"), success=False)
+            return _result(ended, queue_key, encode(error, "the error"), success=False)
         case _:
             return b""
 
 
-def result_beside_body(ended: Ended, queue: str, returned: bytes) -> bytes | None:
+def result_beside_body(ended: Ended, queue_key: str, returned: bytes) -> bytes | None:
     """
     Return the result of a job that is done, written around its body: twice as fast.
 
@@ -87,7 +86,7 @@ def result_beside_body(ended: Ended, queue: str, returned: bytes) -> bytes | Non
         returned,
         ended.started_ms,
         ended.finished_ms,
-        _json(keys.queue_key(queue)),
+        _json(queue_key),
         to_json(claim.job_id),
         _worker(claim.token),
         claim.due_ms,
@@ -105,12 +104,12 @@ def _worker(token: str) -> bytes:
     return encode_shown(worker_of(token))
 
 
-def _result(ended: Ended, queue: str, returned: bytes, *, success: bool) -> bytes:
-    fields = encode_shown(result_fields(ended, queue, success=success))
+def _result(ended: Ended, queue_key: str, returned: bytes, *, success: bool) -> bytes:
+    fields = encode_shown(result_fields(ended, queue_key, success=success))
     return b'%b,"r":%b}' % (fields[:-1], returned)
 
 
-def result_fields(ended: Ended, queue: str, *, success: bool) -> dict[str, Any]:
+def result_fields(ended: Ended, queue_key: str, *, success: bool) -> dict[str, Any]:
     """Return arq's fields but the result, and ours: worker, due time, and what it logged."""
     claim, envelope = ended.claim, ended.envelope or Envelope("<unreadable>", [], {}, 0)
     fields: dict[str, Any] = {
@@ -122,7 +121,7 @@ def result_fields(ended: Ended, queue: str, *, success: bool) -> dict[str, Any]:
         "s": success,
         "st": ended.started_ms,
         "ft": ended.finished_ms,
-        "q": keys.queue_key(queue),
+        "q": queue_key,
         "id": claim.job_id,
         "w": claim.worker,
         "due": int(claim.due_ms),
@@ -136,7 +135,7 @@ def result_fields(ended: Ended, queue: str, *, success: bool) -> dict[str, Any]:
     return fields
 
 
-def too_large(ended: Ended, queue: str, result: bytes) -> bytes:
+def too_large(ended: Ended, queue_key: str, result: bytes) -> bytes:
     """Return what is kept in place of a result that is too large: its size, and a digest."""
     name = ended.envelope.name if ended.envelope else "?"
     _log.warning(
@@ -145,13 +144,13 @@ def too_large(ended: Ended, queue: str, result: bytes) -> bytes:
         job=name,
         bytes=len(result),
     )
-    fields = result_fields(ended, queue, success=True)
+    fields = result_fields(ended, queue_key, success=True)
     fields["r"] = None
     fields["omitted"] = _digest(result)
     return encode_shown(fields)
 
 
-def without_form(ended: Ended, queue: str, error: Exception) -> bytes:
+def without_form(ended: Ended, queue_key: str, error: Exception) -> bytes:
     """Return what is kept in place of a result that cannot be written: an error, as arq does."""
     record = ErrorRecord("SerializationError", f"unable to serialize result: {line_of(error)}", "")
     name = ended.envelope.name if ended.envelope else "?"
@@ -161,7 +160,7 @@ def without_form(ended: Ended, queue: str, error: Exception) -> bytes:
         job=name,
         error=text_of(error),
     )
-    return _result(ended, queue, encode(record, "the error"), success=False)
+    return _result(ended, queue_key, encode(record, "the error"), success=False)
 
 
 def _digest(data: bytes) -> dict[str, Any]:

@@ -74,7 +74,8 @@ class Settler:
         self._redis = redis
         self._script = ScriptConnection(redis, SETTLE)
         self._queue_key = queue_key
-        self._queue = keys.queue_of(queue_key)
+        own = keys.of(redis)
+        self._base, self._queue = own.base, own.queue_of(queue_key)
         self._outage = outage
         self.on_settled: Callable[[Ended, bool], None] = lambda _ended, _kept: None
         """Called with each outcome once Redis has answered for it; False: the claim was lost."""
@@ -125,7 +126,7 @@ class Settler:
             RedisError: Redis did not take it, or not all of it.
         """
         for args in self._in_chunks([_kept("offer", claim) for claim in claims]):
-            await self._redis.eval(SETTLE, 1, self._queue_key, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
+            await self._redis.eval(SETTLE, 2, self._queue_key, self._base, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
 
     async def unclaim(self, claims: Sequence[Claim]) -> None:
         """
@@ -165,7 +166,7 @@ class Settler:
         if calls:
             with blocking_twin(self._redis) as redis:
                 for args in calls:
-                    redis.eval(SETTLE, 1, self._queue_key, *args)
+                    redis.eval(SETTLE, 2, self._queue_key, self._base, *args)
         return len(back)
 
     async def _settle(self, batch: list[Ended]) -> None:
@@ -240,14 +241,14 @@ class Settler:
 
     def _result(self, ended: Ended) -> bytes:
         try:
-            result = self._write(ended, self._queue)
+            result = self._write(ended, self._queue_key)
         except Exception as error:
             if ended.held.is_ours:
                 raise
             # As in arq, a plain function has ended, whatever it returned.
-            return without_form(ended, self._queue, error)
+            return without_form(ended, self._queue_key, error)
         if len(result) > self._max_result_bytes:
-            return too_large(ended, self._queue, result)
+            return too_large(ended, self._queue_key, result)
         return result
 
     async def _settle_one_by_one(self, batch: list[Ended], error: Exception) -> None:

@@ -222,7 +222,7 @@ class Slots:
 
     async def _say_lost(self, event: str, claim: Claim) -> None:
         """Log that *claim* is lost, and what Redis knows of its job now."""
-        queue_key = keys.queue_key(self._options.queue)
+        queue_key = keys.of(self._redis).queue_key(self._options.queue)
         try:
             async with asyncio.timeout(_LOOK_S):
                 why = await whereabouts(self._redis, queue_key, claim)
@@ -270,7 +270,9 @@ class Slots:
         """Renew early once there are aborts: asking for their key is cheaper than renewing."""
         while True:
             await asyncio.sleep(self._options.abort_check_s)
-            if self.busy and await self._outage.call(lambda: self._redis.exists(keys.ABORT)):
+            if self.busy and await self._outage.call(
+                lambda: self._redis.exists(keys.of(self._redis).abort)
+            ):
                 await self.renew()
 
     async def renew(self) -> None:

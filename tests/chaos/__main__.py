@@ -44,7 +44,7 @@ _ALONE_S = 4.0
 _REST_WITHIN_S = 300.0
 _DRAIN_EVERY_S = 0.5
 _FAR_S = 600
-_KEY = keys.queue_key(QUEUE)
+_KEY = keys.ARQ.queue_key(QUEUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +115,10 @@ def wait_until_drained(of_run: Servers) -> Ending:
 def _leftovers(client: Any, dead: set[bytes]) -> list[str]:
     """What is over leaves nothing behind; a dead job keeps its body."""
     found = []
-    for prefix in (keys.JOB_PREFIX, keys.RETRY_PREFIX, keys.IN_PROGRESS_PREFIX):
+    for prefix in (keys.ARQ.job_prefix, keys.ARQ.retry_prefix, keys.ARQ.in_progress_prefix):
         ids = {key[len(prefix) :] for key in client.scan_iter(f"{prefix}*", count=5000)}
         found += [f"{prefix}{job_id.decode()}" for job_id in ids - dead]
-        if prefix == keys.JOB_PREFIX:
+        if prefix == keys.ARQ.job_prefix:
             found += [f"no body: {job_id.decode()}" for job_id in dead - ids]
     for suffix in (keys.RUNNING_SUFFIX, keys.CRASHES_SUFFIX):
         found += [

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from runner import connect
 from runner.admin import Admin, Found
-from runner.broker.keys import DEAD_SUFFIX, queue_key
+from runner.broker.keys import ARQ, DEAD_SUFFIX
 from tests.chaos.workload import LEASE_S, POLL_S, QUEUE, blocking, holding
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class Nemesis:
 
     async def _administer(self) -> None:
         """Act as an operator: retry, bury and delete, one job at a time."""
-        key = queue_key(QUEUE)
+        key = ARQ.queue_key(QUEUE)
         dead = await self._redis.zrange(key + DEAD_SUFFIX, 0, 20)
         waiting = await self._redis.zrange(key, 0, 40)
         for job_id in self._dice.sample(dead, min(3, len(dead))):

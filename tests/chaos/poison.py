@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from runner import QueueClient
 
-KEY = keys.queue_key(QUEUE)
+KEY = keys.ARQ.queue_key(QUEUE)
 _ROUND_WITHIN_S = 120.0
 
 
@@ -123,7 +123,7 @@ async def run(arguments: argparse.Namespace) -> Found:
                 guilty = min(arguments.at_a_time, arguments.trials - found.trials)
                 poisons, others = await play(client, processes, dice, guilty, arguments.innocent)
                 dead = {one.decode() for one in await client.zrange(KEY + keys.DEAD_SUFFIX, 0, -1)}
-                done = await client.exists(*[keys.RESULT_PREFIX + one for one in others])
+                done = await client.exists(*[keys.ARQ.result_prefix + one for one in others])
                 found.trials += guilty
                 found.innocents += len(others)
                 found.buried += len(dead & set(poisons))

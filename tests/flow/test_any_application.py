@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(240)
 
-FAST = {"SCHEDULED_POLL_INTERVAL_S": "1", "RUNNER__HEARTBEAT_S": "1", "LOG_FORMAT": "json"}
+FAST = {
+    "REDIS_PREFIX": "shop:",
+    "SCHEDULED_POLL_INTERVAL_S": "1",
+    "RUNNER__HEARTBEAT_S": "1",
+    "LOG_FORMAT": "json",
+}
 _REPOSITORY = Path(__file__).parents[2]
 
 _FILES = {

@@ -22,6 +22,6 @@ async def test_job_that_kills_its_worker_is_buried_alone(
     finally:
         processes.stop()
     assert await redis.zrange(KEY + keys.DEAD_SUFFIX, 0, -1) == [guilty.encode()]
-    assert await redis.exists(*[keys.RESULT_PREFIX + job_id for job_id in innocent]) == 59
+    assert await redis.exists(*[keys.ARQ.result_prefix + job_id for job_id in innocent]) == 59
     assert processes.deaths == 3
     assert await redis.exists(KEY + keys.SUSPECTS_SUFFIX, KEY + keys.RUNNING_SUFFIX) == 0

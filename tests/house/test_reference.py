@@ -28,23 +28,23 @@ _EXAMPLE = re.compile(r"^```json (\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def test_every_key_constant_is_in_the_table_of_keys() -> None:
-    """Each key with a constant in `keys.py` has a row: type, contents, life."""
+    """Each key that `keys.py` names has a row: type, contents, life."""
     rows = re.findall(r"^\| `(arq:[^`]+)` \|", keys.__doc__ or "", re.MULTILINE)
-    constants = {
+    named = {
         name: value
-        for name, value in vars(keys).items()
-        if name.isupper() and isinstance(value, str)
+        for name, value in vars(keys.ARQ).items()
+        if isinstance(value, str) and name != "base"
     }
 
-    assert constants
-    for name, value in constants.items():
-        if name.endswith("_SUFFIX"):
-            assert f"{keys.QUEUE_PREFIX}<queue>{value}" in rows, name
-        elif name.endswith("_PREFIX"):
+    assert named
+    for suffix in keys.SUFFIXES:
+        assert f"{keys.ARQ.queue_prefix}<queue>{suffix}" in rows, suffix
+    for name, value in named.items():
+        if name.endswith("_prefix"):
             assert any(row.startswith(f"{value}<") for row in rows), name
         else:
             assert any(row == value for row in rows), name
-    starts = tuple(value for value in constants.values() if value.startswith("arq:"))
+    starts = tuple(named.values())
     assert [row for row in rows if not row.startswith(starts)] == []
 
 

@@ -25,7 +25,7 @@ from tests.visit import USERS, log_in, visiting
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-QUEUE_KEY = keys.queue_key(QUEUE)
+QUEUE_KEY = keys.ARQ.queue_key(QUEUE)
 
 
 @job(queue=QUEUE)
@@ -86,12 +86,15 @@ class Snapshot:
         ]
 
 
-async def record(url: str) -> Snapshot:
-    """Let everything happen once in the empty Redis of *url*."""
-    redis: Any = connect(url)
+async def record(url: str, prefix: str = "") -> Snapshot:
+    """Let everything happen once in the Redis of *url*, to an application with this prefix."""
+    redis: Any = connect(url, prefix=prefix)
+    own = keys.of(redis)
+    queue_key = own.queue_key(QUEUE)
     use(redis)
     batch, operator = Batch(), Operator(redis, "ada")
-    async with mortal(url, *JOBS, release="v1", poll_interval_s=3600.0, schedule=SCHEDULE) as lost:
+    options: dict[str, Any] = {"release": "v1", "poll_interval_s": 3600.0, "schedule": SCHEDULE}
+    async with mortal(url, *JOBS, prefix=prefix, **options) as lost:
         one = lost.worker
         await (await work.enqueue(number=1)).result(timeout_s=20)
         with batch.joined():
@@ -101,13 +104,13 @@ async def record(url: str) -> Snapshot:
         held = await hold.enqueue()
         await stage.started.next()
         await redis.enqueuer.put(Enqueue(QUEUE, "parked", "stranger"))
-        await eventually(lambda: redis.zcard(QUEUE_KEY + keys.PARKED_SUFFIX))
-        await eventually(lambda: redis.zcard(QUEUE_KEY + keys.RETRYING_SUFFIX))
-        await eventually(lambda: redis.zcard(QUEUE_KEY + keys.DEAD_SUFFIX))
+        await eventually(lambda: redis.zcard(queue_key + keys.PARKED_SUFFIX))
+        await eventually(lambda: redis.zcard(queue_key + keys.RETRYING_SUFFIX))
+        await eventually(lambda: redis.zcard(queue_key + keys.DEAD_SUFFIX))
         await beat_now(one)
         await poll_now(one)
         ready = await work.enqueue(number=3)
-        brief = (keys.WORKER_PREFIX + one.id, keys.IN_PROGRESS_PREFIX + held.id)
+        brief = (own.worker_prefix + one.id, own.in_progress_prefix + held.id)
         values = await redis.mget(brief)
         await lost.kill()
     await operator.pause("other")
@@ -117,11 +120,12 @@ async def record(url: str) -> Snapshot:
     cookie = await _logged_in(redis)
     await _rest(redis, one.id, held.id)
     await redis.mset(dict(zip(brief, values, strict=True)))
-    dumps = {key: await redis.dump(key) for key in await redis.keys("*")}
+    dumps = {key: await redis.dump(key) for key in await redis.keys(own.base + "*")}
     await redis.aclose()
     shown = [handle.id for handle in (retrying, later, held, ready)]
-    dead_id = next(key for key in dumps if key.startswith(b"arq:history:dead")).decode()
-    jobs = (*shown, "parked", dead_id.removeprefix(keys.HISTORY_PREFIX))
+    of_dead = own.history_prefix.encode() + b"dead"
+    dead_id = next(key for key in dumps if key.startswith(of_dead)).decode()
+    jobs = (*shown, "parked", dead_id.removeprefix(own.history_prefix))
     return Snapshot(dumps, jobs, bulk.id, batch.id, one.id, cookie)
 
 
@@ -135,20 +139,22 @@ async def _logged_in(redis: Redis) -> str:
 
 async def _rest(redis: Any, worker_id: str, held_id: str) -> None:
     """Write what only stands there for a moment."""
+    own = keys.of(redis)
+    queue_key = own.queue_key(QUEUE)
     at = (await redis.time())[0] * 1000
-    await redis.zadd(keys.ABORT, {"gone": at})
-    await redis.hset(QUEUE_KEY + keys.LATE_SUFFIX, worker_id, f"{at}|{at}")
-    await redis.zadd(QUEUE_KEY + keys.SUSPECTS_SUFFIX, {"suspect": at})
-    await redis.set(keys.JOB_PREFIX + "suspect", '{"t":null,"f":"work","a":[],"k":{},"et":1}')
-    await redis.hset(QUEUE_KEY + keys.CRASHES_SUFFIX, "suspect", f"{at}=w:1")
-    await redis.set(QUEUE_KEY + keys.VOLUNTEER_SUFFIX, worker_id)
-    await redis.set(QUEUE_KEY + keys.PAUSED_SUFFIX, f'{{"by":"ada","at_ms":{at}}}')
-    await redis.hset(keys.SCHEDULE_PAUSED, f"{QUEUE}|nightly", f'{{"by":"ada","at_ms":{at}}}')
-    await redis.rpush(QUEUE_KEY + keys.WAKE_SUFFIX, "1")
-    await redis.set(keys.ORDER_PREFIX + worker_id, "quiet")
-    await redis.set(f"{keys.STARTUP_PREFIX}{QUEUE}|cron", worker_id)
-    await redis.set(keys.REVOKED_PREFIX + "t", "1")
-    await redis.sadd(keys.UNSTARTED_PREFIX + "t", held_id)
-    await redis.set(keys.POLL_PREFIX + "g", at)
+    await redis.zadd(own.abort, {"gone": at})
+    await redis.hset(queue_key + keys.LATE_SUFFIX, worker_id, f"{at}|{at}")
+    await redis.zadd(queue_key + keys.SUSPECTS_SUFFIX, {"suspect": at})
+    await redis.set(own.job_prefix + "suspect", '{"t":null,"f":"work","a":[],"k":{},"et":1}')
+    await redis.hset(queue_key + keys.CRASHES_SUFFIX, "suspect", f"{at}=w:1")
+    await redis.set(queue_key + keys.VOLUNTEER_SUFFIX, worker_id)
+    await redis.set(queue_key + keys.PAUSED_SUFFIX, f'{{"by":"ada","at_ms":{at}}}')
+    await redis.hset(own.schedule_paused, f"{QUEUE}|nightly", f'{{"by":"ada","at_ms":{at}}}')
+    await redis.rpush(queue_key + keys.WAKE_SUFFIX, "1")
+    await redis.set(own.order_prefix + worker_id, "quiet")
+    await redis.set(f"{own.startup_prefix}{QUEUE}|cron", worker_id)
+    await redis.set(own.revoked_prefix + "t", "1")
+    await redis.sadd(own.unstarted_prefix + "t", held_id)
+    await redis.set(own.poll_prefix + "g", at)
     await redis.hset("odd", "a", "b")
-    await redis.eval(SET_ASIDE, 1, "odd", "string")
+    await redis.eval(SET_ASIDE, 3, own.aside, own.base, "odd", "string")

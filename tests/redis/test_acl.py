@@ -198,7 +198,7 @@ async def test_jobs_pass_through_their_whole_life(acl: Server) -> None:
         await soon(stage.cancelled.next())
 
         async def has_polled() -> bool:
-            return bool(await followed.exists(keys.POLLS, keys.MEMORY, keys.TICKS) == 3)
+            return bool(await followed.exists(keys.ARQ.polls, keys.ARQ.memory, keys.ARQ.ticks) == 3)
 
         await eventually(has_polled)
         assert (await batch.progress(followed)).dead == 2

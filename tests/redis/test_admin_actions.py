@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner import JobHandle, QueueClient, QueueProgress
 
 QUEUE = "default"
-KEY = keys.queue_key(QUEUE)
+KEY = keys.ARQ.queue_key(QUEUE)
 BATCH = Batch("nightly")
 WAITING = ("scheduled", "ready", "retrying", "resting")
 STATES = (*WAITING, "dead", "running", "held by a stock arq worker", "gone")
@@ -68,7 +68,7 @@ async def _in_state(name: str, redis_url: str, redis: QueueClient) -> JobHandle[
                 return await act.enqueue()
             case "held by a stock arq worker":
                 handle = await act.enqueue()
-                await redis.set(keys.IN_PROGRESS_PREFIX + handle.id, b"1", px=60_000)
+                await redis.set(keys.ARQ.in_progress_prefix + handle.id, b"1", px=60_000)
                 return handle
             case "gone":
                 handle = await act.enqueue()
@@ -214,7 +214,7 @@ async def test_abort_of_a_running_job_cancels_it(
             await handle.result(timeout_s=PATIENCE_S)
     counts = await _counts(redis)
     assert (counts.total, counts.aborted, counts.waiting) == (1, 1, 0)
-    assert await redis.exists(keys.ABORT) == 0
+    assert await redis.exists(keys.ARQ.abort) == 0
 
 
 async def test_abort_of_a_waiting_job_leaves_a_result_that_says_so(
@@ -229,7 +229,7 @@ async def test_abort_of_a_waiting_job_leaves_a_result_that_says_so(
     with pytest.raises(JobFailedError, match="aborted before it started"):
         await waiting
     left = {key.decode() for key in await redis.keys()}
-    assert left <= {keys.RESULT_PREFIX + handle.id, KEY + ":wake"}
+    assert left <= {keys.ARQ.result_prefix + handle.id, KEY + ":wake"}
     result = await result_of(redis, handle.id)
     assert result is not None
     assert result["s"] is False
@@ -244,7 +244,7 @@ async def test_run_makes_a_dead_job_as_good_as_new(
 
     await admin.run_now(QUEUE, handle.id)
 
-    assert int(await redis.get(keys.RETRY_PREFIX + handle.id) or 0) == 0
+    assert int(await redis.get(keys.ARQ.retry_prefix + handle.id) or 0) == 0
     assert await redis.exists(KEY + ":crashes") == 0
     assert len(await history(redis, handle.id)) == 1
     async with working(redis_url, die):
@@ -303,7 +303,7 @@ async def test_reschedule_refuses_a_time_without_a_zone(admin: Admin) -> None:
 async def test_buried_job_records_the_reason(redis: QueueClient, admin: Admin) -> None:
     """The history has the reason, and the body is kept for good."""
     handle = await act.enqueue()
-    await redis.pexpire(keys.JOB_PREFIX + handle.id, 60_000)
+    await redis.pexpire(keys.ARQ.job_prefix + handle.id, 60_000)
 
     await admin.bury(QUEUE, handle.id, reason="asked for by support")
 
@@ -312,7 +312,7 @@ async def test_buried_job_records_the_reason(redis: QueueClient, admin: Admin) -
     dead = await admin.dead_job(QUEUE, handle.id)
     assert (dead.name, dead.message, dead.attempts) == ("act", "asked for by support", 0)
     assert abs(dead.died_at.timestamp() - time.time()) < 60
-    assert await redis.ttl(keys.JOB_PREFIX + handle.id) == -1
+    assert await redis.ttl(keys.ARQ.job_prefix + handle.id) == -1
 
 
 async def test_abort_asked_for_before_a_burial_does_not_survive_it(
@@ -320,7 +320,7 @@ async def test_abort_asked_for_before_a_burial_does_not_survive_it(
 ) -> None:
     """The burial drops a stock client's abort: run again, the job runs."""
     handle = await act.enqueue()
-    await redis.zadd(keys.ABORT, {handle.id: time.time() * 1000})
+    await redis.zadd(keys.ARQ.abort, {handle.id: time.time() * 1000})
     await admin.bury(QUEUE, handle.id)
     await admin.run_now(QUEUE, handle.id)
 
@@ -349,7 +349,7 @@ async def test_actions_of_two_operators_do_not_tear_a_job_apart(
     for handle in handles:
         waits = await redis.zscore(KEY, handle.id) is not None
         died = await redis.zscore(KEY + ":dead", handle.id) is not None
-        body = await redis.exists(keys.JOB_PREFIX + handle.id)
+        body = await redis.exists(keys.ARQ.job_prefix + handle.id)
         assert waits + died == body
     counts = await _counts(redis)
     assert counts.waiting == await redis.zcard(KEY)

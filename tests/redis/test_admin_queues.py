@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner import JobHandle, QueueClient
 
 QUEUE = "default"
-KEY = keys.queue_key(QUEUE)
+KEY = keys.ARQ.queue_key(QUEUE)
 MANY = 1000
 
 
@@ -71,7 +71,7 @@ async def test_running_all_dead_makes_a_thousand_ready(redis_url: str, redis: Qu
     assert await _do_to_all_dead(redis, Action.RUN) == MANY
 
     assert await redis.zcard(KEY) == MANY
-    spent = [await redis.get(keys.RETRY_PREFIX + handle.id) for handle in handles]
+    spent = [await redis.get(keys.ARQ.retry_prefix + handle.id) for handle in handles]
     assert {int(one or 0) for one in spent} == {0}
     assert {await handle.state() for handle in handles[::100]} == {JobState.READY}
     progress = (await batch.progress(redis)).queues[QUEUE]
@@ -93,15 +93,15 @@ async def test_deleting_all_dead_leaves_nothing_of_a_thousand(
 
     assert await other.state() is JobState.READY
     left = {key.decode() for key in await redis.keys()}
-    allowed = {KEY, KEY + ":wake", keys.JOB_PREFIX + other.id, keys.BATCH_PREFIX + batch.id}
+    allowed = {KEY, KEY + ":wake", keys.ARQ.job_prefix + other.id, keys.ARQ.batch_prefix + batch.id}
     beside = (
-        keys.QUEUES,
-        keys.TICKS,
-        keys.FENCE,
-        keys.METRICS,
+        keys.ARQ.queues,
+        keys.ARQ.ticks,
+        keys.ARQ.fence,
+        keys.ARQ.metrics,
         "arq:poll",
-        keys.AUDIT,
-        keys.BULK_PREFIX,
+        keys.ARQ.audit,
+        keys.ARQ.bulk_prefix,
     )
     assert {key for key in left if not key.startswith(beside)} <= allowed
     progress = (await batch.progress(redis)).queues[QUEUE]
@@ -124,7 +124,7 @@ async def test_running_all_dead_runs_each_once_though_they_die_again(
 
 
 async def _ran_twice(redis: QueueClient, handles: list[JobHandle[None]]) -> bool:
-    counts = [await redis.llen(keys.HISTORY_PREFIX + handle.id) for handle in handles]  # type: ignore[misc]
+    counts = [await redis.llen(keys.ARQ.history_prefix + handle.id) for handle in handles]  # type: ignore[misc]
     assert max(counts) <= 2
     return set(counts) == {2}
 

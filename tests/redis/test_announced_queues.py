@@ -58,10 +58,10 @@ async def test_poll_announces_again_what_is_worked(redis: QueueClient, redis_url
     one = worker(redis_url, send, poll_interval_s=0.05, polled_queues=("mail", "reports"))
     await start(one)
     try:
-        await redis.delete(keys.QUEUES)
+        await redis.delete(keys.ARQ.queues)
 
         async def announced() -> bool:
-            return bool(await redis.zrange(keys.QUEUES, 0, -1) == [b"mail"])
+            return bool(await redis.zrange(keys.ARQ.queues, 0, -1) == [b"mail"])
 
         await eventually(announced)
     finally:
@@ -72,19 +72,19 @@ async def test_only_what_nobody_uses_is_forgotten_after_a_day(redis: QueueClient
     """A queue with a dead job stays, however old; so does one that is a day old at most."""
     now_ms = time.time() * 1000
     old_ms = now_ms - _A_DAY_MS - 1000
-    await redis.zadd(keys.QUEUES, {"old": old_ms, "used": old_ms, "\xff no name": old_ms})
-    await redis.zadd(keys.QUEUES, {"young": old_ms + 2000})
-    await redis.zadd(keys.queue_key("used") + keys.DEAD_SUFFIX, {"one": 1})
+    await redis.zadd(keys.ARQ.queues, {"old": old_ms, "used": old_ms, "\xff no name": old_ms})
+    await redis.zadd(keys.ARQ.queues, {"young": old_ms + 2000})
+    await redis.zadd(keys.ARQ.queue_key("used") + keys.DEAD_SUFFIX, {"one": 1})
     await forget_unused(redis, now_ms=now_ms)
-    assert await redis.zrange(keys.QUEUES, 0, -1) == [b"used", b"young"]
+    assert await redis.zrange(keys.ARQ.queues, 0, -1) == [b"used", b"young"]
 
 
 async def test_what_is_no_announcement_is_not_in_sight(redis: QueueClient, redis_url: str) -> None:
     """Neither names that no queue can have, nor a key of another type; a worker sets it aside."""
-    await redis.zadd(keys.QUEUES, {b"\xff\xfe": 1, b"two words": 1, b"dead": 1})
+    await redis.zadd(keys.ARQ.queues, {b"\xff\xfe": 1, b"two words": 1, b"dead": 1})
     assert await _in_sight(redis, "shop") == ["shop"]
-    await redis.delete(keys.QUEUES)
-    await redis.set(keys.QUEUES, "not ours")
+    await redis.delete(keys.ARQ.queues)
+    await redis.set(keys.ARQ.queues, "not ours")
     await forget_unused(redis, now_ms=time.time() * 1000)
     assert await _in_sight(redis, "shop") == ["shop"]
     async with working(redis_url, send):
@@ -107,14 +107,14 @@ async def test_enqueue_warns_once_of_a_queue_that_no_worker_has_announced(
     assert [one.getMessage() for one in caplog.records if one.name == "runner.enqueue"] == [
         "mial: enqueued, and waits: no worker has announced this queue so far; did you mean 'mail'?"
     ]
-    assert await redis.zcard(keys.queue_key("mial")) == (6 if many else 3)
+    assert await redis.zcard(keys.ARQ.queue_key("mial")) == (6 if many else 3)
 
 
 async def test_stock_worker_counts_as_one(
     redis: QueueClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It announces nothing, but leaves its line of health."""
-    await redis.set(keys.queue_key("mail") + keys.HEALTH_SUFFIX, "j_complete=0", ex=60)
+    await redis.set(keys.ARQ.queue_key("mail") + keys.HEALTH_SUFFIX, "j_complete=0", ex=60)
     await send.enqueue(to="ada")
     assert not [one for one in caplog.records if one.name == "runner.enqueue"]
 

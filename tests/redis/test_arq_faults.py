@@ -387,7 +387,7 @@ async def test_fault_21_a_late_peer_repeats_no_tick(redis_url: str, redis: Queue
     """arq: a worker that is late enqueues a tick again after it ran. Ours: the tick is refused."""
     async with working(redis_url, act, cron_jobs=[_every_second()]) as one:
         await stage.started.next()
-        due_ms = int(await redis.hget(redis_keys.TICKS, "default|cron:_tick") or 0)  # type: ignore[misc]
+        due_ms = int(await redis.hget(redis_keys.ARQ.ticks, "default|cron:_tick") or 0)  # type: ignore[misc]
         due = datetime.fromtimestamp(due_ms / 1000, UTC)
         await eventually(lambda: holds_nothing(one))
         seen = len(stage.started.times)
@@ -400,7 +400,7 @@ async def test_fault_21_a_late_peer_repeats_no_tick(redis_url: str, redis: Queue
 async def test_fault_22_missed_ticks_are_made_up_for(redis: QueueClient) -> None:
     """arq: ticks missed while everything was down are lost. Ours: the schedule decides."""
     hour_ago_ms = (int(time.time()) // 60 - 60) * 60_000
-    await redis.hset(redis_keys.TICKS, f"{act.queue}|act", str(hour_ago_ms))  # type: ignore[misc]
+    await redis.hset(redis_keys.ARQ.ticks, f"{act.queue}|act", str(hour_ago_ms))  # type: ignore[misc]
     schedule = (Periodic("act", act, "*/10 * * * *", catch_up=CatchUp.ALL),)
     await Poller(redis, redis.enqueuer, NullStatsD(), schedule=schedule).poll()
 

@@ -25,14 +25,14 @@ from runner.broker.scripts.fields import (
 if TYPE_CHECKING:
     from runner import QueueClient
 
-KEY = keys.queue_key("default")
+KEY = keys.ARQ.queue_key("default")
 RUNNING = KEY + keys.RUNNING_SUFFIX
 HOUR_MS = 3_600_000
 LEASE_MS = 60_000
 
 
 async def _run(redis: QueueClient, script: str, *args: Any) -> Any:
-    return await redis.eval(script, 1, KEY, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
+    return await redis.eval(script, 2, KEY, keys.ARQ.base, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
 
 
 async def _now_ms(redis: QueueClient) -> float:
@@ -54,7 +54,7 @@ async def _claim(
 async def _held_since_before(redis: QueueClient) -> float:
     """Let worker `w` hold job j1, which was due an hour from now; return now."""
     now_ms = await _now_ms(redis)
-    await redis.set(keys.JOB_PREFIX + "j1", '{"t":null,"f":"act","a":[],"k":{},"et":1}')
+    await redis.set(keys.ARQ.job_prefix + "j1", '{"t":null,"f":"act","a":[],"k":{},"et":1}')
     await redis.zadd(KEY, {"j1": now_ms - 1})
     ((_, due_ms),) = (await _claim(redis, "w:1")).items()
     mark = (await redis.hget(RUNNING, "j1")).decode()  # type: ignore[misc]  # as above
@@ -71,7 +71,7 @@ async def _settle(redis: QueueClient, kind: str, **fields: Any) -> None:
 
 
 async def _lapse(redis: QueueClient) -> None:
-    await redis.delete(keys.IN_PROGRESS_PREFIX + "j1")
+    await redis.delete(keys.ARQ.in_progress_prefix + "j1")
     await redis.zadd(KEY, {"j1": 1})
 
 
@@ -105,14 +105,14 @@ async def _unparked(redis: QueueClient) -> None:
 async def _moved_from_the_parked(redis: QueueClient) -> None:
     await _parked(redis)
     await Admin(redis).move("default", "j1", "other")
-    await redis.rename(keys.queue_key("other"), KEY)
+    await redis.rename(keys.ARQ.queue_key("other"), KEY)
 
 
 async def _moved_from_the_suspects(redis: QueueClient) -> None:
     await _recovered_with_a_crash(redis)
     await redis.zadd(KEY + keys.SUSPECTS_SUFFIX, {"j1": await _now_ms(redis) + HOUR_MS})
     await Admin(redis).move("default", "j1", "other")
-    await redis.rename(keys.queue_key("other"), KEY)
+    await redis.rename(keys.ARQ.queue_key("other"), KEY)
 
 
 WAYS: dict[str, Any] = {
@@ -177,7 +177,7 @@ async def test_lease_taken_just_before_the_jump_ends_within_one_lease(redis: Que
     now_ms = await _now_ms(redis)
     ends_ms = now_ms + HOUR_MS + LEASE_MS - 1
     await redis.zadd(KEY, {"j1": ends_ms, "later": ends_ms})
-    await redis.pexpire(keys.IN_PROGRESS_PREFIX + "j1", HOUR_MS)
+    await redis.pexpire(keys.ARQ.in_progress_prefix + "j1", HOUR_MS)
 
     head = SetBackHead(round(now_ms + HOUR_MS), HOUR_MS, LEASE_MS, 0, 100)
     assert await _run(redis, SET_BACK, *head) == -1
@@ -185,7 +185,7 @@ async def test_lease_taken_just_before_the_jump_ends_within_one_lease(redis: Que
     assert await redis.zscore(KEY, "later") == pytest.approx(ends_ms, abs=0.01)
     held_until_ms = await redis.zscore(KEY, "j1")
     assert held_until_ms <= await _now_ms(redis) + LEASE_MS
-    assert await redis.pttl(keys.IN_PROGRESS_PREFIX + "j1") <= LEASE_MS
+    assert await redis.pttl(keys.ARQ.in_progress_prefix + "j1") <= LEASE_MS
 
 
 async def test_worker_seen_late_before_the_jump_is_given_up_in_time(redis: QueueClient) -> None:

@@ -60,10 +60,10 @@ async def _memberships(redis: QueueClient, job_id: str) -> dict[str, bool]:
         pipe.hexists(QUEUE + keys.RUNNING_SUFFIX, job_id)
         pipe.zscore(QUEUE + keys.DEAD_SUFFIX, job_id)
         pipe.zscore(QUEUE + keys.RETRYING_SUFFIX, job_id)
-        pipe.exists(keys.IN_PROGRESS_PREFIX + job_id)
-        pipe.exists(keys.JOB_PREFIX + job_id)
-        pipe.exists(keys.RETRY_PREFIX + job_id)
-        pipe.exists(keys.HISTORY_PREFIX + job_id)
+        pipe.exists(keys.ARQ.in_progress_prefix + job_id)
+        pipe.exists(keys.ARQ.job_prefix + job_id)
+        pipe.exists(keys.ARQ.retry_prefix + job_id)
+        pipe.exists(keys.ARQ.history_prefix + job_id)
         found = await pipe.execute()
     names = ("queue", "running", "dead", "retrying", "in progress", "body", "attempts", "history")
     return {name: value not in {None, 0} for name, value in zip(names, found, strict=True)}
@@ -123,7 +123,7 @@ async def test_transitions_of_all_kinds_go_together(redis_url: str, redis: Queue
         stage.go.set()
         for ending, handle in zip(endings, handles, strict=True):
             await _end_of(handle, states.get(ending, JobState.DONE))
-            result = await redis.get(keys.RESULT_PREFIX + handle.id)
+            result = await redis.get(keys.ARQ.result_prefix + handle.id)
             assert (result is not None) == (ending in {"bury", "done"})
             if ending == "done":
                 assert await handle.result(timeout_s=PATIENCE_S) == "done"
@@ -145,8 +145,12 @@ async def test_transition_keeps_nothing_of_a_job_that_is_done(
         await redis.lpush(f"{QUEUE}:wake", "1")  # type: ignore[misc]
         assert await handle.result(timeout_s=PATIENCE_S) == "retry"
 
-    left = {key.decode() for key in await redis.keys()} - {keys.TICKS, keys.FENCE, keys.QUEUES}
-    of_workers = (":workers", "health", keys.METRICS)
+    left = {key.decode() for key in await redis.keys()} - {
+        keys.ARQ.ticks,
+        keys.ARQ.fence,
+        keys.ARQ.queues,
+    }
+    of_workers = (":workers", "health", keys.ARQ.metrics)
     assert {key for key in left if not any(part in key for part in of_workers)} == {
         f"arq:result:{handle.id}",
         f"arq:history:{handle.id}",

@@ -68,7 +68,7 @@ async def test_jobs_in_every_state_live_for_ever(redis_url: str, redis: QueueCli
 
     ends = {key: await redis.pttl(key) for key in await redis.keys()}
     mortal = {key.decode() for key, ms in ends.items() if ms != -1}
-    counts = {key for key in mortal if key.startswith(keys.METRICS)}
+    counts = {key for key in mortal if key.startswith(keys.ARQ.metrics)}
     assert mortal - counts <= {f"{QUEUE}:health-check", "arq:startup:poll"}
     assert len(ends) >= 12
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("redis")
 
 QUEUE = "default"
-KEY = keys.queue_key(QUEUE)
+KEY = keys.ARQ.queue_key(QUEUE)
 MD5 = "9e107d9d372bb6826bd81d3542a419d6"
 
 
@@ -181,4 +181,4 @@ async def test_whoever_retries_it_reads_its_id(redis_url: str, redis: QueueClien
     assert ids_back(2) == (
         "2 go on under the ids that their callers chose, where no other job has these"
     )
-    assert await redis.exists(keys.JOB_PREFIX + rows[4].job_id)
+    assert await redis.exists(keys.ARQ.job_prefix + rows[4].job_id)

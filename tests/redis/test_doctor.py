@@ -28,7 +28,7 @@ async def send(ctx: Context) -> None:
 async def test_clock_that_was_set_back_is_said(redis: QueueClient, back_s: int) -> None:
     """Redis's time is before that of its last poll."""
     seconds, _ = await redis.time()
-    await redis.hset(keys.POLLS, "default", str((seconds + back_s) * 1000))  # type: ignore[misc]
+    await redis.hset(keys.ARQ.polls, "default", str((seconds + back_s) * 1000))  # type: ignore[misc]
 
     found = await clock_concern(redis)
 
@@ -42,8 +42,8 @@ async def test_growth_names_the_day_on_which_redis_is_full(redis: QueueClient) -
     seconds, _ = await redis.time()
     used = (await redis.info("memory"))["used_memory"]
     begun_ms = seconds * 1000 - 2 * HOUR_MS
-    await redis.xadd(keys.MEMORY, {"used": used}, id=f"{begun_ms}-0")
-    await redis.xadd(keys.MEMORY, {"used": used + 10_000_000})
+    await redis.xadd(keys.ARQ.memory, {"used": used}, id=f"{begun_ms}-0")
+    await redis.xadd(keys.ARQ.memory, {"used": used + 10_000_000})
     await redis.config_set("maxmemory", used + 1_000_000_000)
 
     found = await growth_concern(redis)
@@ -74,6 +74,6 @@ async def test_replicas_are_looked_at_and_waited_for() -> None:
             handle = await send.options(copies=1).enqueue()
 
             replica = connect(second.url)
-            assert await replica.exists(keys.JOB_PREFIX + handle.id)
+            assert await replica.exists(keys.ARQ.job_prefix + handle.id)
             await replica.aclose()
         await redis.aclose()

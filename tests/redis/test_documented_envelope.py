@@ -50,7 +50,7 @@ async def test_job_written_as_documented_starts_at_once(redis_url: str, redis: Q
     async with working(redis_url, divide, idle_poll_s=FOR_EVER_S) as one:
         await at_rest(one)
         await _enqueue_as_documented(redis, 3)
-        result = await eventually(lambda: redis.get(keys.RESULT_PREFIX + ID))
+        result = await eventually(lambda: redis.get(keys.ARQ.result_prefix + ID))
 
     assert result is not None
     assert from_json(result)["r"] == 4.0
@@ -62,9 +62,9 @@ async def test_failed_job_leaves_what_the_page_shows(redis_url: str, redis: Queu
     async with working(redis_url, divide, idle_poll_s=FOR_EVER_S) as one:
         await at_rest(one)
         await _enqueue_as_documented(redis, 0)
-        result = await eventually(lambda: redis.get(keys.RESULT_PREFIX + ID))
-        entry = await redis.get(keys.WORKER_PREFIX + one.id)
-    (attempt,) = await redis.lrange(keys.HISTORY_PREFIX + ID, 0, -1)  # type: ignore[misc]
+        result = await eventually(lambda: redis.get(keys.ARQ.result_prefix + ID))
+        entry = await redis.get(keys.ARQ.worker_prefix + one.id)
+    (attempt,) = await redis.lrange(keys.ARQ.history_prefix + ID, 0, -1)  # type: ignore[misc]
 
     assert result is not None
     assert entry is not None

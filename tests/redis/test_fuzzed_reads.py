@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runner import QueueClient
 
 QUEUE = "default"
-KEY = keys.queue_key(QUEUE)
+KEY = keys.ARQ.queue_key(QUEUE)
 CATALOG = Catalog()
 
 _json = st.recursive(
@@ -102,12 +102,12 @@ def test_reads_never_fail_whatever_redis_holds(redis_url: str, standing: Stored)
 
 async def _place(redis: QueueClient, one: Stored) -> None:
     async with redis.pipeline(transaction=True) as pipe:
-        pipe.set(keys.JOB_PREFIX.encode() + one.job_id, one.body)
+        pipe.set(keys.ARQ.job_prefix.encode() + one.job_id, one.body)
         if one.entries:
-            pipe.rpush(keys.HISTORY_PREFIX.encode() + one.job_id, *one.entries)  # type: ignore[arg-type]
+            pipe.rpush(keys.ARQ.history_prefix.encode() + one.job_id, *one.entries)  # type: ignore[arg-type]
         if one.result is not None:
-            pipe.set(keys.RESULT_PREFIX.encode() + one.job_id, one.result)
-        pipe.set(keys.RETRY_PREFIX.encode() + one.job_id, one.note)
+            pipe.set(keys.ARQ.result_prefix.encode() + one.job_id, one.result)
+        pipe.set(keys.ARQ.retry_prefix.encode() + one.job_id, one.note)
         pipe.hset(KEY + keys.CRASHES_SUFFIX, one.job_id, one.note)  # type: ignore[arg-type]
         if one.state is JobState.DEAD:
             pipe.zadd(KEY + keys.DEAD_SUFFIX, {one.job_id: one.due})
@@ -119,7 +119,7 @@ async def _place(redis: QueueClient, one: Stored) -> None:
             pipe.zadd(KEY + keys.RETRYING_SUFFIX, {one.job_id: one.due})
         pipe.set(KEY + keys.PAUSED_SUFFIX, one.note)
         pipe.zadd(KEY + keys.WORKERS_SUFFIX, {"w": 1.0})
-        pipe.set(keys.WORKER_PREFIX + "w", one.worker)
+        pipe.set(keys.ARQ.worker_prefix + "w", one.worker)
         await pipe.execute()
 
 

@@ -31,7 +31,7 @@ async def quick(ctx: Context) -> int:
 
 
 async def _entry(redis: QueueClient, one: Worker) -> dict[str, Any]:
-    data = await redis.get(keys.WORKER_PREFIX + one.id)
+    data = await redis.get(keys.ARQ.worker_prefix + one.id)
     assert data is not None
     entry: dict[str, Any] = from_json(data)
     return entry
@@ -53,7 +53,7 @@ async def test_heartbeat_has_running_jobs_and_their_progress(
         entry = await _entry(redis, one)
         assert entry["rss"] > 1_000_000
         assert entry["release"] == "v7"
-        assert await redis.hexists(keys.RELEASES, "v7")  # type: ignore[misc]
+        assert await redis.hexists(keys.ARQ.releases, "v7")  # type: ignore[misc]
         stage.go.set()
         await soon(handle.result())
 
@@ -61,11 +61,11 @@ async def test_heartbeat_has_running_jobs_and_their_progress(
 async def test_only_the_last_releases_are_known(redis_url: str, redis: QueueClient) -> None:
     """Each deploy adds one, and one that runs on is not marked again."""
     old = {f"v{n}": n for n in range(300)}
-    await redis.hset(keys.RELEASES, mapping=old)  # type: ignore[misc]
+    await redis.hset(keys.ARQ.releases, mapping=old)  # type: ignore[misc]
     for _ in range(2):
         async with working(redis_url, step, release="new"):
             pass
-    known = await redis.hgetall(keys.RELEASES)  # type: ignore[misc]
+    known = await redis.hgetall(keys.ARQ.releases)  # type: ignore[misc]
     assert len(known) == 200
     assert {b"new", b"v299", b"v101"} <= known.keys()
     assert b"v100" not in known
@@ -75,7 +75,7 @@ async def _counted(redis: QueueClient) -> dict[str, int]:
     """Return totals over all cells, by resolution."""
     totals: dict[str, int] = {}
     for resolution in (BY_MINUTE, BY_TEN_MINUTES):
-        async for key in redis.scan_iter(f"{resolution.prefix}*"):
+        async for key in redis.scan_iter(f"{keys.ARQ.base}{resolution.prefix}*"):
             cells = await redis.hgetall(key)  # type: ignore[misc]
             for field, value in cells.items():
                 if field.endswith(b"|n"):
@@ -93,7 +93,7 @@ async def test_counts_of_jobs_reach_redis_the_last_ones_as_the_worker_stops(
         await asyncio.gather(*[soon(handle.result()) for handle in handles])
 
     assert await _counted(redis) == {BY_MINUTE.prefix: 30, BY_TEN_MINUTES.prefix: 30}
-    assert await redis.zrange(keys.METRICS, 0, -1) == [b"default|quick"]
+    assert await redis.zrange(keys.ARQ.metrics, 0, -1) == [b"default|quick"]
 
 
 async def test_counts_whose_answer_was_lost_are_counted_once(
@@ -112,11 +112,11 @@ async def test_counts_whose_answer_was_lost_are_counted_once(
 async def test_worker_obeys_orders(redis_url: str, redis: QueueClient) -> None:
     """Quiet, it claims nothing; resumed, it claims again; stopped, it ends."""
     async with working(redis_url, quick) as one:
-        await redis.set(keys.ORDER_PREFIX + one.id, "quiet")
+        await redis.set(keys.ARQ.order_prefix + one.id, "quiet")
         await eventually(lambda: one.is_quiet)
         handle = await quick.enqueue()
-        await redis.set(keys.ORDER_PREFIX + one.id, "resume")
+        await redis.set(keys.ARQ.order_prefix + one.id, "resume")
         assert await soon(handle.result()) == 1
-        await redis.set(keys.ORDER_PREFIX + one.id, "stop")
+        await redis.set(keys.ARQ.order_prefix + one.id, "stop")
         assert one.main_task is not None
         await soon(asyncio.shield(one.main_task))

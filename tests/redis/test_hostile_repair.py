@@ -26,7 +26,7 @@ async def _faults(redis: QueueClient) -> list[Fault]:
 async def _restore(redis: QueueClient, snapshot: Snapshot) -> None:
     """As it stood; of what has to expire, nothing lasts for ever."""
     await snapshot.restore(redis)
-    for pattern in (keys.IN_PROGRESS_PREFIX, keys.GUESSES_PREFIX):
+    for pattern in (keys.ARQ.in_progress_prefix, keys.ARQ.guesses_prefix):
         for key in snapshot.keys_of(pattern + "*"):
             await redis.expire(key, 3600)
 
@@ -49,7 +49,11 @@ async def test_what_is_not_ours_is_found_and_mended(
         await state.put(redis, victim)
         before = await _jobs(redis)
         found = await _faults(redis)
-        if state.wrong and not found and pattern not in {keys.ASIDE, keys.ASIDE + "-untold"}:
+        if (
+            state.wrong
+            and not found
+            and pattern not in {keys.ARQ.aside, keys.ARQ.aside + "-untold"}
+        ):
             problems.append(f"{state.name}: not found")
         for one in found:
             assert one.does
@@ -64,7 +68,7 @@ async def test_what_is_not_ours_is_found_and_mended(
 
 async def _jobs(redis: QueueClient) -> set[tuple[str, bytes]]:
     """Every job of the queue, and every body."""
-    found = {("body", key) for key in await redis.keys(keys.JOB_PREFIX + "*")}
+    found = {("body", key) for key in await redis.keys(keys.ARQ.job_prefix + "*")}
     for suffix in keys.PLACES:
         if await redis.type(QUEUE_KEY + suffix) == b"zset":
             found |= {(suffix, one) for one in await redis.zrange(QUEUE_KEY + suffix, 0, -1)}
@@ -90,7 +94,7 @@ async def test_what_is_set_aside_is_kept_and_named(redis: QueueClient) -> None:
     [fault] = await _faults(redis)
     assert fault.mend is not None
     await fault.mend()
-    [name] = await redis.zrange(keys.ASIDE, 0, -1)
+    [name] = await redis.zrange(keys.ARQ.aside, 0, -1)
     assert name.endswith(b":arq:queue:default:dead")
     assert await redis.get(name) == b"something of value"
     assert 29 * 86_400 < await redis.ttl(name) <= keys.ASIDE_TTL_S
@@ -99,12 +103,12 @@ async def test_what_is_set_aside_is_kept_and_named(redis: QueueClient) -> None:
 async def test_job_behind_a_mark_that_does_not_expire_is_let_go(redis: QueueClient) -> None:
     """No worker holds it, and none would ever take it."""
     await redis.zadd(QUEUE_KEY, {"stuck": 1.0})
-    await redis.set(keys.IN_PROGRESS_PREFIX + "stuck", "w:1")
+    await redis.set(keys.ARQ.in_progress_prefix + "stuck", "w:1")
     [fault] = await _faults(redis)
     assert "does not expire" in str(fault)
     assert fault.mend is not None
     await fault.mend()
-    assert not await redis.exists(keys.IN_PROGRESS_PREFIX + "stuck")
+    assert not await redis.exists(keys.ARQ.in_progress_prefix + "stuck")
 
 
 async def test_claim_that_came_meanwhile_keeps_its_time(redis: QueueClient) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 VICTIM = "victim"
 _SHOWN = 1500
-_QUEUE_KEY = keys.queue_key(hostile.QUEUE)
+_QUEUE_KEY = keys.ARQ.queue_key(hostile.QUEUE)
 
 
 @job(queue="default")
@@ -53,18 +53,18 @@ async def doomed(_: Context) -> None:
 async def _key(redis: QueueClient, pattern: str, one: Worker, batch: Batch) -> str:
     """The key of *pattern* that this worker, its queue or the job `victim` has."""
     fixed = {
-        keys.BATCH_PREFIX + "*": keys.BATCH_PREFIX + batch.id,
-        keys.BATCH_PREFIX + "*:dead": f"{keys.BATCH_PREFIX}{batch.id}:dead",
-        keys.WORKER_PREFIX + "*": keys.WORKER_PREFIX + one.id,
-        keys.ORDER_PREFIX + "*": keys.ORDER_PREFIX + one.id,
-        keys.METRICS_GUARD_PREFIX + "*": keys.METRICS_GUARD_PREFIX + one.id,
-        keys.DEPTH_PREFIX + "*": keys.DEPTH_PREFIX + hostile.QUEUE,
+        keys.ARQ.batch_prefix + "*": keys.ARQ.batch_prefix + batch.id,
+        keys.ARQ.batch_prefix + "*:dead": f"{keys.ARQ.batch_prefix}{batch.id}:dead",
+        keys.ARQ.worker_prefix + "*": keys.ARQ.worker_prefix + one.id,
+        keys.ARQ.order_prefix + "*": keys.ARQ.order_prefix + one.id,
+        keys.ARQ.metrics_guard_prefix + "*": keys.ARQ.metrics_guard_prefix + one.id,
+        keys.ARQ.depth_prefix + "*": keys.ARQ.depth_prefix + hostile.QUEUE,
         _QUEUE_KEY + ":parked:*": _QUEUE_KEY + ":parked:work",
     }
     seconds, _ = await redis.time()
     for resolution in (counts.BY_MINUTE, counts.BY_TEN_MINUTES):
-        page = counts.page_key(hostile.QUEUE, "work", resolution, seconds * 1000)
-        fixed[resolution.prefix + "*"] = page
+        page = counts.page_key(keys.ARQ, hostile.QUEUE, "work", resolution, seconds * 1000)
+        fixed[keys.ARQ.base + resolution.prefix + "*"] = page
     return fixed.get(pattern, pattern.replace("*", VICTIM))
 
 
@@ -116,7 +116,7 @@ async def _go_on(url: str, redis: QueueClient, pattern: str, state: hostile.Stat
         if key != _QUEUE_KEY or not state.wrong:
             assert await later.state() is JobState.SCHEDULED
             # Whose mark does not expire is held for ever, until `doctor --repair`.
-            if victim.created and not pattern.startswith(keys.IN_PROGRESS_PREFIX):
+            if victim.created and not pattern.startswith(keys.ARQ.in_progress_prefix):
                 await eventually(lambda: _has_ended(victim))
         await beat_now(one)
         await poll_now(one)

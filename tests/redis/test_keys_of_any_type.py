@@ -122,7 +122,7 @@ async def test_operator_may_act_on_it(redis: QueueClient, key: str, kind: str) -
     assert await admin.run_now("default", handle.id) is Found.DEAD
     assert await admin.delete("default", handle.id) is Found.WAITING
     left = await redis.keys(f"arq:*{handle.id}*")
-    assert all(one.startswith(keys.ASIDE_PREFIX.encode()) for one in left)
+    assert all(one.startswith(keys.ARQ.aside_prefix.encode()) for one in left)
 
 
 @pytest.mark.parametrize("kind", [one for one in TYPES if one != "hash"])

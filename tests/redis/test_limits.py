@@ -149,9 +149,9 @@ async def _is_waiting_for_copies(redis: QueueClient) -> bool:
 
 async def test_abort_of_a_job_that_never_comes_is_forgotten(redis: QueueClient) -> None:
     """After a day: stock arq clients leave aborts behind for any id."""
-    await redis.zadd(keys.ABORT, {"old": 1, "new": 10**12})
+    await redis.zadd(keys.ARQ.abort, {"old": 1, "new": 10**12})
     await trim_by_time(redis, now_ms=10**12)
-    assert await redis.zrange(keys.ABORT, 0, -1) == [b"new"]
+    assert await redis.zrange(keys.ARQ.abort, 0, -1) == [b"new"]
 
 
 def test_copies_must_not_be_negative() -> None:

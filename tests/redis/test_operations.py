@@ -446,7 +446,9 @@ async def test_schedule_is_paused_run_and_described_in_words(
     await schedules.run_now(redis, operator, [nightly], "nightly")
     assert (await queue(redis, QUEUE)).ready == 1
     yesterday = datetime.now(UTC) - timedelta(days=2)
-    await redis.hset(keys.TICKS, f"{sync.queue}|nightly", str(round(yesterday.timestamp() * 1000)))  # type: ignore[misc]
+    await redis.hset(
+        keys.ARQ.ticks, f"{sync.queue}|nightly", str(round(yesterday.timestamp() * 1000))
+    )  # type: ignore[misc]
     await schedules.resume(redis, operator, [nightly], "nightly")
     (view,) = await schedules.schedules(redis, [nightly], CATALOG)
     assert (view.missed, view.paused) == (0, None)

@@ -257,7 +257,7 @@ def test_schedule_is_run_and_paused(pipeline: Terminal) -> None:
 def test_doctor_names_what_is_wrong_and_the_remedy(pipeline: Terminal) -> None:
     """A queue with jobs and no worker, a body in no queue, a database without tables: errors."""
     pipeline("enqueue", "notify", "--arg", "key=a")
-    pipeline.meanwhile(lambda redis: redis.set(keys.JOB_PREFIX + "lost", b"{}"))
+    pipeline.meanwhile(lambda redis: redis.set(keys.ARQ.job_prefix + "lost", b"{}"))
     status, out, _ = pipeline("doctor", "--json")
     found = {one["name"]: one for one in json.loads(out)}
     assert status == 2

@@ -84,13 +84,13 @@ async def test_schedule_that_is_new_starts_with_its_next_tick(redis: QueueClient
     await _poller(redis, _periodic()).poll()
 
     assert await _waiting(redis) == []
-    noted = int(await redis.hget(keys.TICKS, "default|tidy") or 0)  # type: ignore[misc]
+    noted = int(await redis.hget(keys.ARQ.ticks, "default|tidy") or 0)  # type: ignore[misc]
     assert abs(noted - time.time() * 1000) < 5000
 
 
 async def test_tick_is_enqueued_once_however_many_poll(redis: QueueClient) -> None:
     """Many workers that poll at the same time enqueue a tick once, under its own id."""
-    await redis.hset(keys.TICKS, "default|tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
+    await redis.hset(keys.ARQ.ticks, "default|tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
 
     await asyncio.gather(*[_poller(redis, _periodic(kwargs={"days": 7})).poll() for _ in range(8)])
     await _poller(redis, _periodic()).poll()
@@ -103,7 +103,7 @@ async def test_tick_is_enqueued_once_however_many_poll(redis: QueueClient) -> No
 async def test_tick_is_not_enqueued_again_once_it_ran(redis_url: str, redis: QueueClient) -> None:
     """A late poll, after the job has run, finds the tick in Redis."""
     last = _minutes_ago_ms(1)
-    await redis.hset(keys.TICKS, "default|tidy", str(last))  # type: ignore[misc]
+    await redis.hset(keys.ARQ.ticks, "default|tidy", str(last))  # type: ignore[misc]
     slow = _poller(redis, _periodic(kwargs={"days": 7}))
     await slow.poll()
     async with working(redis_url, tidy):
@@ -123,7 +123,7 @@ async def test_missed_ticks_are_made_up_for_as_the_schedule_says(
     redis: QueueClient, catch_up: CatchUp, least: int
 ) -> None:
     """After ten minutes without workers: all ticks, or the last one."""
-    await redis.hset(keys.TICKS, "default|tidy", str(_minutes_ago_ms(10)))  # type: ignore[misc]
+    await redis.hset(keys.ARQ.ticks, "default|tidy", str(_minutes_ago_ms(10)))  # type: ignore[misc]
 
     await _poller(redis, _periodic(catch_up=catch_up)).poll()
 
@@ -134,7 +134,7 @@ async def test_missed_ticks_are_made_up_for_as_the_schedule_says(
 
 async def test_tick_may_be_spread_by_its_jitter(redis: QueueClient) -> None:
     """It is scheduled up to the jitter later."""
-    await redis.hset(keys.TICKS, "default|tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
+    await redis.hset(keys.ARQ.ticks, "default|tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
 
     await _poller(redis, _periodic(jitter_s=500.0)).poll()
 
@@ -145,7 +145,7 @@ async def test_tick_may_be_spread_by_its_jitter(redis: QueueClient) -> None:
 
 async def test_tick_goes_to_the_queue_of_its_job(redis: QueueClient) -> None:
     """The poller of one queue serves the schedules of all."""
-    await redis.hset(keys.TICKS, "slow|sweep", str(_minutes_ago_ms(1)))  # type: ignore[misc]
+    await redis.hset(keys.ARQ.ticks, "slow|sweep", str(_minutes_ago_ms(1)))  # type: ignore[misc]
 
     await _poller(redis, Periodic("sweep", sweep, "* * * * *")).poll()
 
@@ -182,7 +182,7 @@ async def test_poll_goes_on_when_the_worker_that_polled_dies(
     async with mortal(redis_url, tidy, poll_interval_s=0.1) as first:
         await first.kill()
         async with working(redis_url, tidy, poll_interval_s=0.1) as second:
-            await redis.delete(keys.POLLS)
+            await redis.delete(keys.ARQ.polls)
             await eventually(lambda: _has_polled(second.pool))
 
 
@@ -213,10 +213,10 @@ async def test_poll_forgets_jobs_that_have_no_counts_any_more(redis: QueueClient
     day_ms = 86_400_000
     ages = {"default|new": 3, "default|old": 5, "default|future": -2}
     await redis.zadd(
-        keys.METRICS, {name: seconds * 1000 - days * day_ms for name, days in ages.items()}
+        keys.ARQ.metrics, {name: seconds * 1000 - days * day_ms for name, days in ages.items()}
     )
     await Poller(redis, redis.enqueuer, NullStatsD(), queues=["default"]).poll()
-    assert await redis.zrange(keys.METRICS, 0, -1) == [b"default|new"]
+    assert await redis.zrange(keys.ARQ.metrics, 0, -1) == [b"default|new"]
 
 
 async def test_poll_of_one_queue_trims_no_other(redis: QueueClient) -> None:
@@ -249,18 +249,18 @@ async def test_cron_job_runs_once_at_each_of_its_times_with_several_workers(
 async def test_clock_that_was_set_back_repeats_no_tick(redis: QueueClient) -> None:
     """A last tick within one period from now was a real one: its jobs are not enqueued again."""
     ahead = _minutes_ago_ms(-30)
-    await redis.hset(keys.TICKS, "default|tidy", str(ahead))  # type: ignore[misc]
+    await redis.hset(keys.ARQ.ticks, "default|tidy", str(ahead))  # type: ignore[misc]
 
     await _poller(redis, _periodic(crontab="0 * * * *", catch_up=CatchUp.ALL)).poll()
 
     assert await _waiting(redis) == []
-    assert await redis.hget(keys.TICKS, "default|tidy") == str(ahead).encode()  # type: ignore[misc]
+    assert await redis.hget(keys.ARQ.ticks, "default|tidy") == str(ahead).encode()  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("by_name", ["tidy", "default|tidy"])
 async def test_last_tick_in_the_future_counts_as_now(redis: QueueClient, by_name: str) -> None:
     """A worker with a wrong clock left it behind: the schedule goes on with its next tick."""
-    await redis.hset(keys.TICKS, by_name, str(_minutes_ago_ms(-60)))  # type: ignore[misc]
+    await redis.hset(keys.ARQ.ticks, by_name, str(_minutes_ago_ms(-60)))  # type: ignore[misc]
     poller = _poller(redis, _periodic())
 
     await poller.poll()
@@ -275,7 +275,7 @@ async def test_two_applications_share_a_redis_and_the_name_of_a_schedule(
 ) -> None:
     """Each tick of each of them is enqueued, in its own queue."""
     for queue in ("default", "slow"):
-        await redis.hset(keys.TICKS, f"{queue}|tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
+        await redis.hset(keys.ARQ.ticks, f"{queue}|tidy", str(_minutes_ago_ms(1)))  # type: ignore[misc]
 
     for one in (tidy, sweep):
         await _poller(redis, _periodic(job=one)).poll()
@@ -286,7 +286,7 @@ async def test_two_applications_share_a_redis_and_the_name_of_a_schedule(
 
 async def test_tick_is_skipped_while_the_last_job_has_not_ended(redis: QueueClient) -> None:
     """With `overlap=False` of ten missed ticks one runs, and later ones once that has ended."""
-    await redis.hset(keys.TICKS, "default|tidy", str(_minutes_ago_ms(10)))  # type: ignore[misc]
+    await redis.hset(keys.ARQ.ticks, "default|tidy", str(_minutes_ago_ms(10)))  # type: ignore[misc]
     poller = _poller(redis, _periodic(catch_up=CatchUp.ALL, overlap=False))
 
     await poller.poll()
@@ -356,7 +356,7 @@ async def test_worker_with_a_wrong_clock_stops_no_poll_and_deletes_no_dead_job(
         await eventually(lambda: _at_least(_ticked, 1))
         await eventually(lambda: _has_polled(redis))
 
-    ticks = await redis.hgetall(keys.TICKS)  # type: ignore[misc]
+    ticks = await redis.hgetall(keys.ARQ.ticks)  # type: ignore[misc]
     assert all(int(tick) <= time.time() * 1000 + 1000 for tick in ticks.values())
     assert await redis.zcard(f"{QUEUE}:dead") == 1
 
@@ -378,9 +378,9 @@ async def test_clock_of_redis_that_was_set_back_holds_up_no_ready_job(
     later = (await tidy.enqueue(days=10)).id
     await redis.zadd(QUEUE, {later: hour_ahead_ms + 7_200_000})
     async with working(redis_url, tidy, poll_interval_s=60.0, lease_s=0.6) as one:
-        polls = [key async for key in redis.scan_iter(keys.POLL_PREFIX + "*")]
+        polls = [key async for key in redis.scan_iter(keys.ARQ.poll_prefix + "*")]
         await redis.set(polls[0], hour_ahead_ms)
-        await redis.hset(keys.POLLS, "default", hour_ahead_ms)  # type: ignore[misc]
+        await redis.hset(keys.ARQ.polls, "default", hour_ahead_ms)  # type: ignore[misc]
         assert await _waiting(redis) == [*order, held, later]
         await poll_now(one)
         await eventually(lambda: _at_least(_tidied, 4))

@@ -379,7 +379,7 @@ async def _have_started(
     found: list[bool | None] = []
     for handle in handles:
         mark = await redis.hget(f"{QUEUE}:running", handle.id)  # type: ignore[misc]
-        unstarted = mark and keys.UNSTARTED_PREFIX + mark.decode().partition("|")[0]
+        unstarted = mark and keys.ARQ.unstarted_prefix + mark.decode().partition("|")[0]
         found.append(None if not mark else not await redis.sismember(unstarted, handle.id))  # type: ignore[misc]
     return found == list(expected)
 

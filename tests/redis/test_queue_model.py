@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.redis_server import RedisServer
 
 QUEUE = "model"
-KEY = keys.queue_key(QUEUE)
+KEY = keys.ARQ.queue_key(QUEUE)
 BATCH = "b1"
 FAR_MS = 10**9
 LEASE_MS = 10**7
@@ -112,7 +112,7 @@ class QueueMachine(RuleBasedStateMachine):
         return held
 
     def eval(self, script: str, *args: Any) -> Any:
-        return self.redis.eval(script, 1, KEY, *args)
+        return self.redis.eval(script, 2, KEY, keys.ARQ.base, *args)
 
     @rule(target=ids, number=st.integers(0, 11), later=st.booleans())
     def enqueue(self, number: int, later: bool) -> str:  # noqa: FBT001 -- hypothesis draws it
@@ -284,7 +284,7 @@ class QueueMachine(RuleBasedStateMachine):
         job = self.jobs.get(job_id)
         if job is not None and job.state in {"ahead", "running"}:
             self.redis.zadd(KEY, {job_id: 1})
-            self.redis.delete(keys.IN_PROGRESS_PREFIX + job_id)
+            self.redis.delete(keys.ARQ.in_progress_prefix + job_id)
             worker = job.token.split(":")[0]
             self.late.add(worker)
             self.redis.zadd(KEY + ":holders", {worker: 1})
@@ -302,7 +302,7 @@ class QueueMachine(RuleBasedStateMachine):
         """Let a stock worker, which knows no tokens, claim a job that is due."""
         job = self.jobs.get(job_id)
         if job is not None and job.state in STOCK:
-            self.redis.set(keys.IN_PROGRESS_PREFIX + job_id, "1")
+            self.redis.set(keys.ARQ.in_progress_prefix + job_id, "1")
             job.state = STOCK[job.state]
 
     @rule(job_id=ids)
@@ -310,7 +310,7 @@ class QueueMachine(RuleBasedStateMachine):
         """Let the stock worker's key lapse: the job is due as before."""
         job = self.jobs.get(job_id)
         if job is not None and job.state in STOCK.values():
-            self.redis.delete(keys.IN_PROGRESS_PREFIX + job_id)
+            self.redis.delete(keys.ARQ.in_progress_prefix + job_id)
             lapsed = next(lapsed for lapsed, stock in STOCK.items() if stock == job.state)
             job.state = lapsed if job.token else "ready"
 
@@ -378,43 +378,45 @@ class QueueMachine(RuleBasedStateMachine):
         marks = {i: (job.token, job.suspect, job.state == "offered") for i, job in held.items()}
         assert {i: _parts(mark) for i, mark in tokens.items()} == marks
         for job_id, job in held.items():
-            is_known = not self.redis.sismember(keys.UNSTARTED_PREFIX + job.token, job_id)
+            is_known = not self.redis.sismember(keys.ARQ.unstarted_prefix + job.token, job_id)
             assert is_known == (job.state not in STARTED)
         retrying = {i.decode() for i in self.redis.zrange(KEY + ":retrying", 0, -1)}
         assert retrying == {i for i, job in self.jobs.items() if job.retrying}
         for job_id, job in self.jobs.items():
-            assert self.redis.exists(keys.JOB_PREFIX + job_id)
-            assert int(self.redis.get(keys.RETRY_PREFIX + job_id) or 0) == job.spent
-            progress = self.redis.get(keys.IN_PROGRESS_PREFIX + job_id)
+            assert self.redis.exists(keys.ARQ.job_prefix + job_id)
+            assert int(self.redis.get(keys.ARQ.retry_prefix + job_id) or 0) == job.spent
+            progress = self.redis.get(keys.ARQ.in_progress_prefix + job_id)
             marked = b"1" if job.state in STOCK.values() else None
             assert progress == (job.token.encode() if job.state in {"ahead", "running"} else marked)
             crashes = self.redis.hget(KEY + ":crashes", job_id) or b""
             assert len(crashes.split()) == job.crashes
         crashed = {job_id.decode() for job_id in self.hash(KEY + ":crashes")}
         assert crashed <= self.jobs.keys()
-        for prefix in (keys.RETRY_PREFIX, keys.IN_PROGRESS_PREFIX):
+        for prefix in (keys.ARQ.retry_prefix, keys.ARQ.in_progress_prefix):
             left = {key.decode() for key in self.redis.keys(prefix + "*")}
             assert left <= {prefix + job_id for job_id in self.jobs}
-        bodies = {key.decode() for key in self.redis.keys(keys.JOB_PREFIX + "*")}
-        assert bodies == {keys.JOB_PREFIX + job_id for job_id in self.jobs}
+        bodies = {key.decode() for key in self.redis.keys(keys.ARQ.job_prefix + "*")}
+        assert bodies == {keys.ARQ.job_prefix + job_id for job_id in self.jobs}
 
     @invariant()
     def histories_live_as_long_as_jobs_and_results(self) -> None:
         expected = {job_id: (job.failures, -1) for job_id, job in self.jobs.items()} | self.kept
-        found = {key.decode() for key in self.redis.keys(keys.HISTORY_PREFIX + "*")}
-        assert found == {keys.HISTORY_PREFIX + job_id for job_id, (n, _) in expected.items() if n}
+        found = {key.decode() for key in self.redis.keys(keys.ARQ.history_prefix + "*")}
+        assert found == {
+            keys.ARQ.history_prefix + job_id for job_id, (n, _) in expected.items() if n
+        }
         for job_id, (failures, keep_ms) in expected.items():
-            assert self.redis.llen(keys.HISTORY_PREFIX + job_id) == failures
-            left_ms = self.redis.pttl(keys.HISTORY_PREFIX + job_id)
+            assert self.redis.llen(keys.ARQ.history_prefix + job_id) == failures
+            left_ms = self.redis.pttl(keys.ARQ.history_prefix + job_id)
             assert not failures or (left_ms == -1) == (keep_ms == -1)
-        results = {key.decode() for key in self.redis.keys(keys.RESULT_PREFIX + "*")}
-        assert results == {keys.RESULT_PREFIX + job_id for job_id in self.kept}
+        results = {key.decode() for key in self.redis.keys(keys.ARQ.result_prefix + "*")}
+        assert results == {keys.ARQ.result_prefix + job_id for job_id in self.kept}
 
     @invariant()
     def the_batch_adds_up(self) -> None:
         counts = {
             field.decode().rpartition("|")[2]: int(count)
-            for field, count in self.hash(keys.BATCH_PREFIX + BATCH).items()
+            for field, count in self.hash(keys.ARQ.batch_prefix + BATCH).items()
         }
         of_batch = [job for job in self.jobs.values() if job.batch == BATCH]
         dead = sum(job.state == "dead" for job in of_batch)

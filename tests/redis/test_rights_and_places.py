@@ -179,7 +179,7 @@ async def test_fence_grows_with_each_attempt(redis_url: str, redis: QueueClient)
     async with mortal(redis_url, note) as one:
         await stage.started.next()
         await one.kill()
-    await redis.delete(keys.FENCE)
+    await redis.delete(keys.ARQ.fence)
     stage.go.set()
     async with working(redis_url, note, idle_poll_s=0.05):
         await handle.result(timeout_s=PATIENCE_S)

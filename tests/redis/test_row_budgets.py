@@ -15,7 +15,7 @@ from tests.visit import OPERATE, visiting_at_once
 if TYPE_CHECKING:
     from runner import QueueClient
 
-QUEUE_KEY = keys.queue_key("default")
+QUEUE_KEY = keys.ARQ.queue_key("default")
 BEARER = {"authorization": f"Bearer {OPERATE}"}
 ROWS = 60
 MOST_BYTES = 1_000_000
@@ -43,8 +43,8 @@ async def test_list_of_large_jobs_is_a_small_page(redis: QueueClient, kind: str)
     body = json.dumps({"t": None, "f": "work", "a": ARGUMENTS[kind], "k": {}, "et": 1})
     entry = json.dumps({"error": "E" * 100_000, "message": body, "traceback": body})
     for number in range(ROWS):
-        await redis.set(f"{keys.JOB_PREFIX}j{number}", body)
-        await redis.rpush(f"{keys.HISTORY_PREFIX}j{number}", entry)  # type: ignore[misc]  # redis-py's own hints
+        await redis.set(f"{keys.ARQ.job_prefix}j{number}", body)
+        await redis.rpush(f"{keys.ARQ.history_prefix}j{number}", entry)  # type: ignore[misc]  # redis-py's own hints
         await redis.zadd(QUEUE_KEY + keys.DEAD_SUFFIX, {f"j{number}": number})
     login = LoginSettings(tokens={OPERATE: Role.OPERATE})
     async with visiting_at_once(redis, login) as (browser, _):

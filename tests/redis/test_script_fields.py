@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runner import QueueClient
 
 QUEUE = "mail"
-KEY = keys.queue_key(QUEUE)
+KEY = keys.ARQ.queue_key(QUEUE)
 TTL_S = 1000
 HEAD = len(fields.ClaimReply._fields)
 FAR_MS = 4_000_000_000_000
@@ -41,7 +41,7 @@ ONE, TWO = b'{"f":"one"}', b'{"f":"two"}'
 
 async def run(redis: QueueClient, script: str, head: Any, *blocks: Any) -> Any:
     """Return what *script* returns for KEY, *head* and *blocks*."""
-    return await redis.eval(script, 1, KEY, *head, *chain.from_iterable(blocks))  # type: ignore[misc]
+    return await redis.eval(script, 2, KEY, keys.ARQ.base, *head, *chain.from_iterable(blocks))  # type: ignore[misc]
 
 
 async def claimed(redis: QueueClient, *ids: str) -> list[Any]:
@@ -114,7 +114,7 @@ async def test_enqueue_takes_every_field_of_two_full_jobs(redis: QueueClient) ->
     assert await redis.hget("arq:batch:b1", "mail|total") == b"1"  # type: ignore[misc]
     assert await redis.hget("arq:batch:b2", "mail|total") == b"1"  # type: ignore[misc]
     assert 0 < await redis.ttl("arq:batch:b2") <= TTL_S
-    assert await redis.hgetall(keys.TICKS) == {b"mail|hourly": b"7"}  # type: ignore[misc]
+    assert await redis.hgetall(keys.ARQ.ticks) == {b"mail|hourly": b"7"}  # type: ignore[misc]
     assert await redis.mget("arq:retry:a", "arq:retry:b") == [b"2", None]
 
 
@@ -128,7 +128,7 @@ async def test_claim_returns_every_field_of_two_jobs(redis: QueueClient) -> None
     assert await marks(redis) == {"a": "w:1|1", "b": "w:1|2"}
 
     await redis.set("arq:retry:b", 3)
-    await redis.zadd(keys.ABORT, {"b": 1})
+    await redis.zadd(keys.ARQ.abort, {"b": 1})
     await redis.zadd(KEY, {"a": 1, "b": 2})
     await redis.delete("arq:in-progress:a", "arq:in-progress:b")
     await redis.hset(f"{KEY}:crashes", "b", f"{time.time() * 1000:.0f}=v:1")  # type: ignore[misc]
@@ -280,11 +280,11 @@ async def test_count_adds_the_counts_of_two_jobs_once(redis: QueueClient) -> Non
         jobs += [*block, "n", done, "ms", 10 * done]
     for number in (1, 1):
         head = CountHead(number, TTL_S, 1234)
-        names = (keys.METRICS_GUARD_PREFIX + "w", keys.METRICS, keys.METRICS_TOTAL)
-        await redis.eval(scripts.COUNT, 3, *names, *head, *jobs)  # type: ignore[misc,arg-type]
+        guard = keys.ARQ.metrics_guard_prefix + "w"
+        await redis.eval(scripts.COUNT, 2, guard, keys.ARQ.base, *head, *jobs)  # type: ignore[misc,arg-type]
     assert await redis.hgetall("m:mail|a") == {b"60|n": b"2", b"60|ms": b"20"}  # type: ignore[misc]
     assert await redis.hgetall("t:mail|b") == {b"600|n": b"5", b"600|ms": b"50"}  # type: ignore[misc]
-    assert await redis.hget(keys.METRICS_TOTAL, "mail|b|ms") == b"50"  # type: ignore[misc]
-    assert await redis.zscore(keys.METRICS, "mail|a") == 1234
+    assert await redis.hget(keys.ARQ.metrics_total, "mail|b|ms") == b"50"  # type: ignore[misc]
+    assert await redis.zscore(keys.ARQ.metrics, "mail|a") == 1234
     assert 0 < await redis.pttl("m:mail|b") <= 9000 < await redis.pttl("t:mail|a")
-    assert 0 < await redis.ttl(names[0]) <= TTL_S
+    assert 0 < await redis.ttl(guard) <= TTL_S

@@ -15,13 +15,13 @@ from runner.broker.scripts.fields import FullOutcome, RecoverHead, SettleHead
 if TYPE_CHECKING:
     from runner import QueueClient
 
-KEY = keys.queue_key("default")
-MARK = keys.IN_PROGRESS_PREFIX + "j1"
+KEY = keys.ARQ.queue_key("default")
+MARK = keys.ARQ.in_progress_prefix + "j1"
 OURS = "worker:1"
 
 
 async def _put(redis: QueueClient, *, running: str = "") -> None:
-    await redis.set(keys.JOB_PREFIX + "j1", '{"t":null,"f":"act","a":[],"k":{},"et":1}')
+    await redis.set(keys.ARQ.job_prefix + "j1", '{"t":null,"f":"act","a":[],"k":{},"et":1}')
     await redis.zadd(KEY, {"j1": 1.0})
     if running:
         await redis.hset(KEY + keys.RUNNING_SUFFIX, "j1", running)  # type: ignore[misc]
@@ -37,7 +37,7 @@ async def test_job_that_leaves_its_queue_is_taken_by_no_stock_worker(
         await stock.watch(MARK)
         assert not await stock.exists(MARK)
         if action == "recover":
-            await redis.eval(RECOVER, 1, KEY, *RecoverHead(), "j1")  # type: ignore[misc]
+            await redis.eval(RECOVER, 2, KEY, keys.ARQ.base, *RecoverHead(), "j1")  # type: ignore[misc]
         else:
             await getattr(Admin(redis), action)("default", "j1")
         assert await redis.zscore(KEY, "j1") is None
@@ -58,8 +58,8 @@ async def test_unanswered_claim_is_not_put_back_once_stock_arq_has_its_job(
     else:
         await redis.set(MARK, "1")
 
-    await redis.eval(RECOVER, 1, KEY, *RecoverHead(unanswered=OURS))  # type: ignore[misc]
-    back = await redis.eval(RECOVER, 1, KEY, *RecoverHead(unanswered=OURS), "j1")  # type: ignore[misc]
+    await redis.eval(RECOVER, 2, KEY, keys.ARQ.base, *RecoverHead(unanswered=OURS))  # type: ignore[misc]
+    back = await redis.eval(RECOVER, 2, KEY, keys.ARQ.base, *RecoverHead(unanswered=OURS), "j1")  # type: ignore[misc]
 
     assert back == 0
     assert await redis.get(MARK) == (None if is_over else b"1")
@@ -74,13 +74,13 @@ async def test_job_that_stock_arq_ran_and_put_back_keeps_the_time_of_its_retry(
     retry_at = 4e12
     await _put(redis, running=f"{OURS}|1.0")
     await redis.zadd(KEY, {"j1": retry_at})
-    await redis.incr(keys.RETRY_PREFIX + "j1")
+    await redis.incr(keys.ARQ.retry_prefix + "j1")
     spent = 1 if kind == "retry" else 0
 
     outcome = FullOutcome(kind, "j1", OURS, spent=spent)
     args: Any = [*SettleHead("default", 1), *outcome]
-    lost = await redis.eval(SETTLE, 1, KEY, *args)  # type: ignore[misc]
+    lost = await redis.eval(SETTLE, 2, KEY, keys.ARQ.base, *args)  # type: ignore[misc]
 
     assert lost == [1]
     assert await redis.zscore(KEY, "j1") == retry_at
-    assert await redis.get(keys.RETRY_PREFIX + "j1") == b"1"
+    assert await redis.get(keys.ARQ.retry_prefix + "j1") == b"1"

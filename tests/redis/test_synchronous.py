@@ -356,11 +356,11 @@ def test_copies_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("REDIS_URL", first.url)
         with pytest.raises(EnqueueError, match="only 0 of 1 replicas") as caught:
             greet.options(copies=1).enqueue_sync(name="x")
-        assert look.exists(*[keys.JOB_PREFIX + job_id for job_id in caught.value.job_ids]) == 1
+        assert look.exists(*[keys.ARQ.job_prefix + job_id for job_id in caught.value.job_ids]) == 1
         with running_redis(options=("--replicaof", first.host, str(first.port))) as second:
             handle = _with_copies(look)
             with blocking_redis.Redis.from_url(second.url) as replica:
-                assert replica.exists(keys.JOB_PREFIX + handle.id)
+                assert replica.exists(keys.ARQ.job_prefix + handle.id)
         current._process.client.blocking.close()  # type: ignore[union-attr]  # it is open
 
 
@@ -450,7 +450,7 @@ async def test_threads_of_a_job_enqueue_where_its_worker_does(
     async with working(redis_url, enqueues_otherwise, client_middleware=[note]):
         ids = await handle.result(timeout_s=PATIENCE_S)
         assert seen == ["from a thread", "from its own loop"]
-    assert [await redis.exists(keys.JOB_PREFIX + job_id) for job_id in ids] == [1, 0]
+    assert [await redis.exists(keys.ARQ.job_prefix + job_id) for job_id in ids] == [1, 0]
 
 
 async def test_twin_goes_through_the_same_address(redis_url: str) -> None:

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from runner import QueueClient
 
 QUEUE = "default"
-KEY = keys.queue_key(QUEUE)
+KEY = keys.ARQ.queue_key(QUEUE)
 ALL_VERBS: list[Verb] = [
     *JOB_VERBS.values(),
     *QUEUE_VERBS.values(),
@@ -88,7 +88,7 @@ async def place(redis: QueueClient, state: JobState) -> None:
     await redis.flushdb()
     now_ms = time.time() * 1000
     later = {"one": now_ms + 600_000}
-    await redis.set(keys.JOB_PREFIX + "one", b'{"t":null,"f":"sync","a":[],"k":{},"et":1}')
+    await redis.set(keys.ARQ.job_prefix + "one", b'{"t":null,"f":"sync","a":[],"k":{},"et":1}')
     match state:
         case JobState.READY:
             await redis.zadd(KEY, {"one": now_ms - 1000})
@@ -104,7 +104,7 @@ async def place(redis: QueueClient, state: JobState) -> None:
         case _:
             await redis.zadd(KEY, later)
             await redis.hset(KEY + keys.RUNNING_SUFFIX, "one", "w:1|x")  # type: ignore[misc]
-            await redis.set(keys.IN_PROGRESS_PREFIX + "one", "w", px=600_000)
+            await redis.set(keys.ARQ.in_progress_prefix + "one", "w", px=600_000)
 
 
 async def place_others(redis: QueueClient, *, paused: bool) -> None:
@@ -112,10 +112,10 @@ async def place_others(redis: QueueClient, *, paused: bool) -> None:
     await redis.flushdb()
     if paused:
         await redis.set(KEY + keys.PAUSED_SUFFIX, b"{}")
-        await redis.hset(keys.SCHEDULE_PAUSED, "nightly", "{}")  # type: ignore[misc]
+        await redis.hset(keys.ARQ.schedule_paused, "nightly", "{}")  # type: ignore[misc]
     entry = {"id": "w", "queue": QUEUE, "host": "h", "pid": 1, "quiet": paused}
     await redis.zadd(KEY + keys.WORKERS_SUFFIX, {"w": 1.0})
-    await redis.set(keys.WORKER_PREFIX + "w", json.dumps(entry))
+    await redis.set(keys.ARQ.worker_prefix + "w", json.dumps(entry))
 
 
 @asynccontextmanager
@@ -225,7 +225,7 @@ async def place_running_worker(redis: QueueClient) -> None:
     running = [{"id": "one", "name": "sync", "attempt": 1}]
     entry = {"id": "w", "queue": QUEUE, "host": "h", "pid": 1, "busy": 1, "running": running}
     await redis.zadd(KEY + keys.WORKERS_SUFFIX, {"w": 1.0})
-    await redis.set(keys.WORKER_PREFIX + "w", json.dumps(entry))
+    await redis.set(keys.ARQ.worker_prefix + "w", json.dumps(entry))
 
 
 @pytest.mark.parametrize("paused", [False, True])
@@ -263,7 +263,7 @@ async def test_pages_offer_for_the_rest_what_the_table_says(
                 message = unescape((await browser.get(answer.headers["location"])).text)
                 target = path.rpartition("/")[2]
                 assert verb.said.format(target, "\0").partition("\0")[0] in message
-                assert await redis.xlen(keys.AUDIT) == 1
+                assert await redis.xlen(keys.ARQ.audit) == 1
             assert (await browser.post(f"{path}/shrink")).status_code == 404
 
 
@@ -304,7 +304,7 @@ async def test_api_has_every_verb(redis: QueueClient) -> None:
             for name in verbs:
                 await place_others(redis, paused=False)
                 assert (await browser.post(f"{path}/{name}")).status_code == 200
-                assert await redis.xlen(keys.AUDIT) == 1
+                assert await redis.xlen(keys.ARQ.audit) == 1
             assert (await browser.post(f"{path}/shrink")).status_code in {400, 404, 405}
 
 

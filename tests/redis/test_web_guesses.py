@@ -128,7 +128,7 @@ async def test_guesses_are_forgotten_after_their_window(redis: QueueClient) -> N
             await _guess(browser, "ada")
         refused = await log_in(browser)
         assert "Too many attempts. Wait " in refused.text
-        kept = await redis.keys(keys.GUESSES_PREFIX + "*")
+        kept = await redis.keys(keys.ARQ.guesses_prefix + "*")
         assert len(kept) == 2
         for key in kept:
             assert 0 < await redis.pttl(key) <= 300_000
@@ -140,7 +140,7 @@ async def test_guesses_that_would_not_expire_do(redis: QueueClient) -> None:
     """A set without an expiry is none of ours: it would lock its account for ever."""
     async with visiting(redis, LOGIN) as browser:
         await _guess(browser, "ada")
-        [account] = await redis.keys(keys.GUESSES_PREFIX + "account:*")
+        [account] = await redis.keys(keys.ARQ.guesses_prefix + "account:*")
         await redis.sadd(account, *map(str, range(20)))  # type: ignore[misc]  # redis-py's own hints
         await redis.persist(account)
         assert (await log_in(browser)).status_code == 429
@@ -151,7 +151,7 @@ async def test_what_is_no_set_of_guesses_lets_nobody_in(redis: QueueClient) -> N
     """In a sentence that says what to do."""
     async with visiting(redis, LOGIN) as browser:
         await _guess(browser, "ada")
-        [account] = await redis.keys(keys.GUESSES_PREFIX + "account:*")
+        [account] = await redis.keys(keys.ARQ.guesses_prefix + "account:*")
         await redis.delete(account)
         await redis.set(account, "odd")
         answer = await log_in(browser)
@@ -193,7 +193,7 @@ async def test_right_tokens_count_for_nothing(redis: QueueClient) -> None:
     async with visiting(redis, TOKENS) as browser:
         codes = await asyncio.gather(*(_bearer(browser, OPERATE) for _ in range(30)))
     assert Counter(codes) == {200: 30}
-    assert await redis.keys(keys.GUESSES_PREFIX + "*") == []
+    assert await redis.keys(keys.ARQ.guesses_prefix + "*") == []
 
 
 async def test_guesses_at_the_tokens_of_the_login_count_too(redis: QueueClient) -> None:

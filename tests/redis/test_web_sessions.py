@@ -51,8 +51,8 @@ async def _with_cookies_of(
 
 
 async def _record(redis: QueueClient) -> tuple[str, SessionRecord]:
-    (session_id,) = await redis.zrange(keys.SESSIONS, 0, -1)
-    key = keys.SESSION_PREFIX + session_id.decode()
+    (session_id,) = await redis.zrange(keys.ARQ.sessions, 0, -1)
+    key = keys.ARQ.session_prefix + session_id.decode()
     record = read_record(await redis.get(key))
     assert record is not None
     return key, record
@@ -205,8 +205,8 @@ async def test_whoever_reads_and_writes_redis_gets_no_session(redis: QueueClient
         await copied.start(Login("ada", HASH), "127.0.0.1", "")
         found = await sessions(redis)
         for one in found:
-            await redis.rename(keys.SESSION_PREFIX + one.session_id, "mine")
-            await redis.copy("mine", keys.SESSION_PREFIX + _digest(mine), replace=True)
+            await redis.rename(keys.ARQ.session_prefix + one.session_id, "mine")
+            await redis.copy("mine", keys.ARQ.session_prefix + _digest(mine), replace=True)
             browser.cookies.clear()
             browser.cookies.set("pipeline_session", mine)
             assert not await is_in(browser)
@@ -257,7 +257,7 @@ async def test_page_lists_sessions_and_revokes_them(redis: QueueClient) -> None:
         await ada.post("/sessions/revoke", data=all_of_them, headers=SAME)
         assert not await is_in(ada)
         assert not await is_in(bob_elsewhere)
-    entries = await redis.xrevrange(keys.AUDIT, count=1)
+    entries = await redis.xrevrange(keys.ARQ.audit, count=1)
     assert entries[0][1][b"action"] == b"revoke session"
 
 

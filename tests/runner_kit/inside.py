@@ -186,7 +186,7 @@ async def ask_after_starts(one: Worker, *command: Any) -> Any:
 async def is_known_to_have_started(one: Worker, job_id: str) -> bool:
     """Whether Redis knows that a job which *one* holds has started."""
     token = _engine(one).slots.newest[job_id.encode()].claim.token
-    return not await ask_after_starts(one, "SISMEMBER", keys.UNSTARTED_PREFIX + token, job_id)
+    return not await ask_after_starts(one, "SISMEMBER", keys.ARQ.unstarted_prefix + token, job_id)
 
 
 async def poll_now(one: Worker) -> None:

@@ -157,11 +157,11 @@ def _keys(judge: Judge, job: JobModel) -> Iterator[Broken]:
         found = values.get(key, {})
         return job.key in (found.scores if isinstance(found, SortedSet) else found)  # type: ignore[operator]  # a hash
 
-    queue = keys.queue_key(QUEUE).encode()
+    queue = keys.ARQ.queue_key(QUEUE).encode()
     own = {
-        "body": keys.JOB_PREFIX.encode() + job.key in values,
-        "attempts": keys.RETRY_PREFIX.encode() + job.key in values,
-        "mark": keys.IN_PROGRESS_PREFIX.encode() + job.id in values,
+        "body": keys.ARQ.job_prefix.encode() + job.key in values,
+        "attempts": keys.ARQ.retry_prefix.encode() + job.key in values,
+        "mark": keys.ARQ.in_progress_prefix.encode() + job.id in values,
         "queue": holds(queue),
         "running": holds(queue + keys.RUNNING_SUFFIX.encode()),
         "retrying": holds(queue + keys.RETRYING_SUFFIX.encode()),

@@ -40,9 +40,9 @@ _TEXTS = {script.text().encode(): name for name, script in SCRIPTS.items()}
 _PLACE_MS = 2.0
 _FAR_MS = 60_000.0
 """Further in the future than any delay of these worlds."""
-_QUEUE = keys.queue_key(QUEUE).encode()
-_MARK = keys.IN_PROGRESS_PREFIX.encode()
-_BODY = keys.JOB_PREFIX.encode()
+_QUEUE = keys.ARQ.queue_key(QUEUE).encode()
+_MARK = keys.ARQ.in_progress_prefix.encode()
+_BODY = keys.ARQ.job_prefix.encode()
 _ACKNOWLEDGED_AND_LOST = "acknowledged, and lost with the last second"
 _UNSENT = frozenset({"lose_answer", "silence"})
 """Faults of a call whose answer never arrives."""
@@ -185,11 +185,12 @@ class Judge(Door):
         if connection.process.name.startswith(STOCK):
             self._stock_did(connection.number, command, reply)
         elif (name := _script(command)) is not None:
+            args = command[3 + int(command[2]) :]
             if name == "claim":
-                self._check_unanswered(command[4:])
+                self._check_unanswered(args)
             elif name == "enqueue" and reply != 0 and not self._is_unsent():
-                self._has_said_to_have(*enqueued_in(command[4:]))
-            self.history.follow(name, command[4:], reply, self._now_ms())
+                self._has_said_to_have(*enqueued_in(args))
+            self.history.follow(name, args, reply, self._now_ms())
             for job in self.history.renewed:
                 self._is_held(job)
             for job_id, token in self.history.lapsed:

@@ -75,13 +75,13 @@ IN_LUA: dict[str, InLua] = {
     ),
     "retry-without-attempts": InLua(
         "settle",
-        "redis.call('SET', 'arq:retry:' .. id, spent) redis.call('ZADD', queue .. ':retrying'",
+        "redis.call('SET', retry .. id, spent) redis.call('ZADD', queue .. ':retrying'",
         "redis.call('ZADD', queue .. ':retrying'",
     ),
     "dead-stays-in-queue": InLua(
         "settle",
-        "redis.call('PERSIST', 'arq:job:' .. id)\n      redis.call('ZREM', queue, id)",
-        "redis.call('PERSIST', 'arq:job:' .. id)",
+        "redis.call('PERSIST', job .. id)\n      redis.call('ZREM', queue, id)",
+        "redis.call('PERSIST', job .. id)",
     ),
     "delay-shortened": InLua("settle", "now + tonumber(delay)", "now + tonumber(delay) * 0.9"),
     "release-loses-its-place": InLua(
@@ -108,7 +108,7 @@ IN_LUA: dict[str, InLua] = {
     ),
     "stock-arq-reaches-what-left": InLua(
         "recover settle admin",
-        "redis.call('SET', 'arq:in-progress:' .. id, '', 'PX', 1)",
+        "redis.call('SET', base .. 'in-progress:' .. id, '', 'PX', 1)",
         "local _ = id",
     ),
     "unanswered-though-stock-has-it": InLua(
@@ -126,11 +126,13 @@ IN_LUA: dict[str, InLua] = {
     ),
     "lease-outlives-the-jump": InLua("set_back", "text(until_ms + lease + 2)", "text(until_ms)"),
     "fence-does-not-grow": InLua(
-        "claim", "redis.call('SET', 'arq:fence', fence)", "redis.call('SET', 'arq:fence', last)"
+        "claim",
+        "redis.call('SET', base .. 'fence', fence)",
+        "redis.call('SET', base .. 'fence', last)",
     ),
     "crash-not-told": InLua("claim", "crashed and #crashes_of(queue, id, now) or 0", "0"),
     "revoked-claim-taken": InLua(
-        "claim", "if redis.call('EXISTS', 'arq:revoked:' .. token) == 1 then", "if false then"
+        "claim", "if redis.call('EXISTS', base .. 'revoked:' .. token) == 1 then", "if false then"
     ),
     "crash-not-counted": InLua(
         "recover",
@@ -172,10 +174,10 @@ IN_LUA: dict[str, InLua] = {
         "enqueue", "return true, found == body", "return true, false"
     ),
     "dead-not-known-by-its-body": InLua(
-        "enqueue", "redis.call('GET', 'arq:job:' .. dead_id) == body", "false"
+        "enqueue", "redis.call('GET', job .. dead_id) == body", "false"
     ),
     "run-keeps-attempts": InLua(
-        "admin", "redis.call('SET', 'arq:retry:' .. id, '0')", "local _ = id"
+        "admin", "redis.call('SET', base .. 'retry:' .. id, '0')", "local _ = id"
     ),
 }
 
@@ -233,7 +235,7 @@ def _tell_by_name(self: ScriptConnection, script: str, key: str, calls: Any) -> 
     if self._protocol is None or self._protocol.is_closing:
         return False
     sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
-    commands: list[Any] = [("EVALSHA", sha, 1, key, *args) for args in calls]
+    commands: list[Any] = [("EVALSHA", sha, 2, key, self.own_keys.base, *args) for args in calls]
     self._protocol.tell([pack_command(command) for command in commands])
     return True
 

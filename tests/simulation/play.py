@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runner import Worker
     from runner.simulation.world import Process
 
-QUEUE_KEY = keys.queue_key(QUEUE)
+QUEUE_KEY = keys.ARQ.queue_key(QUEUE)
 _URL = "redis://world:6379"
 _RESTART_S = 1.0
 _REST_S = 200.0

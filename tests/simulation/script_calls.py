@@ -77,7 +77,7 @@ class ScriptCalls:
         """Be an operator, a stock arq worker or client, or a server in trouble."""
         from runner.simulation.redis import Trouble
 
-        queue, job = keys.queue_key(self._chance.choice(QUEUES)), self._chance.choice(IDS)
+        queue, job = keys.ARQ.queue_key(self._chance.choice(QUEUES)), self._chance.choice(IDS)
         running = sorted(self._pair.redis.db.hash(f"{queue}:running".encode()) or {})
         held = self._chance.choice(running) if running else job
         now_ms = self._pair.now_us // 1000
@@ -116,17 +116,26 @@ class ScriptCalls:
         script, text = scripts.SCRIPTS[name], self._texts[name]
         head = self._block(script.head) if script.head else {}
         blocks = self._blocks(script, head)
-        key_count = max(map(int, _KEY.findall(text)), default=self._chance.randrange(1, 5))
         queue = str(head.get("queue") or self._chance.choice(QUEUES))
-        named = [keys.queue_key(queue)]
-        if script.head is None or key_count > 1:
-            named = [self._key(n) for n in range(key_count)]
+        named = self._named(script, text, keys.ARQ.queue_key(queue))
         args = [*head.values(), *blocks, *self._tail(script)]
         if self._chance.random() < 0.01:
             del args[-1:]
         reply = self._pair.run("EVAL", text, len(named), *named, *args)
         if "token" in head and isinstance(reply, list):
             self._tokens = [*self._tokens[-5:], str(head["token"])]
+
+    def _named(self, script: Script, text: str, queue_key: str) -> list[str]:
+        """Return keys as many as the script names: the base second, where it makes names."""
+        count = max(map(int, _KEY.findall(text)), default=0)
+        if "#KEYS" in text or "ipairs(KEYS)" in text:
+            count += self._chance.randrange(1, 5)
+        named = [self._key(n) for n in range(count)]
+        if script.head is not None and count <= 2:
+            named[0] = queue_key
+        if "KEYS[2]" in text:
+            named[1] = keys.ARQ.base
+        return named
 
     def _key(self, n: int) -> str:
         return self._chance.choice(
@@ -191,7 +200,7 @@ class ScriptCalls:
         if name in pools:
             return pools[name]()
         if name.endswith("_key"):
-            return keys.queue_key(self._chance.choice(QUEUES))
+            return keys.ARQ.queue_key(self._chance.choice(QUEUES))
         if re.search(r"(^|_)m?s$", name):
             return self._length(name)
         return (
@@ -207,7 +216,7 @@ class ScriptCalls:
             token.decode().partition("|")[0]
             for queue in QUEUES
             for token in (
-                self._pair.redis.db.hash(f"{keys.queue_key(queue)}:running".encode()) or {}
+                self._pair.redis.db.hash(f"{keys.ARQ.queue_key(queue)}:running".encode()) or {}
             ).values()
         ]
         if held and self._chance.random() < 0.6:

@@ -62,7 +62,7 @@ def stock_worker(slots: int) -> arq.worker.Worker:
     """Return arq's own worker for the queue of the world."""
     return StockWorker(
         [named("act", _act)],
-        queue_name=keys.queue_key(QUEUE),
+        queue_name=keys.ARQ.queue_key(QUEUE),
         redis_settings=_SETTINGS,
         max_jobs=slots,
         job_timeout=TIMEOUT_S,
@@ -77,7 +77,10 @@ def stock_worker(slots: int) -> arq.worker.Worker:
 async def stock_client() -> ArqRedis:
     """Return arq's own client."""
     return await create_pool(
-        _SETTINGS, default_queue_name=keys.queue_key(QUEUE), expires_extra_ms=86_400_000, **_JSON
+        _SETTINGS,
+        default_queue_name=keys.ARQ.queue_key(QUEUE),
+        expires_extra_ms=86_400_000,
+        **_JSON,
     )
 
 

@@ -161,3 +161,15 @@ def test_each_step_is_taken_once_and_each_stretch_of_them_early(count: int) -> N
     if count >= 20:
         for first in range(1, count - stretch + 2):
             assert early & set(range(first, first + stretch))
+
+
+def test_workers_with_a_prefix_have_a_client_with_it() -> None:
+    """What the scenario enqueues reaches them."""
+
+    class Apart(Letters):
+        prefix = "shop:"
+
+    async def scenario(_: World) -> str:
+        return await (await send.enqueue("Ada")).result()
+
+    assert simulate(scenario, Apart) == "sent to Ada"

@@ -1,6 +1,6 @@
 -- Change jobs that wait or are dead, as an operator or their caller asks.
 --
--- KEYS  1 the queue
+-- KEYS  1 the queue, 2 the base of the application's keys
 -- ARGV  AdminHead, then a JOB for each job
 -- Returns for each job the state that it was in: 'waiting', 'dead', 'running' or 'gone'.
 --
@@ -19,7 +19,7 @@ local function found_in(id)
   end
   if redis.call('ZSCORE', queue, id) then
     -- In progress, but without a token: a stock arq worker runs it.
-    return redis.call('EXISTS', 'arq:in-progress:' .. id) == 1 and 'running' or 'waiting'
+    return redis.call('EXISTS', base .. 'in-progress:' .. id) == 1 and 'running' or 'waiting'
   end
   if redis.call('ZSCORE', queue .. ':suspects', id) or redis.call('ZSCORE', queue .. ':parked', id) then
     return 'waiting'
@@ -29,7 +29,7 @@ end
 
 -- Our bodies name their batch behind the arguments; those of others are read whole, if they are not too large.
 local function batch_of(id)
-  local key = 'arq:job:' .. id
+  local key = base .. 'job:' .. id
   if redis.call('TYPE', key).ok ~= 'string' then
     return nil
   end
@@ -57,7 +57,7 @@ end
 local function leave_dead(id, batch)
   redis.call('ZREM', queue .. ':dead', id)
   if batch then
-    redis.pcall('SREM', 'arq:batch:' .. batch .. ':dead', name .. '|' .. id)
+    redis.pcall('SREM', base .. 'batch:' .. batch .. ':dead', name .. '|' .. id)
     count(batch, 'dead', -1)
   end
 end
@@ -82,8 +82,8 @@ end
 local function forget(id)
   leave_queue(id)
   redis.call('HDEL', queue .. ':crashes', id)
-  redis.call('ZREM', 'arq:abort', id)
-  redis.call('DEL', 'arq:job:' .. id, 'arq:retry:' .. id)
+  redis.call('ZREM', base .. 'abort', id)
+  redis.call('DEL', base .. 'job:' .. id, base .. 'retry:' .. id)
 end
 
 -- Returns the id of a dead job that gets all its attempts back.
@@ -92,8 +92,8 @@ local function revive(id, batch)
   redis.call('HDEL', queue .. ':crashes', id)
   id = take_id_back(queue, id)
   -- 0, not absent: settling looks for a history, which stays, only if attempts are stored.
-  redis.call('SET', 'arq:retry:' .. id, '0')
-  redis.call('DEL', 'arq:result:' .. id)
+  redis.call('SET', base .. 'retry:' .. id, '0')
+  redis.call('DEL', base .. 'result:' .. id)
   return id
 end
 
@@ -151,10 +151,10 @@ function act.bury(id, state, batch)
     return
   end
   leave_queue(id)
-  redis.call('ZREM', 'arq:abort', id)
-  redis.call('PERSIST', 'arq:job:' .. id)
-  redis.call('RPUSH', 'arq:history:' .. id, ARGV[HEAD.entry])
-  redis.call('SETNX', 'arq:retry:' .. id, '0')
+  redis.call('ZREM', base .. 'abort', id)
+  redis.call('PERSIST', base .. 'job:' .. id)
+  redis.call('RPUSH', base .. 'history:' .. id, ARGV[HEAD.entry])
+  redis.call('SETNX', base .. 'retry:' .. id, '0')
   id = give_up_id(queue, id, now)
   redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
   if batch then
@@ -166,15 +166,15 @@ end
 function act.delete(id, state, batch)
   if state == 'dead' then
     leave_dead(id, batch)
-    redis.call('DEL', 'arq:result:' .. id)
+    redis.call('DEL', base .. 'result:' .. id)
     local chosen = string.match(id, '^(.*)~%d+$')
     if chosen and redis.call('HGET', queue .. ':died', chosen) == id then
       redis.call('HDEL', queue .. ':died', chosen)
-      redis.call('DEL', 'arq:result:' .. chosen)
+      redis.call('DEL', base .. 'result:' .. chosen)
     end
   end
   forget(id)
-  redis.call('DEL', 'arq:history:' .. id)
+  redis.call('DEL', base .. 'history:' .. id)
   count(batch, 'total', -1)
 end
 
@@ -211,10 +211,10 @@ function act.abort(id, state, batch, result)
   forget(id)
   local keep_ms = ARGV[HEAD.keep_ms]
   if keep_ms ~= '0' then
-    redis.call('SET', 'arq:result:' .. id, result, 'PX', keep_ms)
-    redis.call('PEXPIRE', 'arq:history:' .. id, keep_ms)
+    redis.call('SET', base .. 'result:' .. id, result, 'PX', keep_ms)
+    redis.call('PEXPIRE', base .. 'history:' .. id, keep_ms)
   else
-    redis.call('DEL', 'arq:history:' .. id)
+    redis.call('DEL', base .. 'history:' .. id)
   end
   count(batch, 'aborted', 1)
 end
@@ -230,7 +230,7 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
     end
   end
   if state == 'running' and action == 'abort' then
-    redis.call('ZADD', 'arq:abort', string.format('%.0f', now), id)
+    redis.call('ZADD', base .. 'abort', string.format('%.0f', now), id)
   elseif state == 'waiting' or state == 'dead' then
     act[action](id, state, batch_of(id), ARGV[at + JOB.result])
   end

@@ -3,7 +3,9 @@
 --
 -- Keeps: a script ends, whatever its keys hold. A key of a type that the command is not for is set aside, with all that
 -- it holds, and the command is repeated as if there were none. Who may not rename the key gets the command's error.
-local raw = redis
+-- No script touches a key that does not begin with the application's base: the caller gives it as KEYS[2], a key that
+-- never exists, and each other name is made from it.
+local raw, base = redis, KEYS[2]
 local redis = { pcall = raw.pcall }
 
 local function has_failed(reply)
@@ -11,16 +13,17 @@ local function has_failed(reply)
 end
 
 local function make_room_for_one_aside()
-  for key, kind in pairs({ ['arq:aside'] = 'zset', ['arq:aside-untold'] = 'list' }) do
+  local prefix = base .. 'aside:'
+  for key, kind in pairs({ [base .. 'aside'] = 'zset', [base .. 'aside-untold'] = 'list' }) do
     if raw.call('TYPE', key).ok ~= kind then
       raw.call('DEL', key)
     end
   end
-  for _, oldest in ipairs(raw.call('ZRANGE', 'arq:aside', 0, -ASIDE_MOST)) do
-    if string.find(oldest, '^arq:aside:') then
+  for _, oldest in ipairs(raw.call('ZRANGE', base .. 'aside', 0, -ASIDE_MOST)) do
+    if string.sub(oldest, 1, #prefix) == prefix then
       raw.call('DEL', oldest)
     end
-    raw.call('ZREM', 'arq:aside', oldest)
+    raw.call('ZREM', base .. 'aside', oldest)
   end
 end
 
@@ -28,7 +31,7 @@ end
 local function set_aside(key, field)
   local time = redis.call('TIME')
   local ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-  local held, kept = raw.pcall('TYPE', key), 'arq:aside:' .. ms .. ':' .. key
+  local held, kept = raw.pcall('TYPE', key), base .. 'aside:' .. ms .. ':' .. key
   if has_failed(held) then
     return false
   end
@@ -42,9 +45,9 @@ local function set_aside(key, field)
   end
   make_room_for_one_aside()
   raw.call('PEXPIRE', kept, ASIDE_KEPT_MS)
-  raw.call('ZADD', 'arq:aside', ms, kept)
-  raw.call('LPUSH', 'arq:aside-untold', kind .. '|' .. kept)
-  raw.call('LTRIM', 'arq:aside-untold', 0, ASIDE_MOST - 1)
+  raw.call('ZADD', base .. 'aside', ms, kept)
+  raw.call('LPUSH', base .. 'aside-untold', kind .. '|' .. kept)
+  raw.call('LTRIM', base .. 'aside-untold', 0, ASIDE_MOST - 1)
   return true
 end
 
@@ -82,14 +85,14 @@ end
 
 -- A batch whose counts are none of ours is not counted on: what came before would be missing.
 local function count_in_batch(batch, field, by, ttl)
-  local key = 'arq:batch:' .. batch
+  local key = base .. 'batch:' .. batch
   if not has_failed(raw.pcall('HINCRBY', key, field, by)) then
     raw.call('EXPIRE', key, ttl)
   end
 end
 
 local function note_dead_of_batch(batch, member, ttl)
-  local key = 'arq:batch:' .. batch .. ':dead'
+  local key = base .. 'batch:' .. batch .. ':dead'
   if not has_failed(raw.pcall('SADD', key, member)) then
     raw.call('EXPIRE', key, ttl)
   end

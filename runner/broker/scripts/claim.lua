@@ -1,6 +1,6 @@
 -- Claim jobs that are due: mark each as held under a token, and make it due again when its lease ends.
 --
--- KEYS  1 the queue
+-- KEYS  1 the queue, 2 the base of the application's keys
 -- ARGV  ClaimHead, then the labels under which jobs are parked that the worker knows: these are claimed first
 -- Returns a REPLY, then a CLAIMED for each job
 --
@@ -16,6 +16,7 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local now_text = string.format('%.4f', now)
 local running, holders, suspects = queue .. ':running', queue .. ':holders', queue .. ':suspects'
+local mark, job, retry = base .. 'in-progress:', base .. 'job:', base .. 'retry:'
 local lapsed, stray, extras = {}, {}, {}
 local reply = {}
 reply[1 + REPLY.now_ms], reply[1 + REPLY.next_due_ms], reply[1 + REPLY.fence] = now_text, '-1', 0
@@ -24,12 +25,12 @@ reply[1 + REPLY.parked] = redis.call('EXISTS', queue .. ':parked')
 reply[1 + REPLY.lapsed], reply[1 + REPLY.stray], reply[1 + REPLY.extras] = lapsed, stray, extras
 
 local suspect
-if redis.call('EXISTS', queue .. ':paused', 'arq:revoked:' .. token, suspects) > 0 then
+if redis.call('EXISTS', queue .. ':paused', base .. 'revoked:' .. token, suspects) > 0 then
   if redis.call('EXISTS', queue .. ':paused') == 1 then
     reply[1 + REPLY.next_due_ms] = '-2'
     return reply
   end
-  if redis.call('EXISTS', 'arq:revoked:' .. token) == 1 then
+  if redis.call('EXISTS', base .. 'revoked:' .. token) == 1 then
     return reply
   end
   suspect = redis.call('ZRANGEBYSCORE', suspects, '-inf', now_text, 'WITHSCORES', 'LIMIT', 0, 1)
@@ -88,7 +89,7 @@ local offset, exhausted = 0, false
 if mode == 'suspect' then
   exhausted = true
   if suspect and suspect[1] then
-    ids[1], marks[1], owners[1], scores[1] = suspect[1], 'arq:in-progress:' .. suspect[1], false, finite(suspect[2])
+    ids[1], marks[1], owners[1], scores[1] = suspect[1], mark .. suspect[1], false, finite(suspect[2])
   end
 end
 local function leave_parked(id, label)
@@ -112,7 +113,7 @@ for i = HEAD.size + 1, #ARGV do
       redis.call('ZADD', suspects, due, id)
       reply[1 + REPLY.suspects] = math.max(1, reply[1 + REPLY.suspects])
     else
-      ids[n], marks[n], owners[n], scores[n] = id, 'arq:in-progress:' .. id, false, due
+      ids[n], marks[n], owners[n], scores[n] = id, mark .. id, false, due
       parked[id] = ARGV[i]
     end
   end
@@ -133,7 +134,7 @@ while #ids < limit and not exhausted do
     local names, held_keys = {}, {}
     for i = 1, found do
       names[i] = due[2 * i - 1]
-      held_keys[i] = 'arq:in-progress:' .. names[i]
+      held_keys[i] = mark .. names[i]
     end
     local known = redis.call('HMGET', running, unpack(names))
     local held = redis.call('MGET', unpack(held_keys))
@@ -161,7 +162,7 @@ local most = tonumber(ARGV[HEAD.most_bytes])
 while count < #ids and (count == 0 or bytes < most) do
   local names = {}
   for i = count + 1, math.min(count + step, #ids) do
-    names[#names + 1] = 'arq:job:' .. ids[i]
+    names[#names + 1] = job .. ids[i]
   end
   local found = redis.call('MGET', unpack(names))
   for i = 1, #names do
@@ -187,9 +188,9 @@ if #ids > 0 then
   -- A full Redis refuses a script whose first write may need memory, and takes the rest after one that does not.
   -- A job that runs frees what it holds.
   redis.call('DEL', marks[1])
-  local last = whole(redis.call('GET', 'arq:fence')) or 0
+  local last = whole(redis.call('GET', base .. 'fence')) or 0
   local fence = string.format('%.0f', math.max(last + 1, tonumber(time[1]) * 1000000 + tonumber(time[2])))
-  redis.call('SET', 'arq:fence', fence)
+  redis.call('SET', base .. 'fence', fence)
   reply[1 + REPLY.fence] = fence
   local retry_keys, entries, tokens = {}, {}, {}
   -- By then the key set below has certainly expired.
@@ -200,7 +201,7 @@ if #ids > 0 then
     leave_parked(id, label)
   end
   for i, id in ipairs(ids) do
-    retry_keys[i] = 'arq:retry:' .. id
+    retry_keys[i] = retry .. id
     entries[2 * i - 1], entries[2 * i] = until_ms, id
     tokens[2 * i - 1], tokens[2 * i] = id, prefix .. scores[i] .. suffix
     if owners[i] then
@@ -210,16 +211,16 @@ if #ids > 0 then
   end
   redis.call('ZADD', queue, unpack(entries))
   redis.call('HSET', running, unpack(tokens))
-  redis.call('SADD', 'arq:unstarted:' .. token, unpack(ids))
-  redis.call('EXPIRE', 'arq:unstarted:' .. token, CRASHES_KEPT_MS / 1000)
+  redis.call('SADD', base .. 'unstarted:' .. token, unpack(ids))
+  redis.call('EXPIRE', base .. 'unstarted:' .. token, CRASHES_KEPT_MS / 1000)
   redis.call('ZADD', holders, until_ms, worker)
   if mode == 'suspect' then
     redis.call('ZREM', suspects, ids[1])
   end
   local spent = redis.call('MGET', unpack(retry_keys))
   local aborting, crashed = false, false
-  if redis.call('EXISTS', 'arq:abort', queue .. ':crashes') > 0 then
-    aborting = redis.call('EXISTS', 'arq:abort') == 1
+  if redis.call('EXISTS', base .. 'abort', queue .. ':crashes') > 0 then
+    aborting = redis.call('EXISTS', base .. 'abort') == 1
     crashed = redis.call('EXISTS', queue .. ':crashes') == 1
   end
   for i, id in ipairs(ids) do
@@ -232,7 +233,7 @@ if #ids > 0 then
     if spent[i] then
       redis.call('ZREM', queue .. ':retrying', id)
     end
-    local aborted = aborting and redis.call('ZREM', 'arq:abort', id) or 0
+    local aborted = aborting and redis.call('ZREM', base .. 'abort', id) or 0
     local crashes = crashed and #crashes_of(queue, id, now) or 0
     if spent[i] or crashes > 0 or aborted ~= 0 or before ~= '' then
       local at = #extras + 1

@@ -1,11 +1,13 @@
 -- Add counts of ended attempts to the metrics of jobs.
 --
--- KEYS  1 the guard of the worker that counts, 2 the register of jobs that have metrics, 3 the totals
+-- KEYS  1 the guard of the worker that counts, 2 the base of the application's keys
 -- ARGV  CountHead, then for each job and minute a JOB and its counts
 -- Returns 1 if the counts were added, 0 if they had been added before.
 --
 -- Keeps: a batch is added once, however often it is sent.
-local guard, register, totals, number = KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[HEAD.number])
+local guard, number = KEYS[1], tonumber(ARGV[HEAD.number])
+-- The jobs that have metrics, and their totals.
+local register, totals = base .. 'metrics', base .. 'metrics:total'
 if number <= (whole(redis.call('GET', guard)) or 0) then
   return 0
 end

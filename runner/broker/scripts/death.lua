@@ -9,13 +9,13 @@ local function is_random(id)
   if #id ~= 32 or string.find(id, '[^0-9a-f]') then
     return false
   end
-  local key = 'arq:job:' .. id
+  local key = base .. 'job:' .. id
   local ends = redis.call('TYPE', key).ok == 'string' and redis.call('GETRANGE', key, -40, -1) or ''
   return not string.find(ends, '"n":"%x+"}$')
 end
 
 local function carry_over(queue, from, to)
-  for _, prefix in ipairs({ 'arq:job:', 'arq:history:', 'arq:retry:' }) do
+  for _, prefix in ipairs({ base .. 'job:', base .. 'history:', base .. 'retry:' }) do
     if redis.call('EXISTS', prefix .. from) == 1 then
       redis.call('RENAME', prefix .. from, prefix .. to)
     end
@@ -36,7 +36,7 @@ local function give_up_id(queue, id, ms)
   repeat
     dead_id = id .. '~' .. string.format('%.0f', math.floor(ms))
     ms = ms + 1
-  until redis.call('EXISTS', 'arq:job:' .. dead_id) == 0
+  until redis.call('EXISTS', base .. 'job:' .. dead_id) == 0
   carry_over(queue, id, dead_id)
   redis.call('HSET', queue .. ':died', id, dead_id)
   return dead_id
@@ -51,7 +51,7 @@ local function take_id_back(queue, dead_id)
   if redis.call('HGET', queue .. ':died', id) == dead_id then
     redis.call('HDEL', queue .. ':died', id)
   end
-  if redis.call('EXISTS', 'arq:job:' .. id) == 1 then
+  if redis.call('EXISTS', base .. 'job:' .. id) == 1 then
     return dead_id
   end
   carry_over(queue, dead_id, id)

@@ -1,6 +1,6 @@
 -- Elect the worker that does a group's next poll: the first that asks in an interval.
 --
--- KEYS  1 the time of the group's last poll
+-- KEYS  1 the time of the group's last poll, 2 the base of the application's keys
 -- ARGV  ElectHead
 -- Returns an ELECTION.
 --

@@ -1,13 +1,13 @@
 -- Put jobs into one queue: body, queue entry and wake token in one atomic step.
 --
--- KEYS  1 the queue
+-- KEYS  1 the queue, 2 the base of the application's keys
 -- ARGV  EnqueueHead, then for each job a FRESH if its form is 'fresh', otherwise a JOB (see fields.py)
 -- Returns for each job 1 if it was enqueued, 0 if it was there already. Of the form 'fresh', 1 if all were enqueued,
 -- or 0 if none was, since an id was there: then send them in full.
 --
 -- Keeps: no body without an entry in its queue or dead set. A call that is repeated after a lost reply finds its own
 -- body, or its result, and returns what it returned the first time. A schedule's tick is enqueued once.
-local queue = KEYS[1]
+local queue, job = KEYS[1], base .. 'job:'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local replies, ready = {}, 0
@@ -27,7 +27,7 @@ if ARGV[HEAD.form] == 'fresh' then
   local bodies, entries = {}, {}
   for at = first, #ARGV, FRESH.size do
     local id, n = ARGV[at + FRESH.id], 2 * ready
-    bodies[n + 1], bodies[n + 2] = 'arq:job:' .. id, ARGV[at + FRESH.body]
+    bodies[n + 1], bodies[n + 2] = job .. id, ARGV[at + FRESH.body]
     entries[n + 1], entries[n + 2] = string.format('%.4f', now + ready * 0.00025), id
     ready = ready + 1
   end
@@ -42,20 +42,20 @@ end
 local function taken(id, body, mode)
   if mode == 'new' then
     -- A fresh random id is new, unless this very call was made before, and the job may have run since.
-    local there = redis.call('MGET', 'arq:job:' .. id, 'arq:result:' .. id)
+    local there = redis.call('MGET', job .. id, base .. 'result:' .. id)
     return (there[1] or there[2]) and true or false, not there[1] or there[1] == body
   end
-  local found = redis.call('GET', 'arq:job:' .. id)
+  local found = redis.call('GET', job .. id)
   if found then
     return true, found == body
   end
   -- This very call may have been made before, and the job may have died since.
   local dead_id = redis.call('HGET', queue .. ':died', id)
-  if dead_id and redis.call('GET', 'arq:job:' .. dead_id) == body then
+  if dead_id and redis.call('GET', job .. dead_id) == body then
     return true, true
   end
   if mode == 'arq' then
-    return redis.call('EXISTS', 'arq:result:' .. id) == 1, false
+    return redis.call('EXISTS', base .. 'result:' .. id) == 1, false
   end
   return false, false
 end
@@ -67,26 +67,26 @@ local function ticked(schedule, tick, at)
   end
   local field = ARGV[HEAD.queue] .. '|' .. schedule
   -- Earlier releases, some of whose workers may still run, know a schedule by its name alone.
-  for _, last in ipairs({ redis.call('HGET', 'arq:ticks', field), redis.call('HGET', 'arq:ticks', schedule) }) do
+  for _, last in ipairs({ redis.call('HGET', base .. 'ticks', field), redis.call('HGET', base .. 'ticks', schedule) }) do
     last = whole(last) or 0
     if last >= tonumber(tick) and last <= now + (tonumber(ARGV[at + JOB.period_ms]) or math.huge) then
       return true
     end
   end
-  redis.call('HSET', 'arq:ticks', field, tick)
+  redis.call('HSET', base .. 'ticks', field, tick)
   -- A stock arq worker keeps no record of a tick but this mark, for a minute after the tick ran.
   local id = ARGV[at + JOB.id]
-  if id == schedule .. ':' .. tick and redis.call('EXISTS', 'arq:in-progress:' .. id) == 1 then
+  if id == schedule .. ':' .. tick and redis.call('EXISTS', base .. 'in-progress:' .. id) == 1 then
     return true
   end
   if ARGV[at + JOB.overlap] ~= '0' then
     return false
   end
-  local before = redis.call('HGET', 'arq:ticks', field .. '|job')
-  if before and redis.call('EXISTS', 'arq:job:' .. before) == 1 and not redis.call('ZSCORE', queue .. ':dead', before) then
+  local before = redis.call('HGET', base .. 'ticks', field .. '|job')
+  if before and redis.call('EXISTS', job .. before) == 1 and not redis.call('ZSCORE', queue .. ':dead', before) then
     return true
   end
-  redis.call('HSET', 'arq:ticks', field .. '|job', id)
+  redis.call('HSET', base .. 'ticks', field .. '|job', id)
   return false
 end
 
@@ -109,19 +109,19 @@ for at = first, #ARGV, JOB.size do
       score = now + tonumber(delay)
     end
     if expires == '' then
-      redis.call('SET', 'arq:job:' .. id, body)
+      redis.call('SET', job .. id, body)
     else
-      redis.call('SET', 'arq:job:' .. id, body, 'PX', expires)
+      redis.call('SET', job .. id, body, 'PX', expires)
     end
     if mode ~= 'new' then
-      redis.call('DEL', 'arq:result:' .. id, 'arq:history:' .. id)
+      redis.call('DEL', base .. 'result:' .. id, base .. 'history:' .. id)
       redis.call('HDEL', queue .. ':died', id)
-      redis.call('ZREM', 'arq:abort', id)
+      redis.call('ZREM', base .. 'abort', id)
       -- A stock arq worker that ends a retried job leaves this.
       redis.call('ZREM', queue .. ':retrying', id)
     end
     if spent ~= '' then
-      redis.call('SET', 'arq:retry:' .. id, spent)
+      redis.call('SET', base .. 'retry:' .. id, spent)
     end
     redis.call('ZADD', queue, string.format('%.4f', score), id)
     if batch ~= '' then

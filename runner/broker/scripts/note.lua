@@ -1,6 +1,6 @@
 -- Add an entry to a capped stream.
 --
--- KEYS  1 the stream
+-- KEYS  1 the stream, 2 the base of the application's keys
 -- ARGV  NoteHead, then names and values of the entry's fields
 -- Returns the id of the entry.
 --

@@ -1,6 +1,6 @@
 -- Put jobs back whose leases lapsed, or whose claim never reached its worker.
 --
--- KEYS  1 the queue
+-- KEYS  1 the queue, 2 the base of the application's keys
 -- ARGV  RecoverHead, then ids of jobs
 -- Returns how many were put back.
 --
@@ -16,7 +16,7 @@ local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local back = 0
 
 if unanswered ~= '' then
-  redis.call('SET', 'arq:revoked:' .. unanswered, '1', 'PX', REVOKED_MS)
+  redis.call('SET', base .. 'revoked:' .. unanswered, '1', 'PX', REVOKED_MS)
 end
 
 local function put_back(id, owner, score)
@@ -37,10 +37,10 @@ local function put_back(id, owner, score)
     out_of_reach(id)
     redis.call('ZREM', queue, id)
   else
-    redis.call('DEL', 'arq:in-progress:' .. id)
+    redis.call('DEL', base .. 'in-progress:' .. id)
   end
   redis.call('ZADD', is_suspect and suspects or queue, due_text, id)
-  if (tonumber(text_at('arq:retry:' .. id) or nil) or 0) > 0 then
+  if (tonumber(text_at(base .. 'retry:' .. id) or nil) or 0) > 0 then
     redis.call('ZADD', queue .. ':retrying', due_text, id)
   end
   back = back + 1
@@ -53,7 +53,7 @@ for at = HEAD.size + 1, #ARGV do
     local score = tonumber(redis.call('ZSCORE', queue, id) or nil)
     if unanswered ~= '' then
       if string.match(owner, '^[^|]*') == unanswered then
-        local mark = text_at('arq:in-progress:' .. id)
+        local mark = text_at(base .. 'in-progress:' .. id)
         if mark == unanswered or (not mark and score) then
           put_back(id, owner, score)
         else
@@ -61,7 +61,7 @@ for at = HEAD.size + 1, #ARGV do
           redis.call('HDEL', running, id)
         end
       end
-    elseif redis.call('EXISTS', 'arq:in-progress:' .. id) == 0 and not string.find(owner, '|offered', 1, true) then
+    elseif redis.call('EXISTS', base .. 'in-progress:' .. id) == 0 and not string.find(owner, '|offered', 1, true) then
       if not score then
         -- A stock arq worker has run it.
         redis.call('HDEL', running, id)

@@ -1,6 +1,6 @@
 -- Extend the leases of the jobs that a worker runs, and return which of them to stop.
 --
--- KEYS  1 the queue
+-- KEYS  1 the queue, 2 the base of the application's keys
 -- ARGV  RenewHead, then a LEASE for each job
 -- Returns {ids whose claim is lost, ids to abort}.
 --
@@ -13,12 +13,12 @@ local running = queue .. ':running'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local until_ms = string.format('%.0f', now + lease + 2)
-local aborting = redis.call('EXISTS', 'arq:abort') == 1
+local aborting = redis.call('EXISTS', base .. 'abort') == 1
 local lost, aborted, renewed, started = {}, {}, {}, {}
 local ids, marks = {}, {}
 for at = HEAD.size + 1, #ARGV, LEASE.size do
   ids[#ids + 1] = ARGV[at + LEASE.id]
-  marks[#marks + 1] = 'arq:in-progress:' .. ARGV[at + LEASE.id]
+  marks[#marks + 1] = base .. 'in-progress:' .. ARGV[at + LEASE.id]
 end
 local owners, held = redis.call('HMGET', running, unpack(ids)), redis.call('MGET', unpack(marks))
 -- A full Redis refuses a script whose first write may need memory, and takes the rest after one that does not.
@@ -50,8 +50,8 @@ for i, id in ipairs(ids) do
     end
     local of_claim = started[token] or {}
     started[token], of_claim[#of_claim + 1] = of_claim, id
-    if aborting and redis.call('ZSCORE', 'arq:abort', id) then
-      redis.call('ZREM', 'arq:abort', id)
+    if aborting and redis.call('ZSCORE', base .. 'abort', id) then
+      redis.call('ZREM', base .. 'abort', id)
       aborted[#aborted + 1] = id
     end
   end
@@ -62,6 +62,6 @@ if #renewed > 0 then
   redis.call('ZADD', queue .. ':holders', until_ms, ARGV[HEAD.worker_id])
 end
 for token, of_claim in pairs(started) do
-  redis.call('SREM', 'arq:unstarted:' .. token, unpack(of_claim))
+  redis.call('SREM', base .. 'unstarted:' .. token, unpack(of_claim))
 end
 return { lost, aborted }

@@ -1,6 +1,6 @@
 -- Let jobs come due again that Redis's clock, set back, has put into the future.
 --
--- KEYS  1 the queue
+-- KEYS  1 the queue, 2 the base of the application's keys
 -- ARGV  SetBackHead
 -- Returns how many entries of this range it has left in place, or -1 when it has looked at all of them.
 --
@@ -30,7 +30,7 @@ for i = 1, #found, 2 do
     end
   elseif is_held and score > now + lease then
     redis.call('ZADD', queue, text(now + lease), id)
-    redis.call('PEXPIRE', 'arq:in-progress:' .. id, ARGV[HEAD.lease_ms])
+    redis.call('PEXPIRE', base .. 'in-progress:' .. id, ARGV[HEAD.lease_ms])
   else
     skip = skip + 1
   end

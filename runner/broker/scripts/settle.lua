@@ -1,6 +1,6 @@
 -- Record how attempts ended and give up their claims, all in one atomic step.
 --
--- KEYS  1 the queue
+-- KEYS  1 the queue, 2 the base of the application's keys
 -- ARGV  SettleHead, then a SHORT for each short outcome, then an OUTCOME for each other one
 -- Returns the positions (from 1) of outcomes whose claims were lost: nothing was written for them.
 --
@@ -11,6 +11,7 @@
 -- crash that was counted for its lapsed lease is taken back. One that is offered still runs.
 local queue, name, batch_ttl = KEYS[1], ARGV[HEAD.queue], ARGV[HEAD.batch_ttl_s]
 local running, suspects = queue .. ':running', queue .. ':suspects'
+local in_progress, job, retry, kept = base .. 'in-progress:', base .. 'job:', base .. 'retry:', base .. 'result:'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local lost, over, over_keys = {}, {}, {}
@@ -24,7 +25,7 @@ local ids, noted_keys, noted = {}, {}, {}
 local function gather(id)
   local n = #ids + 1
   ids[n] = id
-  noted_keys[2 * n - 1], noted_keys[2 * n] = 'arq:in-progress:' .. id, 'arq:retry:' .. id
+  noted_keys[2 * n - 1], noted_keys[2 * n] = in_progress .. id, retry .. id
 end
 
 for at = short_at, others_at - 1, SHORT.size do
@@ -80,16 +81,16 @@ end
 local function keep_result(id, ms, result)
   if result ~= '' and ms ~= '0' then
     if ms == '-1' then
-      raw.call('SET', 'arq:result:' .. id, result)
+      raw.call('SET', kept .. id, result)
     else
-      raw.call('SET', 'arq:result:' .. id, result, 'PX', ms)
+      raw.call('SET', kept .. id, result, 'PX', ms)
     end
   end
 end
 
 -- For a job that has ended; one that never failed has no history, and costs no command.
 local function keep_history(id, ms, result)
-  local key = 'arq:history:' .. id
+  local key = base .. 'history:' .. id
   if result == '' or ms == '0' then
     redis.call('DEL', key)
   elseif ms ~= '-1' then
@@ -111,7 +112,7 @@ local function back(id, due)
   else
     redis.call('ZADD', queue, due, id)
   end
-  redis.call('DEL', 'arq:in-progress:' .. id)
+  redis.call('DEL', in_progress .. id)
   redis.call('HDEL', running, id)
   has_started(owner, id)
   return due, owner
@@ -121,7 +122,7 @@ local function finish(i, id, ms, result)
   keep_result(id, ms, result)
   over[#over + 1] = id
   local n = #over_keys
-  over_keys[n + 1], over_keys[n + 2] = 'arq:job:' .. id, noted_keys[2 * i - 1]
+  over_keys[n + 1], over_keys[n + 2] = job .. id, noted_keys[2 * i - 1]
   if noted[2 * i] then
     over_keys[n + 3] = noted_keys[2 * i]
     keep_history(id, ms, result)
@@ -159,22 +160,22 @@ for i = short + 1, #ids do
       finish(i, id, ms, result)
       count(batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed', 1)
     elseif kind == 'retry' then
-      redis.call('RPUSH', 'arq:history:' .. id, entry)
-      redis.call('SET', 'arq:retry:' .. id, spent)
+      redis.call('RPUSH', base .. 'history:' .. id, entry)
+      redis.call('SET', retry .. id, spent)
       redis.call('ZADD', queue .. ':retrying', later(ms), id)
       back(id, later(ms))
       count(batch, 'retries', 1)
     elseif kind == 'dead' then
       keep_result(id, ms, result)
-      redis.call('RPUSH', 'arq:history:' .. id, entry)
-      redis.call('SET', 'arq:retry:' .. id, spent)
+      redis.call('RPUSH', base .. 'history:' .. id, entry)
+      redis.call('SET', retry .. id, spent)
       -- A stock arq client lets bodies expire; a dead job stays until somebody decides.
-      redis.call('PERSIST', 'arq:job:' .. id)
+      redis.call('PERSIST', job .. id)
       redis.call('ZREM', queue, id)
       redis.call('ZREM', suspects, id)
-      redis.call('DEL', 'arq:in-progress:' .. id)
+      redis.call('DEL', in_progress .. id)
       redis.call('HDEL', running, id)
-      redis.call('ZREM', 'arq:abort', id)
+      redis.call('ZREM', base .. 'abort', id)
       id = give_up_id(queue, id, now)
       redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
       if batch ~= '' then
@@ -207,8 +208,8 @@ if #over > 0 then
   redis.call('ZREM', queue, unpack(over))
   redis.call('HDEL', running, unpack(over))
   -- Usually there are none, and asking once is cheaper than a command with all the ids.
-  if redis.call('EXISTS', 'arq:abort', suspects, queue .. ':crashes') > 0 then
-    redis.call('ZREM', 'arq:abort', unpack(over))
+  if redis.call('EXISTS', base .. 'abort', suspects, queue .. ':crashes') > 0 then
+    redis.call('ZREM', base .. 'abort', unpack(over))
     redis.call('ZREM', suspects, unpack(over))
     redis.call('HDEL', queue .. ':crashes', unpack(over))
   end

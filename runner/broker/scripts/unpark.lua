@@ -1,6 +1,6 @@
 -- Put parked jobs back into their queue, for workers that know them.
 --
--- KEYS  1 the queue
+-- KEYS  1 the queue, 2 the base of the application's keys
 -- ARGV  UnparkHead, then the labels under which the jobs are parked
 -- Returns how many were put back.
 --

@@ -2,6 +2,6 @@
 --
 -- Not a script: the ones that need it begin with it. A claim's jobs are in a set until they start.
 local function has_started(owner, id)
-  return redis.call('SREM', 'arq:unstarted:' .. string.match(owner, '^[^|]*'), id) == 0
+  return redis.call('SREM', base .. 'unstarted:' .. string.match(owner, '^[^|]*'), id) == 0
 end
 

@@ -48,13 +48,13 @@ def workers(*given: type[WorkerSettings]) -> list[type[WorkerSettings]]:
     if not apps.is_installed(discovery.APP):
         raise ConfigurationError(f"add {discovery.APP!r} to INSTALLED_APPS")
     jobs = _by_queue()
-    classes = {keys.queue_key(one.queue): one for one in given}
+    classes = {keys.own_name(one.queue): one for one in given}
     return [
         _with_jobs(
-            classes.get(key) or _default(keys.queue_of(key)),
-            jobs.get(key, ()),
+            classes.get(queue) or _default(queue),
+            jobs.get(queue, ()),
         )
-        for key in dict.fromkeys([*classes, *jobs])
+        for queue in dict.fromkeys([*classes, *jobs])
     ]
 
 
@@ -63,18 +63,18 @@ def _default(queue: str) -> type[WorkerSettings]:
 
 
 def _by_queue() -> dict[str, list[Job[Any, Any] | BoundJob[Any, Any]]]:
-    """Return jobs by their queue's key; a task may be enqueued into any queue of its backend."""
+    """Return jobs by their queue; a task may be enqueued into any queue of its backend."""
     tasks, plain = discovery.found()
     found: dict[str, list[Job[Any, Any] | BoundJob[Any, Any]]] = {}
     for backend in task_backends.all():
         if isinstance(backend, PipelineBackend):
             of_backend = [one.job for one in tasks.values() if one.backend == backend.alias]
             for queue in sorted(backend.queues):
-                found.setdefault(keys.queue_key(queue), []).extend(
+                found.setdefault(keys.own_name(queue), []).extend(
                     one if one.queue == queue else one.options(queue=queue) for one in of_backend
                 )
     for job in plain:
-        found.setdefault(keys.queue_key(job.queue), []).append(job)
+        found.setdefault(keys.own_name(job.queue), []).append(job)
     return found
 
 

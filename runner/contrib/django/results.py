@@ -29,14 +29,16 @@ def read(
         RedisError: Redis did not answer.
     """
     of_queues: list[tuple[str, ...]] = []
-    for queue in map(keys.queue_key, queues):
+    pool = blocking_client().pool
+    own = pool.own_keys
+    for queue in map(own.queue_key, queues):
         of_queues.append(("HGET", queue + keys.RUNNING_SUFFIX, result_id))
         of_queues.append(("ZSCORE", queue + keys.DEAD_SUFFIX, result_id))
-    *_, (body, ended, history, *places) = blocking_client().pool.run(
+    *_, (body, ended, history, *places) = pool.run(
         ("MULTI",),
-        ("GET", keys.JOB_PREFIX + result_id),
-        ("GET", keys.RESULT_PREFIX + result_id),
-        ("LRANGE", keys.HISTORY_PREFIX + result_id, "0", "-1"),
+        ("GET", own.job_prefix + result_id),
+        ("GET", own.result_prefix + result_id),
+        ("LRANGE", own.history_prefix + result_id, "0", "-1"),
         *of_queues,
         ("EXEC",),
     )

@@ -209,6 +209,46 @@ async def test_class_keeps_its_own_resources_and_reporters_beside_the_shared_one
     assert names == ["LogReporter", "Reporter"]
 
 
+@pytest.mark.parametrize(("variable", "prefix"), [("", "shop:"), ("other:", "other:")])
+def test_prefix_reaches_every_settings_class(
+    monkeypatch: pytest.MonkeyPatch, variable: str, prefix: str
+) -> None:
+    """That of the environment wins over the application's own; a class may repeat it."""
+    monkeypatch.setenv("REDIS_PREFIX", variable)
+    use_config_file(None)
+    repeats = type("Repeats", (Stock,), {"prefix": prefix})
+
+    app = App([Mail, repeats], prefix="shop:")
+
+    assert app.prefix == prefix
+    for one, queue in ((Mail, "mail"), (repeats, "stock")):
+        configured = app.configured(one)
+        assert configured.prefix == prefix
+        assert vars(configured)["queue_name"] == f"{prefix}queue:{queue}"
+        assert vars(configured)["health_check_key"] == f"{prefix}queue:{queue}:health-check"
+
+
+def test_class_with_another_prefix_is_refused() -> None:
+    """Its jobs would not be where the application looks."""
+    other = type("Other", (Mail,), {"prefix": "other:"})
+    with pytest.raises(AppError, match="its prefix is 'other:', and that of the application ''"):
+        App([other]).configured(other)
+
+
+def test_prefix_that_cannot_be_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it is said."""
+    with pytest.raises(ConfigurationError, match="prefix is 'shop': give one word"):
+        _ = App([Mail], prefix="shop").prefix
+    with pytest.raises(ConfigurationError, match="Bad: prefix is 'shop': give one word"):
+        type("Bad", (Mail,), {"prefix": "shop"})
+    with pytest.raises(ConfigurationError, match="lies outside the prefix 'shop:'"):
+        type("Whole", (WorkerSettings,), {"queue": "/arq:queue", "prefix": "shop:"})
+    monkeypatch.setenv("REDIS_PREFIX", "sh*p:")
+    use_config_file(None)
+    with pytest.raises(SettingsError, match=r"variable REDIS_PREFIX is 'sh\*p:': give one word"):
+        _ = App([Mail]).prefix
+
+
 def test_class_for_another_redis_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is enqueued would never reach its worker; its password is not shown."""
 

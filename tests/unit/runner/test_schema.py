@@ -40,6 +40,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
 
 from runner import Context, Job, JobHandle, job
+from runner.broker import keys
 from runner.codec import decode, decode_job
 from runner.errors import ArgumentsError, CodecError, ConfigurationError, ResultError
 from runner.schema import is_same_value
@@ -599,10 +600,10 @@ def test_result_is_read_in_the_type_of_the_signature() -> None:
     """Also one that another program wrote, leniently; one that does not fit is an error."""
     handle: JobHandle[Any] = JobHandle("j", "default", job=_JOBS["model"])
 
-    assert handle._unpack(b'{"s":true,"r":{"name":"x","days":"7"}}') == Plain(name="x")
+    assert handle._unpack(keys.ARQ, b'{"s":true,"r":{"name":"x","days":"7"}}') == Plain(name="x")
     with pytest.raises(CodecError, match="one: its result: days"):
-        handle._unpack(b'{"s":true,"r":{"name":"x","days":"often"}}')
-    assert JobHandle[Any]("j", "default")._unpack(b'{"s":true,"r":{"a":1}}') == {"a": 1}
+        handle._unpack(keys.ARQ, b'{"s":true,"r":{"name":"x","days":"often"}}')
+    assert JobHandle[Any]("j", "default")._unpack(keys.ARQ, b'{"s":true,"r":{"a":1}}') == {"a": 1}
 
 
 @pytest.mark.parametrize("name", ["str", "int", "list", "dict", "bool", "uuid", "date"])

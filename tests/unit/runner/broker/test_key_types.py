@@ -22,14 +22,15 @@ def test_type_of_a_key_is_that_of_the_table(key: str, kind: str) -> None:
     _, of_queue, suffix = key.partition("arq:queue:<queue>")
     if key in _OF_NO_TYPE or suffix in _NOT_SET_ASIDE:
         return
-    found = key_types.OF_QUEUE.get(suffix) if of_queue else key_types.type_of(key)
+    found = key_types.OF_QUEUE.get(suffix) if of_queue else key_types.type_of(keys.ARQ.bare(key))
     assert found == _NAMES.get(kind, kind)
 
 
 def test_workers_share_what_is_no_single_job() -> None:
     """Each key of a queue, its depth, and those that all queues share."""
-    found = dict(key_types.of_workers(["arq:queue:q"]))
+    found = dict(key_types.of_workers(keys.ARQ, ["arq:queue:q"]))
     assert found["arq:queue:q:dead"] == "zset"
-    assert found[keys.DEPTH_PREFIX + "q"] == "stream"
-    assert set(key_types.SHARED) < set(found)
-    assert not set(key_types.OF_OPERATORS) & set(found)
+    assert found[keys.ARQ.depth_prefix + "q"] == "stream"
+    bare = {keys.ARQ.bare(key) for key in found}
+    assert set(key_types.SHARED) < bare
+    assert not set(key_types.OF_OPERATORS) & bare

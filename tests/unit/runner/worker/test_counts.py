@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from runner.broker import keys
 from runner.broker.redis_clock import RedisClock
 from runner.codec import ErrorRecord
 from runner.worker.counts import BOUNDS_MS, FIELDS, JobCounts
@@ -42,12 +43,12 @@ def _added(batch: list[Any]) -> dict[str, dict[str, int]]:
 
 def test_count_adds_up_endings_durations_and_waits() -> None:
     """Done and failed attempts are counted apart; both are timed."""
-    counts = JobCounts("w1", RedisClock())
+    counts = JobCounts(RedisClock())
     counts.count(_ended(Done(1), ms=5))
     for outcome in (Retrying(1, _ERROR), Dead(_ERROR), Failed(_ERROR)):
         counts.count(_ended(outcome, ms=100))
 
-    added = _added(counts.batch("default"))["default|sync"]
+    added = _added(counts.batch("default", keys.ARQ))["default|sync"]
 
     assert (added["n"], added["f"], added["ms"], added["w"]) == (1, 3, 305, 40)
     buckets = {int(name): count for name, count in added.items() if name.isdigit()}
@@ -57,34 +58,34 @@ def test_count_adds_up_endings_durations_and_waits() -> None:
 @pytest.mark.parametrize("outcome", [Released(), Aborted(_ERROR)])
 def test_count_leaves_out_released_and_aborted_jobs(outcome: Outcome) -> None:
     """They neither succeeded nor failed."""
-    counts = JobCounts("w1", RedisClock())
+    counts = JobCounts(RedisClock())
     counts.count(_ended(outcome))
     counts.count(_ended(Dead(_ERROR), name=None))
 
-    assert counts.batch("default") == []
+    assert counts.batch("default", keys.ARQ) == []
 
 
 def test_batch_is_sent_again_unchanged_until_it_is_answered() -> None:
     """New counts wait for the next one: none is lost, and none is sent twice."""
-    counts = JobCounts("w1", RedisClock())
+    counts = JobCounts(RedisClock())
     counts.count(_ended(Done(1)))
-    first = list(counts.batch("default"))
+    first = list(counts.batch("default", keys.ARQ))
     counts.count(_ended(Done(2)))
     counts.count(_ended(Done(3)))
 
-    assert counts.batch("default") == first
+    assert counts.batch("default", keys.ARQ) == first
     counts.sent()
-    second = counts.batch("default")
+    second = counts.batch("default", keys.ARQ)
     assert second[0] == first[0] + 1
     assert _added(second)["default|sync"]["n"] == 2
     counts.sent()
-    assert counts.batch("default") == []
+    assert counts.batch("default", keys.ARQ) == []
 
 
 def test_buckets_cover_every_duration() -> None:
     """They grow, and the last one is open."""
     assert list(BOUNDS_MS) == sorted(set(BOUNDS_MS))
     assert FIELDS[-1] == str(len(BOUNDS_MS))
-    counts = JobCounts("w1", RedisClock())
+    counts = JobCounts(RedisClock())
     counts.count(_ended(Done(1), ms=10**9))
-    assert _added(counts.batch("default"))["default|sync"][FIELDS[-1]] == 1
+    assert _added(counts.batch("default", keys.ARQ))["default|sync"][FIELDS[-1]] == 1
