@@ -25,11 +25,11 @@ NAME = "Content 2023-05-01_2023-05-02 Some Show"
 
 
 def zipped(files: Mapping[str, str | bytes]) -> bytes:
-    """Return a zip archive of *files*."""
+    """Return a zip archive of *files*, the same at each call: tests are named by its bytes."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(packed, "w") as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
