@@ -112,7 +112,7 @@ def test_current_is_read_once(config: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("colour = 1", "colour: there is no such setting; known are redis_url, pipeline_home"),
+        ("colour = 1", "colour: there is no such setting; known are redis_url, redis_prefix"),
         ("[queues.slow]\nworker_count = 1", "queues.slow: there is no such setting; known are"),
         ("[queues.default]\nsize = 1", "queues.default.size: there is no such setting"),
         ('[queues.default]\nworker_count = "a"', "queues.default.worker_count is 'a': input"),

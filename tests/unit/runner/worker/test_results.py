@@ -16,6 +16,7 @@ from runner.worker.held import Ended, Held
 from runner.worker.outcome import Done
 from runner.worker.results import result_beside_body, result_of
 
+QUEUE_KEY = "arq:queue:default"
 BODY = encode_job(Envelope("tidy", [1], {"path": 'a "b" \\ é'}, 1_764_028_800_000))
 OF_BATCH = encode_job(Envelope("tidy", [], {}, 1_764_028_800_000, batch_id="b1", nonce="n"))
 STOCK = json.dumps({"t": 2, "f": "tidy", "a": [], "k": {}, "et": 1_764_028_800_000}).encode()
@@ -49,7 +50,7 @@ def expected(one: Ended, result: Any) -> dict[str, Any]:
         "r": result,
         "st": one.started_ms,
         "ft": one.finished_ms,
-        "q": "arq:queue:default",
+        "q": QUEUE_KEY,
         "id": claim.job_id,
         "w": claim.worker,
         "due": int(claim.due_ms),
@@ -62,7 +63,7 @@ def expected(one: Ended, result: Any) -> dict[str, Any]:
 def test_result_has_all_fields(body: bytes, result: Any, job_id: str) -> None:
     """Written around the body or anew: arq's fields and ours, and the other keys of the body."""
     one = ended(body, result, job_id)
-    written = from_json(result_of(one, "default"))
+    written = from_json(result_of(one, QUEUE_KEY))
 
     assert written.items() >= expected(one, result).items()
     assert written.keys() - {"b", "n"} == expected(one, result).keys()
@@ -70,14 +71,14 @@ def test_result_has_all_fields(body: bytes, result: Any, job_id: str) -> None:
 
 def test_result_of_a_foreign_body_is_written_the_slow_way() -> None:
     """Spaces, another order of keys, or an attempt in the body: it is parsed and written again."""
-    assert result_beside_body(ended(STOCK, "fine"), "default", b'"fine"') is None
-    assert result_beside_body(ended(BODY, "fine"), "default", b'"fine"') is not None
+    assert result_beside_body(ended(STOCK, "fine"), QUEUE_KEY, b'"fine"') is None
+    assert result_beside_body(ended(BODY, "fine"), QUEUE_KEY, b'"fine"') is not None
 
 
 def test_result_without_a_json_form_is_refused() -> None:
     """Whoever settles it then buries the job."""
     with pytest.raises(CodecError, match="the result has no JSON form"):
-        result_of(ended(BODY, object()), "default")
+        result_of(ended(BODY, object()), QUEUE_KEY)
 
 
 def test_result_with_log_lines_has_them() -> None:
@@ -85,4 +86,4 @@ def test_result_with_log_lines_has_them() -> None:
     one = ended(BODY, None)
     one.held.lines = deque(["a line"])
 
-    assert from_json(result_of(one, "default"))["log"] == ["a line"]
+    assert from_json(result_of(one, QUEUE_KEY))["log"] == ["a line"]
