@@ -20,7 +20,7 @@ from runner.blocking import BlockingClient
 from runner.broker import keys
 from runner.broker.cancel_safe import make_cancel_safe
 from runner.broker.chunks import MOST
-from runner.broker.location import CONNECT_TIMEOUT_S, location
+from runner.broker.location import CONNECT_TIMEOUT_S, RedisLocation, location
 from runner.checks import optional, text
 from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES, ClientMiddleware
 from runner.enqueuer import Enqueuer
@@ -337,6 +337,8 @@ def _open(settings: RedisSettings) -> QueueClient:
             "ssl_ca_data": settings.ssl_ca_data,
             "ssl_check_hostname": settings.ssl_check_hostname,
         }
+    if isinstance(settings, RedisLocation):
+        options |= settings.beyond_arq
     if settings.sentinel:
         client = _sentinel_client(settings, options)
     else:

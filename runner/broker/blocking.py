@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 MOST_CONNECTIONS = 16
 
-_TWIN_OPTIONS = frozenset(("host", "port", "path", "db", "username", "password"))
+_TWIN_OPTIONS = frozenset(("host", "port", "path", "db", "username", "password", "protocol"))
 
 
 def blocking_twin(client: Redis, *, timeout_s: float = CONNECT_TIMEOUT_S) -> redis.Redis:

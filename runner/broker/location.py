@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from arq.connections import RedisSettings
 
+from runner.broker.address_options import WrongOption, database_number, read_options
 from runner.errors import ConfigurationError
 
 CONNECT_TIMEOUT_S = 5.0
@@ -17,9 +19,15 @@ _SENTINEL_PORT = 26379
 
 @dataclass(repr=False)
 class RedisLocation(RedisSettings):
-    """arq's settings, read from a URL; `shown` is that URL, without its password, for messages."""
+    """
+    arq's settings, read from a URL.
+
+    shown: that URL, without its password and its options, for messages. beyond_arq: what the URL
+    says that arq's settings have no place for, by redis-py's names.
+    """
 
     shown: str = "redis://localhost:6379"
+    beyond_arq: dict[str, Any] = field(default_factory=dict)
 
 
 def location(url: str) -> RedisLocation:
@@ -28,9 +36,11 @@ def location(url: str) -> RedisLocation:
 
     Sentinel: `redis+sentinel://[user:password@]host:port[,host:port…]/service[/database]`.
 
+    Behind a `?` it may have options, by redis-py's names; `address_options` has those there are.
+
     Raises:
-        ConfigurationError: The URL is none of these. It is not quoted: what cannot be read as an
-            address may hold a password anywhere.
+        ConfigurationError: The URL is none of these, or has another option. It is not quoted: what
+            cannot be read as an address may hold a password anywhere.
     """
     scheme, mark, rest = url.partition("://")
     read = {
@@ -43,6 +53,8 @@ def location(url: str) -> RedisLocation:
         if not mark or read is None:
             raise _Unreadable("its scheme is not known")  # noqa: TRY301 -- one place explains all
         return read(scheme.lower(), rest)
+    except WrongOption as error:
+        raise ConfigurationError(f"REDIS_URL has {error}") from None
     except _Unreadable as error:
         raise ConfigurationError(
             f"REDIS_URL is not a Redis address ({error}): "
@@ -52,7 +64,8 @@ def location(url: str) -> RedisLocation:
 
 def is_same(one: RedisSettings, other: RedisSettings) -> bool:
     """Whether both are one place, however it is written."""
-    first, second = ({**vars(settings), "shown": ""} for settings in (one, other))
+    plain: dict[str, Any] = {"beyond_arq": {}}
+    first, second = ({**plain, **vars(settings), "shown": ""} for settings in (one, other))
     return first == second
 
 
@@ -69,12 +82,12 @@ class _Unreadable(Exception):  # noqa: N818 -- its message is the end of a sente
 
 def _server(scheme: str, rest: str) -> RedisLocation:
     parts = _split(rest)
-    query = parse_qs(parts.query).get("db", [""])[0]
-    database = _database(query or parts.path.lstrip("/"))
+    options, beyond_arq = read_options(parts.query, secured=scheme == "rediss")
     return RedisLocation(
         host=parts.hostname or "localhost",
         port=_port(parts) or 6379,
-        database=database,
+        **_with_database(options, parts.path.lstrip("/")),
+        beyond_arq=beyond_arq,
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
         ssl=scheme == "rediss",
@@ -86,9 +99,11 @@ def _socket(scheme: str, rest: str) -> RedisLocation:
     parts = _split(rest)
     if not parts.path:
         raise _Unreadable("it has no path")
+    options, beyond_arq = read_options(parts.query, secured=False)
     return RedisLocation(
         unix_socket_path=parts.path,
-        database=_database(parse_qs(parts.query).get("db", [""])[0]),
+        **_with_database(options, ""),
+        beyond_arq=beyond_arq,
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
         shown=f"{scheme}://{_shown_user(parts)}{parts.path}",
@@ -98,8 +113,9 @@ def _socket(scheme: str, rest: str) -> RedisLocation:
 def _sentinels(scheme: str, rest: str) -> RedisLocation:
     userinfo, at, rest = rest.rpartition("@")
     username, colon, password = userinfo.partition(":")
+    rest, _, query = rest.partition("?")
     addresses, _, path = rest.partition("/")
-    service, _, database = path.partition("?")[0].partition("/")
+    service, _, database = path.partition("/")
     sentinels = []
     for address in addresses.split(","):
         one = _split(address)
@@ -108,15 +124,25 @@ def _sentinels(scheme: str, rest: str) -> RedisLocation:
         sentinels.append((one.hostname, _port(one) or _SENTINEL_PORT))
     if not service:
         raise _Unreadable("it has no service name")
+    options, beyond_arq = read_options(query, secured=False)
     return RedisLocation(
         host=sentinels,
         sentinel=True,
         sentinel_master=service,
-        database=_database(database),
+        **_with_database(options, database),
+        beyond_arq=beyond_arq,
         username=unquote(username) or None,
         password=unquote(password) or None,
-        shown=f"{scheme}://{username}{':…' * bool(colon)}{at}{addresses}/{path.partition('?')[0]}",
+        shown=f"{scheme}://{username}{':…' * bool(colon)}{at}{addresses}/{path}",
     )
+
+
+def _with_database(options: dict[str, Any], in_path: str) -> dict[str, Any]:
+    """Return *options* with the database, which the path may name, too."""
+    database = _database(in_path)
+    if in_path and options.setdefault("database", database) != database:
+        raise WrongOption("the option 'db', and another database in its path: keep one")
+    return options
 
 
 def _split(rest: str) -> SplitResult:
@@ -130,6 +156,8 @@ def _split(rest: str) -> SplitResult:
             "its password holds a character that has a meaning in URLs: "
             "percent-encode it, / as %2F, ? as %3F, # as %23"
         )
+    if parts.fragment:
+        raise _Unreadable("it has a #, and nothing may follow it: delete it")
     return parts
 
 
@@ -147,8 +175,7 @@ def _shown_user(parts: SplitResult) -> str:
 
 
 def _database(text: str) -> int:
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdecimal()):
-        raise _Unreadable("its database is no number from 0")
-    return int(text[:9])
+    try:
+        return database_number(text) if text else 0
+    except ValueError:
+        raise _Unreadable("its database is no number from 0") from None

@@ -30,6 +30,13 @@ from runner.errors import ConfigurationError
         ("redis://:secret@cache", {"username": None, "password": "secret"}),
         ("unix:///run/redis.sock?db=2", {"unix_socket_path": "/run/redis.sock", "database": 2}),
         ("unix://me:secret@/run/redis.sock", {"username": "me", "password": "secret"}),
+        ("redis://cache/4?db=4&max_connections=7", {"database": 4, "max_connections": 7}),
+        ("redis+sentinel://s1/main?db=3", {"sentinel_master": "main", "database": 3}),
+        ("redis://cache?protocol=3", {"beyond_arq": {"protocol": 3}}),
+        (
+            "rediss://cache?ssl_cert_reqs=none&ssl_check_hostname=no",
+            {"ssl_cert_reqs": "none", "ssl_check_hostname": False},
+        ),
         (
             "redis+sentinel://me:secret@s1:26380,s2/main/5",
             {
@@ -62,7 +69,8 @@ def test_location_reads_every_form_of_address(url: str, expected: dict[str, Any]
         "redis://cache:99999",
         "redis://cache/first",
         "redis://cache/-1",
-        "redis://cache?db=first",
+        "redis://cache#1",
+        "unix:///run/#1.sock",
         "redis://[::1",
         "redis+sentinel://s1",
         "redis+sentinel://s1:port/main",
@@ -81,6 +89,58 @@ def test_location_refuses_anything_else_in_one_line(url: str) -> None:
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("redis://cache?db=first", "'db', which is no number from 0"),
+        ("redis://cache?db=", "'db', which is no number"),
+        ("redis://cache/1?db=2", "'db', and another database in its path"),
+        ("redis://cache?db=1&db=1", "'db' twice"),
+        ("redis://cache?decode_responses=true", "'decode_responses', which is not honoured"),
+        ("redis://cache?socket_timeout=5", "'socket_timeout', which is not honoured"),
+        ("redis://cache?nonsense", "'nonsense', which is not honoured"),
+        ("unix:///run/redis.sock?ssl_verify=no", "'ssl_verify', which is not honoured"),
+        ("redis+sentinel://s1/main?timeout=3", "'timeout', which is not honoured"),
+        ("redis://cache?ssl_cert_reqs=none", "'ssl_cert_reqs', but no TLS: write rediss://"),
+        ("unix:///run/redis.sock?ssl_cert_reqs=none", "'ssl_cert_reqs', but no TLS"),
+        ("redis+sentinel://s1/main?ssl_ca_certs=/ca", "'ssl_ca_certs', but no TLS"),
+        ("rediss://cache?ssl_cert_reqs=maybe", "'ssl_cert_reqs', which is none of none"),
+        ("rediss://cache?ssl_check_hostname=perhaps", "'ssl_check_hostname', which is neither"),
+        ("rediss://cache?ssl_ca_certs=/no/such.pem", "'ssl_ca_certs', whose file cannot be read"),
+        (f"rediss://cache?ssl_ca_certs={__file__}", "'ssl_ca_certs', whose file holds no"),
+        ("rediss://cache?ssl_ca_data=none", "'ssl_ca_data', which holds no certificate"),
+        (f"rediss://cache?ssl_certfile={__file__}", "which needs 'ssl_keyfile', too"),
+        (f"rediss://cache?ssl_keyfile={__file__}", "which needs 'ssl_certfile', too"),
+        (
+            f"rediss://cache?ssl_keyfile={__file__}&ssl_certfile={__file__}",
+            "'ssl_certfile' and 'ssl_keyfile', which name no certificate",
+        ),
+        (
+            "rediss://cache?ssl_cert_reqs=none&ssl_check_hostname=true",
+            "'ssl_check_hostname', which needs ssl_cert_reqs=required",
+        ),
+        ("rediss://cache?ssl_min_version=1.1", "'ssl_min_version', which is neither"),
+        ("rediss://cache?ssl_ciphers=ROT13", "'ssl_ciphers', which names no cipher"),
+        ("redis://cache?protocol=4", "'protocol', which is neither 2 nor 3"),
+        ("redis://cache?max_connections=0", "'max_connections', which is no number from 1"),
+    ],
+)
+def test_option_that_cannot_be_honoured_is_refused_by_its_name(url: str, named: str) -> None:
+    """In one line, without its value: none is ever ignored."""
+    with pytest.raises(ConfigurationError) as raised:
+        location(url)
+    assert str(raised.value).startswith("REDIS_URL has the option")
+    assert named in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_option_that_may_be_a_piece_of_a_password_is_not_quoted() -> None:
+    """An address that was cut at a question mark."""
+    with pytest.raises(ConfigurationError) as raised:
+        location("redis://cache?Hunter2")
+    assert "Hunter2" not in str(raised.value)
+
+
 def test_location_never_shows_the_password() -> None:
     """Neither the error nor the log shows an address with its password."""
     assert location("redis://me:secret@cache").shown == "redis://me:…@cache"
@@ -90,7 +150,10 @@ def test_location_never_shows_the_password() -> None:
         == "redis+sentinel://:…@s1,s2/main/2"
     )
     assert location("unix://:secret@/run/redis.sock").shown == "unix://:…@/run/redis.sock"
-    assert location("rediss://:secret@[::1]:7000/1?x=secret").shown == "rediss://:…@[::1]:7000/1"
+    assert (
+        location("rediss://:secret@[::1]:7000/1?max_connections=9").shown
+        == "rediss://:…@[::1]:7000/1"
+    )
 
 
 @pytest.mark.parametrize(
