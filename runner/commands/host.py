@@ -59,6 +59,11 @@ class Host(Protocol):
         """Every queue there is."""
         ...
 
+    @property
+    def folder(self) -> Path | None:
+        """Its project's; None: nobody named an application, and this is the one at hand."""
+        ...
+
     def names(self, kind: Kind) -> Sequence[str]:
         """Every name of that kind; nothing is started or reached."""
         ...

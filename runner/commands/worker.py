@@ -99,11 +99,17 @@ async def _supervise(
         ).run()
 
 
+_OF_ONE_S_OWN = (
+    ", or name your own application: --app MODULE:NAME (`pipeline new FOLDER` writes a small one)"
+)
+
+
 def _known(host: Host, queues: tuple[str, ...]) -> list[str]:
     known = ", ".join(host.queues)
     if not queues:
         raise click.UsageError(f"Name one or more queues: {known}.")
     for queue in queues:
         if queue not in host.queues:
-            raise click.UsageError(f"There is no queue {queue!r}; choose from {known}.")
+            own = "" if host.folder else _OF_ONE_S_OWN
+            raise click.UsageError(f"There is no queue {queue!r}; choose from {known}{own}")
     return list(dict.fromkeys(queues))

@@ -189,6 +189,7 @@ def test_port_in_use_is_told(commands: Commands, redis_url: str) -> None:
         (("run", "samples:", "--timeout", "0"), "Invalid value for '--timeout'"),
         (("worker",), "Name one or more queues: default, analytics, recommendations"),
         (("worker", "slow"), "There is no queue 'slow'; choose from default, analytics"),
+        (("worker", "slow"), "or name your own application: --app MODULE:NAME (`pipeline new"),
     ],
 )
 def test_wrong_usage_is_told(commands: Commands, words: tuple[str, ...], expected: str) -> None:
