@@ -6,6 +6,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict
 
 from jobs.analysis.columns import aware, instants_of
 from jobs.analysis.coverage import is_partial
@@ -13,7 +15,6 @@ from jobs.analysis.daily_gains import readings_of
 from jobs.analysis.section import SUCCESSES_ONLY, Missing, Section
 
 if TYPE_CHECKING:
-    import polars as pl
     from numpy.typing import NDArray
 
     from jobs.channel.data import ChannelData
@@ -27,6 +28,9 @@ _DAY = np.timedelta64(1, "D")
 _WEEK_DAYS = 7
 _IN_FULL = 0.9
 _FEWEST_GROWN = 5
+_FEWEST_COUNTED_DAYS = 14
+_QUIET_GAPS = 3
+_QUIET_DAYS = 7
 # Where Goh and Barabási's measure of bursts turns from one word into the next.
 _RHYTHMS: tuple[tuple[float, Rhythm], ...] = (
     (-0.6, "like clockwork"),
@@ -35,11 +39,28 @@ _RHYTHMS: tuple[tuple[float, Rhythm], ...] = (
 )
 
 
+class Rate(BaseModel):
+    """
+    How many items come out in 7 days: *per_week*, over *first* to *last*.
+
+    by: what tells them, the dates in the *list*, or the channel's own *count* of its items.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_week: float
+    first: date
+    last: date
+    by: Literal["list", "count"]
+
+
 class Cadence(Section):
     """
     Publishing over a window of the newest *items*, from *first_at* to *last_at*.
 
-    *per_week* is items per 7 days, *median_gap_days* the median time between two items.
+    *rate* is the one answer to how often: nothing else computes one. *quiet* says that nothing came
+    out for far longer than usual; that silence counts in the rate. *median_gap_days* is the median
+    time between two items.
     *burstiness* runs from -1 (clockwork) through 0 (random) to 1 (bursts); *rhythm* names it.
     *weekday_shares* are the shares of Monday to Sunday in UTC. *as_of* is when the items were last
     read (the newest item's time if unknown). *silent_days* is the time from the newest item to
@@ -51,12 +72,13 @@ class Cadence(Section):
     first_at: datetime
     last_at: datetime
     as_of: datetime
-    per_week: float
+    rate: Rate
     median_gap_days: float
     burstiness: float
     rhythm: Rhythm
     weekday_shares: list[float]
     silent_days: float
+    quiet: bool
 
 
 def cadence(data: ChannelData) -> Cadence | Missing:
@@ -76,19 +98,55 @@ def cadence(data: ChannelData) -> Cadence | Missing:
     burst = burstiness(gaps)
     first, last = (aware(instant) for instant in published_at[[0, -1]])
     as_of = max([last, *filter(None, data.items["observed_at"].to_list())])
+    lags = _counted_more_since(data, published_at[-1])
+    silent_days = 0.0 if lags else (as_of - last).total_seconds() / 86_400
+    median = float(np.median(gaps))
+    quiet = silent_days > max(_QUIET_DAYS, _QUIET_GAPS * median)
     return Cadence(
         items=int(published_at.size),
         first_at=first,
         last_at=last,
         as_of=as_of,
-        per_week=_WEEK_DAYS * (published_at.size - 1) / span_days,
-        median_gap_days=float(np.median(gaps)),
+        rate=_rate(data, published_at, as_of if quiet else last),
+        median_gap_days=median,
         burstiness=burst,
         rhythm=_rhythm(burst),
         weekday_shares=weekday_shares(published_at).tolist(),
-        silent_days=0.0
-        if _counted_more_since(data, published_at[-1])
-        else (as_of - last).total_seconds() / 86_400,
+        silent_days=silent_days,
+        quiet=quiet,
+    )
+
+
+def _rate(data: ChannelData, published_at: NDArray[np.datetime64], until: datetime) -> Rate:
+    """A list with holes misses items that the channel's own count has."""
+    counted = _counted_rate(data) if is_partial(data) else None
+    if counted is not None:
+        return counted
+    first = aware(published_at[0])
+    days = (until - first).total_seconds() / 86_400
+    return Rate(
+        per_week=_WEEK_DAYS * (published_at.size - 1) / days,
+        first=first.date(),
+        last=until.date(),
+        by="list",
+    )
+
+
+def _counted_rate(data: ChannelData) -> Rate | None:
+    """A count that fell lost items, so that what it gained is not what came out."""
+    instants, counts = readings_of(data.daily, "items")
+    known = counts > 0
+    instants, counts = instants[known], counts[known]
+    if not instants.size or np.any(np.diff(counts) < 0):
+        return None
+    days = float((instants[-1] - instants[0]) / _DAY)
+    if days < _FEWEST_COUNTED_DAYS:
+        return None
+    return Rate(
+        per_week=_WEEK_DAYS * float(counts[-1] - counts[0]) / days,
+        first=aware(instants[0]).date(),
+        last=aware(instants[-1]).date(),
+        by="count",
     )
 
 
@@ -99,9 +157,12 @@ def recent_publications(data: ChannelData) -> NDArray[np.datetime64]:
     These are the newest `RECENT_DAYS` days, or the newest `FEWEST_RECENT` items if that is more.
     A partial list usually holds the newest items and some old hits, with holes between. From such
     a list, at most the newer half is taken; or everything since the first reading of the channel's
-    own count of items, if the list holds as many items as that count grew by.
+    own count of items, if the list holds as many items as that count grew by. A feed lists the
+    newest items alone: what came out between two of its readings and had left it is a hole, and
+    nothing before that is taken.
     """
     published_at = publication_times(data.items)
+    published_at = published_at[published_at >= _without_holes_since(data)]
     if published_at.size == 0:
         return published_at
     recent = int(np.count_nonzero(published_at >= published_at[-1] - RECENT_DAYS * _DAY))
@@ -110,6 +171,34 @@ def recent_publications(data: ChannelData) -> NDArray[np.datetime64]:
         trusted = max((published_at.size + 1) // 2, _listed_in_full(data, published_at))
         wanted = min(wanted, trusted)
     return published_at[-wanted:]
+
+
+def _without_holes_since(data: ChannelData) -> np.datetime64:
+    """
+    Return the time since which the readings of the items overlap.
+
+    Each reading lists what came out from the oldest of its items on. If that is after the reading
+    before it, what came out between the two is not known.
+    """
+    ever = np.datetime64(-(2**62), "us")
+    if data.item_snapshots.is_empty():
+        return ever
+    read = (
+        data.item_snapshots.lazy()
+        .join(data.items.lazy().select("item_id", "published_at"), on="item_id")
+        .drop_nulls("published_at")
+        .group_by("observed_at")
+        .agg(pl.col("published_at").min())
+        .sort("observed_at")
+        .collect()
+    )
+    at, since = instants_of(read["observed_at"]), instants_of(read["published_at"])
+    if not at.size:
+        return ever
+    # The oldest item of this reading and all later ones, against the reading before them.
+    oldest = np.minimum.accumulate(since[::-1])[::-1]
+    holes = np.flatnonzero(oldest[1:] > at[:-1])
+    return oldest[holes[-1] + 1] if holes.size else ever
 
 
 def _listed_in_full(data: ChannelData, published_at: NDArray[np.datetime64]) -> int:

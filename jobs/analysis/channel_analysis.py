@@ -42,7 +42,7 @@ class ChannelAnalysis(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     channel_id: str
     title: str
     platform: Platform

@@ -33,7 +33,8 @@ class WeekChange(Section):
     Views of the last 7 days against the 7 before, compared weekday by weekday.
 
     *ratio* is the last week's sum over the previous week's, *low* and *high* its interval at
-    *level*, *pairs* the number of weekdays known in both. Means are views per day over those pairs.
+    *level*, *pairs* the number of weekdays known in both, over which the ratio is taken. Means are
+    views per day over all known days of each week.
     """
 
     last_day: date
@@ -169,6 +170,7 @@ def week_change(gains: DailyGains) -> WeekChange | Missing:
         return Missing(
             reason=f"Only {pairs} of 7 weekdays are known in both of the last two weeks."
         )
+    means = float(np.nanmean(last)), float(np.nanmean(previous))
     last, previous = last[both], previous[both]
     if previous.sum() == 0 or last.sum() == 0:
         return Missing(reason="One of the last two weeks brought no views at all.")
@@ -183,8 +185,8 @@ def week_change(gains: DailyGains) -> WeekChange | Missing:
         return Missing(reason="Too few days of the last two weeks brought views to compare them.")
     return WeekChange(
         last_day=gains.days[-1].item(),
-        last_mean=float(last.mean()),
-        previous_mean=float(previous.mean()),
+        last_mean=means[0],
+        previous_mean=means[1],
         ratio=float(last.sum() / previous.sum()),
         low=float(low),
         high=float(high),

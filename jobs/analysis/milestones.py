@@ -99,6 +99,8 @@ def milestones(data: ChannelData) -> Milestones | Missing:
         read = True
         days, counts = last_of_each_day(instants[known], values[known])
         reached += _reached(name, days, counts)
+        if name == "items":  # a channel publishes what it decides to: nothing to expect
+            continue
         pace = pace_of(channel_gains(data, name).gains if name == "views" else _net(days, counts))
         if pace is not None and (ahead := _expected(name, days, counts, pace)) is not None:
             expected.append(ahead)

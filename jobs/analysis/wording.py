@@ -39,6 +39,11 @@ def number(value: float) -> str:
     return _signed(f"{value:,.0f}")
 
 
+def per_week(value: float) -> str:
+    """Return a rate below one a week with two digits, so that a rare one does not become zero."""
+    return f"{value:.2f}" if value < 1 else number(value)
+
+
 def short(value: float) -> str:
     """Return *value* in at most four digits: 9,870 or 12.3K, 123K, 1.23M."""
     if abs(value) < _EXACT_BELOW:

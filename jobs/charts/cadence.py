@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.analysis.cadence import items_per_week, recent_publications
-from jobs.analysis.wording import day, noun, number
+from jobs.analysis.wording import day, noun
 from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
-from jobs.charts.phrases import RHYTHMS
+from jobs.charts.phrases import RHYTHMS, often, rate_basis
 from jobs.charts.theme import BLUE, ORANGE, SKY, WIDTH, finished, flat_axis, rows, stamp, time_axis
 from runner.wording import counted
 
@@ -61,7 +61,7 @@ def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         ),
         vl.mark(
             "rule",
-            rows([{"items": found.per_week}]),
+            rows([{"items": found.rate.per_week}]),
             color=ORANGE,
             strokeWidth=2,
             strokeDash=[5, 3],
@@ -71,15 +71,15 @@ def cadence(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
     return finished(
         "cadence",
         drawing.properties(width=WIDTH, height=140),
-        title=f"About {number(found.per_week)} {things} a week, {RHYTHMS[found.rhythm]}",
+        title=f"About {often(found, analysis.platform)}, {RHYTHMS[found.rhythm]}",
         reading=(
             f"Bars are weeks from Monday to Sunday (UTC), light where they may be incomplete; "
-            f"the dashed line is the mean over {counted(found.items, noun(analysis.platform))}."
+            f"the dashed line is the rate of {rate_basis(found)}."
         ),
         description=(
             f"{things.capitalize()} per week over {counted(len(weeks), 'week')}: "
-            f"{number(float(counts.mean()))} on average, {most} at most, "
-            f"{int(np.count_nonzero(counts == 0))} weeks without any."
+            f"{most} at most, {counted(int(np.count_nonzero(counts == 0)), 'week')} without any; "
+            f"{often(found, analysis.platform)} by {rate_basis(found)}."
         ),
         table=Table(
             ["Week from", things.capitalize()],

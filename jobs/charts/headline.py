@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from jobs.analysis.wording import audience, change, noun, number, short, times
 from jobs.charts.phrases import (
+    RHYTHMS,
     is_fresh,
     is_held,
-    is_quiet,
+    often,
     pause,
     subscriber_change,
     subscriber_days,
@@ -35,7 +36,7 @@ def headline(analysis: ChannelAnalysis) -> str:
 
 def _headlines(analysis: ChannelAnalysis) -> Iterator[str]:
     """Yield what can be said, the most telling first."""
-    growth, things = analysis.growth, f"{noun(analysis.platform)}s"
+    growth = analysis.growth
     views = growth.views if growth.present and growth.views.present else None
     if views is not None and views.week.present:
         yield _of_week(views.week, analysis)
@@ -54,11 +55,11 @@ def _headlines(analysis: ChannelAnalysis) -> Iterator[str]:
         yield f"{short(gained.last)} {audience(analysis.platform).lower()}: {extent}"
     if analysis.cadence.present:
         cadence = analysis.cadence
-        if is_quiet(cadence):
+        if cadence.quiet:
             silent = number(round(cadence.silent_days))
             usual = pause(cadence.median_gap_days)
-            yield f"Nothing new for {silent} days; the usual pause is {usual}"
-        yield f"{number(cadence.per_week)} {things} a week, {counted(cadence.items, 'item')} read"
+            yield f"Nothing new for {silent} days; half of the pauses before were within {usual}"
+        yield f"About {often(cadence, analysis.platform)}, {RHYTHMS[cadence.rhythm]}"
     if analysis.items.present:
         items = analysis.items
         yield f"{short(items.views)} views on {counted(items.counted, noun(analysis.platform))}"

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.analysis.wording import audience, change, day, noun, number, period, short, signed
-from jobs.charts.phrases import (
-    RHYTHMS,
-    is_quiet,
-    milestone_name,
-    subscriber_change,
-    subscriber_days,
+from jobs.analysis.wording import (
+    audience,
+    change,
+    day,
+    noun,
+    number,
+    per_week,
+    period,
+    short,
+    signed,
 )
+from jobs.charts.phrases import RHYTHMS, milestone_name, subscriber_change, subscriber_days
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -87,10 +91,11 @@ def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
         yield from _last_read(analysis, "views", "Views")
     if analysis.cadence.present:
         cadence = analysis.cadence
-        note = RHYTHMS[cadence.rhythm]
-        if is_quiet(cadence):
-            note += f" until {day(cadence.last_at.date())}, none since"
-        yield KeyFigure(f"{thing.capitalize()}s a week", number(cadence.per_week), note)
+        rate = cadence.rate
+        note = f"{RHYTHMS[cadence.rhythm]}, {period(rate.first, rate.last)}"
+        if cadence.quiet:
+            note = f"{period(rate.first, rate.last)}; none since {day(cadence.last_at.date())}"
+        yield KeyFigure(f"{thing.capitalize()}s a week", per_week(rate.per_week), note)
     if analysis.engagement.present and analysis.engagement.likes.present:
         likes = analysis.engagement.likes
         note = f"half of them {number(likes.lower_quartile)} to {number(likes.upper_quartile)}"

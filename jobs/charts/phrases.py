@@ -24,8 +24,8 @@ RHYTHMS: Final[dict[Rhythm, str]] = {
 }
 _PROVED: Final = re.compile(r"(.+?) (\([^()]*\)\.)")
 _LEVEL_HELD: Final = 1.25
-_QUIET_GAPS = 3
-_QUIET_DAYS = 7
+_FEWEST_A_WEEK = 0.5
+"""What is rarer is given as weeks for one: 0.1 a week has no second digit."""
 RECENT_DAYS = 30
 """For how many days something is news."""
 
@@ -90,14 +90,25 @@ def standout(item: RankedItem) -> str:
     return f"“{item.title}”{when} reached {times(item.ratio or 0)} the views usual here at its age"
 
 
-def is_quiet(found: Cadence) -> bool:
-    """Return whether nothing was published for far longer than usual."""
-    return found.silent_days > max(_QUIET_DAYS, _QUIET_GAPS * found.median_gap_days)
+def often(found: Cadence, platform: Platform) -> str:
+    """Return how often items come out: “3.4 videos a week”, “one episode in 7 weeks”."""
+    thing, rate = noun(platform), found.rate.per_week
+    if rate >= _FEWEST_A_WEEK:
+        return f"{number(rate)} {thing}{'' if number(rate) == '1' else 's'} a week"
+    return f"one {thing} in {counted(round(1 / rate), 'week')}" if rate else f"no {thing}"
+
+
+def rate_basis(found: Cadence) -> str:
+    """Return what that rests on: “the dates of 17 Jan – 10 Feb 2026”."""
+    span = period(found.rate.first, found.rate.last)
+    return f"the channel's own count, {span}" if found.rate.by == "count" else f"the list, {span}"
 
 
 def pause(days: float) -> str:
     """Return a time between two items: “one day”, “6 hours”, “7.5 days”."""
     if days < 1:
         hours = number(round(24 * days))
+        if hours == "0":
+            return "less than an hour"
         return "one hour" if hours == "1" else f"{hours} hours"
     return "one day" if number(days) in {"1", "1.0"} else f"{number(days)} days"

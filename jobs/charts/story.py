@@ -11,14 +11,15 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from jobs.analysis.wording import day, noun, number, period, short
+from jobs.analysis.wording import day, noun, period, short
 from jobs.charts.phrases import (
     RHYTHMS,
     is_fresh,
-    is_quiet,
     milestone_ahead,
     milestone_name,
+    often,
     pause,
+    rate_basis,
     standout,
 )
 from runner.wording import counted
@@ -170,11 +171,12 @@ def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
         and not any(is_fresh(item, analysis) for item in items.standouts)
     ):
         yield f"{standout(items.standouts[0])}: worth a look at what it did differently."
-    if analysis.cadence.present and not is_quiet(analysis.cadence):
+    if analysis.cadence.present and not analysis.cadence.quiet:
         found = analysis.cadence
         yield (
-            f"New {things} keep coming, about {number(found.per_week)} a week, "
-            f"{RHYTHMS[found.rhythm]}; the usual pause is {pause(found.median_gap_days)}."
+            f"New {things} keep coming, about {often(found, analysis.platform)} "
+            f"({rate_basis(found)}), {RHYTHMS[found.rhythm]}; half of them within "
+            f"{pause(found.median_gap_days)} of the one before."
         )
 
 

@@ -14,7 +14,6 @@ from jobs.analysis.wording import change_within, day, noun, number, short, signe
 from jobs.charts.phrases import (
     RECENT_DAYS,
     is_fresh,
-    is_quiet,
     milestone_name,
     pause,
     standout,
@@ -61,11 +60,12 @@ def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
     elif growth.present and growth.gained.present:
         yield _gained_sentence(growth.gained)
     yield from _milestone_sentences(analysis)
-    if analysis.cadence.present and is_quiet(analysis.cadence):
+    if analysis.cadence.present and analysis.cadence.quiet:
         found = analysis.cadence
         yield (
             f"Nothing was published for {number(round(found.silent_days))} days up to "
-            f"{day(found.as_of.date())}; the usual pause is {pause(found.median_gap_days)}."
+            f"{day(found.as_of.date())}; half of the pauses before were at most "
+            f"{pause(found.median_gap_days)}."
         )
     if analysis.items.present:
         fresh = (item for item in analysis.items.standouts if is_fresh(item, analysis))

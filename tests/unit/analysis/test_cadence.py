@@ -74,7 +74,7 @@ def test_cadence_weeks_hold_every_item(gaps: list[int]) -> None:
 def test_cadence_of_a_weekly_show() -> None:
     """One item each Monday is one per week, like clockwork, all on Mondays."""
     weekly = found([Item(7.0 * i, views=10, read_day=7 * 11 + 3) for i in range(12)])
-    assert weekly.per_week == pytest.approx(1)
+    assert weekly.rate.per_week == pytest.approx(1)
     assert weekly.median_gap_days == pytest.approx(7)
     assert weekly.rhythm == "like clockwork"
     assert weekly.weekday_shares[0] == 1
@@ -121,3 +121,33 @@ def test_cadence_of_too_little_is_missing(items: list[Item]) -> None:
     section = cadence(channel_data(items=items))
     assert isinstance(section, Missing)
     assert section.reason.endswith(".")
+
+
+def test_cadence_counts_silence_that_is_no_ordinary_pause() -> None:
+    """Twenty items in three weeks and a quarter of nothing is not seven a week."""
+    burst = found([Item(float(i), views=10, read_day=110.0) for i in range(20)])
+    assert burst.quiet
+    assert burst.rate.per_week == pytest.approx(7 * 19 / 110)
+
+
+def test_cadence_of_a_partial_list_is_that_of_the_channels_own_count() -> None:
+    """The newest of a partial list look busier than the channel: its own count decides."""
+    days = 28
+    counted: list[int | None] = [500 + day // 2 for day in range(days)]
+    items = [Item(7 + i / 2, views=10, read_day=28.0) for i in range(40)]
+    rate = found(items, counted=counted).rate
+    assert rate.by == "count"
+    assert rate.per_week == pytest.approx(7 * 13 / 27)
+    assert (rate.last - rate.first).days == days - 1
+    shrunk = found(items, counted=[*counted[:-1], 400]).rate
+    assert shrunk.by == "list"
+
+
+def test_cadence_bridges_no_hole_between_two_readings_of_a_feed() -> None:
+    """A feed that was not read for a year lost items: only what came since its last is known."""
+    old = [Item(float(i), views=10, read_day=15.0) for i in range(15)]
+    new = [Item(400.0 + i, views=10, read_day=415.0) for i in range(15)]
+    rate = found([*old, *new]).rate
+    assert rate.per_week == pytest.approx(7)
+    overlapping = [Item(14.0 + 14 * i, views=10, read_day=415.0) for i in range(28)]
+    assert found([*old, *overlapping]).rate.per_week < 2

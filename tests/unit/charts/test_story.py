@@ -95,7 +95,7 @@ def test_story_claims_no_silence_that_the_channels_own_count_denies() -> None:
     silent = channel_data(items=items, counted=[11, 12, 12], days=[70, 80, 120])
     assert "Nothing was published for 43 days" in changed(silent)
     rate = next(one for one in key_figures(analyze(silent)) if one.label == "Videos a week")
-    assert rate.note == "like clockwork until 23 Mar 2026, none since"
+    assert rate.note == "5 Jan – 5 May 2026; none since 23 Mar 2026"
     assert "Nothing was published" not in changed(
         channel_data(items=items, counted=[11, 12, 15], days=[70, 80, 120])
     )
