@@ -51,7 +51,7 @@ _NUMBERS: Final = {
         rf"^(?:subscribers|followers): {_N} \(",
         rf"(?:subscribers|followers) (?:grew|fell) to {_N}:",
         rf"(?:subscribers|followers) are where they were: {_N},",
-        rf"^{_N} (?:subscribers|followers): ",
+        rf"^{_N} (?:subscribers|followers): .* in [\d,]+ days?$",
         rf"(?:subscribers|followers), \d+ readings: from [\d,]+ to {_N},",
     ),
     "followers gained": (

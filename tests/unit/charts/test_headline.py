@@ -38,8 +38,8 @@ def after(calm: int, last: int) -> ChannelData:
         (channel_data(items=catalogue(60)), "Nothing new for 264 days", "2.3 days"),
         (
             channel_data(items=[replace(one, read_day=139.0) for one in catalogue(60)]),
-            "3 videos a week",
-            "60 items read",
+            "About 3 videos a week",
+            "like clockwork",
         ),
         (channel_data(items=[Item(1.0, views=12_345)]), "12.3K views on 1 video", "1 video"),
         (channel_data(subscribers=[9_000 + day for day in range(30)]), "9,029 subscribers", "days"),
