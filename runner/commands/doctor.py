@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from runner.commands.host import Host
     from runner.operations.queues import Queue
     from runner.operations.session import OperatorSession
+    from runner.processes.health import Finding as Health
 
 OLDEST_REDIS = (6, 2)
 _PINGS = 20
 _CHECK_LIMIT_S = 15.0  # the first call to a database loads its libraries
 _SLOW_MS = 10.0
+_SLOW_CHECK_MS = 1_000.0
 _SKEW_S = 1.0
 _LAG_MS = 500.0
 _STALE_POLL_S = 120.0
@@ -134,11 +136,9 @@ def _of_concern(one: Concern) -> Finding:
 
 
 async def _round_trip(redis: Redis) -> Finding:
-    took = []
-    for _ in range(_PINGS):
-        started = clock.monotonic()
-        await redis.ping()
-        took.append((clock.monotonic() - started) * 1000)
+    from runner.operations.redis_info import round_trips_ms
+
+    took = await round_trips_ms(redis, _PINGS)
     median = statistics.median(took)
     text = f"{median:.2f} ms in the median of {_PINGS}, {max(took):.2f} ms at worst"
     if median < _SLOW_MS:
@@ -294,15 +294,19 @@ def _of_files(places: Sequence[Path]) -> Iterator[Finding]:
 async def _of_the_rest(host: Host) -> list[Finding]:
     from runner.processes.health import find
 
-    return [
-        Finding(
-            one.name,
-            Severity.OK if one.ok else Severity.ERROR,
-            one.reason,
-            "" if one.ok else "See its setting in docs/settings.md.",
-        )
-        for one in await find(host.checks_beside_redis(), _CHECK_LIMIT_S)
-    ]
+    checks = host.checks_beside_redis()
+    await find(checks, _CHECK_LIMIT_S)  # the first call loads libraries, which is nobody's slowness
+    return [_of_check(one) for one in await find(checks, _CHECK_LIMIT_S)]
+
+
+def _of_check(one: Health) -> Finding:
+    if not one.ok:
+        return Finding(one.name, Severity.ERROR, one.reason, "See its setting in docs/settings.md.")
+    if one.ms < _SLOW_CHECK_MS:
+        return Finding(one.name, Severity.OK, one.reason)
+    return Finding(
+        one.name, Severity.WARNING, one.reason, "Find out what keeps it: jobs wait for it, too."
+    )
 
 
 def _document(one: Finding) -> dict[str, str]:

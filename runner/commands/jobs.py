@@ -316,7 +316,7 @@ def _show(rows: Sequence[Row]) -> None:
                 row.state,
                 row.name or "(unreadable)",
                 row.at,
-                *((row.attempts,) if failed else ()),
+                *((row.attempts_made,) if failed else ()),
                 unreadable(row.unreadable)
                 or (failure(row) if failed else arguments(row.arguments)),
             )

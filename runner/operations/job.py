@@ -99,8 +99,8 @@ class JobView:
         enqueued_at: When the job was enqueued.
         due_at: When the job is due, or was.
         died_at: When the job was put into the dead set.
-        attempts_spent: Attempts since it was enqueued or retried by hand; of a done job, those that
-            failed.
+        attempts_spent: Failed attempts since it was enqueued or retried by hand.
+        attempts_made: Attempts since then, the one that runs or ended it well included.
         crashes: Times that a worker crashed while it ran.
         batch_id: Id of the batch that it belongs to.
         trace: W3C trace context of its enqueuing.
@@ -113,7 +113,7 @@ class JobView:
         running: The attempt that runs.
         succeeded: Whether it succeeded; null until it is done.
         result: What it returned, without secrets, long texts cut.
-        result_kept_s: Seconds until the result expires; null if it does not.
+        kept_until: When it is forgotten, if it is done; null if it is kept until somebody acts.
         unreadable: What of the job cannot be read, and why; empty if all can.
     """
 
@@ -126,6 +126,7 @@ class JobView:
     due_at: datetime | None
     died_at: datetime | None
     attempts_spent: int
+    attempts_made: int
     crashes: int
     batch_id: str | None
     trace: str | None
@@ -138,7 +139,7 @@ class JobView:
     running: RunningJob | None
     succeeded: bool | None
     result: Any
-    result_kept_s: float | None
+    kept_until: datetime | None
     unreadable: str = ""
 
     @property
@@ -296,6 +297,11 @@ def _view(
     succeeded = is_foreign or result.flag("s") if is_done else None
     returned = _NOT_OURS if is_foreign else result.value("r")
     enqueued_at = moment(envelope.enqueued_ms) if envelope else result.moment("et")
+    spent = (
+        _charged(failed)
+        if is_done
+        else reader.count(found.key(found.own.retry_prefix), found.spent)
+    )
     return JobView(
         job_id=job_id,
         queue=queue,
@@ -305,9 +311,8 @@ def _view(
         enqueued_at=enqueued_at,
         due_at=_due_at(queue, found, result),
         died_at=reader.moment(found.own.queue_key(queue) + keys.DEAD_SUFFIX, found.died_ms),
-        attempts_spent=_charged(failed)
-        if is_done
-        else reader.count(found.key(found.own.retry_prefix), found.spent),
+        attempts_spent=spent,
+        attempts_made=attempts_made(state, spent),
         crashes=crash_count(found.crashes),
         batch_id=_short(envelope.batch_id if envelope else None),
         trace=_short(envelope.trace if envelope else None),
@@ -320,9 +325,14 @@ def _view(
         running=running,
         succeeded=succeeded,
         result=catalog.result(name or "", returned) if succeeded else None,
-        result_kept_s=found.kept_ms / 1000 if found.kept_ms > 0 else None,
+        kept_until=moment(found.now_ms + found.kept_ms) if is_done and found.kept_ms > 0 else None,
         unreadable=reader.unreadable,
     )
+
+
+def attempts_made(state: JobState, spent: int) -> int:
+    """How often a job has been tried, if *spent* attempts have failed: one more if one runs."""
+    return spent + (state in {JobState.RUNNING, JobState.DONE})
 
 
 def _short(text: str | None) -> str | None:

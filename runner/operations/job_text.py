@@ -25,7 +25,8 @@ def facts(view: JobView, why: Why) -> dict[str, str]:
         "arguments": arguments(view.arguments) or "none",
         "enqueued": time_of_day(view.enqueued_at),
         "due": time_of_day(view.due_at),
-        "attempts": f"{view.attempts_spent} failed"
+        "attempts": f"{view.attempts_made}"
+        + (f", {view.attempts_spent} failed" * bool(view.attempts_spent))
         + (f", {view.crashes} lost" * bool(view.crashes)),
     }
     if view.progress is not None:

@@ -18,6 +18,7 @@ from runner.broker import keys
 from runner.broker.chunks import chunks
 from runner.broker.reading import NEVER, Reader, answers, crash_count, cut, look, moment, shown_id
 from runner.handle import JobState
+from runner.operations.job import attempts_made
 from runner.operations.paging import Position, Window
 from runner.operations.processes import workers_of
 from runner.operations.search import LIMITS, Filter, Sieve, last_of
@@ -66,7 +67,7 @@ class Row:
         arguments: Arguments by name, without secrets, long ones cut.
         enqueued_at: When the job was enqueued.
         at: When the job is due; when it was claimed, if it runs; when it died, if it is dead.
-        attempts: Attempts that it has spent.
+        attempts_made: Attempts since it was enqueued or retried by hand, the running one included.
         crashes: Times that a worker crashed while it ran.
         unknown: Whether it is parked: no worker knew its name or its parameters.
         worker: Id of the worker that runs it; null if it does not run.
@@ -83,7 +84,7 @@ class Row:
     arguments: dict[str, Any]
     enqueued_at: datetime | None
     at: datetime | None
-    attempts: int
+    attempts_made: int
     crashes: int
     unknown: bool
     worker: str | None
@@ -157,7 +158,9 @@ async def list_jobs(
     def page(after: Position | None) -> Page:
         next_one = None if after is None else str(after)
         problem = window.unreadable or reader.unreadable
-        return Page(rows, window.total, searched, next_one, window.ascending, problem)
+        # Jobs that came while it was searched count, too.
+        total = max(window.total, searched)
+        return Page(rows, total, searched, next_one, window.ascending, problem)
 
     while True:
         found = await window.read(position, step)
@@ -322,7 +325,7 @@ def _row(
         arguments=arguments,
         enqueued_at=moment(envelope.enqueued_ms) if envelope and envelope.enqueued_ms else None,
         at=at,
-        attempts=attempts,
+        attempts_made=attempts_made(state, attempts),
         crashes=crashes,
         unknown=unknown,
         worker=worker,
@@ -373,7 +376,12 @@ async def _running_page(
             rows.append(row)
     rows.sort(key=lambda row: row.at or NEVER)
     return Page(
-        rows[:limit], total, len(held), None, oldest_first=True, unreadable=of_queue.unreadable
+        rows[:limit],
+        max(total, len(held)),
+        len(held),
+        None,
+        oldest_first=True,
+        unreadable=of_queue.unreadable,
     )
 
 

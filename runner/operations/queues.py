@@ -7,7 +7,7 @@ from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING, Any
 
 from runner.broker import keys
-from runner.broker.reading import Reader, answers, moment, shown_id
+from runner.broker.reading import Reader, Unreadable, answers, moment, shown_id
 from runner.operations.verbs import ACTIVE, PAUSED, QUEUE_VERBS, offered
 from runner.periodic.gauges import queue_gauges
 
@@ -48,7 +48,7 @@ class Queue:
         parked: Jobs that are parked: no worker knew their name or parameters.
         oldest_wait_s: Seconds since the oldest ready job came due.
         paused: Set while the queue is paused.
-        workers: Live workers.
+        workers: Workers with a heartbeat that has not lapsed.
         unreadable: What of it cannot be read, and why; empty if all can.
     """
 
@@ -73,10 +73,10 @@ class Queue:
 @dataclass(frozen=True, slots=True)
 class Depth:
     """
-    A queue's gauges at one poll.
+    A queue's gauges at one poll, or the highest ones of several.
 
     Attributes:
-        at: Time of the poll; null if no calendar has it.
+        at: Time of the poll, of several that with the most ready jobs; null if no calendar has it.
         ready: Jobs that were due.
         running: Jobs that ran.
         scheduled: Jobs that were to come due later.
@@ -107,8 +107,13 @@ async def queue(redis: Redis, name: str) -> Queue:
     reader = Reader()
     async with redis.pipeline(transaction=False) as pipe:
         pipe.get(key + keys.PAUSED_SUFFIX)
-        pipe.zcard(key + keys.WORKERS_SUFFIX)
-        note, workers = await answers(pipe)
+        pipe.zrange(key + keys.WORKERS_SUFFIX, 0, -1)
+        note, register = await answers(pipe)
+    workers = register
+    if not isinstance(register, Unreadable):
+        # The register keeps the silent for a while; who lives has a heartbeat.
+        beats = [keys.of(redis).worker_prefix.encode() + worker_id for worker_id in register]
+        workers = await redis.exists(*beats) if beats else 0
     if gauges.unreadable:
         reader.note(key, f"holds another type where jobs stand ({', '.join(gauges.unreadable)})")
     states: dict[str, Any] = {
@@ -130,14 +135,31 @@ async def queues(redis: Redis, names: Sequence[str]) -> list[Queue]:
 
 
 async def depth(redis: Redis, name: str, *, points: int = 240) -> list[Depth]:
-    """About *points* of the queue's gauges at the last polls, oldest first."""
+    """
+    The queue's gauges over its last polls, oldest first: of each step of time its highest values.
+
+    There are about *points* steps. One without a poll has no entry: nobody knows what was there.
+    """
     key, reader = keys.of(redis).depth_prefix + name, Reader()
     async with redis.pipeline(transaction=False) as pipe:
         pipe.xrevrange(key, count=_POLLS)
         [found] = await answers(pipe)
-    entries = reader.known(found, [])[::-1]
-    step = max(1, len(entries) // points)
-    return [_depth(reader, key, entry_id, fields) for entry_id, fields in entries[::step]]
+    polls = [_depth(reader, key, *entry) for entry in reader.known(found, [])[::-1]]
+    timed = [(one, one.at.timestamp()) for one in polls if one.at is not None]
+    if not timed:
+        return []
+    step_s = (timed[-1][1] - timed[0][1]) / points or 1.0
+    steps: dict[int, list[Depth]] = {}
+    for one, at_s in timed:
+        steps.setdefault(int((at_s - timed[0][1]) / step_s), []).append(one)
+    return [_highest(together) for together in steps.values()]
+
+
+def _highest(polls: Sequence[Depth]) -> Depth:
+    return Depth(
+        at=max(polls, key=lambda one: one.ready).at,
+        **{name: max(getattr(one, name) for one in polls) for name in _COUNTS},
+    )
 
 
 def paused_by(reader: Reader, key: str, note: Any) -> Paused | None:

@@ -19,7 +19,7 @@ from runner.operations.queues import Paused, paused_by
 from runner.operations.verbs import ACTIVE, PAUSED, SCHEDULE_VERBS, offered
 from runner.periodic.crontab import Crontab
 from runner.periodic.poller import redis_now
-from runner.periodic.ticks import field_of, last_ticks, paused, start_from
+from runner.periodic.ticks import field_of, last_runs, last_ticks, paused, start_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +51,9 @@ class Schedule:
         arguments: Arguments of its job, without secrets, long ones cut.
         catch_up: What happens to ticks that passed while no poller ran.
         jitter_s: Seconds by which a tick may be delayed at random.
-        last_at: Its last tick.
+        last_at: Its last tick that enqueued its job; null if none has.
         next_at: Its next tick; null while it is paused.
-        missed: Ticks since the last one that enqueued no job.
+        missed: Ticks since then, or since it was first seen, that enqueued no job.
         paused: Set while the schedule is paused.
         unreadable: What of its state cannot be read, and why; empty if all can.
     """
@@ -82,11 +82,11 @@ class Schedule:
 async def schedules(redis: Redis, schedule: Sequence[Periodic], catalog: Catalog) -> list[Schedule]:
     """The state of each of *schedule*."""
     now = await redis_now(redis)
-    lasts = await last_ticks(redis, schedule)
+    lasts, runs = await last_ticks(redis, schedule), await last_runs(redis, schedule)
     notes = await paused(redis, schedule)
     return [
-        _view(periodic, last, note, catalog, now=now, own=keys.of(redis))
-        for periodic, last, note in zip(schedule, lasts, notes, strict=True)
+        _view(periodic, last, run, note, catalog=catalog, now=now, own=keys.of(redis))
+        for periodic, last, run, note in zip(schedule, lasts, runs, notes, strict=True)
     ]
 
 
@@ -159,9 +159,10 @@ def _named(schedule: Sequence[Periodic], name: str) -> Periodic:
 def _view(
     periodic: Periodic,
     tick: datetime | Unreadable | None,
+    run: datetime | Unreadable | None,
     note: bytes | Unreadable | None,
-    catalog: Catalog,
     *,
+    catalog: Catalog,
     now: datetime,
     own: Keys,
 ) -> Schedule:
@@ -184,7 +185,7 @@ def _view(
         arguments=catalog.arguments(periodic.job.name, (), periodic.kwargs),
         catch_up=periodic.catch_up,
         jitter_s=periodic.jitter_s,
-        last_at=last,
+        last_at=Reader().known(run),
         next_at=None if is_paused else crontab.next_after(now),
         missed=len(missed),
         paused=is_paused,

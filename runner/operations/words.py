@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from runner.handle import JobState
 from runner.visible import visible
 from runner.wording import NOTHING, elapsed, size, time_of_day
 
@@ -69,6 +70,44 @@ def note(queue: Queue) -> str:
     if queue.ready and not queue.workers:
         return "no worker: its jobs wait"
     return f"{queue.parked} that no worker knows" if queue.parked else ""
+
+
+def nothing_here(queue: Queue, state: JobState) -> tuple[str, str]:
+    """Why a queue has no jobs in *state*, in a few words and in a sentence."""
+    match state:
+        case JobState.READY if queue.paused is not None:
+            return "Nothing waits", f"{queue.name} is paused: what comes due waits here."
+        case JobState.READY | JobState.RUNNING if not queue.workers:
+            title = "Nothing waits" if state is JobState.READY else "Nothing runs"
+            return title, f"No worker of {queue.name} lives: what comes due would wait."
+        case JobState.READY if queue.running:
+            return "Nothing waits", "Every job that came due runs, or has ended."
+        case JobState.READY:
+            return "Nothing waits", "No job of this queue is due, and none runs."
+        case JobState.RUNNING:
+            return "Nothing runs", "No worker of this queue runs a job right now."
+        case _:
+            return _NOTHING[state]
+
+
+_NOTHING = {
+    JobState.SCHEDULED: (
+        "Nothing is scheduled",
+        "Jobs with a delay or a time show here until they are due.",
+    ),
+    JobState.RETRYING: (
+        "Nothing is to be retried",
+        "Jobs whose last attempt failed wait here for their next.",
+    ),
+    JobState.PARKED: (
+        "Nothing is parked",
+        "Jobs that no worker here knows wait for one that does.",
+    ),
+    JobState.DEAD: (
+        "No dead jobs",
+        "Jobs that failed for good are kept here until somebody decides.",
+    ),
+}
 
 
 def standing(process: Process) -> str:

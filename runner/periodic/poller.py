@@ -32,6 +32,7 @@ from runner.periodic.ticks import (
     paused,
     request_at,
     start_from,
+    start_ms,
     tick_ms,
 )
 
@@ -119,7 +120,7 @@ class Poller:
             if last is None:
                 # A new schedule counts from now on, unless the poll of another worker was first.
                 await self._redis.hsetnx(
-                    keys.of(self._redis).ticks, field_of(periodic), tick_ms(now)
+                    keys.of(self._redis).ticks, field_of(periodic), start_ms(now)
                 )  # type: ignore[misc]
             elif last > now + periodic.period_at(now):
                 _log.warning(

@@ -7,7 +7,8 @@ Redis without taking each other's ticks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
 from runner import chance
 from runner.broker import keys
@@ -16,11 +17,13 @@ from runner.enqueue import Enqueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from redis.asyncio import Redis
 
     from runner.periodic.schedule import Periodic
+
+
+_MINUTE_MS: Final = 60_000
 
 
 def field_of(periodic: Periodic) -> str:
@@ -35,6 +38,29 @@ async def last_ticks(
     key = keys.of(redis).ticks
     found = await _fields(redis, key, schedule)
     return [_tick(key, one, ms) for one, ms in zip(schedule, found, strict=True)]
+
+
+async def last_runs(
+    redis: Redis, schedule: Sequence[Periodic]
+) -> list[datetime | Unreadable | None]:
+    """
+    Return the last tick of each of *schedule* that enqueued its job; None if none has.
+
+    A schedule counts from the moment at which it was first seen or resumed: that is no tick.
+    """
+    found = await last_ticks(redis, schedule)
+    return [None if isinstance(one, datetime) and _is_start(one) else one for one in found]
+
+
+def _is_start(moment: datetime) -> bool:
+    """Ticks are whole minutes, and no start is; see `start_ms`."""
+    return bool(int(tick_ms(moment)) % _MINUTE_MS)
+
+
+def start_ms(moment: datetime) -> str:
+    """Return *moment* in Unix ms, as what a schedule counts from: never a whole minute."""
+    ms = int(tick_ms(moment))
+    return str(ms if ms % _MINUTE_MS else ms + 1)
 
 
 def _tick(
@@ -68,7 +94,7 @@ async def _fields(
 
 async def start_from(redis: Redis, periodic: Periodic, moment: datetime) -> None:
     """Let *periodic* count from *moment* on: earlier ticks enqueue nothing."""
-    await redis.hset(keys.of(redis).ticks, field_of(periodic), tick_ms(moment))  # type: ignore[misc]
+    await redis.hset(keys.of(redis).ticks, field_of(periodic), start_ms(moment))  # type: ignore[misc]
 
 
 def request_at(periodic: Periodic, tick: datetime) -> Enqueue:

@@ -71,7 +71,7 @@ class Jobs(Pane):
             "queue": row.queue,
             "state": row.state,
             "at (UTC)": row.at,
-            "attempts": row.attempts,
+            "attempts": row.attempts_made,
             _DETAIL: detail(row),
         }
         (columns,) = self.COLUMNS.values()

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from runner.operations.actions import Operator
 from runner.operations.verbs import job_verbs
+from runner.operations.words import nothing_here
 from runner.web import svg
 from runner.web.authenticator import Authenticator
 from runner.web.formats import FILTERS
@@ -136,6 +137,7 @@ class Dashboard:
             keys=KEYS,
             environment=self.environment,
             job_verbs=job_verbs,
+            nothing_here=nothing_here,
         )
 
     def render(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -452,6 +453,65 @@ async def test_schedule_is_paused_run_and_described_in_words(
     await schedules.resume(redis, operator, [nightly], "nightly")
     (view,) = await schedules.schedules(redis, [nightly], CATALOG)
     assert (view.missed, view.paused) == (0, None)
+
+
+async def test_schedule_that_never_ran_has_no_last_run(redis_url: str, redis: QueueClient) -> None:
+    """It counts from when it was first seen, which is no run; a tick with its job is one."""
+    often = Periodic("often", sync, "* * * * *", {"channel": "UC1"})
+    async with working(redis_url, die) as one:
+        poller = Poller(redis, one.enqueuer, NullStatsD(), schedule=[often])
+        await poller.poll()
+        (view,) = await schedules.schedules(redis, [often], CATALOG)
+        assert view.last_at is None
+
+        seconds, _ = await redis.time()
+        before = (seconds - 90) * 1000 + 1
+        await redis.hset(keys.ARQ.ticks, f"{sync.queue}|often", str(before))  # type: ignore[misc]
+        await poller.poll()
+        (view,) = await schedules.schedules(redis, [often], CATALOG)
+        assert view.last_at is not None
+        assert (view.last_at.second, view.missed) == (0, 0)
+
+
+async def test_depth_keeps_the_peak_of_each_step_and_leaves_out_what_was_not_read(
+    redis: QueueClient,
+) -> None:
+    """A short peak is drawn as high as it was, and a gap is a gap."""
+    for number in (*range(50), *range(80, 100)):
+        fields: Any = dict.fromkeys(
+            ("running", "scheduled", "retrying", "dead", "oldest_wait_ms"), 0
+        )
+        fields["ready"] = 900 if number == 33 else 1
+        await redis.xadd(keys.ARQ.depth_prefix + QUEUE, fields, id=f"{number * 15_000 + 1}-0")
+
+    series = await depth(redis, QUEUE, points=10)
+
+    assert max(one.ready for one in series) == 900
+    times = [one.at.timestamp() for one in series if one.at is not None]
+    assert max(b - a for a, b in pairwise(times)) > 300
+
+
+async def test_worker_without_a_heartbeat_is_not_counted(redis: QueueClient) -> None:
+    """The register keeps its name for a while; nobody works."""
+    await redis.zadd(keys.ARQ.queue_key(QUEUE) + keys.WORKERS_SUFFIX, {"gone:1:abc": 1.0})
+    assert (await queue(redis, QUEUE)).workers == 0
+
+
+async def test_result_of_an_earlier_run_says_nothing_about_a_dead_job(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A dead job is kept until somebody decides; the old result's time is not its own."""
+    async with working(redis_url, die):
+        handle = await die.enqueue("UC1")
+        await eventually(partial(_is_dead, redis, handle.id))
+    await redis.set(keys.ARQ.result_prefix + handle.id, b"{}", ex=3300)
+    view = await look_at(redis, QUEUE, handle.id, CATALOG)
+    assert view is not None
+    assert (view.state, view.kept_until, view.attempts_made) == (JobState.DEAD, None, 1)
+
+
+async def _is_dead(redis: QueueClient, job_id: str) -> bool:
+    return await redis.zscore(keys.ARQ.queue_key(QUEUE) + keys.DEAD_SUFFIX, job_id) is not None
 
 
 async def test_each_poll_adds_to_the_depth_of_a_queue(redis_url: str, redis: QueueClient) -> None:

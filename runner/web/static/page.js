@@ -186,6 +186,7 @@ const setLive = (on) => {
 
 // ---------------------------------------------------------------- staleness, as a state that one sees
 
+const off = new Map();  // controls that are off since then, with their titles
 const isStale = () => Boolean(stream) && Boolean(answeredAt) && now() - answeredAt > STALE_MS && !document.hidden;
 
 const show = () => {
@@ -196,8 +197,11 @@ const show = () => {
     root.toggleAttribute("data-stale", stale);
     for (const control of document.querySelectorAll("main button, main select, main input")) {
       if (control.closest(".outage")) continue;
-      if (stale && !control.disabled) { control.disabled = true; control.dataset.off = control.title; control.title = "Off until the server answers again"; }
-      else if (!stale && "off" in control.dataset) { control.disabled = false; control.title = control.dataset.off; delete control.dataset.off; }
+      if (stale && !control.disabled) { off.set(control, control.title); control.disabled = true; control.title = "Off until the server answers again"; }
+    }
+    if (!stale) {
+      for (const [control, title] of off) { control.disabled = false; control.title = title; }
+      off.clear();
     }
     if (stale) nextTry = RETRY_S;
   }
